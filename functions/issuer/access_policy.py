@@ -1,0 +1,247 @@
+"""What a caller may obtain: identities, then ordered rules. First match wins, no match refuses.
+
+A rule *matches* by caller, claims, user and room; the rule that matched then *bounds* what the
+token may allow and how long it lives. A request that asks for more than its rule grants is
+refused, it does not fall through to the next one. The rules themselves are data: see
+:mod:`issuer.policy_file`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from zego import identifiers
+from zego.identifiers import IdentifierError
+
+from issuer.patterns import Pattern, Values
+from issuer.problems import Problem
+from issuer.token_request import Privilege, TokenRequest
+
+#: The lifetime of a token that nobody asked to be shorter, in seconds.
+DEFAULT_LIFETIME_SECONDS: Final = 7200
+
+Claim = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class OidcIdentity:
+    """An identity provider whose bearer tokens are taken.
+
+    :ivar name: what the rules call it.
+    :ivar hashed_user_ids: give every subject a hashed user id, see
+        :func:`zego.identifiers.user_id_for_subject`.
+    """
+
+    name: str
+    issuer: str
+    audience: tuple[str, ...]
+    jwks_uri: str
+    algorithms: tuple[str, ...]
+    hashed_user_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RoleIdentity:
+    """An IAM role that may call the service routes.
+
+    :ivar role: ``arn:<partition>:iam::<account>:role/<name>``, without a path.
+    :ivar read_status: whether it may read ``GET /v1/status``.
+    """
+
+    name: str
+    role: str
+    read_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, proven.
+
+    :ivar identity: the name of the identity in the policy.
+    :ivar subject: the issuer and subject of a bearer token, or a role's ARN and session; for the
+        audit log.
+    :ivar user_id: the user whom a bearer token stands for; ``None`` for a role, which names one.
+    :ivar claims: a bearer token's verified claims.
+    """
+
+    identity: str
+    subject: str
+    user_id: str | None
+    claims: Mapping[str, object]
+    read_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. An empty ``rooms`` with ``identity_tokens`` grants tokens without a room only.
+
+    :ivar claims: what the caller's claims must equal; each one of the values.
+    :ivar streams: what may be published; ``None`` is any stream.
+    """
+
+    name: str
+    callers: frozenset[str]
+    claims: Mapping[str, tuple[Claim, ...]]
+    users: tuple[Pattern, ...]
+    rooms: tuple[Pattern, ...]
+    identity_tokens: bool
+    deny: bool
+    privileges: frozenset[Privilege]
+    streams: tuple[Pattern, ...] | None
+    max_lifetime_seconds: int
+
+    def covers(self, other: Rule) -> bool:
+        """Whether the other rule, standing later, can never be reached."""
+        return (
+            other.callers <= self.callers
+            and all(
+                claim in other.claims and set(other.claims[claim]) <= set(values)
+                for claim, values in self.claims.items()
+            )
+            and _all_covered(other.users, self.users)
+            and _all_covered(other.rooms, self.rooms)
+            and self.identity_tokens >= other.identity_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a rule lets a request have.
+
+    :ivar room_id: ``None`` for an identity token, which opens any room.
+    :ivar stream_ids: ``None`` is any stream.
+    """
+
+    rule: str
+    user_id: str
+    room_id: str | None
+    privileges: frozenset[Privilege]
+    stream_ids: tuple[str, ...] | None
+    lifetime_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """A policy, loaded and checked.
+
+    :ivar sha256: of the file it came from, to compare environments.
+    :ivar issuers: the OIDC identities by their issuer.
+    :ivar roles: the IAM identities by their role.
+    """
+
+    sha256: str
+    issuers: Mapping[str, OidcIdentity]
+    roles: Mapping[str, RoleIdentity]
+    rules: tuple[Rule, ...]
+
+    def decide(self, caller: Caller, request: TokenRequest) -> Grant:
+        """Grant the request, or refuse it.
+
+        :raises Problem: ``not_granted`` (the reason is for the audit log), or what the caller can
+            mend: ``lifetime_out_of_range``, ``invalid_stream_ids``.
+        """
+        user_id = request.user_id if caller.user_id is None else caller.user_id
+        if user_id is None:
+            raise not_granted("the request names no user")
+        values = _values(caller, user_id)
+        for rule in self.rules:
+            if _matches(rule, caller, user_id, request.room_id, values):
+                return _bound(rule, user_id, request, values)
+        raise not_granted("no rule matches")
+
+
+def not_granted(reason: str, rule: str | None = None) -> Problem:
+    """A refusal that keeps its reason for the audit log."""
+    detail = "The access policy does not grant this. Its operators find the reason in the audit log"
+    return Problem("not_granted", f"{detail}, under the request's id.", reason=reason, rule=rule)
+
+
+def _matches(rule: Rule, caller: Caller, user_id: str, room_id: str | None, values: Values) -> bool:
+    return (
+        caller.identity in rule.callers
+        and all(_holds(caller.claims.get(name), wanted) for name, wanted in rule.claims.items())
+        and any(pattern.matches(user_id, values) for pattern in rule.users)
+        and (
+            rule.identity_tokens
+            if room_id is None
+            else any(pattern.matches(room_id, values) for pattern in rule.rooms)
+        )
+    )
+
+
+def _bound(rule: Rule, user_id: str, request: TokenRequest, values: Values) -> Grant:
+    if rule.deny:
+        raise not_granted("the rule denies", rule.name)
+    privileges = rule.privileges if request.privileges is None else request.privileges
+    if not privileges <= rule.privileges:
+        beyond = ", ".join(sorted(privileges - rule.privileges))
+        raise not_granted(f"the rule does not grant {beyond}", rule.name)
+    lifetime = request.lifetime_seconds
+    if lifetime is None:
+        lifetime = min(DEFAULT_LIFETIME_SECONDS, rule.max_lifetime_seconds)
+    elif lifetime > rule.max_lifetime_seconds:
+        raise Problem(
+            "lifetime_out_of_range",
+            f"lifetime_seconds may be at most {rule.max_lifetime_seconds} here.",
+            field="lifetime_seconds",
+            rule=rule.name,
+        )
+    streams = _streams(rule, privileges, request.stream_ids, values)
+    return Grant(rule.name, user_id, request.room_id, privileges, streams, lifetime)
+
+
+def _streams(
+    rule: Rule,
+    privileges: frozenset[Privilege],
+    requested: tuple[str, ...] | None,
+    values: Values,
+) -> tuple[str, ...] | None:
+    if rule.streams is None or "publish" not in privileges:
+        return requested
+    if requested is None:
+        return _literal_streams(rule, values)
+    for stream_id in requested:
+        if not any(pattern.matches(stream_id, values) for pattern in rule.streams):
+            raise not_granted("the rule does not grant one of the stream ids", rule.name)
+    return requested
+
+
+def _literal_streams(rule: Rule, values: Values) -> tuple[str, ...]:
+    """The streams of a rule that names each of them, for a request that names none."""
+    ids = []
+    for pattern in rule.streams or ():
+        literals = pattern.fill_in(values)
+        if literals is None or len(literals) > 1:
+            break
+        try:
+            ids.append(identifiers.check("stream_id", literals[0]))
+        except IdentifierError:
+            break
+    else:
+        return tuple(ids)
+    detail = "Name the streams to publish: stream_ids is required here."
+    raise Problem("invalid_stream_ids", detail, field="stream_ids", rule=rule.name)
+
+
+def _values(caller: Caller, user_id: str) -> Values:
+    def value(name: str) -> str | None:
+        if name == "user_id":
+            return user_id
+        claim = caller.claims.get(name.removeprefix("claims."))
+        return claim if isinstance(claim, str) else None
+
+    return value
+
+
+def _holds(claim: object, wanted: tuple[Claim, ...]) -> bool:
+    """Whether a claim, or one item of a claim that is a list, is one of the values."""
+    present = claim if isinstance(claim, list) else [claim]
+    return any(type(item) is type(value) and item == value for item in present for value in wanted)
+
+
+def _all_covered(narrow: tuple[Pattern, ...], wide: tuple[Pattern, ...]) -> bool:
+    return all(any(pattern.covers(other) for pattern in wide) for other in narrow)
+
+

@@ -1,0 +1,231 @@
+"""The issuer Lambda: its entry, its routes, and what each of them answers.
+
+A request goes one way, with no step back: who is calling, what may that caller have, which
+secret, mint, answer; the audit event is written once, at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import snapshot_restore_py
+from zego.aws_credentials import AwsCredentials
+from zego.secret_store import CURRENT, CurrentSecret
+from zego.secrets_manager import SecretsManager, SecretValue
+
+from issuer import callers, http_event, policy_file, settings, telemetry, token_request
+from issuer.access_policy import Caller, not_granted
+from issuer.audit import Exchange, audited
+from issuer.http_event import HttpRequest
+from issuer.problems import Problem
+from issuer.signing_keys import SigningKeys
+from issuer.token_issuer import IssuedToken, TokenIssuer
+
+Answer = dict[str, Any]
+
+_settings = settings.read(os.environ)
+_policy = policy_file.load(_settings.policy_file, allow_loopback=_settings.is_local)
+_keys = SigningKeys()
+_secrets_manager = SecretsManager(
+    _settings.region, AwsCredentials(os.environ), endpoint=_settings.secrets_manager_endpoint
+)
+
+
+def _fetch_current() -> SecretValue:
+    return _secrets_manager.get_secret_value(_settings.secret_id, version_stage=CURRENT)
+
+
+_issuer = TokenIssuer(
+    _policy,
+    CurrentSecret(
+        _fetch_current,
+        ttl_seconds=_settings.secret_ttl_seconds,
+        max_stale_seconds=_settings.secret_max_stale_seconds,
+    ),
+    _settings.cipher,
+)
+telemetry.set_stage(_settings.stage)
+
+
+def handler(event: Mapping[str, Any], context: object) -> Answer:
+    """Answer one request of the HTTP API, payload format 2.0.
+
+    :raises EventError: invoked with something else; all other failures are answers.
+    """
+    started = time.perf_counter()
+    request = http_event.read(event)
+    try:
+        route = ROUTES.get(request.route)
+        if route is None:
+            raise Problem("route_not_found", "The API has no such route.")
+        return route(request)
+    except Problem as problem:
+        return _refusal(request, problem)
+    except Exception as error:  # the last resort: a person gets a problem, operators the place
+        telemetry.logger.error(
+            "The service failed",
+            request_id=request.request_id,
+            error=type(error).__name__,
+            frames=traceback.format_tb(error.__traceback__),
+        )
+        return _refusal(request, Problem("internal_error", "Report this with the request's id."))
+    finally:
+        if request.route != _HEALTH:
+            telemetry.record_latency((time.perf_counter() - started) * 1000)
+            telemetry.flush()
+
+
+def _tokens(request: HttpRequest) -> Answer:
+    return _token(request, _bearer, names_user=False)
+
+
+def _service_tokens(request: HttpRequest) -> Answer:
+    return _token(request, _role, names_user=True)
+
+
+def _service_tokens_batch(request: HttpRequest) -> Answer:
+    with audited(_exchange(request)) as exchange:
+        exchange.caller = caller = _role(request)
+        entries = token_request.read_batch(request.body)
+    results = [_batch_entry(request, caller, *entry) for entry in enumerate(entries)]
+    return http_event.answer(200, {"results": results, "request_id": request.request_id})
+
+
+def _calls_initiate(request: HttpRequest) -> Answer:
+    return _call(request, _bearer, names_user=False)
+
+
+def _service_calls_initiate(request: HttpRequest) -> Answer:
+    return _call(request, _role, names_user=True)
+
+
+def _health(_request: HttpRequest) -> Answer:
+    return http_event.answer(200, {"status": "ok", "version": _settings.build_version})
+
+
+def _status(request: HttpRequest) -> Answer:
+    with audited(_exchange(request)) as exchange:
+        exchange.caller = caller = _role(request)
+        if not caller.read_status:
+            raise not_granted("the identity has no read_status")
+        current = _issuer.current_secret()
+    document = {
+        "secret": {
+            "version_id": current.version_id,
+            "fingerprint": current.secret.fingerprint,
+            "app_id": current.secret.app_id,
+            "created_at": int(current.created_at),
+            "age_days": round((time.time() - current.created_at) / 86400, 2),
+        },
+        "policy": {"sha256": _policy.sha256, "stage": _settings.stage},
+        "token_cipher": _settings.cipher,
+        "version": _settings.build_version,
+        "request_id": request.request_id,
+    }
+    return http_event.answer(200, document)
+
+
+_HEALTH: Final = "GET /v1/health"
+
+#: API Gateway's route keys. ``template.yaml`` says which of them it protects with IAM.
+ROUTES: Final[Mapping[str, Callable[[HttpRequest], Answer]]] = {
+    "POST /v1/tokens": _tokens,
+    "POST /v1/service/tokens": _service_tokens,
+    "POST /v1/service/tokens/batch": _service_tokens_batch,
+    "POST /api/v1/calls/initiate": _calls_initiate,
+    "POST /v1/service/calls/initiate": _service_calls_initiate,
+    _HEALTH: _health,
+    "GET /v1/status": _status,
+}
+
+Authenticate = Callable[[HttpRequest], Caller]
+
+
+def _bearer(request: HttpRequest) -> Caller:
+    return callers.from_bearer(request.headers.get("authorization"), _policy, _keys)
+
+
+def _role(request: HttpRequest) -> Caller:
+    return callers.from_role(request.iam, _policy)
+
+
+def _token(request: HttpRequest, authenticate: Authenticate, *, names_user: bool) -> Answer:
+    with audited(_exchange(request)) as exchange:
+        exchange.caller = caller = authenticate(request)
+        exchange.request = token_request.read_token_request(request.body, names_user=names_user)
+        issued = _issuer.issue(caller, exchange.request, exchange)
+    return http_event.answer(201, _document(issued) | {"request_id": request.request_id})
+
+
+def _batch_entry(request: HttpRequest, caller: Caller, position: int, entry: object) -> Answer:
+    """The result of one request in a batch: its own token, or its own problem."""
+    try:
+        with audited(_exchange(request)) as exchange:
+            exchange.position, exchange.caller = position, caller
+            exchange.request = token_request.token_request(entry, names_user=True)
+            issued = _issuer.issue(caller, exchange.request, exchange)
+    except Problem as problem:
+        return {"status": problem.type.status, "problem": problem.document()}
+    return {"status": 201, "token": _document(issued)}
+
+
+def _call(request: HttpRequest, authenticate: Authenticate, *, names_user: bool) -> Answer:
+    """Begin a call: a token for a room that nobody has been in before."""
+    with audited(_exchange(request)) as exchange:
+        exchange.caller = caller = authenticate(request)
+        asked = token_request.read_call_request(request.body, names_user=names_user)
+        call_id = secrets.token_hex(16)
+        exchange.request = replace(asked, room_id=f"call_{call_id}")
+        issued = _issuer.issue(caller, exchange.request, exchange)
+    document = {
+        "callId": call_id,
+        "zegoRoom": {
+            "roomId": issued.grant.room_id,
+            "appId": issued.app_id,
+            "token": issued.token,
+        },
+        "userId": issued.grant.user_id,
+        "privileges": issued.privileges,
+        "issuedAt": issued.issued_at,
+        "expiresAt": issued.expires_at,
+        "renewAt": issued.renew_at,
+        "requestId": request.request_id,
+    }
+    return http_event.answer(201, document)
+
+
+def _document(issued: IssuedToken) -> Answer:
+    grant = issued.grant
+    return {
+        "token": issued.token,
+        "app_id": issued.app_id,
+        "user_id": grant.user_id,
+        "room_id": grant.room_id,
+        "privileges": issued.privileges,
+        "stream_ids": grant.stream_ids,
+        "issued_at": issued.issued_at,
+        "expires_at": issued.expires_at,
+        "renew_at": issued.renew_at,
+    }
+
+
+def _refusal(request: HttpRequest, problem: Problem) -> Answer:
+    document = problem.document() | {"request_id": request.request_id}
+    return http_event.answer(problem.type.status, document, problem.headers())
+
+
+def _exchange(request: HttpRequest) -> Exchange:
+    return Exchange(request.request_id, request.route, _settings.stage)
+
+
+@snapshot_restore_py.register_after_restore
+def _prefetch() -> None:
+    """Fetch after a SnapStart restore what a snapshot must not hold, before the first request."""
+    _issuer.prefetch()
+    _keys.prefetch(identity.jwks_uri for identity in _policy.issuers.values())

@@ -1,0 +1,101 @@
+"""One audit event an exchange, granted or refused: who asked for what, and what was decided.
+
+An event is a log line with the key ``audit``. It holds the token's SHA-256 and the secret's
+fingerprint, never the token or the secret. To find the refusals of a caller, with the caller's
+request id, or all tokens of a room, see ``docs/operations.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from issuer import telemetry
+from issuer.access_policy import Caller, Grant
+from issuer.problems import Problem
+from issuer.token_request import TokenRequest
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of an exchange, filled in on its way through.
+
+    :ivar position: of a request within a batch.
+    """
+
+    request_id: str
+    route: str
+    stage: str
+    position: int | None = None
+    caller: Caller | None = None
+    request: TokenRequest | None = None
+    grant: Grant | None = None
+    secret_fingerprint: str | None = None
+    token: str | None = None
+    expires_at: int | None = None
+
+
+@contextmanager
+def audited(exchange: Exchange) -> Iterator[Exchange]:
+    """Write the exchange's event when its work is done, however that ends.
+
+    Work that ends well without a token has none: the entries of a batch have their own.
+    """
+    try:
+        yield exchange
+    except Problem as problem:
+        _refused(exchange, problem)
+        raise
+    except BaseException:
+        _refused(exchange, Problem("internal_error", "", reason="the service failed"))
+        raise
+    if exchange.grant is not None and exchange.token is not None:
+        _granted(exchange, exchange.grant, exchange.token)
+
+
+def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
+    telemetry.count("TokensIssued")
+    event = _event(exchange, "granted")
+    event["rule"] = grant.rule
+    event["user_id"] = grant.user_id
+    event["room_id"] = grant.room_id
+    event["privileges"] = sorted(grant.privileges)
+    event["lifetime_seconds"] = grant.lifetime_seconds
+    event["expires_at"] = exchange.expires_at
+    event["secret_fingerprint"] = exchange.secret_fingerprint
+    event["token_sha256"] = hashlib.sha256(token.encode()).hexdigest()
+    where = "any room" if grant.room_id is None else f"room {grant.room_id}"
+    telemetry.logger.info(f"Token issued for user {grant.user_id} in {where}", audit=event)
+
+
+def _refused(exchange: Exchange, problem: Problem) -> None:
+    telemetry.count_refusal(problem.code, exchange.stage)
+    event = _event(exchange, "refused")
+    event["code"] = problem.code
+    event["reason"] = problem.reason
+    event["field"] = problem.field
+    event["rule"] = problem.rule
+    if exchange.caller is not None and exchange.caller.user_id is not None:
+        event["user_id"] = exchange.caller.user_id
+    if exchange.request is not None:
+        event["room_id"] = exchange.request.room_id
+        event["lifetime_seconds"] = exchange.request.lifetime_seconds
+        if exchange.request.user_id is not None:
+            event["user_id"] = exchange.request.user_id
+    telemetry.logger.warning(f"Refused {exchange.route}: {problem.code}", audit=event)
+
+
+def _event(exchange: Exchange, decision: str) -> dict[str, object]:
+    event: dict[str, object] = {
+        "decision": decision,
+        "request_id": exchange.request_id,
+        "route": exchange.route,
+    }
+    if exchange.position is not None:
+        event["position"] = exchange.position
+    if exchange.caller is not None:
+        event["identity"] = exchange.caller.identity
+        event["subject"] = exchange.caller.subject
+    return event

@@ -1,0 +1,186 @@
+"""Anchored glob patterns with placeholders, for the ids in an access policy.
+
+``*`` stands for any characters, none included; everything else for itself. A placeholder such as
+``{user_id}`` or ``{claims.team}`` is filled in with the caller's value, *as a literal*: a ``*``
+in a claim is a star, never a wildcard. Matching takes linear time.
+
+Two callers must never share an id by accident. ``{user_id}.*`` could mean the room ``al.ice.1``
+for the user ``al`` and for the user ``al.ice``; therefore the text that separates a placeholder
+from the next one, or from a star, may not occur in its value: ``al.ice`` matches nothing here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+#: Gives the value of a placeholder, or ``None`` where the caller has none: no match then.
+Values = Callable[[str], str | None]
+
+_TOKEN: Final = re.compile(r"\*|\{([^{}]*)\}|[{}]|[^*{}]+")
+_PLACEHOLDER: Final = re.compile(r"user_id|claims\.\S+")
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be meant. The message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A name in braces.
+
+    :ivar ends_before: the text that tells where its value ends, if more than a literal follows.
+    :ivar starts_after: the text that tells where its value starts, if a star comes before it.
+    """
+
+    name: str
+    ends_before: str | None = field(default=None, compare=False)
+    starts_after: str | None = field(default=None, compare=False)
+
+    def accepts(self, value: str) -> bool:
+        """Whether the value can be told from what stands beside it."""
+        ends, starts = self.ends_before, self.starts_after
+        return (ends is None or (value + ends).find(ends) == len(value)) and (
+            starts is None or (starts + value).rfind(starts) == 0
+        )
+
+
+class Star:
+    """A wildcard."""
+
+
+STAR: Final = Star()
+Atom = str | Placeholder | Star
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern as written, and taken apart."""
+
+    text: str
+    atoms: tuple[Atom, ...]
+
+    def fill_in(self, values: Values) -> list[str] | None:
+        """The literals between the stars; ``None`` where a placeholder has no fitting value."""
+        literals = [""]
+        for atom in self.atoms:
+            if isinstance(atom, Star):
+                literals.append("")
+            elif isinstance(atom, str):
+                literals[-1] += atom
+            else:
+                value = values(atom.name)
+                if not value or not atom.accepts(value):
+                    return None
+                literals[-1] += value
+        return literals
+
+    def matches(self, text: str, values: Values) -> bool:
+        """Whether the whole text is what this pattern stands for."""
+        literals = self.fill_in(values)
+        if literals is None:
+            return False
+        first, *middle_and_last = literals
+        if not middle_and_last:
+            return text == first
+        *middle, last = middle_and_last
+        start, end = len(first), len(text) - len(last)
+        if end < start or not text.startswith(first) or not text.endswith(last):
+            return False
+        for literal in middle:
+            found = text.find(literal, start, end)
+            if found < 0:
+                return False
+            start = found + len(literal)
+        return True
+
+    def covers(self, other: Pattern) -> bool:
+        """Whether everything the other pattern matches, for whatever caller, this one does too.
+
+        Sound, and complete but for stars that only together make up for one another.
+        """
+        return _covers(_units(self.atoms), _units(other.atoms))
+
+
+def parse(text: str) -> Pattern:
+    """Read a pattern.
+
+    :raises PatternError: empty, an unknown placeholder, or a brace without its other half.
+    """
+    if not text:
+        raise PatternError("a pattern is empty")
+    atoms: list[Atom] = []
+    for match in _TOKEN.finditer(text):
+        part = match.group()
+        if part == "*":
+            if not (atoms and isinstance(atoms[-1], Star)):
+                atoms.append(STAR)
+        elif part in ("{", "}"):
+            raise PatternError(f"{text!r} has a brace without its other half")
+        elif part.startswith("{"):
+            name = match.group(1)
+            if not _PLACEHOLDER.fullmatch(name):
+                raise PatternError(
+                    f"{text!r} has the unknown placeholder {{{name}}};"
+                    " there are {user_id} and {claims.<name>}"
+                )
+            atoms.append(Placeholder(name))
+        else:
+            atoms.append(part)
+    return Pattern(text, tuple(_separated(text, atoms)))
+
+
+def _separated(text: str, atoms: list[Atom]) -> Iterator[Atom]:
+    """The atoms, each placeholder with what separates it from the variable parts beside it."""
+    for index, atom in enumerate(atoms):
+        if not isinstance(atom, Placeholder):
+            yield atom
+            continue
+        following, before = atoms[index + 1 : index + 3], atoms[max(0, index - 2) : index][::-1]
+        beside = [part for part in (*following[:1], *before[:1]) if not isinstance(part, str)]
+        if beside:
+            raise PatternError(
+                f"{text!r}: put a separator between {{{atom.name}}} and the variable part beside it"
+            )
+        yield Placeholder(
+            atom.name,
+            ends_before=_separator(following),
+            starts_after=_separator(before) if before[1:] == [STAR] else None,
+        )
+
+
+def _separator(parts: list[Atom]) -> str | None:
+    """The literal, if another part comes behind it."""
+    return parts[0] if len(parts) == 2 and isinstance(parts[0], str) else None
+
+
+def _units(atoms: tuple[Atom, ...]) -> list[Atom]:
+    """Atoms with literals split into characters, so that they compare one by one."""
+    units: list[Atom] = []
+    for atom in atoms:
+        units.extend(atom if isinstance(atom, str) else [atom])
+    return units
+
+
+def _covers(wide: list[Atom], narrow: list[Atom]) -> bool:
+    """Match ``narrow`` as if it were a text whose characters include stars and placeholders."""
+    reachable = {0}
+    for unit in [*narrow, None]:
+        for index in sorted(reachable):
+            while index < len(wide) and isinstance(wide[index], Star):
+                index += 1
+                reachable.add(index)
+        if unit is None:
+            return len(wide) in reachable
+        following = set()
+        for index in reachable:
+            if index == len(wide):
+                continue
+            if isinstance(wide[index], Star):
+                following.add(index)
+            elif not isinstance(unit, Star) and wide[index] == unit:
+                following.add(index + 1)
+        reachable = following
+    return False

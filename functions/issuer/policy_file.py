@@ -1,0 +1,283 @@
+"""Reads an access policy from TOML, and refuses one that cannot be meant.
+
+Unknown keys, wrong types, bad patterns, rules that grant nothing or can never be reached: each
+is an error that names the place. ``docs/access-policy.md`` tells how to write one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+from zego.bounded_http import is_loopback
+from zego.token04 import MAX_LIFETIME_SECONDS
+
+from issuer import patterns
+from issuer.access_policy import AccessPolicy, Claim, OidcIdentity, RoleIdentity, Rule
+from issuer.patterns import Pattern, PatternError
+from issuer.signing_keys import ALGORITHMS
+from issuer.token_request import MIN_LIFETIME_SECONDS, PRIVILEGES, Privilege
+from issuer.toml_table import Table, TableError
+
+_ROLE: Final = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)", re.A)
+_EVERY: Final = (patterns.parse("*"),)
+_MATCHING_KEYS: Final = ("name", "callers", "claims", "users", "rooms", "identity_tokens", "deny")
+_BOUNDING_KEYS: Final = ("privileges", "stream_ids", "max_lifetime_seconds")
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be meant. The message names the place and what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A test that a policy file carries: this caller's request is granted, or refused.
+
+    :ivar caller: the name of an identity.
+    :ivar claims: of its bearer token; none for a role.
+    :ivar request: a body, as the route of that kind of caller takes it.
+    :ivar rule: the rule that shall decide, where the example names one.
+    """
+
+    description: str
+    caller: str
+    claims: Mapping[str, object]
+    request: Mapping[str, object]
+    granted: bool
+    rule: str | None
+
+
+def load(path: Path, *, allow_loopback: bool = False) -> AccessPolicy:
+    """Read a policy file.
+
+    :param allow_loopback: take plain http to this machine, as the local stack needs.
+    :raises PolicyError: the file cannot be read, or says something that cannot be meant.
+    """
+    content, table = _read(path)
+    try:
+        return _policy(table, hashlib.sha256(content).hexdigest(), allow_loopback=allow_loopback)
+    except (TableError, PatternError) as error:
+        raise PolicyError(f"{path.name}: {error}") from None
+
+
+def load_examples(path: Path) -> list[Example]:
+    """Read the tests that a policy file carries.
+
+    :raises PolicyError: an example cannot be read.
+    """
+    _, table = _read(path)
+    try:
+        return [_example(example) for example in _numbered(table, "examples")]
+    except TableError as error:
+        raise PolicyError(f"{path.name}: {error}") from None
+
+
+def _read(path: Path) -> tuple[bytes, Table]:
+    try:
+        content = path.read_bytes()
+        return content, Table(tomllib.loads(content.decode()), "the policy")
+    except OSError as error:
+        raise PolicyError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise PolicyError(f"{path.name} is not TOML: {error}") from None
+
+
+def _numbered(table: Table, key: str) -> list[Table]:
+    return [Table(item, f"{key}[{n}]") for n, item in enumerate(table.tables(key), start=1)]
+
+
+def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
+    table.only("identities", "rules", "examples")
+    issuers: dict[str, OidcIdentity] = {}
+    roles: dict[str, RoleIdentity] = {}
+    for name, values in table.table("identities").items():
+        if not isinstance(values, dict):
+            raise TableError(f"identities.{name} must be a table")
+        place = Table(values, f"identities.{name}")
+        if "role" in values:
+            role = _role_identity(name, place)
+            if role.role in roles:
+                raise TableError(f"{place.place}: {roles[role.role].name} is the same role")
+            roles[role.role] = role
+        else:
+            oidc = _oidc_identity(name, place, allow_loopback=allow_loopback)
+            if oidc.issuer in issuers:
+                raise TableError(f"{place.place}: {issuers[oidc.issuer].name} is the same issuer")
+            issuers[oidc.issuer] = oidc
+    _refuse_equal_subjects(issuers)
+    oidc_names = {identity.name for identity in issuers.values()}
+    role_names = {identity.name for identity in roles.values()}
+    rules: list[Rule] = []
+    for place in _numbered(table, "rules"):
+        rule = _rule(place, oidc_names, role_names)
+        _refuse_unreachable(rule, rules, place)
+        rules.append(rule)
+    return AccessPolicy(sha256, issuers, roles, tuple(rules))
+
+
+def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIdentity:
+    table.only("issuer", "audience", "jwks_uri", "algorithms", "user_ids")
+    algorithms = table.strings("algorithms", ("RS256",))
+    for algorithm in algorithms:
+        if algorithm not in ALGORITHMS:
+            raise TableError(
+                f"{table.place}: algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}"
+            )
+    user_ids = table.text("user_ids", "subject")
+    if user_ids not in ("subject", "hashed"):
+        raise TableError(f'{table.place}: user_ids must be "subject" or "hashed"')
+    return OidcIdentity(
+        name=name,
+        issuer=_url(table, "issuer", allow_loopback=allow_loopback),
+        audience=table.strings("audience"),
+        jwks_uri=_url(table, "jwks_uri", allow_loopback=allow_loopback),
+        algorithms=algorithms,
+        hashed_user_ids=user_ids == "hashed",
+    )
+
+
+def _role_identity(name: str, table: Table) -> RoleIdentity:
+    table.only("role", "read_status")
+    match = _ROLE.fullmatch(table.text("role"))
+    if match is None:
+        raise TableError(
+            f"{table.place}: role must be arn:aws:iam::<12 digits>:role/<name>, without a wildcard"
+        )
+    return RoleIdentity(name, match[1] + match[2], table.flag("read_status", default=False))
+
+
+def _url(table: Table, key: str, *, allow_loopback: bool) -> str:
+    url = table.text(key)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise TableError(f"{table.place}: {key} is not a URL") from None
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if allow_loopback and parts.scheme == "http" and is_loopback(parts.hostname):
+        return url
+    raise TableError(f"{table.place}: {key} must be an https URL")
+
+
+def _refuse_equal_subjects(issuers: Mapping[str, OidcIdentity]) -> None:
+    """Two issuers can each have a subject ``alice``, who must not become the same user."""
+    plain = [identity.name for identity in issuers.values() if not identity.hashed_user_ids]
+    if len(plain) > 1:
+        raise TableError(
+            f"identities {' and '.join(plain)} could both have a user with the same subject:"
+            ' set user_ids = "hashed" on all but one'
+        )
+
+
+def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
+    name = table.text("name")
+    table = Table(table.values, f"{table.place} {name!r}")
+    deny = table.flag("deny", default=False)
+    table.only(*_MATCHING_KEYS, *(() if deny else _BOUNDING_KEYS))
+    callers = frozenset(table.strings("callers"))
+    for caller in sorted(callers - oidc_names - role_names):
+        raise TableError(f"{table.place}: no identity is called {caller!r}")
+    if callers & role_names and not deny and "users" not in table.values:
+        raise TableError(f"{table.place}: a role may call here, so say whom it may name: users")
+    rooms = _patterns(table, "rooms", _EVERY if deny else ())
+    identity_tokens = table.flag("identity_tokens", default=deny)
+    if not rooms and not identity_tokens:
+        raise TableError(f"{table.place} matches nothing: give it rooms or identity_tokens")
+    return Rule(
+        name=name,
+        callers=callers,
+        claims=_claims(table),
+        users=_patterns(table, "users", _EVERY),
+        rooms=rooms,
+        identity_tokens=identity_tokens,
+        deny=deny,
+        privileges=frozenset() if deny else _privileges(table, narrow=not identity_tokens),
+        streams=None if deny else _streams(table, narrow=not identity_tokens),
+        max_lifetime_seconds=0 if deny else _max_lifetime(table),
+    )
+
+
+def _patterns(table: Table, key: str, default: tuple[Pattern, ...]) -> tuple[Pattern, ...]:
+    if key not in table.values:
+        return default
+    try:
+        return tuple(patterns.parse(text) for text in table.strings(key))
+    except PatternError as error:
+        raise TableError(f"{table.place}: {key}: {error}") from None
+
+
+def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
+    claims: dict[str, tuple[Claim, ...]] = {}
+    for name, wanted in table.table("claims", {}).items():
+        values = wanted if isinstance(wanted, list) else [wanted]
+        if not values or not all(isinstance(value, str | int | float) for value in values):
+            raise TableError(
+                f"{table.place}: claims.{name} must be a string, number or boolean, or some of them"
+            )
+        claims[name] = tuple(values)
+    return claims
+
+
+def _privileges(table: Table, *, narrow: bool) -> frozenset[Privilege]:
+    names = table.strings("privileges", PRIVILEGES)
+    if not set(names) <= set(PRIVILEGES):
+        raise TableError(f'{table.place}: privileges are "login" and "publish"')
+    if not narrow and set(names) != set(PRIVILEGES):
+        raise TableError(f"{table.place}: {_CANNOT_NARROW}")
+    return frozenset(cast("tuple[Privilege, ...]", names))
+
+
+def _streams(table: Table, *, narrow: bool) -> tuple[Pattern, ...] | None:
+    if "stream_ids" not in table.values:
+        return None
+    if not narrow:
+        raise TableError(f"{table.place}: {_CANNOT_NARROW}")
+    return _patterns(table, "stream_ids", ())
+
+
+_CANNOT_NARROW: Final = (
+    "an identity token carries no privileges and no streams, so a rule with identity_tokens"
+    " cannot narrow them; make two rules"
+)
+
+
+def _max_lifetime(table: Table) -> int:
+    seconds = table.number("max_lifetime_seconds")
+    if not MIN_LIFETIME_SECONDS <= seconds <= MAX_LIFETIME_SECONDS:
+        raise TableError(
+            f"{table.place}: max_lifetime_seconds must be"
+            f" {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}"
+        )
+    return seconds
+
+
+def _refuse_unreachable(rule: Rule, earlier_rules: list[Rule], table: Table) -> None:
+    for earlier in earlier_rules:
+        if earlier.name == rule.name:
+            raise TableError(f"{table.place}: the name {rule.name!r} is taken")
+        if earlier.covers(rule):
+            raise TableError(
+                f"{table.place} {rule.name!r} can never be reached:"
+                f" {earlier.name!r} matches everything that it does"
+            )
+
+
+def _example(table: Table) -> Example:
+    table.only("description", "caller", "claims", "request", "expect", "rule")
+    expect = table.text("expect")
+    if expect not in ("granted", "refused"):
+        raise TableError(f'{table.place}: expect must be "granted" or "refused"')
+    return Example(
+        description=table.text("description"),
+        caller=table.text("caller"),
+        claims=table.table("claims", {}),
+        request=table.table("request", {}),
+        granted=expect == "granted",
+        rule=table.text("rule") if "rule" in table.values else None,
+    )

@@ -1,0 +1,118 @@
+"""Every refusal of the service, as RFC 9457 ``application/problem+json``.
+
+The codes are stable: clients decide on them. ``docs/openapi.yaml`` lists the same table, and a
+test holds the two together. A detail says what the caller can mend, and nothing of why a policy
+refused: that is in the audit log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """What all problems of one code have in common.
+
+    :ivar retryable: whether the same request may be answered later.
+    """
+
+    status: int
+    title: str
+    retryable: bool = False
+
+
+PROBLEMS: Final[Mapping[str, ProblemType]] = {
+    "invalid_json": ProblemType(400, "The body is not JSON"),
+    "body_not_object": ProblemType(400, "The body is not a JSON object"),
+    "unknown_field": ProblemType(400, "The body has an unknown field"),
+    "missing_field": ProblemType(400, "The body lacks a field"),
+    "wrong_type": ProblemType(400, "A field has the wrong type"),
+    "bearer_missing": ProblemType(401, "No bearer token"),
+    "bearer_malformed": ProblemType(401, "The bearer token is malformed"),
+    "bearer_too_large": ProblemType(401, "The bearer token is too large"),
+    "bearer_algorithm_refused": ProblemType(401, "The bearer token's algorithm is refused"),
+    "bearer_missing_claim": ProblemType(401, "The bearer token lacks a claim"),
+    "bearer_untrusted_issuer": ProblemType(401, "The bearer token's issuer is not trusted"),
+    "bearer_unknown_key": ProblemType(401, "The bearer token's key is not known"),
+    "bearer_bad_signature": ProblemType(401, "The bearer token's signature is wrong"),
+    "bearer_wrong_audience": ProblemType(401, "The bearer token is for another audience"),
+    "bearer_expired": ProblemType(401, "The bearer token has expired"),
+    "bearer_not_yet_valid": ProblemType(401, "The bearer token is not valid yet"),
+    "iam_identity_missing": ProblemType(401, "No verified AWS identity"),
+    "not_granted": ProblemType(403, "Not granted"),
+    "route_not_found": ProblemType(404, "No such route"),
+    "body_too_large": ProblemType(413, "The body is too large"),
+    "invalid_identifier": ProblemType(422, "ZEGO would refuse an id"),
+    "lifetime_out_of_range": ProblemType(422, "The lifetime is out of range"),
+    "invalid_privileges": ProblemType(422, "The privileges are not valid"),
+    "invalid_stream_ids": ProblemType(422, "The stream ids are not valid"),
+    "room_id_required": ProblemType(422, "A room id is required"),
+    "batch_size": ProblemType(422, "The batch has too few or too many requests"),
+    "internal_error": ProblemType(500, "The service failed", retryable=True),
+    "secret_unavailable": ProblemType(503, "No ServerSecret can be had", retryable=True),
+    "signing_keys_unavailable": ProblemType(503, "No signing keys can be had", retryable=True),
+}
+
+
+class Problem(Exception):
+    """A request that is refused.
+
+    :ivar code: a key of :data:`PROBLEMS`.
+    :ivar detail: what the caller can do about it. Goes out, so it holds no secret and no token.
+    :ivar field: the field of the body at fault, where it is one.
+    :ivar retry_after_seconds: when to try again, where that may help.
+    :ivar reason: what only the audit log may know; the detail where there is no more to say.
+    :ivar rule: the policy rule that decided, where one did.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        retry_after_seconds: int | None = None,
+        reason: str | None = None,
+        rule: str | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.retry_after_seconds = retry_after_seconds
+        self.reason = detail if reason is None else reason
+        self.rule = rule
+
+    @property
+    def type(self) -> ProblemType:
+        """What all problems of this code have in common."""
+        return PROBLEMS[self.code]
+
+    def document(self) -> dict[str, object]:
+        """The problem as RFC 9457 has it, but for the request's id."""
+        kind = self.type
+        document: dict[str, object] = {
+            "type": f"urn:zego-token-service:problem:{self.code}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail,
+            "code": self.code,
+            "retryable": kind.retryable,
+        }
+        if self.field is not None:
+            document["field"] = self.field
+        return document
+
+    def headers(self) -> dict[str, str]:
+        """What the answer's headers say of it."""
+        headers = {"content-type": "application/problem+json"}
+        if self.retry_after_seconds is not None:
+            headers["retry-after"] = str(self.retry_after_seconds)
+        if self.code == "bearer_missing":
+            headers["www-authenticate"] = "Bearer"
+        elif self.code.startswith("bearer_"):
+            headers["www-authenticate"] = 'Bearer error="invalid_token"'
+        return headers

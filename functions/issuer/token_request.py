@@ -1,0 +1,221 @@
+"""What a caller asks for: the request's body, read and checked against what ZEGO accepts.
+
+Wrong shapes are 400, well-formed values out of bounds 422; each names the field and the bound.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, cast
+
+from zego import identifiers
+from zego.identifiers import IdentifierError
+from zego.token04 import MAX_LIFETIME_SECONDS
+
+from issuer.problems import Problem
+
+Privilege = Literal["login", "publish"]
+PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
+
+MIN_LIFETIME_SECONDS: Final = 60
+MAX_STREAM_IDS: Final = 50
+MAX_BATCH: Final = 100
+#: Largest bodies taken, in bytes. A full batch of long ids needs more than one request does.
+MAX_BODY_BYTES: Final = 16 * 1024
+MAX_BATCH_BODY_BYTES: Final = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A request for one token, every value within ZEGO's bounds.
+
+    :ivar user_id: who the token is for, where the request names somebody.
+    :ivar room_id: the room it opens; ``None`` asks for an identity token.
+    :ivar privileges: what it shall allow; ``None`` is all that the policy grants.
+    :ivar stream_ids: the streams it may publish; ``None`` is all that the policy grants.
+    :ivar lifetime_seconds: ``None`` is the service's default.
+    """
+
+    user_id: str | None = None
+    room_id: str | None = None
+    privileges: frozenset[Privilege] | None = None
+    stream_ids: tuple[str, ...] | None = None
+    lifetime_seconds: int | None = None
+
+
+_TOKEN_FIELDS: Final = frozenset({"room_id", "privileges", "stream_ids", "lifetime_seconds"})
+_CALL_FIELDS: Final = frozenset({"privileges", "lifetime_seconds"})
+_USER: Final = frozenset({"user_id"})
+
+
+def read_token_request(body: bytes, *, names_user: bool) -> TokenRequest:
+    """A request for one token.
+
+    :param names_user: whether the body names the user (service routes) or must not.
+    :raises Problem: with the field and what is wrong with it.
+    """
+    return token_request(_object(body, MAX_BODY_BYTES), names_user=names_user)
+
+
+def read_call_request(body: bytes, *, names_user: bool) -> TokenRequest:
+    """A request to begin a call; the service makes the room.
+
+    :raises Problem: with the field and what is wrong with it.
+    """
+    values = _object(body, MAX_BODY_BYTES)
+    return _request(values, _CALL_FIELDS, names_user=names_user)
+
+
+def read_batch(body: bytes) -> list[object]:
+    """The entries of a batch, each to be read by :func:`token_request` on its own.
+
+    :raises Problem: the batch itself is wrong.
+    """
+    values = _object(body, MAX_BATCH_BODY_BYTES)
+    _refuse_unknown(values, frozenset({"requests"}))
+    if "requests" not in values:
+        raise Problem("missing_field", 'The body needs "requests".', field="requests")
+    requests = values["requests"]
+    if not isinstance(requests, list):
+        raise _wrong_type("requests", "an array of requests", requests)
+    if not 1 <= len(requests) <= MAX_BATCH:
+        detail = f"A batch has 1 to {MAX_BATCH} requests, this one {len(requests)}."
+        raise Problem("batch_size", detail, field="requests")
+    return requests
+
+
+def token_request(values: object, *, names_user: bool) -> TokenRequest:
+    """A request for one token, from parsed JSON.
+
+    :raises Problem: with the field and what is wrong with it.
+    """
+    if not isinstance(values, dict):
+        raise Problem("body_not_object", f"Send a JSON object, not {_named(values)}.")
+    request = _request(values, _TOKEN_FIELDS, names_user=names_user)
+    if request.room_id is None:
+        for field in ("privileges", "stream_ids"):
+            if field in values:
+                detail = f"{field} holds for one room: send room_id as well, or leave it out."
+                raise Problem("room_id_required", detail, field="room_id")
+    return request
+
+
+def _request(
+    values: Mapping[str, object], fields: frozenset[str], *, names_user: bool
+) -> TokenRequest:
+    _refuse_unknown(values, fields | _USER if names_user else fields)
+    if names_user and "user_id" not in values:
+        raise Problem("missing_field", "Name the user: user_id.", field="user_id")
+    return TokenRequest(
+        user_id=_identifier(values, "user_id"),
+        room_id=_identifier(values, "room_id"),
+        privileges=_privileges(values),
+        stream_ids=_stream_ids(values),
+        lifetime_seconds=_lifetime(values),
+    )
+
+
+def _object(body: bytes, max_bytes: int) -> dict[str, object]:
+    if len(body) > max_bytes:
+        detail = f"The body has {len(body)} bytes; at most {max_bytes} are taken."
+        raise Problem("body_too_large", detail)
+    if not body.strip():
+        return {}
+    try:
+        values = json.loads(body.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise Problem("invalid_json", "Send a JSON object in UTF-8.") from None
+    if not isinstance(values, dict):
+        raise Problem("body_not_object", f"Send a JSON object, not {_named(values)}.")
+    return values
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
+    unknown = sorted(values.keys() - known)
+    if unknown:
+        shown = unknown[0][:64]
+        detail = f"The fields here are {', '.join(sorted(known))}."
+        raise Problem("unknown_field", detail, field=shown)
+
+
+def _identifier(values: Mapping[str, object], field: Literal["user_id", "room_id"]) -> str | None:
+    if field not in values:
+        return None
+    value = values[field]
+    if not isinstance(value, str):
+        raise _wrong_type(field, "a string", value)
+    try:
+        return identifiers.check(field, value)
+    except IdentifierError as error:
+        raise Problem("invalid_identifier", f"{error}.", field=field) from None
+
+
+def _privileges(values: Mapping[str, object]) -> frozenset[Privilege] | None:
+    if "privileges" not in values:
+        return None
+    names = _strings(values, "privileges")
+    unknown = [name for name in names if name not in PRIVILEGES]
+    if unknown or not names or len(set(names)) < len(names):
+        detail = 'privileges lists "login", "publish" or both, each once.'
+        raise Problem("invalid_privileges", detail, field="privileges")
+    return frozenset(cast("list[Privilege]", names))
+
+
+def _stream_ids(values: Mapping[str, object]) -> tuple[str, ...] | None:
+    if "stream_ids" not in values:
+        return None
+    ids = _strings(values, "stream_ids")
+    if not 1 <= len(ids) <= MAX_STREAM_IDS or len(set(ids)) < len(ids):
+        detail = f"stream_ids lists 1 to {MAX_STREAM_IDS} ids, each once."
+        raise Problem("invalid_stream_ids", detail, field="stream_ids")
+    try:
+        return tuple(identifiers.check("stream_id", value) for value in ids)
+    except IdentifierError as error:
+        raise Problem("invalid_stream_ids", f"{error}.", field="stream_ids") from None
+
+
+def _lifetime(values: Mapping[str, object]) -> int | None:
+    if "lifetime_seconds" not in values:
+        return None
+    value = values["lifetime_seconds"]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type("lifetime_seconds", "a whole number of seconds", value)
+    if not MIN_LIFETIME_SECONDS <= value <= MAX_LIFETIME_SECONDS:
+        detail = f"lifetime_seconds is {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}."
+        raise Problem("lifetime_out_of_range", detail, field="lifetime_seconds")
+    return value
+
+
+def _strings(values: Mapping[str, object], field: str) -> list[str]:
+    value = values[field]
+    if not isinstance(value, list):
+        raise _wrong_type(field, "an array of strings", value)
+    for item in value:
+        if not isinstance(item, str):
+            raise _wrong_type(field, "an array of strings", item)
+    return value
+
+
+def _wrong_type(field: str, expected: str, value: object) -> Problem:
+    return Problem("wrong_type", f"{field} must be {expected}, not {_named(value)}.", field=field)
+
+
+def _named(value: object) -> str:
+    return _JSON_NAMES[type(value)]
+
+
+_JSON_NAMES: Final[Mapping[type, str]] = {
+    str: "a string",
+    int: "a number",
+    float: "a fraction",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}

@@ -1,0 +1,142 @@
+"""The versions of the ServerSecret in Secrets Manager, read through a cache.
+
+The cache holds one version, the one labelled AWSCURRENT:
+
+======== ============================================================================
+fresh    for ``ttl_seconds``, a little less by jitter, so that the environments that
+         started together do not ask together
+stale    when asking anew fails, or gives a value that cannot be a ServerSecret, the last
+         good version still serves, up to ``max_stale_seconds`` after it was last read
+gone     after that there is no secret to be had, and the caller says so
+======== ============================================================================
+
+After a failure it is not asked again for ``retry_seconds``, so that a slow Secrets Manager slows
+one request and not all of them. Age is the larger of what two clocks say: Lambda freezes a
+process between invocations, which stops the monotonic clock, and the wall clock can be set back.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from zego import server_secret
+from zego.secrets_manager import SecretsManagerError, SecretValue
+from zego.server_secret import ServerSecret, ServerSecretError
+
+CURRENT: Final = "AWSCURRENT"
+
+
+class SecretUnavailableError(Exception):
+    """There is no ServerSecret to be had. Safe to log.
+
+    :ivar retry_after_seconds: when asking again may help.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """One good version of the secret.
+
+    :ivar created_at: when it was stored, Unix seconds.
+    """
+
+    secret: ServerSecret
+    version_id: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one look into the cache gave.
+
+    :ivar refreshed: Secrets Manager was asked, and gave a good value.
+    :ivar failure: why it gave none, where it was asked and did not.
+    :ivar stale: the version is older than its time to live.
+    """
+
+    version: SecretVersion
+    refreshed: bool = False
+    failure: str | None = None
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Instant:
+    wall: float
+    monotonic: float
+
+    def age_at(self, later: _Instant) -> float:
+        return max(later.wall - self.wall, later.monotonic - self.monotonic)
+
+
+class CurrentSecret:
+    """The version labelled AWSCURRENT, cached. Made without a look at a clock or the network.
+
+    :param fetch: asks Secrets Manager for that version.
+    :param ttl_seconds: how long a version is served without asking again.
+    :param max_stale_seconds: how long it is served when asking fails; at least the TTL.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], SecretValue],
+        *,
+        ttl_seconds: float = 60.0,
+        max_stale_seconds: float = 900.0,
+        retry_seconds: float = 5.0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._fetch = fetch
+        self._ttl_seconds = ttl_seconds
+        self._max_stale_seconds = max_stale_seconds
+        self._retry_seconds = retry_seconds
+        self._clock = clock
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._version: SecretVersion | None = None
+        self._read_at = _Instant(0.0, 0.0)
+        self._fresh_seconds = 0.0
+        self._failed_at: _Instant | None = None
+        self._failure = ""
+
+    def get(self) -> Reading:
+        """The current version: cached, asked for, or stale.
+
+        :raises SecretUnavailableError: none was ever read, or the last one is too old.
+        """
+        now = self._now()
+        if self._version is not None and self._read_at.age_at(now) < self._fresh_seconds:
+            return Reading(self._version)
+        if self._failed_at is not None and self._failed_at.age_at(now) < self._retry_seconds:
+            return self._last_good(now, failure=None)
+        try:
+            version = _parse(self._fetch())
+        except (SecretsManagerError, ServerSecretError) as error:
+            now = self._failed_at = self._now()
+            self._failure = str(error)
+            return self._last_good(now, failure=self._failure)
+        self._version, self._read_at, self._failed_at = version, now, None
+        self._fresh_seconds = self._ttl_seconds * (1.0 - 0.2 * self._jitter())
+        return Reading(version, refreshed=True)
+
+    def _last_good(self, now: _Instant, *, failure: str | None) -> Reading:
+        if self._version is None or self._read_at.age_at(now) >= self._max_stale_seconds:
+            raise SecretUnavailableError(self._failure, max(1, round(self._retry_seconds)))
+        return Reading(self._version, failure=failure, stale=True)
+
+    def _now(self) -> _Instant:
+        return _Instant(self._clock(), self._monotonic())
+
+
+def _parse(value: SecretValue) -> SecretVersion:
+    return SecretVersion(server_secret.parse(value.text), value.version_id, value.created_at)

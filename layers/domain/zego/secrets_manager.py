@@ -1,0 +1,143 @@
+"""``GetSecretValue``, and nothing else of Secrets Manager: all that the issuer may call.
+
+Source: the Secrets Manager API reference.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from zego.aws_credentials import AwsCredentials, CredentialsError
+from zego.aws_signature import signed_headers
+from zego.bounded_http import HttpError, Response, is_loopback, request
+
+#: A secret has at most 64 KiB; JSON may double it.
+_MAX_BYTES: Final = 200_000
+_PASSING: Final = frozenset(
+    {"ThrottlingException", "TooManyRequestsException", "InternalServiceError", "Unreachable"}
+)
+
+
+class SecretsManagerError(Exception):
+    """Secrets Manager gave no value. Safe to log.
+
+    :ivar code: AWS' error code, or ``Unreachable`` where no answer came.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class SecretValue:
+    """One version of a secret.
+
+    :ivar created_at: when this version was stored, Unix seconds.
+    """
+
+    text: str = field(repr=False)
+    version_id: str
+    created_at: float
+
+
+class SecretsManager:
+    """Reads secrets of one region.
+
+    :param endpoint: the URL to call instead of AWS' own; plain http only to this machine.
+    :param attempt_seconds: bound on one attempt; there are at most two.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        credentials: AwsCredentials,
+        *,
+        endpoint: str | None = None,
+        attempt_seconds: float = 1.5,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._region = region
+        self._credentials = credentials
+        self._url = endpoint or f"https://secretsmanager.{region}.{_domain(region)}/"
+        parts = urlsplit(self._url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+            raise ValueError("the Secrets Manager endpoint must be https, or http on this machine")
+        self._host = parts.netloc
+        self._attempt_seconds = attempt_seconds
+        self._clock = clock
+        self._sleep = sleep
+
+    def get_secret_value(self, secret_id: str, *, version_stage: str) -> SecretValue:
+        """The version that has the staging label. Tried once more where that may help.
+
+        :param secret_id: the secret's ARN or name.
+        :param version_stage: a label such as ``AWSCURRENT``.
+        :raises SecretsManagerError: refused, unreachable, too slow, or without a text value.
+        """
+        body = json.dumps({"SecretId": secret_id, "VersionStage": version_stage}).encode()
+        try:
+            return self._attempt(body)
+        except SecretsManagerError as error:
+            if not _is_passing(error):
+                raise
+        self._sleep(0.1)
+        return self._attempt(body)
+
+    def _attempt(self, body: bytes) -> SecretValue:
+        try:
+            headers = signed_headers(
+                service="secretsmanager",
+                region=self._region,
+                host=self._host,
+                target="secretsmanager.GetSecretValue",
+                body=body,
+                credentials=self._credentials.get(),
+                now=self._clock(),
+            )
+            answer = request(
+                "POST",
+                self._url,
+                headers=headers,
+                body=body,
+                timeout_seconds=self._attempt_seconds,
+                max_bytes=_MAX_BYTES,
+            )
+        except CredentialsError as error:
+            raise SecretsManagerError("CredentialsUnavailable", str(error)) from None
+        except HttpError as error:
+            raise SecretsManagerError("Unreachable", str(error)) from None
+        return _value(answer)
+
+
+def _value(answer: Response) -> SecretValue:
+    try:
+        values = json.loads(answer.body)
+        if answer.status != 200:
+            code = str(values["__type"]).rpartition("#")[2]
+            raise SecretsManagerError(code, f"Secrets Manager refused, HTTP {answer.status}")
+        text, version_id = values["SecretString"], values["VersionId"]
+        created_at = float(values["CreatedDate"])
+    except (ValueError, KeyError, TypeError):
+        if answer.status == 200:
+            raise SecretsManagerError("NoText", "the version has no text value") from None
+        code = f"Http{answer.status}"
+        raise SecretsManagerError(code, "Secrets Manager's answer cannot be read") from None
+    if not isinstance(text, str) or not isinstance(version_id, str):
+        raise SecretsManagerError("NoText", "the version has no text value")
+    return SecretValue(text, version_id, created_at)
+
+
+def _is_passing(error: SecretsManagerError) -> bool:
+    """Whether another attempt may be answered: throttled, a server's fault, or no answer."""
+    return error.code in _PASSING or error.code.startswith("Http5")
+
+
+def _domain(region: str) -> str:
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
