@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from zego import identifiers
-from zego.identifiers import IdentifierError
-
 from issuer.patterns import Pattern, Values
 from issuer.problems import Problem
 from issuer.token_request import Privilege, TokenRequest
+from zego import identifiers
+from zego.identifiers import IdentifierError
 
 #: The lifetime of a token that nobody asked to be shorter, in seconds.
 DEFAULT_LIFETIME_SECONDS: Final = 7200
@@ -97,7 +96,7 @@ class Rule:
         return (
             other.callers <= self.callers
             and all(
-                claim in other.claims and set(other.claims[claim]) <= set(values)
+                claim in other.claims and _typed(other.claims[claim]) <= _typed(values)
                 for claim, values in self.claims.items()
             )
             and _all_covered(other.users, self.users)
@@ -241,7 +240,10 @@ def _holds(claim: object, wanted: tuple[Claim, ...]) -> bool:
     return any(type(item) is type(value) and item == value for item in present for value in wanted)
 
 
+def _typed(values: tuple[Claim, ...]) -> set[tuple[type, Claim]]:
+    """The values such that ``1`` and ``true`` differ, as they do in a claim."""
+    return {(type(value), value) for value in values}
+
+
 def _all_covered(narrow: tuple[Pattern, ...], wide: tuple[Pattern, ...]) -> bool:
     return all(any(pattern.covers(other) for pattern in wide) for other in narrow)
-
-

@@ -7,7 +7,6 @@ secret, mint, answer; the audit event is written once, at the end.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,9 +14,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import snapshot_restore_py
-from zego.aws_credentials import AwsCredentials
-from zego.secret_store import CURRENT, CurrentSecret
-from zego.secrets_manager import SecretsManager, SecretValue
 
 from issuer import callers, http_event, policy_file, settings, telemetry, token_request
 from issuer.access_policy import Caller, not_granted
@@ -26,6 +22,9 @@ from issuer.http_event import HttpRequest
 from issuer.problems import Problem
 from issuer.signing_keys import SigningKeys
 from issuer.token_issuer import IssuedToken, TokenIssuer
+from zego.aws_credentials import AwsCredentials
+from zego.secret_store import CURRENT, CurrentSecret
+from zego.secrets_manager import SecretsManager, SecretValue
 
 Answer = dict[str, Any]
 
@@ -53,7 +52,7 @@ _issuer = TokenIssuer(
 telemetry.set_stage(_settings.stage)
 
 
-def handler(event: Mapping[str, Any], context: object) -> Answer:
+def handler(event: Mapping[str, Any], _context: object) -> Answer:
     """Answer one request of the HTTP API, payload format 2.0.
 
     :raises EventError: invoked with something else; all other failures are answers.
@@ -67,7 +66,7 @@ def handler(event: Mapping[str, Any], context: object) -> Answer:
         return route(request)
     except Problem as problem:
         return _refusal(request, problem)
-    except Exception as error:  # the last resort: a person gets a problem, operators the place
+    except Exception as error:  # noqa: BLE001  a person gets a problem, operators the place
         telemetry.logger.error(
             "The service failed",
             request_id=request.request_id,
@@ -180,7 +179,7 @@ def _call(request: HttpRequest, authenticate: Authenticate, *, names_user: bool)
     with audited(_exchange(request)) as exchange:
         exchange.caller = caller = authenticate(request)
         asked = token_request.read_call_request(request.body, names_user=names_user)
-        call_id = secrets.token_hex(16)
+        call_id = os.urandom(16).hex()
         exchange.request = replace(asked, room_id=f"call_{call_id}")
         issued = _issuer.issue(caller, exchange.request, exchange)
     document = {
@@ -224,8 +223,10 @@ def _exchange(request: HttpRequest) -> Exchange:
     return Exchange(request.request_id, request.route, _settings.stage)
 
 
-@snapshot_restore_py.register_after_restore
 def _prefetch() -> None:
     """Fetch after a SnapStart restore what a snapshot must not hold, before the first request."""
     _issuer.prefetch()
     _keys.prefetch(identity.jwks_uri for identity in _policy.issuers.values())
+
+
+snapshot_restore_py.register_after_restore(_prefetch)

@@ -67,7 +67,7 @@ def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
     event["secret_fingerprint"] = exchange.secret_fingerprint
     event["token_sha256"] = hashlib.sha256(token.encode()).hexdigest()
     where = "any room" if grant.room_id is None else f"room {grant.room_id}"
-    telemetry.logger.info(f"Token issued for user {grant.user_id} in {where}", audit=event)
+    telemetry.logger.info("Token issued for user %s in %s", grant.user_id, where, audit=event)
 
 
 def _refused(exchange: Exchange, problem: Problem) -> None:
@@ -84,7 +84,7 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
         event["lifetime_seconds"] = exchange.request.lifetime_seconds
         if exchange.request.user_id is not None:
             event["user_id"] = exchange.request.user_id
-    telemetry.logger.warning(f"Refused {exchange.route}: {problem.code}", audit=event)
+    telemetry.logger.warning("Refused %s: %s", exchange.route, problem.code, audit=event)
 
 
 def _event(exchange: Exchange, decision: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 #: Gives the value of a placeholder, or ``None`` where the caller has none: no match then.
@@ -31,13 +31,13 @@ class PatternError(ValueError):
 class Placeholder:
     """A name in braces.
 
-    :ivar ends_before: the text that tells where its value ends, if more than a literal follows.
+    :ivar ends_before: the text that tells where its value ends, if another variable part follows.
     :ivar starts_after: the text that tells where its value starts, if a star comes before it.
     """
 
     name: str
-    ends_before: str | None = field(default=None, compare=False)
-    starts_after: str | None = field(default=None, compare=False)
+    ends_before: str | None = None
+    starts_after: str | None = None
 
     def accepts(self, value: str) -> bool:
         """Whether the value can be told from what stands beside it."""
@@ -133,27 +133,27 @@ def parse(text: str) -> Pattern:
 
 
 def _separated(text: str, atoms: list[Atom]) -> Iterator[Atom]:
-    """The atoms, each placeholder with what separates it from the variable parts beside it."""
+    """The atoms, each placeholder with the text by which its value is told from what is beside it.
+
+    A value before the first star is read from the left and ends where the next separator is, one
+    behind the last star from the right. One between two stars could be anywhere.
+    """
+    stars = [index for index, atom in enumerate(atoms) if isinstance(atom, Star)]
     for index, atom in enumerate(atoms):
         if not isinstance(atom, Placeholder):
             yield atom
             continue
-        following, before = atoms[index + 1 : index + 3], atoms[max(0, index - 2) : index][::-1]
-        beside = [part for part in (*following[:1], *before[:1]) if not isinstance(part, str)]
-        if beside:
+        before, following = atoms[:index][-2:], atoms[index + 1 :][:2]
+        if any(not isinstance(part, str) for part in (*before[-1:], *following[:1])):
             raise PatternError(
                 f"{text!r}: put a separator between {{{atom.name}}} and the variable part beside it"
             )
-        yield Placeholder(
-            atom.name,
-            ends_before=_separator(following),
-            starts_after=_separator(before) if before[1:] == [STAR] else None,
-        )
-
-
-def _separator(parts: list[Atom]) -> str | None:
-    """The literal, if another part comes behind it."""
-    return parts[0] if len(parts) == 2 and isinstance(parts[0], str) else None
+        if stars and stars[0] < index < stars[-1]:
+            raise PatternError(f"{text!r}: {{{atom.name}}} has a star on both sides")
+        if stars and stars[-1] < index:
+            yield Placeholder(atom.name, starts_after=str(before[-1]))
+        else:
+            yield Placeholder(atom.name, ends_before=str(following[0]) if following[1:] else None)
 
 
 def _units(atoms: tuple[Atom, ...]) -> list[Atom]:
@@ -166,21 +166,29 @@ def _units(atoms: tuple[Atom, ...]) -> list[Atom]:
 
 def _covers(wide: list[Atom], narrow: list[Atom]) -> bool:
     """Match ``narrow`` as if it were a text whose characters include stars and placeholders."""
-    reachable = {0}
-    for unit in [*narrow, None]:
-        for index in sorted(reachable):
-            while index < len(wide) and isinstance(wide[index], Star):
-                index += 1
-                reachable.add(index)
-        if unit is None:
-            return len(wide) in reachable
+    reachable = _behind_stars(wide, {0})
+    for unit in narrow:
         following = set()
-        for index in reachable:
-            if index == len(wide):
-                continue
+        for index in reachable - {len(wide)}:
             if isinstance(wide[index], Star):
                 following.add(index)
-            elif not isinstance(unit, Star) and wide[index] == unit:
+            elif _stands_for(wide[index], unit):
                 following.add(index + 1)
-        reachable = following
-    return False
+        reachable = _behind_stars(wide, following)
+    return len(wide) in reachable
+
+
+def _behind_stars(wide: list[Atom], reachable: set[int]) -> set[int]:
+    """The positions reached, and those behind the stars there: a star may stand for nothing."""
+    behind = {i + 1 for i in reachable if i < len(wide) and isinstance(wide[i], Star)}
+    return reachable | behind
+
+
+def _stands_for(wide: Atom, narrow: Atom) -> bool:
+    if isinstance(wide, Placeholder) and isinstance(narrow, Placeholder):
+        return (
+            wide.name == narrow.name
+            and wide.ends_before in (None, narrow.ends_before)
+            and wide.starts_after in (None, narrow.starts_after)
+        )
+    return isinstance(wide, str) and wide == narrow

@@ -13,10 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
-from urllib.parse import urlsplit
-
-from zego.bounded_http import is_loopback
-from zego.token04 import MAX_LIFETIME_SECONDS
 
 from issuer import patterns
 from issuer.access_policy import AccessPolicy, Claim, OidcIdentity, RoleIdentity, Rule
@@ -24,8 +20,12 @@ from issuer.patterns import Pattern, PatternError
 from issuer.signing_keys import ALGORITHMS
 from issuer.token_request import MIN_LIFETIME_SECONDS, PRIVILEGES, Privilege
 from issuer.toml_table import Table, TableError
+from zego.bounded_http import check_url
+from zego.token04 import MAX_LIFETIME_SECONDS
 
-_ROLE: Final = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)", re.A)
+_ROLE: Final = re.compile(
+    r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)", re.ASCII
+)
 _EVERY: Final = (patterns.parse("*"),)
 _MATCHING_KEYS: Final = ("name", "callers", "claims", "users", "rooms", "identity_tokens", "deny")
 _BOUNDING_KEYS: Final = ("privileges", "stream_ids", "max_lifetime_seconds")
@@ -153,16 +153,10 @@ def _role_identity(name: str, table: Table) -> RoleIdentity:
 
 
 def _url(table: Table, key: str, *, allow_loopback: bool) -> str:
-    url = table.text(key)
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise TableError(f"{table.place}: {key} is not a URL") from None
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if allow_loopback and parts.scheme == "http" and is_loopback(parts.hostname):
-        return url
-    raise TableError(f"{table.place}: {key} must be an https URL")
+        return check_url(table.text(key), allow_loopback=allow_loopback)
+    except ValueError as error:
+        raise TableError(f"{table.place}: {key}: {error}") from None
 
 
 def _refuse_equal_subjects(issuers: Mapping[str, OidcIdentity]) -> None:
@@ -215,12 +209,13 @@ def _patterns(table: Table, key: str, default: tuple[Pattern, ...]) -> tuple[Pat
 def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
     claims: dict[str, tuple[Claim, ...]] = {}
     for name, wanted in table.table("claims", {}).items():
-        values = wanted if isinstance(wanted, list) else [wanted]
-        if not values or not all(isinstance(value, str | int | float) for value in values):
+        items: list[object] = wanted if isinstance(wanted, list) else [wanted]
+        values = tuple(item for item in items if isinstance(item, str | int | float))
+        if not values or len(values) < len(items):
             raise TableError(
                 f"{table.place}: claims.{name} must be a string, number or boolean, or some of them"
             )
-        claims[name] = tuple(values)
+        claims[name] = values
     return claims
 
 

@@ -57,7 +57,7 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
 }
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  the name in RFC 9457
     """A request that is refused.
 
     :ivar code: a key of :data:`PROBLEMS`.

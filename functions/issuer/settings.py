@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
-from urllib.parse import urlsplit
 
-from zego.bounded_http import is_loopback
+from zego.bounded_http import check_url
 from zego.token04 import Cipher
 
 
@@ -146,9 +145,7 @@ def _endpoint(environment: Mapping[str, str], *, local: bool) -> str | None:
     url = environment.get(name)
     if not url:
         return None
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (
-        local and parts.scheme == "http" and is_loopback(parts.hostname)
-    ):
-        return url
-    raise SettingsError(f"{name} must be an https URL")
+    try:
+        return check_url(url, allow_loopback=local)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None

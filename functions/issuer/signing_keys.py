@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
+
 from zego.bounded_http import HttpError, Response, request
 
 MAX_JWKS_BYTES: Final = 256 * 1024
@@ -150,10 +151,27 @@ def _read(answer: Response) -> dict[str | None, Jwk]:
         raise HttpError(f"the JWKS endpoint answered with status {answer.status}")
     try:
         keys = json.loads(answer.body)["keys"]
-        usable = [key for key in keys if key.get("use", "sig") == "sig" and key.get("kty")]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise HttpError("the JWKS endpoint's answer is no JWKS") from None
-    return {key.get("kid"): key for key in usable}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        keys = None
+    if not isinstance(keys, list):
+        raise HttpError("the JWKS endpoint's answer is no JWKS")
+    return {key.get("kid"): key for key in keys if _may_verify(key)}
+
+
+def _may_verify(jwk: object) -> bool:
+    """Whether it is a public key for signatures. One that is not spoils none of the others."""
+    return (
+        isinstance(jwk, dict)
+        and isinstance(jwk.get("kid", ""), str)
+        and isinstance(jwk.get("kty"), str)
+        and "d" not in jwk
+        and jwk.get("use", "sig") == "sig"
+        and "verify" in _strings(jwk.get("key_ops", ["verify"]))
+    )
+
+
+def _strings(values: object) -> list[object]:
+    return values if isinstance(values, list) else []
 
 
 def _find(keys: Mapping[str | None, Jwk], key_id: str | None, algorithm: str) -> Jwk | None:
@@ -170,7 +188,6 @@ def _fits(jwk: Jwk, algorithm: str) -> bool:
         jwk["kty"] == key_type
         and jwk.get("crv") == curve
         and jwk.get("alg", algorithm) == algorithm
-        and "verify" in jwk.get("key_ops", ["verify"])
     )
 
 

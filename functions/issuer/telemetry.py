@@ -14,16 +14,21 @@ SecretStale            Count        invocations served with a secret older than 
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
 from zego.secret_store import Reading
 
 NAMESPACE: Final = "ZegoTokenService"
 SERVICE: Final = "issuer"
 
-logger = Logger(service=SERVICE)
+#: ASCII, so that no value of a caller's can fail to be written.
+_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+logger = Logger(service=SERVICE, json_serializer=_to_json)
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 
@@ -73,7 +78,7 @@ def record_secret_reading(reading: Reading) -> None:
         )
         if secret.looks_unusual:
             logger.warning(
-                "ServerSecret is not lower-case hexadecimal as ZEGO's are; check where it came from",
+                "ServerSecret is not lower-case hexadecimal, as ZEGO's are: is it the right one?",
                 secret_fingerprint=secret.fingerprint,
             )
     if reading.failure is not None:
@@ -85,4 +90,4 @@ def record_secret_reading(reading: Reading) -> None:
 def record_secret_failure(failure: str, consequence: str) -> None:
     """Say that Secrets Manager gave no good value, and what that means for callers."""
     count("SecretRefreshFailed")
-    logger.error(f"ServerSecret cannot be refreshed: {consequence}", reason=failure)
+    logger.error("ServerSecret cannot be refreshed: %s", consequence, reason=failure)

@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zego import token04
-from zego.secret_store import CurrentSecret, SecretUnavailableError, SecretVersion
-from zego.token04 import Cipher
-
 from issuer import telemetry
 from issuer.access_policy import AccessPolicy, Caller, Grant
 from issuer.audit import Exchange
 from issuer.problems import Problem
 from issuer.token_request import PRIVILEGES, TokenRequest
+from zego import token04
+from zego.secret_store import CurrentSecret, SecretUnavailableError, SecretVersion
+from zego.token04 import Cipher
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ Wrong shapes are 400, well-formed values out of bounds 422; each names the field
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
+from issuer.problems import Problem
 from zego import identifiers
 from zego.identifiers import IdentifierError
 from zego.token04 import MAX_LIFETIME_SECONDS
-
-from issuer.problems import Problem
 
 Privilege = Literal["login", "publish"]
 PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
@@ -48,6 +48,8 @@ class TokenRequest:
 _TOKEN_FIELDS: Final = frozenset({"room_id", "privileges", "stream_ids", "lifetime_seconds"})
 _CALL_FIELDS: Final = frozenset({"privileges", "lifetime_seconds"})
 _USER: Final = frozenset({"user_id"})
+#: Only what could be a field's name is repeated: who knows what was pasted there.
+_FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,31}", re.ASCII)
 
 
 def read_token_request(body: bytes, *, names_user: bool) -> TokenRequest:
@@ -139,9 +141,9 @@ def _refuse_constant(name: str) -> float:
 def _refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
     unknown = sorted(values.keys() - known)
     if unknown:
-        shown = unknown[0][:64]
+        name = unknown[0] if _FIELD_NAME.fullmatch(unknown[0]) else None
         detail = f"The fields here are {', '.join(sorted(known))}."
-        raise Problem("unknown_field", detail, field=shown)
+        raise Problem("unknown_field", detail, field=name)
 
 
 def _identifier(values: Mapping[str, object], field: Literal["user_id", "room_id"]) -> str | None:

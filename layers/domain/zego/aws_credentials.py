@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from zego.aws_signature import Credentials
-from zego.bounded_http import HttpError, is_loopback, request
+from zego.bounded_http import HttpError, request
 
 #: How long before they expire credentials are fetched anew.
 _REFRESH_SECONDS: Final = 300.0
@@ -61,9 +60,6 @@ class AwsCredentials:
                 "the environment has neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                 " nor AWS_CONTAINER_CREDENTIALS_FULL_URI"
             )
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not is_loopback(parts.hostname):
-            raise CredentialsError("AWS_CONTAINER_CREDENTIALS_FULL_URI must be https or loopback")
         token = self._environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
         try:
             answer = request(

@@ -6,16 +6,21 @@ a client library would double the issuer's cold start, see docs/design-notes.md.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-_ssl_context: ssl.SSLContext | None = None
+_URL_CHARACTERS: Final = re.compile(r"[!-~]+")
+#: A name of labels up to 63 characters, or an IPv6 address.
+_HOST: Final = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9a-f:.]+", re.ASCII)
 
 
 class HttpError(Exception):
@@ -47,6 +52,10 @@ def request(
     :raises HttpError: unreachable, TLS refused, too slow, too large, or not HTTP.
     """
     deadline = time.monotonic() + timeout_seconds
+    try:
+        check_url(url, allow_loopback=True)
+    except ValueError as error:
+        raise HttpError(str(error)) from None
     parts = urlsplit(url)
     connection = _connection(parts, timeout_seconds)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -66,10 +75,27 @@ def request(
         connection.close()
 
 
-def is_loopback(host: str | None) -> bool:
-    """Whether a URL's host is this machine. Only then may a request go without TLS."""
-    if host is None:
-        return False
+def check_url(url: str, *, allow_loopback: bool) -> str:
+    """Return the URL if a request may go there: https, or plain http to this very machine.
+
+    :param allow_loopback: whether plain http to this machine is taken.
+    :raises ValueError: it may not, or it is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("it is not a URL") from None
+    if not host or not _URL_CHARACTERS.fullmatch(url) or not _HOST.fullmatch(host):
+        raise ValueError("it is not a URL")
+    if parts.scheme == "https":
+        return url
+    if parts.scheme == "http" and allow_loopback and _is_loopback(host):
+        return url
+    raise ValueError("it is not an https URL")
+
+
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -79,23 +105,18 @@ def is_loopback(host: str | None) -> bool:
 
 
 def _connection(parts: SplitResult, timeout_seconds: float) -> http.client.HTTPConnection:
-    if parts.hostname is None:
-        raise HttpError("the URL has no host")
+    host = parts.hostname or ""
     if parts.scheme == "https":
         return http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=timeout_seconds, context=_tls()
+            host, parts.port, timeout=timeout_seconds, context=_tls()
         )
-    if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_seconds)
-    raise HttpError(f"the URL's scheme is {parts.scheme!r}; it must be https")
+    return http.client.HTTPConnection(host, parts.port, timeout=timeout_seconds)
 
 
+@functools.cache
 def _tls() -> ssl.SSLContext:
     """The TLS settings, made at the first use: reading the trusted roots takes milliseconds."""
-    global _ssl_context
-    if _ssl_context is None:
-        _ssl_context = ssl.create_default_context()
-    return _ssl_context
+    return ssl.create_default_context()
 
 
 def _read(

@@ -17,10 +17,10 @@ process between invocations, which stops the monotonic clock, and the wall clock
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Final
 
 from zego import server_secret
@@ -28,6 +28,10 @@ from zego.secrets_manager import SecretsManagerError, SecretValue
 from zego.server_secret import ServerSecret, ServerSecretError
 
 CURRENT: Final = "AWSCURRENT"
+
+#: Of the operating system: the state of Python's own generator would be the same in every
+#: environment that was restored from one snapshot.
+_jitter: Final = SystemRandom().random
 
 
 class SecretUnavailableError(Exception):
@@ -94,7 +98,7 @@ class CurrentSecret:
         retry_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = _jitter,
     ) -> None:
         self._fetch = fetch
         self._ttl_seconds = ttl_seconds

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from zego.aws_credentials import AwsCredentials, CredentialsError
 from zego.aws_signature import signed_headers
-from zego.bounded_http import HttpError, Response, is_loopback, request
+from zego.bounded_http import HttpError, Response, check_url, request
 
 #: A secret has at most 64 KiB; JSON may double it.
 _MAX_BYTES: Final = 200_000
@@ -66,10 +66,10 @@ class SecretsManager:
         self._region = region
         self._credentials = credentials
         self._url = endpoint or f"https://secretsmanager.{region}.{_domain(region)}/"
-        parts = urlsplit(self._url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-            raise ValueError("the Secrets Manager endpoint must be https, or http on this machine")
-        self._host = parts.netloc
+        try:
+            self._host = urlsplit(check_url(self._url, allow_loopback=True)).netloc
+        except ValueError as error:
+            raise ValueError(f"the Secrets Manager endpoint: {error}") from None
         self._attempt_seconds = attempt_seconds
         self._clock = clock
         self._sleep = sleep

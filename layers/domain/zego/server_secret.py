@@ -18,7 +18,9 @@ from zego.token04 import MAX_APP_ID
 LENGTH: Final = 32
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _APP_SIGN: Final = re.compile(r"[0-9a-fA-F]{64}")
-_PLACEHOLDER: Final = re.compile(r"replace|change.?me|placeholder|your|todo|example|<", re.I)
+_PLACEHOLDER: Final = re.compile(
+    r"replace|change.?me|placeholder|your|todo|example|<", re.IGNORECASE
+)
 
 
 class ServerSecretError(ValueError):
@@ -35,7 +37,7 @@ class ServerSecret:
     :ivar app_id: 1 to 2^32-1.
     :ivar value: 32 ASCII characters; hand it to :mod:`zego.token04` and to nothing else.
     :ivar fingerprint: 12 hex digits of HMAC-SHA256(value, "zego-server-secret:" + app_id): safe
-        to log and to compare between environments.
+        to log, and equal where the secrets are.
     :raises ServerSecretError: not the shape of an AppID and a ServerSecret.
     """
 
@@ -50,7 +52,7 @@ class ServerSecret:
 
     @property
     def looks_unusual(self) -> bool:
-        """Whether it is other than the lower-case hex digits of every ServerSecret seen so far."""
+        """Whether it is other than the lower-case hex digits that ServerSecrets have."""
         return not _HEX.fullmatch(self.value)
 
     def __repr__(self) -> str:

@@ -18,7 +18,6 @@ Source: the vendor's published token generators in seven languages, whose tokens
 
 from __future__ import annotations
 
-import binascii
 import json
 import os
 import struct
@@ -213,46 +212,18 @@ def parse(token: str) -> Envelope:
 
     :raises FormatError: not a Token04, or a damaged one; the message says where.
     """
-    if not isinstance(token, str):
-        raise FormatError(f"a token is text, not {type(token).__name__}")
-    if not token.startswith(PREFIX):
-        raise FormatError('a Token04 begins with "04"')
-    text = token[len(PREFIX) :]
-    try:
-        binary = b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise FormatError("what follows the 04 is not base64 with padding") from None
-    if b64encode(binary).decode() != text:
-        raise FormatError("the base64 has bits set after its end")
-
-    if len(binary) < _expire_and_iv_length.size:
-        raise FormatError(f"the token ends after {len(binary)} bytes, within its expiry")
-    expires_at, iv_length = _expire_and_iv_length.unpack_from(binary)
-    iv_end = _expire_and_iv_length.size + iv_length
-    sealed_start = iv_end + _uint16.size
-    if len(binary) < sealed_start:
-        raise FormatError("the token ends within its IV")
-    (sealed_length,) = _uint16.unpack_from(binary, iv_end)
-    sealed_end = sealed_start + sealed_length
-    mode = binary[sealed_end:]
-    if len(binary) < sealed_end:
-        missing = sealed_end - len(binary)
-        raise FormatError(f"the token ends {missing} bytes before its sealed claims do")
-    if len(mode) > 1:
-        raise FormatError(f"{len(mode)} bytes follow the sealed claims; at most 1 may")
+    expires_at, iv, sealed, mode = _take_apart(_binary(token))
     if mode not in (b"", b"\x00", _GCM_MODE):
         raise FormatError(f"unknown mode {mode[0]}; 1 is GCM, 0 or none is CBC")
-
     cipher: Cipher = "gcm" if mode == _GCM_MODE else "cbc"
-    if iv_length != _IV_LENGTH[cipher]:
+    if len(iv) != _IV_LENGTH[cipher]:
         expected = _IV_LENGTH[cipher]
-        raise FormatError(f"the IV has {iv_length} bytes; {cipher.upper()} takes {expected}")
-    if cipher == "gcm" and sealed_length <= _GCM_TAG_LENGTH:
-        raise FormatError(f"{sealed_length} sealed bytes are too few to hold claims and a tag")
-    if cipher == "cbc" and (sealed_length == 0 or sealed_length % 16):
-        raise FormatError(f"{sealed_length} sealed bytes are not a number of whole CBC blocks")
-    iv = binary[_expire_and_iv_length.size : iv_end]
-    return Envelope(expires_at, cipher, iv, binary[sealed_start:sealed_end])
+        raise FormatError(f"the IV has {len(iv)} bytes; {cipher.upper()} takes {expected}")
+    if cipher == "gcm" and len(sealed) <= _GCM_TAG_LENGTH:
+        raise FormatError(f"{len(sealed)} sealed bytes are too few to hold claims and a tag")
+    if cipher == "cbc" and (not sealed or len(sealed) % 16):
+        raise FormatError(f"{len(sealed)} sealed bytes are not a number of whole CBC blocks")
+    return Envelope(expires_at, cipher, iv, sealed)
 
 
 def seal(plaintext: bytes, expires_at: int, key: bytes, *, cipher: Cipher, iv: bytes) -> str:
@@ -285,6 +256,43 @@ def room_payload(
         f'{{"room_id":{_json_string(room_id)},"privilege":{{"1":{login:d},"2":{publish:d}}},'
         f'"stream_id_list":{streams}}}'
     )
+
+
+def _binary(token: str) -> bytes:
+    """The envelope's bytes. One token has one spelling: padded base64, nothing around it."""
+    if not isinstance(token, str):
+        raise FormatError(f"a token is text, not {type(token).__name__}")
+    if not token.startswith(PREFIX):
+        raise FormatError('a Token04 begins with "04"')
+    text = token[len(PREFIX) :]
+    try:
+        binary = b64decode(text, validate=True)
+    except ValueError:
+        raise FormatError("what follows the 04 is not base64 with padding") from None
+    if b64encode(binary).decode() != text:
+        raise FormatError("the base64 has bits set after its end")
+    return binary
+
+
+def _take_apart(binary: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Expiry, IV, sealed claims and mode, by the lengths that the envelope gives."""
+    if len(binary) < _expire_and_iv_length.size:
+        raise FormatError(f"the token ends after {len(binary)} bytes, within its expiry")
+    expires_at, iv_length = _expire_and_iv_length.unpack_from(binary)
+    iv_end = _expire_and_iv_length.size + iv_length
+    sealed_start = iv_end + _uint16.size
+    if len(binary) < sealed_start:
+        raise FormatError("the token ends within its IV")
+    (sealed_length,) = _uint16.unpack_from(binary, iv_end)
+    sealed_end = sealed_start + sealed_length
+    if len(binary) < sealed_end:
+        missing = sealed_end - len(binary)
+        raise FormatError(f"the token ends {missing} bytes before its sealed claims do")
+    if len(binary) > sealed_end + 1:
+        extra = len(binary) - sealed_end
+        raise FormatError(f"{extra} bytes follow the sealed claims; at most 1 may")
+    iv = binary[_expire_and_iv_length.size : iv_end]
+    return expires_at, iv, binary[sealed_start:sealed_end], binary[sealed_end:]
 
 
 def _plaintext(claims: Claims) -> bytes:

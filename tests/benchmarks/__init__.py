@@ -1,0 +1,1 @@
+"""The speed of the service beside baselines, in one run: ``make bench``."""

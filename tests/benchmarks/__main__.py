@@ -1,0 +1,53 @@
+"""``make bench``: measure, print the table, save it, and fail where a budget is not met."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.benchmarks import imports, invocations, mint, rows
+from tools import build
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--output", type=Path, default=_ROOT / "build" / "benchmarks.json")
+    output: Path = parser.parse_args().output
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    tree = build.host_tree()
+    measured = [*mint.measure(), *invocations.measure(tree), _size(tree)]
+    print(rows.table(measured))
+
+    layers = tree / "layers"
+    costs = imports.measure([layers / "domain" / "python", layers / "dependencies" / "python"])
+    print("\nimports at a cold start, beyond the runtime client's own:")
+    for name, (milliseconds, multiple) in sorted(costs.items(), key=lambda item: -item[1][0]):
+        print(f"  {name:40} {milliseconds:5.0f} ms  {multiple:4.1f} x the runtime client")
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "rows": [asdict(row) | {"verdict": row.verdict} for row in measured],
+        "imports_ms": {name: milliseconds for name, (milliseconds, _) in costs.items()},
+    }
+    output.write_text(json.dumps(document, indent=2) + "\n")
+    print(f"\nsaved in {os.path.relpath(output)}")
+    return 1 if any(row.verdict == "OVER BUDGET" for row in measured) else 0
+
+
+def _size(tree: Path) -> rows.Row:
+    size = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file()) / 1e6
+    return rows.absolute("unzipped size of function and layers", "MB", size, budget=60, aim=25)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

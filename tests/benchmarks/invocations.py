@@ -1,0 +1,174 @@
+"""Invocations of the real handler under AWS' runtime client, beside an empty handler.
+
+Both run from trees built as for Lambda, with bytecode, by the same host, taking turns. The secret
+comes from moto over HTTP, the keys from the local identity provider over HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from local.identity_provider import IdentityProvider
+from local.lambda_host import InvocationResult, LambdaHost
+from local.secrets_manager import SecretsManager
+from tests.benchmarks.rows import Row, absolute, difference, ratio
+
+_ROOT = Path(__file__).resolve().parents[2]
+_HANDLERS = Path(__file__).parent / "handlers"
+_WARM = 1500
+_COLD = 15
+_RESTORED = 10
+_TTL_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """What is measured: hosts that are not started yet, and the event that gets a token."""
+
+    event: dict[str, Any]
+    environment: dict[str, str]
+    python_path: Sequence[Path]
+
+    def issuer(self, **environment: str) -> LambdaHost:
+        return self._host("issuer.app.handler", self.python_path, environment)
+
+    def empty(self, **environment: str) -> LambdaHost:
+        return self._host("empty.handler", [_HANDLERS, *self.python_path], environment)
+
+    def _host(
+        self, handler: str, python_path: Sequence[Path], environment: dict[str, str]
+    ) -> LambdaHost:
+        return LambdaHost(
+            handler,
+            environment=self.environment | environment,
+            python_path=python_path,
+            concurrency=1,
+        )
+
+
+@contextmanager
+def subjects(tree: Path) -> Iterator[Subjects]:
+    """The services around the issuer, and the issuer from a built tree."""
+    with ExitStack() as stack:
+        secrets_manager = stack.enter_context(SecretsManager())
+        identity_provider = stack.enter_context(IdentityProvider())
+        secrets_manager.wait_until_ready()
+        directory = Path(stack.enter_context(TemporaryDirectory()))
+        policy = (_ROOT / "local" / "access_policy.toml").read_text()
+        policy_file = directory / "access_policy.toml"
+        policy_file.write_text(policy.replace("{identity_provider}", identity_provider.url))
+        bearer = identity_provider.sign(identity_provider.claims("alice"))
+        event = json.loads((_ROOT / "events" / "tokens_room.json").read_text())
+        event["headers"]["authorization"] = f"Bearer {bearer}"
+        environment = {
+            "STAGE": "local",
+            "ACCESS_POLICY_FILE": str(policy_file),
+            "SERVER_SECRET_ARN": secrets_manager.secret_id,
+            "AWS_REGION": secrets_manager.region,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url,
+            "AWS_ACCESS_KEY_ID": "made-up",
+            "AWS_SECRET_ACCESS_KEY": "made-up",
+            "SECRET_TTL_SECONDS": str(_TTL_SECONDS),
+        }
+        layers = tree / "layers"
+        python_path = [
+            tree / "functions",
+            layers / "domain" / "python",
+            layers / "dependencies" / "python",
+        ]
+        yield Subjects(event, environment, python_path)
+
+
+def measure(tree: Path) -> list[Row]:
+    """Warm, cold and restored invocations, and how often the secret is asked for."""
+    with subjects(tree) as measured:
+        return [*_warm(measured), *_cold(measured), *_restored(measured)]
+
+
+def _warm(measured: Subjects) -> list[Row]:
+    with measured.issuer() as issuer, measured.empty() as empty:
+        for _ in range(50):
+            _issue(issuer, measured)
+            empty.invoke(measured.event)
+        issued, nothing = [], []
+        for _ in range(_WARM):
+            issued.append(_issue(issuer, measured).duration * 1000)
+            nothing.append(empty.invoke(measured.event).duration * 1000)
+        reads = sum("ServerSecret read" in line for line in issuer.log_lines())
+        name = "warm: RS256 bearer -> token, log, audit, metrics"
+        return [
+            difference(
+                f"{name}, p50",
+                "empty handler",
+                unit="ms",
+                value=statistics.median(issued),
+                baseline=statistics.median(nothing),
+                budget=0.6,
+                aim=0.35,
+            ),
+            difference(
+                f"{name}, p99",
+                "empty handler",
+                unit="ms",
+                value=_p99(issued),
+                baseline=_p99(nothing),
+                budget=2.0,
+                aim=0.8,
+            ),
+            absolute(
+                f"Secrets Manager calls for {_WARM + 50} tokens within one TTL",
+                "calls",
+                reads,
+                budget=1,
+            ),
+        ]
+
+
+def _cold(measured: Subjects) -> list[Row]:
+    with measured.issuer() as issuer, measured.empty() as empty:
+        first, nothing = [], []
+        for _ in range(_COLD):
+            issuer.recycle()
+            first.append(_issue(issuer, measured).duration * 1000)
+            empty.recycle()
+            nothing.append(empty.invoke(measured.event).duration * 1000)
+        return [
+            ratio(
+                "cold: process start -> first token, keys and secret fetched",
+                "empty handler",
+                unit="ms",
+                value=statistics.median(first),
+                baseline=statistics.median(nothing),
+                budget=7,
+                aim=4.5,
+            )
+        ]
+
+
+def _restored(measured: Subjects) -> list[Row]:
+    durations = []
+    with measured.issuer(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start") as issuer:
+        for _ in range(_RESTORED):
+            issuer.prepare()
+            durations.append(_issue(issuer, measured).duration * 1000)
+            issuer.recycle()
+    restored = statistics.median(durations)
+    return [absolute("SnapStart: restore -> first token", "ms", restored, budget=50, aim=20)]
+
+
+def _issue(issuer: LambdaHost, measured: Subjects) -> InvocationResult:
+    result = issuer.invoke(measured.event)
+    if result.function_error or result.payload["statusCode"] != 201:
+        raise RuntimeError(f"the issuer gave no token: {result.raw.decode()[:500]}")
+    return result
+
+
+def _p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]

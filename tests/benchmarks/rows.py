@@ -1,0 +1,95 @@
+"""One row of the benchmark's table, and the table as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was measured, beside its baseline.
+
+    :ivar value: measured, in ``unit``.
+    :ivar baseline: the same for what it is compared with; ``None`` where there is nothing.
+    :ivar result: what is held to the budget, in ``result_unit``.
+    :ivar budget: the most that it may be.
+    :ivar aim: what we want it to be; ``None`` where the budget is all.
+    """
+
+    what: str
+    baseline_of: str
+    unit: str
+    value: float
+    baseline: float | None
+    result: float
+    result_unit: str
+    budget: float
+    aim: float | None
+
+    @property
+    def verdict(self) -> str:
+        if self.result > self.budget:
+            return "OVER BUDGET"
+        return "aim met" if self.aim is not None and self.result <= self.aim else "in budget"
+
+
+def ratio(
+    what: str,
+    baseline_of: str,
+    *,
+    unit: str,
+    value: float,
+    baseline: float,
+    budget: float,
+    aim: float,
+) -> Row:
+    """A row that is judged by how many times its baseline it takes."""
+    return Row(what, baseline_of, unit, value, baseline, value / baseline, "x", budget, aim)
+
+
+def difference(
+    what: str,
+    baseline_of: str,
+    *,
+    unit: str,
+    value: float,
+    baseline: float,
+    budget: float,
+    aim: float,
+) -> Row:
+    """A row that is judged by what it takes more than its baseline."""
+    return Row(what, baseline_of, unit, value, baseline, value - baseline, unit, budget, aim)
+
+
+def absolute(what: str, unit: str, value: float, budget: float, aim: float | None = None) -> Row:
+    """A row that is judged by itself."""
+    return Row(what, "", unit, value, None, value, unit, budget, aim)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as aligned text."""
+    lines = [("what", "measured", "baseline", "result", "budget", "aim", "")]
+    for row in rows:
+        baseline = "" if row.baseline is None else f"{_figure(row.baseline)} {row.unit}"
+        aim = "" if row.aim is None else f"{_figure(row.aim)} {row.result_unit}"
+        lines.append(
+            (
+                row.what + (f"  (baseline: {row.baseline_of})" if row.baseline_of else ""),
+                f"{_figure(row.value)} {row.unit}",
+                baseline,
+                f"{_figure(row.result)} {row.result_unit}",
+                f"{_figure(row.budget)} {row.result_unit}",
+                aim,
+                row.verdict,
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
