@@ -219,7 +219,7 @@ def _literal_streams(rule: Rule, values: Values) -> tuple[str, ...]:
         except IdentifierError:
             break
     else:
-        return tuple(ids)
+        return tuple(dict.fromkeys(ids))
     detail = "Name the streams to publish: stream_ids is required here."
     raise Problem("invalid_stream_ids", detail, field="stream_ids", rule=rule.name)
 

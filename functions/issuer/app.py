@@ -92,6 +92,7 @@ def _service_tokens_batch(request: HttpRequest) -> Answer:
     with audited(_exchange(request)) as exchange:
         exchange.caller = caller = _role(request)
         entries = token_request.read_batch(request.body)
+        _issuer.current_secret()  # without one the whole batch fails, for one retry
     results = [_batch_entry(request, caller, *entry) for entry in enumerate(entries)]
     return http_event.answer(200, {"results": results, "request_id": request.request_id})
 
@@ -191,6 +192,7 @@ def _call(request: HttpRequest, authenticate: Authenticate, *, names_user: bool)
         },
         "userId": issued.grant.user_id,
         "privileges": issued.privileges,
+        "streamIds": issued.grant.stream_ids,
         "issuedAt": issued.issued_at,
         "expiresAt": issued.expires_at,
         "renewAt": issued.renew_at,

@@ -69,7 +69,7 @@ def from_role(iam: Mapping[str, object] | None, policy: AccessPolicy) -> Caller:
     """
     arn = iam.get("userArn") if iam is not None else None
     if not isinstance(arn, str):
-        detail = "Sign the request with AWS Signature Version 4."
+        detail = "API Gateway handed over no IAM identity: is the route deployed without AWS_IAM?"
         raise Problem("iam_identity_missing", detail)
     match = _ASSUMED_ROLE.fullmatch(arn)
     if match is None:

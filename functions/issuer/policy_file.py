@@ -18,7 +18,7 @@ from issuer import patterns
 from issuer.access_policy import AccessPolicy, Claim, OidcIdentity, RoleIdentity, Rule
 from issuer.patterns import Pattern, PatternError
 from issuer.signing_keys import ALGORITHMS
-from issuer.token_request import MIN_LIFETIME_SECONDS, PRIVILEGES, Privilege
+from issuer.token_request import MAX_STREAM_IDS, MIN_LIFETIME_SECONDS, PRIVILEGES, Privilege
 from issuer.toml_table import Table, TableError
 from zego.bounded_http import check_url
 from zego.token04 import MAX_LIFETIME_SECONDS
@@ -233,7 +233,10 @@ def _streams(table: Table, *, narrow: bool) -> tuple[Pattern, ...] | None:
         return None
     if not narrow:
         raise TableError(f"{table.place}: {_CANNOT_NARROW}")
-    return _patterns(table, "stream_ids", ())
+    streams = _patterns(table, "stream_ids", ())
+    if len(streams) > MAX_STREAM_IDS:
+        raise TableError(f"{table.place}: stream_ids has more than {MAX_STREAM_IDS} patterns")
+    return streams
 
 
 _CANNOT_NARROW: Final = (

@@ -115,4 +115,6 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
             headers["www-authenticate"] = "Bearer"
         elif self.code.startswith("bearer_"):
             headers["www-authenticate"] = 'Bearer error="invalid_token"'
+        elif self.code == "iam_identity_missing":
+            headers["www-authenticate"] = "AWS4-HMAC-SHA256"
         return headers

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -65,8 +65,8 @@ class KeysUnavailableError(Exception):
 
 @dataclass(slots=True)
 class _Entry:
-    keys: dict[str | None, Jwk] = field(default_factory=dict)
-    parsed: dict[tuple[str | None, str], PyJWK] = field(default_factory=dict)
+    keys: list[Jwk] = field(default_factory=list)
+    parsed: dict[tuple[int, str], PyJWK] = field(default_factory=dict)
     fetched_at: float = -math.inf
     tried_at: float = -math.inf
     failure: str | None = None
@@ -110,15 +110,15 @@ class SigningKeys:
             self._refresh(jwks_uri, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
             raise self._unavailable(entry, now)
-        jwk = _find(entry.keys, key_id, algorithm)
-        if jwk is None:
+        position = _find(entry.keys, key_id, algorithm)
+        if position is None:
             self._refresh(jwks_uri, entry, now)
-            jwk = _find(entry.keys, key_id, algorithm)
-        if jwk is None:
+            position = _find(entry.keys, key_id, algorithm)
+        if position is None:
             if entry.failure is not None:
                 raise self._unavailable(entry, now)
             raise UnknownKeyError(f"the issuer has no {algorithm} key of that id")
-        return _parsed(entry, jwk, algorithm)
+        return _parsed(entry, position, algorithm)
 
     def prefetch(self, jwks_uris: Iterable[str]) -> None:
         """Fetch keys ahead of the first request, which will say so if that fails."""
@@ -142,8 +142,8 @@ class SigningKeys:
         return KeysUnavailableError(entry.failure or "not fetched", max(1, math.ceil(wait)))
 
 
-def _read(answer: Response) -> dict[str | None, Jwk]:
-    """The keys of a JWKS that may verify signatures, by key id.
+def _read(answer: Response) -> list[Jwk]:
+    """The keys of a JWKS that may verify signatures.
 
     :raises HttpError: it is no JWKS.
     """
@@ -155,7 +155,7 @@ def _read(answer: Response) -> dict[str | None, Jwk]:
         keys = None
     if not isinstance(keys, list):
         raise HttpError("the JWKS endpoint's answer is no JWKS")
-    return {key.get("kid"): key for key in keys if _may_verify(key)}
+    return [key for key in keys if _may_verify(key)]
 
 
 def _may_verify(jwk: object) -> bool:
@@ -174,11 +174,11 @@ def _strings(values: object) -> list[object]:
     return values if isinstance(values, list) else []
 
 
-def _find(keys: Mapping[str | None, Jwk], key_id: str | None, algorithm: str) -> Jwk | None:
+def _find(keys: Sequence[Jwk], key_id: str | None, algorithm: str) -> int | None:
+    """Where the one key is that fits; ids need only be unique among keys of one type."""
+    fitting = [n for n, jwk in enumerate(keys) if _fits(jwk, algorithm)]
     if key_id is not None:
-        jwk = keys.get(key_id)
-        return jwk if jwk is not None and _fits(jwk, algorithm) else None
-    fitting = [jwk for jwk in keys.values() if _fits(jwk, algorithm)]
+        fitting = [n for n in fitting if keys[n].get("kid") == key_id]
     return fitting[0] if len(fitting) == 1 else None
 
 
@@ -191,15 +191,15 @@ def _fits(jwk: Jwk, algorithm: str) -> bool:
     )
 
 
-def _parsed(entry: _Entry, jwk: Jwk, algorithm: str) -> PyJWK:
-    name = (jwk.get("kid"), algorithm)
-    key = entry.parsed.get(name)
+def _parsed(entry: _Entry, position: int, algorithm: str) -> PyJWK:
+    key = entry.parsed.get((position, algorithm))
     if key is None:
+        jwk = entry.keys[position]
         try:
             key = PyJWK(jwk, algorithm)
-        except PyJWTError:
+        except (PyJWTError, ValueError, TypeError):
             raise UnknownKeyError("the issuer's key of that id cannot be read") from None
         if jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS:
             raise UnknownKeyError(f"the issuer's key has less than {_MIN_RSA_BITS} bits")
-        entry.parsed[name] = key
+        entry.parsed[position, algorithm] = key
     return key

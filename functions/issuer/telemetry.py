@@ -8,7 +8,7 @@ ExchangesRefused       Count        by ``code``, one of the problem codes
 ExchangeLatency        Milliseconds of one invocation that issued or refused
 SecretRefresh          Count        Secrets Manager gave a good value
 SecretRefreshFailed    Count        it was asked and gave none
-SecretStale            Count        invocations served with a secret older than its TTL
+SecretStale            Count        exchanges served with a secret older than its TTL
 ====================== ============ ====================================================
 """
 

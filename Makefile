@@ -1,0 +1,131 @@
+# The one list of commands. `make` alone shows it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# .venv is made with the first of these that is new enough. PYTHON=... names another.
+PYTHON ?= python3 python3.13 python3.12 python3.11
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+export PYTHONPATH := functions:layers/domain:.
+export SAM_CLI_TELEMETRY := 0
+
+# uv is several times faster than pip. Where it cannot reach the index that pip is configured for, pip does the same.
+install_locked = $(BIN)/uv pip install --quiet --system-certs --compile-bytecode --require-hashes \
+  --python $(BIN)/python --requirement $(1) \
+  || $(BIN)/python -m pip install --quiet --require-hashes --requirement $(1)
+
+##@ Use
+
+.PHONY: run
+run: $(RUN_READY) ## Start the whole system on this machine (PORT=8080, RUN_ARGS=...)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m local $(if $(PORT),--port $(PORT)) $(RUN_ARGS)
+
+.PHONY: invoke
+invoke: $(RUN_READY) ## Send one event to the running system (EVENT=events/tokens_room.json)
+	@test -n "$(EVENT)" || { echo "Which event? make invoke EVENT=events/tokens_room.json" >&2; exit 2; }
+	@$(BIN)/python -m local.invoke $(EVENT)
+
+##@ Check
+
+.PHONY: check
+check: style lint types validate secrets test ## Everything the build server runs
+
+.PHONY: test
+test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: style
+style: $(DEV_READY) ## Is the code formatted?
+	@$(BIN)/ruff format --quiet --check . || { echo "Not formatted. Run: make format" >&2; exit 1; }
+
+.PHONY: lint
+lint: $(DEV_READY) ## Lint the code
+	@$(BIN)/ruff check --quiet .
+
+.PHONY: types
+types: $(DEV_READY) ## Check the types
+	@$(BIN)/mypy
+
+.PHONY: validate
+validate: $(DEV_READY) ## Lint template.yaml, as written and as transformed
+	@$(BIN)/python -m tools.validate
+
+.PHONY: secrets
+secrets: $(DEV_READY) ## Look for credentials in the tree
+	@$(BIN)/kingfisher scan . --config tools/secret_scan/config.yaml --git-history none --no-update-check --quiet \
+	  || { echo "Credentials in the tree, or made-up ones that look real: see tools/secret_scan/config.yaml." >&2; exit 1; }
+
+.PHONY: bench
+bench: $(DEV_READY) ## Measure speed, each row beside its baseline
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.benchmarks $(ARGS)
+
+##@ Change
+
+.PHONY: format
+format: $(DEV_READY) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: lock
+lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer versions)
+	@lock() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header $(ARGS) "$${@:2}" --output-file $${1%.in}.txt $$1; }; \
+	  lock requirements/install.in; \
+	  lock layers/dependencies/requirements.in; \
+	  lock requirements/run.in --constraints layers/dependencies/requirements.txt; \
+	  lock requirements/dev.in --constraints requirements/run.txt
+
+##@ Deploy
+
+.PHONY: build
+build: $(DEV_READY) ## Make the artifacts for Lambda in build/ (PYTHON313=...)
+	@$(BIN)/python -m tools.build
+
+.PHONY: deploy
+deploy: ## Build, then deploy an environment of samconfig.toml (STAGE=dev)
+	@command -v sam >/dev/null || { echo "make deploy needs the AWS SAM CLI on PATH (docs/deploy.md)." >&2; exit 1; }
+	@grep -q '^\[$(STAGE)\.deploy' samconfig.toml || \
+	  { echo "Which environment of samconfig.toml? make deploy STAGE=dev" >&2; exit 2; }
+	@$(MAKE) build
+	@sam deploy --config-env $(STAGE)
+
+##@ Set up
+
+.PHONY: install
+install: $(DEV_READY) ## Make .venv with everything (the other targets do it when needed)
+
+.PHONY: clean
+clean: ## Remove what make made
+	@rm -rf $(VENV) build .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(BIN)/uv: requirements/install.txt
+	@for python in $(PYTHON); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	test -n "$$python" || { echo "This needs Python 3.11 or newer, which none of these is: $(PYTHON)." \
+	  "Name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }; \
+	echo "Setting up $(VENV)" >&2; \
+	"$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement $<
+	@touch $@
+
+$(RUN_READY): $(BIN)/uv requirements/run.txt
+	@$(call install_locked,requirements/run.txt)
+	@touch $@
+
+$(DEV_READY): $(BIN)/uv requirements/dev.txt
+	@$(call install_locked,requirements/dev.txt)
+	@touch $(RUN_READY) $@

@@ -1,0 +1,203 @@
+"""`python -m local`: runs the whole system on this machine until Ctrl-C.
+
+It fetches one token through all parts, shows it decoded, and says how to do the same with curl.
+Requests are noted on standard error as they come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from local import client, curl, token_view
+from local.loopback import PortTakenError, port_or_any
+from local.secrets_manager import read_secret
+from local.stack import DIRECTORY, LocalStack, Ports
+from local.stack_file import AlreadyRunningError, StackDescription
+
+PORTS = {
+    "port": 8080,
+    "identity_provider_port": 8081,
+    "secrets_manager_port": 8082,
+    "page_port": 8083,
+}
+"""The options for ports, each with the port that is taken where it is free and none is given."""
+LOG_LINES_SHOWN = 10
+
+
+class NoTokenError(Exception):
+    """The stack is up, but did not issue a token; the message says what it answered."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the stack until a signal ends it by `SystemExit(0)`; 1 or 2 where it cannot run."""
+    options = _parse(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        _run(options)
+    except PortTakenError as taken:
+        option = next(name for name in PORTS if getattr(options, name) == taken.port)
+        return _fail(f"{taken}; give another with --{option.replace('_', '-')}", 2)
+    except AlreadyRunningError as running:
+        return _fail(str(running), 2)
+    except NoTokenError as failure:
+        return _fail(str(failure), 1)
+
+
+def _run(options: argparse.Namespace) -> NoReturn:
+    started = time.monotonic()
+    stack = LocalStack(
+        directory=options.directory,
+        ports=_ports(options),
+        workers=options.workers,
+        environment=dict(options.env),
+        on_access=lambda record: print(record, file=sys.stderr, flush=True),
+    )
+    with stack:
+        seconds = time.monotonic() - started
+        print(_greeting(stack, seconds), flush=True)
+        while True:
+            signal.pause()
+
+
+def _greeting(stack: LocalStack, seconds: float) -> str:
+    parts = stack.description()
+    asked = time.monotonic()
+    token = _fetch_token(stack, parts)
+    milliseconds = (time.monotonic() - asked) * 1000
+    _, server_secret = read_secret(parts.secrets_manager, parts.secret_id, parts.region)
+    where = {
+        "API": parts.api,
+        "identity provider": parts.identity_provider,
+        "Secrets Manager": parts.secrets_manager,
+        "Lambda's Invoke API": parts.lambda_,
+        "page": parts.page,
+        "named in": str(stack.file),
+        "function's log": str(stack.function_log),
+    }
+    return "\n".join(
+        [
+            f"zego-token-service runs on this machine, up in {seconds:.1f} s. Ctrl-C stops it.",
+            "",
+            f"A token, fetched through all of it in {milliseconds:.0f} ms:",
+            textwrap.indent(token_view.table(token, server_secret), "  "),
+            "",
+            "The parts:",
+            *(f"  {name:<21}{value}" for name, value in where.items()),
+            "",
+            "# A frontend logs in and obtains a token:",
+            curl.bearer(parts),
+            "",
+            "# A backend signs its request, and obtains a token for one of its users:",
+            curl.signed(parts),
+            "",
+            "# Is it alive?",
+            curl.health(parts),
+            "",
+        ]
+    )
+
+
+def _fetch_token(stack: LocalStack, parts: StackDescription) -> str:
+    bearer = client.log_in(parts.identity_provider, "alice")
+    headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
+    answer = client.post(f"{parts.api}/v1/tokens", b'{"room_id": "call_1"}', headers)
+    if answer.status != 201:
+        lines = [
+            f"no token was issued; the answer was {answer.status} {answer.body.decode()}",
+            f"The function's last log lines, from {stack.function_log}:",
+            *stack.function.log_lines()[-LOG_LINES_SHOWN:],
+        ]
+        raise NoTokenError("\n".join(lines))
+    return str(answer.json()["token"])
+
+
+def _ports(options: argparse.Namespace) -> Ports:
+    def port(name: str) -> int:
+        given: int | None = getattr(options, name)
+        return port_or_any(PORTS[name]) if given is None else given
+
+    return Ports(
+        api=port("port"),
+        identity_provider=port("identity_provider_port"),
+        secrets_manager=port("secrets_manager_port"),
+        page=port("page_port"),
+    )
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m local", description="Runs zego-token-service on this machine, until Ctrl-C."
+    )
+    for name, port in PORTS.items():
+        what = "API" if name == "port" else name.removesuffix("_port").replace("_", " ")
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_port,
+            metavar="PORT",
+            help=f"port of the {what} (default: {port}, or any where that is taken)",
+        )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="most events the function works on at once (default: 4)",
+    )
+    parser.add_argument(
+        "--env",
+        type=_variable,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable of the function's environment; may be repeated",
+    )
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=DIRECTORY,
+        help="where stack.json and the function's log are written (default: .local)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is between 1 and 65535")
+    return port
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("must be NAME=VALUE")
+    return name, value
+
+
+def _stop(_number: int, _frame: object) -> NoReturn:
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)  # one is enough, and stopping is quick
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

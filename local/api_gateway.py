@@ -1,0 +1,144 @@
+"""The front: an HTTP API of API Gateway with one function behind it.
+
+It answers itself what API Gateway answers itself: preflight requests (`local.cors`), 404 for an
+unknown path or method, 403 on IAM routes without a good signature (`local.sigv4`), 413 over 10 MB,
+500 for a function that failed and 503 for one that is throttled. The rest goes to the function as
+an event and comes back as its answer (`local.api_events`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from local import api_events, sigv4
+from local.cors import Cors
+from local.lambda_host import ACCOUNT_ID, InvocationResult, ThrottledError
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.routes import ROUTES, Route
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+API_ID = "local"
+
+
+class Function(Protocol):
+    """What the gateway needs of a `LambdaHost`."""
+
+    def invoke(self, event: object) -> InvocationResult:
+        """Runs one event."""
+
+
+@dataclass(frozen=True)
+class AccessRecord:
+    """One line of the access log: no query string, header or body."""
+
+    at: float
+    request_id: str
+    method: str
+    path: str
+    status: int
+    seconds: float
+    note: str
+    """Why the gateway answered as it did, where the function did not answer; else empty."""
+
+    def __str__(self) -> str:
+        clock = time.strftime("%H:%M:%S", time.localtime(self.at))
+        what = f"{self.method} {self.path}".encode("ascii", "backslashreplace").decode()
+        printable = "".join(char if char.isprintable() else "?" for char in what)
+        line = f"{clock} {self.status} {printable} {self.seconds * 1000:.1f} ms {self.request_id}"
+        return f"{line} ({self.note})" if self.note else line
+
+
+class ApiGateway(LoopbackServer):
+    """An HTTP API on 127.0.0.1 in front of `function`.
+
+    `access_keys` are the key pairs that IAM routes accept, each with the role it stands for.
+    `on_access` is called once a request, after the answer is made.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        *,
+        routes: Sequence[Route] = ROUTES,
+        port: int = 0,
+        region: str = "us-east-1",
+        access_keys: Sequence[sigv4.AccessKey] = (),
+        cors: Cors | None = None,
+        on_access: Callable[[AccessRecord], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(port=port, max_body_bytes=MAX_BODY_BYTES)
+        self._function = function
+        self._routes = {route.key: route for route in routes}
+        self._region = region
+        self._access_keys = access_keys
+        self._cors = cors or Cors()
+        self._on_access = on_access
+        self._clock = clock
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answers one request and notes it in the access log."""
+        started, now = time.perf_counter(), self._clock()
+        request_id = api_events.new_request_id()
+        answer, note = self._answer(request, request_id, now)
+        headers = (*answer.headers, ("apigw-requestid", request_id))
+        if self._on_access:
+            seconds = time.perf_counter() - started
+            record = AccessRecord(
+                now, request_id, request.method, request.path, answer.status, seconds, note
+            )
+            self._on_access(record)
+        return replace(answer, headers=headers)
+
+    def _answer(
+        self, request: HttpRequest, request_id: str, now: float
+    ) -> tuple[HttpResponse, str]:
+        """The answer, and a note for the access log where it is the gateway's own."""
+        if preflight := self._cors.preflight(request):
+            return preflight, "preflight"
+        answer, note = self._route(request, request_id, now)
+        return replace(answer, headers=(*answer.headers, *self._cors.on_answer(request))), note
+
+    def _route(self, request: HttpRequest, request_id: str, now: float) -> tuple[HttpResponse, str]:
+        route = self._routes.get(f"{request.method} {request.path}")
+        if route is None:
+            return _message(404, "Not Found"), "no such route"
+        if request.body_too_large:
+            return _message(413, "Request Entity Too Large"), "the body is over 10 MB"
+        access_key = None
+        if route.auth == "AWS_IAM":
+            try:
+                access_key = sigv4.verify(request, self._access_keys, region=self._region, now=now)
+            except sigv4.SignatureRefusedError as refused:
+                return _message(403, "Forbidden"), str(refused)
+        event = api_events.event(
+            request,
+            route,
+            api=api_events.Api(ACCOUNT_ID, API_ID, self.port),
+            request_id=request_id,
+            now=now,
+            access_key=access_key,
+        )
+        return self._invoke(event)
+
+    def _invoke(self, event: dict[str, object]) -> tuple[HttpResponse, str]:
+        try:
+            result = self._function.invoke(event)
+        except ThrottledError as throttled:
+            return _message(503, "Service Unavailable"), str(throttled)
+        if result.function_error:
+            reason = result.payload.get("errorMessage", "no reason given")
+            return _message(500, "Internal Server Error"), f"function error: {reason}"
+        try:
+            return api_events.response(result.payload), ""
+        except api_events.MalformedAnswerError as malformed:
+            return _message(500, "Internal Server Error"), str(malformed)
+
+
+def _message(status: int, message: str) -> HttpResponse:
+    body = json.dumps({"message": message}, separators=(",", ":")).encode()
+    return HttpResponse(status, (("content-type", "application/json"),), body)

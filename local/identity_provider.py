@@ -1,0 +1,203 @@
+"""A development identity provider: OpenID discovery, signing keys and a login that anybody passes.
+
+`POST /token` is OAuth 2's resource owner password grant (RFC 6749, 4.3) with one password for all
+users: good for a development machine, and for nothing else. Keys are made anew at each start.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import get_default_algorithms
+
+from local.loopback import Headers, HttpRequest, HttpResponse, LoopbackServer
+
+AUDIENCE = "zego-token-service-local"
+PASSWORD = "development"  # noqa: S105  for every user, and printed in every error
+LIFETIME_SECONDS = 3600
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
+
+_JSON = ("content-type", "application/json")
+_NO_STORE = ("cache-control", "no-store")
+
+
+class IdentityProvider(LoopbackServer):
+    """An OpenID provider with one signing key for each of `ALGORITHMS`.
+
+    `allowed_origins` are the origins whose pages may log in. `sign` makes any bearer token, good or
+    bad, for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        allowed_origins: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(port=port)
+        self.allowed_origins = allowed_origins
+        self._clock = clock
+        self._algorithms = get_default_algorithms()
+        self._keys: dict[str, Any] = {
+            "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+            "ES256": ec.generate_private_key(ec.SECP256R1()),
+            "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+        }
+        self._kids = {name: f"{name.lower()}-{secrets.token_hex(4)}" for name in ALGORITHMS}
+
+    @property
+    def issuer(self) -> str:
+        """The value of the `iss` claim: its URL."""
+        return self.url
+
+    @property
+    def jwks_uri(self) -> str:
+        """Where its public keys are."""
+        return f"{self.url}/.well-known/jwks.json"
+
+    def claims(self, username: str, **changes: object) -> dict[str, Any]:
+        """The claims of a token for `username`, valid for an hour from now, with `changes` made."""
+        now = int(self._clock())
+        return {
+            "iss": self.issuer,
+            "aud": AUDIENCE,
+            "sub": username,
+            "iat": now,
+            "nbf": now,
+            "exp": now + LIFETIME_SECONDS,
+            "name": username,
+            "email_verified": True,
+            "team": "local",
+        } | changes
+
+    def sign(
+        self,
+        claims: Mapping[str, Any],
+        *,
+        algorithm: str = "RS256",
+        kid: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+        key: Any = None,
+    ) -> str:
+        """A JWT of `claims`. Any algorithm of RFC 7518 and 8037, also `none` and HS256.
+
+        `kid` and `key` are the provider's own for the algorithm unless given; HS256 takes `key` as
+        bytes. `headers` are laid over the JOSE header.
+        """
+        key = self._keys.get(_family(algorithm)) if key is None else key
+        kid = self._kids.get(_family(algorithm)) if kid is None else kid
+        header = {"alg": algorithm, "typ": "JWT", "kid": kid} | dict(headers or {})
+        signed = f"{_base64url_json(header)}.{_base64url_json(claims)}"
+        signature = self._algorithms[algorithm].sign(signed.encode(), key)
+        return f"{signed}.{_base64url(signature)}"
+
+    def bearer(self, username: str) -> str:
+        """A good bearer token for `username`."""
+        return self.sign(self.claims(username))
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys as a JWK Set (RFC 7517)."""
+        return {"keys": [self._jwk(name) for name in ALGORITHMS]}
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answers one request, for allowed origins with the CORS headers."""
+        answer = self._answer(request)
+        cors = self._cors(request)
+        return HttpResponse(answer.status, (*answer.headers, *cors), answer.body)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        match request.method, request.path:
+            case "GET", "/.well-known/openid-configuration":
+                return _json(200, self._discovery())
+            case "GET", "/.well-known/jwks.json":
+                return _json(200, self.jwks(), ("cache-control", "public, max-age=300"))
+            case "POST", "/token":
+                return self._token(request)
+            case "OPTIONS", "/token":
+                return HttpResponse(204)
+        return _json(404, {"error": "not_found", "error_description": "No such page."})
+
+    def _token(self, request: HttpRequest) -> HttpResponse:
+        media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+        if media_type != "application/x-www-form-urlencoded":
+            return _refusal("invalid_request", "The request must be a form.")
+        form = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+        if any(len(values) > 1 for values in form.values()):
+            return _refusal("invalid_request", "A parameter is repeated.")
+        given = {name: values[0] for name, values in form.items()}
+        for name in ("grant_type", "username", "password"):
+            if not given.get(name):
+                return _refusal("invalid_request", f"{name} is missing.")
+        if given["grant_type"] != "password":
+            return _refusal("unsupported_grant_type", "Only grant_type=password is known here.")
+        if given["password"] != PASSWORD:
+            return _refusal("invalid_grant", f"The password of every user is {PASSWORD!r}.")
+        token = {
+            "access_token": self.bearer(given["username"]),
+            "token_type": "Bearer",
+            "expires_in": LIFETIME_SECONDS,
+        }
+        return _json(200, token, _NO_STORE)
+
+    def _discovery(self) -> dict[str, Any]:
+        return {
+            "issuer": self.issuer,
+            "jwks_uri": self.jwks_uri,
+            "token_endpoint": f"{self.url}/token",
+            "grant_types_supported": ["password"],
+            "response_types_supported": [],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": list(ALGORITHMS),
+            "token_endpoint_auth_methods_supported": ["none"],
+        }
+
+    def _jwk(self, algorithm: str) -> dict[str, Any]:
+        public_key = self._keys[algorithm].public_key()
+        jwk: dict[str, Any] = json.loads(self._algorithms[algorithm].to_jwk(public_key))
+        jwk.pop("key_ops", None)
+        return jwk | {"kid": self._kids[algorithm], "alg": algorithm, "use": "sig"}
+
+    def _cors(self, request: HttpRequest) -> Headers:
+        origin = request.header("origin")
+        if origin not in self.allowed_origins or origin is None:
+            return ()
+        allowed = (("access-control-allow-origin", origin), ("vary", "origin"))
+        if request.method != "OPTIONS":
+            return allowed
+        return (
+            *allowed,
+            ("access-control-allow-methods", "POST"),
+            ("access-control-max-age", "600"),
+        )
+
+
+def _family(algorithm: str) -> str:
+    """The algorithm whose key also signs with `algorithm`."""
+    if algorithm.startswith(("RS", "PS")):
+        return "RS256"
+    return algorithm
+
+
+def _refusal(error: str, description: str) -> HttpResponse:
+    """An error answer of RFC 6749, 5.2."""
+    return _json(400, {"error": error, "error_description": description}, _NO_STORE)
+
+
+def _json(status: int, value: object, *headers: tuple[str, str]) -> HttpResponse:
+    return HttpResponse(status, (_JSON, *headers), json.dumps(value).encode())
+
+
+def _base64url_json(value: object) -> str:
+    return _base64url(json.dumps(value, separators=(",", ":")).encode())
+
+
+def _base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

@@ -1,0 +1,128 @@
+"""`python -m local.invoke events/<name>.json`: runs one event and prints the answer.
+
+It uses the stack that runs on this machine, or starts one for the occasion. A header
+`authorization: Bearer {alice}` is filled with a fresh bearer token for alice. Tokens are printed
+shortened, with their claims below. The exit code is 0 unless the function failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from local import client, token_view
+from local.secrets_manager import read_secret
+from local.stack import DIRECTORY, LocalStack
+from local.stack_file import StackDescription, read_running
+from zego.token04 import Token04Error
+
+_PLACEHOLDER = re.compile(r"Bearer \{([^{}]+)\}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the event that the command line names: 1 where the function failed, 2 for no event."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.invoke", description="Runs one event on the function."
+    )
+    parser.add_argument("event", type=Path, help="a file with an event, as in events/")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=DIRECTORY,
+        help="where the running stack has its stack.json (default: .local)",
+    )
+    options = parser.parse_args(arguments)
+    path: Path = options.event
+    try:
+        event = json.loads(path.read_text())
+        if not isinstance(event, dict):
+            raise ValueError("an event is a JSON object")
+    except (OSError, ValueError) as error:
+        print(f"error: {path}: {error}", file=sys.stderr)
+        return 2
+    with running_stack(options.directory) as stack:
+        return _run(event, stack)
+
+
+@contextlib.contextmanager
+def running_stack(directory: Path) -> Iterator[StackDescription]:
+    """The stack that runs in `directory`, or else one of its own while the context lasts."""
+    if running := read_running(directory):
+        yield running
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="zego-local-") as own,
+        LocalStack(directory=Path(own), workers=1) as stack,
+    ):
+        yield stack.description()
+
+
+def fill_in(event: dict[str, Any], log_in: Callable[[str], str]) -> dict[str, Any]:
+    """The event with `Bearer {name}` in its authorization header made a bearer token for `name`."""
+    headers = dict(event.get("headers") or {})
+    placeholder = _PLACEHOLDER.fullmatch(headers.get("authorization", ""))
+    if placeholder:
+        headers["authorization"] = f"Bearer {log_in(placeholder[1])}"
+        return event | {"headers": headers}
+    return event
+
+
+def _run(event: dict[str, Any], stack: StackDescription) -> int:
+    event = fill_in(event, lambda name: client.log_in(stack.identity_provider, name))
+    answer = client.post(
+        f"{stack.lambda_}/2015-03-31/functions/issuer/invocations",
+        json.dumps(event).encode(),
+        {"content-type": "application/json"},
+    )
+    if answer.status != 200 or "x-amz-function-error" in answer.headers:
+        print(f"error: the function failed: {answer.body.decode()}", file=sys.stderr)
+        return 1
+    _, server_secret = read_secret(stack.secrets_manager, stack.secret_id, stack.region)
+    print(described(answer.json(), server_secret))
+    return 0
+
+
+def described(answer: dict[str, Any], server_secret: str) -> str:
+    """A function's answer for a person: status, headers, body, and the claims of its tokens."""
+    status = HTTPStatus(answer["statusCode"])
+    headers = [f"{name}: {value}" for name, value in answer.get("headers", {}).items()]
+    text = answer.get("body") or ""
+    if answer.get("isBase64Encoded"):
+        text = base64.b64decode(text).decode()
+    tokens: list[str] = []
+    with contextlib.suppress(ValueError):
+        text = json.dumps(_shorten(json.loads(text), tokens), indent=2)
+    parts = ["\n".join([f"{status.value} {status.phrase}", *headers]), text]
+    return "\n\n".join([*parts, *(_claims(token, server_secret) for token in tokens)])
+
+
+def _shorten(value: Any, tokens: list[str]) -> Any:
+    """`value` with each member named `token` shortened; what they were is added to `tokens`."""
+    if isinstance(value, list):
+        return [_shorten(item, tokens) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(token := value.get("token"), str):
+        tokens.append(token)
+        value = value | {"token": token_view.shortened(token)}
+    return {name: _shorten(item, tokens) for name, item in value.items()}
+
+
+def _claims(token: str, server_secret: str) -> str:
+    try:
+        return token_view.table(token, server_secret)
+    except Token04Error as error:
+        return f"{token_view.shortened(token)}: {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

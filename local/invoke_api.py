@@ -1,0 +1,66 @@
+"""Lambda's Invoke API for one function, so that AWS' own tools can run an event on it.
+
+    aws lambda invoke --endpoint-url <url> --function-name issuer --payload fileb://event.json
+    answer.json
+
+See https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. Signatures are not verified.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote
+
+from local.lambda_host import LambdaHost, ThrottledError
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+
+MAX_EVENT_BYTES = 6 * 1024 * 1024
+PREFIX, SUFFIX = "/2015-03-31/functions/", "/invocations"
+
+
+class InvokeApi(LoopbackServer):
+    """`POST /2015-03-31/functions/<name>/invocations` for the function of a `LambdaHost`."""
+
+    def __init__(self, function: LambdaHost, *, port: int = 0) -> None:
+        super().__init__(port=port, max_body_bytes=MAX_EVENT_BYTES)
+        self._function = function
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answers one call of the API."""
+        if refused := self._refused(request):
+            return refused
+        try:
+            result = self._function.invoke(request.body or b"{}")
+        except ThrottledError as throttled:
+            return _refusal(429, "TooManyRequestsException", str(throttled))
+        headers = [
+            ("content-type", "application/json"),
+            ("x-amzn-requestid", result.request_id),
+            ("x-amz-executed-version", "$LATEST"),
+        ]
+        if result.function_error:
+            headers.append(("x-amz-function-error", result.function_error))
+        return HttpResponse(200, tuple(headers), result.raw)
+
+    def _refused(self, request: HttpRequest) -> HttpResponse | None:
+        path = unquote(request.path)
+        name = path.removeprefix(PREFIX).removesuffix(SUFFIX)
+        kind = request.header("x-amz-invocation-type") or "RequestResponse"
+        if request.method != "POST" or path != f"{PREFIX}{name}{SUFFIX}":
+            return _refusal(404, "UnknownOperationException", "only Invoke is answered here")
+        if name not in (self._function.function_name, self._function.function_arn):
+            return _refusal(404, "ResourceNotFoundException", f"Function not found: {name}")
+        if request.body_too_large:
+            return _refusal(413, "RequestTooLargeException", "the event is over 6 MB")
+        if kind != "RequestResponse":
+            return _refusal(400, "InvalidParameterValueException", f"{kind} is not known here")
+        try:
+            json.loads(request.body or b"{}")
+        except ValueError:
+            return _refusal(400, "InvalidRequestContentException", "the event is not JSON")
+        return None
+
+
+def _refusal(status: int, error_type: str, message: str) -> HttpResponse:
+    headers = (("content-type", "application/json"), ("x-amzn-errortype", error_type))
+    return HttpResponse(status, headers, json.dumps({"Type": "User", "Message": message}).encode())

@@ -1,0 +1,136 @@
+"""Verifies AWS Signature Version 4, as API Gateway does on routes with IAM authorization.
+
+The algorithm:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Only the
+Authorization header counts; a signature in the query string is not taken. Session tokens are not
+looked at: the stack's key pair is its own. The body is always part of the signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote
+
+from local.loopback import HttpRequest
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+SERVICE = "execute-api"
+MAX_SKEW_SECONDS = 300
+
+_AUTHORIZATION = re.compile(
+    rf"{ALGORITHM} Credential=([^/,\s]+)/(\d{{8}})/([^/,]+)/([^/,]+)/aws4_request,\s*"
+    r"SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """An access key pair, and the identity that it proves: an assumed role's ARN."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    user_arn: str
+
+
+class SignatureRefusedError(Exception):
+    """A request is not signed as it must be; the message says how, for the stack's own log."""
+
+
+def verify(
+    request: HttpRequest, access_keys: Iterable[AccessKey], *, region: str, now: float
+) -> AccessKey:
+    """The access key that signed the request. Raises `SignatureRefusedError`.
+
+    `now` is in Unix seconds.
+    """
+    authorization = request.header("authorization")
+    if authorization is None:
+        raise SignatureRefusedError("the request is not signed")
+    match = _AUTHORIZATION.fullmatch(authorization)
+    if match is None:
+        raise SignatureRefusedError("the Authorization header is not one of Signature Version 4")
+    key_id, day, signed_region, service, signed_headers, signature = match.groups()
+
+    timestamp = _timestamp(request, now)
+    if timestamp[:8] != day:
+        raise SignatureRefusedError("the credential scope is of another day than x-amz-date")
+    if (signed_region, service) != (region, SERVICE):
+        raise SignatureRefusedError(f"signed for {signed_region}/{service}, not {region}/{SERVICE}")
+    access_key = next((key for key in access_keys if key.access_key_id == key_id), None)
+    if access_key is None:
+        raise SignatureRefusedError("the access key is unknown")
+
+    payload_hash = hashlib.sha256(request.body).hexdigest()
+    if (request.header("x-amz-content-sha256") or payload_hash) != payload_hash:
+        raise SignatureRefusedError("x-amz-content-sha256 is not the hash of the body")
+    canonical = canonical_request(request, signed_headers.split(";"), payload_hash)
+    scope = f"{day}/{region}/{SERVICE}/aws4_request"
+    string_to_sign = "\n".join([ALGORITHM, timestamp, scope, _sha256(canonical)])
+    key = signing_key(access_key.secret_access_key, day, region, SERVICE)
+    expected = hmac.new(key, string_to_sign.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, signature):
+        raise SignatureRefusedError("the signature does not match the request")
+    return access_key
+
+
+def canonical_request(request: HttpRequest, signed_headers: list[str], payload_hash: str) -> str:
+    """The canonical request, of which the signature is made."""
+    if "host" not in signed_headers:
+        raise SignatureRefusedError("the host header is not signed")
+    if signed_headers != sorted(set(signed_headers)):
+        raise SignatureRefusedError("the signed headers are not sorted")
+    lines = [
+        request.method,
+        quote(request.path, safe="/~"),
+        _canonical_query(request.query),
+        *(f"{name}:{_canonical_header(request, name)}" for name in signed_headers),
+        "",
+        ";".join(signed_headers),
+        payload_hash,
+    ]
+    return "\n".join(lines)
+
+
+def signing_key(secret_access_key: str, day: str, region: str, service: str) -> bytes:
+    """The key derived for one day, region and service."""
+    key = f"AWS4{secret_access_key}".encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key
+
+
+def _timestamp(request: HttpRequest, now: float) -> str:
+    timestamp = request.header("x-amz-date") or ""
+    try:
+        signed_at = datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise SignatureRefusedError("x-amz-date is missing or no date") from None
+    if abs(now - signed_at.timestamp()) > MAX_SKEW_SECONDS:
+        raise SignatureRefusedError(f"signed at {timestamp}, which is more than 5 minutes off")
+    return timestamp
+
+
+def _canonical_header(request: HttpRequest, name: str) -> str:
+    value = request.header(name)
+    if value is None:
+        raise SignatureRefusedError(f"the header {name} is signed but not sent")
+    return " ".join(value.split())
+
+
+def _canonical_query(query: str) -> str:
+    pairs = [part.partition("=") for part in query.split("&") if part]
+    encoded = [(_encode(name), _encode(value)) for name, _, value in pairs]
+    return "&".join(f"{name}={value}" for name, value in sorted(encoded))
+
+
+def _encode(text: str) -> str:
+    return quote(unquote(text), safe="~")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

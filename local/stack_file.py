@@ -1,0 +1,112 @@
+"""`.local/stack.json`: where the parts of the running stack are, for other programs here.
+
+The file is there exactly while a stack runs: it is written whole or not at all, readable by its
+owner alone, and removed at the end. A lock beside it, which the system drops with its holder, tells
+a running stack from a file that a killed one left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+NAME = "stack.json"
+LOCK_NAME = "stack.lock"
+
+
+@dataclass(frozen=True)
+class StackDescription:
+    """The parts of a running stack; the fields are those of the file."""
+
+    api: str
+    identity_provider: str
+    secrets_manager: str
+    secret_id: str
+    app_id: int
+    region: str
+    page: str
+    lambda_: str
+    """The endpoint of Lambda's Invoke API; `lambda` in the file."""
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    pid: int = 0
+
+    def to_json(self) -> str:
+        """The file's text."""
+        named = {name.rstrip("_"): value for name, value in asdict(self).items()}
+        return json.dumps(named, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> StackDescription:
+        """What `to_json` wrote."""
+        named = json.loads(text)
+        return cls(lambda_=named.pop("lambda"), **named)
+
+
+class AlreadyRunningError(Exception):
+    """Another stack runs in the same directory."""
+
+
+class StackFile:
+    """The stack's file in `directory`, and the right to be the one stack that writes it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / NAME
+        self._lock_path = directory / LOCK_NAME
+        self._lock: TextIO | None = None
+
+    def claim(self) -> None:
+        """Takes the lock, and makes the directory where needed. Raises `AlreadyRunningError`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = self._lock_path.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise AlreadyRunningError(self._who_runs()) from None
+        self._lock = lock
+
+    def write(self, description: StackDescription) -> None:
+        """Writes the file in one step."""
+        temporary = self.path.with_suffix(".tmp")
+        temporary.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
+            file.write(description.to_json())
+        temporary.replace(self.path)
+
+    def release(self) -> None:
+        """Removes the file and gives the lock back."""
+        if self._lock is not None:
+            self.path.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def _who_runs(self) -> str:
+        running = read_running(self.path.parent, check_lock=False)
+        if running is None:
+            return "a local stack is just starting or stopping; try again in a moment"
+        return f"a local stack already runs at {running.api} (process {running.pid}); stop it first"
+
+
+def read_running(directory: Path, *, check_lock: bool = True) -> StackDescription | None:
+    """The stack that runs in `directory`, or None, also where a killed one left its file."""
+    with contextlib.suppress(FileNotFoundError):
+        if check_lock and not _is_locked(directory / LOCK_NAME):
+            return None
+        return StackDescription.from_json((directory / NAME).read_text())
+    return None
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

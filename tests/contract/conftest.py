@@ -1,0 +1,134 @@
+"""A running local stack, and beside it the service with faults that a healthy one does not show.
+
+The faulty ones are functions and gateways of their own, on the stack's other parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from local.api_gateway import ApiGateway
+from local.lambda_host import LambdaHost, ThrottledError
+from local.stack import PYTHON_PATH, LocalStack
+from tests.contract.services import Api, Function
+
+FAULTS = Path(__file__).parent / "faults"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A local stack in good health; tests leave it as it is."""
+    with LocalStack(directory=tmp_path_factory.mktemp("stack"), workers=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def api(stack: LocalStack) -> Api:
+    """The service in good health."""
+    return _api(stack, stack.api)
+
+
+@pytest.fixture(scope="session")
+def function(stack: LocalStack) -> Function:
+    """The function in good health, with no API in front."""
+    return Function(stack.function, stack.identity_provider)
+
+
+@pytest.fixture(scope="session")
+def api_without_secret(stack: LocalStack) -> Iterator[Api]:
+    """The service where there is no secret of the name that it was given."""
+    with _service(stack, SERVER_SECRET_ARN="zego/absent") as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api_without_keys(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The service that does not find the identity provider's signing keys."""
+    policy = stack.policy_file.read_text().replace("/jwks.json", "/absent.json")
+    path = tmp_path_factory.mktemp("without_keys") / "policy.toml"
+    path.write_text(policy)
+    with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api_without_rules(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The service that knows its callers and grants them nothing."""
+    identities, _, _ = stack.policy_file.read_text().partition("[[rules]]")
+    path = tmp_path_factory.mktemp("without_rules") / "policy.toml"
+    path.write_text(identities.replace("read_status = true", "read_status = false"))
+    with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api_for_a_stranger(stack: LocalStack) -> Iterator[Api]:
+    """The service, where the access key stands for a role that the policy does not name."""
+    stranger = stack.access_key.user_arn.replace("LocalBackend", "Stranger")
+    access_key = replace(stack.access_key, user_arn=stranger)
+    with ApiGateway(stack.function, region=stack.region, access_keys=[access_key]) as gateway:
+        yield _api(stack, gateway)
+
+
+@pytest.fixture(scope="session")
+def failing_api(stack: LocalStack) -> Iterator[Api]:
+    """The service with a fault of its own on every route."""
+    with _service(stack, "failing_issuer.handler") as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def unstartable_api(stack: LocalStack) -> Iterator[Api]:
+    """The API in front of a function whose environment cannot be meant."""
+    with _service(stack, STAGE="nowhere") as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def busy_api(stack: LocalStack) -> Iterator[Api]:
+    """The API in front of a function that Lambda throttles."""
+    access_keys = [stack.access_key]
+    with ApiGateway(BusyFunction(), region=stack.region, access_keys=access_keys) as gateway:
+        yield _api(stack, gateway)
+
+
+class BusyFunction:
+    """A function all of whose workers are busy."""
+
+    def invoke(self, event: object) -> NoReturn:
+        """Runs nothing."""
+        raise ThrottledError("all workers are busy")
+
+
+@contextmanager
+def _service(
+    stack: LocalStack, handler: str = "issuer.app.handler", **changes: str
+) -> Iterator[Api]:
+    """A function with changed variables and an API in front, on the stack's other parts."""
+    environment = {
+        "STAGE": "local",
+        "SERVER_SECRET_ARN": stack.secrets_manager.secret_id,
+        "ACCESS_POLICY_FILE": str(stack.policy_file),
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": stack.secrets_manager.url,
+        "AWS_ACCESS_KEY_ID": stack.access_key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stack.access_key.secret_access_key,
+    }
+    host = LambdaHost(
+        handler,
+        environment=environment | changes,
+        python_path=(*PYTHON_PATH, FAULTS),
+        concurrency=1,
+        region=stack.region,
+    )
+    with host, ApiGateway(host, region=stack.region, access_keys=[stack.access_key]) as gateway:
+        yield _api(stack, gateway)
+
+
+def _api(stack: LocalStack, gateway: ApiGateway) -> Api:
+    return Api(gateway, stack.identity_provider, stack.access_key, stack.region)

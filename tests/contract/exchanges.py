@@ -1,0 +1,327 @@
+"""Requests to the service and how each is answered, as tables: the good ones, and every refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.identity_provider import IdentityProvider
+from tests.contract.openapi import Answer, load
+from tests.contract.services import Service
+
+TOKENS = "POST /v1/tokens"
+SERVICE_TOKENS = "POST /v1/service/tokens"
+BATCH = "POST /v1/service/tokens/batch"
+CALL = "POST /api/v1/calls/initiate"
+SERVICE_CALL = "POST /v1/service/calls/initiate"
+HEALTH = "GET /v1/health"
+STATUS = "GET /v1/status"
+
+ROOM = "call_7f3c0a52e1b94d6c8a0d5e2f9b174c63"
+
+Authorize = Callable[[IdentityProvider], str | None]
+"""Makes an Authorization header; on signed routes the request is signed instead."""
+
+
+def alice(provider: IdentityProvider) -> str:
+    """A good bearer token."""
+    return f"Bearer {provider.bearer('alice')}"
+
+
+@dataclass(frozen=True)
+class Good:
+    """A request that gets what it asks for."""
+
+    what: str
+    route: str
+    status: int
+    body: Any = None
+    authorize: Authorize = alice
+
+    def __str__(self) -> str:
+        return f"{self.route}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A request that is refused with a code, and the field that the problem names."""
+
+    what: str
+    code: str
+    route: str
+    body: Any = None
+    authorize: Authorize = alice
+    field: str | None = None
+    at: str = "api"
+    """The fixture that is asked."""
+
+    def __str__(self) -> str:
+        return f"{self.route}: {self.what}"
+
+
+def encoded(body: Any) -> bytes:
+    """A body as it is sent: bytes as they are, None as nothing, other values as JSON."""
+    if body is None:
+        return b""
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def send(service: Service, request: Good | Refusal) -> Answer:
+    """The service's answer to a request."""
+    authorization = request.authorize(service.identity_provider)
+    return service.send(request.route, encoded(request.body), authorization)
+
+
+def bearer_with(**changes: object) -> Authorize:
+    """A bearer token of Alice's with changed claims; a claim that becomes None is left out."""
+
+    def authorize(provider: IdentityProvider) -> str:
+        claims = provider.claims("alice", **changes)
+        present = {name: value for name, value in claims.items() if value is not None}
+        return f"Bearer {provider.sign(present)}"
+
+    return authorize
+
+
+def bearer_at(claim: str, *, hours_from_now: int) -> Authorize:
+    """A bearer token of Alice's with one of its times moved."""
+
+    def authorize(provider: IdentityProvider) -> str | None:
+        moved = provider.claims("alice")["iat"] + hours_from_now * 3600
+        return bearer_with(**{claim: moved})(provider)
+
+    return authorize
+
+
+def bearer_with_bobs_signature(provider: IdentityProvider) -> str:
+    """Alice's bearer token with the signature of Bob's."""
+    signed, _, _ = provider.bearer("alice").rpartition(".")
+    _, _, signature = provider.bearer("bob").rpartition(".")
+    return f"Bearer {signed}.{signature}"
+
+
+def bearer_of_a_shared_secret(provider: IdentityProvider) -> str:
+    """A bearer token with an HMAC, which everybody can make who can check it."""
+    claims = provider.claims("alice")
+    return f"Bearer {provider.sign(claims, algorithm='HS256', kid='shared', key=b'k' * 32)}"
+
+
+def bearer_of_an_unknown_key(provider: IdentityProvider) -> str:
+    """A bearer token that names a key which the identity provider does not have."""
+    return f"Bearer {provider.sign(provider.claims('alice'), kid='nobodys')}"
+
+
+def _bad_bodies(route: str, **good: Any) -> list[Refusal]:
+    """Bodies that are no requests; `good` is what the route needs."""
+    too_large = b" " * (129 if route == BATCH else 17) * 1024
+    return [
+        Refusal("a body that ends early", "invalid_json", route, b'{"room_id": '),
+        Refusal("a body that is not UTF-8", "invalid_json", route, b"\xff"),
+        Refusal("a number that is none", "invalid_json", route, b'{"lifetime_seconds": NaN}'),
+        Refusal("an array", "body_not_object", route, []),
+        Refusal("null", "body_not_object", route, b"null"),
+        Refusal("a field too many", "unknown_field", route, good | {"colour": 1}, field="colour"),
+        Refusal("a field without a name", "unknown_field", route, good | {"": 1}),
+        Refusal("a field with a long name", "unknown_field", route, good | {"x" * 70: 1}),
+        Refusal("a large body", "body_too_large", route, too_large),
+    ]
+
+
+def _bad_values(
+    route: str, good: dict[str, Any], field: str, code: str, values: dict[str, Any]
+) -> list[Refusal]:
+    """Values of one field that are refused with one code; `good` is the rest of the request."""
+    return [
+        Refusal(f"{field} {what}", code, route, good | {field: value}, field=field)
+        for what, value in values.items()
+    ]
+
+
+def _bad_grants(route: str, **good: Any) -> list[Refusal]:
+    """Privileges and lifetimes; `good` is what the route needs."""
+    names = {"that is a string": "login", "with a number": [1], "that is null": None}
+    lists = {"without any": [], "with one twice": ["login", "login"], "unheard of": ["kick"]}
+    types = {
+        "that is a string": "3600",
+        "with a fraction": 3600.5,
+        "that is true": True,
+        "that is null": None,
+    }
+    numbers = {"of 0": 0, "below 0": -60, "too short": 59, "too long": 2073601}
+    return [
+        *_bad_values(route, good, "privileges", "wrong_type", names),
+        *_bad_values(route, good, "privileges", "invalid_privileges", lists),
+        *_bad_values(route, good, "lifetime_seconds", "wrong_type", types),
+        *_bad_values(route, good, "lifetime_seconds", "lifetime_out_of_range", numbers),
+    ]
+
+
+def _bad_rooms(route: str, **good: Any) -> list[Refusal]:
+    """Rooms, and what goes with a room only; `good` is what the route needs besides."""
+    types = {"that is null": None, "that is a number": 1, "that is a list": ["a"]}
+    rooms = {
+        "that is empty": "",
+        "with a space": "a b",
+        "with a NUL": "a\0",
+        "with an accent": "é",
+        "with a slash": "a/b",
+        "too long": "r" * 128,
+    }
+    alone = {"privileges": ["login"], "stream_ids": ["camera"]}
+    return [
+        *_bad_values(route, good, "room_id", "wrong_type", types),
+        *_bad_values(route, good, "room_id", "invalid_identifier", rooms),
+        *(
+            Refusal(
+                f"{name} without a room",
+                "room_id_required",
+                route,
+                good | {name: value},
+                field="room_id",
+            )
+            for name, value in alone.items()
+        ),
+    ]
+
+
+def _bad_streams(route: str, **good: Any) -> list[Refusal]:
+    """Streams; `good` is what the route needs besides."""
+    types = {"that is null": None, "that is a string": "camera", "with a number": [1]}
+    streams = {
+        "without any": [],
+        "with one twice": ["a", "a"],
+        "with a space": ["a b"],
+        "with a long one": ["s" * 256],
+        "too many": [str(number) for number in range(51)],
+    }
+    return [
+        *_bad_values(route, good, "stream_ids", "wrong_type", types),
+        *_bad_values(route, good, "stream_ids", "invalid_stream_ids", streams),
+    ]
+
+
+def _bad_users(route: str) -> list[Refusal]:
+    """Users that the body names."""
+    users = {"that is empty": "", "too long": "u" * 64, "with a bar": "auth0|123"}
+    return [
+        Refusal("no user", "missing_field", route, {}, field="user_id"),
+        Refusal("no body", "missing_field", route, field="user_id"),
+        *_bad_values(route, {}, "user_id", "wrong_type", {"that is null": None}),
+        *_bad_values(route, {}, "user_id", "invalid_identifier", users),
+    ]
+
+
+def _bad_bearers(route: str) -> list[Refusal]:
+    """Bearer tokens, or what comes in place of one."""
+    table: list[tuple[str, str, Authorize]] = [
+        ("no header", "bearer_missing", lambda _: None),
+        ("a header without a token", "bearer_malformed", lambda _: "Bearer"),
+        ("another scheme", "bearer_malformed", lambda _: "Basic YWxpY2U6cGFzc3dvcmQ="),
+        ("three parts that are no JWT", "bearer_malformed", lambda _: "Bearer not.a.jwt"),
+        ("a token over 8 KiB", "bearer_too_large", lambda _: f"Bearer {'a' * 8193}"),
+        ("an HMAC", "bearer_algorithm_refused", bearer_of_a_shared_secret),
+        ("another issuer", "bearer_untrusted_issuer", bearer_with(iss="https://other.example/")),
+        ("an unknown key", "bearer_unknown_key", bearer_of_an_unknown_key),
+        ("another's signature", "bearer_bad_signature", bearer_with_bobs_signature),
+        ("another audience", "bearer_wrong_audience", bearer_with(aud="https://other.example/")),
+        ("an expired token", "bearer_expired", bearer_at("exp", hours_from_now=-1)),
+        ("a token of later", "bearer_not_yet_valid", bearer_at("nbf", hours_from_now=1)),
+        ("a token issued later", "bearer_not_yet_valid", bearer_at("iat", hours_from_now=1)),
+    ]
+    table += [
+        (f"no {claim}", "bearer_missing_claim", bearer_with(**{claim: None}))
+        for claim in ("iss", "aud", "exp", "iat", "sub")
+    ]
+    return [Refusal(what, code, route, authorize=authorize) for what, code, authorize in table]
+
+
+GOOD = [
+    Good("a room", TOKENS, 201, {"room_id": ROOM}),
+    Good("a room to listen in", TOKENS, 201, {"room_id": ROOM, "privileges": ["login"]}),
+    Good("a room with streams", TOKENS, 201, {"room_id": ROOM, "stream_ids": ["alice_camera"]}),
+    Good("a minute in a room", TOKENS, 201, {"room_id": ROOM, "lifetime_seconds": 60}),
+    Good("no room", TOKENS, 201, {}),
+    Good("no body", TOKENS, 201),
+    Good("a room", SERVICE_TOKENS, 201, {"user_id": "bob", "room_id": ROOM}),
+    Good("no room", SERVICE_TOKENS, 201, {"user_id": "bob"}),
+    Good("two", BATCH, 200, {"requests": [{"user_id": name} for name in ("bob", "carol")]}),
+    Good("a hundred", BATCH, 200, {"requests": [{"user_id": "bob", "room_id": ROOM}] * 100}),
+    Good("a call", CALL, 201, {}),
+    Good("no body", CALL, 201),
+    Good("a minute to listen", CALL, 201, {"privileges": ["login"], "lifetime_seconds": 60}),
+    Good("a call with a camera", CALL, 201, {"stream_ids": ["alice_camera"]}),
+    Good("a call", SERVICE_CALL, 201, {"user_id": "bob", "lifetime_seconds": 3600}),
+    Good("nothing", HEALTH, 200),
+    Good("nothing", STATUS, 200),
+]
+
+# The routes that ask who is calling, each with a body that it takes.
+PROVEN = {
+    TOKENS: None,
+    SERVICE_TOKENS: {"user_id": "bob"},
+    BATCH: {"requests": [{"user_id": "bob"}]},
+    CALL: None,
+    SERVICE_CALL: {"user_id": "bob"},
+    STATUS: None,
+}
+
+REFUSALS = [
+    *_bad_bodies(TOKENS),
+    *_bad_bodies(SERVICE_TOKENS, user_id="bob"),
+    *_bad_bodies(BATCH, requests=[{"user_id": "bob"}]),
+    *_bad_bodies(CALL),
+    *_bad_bodies(SERVICE_CALL, user_id="bob"),
+    *_bad_grants(TOKENS, room_id=ROOM),
+    *_bad_grants(SERVICE_TOKENS, user_id="bob", room_id=ROOM),
+    *_bad_grants(CALL),
+    *_bad_grants(SERVICE_CALL, user_id="bob"),
+    *_bad_rooms(TOKENS),
+    *_bad_rooms(SERVICE_TOKENS, user_id="bob"),
+    *_bad_streams(TOKENS, room_id=ROOM),
+    *_bad_streams(SERVICE_TOKENS, user_id="bob", room_id=ROOM),
+    *_bad_streams(CALL),
+    *_bad_streams(SERVICE_CALL, user_id="bob"),
+    *_bad_users(SERVICE_TOKENS),
+    *_bad_users(SERVICE_CALL),
+    *_bad_bearers(TOKENS),
+    *_bad_bearers(CALL),
+    Refusal("a user", "unknown_field", TOKENS, {"user_id": "bob"}, field="user_id"),
+    Refusal("a user", "unknown_field", CALL, {"user_id": "bob"}, field="user_id"),
+    Refusal("a room", "unknown_field", CALL, {"room_id": ROOM}, field="room_id"),
+    Refusal("no requests", "missing_field", BATCH, {}, field="requests"),
+    Refusal("requests in an object", "wrong_type", BATCH, {"requests": {}}, field="requests"),
+    Refusal("an empty batch", "batch_size", BATCH, {"requests": []}, field="requests"),
+    Refusal("101", "batch_size", BATCH, {"requests": [{"user_id": "b"}] * 101}, field="requests"),
+    Refusal("Bob's room", "not_granted", TOKENS, {"room_id": "bob_desk"}),
+    Refusal("a route without a handler", "route_not_found", "POST /v1/renew", at="function"),
+    *(
+        Refusal("no IAM identity", "iam_identity_missing", route, at="function")
+        for route in PROVEN
+        if load().security[route] == "sigv4"
+    ),
+    *(
+        Refusal("a role of no policy", "not_granted", route, body, at="api_for_a_stranger")
+        for route, body in PROVEN.items()
+        if load().security[route] == "sigv4"
+    ),
+    *(
+        Refusal("no signing keys", "signing_keys_unavailable", route, at="api_without_keys")
+        for route in PROVEN
+        if load().security[route] == "bearer"
+    ),
+    *(
+        Refusal("no rule", "not_granted", route, body, at="api_without_rules")
+        for route, body in PROVEN.items()
+        if route != BATCH
+    ),
+    *(
+        Refusal("no secret", "secret_unavailable", route, body, at="api_without_secret")
+        for route, body in PROVEN.items()
+    ),
+    *(
+        Refusal("a fault of the service", "internal_error", route, at="failing_api")
+        for route in load().routes
+    ),
+]

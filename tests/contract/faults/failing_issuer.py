@@ -1,0 +1,17 @@
+"""The issuer's handler with a route that fails in a way that it does not foresee."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from issuer import app
+from issuer.http_event import HttpRequest
+
+
+def _fail(_request: HttpRequest) -> NoReturn:
+    raise RuntimeError("this fault is made up")
+
+
+vars(app)["ROUTES"] = dict.fromkeys(app.ROUTES, _fail)
+
+handler = app.handler

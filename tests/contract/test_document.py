@@ -1,0 +1,155 @@
+"""docs/openapi.yaml is valid, agrees with itself, and its examples are what it describes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+from tests.contract.openapi import Document, Example, load
+from zego import token04
+
+DOCUMENT = load()
+
+# The secret of the vectors of Token04. No ZEGO project has it.
+MADE_UP_SECRET = "0123456789abcdef" * 2
+
+
+def walk(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object in a part of the document, with its place."""
+    if isinstance(node, dict):
+        yield place, node
+        for key, value in node.items():
+            yield from walk(value, f"{place}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from walk(value, f"{place}/{index}")
+
+
+def documented_codes(document: Document) -> dict[str, set[int]]:
+    """Each code that a response names, with the statuses of those responses."""
+    found: dict[str, set[int]] = {}
+    for route, operation in document.routes.items():
+        for status in document.at(f"{operation}/responses"):
+            for code in document.codes(route, int(status)):
+                found.setdefault(code, set()).add(int(status))
+    return found
+
+
+def issued(value: Any) -> Iterator[dict[str, Any]]:
+    """Every token in an example, with what the example says it grants, in the API's own words."""
+    for _, node in walk(value):
+        if "zegoRoom" in node:
+            yield {
+                "token": node["zegoRoom"]["token"],
+                "app_id": node["zegoRoom"]["appId"],
+                "room_id": node["zegoRoom"]["roomId"],
+                "user_id": node["userId"],
+                "privileges": node["privileges"],
+                "stream_ids": None,
+                "issued_at": node["issuedAt"],
+                "expires_at": node["expiresAt"],
+            }
+        elif "room_id" in node and isinstance(node.get("token"), str):
+            yield node
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    assert DOCUMENT.content["openapi"].startswith("3.1.")
+    validate(DOCUMENT.content, cls=OpenAPIV31SpecValidator)
+
+
+@pytest.mark.parametrize("example", DOCUMENT.examples, ids=lambda example: example.name)
+def test_an_example_satisfies_its_schema(example: Example) -> None:
+    assert DOCUMENT.schema_violations(example.schema, example.value) == []
+
+
+@pytest.mark.parametrize("example", DOCUMENT.examples, ids=lambda example: example.name)
+def test_a_token_in_an_example_opens_to_what_stands_beside_it(example: Example) -> None:
+    for grant in issued(example.value):
+        claims = token04.decode(grant["token"], MADE_UP_SECRET).claims
+        assert claims.app_id == grant["app_id"]
+        assert claims.user_id == grant["user_id"]
+        assert claims.issued_at == grant["issued_at"]
+        assert claims.expires_at == grant["expires_at"]
+        if grant["room_id"] is None:
+            assert claims.payload == ""
+        else:
+            payload = json.loads(claims.payload)
+            assert payload["room_id"] == grant["room_id"]
+            assert payload["stream_id_list"] == grant["stream_ids"]
+            assert {
+                "login": payload["privilege"]["1"] == 1,
+                "publish": payload["privilege"]["2"] == 1,
+            } == grant["privileges"]
+
+
+def test_some_examples_hold_tokens() -> None:
+    assert sum(1 for example in DOCUMENT.examples for _ in issued(example.value)) >= 5
+
+
+def test_examples_of_problems_say_what_the_table_of_problems_says() -> None:
+    for place, node in walk([example.value for example in DOCUMENT.examples]):
+        if "retryable" in node:
+            row = DOCUMENT.problems[node["code"]]
+            said = (node["status"], node["title"], node["retryable"])
+            assert said == (row.status, row.title, row.retryable), place
+            assert node["type"] == f"urn:zego-token-service:problem:{node['code']}", place
+
+
+def test_the_codes_of_a_problem_are_those_of_the_table() -> None:
+    assert DOCUMENT.at("/components/schemas/ProblemCode")["enum"] == list(DOCUMENT.problems)
+
+
+def test_each_code_of_the_table_is_answered_by_some_route_and_with_its_status() -> None:
+    table = {code: {row.status} for code, row in DOCUMENT.problems.items()}
+    assert documented_codes(DOCUMENT) == table
+
+
+def test_each_code_of_the_table_says_what_it_means_and_what_to_do_about_it() -> None:
+    for code, row in DOCUMENT.content["x-problems"].items():
+        assert set(row) == {"status", "title", "retryable", "meaning", "remedy"}, code
+
+
+def test_an_object_takes_no_field_that_the_document_does_not_name() -> None:
+    for place, node in walk(DOCUMENT.at("/components/schemas")):
+        if node.get("type") == "object":
+            assert node.get("additionalProperties") is False, place
+            assert set(node.get("required", [])) <= set(node["properties"]), place
+
+
+def test_a_string_or_a_list_of_a_request_has_bounds() -> None:
+    for place, node in walk(DOCUMENT.at("/components/schemas")):
+        if node.get("type") == "string":
+            assert node.keys() & {"maxLength", "pattern", "enum", "const"}, place
+        if node.get("type") == "array":
+            assert {"minItems", "maxItems"} <= node.keys(), place
+
+
+def test_nothing_in_the_document_is_unused() -> None:
+    used = {node["$ref"] for _, node in walk(DOCUMENT.content) if "$ref" in node}
+    for kind in ("headers", "schemas", "responses", "examples"):
+        for name in DOCUMENT.at(f"/components/{kind}"):
+            assert f"#/components/{kind}/{name}" in used
+    for scheme in DOCUMENT.at("/components/securitySchemes"):
+        assert scheme in DOCUMENT.security.values()
+
+
+def test_each_operation_has_a_name_of_its_own() -> None:
+    names = [DOCUMENT.at(operation)["operationId"] for operation in DOCUMENT.routes.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("route", DOCUMENT.routes)
+def test_a_route_that_needs_proof_says_how_it_is_refused(route: str) -> None:
+    refusals = DOCUMENT.codes(route, 401)
+    match DOCUMENT.security[route]:
+        case "bearer":
+            assert refusals == {code for code in DOCUMENT.problems if code.startswith("bearer_")}
+        case "sigv4":
+            assert refusals == {"iam_identity_missing"}
+        case _:
+            assert refusals == set()

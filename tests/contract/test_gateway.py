@@ -1,0 +1,70 @@
+"""What API Gateway answers itself is in the document as well, and the local stack answers it so."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.api_gateway import MAX_BODY_BYTES
+from tests.contract.openapi import Answer, load
+from tests.contract.services import Api
+
+DOCUMENT = load()
+SIGNED = [route for route, scheme in DOCUMENT.security.items() if scheme == "sigv4"]
+POSTED = [route for route in DOCUMENT.routes if route.startswith("POST ")]
+
+
+def assert_is_the_gateways(answer: Answer, route: str, status: int, message: str) -> None:
+    """The answer is the gateway's own, and one that the document has for the route."""
+    assert answer.status == status
+    assert answer.json == {"message": message}
+    assert DOCUMENT.violations(route, answer) == []
+
+
+@pytest.mark.parametrize("route", SIGNED)
+def test_a_request_that_is_not_signed_is_forbidden(api: Api, route: str) -> None:
+    assert_is_the_gateways(api.send_as_it_is(route), route, 403, "Forbidden")
+
+
+@pytest.mark.parametrize("route", SIGNED)
+def test_a_bearer_token_does_not_stand_for_a_signature(api: Api, route: str) -> None:
+    headers = {"authorization": f"Bearer {api.identity_provider.bearer('alice')}"}
+    assert_is_the_gateways(api.send_as_it_is(route, b"", headers), route, 403, "Forbidden")
+
+
+@pytest.mark.parametrize("route", DOCUMENT.routes)
+def test_a_path_below_a_route_is_not_found(api: Api, route: str) -> None:
+    assert_is_the_gateways(api.send_as_it_is(f"{route}/more"), route, 404, "Not Found")
+
+
+@pytest.mark.parametrize("route", DOCUMENT.routes)
+def test_another_method_is_not_found(api: Api, route: str) -> None:
+    _, path = route.split(" ")
+    assert_is_the_gateways(api.send_as_it_is(f"DELETE {path}"), route, 404, "Not Found")
+
+
+@pytest.mark.parametrize("route", POSTED)
+def test_a_body_over_ten_megabytes_is_refused(api: Api, route: str) -> None:
+    answer = api.send_as_it_is(route, b" " * (MAX_BODY_BYTES + 1))
+    assert_is_the_gateways(answer, route, 413, "Request Entity Too Large")
+
+
+@pytest.mark.parametrize("route", DOCUMENT.routes)
+def test_a_function_that_cannot_start_is_an_internal_server_error(
+    unstartable_api: Api, route: str
+) -> None:
+    answer = unstartable_api.send(route, b"", None)
+    assert_is_the_gateways(answer, route, 500, "Internal Server Error")
+
+
+@pytest.mark.parametrize("route", DOCUMENT.routes)
+def test_a_function_that_is_throttled_is_unavailable(busy_api: Api, route: str) -> None:
+    answer = busy_api.send(route, b"", None)
+    assert_is_the_gateways(answer, route, 503, "Service Unavailable")
+
+
+@pytest.mark.parametrize("route", DOCUMENT.routes)
+def test_a_throttled_route_is_in_the_document(route: str) -> None:
+    # The local stack does not throttle, so the answer is made up here.
+    headers = {"content-type": "application/json"}
+    answer = Answer(429, headers, b'{"message":"Too Many Requests"}')
+    assert DOCUMENT.violations(route, answer) == []

@@ -1,0 +1,90 @@
+"""A request's body is taken by the service if, and only if, it satisfies the document's schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from issuer.problems import Problem
+from issuer.token_request import TokenRequest, read_call_request, read_token_request
+from tests.contract.exchanges import CALL, SERVICE_CALL, SERVICE_TOKENS, TOKENS
+from tests.contract.openapi import load
+
+DOCUMENT = load()
+
+Read = Callable[[bytes], TokenRequest]
+
+READERS: dict[str, Read] = {
+    TOKENS: lambda body: read_token_request(body, names_user=False),
+    SERVICE_TOKENS: lambda body: read_token_request(body, names_user=True),
+    CALL: lambda body: read_call_request(body, names_user=False),
+    SERVICE_CALL: lambda body: read_call_request(body, names_user=True),
+}
+
+# Left out: 60.0, an integer to JSON Schema alone, and line feeds, since Python's `$` overlooks
+# one at the end and that of ECMAScript does not.
+FRACTIONS = st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: not x.is_integer())
+PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+TEXTS = st.text(PRINTABLE + "\0\t\x7féß€✓😀", max_size=130)
+ANYTHING = st.none() | st.booleans() | FRACTIONS | st.integers() | TEXTS | st.lists(TEXTS)
+
+STREAM_IDS = st.text("aZ09_-", min_size=1, max_size=8) | st.just("s" * 255)
+GOOD: dict[str, st.SearchStrategy[Any]] = {
+    "user_id": st.text("aZ09_-.@\\~", min_size=1, max_size=8) | st.just("u" * 63),
+    "room_id": st.text("aZ09_-.@\\~", min_size=1, max_size=8) | st.just("r" * 127),
+    "privileges": st.lists(st.sampled_from(["login", "publish"]), min_size=1, unique=True),
+    "stream_ids": st.lists(STREAM_IDS, min_size=1, max_size=3, unique=True),
+    "lifetime_seconds": st.integers(60, 2073600),
+}
+DOUBTFUL: dict[str, st.SearchStrategy[Any]] = {
+    "user_id": TEXTS | st.just("u" * 64),
+    "room_id": TEXTS | st.just("r" * 128),
+    "privileges": st.lists(st.sampled_from(["login", "publish", "kick"]), max_size=3),
+    "stream_ids": st.lists(TEXTS, max_size=3) | st.just([f"s{n}" for n in range(51)]),
+    "lifetime_seconds": st.integers(-100, 100) | st.sampled_from([2073600, 2073601]),
+    "colour": st.nothing(),
+}
+
+
+def bodies(route: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Bodies of the fields that a route has, with one of them or another one in doubt."""
+    schema = DOCUMENT.at(f"{DOCUMENT.routes[route]}/requestBody/content/application~1json/schema")
+    required = schema.get("required", [])
+    good = st.fixed_dictionaries(
+        {name: GOOD[name] for name in required},
+        optional={name: GOOD[name] for name in schema["properties"] if name not in required},
+    )
+    doubt = st.sampled_from(sorted(DOUBTFUL)).flatmap(
+        lambda name: st.fixed_dictionaries({name: DOUBTFUL[name] | ANYTHING})
+    )
+    return st.tuples(good, st.just({}) | doubt).map(lambda pair: pair[0] | pair[1])
+
+
+def refusal(route: str, body: dict[str, Any]) -> str | None:
+    """The code with which the service refuses a body; None where it takes it."""
+    try:
+        READERS[route](json.dumps(body).encode())
+    except Problem as problem:
+        return problem.code
+    return None
+
+
+@pytest.mark.parametrize("route", READERS)
+@given(data=st.data())
+def test_the_service_takes_what_the_document_describes_and_nothing_else(
+    route: str, data: st.DataObject
+) -> None:
+    body = data.draw(bodies(route))
+    code = refusal(route, body)
+    assert (code is None) == (DOCUMENT.request_violations(route, body) == [])
+    assert code is None or code in DOCUMENT.codes(route, DOCUMENT.problems[code].status)
+
+
+def test_the_routes_here_are_all_that_take_one_request() -> None:
+    posts = {route for route in DOCUMENT.routes if route.startswith("POST ")}
+    assert posts - set(READERS) == {"POST /v1/service/tokens/batch"}

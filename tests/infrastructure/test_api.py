@@ -1,0 +1,133 @@
+"""Who may call what, and from where."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.stacks import stack
+from tools.sam_template import load
+
+#: The routes of the contract. True: API Gateway verifies an IAM caller. False: the issuer verifies
+#: a bearer token, or, for health, answers anyone.
+IAM_VERIFIED_BY_API_GATEWAY = {
+    "POST /v1/tokens": False,
+    "POST /v1/service/tokens": True,
+    "POST /v1/service/tokens/batch": True,
+    "POST /api/v1/calls/initiate": False,
+    "POST /v1/service/calls/initiate": True,
+    "GET /v1/health": False,
+    "GET /v1/status": True,
+}
+
+
+def definition() -> dict[str, Any]:
+    body = stack().properties("HttpApi")["Body"]
+    assert isinstance(body, dict)
+    return body
+
+
+def operations() -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in definition()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_the_api_has_the_routes_of_the_contract() -> None:
+    assert operations().keys() == IAM_VERIFIED_BY_API_GATEWAY.keys()
+
+
+@pytest.mark.parametrize("route", IAM_VERIFIED_BY_API_GATEWAY)
+def test_each_route_has_the_authorization_of_the_contract(route: str) -> None:
+    security = operations()[route].get("security")
+    assert security == ([{"AWS_IAM": []}] if IAM_VERIFIED_BY_API_GATEWAY[route] else None)
+
+
+def test_iam_authorization_is_signature_version_4() -> None:
+    schemes = definition()["components"]["securitySchemes"]
+    assert schemes["AWS_IAM"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+
+
+def test_a_definition_that_api_gateway_only_half_understands_is_refused() -> None:
+    assert stack().properties("HttpApi")["FailOnWarnings"] is True
+
+
+def test_every_route_invokes_the_live_alias_with_payload_2() -> None:
+    for operation in operations().values():
+        integration = operation["x-amazon-apigateway-integration"]
+        assert integration["payloadFormatVersion"] == "2.0"
+        assert "${IssuerFunctionAliaslive}" in str(integration["uri"])
+
+
+def test_only_the_routes_of_this_api_may_invoke_the_alias() -> None:
+    permissions = stack().all("AWS::Lambda::Permission").values()
+    assert len(permissions) == len(IAM_VERIFIED_BY_API_GATEWAY)
+    for permission in permissions:
+        assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
+        assert permission["Properties"]["FunctionName"] == {"Ref": "IssuerFunctionAliaslive"}
+        assert "SourceArn" in permission["Properties"]
+
+
+def test_pages_of_the_exact_origins_may_call_it_and_no_others() -> None:
+    assert definition()["x-amazon-apigateway-cors"] == {
+        "allowOrigins": ["https://calls.example.com", "http://localhost:3000"],
+        "allowMethods": ["GET", "POST"],
+        "allowHeaders": ["authorization", "content-type"],
+        "exposeHeaders": ["retry-after"],
+        "maxAge": 3600,
+    }
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["*", "https://*", "https://*.example.com", "http://example.com", "https://a.example/path", ""],
+)
+def test_a_wildcard_or_inexact_origin_is_refused(origin: str) -> None:
+    parameter = load()["Parameters"]["AllowedOrigins"]
+    assert "Default" not in parameter
+    assert not re.fullmatch(parameter["AllowedPattern"], origin)
+
+
+@pytest.mark.parametrize("origin", ["https://calls.example.com", "http://localhost:3000"])
+def test_an_exact_origin_is_taken(origin: str) -> None:
+    assert re.fullmatch(load()["Parameters"]["AllowedOrigins"]["AllowedPattern"], origin)
+
+
+def test_every_route_is_throttled_and_the_dear_ones_tighter() -> None:
+    stage = stack().one("AWS::ApiGatewayV2::Stage")["Properties"]
+    rate = float(stage["DefaultRouteSettings"]["ThrottlingRateLimit"])
+    burst = float(stage["DefaultRouteSettings"]["ThrottlingBurstLimit"])
+    assert 0 < rate <= burst
+    tighter = stage["RouteSettings"]
+    assert tighter.keys() == {
+        "POST /v1/service/tokens/batch",
+        "GET /v1/health",
+        "GET /v1/status",
+    }
+    for settings in tighter.values():
+        assert 0 < settings["ThrottlingRateLimit"] < rate
+        assert 0 < settings["ThrottlingBurstLimit"] < burst
+
+
+def test_the_access_log_is_json_and_holds_nothing_that_a_caller_sent() -> None:
+    settings = stack().one("AWS::ApiGatewayV2::Stage")["Properties"]["AccessLogSettings"]
+    assert settings["DestinationArn"] == {"Fn::GetAtt": ["AccessLog", "Arn"]}
+    logged = set(json.loads(settings["Format"]).values())
+    assert logged == {
+        "$context.requestTime",
+        "$context.requestId",
+        "$context.routeKey",
+        "$context.status",
+        "$context.identity.sourceIp",
+        "$context.identity.userArn",
+        "$context.responseLatency",
+        "$context.integrationLatency",
+        "$context.integration.status",
+        "$context.responseLength",
+        "$context.error.responseType",
+    }

@@ -1,0 +1,106 @@
+"""The files around the code: environments, requirements, commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tools.sam_template import ROOT, load
+
+REQUIREMENTS = [
+    "layers/dependencies/requirements.txt",
+    "requirements/run.txt",
+    "requirements/dev.txt",
+    "requirements/install.txt",
+]
+
+
+def environments() -> dict[str, dict[str, str]]:
+    """The template parameters of each environment of samconfig.toml."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    return {
+        name: dict(
+            override.split("=", 1)
+            for override in commands["deploy"]["parameters"]["parameter_overrides"]
+            if not override.startswith("file://")
+        )
+        for name, commands in config.items()
+        if name != "version"
+    }
+
+
+def test_there_is_an_environment_for_each_stage() -> None:
+    assert environments().keys() == set(load()["Parameters"]["Stage"]["AllowedValues"])
+    for name, parameters in environments().items():
+        assert parameters["Stage"] == name
+
+
+def test_the_environments_share_one_secret() -> None:
+    makers = [name for name, given in environments().items() if "ServerSecretArn" not in given]
+    assert makers == ["prod"]
+    named = {
+        (given["ServerSecretArn"], given["ServerSecretKmsKeyArn"])
+        for name, given in environments().items()
+        if name not in makers
+    }
+    assert len(named) == 1
+
+
+@pytest.mark.parametrize("environment", environments())
+def test_the_template_takes_the_parameters_of_each_environment(environment: str) -> None:
+    declared = load()["Parameters"]
+    given = environments()[environment]
+    assert given.keys() <= declared.keys()
+    needed = {name for name, parameter in declared.items() if "Default" not in parameter}
+    assert needed - given.keys() == {"BuildVersion"}
+    for name, value in given.items():
+        values = value.split(",") if declared[name]["Type"] == "CommaDelimitedList" else [value]
+        for one in values:
+            assert re.fullmatch(declared[name].get("AllowedPattern", ".*"), one)
+        if allowed := declared[name].get("AllowedValues"):
+            assert value in [str(choice) for choice in allowed]
+
+
+@pytest.mark.parametrize("file", REQUIREMENTS)
+def test_every_requirement_is_pinned_with_hashes_and_no_index_address(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    for requirement in re.split(r"\n(?=[^\s#])", text.strip()):
+        assert re.match(r"[\w.-]+==[\w.+!-]+( ; [^\\]+)? \\\n", requirement), requirement
+        assert "--hash=sha256:" in requirement
+    assert "://" not in text
+    assert "--index" not in text
+    assert "--find-links" not in text
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [(0, 1), (1, 2)], ids=["layer-run", "run-dev"])
+def test_tests_run_against_the_versions_that_are_deployed(narrow: int, wide: int) -> None:
+    pins, more_pins = pinned(REQUIREMENTS[narrow]), pinned(REQUIREMENTS[wide])
+    assert pins <= more_pins
+
+
+def pinned(file: str) -> set[tuple[str, str]]:
+    return set(
+        re.findall(r"^([\w.-]+)==(\S+)", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+
+def test_make_alone_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^\.PHONY: (\w+)$", makefile, re.MULTILINE))
+    shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  make (\w+) +\w", shown, re.MULTILINE)) == targets
+    assert {"run", "test", "check", "build", "bench", "invoke", "deploy", "validate"} <= targets
+
+
+@pytest.mark.parametrize("name", [".env", ".env.local", "key.pem"])
+def test_git_ignores_files_that_hold_credentials(name: str, tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes((ROOT / ".gitignore").read_bytes())
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--quiet", name], cwd=tmp_path, check=False
+    ).returncode
+    assert ignored == 0

@@ -1,0 +1,92 @@
+"""The secret that the stack makes: kept, encrypted with its own key, and useless until stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infrastructure.stacks import Stack, stack, stack_with_given_secret
+from zego import server_secret
+
+MADE_FOR_THE_SECRET = {
+    "AWS::SecretsManager::Secret",
+    "AWS::SecretsManager::ResourcePolicy",
+    "AWS::KMS::Key",
+}
+
+
+def key_statements(of: Stack) -> dict[str, dict[str, object]]:
+    policy = of.properties("ServerSecretKey")["KeyPolicy"]
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
+
+
+@pytest.mark.parametrize("logical_id", ["ServerSecret", "ServerSecretKey"])
+def test_the_secret_and_its_key_outlive_the_stack(logical_id: str) -> None:
+    resource = stack().template["Resources"][logical_id]
+    assert resource["DeletionPolicy"] == "Retain"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_first_value_is_a_placeholder_that_the_service_refuses() -> None:
+    made = stack().properties("ServerSecret")
+    assert "GenerateSecretString" not in made
+    with pytest.raises(server_secret.ServerSecretError):
+        server_secret.parse(made["SecretString"])
+
+
+def test_the_secret_is_encrypted_with_its_own_rotated_key() -> None:
+    assert stack().properties("ServerSecret")["KmsKeyId"] == {
+        "Fn::GetAtt": ["ServerSecretKey", "Arn"]
+    }
+    assert stack().properties("ServerSecretKey")["EnableKeyRotation"] is True
+
+
+def test_the_key_serves_secrets_manager_and_this_account_alone() -> None:
+    statements = key_statements(stack())
+    assert statements.keys() == {
+        "AccountAdministersTheKey",
+        "SecretsManagerUsesTheKeyForThisAccount",
+    }
+    use = statements["SecretsManagerUsesTheKeyForThisAccount"]
+    assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert use["Condition"] == {
+        "StringEquals": {
+            "kms:CallerAccount": "111122223333",
+            "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com",
+        }
+    }
+
+
+def test_who_administers_the_key_can_neither_encrypt_nor_decrypt_with_it() -> None:
+    actions = key_statements(stack())["AccountAdministersTheKey"]["Action"]
+    assert isinstance(actions, list)
+    for action in actions:
+        assert action not in ("kms:*", "*")
+        assert not action.startswith(
+            ("kms:Decrypt", "kms:Encrypt", "kms:Generate", "kms:ReEncrypt")
+        )
+
+
+def test_no_other_account_reads_the_secret_unless_named() -> None:
+    assert not stack().all("AWS::SecretsManager::ResourcePolicy")
+
+
+def test_a_named_account_may_read_the_current_version_and_decrypt_it() -> None:
+    shared = stack(SecretReaderAccounts="444455556666,777788889999")
+    readers = {"AWS": ["444455556666", "777788889999"]}
+    (statement,) = shared.properties("ServerSecretReaders")["ResourcePolicy"]["Statement"]
+    assert statement["Principal"] == readers
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert statement["Condition"] == {
+        "ForAnyValue:StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}
+    }
+    decrypt = key_statements(shared)["ReaderAccountsDecryptThroughSecretsManager"]
+    assert decrypt["Principal"] == readers
+    assert decrypt["Action"] == "kms:Decrypt"
+    assert decrypt["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
+    }
+
+
+def test_a_stack_with_a_given_secret_makes_none() -> None:
+    types = {r["Type"] for r in stack_with_given_secret().template["Resources"].values()}
+    assert not types & MADE_FOR_THE_SECRET

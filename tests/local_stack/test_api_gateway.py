@@ -1,0 +1,524 @@
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.api_gateway import MAX_BODY_BYTES, AccessRecord, ApiGateway
+from local.cors import Cors
+from local.lambda_host import InvocationResult, ThrottledError
+from local.sigv4 import AccessKey
+from tests.local_stack.conftest import StartHost
+from tests.local_stack.exchange import Answer, exchange
+
+REGION = "eu-central-1"
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+PAGE = "https://calls.example.com"
+KEY = AccessKey(
+    "ASIAEXAMPLE", "made-up", "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
+)
+JSON = ("content-type", "application/json")
+
+
+class Recorder:
+    """In place of a function: keeps the events, and gives the answer that it was told."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.answer: Any = {"statusCode": 200, "body": "done"}
+        self.function_error: str | None = None
+        self.throttled = False
+
+    def invoke(self, event: Any) -> InvocationResult:
+        if self.throttled:
+            raise ThrottledError("4 workers are busy")
+        self.events.append(event)
+        raw = json.dumps(self.answer).encode()
+        return InvocationResult(raw, self.function_error, False, "1", 0.0, None)
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The one event that came."""
+        (event,) = self.events
+        return event
+
+
+@pytest.fixture
+def function() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def log() -> list[AccessRecord]:
+    return []
+
+
+@pytest.fixture
+def api(function: Recorder, log: list[AccessRecord]) -> Iterator[ApiGateway]:
+    with ApiGateway(
+        function,
+        region=REGION,
+        access_keys=[KEY],
+        cors=Cors(origins=[PAGE]),
+        on_access=log.append,
+        clock=NOW.timestamp,
+    ) as api:
+        yield api
+
+
+def signed(
+    url: str,
+    method: str = "POST",
+    body: bytes = b"",
+    *,
+    key: AccessKey = KEY,
+    region: str = REGION,
+    service: str = "execute-api",
+    at: datetime = NOW,
+    headers: dict[str, str] | None = None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[tuple[str, str]]:
+    """The headers of a request, signed by botocore."""
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: at.replace(tzinfo=None))
+    request = AWSRequest(method, url, dict(headers or {}) | {"host": urlsplit(url).netloc}, body)
+    credentials = Credentials(key.access_key_id, key.secret_access_key)
+    SigV4Auth(credentials, service, region).add_auth(request)
+    return [(name, value) for name, value in request.headers.items() if name != "host"]
+
+
+class TestEvents:
+    def test_a_request_becomes_an_event_of_format_2(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        answer = exchange(
+            f"{api.url}/v1/tokens",
+            "POST",
+            [JSON, ("Authorization", "Bearer x"), ("User-Agent", "test/1")],
+            b'{"room_id": "caf\xc3\xa9"}',
+        )
+        event = function.event
+        trace_id = event["headers"].pop("x-amzn-trace-id")
+        assert trace_id.startswith(f"Root=1-{int(NOW.timestamp()):08x}-")
+        assert event == {
+            "version": "2.0",
+            "routeKey": "POST /v1/tokens",
+            "rawPath": "/v1/tokens",
+            "rawQueryString": "",
+            "headers": {
+                "authorization": "Bearer x",
+                "content-length": "20",
+                "content-type": "application/json",
+                "host": f"127.0.0.1:{api.port}",
+                "user-agent": "test/1",
+                "x-forwarded-for": "127.0.0.1",
+                "x-forwarded-port": str(api.port),
+                "x-forwarded-proto": "http",
+            },
+            "requestContext": {
+                "accountId": "000000000000",
+                "apiId": "local",
+                "domainName": "127.0.0.1",
+                "domainPrefix": "127",
+                "http": {
+                    "method": "POST",
+                    "path": "/v1/tokens",
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "127.0.0.1",
+                    "userAgent": "test/1",
+                },
+                "requestId": answer.headers["apigw-requestid"],
+                "routeKey": "POST /v1/tokens",
+                "stage": "$default",
+                "time": "06/May/2024:07:08:09 +0000",
+                "timeEpoch": int(NOW.timestamp() * 1000),
+            },
+            "body": '{"room_id": "café"}',
+            "isBase64Encoded": False,
+        }
+
+    def test_repeated_headers_are_joined_and_cookies_stand_apart(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        headers = [("X-Two", "a"), ("x-two", "b"), ("Cookie", "c=1; d=2"), ("cookie", "e=3")]
+        exchange(f"{api.url}/v1/health", headers=headers)
+        assert function.event["headers"]["x-two"] == "a,b"
+        assert function.event["cookies"] == ["c=1", "d=2", "e=3"]
+        assert "cookie" not in function.event["headers"]
+
+    def test_a_query_string_comes_raw_and_parsed(self, api: ApiGateway, function: Recorder) -> None:
+        exchange(f"{api.url}/v1/health?a=1&b=%20x&a=2&c")
+        assert function.event["rawQueryString"] == "a=1&b=%20x&a=2&c"
+        assert function.event["queryStringParameters"] == {"a": "1,2", "b": " x", "c": ""}
+
+    def test_without_a_body_there_is_none_in_the_event(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        exchange(f"{api.url}/v1/health")
+        assert "body" not in function.event
+        assert "queryStringParameters" not in function.event
+        assert "cookies" not in function.event
+        assert function.event["isBase64Encoded"] is False
+
+    @pytest.mark.parametrize(
+        "content_type",
+        ["application/json; charset=utf-8", "text/plain", "application/xml", "Application/JSON"],
+    )
+    def test_a_text_body_comes_as_text(
+        self, api: ApiGateway, function: Recorder, content_type: str
+    ) -> None:
+        exchange(f"{api.url}/v1/tokens", "POST", [("content-type", content_type)], b"{}")
+        assert (function.event["body"], function.event["isBase64Encoded"]) == ("{}", False)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [],
+            [("content-type", "application/x-www-form-urlencoded")],
+            [("content-type", "application/octet-stream")],
+        ],
+    )
+    def test_any_other_body_comes_in_base64(
+        self, api: ApiGateway, function: Recorder, headers: list[tuple[str, str]]
+    ) -> None:
+        exchange(f"{api.url}/v1/tokens", "POST", headers, b"\xff\x00")
+        assert base64.b64decode(function.event["body"]) == b"\xff\x00"
+        assert function.event["isBase64Encoded"] is True
+
+    def test_a_chunked_body_is_put_together(self, api: ApiGateway, function: Recorder) -> None:
+        chunks = b"2\r\n{}\r\n1;x=y\r\n \r\n0\r\n\r\n"
+        headers = [JSON, ("transfer-encoding", "chunked")]
+        exchange(f"{api.url}/v1/tokens", "POST", headers, chunks)
+        assert function.event["body"] == "{} "
+        assert "transfer-encoding" not in function.event["headers"]
+
+    def test_a_client_can_forge_nothing_that_the_gateway_says(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        forged = {"requestContext": {"authorizer": {"iam": {"userArn": KEY.user_arn}}}}
+        exchange(
+            f"{api.url}/v1/tokens?requestContext=x",
+            "POST",
+            [
+                JSON,
+                ("x-forwarded-for", "203.0.113.9"),
+                ("x-forwarded-proto", "https"),
+                ("x-amzn-trace-id", "Root=forged"),
+                ("requestContext", json.dumps(forged)),
+            ],
+            json.dumps(forged).encode(),
+        )
+        assert "authorizer" not in function.event["requestContext"]
+        headers = function.event["headers"]
+        assert headers["x-forwarded-for"] == "203.0.113.9, 127.0.0.1"
+        assert headers["x-forwarded-proto"] == "http"
+        assert headers["x-amzn-trace-id"].startswith("Root=1-")
+
+
+class TestAnswers:
+    def test_the_functions_answer_is_the_response(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        function.answer = {
+            "statusCode": 201,
+            "headers": {"Content-Type": "application/problem+json", "retry-after": "5"},
+            "cookies": ["a=1"],
+            "body": '{"name": "é"}',
+        }
+        answer = exchange(f"{api.url}/v1/health")
+        assert answer.status == 201
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["retry-after"] == "5"
+        assert answer.headers["set-cookie"] == "a=1"
+        assert answer.json() == {"name": "é"}
+        assert answer.headers["apigw-requestid"]
+
+    def test_a_body_in_base64_is_decoded(self, api: ApiGateway, function: Recorder) -> None:
+        function.answer = {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True}
+        assert exchange(f"{api.url}/v1/health").body == b"\xff\x00"
+
+    def test_an_answer_without_a_content_type_is_plain_text(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        function.answer = {"statusCode": 200, "body": "hello"}
+        answer = exchange(f"{api.url}/v1/health")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+    def test_an_answer_without_a_status_is_the_body(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        function.answer = {"message": "hello"}
+        answer = exchange(f"{api.url}/v1/health")
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json() == {"message": "hello"}
+
+    @pytest.mark.parametrize(
+        "malformed",
+        [
+            {"statusCode": "200"},
+            {"statusCode": True},
+            {"statusCode": 42},
+            {"statusCode": 200, "body": {"not": "text"}},
+            {"statusCode": 200, "headers": {"x-number": 1}},
+            {"statusCode": 200, "headers": {"x-split": "a\r\nset-cookie: b=1"}},
+            {"statusCode": 200, "headers": ["x"]},
+            {"statusCode": 200, "cookies": "a=1"},
+            {"statusCode": 200, "body": "no base64!", "isBase64Encoded": True},
+        ],
+    )
+    def test_a_malformed_answer_is_an_internal_server_error(
+        self, api: ApiGateway, function: Recorder, malformed: Any
+    ) -> None:
+        function.answer = malformed
+        answer = exchange(f"{api.url}/v1/health")
+        assert (answer.status, answer.body) == (500, b'{"message":"Internal Server Error"}')
+
+    def test_a_function_error_is_an_internal_server_error_that_tells_nothing(
+        self, api: ApiGateway, function: Recorder, log: list[AccessRecord]
+    ) -> None:
+        function.function_error = "Unhandled"
+        function.answer = {"errorType": "KeyError", "errorMessage": "'app_id'"}
+        answer = exchange(f"{api.url}/v1/health")
+        assert (answer.status, answer.body) == (500, b'{"message":"Internal Server Error"}')
+        assert log[0].note == "function error: 'app_id'"
+
+    def test_a_throttled_function_is_an_unavailable_service(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        function.throttled = True
+        answer = exchange(f"{api.url}/v1/health")
+        assert (answer.status, answer.body) == (503, b'{"message":"Service Unavailable"}')
+
+    @pytest.mark.parametrize(
+        ("method", "target"),
+        [
+            ("GET", "/"),
+            ("GET", "/v1/tokens"),
+            ("DELETE", "/v1/tokens"),
+            ("POST", "/v1/tokens/"),
+            ("POST", "//v1/tokens"),
+            ("POST", "/V1/tokens"),
+            ("OPTIONS", "/v1/tokens"),
+            ("HEAD", "/v1/health"),
+            ("BREW", "/v1/health"),
+        ],
+    )
+    def test_an_unknown_path_or_method_is_not_found(
+        self, api: ApiGateway, function: Recorder, method: str, target: str
+    ) -> None:
+        answer = exchange(f"{api.url}{target}", method)
+        assert answer.status == 404
+        assert answer.body == (b"" if method == "HEAD" else b'{"message":"Not Found"}')
+        assert function.events == []
+
+    def test_a_body_over_ten_megabytes_is_too_large(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        answer = exchange(f"{api.url}/v1/tokens", "POST", [JSON], b"x" * (MAX_BODY_BYTES + 1))
+        assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
+        assert function.events == []
+
+    def test_a_body_of_ten_megabytes_is_not(self, api: ApiGateway, function: Recorder) -> None:
+        assert exchange(f"{api.url}/v1/tokens", "POST", [JSON], b"x" * MAX_BODY_BYTES).status == 200
+
+    @pytest.mark.parametrize("length", ["-1", "many"])
+    def test_a_length_that_is_none_is_a_bad_request(
+        self, api: ApiGateway, function: Recorder, length: str
+    ) -> None:
+        headers = [JSON, ("content-length", length)]
+        assert exchange(f"{api.url}/v1/tokens", "POST", headers).status == 400
+        assert function.events == []
+
+
+class TestCors:
+    PREFLIGHT = (("access-control-request-method", "POST"),)
+
+    def test_the_gateway_answers_a_preflight(self, api: ApiGateway, function: Recorder) -> None:
+        headers = [("origin", PAGE), *self.PREFLIGHT]
+        answer = exchange(f"{api.url}/v1/tokens", "OPTIONS", headers)
+        assert answer.status == 204
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        assert answer.headers["access-control-allow-methods"] == "GET,POST"
+        assert answer.headers["access-control-allow-headers"] == "authorization,content-type"
+        assert function.events == []
+
+    @pytest.mark.parametrize("origin", ["https://evil.example", f"{PAGE}.evil.example", "null", ""])
+    def test_another_origin_is_allowed_nothing(
+        self, api: ApiGateway, function: Recorder, origin: str
+    ) -> None:
+        function.answer = {"statusCode": 200, "headers": {"access-control-allow-origin": "*"}}
+        preflight = exchange(
+            f"{api.url}/v1/tokens", "OPTIONS", [("origin", origin), *self.PREFLIGHT]
+        )
+        actual = exchange(f"{api.url}/v1/tokens", "POST", [("origin", origin)])
+        for answer in (preflight, actual):
+            assert not any(name.startswith("access-control-") for name in answer.headers)
+
+    @pytest.mark.parametrize("path", ["/v1/health", "/v1/status", "/nowhere"])
+    def test_any_answer_may_be_read_by_the_allowed_origin(self, api: ApiGateway, path: str) -> None:
+        answer = exchange(f"{api.url}{path}", headers=[("origin", PAGE)])
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        assert answer.headers["access-control-expose-headers"] == "retry-after"
+        assert answer.headers["vary"] == "origin"
+
+
+class TestIam:
+    BODY = b'{"user_id": "bob"}'
+
+    def url(self, api: ApiGateway) -> str:
+        return f"{api.url}/v1/service/tokens"
+
+    def refused(self, answer: Answer, function: Recorder) -> bool:
+        return (
+            answer.status == 403
+            and answer.body == b'{"message":"Forbidden"}'
+            and function.events == []
+        )
+
+    def test_a_signed_request_carries_the_role(
+        self, api: ApiGateway, function: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers = signed(self.url(api), body=self.BODY, monkeypatch=monkeypatch)
+        assert exchange(self.url(api), "POST", headers, self.BODY).status == 200
+        assert function.event["requestContext"]["authorizer"] == {
+            "iam": {
+                "accessKey": "ASIAEXAMPLE",
+                "accountId": "000000000000",
+                "callerId": "AROAEXAMPLE:development",
+                "cognitoIdentity": None,
+                "principalOrgId": "aws:PrincipalOrgID",
+                "userArn": KEY.user_arn,
+                "userId": "AROAEXAMPLE:development",
+            }
+        }
+
+    def test_a_query_string_and_odd_headers_are_signed_as_well(
+        self, api: ApiGateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = f"{api.url}/v1/status?b=%2Fx&a=2&a=1&empty"
+        odd = {"x-amz-meta": "  two   spaces "}
+        headers = signed(url, "GET", headers=odd, monkeypatch=monkeypatch)
+        assert exchange(url, "GET", headers).status == 200
+
+    def test_no_signature_is_forbidden(self, api: ApiGateway, function: Recorder) -> None:
+        assert self.refused(exchange(self.url(api), "POST", [JSON], self.BODY), function)
+
+    @pytest.mark.parametrize(
+        "authorization",
+        ["Bearer x", "AWS4-HMAC-SHA256 Credential=x", "AWS4-HMAC-SHA256", "", "Basic YTpi"],
+    )
+    def test_another_kind_of_authorization_is_forbidden(
+        self, api: ApiGateway, function: Recorder, authorization: str
+    ) -> None:
+        headers = [("authorization", authorization), ("x-amz-date", "20240506T070809Z")]
+        assert self.refused(exchange(self.url(api), "POST", headers, self.BODY), function)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"key": replace(KEY, secret_access_key="another")},
+            {"key": replace(KEY, access_key_id="ASIAUNKNOWN")},
+            {"region": "us-east-1"},
+            {"service": "lambda"},
+            {"at": NOW.replace(minute=2)},
+            {"at": NOW.replace(minute=14)},
+            {"body": b'{"user_id": "alice"}'},
+            {"method": "GET"},
+            {"url": "http://127.0.0.1:1/v1/service/tokens"},
+            {"url": "http://127.0.0.1:1/v1/service/tokens/batch"},
+            {"headers": {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}},
+        ],
+        ids=str,
+    )
+    def test_a_request_that_was_signed_otherwise_is_forbidden(
+        self,
+        api: ApiGateway,
+        function: Recorder,
+        log: list[AccessRecord],
+        wrong: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        asked = {"url": self.url(api), "method": "POST", "body": self.BODY} | wrong
+        headers = signed(**asked, monkeypatch=monkeypatch)
+        assert self.refused(exchange(self.url(api), "POST", headers, self.BODY), function)
+        assert log[0].note
+
+    @pytest.mark.parametrize("minute", [3, 4, 13])
+    def test_a_clock_may_be_five_minutes_off(
+        self, api: ApiGateway, minute: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        at = NOW.replace(minute=minute)
+        if minute == 3:
+            at = at.replace(second=10)
+        headers = signed(self.url(api), body=self.BODY, at=at, monkeypatch=monkeypatch)
+        assert exchange(self.url(api), "POST", headers, self.BODY).status == 200
+
+    @pytest.mark.parametrize("changed", ["x-amz-date", "x-amz-meta"])
+    def test_a_signed_header_that_was_changed_is_forbidden(
+        self,
+        api: ApiGateway,
+        function: Recorder,
+        changed: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        headers = signed(
+            self.url(api), body=self.BODY, headers={"x-amz-meta": "1"}, monkeypatch=monkeypatch
+        )
+        other = "20240506T070810Z" if changed == "x-amz-date" else "2"
+        sent = [(name, other if name.lower() == changed else value) for name, value in headers]
+        assert self.refused(exchange(self.url(api), "POST", sent, self.BODY), function)
+
+    def test_a_signed_header_that_is_left_out_is_forbidden(
+        self, api: ApiGateway, function: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers = signed(
+            self.url(api), body=self.BODY, headers={"x-amz-meta": "1"}, monkeypatch=monkeypatch
+        )
+        sent = [pair for pair in headers if pair[0] != "x-amz-meta"]
+        assert self.refused(exchange(self.url(api), "POST", sent, self.BODY), function)
+
+    def test_a_signature_on_an_open_route_is_not_looked_at(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
+        exchange(f"{api.url}/v1/tokens", "POST", [("authorization", "AWS4-HMAC-SHA256 nonsense")])
+        assert "authorizer" not in function.event["requestContext"]
+
+
+class TestAccessLog:
+    def test_there_is_one_line_a_request_without_headers_body_or_query(
+        self, api: ApiGateway, log: list[AccessRecord]
+    ) -> None:
+        headers = [JSON, ("authorization", "Bearer very-secret")]
+        answer = exchange(f"{api.url}/v1/tokens?very=secret", "POST", headers, b'"very-secret"')
+        (record,) = log
+        assert (record.method, record.path, record.status) == ("POST", "/v1/tokens", 200)
+        assert record.request_id == answer.headers["apigw-requestid"]
+        assert record.request_id in str(record)
+        assert "secret" not in str(record)
+
+    def test_a_path_can_neither_break_a_line_nor_steer_a_terminal(self) -> None:
+        record = AccessRecord(0, "id", "GET", "/\n\x1b[2J\x85\u202e", 404, 0.001, "no such route")
+        assert str(record).isprintable()
+        assert str(record).isascii()
+
+
+def test_a_request_goes_through_a_real_worker(start_host: StartHost) -> None:
+    host = start_host(
+        """
+        import json
+
+        def handler(event, context):
+            return {"statusCode": 200, "body": json.dumps(event["rawPath"])}
+        """
+    )
+    with ApiGateway(host) as api:
+        assert exchange(f"{api.url}/v1/health").json() == "/v1/health"

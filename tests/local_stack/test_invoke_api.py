@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from local.invoke_api import MAX_EVENT_BYTES, InvokeApi
+from tests.local_stack.conftest import StartHost
+from tests.local_stack.exchange import exchange
+
+PATH = "/2015-03-31/functions/issuer/invocations"
+
+
+@pytest.fixture
+def api(start_host: StartHost) -> Iterator[InvokeApi]:
+    host = start_host(
+        """
+        def handler(event, context):
+            if event == "fail":
+                raise ValueError("no")
+            return event
+        """
+    )
+    with InvokeApi(host) as api:
+        yield api
+
+
+@pytest.mark.parametrize(
+    "name", ["issuer", "arn:aws:lambda:us-east-1:000000000000:function:issuer"]
+)
+def test_the_aws_sdk_can_invoke_the_function(api: InvokeApi, name: str) -> None:
+    client = boto3.client(
+        "lambda",
+        endpoint_url=api.url,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=Config(proxies={}),
+    )
+    answer = client.invoke(FunctionName=name, Payload=b'{"a": 1}')
+    assert json.loads(answer["Payload"].read()) == {"a": 1}
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+
+
+def test_a_function_error_is_marked(api: InvokeApi) -> None:
+    answer = exchange(f"{api.url}{PATH}", "POST", body=b'"fail"')
+    assert (answer.status, answer.headers["x-amz-function-error"]) == (200, "Unhandled")
+    assert answer.json()["errorMessage"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "status", "error"),
+    [
+        ("/2015-03-31/functions/other/invocations", [], b"{}", 404, "ResourceNotFoundException"),
+        ("/2015-03-31/functions", [], b"{}", 404, "UnknownOperationException"),
+        (PATH, [], b"no JSON", 400, "InvalidRequestContentException"),
+        (PATH, [], b" " * (MAX_EVENT_BYTES + 1), 413, "RequestTooLargeException"),
+        (PATH, [("x-amz-invocation-type", "Event")], b"{}", 400, "InvalidParameterValueException"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_as_lambda_does(
+    api: InvokeApi,
+    path: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    status: int,
+    error: str,
+) -> None:
+    answer = exchange(f"{api.url}{path}", "POST", headers, body)
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (status, error)

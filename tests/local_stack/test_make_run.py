@@ -1,0 +1,227 @@
+"""The whole stack as `make run` starts it: by `python -m local`, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.secrets_manager import read_secret
+from local.stack_file import StackDescription
+from tests.local_stack.exchange import exchange
+from zego import token04
+
+PROJECT = Path(__file__).resolve().parents[2]
+LAST_WORDS = "# Is it alive?"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that runs in a process of its own."""
+
+    process: subprocess.Popen[str]
+    directory: Path
+    printed: str
+
+    @property
+    def description(self) -> StackDescription:
+        return StackDescription.from_json((self.directory / "stack.json").read_text())
+
+    def command(self, heading: str) -> str:
+        """The command that is printed below `heading`."""
+        return self.printed.partition(f"# {heading}")[2].partition("\n")[2].partition("\n\n")[0]
+
+
+def command(module: str, *arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+@contextmanager
+def run(directory: Path, *arguments: str) -> Iterator[Running]:
+    with subprocess.Popen(
+        command("local", "--directory", directory, *arguments),
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Running(process, directory, _read_greeting(process))
+        finally:
+            process.kill()
+
+
+def _read_greeting(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or LAST_WORDS not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], process.stderr and process.stderr.read()
+    lines.append(process.stdout.readline())
+    return "".join(lines)
+
+
+def children(process_id: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    return [child for child, parent in pairs if parent == process_id]
+
+
+def is_running(process_id: int) -> bool:
+    listed = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(process_id)], capture_output=True, text=True, check=False
+    )
+    return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
+
+
+def finish(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, cwd=PROJECT, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with run(tmp_path_factory.mktemp("local")) as running:
+        yield running
+
+
+def test_it_prints_a_token_decoded(running: Running) -> None:
+    assert re.search(r"token +04\S{8}\.\.\. \(\d+ characters\), AES-GCM", running.printed)
+    assert re.search(r"user_id +alice", running.printed)
+    assert re.search(r"payload +room call_1: login yes, publish yes", running.printed)
+
+
+def test_stack_json_names_the_parts_for_the_owner_alone(running: Running) -> None:
+    path = running.directory / "stack.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    said = json.loads(path.read_text())
+    assert set(said) == {
+        "api",
+        "identity_provider",
+        "secrets_manager",
+        "secret_id",
+        "app_id",
+        "region",
+        "page",
+        "lambda",
+        "access_key_id",
+        "secret_access_key",
+        "pid",
+    }
+    assert said["pid"] == running.process.pid
+    assert exchange(f"{said['api']}/v1/health").status == 200
+    assert exchange(said["page"]).status == 200
+
+
+@pytest.mark.parametrize(("heading", "user_id"), [("A frontend", "alice"), ("A backend", "bob")])
+def test_the_curl_commands_obtain_a_token_as_printed(
+    running: Running, heading: str, user_id: str
+) -> None:
+    done = finish("bash", "-c", running.command(heading))
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    stack = running.description
+    _, server_secret = read_secret(stack.secrets_manager, stack.secret_id, stack.region)
+    claims = token04.decode(answer["token"], server_secret).claims
+    assert (claims.app_id, claims.user_id) == (stack.app_id, user_id)
+
+
+def test_the_curl_command_for_the_health_works_as_printed(running: Running) -> None:
+    line = running.printed.strip().splitlines()[-1]
+    assert json.loads(finish("bash", "-c", line).stdout)["status"] == "ok"
+
+
+def test_the_page_shows_a_curl_command_and_no_key(running: Running) -> None:
+    stack = running.description
+    answer = exchange(stack.page)
+    page = answer.body.decode()
+    assert f"{stack.api}/v1/tokens" in page
+    assert stack.secret_access_key not in page
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert exchange(f"{stack.page}/page.css").headers["content-type"].startswith("text/css")
+
+
+@pytest.mark.parametrize("event", sorted((PROJECT / "events").glob("*.json")), ids=lambda p: p.stem)
+def test_an_event_can_be_invoked(running: Running, event: Path) -> None:
+    done = finish(*command("local.invoke", event, "--directory", running.directory))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(r"[2345]\d\d [A-Z]", done.stdout)
+    assert not re.search(r"04[A-Za-z0-9+/]{40}", done.stdout)
+
+
+def test_a_second_stack_in_the_same_place_is_refused(running: Running) -> None:
+    done = finish(*command("local", "--directory", running.directory))
+    assert done.returncode == 2
+    stack = running.description
+    assert done.stderr == (
+        f"error: a local stack already runs at {stack.api} (process {stack.pid}); stop it first\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--port", "--identity-provider-port", "--page-port"])
+def test_a_taken_port_is_a_clear_error(tmp_path: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = finish(*command("local", "--directory", tmp_path, option, str(port)))
+    assert done.returncode == 2
+    assert done.stderr == f"error: port {port} is taken; give another with {option}\n"
+    assert not (tmp_path / "stack.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    with run(tmp_path) as running:
+        started = children(running.process.pid)
+        assert len(started) >= 2  # a worker, and the guard of the process group
+        running.process.send_signal(number)
+        _, errors = running.process.communicate(timeout=10)
+    assert running.process.returncode == 0
+    assert "Traceback" not in errors
+    assert not any(is_running(child) for child in started)
+    assert not (tmp_path / "stack.json").exists()
+
+
+def test_a_stack_that_is_killed_leaves_no_process_and_does_not_stand_in_the_way(
+    tmp_path: Path,
+) -> None:
+    with run(tmp_path) as killed:
+        started = children(killed.process.pid)
+        os.kill(killed.process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while any(map(is_running, started)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, started))
+    with run(tmp_path) as again:
+        assert again.description.pid == again.process.pid
+
+
+def test_a_variable_may_be_given_to_the_function(tmp_path: Path) -> None:
+    with run(tmp_path, "--env", "BUILD_VERSION=mine", "--env", "TOKEN_CIPHER=cbc") as running:
+        assert "AES-CBC" in running.printed
+        health = exchange(f"{running.description.api}/v1/health")
+        assert health.json()["version"] == "mine"
+
+
+def test_a_function_that_issues_no_token_is_an_error_with_its_log(tmp_path: Path) -> None:
+    done = finish(
+        *command("local", "--directory", tmp_path, "--env", "ACCESS_POLICY_FILE=/nowhere.toml")
+    )
+    assert done.returncode == 1
+    assert "error: no token was issued" in done.stderr
+    assert "/nowhere.toml" in done.stderr
+    assert "Traceback (most recent call last):\n  File" not in done.stderr.partition("{")[0]

@@ -1,0 +1,138 @@
+"""Bearer tokens for tests: real keys, their JWKS, and tokens that no library would make."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import get_default_algorithms
+
+from issuer.access_policy import AccessPolicy, OidcIdentity, RoleIdentity
+from issuer.signing_keys import ALGORITHMS
+from zego.bounded_http import HttpError, Response
+
+ISSUER: Final = "https://login.example.com/"
+AUDIENCE: Final = "https://calls.example.com"
+JWKS_URI: Final = "https://login.example.com/.well-known/jwks.json"
+
+Jwk = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Somebody with a private key, who signs tokens with it."""
+
+    algorithm: str
+    key_id: str | None
+    private_key: Any = field(repr=False)
+
+    @property
+    def jwk(self) -> Jwk:
+        """The public key, as a JWKS lists it."""
+        public = get_default_algorithms()[self.algorithm].to_jwk(
+            self.private_key.public_key(), as_dict=True
+        )
+        jwk: Jwk = dict(public) | {"alg": self.algorithm, "use": "sig"}
+        jwk.pop("key_ops", None)
+        return jwk if self.key_id is None else jwk | {"kid": self.key_id}
+
+    @property
+    def pem(self) -> bytes:
+        """The public key, as PEM."""
+        pem: bytes = self.private_key.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        )
+        return pem
+
+    def signature(self, message: bytes, algorithm: str | None = None) -> bytes:
+        """A signature; another algorithm than its own must take the same type of key."""
+        return get_default_algorithms()[algorithm or self.algorithm].sign(message, self.private_key)
+
+    def sign(self, claims: object, *, algorithm: str | None = None, **header: object) -> str:
+        """A token: claims as an object, or as the bytes of their JSON; ``None`` drops a header."""
+        name = algorithm or self.algorithm
+        wanted = {"alg": name, "typ": "JWT", "kid": self.key_id} | header
+        present = {key: value for key, value in wanted.items() if value is not None}
+        return jws(present, claims, lambda message: self.signature(message, name))
+
+
+def jws(
+    header: object, payload: object, signature: Callable[[bytes], bytes] = lambda _message: b""
+) -> str:
+    """Three base64url parts, whatever they hold; bytes go in as they are, the rest as JSON."""
+    signed = f"{_base64url(header)}.{_base64url(payload)}"
+    return f"{signed}.{_base64url(signature(signed.encode()))}"
+
+
+@cache
+def signer(algorithm: str = "RS256", key_id: str | None = "key-1", owner: str = "idp") -> Signer:
+    """A signer, the same one each time; another owner has another key, whatever its id."""
+    return Signer(algorithm, key_id, _new_key(algorithm))
+
+
+def claims(**changes: object) -> dict[str, Any]:
+    """The claims of a good token for alice, with changes; ``...`` leaves a claim out."""
+    now = int(time.time())
+    good: dict[str, Any] = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "iat": now,
+        "exp": now + 600,
+    }
+    changed: Mapping[str, Any] = good | changes
+    return {name: value for name, value in changed.items() if value is not ...}
+
+
+def policy(
+    *identities: OidcIdentity | RoleIdentity, algorithms: tuple[str, ...] = ("RS256",)
+) -> AccessPolicy:
+    """A policy without rules, for the question who is calling; names one issuer unless given."""
+    known = identities or (OidcIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, algorithms),)
+    return AccessPolicy(
+        sha256="0" * 64,
+        issuers={each.issuer: each for each in known if isinstance(each, OidcIdentity)},
+        roles={each.role: each for each in known if isinstance(each, RoleIdentity)},
+        rules=(),
+    )
+
+
+class JwksEndpoint:
+    """An identity provider's JWKS: counts its requests, and answers what a test says."""
+
+    def __init__(self, *keys: object) -> None:
+        self.keys: list[object] = list(keys)
+        self.requests: list[str] = []
+        self.down = False
+        self.answer: Response | None = None
+
+    def __call__(self, uri: str) -> Response:
+        self.requests.append(uri)
+        if self.down:
+            raise HttpError("login.example.com cannot be reached: ConnectionRefusedError")
+        return self.answer or Response(200, {}, json.dumps({"keys": self.keys}).encode())
+
+
+def _new_key(algorithm: str) -> Any:
+    key_type, curve = ALGORITHMS[algorithm]
+    match key_type, curve:
+        case "RSA", None:
+            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        case "EC", "P-256":
+            return ec.generate_private_key(ec.SECP256R1())
+        case "EC", "P-384":
+            return ec.generate_private_key(ec.SECP384R1())
+        case _:
+            return ed25519.Ed25519PrivateKey.generate()
+
+
+def _base64url(part: object) -> str:
+    content = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -1,0 +1,413 @@
+"""What a caller may obtain: the first rule that matches decides, and no match is a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from issuer import patterns
+from issuer.access_policy import (
+    DEFAULT_LIFETIME_SECONDS,
+    AccessPolicy,
+    Caller,
+    Claim,
+    Grant,
+    Rule,
+)
+from issuer.problems import Problem
+from issuer.token_request import Privilege, TokenRequest
+
+BOTH: frozenset[Privilege] = frozenset({"login", "publish"})
+LOGIN: frozenset[Privilege] = frozenset({"login"})
+PUBLISH: frozenset[Privilege] = frozenset({"publish"})
+
+BACKEND = Caller("backend", "arn:aws:sts::111122223333:assumed-role/Backend/s", None, {})
+
+
+def web(user: str = "alice", **claims: object) -> Caller:
+    """A user with a bearer token that says so."""
+    return Caller("web", f"https://login.example.com/ {user}", user, claims)
+
+
+def rule(
+    name: str = "the rule",
+    *,
+    callers: Sequence[str] = ("web",),
+    claims: Mapping[str, tuple[Claim, ...]] | None = None,
+    users: Sequence[str] = ("*",),
+    rooms: Sequence[str] = ("*",),
+    identity_tokens: bool = False,
+    deny: bool = False,
+    privileges: frozenset[Privilege] = BOTH,
+    streams: Sequence[str] | None = None,
+    max_lifetime_seconds: int = 7200,
+) -> Rule:
+    return Rule(
+        name=name,
+        callers=frozenset(callers),
+        claims=claims or {},
+        users=tuple(map(patterns.parse, users)),
+        rooms=tuple(map(patterns.parse, rooms)),
+        identity_tokens=identity_tokens,
+        deny=deny,
+        privileges=privileges,
+        streams=None if streams is None else tuple(map(patterns.parse, streams)),
+        max_lifetime_seconds=max_lifetime_seconds,
+    )
+
+
+def decide(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Grant:
+    """What a policy of these rules grants."""
+    asked = {"room_id": "call_1"} | asked
+    return AccessPolicy("0" * 64, {}, {}, tuple(rules)).decide(caller, TokenRequest(**asked))
+
+
+def refusal(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Problem:
+    """Why a policy of these rules refuses."""
+    with pytest.raises(Problem) as refused:
+        decide(rules, caller, **asked)
+    return refused.value
+
+
+class TestFirstMatch:
+    def test_without_a_rule_nothing_is_granted(self) -> None:
+        problem = refusal([], web())
+        assert (problem.code, problem.reason, problem.rule) == (
+            "not_granted",
+            "no rule matches",
+            None,
+        )
+
+    def test_the_first_rule_that_matches_decides(self) -> None:
+        rules = [
+            rule("other rooms", rooms=["lobby"]),
+            rule("first", max_lifetime_seconds=600),
+            rule("second", max_lifetime_seconds=7200),
+        ]
+        grant = decide(rules, web())
+        assert (grant.rule, grant.lifetime_seconds) == ("first", 600)
+
+    def test_a_rule_is_for_its_callers_only(self) -> None:
+        assert refusal([rule(callers=["partner"])], web()).code == "not_granted"
+        assert decide([rule(callers=["partner", "web"])], web()).rule == "the rule"
+
+    def test_a_rule_that_matched_refuses_what_it_does_not_grant_though_a_later_one_would(
+        self,
+    ) -> None:
+        rules = [rule("watch", privileges=LOGIN), rule("everything")]
+        problem = refusal(rules, web(), privileges=PUBLISH)
+        assert (problem.code, problem.rule) == ("not_granted", "watch")
+
+    def test_a_deny_rule_that_comes_first_refuses(self) -> None:
+        rules = [rule("suspended", deny=True, claims={"suspended": (True,)}), rule("everybody")]
+        problem = refusal(rules, web(suspended=True))
+        assert (problem.code, problem.rule, problem.reason) == (
+            "not_granted",
+            "suspended",
+            "the rule denies",
+        )
+        assert decide(rules, web()).rule == "everybody"
+
+    def test_a_deny_rule_that_comes_later_does_not(self) -> None:
+        rules = [rule("everybody"), rule("suspended", deny=True)]
+        assert decide(rules, web()).rule == "everybody"
+
+    def test_the_answer_keeps_the_reason_for_the_audit_log(self) -> None:
+        for problem in (
+            refusal([], web()),
+            refusal([rule("suspended", deny=True)], web()),
+            refusal([rule("watch", privileges=LOGIN)], web(), privileges=PUBLISH),
+        ):
+            document = str(problem.document())
+            assert problem.reason not in document
+            for name in ("suspended", "watch"):
+                assert name not in document
+
+
+class TestUsers:
+    def test_a_bearer_token_stands_for_its_own_user(self) -> None:
+        assert decide([rule()], web("alice")).user_id == "alice"
+
+    def test_a_bearer_tokens_user_is_never_the_one_that_a_request_names(self) -> None:
+        assert decide([rule()], web("alice"), user_id="bob").user_id == "alice"
+
+    def test_a_role_names_a_user(self) -> None:
+        rules = [rule(callers=["backend"])]
+        assert decide(rules, BACKEND, user_id="bob").user_id == "bob"
+
+    def test_a_role_that_names_no_user_is_refused(self) -> None:
+        problem = refusal([rule(callers=["backend"])], BACKEND)
+        assert (problem.code, problem.reason) == ("not_granted", "the request names no user")
+
+    def test_a_role_names_only_users_of_its_rule(self) -> None:
+        rules = [rule(callers=["backend"], users=["bot_*", "tester"])]
+        for user in ("bot_1", "tester"):
+            assert decide(rules, BACKEND, user_id=user).user_id == user
+        for user in ("alice", "a_bot_1", "tester2"):
+            assert refusal(rules, BACKEND, user_id=user).reason == "no rule matches"
+
+    def test_a_rule_may_be_for_some_users_of_bearer_tokens_too(self) -> None:
+        rules = [rule(users=["admin_*"])]
+        assert decide(rules, web("admin_1")).rule == "the rule"
+        assert refusal(rules, web("alice")).code == "not_granted"
+
+
+class TestClaims:
+    @pytest.mark.parametrize(
+        ("wanted", "claim"),
+        [
+            ((True,), True),
+            ((False,), False),
+            (("red",), "red"),
+            (("red", "blue"), "blue"),
+            ((1,), 1),
+            ((1.5,), 1.5),
+            (("admin",), ["user", "admin"]),
+            (("a", "b"), ["b", "c"]),
+        ],
+    )
+    def test_a_claim_is_one_of_the_values_or_holds_one(
+        self, wanted: tuple[Claim, ...], claim: object
+    ) -> None:
+        assert decide([rule(claims={"c": wanted})], web(c=claim)).rule == "the rule"
+
+    @pytest.mark.parametrize(
+        ("wanted", "claim"),
+        [
+            ((True,), "true"),
+            ((True,), 1),
+            ((True,), 1.0),
+            ((1,), True),
+            ((1,), 1.0),
+            ((1,), "1"),
+            ((0,), False),
+            ((False,), None),
+            ((False,), 0),
+            ((False,), ""),
+            (("true",), True),
+            (("red",), "Red"),
+            (("red",), "redder"),
+            (("red",), {"red": True}),
+            (("red",), [["red"]]),
+            (("red",), []),
+            (("r",), "red"),
+            (("*",), "red"),
+        ],
+    )
+    def test_any_other_value_or_type_is_not(self, wanted: tuple[Claim, ...], claim: object) -> None:
+        assert refusal([rule(claims={"c": wanted})], web(c=claim)).reason == "no rule matches"
+
+    def test_a_claim_that_is_missing_equals_nothing(self) -> None:
+        for wanted in (True, False, "", 0, "None"):
+            assert refusal([rule(claims={"c": (wanted,)})], web()).code == "not_granted"
+
+    def test_every_claim_of_a_rule_must_hold(self) -> None:
+        rules = [rule(claims={"team": ("red",), "email_verified": (True,)})]
+        assert decide(rules, web(team="red", email_verified=True)).rule == "the rule"
+        assert refusal(rules, web(team="red")).code == "not_granted"
+        assert refusal(rules, web(email_verified=True)).code == "not_granted"
+
+    def test_a_role_has_no_claims(self) -> None:
+        rules = [rule(callers=["backend"], claims={"team": ("red",)})]
+        assert refusal(rules, BACKEND, user_id="bob").code == "not_granted"
+
+
+class TestRooms:
+    def test_one_pattern_that_matches_is_enough(self) -> None:
+        assert decide([rule(rooms=["lobby", "call_*"])], web()).room_id == "call_1"
+
+    @pytest.mark.parametrize("room", ["lobby", "a call_1", "Call_1", "call"])
+    def test_another_room_is_refused(self, room: str) -> None:
+        assert refusal([rule(rooms=["call_*"])], web(), room_id=room).reason == "no rule matches"
+
+    def test_a_template_is_filled_in_with_the_callers_values(self) -> None:
+        rules = [rule(rooms=["{user_id}_*", "team.{claims.team}.*"])]
+        caller = web("alice", team="red")
+        for room in ("alice_desk", "team.red.standup"):
+            assert decide(rules, caller, room_id=room).room_id == room
+        for room in ("bob_desk", "team.blue.standup", "team.alice.x", "red_desk"):
+            assert refusal(rules, caller, room_id=room).code == "not_granted"
+
+    def test_a_template_for_a_role_is_filled_in_with_the_user_whom_it_names(self) -> None:
+        rules = [rule(callers=["backend"], rooms=["home.{user_id}"])]
+        assert decide(rules, BACKEND, user_id="bob", room_id="home.bob").room_id == "home.bob"
+        assert refusal(rules, BACKEND, user_id="bob", room_id="home.alice").code == "not_granted"
+
+    @pytest.mark.parametrize("team", ["*", "red*", ".*", "{user_id}", "red.*"])
+    def test_a_value_is_a_literal_never_a_pattern(self, team: str) -> None:
+        rules = [rule(rooms=["team.{claims.team}"])]
+        caller = web(team=team)
+        assert decide(rules, caller, room_id=f"team.{team}").room_id == f"team.{team}"
+        for room in ("team.blue", "team.redder", "team.alice", "team.red.x", "team."):
+            assert refusal(rules, caller, room_id=room).code == "not_granted"
+
+    @pytest.mark.parametrize("team", [None, True, 5, "", ["red"], {"name": "red"}])
+    def test_only_text_fills_in_a_template(self, team: object) -> None:
+        rules = [rule(rooms=["team.{claims.team}"])]
+        for room in ("team.", f"team.{team}", "team.red", "team.None", "team.5", "team.True"):
+            assert refusal(rules, web(team=team), room_id=room).code == "not_granted"
+
+    def test_a_claim_called_user_id_is_not_the_user(self) -> None:
+        rules = [rule(rooms=["{user_id}_*"])]
+        caller = web("alice", user_id="bob")
+        assert refusal(rules, caller, room_id="bob_desk").code == "not_granted"
+        assert decide(rules, caller, room_id="alice_desk").user_id == "alice"
+
+
+class TestIdentityTokens:
+    def test_a_token_without_a_room_needs_a_rule_that_says_so(self) -> None:
+        problem = refusal([rule(rooms=["*"])], web(), room_id=None)
+        assert problem.reason == "no rule matches"
+
+    def test_it_has_no_room(self) -> None:
+        grant = decide([rule(identity_tokens=True)], web(), room_id=None)
+        assert (grant.room_id, grant.privileges, grant.stream_ids) == (None, BOTH, None)
+
+    def test_a_rule_for_it_alone_opens_no_room(self) -> None:
+        assert refusal([rule(rooms=[], identity_tokens=True)], web()).code == "not_granted"
+
+    def test_a_deny_rule_refuses_it_too(self) -> None:
+        rules = [rule("no", deny=True, identity_tokens=True), rule(identity_tokens=True)]
+        assert refusal(rules, web(), room_id=None).rule == "no"
+
+
+class TestPrivileges:
+    def test_without_a_wish_all_that_the_rule_grants(self) -> None:
+        assert decide([rule()], web()).privileges == BOTH
+        assert decide([rule(privileges=LOGIN)], web()).privileges == LOGIN
+
+    @pytest.mark.parametrize("wished", [LOGIN, PUBLISH, BOTH])
+    def test_a_caller_may_narrow_them(self, wished: frozenset[Privilege]) -> None:
+        assert decide([rule()], web(), privileges=wished).privileges == wished
+
+    @pytest.mark.parametrize(
+        ("granted", "wished", "beyond"),
+        [(LOGIN, PUBLISH, "publish"), (LOGIN, BOTH, "publish"), (PUBLISH, BOTH, "login")],
+    )
+    def test_a_caller_may_not_widen_them(
+        self, granted: frozenset[Privilege], wished: frozenset[Privilege], beyond: str
+    ) -> None:
+        problem = refusal([rule(privileges=granted)], web(), privileges=wished)
+        assert (problem.code, problem.reason) == (
+            "not_granted",
+            f"the rule does not grant {beyond}",
+        )
+
+
+class TestLifetimes:
+    def test_without_a_wish_it_is_two_hours(self) -> None:
+        grant = decide([rule(max_lifetime_seconds=86400)], web())
+        assert grant.lifetime_seconds == DEFAULT_LIFETIME_SECONDS == 7200
+
+    def test_without_a_wish_it_is_never_longer_than_the_rule_allows(self) -> None:
+        assert decide([rule(max_lifetime_seconds=600)], web()).lifetime_seconds == 600
+
+    @pytest.mark.parametrize("seconds", [60, 7199, 7200])
+    def test_a_caller_may_shorten_it(self, seconds: int) -> None:
+        assert decide([rule()], web(), lifetime_seconds=seconds).lifetime_seconds == seconds
+
+    def test_a_rule_may_allow_more_than_the_default(self) -> None:
+        rules = [rule(max_lifetime_seconds=86400)]
+        assert decide(rules, web(), lifetime_seconds=86400).lifetime_seconds == 86400
+
+    def test_over_the_rules_cap_the_caller_is_told_the_cap(self) -> None:
+        problem = refusal([rule()], web(), lifetime_seconds=7201)
+        assert (problem.code, problem.field, problem.rule) == (
+            "lifetime_out_of_range",
+            "lifetime_seconds",
+            "the rule",
+        )
+        assert "7200" in problem.detail
+        assert problem.type.status == 422
+
+
+class TestStreams:
+    def test_without_streams_in_the_rule_any_may_be_published(self) -> None:
+        assert decide([rule()], web()).stream_ids is None
+        assert decide([rule()], web(), stream_ids=("s1", "s2")).stream_ids == ("s1", "s2")
+
+    def test_a_caller_may_name_streams_that_the_rule_matches(self) -> None:
+        rules = [rule(streams=["{user_id}_*", "shared"])]
+        asked = ("alice_cam", "shared")
+        assert decide(rules, web(), stream_ids=asked).stream_ids == asked
+
+    @pytest.mark.parametrize(
+        "asked", [("bob_cam",), ("alice_cam", "bob_cam"), ("alice",), ("share",), ("*",)]
+    )
+    def test_one_stream_that_the_rule_does_not_match_is_refused(
+        self, asked: tuple[str, ...]
+    ) -> None:
+        problem = refusal([rule(streams=["{user_id}_*", "shared"])], web(), stream_ids=asked)
+        assert (problem.code, problem.rule) == ("not_granted", "the rule")
+
+    def test_without_a_wish_the_streams_are_those_that_the_rule_spells_out(self) -> None:
+        rules = [rule(streams=["{user_id}_cam", "{user_id}_screen", "shared"])]
+        assert decide(rules, web()).stream_ids == ("alice_cam", "alice_screen", "shared")
+
+    @pytest.mark.parametrize("streams", [["{user_id}_*"], ["shared", "*"], ["{claims.team}_cam"]])
+    def test_without_a_wish_streams_that_are_not_spelt_out_must_be_named(
+        self, streams: list[str]
+    ) -> None:
+        problem = refusal([rule(streams=streams)], web())
+        assert (problem.code, problem.field) == ("invalid_stream_ids", "stream_ids")
+        assert "stream_ids is required" in problem.detail
+
+    def test_a_spelt_out_stream_that_zego_refuses_must_be_named_instead(self) -> None:
+        rules = [rule(streams=["{user_id}_cam"])]
+        assert refusal(rules, web("al.ice")).code == "invalid_stream_ids"
+
+    def test_a_token_that_publishes_nothing_needs_no_streams(self) -> None:
+        rules = [rule(streams=["{user_id}_*"])]
+        assert decide(rules, web(), privileges=LOGIN).stream_ids is None
+
+    def test_a_token_that_publishes_nothing_may_say_which_streams_all_the_same(self) -> None:
+        grant = decide(
+            [rule(streams=["{user_id}_*"])], web(), privileges=LOGIN, stream_ids=("bob_cam",)
+        )
+        assert (grant.privileges, grant.stream_ids) == (LOGIN, ("bob_cam",))
+
+
+class TestCovers:
+    """Whether a rule leaves anything to one that comes later."""
+
+    @pytest.mark.parametrize(
+        ("earlier", "later"),
+        [
+            (rule(), rule()),
+            (rule(), rule(rooms=["call_*"])),
+            (rule(), rule(claims={"team": ("red",)})),
+            (rule(), rule(deny=True)),
+            (rule(deny=True), rule()),
+            (rule(), rule(users=["bot_*"])),
+            (rule(callers=["web", "backend"]), rule(callers=["web"])),
+            (rule(claims={"t": ("a", "b")}), rule(claims={"t": ("b",)})),
+            (rule(claims={"t": ("a",)}), rule(claims={"t": ("a",), "u": (1,)})),
+            (rule(identity_tokens=True), rule(identity_tokens=True)),
+            (rule(identity_tokens=True), rule(rooms=[], identity_tokens=True)),
+            (rule(rooms=["a*", "b*"]), rule(rooms=["b1", "a1"])),
+        ],
+    )
+    def test_it_leaves_nothing(self, earlier: Rule, later: Rule) -> None:
+        assert earlier.covers(later)
+
+    @pytest.mark.parametrize(
+        ("earlier", "later"),
+        [
+            (rule(rooms=["call_*"]), rule()),
+            (rule(rooms=["call_*"]), rule(rooms=["call_1", "lobby"])),
+            (rule(claims={"team": ("red",)}), rule()),
+            (rule(claims={"t": ("a",)}), rule(claims={"t": ("a", "b")})),
+            (rule(claims={"t": ("a",)}), rule(claims={"u": ("a",)})),
+            (rule(claims={"t": (True,)}), rule(claims={"t": (1,)})),
+            (rule(claims={"t": (1,)}), rule(claims={"t": (True,)})),
+            (rule(claims={"t": (1.0,)}), rule(claims={"t": (1,)})),
+            (rule(users=["bot_*"]), rule()),
+            (rule(callers=["web"]), rule(callers=["web", "backend"])),
+            (rule(), rule(identity_tokens=True)),
+            (rule(rooms=["{user_id}.*"]), rule(rooms=["{user_id}.desk"])),
+        ],
+    )
+    def test_it_leaves_something(self, earlier: Rule, later: Rule) -> None:
+        assert not earlier.covers(later)

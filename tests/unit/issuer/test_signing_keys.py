@@ -1,0 +1,462 @@
+"""The keys of identity providers, through the states of an entry: fresh, old, gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from issuer.signing_keys import ALGORITHMS, KeysUnavailableError, SigningKeys, UnknownKeyError
+from tests.support.bearer import JWKS_URI, JwksEndpoint, signer
+from tests.support.clock import Clock
+from zego.bounded_http import Response
+
+OTHER_URI = "https://other.example.com/jwks.json"
+FRESH, STALE, COOL_DOWN = 600.0, 3600.0, 30.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def endpoint() -> JwksEndpoint:
+    return JwksEndpoint(signer().jwk)
+
+
+@pytest.fixture
+def keys(endpoint: JwksEndpoint, clock: Clock) -> SigningKeys:
+    return SigningKeys(
+        endpoint,
+        fresh_seconds=FRESH,
+        max_stale_seconds=STALE,
+        cool_down_seconds=COOL_DOWN,
+        clock=clock,
+    )
+
+
+def keys_of(*jwks: object) -> SigningKeys:
+    return SigningKeys(JwksEndpoint(*jwks), clock=Clock())
+
+
+class TestFresh:
+    def test_making_the_cache_asks_nobody(self, endpoint: JwksEndpoint, keys: SigningKeys) -> None:
+        assert endpoint.requests == []
+
+    def test_the_first_look_fetches_the_keys(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
+        assert keys.get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
+        assert endpoint.requests == [JWKS_URI]
+
+    def test_known_keys_are_used_without_asking_again(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        first = keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(FRESH - 1)
+        assert keys.get(JWKS_URI, "key-1", "RS256") is first
+        assert len(endpoint.requests) == 1
+
+    def test_a_key_is_parsed_once_for_each_algorithm(self) -> None:
+        jwk = signer().jwk
+        del jwk["alg"]
+        keys = keys_of(jwk)
+        rs256, ps256 = (keys.get(JWKS_URI, "key-1", name) for name in ("RS256", "PS256"))
+        assert (rs256.algorithm_name, ps256.algorithm_name) == ("RS256", "PS256")
+        assert keys.get(JWKS_URI, "key-1", "RS256") is rs256
+
+    def test_issuers_are_cached_apart(self, endpoint: JwksEndpoint, keys: SigningKeys) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        keys.get(OTHER_URI, "key-1", "RS256")
+        assert endpoint.requests == [JWKS_URI, OTHER_URI]
+
+    def test_the_same_key_id_at_another_issuer_is_another_key(self, clock: Clock) -> None:
+        ours, theirs = signer(), signer(owner="somebody else")
+
+        def fetch(uri: str) -> Response:
+            keys = [(ours if uri == JWKS_URI else theirs).jwk]
+            return Response(200, {}, json.dumps({"keys": keys}).encode())
+
+        keys = SigningKeys(fetch, clock=clock)
+        numbers = [
+            keys.get(uri, "key-1", "RS256").key.public_numbers() for uri in (JWKS_URI, OTHER_URI)
+        ]
+        assert numbers == [
+            each.private_key.public_key().public_numbers() for each in (ours, theirs)
+        ]
+
+    def test_a_prefetch_spares_the_first_request_the_fetch(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
+        keys.prefetch([JWKS_URI, OTHER_URI])
+        keys.get(JWKS_URI, "key-1", "RS256")
+        assert endpoint.requests == [JWKS_URI, OTHER_URI]
+
+    def test_a_prefetch_that_fails_is_silent_and_the_first_request_says_so(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
+        endpoint.down = True
+        keys.prefetch([JWKS_URI])
+        with pytest.raises(KeysUnavailableError, match="ConnectionRefusedError"):
+            keys.get(JWKS_URI, "key-1", "RS256")
+
+
+class TestOld:
+    def test_old_keys_are_fetched_anew(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(FRESH)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        assert len(endpoint.requests) == 2
+
+    def test_a_key_that_the_issuer_withdrew_verifies_nothing_after_the_next_fetch(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.keys = [signer(key_id="key-2").jwk]
+        clock.turn(FRESH)
+        with pytest.raises(UnknownKeyError):
+            keys.get(JWKS_URI, "key-1", "RS256")
+
+    def test_a_key_that_was_exchanged_under_its_id_is_parsed_anew(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        before = keys.get(JWKS_URI, "key-1", "RS256").key.public_numbers()
+        endpoint.keys = [signer(owner="next").jwk]
+        clock.turn(FRESH)
+        assert keys.get(JWKS_URI, "key-1", "RS256").key.public_numbers() != before
+
+    def test_known_keys_verify_up_to_an_hour_while_fetching_fails(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        first = keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.down = True
+        clock.turn(STALE - 1)
+        assert keys.get(JWKS_URI, "key-1", "RS256") is first
+
+    def test_while_fetching_fails_it_is_tried_once_a_cool_down(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.down = True
+        clock.turn(FRESH)
+        for _ in range(5):
+            keys.get(JWKS_URI, "key-1", "RS256")
+        assert len(endpoint.requests) == 2
+        clock.turn(COOL_DOWN)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        assert len(endpoint.requests) == 3
+
+    def test_an_unknown_key_id_while_fetching_fails_is_the_issuers_fault_not_the_callers(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.down = True
+        clock.turn(FRESH)
+        with pytest.raises(KeysUnavailableError) as refused:
+            keys.get(JWKS_URI, "key-2", "RS256")
+        assert refused.value.retry_after_seconds == COOL_DOWN
+
+    def test_a_clock_that_was_set_back_fetches_rather_than_trusting_keys_of_the_future(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(-86400)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        assert len(endpoint.requests) == 2
+
+
+class TestGone:
+    def test_after_an_hour_without_a_good_fetch_nothing_can_be_verified(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.down = True
+        clock.turn(STALE)
+        with pytest.raises(KeysUnavailableError):
+            keys.get(JWKS_URI, "key-1", "RS256")
+
+    def test_keys_that_were_never_fetched_are_unavailable_not_unknown(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
+        endpoint.down = True
+        with pytest.raises(KeysUnavailableError, match="cannot be reached"):
+            keys.get(JWKS_URI, "key-1", "RS256")
+
+    def test_it_says_when_the_next_fetch_may_happen(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        endpoint.down = True
+        waits = []
+        for _ in range(3):
+            with pytest.raises(KeysUnavailableError) as refused:
+                keys.get(JWKS_URI, "key-1", "RS256")
+            waits.append(refused.value.retry_after_seconds)
+            clock.turn(14.75)
+        assert waits == [30, 16, 1]
+        assert len(endpoint.requests) == 1
+
+    def test_a_fetch_that_succeeds_again_heals_it(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        endpoint.down = True
+        with pytest.raises(KeysUnavailableError):
+            keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.down = False
+        clock.turn(COOL_DOWN)
+        assert keys.get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
+        with pytest.raises(UnknownKeyError):
+            keys.get(JWKS_URI, "key-2", "RS256")
+
+
+class TestUnknownKeyIds:
+    def test_a_key_that_the_issuer_added_is_found_by_one_fetch(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.keys.append(signer(key_id="key-2").jwk)
+        clock.turn(COOL_DOWN)
+        assert keys.get(JWKS_URI, "key-2", "RS256").key_id == "key-2"
+        assert len(endpoint.requests) == 2
+
+    def test_invented_key_ids_cause_one_fetch_a_cool_down(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(COOL_DOWN)
+        for number in range(100):
+            with pytest.raises(UnknownKeyError):
+                keys.get(JWKS_URI, f"invented-{number}", "RS256")
+        assert len(endpoint.requests) == 2
+
+    def test_the_cool_down_is_each_issuers_own(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
+        for uri in (JWKS_URI, OTHER_URI):
+            for _ in range(3):
+                with pytest.raises(UnknownKeyError):
+                    keys.get(uri, "invented", "RS256")
+        assert endpoint.requests == [JWKS_URI, OTHER_URI]
+
+    def test_a_fetch_for_an_unknown_key_id_that_fails_leaves_the_known_keys(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        first = keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.down = True
+        clock.turn(COOL_DOWN)
+        with pytest.raises(KeysUnavailableError):
+            keys.get(JWKS_URI, "invented", "RS256")
+        assert keys.get(JWKS_URI, "key-1", "RS256") is first
+
+    def test_a_fetch_that_succeeds_for_an_unknown_key_id_makes_the_known_ones_fresh(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(FRESH - 1)
+        with pytest.raises(UnknownKeyError):
+            keys.get(JWKS_URI, "invented", "RS256")
+        clock.turn(FRESH - 1)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        assert len(endpoint.requests) == 2
+
+
+class TestTokensWithoutAKeyId:
+    def test_the_only_key_that_fits_the_algorithm_is_taken(self) -> None:
+        keys = keys_of(signer().jwk, signer("ES256", "key-2").jwk)
+        assert keys.get(JWKS_URI, None, "ES256").key_id == "key-2"
+
+    def test_two_keys_that_fit_are_no_answer(self) -> None:
+        keys = keys_of(signer().jwk, signer(key_id="key-2").jwk)
+        with pytest.raises(UnknownKeyError):
+            keys.get(JWKS_URI, None, "RS256")
+
+    def test_a_key_without_an_id_of_its_own_is_taken(self) -> None:
+        keys = keys_of(signer(key_id=None).jwk)
+        assert keys.get(JWKS_URI, None, "RS256").algorithm_name == "RS256"
+
+    def test_a_key_without_an_id_answers_to_no_id(self) -> None:
+        keys = keys_of(signer(key_id=None).jwk)
+        with pytest.raises(UnknownKeyError):
+            keys.get(JWKS_URI, "key-1", "RS256")
+
+    def test_keys_without_ids_of_different_types_do_not_hide_one_another(self) -> None:
+        keys = keys_of(signer(key_id=None).jwk, signer("ES256", None).jwk)
+        assert keys.get(JWKS_URI, None, "RS256").algorithm_name == "RS256"
+        assert keys.get(JWKS_URI, None, "ES256").algorithm_name == "ES256"
+
+
+class TestSharedKeyIds:
+    def test_keys_of_different_types_may_share_an_id(self) -> None:
+        """RFC 7517, 4.5, allows it."""
+        keys = keys_of(signer().jwk, signer("ES256").jwk)
+        assert keys.get(JWKS_URI, "key-1", "RS256").algorithm_name == "RS256"
+        assert keys.get(JWKS_URI, "key-1", "ES256").algorithm_name == "ES256"
+
+
+def weak_rsa() -> dict[str, Any]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    return dict(RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)) | {"kid": "key-1"}
+
+
+def es512() -> dict[str, Any]:
+    key = ec.generate_private_key(ec.SECP521R1())
+    return dict(ECAlgorithm.to_jwk(key.public_key(), as_dict=True)) | {"kid": "key-1"}
+
+
+class TestKeysThatMayNotVerify:
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    def test_a_key_verifies_its_own_algorithm(self, algorithm: str) -> None:
+        key = keys_of(signer(algorithm).jwk).get(JWKS_URI, "key-1", algorithm)
+        assert key.algorithm_name == algorithm
+
+    @pytest.mark.parametrize("bound", ALGORITHMS)
+    def test_a_key_that_is_bound_to_one_algorithm_verifies_no_other(self, bound: str) -> None:
+        keys = keys_of(signer(bound).jwk)
+        for other in ALGORITHMS.keys() - {bound}:
+            with pytest.raises(UnknownKeyError):
+                keys.get(JWKS_URI, "key-1", other)
+
+    @pytest.mark.parametrize(
+        ("key_algorithm", "asked"),
+        [
+            ("RS256", "ES256"),
+            ("RS256", "EdDSA"),
+            ("ES256", "RS256"),
+            ("ES256", "ES384"),
+            ("ES384", "ES256"),
+            ("EdDSA", "ES256"),
+            ("EdDSA", "RS256"),
+        ],
+    )
+    def test_a_key_that_names_no_algorithm_is_held_to_its_type_and_curve(
+        self, key_algorithm: str, asked: str
+    ) -> None:
+        jwk = signer(key_algorithm).jwk
+        del jwk["alg"]
+        with pytest.raises(UnknownKeyError):
+            keys_of(jwk).get(JWKS_URI, "key-1", asked)
+
+    def test_a_symmetric_key_is_ignored(self) -> None:
+        jwk = {"kty": "oct", "k": "c2VjcmV0", "kid": "key-1", "alg": "HS256"}
+        keys = keys_of(jwk, signer(key_id="key-2").jwk)
+        for algorithm in ALGORITHMS:
+            with pytest.raises(UnknownKeyError):
+                keys.get(JWKS_URI, "key-1", algorithm)
+
+    def test_a_symmetric_key_that_claims_an_asymmetric_algorithm_is_ignored(self) -> None:
+        with pytest.raises(UnknownKeyError):
+            keys_of({"kty": "oct", "k": "c2VjcmV0", "kid": "key-1", "alg": "RS256"}).get(
+                JWKS_URI, "key-1", "RS256"
+            )
+
+    def test_a_key_for_encryption_is_ignored(self) -> None:
+        with pytest.raises(UnknownKeyError):
+            keys_of(signer().jwk | {"use": "enc"}).get(JWKS_URI, "key-1", "RS256")
+
+    def test_a_key_that_may_only_sign_is_ignored(self) -> None:
+        with pytest.raises(UnknownKeyError):
+            keys_of(signer().jwk | {"key_ops": ["sign"]}).get(JWKS_URI, "key-1", "RS256")
+
+    def test_a_key_that_may_verify_among_others_is_taken(self) -> None:
+        keys = keys_of(signer().jwk | {"key_ops": ["sign", "verify"]})
+        assert keys.get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
+
+    def test_a_key_without_a_use_is_taken(self) -> None:
+        jwk = signer().jwk
+        del jwk["use"]
+        assert keys_of(jwk).get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
+
+    def test_an_rsa_key_under_2048_bits_is_refused(self) -> None:
+        with pytest.raises(UnknownKeyError, match="2048 bits"):
+            keys_of(weak_rsa()).get(JWKS_URI, "key-1", "RS256")
+
+    def test_a_curve_that_no_algorithm_here_has_is_refused(self) -> None:
+        for algorithm in ("ES256", "ES384"):
+            with pytest.raises(UnknownKeyError):
+                keys_of(es512()).get(JWKS_URI, "key-1", algorithm)
+
+    def test_a_private_rsa_key_that_was_published_verifies_nothing(self) -> None:
+        private: dict[str, Any] = dict(RSAAlgorithm.to_jwk(signer().private_key, as_dict=True))
+        del private["key_ops"]
+        with pytest.raises(UnknownKeyError):
+            keys_of(private | {"kid": "key-1"}).get(JWKS_URI, "key-1", "RS256")
+
+
+MALFORMED_KEYS: dict[str, dict[str, Any]] = {
+    "no modulus": {"n": None},
+    "a modulus that is a number": {"n": 5},
+    "a modulus that is not base64url": {"n": "*"},
+    "an empty modulus": {"n": ""},
+    "an even exponent": {"e": "AA"},
+    "a type that is a list": {"kty": ["RSA"]},
+    "no type": {"kty": None},
+    "a key id that is a list": {"kid": ["key-1"]},
+    "a key id that is an object": {"kid": {"key": 1}},
+    "a key id that is a number": {"kid": 1},
+    "a use that is a list": {"use": ["sig"]},
+    "an algorithm that is a list": {"alg": ["RS256"]},
+    "operations that are null": {"key_ops": None},
+    "operations that are a number": {"key_ops": 5},
+    "a curve": {"crv": "P-256"},
+}
+
+
+@pytest.mark.parametrize("change", MALFORMED_KEYS.values(), ids=MALFORMED_KEYS)
+class TestMalformedKeys:
+    def test_a_malformed_key_verifies_nothing(self, change: dict[str, Any]) -> None:
+        with pytest.raises(UnknownKeyError):
+            keys_of(signer().jwk | change).get(JWKS_URI, "key-1", "RS256")
+
+    def test_a_malformed_key_does_not_spoil_the_others(self, change: dict[str, Any]) -> None:
+        keys = keys_of(signer().jwk | change, signer(key_id="key-2").jwk)
+        assert keys.get(JWKS_URI, "key-2", "RS256").key_id == "key-2"
+
+
+def answered(status: int, body: bytes) -> Callable[[str], Response]:
+    return lambda _uri: Response(status, {"location": "https://elsewhere.example/"}, body)
+
+
+class TestAnswersThatAreNoJwks:
+    @pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 400, 404, 429, 500, 503])
+    def test_any_status_but_200_is_a_failure_redirects_too(self, status: int) -> None:
+        body = json.dumps({"keys": [signer().jwk]}).encode()
+        with pytest.raises(KeysUnavailableError, match=f"status {status}"):
+            SigningKeys(answered(status, body), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"<html>",
+            b"\xff\xfe\xff",
+            b"[]",
+            b"null",
+            b"{}",
+            b'{"keys": null}',
+            b'{"keys": {"a": 1}}',
+            b'{"keys": "RSA"}',
+            b"[" * 100_000,
+        ],
+        ids=lambda body: body[:16].decode("latin-1") or "nothing",
+    )
+    def test_another_document_is_a_failure(self, body: bytes) -> None:
+        with pytest.raises(KeysUnavailableError, match="no JWKS"):
+            SigningKeys(answered(200, body), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
+
+    def test_a_failure_says_nothing_of_the_answers_body(self) -> None:
+        with pytest.raises(KeysUnavailableError) as refused:
+            SigningKeys(answered(500, b"s3cret"), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
+        assert "s3cret" not in str(refused.value)
+
+    @pytest.mark.parametrize("keys", [[], [1], [None], [[]], [{}]], ids=str)
+    def test_a_jwks_without_a_usable_key_is_an_answer_in_which_no_key_is_known(
+        self, keys: list[object]
+    ) -> None:
+        with pytest.raises(UnknownKeyError):
+            keys_of(*keys).get(JWKS_URI, "key-1", "RS256")

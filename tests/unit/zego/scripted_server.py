@@ -1,0 +1,171 @@
+"""An HTTP server on loopback that answers what a test tells it to, byte for byte."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came. Header names are lower-case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is sent back.
+
+    :ivar slowly: sent after it, piece by piece, fifty a second.
+    :ivar for_ever: sent after that, as long as the client listens.
+    :ivar hangs: the connection is left open in the end, with no word.
+    """
+
+    at_once: bytes = b""
+    slowly: tuple[bytes, ...] = ()
+    for_ever: bytes = b""
+    hangs: bool = False
+
+
+SILENCE = Reply(hangs=True)
+
+
+def drip(text: bytes) -> tuple[bytes, ...]:
+    """Its bytes, to be sent slowly."""
+    return tuple(bytes([byte]) for byte in text)
+
+
+def reply(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+    """A whole answer with its length, after which the connection stays open."""
+    lines = [f"HTTP/1.1 {status} {http.client.responses[status]}"]
+    for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+        lines.append(f"{name}: {value}")
+    return Reply("\r\n".join([*lines, "", ""]).encode() + body, hangs=True)
+
+
+def json_reply(values: object, status: int = 200) -> Reply:
+    """A whole answer of JSON."""
+    return reply(status, json.dumps(values).encode(), {"Content-Type": "application/json"})
+
+
+class ScriptedServer:
+    """Gives its replies in turn, the last one over and over.
+
+    :ivar received: the requests that came, in order.
+    """
+
+    def __init__(self, replies: tuple[Reply, ...], tls: ssl.SSLContext | None) -> None:
+        self.received: list[Received] = []
+        self._replies = replies
+        self._tls = tls
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    @property
+    def host(self) -> str:
+        """Its host and port, as they stand in a URL."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its root."""
+        return f"{'http' if self._tls is None else 'https'}://{self.host}/"
+
+    def stop(self) -> None:
+        """End every connection, and wait for it."""
+        self._stopped.set()
+        socket.create_connection((LOOPBACK, self.port)).close()  # wakes the listener
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._stopped.is_set():
+                connection.close()
+                return
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection if self._tls is None else self._handshake(connection) as wire:
+                received = _read(wire)
+                with self._lock:
+                    place = min(len(self.received), len(self._replies) - 1)
+                    self.received.append(received)
+                self._send(wire, self._replies[place])
+        except OSError:
+            connection.close()  # the client has gone
+
+    def _handshake(self, connection: socket.socket) -> socket.socket:
+        assert self._tls is not None
+        return self._tls.wrap_socket(connection, server_side=True)
+
+    def _send(self, wire: socket.socket, answer: Reply) -> None:
+        wire.sendall(answer.at_once)
+        for piece in answer.slowly:
+            if self._stopped.wait(0.02):
+                return
+            wire.sendall(piece)
+        while answer.for_ever and not self._stopped.is_set():
+            wire.sendall(answer.for_ever)
+        if answer.hangs:
+            # Until the client closes its end, or the test its server.
+            wire.settimeout(0.02)
+            while not self._stopped.is_set():
+                try:
+                    if not wire.recv(1):
+                        return
+                except TimeoutError:
+                    continue
+
+
+@contextmanager
+def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
+    """A server for as long as the block lasts."""
+    server = ScriptedServer(replies, tls)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """A port that takes connections and bytes, and says nothing."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _read(wire: socket.socket) -> Received:
+    with wire.makefile("rb") as stream:
+        method, target, _ = stream.readline().decode("latin-1").split(" ")
+        headers = {name.lower(): value for name, value in http.client.parse_headers(stream).items()}
+        body = stream.read(int(headers.get("content-length", "0")))
+    return Received(method, target, headers, body)

@@ -1,0 +1,423 @@
+"""zego.bounded_http: an answer in time and of bearable size, or an HttpError; never more."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.unit.zego.scripted_server import (
+    LOOPBACK,
+    SILENCE,
+    Reply,
+    closed_port,
+    drip,
+    reply,
+    serving,
+)
+from zego.bounded_http import HttpError, Response, is_loopback, request
+
+# A time to wait, and what a noisy machine may add to it. The slow replies take longer than both.
+BOUND_SECONDS = 0.2
+GRACE_SECONDS = 0.8
+
+MAX_BYTES = 1000
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+UNTIL_CLOSED = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+def get(url: str, headers: Mapping[str, str] | None = None) -> Response:
+    return request("GET", url, headers=headers, timeout_seconds=5.0, max_bytes=MAX_BYTES)
+
+
+def refusal(
+    url: str, *, headers: Mapping[str, str] | None = None, timeout_seconds: float = 5.0
+) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        request("GET", url, headers=headers, timeout_seconds=timeout_seconds, max_bytes=MAX_BYTES)
+    return caught.value
+
+
+class TestAnswers:
+    def test_an_answer_has_its_status_headers_and_body(self) -> None:
+        with serving(reply(200, b"hello", {"X-Kind": "Greeting"})) as server:
+            answer = get(server.url)
+        assert answer == Response(200, {"content-length": "5", "x-kind": "Greeting"}, b"hello")
+
+    @pytest.mark.parametrize("status", [201, 204, 400, 403, 404, 429, 500, 503])
+    def test_every_status_is_an_answer(self, status: int) -> None:
+        with serving(reply(status)) as server:
+            assert get(server.url).status == status
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_no_redirect_is_followed(self, status: int) -> None:
+        with serving(reply(200, b"elsewhere")) as elsewhere:
+            with serving(reply(status, b"moved", {"Location": elsewhere.url})) as server:
+                answer = get(server.url)
+            assert (answer.status, answer.body, elsewhere.received) == (status, b"moved", [])
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
+            b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello",
+            b"HTTP/1.0 200 OK\r\n\r\nhello",
+            CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+            CHUNKED + b"5;name=value\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello, and more",
+        ],
+        ids=[
+            "length",
+            "length-then-close",
+            "http-1.0-length",
+            "until-close",
+            "http-1.0-until-close",
+            "chunked",
+            "chunked-with-extras",
+            "after-100-continue",
+            "no-more-than-its-length",
+        ],
+    )
+    def test_a_body_is_read_however_it_is_framed(self, raw: bytes) -> None:
+        with serving(Reply(raw)) as server:
+            assert get(server.url).body == b"hello"
+
+    def test_an_empty_body_is_an_answer(self) -> None:
+        raw = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        with serving(Reply(raw)) as server:
+            assert get(server.url).body == b""
+
+
+class TestRequests:
+    @pytest.mark.parametrize(
+        ("path", "target"),
+        [
+            ("", "/"),
+            ("a/b?c=d&e=%20", "/a/b?c=d&e=%20"),
+            ("?c=d", "/?c=d"),
+            ("a#fragment", "/a"),
+        ],
+    )
+    def test_path_and_query_are_sent_as_they_stand(self, path: str, target: str) -> None:
+        with serving(reply()) as server:
+            get(server.url + path)
+        assert [received.target for received in server.received] == [target]
+
+    def test_a_url_without_a_path_asks_for_the_root(self) -> None:
+        with serving(reply()) as server:
+            get(server.url.rstrip("/"))
+        assert server.received[0].target == "/"
+
+    def test_headers_are_sent(self) -> None:
+        with serving(reply()) as server:
+            get(server.url, {"authorization": "token"})
+        assert server.received[0].headers["authorization"] == "token"
+
+    def test_the_host_is_the_one_of_the_url(self) -> None:
+        with serving(reply()) as server:
+            get(server.url)
+        assert server.received[0].headers["host"] == server.host
+
+    def test_a_body_is_sent_with_its_length(self) -> None:
+        with serving(reply()) as server:
+            request("POST", server.url, body=b"\0\xff", timeout_seconds=5.0, max_bytes=MAX_BYTES)
+        received = server.received[0]
+        assert (received.method, received.body) == ("POST", b"\0\xff")
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000),
+            UNTIL_CLOSED + bytes(1000),
+            CHUNKED + b"3E8\r\n" + bytes(1000) + b"\r\n0\r\n\r\n",
+        ],
+        ids=["length", "until-close", "chunked"],
+    )
+    def test_an_answer_of_the_size_allowed_is_taken(self, raw: bytes) -> None:
+        with serving(Reply(raw)) as server:
+            assert len(get(server.url).body) == MAX_BYTES
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" + bytes(1001),
+            UNTIL_CLOSED + bytes(1001),
+            CHUNKED + b"3E8\r\n" + bytes(1000) + b"\r\n1\r\n.\r\n0\r\n\r\n",
+        ],
+        ids=["length", "until-close", "chunked"],
+    )
+    def test_one_byte_more_is_refused(self, raw: bytes) -> None:
+        with serving(Reply(raw)) as server:
+            assert str(refusal(server.url)) == "the answer is larger than 1000 bytes"
+
+    @pytest.mark.parametrize(
+        ("head", "piece"),
+        [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n", bytes(10_000)),
+            (UNTIL_CLOSED, bytes(10_000)),
+            (CHUNKED, b"2710\r\n" + bytes(10_000) + b"\r\n"),
+            (CHUNKED, b"1\r\n.\r\n" * 1000),
+        ],
+        ids=["length", "until-close", "chunked", "small-chunks"],
+    )
+    def test_an_endless_answer_is_refused_by_its_size_before_its_time(
+        self, head: bytes, piece: bytes
+    ) -> None:
+        with serving(Reply(head, for_ever=piece)) as server:
+            assert str(refusal(server.url)) == "the answer is larger than 1000 bytes"
+
+    def test_endless_headers_are_refused(self) -> None:
+        with serving(Reply(b"HTTP/1.1 200 OK\r\n", for_ever=b"X: y\r\n" * 100)) as server:
+            refusal(server.url)
+
+    def test_an_endless_header_is_refused(self) -> None:
+        with serving(Reply(b"HTTP/1.1 200 OK\r\nX: ", for_ever=b"y" * 10_000)) as server:
+            refusal(server.url)
+
+
+class TestTime:
+    """The bound is on everything together."""
+
+    @pytest.mark.parametrize(
+        "slow",
+        [
+            SILENCE,
+            Reply(b"HTTP/1.1 200 OK\r\n", hangs=True),
+            Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", hangs=True),
+            Reply(UNTIL_CLOSED + b"hello", hangs=True),
+            Reply(CHUNKED + b"5\r\nhello\r\n", hangs=True),
+            Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", drip(bytes(200))),
+            Reply(UNTIL_CLOSED, drip(bytes(200))),
+            Reply(CHUNKED, (b"1\r\n.\r\n",) * 200),
+            Reply(CHUNKED + b"C8\r\n", drip(bytes(200))),
+            Reply(b"", drip(b"HTTP/1.1 200 " + b"O" * 200)),
+            Reply(b"HTTP/1.1 200 OK\r\nX-Slow: ", drip(b"y" * 200)),
+            Reply(b"HTTP/1.1 200 OK\r\n", (b"X: y\r\n",) * 90),
+            Reply(b"", (b"HTTP/1.1 100 Continue\r\n\r\n",) * 200),
+            Reply(CHUNKED, drip(b"1;" + b"x" * 200)),
+            Reply(CHUNKED + b"0\r\n", drip(b"X-Slow: " + b"y" * 200)),
+        ],
+        ids=[
+            "silence",
+            "hangs-in-headers",
+            "hangs-in-body",
+            "hangs-at-end",
+            "hangs-between-chunks",
+            "drips-body",
+            "drips-body-until-close",
+            "drips-chunks",
+            "drips-one-chunk",
+            "drips-status-line",
+            "drips-one-header",
+            "drips-headers",
+            "drips-100-continue",
+            "drips-chunk-size",
+            "drips-trailer",
+        ],
+    )
+    def test_a_slow_answer_is_given_up_in_time(self, slow: Reply) -> None:
+        with serving(slow) as server:
+            started = time.monotonic()
+            error = refusal(server.url, timeout_seconds=BOUND_SECONDS)
+            took = time.monotonic() - started
+        assert str(error) == "127.0.0.1 did not answer in 0.2 s"
+        assert BOUND_SECONDS - 0.01 <= took < BOUND_SECONDS + GRACE_SECONDS
+
+    def test_a_tls_handshake_that_hangs_is_given_up_in_time(self) -> None:
+        with socket.create_server((LOOPBACK, 0)) as deaf:
+            url = f"https://{LOOPBACK}:{deaf.getsockname()[1]}/"
+            started = time.monotonic()
+            error = refusal(url, timeout_seconds=BOUND_SECONDS)
+            took = time.monotonic() - started
+        assert str(error) == "127.0.0.1 did not answer in 0.2 s"
+        assert took < BOUND_SECONDS + GRACE_SECONDS
+
+    def test_a_slow_answer_within_the_bound_is_an_answer(self) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        with serving(Reply(head, drip(b"hello"))) as server:
+            assert get(server.url).body == b"hello"
+
+
+class TestBrokenAnswers:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"",
+            b"\r\n\r\n",
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            b"HTTP/1.1 OK\r\n\r\n",
+            b"HTTP/1.1 99999 OK\r\n\r\n",
+            b"\x15\x03\x01\x00\x02\x02\x16",
+            CHUNKED + b"not a size\r\n",
+        ],
+        ids=["nothing", "blank", "ssh", "no-status", "status", "tls-alert", "chunk-size"],
+    )
+    def test_what_is_not_http_is_no_answer(self, raw: bytes) -> None:
+        with serving(Reply(raw)) as server:
+            assert str(refusal(server.url)).startswith("127.0.0.1 cannot be reached: ")
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n",
+            CHUNKED + b"5\r\nhel",
+            CHUNKED + b"5\r\nhello\r\n",
+        ],
+        ids=["length", "length-and-nothing", "in-a-chunk", "between-chunks"],
+    )
+    def test_an_answer_cut_short_is_no_answer(self, raw: bytes) -> None:
+        with serving(Reply(raw)) as server:
+            refusal(server.url)
+
+
+class TestUnreachable:
+    def test_a_port_on_which_nobody_listens(self) -> None:
+        error = refusal(f"http://{LOOPBACK}:{closed_port()}/")
+        assert str(error) == "127.0.0.1 cannot be reached: ConnectionRefusedError"
+
+    def test_tls_with_a_server_that_has_none(self) -> None:
+        with serving(reply()) as server:
+            error = refusal(f"https://{server.host}/")
+        assert str(error) == "127.0.0.1 cannot be reached: SSLError"
+
+    def test_a_certificate_that_nobody_vouches_for(self, self_signed: ssl.SSLContext) -> None:
+        with serving(reply(), tls=self_signed) as server:
+            error = refusal(server.url)
+        assert str(error) == "127.0.0.1 cannot be reached: SSLCertVerificationError"
+        assert server.received == []
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "/path",
+            "127.0.0.1",
+            "//127.0.0.1/",
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/",
+            "gopher://127.0.0.1/",
+            "http://",
+            "https:///path",
+            "http://127.0.0.1/a b",
+            "http://127.0.0.1/a\x7f",
+        ],
+    )
+    def test_what_is_no_http_url(self, url: str) -> None:
+        refusal(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://127.0.0.1:99999/",
+            "http://127.0.0.1:port/",
+            "http://[::1/",
+            "http://127.0.0.1 /",
+            "http://127.0.0.1/é",
+            f"http://{'a' * 64}.example/",
+        ],
+        ids=["port-too-large", "port-no-number", "bracket", "space", "path", "long-label"],
+    )
+    def test_a_url_that_cannot_be_asked_for(self, url: str) -> None:
+        refusal(url)
+
+    @pytest.mark.parametrize("value", ["secret\n", "secret\r\nX-Other: 1", "secret\u20ac"])
+    def test_a_header_that_cannot_be_sent_is_refused_without_being_shown(self, value: str) -> None:
+        with serving(reply()) as server:
+            error = refusal(server.url, headers={"authorization": value})
+        assert "secret" not in "".join(traceback.format_exception(error)).replace(__file__, "")
+
+
+class TestSafeToLog:
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            SILENCE,
+            Reply(b"secret-of-the-answer\r\n\r\n"),
+            Reply(UNTIL_CLOSED + b"secret-of-the-answer" * 100),
+            Reply(CHUNKED + b"secret-of-the-answer\r\n"),
+        ],
+        ids=["silence", "not-http", "too-large", "bad-chunk"],
+    )
+    def test_no_error_shows_a_part_of_request_or_answer(self, bad: Reply) -> None:
+        with serving(bad) as server, pytest.raises(HttpError) as caught:
+            request(
+                "POST",
+                f"http://user:secret-password@{server.host}/secret-path?secret-query",
+                headers={"authorization": "secret-header"},
+                body=b"secret-body",
+                timeout_seconds=BOUND_SECONDS,
+                max_bytes=MAX_BYTES,
+            )
+        assert "secret" not in str(caught.value) + repr(caught.value)
+
+
+class TestLoopback:
+    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.10", "::1"])
+    def test_this_machine_is_loopback(self, host: str) -> None:
+        assert is_loopback(host)
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            None,
+            "",
+            "0.0.0.0",
+            "::",
+            "10.0.0.1",
+            "169.254.170.2",
+            "192.168.0.1",
+            "128.0.0.1",
+            "2130706433",
+            "0x7f000001",
+            "example.com",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "127.0.0.1:80",
+        ],
+    )
+    def test_any_other_host_is_not(self, host: str | None) -> None:
+        assert not is_loopback(host)
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> ssl.SSLContext:
+    """A server's TLS with a certificate that it made itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, LOOPBACK)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    key_text = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file = tmp_path / "server"
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key_text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context

@@ -1,0 +1,364 @@
+"""zego.secret_store: when Secrets Manager is asked, and what is served when it does not answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.unit.zego.fake_clock import FakeClock
+from zego.secret_store import CurrentSecret, Reading, SecretUnavailableError, SecretVersion
+from zego.secrets_manager import SecretsManagerError, SecretValue
+from zego.server_secret import ServerSecret
+
+SECRET = ServerSecret(1234567890, "0123456789abcdef" * 2)
+DOWN = SecretsManagerError("Unreachable", "127.0.0.1 did not answer in 1.5 s")
+DOWN_TEXT = "Unreachable: 127.0.0.1 did not answer in 1.5 s"
+
+
+def version(version_id: str) -> SecretVersion:
+    return SecretVersion(SECRET, version_id, created_at=1600000000.0)
+
+
+def value(version_id: str, text: str | None = None) -> SecretValue:
+    good = json.dumps({"app_id": SECRET.app_id, "server_secret": SECRET.value})
+    return SecretValue(good if text is None else text, version_id, created_at=1600000000.0)
+
+
+@dataclass
+class FakeSecretsManager:
+    """Gives what it has, or fails. May take its time for it, on both clocks."""
+
+    clocks: tuple[FakeClock, FakeClock]
+    has: SecretValue | Exception
+    takes_seconds: float = 0.0
+    asked: int = 0
+
+    def __call__(self) -> SecretValue:
+        self.asked += 1
+        for clock in self.clocks:
+            clock.now += self.takes_seconds
+        if isinstance(self.has, Exception):
+            raise self.has
+        return self.has
+
+
+@dataclass
+class Scene:
+    """A cache of the secret with a clock of each kind, and a Secrets Manager that has v1.
+
+    Its TTL is 60 s, it may serve stale for 900 s, and it asks again 5 s after a failure.
+    """
+
+    jitter: float = 0.0
+    wall: FakeClock = field(default_factory=lambda: FakeClock(1700000000.0))
+    monotonic: FakeClock = field(default_factory=lambda: FakeClock(50.0))
+    jitter_draws: int = 0
+
+    def __post_init__(self) -> None:
+        self.secrets_manager = FakeSecretsManager((self.wall, self.monotonic), value("v1"))
+        self.secret = CurrentSecret(
+            self.secrets_manager,
+            ttl_seconds=60.0,
+            max_stale_seconds=900.0,
+            retry_seconds=5.0,
+            clock=self.wall,
+            monotonic=self.monotonic,
+            jitter=self._draw_jitter,
+        )
+
+    def _draw_jitter(self) -> float:
+        self.jitter_draws += 1
+        return self.jitter
+
+    def after(self, seconds: float) -> Reading:
+        """What it says when that much time has passed since it was last asked."""
+        self.wall.now += seconds
+        self.monotonic.now += seconds
+        return self.secret.get()
+
+    def refusal_after(self, seconds: float) -> SecretUnavailableError:
+        """Why it says nothing when that much time has passed."""
+        with pytest.raises(SecretUnavailableError) as caught:
+            self.after(seconds)
+        return caught.value
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture
+def warm() -> Scene:
+    """A scene in which v1 was read just now, and once."""
+    warm = Scene()
+    warm.secret.get()
+    return warm
+
+
+class TestFresh:
+    def test_nothing_is_asked_or_drawn_before_the_first_request(self, scene: Scene) -> None:
+        # A Lambda snapshot must hold no secret, no time and no randomness.
+        touched = (
+            scene.secrets_manager.asked,
+            scene.wall.looks,
+            scene.monotonic.looks,
+            scene.jitter_draws,
+        )
+        assert touched == (0, 0, 0, 0)
+
+    def test_the_first_request_reads_it(self, scene: Scene) -> None:
+        assert scene.secret.get() == Reading(version("v1"), refreshed=True)
+
+    def test_within_its_time_to_live_it_is_served_from_the_cache(self, warm: Scene) -> None:
+        assert warm.after(59.9) == Reading(version("v1"))
+        assert warm.secrets_manager.asked == 1
+
+    def test_at_the_end_of_its_time_to_live_it_is_read_again(self, warm: Scene) -> None:
+        assert warm.after(60.0) == Reading(version("v1"), refreshed=True)
+        assert warm.secrets_manager.asked == 2
+
+    def test_it_is_asked_for_once_in_a_time_to_live(self, scene: Scene) -> None:
+        for _ in range(600):
+            scene.after(1.0)
+        assert scene.secrets_manager.asked == 10
+
+    def test_a_new_version_is_seen_at_the_next_reading(self, warm: Scene) -> None:
+        warm.secrets_manager.has = value("v2")
+        assert warm.after(59.9).version == version("v1")
+        assert warm.after(0.1).version == version("v2")
+
+    def test_its_age_counts_from_when_it_was_asked_for(self, scene: Scene) -> None:
+        scene.secrets_manager.takes_seconds = 2.0
+        scene.secret.get()
+        assert scene.after(57.9).refreshed is False
+        assert scene.after(0.1).refreshed is True
+
+    def test_it_says_who_when_and_which(self, scene: Scene) -> None:
+        scene.secrets_manager.has = SecretValue(value("v7").text, "v7", 1650000000.0)
+        assert scene.secret.get().version == SecretVersion(SECRET, "v7", 1650000000.0)
+
+
+class TestJitter:
+    @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 60.0), (0.5, 54.0), (1.0, 48.0)])
+    def test_it_shortens_the_time_to_live_by_a_fifth_at_most(
+        self, jitter: float, seconds: float
+    ) -> None:
+        scene = Scene(jitter=jitter)
+        scene.secret.get()
+        assert scene.after(seconds - 0.1).refreshed is False
+        assert scene.after(0.1).refreshed is True
+
+    def test_it_is_drawn_anew_at_each_reading(self, scene: Scene) -> None:
+        for _ in range(3):
+            scene.after(60.0)
+        assert scene.jitter_draws == 3
+
+
+class TestTwoClocks:
+    def test_a_frozen_monotonic_clock_does_not_keep_it_fresh(self, warm: Scene) -> None:
+        # Lambda freezes the process between requests, and that clock with it.
+        warm.wall.now += 60.0
+        assert warm.secret.get().refreshed is True
+
+    def test_a_wall_clock_set_back_does_not_keep_it_fresh(self, warm: Scene) -> None:
+        warm.wall.now -= 3600.0
+        warm.monotonic.now += 60.0
+        assert warm.secret.get().refreshed is True
+
+    def test_a_wall_clock_set_back_does_not_make_it_old(self, warm: Scene) -> None:
+        warm.wall.now -= 3600.0
+        warm.monotonic.now += 59.9
+        assert warm.secret.get() == Reading(version("v1"))
+
+    @pytest.mark.parametrize("running", ["wall", "monotonic"])
+    def test_either_clock_ends_the_wait_after_a_failure(self, warm: Scene, running: str) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(60.0)
+        warm.secrets_manager.has = value("v2")
+        clock: FakeClock = getattr(warm, running)
+        clock.now += 5.0
+        assert warm.secret.get().version == version("v2")
+
+    @pytest.mark.parametrize("running", ["wall", "monotonic"])
+    def test_either_clock_ends_the_time_it_may_be_stale(self, warm: Scene, running: str) -> None:
+        warm.secrets_manager.has = DOWN
+        clock: FakeClock = getattr(warm, running)
+        clock.now += 900.0
+        with pytest.raises(SecretUnavailableError):
+            warm.secret.get()
+
+
+class TestStale:
+    def test_when_reading_fails_the_last_version_serves_with_the_reason(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        assert warm.after(60.0) == Reading(version("v1"), failure=DOWN_TEXT, stale=True)
+
+    def test_the_reason_is_given_once_and_nothing_asked_while_it_waits(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(60.0)
+        assert [warm.after(1.0) for _ in range(4)] == [Reading(version("v1"), stale=True)] * 4
+        assert warm.secrets_manager.asked == 2
+
+    def test_after_the_wait_it_is_asked_for_again(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(60.0)
+        assert warm.after(5.0).failure == DOWN_TEXT
+        assert warm.secrets_manager.asked == 3
+
+    def test_the_wait_begins_when_the_failure_came(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.secrets_manager.takes_seconds = 3.0
+        warm.after(60.0)
+        assert warm.after(4.9).failure is None
+        assert warm.after(0.1).failure == DOWN_TEXT
+
+    def test_a_failing_secrets_manager_is_asked_once_in_a_wait(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        for _ in range(60, 360):
+            warm.after(1.0)
+        assert warm.secrets_manager.asked == 1 + (360 - 60 - 60) // 5 + 1
+
+    def test_a_success_ends_it(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(60.0)
+        warm.secrets_manager.has = value("v2")
+        assert warm.after(5.0) == Reading(version("v2"), refreshed=True)
+        assert warm.after(59.9) == Reading(version("v2"))
+
+    def test_it_serves_up_to_its_limit(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        assert warm.after(899.9).version == version("v1")
+
+    def test_at_its_limit_there_is_no_secret(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        assert str(warm.refusal_after(900.0)) == DOWN_TEXT
+
+    def test_the_limit_holds_while_it_waits_too(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(898.0)
+        assert str(warm.refusal_after(2.0)) == DOWN_TEXT
+        assert warm.secrets_manager.asked == 2
+
+    def test_the_limit_counts_from_the_last_good_reading(self, warm: Scene) -> None:
+        warm.after(600.0)
+        warm.secrets_manager.has = DOWN
+        assert warm.after(899.9).stale is True
+
+    def test_a_slow_failure_may_reach_the_limit(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.secrets_manager.takes_seconds = 3.0
+        assert str(warm.refusal_after(898.0)) == DOWN_TEXT
+
+
+class TestMalformed:
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("", "the secret is not JSON"),
+            ("{}", "the secret lacks app_id"),
+            ('{"app_id": 0, "server_secret": "' + SECRET.value + '"}', "app_id must be 1 to"),
+            ('{"app_id": 7, "server_secret": "REPLACE_ME"}', "server_secret is a placeholder"),
+            ('{"app_id": 7, "server_secret": "' + SECRET.value + '\\n"}', "white space"),
+        ],
+        ids=["empty", "lacks", "app-id", "placeholder", "newline"],
+    )
+    def test_a_malformed_value_never_replaces_a_good_one(
+        self, warm: Scene, text: str, reason: str
+    ) -> None:
+        warm.secrets_manager.has = value("v2", text)
+        reading = warm.after(60.0)
+        assert (reading.version, reading.stale, reading.refreshed) == (version("v1"), True, False)
+        assert reason in str(reading.failure)
+
+    def test_a_malformed_first_value_is_no_secret(self, scene: Scene) -> None:
+        scene.secrets_manager.has = value("v1", "REPLACE_ME")
+        assert "the secret is not JSON" in str(scene.refusal_after(0.0))
+
+    def test_a_mended_value_is_taken(self, warm: Scene) -> None:
+        warm.secrets_manager.has = value("v2", "REPLACE_ME")
+        warm.after(60.0)
+        warm.secrets_manager.has = value("v3")
+        assert warm.after(5.0) == Reading(version("v3"), refreshed=True)
+
+    def test_no_failure_shows_the_value(self, warm: Scene) -> None:
+        text = json.dumps({"app_id": SECRET.app_id, "server_secret": f"'{SECRET.value}'"})
+        warm.secrets_manager.has = value("v2", text)
+        assert SECRET.value not in repr(warm.after(60.0))
+
+
+class TestNeverRead:
+    def test_there_is_no_secret_and_the_reason_is_given(self, scene: Scene) -> None:
+        scene.secrets_manager.has = DOWN
+        assert str(scene.refusal_after(0.0)) == DOWN_TEXT
+
+    def test_it_says_when_to_ask_again(self, scene: Scene) -> None:
+        scene.secrets_manager.has = DOWN
+        assert scene.refusal_after(0.0).retry_after_seconds == 5
+
+    def test_while_it_waits_nothing_is_asked(self, scene: Scene) -> None:
+        scene.secrets_manager.has = DOWN
+        scene.refusal_after(0.0)
+        assert str(scene.refusal_after(4.9)) == DOWN_TEXT
+        assert scene.secrets_manager.asked == 1
+
+    def test_after_the_wait_it_is_read(self, scene: Scene) -> None:
+        scene.secrets_manager.has = DOWN
+        scene.refusal_after(0.0)
+        scene.secrets_manager.has = value("v1")
+        assert scene.after(5.0) == Reading(version("v1"), refreshed=True)
+
+    def test_a_wait_of_less_than_a_second_is_said_as_one(self) -> None:
+        def fetch() -> SecretValue:
+            raise DOWN
+
+        secret = CurrentSecret(fetch, retry_seconds=0.2)
+        with pytest.raises(SecretUnavailableError) as caught:
+            secret.get()
+        assert caught.value.retry_after_seconds == 1
+
+
+class TestDefaults:
+    def test_they_are_the_documented_ones(self) -> None:
+        wall = FakeClock(1700000000.0)
+        fetch = FakeSecretsManager((wall, wall), value("v1"))
+        secret = CurrentSecret(fetch, clock=wall, monotonic=lambda: 0.0, jitter=lambda: 0.0)
+        ages = [(59.9, 1), (60.0, 2), (119.9, 2), (120.0, 3)]
+        secret.get()
+        asked = []
+        for age, _ in ages:
+            wall.now = 1700000000.0 + age
+            secret.get()
+            asked.append((age, fetch.asked))
+        assert asked == ages
+
+    def test_stale_for_15_minutes_and_a_wait_of_5_seconds(self) -> None:
+        wall = FakeClock(1700000000.0)
+        fetch = FakeSecretsManager((wall, wall), value("v1"))
+        secret = CurrentSecret(fetch, clock=wall, monotonic=lambda: 0.0)
+        secret.get()
+        fetch.has = DOWN
+        wall.now += 899.9
+        assert secret.get().stale is True
+        wall.now += 0.1
+        with pytest.raises(SecretUnavailableError) as caught:
+            secret.get()
+        assert caught.value.retry_after_seconds == 5
+
+    def test_its_jitter_spreads_what_started_together(self) -> None:
+        wall = FakeClock(0.0)
+        secrets = [
+            CurrentSecret(lambda: value("v1"), clock=wall, monotonic=lambda: 0.0)
+            for _ in range(100)
+        ]
+        for secret in secrets:
+            secret.get()
+        wall.now = 54.0
+        refreshed = sum(secret.get().refreshed for secret in secrets)
+        assert 0 < refreshed < 100
+
+
+def test_a_version_does_not_show_its_secret() -> None:
+    assert SECRET.value not in repr(Reading(version("v1")))

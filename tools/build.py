@@ -1,0 +1,211 @@
+"""Make what is deployed, without docker: one zip's content for the functions, one a layer.
+
+Lambda's disk is read-only, so what has no bytecode is compiled again at every cold start. Here
+everything is compiled once, by an interpreter of the runtime's own minor version. The bytecode is
+of the unchecked kind: Python then neither reads the source nor looks at its time, which packaging
+changes.
+
+The same input makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+OUTPUT: Final = ROOT / "build"
+REQUIREMENTS: Final = ROOT / "layers" / "dependencies" / "requirements.txt"
+
+RUNTIME: Final = "3.13"
+#: arm64 wheels that the runtime (Amazon Linux 2023, glibc 2.34) can load, newest first.
+PLATFORMS: Final = ("manylinux_2_34_aarch64", "manylinux_2_28_aarch64", "manylinux2014_aarch64")
+
+#: What is made, and where Lambda puts it.
+PARTS: Final = {
+    "functions": "/var/task",
+    "layers/domain": "/opt",
+    "layers/dependencies": "/opt",
+}
+BUDGET_MB: Final = 60
+AIM_MB: Final = 25
+
+#: Wheels carry these for installers and type checkers only. Licences and METADATA stay.
+NOT_DEPLOYED: Final = ("*.pyi", "py.typed", "RECORD", "INSTALLER", "REQUESTED", "sboms")
+#: 2000-01-01. The time stands in the zip, and so in its hash.
+FIXED_TIME: Final = 946_684_800
+
+
+class BuildError(Exception):
+    """The artifacts cannot be made. The message says what to do."""
+
+
+def main() -> int:
+    """Build, then show the sizes."""
+    parser = argparse.ArgumentParser(description="Make the artifacts for Lambda in build/.")
+    parser.add_argument(
+        "--host", action="store_true", help="for this machine, in build/host/, to measure there"
+    )
+    try:
+        if parser.parse_args().host:
+            tree = host_tree()
+        else:
+            tree = lambda_tree()
+            version = write_version(tree)
+            print(f"version {version}")
+        return _report_sizes(tree)
+    except BuildError as error:
+        print(f"build: {error}", file=sys.stderr)
+        return 1
+
+
+def lambda_tree() -> Path:
+    """Make the parts for python3.13 on arm64 in build/; the directory that holds them."""
+    interpreter = find_interpreter()
+    packages = _start(OUTPUT)
+    options = "--require-hashes --no-deps --no-compile --only-binary=:all: --implementation=cp"
+    platforms = [f"--platform={platform}" for platform in PLATFORMS]
+    source = [f"--requirement={REQUIREMENTS}", f"--target={packages}"]
+    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    _run([*pip, *options.split(), f"--python-version={RUNTIME}", *platforms, *source])
+    shutil.rmtree(packages / "bin", ignore_errors=True)
+    return _finish(OUTPUT, interpreter)
+
+
+def host_tree() -> Path:
+    """Make the same parts in build/host/ for this interpreter, of the packages it has installed."""
+    tree = OUTPUT / "host"
+    packages = _start(tree)
+    requirements = REQUIREMENTS.read_text(encoding="utf-8")
+    for package in re.findall(r"^([\w.-]+)==", requirements, re.MULTILINE):
+        for file in importlib.metadata.files(package) or ():
+            if ".." not in file.parts and file.suffix != ".pyc":
+                target = packages / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.locate(), target)
+    return _finish(tree, sys.executable)
+
+
+def find_interpreter() -> str:
+    """An interpreter of the runtime's minor version.
+
+    :raises BuildError: there is none.
+    """
+    named = os.environ.get("PYTHON313")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    candidates = (
+        [named]
+        if named
+        else [sys.executable, f"python{RUNTIME}", *pyenv.glob(f"{RUNTIME}.*/bin/python")]
+    )
+    for candidate in candidates:
+        if _minor_version(str(candidate)) == RUNTIME:
+            return str(candidate)
+    raise BuildError(
+        f"Lambda's bytecode needs a Python {RUNTIME}, and "
+        + (f"PYTHON313={named} is none." if named else "none is on PATH or in ~/.pyenv.")
+        + " Install one, of any patch level, or name it: make build PYTHON313=/path/to/python3.13"
+    )
+
+
+def _minor_version(interpreter: str) -> str | None:
+    command = [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def _start(tree: Path) -> Path:
+    """Copy our own packages; the directory where third-party ones go."""
+    for part in PARTS:
+        shutil.rmtree(tree / part, ignore_errors=True)
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "functions", tree / "functions", ignore=ignore)
+    zego = tree / "layers" / "domain" / "python" / "zego"
+    shutil.copytree(ROOT / "layers" / "domain" / "zego", zego, ignore=ignore)
+    packages = tree / "layers" / "dependencies" / "python"
+    packages.mkdir(parents=True)
+    return packages
+
+
+def _finish(tree: Path, interpreter: str) -> Path:
+    for part, place in PARTS.items():
+        for pattern in NOT_DEPLOYED:
+            for path in list((tree / part).rglob(pattern)):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        compileall = [
+            interpreter,
+            "-m",
+            "compileall",
+            "-q",
+            "--invalidation-mode",
+            "unchecked-hash",
+        ]
+        recorded_path = ["-s", str(tree / part), "-p", place]
+        # A set's order would show in the bytecode.
+        _run([*compileall, *recorded_path, str(tree / part)], environment={"PYTHONHASHSEED": "0"})
+        for path in [tree / part, *(tree / part).rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+            os.utime(path, (FIXED_TIME, FIXED_TIME))
+    return tree
+
+
+def write_version(tree: Path) -> str:
+    """Write build/version.toml, the parameter BuildVersion: the hash of all that is deployed."""
+    digest = hashlib.sha256()
+    settings = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
+    for path in [*settings, *_files(tree)]:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode() + content)
+    version = digest.hexdigest()[:12]
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=8", "--verify", "--quiet", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    version = f"{version}-{commit}" if commit else version
+    (tree / "version.toml").write_text(f'BuildVersion = "{version}"\n', encoding="utf-8")
+    return version
+
+
+def _files(tree: Path) -> Iterator[Path]:
+    for part in PARTS:
+        yield from sorted(path for path in (tree / part).rglob("*") if path.is_file())
+
+
+def _report_sizes(tree: Path) -> int:
+    sizes = {
+        part: sum(path.stat().st_size for path in (tree / part).rglob("*") if path.is_file()) / 1e6
+        for part in PARTS
+    }
+    total = sum(sizes.values())
+    for part, size in sizes.items():
+        print(f"{os.path.relpath(tree / part):28} {size:6.2f} MB")
+    print(f"{'together, unzipped':28} {total:6.2f} MB   (budget {BUDGET_MB}, aim {AIM_MB})")
+    if total > BUDGET_MB:
+        raise BuildError(f"{total:.1f} MB is over the budget of {BUDGET_MB} MB")
+    return 0
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    try:
+        subprocess.run(command, env={**os.environ, **(environment or {})}, check=True)
+    except subprocess.CalledProcessError as error:
+        raise BuildError(f"{' '.join(command[:4])} ... failed with {error.returncode}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

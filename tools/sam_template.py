@@ -1,0 +1,160 @@
+"""template.yaml as CloudFormation will see it: transformed, parameters and conditions resolved."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+TEMPLATE: Final = ROOT / "template.yaml"
+
+REGION: Final = "eu-west-1"
+PSEUDO_PARAMETERS: Final = {
+    "AWS::AccountId": "111122223333",
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackName": "zego-token-service",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+#: For the parameters that have no default.
+EXAMPLE_PARAMETERS: Final = {
+    "Stage": "dev",
+    "BuildVersion": "0123456789ab",
+    "AllowedOrigins": "https://calls.example.com,http://localhost:3000",
+}
+
+_NO_VALUE: Final = object()
+
+# The transform reports on its own internals, which nobody here can act on.
+logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
+
+
+def load() -> dict[str, Any]:
+    """The template as written."""
+    template: dict[str, Any] = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    return template
+
+
+def transform(parameters: Mapping[str, str] = {}) -> dict[str, Any]:
+    """The template after AWS' own transform, as a stack with these parameters would have it.
+
+    References to parameters are replaced by their values, conditions by the branch they choose,
+    and resources whose condition is false are gone. References to resources stay.
+    """
+    template = load()
+    values = _parameter_values(template, EXAMPLE_PARAMETERS | dict(parameters))
+    for resource in template["Resources"].values():
+        for artifact in ("CodeUri", "ContentUri"):
+            if path := resource["Properties"].get(artifact):
+                resource["Properties"][artifact] = f"s3://artifacts/{path}"
+    session = boto3.Session(region_name=REGION)
+    translator = Translator({}, Parser(), boto_session=session)
+    transformed = translator.translate(template, parameter_values=copy.deepcopy(values))
+    return _Resolver(transformed, values).template()
+
+
+def _parameter_values(template: dict[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Every parameter's value; lists as lists, as CloudFormation hands them to the transform."""
+    values: dict[str, Any] = {}
+    for name, parameter in template["Parameters"].items():
+        value = given[name] if name in given else parameter["Default"]
+        values[name] = value.split(",") if parameter["Type"] == "CommaDelimitedList" else value
+    if unknown := given.keys() - values.keys():
+        raise ValueError(f"no such parameter: {', '.join(sorted(unknown))}")
+    return values
+
+
+class _Resolver:
+    """Evaluates the intrinsic functions that depend on parameters alone."""
+
+    def __init__(self, template: dict[str, Any], parameters: Mapping[str, Any]) -> None:
+        self._template = template
+        self._values = {**PSEUDO_PARAMETERS, **parameters}
+
+    def template(self) -> dict[str, Any]:
+        resolved = {
+            key: value
+            for key, value in self._template.items()
+            if key not in ("Parameters", "Conditions", "Rules", "Metadata")
+        }
+        for section in ("Resources", "Outputs"):
+            resolved[section] = {
+                name: self._resolve({k: v for k, v in item.items() if k != "Condition"})
+                for name, item in self._template[section].items()
+                if "Condition" not in item or self._holds({"Condition": item["Condition"]})
+            }
+        return resolved
+
+    def _holds(self, condition: Any) -> bool:
+        match condition:
+            case {"Condition": name}:
+                return self._holds(self._template["Conditions"][name])
+            case {"Fn::Equals": [left, right]}:
+                return str(self._resolve(left)) == str(self._resolve(right))
+            case {"Fn::Not": [inner]}:
+                return not self._holds(inner)
+            case {"Fn::And": inner}:
+                return all(self._holds(one) for one in inner)
+            case {"Fn::Or": inner}:
+                return any(self._holds(one) for one in inner)
+        raise ValueError(f"not a condition: {condition}")
+
+    def _resolve(self, node: Any) -> Any:
+        match node:
+            case {"Ref": "AWS::NoValue"}:
+                return _NO_VALUE
+            case {"Ref": name} if name in self._values:
+                return self._values[name]
+            case dict() if len(node) == 1 and next(iter(node)) in self._FUNCTIONS:
+                ((function, arguments),) = node.items()
+                return self._FUNCTIONS[function](self, arguments)
+            case dict():
+                resolved = {key: self._resolve(value) for key, value in node.items()}
+                return {key: value for key, value in resolved.items() if value is not _NO_VALUE}
+            case list():
+                return [one for one in map(self._resolve, node) if one is not _NO_VALUE]
+        return node
+
+    def _if(self, arguments: Any) -> Any:
+        condition, then, otherwise = arguments
+        return self._resolve(then if self._holds({"Condition": condition}) else otherwise)
+
+    def _join(self, arguments: Any) -> Any:
+        separator, parts = arguments
+        return separator.join(self._resolve(parts))
+
+    def _select(self, arguments: Any) -> Any:
+        index, choices = arguments
+        return self._resolve(choices)[int(index)]
+
+    def _split(self, arguments: Any) -> Any:
+        separator, text = arguments
+        return self._resolve(text).split(separator)
+
+    def _sub(self, arguments: Any) -> Any:
+        """What is known; the rest stays an Fn::Sub."""
+        text, variables = (arguments, {}) if isinstance(arguments, str) else arguments
+        variables = self._resolve(variables)
+        known = self._values | {k: v for k, v in variables.items() if isinstance(v, str | int)}
+        text = re.sub(r"\$\{([^!}]+)\}", lambda match: str(known.get(match[1], match[0])), text)
+        unknown = {name: value for name, value in variables.items() if f"${{{name}}}" in text}
+        if "${" not in text:
+            return text
+        return {"Fn::Sub": [text, unknown] if unknown else text}
+
+    _FUNCTIONS: ClassVar[Mapping[str, Callable[[_Resolver, Any], Any]]] = {
+        "Fn::If": _if,
+        "Fn::Join": _join,
+        "Fn::Select": _select,
+        "Fn::Split": _split,
+        "Fn::Sub": _sub,
+    }
