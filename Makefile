@@ -13,18 +13,19 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 export PYTHONPATH := functions:layers/domain:.
+unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-# uv is several times faster than pip. Where it cannot reach the index that pip is configured for, pip does the same.
-install_locked = $(BIN)/uv pip install --quiet --system-certs --compile-bytecode --require-hashes \
-  --python $(BIN)/python --requirement $(1) \
+# $(call install,requirements,options for uv). uv is several times faster than pip; where it cannot reach the index that
+# pip is configured for, pip does the same.
+install = $(BIN)/uv pip install --quiet --system-certs --require-hashes $(2) --python $(BIN)/python --requirement $(1) \
   || $(BIN)/python -m pip install --quiet --require-hashes --requirement $(1)
 
 ##@ Use
 
 .PHONY: run
 run: $(RUN_READY) ## Start the whole system on this machine (PORT=8080, RUN_ARGS=...)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m local $(if $(PORT),--port $(PORT)) $(RUN_ARGS)
+	@$(BIN)/python -m local $(if $(PORT),--port $(PORT)) $(RUN_ARGS)
 
 .PHONY: invoke
 invoke: $(RUN_READY) ## Send one event to the running system (EVENT=events/tokens_room.json)
@@ -34,7 +35,7 @@ invoke: $(RUN_READY) ## Send one event to the running system (EVENT=events/token
 ##@ Check
 
 .PHONY: check
-check: style lint types validate secrets test ## Everything the build server runs
+check: style lint types validate policies secrets test ## Everything the build server runs
 
 .PHONY: test
 test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
@@ -56,6 +57,10 @@ types: $(DEV_READY) ## Check the types
 validate: $(DEV_READY) ## Lint template.yaml, as written and as transformed
 	@$(BIN)/python -m tools.validate
 
+.PHONY: policies
+policies: $(RUN_READY) ## Check the access policies and run their examples
+	@$(BIN)/python -m tools.policies
+
 .PHONY: secrets
 secrets: $(DEV_READY) ## Look for credentials in the tree
 	@$(BIN)/kingfisher scan . --config tools/secret_scan/config.yaml --git-history none --no-update-check --quiet \
@@ -63,7 +68,7 @@ secrets: $(DEV_READY) ## Look for credentials in the tree
 
 .PHONY: bench
 bench: $(DEV_READY) ## Measure speed, each row beside its baseline
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.benchmarks $(ARGS)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 ##@ Change
 
@@ -123,9 +128,9 @@ $(BIN)/uv: requirements/install.txt
 	@touch $@
 
 $(RUN_READY): $(BIN)/uv requirements/run.txt
-	@$(call install_locked,requirements/run.txt)
+	@$(call install,requirements/run.txt,--compile-bytecode)
 	@touch $@
 
 $(DEV_READY): $(BIN)/uv requirements/dev.txt
-	@$(call install_locked,requirements/dev.txt)
+	@$(call install,requirements/dev.txt)
 	@touch $(RUN_READY) $@

@@ -46,7 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
         event = json.loads(path.read_text())
         if not isinstance(event, dict):
             raise ValueError("an event is a JSON object")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        print(f"error: {path}: {error.strerror}", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"error: {path}: {error}", file=sys.stderr)
         return 2
     with running_stack(options.directory) as stack:

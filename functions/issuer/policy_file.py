@@ -153,8 +153,9 @@ def _role_identity(name: str, table: Table) -> RoleIdentity:
 
 
 def _url(table: Table, key: str, *, allow_loopback: bool) -> str:
+    url = table.text(key)
     try:
-        return check_url(table.text(key), allow_loopback=allow_loopback)
+        return check_url(url, allow_loopback=allow_loopback)
     except ValueError as error:
         raise TableError(f"{table.place}: {key}: {error}") from None
 

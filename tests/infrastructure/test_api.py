@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
 from typing import Any
@@ -73,6 +74,17 @@ def test_only_the_routes_of_this_api_may_invoke_the_alias() -> None:
         assert "SourceArn" in permission["Properties"]
 
 
+def test_the_outputs_cover_every_iam_route_and_no_other() -> None:
+    outputs = stack().template["Outputs"]
+    patterns = [
+        outputs[name]["Value"]["Fn::Sub"].partition("$default/")[2]
+        for name in ("ServiceRoutesArn", "StatusRouteArn")
+    ]
+    for route, iam in IAM_VERIFIED_BY_API_GATEWAY.items():
+        resource = route.replace(" ", "")
+        assert any(fnmatch.fnmatchcase(resource, pattern) for pattern in patterns) is iam, route
+
+
 def test_pages_of_the_exact_origins_may_call_it_and_no_others() -> None:
     assert definition()["x-amazon-apigateway-cors"] == {
         "allowOrigins": ["https://calls.example.com", "http://localhost:3000"],
@@ -85,7 +97,15 @@ def test_pages_of_the_exact_origins_may_call_it_and_no_others() -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["*", "https://*", "https://*.example.com", "http://example.com", "https://a.example/path", ""],
+    [
+        "*",
+        "https://*",
+        "https://*.example.com",
+        "http://example.com",
+        "https://a.example/path",
+        "https://A.example",
+        "",
+    ],
 )
 def test_a_wildcard_or_inexact_origin_is_refused(origin: str) -> None:
     parameter = load()["Parameters"]["AllowedOrigins"]

@@ -122,6 +122,11 @@ def test_every_log_group_has_a_retention() -> None:
         assert group["Properties"]["RetentionInDays"] == "30"
 
 
+def test_the_audit_events_outlive_the_stack() -> None:
+    log = stack().template["Resources"]["IssuerLog"]
+    assert log["DeletionPolicy"] == log["UpdateReplacePolicy"] == "Retain"
+
+
 def test_the_issuer_logs_json_into_its_own_group() -> None:
     assert stack().properties("IssuerFunction")["LoggingConfig"] == {
         "LogFormat": "JSON",

@@ -56,6 +56,14 @@ issuer = "https://partner.example.com/"
 audience = ["https://calls.example.com"]
 jwks_uri = "https://partner.example.com/jwks.json"
 """
+_LATE: Final = """\
+[[rules]]
+name = "late"
+callers = ["backend"]
+users = ["alice"]
+rooms = ["lobby"]
+max_lifetime_seconds = 60
+"""
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("a rule", GOOD, "identities = {}\nrules = [1]", "rules must be an array of"),
     ),
     "URL": (
-        _mistake("plain http", _JWKS, 'jwks_uri = "http://login.example.com/k"', "jwks_uri", "https"),
+        _mistake("plain http", _JWKS, 'jwks_uri = "http://a.example.com/k"', "jwks_uri", "https"),
         _mistake("an issuer with http", _ISSUER, 'issuer = "http://a.example/"', "issuer", "https"),
         _mistake("another scheme", _JWKS, 'jwks_uri = "file:///etc/keys"', "jwks_uri", "URL"),
         _mistake("no scheme", _JWKS, 'jwks_uri = "login.example.com/k"', "jwks_uri", "URL"),
@@ -223,15 +231,22 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("a newline", _ROLE, _ROLE.replace("Backend", "Backend\\n"), "role must be"),
     ),
     "said twice": (
-        _added("a rule name", f'[[rules]]\n{_NAME}\n{_CALLERS}\nrooms=["a"]\nmax_lifetime_seconds=60',
-               "rules[3]", "'servers' is taken"),
-        _added("an issuer", _PARTNER.replace("partner.example", "login.example"),
-               "identities.partner", "web is the same issuer"),
-        _added("a role", f"[identities.other]\n{_ROLE}",
-               "identities.other", "backend is the same role"),
-        _added("a role under another path",
-               "[identities.other]\n" + _ROLE.replace("CallBackend", "team/a/CallBackend"),
-               "identities.other", "backend is the same role"),
+        _added("a rule name", _LATE.replace("late", "servers"), "rules[3]", "'servers' is taken"),
+        _added(
+            "an issuer",
+            _PARTNER.replace("partner.example", "login.example"),
+            "identities.partner",
+            "web is the same issuer",
+        ),
+        _added(
+            "a role", f"[identities.other]\n{_ROLE}", "identities.other", "backend is the same role"
+        ),
+        _added(
+            "a role under another path",
+            "[identities.other]\n" + _ROLE.replace("CallBackend", "team/a/CallBackend"),
+            "identities.other",
+            "backend is the same role",
+        ),
     ),
     "caller": (
         _mistake("unknown", _CALLERS, 'callers = ["webb"]', "'members'", "called 'webb'"),
@@ -275,13 +290,28 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("a user", _USERS, 'users = ["{usr}"]\n', "'servers'", "users", "placeholder"),
         _mistake("a stream", _STREAMS, 'stream_ids = ["}"]\n', "stream_ids", "brace without"),
     ),
-    "unreachable rule": (
-        _added("the same", f'[[rules]]\nname = "late"\ncallers = ["backend"]\n{_USERS}'
-               f'rooms = ["lobby"]\n{_LIFETIME}',
-               "rules[3] 'late'", "can never be reached", "'servers' matches everything"),
-        _added("a deny that comes too late",
-               f'[[rules]]\nname = "no"\ncallers = ["backend"]\nrooms = ["x"]\ndeny = true\n'
-               "identity_tokens = false",
-               "'no' can never be reached"),
+    "too many": (
+        _mistake(
+            "streams",
+            _STREAMS,
+            f"stream_ids = {[f's{number}' for number in range(51)]}\n",
+            "'members'",
+            "stream_ids has more than 50",
+        ),
     ),
-}  # fmt: skip
+    "unreachable rule": (
+        _added(
+            "everything was granted before",
+            _LATE,
+            "rules[3] 'late'",
+            "can never be reached",
+            "'servers' matches everything",
+        ),
+        _added(
+            "a deny that comes too late",
+            _LATE.replace("max_lifetime_seconds = 60", "deny = true\nidentity_tokens = false"),
+            "rules[3] 'late'",
+            "can never be reached",
+        ),
+    ),
+}

@@ -6,111 +6,131 @@ from pathlib import Path
 
 import pytest
 
-import issuer
 from issuer import policy_file, token_request
-from issuer.access_policy import AccessPolicy, Caller
 from issuer.policy_file import Example
 from issuer.problems import Problem
-from zego import identifiers
+from tests.support.policy_mistakes import GOOD
+from tools import policies
 
-ROOT = Path(__file__).parents[3]
-PACKAGED = sorted((Path(issuer.__file__).parent / "policies").glob("*.toml"))
-LOCAL = ROOT / "local" / "access_policy.toml"
+SHIPPED = [*policies.POLICIES, policies.LOCAL]
 EXAMPLES = [
     pytest.param(path, example, id=f"{path.parent.name}/{path.name}: {example.description}")
-    for path in (*PACKAGED, LOCAL)
+    for path in SHIPPED
     for example in policy_file.load_examples(path)
 ]
 
 
-def load(path: Path, folder: Path) -> AccessPolicy:
-    """The policy as its stage loads it; the local stack fills in where its provider is."""
-    if path != LOCAL:
-        return policy_file.load(path)
-    filled_in = folder / path.name
-    text = path.read_text(encoding="utf-8")
-    filled_in.write_text(text.replace("{identity_provider}", "http://127.0.0.1:8081"))
-    return policy_file.load(filled_in, allow_loopback=True)
-
-
-def caller_of(example: Example, policy: AccessPolicy) -> Caller:
-    """The caller of an example, as the service would make it from a proof."""
-    for identity in policy.issuers.values():
-        if identity.name == example.caller:
-            subject = example.claims["sub"]
-            assert isinstance(subject, str)
-            user_id = identifiers.user_id_for_subject(
-                identity.issuer, subject, always_hash=identity.hashed_user_ids
-            )
-            return Caller(identity.name, f"{identity.issuer} {subject}", user_id, example.claims)
-    (role,) = (role for role in policy.roles.values() if role.name == example.caller)
-    assert not example.claims, "a role has no claims"
-    return Caller(role.name, role.role, None, {}, role.read_status)
+def decision(path: Path, example: Example) -> tuple[bool, str | None]:
+    """Whether the service would grant an example, and the rule that decides it."""
+    policy = policies.load(path)
+    caller = policies.caller_of(policy, example)
+    request = token_request.token_request(dict(example.request), names_user=caller.user_id is None)
+    try:
+        return True, policy.decide(caller, request).rule
+    except Problem as problem:
+        if problem.code != "not_granted":
+            raise
+        return False, problem.rule
 
 
 def test_there_is_a_policy_for_each_stage() -> None:
-    assert [path.stem for path in PACKAGED] == ["dev", "prod", "staging"]
-
-
-@pytest.mark.parametrize("path", PACKAGED, ids=lambda path: path.name)
-def test_a_packaged_policy_takes_no_plain_http(path: Path) -> None:
-    policy = policy_file.load(path)
-    assert all(each.jwks_uri.startswith("https://") for each in policy.issuers.values())
-
-
-@pytest.mark.parametrize("path", [*PACKAGED, LOCAL], ids=lambda path: path.name)
-class TestEveryPolicy:
-    def test_it_loads_and_has_rules(self, path: Path, tmp_path: Path) -> None:
-        assert load(path, tmp_path).rules
-
-    def test_it_has_examples_of_what_is_granted_and_of_what_is_refused(
-        self, path: Path, tmp_path: Path
-    ) -> None:
-        assert {example.granted for example in policy_file.load_examples(path)} == {True, False}
-
-    def test_each_of_its_rules_decides_an_example(self, path: Path, tmp_path: Path) -> None:
-        policy = load(path, tmp_path)
-        decided = {
-            rule for example in policy_file.load_examples(path) for rule in [deciding(example, policy)]
-        }
-        assert {rule.name for rule in policy.rules} <= decided
-
-    def test_its_examples_name_rules_that_are_there(self, path: Path, tmp_path: Path) -> None:
-        names = {rule.name for rule in load(path, tmp_path).rules}
-        named = {example.rule for example in policy_file.load_examples(path)} - {None}
-        assert named <= names
-
-    def test_somebody_may_read_the_status(self, path: Path, tmp_path: Path) -> None:
-        assert any(role.read_status for role in load(path, tmp_path).roles.values())
-
-
-def deciding(example: Example, policy: AccessPolicy) -> str | None:
-    """The name of the rule that decides an example."""
-    caller = caller_of(example, policy)
-    request = token_request.token_request(
-        dict(example.request), names_user=caller.user_id is None
-    )
-    try:
-        return policy.decide(caller, request).rule
-    except Problem as problem:
-        return problem.rule
-
-
-@pytest.mark.parametrize(("path", "example"), EXAMPLES)
-def test_an_example_holds(path: Path, example: Example, tmp_path: Path) -> None:
-    policy = load(path, tmp_path)
-    caller = caller_of(example, policy)
-    request = token_request.token_request(dict(example.request), names_user=caller.user_id is None)
-    if example.granted:
-        grant = policy.decide(caller, request)
-        assert example.rule in (None, grant.rule)
-    else:
-        with pytest.raises(Problem) as refused:
-            policy.decide(caller, request)
-        assert refused.value.code == "not_granted"
-        assert example.rule in (None, refused.value.rule)
+    assert [path.stem for path in policies.POLICIES] == ["dev", "prod", "staging"]
 
 
 def test_a_suspended_member_is_refused_in_prod_before_any_rule_that_grants() -> None:
-    policy = policy_file.load(next(path for path in PACKAGED if path.stem == "prod"))
-    assert policy.rules[0].deny
+    (prod,) = (path for path in policies.POLICIES if path.stem == "prod")
+    assert policy_file.load(prod).rules[0].deny
+
+
+@pytest.mark.parametrize("path", policies.POLICIES, ids=lambda path: path.name)
+def test_a_packaged_policy_takes_no_plain_http(path: Path) -> None:
+    issuers = policy_file.load(path).issuers.values()
+    assert issuers
+    assert all(each.jwks_uri.startswith("https://") for each in issuers)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+class TestEveryPolicy:
+    def test_it_loads_and_has_rules(self, path: Path) -> None:
+        assert policies.load(path).rules
+
+    def test_it_has_examples_of_what_is_granted_and_of_what_is_refused(self, path: Path) -> None:
+        assert {example.granted for example in policy_file.load_examples(path)} == {True, False}
+
+    def test_each_of_its_rules_decides_an_example(self, path: Path) -> None:
+        examples = policy_file.load_examples(path)
+        decided = {decision(path, example)[1] for example in examples}
+        assert {rule.name for rule in policies.load(path).rules} <= decided
+
+    def test_somebody_may_read_the_status(self, path: Path) -> None:
+        assert any(role.read_status for role in policies.load(path).roles.values())
+
+
+@pytest.mark.parametrize(("path", "example"), EXAMPLES)
+def test_an_example_holds(path: Path, example: Example) -> None:
+    granted, rule = decision(path, example)
+    assert granted is example.granted
+    assert example.rule in (None, rule)
+
+
+def example(**changes: str) -> str:
+    """An example of the good policy, as TOML, with changed values; an empty one is left out."""
+    keys = {
+        "description": '"alice joins a call"',
+        "caller": '"web"',
+        "claims": '{ sub = "alice", email_verified = true }',
+        "request": '{ room_id = "call_1", stream_ids = ["alice_cam"] }',
+        "expect": '"granted"',
+    } | changes
+    return "[[examples]]\n" + "\n".join(f"{key} = {value}" for key, value in keys.items() if value)
+
+
+class TestChecking:
+    """`make policies` says which example does not hold, and why."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "prod.toml"
+
+    def mistakes(self, file: Path, text: str) -> list[str]:
+        file.write_text(f"{GOOD}\n{text}", encoding="utf-8")
+        return policies.check(file)
+
+    def test_examples_that_hold_are_counted(
+        self, file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.mistakes(file, example()) == []
+        assert capsys.readouterr().out == "prod.toml: 2 rules, 1 examples hold\n"
+
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"expect": '"refused"'}, "should be refused, and is granted by 'members'"),
+            ({"claims": '{ sub = "alice" }'}, "should be granted, and is refused"),
+            ({"rule": '"servers"'}, "should be decided by 'servers', and is granted by 'members'"),
+            ({"rule": '"member"'}, "names 'member', and no rule is called that"),
+            ({"caller": '"webb"'}, "names the caller 'webb', and no identity is called that"),
+            ({"claims": "{ email_verified = true }"}, "has claims without a sub"),
+            ({"caller": '"backend"'}, "has claims, and a role has none"),
+        ],
+    )
+    def test_an_example_that_does_not_hold_is_named(
+        self, file: Path, changes: dict[str, str], words: str
+    ) -> None:
+        (mistake,) = self.mistakes(file, example(**changes))
+        assert mistake.startswith("prod.toml: 'alice joins a call'")
+        assert words in mistake
+
+    @pytest.mark.parametrize(
+        "request_", ['{ room = "call_1" }', "{ room_id = 5 }", '{ room_id = "a b" }']
+    )
+    def test_a_request_that_cannot_be_read_is_no_refusal(self, file: Path, request_: str) -> None:
+        (mistake,) = self.mistakes(file, example(request=request_, expect='"refused"'))
+        assert "'alice joins a call'" in mistake
+
+    def test_a_policy_that_cannot_be_meant_is_the_one_mistake(self, file: Path) -> None:
+        (mistake,) = self.mistakes(file, example(expects='"granted"'))
+        assert mistake.startswith("prod.toml: examples[1]: unknown key 'expects'")
+
+    def test_the_shipped_policies_pass(self) -> None:
+        assert [policies.check(path) for path in SHIPPED] == [[]] * len(SHIPPED)

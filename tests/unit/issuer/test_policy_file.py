@@ -230,8 +230,8 @@ user_ids = "hashed"
 
     def test_a_rule_of_claims_that_another_type_has_can_be_reached(self, file: Path) -> None:
         rules = "\n".join(
-            f'[[rules]]\nname = "rule {number}"\ncallers = ["web"]\nclaims = {{ level = {level} }}\n'
-            'rooms = ["*"]\nmax_lifetime_seconds = 60'
+            f'[[rules]]\nname = "rule {number}"\ncallers = ["web"]\n'
+            f'claims = {{ level = {level} }}\nrooms = ["*"]\nmax_lifetime_seconds = 60'
             for number, level in enumerate(("true", "1", "1.0", '"1"'))
         )
         text = GOOD.partition("[[rules]]")[0] + rules

@@ -8,10 +8,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
+
+_TLS_HANDSHAKE = b"\x16"
 
 
 @dataclass(frozen=True)
@@ -63,17 +65,21 @@ def json_reply(values: object, status: int = 200) -> Reply:
 class ScriptedServer:
     """Gives its replies in turn, the last one over and over.
 
+    :param tls: speak TLS, and end the connection after the handshake.
     :ivar received: the requests that came, in order.
+    :ivar client_left: set when a client has closed its end of a connection that was left open.
     """
 
     def __init__(self, replies: tuple[Reply, ...], tls: ssl.SSLContext | None) -> None:
         self.received: list[Received] = []
+        self.client_left = threading.Event()
         self._replies = replies
         self._tls = tls
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
+        self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -91,6 +97,10 @@ class ScriptedServer:
         """End every connection, and wait for it."""
         self._stopped.set()
         socket.create_connection((LOOPBACK, self.port)).close()  # wakes the listener
+        self._threads[0].join()
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # wakes who waits for it
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -101,42 +111,36 @@ class ScriptedServer:
             if self._stopped.is_set():
                 connection.close()
                 return
+            self._connections.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,))
             self._threads.append(thread)
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        try:
-            with connection if self._tls is None else self._handshake(connection) as wire:
-                received = _read(wire)
-                with self._lock:
-                    place = min(len(self.received), len(self._replies) - 1)
-                    self.received.append(received)
-                self._send(wire, self._replies[place])
-        except OSError:
-            connection.close()  # the client has gone
+        with connection, suppress(OSError):  # which says that the client has gone
+            if self._tls is not None:
+                self._tls.wrap_socket(connection, server_side=True).close()
+                return
+            received = _read(connection)
+            with self._lock:
+                place = min(len(self.received), len(self._replies) - 1)
+                self.received.append(received)
+            self._send(connection, self._replies[place])
 
-    def _handshake(self, connection: socket.socket) -> socket.socket:
-        assert self._tls is not None
-        return self._tls.wrap_socket(connection, server_side=True)
-
-    def _send(self, wire: socket.socket, answer: Reply) -> None:
-        wire.sendall(answer.at_once)
+    def _send(self, connection: socket.socket, answer: Reply) -> None:
+        connection.sendall(answer.at_once)
         for piece in answer.slowly:
             if self._stopped.wait(0.02):
                 return
-            wire.sendall(piece)
-        while answer.for_ever and not self._stopped.is_set():
-            wire.sendall(answer.for_ever)
+            connection.sendall(piece)
+        while answer.for_ever:
+            connection.sendall(answer.for_ever)
         if answer.hangs:
-            # Until the client closes its end, or the test its server.
-            wire.settimeout(0.02)
-            while not self._stopped.is_set():
-                try:
-                    if not wire.recv(1):
-                        return
-                except TimeoutError:
-                    continue
+            try:
+                while connection.recv(1):
+                    pass
+            finally:
+                self.client_left.set()
 
 
 @contextmanager
@@ -149,13 +153,6 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Scri
         server.stop()
 
 
-@contextmanager
-def deaf_port() -> Iterator[int]:
-    """A port that takes connections and bytes, and says nothing."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        yield listener.getsockname()[1]
-
-
 def closed_port() -> int:
     """A port on which nobody listens."""
     with socket.create_server((LOOPBACK, 0)) as listener:
@@ -163,8 +160,10 @@ def closed_port() -> int:
     return port
 
 
-def _read(wire: socket.socket) -> Received:
-    with wire.makefile("rb") as stream:
+def _read(connection: socket.socket) -> Received:
+    if connection.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
+        raise ConnectionAbortedError("a client that speaks TLS")
+    with connection.makefile("rb") as stream:
         method, target, _ = stream.readline().decode("latin-1").split(" ")
         headers = {name.lower(): value for name, value in http.client.parse_headers(stream).items()}
         body = stream.read(int(headers.get("content-length", "0")))

@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.zego.scripted_server import (
     LOOPBACK,
@@ -25,7 +27,7 @@ from tests.unit.zego.scripted_server import (
     reply,
     serving,
 )
-from zego.bounded_http import HttpError, Response, is_loopback, request
+from zego.bounded_http import HttpError, Response, check_url, request
 
 # A time to wait, and what a noisy machine may add to it. The slow replies take longer than both.
 BOUND_SECONDS = 0.2
@@ -294,7 +296,8 @@ class TestUnreachable:
     def test_tls_with_a_server_that_has_none(self) -> None:
         with serving(reply()) as server:
             error = refusal(f"https://{server.host}/")
-        assert str(error) == "127.0.0.1 cannot be reached: SSLError"
+        assert str(error).startswith("127.0.0.1 cannot be reached: ")
+        assert server.received == []
 
     def test_a_certificate_that_nobody_vouches_for(self, self_signed: ssl.SSLContext) -> None:
         with serving(reply(), tls=self_signed) as server:
@@ -302,45 +305,62 @@ class TestUnreachable:
         assert str(error) == "127.0.0.1 cannot be reached: SSLCertVerificationError"
         assert server.received == []
 
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "",
-            "/path",
-            "127.0.0.1",
-            "//127.0.0.1/",
-            "file:///etc/passwd",
-            "ftp://127.0.0.1/",
-            "gopher://127.0.0.1/",
-            "http://",
-            "https:///path",
-            "http://127.0.0.1/a b",
-            "http://127.0.0.1/a\x7f",
-        ],
-    )
-    def test_what_is_no_http_url(self, url: str) -> None:
-        refusal(url)
+    @pytest.mark.parametrize("url", ["", "/path", "ftp://127.0.0.1/", "http://127.0.0.1:99999/"])
+    def test_what_is_no_url_to_ask(self, url: str) -> None:
+        assert str(refusal(url)).startswith("it is not ")
 
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "http://127.0.0.1:99999/",
-            "http://127.0.0.1:port/",
-            "http://[::1/",
-            "http://127.0.0.1 /",
-            "http://127.0.0.1/é",
-            f"http://{'a' * 64}.example/",
-        ],
-        ids=["port-too-large", "port-no-number", "bracket", "space", "path", "long-label"],
-    )
-    def test_a_url_that_cannot_be_asked_for(self, url: str) -> None:
-        refusal(url)
+    def test_another_machine_without_tls(self) -> None:
+        assert str(refusal("http://example.com/")) == "it is not an https URL"
+
+    def test_a_host_of_ipv6_without_a_port_is_asked_at_the_schemes_port(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+
+        def create_connection(address: tuple[str, int], *_: object) -> socket.socket:
+            asked.append(address)
+            raise OSError
+
+        monkeypatch.setattr(socket, "create_connection", create_connection)
+        refusal("http://[::1]/")
+        assert asked == [("::1", 80)]
 
     @pytest.mark.parametrize("value", ["secret\n", "secret\r\nX-Other: 1", "secret\u20ac"])
     def test_a_header_that_cannot_be_sent_is_refused_without_being_shown(self, value: str) -> None:
         with serving(reply()) as server:
             error = refusal(server.url, headers={"authorization": value})
         assert "secret" not in "".join(traceback.format_exception(error)).replace(__file__, "")
+
+
+class TestConnections:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        ],
+        ids=["keep-alive", "close"],
+    )
+    def test_an_answer_ends_its_connection(self, raw: bytes) -> None:
+        with serving(Reply(raw, hangs=True)) as server:
+            get(server.url)
+            assert server.client_left.wait(1.0)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + bytes(5000),
+            UNTIL_CLOSED + bytes(5000),
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 500\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\n",
+        ],
+        ids=["too-large", "too-large-until-close", "too-slow-body", "too-slow-headers"],
+    )
+    def test_a_refusal_ends_its_connection(self, raw: bytes) -> None:
+        with serving(Reply(raw, hangs=True)) as server:
+            error = refusal(server.url, timeout_seconds=BOUND_SECONDS)
+            # Not only when the error is forgotten.
+            assert server.client_left.wait(1.0), error
 
 
 class TestSafeToLog:
@@ -367,32 +387,117 @@ class TestSafeToLog:
         assert "secret" not in str(caught.value) + repr(caught.value)
 
 
-class TestLoopback:
-    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.10", "::1"])
-    def test_this_machine_is_loopback(self, host: str) -> None:
-        assert is_loopback(host)
+class TestCheckUrl:
+    @pytest.mark.parametrize("allow_loopback", [True, False])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://login.example.com",
+            "https://login.example.com/",
+            "https://login.example.com./a",
+            "https://login.example.com:8443/.well-known/jwks.json?a=b&c=%20#d",
+            "https://xn--bcher-kva.example/",
+            "https://my_host/",
+            "https://LOGIN.EXAMPLE.COM/",
+            "https://192.0.2.1/",
+            "https://[2001:db8::1]:8443/",
+            f"https://{'a' * 63}.example/",
+        ],
+    )
+    def test_https_may_go_anywhere(self, url: str, allow_loopback: bool) -> None:
+        assert check_url(url, allow_loopback=allow_loopback) == url
+
+    @pytest.mark.parametrize(
+        "host", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.10", "[::1]", "localhost:8080"]
+    )
+    def test_http_may_go_to_this_machine_where_that_is_allowed(self, host: str) -> None:
+        url = f"http://{host}/path"
+        assert check_url(url, allow_loopback=True) == url
+
+    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]:8080"])
+    def test_http_may_not_go_to_this_machine_elsewhere(self, host: str) -> None:
+        with pytest.raises(ValueError, match=r"^it is not an https URL$"):
+            check_url(f"http://{host}/", allow_loopback=False)
 
     @pytest.mark.parametrize(
         "host",
         [
-            None,
-            "",
             "0.0.0.0",
-            "::",
+            "[::]",
             "10.0.0.1",
+            "128.0.0.1",
             "169.254.170.2",
             "192.168.0.1",
-            "128.0.0.1",
             "2130706433",
             "0x7f000001",
+            "127.1",
             "example.com",
             "localhost.example.com",
             "127.0.0.1.example.com",
-            "127.0.0.1:80",
+            "127.0.0.1@example.com",
+            "localhost:80@example.com",
         ],
     )
-    def test_any_other_host_is_not(self, host: str | None) -> None:
-        assert not is_loopback(host)
+    def test_http_may_not_go_to_another_machine(self, host: str) -> None:
+        with pytest.raises(ValueError, match=r"^it is not an https URL$"):
+            check_url(f"http://{host}/", allow_loopback=True)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "file://localhost/etc/passwd",
+            "ftp://localhost/",
+            "gopher://localhost/",
+            "//localhost/",
+            "ws://localhost/",
+        ],
+    )
+    def test_no_other_scheme_is_taken(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"^it is not an https URL$"):
+            check_url(url, allow_loopback=True)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "localhost",
+            "/path",
+            "file:///etc/passwd",
+            "https:",
+            "https://",
+            "https:///path",
+            "https://:443/",
+            "https://login.example.com:99999/",
+            "https://login.example.com:port/",
+            "https://login.example.com:-1/",
+            "https://[::1/",
+            "https://[::1%25lo]/",
+            "https://login..example.com/",
+            "https://.example.com/",
+            f"https://{'a' * 64}.example/",
+            "https://login.example.com/a b",
+            " https://login.example.com/",
+            "https://login.example.com/\n",
+            "https://login.exa\tmple.com/",
+            "https://login.example.com/\x00",
+            "https://login.example.com/\x7f",
+            "https://login.example.com/é",
+            "https://bücher.example/",
+            "https://login.example.com/\ud83d",
+            "https://login.example.com\\@other.example.com:x/",
+        ],
+    )
+    def test_what_is_no_url_is_refused(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"^it is not a URL$"):
+            check_url(url, allow_loopback=True)
+
+    @given(st.text(st.characters(codec=None)), st.sampled_from(["", "http://", "https://"]))
+    def test_any_text_is_taken_unchanged_or_refused(self, text: str, start: str) -> None:
+        try:
+            outcome = check_url(start + text, allow_loopback=True)
+        except ValueError as error:
+            outcome = str(error)
+        assert outcome in (start + text, "it is not a URL", "it is not an https URL")
 
 
 @pytest.fixture

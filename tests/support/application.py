@@ -1,0 +1,192 @@
+"""The issuer in this process, whole but for HTTP: what leaves it ends in fakes that count."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.bearer import AUDIENCE, ISSUER, JWKS_URI, JwksEndpoint, claims, signer
+from zego.bounded_http import HttpError, Response
+
+APP_ID: Final = 1234567890
+SERVER_SECRET: Final = "0123456789abcdef0123456789abcdef"
+ROLE_SESSION: Final = "arn:aws:sts::111122223333:assumed-role/Backend/session-1"
+OPERATOR_SESSION: Final = "arn:aws:sts::111122223333:assumed-role/Operators/alice"
+
+POLICY: Final = f"""
+[identities.web]
+issuer = "{ISSUER}"
+audience = ["{AUDIENCE}"]
+jwks_uri = "{JWKS_URI}"
+
+[identities.backend]
+role = "arn:aws:iam::111122223333:role/Backend"
+
+[identities.operators]
+role = "arn:aws:iam::111122223333:role/Operators"
+read_status = true
+
+[[rules]]
+name = "suspended users get nothing"
+callers = ["web"]
+claims = {{ suspended = true }}
+deny = true
+
+[[rules]]
+name = "users enter calls"
+callers = ["web"]
+rooms = ["call_*"]
+max_lifetime_seconds = 7200
+
+[[rules]]
+name = "users have identity tokens"
+callers = ["web"]
+identity_tokens = true
+max_lifetime_seconds = 600
+
+[[rules]]
+name = "the backend names users"
+callers = ["backend"]
+users = ["*"]
+rooms = ["*"]
+max_lifetime_seconds = 86400
+"""
+
+
+class SecretsManager:
+    """Secrets Manager as HTTP: one value, or a failure, and the requests that came."""
+
+    def __init__(self) -> None:
+        self.value = json.dumps({"app_id": APP_ID, "server_secret": SERVER_SECRET})
+        self.requests: list[dict[str, Any]] = []
+        self.down = False
+
+    def __call__(self, method: str, url: str, *, body: bytes, **bounds: object) -> Response:
+        self.requests.append(json.loads(body))
+        if self.down:
+            raise HttpError("secretsmanager.us-east-1.amazonaws.com cannot be reached: OSError")
+        document = {"SecretString": self.value, "VersionId": "version-1", "CreatedDate": 1.7e9}
+        return Response(200, {}, json.dumps(document).encode())
+
+
+class Answer:
+    """What the handler answered."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+        self.status: int = raw["statusCode"]
+        self.headers: dict[str, str] = raw["headers"]
+        self.text: str = raw["body"]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body, read as JSON."""
+        document: dict[str, Any] = json.loads(self.text)
+        return document
+
+
+class Application:
+    """``issuer.app``, imported anew, so that its caches are empty.
+
+    :ivar app: the module.
+    :ivar jwks: the identity provider's keys.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> None:
+        policy = folder / "policy.toml"
+        policy.write_text(POLICY, encoding="utf-8")
+        settings = {
+            "STAGE": "dev",
+            "SERVER_SECRET_ARN": "zego/server-secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "aws-secret-access-key",
+            "ACCESS_POLICY_FILE": str(policy),
+            "BUILD_VERSION": "build-1",
+        }
+        for name, value in (settings | environment).items():
+            monkeypatch.setenv(name, value)
+        self.jwks = JwksEndpoint(signer().jwk)
+        self.secrets_manager = SecretsManager()
+        monkeypatch.delitem(sys.modules, "issuer.app", raising=False)
+        self.app: Any = importlib.import_module("issuer.app")
+        monkeypatch.setattr("issuer.signing_keys.request", lambda _method, uri, **_: self.jwks(uri))
+        monkeypatch.setattr("zego.secrets_manager.request", self.secrets_manager)
+        self._output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        monkeypatch.setattr(self.app.telemetry.logger.registered_handler, "stream", self._output)
+
+    def handle(self, event: Mapping[str, Any]) -> Answer:
+        """The handler's answer to an event."""
+        with contextlib.redirect_stdout(self._output):
+            return Answer(self.app.handler(event, object()))
+
+    def output(self) -> str:
+        """All that was written so far: the log, and the metrics."""
+        buffer = self._output.buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue().decode()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was written, each line as the JSON that it is."""
+        return [json.loads(line) for line in self.output().splitlines()]
+
+    def audit_events(self) -> list[dict[str, Any]]:
+        """The audit events so far."""
+        return [line["audit"] for line in self.lines() if "audit" in line]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The metric lines so far, in CloudWatch's embedded metric format."""
+        return [line for line in self.lines() if "_aws" in line]
+
+    def count_of(self, name: str) -> float:
+        """The sum of a metric so far."""
+        return float(sum(sum(line[name]) for line in self.metrics() if name in line))
+
+
+def event(
+    route: str,
+    body: object = None,
+    *,
+    bearer: str | None = None,
+    role: str | None = None,
+    **changes: object,
+) -> dict[str, Any]:
+    """An event of the HTTP API; a body that is not text goes in as JSON."""
+    method, path = route.split(" ")
+    context: dict[str, Any] = {
+        "accountId": "111122223333",
+        "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
+        "requestId": "request-1",
+        "routeKey": route,
+        "stage": "$default",
+    }
+    if role is not None:
+        context["authorizer"] = {"iam": {"accountId": "111122223333", "userArn": role}}
+    headers = {"content-type": "application/json", "host": "calls.example.com"}
+    if bearer is not None:
+        headers["authorization"] = f"Bearer {bearer}"
+    made: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers,
+        "requestContext": context,
+        "isBase64Encoded": False,
+    }
+    if body is not None:
+        made["body"] = body if isinstance(body, str) else json.dumps(body)
+    return made | changes
+
+
+def bearer(**changes: object) -> str:
+    """A good bearer token for alice, with changed claims."""
+    return signer().sign(claims(**changes))

@@ -1,0 +1,449 @@
+"""The handler: what each route answers, and how a failure ends."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+import snapshot_restore_py
+
+from issuer.http_event import EventError
+from tests.support.application import (
+    APP_ID,
+    OPERATOR_SESSION,
+    ROLE_SESSION,
+    SERVER_SECRET,
+    Answer,
+    Application,
+    bearer,
+    event,
+)
+from zego import token04
+
+TOKENS = "POST /v1/tokens"
+SERVICE_TOKENS = "POST /v1/service/tokens"
+BATCH = "POST /v1/service/tokens/batch"
+INITIATE = "POST /api/v1/calls/initiate"
+SERVICE_INITIATE = "POST /v1/service/calls/initiate"
+HEALTH = "GET /v1/health"
+STATUS = "GET /v1/status"
+
+ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, INITIATE, SERVICE_INITIATE, HEALTH, STATUS)
+
+
+def opened(token: str) -> token04.Claims:
+    """What a token says to ZEGO."""
+    return token04.decode(token, SERVER_SECRET).claims
+
+
+def problem(answer: Answer) -> tuple[int, str]:
+    """The status and code of a refusal."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.document["status"] == answer.status
+    return answer.status, answer.document["code"]
+
+
+class TestTokens:
+    def test_a_user_gets_a_token_for_a_room(self, issuer: Application) -> None:
+        before = int(time.time())
+        answer = issuer.handle(event(TOKENS, {"room_id": "call_1"}, bearer=bearer()))
+        document = answer.document
+        issued_at = document["issued_at"]
+        assert answer.status == 201
+        assert before <= issued_at <= time.time()
+        assert document == {
+            "token": document["token"],
+            "app_id": APP_ID,
+            "user_id": "alice",
+            "room_id": "call_1",
+            "privileges": {"login": True, "publish": True},
+            "stream_ids": None,
+            "issued_at": issued_at,
+            "expires_at": issued_at + 7200,
+            "renew_at": issued_at + 6900,
+            "request_id": "request-1",
+        }
+        said = opened(document["token"])
+        assert (said.app_id, said.user_id) == (APP_ID, "alice")
+        assert (said.issued_at, said.expires_at) == (issued_at, issued_at + 7200)
+        assert json.loads(said.payload) == {
+            "room_id": "call_1",
+            "privilege": {"1": 1, "2": 1},
+            "stream_id_list": None,
+        }
+
+    def test_what_the_caller_narrows_is_in_the_token(self, issuer: Application) -> None:
+        asked = {
+            "room_id": "call_1",
+            "privileges": ["login"],
+            "stream_ids": ["s1"],
+            "lifetime_seconds": 60,
+        }
+        document = issuer.handle(event(TOKENS, asked, bearer=bearer())).document
+        assert document["privileges"] == {"login": True, "publish": False}
+        assert document["stream_ids"] == ["s1"]
+        assert document["expires_at"] - document["issued_at"] == 60
+        assert json.loads(opened(document["token"]).payload) == {
+            "room_id": "call_1",
+            "privilege": {"1": 1, "2": 0},
+            "stream_id_list": ["s1"],
+        }
+
+    @pytest.mark.parametrize("body", [None, "", "{}"])
+    def test_without_a_room_it_is_an_identity_token(
+        self, issuer: Application, body: str | None
+    ) -> None:
+        document = issuer.handle(event(TOKENS, body, bearer=bearer())).document
+        assert (document["room_id"], document["stream_ids"]) == (None, None)
+        assert opened(document["token"]).payload == ""
+
+    @pytest.mark.parametrize(
+        ("lifetime", "ahead"), [(60, 30), (299, 30), (600, 60), (3000, 300), (7200, 300)]
+    )
+    def test_it_is_to_be_renewed_a_tenth_of_its_life_ahead(
+        self, issuer: Application, lifetime: int, ahead: int
+    ) -> None:
+        asked = {"room_id": "call_1", "lifetime_seconds": lifetime}
+        document = issuer.handle(event(TOKENS, asked, bearer=bearer())).document
+        assert document["expires_at"] - document["renew_at"] == ahead
+        assert document["issued_at"] < document["renew_at"] < document["expires_at"]
+
+    def test_every_answer_is_a_fresh_token(self, issuer: Application) -> None:
+        asked = event(TOKENS, {"room_id": "call_1"}, bearer=bearer())
+        tokens = {issuer.handle(asked).document["token"] for _ in range(20)}
+        assert len(tokens) == 20
+
+    def test_the_cipher_is_a_setting(self, start: Callable[..., Application]) -> None:
+        issuer = start(TOKEN_CIPHER="cbc")
+        document = issuer.handle(event(TOKENS, bearer=bearer())).document
+        assert token04.decode(document["token"], SERVER_SECRET).cipher == "cbc"
+
+    def test_the_secret_and_the_keys_are_fetched_once_for_many_tokens(
+        self, issuer: Application
+    ) -> None:
+        for _ in range(10):
+            issuer.handle(event(TOKENS, bearer=bearer()))
+        assert issuer.secrets_manager.requests == [
+            {"SecretId": "zego/server-secret", "VersionStage": "AWSCURRENT"}
+        ]
+        assert len(issuer.jwks.requests) == 1
+
+    def test_a_body_in_base64_is_read_too(self, issuer: Application) -> None:
+        content = base64.b64encode(b'{"room_id": "call_1"}').decode()
+        asked = event(TOKENS, content, bearer=bearer(), isBase64Encoded=True)
+        assert issuer.handle(asked).document["room_id"] == "call_1"
+
+    @pytest.mark.parametrize("content", ["e30", "*", "é", "/w=="])
+    def test_a_body_that_is_no_base64_of_json_is_no_json(
+        self, issuer: Application, content: str
+    ) -> None:
+        asked = event(TOKENS, content, bearer=bearer(), isBase64Encoded=True)
+        assert problem(issuer.handle(asked)) == (400, "invalid_json")
+
+    def test_an_iam_identity_is_not_looked_at_on_a_bearer_route(self, issuer: Application) -> None:
+        for route in (TOKENS, INITIATE):
+            assert problem(issuer.handle(event(route, role=ROLE_SESSION))) == (
+                401,
+                "bearer_missing",
+            )
+
+    def test_who_may_do_so_is_asked_before_what_is_asked_for(self, issuer: Application) -> None:
+        assert problem(issuer.handle(event(TOKENS, "{"))) == (401, "bearer_missing")
+        assert problem(issuer.handle(event(TOKENS, "{", bearer=bearer()))) == (400, "invalid_json")
+
+
+class TestServiceTokens:
+    def test_a_backend_gets_a_token_for_the_user_whom_it_names(self, issuer: Application) -> None:
+        asked = {"user_id": "bob", "room_id": "standup", "lifetime_seconds": 86400}
+        answer = issuer.handle(event(SERVICE_TOKENS, asked, role=ROLE_SESSION))
+        assert (answer.status, answer.document["user_id"]) == (201, "bob")
+        assert opened(answer.document["token"]).user_id == "bob"
+
+    def test_a_bearer_token_is_not_looked_at_on_a_service_route(self, issuer: Application) -> None:
+        for route in (SERVICE_TOKENS, BATCH, SERVICE_INITIATE, STATUS):
+            answer = issuer.handle(event(route, {"user_id": "bob"}, bearer=bearer()))
+            assert problem(answer) == (401, "iam_identity_missing")
+
+    def test_a_role_that_the_policy_does_not_name_is_refused(self, issuer: Application) -> None:
+        stranger = ROLE_SESSION.replace("Backend", "Stranger")
+        answer = issuer.handle(event(SERVICE_TOKENS, {"user_id": "bob"}, role=stranger))
+        assert problem(answer) == (403, "not_granted")
+        assert "Stranger" not in answer.text
+
+
+class TestBatches:
+    def test_each_entry_has_its_own_token_or_problem_in_their_order(
+        self, issuer: Application
+    ) -> None:
+        requests = [
+            {"user_id": "alice", "room_id": "call_1"},
+            {"user_id": "bob"},
+            {"room_id": "call_1"},
+            5,
+            {"user_id": "carol", "room_id": "call_1", "lifetime_seconds": 86400},
+        ]
+        answer = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        results = answer.document["results"]
+        assert (answer.status, answer.document["request_id"]) == (200, "request-1")
+        assert [result["status"] for result in results] == [201, 403, 400, 400, 201]
+        assert [opened(results[n]["token"]["token"]).user_id for n in (0, 4)] == ["alice", "carol"]
+        codes = [results[n]["problem"]["code"] for n in (1, 2, 3)]
+        assert codes == ["not_granted", "missing_field", "body_not_object"]
+
+    def test_the_requests_id_stands_once(self, issuer: Application) -> None:
+        requests = [{"user_id": "alice", "room_id": "call_1"}, {}]
+        answer = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        assert answer.text.count("request-1") == 1
+
+    def test_a_hundred_entries_read_the_secret_once(self, issuer: Application) -> None:
+        requests = [{"user_id": f"user{n}", "room_id": "call_1"} for n in range(100)]
+        answer = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        assert {result["status"] for result in answer.document["results"]} == {201}
+        assert len(issuer.secrets_manager.requests) == 1
+
+    def test_a_batch_that_is_none_is_refused_whole(self, issuer: Application) -> None:
+        answer = issuer.handle(event(BATCH, {"requests": []}, role=ROLE_SESSION))
+        assert problem(answer) == (422, "batch_size")
+
+    def test_without_a_secret_the_whole_batch_is_to_be_retried(self, issuer: Application) -> None:
+        issuer.secrets_manager.down = True
+        requests = [{"user_id": "alice", "room_id": "call_1"}]
+        answer = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        assert problem(answer) == (503, "secret_unavailable")
+
+
+class TestCalls:
+    def test_a_call_begins_in_a_room_of_its_own(self, issuer: Application) -> None:
+        answer = issuer.handle(event(INITIATE, bearer=bearer()))
+        document = answer.document
+        assert answer.status == 201
+        assert re.fullmatch("[0-9a-f]{32}", document["callId"])
+        assert document == {
+            "callId": document["callId"],
+            "zegoRoom": {
+                "roomId": f"call_{document['callId']}",
+                "appId": APP_ID,
+                "token": document["zegoRoom"]["token"],
+            },
+            "userId": "alice",
+            "privileges": {"login": True, "publish": True},
+            "streamIds": None,
+            "issuedAt": document["issuedAt"],
+            "expiresAt": document["issuedAt"] + 7200,
+            "renewAt": document["issuedAt"] + 6900,
+            "requestId": "request-1",
+        }
+        payload = json.loads(opened(document["zegoRoom"]["token"]).payload)
+        assert payload["room_id"] == f"call_{document['callId']}"
+
+    def test_no_two_calls_share_a_room(self, issuer: Application) -> None:
+        asked = event(INITIATE, bearer=bearer())
+        assert len({issuer.handle(asked).document["callId"] for _ in range(50)}) == 50
+
+    def test_a_backend_begins_one_for_the_user_whom_it_names(self, issuer: Application) -> None:
+        answer = issuer.handle(event(SERVICE_INITIATE, {"user_id": "bob"}, role=ROLE_SESSION))
+        assert (answer.status, answer.document["userId"]) == (201, "bob")
+
+    def test_the_caller_does_not_choose_the_room(self, issuer: Application) -> None:
+        answer = issuer.handle(event(INITIATE, {"room_id": "call_1"}, bearer=bearer()))
+        assert problem(answer) == (400, "unknown_field")
+
+
+class TestHealth:
+    def test_it_is_alive_whatever_else_is_down(self, issuer: Application) -> None:
+        issuer.secrets_manager.down = issuer.jwks.down = True
+        answer = issuer.handle(event(HEALTH))
+        assert (answer.status, answer.document) == (200, {"status": "ok", "version": "build-1"})
+
+    def test_it_asks_nobody_and_writes_nothing(self, issuer: Application) -> None:
+        issuer.handle(event(HEALTH))
+        assert (issuer.secrets_manager.requests, issuer.jwks.requests) == ([], [])
+        assert issuer.output() == ""
+
+
+class TestStatus:
+    def test_operators_read_which_secret_and_policy_are_in_use(self, issuer: Application) -> None:
+        answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        document = answer.document
+        assert answer.status == 200
+        assert document == {
+            "secret": {
+                "version_id": "version-1",
+                "fingerprint": document["secret"]["fingerprint"],
+                "app_id": APP_ID,
+                "created_at": 1_700_000_000,
+                "age_days": document["secret"]["age_days"],
+            },
+            "policy": {"sha256": document["policy"]["sha256"], "stage": "dev"},
+            "token_cipher": "gcm",
+            "version": "build-1",
+            "request_id": "request-1",
+        }
+        assert re.fullmatch("[0-9a-f]{12}", document["secret"]["fingerprint"])
+        assert re.fullmatch("[0-9a-f]{64}", document["policy"]["sha256"])
+        assert document["secret"]["age_days"] == pytest.approx(
+            (time.time() - 1_700_000_000) / 86400, abs=0.02
+        )
+        assert SERVER_SECRET not in answer.text
+
+    def test_a_role_without_that_right_does_not(self, issuer: Application) -> None:
+        answer = issuer.handle(event(STATUS, role=ROLE_SESSION))
+        assert problem(answer) == (403, "not_granted")
+        assert issuer.secrets_manager.requests == []
+
+    def test_without_a_secret_it_says_so(self, issuer: Application) -> None:
+        issuer.secrets_manager.down = True
+        answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        assert problem(answer) == (503, "secret_unavailable")
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("route", [*ROUTES, "GET /nowhere", "$default"])
+    def test_nothing_may_be_cached_and_everything_is_json(
+        self, issuer: Application, route: str
+    ) -> None:
+        method_and_path = route if " " in route else "GET /nowhere"
+        answer = issuer.handle(event(method_and_path, bearer=bearer()) | {"routeKey": route})
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-type"] in ("application/json", "application/problem+json")
+        assert isinstance(answer.document, dict)
+
+    @pytest.mark.parametrize("route", ["GET /nowhere", "$default", "GET /v1/tokens", ""])
+    def test_a_route_that_it_does_not_know(self, issuer: Application, route: str) -> None:
+        asked = event("GET /nowhere") | {"routeKey": route}
+        assert problem(issuer.handle(asked)) == (404, "route_not_found")
+
+    def test_a_refusal_says_what_a_client_needs(self, issuer: Application) -> None:
+        answer = issuer.handle(event(TOKENS, {"room_id": 5}, bearer=bearer()))
+        assert answer.document == {
+            "type": "urn:zego-token-service:problem:wrong_type",
+            "title": "A field has the wrong type",
+            "status": 400,
+            "detail": "room_id must be a string, not a number.",
+            "code": "wrong_type",
+            "retryable": False,
+            "field": "room_id",
+            "request_id": "request-1",
+        }
+
+    def test_without_proof_it_says_how_to_bring_some(self, issuer: Application) -> None:
+        missing = issuer.handle(event(TOKENS))
+        assert missing.headers["www-authenticate"] == "Bearer"
+        bad = issuer.handle(event(TOKENS, bearer="x"))
+        assert bad.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+    def test_without_a_secret_it_says_when_to_try_again(self, issuer: Application) -> None:
+        issuer.secrets_manager.down = True
+        answer = issuer.handle(event(TOKENS, bearer=bearer()))
+        assert problem(answer) == (503, "secret_unavailable")
+        assert (answer.headers["retry-after"], answer.document["retryable"]) == ("5", True)
+
+    def test_without_keys_it_says_when_to_try_again(self, issuer: Application) -> None:
+        issuer.jwks.down = True
+        answer = issuer.handle(event(TOKENS, bearer=bearer()))
+        assert problem(answer) == (503, "signing_keys_unavailable")
+        assert (answer.headers["retry-after"], answer.document["retryable"]) == ("30", True)
+
+    def test_a_request_that_is_not_granted_reads_no_secret(self, issuer: Application) -> None:
+        answer = issuer.handle(event(TOKENS, {"room_id": "lobby"}, bearer=bearer()))
+        assert problem(answer) == (403, "not_granted")
+        assert issuer.secrets_manager.requests == []
+
+
+def fail(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError(SERVER_SECRET)
+
+
+class TestFailures:
+    @pytest.fixture
+    def broken(self, issuer: Application, monkeypatch: pytest.MonkeyPatch) -> Application:
+        monkeypatch.setattr("zego.token04.mint", fail)
+        return issuer
+
+    def test_an_unknown_failure_is_a_problem_without_its_message(self, broken: Application) -> None:
+        answer = broken.handle(event(TOKENS, bearer=bearer()))
+        assert problem(answer) == (500, "internal_error")
+        assert answer.document["retryable"] is True
+        for text in (SERVER_SECRET, "RuntimeError", "issuer/"):
+            assert text not in answer.text
+
+    def test_the_log_has_its_type_and_place_but_not_its_message(self, broken: Application) -> None:
+        broken.handle(event(TOKENS, bearer=bearer()))
+        (line,) = (line for line in broken.lines() if line.get("level") == "ERROR")
+        assert (line["message"], line["error"]) == ("The service failed", "RuntimeError")
+        assert line["request_id"] == "request-1"
+        assert any("token_issuer.py" in frame for frame in line["frames"])
+        assert SERVER_SECRET not in broken.output()
+
+    def test_it_is_audited_and_counted_as_a_refusal(self, broken: Application) -> None:
+        broken.handle(event(TOKENS, bearer=bearer()))
+        (audit,) = broken.audit_events()
+        assert (audit["decision"], audit["code"]) == ("refused", "internal_error")
+        assert broken.count_of("ExchangesRefused") == 1
+        assert broken.count_of("TokensIssued") == 0
+
+    def test_in_a_batch_the_whole_fails(self, broken: Application) -> None:
+        requests = [{"user_id": "alice", "room_id": "call_1"}]
+        answer = broken.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        assert problem(answer) == (500, "internal_error")
+
+    def test_the_next_request_is_served_again(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as during:
+            during.setattr("zego.token04.mint", fail)
+            issuer.handle(event(TOKENS, bearer=bearer()))
+        assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {},
+            {"requestContext": {}},
+            {"routeKey": TOKENS},
+            {"routeKey": TOKENS, "requestContext": None},
+            {"version": "1.0", "httpMethod": "POST", "path": "/v1/tokens", "requestContext": {}},
+            {"Records": []},
+        ],
+        ids=str,
+    )
+    def test_an_event_that_is_none_of_an_http_api_is_a_function_error(
+        self, issuer: Application, other: dict[str, Any]
+    ) -> None:
+        with pytest.raises(EventError, match="no event of an HTTP API"):
+            issuer.handle(other)
+
+
+class TestSnapStart:
+    def test_the_import_fetches_nothing(self, issuer: Application) -> None:
+        assert (issuer.secrets_manager.requests, issuer.jwks.requests) == ([], [])
+
+    def test_a_restore_fetches_the_secret_and_the_keys_before_the_first_request(
+        self, issuer: Application
+    ) -> None:
+        restore(issuer)
+        assert (len(issuer.secrets_manager.requests), len(issuer.jwks.requests)) == (1, 1)
+        assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201
+        assert (len(issuer.secrets_manager.requests), len(issuer.jwks.requests)) == (1, 1)
+
+    def test_a_restore_while_everything_is_down_succeeds_and_the_request_says_so(
+        self, issuer: Application
+    ) -> None:
+        issuer.secrets_manager.down = issuer.jwks.down = True
+        restore(issuer)
+        assert problem(issuer.handle(event(TOKENS, bearer=bearer()))) == (
+            503,
+            "signing_keys_unavailable",
+        )
+
+
+def restore(issuer: Application) -> None:
+    """Runs the hooks that the runtime runs after a restore: those of this import."""
+    for hook, arguments, keywords in snapshot_restore_py.get_after_restore():
+        if hook is issuer.app._prefetch:
+            hook(*arguments, **keywords)

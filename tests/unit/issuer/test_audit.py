@@ -1,0 +1,386 @@
+"""The audit event of an exchange, the metrics beside it, and what neither may ever hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from issuer import audit
+from issuer.audit import Exchange
+from tests.support.application import (
+    OPERATOR_SESSION,
+    ROLE_SESSION,
+    SERVER_SECRET,
+    Application,
+    bearer,
+    event,
+)
+from tests.support.bearer import ISSUER, signer
+from zego.server_secret import ServerSecret
+
+TOKENS = "POST /v1/tokens"
+SERVICE_TOKENS = "POST /v1/service/tokens"
+BATCH = "POST /v1/service/tokens/batch"
+STATUS = "GET /v1/status"
+
+
+class TestGranted:
+    def test_the_event_says_who_got_what_by_which_rule(self, issuer: Application) -> None:
+        asked = {"room_id": "call_1", "privileges": ["login"], "lifetime_seconds": 600}
+        document = issuer.handle(event(TOKENS, asked, bearer=bearer())).document
+        assert issuer.audit_events() == [
+            {
+                "decision": "granted",
+                "request_id": "request-1",
+                "route": TOKENS,
+                "identity": "web",
+                "subject": f"{ISSUER} alice",
+                "rule": "users enter calls",
+                "user_id": "alice",
+                "room_id": "call_1",
+                "privileges": ["login"],
+                "lifetime_seconds": 600,
+                "expires_at": document["expires_at"],
+                "secret_fingerprint": ServerSecret(1234567890, SERVER_SECRET).fingerprint,
+                "token_sha256": hashlib.sha256(document["token"].encode()).hexdigest(),
+            }
+        ]
+
+    def test_a_role_is_named_with_its_session(self, issuer: Application) -> None:
+        asked = {"user_id": "bob", "room_id": "standup"}
+        issuer.handle(event(SERVICE_TOKENS, asked, role=ROLE_SESSION))
+        (said,) = issuer.audit_events()
+        assert (said["identity"], said["subject"]) == ("backend", ROLE_SESSION)
+        assert said["user_id"] == "bob"
+
+    def test_its_line_can_be_found_by_words(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, {"room_id": "call_1"}, bearer=bearer()))
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        lines = [line for line in issuer.lines() if "audit" in line]
+        assert [(line["level"], line["message"]) for line in lines] == [
+            ("INFO", "Token issued for user alice in room call_1"),
+            ("INFO", "Token issued for user alice in any room"),
+        ]
+        assert {line["stage"] for line in lines} == {"dev"}
+
+    def test_a_subject_that_was_hashed_stands_beside_its_user_id(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, bearer=bearer(sub="auth0|123")))
+        (said,) = issuer.audit_events()
+        assert said["subject"] == f"{ISSUER} auth0|123"
+        assert said["user_id"].startswith("u_")
+
+    @pytest.mark.parametrize("subject", ["\ud800", "a\nb", 'a"b', "a\0b", "\u202e", "\x1b[31m"])
+    def test_a_subject_of_any_characters_is_audited(
+        self, issuer: Application, subject: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        answer = issuer.handle(event(TOKENS, bearer=bearer(sub=subject)))
+        (said,) = issuer.audit_events()
+        assert answer.status == 201
+        assert said["subject"] == f"{ISSUER} {subject}"
+        assert issuer.output().isascii()
+        assert capsys.readouterr().err == ""
+
+    def test_the_status_is_no_exchange_and_has_no_event(self, issuer: Application) -> None:
+        issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        assert issuer.audit_events() == []
+
+
+class TestRefused:
+    def test_the_event_says_who_was_refused_what_and_why(self, issuer: Application) -> None:
+        asked = {"room_id": "lobby", "lifetime_seconds": 600}
+        issuer.handle(event(TOKENS, asked, bearer=bearer()))
+        assert issuer.audit_events() == [
+            {
+                "decision": "refused",
+                "request_id": "request-1",
+                "route": TOKENS,
+                "identity": "web",
+                "subject": f"{ISSUER} alice",
+                "code": "not_granted",
+                "reason": "no rule matches",
+                "field": None,
+                "rule": None,
+                "user_id": "alice",
+                "room_id": "lobby",
+                "lifetime_seconds": 600,
+            }
+        ]
+
+    def test_the_rule_that_refused_is_named_to_the_log_and_not_to_the_caller(
+        self, issuer: Application
+    ) -> None:
+        answer = issuer.handle(event(TOKENS, bearer=bearer(suspended=True)))
+        (said,) = issuer.audit_events()
+        assert (said["rule"], said["reason"]) == ("suspended users get nothing", "the rule denies")
+        assert "suspended" not in answer.text
+        assert "denies" not in answer.text
+
+    def test_a_caller_without_proof_has_no_identity(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, {"room_id": "call_1"}))
+        (said,) = issuer.audit_events()
+        assert said["code"] == "bearer_missing"
+        assert not said.keys() & {"identity", "subject", "user_id", "room_id"}
+
+    def test_a_body_at_fault_is_named_by_its_field(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, {"lifetime_seconds": 0}, bearer=bearer()))
+        (said,) = issuer.audit_events()
+        assert (said["code"], said["field"]) == ("lifetime_out_of_range", "lifetime_seconds")
+
+    def test_the_user_whom_a_role_named_is_in_the_event(self, issuer: Application) -> None:
+        issuer.handle(event(SERVICE_TOKENS, {"user_id": "bob"}, role=ROLE_SESSION))
+        (said,) = issuer.audit_events()
+        assert (said["user_id"], said["code"]) == ("bob", "not_granted")
+
+    def test_an_unknown_role_is_in_the_event_and_not_in_the_answer(
+        self, issuer: Application
+    ) -> None:
+        stranger = ROLE_SESSION.replace("Backend", "Stranger")
+        answer = issuer.handle(event(SERVICE_TOKENS, {"user_id": "bob"}, role=stranger))
+        (said,) = issuer.audit_events()
+        assert stranger in said["reason"]
+        assert "Stranger" not in answer.text
+
+    def test_why_there_is_no_secret_is_in_the_event_and_not_in_the_answer(
+        self, issuer: Application
+    ) -> None:
+        issuer.secrets_manager.down = True
+        answer = issuer.handle(event(TOKENS, bearer=bearer()))
+        (said,) = issuer.audit_events()
+        assert "Unreachable" in said["reason"]
+        assert "Unreachable" not in answer.text
+
+    def test_its_line_can_be_found_by_words(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS))
+        (line,) = (line for line in issuer.lines() if "audit" in line)
+        assert (line["level"], line["message"]) == (
+            "WARNING",
+            "Refused POST /v1/tokens: bearer_missing",
+        )
+
+    @pytest.mark.parametrize(
+        "body", ['{"\\ud800": 1}', '{"room_id": "\\ud800"}', '{"stream_ids": ["\\ud800"]}']
+    )
+    def test_half_a_surrogate_pair_in_a_body_is_audited(
+        self, issuer: Application, body: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        issuer.handle(event(TOKENS, body, bearer=bearer()))
+        assert [said["decision"] for said in issuer.audit_events()] == ["refused"]
+        assert capsys.readouterr().err == ""
+
+    def test_an_exchange_has_one_event(self, issuer: Application) -> None:
+        for asked in (
+            event(TOKENS, bearer=bearer()),
+            event(TOKENS),
+            event(TOKENS, "{", bearer=bearer()),
+            event(TOKENS, {"room_id": "lobby"}, bearer=bearer()),
+        ):
+            before = len(issuer.audit_events())
+            issuer.handle(asked)
+            assert len(issuer.audit_events()) == before + 1
+
+
+class TestBatches:
+    def test_each_entry_has_its_own_event_with_its_position(self, issuer: Application) -> None:
+        requests = [
+            {"user_id": "alice", "room_id": "call_1"},
+            {"user_id": "bob"},
+            {"user_id": "carol", "room_id": "call_1"},
+        ]
+        issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        said = [
+            (each["position"], each["decision"], each["user_id"], each["request_id"])
+            for each in issuer.audit_events()
+        ]
+        assert said == [
+            (0, "granted", "alice", "request-1"),
+            (1, "refused", "bob", "request-1"),
+            (2, "granted", "carol", "request-1"),
+        ]
+
+    def test_a_batch_that_is_refused_whole_has_one_event(self, issuer: Application) -> None:
+        issuer.handle(event(BATCH, {"requests": []}, role=ROLE_SESSION))
+        (said,) = issuer.audit_events()
+        assert (said["code"], "position" in said) == ("batch_size", False)
+
+
+class TestSecrecy:
+    """Neither the log nor an answer holds a token, the secret, a bearer token or a credential."""
+
+    def test_of_a_token_only_its_answer_has_it(self, issuer: Application) -> None:
+        requests = [{"user_id": f"user{n}", "room_id": "call_1"} for n in range(3)]
+        batch = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION)).document
+        tokens = [result["token"]["token"] for result in batch["results"]]
+        tokens.append(issuer.handle(event(TOKENS, bearer=bearer())).document["token"])
+        for token in tokens:
+            assert token not in issuer.output()
+            assert token[2:40] not in issuer.output()
+
+    @pytest.mark.parametrize(
+        "token",
+        [
+            bearer(),
+            bearer(exp=0),
+            bearer(aud="elsewhere"),
+            bearer(iss="https://evil.example.com/"),
+            bearer(sub=5),
+            bearer(suspended=True),
+            signer(owner="mallory").sign({"iss": ISSUER, "sub": "alice"}),
+            signer(key_id="key-9").sign({"iss": ISSUER}),
+            "x.y.z",
+            "secret-looking " * 10,
+            "x" * 10_000,
+        ],
+        ids=[
+            "good",
+            "expired",
+            "another audience",
+            "another issuer",
+            "malformed",
+            "suspended",
+            "forged",
+            "unknown key",
+            "no JWT",
+            "words",
+            "too large",
+        ],
+    )
+    def test_of_a_bearer_token_nothing_is_repeated(self, issuer: Application, token: str) -> None:
+        answer = issuer.handle(event(TOKENS, bearer=token))
+        for part in (token, *token.split(".")):
+            if len(part) > 3:
+                assert part not in answer.text
+                assert part not in issuer.output()
+
+    def test_the_server_secret_and_the_credentials_are_nowhere(self, issuer: Application) -> None:
+        texts = [
+            issuer.handle(asked).text
+            for asked in (
+                event(TOKENS, bearer=bearer()),
+                event(STATUS, role=OPERATOR_SESSION),
+                event(TOKENS, {SERVER_SECRET: 1}, bearer=bearer()),
+                event(TOKENS, {"room_id": f"{SERVER_SECRET} "}, bearer=bearer()),
+                event("GET /nowhere"),
+            )
+        ]
+        for text in (*texts, issuer.output()):
+            assert SERVER_SECRET not in text
+            assert "aws-secret-access-key" not in text
+
+    def test_a_malformed_secret_is_nowhere_either(self, issuer: Application) -> None:
+        issuer.secrets_manager.value = json.dumps({"app_id": 0, "server_secret": SERVER_SECRET})
+        answer = issuer.handle(event(TOKENS, bearer=bearer()))
+        (said,) = issuer.audit_events()
+        assert (answer.status, "app_id must be" in said["reason"]) == (503, True)
+        assert SERVER_SECRET not in answer.text + issuer.output()
+
+    def test_of_the_bodys_values_only_ids_that_zego_takes_are_logged(
+        self, issuer: Application
+    ) -> None:
+        issuer.handle(event(TOKENS, {"room_id": "pasted by mistake"}, bearer=bearer()))
+        issuer.handle(event(TOKENS, {"privileges": ["pasted"]}, bearer=bearer()))
+        assert "pasted" not in issuer.output()
+
+
+class TestMetrics:
+    def names_of(self, issuer: Application) -> set[str]:
+        return {
+            metric["Name"]
+            for line in issuer.metrics()
+            for group in line["_aws"]["CloudWatchMetrics"]
+            for metric in group["Metrics"]
+        }
+
+    def test_a_token_is_counted_and_timed(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        assert self.names_of(issuer) == {"TokensIssued", "SecretRefresh", "ExchangeLatency"}
+        assert issuer.count_of("TokensIssued") == 1
+        assert issuer.count_of("SecretRefresh") == 1
+        assert 0 < issuer.count_of("ExchangeLatency") < 10_000
+
+    def test_the_second_token_needs_no_look_at_the_secret(self, issuer: Application) -> None:
+        for _ in range(2):
+            issuer.handle(event(TOKENS, bearer=bearer()))
+        assert issuer.count_of("TokensIssued") == 2
+        assert issuer.count_of("SecretRefresh") == 1
+
+    def test_they_are_embedded_metrics_by_stage_and_service(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        (line,) = issuer.metrics()
+        (group,) = line["_aws"]["CloudWatchMetrics"]
+        assert group["Namespace"] == "ZegoTokenService"
+        assert [set(dimensions) for dimensions in group["Dimensions"]] == [{"stage", "service"}]
+        assert (line["stage"], line["service"]) == ("dev", "issuer")
+        units = {metric["Name"]: metric["Unit"] for metric in group["Metrics"]}
+        assert units == {
+            "TokensIssued": "Count",
+            "SecretRefresh": "Count",
+            "ExchangeLatency": "Milliseconds",
+        }
+
+    def test_a_refusal_is_counted_by_its_code(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, {"room_id": "lobby"}, bearer=bearer()))
+        issuer.handle(event(TOKENS))
+        refused = [line for line in issuer.metrics() if "ExchangesRefused" in line]
+        assert [line["code"] for line in refused] == ["not_granted", "bearer_missing"]
+        for line in refused:
+            (group,) = line["_aws"]["CloudWatchMetrics"]
+            assert group["Namespace"] == "ZegoTokenService"
+            assert [set(each) for each in group["Dimensions"]] == [{"stage", "service", "code"}]
+        assert "TokensIssued" not in self.names_of(issuer)
+
+    def test_a_batch_counts_its_tokens_and_its_refusals(self, issuer: Application) -> None:
+        requests = [{"user_id": f"user{n}", "room_id": "call_1"} for n in range(98)]
+        requests += [{"user_id": "bob"}, {}]
+        issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        assert issuer.count_of("TokensIssued") == 98
+        assert issuer.count_of("ExchangesRefused") == 2
+
+    def test_a_secret_that_cannot_be_read_is_counted(self, issuer: Application) -> None:
+        issuer.secrets_manager.down = True
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        assert "SecretRefreshFailed" in self.names_of(issuer)
+        assert "SecretRefresh" not in self.names_of(issuer)
+
+    def test_a_secret_that_is_served_stale_is_counted(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        issuer.secrets_manager.down = True
+        monkeypatch.setattr(issuer.app._issuer._secret, "_fresh_seconds", 0.0)
+        answer = issuer.handle(event(TOKENS, bearer=bearer()))
+        assert answer.status == 201
+        assert issuer.count_of("SecretStale") == 1
+        assert issuer.count_of("SecretRefreshFailed") == 1
+        (line,) = (line for line in issuer.lines() if line.get("level") == "ERROR")
+        assert "the last good one still serves" in line["message"]
+
+    def test_a_secret_that_looks_unusual_is_warned_of_by_its_fingerprint(
+        self, issuer: Application
+    ) -> None:
+        unusual = "ABCDEFGHJKLMNPQRSTUVWXZ123456789"
+        issuer.secrets_manager.value = json.dumps({"app_id": 5, "server_secret": unusual})
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        (line,) = (line for line in issuer.lines() if line.get("level") == "WARNING")
+        assert line["secret_fingerprint"] == ServerSecret(5, unusual).fingerprint
+        assert unusual not in issuer.output()
+
+
+class TestAudited:
+    """The scope that writes the event, however its work ends."""
+
+    def test_work_that_ends_well_without_a_token_has_no_event(self, issuer: Application) -> None:
+        with audit.audited(Exchange("request-1", TOKENS, "dev")):
+            pass
+        assert issuer.audit_events() == []
+
+    @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, MemoryError, ValueError])
+    def test_work_that_ends_in_any_other_way_is_a_refusal(
+        self, issuer: Application, ending: type[BaseException]
+    ) -> None:
+        with pytest.raises(ending), audit.audited(Exchange("request-1", TOKENS, "dev")):
+            raise ending("a secret")
+        (said,) = issuer.audit_events()
+        assert (said["code"], said["reason"]) == ("internal_error", "the service failed")
+        assert "a secret" not in issuer.output()
