@@ -76,6 +76,9 @@ def run(policy: AccessPolicy, example: Example) -> None:
     names_user = caller.user_id is None
     try:
         request = token_request.token_request(dict(example.request), names_user=names_user)
+    except Problem as problem:
+        raise ExampleError(f"has a request that is refused unread: {problem.detail}") from None
+    try:
         rule, granted, outcome = policy.decide(caller, request).rule, True, "granted"
     except Problem as problem:
         rule, granted, outcome = problem.rule or "", False, f"refused ({problem.reason})"

@@ -48,8 +48,8 @@ class TokenRequest:
 _TOKEN_FIELDS: Final = frozenset({"room_id", "privileges", "stream_ids", "lifetime_seconds"})
 _CALL_FIELDS: Final = _TOKEN_FIELDS - {"room_id"}
 _USER: Final = frozenset({"user_id"})
-#: Only what could be a field's name is repeated: who knows what was pasted there.
-_FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,31}", re.ASCII)
+#: Only what could be a field's name is repeated; a secret or a token is longer.
+_FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,23}", re.ASCII)
 
 
 def read_token_request(body: bytes, *, names_user: bool) -> TokenRequest:

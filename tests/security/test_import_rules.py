@@ -43,7 +43,7 @@ PURE_MAY_IMPORT = {
     "typing",
     "zego",
 }
-IMPORT_NAMES = {"aws_lambda_powertools", "cryptography", "jwt"}
+IN_THE_LAYER = {"aws_lambda_powertools", "cryptography", "jwt"}
 PROVIDED_BY_LAMBDA = {"snapshot_restore_py"}
 
 
@@ -81,14 +81,14 @@ def test_packages_import_only_what_the_design_lets_them(root: str) -> None:
 def test_production_imports_nothing_that_is_not_deployed(root: str) -> None:
     for path in modules(root):
         third_party = top_level(path) - set(sys.stdlib_module_names) - ours()
-        assert third_party <= IMPORT_NAMES | PROVIDED_BY_LAMBDA, path.relative_to(ROOT)
+        assert third_party <= IN_THE_LAYER | PROVIDED_BY_LAMBDA, path.relative_to(ROOT)
 
 
 def test_what_production_imports_is_in_the_layer() -> None:
     requirements = ROOT / "layers" / "dependencies" / "requirements.in"
     names = re.findall(r"^[\w-]+", requirements.read_text(encoding="utf-8"), re.MULTILINE)
     as_imported = {"PyJWT": "jwt"}
-    assert {as_imported.get(name, name.replace("-", "_")) for name in names} == IMPORT_NAMES
+    assert {as_imported.get(name, name.replace("-", "_")) for name in names} == IN_THE_LAYER
 
 
 @pytest.mark.parametrize("path", [p for p in modules("layers/domain/zego") if p.stem in PURE])

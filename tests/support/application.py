@@ -116,10 +116,10 @@ class Application:
             monkeypatch.setenv(name, value)
         self.jwks = JwksEndpoint(signer().jwk)
         self.secrets_manager = SecretsManager()
-        monkeypatch.delitem(sys.modules, "issuer.app", raising=False)
-        self.app: Any = importlib.import_module("issuer.app")
         monkeypatch.setattr("issuer.signing_keys.request", lambda _method, uri, **_: self.jwks(uri))
         monkeypatch.setattr("zego.secrets_manager.request", self.secrets_manager)
+        monkeypatch.delitem(sys.modules, "issuer.app", raising=False)
+        self.app: Any = importlib.import_module("issuer.app")
         self._output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
         monkeypatch.setattr(self.app.telemetry.logger.registered_handler, "stream", self._output)
 

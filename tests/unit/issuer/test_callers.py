@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from issuer.access_policy import AccessPolicy, Caller, OidcIdentity, RoleIdentity
-from issuer.callers import MAX_BEARER_BYTES, REQUIRED_CLAIMS, from_bearer, from_role
+from issuer.bearer_token import MAX_BYTES, REQUIRED_CLAIMS
+from issuer.callers import from_bearer, from_role
 from issuer.problems import Problem
 from issuer.signing_keys import ALGORITHMS, SigningKeys
 from tests.support.bearer import (
@@ -98,8 +99,8 @@ class TestGoodTokens:
         assert caller_of(signer().sign(claims()), known).user_id == "alice"
 
     def test_a_token_of_exactly_eight_kibibytes_is_taken(self) -> None:
-        token = padded_to(MAX_BEARER_BYTES - 2)
-        assert MAX_BEARER_BYTES - 2 <= len(token) <= MAX_BEARER_BYTES
+        token = padded_to(MAX_BYTES - 2)
+        assert MAX_BYTES - 2 <= len(token) <= MAX_BYTES
         assert caller_of(token).user_id == "alice"
 
 
@@ -169,11 +170,11 @@ class TestRefusals:
     def test_what_is_no_jwt(self, token: str) -> None:
         assert refusal_of(token).code == "bearer_malformed"
 
-    @pytest.mark.parametrize("size", [MAX_BEARER_BYTES + 1, 1_000_000])
+    @pytest.mark.parametrize("size", [MAX_BYTES + 1, 1_000_000])
     def test_a_token_over_eight_kibibytes_is_refused_before_it_is_read(self, size: int) -> None:
         problem = refusal_of("x" * size)
         assert problem.code == "bearer_too_large"
-        assert str(MAX_BEARER_BYTES) in problem.detail
+        assert str(MAX_BYTES) in problem.detail
 
     def test_an_algorithm_that_the_issuer_does_not_use(self) -> None:
         problem = refusal_of(signer("RS384").sign(claims()))
@@ -260,9 +261,13 @@ class TestRefusals:
             f"{AUDIENCE}/",
             AUDIENCE.upper(),
             ["https://other.example.com"],
+            [],
             [AUDIENCE, 5],
-            5,
+            [[AUDIENCE]],
             {AUDIENCE: True},
+            5,
+            True,
+            "",
         ],
         ids=str,
     )
@@ -305,7 +310,7 @@ class TestOrder:
     """Cheapest first, and nothing in a token is believed before its signature."""
 
     def test_size_comes_before_form(self) -> None:
-        assert refusal_of("x" * (MAX_BEARER_BYTES + 1)).code == "bearer_too_large"
+        assert refusal_of("x" * (MAX_BYTES + 1)).code == "bearer_too_large"
 
     def test_the_issuer_comes_before_the_algorithm_which_is_the_issuers(self) -> None:
         token = jws({"alg": "none"}, claims(iss="https://evil.example.com/"))

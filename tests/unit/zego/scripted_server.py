@@ -161,8 +161,8 @@ def closed_port() -> int:
 
 
 def _read(connection: socket.socket) -> Received:
-    if connection.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
-        raise ConnectionAbortedError("a client that speaks TLS")
+    if connection.recv(1, socket.MSG_PEEK) in (b"", _TLS_HANDSHAKE):
+        raise ConnectionAbortedError("no HTTP")
     with connection.makefile("rb") as stream:
         method, target, _ = stream.readline().decode("latin-1").split(" ")
         headers = {name.lower(): value for name, value in http.client.parse_headers(stream).items()}

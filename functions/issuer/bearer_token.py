@@ -1,0 +1,151 @@
+"""Proves an OIDC bearer token: a JWT, signed by a key of an issuer that the access policy names.
+
+A token is judged in this order, cheapest first, and nothing in it is believed before its signature
+is: size, form, issuer, the issuer's algorithms, key, signature, claims. Headers that would name a
+key (``jku``, ``x5u``, ``jwk``) are not looked at. PyJWT verifies the signature (JWS); the claims
+are checked here, where a number must be a number and each refusal has a code of its own.
+Sources: RFC 6750, RFC 7515, RFC 7519, RFC 8725.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jwt import PyJWS
+from jwt.exceptions import InvalidSignatureError, PyJWTError
+
+from issuer.access_policy import OidcIdentity
+from issuer.problems import Problem
+from issuer.signing_keys import KeysUnavailableError, SigningKeys, UnknownKeyError
+
+MAX_BYTES: Final = 8 * 1024
+LEEWAY_SECONDS: Final = 60
+REQUIRED_CLAIMS: Final = ("iss", "aud", "exp", "iat", "sub")
+
+Claims = dict[str, Any]
+
+_jws = PyJWS()
+
+
+def verify(
+    authorization: str | None,
+    issuers: Mapping[str, OidcIdentity],
+    keys: SigningKeys,
+    *,
+    now: float,
+) -> tuple[OidcIdentity, Claims]:
+    """The identity that a token belongs to, and its claims.
+
+    :param authorization: the header as it came.
+    :param issuers: the trusted ones, by their ``iss``.
+    :param now: Unix seconds.
+    :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
+    """
+    if authorization is None:
+        detail = "Send the header Authorization: Bearer <token of your identity provider>."
+        raise Problem("bearer_missing", detail)
+    token = _token(authorization)
+    header, issuer = _peek(token)
+    identity = issuers.get(issuer)
+    if identity is None:
+        detail = "The access policy does not name this token's issuer (iss)."
+        raise Problem("bearer_untrusted_issuer", detail)
+    claims = _verify_signature(token, header, identity, keys)
+    _check_claims(claims, identity, now)
+    return identity, claims
+
+
+def _token(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if len(token) > MAX_BYTES:
+        raise Problem("bearer_too_large", f"A bearer token has at most {MAX_BYTES} bytes.")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem("bearer_malformed", "The header must be: Authorization: Bearer <token>.")
+    return token
+
+
+def _peek(token: str) -> tuple[Mapping[str, Any], str]:
+    """The header and the issuer of a token that nothing is known of yet, to find its key."""
+    try:
+        first, second, _signature = token.split(".")
+        header = _json_object(urlsafe_b64decode(first + "=" * (-len(first) % 4)))
+        issuer = _json_object(urlsafe_b64decode(second + "=" * (-len(second) % 4))).get("iss")
+    except (ValueError, RecursionError):
+        detail = "A bearer token is a JWT: three base64url parts, JSON objects in two of them."
+        raise Problem("bearer_malformed", detail) from None
+    if not isinstance(issuer, str):
+        raise Problem("bearer_missing_claim", "The bearer token lacks the claim iss, a string.")
+    return header, issuer
+
+
+def _verify_signature(
+    token: str, header: Mapping[str, Any], identity: OidcIdentity, keys: SigningKeys
+) -> Claims:
+    algorithm, key_id = header.get("alg"), header.get("kid")
+    if algorithm not in identity.algorithms:
+        detail = f"Tokens of this issuer must be signed with {' or '.join(identity.algorithms)}."
+        raise Problem("bearer_algorithm_refused", detail)
+    if key_id is not None and not isinstance(key_id, str):
+        raise Problem("bearer_malformed", "The bearer token's kid is not a string.")
+    try:
+        key = keys.get(identity.jwks_uri, key_id, algorithm)
+        return _json_object(_jws.decode(token, key, algorithms=[algorithm]))
+    except UnknownKeyError as error:
+        detail = "The issuer has no key with this token's kid for its alg."
+        raise Problem("bearer_unknown_key", detail, reason=str(error)) from None
+    except KeysUnavailableError as error:
+        raise Problem(
+            "signing_keys_unavailable",
+            "The keys of the token's issuer cannot be fetched now; try again.",
+            retry_after_seconds=error.retry_after_seconds,
+            reason=str(error),
+        ) from None
+    except InvalidSignatureError:
+        detail = "The token was altered, or another key signed it."
+        raise Problem("bearer_bad_signature", detail) from None
+    except (PyJWTError, ValueError):
+        raise Problem("bearer_malformed", "The bearer token cannot be read.") from None
+
+
+def _check_claims(claims: Claims, identity: OidcIdentity, now: float) -> None:
+    for name in REQUIRED_CLAIMS:
+        if claims.get(name) in (None, ""):
+            raise Problem("bearer_missing_claim", f"The bearer token lacks the claim {name}.")
+    if claims["iss"] != identity.issuer or not isinstance(claims["sub"], str):
+        raise Problem("bearer_malformed", "The bearer token's iss and sub must be strings.")
+    if _time(claims, "exp") <= now - LEEWAY_SECONDS:
+        raise Problem("bearer_expired", "Get a new token of your identity provider.")
+    if max(_time(claims, "iat"), _time(claims, "nbf")) > now + LEEWAY_SECONDS:
+        raise Problem("bearer_not_yet_valid", "The token's nbf or iat lies in the future.")
+    audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+    if not all(isinstance(one, str) for one in audience):
+        raise Problem(
+            "bearer_malformed", "The bearer token's aud must be a string or some of them."
+        )
+    if not any(one in identity.audience for one in audience):
+        raise Problem("bearer_wrong_audience", "The access policy names another audience (aud).")
+
+
+def _time(claims: Claims, name: str) -> float:
+    """A claim that is a time, RFC 7519's NumericDate; 0 where it is absent."""
+    value = claims.get(name, 0)
+    if type(value) not in (int, float):
+        raise Problem("bearer_malformed", f"The bearer token's {name} is not a time in seconds.")
+    seconds: float = value
+    return seconds
+
+
+def _json_object(text: bytes) -> Claims:
+    """ValueError where the text is not a JSON object in UTF-8."""
+    values = json.loads(text.decode(), parse_constant=_refuse_constant)
+    if not isinstance(values, dict):
+        raise ValueError("not an object")
+    return values
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

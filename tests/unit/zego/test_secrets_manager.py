@@ -1,0 +1,408 @@
+"""zego.secrets_manager against servers on loopback: good, refusing, slow and broken ones."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from typing import Any
+
+import pytest
+
+from tests.support.clock import Clock
+from tests.unit.zego.botocore_signature import authorization
+from tests.unit.zego.scripted_server import (
+    SILENCE,
+    Reply,
+    ScriptedServer,
+    closed_port,
+    drip,
+    json_reply,
+    reply,
+    serving,
+)
+from zego import secrets_manager
+from zego.aws_credentials import AwsCredentials
+from zego.aws_signature import Credentials
+from zego.bounded_http import HttpError, Response
+from zego.secrets_manager import SecretsManager, SecretsManagerError, SecretValue
+
+REGION = "eu-central-1"
+SECRET_ID = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:zego-AbCdEf"
+KEY_ID, SECRET_KEY, SESSION_TOKEN = "ASIAEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "IQoJb3JpZ2luX2Vj"
+CREDENTIALS = AwsCredentials(
+    {
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_SESSION_TOKEN": SESSION_TOKEN,
+    }
+)
+
+TEXT = '{"app_id": 1234567890, "server_secret": "0123456789abcdef0123456789abcdef"}'
+VERSION_ID = "a1b2c3d4-5678-90ab-cdef-EXAMPLE11111"
+STORED = {
+    "ARN": SECRET_ID,
+    "Name": "zego",
+    "VersionId": VERSION_ID,
+    "SecretString": TEXT,
+    "VersionStages": ["AWSCURRENT"],
+    "CreatedDate": 1699990000.123,
+}
+GOOD = json_reply(STORED)
+
+# What one attempt may take here, and what a noisy machine may add to both.
+ATTEMPT_SECONDS = 0.2
+GRACE_SECONDS = 0.8
+
+
+def aws_error(code: str, status: int = 400, message: str = "") -> Reply:
+    return json_reply({"__type": code, "Message": message}, status)
+
+
+def read(server: ScriptedServer, pauses: list[float] | None = None) -> SecretValue:
+    manager = SecretsManager(
+        REGION,
+        CREDENTIALS,
+        endpoint=server.url,
+        attempt_seconds=ATTEMPT_SECONDS,
+        clock=Clock(),
+        sleep=([] if pauses is None else pauses).append,
+    )
+    return manager.get_secret_value(SECRET_ID, version_stage="AWSCURRENT")
+
+
+def refusal(*replies: Reply) -> tuple[SecretsManagerError, int]:
+    """Why there is no value, and how often the server was asked. The reason shows no credential."""
+    with serving(*replies) as server, pytest.raises(SecretsManagerError) as caught:
+        read(server)
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    for hidden in (SECRET_KEY, SESSION_TOKEN, "0123456789abcdef", "Signature="):
+        assert hidden not in shown
+    return caught.value, len(server.received)
+
+
+class TestSuccess:
+    def test_a_version_has_its_text_id_and_time(self) -> None:
+        with serving(GOOD) as server:
+            assert read(server) == SecretValue(TEXT, VERSION_ID, created_at=1699990000.123)
+
+    def test_one_request_asks_for_the_secret_and_the_stage(self) -> None:
+        with serving(GOOD) as server:
+            read(server)
+        [received] = server.received
+        assert (received.method, received.target) == ("POST", "/")
+        assert received.headers["x-amz-target"] == "secretsmanager.GetSecretValue"
+        assert json.loads(received.body) == {"SecretId": SECRET_ID, "VersionStage": "AWSCURRENT"}
+
+    def test_it_is_signed_as_botocore_would_have(self) -> None:
+        with serving(GOOD) as server:
+            read(server)
+        [received] = server.received
+        assert received.headers["authorization"] == authorization(
+            service="secretsmanager",
+            region=REGION,
+            url=server.url,
+            headers={
+                "Content-Type": received.headers["content-type"],
+                "X-Amz-Target": received.headers["x-amz-target"],
+            },
+            body=received.body,
+            credentials=Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN),
+            now=1_700_000_000.0,
+        )
+
+    def test_the_headers_that_are_signed_are_the_ones_that_are_sent(self) -> None:
+        with serving(GOOD) as server:
+            read(server)
+        headers = server.received[0].headers
+        assert headers["host"] == server.host
+        assert headers["x-amz-date"] == "20231114T221320Z"
+        assert headers["x-amz-security-token"] == SESSION_TOKEN
+
+    def test_a_value_does_not_show_its_text(self) -> None:
+        shown = repr(SecretValue(TEXT, VERSION_ID, 0.0))
+        assert VERSION_ID in shown
+        assert "server_secret" not in shown
+
+    @pytest.mark.parametrize(
+        ("region", "url"),
+        [
+            ("eu-central-1", "https://secretsmanager.eu-central-1.amazonaws.com/"),
+            ("us-gov-west-1", "https://secretsmanager.us-gov-west-1.amazonaws.com/"),
+            ("cn-north-1", "https://secretsmanager.cn-north-1.amazonaws.com.cn/"),
+        ],
+    )
+    def test_without_an_endpoint_the_regions_own_is_asked(
+        self, region: str, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+
+        def request(method: str, url: str, **_: Any) -> Response:
+            asked.append((method, url))
+            raise HttpError("no network in tests")
+
+        monkeypatch.setattr(secrets_manager, "request", request)
+        manager = SecretsManager(region, CREDENTIALS, sleep=lambda _: None)
+        with pytest.raises(SecretsManagerError):
+            manager.get_secret_value("zego", version_stage="AWSCURRENT")
+        assert asked == [("POST", url)] * 2
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "ResourceNotFoundException",
+            "AccessDeniedException",
+            "DecryptionFailure",
+            "InvalidParameterException",
+            "InvalidRequestException",
+            "UnrecognizedClientException",
+            "InvalidSignatureException",
+            "ExpiredTokenException",
+        ],
+    )
+    def test_a_refusal_is_told_by_aws_code_and_not_tried_again(self, code: str) -> None:
+        error, asked = refusal(aws_error(code))
+        assert (error.code, asked) == (code, 1)
+        assert str(error) == f"{code}: Secrets Manager refused, HTTP 400"
+
+    def test_the_namespace_before_a_code_is_dropped(self) -> None:
+        error, _ = refusal(aws_error("com.amazonaws.secretsmanager#ResourceNotFoundException"))
+        assert error.code == "ResourceNotFoundException"
+
+    def test_the_message_of_aws_is_not_repeated(self) -> None:
+        # It may quote the canonical request, with the session token in it.
+        error, _ = refusal(aws_error("InvalidSignatureException", message=SESSION_TOKEN))
+        assert SESSION_TOKEN not in str(error)
+
+    def test_no_redirect_is_followed(self) -> None:
+        with serving(GOOD) as elsewhere:
+            error, asked = refusal(reply(307, b"", {"Location": elsewhere.url}))
+            assert (error.code, asked, elsewhere.received) == ("Http307", 1, [])
+
+
+class TestTriedAgain:
+    @pytest.mark.parametrize(
+        "passing",
+        [
+            aws_error("ThrottlingException"),
+            aws_error("TooManyRequestsException", 429),
+            aws_error("com.amazonaws.secretsmanager#InternalServiceError", 500),
+            aws_error("InternalFailure", 500),
+            aws_error("ServiceUnavailable", 503),
+            reply(500),
+            reply(502, b"<html>bad gateway</html>"),
+            reply(503, b"[]"),
+            Reply(b"not HTTP"),
+            Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"{"),
+            SILENCE,
+        ],
+        ids=[
+            "throttled",
+            "too-many",
+            "internal-error",
+            "internal-failure",
+            "unavailable",
+            "500",
+            "502",
+            "503",
+            "not-http",
+            "cut-short",
+            "silence",
+        ],
+    )
+    def test_a_passing_trouble_is_tried_once_more(self, passing: Reply) -> None:
+        with serving(passing, GOOD) as server:
+            assert read(server).version_id == VERSION_ID
+        assert len(server.received) == 2
+
+    def test_there_is_a_short_pause_between(self) -> None:
+        pauses: list[float] = []
+        with serving(aws_error("ThrottlingException"), GOOD) as server:
+            read(server, pauses)
+        assert pauses == [0.1]
+
+    def test_a_success_needs_no_pause(self) -> None:
+        pauses: list[float] = []
+        with serving(GOOD) as server:
+            read(server, pauses)
+        assert pauses == []
+
+    @pytest.mark.parametrize(
+        ("lasting", "code"),
+        [
+            (aws_error("ThrottlingException"), "ThrottlingException"),
+            (aws_error("InternalServiceError", 500), "InternalServiceError"),
+            (reply(500), "Http500"),
+            (reply(503, b"<html></html>"), "Http503"),
+            (Reply(b"not HTTP"), "Unreachable"),
+            (SILENCE, "Unreachable"),
+        ],
+        ids=["throttled", "internal-error", "500", "503", "not-http", "silence"],
+    )
+    def test_after_the_second_time_it_is_given_up(self, lasting: Reply, code: str) -> None:
+        error, asked = refusal(lasting)
+        assert (error.code, asked) == (code, 2)
+
+    def test_the_second_answer_decides(self) -> None:
+        error, asked = refusal(aws_error("ThrottlingException"), aws_error("AccessDeniedException"))
+        assert (error.code, asked) == ("AccessDeniedException", 2)
+
+    def test_each_attempt_is_signed_with_its_own_time(self) -> None:
+        clock = Clock()
+        with serving(aws_error("ThrottlingException"), GOOD) as server:
+            manager = SecretsManager(
+                REGION, CREDENTIALS, endpoint=server.url, clock=clock, sleep=lambda _: clock.turn(2)
+            )
+            manager.get_secret_value("zego", version_stage="AWSCURRENT")
+        dates = [received.headers["x-amz-date"] for received in server.received]
+        assert dates == ["20231114T221320Z", "20231114T221322Z"]
+
+
+class TestNoValue:
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"SecretString": None, "SecretBinary": "AAEC"},
+            {"SecretString": 7},
+            {"SecretString": {"app_id": 1}},
+            {"VersionId": None},
+            {"CreatedDate": None},
+            {"CreatedDate": "yesterday"},
+        ],
+        ids=["null", "number", "object", "no-version", "no-date", "date"],
+    )
+    def test_a_version_without_text_is_told_apart(self, changes: dict[str, object]) -> None:
+        error, asked = refusal(json_reply(STORED | changes))
+        assert (str(error), asked) == ("NoText: the version has no text value", 1)
+
+    @pytest.mark.parametrize("lacking", ["SecretString", "VersionId", "CreatedDate"])
+    def test_an_answer_that_lacks_a_part_has_no_value(self, lacking: str) -> None:
+        error, _ = refusal(json_reply({k: v for k, v in STORED.items() if k != lacking}))
+        assert error.code == "NoText"
+
+    def test_a_binary_secret_has_no_text(self) -> None:
+        binary = {k: v for k, v in STORED.items() if k != "SecretString"} | {"SecretBinary": "AAEC"}
+        error, _ = refusal(json_reply(binary))
+        assert str(error) == "NoText: the version has no text value"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"<html>TEXT</html>",
+            b"\xff\xfe",
+            b"null",
+            b"7",
+            b'"text"',
+            b"[]",
+            b"[" * 100_000,
+            json.dumps(STORED | {"CreatedDate": 10**400}).encode(),
+        ],
+        ids=["empty", "html", "utf16", "null", "number", "text", "array", "nested", "late-date"],
+    )
+    @pytest.mark.parametrize("status", [200, 400])
+    def test_garbage_is_refused_whatever_its_status(self, body: bytes, status: int) -> None:
+        refusal(reply(status, body))
+
+    def test_a_refusal_without_a_code_is_told_by_its_status(self) -> None:
+        error, asked = refusal(reply(403, b"<html></html>"))
+        assert (str(error), asked) == ("Http403: Secrets Manager's answer cannot be read", 1)
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        "slow",
+        [
+            SILENCE,
+            Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", drip(b"{" * 200)),
+            Reply(b"HTTP/1.1 200 OK\r\nX-Slow: ", drip(b"y" * 200)),
+        ],
+        ids=["silence", "drips-body", "drips-header"],
+    )
+    def test_two_attempts_at_a_slow_server_take_two_bounds(self, slow: Reply) -> None:
+        with serving(slow) as server:
+            started = time.monotonic()
+            with pytest.raises(SecretsManagerError) as caught:
+                read(server)
+            took = time.monotonic() - started
+        assert str(caught.value) == "Unreachable: 127.0.0.1 did not answer in 0.2 s"
+        assert took < 2 * ATTEMPT_SECONDS + GRACE_SECONDS
+
+    def test_the_largest_secret_is_taken(self) -> None:
+        text = '"' * 65_536  # doubled by its JSON
+        with serving(json_reply(STORED | {"SecretString": text})) as server:
+            assert read(server).text == text
+
+    def test_a_larger_answer_is_refused(self) -> None:
+        error, _ = refusal(json_reply(STORED | {"SecretString": "x" * 200_000}))
+        assert str(error) == "Unreachable: the answer is larger than 200000 bytes"
+
+    def test_a_port_on_which_nobody_listens(self) -> None:
+        manager = SecretsManager(
+            REGION,
+            CREDENTIALS,
+            endpoint=f"http://127.0.0.1:{closed_port()}/",
+            sleep=lambda _: None,
+        )
+        with pytest.raises(SecretsManagerError) as caught:
+            manager.get_secret_value("zego", version_stage="AWSCURRENT")
+        assert str(caught.value) == (
+            "Unreachable: 127.0.0.1 cannot be reached: ConnectionRefusedError"
+        )
+
+
+class TestCredentials:
+    def test_without_any_nothing_is_asked(self) -> None:
+        with serving(GOOD) as server:
+            manager = SecretsManager(REGION, AwsCredentials({}), endpoint=server.url)
+            with pytest.raises(SecretsManagerError) as caught:
+                manager.get_secret_value("zego", version_stage="AWSCURRENT")
+        assert caught.value.code == "CredentialsUnavailable"
+        assert "AWS_ACCESS_KEY_ID" in str(caught.value)
+        assert server.received == []
+
+    def test_a_session_token_that_cannot_be_sent_is_refused_without_being_shown(self) -> None:
+        environment = {
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_SESSION_TOKEN": f"{SESSION_TOKEN}\n",
+        }
+        with serving(GOOD) as server:
+            manager = SecretsManager(
+                REGION, AwsCredentials(environment), endpoint=server.url, sleep=lambda _: None
+            )
+            with pytest.raises(SecretsManagerError) as caught:
+                manager.get_secret_value("zego", version_stage="AWSCURRENT")
+        assert SESSION_TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+class TestEndpoints:
+    @pytest.mark.parametrize(
+        "endpoint",
+        [
+            "https://vpce-0123.secretsmanager.eu-central-1.vpce.amazonaws.com",
+            "http://127.0.0.1:5000",
+            "http://localhost:5000/",
+            "http://[::1]:5000/",
+        ],
+    )
+    def test_https_or_this_machine_may_be_asked(self, endpoint: str) -> None:
+        SecretsManager(REGION, CREDENTIALS, endpoint=endpoint)
+
+    @pytest.mark.parametrize(
+        "endpoint",
+        [
+            "http://secretsmanager.eu-central-1.amazonaws.com/",
+            "http://169.254.169.254/",
+            "http://0.0.0.0:5000/",
+            "ftp://127.0.0.1/",
+            "127.0.0.1:5000",
+            "http://127.0.0.1:99999/",
+            "https:///",
+        ],
+    )
+    def test_any_other_is_refused_at_once(self, endpoint: str) -> None:
+        with pytest.raises(ValueError, match=r"^the Secrets Manager endpoint: it is not "):
+            SecretsManager(REGION, CREDENTIALS, endpoint=endpoint)
