@@ -6,6 +6,7 @@ secret, mint, answer; the audit event is written once, at the end.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import traceback
@@ -232,3 +233,6 @@ def _prefetch() -> None:
 
 
 snapshot_restore_py.register_after_restore(_prefetch)
+
+# What is loaded by now stays for good: the collector need not look at it again, warm or cold.
+gc.freeze()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from zego import strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def answer(
             "cache-control": "no-store",
             **(headers or {}),
         },
-        "body": json.dumps(document, separators=(",", ":")),
+        "body": strict_json.dumps(document),
     }
 
 

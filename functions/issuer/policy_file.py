@@ -27,8 +27,13 @@ _ROLE: Final = re.compile(
     r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)", re.ASCII
 )
 _EVERY: Final = (patterns.parse("*"),)
+_OIDC_KEYS: Final = ("issuer", "audience", "jwks_uri", "algorithms", "user_ids")
+_ROLE_KEYS: Final = ("role", "read_status")
 _MATCHING_KEYS: Final = ("name", "callers", "claims", "users", "rooms", "identity_tokens", "deny")
 _BOUNDING_KEYS: Final = ("privileges", "stream_ids", "max_lifetime_seconds")
+#: Every key of an identity and of a rule.
+IDENTITY_KEYS: Final = (*_OIDC_KEYS, *_ROLE_KEYS)
+RULE_KEYS: Final = (*_MATCHING_KEYS, *_BOUNDING_KEYS)
 
 
 class PolicyError(ValueError):
@@ -122,7 +127,7 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
 
 
 def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIdentity:
-    table.only("issuer", "audience", "jwks_uri", "algorithms", "user_ids")
+    table.only(*_OIDC_KEYS)
     algorithms = table.strings("algorithms", ("RS256",))
     for algorithm in algorithms:
         if algorithm not in ALGORITHMS:
@@ -143,7 +148,7 @@ def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIden
 
 
 def _role_identity(name: str, table: Table) -> RoleIdentity:
-    table.only("role", "read_status")
+    table.only(*_ROLE_KEYS)
     match = _ROLE.fullmatch(table.text("role"))
     if match is None:
         raise TableError(

@@ -17,7 +17,6 @@ an answer are bounded.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from typing import Any, Final
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from zego import strict_json
 from zego.bounded_http import HttpError, Response, request
 
 MAX_JWKS_BYTES: Final = 256 * 1024
@@ -150,8 +150,8 @@ def _read(answer: Response) -> list[Jwk]:
     if answer.status != 200:
         raise HttpError(f"the JWKS endpoint answered with status {answer.status}")
     try:
-        keys = json.loads(answer.body)["keys"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        keys = strict_json.loads_object(answer.body)["keys"]
+    except (ValueError, KeyError):
         keys = None
     if not isinstance(keys, list):
         raise HttpError("the JWKS endpoint's answer is no JWKS")

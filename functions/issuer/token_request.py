@@ -5,14 +5,13 @@ Wrong shapes are 400, well-formed values out of bounds 422; each names the field
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from issuer.problems import Problem
-from zego import identifiers
+from zego import identifiers, strict_json
 from zego.identifiers import IdentifierError
 from zego.token04 import MAX_LIFETIME_SECONDS
 
@@ -126,16 +125,12 @@ def _object(body: bytes, max_bytes: int) -> dict[str, object]:
     if not body.strip():
         return {}
     try:
-        values = json.loads(body.decode(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        values = strict_json.loads(body)
+    except ValueError:
         raise Problem("invalid_json", "Send a JSON object in UTF-8.") from None
     if not isinstance(values, dict):
         raise Problem("body_not_object", f"Send a JSON object, not {_named(values)}.")
     return values
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:

@@ -330,17 +330,17 @@ def test_an_audience_that_is_a_list_holds_ours(audience: list[str]) -> None:
     ("audience", "code"),
     [
         (["other"], "bearer_wrong_audience"),
-        ([[AUDIENCE]], "bearer_wrong_audience"),
-        ([AUDIENCE, None], "bearer_wrong_audience"),
-        ([AUDIENCE, {}], "bearer_wrong_audience"),
-        ({AUDIENCE: True}, "bearer_wrong_audience"),
-        (True, "bearer_wrong_audience"),
+        ([[AUDIENCE]], "bearer_malformed"),
+        ([AUDIENCE, None], "bearer_malformed"),
+        ([AUDIENCE, {}], "bearer_malformed"),
+        ({AUDIENCE: True}, "bearer_malformed"),
+        (True, "bearer_malformed"),
         (f"{AUDIENCE} other", "bearer_wrong_audience"),
         (f"other,{AUDIENCE}", "bearer_wrong_audience"),
         (AUDIENCE[:-1], "bearer_wrong_audience"),
         ("*", "bearer_wrong_audience"),
         ([], "bearer_wrong_audience"),
-        ("", "bearer_wrong_audience"),
+        ("", "bearer_missing_claim"),
         (None, "bearer_missing_claim"),
     ],
     ids=str,
@@ -349,8 +349,8 @@ def test_an_audience_without_ours_is_refused(audience: object, code: str) -> Non
     assert refused(IDP.sign(claims(aud=audience))) == code
 
 
-HUGE = ["9" * 18, "9" * 30, "9" * 400, "9" * 4000, "1e300", "1e400"]
-LONG = [f"{number[:3]}..{len(number)}" for number in HUGE]
+HUGE = ["9" * 18, "9" * 30, "9" * 400, "9" * 4000, "1e300"]
+HUGE_IDS = [f"{number[:3]}, {len(number)} characters" for number in HUGE]
 
 
 class TestTimes:
@@ -367,6 +367,11 @@ class TestTimes:
         assert refused(self.signed(claim, number)) == "bearer_malformed"
 
     @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+    @pytest.mark.parametrize("number", ["1e400", "-1e400"])
+    def test_a_number_that_is_read_as_infinity_is_malformed(self, claim: str, number: str) -> None:
+        assert refused(self.signed(claim, number)) == "bearer_malformed"
+
+    @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
     @pytest.mark.parametrize("value", ["now", "1e11", "99999999999", "0", " 1_700_000_000 "])
     def test_a_time_in_a_string_is_malformed(self, claim: str, value: str) -> None:
         assert refused(IDP.sign(claims(**{claim: value}))) == "bearer_malformed"
@@ -376,25 +381,22 @@ class TestTimes:
     def test_a_time_of_another_type_is_malformed(self, claim: str, value: object) -> None:
         assert refused(IDP.sign(claims(**{claim: value}))) == "bearer_malformed"
 
-    @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
-    @pytest.mark.parametrize("sign", ["", "-"], ids=["ahead", "ago"])
-    @pytest.mark.parametrize("number", HUGE, ids=LONG)
-    def test_a_number_that_no_clock_shows_is_malformed(
-        self, claim: str, sign: str, number: str
-    ) -> None:
-        assert refused(self.signed(claim, f"{sign}{number}")) == "bearer_malformed"
-
-    @pytest.mark.parametrize("number", ["99999999999999", "9.5e12"])
-    def test_an_expiry_in_a_far_year_is_the_issuers_to_give(self, number: str) -> None:
+    @pytest.mark.parametrize("number", HUGE, ids=HUGE_IDS)
+    def test_an_expiry_far_ahead_is_the_issuers_to_give(self, number: str) -> None:
         assert attempt(self.signed("exp", number)).user_id == "alice"
 
-    @pytest.mark.parametrize("number", ["0", "-1", "0.5", "-0.0", "-99999999999999"])
+    @pytest.mark.parametrize("claim", ["iat", "nbf"])
+    @pytest.mark.parametrize("number", HUGE, ids=HUGE_IDS)
+    def test_a_beginning_far_ahead_is_not_yet(self, claim: str, number: str) -> None:
+        assert refused(self.signed(claim, number)) == "bearer_not_yet_valid"
+
+    @pytest.mark.parametrize("number", ["0", "-1", "0.5", "-0.0"])
     def test_an_expiry_long_ago_has_expired(self, number: str) -> None:
         assert refused(self.signed("exp", number)) == "bearer_expired"
 
-    @pytest.mark.parametrize("claim", ["iat", "nbf"])
-    def test_a_beginning_in_a_far_year_is_not_yet(self, claim: str) -> None:
-        assert refused(self.signed(claim, "99999999999999")) == "bearer_not_yet_valid"
+    @pytest.mark.parametrize("number", HUGE, ids=HUGE_IDS)
+    def test_an_expiry_before_all_time_has_expired(self, number: str) -> None:
+        assert refused(self.signed("exp", f"-{number}")) == "bearer_expired"
 
 
 class TestSubjects:

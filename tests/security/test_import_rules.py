@@ -21,7 +21,14 @@ ROOTS = {
     "clients": set[str](),
 }
 #: Knowledge without I/O, a clock or chance of its own.
-PURE = ("token04", "identifiers", "server_secret", "error_codes", "diagnosis")
+PURE = (
+    "token04",
+    "identifiers",
+    "server_secret",
+    "strict_json",
+    "error_codes",
+    "diagnosis",
+)
 PURE_MAY_IMPORT = {
     "__future__",
     "base64",
@@ -57,7 +64,10 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} imports relatively: name the package"
-            yield node.module or ""
+            if node.module == "zego":
+                yield from (f"zego.{alias.name}" for alias in node.names)
+            else:
+                yield node.module or ""
 
 
 def top_level(path: Path) -> set[str]:

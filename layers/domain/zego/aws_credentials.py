@@ -6,12 +6,12 @@ Source: "SDK container credential provider" in the AWS SDKs and Tools reference 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from zego import strict_json
 from zego.aws_signature import Credentials
 from zego.bounded_http import HttpError, request
 
@@ -45,13 +45,17 @@ class AwsCredentials:
         if access_key_id and secret_access_key:
             token = environment.get("AWS_SESSION_TOKEN") or None
             return Credentials(access_key_id, secret_access_key, token)
-        if self._fetched is None or self._expires_soon(self._fetched):
-            self._fetched = self._fetch()
+        if self._fetched is None or self._expires_within(_REFRESH_SECONDS, self._fetched):
+            try:
+                self._fetched = self._fetch()
+            except CredentialsError:
+                if self._fetched is None or self._expires_within(0, self._fetched):
+                    raise
         return self._fetched
 
-    def _expires_soon(self, credentials: Credentials) -> bool:
+    def _expires_within(self, seconds: float, credentials: Credentials) -> bool:
         expires_at = credentials.expires_at
-        return expires_at is not None and expires_at - self._clock() < _REFRESH_SECONDS
+        return expires_at is not None and expires_at - self._clock() < seconds
 
     def _fetch(self) -> Credentials:
         url = self._environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
@@ -74,15 +78,21 @@ class AwsCredentials:
         if answer.status != 200:
             raise CredentialsError(f"the container credentials endpoint answered {answer.status}")
         try:
-            values = json.loads(answer.body)
+            values = strict_json.loads_object(answer.body)
             expiration = values.get("Expiration")
             return Credentials(
-                values["AccessKeyId"],
-                values["SecretAccessKey"],
-                values.get("Token"),
+                _text(values["AccessKeyId"]),
+                _text(values["SecretAccessKey"]),
+                _text(values["Token"]) if values.get("Token") else None,
                 datetime.fromisoformat(expiration).timestamp() if expiration else None,
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError):
             raise CredentialsError(
                 "the container credentials endpoint's answer cannot be read"
             ) from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("not a text")
+    return value

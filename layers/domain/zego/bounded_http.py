@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import http.client
+import io
 import ipaddress
 import re
 import socket
@@ -15,7 +16,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
@@ -47,7 +48,7 @@ def request(
 ) -> Response:
     """Send one request and read the whole answer. Redirects are answers: none is followed.
 
-    :param timeout_seconds: for everything together, however slowly the other side drips.
+    :param timeout_seconds: for the whole answer, however slowly it drips; as much for a connection.
     :param max_bytes: the largest body taken.
     :raises HttpError: unreachable, TLS refused, too slow, too large, or not HTTP.
     """
@@ -61,16 +62,20 @@ def request(
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(method, target, body, dict(headers or {}))
-        wire = connection.sock
-        _bound(wire, deadline)
-        answer = connection.getresponse()
-        content = _read(answer, wire, deadline, max_bytes)
-        names = {name.lower(): value for name, value in answer.getheaders()}
-        return Response(answer.status, names, content)
+        with _answer(method, connection.sock, deadline) as answer:
+            content = answer.read(max_bytes + 1)
+            if len(content) > max_bytes:
+                raise HttpError(f"the answer is larger than {max_bytes} bytes")
+            if answer.length:
+                raise HttpError("the answer was cut short")
+            names = {name.lower(): value for name, value in answer.getheaders()}
+            return Response(answer.status, names, content)
     except TimeoutError:
         raise HttpError(f"{parts.hostname} did not answer in {timeout_seconds:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise HttpError(f"{parts.hostname} cannot be reached: {type(error).__name__}") from None
+    except ValueError:  # its text would show the header
+        raise HttpError("a header cannot be sent as it is") from None
     finally:
         connection.close()
 
@@ -108,9 +113,9 @@ def _connection(parts: SplitResult, timeout_seconds: float) -> http.client.HTTPC
     host = parts.hostname or ""
     if parts.scheme == "https":
         return http.client.HTTPSConnection(
-            host, parts.port, timeout=timeout_seconds, context=_tls()
+            host, parts.port or 443, timeout=timeout_seconds, context=_tls()
         )
-    return http.client.HTTPConnection(host, parts.port, timeout=timeout_seconds)
+    return http.client.HTTPConnection(host, parts.port or 80, timeout=timeout_seconds)
 
 
 @functools.cache
@@ -119,23 +124,36 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _read(
-    answer: http.client.HTTPResponse, wire: socket.socket, deadline: float, max_bytes: int
-) -> bytes:
-    content = bytearray()
-    while True:
-        _bound(wire, deadline)
-        chunk = answer.read1(65536)
-        if not chunk:
-            return bytes(content)
-        content += chunk
-        if len(content) > max_bytes:
-            raise HttpError(f"the answer is larger than {max_bytes} bytes")
+def _answer(method: str, wire: socket.socket, deadline: float) -> http.client.HTTPResponse:
+    """The answer, its head read, that comes over a wire which runs dry at the deadline."""
+    answer = http.client.HTTPResponse(
+        _Wire(wire, deadline),  # type: ignore[arg-type]  # all that it asks of a socket
+        method=method,
+    )
+    try:
+        answer.begin()
+    except BaseException:
+        answer.close()
+        raise
+    return answer
 
 
-def _bound(wire: socket.socket, deadline: float) -> None:
-    """Let the next read wait no longer than what is left of the time."""
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError
-    wire.settimeout(remaining)
+class _Wire(io.RawIOBase):
+    """What a socket receives until a deadline, however slowly it drips."""
+
+    def __init__(self, wire: socket.socket, deadline: float) -> None:
+        self._wire = wire
+        self._deadline = deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        self._wire.settimeout(remaining)
+        return self._wire.recv_into(buffer)

@@ -5,33 +5,33 @@ Source: the Secrets Manager API reference.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from zego import strict_json
 from zego.aws_credentials import AwsCredentials, CredentialsError
 from zego.aws_signature import signed_headers
 from zego.bounded_http import HttpError, Response, check_url, request
 
 #: A secret has at most 64 KiB; JSON may double it.
 _MAX_BYTES: Final = 200_000
-_PASSING: Final = frozenset(
-    {"ThrottlingException", "TooManyRequestsException", "InternalServiceError", "Unreachable"}
-)
+_THROTTLED: Final = frozenset({"ThrottlingException", "TooManyRequestsException"})
 
 
 class SecretsManagerError(Exception):
     """Secrets Manager gave no value. Safe to log.
 
     :ivar code: AWS' error code, or ``Unreachable`` where no answer came.
+    :ivar passing: whether another attempt may be answered.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, passing: bool = False) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,11 @@ class SecretsManager:
         :param version_stage: a label such as ``AWSCURRENT``.
         :raises SecretsManagerError: refused, unreachable, too slow, or without a text value.
         """
-        body = json.dumps({"SecretId": secret_id, "VersionStage": version_stage}).encode()
+        body = strict_json.dumps({"SecretId": secret_id, "VersionStage": version_stage}).encode()
         try:
             return self._attempt(body)
         except SecretsManagerError as error:
-            if not _is_passing(error):
+            if not error.passing:
                 raise
         self._sleep(0.1)
         return self._attempt(body)
@@ -112,31 +112,34 @@ class SecretsManager:
         except CredentialsError as error:
             raise SecretsManagerError("CredentialsUnavailable", str(error)) from None
         except HttpError as error:
-            raise SecretsManagerError("Unreachable", str(error)) from None
+            raise SecretsManagerError("Unreachable", str(error), passing=True) from None
         return _value(answer)
 
 
 def _value(answer: Response) -> SecretValue:
+    if answer.status != 200:
+        raise _refusal(answer)
     try:
-        values = json.loads(answer.body)
-        if answer.status != 200:
-            code = str(values["__type"]).rpartition("#")[2]
-            raise SecretsManagerError(code, f"Secrets Manager refused, HTTP {answer.status}")
+        values = strict_json.loads_object(answer.body)
         text, version_id = values["SecretString"], values["VersionId"]
         created_at = float(values["CreatedDate"])
-    except (ValueError, KeyError, TypeError):
-        if answer.status == 200:
-            raise SecretsManagerError("NoText", "the version has no text value") from None
-        code = f"Http{answer.status}"
-        raise SecretsManagerError(code, "Secrets Manager's answer cannot be read") from None
+    except KeyError:
+        raise SecretsManagerError("NoText", "the version has no text value") from None
+    except (ValueError, TypeError, OverflowError):
+        raise SecretsManagerError("Unreadable", "the answer cannot be read") from None
     if not isinstance(text, str) or not isinstance(version_id, str):
         raise SecretsManagerError("NoText", "the version has no text value")
     return SecretValue(text, version_id, created_at)
 
 
-def _is_passing(error: SecretsManagerError) -> bool:
-    """Whether another attempt may be answered: throttled, a server's fault, or no answer."""
-    return error.code in _PASSING or error.code.startswith("Http5")
+def _refusal(answer: Response) -> SecretsManagerError:
+    try:
+        code = str(strict_json.loads_object(answer.body)["__type"]).rpartition("#")[2]
+    except (ValueError, KeyError):
+        code = f"Http{answer.status}"
+    passing = answer.status >= 500 or answer.status == 429 or code in _THROTTLED
+    message = f"Secrets Manager refused, HTTP {answer.status}"
+    return SecretsManagerError(code, message, passing=passing)
 
 
 def _domain(region: str) -> str:

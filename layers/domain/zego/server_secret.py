@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
+from zego import strict_json
 from zego.token04 import MAX_APP_ID
 
 LENGTH: Final = 32
@@ -31,6 +32,7 @@ class PlaceholderError(ServerSecretError):
     """Nobody has stored the real value yet."""
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ServerSecret:
     """An AppID and the ServerSecret that ZEGO gave for it.
 
@@ -41,14 +43,15 @@ class ServerSecret:
     :raises ServerSecretError: not the shape of an AppID and a ServerSecret.
     """
 
-    __slots__ = ("app_id", "fingerprint", "value")
+    app_id: int
+    value: str
+    fingerprint: str = field(init=False)
 
-    def __init__(self, app_id: int, value: str) -> None:
-        _check(app_id, value)
-        self.app_id = app_id
-        self.value = value
-        message = f"zego-server-secret:{app_id}".encode()
-        self.fingerprint = hmac.new(value.encode(), message, hashlib.sha256).hexdigest()[:12]
+    def __post_init__(self) -> None:
+        _check(self.app_id, self.value)
+        message = f"zego-server-secret:{self.app_id}".encode()
+        digest = hmac.new(self.value.encode(), message, hashlib.sha256).hexdigest()
+        object.__setattr__(self, "fingerprint", digest[:12])
 
     @property
     def looks_unusual(self) -> bool:
@@ -78,8 +81,8 @@ def parse(text: str) -> ServerSecret:
     :raises ServerSecretError: it is not JSON, lacks a key, or a key has the wrong shape.
     """
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
+        values = strict_json.loads(text)
+    except ValueError:
         raise ServerSecretError(f"the secret is not JSON; {_EXPECTED}") from None
     if not isinstance(values, dict):
         raise ServerSecretError(f"the secret is JSON, but not an object; {_EXPECTED}")
@@ -108,6 +111,6 @@ def _check(app_id: object, value: object) -> None:
     if not value.isascii() or not value.isprintable():
         raise ServerSecretError("server_secret holds a character that is not printable ASCII")
     if isinstance(app_id, bool) or not isinstance(app_id, int):
-        raise ServerSecretError(f"app_id must be a number, not {type(app_id).__name__}")
+        raise ServerSecretError(f"app_id must be a whole number, not {type(app_id).__name__}")
     if not 1 <= app_id <= MAX_APP_ID:
         raise ServerSecretError(f"app_id must be 1 to {MAX_APP_ID}")

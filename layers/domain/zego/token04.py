@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from zego import strict_json
+
 Cipher = Literal["gcm", "cbc"]
 
 PREFIX: Final = "04"
@@ -153,10 +155,8 @@ def mint(
     :raises SecretError: the secret is not 32 bytes long.
     """
     if not 1 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
-        raise ClaimsError(
-            f"lifetime_seconds is {lifetime_seconds}; it must be 1 to {MAX_LIFETIME_SECONDS}"
-        )
-    random = os.urandom(4 + _IV_LENGTH[cipher])
+        raise ClaimsError(f"lifetime_seconds must be 1 to {MAX_LIFETIME_SECONDS}")
+    random = os.urandom(4 + _iv_length(cipher))
     nonce = int.from_bytes(random[:4], "big") & _NONCE_MASK
     expires_at = issued_at + lifetime_seconds
     claims = Claims(app_id, user_id, nonce, issued_at, expires_at, payload)
@@ -173,12 +173,11 @@ def encode(
     :raises ClaimsError: a claim is outside its bounds, or all of them are too long for a token.
     :raises SecretError: the secret is not 32 bytes long.
     """
-    if cipher not in _IV_LENGTH:
-        raise Token04Error(f"cipher is {cipher!r}; it must be 'gcm' or 'cbc'")
+    iv_length = _iv_length(cipher)
     if iv is None:
-        iv = os.urandom(_IV_LENGTH[cipher])
-    elif len(iv) != _IV_LENGTH[cipher]:
-        raise Token04Error(f"the IV has {len(iv)} bytes; {cipher} takes {_IV_LENGTH[cipher]}")
+        iv = os.urandom(iv_length)
+    elif len(iv) != iv_length:
+        raise Token04Error(f"the IV has {len(iv)} bytes; {cipher} takes {iv_length}")
     key = _key(server_secret, lengths=(32,))
     return seal(_plaintext(claims), claims.expires_at, key, cipher=cipher, iv=iv)
 
@@ -196,7 +195,7 @@ def decode(token: str, server_secret: str) -> Decoded:
     envelope = parse(token)
     key = _key(server_secret, lengths=(32, 24, 16))
     open_sealed = _open_gcm if envelope.cipher == "gcm" else _open_cbc
-    claims = _claims(open_sealed(envelope, key))
+    claims = _claims(open_sealed(envelope, key), envelope.cipher)
     decoded = Decoded(claims, envelope.cipher, envelope.expires_at)
     if claims.expires_at != envelope.expires_at:
         raise ExpiryMismatchError(
@@ -308,18 +307,20 @@ def _plaintext(claims: Claims) -> bytes:
         raise ClaimsError("user_id or payload holds half of a surrogate pair") from None
 
 
-def _claims(plaintext: bytes) -> Claims:
+def _claims(plaintext: bytes, cipher: Cipher) -> Claims:
     try:
-        values = json.loads(plaintext.decode())
-    except (ValueError, RecursionError):
-        raise SealError(_NOT_OPENED) from None
+        values = strict_json.loads(plaintext)
+    except ValueError:
+        if cipher == "cbc":  # it has no tag that would have told
+            raise SealError(_NOT_OPENED) from None
+        raise ClaimsError("the sealed claims are not JSON") from None
     if not isinstance(values, dict):
         raise ClaimsError("the sealed claims are JSON, but not an object")
     missing = [name for name in _JSON_NAMES if name not in values]
     if missing:
         raise ClaimsError(f"the sealed claims lack {', '.join(missing)}")
     claims = Claims(*(values[name] for name in _JSON_NAMES))
-    _check(claims)
+    _plaintext(claims)  # refuses what encode would refuse
     return claims
 
 
@@ -362,6 +363,12 @@ _JSON_TYPES: Final[dict[type, str]] = {
     dict: "an object",
     list: "an array",
 }
+
+
+def _iv_length(cipher: Cipher) -> int:
+    if cipher not in _IV_LENGTH:
+        raise Token04Error(f"cipher is {cipher!r}; it must be 'gcm' or 'cbc'")
+    return _IV_LENGTH[cipher]
 
 
 def _key(server_secret: str, *, lengths: tuple[int, ...]) -> bytes:

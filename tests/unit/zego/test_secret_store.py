@@ -52,6 +52,7 @@ class Scene:
     Its TTL is 60 s, it may serve stale for 900 s, and it asks again 5 s after a failure.
     """
 
+    ttl_seconds: float = 60.0
     jitter: float = 0.0
     wall: Clock = field(default_factory=Clock)
     monotonic: Clock = field(default_factory=lambda: Clock(50.0))
@@ -61,7 +62,7 @@ class Scene:
         self.secrets_manager = FakeSecretsManager((self.wall, self.monotonic), value("v1"))
         self.secret = CurrentSecret(
             self.secrets_manager,
-            ttl_seconds=60.0,
+            ttl_seconds=self.ttl_seconds,
             max_stale_seconds=900.0,
             retry_seconds=5.0,
             clock=self.wall,
@@ -224,6 +225,17 @@ class TestStale:
         warm.secrets_manager.has = value("v2")
         assert warm.after(5.0) == Reading(version("v2"), refreshed=True)
         assert warm.after(59.9) == Reading(version("v2"))
+
+    def test_a_success_leaves_no_wait_behind(self) -> None:
+        scene = Scene(ttl_seconds=1.0)
+        scene.secret.get()
+        scene.secrets_manager.has = DOWN
+        scene.after(1.0)
+        scene.secrets_manager.has = value("v2")
+        scene.wall.turn(5.0)
+        scene.secret.get()
+        scene.wall.turn(-5.0)  # by both clocks the failure is 0 seconds ago
+        assert scene.after(1.0).refreshed is True
 
     def test_it_serves_up_to_its_limit(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN

@@ -268,14 +268,17 @@ class TestNoValue:
             {"SecretString": 7},
             {"SecretString": {"app_id": 1}},
             {"VersionId": None},
-            {"CreatedDate": None},
-            {"CreatedDate": "yesterday"},
         ],
-        ids=["null", "number", "object", "no-version", "no-date", "date"],
+        ids=["null", "number", "object", "no-version"],
     )
     def test_a_version_without_text_is_told_apart(self, changes: dict[str, object]) -> None:
         error, asked = refusal(json_reply(STORED | changes))
         assert (str(error), asked) == ("NoText: the version has no text value", 1)
+
+    @pytest.mark.parametrize("date", [None, "yesterday"])
+    def test_a_version_without_a_date_cannot_be_read(self, date: object) -> None:
+        error, asked = refusal(json_reply(STORED | {"CreatedDate": date}))
+        assert (str(error), asked) == ("Unreadable: the answer cannot be read", 1)
 
     @pytest.mark.parametrize("lacking", ["SecretString", "VersionId", "CreatedDate"])
     def test_an_answer_that_lacks_a_part_has_no_value(self, lacking: str) -> None:
@@ -308,7 +311,7 @@ class TestNoValue:
 
     def test_a_refusal_without_a_code_is_told_by_its_status(self) -> None:
         error, asked = refusal(reply(403, b"<html></html>"))
-        assert (str(error), asked) == ("Http403: Secrets Manager's answer cannot be read", 1)
+        assert (str(error), asked) == ("Http403: Secrets Manager refused, HTTP 403", 1)
 
 
 class TestBounds:

@@ -85,6 +85,7 @@ class TestParse:
             (f'"{VALUE}"', "server_secret has quotes around it"),
             (f"'{VALUE}'", "server_secret has quotes around it"),
             (f"'{VALUE[:30]}'", "server_secret has quotes around it"),
+            (f"'{VALUE[:31]}", "server_secret has quotes around it"),
             (f'{VALUE[:31]}"', "server_secret has quotes around it"),
             (VALUE * 2, "server_secret has 64 hex digits: that is an AppSign"),
             ((VALUE * 2).upper(), "server_secret has 64 hex digits: that is an AppSign"),
@@ -92,7 +93,7 @@ class TestParse:
             (VALUE[:31], "server_secret has 31 characters; ZEGO's have 32"),
             (f"{VALUE}0", "server_secret has 33 characters; ZEGO's have 32"),
         ],
-        ids=range(17),
+        ids=range(18),
     )
     def test_a_malformed_secret_is_refused_with_what_to_mend(
         self, value: object, message: str

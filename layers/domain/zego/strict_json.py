@@ -1,0 +1,44 @@
+"""JSON as RFC 8259 has it, in UTF-8: ``NaN`` and ``Infinity``, which Python takes, are refused.
+
+Encoder and decoder are made once; ``json.loads`` and ``json.dumps`` with options make one a call.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse)
+_encoder = json.JSONEncoder(separators=(",", ":"))
+
+
+def loads(text: str | bytes) -> Any:
+    """Read JSON.
+
+    :raises ValueError: it is not JSON, or nested deeper than Python follows.
+    """
+    try:
+        return _decoder.decode(text.decode() if isinstance(text, bytes) else text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def loads_object(text: str | bytes) -> dict[str, Any]:
+    """Read a JSON object.
+
+    :raises ValueError: it is something else.
+    """
+    values = loads(text)
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object")
+    return values
+
+
+def dumps(value: object) -> str:
+    """Write JSON, in ASCII and without white space."""
+    return _encoder.encode(value)

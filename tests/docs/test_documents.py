@@ -1,0 +1,81 @@
+"""What the documents say is so: their tables, their links, their commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from issuer import policy_file, settings, telemetry
+from issuer.signing_keys import ALGORITHMS
+from tests.contract import openapi
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "events").glob("*.md")]
+)
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def shown(default: str | None) -> str:
+    if default is None:
+        return "required"
+    return f"`{default}`" if default else "none"
+
+
+def test_the_table_of_variables_is_the_codes() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \| (.+) \|$", read("docs/configuration.md"), re.MULTILINE
+    )
+    assert rows == [
+        (variable.name, variable.meaning, shown(variable.default))
+        for variable in settings.VARIABLES
+    ]
+
+
+def test_the_readme_lists_every_route() -> None:
+    listed = re.findall(r"^\| `((?:GET|POST) \S+)` \|", read("README.md"), re.MULTILINE)
+    assert sorted(listed) == sorted(openapi.load().routes)
+
+
+def test_the_policy_document_names_every_key_and_algorithm() -> None:
+    document = read("docs/access-policy.md")
+    keys = {*policy_file.IDENTITY_KEYS, *policy_file.RULE_KEYS}
+    assert keys <= set(re.findall(r"^\| `(\w+)` \|", document, re.MULTILINE))
+    assert ", ".join(ALGORITHMS) in document
+
+
+def test_the_operations_document_lists_the_metrics_that_are_written() -> None:
+    listed = re.findall(
+        r"^\| `(\w+)` \| (?:Count|Milliseconds) \|", read("docs/operations.md"), re.MULTILINE
+    )
+    written = re.findall(r'"((?:[A-Z][a-z]+){2,})"', read("functions/issuer/telemetry.py"))
+    counted = re.findall(r'count\("(\w+)"', read("functions/issuer/audit.py"))
+    assert set(listed) == {*written, *counted} - {telemetry.NAMESPACE}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_its_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_its_make_commands_are_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_files_it_names_are_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:functions|layers|tests|docs|local|tools|events)/[\w./-]+)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,0 +1,32 @@
+"""The issuer, but it asks for keys and for the secret again after a second or less.
+
+No setting allows that, and a test cannot wait as long as the issuer does. A test puts this folder
+on the function's path; everything but the times is the real thing.
+"""
+
+from __future__ import annotations
+
+from issuer import app
+from issuer.signing_keys import SigningKeys
+from issuer.token_issuer import TokenIssuer
+from zego.secret_store import CurrentSecret
+
+KEYS_FRESH_SECONDS = KEYS_COOL_DOWN_SECONDS = 1.2
+KEYS_MAX_STALE_SECONDS = 3.0
+
+app._keys = SigningKeys(
+    fresh_seconds=KEYS_FRESH_SECONDS,
+    max_stale_seconds=KEYS_MAX_STALE_SECONDS,
+    cool_down_seconds=KEYS_COOL_DOWN_SECONDS,
+)
+app._issuer = TokenIssuer(
+    app._policy,
+    CurrentSecret(
+        app._fetch_current,
+        ttl_seconds=app._settings.secret_ttl_seconds,
+        max_stale_seconds=app._settings.secret_max_stale_seconds,
+        retry_seconds=0.0,
+    ),
+    app._settings.cipher,
+)
+handler = app.handler
