@@ -55,8 +55,15 @@ def main() -> int:
     parser.add_argument(
         "--host", action="store_true", help="for this machine, in build/host/, to measure there"
     )
+    parser.add_argument(
+        "--find-interpreter", action="store_true", help="say which Python compiles, and stop"
+    )
+    options = parser.parse_args()
     try:
-        if parser.parse_args().host:
+        if options.find_interpreter:
+            print(find_interpreter())
+            return 0
+        if options.host:
             tree = host_tree()
         else:
             tree = lambda_tree()

@@ -32,8 +32,6 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from zego import strict_json
-
 Cipher = Literal["gcm", "cbc"]
 
 PREFIX: Final = "04"
@@ -309,8 +307,8 @@ def _plaintext(claims: Claims) -> bytes:
 
 def _claims(plaintext: bytes, cipher: Cipher) -> Claims:
     try:
-        values = strict_json.loads(plaintext)
-    except ValueError:
+        values = json.loads(plaintext.decode())
+    except (ValueError, RecursionError):
         if cipher == "cbc":  # it has no tag that would have told
             raise SealError(_NOT_OPENED) from None
         raise ClaimsError("the sealed claims are not JSON") from None
