@@ -99,12 +99,12 @@ def _warm(measured: Subjects) -> list[Row]:
         for _ in range(50):
             _issue(issuer, measured)
             empty.invoke(measured.event)
-        issued, nothing = [], []
+        issued: list[float] = []
+        nothing: list[float] = []
+        event = measured.event
         for _ in range(_WARM_BLOCKS):
-            for _ in range(_WARM_BLOCK):
-                issued.append(_issue(issuer, measured).duration * 1000)
-            for _ in range(_WARM_BLOCK):
-                nothing.append(empty.invoke(measured.event).duration * 1000)
+            issued += [_issue(issuer, measured).duration * 1000 for _ in range(_WARM_BLOCK)]
+            nothing += [empty.invoke(event).duration * 1000 for _ in range(_WARM_BLOCK)]
         reads = sum("ServerSecret read" in line for line in issuer.log_lines())
         name = "warm: RS256 bearer -> token, log, audit, metrics"
         return [
