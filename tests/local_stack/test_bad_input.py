@@ -274,7 +274,6 @@ class TestSigningKeys:
             pytest.param(answering(404, b"{}"), id="is not there"),
             pytest.param(answering(200, b"<html>"), id="is no JSON"),
             pytest.param(answering(200, b'{"keys": null}'), id="is no JWKS"),
-            pytest.param(answering(200, b" " * (256 * 1024 + 1)), id="is too large"),
         ],
     )
     def test_without_keys_no_token_can_be_judged(
@@ -289,6 +288,12 @@ class TestSigningKeys:
             assert document["retryable"] is True
             assert "127.0.0.1" not in document["detail"]
         assert len(jwks.requests) - before == 1
+
+    def test_keys_that_are_too_large_are_not_read(self, cold: Service, jwks: Faults) -> None:
+        keys = json.dumps(cold.stack.identity_provider.jwks()).encode()
+        with jwks.of(answering(200, keys.ljust(256 * 1024 + 1))):
+            problem(cold.token(), 503, "signing_keys_unavailable")
+        assert "larger than 262144 bytes" in cold.last_audit()["reason"]
 
     def test_an_identity_provider_that_is_down_is_named_in_the_audit_event_only(
         self, cold: Service
@@ -306,7 +311,7 @@ class TestSigningKeys:
             problem(cold.token(), 503, "signing_keys_unavailable")
             assert time.monotonic() - started < 3.0
 
-    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize("status", [302, 308])
     def test_a_redirect_is_not_followed(self, cold: Service, jwks: Faults, status: int) -> None:
         with Elsewhere(cold.stack.identity_provider) as elsewhere:
             asked = Faults(elsewhere)
@@ -571,6 +576,7 @@ SECRETS: dict[str, tuple[str, str]] = {
     "AppID a string": (stored(GOOD, "1234567890"), "app_id must be a whole number"),
     "AppID true": (stored(GOOD, True), "app_id must be a whole number"),
     "in quotes": (stored(f'"{GOOD}"'), "has quotes around it"),
+    "with a quote before it": (stored(f"'{GOOD[1:]}"), "has quotes around it"),
     "in single quotes": (stored(f"'{GOOD}'"), "has quotes around it"),
     "with a newline": (stored(f"{GOOD}\n"), "newline around it"),
     "with a space": (stored(f" {GOOD}"), "white space"),
@@ -712,14 +718,13 @@ class TestSecretsThatAge:
         self, stack: LocalStack
     ) -> None:
         changes = {"SECRET_TTL_SECONDS": "1", "SECRET_MAX_STALE_SECONDS": "3"}
-        with service(stack, **changes) as short:
+        with service(stack, "impatient_issuer.handler", **changes) as short:
             assert short.token().status == 201
             with down(stack.secrets_manager):
                 stale = until(short.token, lambda _: "SecretStale" in short.log())
                 assert stale.status == 201
                 gone = until(short.token, lambda answer: answer.status != 201)
                 problem(gone, 503, "secret_unavailable")
-                assert gone.headers["retry-after"] == "5"
             assert until(short.token, lambda answer: answer.status == 201).status == 201
 
     def test_a_new_value_is_in_use_within_its_time_to_live(self, quickly_stale: Service) -> None:
