@@ -165,8 +165,6 @@ class LocalStack:
             "SERVER_SECRET_ARN": self.secrets_manager.secret_id,
             "ACCESS_POLICY_FILE": str(self.policy_file),
             "BUILD_VERSION": "local",
-            "POWERTOOLS_SERVICE_NAME": "issuer",
-            "POWERTOOLS_METRICS_NAMESPACE": "ZegoTokenService",
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": "INFO",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets_manager.url,

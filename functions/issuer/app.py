@@ -6,6 +6,7 @@ secret, mint, answer; the audit event is written once, at the end.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import time
@@ -227,9 +228,21 @@ def _exchange(request: HttpRequest) -> Exchange:
 
 
 def _prefetch() -> None:
-    """Fetch after a SnapStart restore what a snapshot must not hold, before the first request."""
-    _issuer.prefetch()
-    _keys.prefetch(identity.jwks_uri for identity in _policy.issuers.values())
+    """Fetch after a SnapStart restore what a snapshot must not hold, before the first request.
+
+    A restore may take 10 s: what is not fetched by half of that is left to the first request, which
+    also tells its caller of what could not be fetched.
+    """
+    started = time.monotonic()
+    with contextlib.suppress(Problem):
+        _issuer.current_secret()
+    for identity in _policy.issuers.values():
+        if time.monotonic() - started < _PREFETCH_SECONDS:
+            _keys.prefetch(identity.jwks_uri)
+    telemetry.flush()
+
+
+_PREFETCH_SECONDS: Final = 5.0
 
 
 snapshot_restore_py.register_after_restore(_prefetch)

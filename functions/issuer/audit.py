@@ -62,6 +62,7 @@ def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
     event["user_id"] = grant.user_id
     event["room_id"] = grant.room_id
     event["privileges"] = sorted(grant.privileges)
+    event["stream_ids"] = grant.stream_ids
     event["lifetime_seconds"] = grant.lifetime_seconds
     event["expires_at"] = exchange.expires_at
     event["secret_fingerprint"] = exchange.secret_fingerprint
@@ -81,6 +82,8 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
         event["user_id"] = exchange.caller.user_id
     if exchange.request is not None:
         event["room_id"] = exchange.request.room_id
+        event["privileges"] = sorted(exchange.request.privileges or ())
+        event["stream_ids"] = exchange.request.stream_ids
         event["lifetime_seconds"] = exchange.request.lifetime_seconds
         if exchange.request.user_id is not None:
             event["user_id"] = exchange.request.user_id

@@ -136,8 +136,8 @@ def _check_claims(claims: Claims, identity: OidcIdentity, now: float) -> None:
     for name in REQUIRED_CLAIMS:
         if claims.get(name) in (None, ""):
             raise Problem("bearer_missing_claim", f"The bearer token lacks the claim {name}.")
-    if claims["iss"] != identity.issuer or not isinstance(claims["sub"], str):
-        raise Problem("bearer_malformed", "The bearer token's iss and sub must be strings.")
+    if not isinstance(claims["sub"], str):
+        raise Problem("bearer_malformed", "The bearer token's sub must be a string.")
     if _time(claims, "exp") <= now - LEEWAY_SECONDS:
         raise Problem("bearer_expired", "Get a new token of your identity provider.")
     if max(_time(claims, "iat"), _time(claims, "nbf")) > now + LEEWAY_SECONDS:

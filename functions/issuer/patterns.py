@@ -62,6 +62,11 @@ class Pattern:
     text: str
     atoms: tuple[Atom, ...]
 
+    @property
+    def has_placeholder(self) -> bool:
+        """Whether what it matches depends on the caller."""
+        return any(isinstance(atom, Placeholder) for atom in self.atoms)
+
     def fill_in(self, values: Values) -> list[str] | None:
         """The literals between the stars; ``None`` where a placeholder has no fitting value."""
         literals = [""]

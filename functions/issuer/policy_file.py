@@ -186,6 +186,12 @@ def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
     if callers & role_names and not deny and "users" not in table.values:
         raise TableError(f"{table.place}: a role may call here, so say whom it may name: users")
     rooms = _patterns(table, "rooms", _EVERY if deny else ())
+    users = _patterns(table, "users", _EVERY)
+    if deny and any(pattern.has_placeholder for pattern in (*users, *rooms)):
+        raise TableError(
+            f"{table.place}: a rule that denies takes no placeholder; for a caller without such a"
+            " value it would deny nothing"
+        )
     identity_tokens = table.flag("identity_tokens", default=deny)
     if not rooms and not identity_tokens:
         raise TableError(f"{table.place} matches nothing: give it rooms or identity_tokens")
@@ -193,7 +199,7 @@ def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
         name=name,
         callers=callers,
         claims=_claims(table),
-        users=_patterns(table, "users", _EVERY),
+        users=users,
         rooms=rooms,
         identity_tokens=identity_tokens,
         deny=deny,

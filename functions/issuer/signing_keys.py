@@ -11,15 +11,15 @@ gone     after that nothing can be verified until a fetch succeeds
 
 A key id that is not known causes a fetch too, since providers rotate keys, but whatever the
 cause there is at most one fetch in ``cool_down_seconds``: nobody can make the service hammer an
-identity provider with invented key ids. Redirects are not followed, and the size and the time of
-an answer are bounded.
+identity provider with invented key ids. Without any key to use it is one in ``retry_seconds``.
+Redirects are not followed, and the size and the time of an answer are bounded.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -87,12 +87,14 @@ class SigningKeys:
         fresh_seconds: float = 600.0,
         max_stale_seconds: float = 3600.0,
         cool_down_seconds: float = 30.0,
+        retry_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fetch = fetch
         self._fresh_seconds = fresh_seconds
         self._max_stale_seconds = max_stale_seconds
         self._cool_down_seconds = cool_down_seconds
+        self._retry_seconds = retry_seconds
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
 
@@ -120,13 +122,12 @@ class SigningKeys:
             raise UnknownKeyError(f"the issuer has no {algorithm} key of that id")
         return _parsed(entry, position, algorithm)
 
-    def prefetch(self, jwks_uris: Iterable[str]) -> None:
+    def prefetch(self, jwks_uri: str) -> None:
         """Fetch keys ahead of the first request, which will say so if that fails."""
-        for uri in jwks_uris:
-            self._refresh(uri, self._entries.setdefault(uri, _Entry()), self._clock())
+        self._refresh(jwks_uri, self._entries.setdefault(jwks_uri, _Entry()), self._clock())
 
     def _refresh(self, jwks_uri: str, entry: _Entry, now: float) -> None:
-        if 0 <= now - entry.tried_at < self._cool_down_seconds:
+        if 0 <= now - entry.tried_at < self._wait_seconds(entry, now):
             return
         entry.tried_at = now
         try:
@@ -137,8 +138,13 @@ class SigningKeys:
         entry.keys, entry.fetched_at, entry.failure = keys, now, None
         entry.parsed.clear()
 
+    def _wait_seconds(self, entry: _Entry, now: float) -> float:
+        """From one fetch to the next: shorter where no key can be used until one succeeds."""
+        usable = now - entry.fetched_at < self._max_stale_seconds
+        return self._cool_down_seconds if usable else self._retry_seconds
+
     def _unavailable(self, entry: _Entry, now: float) -> KeysUnavailableError:
-        wait = entry.tried_at + self._cool_down_seconds - now
+        wait = entry.tried_at + self._wait_seconds(entry, now) - now
         return KeysUnavailableError(entry.failure or "not fetched", max(1, math.ceil(wait)))
 
 
@@ -155,7 +161,10 @@ def _read(answer: Response) -> list[Jwk]:
         keys = None
     if not isinstance(keys, list):
         raise HttpError("the JWKS endpoint's answer is no JWKS")
-    return [key for key in keys if _may_verify(key)]
+    usable = [key for key in keys if _may_verify(key)]
+    if not usable:
+        raise HttpError("the JWKS endpoint's answer has no key that verifies signatures")
+    return usable
 
 
 def _may_verify(jwk: object) -> bool:

@@ -28,7 +28,8 @@ SERVICE: Final = "issuer"
 #: ASCII, so that no value of a caller's can fail to be written.
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
-logger = Logger(service=SERVICE, json_serializer=_to_json)
+#: Lambda takes a line's level only beside a time in RFC 3339.
+logger = Logger(service=SERVICE, json_serializer=_to_json, use_rfc3339=True)
 metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 

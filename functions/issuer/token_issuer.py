@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,11 +75,6 @@ class TokenIssuer:
         exchange.token, exchange.expires_at = token, expires_at
         return IssuedToken(token, secret.app_id, grant, issued_at, expires_at)
 
-    def prefetch(self) -> None:
-        """Read the secret ahead of the first request, which will say so if that fails."""
-        with contextlib.suppress(SecretUnavailableError):
-            self._secret.get()
-
     def current_secret(self) -> SecretVersion:
         """The secret that tokens are sealed with now.
 
@@ -89,7 +83,8 @@ class TokenIssuer:
         try:
             reading = self._secret.get()
         except SecretUnavailableError as error:
-            telemetry.record_secret_failure(str(error), "no token can be issued")
+            if error.asked:
+                telemetry.record_secret_failure(str(error), "no token can be issued")
             raise Problem(
                 "secret_unavailable",
                 "The service cannot read its ServerSecret now; try again.",

@@ -58,11 +58,24 @@ def test_the_template_takes_the_parameters_of_each_environment(environment: str)
     needed = {name for name, parameter in declared.items() if "Default" not in parameter}
     assert needed - given.keys() == {"BuildVersion"}
     for name, value in given.items():
+        if name == "ServerSecretArn":
+            continue  # see below
         values = value.split(",") if declared[name]["Type"] == "CommaDelimitedList" else [value]
         for one in values:
             assert re.fullmatch(declared[name].get("AllowedPattern", ".*"), one)
         if allowed := declared[name].get("AllowedValues"):
             assert value in [str(choice) for choice in allowed]
+
+
+def test_the_example_of_a_secret_is_refused_before_anything_is_made() -> None:
+    pattern = load()["Parameters"]["ServerSecretArn"]["AllowedPattern"]
+    (example,) = {
+        values["ServerSecretArn"]
+        for values in environments().values()
+        if "ServerSecretArn" in values
+    }
+    assert not re.fullmatch(pattern, example)
+    assert re.fullmatch(pattern, example.replace("EXAMPLE", "AbCdEf"))
 
 
 @pytest.mark.parametrize("file", REQUIREMENTS)

@@ -125,8 +125,12 @@ class Application:
 
     def handle(self, event: Mapping[str, Any]) -> Answer:
         """The handler's answer to an event."""
-        with contextlib.redirect_stdout(self._output):
+        with self.writing():
             return Answer(self.app.handler(event, object()))
+
+    def writing(self) -> contextlib.AbstractContextManager[object]:
+        """While this is entered, what is printed belongs to the output."""
+        return contextlib.redirect_stdout(self._output)
 
     def output(self) -> str:
         """All that was written so far: the log, and the metrics."""

@@ -64,6 +64,14 @@ users = ["alice"]
 rooms = ["lobby"]
 max_lifetime_seconds = 60
 """
+_DENY: Final = """\
+[[rules]]
+name = "no"
+callers = ["web"]
+users = ["alice"]
+rooms = ["lobby"]
+deny = true
+"""
 
 
 @dataclass(frozen=True)
@@ -289,6 +297,15 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("two stars", _ROOMS, 'rooms = ["*.{user_id}.*"]\n', "star on both sides"),
         _mistake("a user", _USERS, 'users = ["{usr}"]\n', "'servers'", "users", "placeholder"),
         _mistake("a stream", _STREAMS, 'stream_ids = ["}"]\n', "stream_ids", "brace without"),
+    ),
+    "placeholder in a rule that denies": (
+        _added(
+            "a room",
+            _DENY.replace("lobby", "{claims.team}_lobby"),
+            "rules[3] 'no'",
+            "takes no placeholder",
+        ),
+        _added("a user", _DENY.replace("alice", "{claims.sub}"), "takes no placeholder"),
     ),
     "too many": (
         _mistake(

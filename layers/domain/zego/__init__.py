@@ -1,4 +1,4 @@
 """What the service knows of ZEGO: tokens, identifiers, the ServerSecret and where it is kept.
 
-No Lambda event and no HTTP server in here; see DESIGN in docs/architecture.md for who imports whom.
+No Lambda event and no HTTP server in here; docs/architecture.md says who imports whom.
 """

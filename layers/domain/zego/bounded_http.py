@@ -1,6 +1,6 @@
 """One HTTP request with a bound on everything: time, size, and where it may lead.
 
-Used for the identity providers' keys, for AWS and for ZEGO's server API. Plain ``http.client``:
+Used for the identity providers' keys and for AWS. Plain ``http.client``:
 a client library would double the issuer's cold start, see docs/design-notes.md.
 """
 
@@ -48,7 +48,8 @@ def request(
 ) -> Response:
     """Send one request and read the whole answer. Redirects are answers: none is followed.
 
-    :param timeout_seconds: for the whole answer, however slowly it drips; as much for a connection.
+    :param timeout_seconds: for everything together, however slowly the other side drips, but for
+        the look-up of its name, which the system's resolver bounds.
     :param max_bytes: the largest body taken.
     :raises HttpError: unreachable, TLS refused, too slow, too large, or not HTTP.
     """
@@ -58,9 +59,10 @@ def request(
     except ValueError as error:
         raise HttpError(str(error)) from None
     parts = urlsplit(url)
-    connection = _connection(parts, timeout_seconds)
+    connection = http.client.HTTPConnection(parts.netloc)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
+        connection.sock = _connect(parts, deadline)
         connection.request(method, target, body, dict(headers or {}))
         with _answer(method, connection.sock, deadline) as answer:
             content = answer.read(max_bytes + 1)
@@ -109,13 +111,34 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _connection(parts: SplitResult, timeout_seconds: float) -> http.client.HTTPConnection:
+def _connect(parts: SplitResult, deadline: float) -> socket.socket:
+    """A connection to the first address that answers, with TLS where the URL says so."""
     host = parts.hostname or ""
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(
-            host, parts.port or 443, timeout=timeout_seconds, context=_tls()
-        )
-    return http.client.HTTPConnection(host, parts.port or 80, timeout=timeout_seconds)
+    secure = parts.scheme == "https"
+    failure: OSError = OSError("the name has no address")
+    port = parts.port or (443 if secure else 80)
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        wire = socket.socket(family, kind, protocol)
+        try:
+            wire.settimeout(_remaining(deadline))
+            wire.connect(address)
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wire.settimeout(_remaining(deadline))
+            return _tls().wrap_socket(wire, server_hostname=host) if secure else wire
+        except OSError as error:
+            failure = error
+            wire.close()
+    raise failure
+
+
+def _remaining(deadline: float) -> float:
+    """What is left of the time."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
 
 
 @functools.cache
@@ -152,8 +175,5 @@ class _Wire(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        remaining = self._deadline - time.monotonic()
-        if remaining <= 0:
-            raise TimeoutError
-        self._wire.settimeout(remaining)
+        self._wire.settimeout(_remaining(self._deadline))
         return self._wire.recv_into(buffer)

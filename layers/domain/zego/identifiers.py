@@ -15,8 +15,6 @@ Kind = Literal["user_id", "room_id", "stream_id"]
 
 #: Longest id of each kind, in bytes.
 MAX_BYTES: Final[dict[Kind, int]] = {"user_id": 63, "room_id": 127, "stream_id": 255}
-#: ZIM, ZEGO's chat, takes shorter user ids than its calls do, in bytes.
-MAX_ZIM_USER_ID_BYTES: Final = 32
 
 #: Characters the web SDK refuses in user and room ids, all of them printable ASCII.
 REFUSED_CHARACTERS: Final = frozenset(' "/:?[]{|}')

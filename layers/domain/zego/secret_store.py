@@ -38,11 +38,13 @@ class SecretUnavailableError(Exception):
     """There is no ServerSecret to be had. Safe to log.
 
     :ivar retry_after_seconds: when asking again may help.
+    :ivar asked: whether Secrets Manager was asked just now, or has failed a moment ago.
     """
 
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
+    def __init__(self, message: str, retry_after_seconds: int, *, asked: bool) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.asked = asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ class CurrentSecret:
 
     def _last_good(self, now: _Instant, *, failure: str | None) -> Reading:
         if self._version is None or self._read_at.age_at(now) >= self._max_stale_seconds:
-            raise SecretUnavailableError(self._failure, max(1, round(self._retry_seconds)))
+            seconds = max(1, round(self._retry_seconds))
+            raise SecretUnavailableError(self._failure, seconds, asked=failure is not None)
         return Reading(self._version, failure=failure, stale=True)
 
     def _now(self) -> _Instant:

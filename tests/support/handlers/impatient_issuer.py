@@ -12,7 +12,7 @@ from issuer.token_issuer import TokenIssuer
 from zego.secret_store import CurrentSecret
 
 KEYS_FRESH_SECONDS = KEYS_COOL_DOWN_SECONDS = 1.2
-KEYS_MAX_STALE_SECONDS = 3.0
+KEYS_MAX_STALE_SECONDS = 3.5
 
 app._keys = SigningKeys(
     fresh_seconds=KEYS_FRESH_SECONDS,

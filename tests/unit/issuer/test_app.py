@@ -347,7 +347,7 @@ class TestAnswers:
         issuer.jwks.down = True
         answer = issuer.handle(event(TOKENS, bearer=bearer()))
         assert problem(answer) == (503, "signing_keys_unavailable")
-        assert (answer.headers["retry-after"], answer.document["retryable"]) == ("30", True)
+        assert (answer.headers["retry-after"], answer.document["retryable"]) == ("5", True)
 
     def test_a_request_that_is_not_granted_reads_no_secret(self, issuer: Application) -> None:
         answer = issuer.handle(event(TOKENS, {"room_id": "lobby"}, bearer=bearer()))
@@ -431,6 +431,18 @@ class TestSnapStart:
         assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201
         assert (len(issuer.secrets_manager.requests), len(issuer.jwks.requests)) == (1, 1)
 
+    def test_what_a_restore_fetched_is_counted(self, issuer: Application) -> None:
+        restore(issuer)
+        assert issuer.count_of("SecretRefresh") == 1
+
+    def test_a_restore_that_took_long_leaves_the_keys_to_the_first_request(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(issuer.app, "_PREFETCH_SECONDS", 0.0)
+        restore(issuer)
+        assert issuer.jwks.requests == []
+        assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201
+
     def test_a_restore_while_everything_is_down_succeeds_and_the_request_says_so(
         self, issuer: Application
     ) -> None:
@@ -444,6 +456,7 @@ class TestSnapStart:
 
 def restore(issuer: Application) -> None:
     """Runs the hooks that the runtime runs after a restore: those of this import."""
-    for hook, arguments, keywords in snapshot_restore_py.get_after_restore():
-        if hook is issuer.app._prefetch:
-            hook(*arguments, **keywords)
+    with issuer.writing():
+        for hook, arguments, keywords in snapshot_restore_py.get_after_restore():
+            if hook is issuer.app._prefetch:
+                hook(*arguments, **keywords)

@@ -28,7 +28,12 @@ STATUS = "GET /v1/status"
 
 class TestGranted:
     def test_the_event_says_who_got_what_by_which_rule(self, issuer: Application) -> None:
-        asked = {"room_id": "call_1", "privileges": ["login"], "lifetime_seconds": 600}
+        asked = {
+            "room_id": "call_1",
+            "privileges": ["login"],
+            "stream_ids": ["s1"],
+            "lifetime_seconds": 600,
+        }
         document = issuer.handle(event(TOKENS, asked, bearer=bearer())).document
         assert issuer.audit_events() == [
             {
@@ -41,6 +46,7 @@ class TestGranted:
                 "user_id": "alice",
                 "room_id": "call_1",
                 "privileges": ["login"],
+                "stream_ids": ["s1"],
                 "lifetime_seconds": 600,
                 "expires_at": document["expires_at"],
                 "secret_fingerprint": ServerSecret(1234567890, SERVER_SECRET).fingerprint,
@@ -89,7 +95,7 @@ class TestGranted:
 
 class TestRefused:
     def test_the_event_says_who_was_refused_what_and_why(self, issuer: Application) -> None:
-        asked = {"room_id": "lobby", "lifetime_seconds": 600}
+        asked = {"room_id": "lobby", "privileges": ["publish"], "lifetime_seconds": 600}
         issuer.handle(event(TOKENS, asked, bearer=bearer()))
         assert issuer.audit_events() == [
             {
@@ -104,6 +110,8 @@ class TestRefused:
                 "rule": None,
                 "user_id": "alice",
                 "room_id": "lobby",
+                "privileges": ["publish"],
+                "stream_ids": None,
                 "lifetime_seconds": 600,
             }
         ]
@@ -342,6 +350,15 @@ class TestMetrics:
         issuer.handle(event(TOKENS, bearer=bearer()))
         assert "SecretRefreshFailed" in self.names_of(issuer)
         assert "SecretRefresh" not in self.names_of(issuer)
+
+    def test_a_secret_that_was_not_asked_for_again_is_counted_once(
+        self, issuer: Application
+    ) -> None:
+        issuer.secrets_manager.down = True
+        for _ in range(3):
+            issuer.handle(event(TOKENS, bearer=bearer()))
+        assert issuer.count_of("SecretRefreshFailed") == 1
+        assert issuer.count_of("ExchangesRefused") == 3
 
     def test_a_secret_that_is_served_stale_is_counted(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch

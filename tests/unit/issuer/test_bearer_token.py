@@ -230,7 +230,7 @@ class TestRefusals:
         endpoint = JwksEndpoint()
         endpoint.down = True
         problem = refusal_of(signer().sign(claims()), endpoint=endpoint)
-        assert (problem.code, problem.retry_after_seconds) == ("signing_keys_unavailable", 30)
+        assert (problem.code, problem.retry_after_seconds) == ("signing_keys_unavailable", 5)
         assert problem.type.retryable
         assert "login.example.com" not in problem.detail
         assert "ConnectionRefusedError" in problem.reason

@@ -16,7 +16,7 @@ from tests.support.clock import Clock
 from zego.bounded_http import Response
 
 OTHER_URI = "https://other.example.com/jwks.json"
-FRESH, STALE, COOL_DOWN = 600.0, 3600.0, 30.0
+FRESH, STALE, COOL_DOWN, RETRY = 600.0, 3600.0, 30.0, 5.0
 
 
 @pytest.fixture
@@ -36,12 +36,14 @@ def keys(endpoint: JwksEndpoint, clock: Clock) -> SigningKeys:
         fresh_seconds=FRESH,
         max_stale_seconds=STALE,
         cool_down_seconds=COOL_DOWN,
+        retry_seconds=RETRY,
         clock=clock,
     )
 
 
 def keys_of(*jwks: object) -> SigningKeys:
-    return SigningKeys(JwksEndpoint(*jwks), clock=Clock())
+    """Keys, and a good one beside them, since a JWKS without any would be a failure."""
+    return SigningKeys(JwksEndpoint(*jwks, signer("EdDSA", "beside").jwk), clock=Clock())
 
 
 class TestFresh:
@@ -93,15 +95,15 @@ class TestFresh:
     def test_a_prefetch_spares_the_first_request_the_fetch(
         self, endpoint: JwksEndpoint, keys: SigningKeys
     ) -> None:
-        keys.prefetch([JWKS_URI, OTHER_URI])
+        keys.prefetch(JWKS_URI)
         keys.get(JWKS_URI, "key-1", "RS256")
-        assert endpoint.requests == [JWKS_URI, OTHER_URI]
+        assert endpoint.requests == [JWKS_URI]
 
     def test_a_prefetch_that_fails_is_silent_and_the_first_request_says_so(
         self, endpoint: JwksEndpoint, keys: SigningKeys
     ) -> None:
         endpoint.down = True
-        keys.prefetch([JWKS_URI])
+        keys.prefetch(JWKS_URI)
         with pytest.raises(KeysUnavailableError, match="ConnectionRefusedError"):
             keys.get(JWKS_URI, "key-1", "RS256")
 
@@ -198,9 +200,19 @@ class TestGone:
             with pytest.raises(KeysUnavailableError) as refused:
                 keys.get(JWKS_URI, "key-1", "RS256")
             waits.append(refused.value.retry_after_seconds)
-            clock.turn(14.75)
-        assert waits == [30, 16, 1]
+            clock.turn(2.25)
+        assert waits == [5, 3, 1]
         assert len(endpoint.requests) == 1
+
+    def test_without_a_usable_key_it_is_asked_again_sooner(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        endpoint.down = True
+        for _ in range(10):
+            with pytest.raises(KeysUnavailableError):
+                keys.get(JWKS_URI, "key-1", "RS256")
+            clock.turn(RETRY / 2)
+        assert len(endpoint.requests) == 5
 
     def test_a_fetch_that_succeeds_again_heals_it(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
@@ -209,7 +221,7 @@ class TestGone:
         with pytest.raises(KeysUnavailableError):
             keys.get(JWKS_URI, "key-1", "RS256")
         endpoint.down = False
-        clock.turn(COOL_DOWN)
+        clock.turn(RETRY)
         assert keys.get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
         with pytest.raises(UnknownKeyError):
             keys.get(JWKS_URI, "key-2", "RS256")
@@ -422,6 +434,17 @@ def answered(status: int, body: bytes) -> Callable[[str], Response]:
     return lambda _uri: Response(status, {"location": "https://elsewhere.example/"}, body)
 
 
+UNUSABLE: dict[str, list[object]] = {
+    "no keys": [],
+    "a number": [1],
+    "null": [None],
+    "an empty object": [{}],
+    "a symmetric key's type only": [{"kty": "oct", "use": "enc"}],
+    "for encryption": [signer().jwk | {"use": "enc"}],
+    "a private key": [signer().jwk | {"d": "AQAB"}],
+}
+
+
 class TestAnswersThatAreNoJwks:
     @pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 400, 404, 429, 500, 503])
     def test_any_status_but_200_is_a_failure_redirects_too(self, status: int) -> None:
@@ -454,9 +477,18 @@ class TestAnswersThatAreNoJwks:
             SigningKeys(answered(500, b"s3cret"), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
         assert "s3cret" not in str(refused.value)
 
-    @pytest.mark.parametrize("keys", [[], [1], [None], [[]], [{}]], ids=str)
-    def test_a_jwks_without_a_usable_key_is_an_answer_in_which_no_key_is_known(
-        self, keys: list[object]
+    @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
+    def test_a_jwks_without_a_usable_key_is_a_failure(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, unusable: list[object]
     ) -> None:
-        with pytest.raises(UnknownKeyError):
-            keys_of(*keys).get(JWKS_URI, "key-1", "RS256")
+        endpoint.keys = unusable
+        with pytest.raises(KeysUnavailableError, match="no key that verifies signatures"):
+            keys.get(JWKS_URI, "key-1", "RS256")
+
+    def test_such_a_one_does_not_replace_the_known_keys(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        first = keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.keys = []
+        clock.turn(FRESH)
+        assert keys.get(JWKS_URI, "key-1", "RS256") is first

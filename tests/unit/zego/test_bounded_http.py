@@ -317,13 +317,38 @@ class TestUnreachable:
     ) -> None:
         asked = []
 
-        def create_connection(address: tuple[str, int], *_: object) -> socket.socket:
-            asked.append(address)
+        def getaddrinfo(host: str, port: int, **_: object) -> list[object]:
+            asked.append((host, port))
             raise OSError
 
-        monkeypatch.setattr(socket, "create_connection", create_connection)
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
         refusal("http://[::1]/")
         assert asked == [("::1", 80)]
+
+    def test_many_addresses_that_do_not_answer_share_the_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]  # no TLS ever
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each.getsockname()) for each in silent]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        started = time.monotonic()
+        error = refusal("https://login.example.com/", timeout_seconds=0.3)
+        assert time.monotonic() - started < 1.0
+        assert "did not answer in 0.3 s" in str(error)
+        for each in silent:
+            each.close()
+
+    def test_the_next_address_is_tried_where_one_refuses(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with serving(reply(200, b"second")) as server, socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = int(server.url.rpartition(":")[2].strip("/"))
+            addresses = [closed.getsockname(), ("127.0.0.1", port)]
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each) for each in addresses]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            answer = request("GET", server.url, timeout_seconds=2, max_bytes=100)
+        assert answer.body == b"second"
 
     @pytest.mark.parametrize("value", ["secret\n", "secret\r\nX-Other: 1", "secret\u20ac"])
     def test_a_header_that_cannot_be_sent_is_refused_without_being_shown(self, value: str) -> None:

@@ -61,9 +61,6 @@ class TestLengths:
     def test_a_single_character_will_do(self, kind: Kind) -> None:
         assert identifiers.check(kind, "a") == "a"
 
-    def test_the_chats_limit_is_the_documented_one(self) -> None:
-        assert identifiers.MAX_ZIM_USER_ID_BYTES == 32
-
 
 @pytest.mark.parametrize("kind", ["user_id", "room_id"])
 class TestUserAndRoomIds:
