@@ -28,7 +28,7 @@ run: $(RUN_READY) ## Start the whole system on this machine (PORT=8080, RUN_ARGS
 	@$(BIN)/python -m local $(if $(PORT),--port $(PORT)) $(RUN_ARGS)
 
 .PHONY: invoke
-invoke: $(RUN_READY) ## Send one event to the running system (EVENT=events/tokens_room.json)
+invoke: $(RUN_READY) ## Run one event, on the running system or one of its own (EVENT=events/tokens_room.json)
 	@test -n "$(EVENT)" || { echo "Which event? make invoke EVENT=events/tokens_room.json" >&2; exit 2; }
 	@$(BIN)/python -m local.invoke $(EVENT)
 

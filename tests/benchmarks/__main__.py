@@ -41,7 +41,7 @@ def main() -> int:
     }
     output.write_text(json.dumps(document, indent=2) + "\n")
     print(f"\nsaved in {os.path.relpath(output)}")
-    return 1 if any(row.verdict == "OVER BUDGET" for row in measured) else 0
+    return 1 if any(row.over_budget for row in measured) else 0
 
 
 def _size(tree: Path) -> rows.Row:

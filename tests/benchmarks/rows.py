@@ -28,8 +28,12 @@ class Row:
     aim: float | None
 
     @property
+    def over_budget(self) -> bool:
+        return self.result > self.budget
+
+    @property
     def verdict(self) -> str:
-        if self.result > self.budget:
+        if self.over_budget:
             return "OVER BUDGET"
         return "aim met" if self.aim is not None and self.result <= self.aim else "in budget"
 

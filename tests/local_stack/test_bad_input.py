@@ -273,8 +273,6 @@ class TestSigningKeys:
         [
             pytest.param(hanging_up, id="hangs up"),
             pytest.param(answering(500, b""), id="fails"),
-            pytest.param(answering(404, b"{}"), id="is not there"),
-            pytest.param(answering(200, b"<html>"), id="is no JSON"),
             pytest.param(answering(200, b'{"keys": null}'), id="is no JWKS"),
         ],
     )

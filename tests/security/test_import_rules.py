@@ -18,6 +18,7 @@ ROOTS = {
     "functions": {"zego"},
     "local": {"local", "zego"},
     "ops": {"ops", "zego"},
+    "tools": {"tools", "issuer", "zego"},
     "clients": set[str](),
 }
 #: Knowledge without I/O, a clock or chance of its own.
