@@ -109,17 +109,22 @@ def find_interpreter() -> str:
     """
     named = os.environ.get("PYTHON313")
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    candidates = (
-        [named]
-        if named
-        else [sys.executable, f"python{RUNTIME}", *pyenv.glob(f"{RUNTIME}.*/bin/python")]
-    )
+    beside = [
+        python
+        for versions in (Path(sys.base_prefix).parent, pyenv)  # ours may be one of pyenv's too
+        for python in sorted(versions.glob(f"{RUNTIME}.*/bin/python"))
+    ]
+    candidates = [named] if named else [sys.executable, f"python{RUNTIME}", *beside]
     for candidate in candidates:
         if _minor_version(str(candidate)) == RUNTIME:
             return str(candidate)
     raise BuildError(
         f"Lambda's bytecode needs a Python {RUNTIME}, and "
-        + (f"PYTHON313={named} is none." if named else "none is on PATH or in ~/.pyenv.")
+        + (
+            f"PYTHON313={named} is none."
+            if named
+            else "none is on PATH, in ~/.pyenv or beside this Python."
+        )
         + " Install one, of any patch level, or name it: make build PYTHON313=/path/to/python3.13"
     )
 

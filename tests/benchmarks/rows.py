@@ -61,9 +61,16 @@ def difference(
     baseline: float,
     budget: float,
     aim: float,
+    set_at: float,
 ) -> Row:
-    """A row that is judged by what it takes more than its baseline."""
-    return Row(what, baseline_of, unit, value, baseline, value - baseline, unit, budget, aim)
+    """A row that is judged by what it takes more than its baseline.
+
+    :param set_at: the baseline on the machine where budget and aim were set. On a slower one, or a
+        busy one, they grow in proportion; on a quicker one they do not shrink.
+    """
+    slower = max(1.0, baseline / set_at)
+    more = value - baseline
+    return Row(what, baseline_of, unit, value, baseline, more, unit, budget * slower, aim * slower)
 
 
 def absolute(what: str, unit: str, value: float, budget: float, aim: float | None = None) -> Row:
