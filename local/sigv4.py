@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
 from local.loopback import HttpRequest
+from zego.aws_signature import signing_key
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "execute-api"
@@ -94,14 +95,6 @@ def canonical_request(request: HttpRequest, signed_headers: list[str], payload_h
         payload_hash,
     ]
     return "\n".join(lines)
-
-
-def signing_key(secret_access_key: str, day: str, region: str, service: str) -> bytes:
-    """The key derived for one day, region and service."""
-    key = f"AWS4{secret_access_key}".encode()
-    for part in (day, region, service, "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return key
 
 
 def _timestamp(request: HttpRequest, now: float) -> str:

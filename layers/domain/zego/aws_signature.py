@@ -63,15 +63,21 @@ def signed_headers(
     date = timestamp[:8]
     scope = f"{date}/{region}/{service}/aws4_request"
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
-    key = f"AWS4{credentials.secret_access_key}".encode()
-    for part in (date, region, service, "aws4_request"):
-        key = _hmac(key, part)
+    key = signing_key(credentials.secret_access_key, date, region, service)
     signature = _hmac(key, f"{_ALGORITHM}\n{timestamp}\n{scope}\n{hashed}").hex()
     headers["authorization"] = (
         f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope},"
         f" SignedHeaders={signed}, Signature={signature}"
     )
     return headers
+
+
+def signing_key(secret_access_key: str, date: str, region: str, service: str) -> bytes:
+    """The key that is derived for one day (``YYYYMMDD``), region and service."""
+    key = f"AWS4{secret_access_key}".encode()
+    for part in (date, region, service, "aws4_request"):
+        key = _hmac(key, part)
+    return key
 
 
 def _hmac(key: bytes, message: str) -> bytes:
