@@ -1,0 +1,26 @@
+"""The routes, and what every refusal is like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.local_stack.exchange import Answer
+
+TOKENS = "POST /v1/tokens"
+INITIATE = "POST /api/v1/calls/initiate"
+SERVICE_TOKENS = "POST /v1/service/tokens"
+BATCH = "POST /v1/service/tokens/batch"
+SERVICE_INITIATE = "POST /v1/service/calls/initiate"
+STATUS = "GET /v1/status"
+
+
+def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
+    """The problem of an answer, if it is that one, in the form that all problems have."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    document: dict[str, Any] = answer.json()
+    assert (answer.status, document["code"]) == (status, code), document
+    assert document["status"] == status
+    assert document["request_id"] == answer.headers["apigw-requestid"]
+    assert document["type"] == f"urn:zego-token-service:problem:{code}"
+    return document

@@ -1,0 +1,79 @@
+"""Policies and settings with which the function must not start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.stack import LocalStack
+from tests.local_stack.exchange import Answer
+from tests.support.policy_mistakes import MISTAKES
+from tests.support.service import service
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a function started: the API's answer to its first request, and its log."""
+
+    answer: Answer
+    log: str
+
+    def assert_failed(self, *words: str) -> None:
+        """It failed, said why in its log, and the API says nothing of that."""
+        message = {"message": "Internal Server Error"}
+        assert (self.answer.status, self.answer.json()) == (500, message)
+        for text in words:
+            assert text in self.log
+
+
+def start(stack: LocalStack, **changes: str) -> Start:
+    """Start the function with changed variables, and send it a request."""
+    with service(stack, **changes) as started:
+        return Start(started.token(), started.log())
+
+
+@pytest.fixture(scope="module")
+def mistaken(
+    stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Start]]]:
+    """A start for each kind of mistake in a policy, by kind: two at a time, to save time."""
+    folder = tmp_path_factory.mktemp("policies")
+    with ThreadPoolExecutor(2) as pool:
+        starts = {}
+        for number, (kind, (mistake, *_)) in enumerate(MISTAKES.items()):
+            policy = folder / str(number) / "prod.toml"
+            policy.parent.mkdir()
+            policy.write_text(mistake.policy, encoding="utf-8")
+            starts[kind] = pool.submit(start, stack, ACCESS_POLICY_FILE=str(policy))
+        yield starts
+        pool.shutdown(cancel_futures=True)
+
+
+class TestPolicies:
+    @pytest.mark.parametrize("kind", MISTAKES)
+    def test_with_a_mistake_the_function_does_not_start_and_says_why_in_its_log(
+        self, mistaken: dict[str, Future[Start]], kind: str
+    ) -> None:
+        mistaken[kind].result().assert_failed("prod.toml", *MISTAKES[kind][0].words)
+
+    def test_a_file_that_is_missing(self, stack: LocalStack, tmp_path: Path) -> None:
+        started = start(stack, ACCESS_POLICY_FILE=str(tmp_path / "absent.toml"))
+        started.assert_failed("absent.toml cannot be read")
+
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("STAGE", "production", "STAGE is 'production'"),
+            ("STAGE", "prod", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            ("SECRET_TTL_SECONDS", "soon", "SECRET_TTL_SECONDS is 'soon'"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13", "STAGE is local"),
+        ],
+    )
+    def test_a_variable_that_cannot_be_meant(
+        self, stack: LocalStack, name: str, value: str, words: str
+    ) -> None:
+        start(stack, **{name: value}).assert_failed(words)

@@ -1,0 +1,136 @@
+"""Identity providers whose keys are missing, late or wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from local.identity_provider import IdentityProvider
+from local.loopback import HttpRequest, HttpResponse, Intercept, LoopbackServer
+from tests.local_stack.bad_input.exchanges import (
+    problem,
+)
+from tests.support.faults import (
+    Faults,
+    answering,
+    down,
+    hanging_up,
+    redirecting,
+    slow,
+)
+from tests.support.service import Service, until
+
+
+def unknown_key(service_: Service) -> str:
+    """A token that names a key which the identity provider does not have."""
+    provider = service_.stack.identity_provider
+    return provider.sign(provider.claims("alice"), kid="invented")
+
+
+class Elsewhere(LoopbackServer):
+    """A server that nobody should be sent to; it would give the identity provider's keys."""
+
+    def __init__(self, provider: IdentityProvider) -> None:
+        super().__init__()
+        self._provider = provider
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, body=json.dumps(self._provider.jwks()).encode())
+
+
+class TestSigningKeys:
+    def test_unknown_key_ids_cause_one_fetch(self, cold: Service, jwks: Faults) -> None:
+        before = len(jwks.requests)
+        for _ in range(10):
+            problem(cold.token(unknown_key(cold)), 401, "bearer_unknown_key")
+        assert cold.token().status == 201
+        assert len(jwks.requests) - before == 1
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            pytest.param(hanging_up, id="hangs up"),
+            pytest.param(answering(500, b""), id="fails"),
+            pytest.param(answering(200, b'{"keys": null}'), id="is no JWKS"),
+        ],
+    )
+    def test_without_keys_no_token_can_be_judged(
+        self, cold: Service, jwks: Faults, fault: Intercept
+    ) -> None:
+        before = len(jwks.requests)
+        with jwks.of(fault):
+            answers = [cold.token() for _ in range(3)]
+        for answer in answers:
+            document = problem(answer, 503, "signing_keys_unavailable")
+            assert 0 < int(answer.headers["retry-after"]) <= 30
+            assert document["retryable"] is True
+            assert "127.0.0.1" not in document["detail"]
+        assert len(jwks.requests) - before == 1
+
+    def test_keys_that_are_too_large_are_not_read(self, cold: Service, jwks: Faults) -> None:
+        keys = json.dumps(cold.stack.identity_provider.jwks()).encode()
+        with jwks.of(answering(200, keys.ljust(256 * 1024 + 1))):
+            problem(cold.token(), 503, "signing_keys_unavailable")
+        assert "larger than 262144 bytes" in cold.last_audit()["reason"]
+
+    def test_an_identity_provider_that_is_down_is_named_in_the_audit_event_only(
+        self, cold: Service
+    ) -> None:
+        bearer = cold.bearer()
+        with down(cold.stack.identity_provider):
+            answer = cold.token(bearer)
+        problem(answer, 503, "signing_keys_unavailable")
+        assert "cannot be reached" in cold.last_audit()["reason"]
+        assert "cannot be reached" not in answer.body.decode()
+
+    def test_a_slow_one_is_not_waited_for(self, cold: Service, jwks: Faults) -> None:
+        with jwks.of(slow(8.0)):
+            started = time.monotonic()
+            problem(cold.token(), 503, "signing_keys_unavailable")
+            assert time.monotonic() - started < 7.0
+
+    @pytest.mark.parametrize("status", [302, 308])
+    def test_a_redirect_is_not_followed(self, cold: Service, jwks: Faults, status: int) -> None:
+        with Elsewhere(cold.stack.identity_provider) as elsewhere:
+            asked = Faults(elsewhere)
+            with jwks.of(redirecting(f"{elsewhere.url}/jwks.json", status)):
+                problem(cold.token(), 503, "signing_keys_unavailable")
+            assert asked.requests == []
+
+
+COOL_DOWN_SECONDS = 1.2
+"""What the impatient issuer has."""
+
+
+class TestSigningKeysThatAge:
+    def test_an_unknown_key_id_causes_one_refetch_a_cool_down(
+        self, impatient: Service, jwks: Faults
+    ) -> None:
+        assert impatient.token().status == 201
+        fetches = len(jwks.requests)
+        until(
+            lambda: impatient.token(unknown_key(impatient)), lambda _: len(jwks.requests) > fetches
+        )
+        fetches, started = len(jwks.requests), time.monotonic()
+        for _ in range(10):
+            problem(impatient.token(unknown_key(impatient)), 401, "bearer_unknown_key")
+        cool_downs = (time.monotonic() - started) / COOL_DOWN_SECONDS
+        assert len(jwks.requests) - fetches <= cool_downs
+
+    def test_while_the_keys_cannot_be_fetched_known_ones_verify_for_a_time_and_unknown_ones_wait(
+        self, impatient: Service
+    ) -> None:
+        good, unknown = impatient.bearer(), unknown_key(impatient)
+        impatient.restart()
+        assert impatient.token(good).status == 201
+        with down(impatient.stack.identity_provider):
+            answer = until(lambda: impatient.token(unknown), lambda answer: answer.status == 503)
+            problem(answer, 503, "signing_keys_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert impatient.token(good).status == 201
+            gone = until(lambda: impatient.token(good), lambda answer: answer.status != 201)
+            problem(gone, 503, "signing_keys_unavailable")
+        healed = until(lambda: impatient.token(good), lambda answer: answer.status == 201)
+        assert healed.status == 201
