@@ -133,7 +133,7 @@ class LocalStack:
 
         log = running.enter_context(self.function_log.open("w", buffering=1))
         self.function = LambdaHost(
-            environment=self._function_environment(),
+            environment=self.function_environment(),
             python_path=PYTHON_PATH,
             concurrency=self._workers,
             region=self.region,
@@ -159,7 +159,8 @@ class LocalStack:
         text = self._policy.read_text().replace("{identity_provider}", self.identity_provider.url)
         self.policy_file.write_text(text)
 
-    def _function_environment(self) -> dict[str, str]:
+    def function_environment(self) -> dict[str, str]:
+        """The variables by which a function finds the parts of this stack."""
         return {
             "STAGE": "local",
             "SERVER_SECRET_ARN": self.secrets_manager.secret_id,

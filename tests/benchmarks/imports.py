@@ -16,6 +16,7 @@ _CANDIDATES = {
         "import boto3; boto3.client('secretsmanager', region_name='eu-west-1')"
     ),
     "botocore's signer alone": "import botocore.auth",
+    "urllib3": "import urllib3",
     "zego.secrets_manager": "import zego.secrets_manager",
     "PyJWT": "import jwt",
     "Powertools' HTTP resolver": (

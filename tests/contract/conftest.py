@@ -111,17 +111,9 @@ def _service(
     stack: LocalStack, handler: str = "issuer.app.handler", **changes: str
 ) -> Iterator[Api]:
     """A function with changed variables and an API in front, on the stack's other parts."""
-    environment = {
-        "STAGE": "local",
-        "SERVER_SECRET_ARN": stack.secrets_manager.secret_id,
-        "ACCESS_POLICY_FILE": str(stack.policy_file),
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": stack.secrets_manager.url,
-        "AWS_ACCESS_KEY_ID": stack.access_key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": stack.access_key.secret_access_key,
-    }
     host = LambdaHost(
         handler,
-        environment=environment | changes,
+        environment=stack.function_environment() | changes,
         python_path=(*PYTHON_PATH, FAULTS),
         concurrency=1,
         region=stack.region,

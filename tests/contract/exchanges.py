@@ -10,14 +10,7 @@ from typing import Any
 from local.identity_provider import IdentityProvider
 from tests.contract.openapi import Answer, load
 from tests.contract.services import Service
-
-TOKENS = "POST /v1/tokens"
-SERVICE_TOKENS = "POST /v1/service/tokens"
-BATCH = "POST /v1/service/tokens/batch"
-CALL = "POST /api/v1/calls/initiate"
-SERVICE_CALL = "POST /v1/service/calls/initiate"
-HEALTH = "GET /v1/health"
-STATUS = "GET /v1/status"
+from tests.support.routes import BATCH, CALL, HEALTH, SERVICE_CALL, SERVICE_TOKENS, STATUS, TOKENS
 
 ROOM = "call_7f3c0a52e1b94d6c8a0d5e2f9b174c63"
 

@@ -8,22 +8,10 @@ from typing import Any
 import pytest
 
 from local.stack import LocalStack
-from tests.contract.exchanges import (
-    BATCH,
-    CALL,
-    GOOD,
-    HEALTH,
-    REFUSALS,
-    ROOM,
-    TOKENS,
-    Good,
-    Refusal,
-    alice,
-    encoded,
-    send,
-)
+from tests.contract.exchanges import GOOD, REFUSALS, ROOM, Good, Refusal, alice, encoded, send
 from tests.contract.openapi import load
 from tests.contract.services import Api
+from tests.support.routes import BATCH, CALL, HEALTH, TOKENS
 from zego import token04
 
 DOCUMENT = load()

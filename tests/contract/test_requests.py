@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from issuer.problems import Problem
 from issuer.token_request import TokenRequest, read_call_request, read_token_request
-from tests.contract.exchanges import CALL, SERVICE_CALL, SERVICE_TOKENS, TOKENS
 from tests.contract.openapi import load
+from tests.support.routes import CALL, SERVICE_CALL, SERVICE_TOKENS, TOKENS
 
 DOCUMENT = load()
 

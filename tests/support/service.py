@@ -129,14 +129,7 @@ def service(
     stack: LocalStack, handler: str = "issuer.app.handler", **changes: str
 ) -> Iterator[Service]:
     """The issuer with changed variables, on the stack's other parts."""
-    environment = {
-        "STAGE": "local",
-        "SERVER_SECRET_ARN": stack.secrets_manager.secret_id,
-        "ACCESS_POLICY_FILE": str(stack.policy_file),
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": stack.secrets_manager.url,
-        "AWS_ACCESS_KEY_ID": "AKIAFUNCTION",
-        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
-    }
+    environment = stack.function_environment() | {"AWS_SECRET_ACCESS_KEY": CREDENTIAL}
     function = LambdaHost(
         handler,
         environment=environment | changes,

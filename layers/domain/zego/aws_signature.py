@@ -1,7 +1,7 @@
 """AWS Signature Version 4 for one kind of request: a POST of JSON to the root of a service.
 
-botocore has the general case, and importing its signer alone costs the issuer's cold start more
-than everything else in it; ``make bench`` shows by how much. The tests hold this to botocore's
+botocore has the general case, but importing its signer would cost a cold start as much as the
+issuer's costliest import does now; ``make bench`` shows it. The tests hold this to botocore's
 answers. Source: "Create a signed AWS API request" in the IAM user guide.
 """
 

@@ -1,7 +1,7 @@
 """One HTTP request with a bound on everything: time, size, and where it may lead.
 
-Used for the identity providers' keys and for AWS. Plain ``http.client``:
-a client library would double the issuer's cold start, see docs/design-notes.md.
+Used for the identity providers' keys and for AWS. Plain ``http.client``: docs/design-notes.md says
+what a client library costs a cold start.
 """
 
 from __future__ import annotations
@@ -95,11 +95,12 @@ def check_url(url: str, *, allow_loopback: bool) -> str:
         raise ValueError("it is not a URL") from None
     if not host or not _URL_CHARACTERS.fullmatch(url) or not _HOST.fullmatch(host):
         raise ValueError("it is not a URL")
-    if parts.scheme == "https":
-        return url
-    if parts.scheme == "http" and allow_loopback and _is_loopback(host):
-        return url
-    raise ValueError("it is not an https URL")
+    plain = parts.scheme == "http" and allow_loopback and _is_loopback(host)
+    if parts.scheme != "https" and not plain:
+        raise ValueError("it is not an https URL")
+    if "@" in parts.netloc:
+        raise ValueError("it has a user's name in it")
+    return url
 
 
 def _is_loopback(host: str) -> bool:

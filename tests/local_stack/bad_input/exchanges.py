@@ -6,13 +6,6 @@ from typing import Any
 
 from tests.local_stack.exchange import Answer
 
-TOKENS = "POST /v1/tokens"
-INITIATE = "POST /api/v1/calls/initiate"
-SERVICE_TOKENS = "POST /v1/service/tokens"
-BATCH = "POST /v1/service/tokens/batch"
-SERVICE_INITIATE = "POST /v1/service/calls/initiate"
-STATUS = "GET /v1/status"
-
 
 def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
     """The problem of an answer, if it is that one, in the form that all problems have."""

@@ -14,12 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWK
 
 from local.identity_provider import IdentityProvider
-from tests.local_stack.bad_input.exchanges import (
-    INITIATE,
-    TOKENS,
-    problem,
-)
+from tests.local_stack.bad_input.exchanges import problem
 from tests.support.bearer import jws
+from tests.support.routes import CALL, TOKENS
 from tests.support.service import Service
 
 
@@ -107,7 +104,7 @@ BEARERS: dict[str, tuple[Callable[[IdentityProvider], str], str]] = {
 
 
 class TestBearerTokens:
-    @pytest.mark.parametrize("route", [TOKENS, INITIATE])
+    @pytest.mark.parametrize("route", [TOKENS, CALL])
     def test_without_one_it_says_how_to_send_one(self, issuer: Service, route: str) -> None:
         answer = issuer.send(route)
         problem(answer, 401, "bearer_missing")

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.local_stack.bad_input.exchanges import (
-    BATCH,
-    INITIATE,
-    SERVICE_INITIATE,
-    SERVICE_TOKENS,
-    TOKENS,
-    problem,
-)
+from tests.local_stack.bad_input.exchanges import problem
+from tests.support.routes import BATCH, CALL, SERVICE_CALL, SERVICE_TOKENS, TOKENS
 from tests.support.service import Service
 
 BODIES: dict[str, tuple[object, int, str, str | None]] = {
@@ -97,7 +91,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("field", ["room_id", "user_id", "token"])
     def test_a_call_takes_no_room_and_no_user(self, issuer: Service, field: str) -> None:
-        answer = issuer.send(INITIATE, {field: "call_1"}, bearer=issuer.bearer())
+        answer = issuer.send(CALL, {field: "call_1"}, bearer=issuer.bearer())
         assert problem(answer, 400, "unknown_field")["field"] == field
 
     @pytest.mark.parametrize(
@@ -114,7 +108,7 @@ class TestBodies:
         ],
         ids=str,
     )
-    @pytest.mark.parametrize("route", [SERVICE_TOKENS, SERVICE_INITIATE])
+    @pytest.mark.parametrize("route", [SERVICE_TOKENS, SERVICE_CALL])
     def test_a_backend_must_name_a_user_that_zego_takes(
         self, issuer: Service, route: str, body: object, status: int, code: str
     ) -> None:

@@ -7,15 +7,8 @@ import json
 
 import pytest
 
-from tests.local_stack.bad_input.exchanges import (
-    BATCH,
-    INITIATE,
-    SERVICE_INITIATE,
-    SERVICE_TOKENS,
-    STATUS,
-    TOKENS,
-    problem,
-)
+from tests.local_stack.bad_input.exchanges import problem
+from tests.support.routes import BATCH, CALL, SERVICE_CALL, SERVICE_TOKENS, STATUS, TOKENS
 from tests.support.service import Service
 
 FORGED = {
@@ -46,14 +39,14 @@ FORGED_BODIES: list[dict[str, object]] = [
 
 
 class TestForgedIdentities:
-    @pytest.mark.parametrize("route", [TOKENS, INITIATE])
+    @pytest.mark.parametrize("route", [TOKENS, CALL])
     def test_headers_that_imitate_api_gateway_are_no_proof(
         self, issuer: Service, route: str
     ) -> None:
         answer = issuer.send(route, {"user_id": "bob"}, headers=FORGED_HEADERS)
         problem(answer, 401, "bearer_missing")
 
-    @pytest.mark.parametrize("route", [SERVICE_TOKENS, BATCH, SERVICE_INITIATE, STATUS])
+    @pytest.mark.parametrize("route", [SERVICE_TOKENS, BATCH, SERVICE_CALL, STATUS])
     def test_nor_are_they_on_the_routes_that_api_gateway_protects(
         self, issuer: Service, route: str
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Start:
         message = {"message": "Internal Server Error"}
         assert (self.answer.status, self.answer.json()) == (500, message)
         for text in words:
-            assert text in self.log
+            assert json.dumps(text)[1:-1] in self.log  # whose lines are JSON
 
 
 def start(stack: LocalStack, **changes: str) -> Start:

@@ -10,11 +10,7 @@ import pytest
 
 from local.loopback import Intercept
 from local.stack import LocalStack
-from tests.local_stack.bad_input.exchanges import (
-    BATCH,
-    STATUS,
-    problem,
-)
+from tests.local_stack.bad_input.exchanges import problem
 from tests.support.faults import (
     Faults,
     answering,
@@ -24,6 +20,7 @@ from tests.support.faults import (
     refusing,
     slow,
 )
+from tests.support.routes import BATCH, STATUS
 from tests.support.service import Service, service, until
 
 GOOD = "0123456789abcdef0123456789abcdef"

@@ -23,17 +23,10 @@ from tests.support.application import (
     bearer,
     event,
 )
+from tests.support.routes import BATCH, CALL, HEALTH, SERVICE_CALL, SERVICE_TOKENS, STATUS, TOKENS
 from zego import token04
 
-TOKENS = "POST /v1/tokens"
-SERVICE_TOKENS = "POST /v1/service/tokens"
-BATCH = "POST /v1/service/tokens/batch"
-INITIATE = "POST /api/v1/calls/initiate"
-SERVICE_INITIATE = "POST /v1/service/calls/initiate"
-HEALTH = "GET /v1/health"
-STATUS = "GET /v1/status"
-
-ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, INITIATE, SERVICE_INITIATE, HEALTH, STATUS)
+ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, CALL, SERVICE_CALL, HEALTH, STATUS)
 
 
 def opened(token: str) -> token04.Claims:
@@ -146,7 +139,7 @@ class TestTokens:
         assert problem(issuer.handle(asked)) == (400, "invalid_json")
 
     def test_an_iam_identity_is_not_looked_at_on_a_bearer_route(self, issuer: Application) -> None:
-        for route in (TOKENS, INITIATE):
+        for route in (TOKENS, CALL):
             assert problem(issuer.handle(event(route, role=ROLE_SESSION))) == (
                 401,
                 "bearer_missing",
@@ -165,7 +158,7 @@ class TestServiceTokens:
         assert opened(answer.document["token"]).user_id == "bob"
 
     def test_a_bearer_token_is_not_looked_at_on_a_service_route(self, issuer: Application) -> None:
-        for route in (SERVICE_TOKENS, BATCH, SERVICE_INITIATE, STATUS):
+        for route in (SERVICE_TOKENS, BATCH, SERVICE_CALL, STATUS):
             answer = issuer.handle(event(route, {"user_id": "bob"}, bearer=bearer()))
             assert problem(answer) == (401, "iam_identity_missing")
 
@@ -219,7 +212,7 @@ class TestBatches:
 
 class TestCalls:
     def test_a_call_begins_in_a_room_of_its_own(self, issuer: Application) -> None:
-        answer = issuer.handle(event(INITIATE, bearer=bearer()))
+        answer = issuer.handle(event(CALL, bearer=bearer()))
         document = answer.document
         assert answer.status == 201
         assert re.fullmatch("[0-9a-f]{32}", document["callId"])
@@ -242,15 +235,15 @@ class TestCalls:
         assert payload["room_id"] == f"call_{document['callId']}"
 
     def test_no_two_calls_share_a_room(self, issuer: Application) -> None:
-        asked = event(INITIATE, bearer=bearer())
+        asked = event(CALL, bearer=bearer())
         assert len({issuer.handle(asked).document["callId"] for _ in range(50)}) == 50
 
     def test_a_backend_begins_one_for_the_user_whom_it_names(self, issuer: Application) -> None:
-        answer = issuer.handle(event(SERVICE_INITIATE, {"user_id": "bob"}, role=ROLE_SESSION))
+        answer = issuer.handle(event(SERVICE_CALL, {"user_id": "bob"}, role=ROLE_SESSION))
         assert (answer.status, answer.document["userId"]) == (201, "bob")
 
     def test_the_caller_does_not_choose_the_room(self, issuer: Application) -> None:
-        answer = issuer.handle(event(INITIATE, {"room_id": "call_1"}, bearer=bearer()))
+        answer = issuer.handle(event(CALL, {"room_id": "call_1"}, bearer=bearer()))
         assert problem(answer) == (400, "unknown_field")
 
 

@@ -18,12 +18,8 @@ from tests.support.application import (
     event,
 )
 from tests.support.bearer import ISSUER, signer
+from tests.support.routes import BATCH, SERVICE_TOKENS, STATUS, TOKENS
 from zego.server_secret import ServerSecret
-
-TOKENS = "POST /v1/tokens"
-SERVICE_TOKENS = "POST /v1/service/tokens"
-BATCH = "POST /v1/service/tokens/batch"
-STATUS = "GET /v1/status"
 
 
 class TestGranted:

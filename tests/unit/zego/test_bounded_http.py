@@ -522,7 +522,20 @@ class TestCheckUrl:
             outcome = check_url(start + text, allow_loopback=True)
         except ValueError as error:
             outcome = str(error)
-        assert outcome in (start + text, "it is not a URL", "it is not an https URL")
+        refusals = ("it is not a URL", "it is not an https URL", "it has a user's name in it")
+        assert outcome in (start + text, *refusals)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://alice@login.example.com/",
+            "https://alice:password@login.example.com/",
+            "http://alice@localhost/",
+        ],
+    )
+    def test_a_url_that_names_a_user_is_refused(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"^it has a user's name in it$"):
+            check_url(url, allow_loopback=True)
 
 
 @pytest.fixture

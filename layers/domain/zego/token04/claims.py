@@ -82,6 +82,11 @@ def to_plaintext(claims: Claims) -> bytes:
 
 
 def from_plaintext(plaintext: bytes, cipher: Cipher) -> Claims:
+    """Read what was sealed; the keys may stand in any order.
+
+    :raises SealError: not JSON, from a cipher that does not tell whether the key was the right one.
+    :raises ClaimsError: not claims that :func:`to_plaintext` would write.
+    """
     try:
         values = json.loads(plaintext.decode())
     except (ValueError, RecursionError):
