@@ -1,4 +1,4 @@
-"""``GetSecretValue``, and nothing else of Secrets Manager: all that the issuer may call.
+"""Of Secrets Manager what the issuer may call: ``GetSecretValue``, and a secret's tags.
 
 Source: the Secrets Manager API reference.
 """
@@ -6,9 +6,9 @@ Source: the Secrets Manager API reference.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from zego import strict_json
@@ -22,7 +22,7 @@ _THROTTLED: Final = frozenset({"ThrottlingException", "TooManyRequestsException"
 
 
 class SecretsManagerError(Exception):
-    """Secrets Manager gave no value. Safe to log.
+    """Secrets Manager gave no answer, or none that is of use. Safe to log.
 
     :ivar code: AWS' error code, or ``Unreachable`` where no answer came.
     :ivar passing: whether another attempt may be answered.
@@ -81,22 +81,34 @@ class SecretsManager:
         :param version_stage: a label such as ``AWSCURRENT``.
         :raises SecretsManagerError: refused, unreachable, too slow, or without a text value.
         """
-        body = strict_json.dumps({"SecretId": secret_id, "VersionStage": version_stage}).encode()
+        asked = {"SecretId": secret_id, "VersionStage": version_stage}
+        return _value(self._call("GetSecretValue", asked))
+
+    def describe_tags(self, secret_id: str) -> dict[str, str]:
+        """The secret's tags. Tried once more where that may help.
+
+        :param secret_id: the secret's ARN or name.
+        :raises SecretsManagerError: refused, unreachable, too slow, or not to be read.
+        """
+        return _tags(self._call("DescribeSecret", {"SecretId": secret_id}))
+
+    def _call(self, action: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        body = strict_json.dumps(asked).encode()
         try:
-            return self._attempt(body)
+            return self._attempt(action, body)
         except SecretsManagerError as error:
             if not error.passing:
                 raise
         self._sleep(0.1)
-        return self._attempt(body)
+        return self._attempt(action, body)
 
-    def _attempt(self, body: bytes) -> SecretValue:
+    def _attempt(self, action: str, body: bytes) -> Mapping[str, Any]:
         try:
             headers = signed_headers(
                 service="secretsmanager",
                 region=self._region,
                 host=self._host,
-                target="secretsmanager.GetSecretValue",
+                target=f"secretsmanager.{action}",
                 body=body,
                 credentials=self._credentials.get(),
                 now=self._clock(),
@@ -113,23 +125,40 @@ class SecretsManager:
             raise SecretsManagerError("CredentialsUnavailable", str(error)) from None
         except HttpError as error:
             raise SecretsManagerError("Unreachable", str(error), passing=True) from None
-        return _value(answer)
+        return _document(answer)
 
 
-def _value(answer: Response) -> SecretValue:
+def _document(answer: Response) -> Mapping[str, Any]:
     if answer.status != 200:
         raise _refusal(answer)
     try:
-        values = strict_json.loads_object(answer.body)
+        return strict_json.loads_object(answer.body)
+    except ValueError:
+        raise _unreadable() from None
+
+
+def _value(values: Mapping[str, Any]) -> SecretValue:
+    try:
         text, version_id = values["SecretString"], values["VersionId"]
         created_at = float(values["CreatedDate"])
     except KeyError:
         raise SecretsManagerError("NoText", "the version has no text value") from None
     except (ValueError, TypeError, OverflowError):
-        raise SecretsManagerError("Unreadable", "the answer cannot be read") from None
+        raise _unreadable() from None
     if not isinstance(text, str) or not isinstance(version_id, str):
         raise SecretsManagerError("NoText", "the version has no text value")
     return SecretValue(text, version_id, created_at)
+
+
+def _tags(values: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        return {str(tag["Key"]): str(tag["Value"]) for tag in values.get("Tags", ())}
+    except (KeyError, TypeError):
+        raise _unreadable() from None
+
+
+def _unreadable() -> SecretsManagerError:
+    return SecretsManagerError("Unreadable", "the answer cannot be read")
 
 
 def _refusal(answer: Response) -> SecretsManagerError:

@@ -1,10 +1,13 @@
-"""The versions of the ServerSecret in Secrets Manager, read through a cache.
+"""The current version of the ServerSecret, read from Secrets Manager through a cache.
 
 The cache holds one version, the one labelled AWSCURRENT:
 
 ======== ============================================================================
 fresh    for ``ttl_seconds``, a little less by jitter, so that the environments that
          started together do not ask together
+doubted  when a caller says that ZEGO refused its token, it is asked for at once, unless it
+         was asked for, well or in vain, in the last ``refetch_seconds``; where asking
+         fails, it is as fresh as before
 stale    when asking anew fails, or gives a value that cannot be a ServerSecret, the last
          good version still serves, up to ``max_stale_seconds`` after it was last read
 gone     after that there is no secret to be had, and the caller says so
@@ -26,8 +29,6 @@ from typing import Final
 from zego import server_secret
 from zego.secrets_manager import SecretsManagerError, SecretValue
 from zego.server_secret import ServerSecret, ServerSecretError
-
-CURRENT: Final = "AWSCURRENT"
 
 #: Of the operating system: the state of Python's own generator would be the same in every
 #: environment that was restored from one snapshot.
@@ -89,6 +90,8 @@ class CurrentSecret:
     :param fetch: asks Secrets Manager for that version.
     :param ttl_seconds: how long a version is served without asking again.
     :param max_stale_seconds: how long it is served when asking fails; at least the TTL.
+    :param retry_seconds: how long a failure keeps it from asking again.
+    :param refetch_seconds: how long after it asked doubt does not make it ask again.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class CurrentSecret:
         ttl_seconds: float = 60.0,
         max_stale_seconds: float = 900.0,
         retry_seconds: float = 5.0,
+        refetch_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = _jitter,
@@ -106,40 +110,48 @@ class CurrentSecret:
         self._ttl_seconds = ttl_seconds
         self._max_stale_seconds = max_stale_seconds
         self._retry_seconds = retry_seconds
+        self._refetch_seconds = refetch_seconds
         self._clock = clock
         self._monotonic = monotonic
         self._jitter = jitter
         self._version: SecretVersion | None = None
-        self._read_at = _Instant(0.0, 0.0)
+        self._read_at = self._asked_at = _Instant(0.0, 0.0)
         self._fresh_seconds = 0.0
-        self._failed_at: _Instant | None = None
-        self._failure = ""
+        self._failure: str | None = None
 
-    def get(self) -> Reading:
+    def get(self, *, refetch: bool = False) -> Reading:
         """The current version: cached, asked for, or stale.
 
+        :param refetch: it is doubted, as ZEGO refused a token.
         :raises SecretUnavailableError: none was ever read, or the last one is too old.
         """
         now = self._now()
-        if self._version is not None and self._read_at.age_at(now) < self._fresh_seconds:
+        asked_ago = self._asked_at.age_at(now)
+        doubted = refetch and asked_ago >= self._refetch_seconds
+        if self._version is not None and self._is_fresh(now) and not doubted:
             return Reading(self._version)
-        if self._failed_at is not None and self._failed_at.age_at(now) < self._retry_seconds:
-            return self._last_good(now, failure=None)
+        if self._failure is not None and asked_ago < self._retry_seconds:
+            return self._last_good(now, self._failure, asked=False)
         try:
             version = _parse(self._fetch())
         except (SecretsManagerError, ServerSecretError) as error:
-            now = self._failed_at = self._now()
+            now = self._asked_at = self._now()
             self._failure = str(error)
-            return self._last_good(now, failure=self._failure)
-        self._version, self._read_at, self._failed_at = version, now, None
+            return self._last_good(now, self._failure, asked=True)
+        self._version, self._failure = version, None
+        self._read_at = self._asked_at = now
         self._fresh_seconds = self._ttl_seconds * (1.0 - 0.2 * self._jitter())
         return Reading(version, refreshed=True)
 
-    def _last_good(self, now: _Instant, *, failure: str | None) -> Reading:
+    def _last_good(self, now: _Instant, failure: str, *, asked: bool) -> Reading:
         if self._version is None or self._read_at.age_at(now) >= self._max_stale_seconds:
-            seconds = max(1, round(self._retry_seconds))
-            raise SecretUnavailableError(self._failure, seconds, asked=failure is not None)
-        return Reading(self._version, failure=failure, stale=True)
+            raise SecretUnavailableError(failure, max(1, round(self._retry_seconds)), asked=asked)
+        return Reading(
+            self._version, failure=failure if asked else None, stale=not self._is_fresh(now)
+        )
+
+    def _is_fresh(self, now: _Instant) -> bool:
+        return self._read_at.age_at(now) < self._fresh_seconds
 
     def _now(self) -> _Instant:
         return _Instant(self._clock(), self._monotonic())

@@ -1,0 +1,107 @@
+"""The rotator Lambda: Secrets Manager's event in, one step, its outcome noted and logged.
+
+Secrets Manager invokes it synchronously and takes every error as "try again", so a step that did
+not end well raises; the text goes to the log, and holds neither a secret nor a token.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, Final, Literal, cast
+
+import boto3
+
+from rotator import settings, telemetry
+from rotator.steps import Result, Rotation
+from zego.rotation import STEPS, Step
+from zego.secret_store.notes import ROTATION_TAG, RotationNote
+from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
+from zego.server_api import ServerApi
+
+_settings = settings.read(os.environ)
+_versions = SecretVersions(
+    boto3.client(
+        "secretsmanager",
+        region_name=_settings.region,
+        endpoint_url=_settings.secrets_manager_endpoint,
+        config=CLIENT_CONFIG,
+    ),
+    _settings.secret_id,
+)
+_rotation = Rotation(_versions, ServerApi(_settings.zego_server_api))
+telemetry.logger.append_keys(stage=_settings.stage)
+
+
+class RotationError(Exception):
+    """The step did not end well. The message says why and what to do next."""
+
+
+class EventError(ValueError):
+    """Invoked with something that is not an event of Secrets Manager's rotation of this secret."""
+
+
+def handler(event: Mapping[str, Any], _context: object) -> None:
+    """Run one step of the rotation.
+
+    :raises EventError: not an event of this secret's rotation.
+    :raises RotationError: refused, or failed so that Secrets Manager shall try again.
+    """
+    step, token, rotation_token = _read(event)
+    try:
+        result = _rotation.run(step, token, rotation_token=rotation_token)
+    except Exception as error:  # noqa: BLE001  its text could hold anything
+        frames = traceback.format_tb(error.__traceback__)
+        telemetry.logger.error("The rotator broke", error=type(error).__name__, frames=frames)
+        result = Result("broken", f"{type(error).__name__} in {step}")
+    _note(step, token, result)
+    _say(step, token, result)
+    if result.ending.kind != "done":
+        raise RotationError(f"{step}: {result}")
+
+
+def _read(event: Mapping[str, Any]) -> tuple[Step, str, str | None]:
+    """The step, the client request token, and the rotation token where there is one."""
+    step, token = event.get("Step"), event.get("ClientRequestToken")
+    rotation_token = event.get("RotationToken")
+    if step not in STEPS:
+        raise EventError(f"Step must be one of {', '.join(STEPS)}")
+    if not isinstance(token, str) or not token:
+        raise EventError("ClientRequestToken is missing")
+    if not isinstance(rotation_token, str | None):
+        raise EventError("RotationToken is not a string")
+    if not _is_ours(event.get("SecretId")):
+        raise EventError("SecretId is not the secret that this function rotates")
+    return cast("Step", step), token, rotation_token
+
+
+def _is_ours(secret_id: object) -> bool:
+    """Whether this ARN is the secret's of the settings, which may have its name alone."""
+    if not isinstance(secret_id, str):
+        return False
+    name = secret_id.partition(":secret:")[2][: -len("-abcdef")]
+    return _settings.secret_id in (secret_id, name)
+
+
+def _note(step: Step, token: str, result: Result) -> None:
+    """Keep the outcome on the secret, for the command line. No rotation fails for it."""
+    note = RotationNote(token, step, result.outcome, int(time.time()))
+    try:
+        _versions.note(ROTATION_TAG, note.to_tag())
+    except SecretStoreError as error:
+        telemetry.logger.warning("The outcome could not be noted", reason=str(error))
+
+
+def _say(step: Step, token: str, result: Result) -> None:
+    kind = result.ending.kind
+    log = telemetry.logger.info if kind == "done" else telemetry.logger.error
+    log("%s: %s", step, result, step=step, outcome=result.outcome, secret_version=token)
+    if counted := _COUNTED.get(result.outcome) or _COUNTED_BY_KIND.get(kind):
+        telemetry.record_outcome(counted, _settings.stage)
+
+
+Counted = Literal["promoted", "refused", "unproven", "failed"]
+_COUNTED: Final[Mapping[str, Counted]] = {"promoted": "promoted", "unproven": "unproven"}
+_COUNTED_BY_KIND: Final[Mapping[str, Counted]] = {"refused": "refused", "failed": "failed"}

@@ -1,0 +1,44 @@
+"""The rotator's environment; see :mod:`zego.environment`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from zego import environment, server_api
+from zego.environment import Environment, Variable
+
+VARIABLES: Final = (
+    environment.STAGE,
+    environment.SERVER_SECRET_ARN,
+    environment.AWS_REGION,
+    Variable("ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT),
+    environment.AWS_ENDPOINT_URL_SECRETS_MANAGER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. See :data:`VARIABLES`."""
+
+    stage: str
+    secret_id: str
+    region: str
+    zego_server_api: str
+    secrets_manager_endpoint: str | None
+
+
+def read(values: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    :raises SettingsError: a variable is missing or cannot be meant.
+    """
+    found = Environment(values, VARIABLES)
+    return Settings(
+        stage=found.stage(),
+        secret_id=found.text("SERVER_SECRET_ARN"),
+        region=found.secret_region(),
+        zego_server_api=found.url("ZEGO_SERVER_API_URL"),
+        secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+    )

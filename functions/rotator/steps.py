@@ -1,0 +1,229 @@
+"""The four steps of a rotation, and what each refuses.
+
+Secrets Manager calls them in their order, and any failure makes it start again at the first; it can
+also stop anywhere. So each step looks at what there is, does what is missing, and leaves alone what
+is done. What holds whenever it is stopped:
+
+* Nothing becomes AWSCURRENT but by one compare-and-swap, right after ZEGO has accepted that value.
+* A refusal for good takes AWSPENDING off its version, so that the next rotation can begin; what
+  Secrets Manager may try again stays as it is.
+* CANDIDATE is dropped last, and only if it holds what was promoted.
+
+Whether ZEGO still accepts the current secret is not asked: after a reset at the console it accepts
+the new one alone, and then the promotion is what is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rotator import round_trip
+from zego import server_secret
+from zego.rotation import OUTCOMES, Ending, Step
+from zego.secret_store import CANDIDATE, CURRENT, PENDING
+from zego.secret_store.versions import (
+    ConflictError,
+    SecretState,
+    SecretStoreError,
+    SecretVersions,
+    VersionNotFoundError,
+)
+from zego.server_api import ServerApi
+from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a step ended. Safe to log.
+
+    :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
+    :ivar detail: what is to be known beyond the outcome's meaning.
+    """
+
+    outcome: str
+    detail: str = ""
+
+    @property
+    def ending(self) -> Ending:
+        return OUTCOMES[self.outcome]
+
+    def __str__(self) -> str:
+        parts = (self.ending.meaning, self.detail and f"{self.detail}.", self.ending.remedy)
+        return " ".join(part for part in parts if part)
+
+
+class _Stop(Exception):  # noqa: N818  the way out of a step, which ends in its result
+    def __init__(self, outcome: str, detail: str = "") -> None:
+        super().__init__(outcome)
+        self.result = Result(outcome, detail)
+
+
+class Rotation:
+    """The rotation of one secret."""
+
+    def __init__(self, versions: SecretVersions, zego: ServerApi) -> None:
+        self._versions = versions
+        self._zego = zego
+
+    def run(self, step: Step, token: str, *, rotation_token: str | None = None) -> Result:
+        """Run one step. Every failure of Secrets Manager's or ZEGO's is a result.
+
+        :param token: the client request token, which is the id of the new version.
+        :param rotation_token: see :meth:`SecretVersions.fill_pending`.
+        """
+        steps: Mapping[Step, Callable[[], Result]] = {
+            "createSecret": lambda: self._create(token, rotation_token),
+            "setSecret": lambda: self._set(token),
+            "testSecret": lambda: self._test(token),
+            "finishSecret": lambda: self._finish(token),
+        }
+        try:
+            return steps[step]()
+        except _Stop as stop:
+            if stop.result.ending.kind == "refused":
+                return self._give_up(step, token, stop.result)
+            return stop.result
+        except SecretStoreError as error:
+            return Result("store-failed", str(error))
+
+    def _create(self, token: str, rotation_token: str | None) -> Result:
+        """Copy the candidate into the version that the rotation has begun."""
+        state = self._begun(token)
+        if state.labels[CURRENT] == token or self._has_value(token):
+            return _DONE
+        try:
+            candidate = self._versions.read(label=CANDIDATE)
+        except VersionNotFoundError:
+            if CANDIDATE in state.labels:
+                raise  # one of two answers lags behind the other
+            raise _Stop("no-candidate") from None
+        self._check_fit(_parsed(candidate.text), state)
+        self._versions.fill_pending(token, candidate.text, rotation_token=rotation_token)
+        return _DONE
+
+    def _set(self, token: str) -> Result:
+        """ZEGO's console has set it; look that it is for the same project."""
+        state = self._begun(token)
+        if state.labels[CURRENT] != token:
+            self._check_fit(self._secret(token), state)
+        return _DONE
+
+    def _test(self, token: str) -> Result:
+        """Prove it. This step alone is called to test the set-up, with the present value."""
+        state = self._begun(token)
+        if state.labels[CURRENT] != token:
+            self._prove(self._secret(token))
+        return _DONE
+
+    def _finish(self, token: str) -> Result:
+        """Promote it, look again, and clear away the candidate."""
+        state = self._begun(token)
+        secret = self._secret(token)
+        if state.labels[CURRENT] != token:
+            self._check_fit(secret, state)
+            self._prove(secret)
+            try:
+                self._versions.promote(token, replacing=state.labels[CURRENT])
+            except ConflictError:
+                raise _Stop("overtaken") from None
+        after = self._zego.probe(secret)
+        if after.rejected:
+            raise _Stop("rejected-after", after.reason)
+        self._drop_candidate(secret)
+        detail = f"The fingerprint of the new secret is {secret.fingerprint}"
+        return Result("promoted", detail if after.accepted else f"{detail}; {after.reason}")
+
+    def _begun(self, token: str) -> SecretState:
+        """The secret, if the token's version is in a rotation, or was promoted by it."""
+        state = self._versions.describe()
+        if CURRENT not in state.labels:
+            raise SecretStoreError("the secret has no AWSCURRENT version")
+        if token not in (state.labels.get(PENDING), state.labels[CURRENT]):
+            raise _Stop("not-pending")
+        return state
+
+    def _has_value(self, token: str) -> bool:
+        try:
+            self._versions.read(version_id=token)
+        except VersionNotFoundError:
+            return False
+        return True
+
+    def _secret(self, token: str) -> ServerSecret:
+        return _parsed(self._versions.read(version_id=token).text)
+
+    def _check_fit(self, secret: ServerSecret, state: SecretState) -> None:
+        """Refuse what must not replace the current secret, however good it is.
+
+        A current value that cannot be read, such as the placeholder of a new stack, has no AppID
+        to compare with.
+        """
+        try:
+            current = server_secret.parse(
+                self._versions.read(version_id=state.labels[CURRENT]).text
+            )
+        except ServerSecretError:
+            return
+        if secret == current:
+            raise _Stop("already-current", f"Its fingerprint is {secret.fingerprint}")
+        if secret.app_id != current.app_id:
+            both = f"It is for {secret.app_id}, and AWSCURRENT for {current.app_id}"
+            raise _Stop("other-app-id", both)
+
+    def _prove(self, secret: ServerSecret) -> None:
+        round_trip.check(secret)
+        verdict = self._zego.probe(secret)
+        if verdict.accepted:
+            return
+        outcome = "rejected" if verdict.rejected else "unproven"
+        code = "" if verdict.code is None else f" (code {verdict.code})"
+        raise _Stop(outcome, f"{verdict.reason}{code}; its fingerprint is {secret.fingerprint}")
+
+    def _drop_candidate(self, promoted: ServerSecret) -> None:
+        """Another candidate may have been staged meanwhile; it stays."""
+        candidate = self._versions.describe().labels.get(CANDIDATE)
+        if candidate is None:
+            return
+        try:
+            holds = server_secret.parse(self._versions.read(version_id=candidate).text)
+            if holds == promoted:
+                self._versions.drop_label(CANDIDATE, version_id=candidate)
+        except (ServerSecretError, ConflictError):
+            return
+
+    def _give_up(self, step: Step, token: str, refusal: Result) -> Result:
+        """Take the version out of the rotation, which is over."""
+        try:
+            state = self._versions.describe()
+            if state.in_flight == token and not self._only_tested(step, token, state):
+                self._versions.drop_label(PENDING, version_id=token)
+        except SecretStoreError as error:
+            left = f"AWSPENDING could not be removed: {error}"
+            return Result(refusal.outcome, "; ".join(filter(None, (refusal.detail, left))))
+        return refusal
+
+    def _only_tested(self, step: Step, token: str, state: SecretState) -> bool:
+        """Whether Secrets Manager tests the set-up with the present value, and will clear up."""
+        if step != "testSecret":
+            return False
+        present = self._versions.read(version_id=state.labels[CURRENT])
+        return self._versions.read(version_id=token).text == present.text
+
+
+_DONE: Final = Result("done")
+
+
+def _parsed(text: str) -> ServerSecret:
+    try:
+        return server_secret.parse(text)
+    except PlaceholderError as error:
+        raise _Stop("placeholder", _sentence(error)) from None
+    except ServerSecretError as error:
+        raise _Stop("malformed", _sentence(error)) from None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,1 @@
+"""Is the current ServerSecret still accepted? If not: say so, and heal."""

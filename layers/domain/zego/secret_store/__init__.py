@@ -1,0 +1,26 @@
+"""The ServerSecret in Secrets Manager.
+
+:class:`CurrentSecret` reads it through a cache: all that the issuer needs. What changes it is in
+:mod:`zego.secret_store.versions`, which needs boto3 and is imported by those who rotate.
+"""
+
+from __future__ import annotations
+
+from zego.secret_store.current import (
+    CurrentSecret,
+    Reading,
+    SecretUnavailableError,
+    SecretVersion,
+)
+from zego.secret_store.labels import CANDIDATE, CURRENT, PENDING, PREVIOUS
+
+__all__ = [
+    "CANDIDATE",
+    "CURRENT",
+    "PENDING",
+    "PREVIOUS",
+    "CurrentSecret",
+    "Reading",
+    "SecretUnavailableError",
+    "SecretVersion",
+]

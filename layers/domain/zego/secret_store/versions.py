@@ -1,0 +1,301 @@
+"""The versions of the ServerSecret and their labels: look at them, stage one, promote it.
+
+Nothing here decides. Whether a version may be promoted is the rotator's question; what is here is
+atomic where Secrets Manager is: :meth:`SecretVersions.promote` compares and swaps.
+
+Source: the Secrets Manager API reference.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zego import server_secret, strict_json
+from zego.secret_store.labels import CANDIDATE, CURRENT, PENDING
+from zego.secrets_manager import SecretValue
+from zego.server_secret import ServerSecret, ServerSecretError
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+#: For the client: an answer within seconds or an error, and a few attempts at what may pass.
+CLIENT_CONFIG: Final = Config(
+    connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
+)
+
+
+class SecretStoreError(Exception):
+    """Secrets Manager refused, or could not be asked. Safe to log.
+
+    :ivar code: AWS' error code, or the kind of failure where no answer came.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class VersionNotFoundError(SecretStoreError):
+    """There is no such version, or it has no value yet."""
+
+
+class ConflictError(SecretStoreError):
+    """The label is not where the caller saw it, or the version has another value."""
+
+
+class RotationInFlightError(SecretStoreError):
+    """A rotation has begun and has not ended: AWSPENDING is on a version that is not current."""
+
+
+class AlreadyCurrentError(SecretStoreError):
+    """The value to be staged is the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """What Secrets Manager says of the secret, without its values.
+
+    :ivar labels: each staging label with the id of the version it is on.
+    :ivar tags: see :mod:`zego.secret_store.notes`.
+    :ivar rotation_function: ARN of the function that rotates it; ``None``: none does.
+    """
+
+    arn: str
+    labels: Mapping[str, str]
+    tags: Mapping[str, str]
+    rotation_function: str | None
+
+    @property
+    def in_flight(self) -> str | None:
+        """The id of the version that a rotation is about to promote."""
+        pending = self.labels.get(PENDING)
+        return None if pending == self.labels.get(CURRENT) else pending
+
+    def labels_of(self, version_id: str) -> tuple[str, ...]:
+        """The labels on one version."""
+        return tuple(label for label, version in self.labels.items() if version == version_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version with its labels.
+
+    :ivar created_at: Unix seconds; ``None`` for one that has no value yet.
+    :ivar secret: ``None`` where it has no value, or one that cannot be a ServerSecret.
+    :ivar problem: why there is no secret.
+    """
+
+    version_id: str
+    labels: tuple[str, ...]
+    created_at: float | None
+    secret: ServerSecret | None
+    problem: str | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        return None if self.secret is None else self.secret.fingerprint
+
+
+class SecretVersions:
+    """One secret, through a boto3 client that was made with :data:`CLIENT_CONFIG`.
+
+    Every method raises :class:`SecretStoreError` where Secrets Manager refuses or does not answer.
+
+    :param secret_id: ARN or name.
+    """
+
+    def __init__(self, client: SecretsManagerClient, secret_id: str) -> None:
+        self._client = client
+        self._secret_id = secret_id
+
+    def describe(self) -> SecretState:
+        """Labels, tags and rotation, without any value. It can lag behind a change."""
+        answer = self._call("describe_secret")
+        labels = {
+            label: version
+            for version, stages in answer.get("VersionIdsToStages", {}).items()
+            for label in stages
+        }
+        tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags") or ()}
+        return SecretState(answer["ARN"], labels, tags, answer.get("RotationLambdaARN") or None)
+
+    def read(self, *, version_id: str | None = None, label: str | None = None) -> SecretValue:
+        """One version's value, by its id, its label, or both, which must agree.
+
+        :raises VersionNotFoundError: there is none, or it has no value yet.
+        """
+        which = {"VersionId": version_id, "VersionStage": label}
+        named = {name: value for name, value in which.items() if value is not None}
+        if not named:
+            raise TypeError("read() needs a version_id or a label")
+        answer = self._call("get_secret_value", **named)
+        text = answer.get("SecretString")
+        if text is None:
+            raise VersionNotFoundError("the version has no text value", "NoText")
+        return SecretValue(text, answer["VersionId"], answer["CreatedDate"].timestamp())
+
+    def version(self, state: SecretState, label: str) -> Version | None:
+        """The version that has a label; ``None`` where none has it."""
+        version_id = state.labels.get(label)
+        return None if version_id is None else self._version(state, version_id)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Every version that has a label, the newest first."""
+        state = self.describe()
+        found = [
+            self._version(state, version_id) for version_id in dict.fromkeys(state.labels.values())
+        ]
+        return tuple(sorted(found, key=lambda version: -(version.created_at or float("inf"))))
+
+    def begun_at(self, version_id: str) -> float | None:
+        """When a version was made, Unix seconds, also for one that has no value yet."""
+        for version in self._call("list_secret_version_ids")["Versions"]:
+            if version["VersionId"] == version_id and "CreatedDate" in version:
+                return float(version["CreatedDate"].timestamp())
+        return None
+
+    def stage(self, secret: ServerSecret) -> str:
+        """Store a secret as the candidate of the next rotation; gives its version's id.
+
+        What was staged before loses its label, and with it its place.
+
+        :raises RotationInFlightError: now it could not be told which value that rotation promotes.
+        :raises AlreadyCurrentError: there is nothing to rotate.
+        """
+        state = self._without_rotation("staged")
+        if CURRENT not in state.labels:  # Secrets Manager makes the first version current at once
+            raise SecretStoreError(
+                "the secret has no AWSCURRENT version; store a placeholder first"
+            )
+        current = self.version(state, CURRENT)
+        if current is not None and current.secret == secret:
+            raise AlreadyCurrentError(
+                f"the value with fingerprint {secret.fingerprint} is current already"
+            )
+        version_id = str(uuid.uuid4())
+        value = {"app_id": secret.app_id, "server_secret": secret.value}
+        self._put(version_id, strict_json.dumps(value), CANDIDATE)
+        return version_id
+
+    def stage_version(self, version_id: str) -> None:
+        """Make a version that is stored already the candidate: only the label moves.
+
+        :raises RotationInFlightError: as :meth:`stage`.
+        """
+        state = self._without_rotation("staged")
+        if state.labels.get(CANDIDATE) != version_id:
+            self._move(CANDIDATE, to=version_id, off=state.labels.get(CANDIDATE))
+
+    def start_rotation(self) -> str:
+        """Ask for a rotation; gives its token, which is the id of the version it makes.
+
+        :raises RotationInFlightError: the last one has not ended.
+        """
+        token = str(uuid.uuid4())
+        self._call("rotate_secret", ClientRequestToken=token)
+        return token
+
+    def fill_pending(self, token: str, text: str, *, rotation_token: str | None = None) -> None:
+        """Give the version that a rotation has begun its value.
+
+        :param rotation_token: of the rotation's event, where it has one: who asks, for a function
+            that assumes another account's role.
+        :raises ConflictError: it has another value already.
+        """
+        self._put(token, text, PENDING, rotation_token)
+
+    def promote(self, version_id: str, *, replacing: str) -> None:
+        """Move AWSCURRENT, if it still is on ``replacing``. AWSPREVIOUS follows by itself.
+
+        :raises ConflictError: it is elsewhere by now, and stays there.
+        """
+        self._move(CURRENT, to=version_id, off=replacing)
+
+    def drop_label(self, label: str, *, version_id: str) -> None:
+        """Take a label off a version.
+
+        :raises ConflictError: it is not there any more.
+        """
+        self._move(label, off=version_id)
+
+    def note(self, key: str, text: str) -> None:
+        """Keep a note; see :mod:`zego.secret_store.notes`."""
+        self._call("tag_resource", Tags=[{"Key": key, "Value": text}])
+
+    def _without_rotation(self, what: str) -> SecretState:
+        state = self.describe()
+        if state.in_flight is not None:
+            raise RotationInFlightError(
+                f"nothing can be {what} while a rotation is in flight (version {state.in_flight})"
+            )
+        return state
+
+    def _version(self, state: SecretState, version_id: str) -> Version:
+        labels = state.labels_of(version_id)
+        try:
+            value = self.read(version_id=version_id)
+        except VersionNotFoundError:
+            return Version(version_id, labels, None, None, "it has no value yet")
+        try:
+            secret = server_secret.parse(value.text)
+        except ServerSecretError as error:
+            return Version(version_id, labels, value.created_at, None, str(error))
+        return Version(version_id, labels, value.created_at, secret)
+
+    def _put(self, token: str, text: str, label: str, rotation_token: str | None = None) -> None:
+        parameters = {"RotationToken": rotation_token} if rotation_token else {}
+        self._call(
+            "put_secret_value",
+            ClientRequestToken=token,
+            SecretString=text,
+            VersionStages=[label],
+            **parameters,
+        )
+
+    def _move(self, label: str, *, to: str | None = None, off: str | None = None) -> None:
+        ends = {"MoveToVersionId": to, "RemoveFromVersionId": off}
+        named = {name: version for name, version in ends.items() if version is not None}
+        self._call("update_secret_version_stage", VersionStage=label, **named)
+
+    def _call(self, action: str, **parameters: object) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._client, action)(
+                SecretId=self._secret_id, **parameters
+            )
+        except ClientError as error:
+            raise _refusal(action, error) from None
+        except BotoCoreError as error:  # its text could show a parameter
+            kind = type(error).__name__
+            raise SecretStoreError(f"{action}: no answer ({kind})", kind) from None
+        return answer
+
+
+def _refusal(action: str, error: ClientError) -> SecretStoreError:
+    code = error.response.get("Error", {}).get("Code", "")
+    kind = _KINDS.get((action, code), SecretStoreError)
+    return kind(f"{action}: {_MEANINGS.get((action, code), code)}", code)
+
+
+_NOT_FOUND: Final = "ResourceNotFoundException"
+_INVALID: Final = "InvalidParameterException"
+_NOT_NOW: Final = "InvalidRequestException"
+_EXISTS: Final = "ResourceExistsException"
+
+_KINDS: Final[Mapping[tuple[str, str], type[SecretStoreError]]] = {
+    ("get_secret_value", _NOT_FOUND): VersionNotFoundError,
+    ("put_secret_value", _EXISTS): ConflictError,
+    ("update_secret_version_stage", _INVALID): ConflictError,
+    ("rotate_secret", _NOT_NOW): RotationInFlightError,
+}
+_MEANINGS: Final[Mapping[tuple[str, str], str]] = {
+    ("get_secret_value", _NOT_FOUND): "no such secret or version, or it has no value yet",
+    ("put_secret_value", _EXISTS): "the version has another value already",
+    ("update_secret_version_stage", _INVALID): "the label is not where it was",
+    ("rotate_secret", _NOT_NOW): "the last rotation has not ended, or none is configured",
+}

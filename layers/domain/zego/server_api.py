@@ -1,0 +1,239 @@
+"""ZEGO's server API: signed calls, and what they prove of a ServerSecret.
+
+A ServerSecret signs these calls, so ZEGO itself says whether it is the right one: :meth:`probe`
+makes the cheapest call that changes nothing and reads its code with :data:`MEANINGS`.
+
+Source: "Calling the server API" and "Global return codes" in the vendor's documentation of server
+API v2. That a room which does not exist counts 0 users, and so answers code 0, is inferred.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from random import SystemRandom
+from typing import Final, Literal
+from urllib.parse import urlencode, urlsplit
+
+from zego import strict_json
+from zego.bounded_http import HttpError, Response, check_url, request
+from zego.server_secret import ServerSecret
+
+#: Regional hosts are ``rtc-api-{sha,hkg,fra,lax,bom,sgp}.zego.im``.
+ENDPOINT: Final = "https://rtc-api.zego.im/"
+#: How far a timestamp may be off, in seconds.
+MAX_CLOCK_SKEW_SECONDS: Final = 600
+
+_MAX_BYTES: Final = 65536
+_random: Final = SystemRandom().random
+
+Outcome = Literal["accepted", "rejected", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code says of the secret.
+
+    :ivar reason: what happened and what to do, for people.
+    :ivar passing: whether another attempt may be answered otherwise.
+    """
+
+    outcome: Outcome
+    reason: str
+    passing: bool = False
+
+
+_OUR_FAULT: Final = "ZEGO found the request malformed, which is this service's fault: report it"
+_BUSY: Final = "ZEGO's gateway is limiting or failing requests: try again"
+
+#: The codes that ZEGO documents, each with what it says of the secret that signed.
+MEANINGS: Final[Mapping[int, Meaning]] = {
+    0: Meaning("accepted", "ZEGO accepts it"),
+    100000000: Meaning("unknown", _OUR_FAULT),
+    100000001: Meaning("rejected", "ZEGO does not take the AppID: compare it with the console"),
+    100000002: Meaning("unknown", _OUR_FAULT),
+    100000003: Meaning("unknown", _OUR_FAULT),
+    100000004: Meaning("unknown", "ZEGO finds the time of the request more than 10 minutes off"),
+    100000005: Meaning("rejected", "ZEGO rejects it: it is not the ServerSecret of this AppID"),
+    100000006: Meaning("unknown", _OUR_FAULT),
+    100000007: Meaning("unknown", _OUR_FAULT),
+    100000008: Meaning("unknown", _OUR_FAULT),
+    100000009: Meaning("unknown", _OUR_FAULT),
+    100000010: Meaning("rejected", "ZEGO has no ServerSecret for this AppID: is the AppID right?"),
+    100000011: Meaning("rejected", "ZEGO has no project with this AppID: is the AppID right?"),
+    100000012: Meaning("unknown", _BUSY, passing=True),
+    100000013: Meaning("unknown", _OUR_FAULT),
+    100000014: Meaning("unknown", _OUR_FAULT),
+    100000015: Meaning("unknown", _BUSY, passing=True),
+    100000016: Meaning(
+        "unknown", "the project has no production environment: have it set up by ZEGO's support"
+    ),
+    100000017: Meaning(
+        "unknown", "the service is not enabled for this project: enable it in ZEGO's console"
+    ),
+    206: Meaning("unknown", _BUSY, passing=True),
+    207: Meaning("unknown", _BUSY, passing=True),
+}
+
+_SIGNATURE_EXPIRED: Final = 100000004
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What ZEGO says of an AppID with its ServerSecret.
+
+    :ivar reason: what it means and what to do, for people; safe to log.
+    :ivar code: ZEGO's code; ``None`` where no answer could be read.
+    :ivar clock_skew_seconds: how far this machine's clock is ahead of ZEGO's, to a second or so;
+        ``None`` where ZEGO did not say its time.
+    """
+
+    outcome: Outcome
+    reason: str
+    code: int | None = None
+    clock_skew_seconds: float | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.outcome == "accepted"
+
+    @property
+    def rejected(self) -> bool:
+        return self.outcome == "rejected"
+
+
+def signature(app_id: int, nonce: str, server_secret: str, timestamp: int) -> str:
+    """The signature of a call: 32 lower-case hex digits.
+
+    It covers neither parameters nor body; TLS does.
+
+    :param nonce: 16 hex digits, fresh for each call.
+    :param timestamp: Unix seconds, within 10 minutes of ZEGO's clock.
+    """
+    text = f"{app_id}{nonce}{server_secret}{timestamp}"
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class ServerApi:
+    """ZEGO's server API at one address.
+
+    :param endpoint: https, or plain http to this machine.
+    :param attempt_seconds: bound on one attempt.
+    :param attempts: at most; only what may pass is tried again.
+    :raises ValueError: the endpoint is neither.
+    """
+
+    def __init__(
+        self,
+        endpoint: str = ENDPOINT,
+        *,
+        attempt_seconds: float = 3.0,
+        attempts: int = 3,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = _random,
+    ) -> None:
+        try:
+            self._endpoint = _checked(endpoint)
+        except ValueError as error:
+            raise ValueError(f"the address of ZEGO's server API: {error}") from None
+        self._attempt_seconds = attempt_seconds
+        self._attempts = attempts
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def probe(self, secret: ServerSecret) -> Verdict:
+        """Ask ZEGO whether it accepts the secret for its AppID. Changes nothing there.
+
+        Takes at most ``attempts * attempt_seconds`` and a second or two between them.
+        """
+        verdict = self._attempt(secret)
+        for attempt in range(1, self._attempts):
+            if verdict.outcome != "unknown" or not _may_pass(verdict):
+                break
+            self._sleep(0.3 * 2**attempt * (0.5 + 0.5 * self._jitter()))
+            verdict = self._attempt(secret)
+        return verdict
+
+    def _attempt(self, secret: ServerSecret) -> Verdict:
+        url = self._signed_url("DescribeUserNum", secret, {"RoomId[]": f"probe_{_nonce()}"})
+        try:
+            answer = request(
+                "GET", url, timeout_seconds=self._attempt_seconds, max_bytes=_MAX_BYTES
+            )
+        except HttpError as error:
+            return Verdict("unknown", f"ZEGO gave no answer: {error}")
+        return _verdict(answer, self._clock())
+
+    def _signed_url(self, action: str, secret: ServerSecret, query: Mapping[str, str]) -> str:
+        nonce, timestamp = _nonce(), int(self._clock())
+        parameters = {
+            "Action": action,
+            "AppId": str(secret.app_id),
+            "SignatureNonce": nonce,
+            "Timestamp": str(timestamp),
+            "Signature": signature(secret.app_id, nonce, secret.value, timestamp),
+            "SignatureVersion": "2.0",
+            **query,
+        }
+        return f"{self._endpoint}?{urlencode(parameters)}"
+
+
+def _checked(url: str) -> str:
+    check_url(url, allow_loopback=True)
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or parts.path not in ("", "/"):
+        raise ValueError("it has more than a scheme, a host and a port")
+    return url.rstrip("/") + "/"
+
+
+def _verdict(answer: Response, now: float) -> Verdict:
+    """Read an answer by its code, whatever the HTTP status."""
+    skew = _clock_skew(answer, now)
+    try:
+        values = strict_json.loads_object(answer.body)
+        code = values["Code"]
+    except (ValueError, KeyError):
+        code = None
+    if not isinstance(code, int) or isinstance(code, bool):
+        reason = f"ZEGO's answer, HTTP {answer.status}, has no code that can be read"
+        return Verdict("unknown", reason, None, skew)
+    meaning = MEANINGS.get(code)
+    if meaning is None:
+        return Verdict("unknown", "ZEGO answered with a code it does not document", code, skew)
+    reason = meaning.reason
+    if code == _SIGNATURE_EXPIRED:
+        reason += _skew_in_words(skew)
+    return Verdict(meaning.outcome, reason, code, skew)
+
+
+def _may_pass(verdict: Verdict) -> bool:
+    """Whether to try again: no answer that can be read, or a code that says so."""
+    if verdict.code is None:
+        return True
+    meaning = MEANINGS.get(verdict.code)
+    return meaning is not None and meaning.passing
+
+
+def _clock_skew(answer: Response, now: float) -> float | None:
+    try:
+        return round(now - parsedate_to_datetime(answer.headers["date"]).timestamp(), 1)
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def _skew_in_words(skew: float | None) -> str:
+    if skew is None:
+        return ": set this machine's clock"
+    side = "ahead of" if skew > 0 else "behind"
+    return f": this machine's clock is {abs(skew):.0f} s {side} ZEGO's"
+
+
+def _nonce() -> str:
+    """16 hex digits."""
+    return os.urandom(8).hex()
