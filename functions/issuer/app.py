@@ -26,7 +26,8 @@ from issuer.signing_keys import SigningKeys
 from issuer.token_issuer import IssuedToken, TokenIssuer
 from zego.aws_credentials import AwsCredentials
 from zego.secret_store import CURRENT, CurrentSecret
-from zego.secrets_manager import SecretsManager, SecretValue
+from zego.secret_store.notes import VERDICT_TAG, VerdictNote
+from zego.secrets_manager import SecretsManager, SecretsManagerError, SecretValue
 
 Answer = dict[str, Any]
 
@@ -124,6 +125,7 @@ def _status(request: HttpRequest) -> Answer:
             "app_id": current.secret.app_id,
             "created_at": int(current.created_at),
             "age_days": round((time.time() - current.created_at) / 86400, 2),
+            "last_verdict": _last_verdict(),
         },
         "policy": {"sha256": _policy.sha256, "stage": _settings.stage},
         "token_cipher": _settings.cipher,
@@ -131,6 +133,24 @@ def _status(request: HttpRequest) -> Answer:
         "request_id": request.request_id,
     }
     return http_event.answer(200, document)
+
+
+def _last_verdict() -> Answer | None:
+    """What the watcher noted last on the secret; ``None`` where there is nothing to be read."""
+    try:
+        tags = _secrets_manager.describe_tags(_settings.secret_id)
+    except SecretsManagerError as error:
+        telemetry.logger.warning("The watcher's last verdict cannot be read", reason=str(error))
+        return None
+    note = VerdictNote.from_tag(tags.get(VERDICT_TAG))
+    if note is None:
+        return None
+    return {
+        "verdict": note.outcome,
+        "fingerprint": note.fingerprint,
+        "since": note.since,
+        "code": note.code,
+    }
 
 
 _HEALTH: Final = "GET /v1/health"

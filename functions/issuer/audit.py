@@ -36,12 +36,20 @@ class Exchange:
     token: str | None = None
     expires_at: int | None = None
 
+    @property
+    def refused_with(self) -> int | None:
+        """With which code ZEGO refused the caller's last token, where a proven caller said so."""
+        return None if self.request is None else self.request.refused_with
+
 
 @contextmanager
 def audited(exchange: Exchange) -> Iterator[Exchange]:
     """Write the exchange's event when its work is done, however that ends.
 
-    Work that ends well without a token has none: the entries of a batch have their own.
+    Work that ends well without a token has none: the entries of a batch have their own. A report
+    that ZEGO refused a token is counted whether this exchange is granted or not, but only of
+    callers who proved who they are (a body is not read before that): nobody else can raise the
+    alarm that stands on it.
     """
     try:
         yield exchange
@@ -51,6 +59,9 @@ def audited(exchange: Exchange) -> Iterator[Exchange]:
     except BaseException:
         _refused(exchange, Problem("internal_error", "", reason="the service failed"))
         raise
+    finally:
+        if exchange.refused_with is not None:
+            telemetry.count("RefusalsReported")
     if exchange.grant is not None and exchange.token is not None:
         _granted(exchange, exchange.grant, exchange.token)
 
@@ -68,10 +79,13 @@ def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
     event["secret_fingerprint"] = exchange.secret_fingerprint
     event["token_sha256"] = hashlib.sha256(token.encode()).hexdigest()
     where = "any room" if grant.room_id is None else f"room {grant.room_id}"
-    telemetry.logger.info("Token issued for user %s in %s", grant.user_id, where, audit=event)
+    telemetry.logger.info(
+        "Token issued for user %s in %s%s", grant.user_id, where, _after(exchange), audit=event
+    )
 
 
 def _refused(exchange: Exchange, problem: Problem) -> None:
+    telemetry.count("Refusals")
     telemetry.count_refusal(problem.code, exchange.stage)
     event = _event(exchange, "refused")
     event["code"] = problem.code
@@ -87,7 +101,14 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
         event["lifetime_seconds"] = exchange.request.lifetime_seconds
         if exchange.request.user_id is not None:
             event["user_id"] = exchange.request.user_id
-    telemetry.logger.warning("Refused %s: %s", exchange.route, problem.code, audit=event)
+    telemetry.logger.warning(
+        "Refused %s: %s%s", exchange.route, problem.code, _after(exchange), audit=event
+    )
+
+
+def _after(exchange: Exchange) -> str:
+    code = exchange.refused_with
+    return "" if code is None else f", after ZEGO refused the last one with {code}"
 
 
 def _event(exchange: Exchange, decision: str) -> dict[str, object]:
@@ -101,4 +122,6 @@ def _event(exchange: Exchange, decision: str) -> dict[str, object]:
     if exchange.caller is not None:
         event["identity"] = exchange.caller.identity
         event["subject"] = exchange.caller.subject
+    if exchange.refused_with is not None:
+        event["refused_with"] = exchange.refused_with
     return event

@@ -4,7 +4,10 @@ Metrics are CloudWatch embedded metric format (EMF) lines. Names and units:
 
 ====================== ============ ====================================================
 TokensIssued           Count        tokens given out
-ExchangesRefused       Count        by ``code``, one of the problem codes
+Refusals               Count        exchanges refused, those without proof too
+ExchangesRefused       Count        the same by ``code``, one of the problem codes
+RefusalsReported       Count        exchanges whose caller, proven, said that ZEGO had
+                                    refused its last token
 ExchangeLatency        Milliseconds of one invocation that issued or refused
 SecretRefresh          Count        Secrets Manager gave a good value
 SecretRefreshFailed    Count        it was asked and gave none

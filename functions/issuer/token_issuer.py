@@ -56,10 +56,13 @@ class TokenIssuer:
     def issue(self, caller: Caller, request: TokenRequest, exchange: Exchange) -> IssuedToken:
         """Issue a token, and note in the exchange what was decided on the way.
 
+        Where ZEGO refused the caller's last token, the secret is looked for anew; only what the
+        policy grants gets that far.
+
         :raises Problem: the policy refuses, or there is no secret.
         """
         exchange.grant = grant = self._policy.decide(caller, request)
-        secret = self.current_secret().secret
+        secret = self.current_secret(refetch=request.refused_with is not None).secret
         issued_at = int(self._clock())
         expires_at = issued_at + grant.lifetime_seconds
         token = token04.mint(
@@ -75,13 +78,14 @@ class TokenIssuer:
         exchange.token, exchange.expires_at = token, expires_at
         return IssuedToken(token, secret.app_id, grant, issued_at, expires_at)
 
-    def current_secret(self) -> SecretVersion:
+    def current_secret(self, *, refetch: bool = False) -> SecretVersion:
         """The secret that tokens are sealed with now.
 
+        :param refetch: see :meth:`zego.secret_store.CurrentSecret.get`.
         :raises Problem: ``secret_unavailable``.
         """
         try:
-            reading = self._secret.get()
+            reading = self._secret.get(refetch=refetch)
         except SecretUnavailableError as error:
             if error.asked:
                 telemetry.record_secret_failure(str(error), "no token can be issued")

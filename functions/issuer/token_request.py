@@ -21,6 +21,8 @@ PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
 MIN_LIFETIME_SECONDS: Final = 60
 MAX_STREAM_IDS: Final = 50
 MAX_BATCH: Final = 100
+#: With these codes ZEGO's SDKs refuse a token that a wrong ServerSecret may have sealed.
+REFUSAL_CODES: Final = frozenset({20014, 50119, 1102016, *range(1002070, 1002080)})
 #: Largest bodies taken, in bytes. A full batch of long ids needs more than one request does.
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_BATCH_BODY_BYTES: Final = 128 * 1024
@@ -35,6 +37,7 @@ class TokenRequest:
     :ivar privileges: what it shall allow; ``None`` is all that the policy grants.
     :ivar stream_ids: the streams it may publish; ``None`` is all that the policy grants.
     :ivar lifetime_seconds: ``None`` is the service's default.
+    :ivar refused_with: the code with which ZEGO refused the last token, where the caller says so.
     """
 
     user_id: str | None = None
@@ -42,9 +45,12 @@ class TokenRequest:
     privileges: frozenset[Privilege] | None = None
     stream_ids: tuple[str, ...] | None = None
     lifetime_seconds: int | None = None
+    refused_with: int | None = None
 
 
-_TOKEN_FIELDS: Final = frozenset({"room_id", "privileges", "stream_ids", "lifetime_seconds"})
+_TOKEN_FIELDS: Final = frozenset(
+    {"room_id", "privileges", "stream_ids", "lifetime_seconds", "refused_with"}
+)
 _CALL_FIELDS: Final = _TOKEN_FIELDS - {"room_id"}
 _USER: Final = frozenset({"user_id"})
 #: Only what could be a field's name is repeated; a secret or a token is longer.
@@ -115,6 +121,7 @@ def _request(
         privileges=_privileges(values),
         stream_ids=_stream_ids(values),
         lifetime_seconds=_lifetime(values),
+        refused_with=_refused_with(values),
     )
 
 
@@ -186,6 +193,18 @@ def _lifetime(values: Mapping[str, object]) -> int | None:
     if not MIN_LIFETIME_SECONDS <= value <= MAX_LIFETIME_SECONDS:
         detail = f"lifetime_seconds is {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}."
         raise Problem("lifetime_out_of_range", detail, field="lifetime_seconds")
+    return value
+
+
+def _refused_with(values: Mapping[str, object]) -> int | None:
+    if "refused_with" not in values:
+        return None
+    value = values["refused_with"]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type("refused_with", "a whole number, the code that ZEGO gave", value)
+    if value not in REFUSAL_CODES:
+        detail = "refused_with is 20014, 50119, 1102016 or 1002070 to 1002079."
+        raise Problem("invalid_refused_with", detail, field="refused_with")
     return value
 
 

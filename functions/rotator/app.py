@@ -10,7 +10,7 @@ import os
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any, Final, Literal, cast
+from typing import Any, cast
 
 import boto3
 
@@ -87,6 +87,8 @@ def _is_ours(secret_id: object) -> bool:
 
 def _note(step: Step, token: str, result: Result) -> None:
     """Keep the outcome on the secret, for the command line. No rotation fails for it."""
+    if result.outcome == "not-pending":
+        return  # why it is in no rotation any more was noted before
     note = RotationNote(token, step, result.outcome, int(time.time()))
     try:
         _versions.note(ROTATION_TAG, note.to_tag())
@@ -98,10 +100,6 @@ def _say(step: Step, token: str, result: Result) -> None:
     kind = result.ending.kind
     log = telemetry.logger.info if kind == "done" else telemetry.logger.error
     log("%s: %s", step, result, step=step, outcome=result.outcome, secret_version=token)
-    if counted := _COUNTED.get(result.outcome) or _COUNTED_BY_KIND.get(kind):
+    counted = result.outcome if result.outcome in ("promoted", "unproven", "not-pending") else kind
+    if counted in telemetry.OUTCOMES:
         telemetry.record_outcome(counted, _settings.stage)
-
-
-Counted = Literal["promoted", "refused", "unproven", "failed"]
-_COUNTED: Final[Mapping[str, Counted]] = {"promoted": "promoted", "unproven": "unproven"}
-_COUNTED_BY_KIND: Final[Mapping[str, Counted]] = {"refused": "refused", "failed": "failed"}

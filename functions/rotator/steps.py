@@ -130,7 +130,7 @@ class Rotation:
                 raise _Stop("overtaken") from None
         after = self._zego.probe(secret)
         if after.rejected:
-            raise _Stop("rejected-after", after.reason)
+            raise _Stop("rejected-after", _sentence(after.reason))
         self._drop_candidate(secret)
         detail = f"The fingerprint of the new secret is {secret.fingerprint}"
         return Result("promoted", detail if after.accepted else f"{detail}; {after.reason}")
@@ -179,7 +179,8 @@ class Rotation:
             return
         outcome = "rejected" if verdict.rejected else "unproven"
         code = "" if verdict.code is None else f" (code {verdict.code})"
-        raise _Stop(outcome, f"{verdict.reason}{code}; its fingerprint is {secret.fingerprint}")
+        reason = f"{verdict.reason}{code}; its fingerprint is {secret.fingerprint}"
+        raise _Stop(outcome, _sentence(reason))
 
     def _drop_candidate(self, promoted: ServerSecret) -> None:
         """Another candidate may have been staged meanwhile; it stays."""
@@ -219,11 +220,10 @@ def _parsed(text: str) -> ServerSecret:
     try:
         return server_secret.parse(text)
     except PlaceholderError as error:
-        raise _Stop("placeholder", _sentence(error)) from None
+        raise _Stop("placeholder", _sentence(str(error))) from None
     except ServerSecretError as error:
-        raise _Stop("malformed", _sentence(error)) from None
+        raise _Stop("malformed", _sentence(str(error))) from None
 
 
-def _sentence(error: Exception) -> str:
-    text = str(error)
+def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]

@@ -7,7 +7,7 @@ RotationOutcome  Count by ``outcome``: promoted, refused, unproven or failed
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -17,12 +17,11 @@ SERVICE: Final = "rotator"
 
 #: Lambda takes a line's level only beside a time in RFC 3339.
 logger = Logger(service=SERVICE, use_rfc3339=True)
+OUTCOMES: Final = ("promoted", "refused", "unproven", "failed")
 
 
-def record_outcome(
-    outcome: Literal["promoted", "refused", "unproven", "failed"], stage: str
-) -> None:
-    """Count how a rotation, or one attempt at it, ended."""
+def record_outcome(outcome: str, stage: str) -> None:
+    """Count how a rotation, or one attempt at it, ended: one of :data:`OUTCOMES`."""
     with single_metric(
         name="RotationOutcome",
         unit=MetricUnit.Count,

@@ -133,21 +133,24 @@ def _bad_values(
 
 
 def _bad_grants(route: str, **good: Any) -> list[Refusal]:
-    """Privileges and lifetimes; `good` is what the route needs."""
+    """Privileges, lifetimes and refusals before; `good` is what the route needs."""
     names = {"that is a string": "login", "with a number": [1], "that is null": None}
     lists = {"without any": [], "with one twice": ["login", "login"], "unheard of": ["kick"]}
     types = {
-        "that is a string": "3600",
-        "with a fraction": 3600.5,
+        "that is a string": "20014",
+        "with a fraction": 20014.5,
         "that is true": True,
         "that is null": None,
     }
+    codes = {"of no token": 7, "beside the native ones": 1002080, "below 0": -20014}
     numbers = {"of 0": 0, "below 0": -60, "too short": 59, "too long": 2073601}
     return [
         *_bad_values(route, good, "privileges", "wrong_type", names),
         *_bad_values(route, good, "privileges", "invalid_privileges", lists),
         *_bad_values(route, good, "lifetime_seconds", "wrong_type", types),
         *_bad_values(route, good, "lifetime_seconds", "lifetime_out_of_range", numbers),
+        *_bad_values(route, good, "refused_with", "wrong_type", types),
+        *_bad_values(route, good, "refused_with", "invalid_refused_with", codes),
     ]
 
 
@@ -235,17 +238,22 @@ GOOD = [
     Good("a room to listen in", TOKENS, 201, {"room_id": ROOM, "privileges": ["login"]}),
     Good("a room with streams", TOKENS, 201, {"room_id": ROOM, "stream_ids": ["alice_camera"]}),
     Good("a minute in a room", TOKENS, 201, {"room_id": ROOM, "lifetime_seconds": 60}),
+    Good("a room once more", TOKENS, 201, {"room_id": ROOM, "refused_with": 20014}),
     Good("no room", TOKENS, 201, {}),
     Good("no body", TOKENS, 201),
     Good("a room", SERVICE_TOKENS, 201, {"user_id": "bob", "room_id": ROOM}),
     Good("no room", SERVICE_TOKENS, 201, {"user_id": "bob"}),
+    Good("once more", SERVICE_TOKENS, 201, {"user_id": "bob", "refused_with": 1102016}),
     Good("two", BATCH, 200, {"requests": [{"user_id": name} for name in ("bob", "carol")]}),
+    Good("once more", BATCH, 200, {"requests": [{"user_id": "bob", "refused_with": 50119}]}),
     Good("a hundred", BATCH, 200, {"requests": [{"user_id": "bob", "room_id": ROOM}] * 100}),
     Good("a call", CALL, 201, {}),
     Good("no body", CALL, 201),
     Good("a minute to listen", CALL, 201, {"privileges": ["login"], "lifetime_seconds": 60}),
+    Good("a call once more", CALL, 201, {"refused_with": 1002070}),
     Good("a call with a camera", CALL, 201, {"stream_ids": ["alice_camera"]}),
     Good("a call", SERVICE_CALL, 201, {"user_id": "bob", "lifetime_seconds": 3600}),
+    Good("a call once more", SERVICE_CALL, 201, {"user_id": "bob", "refused_with": 1002079}),
     Good("nothing", HEALTH, 200),
     Good("nothing", STATUS, 200),
 ]

@@ -17,6 +17,7 @@ NAMES = sorted(path.stem for path in EVENTS.glob("*.json"))
 ANSWERS = {
     "tokens_room": 201,
     "tokens_identity": 201,
+    "tokens_room_after_refusal": 201,
     "tokens_without_bearer": "bearer_missing",
     "tokens_room_not_granted": "not_granted",
     "service_tokens": 201,

@@ -11,8 +11,9 @@ from local.stack import LocalStack
 from tests.contract.exchanges import GOOD, REFUSALS, ROOM, Good, Refusal, alice, encoded, send
 from tests.contract.openapi import load
 from tests.contract.services import Api
-from tests.support.routes import BATCH, CALL, HEALTH, TOKENS
+from tests.support.routes import BATCH, CALL, HEALTH, STATUS, TOKENS
 from zego import token04
+from zego.secret_store.notes import VERDICT_TAG
 
 DOCUMENT = load()
 
@@ -155,6 +156,29 @@ def test_a_lifetime_over_the_policys_cap_is_out_of_range(api: Api) -> None:
     answer = api.send(TOKENS, b'{"lifetime_seconds": 7201}', alice(api.identity_provider))
     assert answer.json["code"] == "lifetime_out_of_range"
     assert DOCUMENT.violations(TOKENS, answer) == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "verdict"),
+    [
+        ("accepted 0a1b2c3d4e5f 1700000000 0", ["accepted", "0a1b2c3d4e5f", 1700000000, 0]),
+        ("rejected - 1700000000 100000011", ["rejected", None, 1700000000, 100000011]),
+        ("unknown 0a1b2c3d4e5f 1700000000 -", ["unknown", "0a1b2c3d4e5f", 1700000000, None]),
+    ],
+)
+def test_the_status_has_the_verdict_that_was_noted_on_the_secret(
+    api: Api, stack: LocalStack, tag: str, verdict: list[object]
+) -> None:
+    manager = stack.secrets_manager
+    tags = [{"Key": VERDICT_TAG, "Value": tag}]
+    manager.call("TagResource", SecretId=manager.secret_id, Tags=tags)
+    try:
+        answer = api.send(STATUS, b"", None)
+    finally:
+        manager.call("UntagResource", SecretId=manager.secret_id, TagKeys=[VERDICT_TAG])
+    assert DOCUMENT.violations(STATUS, answer) == []
+    assert list(answer.json["secret"]["last_verdict"].values()) == verdict
+    assert api.send(STATUS, b"", None).json["secret"]["last_verdict"] is None
 
 
 def test_health_needs_neither_a_secret_nor_keys(api_without_secret: Api) -> None:

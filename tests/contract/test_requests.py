@@ -40,6 +40,7 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "privileges": st.lists(st.sampled_from(["login", "publish"]), min_size=1, unique=True),
     "stream_ids": st.lists(STREAM_IDS, min_size=1, max_size=3, unique=True),
     "lifetime_seconds": st.integers(60, 2073600),
+    "refused_with": st.sampled_from([20014, 50119, 1102016]) | st.integers(1002070, 1002079),
 }
 DOUBTFUL: dict[str, st.SearchStrategy[Any]] = {
     "user_id": TEXTS | st.just("u" * 64),
@@ -47,6 +48,7 @@ DOUBTFUL: dict[str, st.SearchStrategy[Any]] = {
     "privileges": st.lists(st.sampled_from(["login", "publish", "kick"]), max_size=3),
     "stream_ids": st.lists(TEXTS, max_size=3) | st.just([f"s{n}" for n in range(51)]),
     "lifetime_seconds": st.integers(-100, 100) | st.sampled_from([2073600, 2073601]),
+    "refused_with": st.sampled_from([20013, 50120, 1102018]) | st.integers(1002069, 1002080),
     "colour": st.nothing(),
 }
 

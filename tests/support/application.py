@@ -62,19 +62,33 @@ max_lifetime_seconds = 86400
 
 
 class SecretsManager:
-    """Secrets Manager as HTTP: one value, or a failure, and the requests that came."""
+    """Secrets Manager as HTTP: one value with tags, or a failure, and the requests that came.
+
+    :ivar tags: ``None`` where the issuer may not describe the secret.
+    """
 
     def __init__(self) -> None:
         self.value = json.dumps({"app_id": APP_ID, "server_secret": SERVER_SECRET})
+        self.tags: dict[str, str] | None = {}
         self.requests: list[dict[str, Any]] = []
         self.down = False
 
-    def __call__(self, method: str, url: str, *, body: bytes, **bounds: object) -> Response:
+    def __call__(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, **bounds: object
+    ) -> Response:
         self.requests.append(json.loads(body))
         if self.down:
             raise HttpError("secretsmanager.us-east-1.amazonaws.com cannot be reached: OSError")
+        if headers["x-amz-target"] == "secretsmanager.DescribeSecret":
+            return self._description()
         document = {"SecretString": self.value, "VersionId": "version-1", "CreatedDate": 1.7e9}
         return Response(200, {}, json.dumps(document).encode())
+
+    def _description(self) -> Response:
+        if self.tags is None:
+            return Response(400, {}, b'{"__type": "AccessDeniedException"}')
+        tags = [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        return Response(200, {}, json.dumps({"Tags": tags}).encode())
 
 
 class Answer:

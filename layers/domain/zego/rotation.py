@@ -57,7 +57,7 @@ OUTCOMES: Final[Mapping[str, Ending]] = {
     ),
     "rejected": Ending(
         "refused",
-        "ZEGO rejects the candidate: it is not the ServerSecret of this AppID.",
+        "ZEGO rejects the candidate.",
         _COPY + " If ZEGO has yet to switch to it, the candidate stays staged: rotate again then.",
     ),
     "not-pending": Ending(

@@ -58,7 +58,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     100000002: Meaning("unknown", _OUR_FAULT),
     100000003: Meaning("unknown", _OUR_FAULT),
     100000004: Meaning("unknown", "ZEGO finds the time of the request more than 10 minutes off"),
-    100000005: Meaning("rejected", "ZEGO rejects it: it is not the ServerSecret of this AppID"),
+    100000005: Meaning("rejected", "it is not the ServerSecret of this AppID"),
     100000006: Meaning("unknown", _OUR_FAULT),
     100000007: Meaning("unknown", _OUR_FAULT),
     100000008: Meaning("unknown", _OUR_FAULT),

@@ -26,6 +26,7 @@ app._issuer = TokenIssuer(
         ttl_seconds=app._settings.secret_ttl_seconds,
         max_stale_seconds=app._settings.secret_max_stale_seconds,
         retry_seconds=0.0,
+        refetch_seconds=0.5,
     ),
     app._settings.cipher,
 )

@@ -26,6 +26,7 @@ from tests.support.application import (
 from tests.support.routes import BATCH, CALL, HEALTH, SERVICE_CALL, SERVICE_TOKENS, STATUS, TOKENS
 from zego import token04
 
+NEXT_SECRET = "fedcba9876543210" * 2
 ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, CALL, SERVICE_CALL, HEALTH, STATUS)
 
 
@@ -271,6 +272,7 @@ class TestStatus:
                 "app_id": APP_ID,
                 "created_at": 1_700_000_000,
                 "age_days": document["secret"]["age_days"],
+                "last_verdict": None,
             },
             "policy": {"sha256": document["policy"]["sha256"], "stage": "dev"},
             "token_cipher": "gcm",
@@ -284,6 +286,49 @@ class TestStatus:
         )
         assert SERVER_SECRET not in answer.text
 
+    @pytest.mark.parametrize(
+        ("tag", "verdict"),
+        [
+            (
+                "rejected 3fa9c01b22de 1700000000 100000005",
+                {
+                    "verdict": "rejected",
+                    "fingerprint": "3fa9c01b22de",
+                    "since": 1_700_000_000,
+                    "code": 100_000_005,
+                },
+            ),
+            (
+                "unknown - 1700000000 -",
+                {
+                    "verdict": "unknown",
+                    "fingerprint": None,
+                    "since": 1_700_000_000,
+                    "code": None,
+                },
+            ),
+            ("edited by hand", None),
+            ("", None),
+        ],
+    )
+    def test_they_read_the_verdict_that_the_watcher_noted_last(
+        self, issuer: Application, tag: str, verdict: dict[str, object] | None
+    ) -> None:
+        issuer.secrets_manager.tags = {"team": "calls", "zego-token-service:verdict": tag}
+        answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        assert answer.document["secret"]["last_verdict"] == verdict
+        assert issuer.secrets_manager.requests[-1] == {"SecretId": "zego/server-secret"}
+
+    def test_a_secret_that_may_not_be_described_has_no_verdict_and_the_log_says_why(
+        self, issuer: Application
+    ) -> None:
+        issuer.secrets_manager.tags = None
+        answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        assert (answer.status, answer.document["secret"]["last_verdict"]) == (200, None)
+        (line,) = (line for line in issuer.lines() if line.get("level") == "WARNING")
+        assert line["message"] == "The watcher's last verdict cannot be read"
+        assert "AccessDeniedException" in line["reason"]
+
     def test_a_role_without_that_right_does_not(self, issuer: Application) -> None:
         answer = issuer.handle(event(STATUS, role=ROLE_SESSION))
         assert problem(answer) == (403, "not_granted")
@@ -293,6 +338,85 @@ class TestStatus:
         issuer.secrets_manager.down = True
         answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         assert problem(answer) == (503, "secret_unavailable")
+
+
+class TestRefusedTokens:
+    """What a caller sets going who says that ZEGO refused its last token."""
+
+    @pytest.fixture
+    def promoted(self, issuer: Application, monkeypatch: pytest.MonkeyPatch) -> Application:
+        """A secret was promoted since the issuer asked last, which is longer ago than 10 s."""
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        secret = issuer.app._issuer._secret
+        monkeypatch.setattr(secret, "_clock", lambda: time.time() + 11)
+        promoted = json.dumps({"app_id": APP_ID, "server_secret": NEXT_SECRET})
+        issuer.secrets_manager.value = promoted
+        return issuer
+
+    @pytest.mark.parametrize(
+        ("route", "body", "proof"),
+        [
+            (TOKENS, {"room_id": "call_1"}, {"bearer": bearer()}),
+            (SERVICE_TOKENS, {"user_id": "bob", "room_id": "call_1"}, {"role": ROLE_SESSION}),
+            (CALL, {}, {"bearer": bearer()}),
+            (SERVICE_CALL, {"user_id": "bob"}, {"role": ROLE_SESSION}),
+        ],
+        ids=[TOKENS, SERVICE_TOKENS, CALL, SERVICE_CALL],
+    )
+    def test_its_next_one_is_of_the_secret_that_was_promoted_meanwhile(
+        self, promoted: Application, route: str, body: dict[str, object], proof: dict[str, Any]
+    ) -> None:
+        answer = promoted.handle(event(route, body | {"refused_with": 20014}, **proof))
+        document = answer.document
+        token = document.get("zegoRoom", document)["token"]
+        assert token04.decode(token, NEXT_SECRET).claims.app_id == APP_ID
+
+    def test_who_says_nothing_gets_one_of_the_secret_in_the_cache(
+        self, promoted: Application
+    ) -> None:
+        document = promoted.handle(event(TOKENS, bearer=bearer())).document
+        assert opened(document["token"]).user_id == "alice"
+
+    def test_all_entries_of_a_batch_look_once(self, promoted: Application) -> None:
+        entry = {"user_id": "bob", "room_id": "call_1", "refused_with": 1102016}
+        answer = promoted.handle(event(BATCH, {"requests": [entry] * 100}, role=ROLE_SESSION))
+        tokens = [result["token"]["token"] for result in answer.document["results"]]
+        assert token04.decode(tokens[0], NEXT_SECRET).claims.user_id == "bob"
+        assert len(promoted.secrets_manager.requests) == 2
+
+    def test_a_caller_who_says_so_again_and_again_makes_it_look_once(
+        self, promoted: Application
+    ) -> None:
+        for _ in range(50):
+            promoted.handle(event(TOKENS, {"refused_with": 20014}, bearer=bearer()))
+        assert len(promoted.secrets_manager.requests) == 2
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            event(TOKENS, {"refused_with": 20014}),
+            event(TOKENS, {"refused_with": 20014}, bearer=bearer(exp=0)),
+            event(TOKENS, {"refused_with": 20014, "room_id": "lobby"}, bearer=bearer()),
+            event(TOKENS, {"refused_with": 20014}, bearer=bearer(suspended=True)),
+            event(SERVICE_TOKENS, {"refused_with": 20014, "user_id": "bob"}, role=ROLE_SESSION),
+            event(TOKENS, {"refused_with": 7}, bearer=bearer()),
+        ],
+        ids=["no proof", "expired", "not granted", "denied", "role not granted", "no such code"],
+    )
+    def test_who_is_refused_here_makes_it_look_never(
+        self, promoted: Application, asked: dict[str, Any]
+    ) -> None:
+        assert promoted.handle(asked).status >= 400
+        assert len(promoted.secrets_manager.requests) == 1
+
+    def test_when_looking_fails_the_last_good_one_serves_and_is_not_stale(
+        self, promoted: Application
+    ) -> None:
+        promoted.secrets_manager.down = True
+        answer = promoted.handle(event(TOKENS, {"refused_with": 20014}, bearer=bearer()))
+        assert opened(answer.document["token"]).user_id == "alice"
+        assert promoted.count_of("SecretRefreshFailed") == 1
+        assert promoted.count_of("SecretStale") == 0
 
 
 class TestAnswers:

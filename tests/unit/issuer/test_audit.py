@@ -84,6 +84,14 @@ class TestGranted:
         assert issuer.output().isascii()
         assert capsys.readouterr().err == ""
 
+    def test_a_token_after_a_refused_one_says_with_which_code(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, {"refused_with": 20014}, bearer=bearer()))
+        (line,) = (line for line in issuer.lines() if "audit" in line)
+        assert line["audit"]["refused_with"] == 20014
+        assert line["message"] == (
+            "Token issued for user alice in any room, after ZEGO refused the last one with 20014"
+        )
+
     def test_the_status_is_no_exchange_and_has_no_event(self, issuer: Application) -> None:
         issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         assert issuer.audit_events() == []
@@ -120,6 +128,17 @@ class TestRefused:
         assert (said["rule"], said["reason"]) == ("suspended users get nothing", "the rule denies")
         assert "suspended" not in answer.text
         assert "denies" not in answer.text
+
+    def test_a_refusal_after_a_refused_token_says_with_which_code(
+        self, issuer: Application
+    ) -> None:
+        asked = {"room_id": "lobby", "refused_with": 1102016}
+        issuer.handle(event(TOKENS, asked, bearer=bearer()))
+        (line,) = (line for line in issuer.lines() if "audit" in line)
+        assert line["audit"]["refused_with"] == 1102016
+        assert line["message"] == (
+            "Refused POST /v1/tokens: not_granted, after ZEGO refused the last one with 1102016"
+        )
 
     def test_a_caller_without_proof_has_no_identity(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, {"room_id": "call_1"}))
@@ -333,6 +352,48 @@ class TestMetrics:
             assert group["Namespace"] == "ZegoTokenService"
             assert [set(each) for each in group["Dimensions"]] == [{"stage", "service", "code"}]
         assert "TokensIssued" not in self.names_of(issuer)
+
+    def test_refusals_of_all_codes_are_counted_beside_the_tokens(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, {"room_id": "lobby"}, bearer=bearer()))
+        issuer.handle(event(TOKENS))
+        assert issuer.count_of("Refusals") == 2
+        for line in issuer.metrics():
+            if "Refusals" in line:
+                (group,) = line["_aws"]["CloudWatchMetrics"]
+                assert group["Dimensions"] == [["stage", "service"]]
+
+    def test_a_report_that_zego_refused_a_token_is_counted_granted_or_not(
+        self, issuer: Application
+    ) -> None:
+        for asked in ({"refused_with": 20014}, {"room_id": "lobby", "refused_with": 20014}, {}):
+            issuer.handle(event(TOKENS, asked, bearer=bearer()))
+        assert issuer.count_of("RefusalsReported") == 2
+
+    def test_a_report_is_counted_when_there_is_no_secret(self, issuer: Application) -> None:
+        issuer.secrets_manager.down = True
+        issuer.handle(event(TOKENS, {"refused_with": 20014}, bearer=bearer()))
+        assert issuer.count_of("RefusalsReported") == 1
+
+    @pytest.mark.parametrize("proof", [None, "x", bearer(exp=0)], ids=["none", "bad", "expired"])
+    def test_a_report_of_a_caller_without_proof_raises_no_alarm(
+        self, issuer: Application, proof: str | None
+    ) -> None:
+        issuer.handle(event(TOKENS, {"refused_with": 20014}, bearer=proof))
+        assert issuer.count_of("RefusalsReported") == 0
+        (said,) = issuer.audit_events()
+        assert "refused_with" not in said
+
+    def test_a_report_that_cannot_be_one_raises_no_alarm(self, issuer: Application) -> None:
+        issuer.handle(event(TOKENS, {"refused_with": 7}, bearer=bearer()))
+        assert issuer.count_of("RefusalsReported") == 0
+
+    def test_each_entry_of_a_batch_reports_for_itself(self, issuer: Application) -> None:
+        requests = [{"user_id": "alice", "room_id": "call_1", "refused_with": 50119}] * 3
+        requests += [{"user_id": "alice", "room_id": "call_1"}]
+        issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+        assert issuer.count_of("RefusalsReported") == 3
+        codes = [said.get("refused_with") for said in issuer.audit_events()]
+        assert codes == [50119, 50119, 50119, None]
 
     def test_a_batch_counts_its_tokens_and_its_refusals(self, issuer: Application) -> None:
         requests = [{"user_id": f"user{n}", "room_id": "call_1"} for n in range(98)]

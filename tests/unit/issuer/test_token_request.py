@@ -17,6 +17,7 @@ from issuer.token_request import (
     MAX_BATCH_BODY_BYTES,
     MAX_BODY_BYTES,
     MAX_STREAM_IDS,
+    REFUSAL_CODES,
     TokenRequest,
 )
 
@@ -51,12 +52,14 @@ class TestGoodRequests:
             "privileges": ["publish", "login"],
             "stream_ids": ["s1", "s2"],
             "lifetime_seconds": 600,
+            "refused_with": 20014,
         }
         assert read(asked) == TokenRequest(
             room_id="call_1",
             privileges=frozenset({"login", "publish"}),
             stream_ids=("s1", "s2"),
             lifetime_seconds=600,
+            refused_with=20014,
         )
 
     def test_a_service_route_names_the_user(self) -> None:
@@ -123,7 +126,7 @@ class TestFields:
     def test_an_unknown_field_is_named_with_those_that_are_known(self, field: str) -> None:
         problem = refusal({field: 1, "room_id": "call_1"})
         assert code_and_field(problem) == ("unknown_field", field)
-        for known in ("room_id", "privileges", "stream_ids", "lifetime_seconds"):
+        for known in ("room_id", "privileges", "stream_ids", "lifetime_seconds", "refused_with"):
             assert known in problem.detail
 
     @pytest.mark.parametrize(
@@ -182,6 +185,11 @@ class TestFields:
             ("lifetime_seconds", True, "a whole number", "a boolean"),
             ("lifetime_seconds", None, "a whole number", "null"),
             ("lifetime_seconds", [600], "a whole number", "an array"),
+            ("refused_with", "20014", "a whole number", "a string"),
+            ("refused_with", 20014.0, "a whole number", "a fraction"),
+            ("refused_with", True, "a whole number", "a boolean"),
+            ("refused_with", None, "a whole number", "null"),
+            ("refused_with", [20014], "a whole number", "an array"),
         ],
     )
     def test_a_field_of_the_wrong_type_says_which_it_has_and_which_it_must_have(
@@ -319,6 +327,31 @@ class TestLifetimes:
         assert "60 to 2073600" in problem.detail
 
 
+class TestRefusedWith:
+    def test_it_is_one_of_the_codes_that_can_mean_a_wrong_secret(self) -> None:
+        native = range(1002070, 1002080)
+        assert sorted(REFUSAL_CODES) == [20014, 50119, *native, 1102016]
+        for code in REFUSAL_CODES:
+            assert read({"refused_with": code}).refused_with == code
+
+    @pytest.mark.parametrize(
+        "code", [0, -20014, 20013, 50120, 1002069, 1002080, 1102015, 1102018, 2**63, 10**300]
+    )
+    def test_any_other_is_refused_with_those_that_are_taken(self, code: int) -> None:
+        problem = refusal({"refused_with": code})
+        assert code_and_field(problem) == ("invalid_refused_with", "refused_with")
+        assert problem.detail == "refused_with is 20014, 50119, 1102016 or 1002070 to 1002079."
+
+    def test_it_needs_no_room(self) -> None:
+        assert read({"refused_with": 50119}) == TokenRequest(refused_with=50119)
+
+    def test_a_call_and_an_entry_of_a_batch_may_have_it_too(self) -> None:
+        asked: dict[str, object] = {"user_id": "bob", "refused_with": 50119}
+        expected = TokenRequest(user_id="bob", refused_with=50119)
+        assert token_request.read_call_request(body(asked), names_user=True) == expected
+        assert token_request.token_request(asked, names_user=True) == expected
+
+
 class TestCallRequests:
     def test_the_service_makes_the_room(self) -> None:
         asked = token_request.read_call_request(body({"lifetime_seconds": 60}), names_user=False)
@@ -392,7 +425,16 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    ["room_id", "user_id", "privileges", "stream_ids", "lifetime_seconds", "requests", "x"]
+    [
+        "room_id",
+        "user_id",
+        "privileges",
+        "stream_ids",
+        "lifetime_seconds",
+        "refused_with",
+        "requests",
+        "x",
+    ]
 )
 
 

@@ -49,6 +49,13 @@ STORED = {
     "CreatedDate": 1699990000.123,
 }
 GOOD = json_reply(STORED)
+DESCRIBED = {
+    "ARN": SECRET_ID,
+    "Tags": [
+        {"Key": "team", "Value": "calls"},
+        {"Key": "zego-token-service:verdict", "Value": "accepted - 1 0"},
+    ],
+}
 
 # What one attempt may take here, and what a noisy machine may add to both.
 ATTEMPT_SECONDS = 0.2
@@ -180,6 +187,49 @@ class TestRefused:
         with serving(GOOD) as elsewhere:
             error, asked = refusal(reply(307, b"", {"Location": elsewhere.url}))
             assert (error.code, asked, elsewhere.received) == ("Http307", 1, [])
+
+
+class TestTags:
+    @staticmethod
+    def tags(*replies: Reply) -> tuple[dict[str, str], ScriptedServer]:
+        with serving(*replies) as server:
+            manager = SecretsManager(REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None)
+            return manager.describe_tags(SECRET_ID), server
+
+    def test_they_are_those_of_the_secrets_description(self) -> None:
+        tags, server = self.tags(json_reply(DESCRIBED))
+        assert tags == {"team": "calls", "zego-token-service:verdict": "accepted - 1 0"}
+        [received] = server.received
+        assert received.headers["x-amz-target"] == "secretsmanager.DescribeSecret"
+        assert json.loads(received.body) == {"SecretId": SECRET_ID}
+
+    @pytest.mark.parametrize("without", [{}, {"Tags": []}], ids=["no member", "empty"])
+    def test_a_secret_may_have_none(self, without: dict[str, object]) -> None:
+        assert self.tags(json_reply({"ARN": SECRET_ID} | without))[0] == {}
+
+    def test_a_passing_trouble_is_tried_once_more(self) -> None:
+        tags, server = self.tags(aws_error("ThrottlingException"), json_reply(DESCRIBED))
+        assert (len(tags), len(server.received)) == (2, 2)
+
+    @pytest.mark.parametrize(
+        ("bad", "code"),
+        [
+            (aws_error("AccessDeniedException"), "AccessDeniedException"),
+            (reply(500), "Http500"),
+            (reply(200, b"<html>"), "Unreadable"),
+            (json_reply({"Tags": None}), "Unreadable"),
+            (json_reply({"Tags": 7}), "Unreadable"),
+            (json_reply({"Tags": ["team"]}), "Unreadable"),
+            (json_reply({"Tags": [{"Key": "team"}]}), "Unreadable"),
+        ],
+        ids=["refused", "failing", "html", "null", "number", "text", "no value"],
+    )
+    def test_without_an_answer_of_use_the_reason_is_told_as_of_a_value(
+        self, bad: Reply, code: str
+    ) -> None:
+        with pytest.raises(SecretsManagerError) as caught:
+            self.tags(bad)
+        assert caught.value.code == code
 
 
 class TestTriedAgain:

@@ -34,11 +34,13 @@ class SecretStoreError(Exception):
     """Secrets Manager refused, or could not be asked. Safe to log.
 
     :ivar code: AWS' error code, or the kind of failure where no answer came.
+    :ivar action: what was asked, as boto3 calls it; empty where nothing was.
     """
 
-    def __init__(self, message: str, code: str = "") -> None:
+    def __init__(self, message: str, code: str = "", action: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.action = action
 
 
 class VersionNotFoundError(SecretStoreError):
@@ -137,7 +139,7 @@ class SecretVersions:
         answer = self._call("get_secret_value", **named)
         text = answer.get("SecretString")
         if text is None:
-            raise VersionNotFoundError("the version has no text value", "NoText")
+            raise VersionNotFoundError("the version has no text value", "NoText", "get_secret_value")
         return SecretValue(text, answer["VersionId"], answer["CreatedDate"].timestamp())
 
     def version(self, state: SecretState, label: str) -> Version | None:
@@ -145,9 +147,8 @@ class SecretVersions:
         version_id = state.labels.get(label)
         return None if version_id is None else self._version(state, version_id)
 
-    def versions(self) -> tuple[Version, ...]:
+    def versions(self, state: SecretState) -> tuple[Version, ...]:
         """Every version that has a label, the newest first."""
-        state = self.describe()
         found = [
             self._version(state, version_id) for version_id in dict.fromkeys(state.labels.values())
         ]
@@ -272,14 +273,14 @@ class SecretVersions:
             raise _refusal(action, error) from None
         except BotoCoreError as error:  # its text could show a parameter
             kind = type(error).__name__
-            raise SecretStoreError(f"{action}: no answer ({kind})", kind) from None
+            raise SecretStoreError(f"{action}: no answer ({kind})", kind, action) from None
         return answer
 
 
 def _refusal(action: str, error: ClientError) -> SecretStoreError:
     code = error.response.get("Error", {}).get("Code", "")
     kind = _KINDS.get((action, code), SecretStoreError)
-    return kind(f"{action}: {_MEANINGS.get((action, code), code)}", code)
+    return kind(f"{action}: {_MEANINGS.get((action, code), code)}", code, action)
 
 
 _NOT_FOUND: Final = "ResourceNotFoundException"

@@ -1,12 +1,15 @@
-"""zego.secret_store: when Secrets Manager is asked, and what is served when it does not answer."""
+"""CurrentSecret: when Secrets Manager is asked, and what is served when it does not answer."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from unittest.mock import Mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.clock import Clock
 from zego.secret_store import CurrentSecret, Reading, SecretUnavailableError, SecretVersion
@@ -49,7 +52,8 @@ class FakeSecretsManager:
 class Scene:
     """A cache of the secret with a clock of each kind, and a Secrets Manager that has v1.
 
-    Its TTL is 60 s, it may serve stale for 900 s, and it asks again 5 s after a failure.
+    Its TTL is 60 s, it may serve stale for 900 s, and it asks again 5 s after a failure. Doubted,
+    it asks 10 s after it has asked.
     """
 
     ttl_seconds: float = 60.0
@@ -65,6 +69,7 @@ class Scene:
             ttl_seconds=self.ttl_seconds,
             max_stale_seconds=900.0,
             retry_seconds=5.0,
+            refetch_seconds=10.0,
             clock=self.wall,
             monotonic=self.monotonic,
             jitter=self._draw_jitter,
@@ -74,11 +79,11 @@ class Scene:
         self.jitter_draws += 1
         return self.jitter
 
-    def after(self, seconds: float) -> Reading:
+    def after(self, seconds: float, *, refetch: bool = False) -> Reading:
         """What it says when that much time has passed since it was last asked."""
         self.wall.turn(seconds)
         self.monotonic.turn(seconds)
-        return self.secret.get()
+        return self.secret.get(refetch=refetch)
 
     def refusal_after(self, seconds: float) -> SecretUnavailableError:
         """Why it says nothing when that much time has passed."""
@@ -262,6 +267,155 @@ class TestStale:
         assert str(warm.refusal_after(898.0)) == DOWN_TEXT
 
 
+class TestDoubted:
+    """ZEGO refused a token of it, so that it may have been replaced."""
+
+    def test_it_is_read_again_although_it_is_fresh(self, warm: Scene) -> None:
+        warm.secrets_manager.has = value("v2")
+        assert warm.after(10.0, refetch=True) == Reading(version("v2"), refreshed=True)
+
+    def test_what_was_read_is_fresh_for_all_who_follow(self, warm: Scene) -> None:
+        warm.secrets_manager.has = value("v2")
+        warm.after(10.0, refetch=True)
+        assert warm.after(59.9) == Reading(version("v2"))
+        assert warm.secrets_manager.asked == 2
+
+    def test_within_ten_seconds_of_the_last_reading_it_is_not(self, warm: Scene) -> None:
+        assert warm.after(9.9, refetch=True) == Reading(version("v1"))
+        assert warm.secrets_manager.asked == 1
+
+    def test_the_ten_seconds_do_not_jitter(self) -> None:
+        scene = Scene(jitter=1.0)
+        scene.secret.get()
+        assert scene.after(9.9, refetch=True).refreshed is False
+        assert scene.after(0.1, refetch=True).refreshed is True
+
+    def test_a_first_reading_is_one_reading(self, scene: Scene) -> None:
+        assert scene.after(0.0, refetch=True) == Reading(version("v1"), refreshed=True)
+        assert scene.secrets_manager.asked == 1
+
+    def test_when_reading_fails_it_is_as_fresh_as_before(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        assert warm.after(10.0, refetch=True) == Reading(version("v1"), failure=DOWN_TEXT)
+        assert warm.after(49.9) == Reading(version("v1"))
+        assert warm.after(0.1).stale is True
+
+    def test_a_malformed_value_does_not_replace_it(self, warm: Scene) -> None:
+        warm.secrets_manager.has = value("v2", "REPLACE_ME")
+        reading = warm.after(10.0, refetch=True)
+        assert (reading.version, reading.stale) == (version("v1"), False)
+
+    def test_after_a_failure_it_waits_as_long_as_after_a_success(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(10.0, refetch=True)
+        assert warm.after(9.9, refetch=True) == Reading(version("v1"))
+        assert warm.after(0.1, refetch=True).failure == DOWN_TEXT
+        assert warm.secrets_manager.asked == 3
+
+    def test_a_failure_does_not_put_off_the_reading_at_the_end_of_its_time(
+        self, warm: Scene
+    ) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(54.0, refetch=True)
+        warm.secrets_manager.has = value("v2")
+        assert warm.after(6.0) == Reading(version("v2"), refreshed=True)
+
+    def test_a_failure_just_before_its_end_is_waited_for_as_any(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(58.0, refetch=True)
+        assert warm.after(2.0) == Reading(version("v1"), stale=True)
+        assert warm.secrets_manager.asked == 2
+
+    def test_a_slow_failure_may_reach_the_end_of_its_time(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.secrets_manager.takes_seconds = 3.0
+        assert warm.after(58.0, refetch=True).stale is True
+
+    def test_stale_it_waits_no_longer_for_being_doubted(self, warm: Scene) -> None:
+        warm.secrets_manager.has = DOWN
+        warm.after(60.0)
+        assert warm.after(4.9, refetch=True).failure is None
+        assert warm.after(0.1, refetch=True).failure == DOWN_TEXT
+
+    @pytest.mark.parametrize("running", ["wall", "monotonic"])
+    def test_either_clock_ends_the_ten_seconds(self, warm: Scene, running: str) -> None:
+        clock: Clock = getattr(warm, running)
+        clock.turn(10.0)
+        assert warm.secret.get(refetch=True).refreshed is True
+
+    def test_doubted_all_the_time_it_is_asked_for_every_ten_seconds(self, warm: Scene) -> None:
+        for _ in range(600):
+            warm.after(1.0, refetch=True)
+        assert warm.secrets_manager.asked == 1 + 60
+
+
+SECONDS = st.sampled_from([0.0, 0.1, 4.9, 5.0, 9.9, 10.0, 50.0, 59.9, 60.0, 890.0, 900.0])
+STEPS = st.tuples(
+    SECONDS | SECONDS.map(lambda seconds: -seconds) | st.floats(-1000.0, 1000.0),  # wall clock
+    SECONDS | st.floats(0.0, 1000.0),  # monotonic clock
+    st.booleans(),  # doubted
+    st.sampled_from([value("v1"), value("v2"), value("v3", "REPLACE_ME"), DOWN]),
+    st.sampled_from([0.0, 3.0]),  # how long an answer takes
+)
+
+
+class TestAnySequence:
+    """Whatever happens, in any order, with either clock stopped or set back."""
+
+    @given(st.lists(STEPS, max_size=30))
+    def test_it_asks_when_it_must_and_says_what_it_knows(
+        self, steps: list[tuple[float, float, bool, SecretValue | Exception, float]]
+    ) -> None:
+        scene = Scene()
+        manager = scene.secrets_manager
+        good: str | None = None
+        failed = False
+        read_at = asked_at = (-math.inf, -math.inf)
+
+        def since(instant: tuple[float, float]) -> float:
+            return max(scene.wall.now - instant[0], scene.monotonic.now - instant[1])
+
+        for wall, monotonic, doubted, has, takes in steps:
+            scene.wall.turn(wall)
+            scene.monotonic.turn(monotonic)
+            manager.has, manager.takes_seconds = has, takes
+            now = scene.wall.now, scene.monotonic.now
+            fresh = since(read_at) < 60.0
+            due = not fresh or (doubted and since(asked_at) >= 10.0)
+            due = due and not (failed and since(asked_at) < 5.0)
+            before = manager.asked
+            try:
+                reading = scene.secret.get(refetch=doubted)
+            except SecretUnavailableError:
+                reading = None
+            assert manager.asked - before == due
+            if due:
+                failed = has not in (value("v1"), value("v2"))
+                asked_at = (scene.wall.now, scene.monotonic.now) if failed else now
+            if due and not failed:
+                read_at, good = now, has.version_id if isinstance(has, SecretValue) else None
+                assert reading == Reading(version(str(good)), refreshed=True)
+            elif good is None or since(read_at) >= 900.0:
+                assert reading is None
+            else:
+                assert reading is not None
+                assert reading.version == version(good)
+                assert reading.stale == (since(read_at) >= 60.0)
+                assert (reading.failure is not None) == due
+
+    @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=300))
+    def test_it_is_asked_once_in_a_time_to_live_and_once_in_ten_seconds_of_doubt(
+        self, steps: list[tuple[int, bool]]
+    ) -> None:
+        scene = Scene(jitter=1.0)
+        passed = 0
+        for seconds, doubted in steps:
+            passed += seconds
+            scene.after(seconds, refetch=doubted)
+        doubts = any(doubted for _, doubted in steps)
+        assert scene.secrets_manager.asked <= 1 + passed / 48.0 + (passed / 10.0 if doubts else 0)
+
+
 class TestMalformed:
     @pytest.mark.parametrize(
         ("text", "reason"),
@@ -339,6 +493,16 @@ class TestDefaults:
         assert secret.get().refreshed is False
         wall.turn(0.1)
         assert secret.get().refreshed is True
+
+    def test_doubted_it_is_asked_for_after_10_seconds(self) -> None:
+        wall = Clock()
+        fetch = FakeSecretsManager((wall, wall), value("v1"))
+        secret = CurrentSecret(fetch, clock=wall, monotonic=lambda: 0.0)
+        secret.get()
+        wall.turn(9.9)
+        assert secret.get(refetch=True).refreshed is False
+        wall.turn(0.1)
+        assert secret.get(refetch=True).refreshed is True
 
     def test_stale_for_15_minutes_and_a_wait_of_5_seconds(self) -> None:
         wall = Clock()

@@ -1,0 +1,238 @@
+"""A ServerSecret is promoted: from when on do tokens come of it, and what does that ask for?"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from local.stack import LocalStack
+from tests.support.faults import Faults, refusing
+from tests.support.routes import STATUS
+from tests.support.service import Service, service, until
+from zego import token04
+from zego.token04 import SealError
+
+# Of impatient_issuer: how long after it asked it does not look anew, whoever was refused.
+REFETCH_SECONDS = 0.5
+# What a noisy machine may add.
+GRACE_SECONDS = 1.0
+
+
+@dataclass
+class Promotions:
+    """The service on a secret of its own.
+
+    :ivar values: every ServerSecret that was stored, by its version's id.
+    """
+
+    service: Service
+    secret_id: str
+    values: dict[str, str]
+    _asked: Faults
+
+    def store(self, *labels: str) -> str:
+        """Store another value under the labels; its version's id."""
+        server_secret = secrets.token_hex(16)
+        self.service.keep_secret(server_secret)
+        version_id: str = self.service.stack.secrets_manager.call(
+            "PutSecretValue",
+            SecretId=self.secret_id,
+            SecretString=json.dumps({"app_id": 1234567890, "server_secret": server_secret}),
+            VersionStages=list(labels),
+        )["VersionId"]
+        self.values[version_id] = server_secret
+        return version_id
+
+    def promote(self, version_id: str) -> None:
+        """Move AWSCURRENT, as the last step of a rotation does."""
+        self.service.stack.secrets_manager.call(
+            "UpdateSecretVersionStage",
+            SecretId=self.secret_id,
+            VersionStage="AWSCURRENT",
+            MoveToVersionId=version_id,
+            RemoveFromVersionId=self.current(),
+        )
+
+    def current(self) -> str:
+        """The id of the version that is AWSCURRENT."""
+        versions: dict[str, list[str]] = self.service.stack.secrets_manager.call(
+            "DescribeSecret", SecretId=self.secret_id
+        )["VersionIdsToStages"]
+        (version_id,) = (each for each, labels in versions.items() if "AWSCURRENT" in labels)
+        return version_id
+
+    def token_of(self, *, refused_with: int | None = None) -> str:
+        """The id of the version that a new token is of."""
+        body: dict[str, object] = {"room_id": "call_1"}
+        if refused_with is not None:
+            body["refused_with"] = refused_with
+        answer = self.service.send("POST /v1/tokens", body, bearer=self.service.bearer())
+        assert answer.status == 201, answer.body
+        token = answer.json()["token"]
+        (version_id,) = (each for each, secret in self.values.items() if _opens(token, secret))
+        return version_id
+
+    def asked(self) -> int:
+        """How often Secrets Manager was asked for this secret's value."""
+        return sum(
+            request.header("x-amz-target") == "secretsmanager.GetSecretValue"
+            and json.loads(request.body)["SecretId"] == self.secret_id
+            for request in self._asked.requests
+        )
+
+
+def _opens(token: str, server_secret: str) -> bool:
+    try:
+        token04.decode(token, server_secret)
+    except SealError:
+        return False
+    return True
+
+
+Start = Callable[..., Promotions]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The parts that the services here share."""
+    with LocalStack(directory=tmp_path_factory.mktemp("stack"), workers=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def faults(stack: LocalStack) -> Faults:
+    """What Secrets Manager is asked, and how it fails."""
+    return Faults(stack.secrets_manager)
+
+
+@pytest.fixture
+def start(stack: LocalStack, faults: Faults) -> Iterator[Start]:
+    """Starts a service that has issued a token of the first version of its secret."""
+    with ExitStack() as running:
+
+        def start(handler: str = "issuer.app.handler", **changes: str) -> Promotions:
+            secret_id = f"zego/{secrets.token_hex(4)}"
+            stack.secrets_manager.call("CreateSecret", Name=secret_id)
+            changes["SERVER_SECRET_ARN"] = secret_id
+            issuer = running.enter_context(service(stack, handler, **changes))
+            promotions = Promotions(issuer, secret_id, {}, faults)
+            first = promotions.store("AWSCURRENT")
+            assert promotions.token_of() == first
+            return promotions
+
+        yield start
+
+
+def put(issuer: Promotions) -> str:
+    """Promote with one call."""
+    return issuer.store("AWSCURRENT")
+
+
+def rotate(issuer: Promotions) -> str:
+    """Promote what waited under a label of its own."""
+    version_id = issuer.store("AWSPENDING")
+    issuer.promote(version_id)
+    return version_id
+
+
+@pytest.mark.parametrize("promote", [put, rotate])
+class TestWithoutAReport:
+    def test_tokens_are_of_the_new_secret_within_its_time_to_live(
+        self, start: Start, promote: Callable[[Promotions], str]
+    ) -> None:
+        issuer = start(SECRET_TTL_SECONDS="1")
+        started = time.monotonic()
+        promoted = promote(issuer)
+        assert until(issuer.token_of, lambda version_id: version_id == promoted) == promoted
+        took = time.monotonic() - started
+        assert took < 1.0 + GRACE_SECONDS
+        assert issuer.asked() <= 2 + took / 0.8  # its time to live, less all its jitter
+
+    def test_before_that_nobody_asks(
+        self, start: Start, promote: Callable[[Promotions], str]
+    ) -> None:
+        issuer = start()
+        before = issuer.current()
+        promote(issuer)
+        assert {issuer.token_of() for _ in range(10)} == {before}
+        assert issuer.asked() == 1
+
+
+@pytest.mark.parametrize("promote", [put, rotate])
+class TestWithAReport:
+    def test_the_next_token_is_of_the_new_secret_at_once(
+        self, start: Start, promote: Callable[[Promotions], str]
+    ) -> None:
+        issuer = start("impatient_issuer.handler")
+        last_asked = time.monotonic()
+        promoted = promote(issuer)
+        until(time.monotonic, lambda now: now - last_asked > REFETCH_SECONDS)
+        assert issuer.token_of() != promoted
+        assert issuer.token_of(refused_with=20014) == promoted
+        assert issuer.token_of() == promoted
+        assert issuer.asked() == 2
+
+    def test_a_flood_of_reports_asks_at_most_once_in_ten_seconds(
+        self, start: Start, promote: Callable[[Promotions], str]
+    ) -> None:
+        issuer = start()
+        before = issuer.current()
+        promote(issuer)
+        tokens = {issuer.token_of(refused_with=50119) for _ in range(20)}
+        assert (tokens, issuer.asked()) == ({before}, 1)
+
+
+class TestReports:
+    def test_a_flood_is_bounded_in_time(self, start: Start) -> None:
+        issuer = start("impatient_issuer.handler")
+        started = time.monotonic()
+        for _ in range(50):
+            issuer.token_of(refused_with=1102016)
+        took = time.monotonic() - started
+        assert issuer.asked() <= 2 + took / REFETCH_SECONDS
+
+    def test_where_looking_fails_the_last_good_one_serves(
+        self, start: Start, faults: Faults
+    ) -> None:
+        issuer = start("impatient_issuer.handler")
+        last_asked = time.monotonic()
+        before = issuer.current()
+        promoted = issuer.store("AWSCURRENT")
+        until(time.monotonic, lambda now: now - last_asked > REFETCH_SECONDS)
+        with faults.of(refusing("AccessDeniedException")):
+            assert issuer.token_of(refused_with=20014) == before
+        assert "AccessDeniedException" in issuer.service.log()
+        assert "SecretStale" not in issuer.service.log()
+        reported = until(
+            lambda: issuer.token_of(refused_with=20014), lambda version_id: version_id == promoted
+        )
+        assert reported == promoted
+
+
+@pytest.mark.parametrize("label", ["AWSPENDING", "CANDIDATE", "AWSPREVIOUS"])
+def test_a_version_under_another_label_is_never_served(start: Start, label: str) -> None:
+    issuer = start("impatient_issuer.handler", SECRET_TTL_SECONDS="1")
+    before = issuer.current()
+    issuer.store(label)
+    started = time.monotonic()
+    while time.monotonic() - started < 1.2:
+        assert issuer.token_of() == before
+        assert issuer.token_of(refused_with=20014) == before
+    assert issuer.asked() >= 3, "it has looked since"
+    status = issuer.service.send_signed(STATUS).json()
+    assert status["secret"]["version_id"] == before
+
+
+def test_what_was_replaced_is_never_served_again(start: Start) -> None:
+    issuer = start("impatient_issuer.handler", SECRET_TTL_SECONDS="1")
+    promoted = rotate(issuer)
+    until(issuer.token_of, lambda version_id: version_id == promoted)
+    started = time.monotonic()
+    while time.monotonic() - started < 1.2:
+        assert issuer.token_of(refused_with=20014) == promoted
