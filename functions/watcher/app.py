@@ -6,7 +6,7 @@ import json
 import os
 import traceback
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +15,9 @@ from watcher import settings, telemetry
 from watcher.watch import Tick, Watch
 from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
 from zego.server_api import ServerApi
+
+if TYPE_CHECKING:
+    from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 EVENT_SOURCE: Final = "zego-token-service"
 EVENT_TYPE: Final = "ServerSecret Verdict Changed"
@@ -71,7 +74,7 @@ _ROTATION_EVENTS: Final[Mapping[str, str]] = {
 
 
 def _publish(tick: Tick) -> None:
-    entry = {
+    entry: PutEventsRequestEntryTypeDef = {
         "Source": EVENT_SOURCE,
         "DetailType": EVENT_TYPE,
         "Detail": json.dumps({"stage": _settings.stage, **tick.document()}),

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from issuer import policy_file, settings, telemetry
+import issuer.settings
+import rotator.settings
+import watcher.settings
+from issuer import policy_file, telemetry
 from issuer.signing_keys import ALGORITHMS
 from tests.contract import openapi
+from zego.environment import Variable
+from zego.rotation import OUTCOMES
+from zego.server_api import MEANINGS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -28,13 +34,37 @@ def shown(default: str | None) -> str:
     return f"`{default}`" if default else "none"
 
 
-def test_the_table_of_variables_is_the_codes() -> None:
+@pytest.mark.parametrize(
+    ("function", "variables"),
+    [
+        ("issuer", issuer.settings.VARIABLES),
+        ("rotator", rotator.settings.VARIABLES),
+        ("watcher", watcher.settings.VARIABLES),
+    ],
+)
+def test_the_tables_of_variables_are_the_codes(
+    function: str, variables: tuple[Variable, ...]
+) -> None:
+    section = read("docs/configuration.md").partition(f"## The {function}\n")[2].partition("##")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", section, re.MULTILINE)
+    assert rows == [
+        (variable.name, variable.meaning, shown(variable.default)) for variable in variables
+    ]
+
+
+def test_the_runbook_lists_how_every_step_can_end() -> None:
     rows = re.findall(
-        r"^\| `(\w+)` \| (.+) \| (.+) \|$", read("docs/configuration.md"), re.MULTILINE
+        r"^\| `([a-z-]+)` \| (\w+) \| (.+?) \| (.*?) ?\|$", read("docs/rotation.md"), re.MULTILINE
     )
     assert rows == [
-        (variable.name, variable.meaning, shown(variable.default))
-        for variable in settings.VARIABLES
+        (name, ending.kind, ending.meaning, ending.remedy) for name, ending in OUTCOMES.items()
+    ]
+
+
+def test_the_runbook_lists_what_every_code_says_of_a_secret() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\w+) \| (.+) \|$", read("docs/rotation.md"), re.MULTILINE)
+    assert rows == [
+        (str(code), meaning.outcome, meaning.reason) for code, meaning in MEANINGS.items()
     ]
 
 

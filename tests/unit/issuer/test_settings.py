@@ -9,7 +9,8 @@ import pytest
 
 import issuer
 from issuer import settings
-from issuer.settings import VARIABLES, Settings, SettingsError
+from issuer.settings import VARIABLES, Settings
+from zego.environment import SettingsError
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 ENVIRONMENT = {"STAGE": "prod", "SERVER_SECRET_ARN": ARN, "AWS_REGION": "us-east-1"}

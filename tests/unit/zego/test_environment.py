@@ -69,7 +69,9 @@ def test_everything_can_be_set() -> None:
 @pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
 def test_what_has_no_default_must_be_set(name: str, value: str | None) -> None:
     without = {key: text for key, text in ENVIRONMENT.items() if key != name}
-    assert refusals(without if value is None else {**without, name: value}) == {f"{name} is not set"}
+    assert refusals(without if value is None else {**without, name: value}) == {
+        f"{name} is not set"
+    }
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_a_value_that_cannot_be_meant_is_refused_by_its_variable(name: str, valu
 
 @pytest.mark.parametrize("value", ["59", "86401", "nan", "an hour"])
 def test_a_cool_down_has_bounds(value: str) -> None:
-    with pytest.raises(SettingsError, match="^HEAL_COOLDOWN_SECONDS"):
+    with pytest.raises(SettingsError, match=r"^HEAL_COOLDOWN_SECONDS"):
         watcher.settings.read({**ENVIRONMENT, "HEAL_COOLDOWN_SECONDS": value})
 
 

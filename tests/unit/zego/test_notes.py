@@ -1,4 +1,4 @@
-"""zego.secret_store.notes: what is written is read again, and what nobody wrote counts as absent."""
+"""zego.secret_store.notes: what is written is read again, and what nobody wrote is absent."""
 
 from __future__ import annotations
 

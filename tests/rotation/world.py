@@ -1,0 +1,338 @@
+"""Secrets Manager, ZEGO, ops, the rotator and the watcher in one process, and what must hold.
+
+Nothing of ours is replaced: the handlers run, and boto3 and :mod:`zego.server_api` build their
+requests and read their answers as ever; only the network between is the :class:`Wire`. AWS is the
+local stack's, with its rotation driver; ZEGO is the local stack's stand-in.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from unittest.mock import patch
+from urllib.parse import parse_qs, urlsplit
+
+from botocore.exceptions import ReadTimeoutError
+
+from local.event_bus import Event
+from local.loopback import HttpRequest, HttpResponse
+from local.rotation import RotationDriver
+from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager, SecretsManagerError
+from local.zego_cloud import ZegoCloud
+from local.zego_cloud.server_api import signature
+from rotator.steps import Rotation
+from tests.rotation.wire import AWS_REFUSALS, Fault, Killed, Wire, is_read, refusal_body
+from tests.support.clock import Clock
+from tests.support.in_process import client_of
+from watcher.watch import Watch
+from zego import server_api, server_secret, token04
+from zego.bounded_http import HttpError, Response
+from zego.secret_store import (
+    CANDIDATE,
+    CURRENT,
+    PENDING,
+    PREVIOUS,
+    CurrentSecret,
+    SecretUnavailableError,
+)
+from zego.secret_store.notes import ROTATION_TAG, RotationNote
+from zego.secret_store.versions import SecretVersions
+from zego.secrets_manager import SecretValue
+from zego.server_api import ServerApi
+from zego.server_secret import ServerSecret, ServerSecretError
+
+with patch.dict(
+    os.environ,
+    {"STAGE": "local", "SERVER_SECRET_ARN": SECRET_ID, "AWS_REGION": "us-east-1"},
+):
+    import rotator.app
+    import watcher.app
+
+ATTEMPTS: Final = 4
+COOLDOWN_SECONDS: Final = 1800.0
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What the driver sees of a step."""
+
+    function_error: str | None
+
+
+class World:
+    """One secret and everybody who has to do with it. Only the latest one is on the network.
+
+    :ivar problems: what did not hold. A handler may have caught the error that said so.
+    :ivar promoted: the texts that were AWSCURRENT, in their order.
+    :ivar proven: the values that ZEGO has accepted in an answer.
+    :ivar published: the watcher's events.
+    :ivar announced: Secrets Manager's events.
+    """
+
+    def __init__(self, schedule: Mapping[int, Fault] | None = None) -> None:
+        """:param schedule: the faults of what is run by :meth:`rotate` and :meth:`step`."""
+        self.clock = Clock()
+        self.aws = SecretsManager(clock=self.clock)
+        self.first = self.aws.server_secret
+        self.zego = ZegoCloud(APP_ID, self.first, clock=self.clock)
+        self.wire = Wire(schedule or {}, self.look)
+        self.announced: list[Event] = []
+        self.published: list[dict[str, object]] = []
+        self.driver = RotationDriver(
+            self.aws,
+            self._invoke,
+            attempts=ATTEMPTS,
+            background=False,
+            sleep=lambda _seconds: None,
+            on_event=self.announced.append,
+            clock=self.clock,
+        )
+        self.driver.start()
+        self.promoted = [self.text(CURRENT)]
+        self.proven: set[str] = set()
+        self.problems: list[str] = []
+        self._before: tuple[Any, ...] | None = None
+        self._accepted_before = self.zego.project.accepted
+        self.issuer = CurrentSecret(self._fetch, ttl_seconds=0, retry_seconds=0, clock=self.clock)
+
+        api = ServerApi("http://127.0.0.1/", attempts=1, clock=self.clock)
+        self.versions = SecretVersions(_client, SECRET_ID)
+        self.watch = Watch(
+            self.versions,
+            api,
+            lambda tick: self.published.append(tick.document()),
+            cooldown_seconds=COOLDOWN_SECONDS,
+            clock=self.clock,
+        )
+        rotator.app._versions = self.versions
+        rotator.app._rotation = Rotation(self.versions, api)
+        watcher.app._watch = self.watch
+        _network.world = self
+
+    # What people and ZEGO do.
+
+    def reset(self, *, keep_old: bool = False) -> str:
+        """ZEGO's console makes a new secret, which it gives."""
+        self._accepted_before = self.zego.project.accepted
+        return self.zego.project.reset(keep_old=keep_old).value
+
+    def stage(self, value: str, app_id: int = APP_ID) -> None:
+        """Ops stages a value."""
+        with self.calm():
+            self.versions.stage(ServerSecret(app_id, value))
+
+    def store(self, text: str, label: str = CANDIDATE) -> None:
+        """Somebody stores any text under a label, past the command line."""
+        self.aws.call(
+            "PutSecretValue", SecretId=SECRET_ID, SecretString=text, VersionStages=[label]
+        )
+        if label == CURRENT:
+            self.promoted.append(text)
+
+    def begin(self) -> str:
+        """Ask for a rotation; gives its token."""
+        with self.calm():
+            return self.versions.start_rotation()
+
+    def rotate(self) -> bool:
+        """Ask for a rotation and run it to its end, retries and all; whether it promoted."""
+        return self.driver.run(self.begin())
+
+    def step(self, step: str, token: str) -> Invocation:
+        """Run one step of a rotation, as Secrets Manager would."""
+        with self.calm():
+            arn = self.versions.describe().arn
+        return self._invoke({"Step": step, "SecretId": arn, "ClientRequestToken": token})
+
+    def unstick(self) -> None:
+        """Ops takes AWSPENDING off a rotation that was given up."""
+        with self.calm():
+            pending = self.versions.describe().in_flight
+            if pending is not None:
+                self.versions.drop_label(PENDING, version_id=pending)
+
+    @contextmanager
+    def calm(self) -> Iterator[None]:
+        """No faults, and nothing is counted."""
+        wire, self.wire = self.wire, Wire({}, self.look)
+        try:
+            yield
+        finally:
+            self.wire = wire
+
+    # What there is.
+
+    def text(self, label: str) -> str | None:
+        """The text of the version with a label, as Secrets Manager holds it."""
+        try:
+            answer = self.aws.call(
+                "GetSecretValue", SecretId=self.aws.secret_id, VersionStage=label
+            )
+        except SecretsManagerError:
+            return None
+        return str(answer["SecretString"])
+
+    def value(self, label: str) -> str | None:
+        """The ServerSecret of the version with a label."""
+        text = self.text(label)
+        if text is None:
+            return None
+        try:
+            return server_secret.parse(text).value
+        except ServerSecretError:
+            return None
+
+    @property
+    def outcome(self) -> str | None:
+        """How the last step ended, as it was noted on the secret."""
+        with self.calm():
+            note = RotationNote.from_tag(self.versions.describe().tags.get(ROTATION_TAG))
+        return None if note is None else note.outcome
+
+    # What must hold, after every call.
+
+    def look(self) -> None:
+        """Hold the world to what was promised, whatever has happened so far."""
+        try:
+            self._look()
+        except Exception as error:
+            self.problems.append(f"{error!r} after {self.wire.calls}")
+            raise
+
+    def _look(self) -> None:
+        current = self.text(CURRENT)
+        assert current is not None, "AWSCURRENT is on no version with a value"
+        if current != self.promoted[-1]:
+            assert server_secret.parse(current).value in self.proven, "promoted, but not proven"
+            assert self.text(PREVIOUS) == self.promoted[-1], "the value before is lost"
+            self.promoted.append(current)
+        try:
+            sealing = self.issuer.get().version.secret
+        except SecretUnavailableError:
+            return  # a 503
+        token = token04.mint(
+            sealing.app_id, "alice", sealing.value, issued_at=1, lifetime_seconds=60
+        )
+        token04.decode(token, server_secret.parse(current).value)
+
+    def _fetch(self) -> SecretValue:
+        answer = self.aws.call("GetSecretValue", SecretId=SECRET_ID, VersionStage=CURRENT)
+        return SecretValue(answer["SecretString"], answer["VersionId"], answer["CreatedDate"])
+
+    # Lambda and the network.
+
+    def _invoke(self, event: dict[str, Any]) -> Invocation:
+        try:
+            rotator.app.handler(event, None)
+        except Killed:
+            return Invocation("Runtime exited")
+        except (rotator.app.RotationError, rotator.app.EventError):
+            return Invocation("Unhandled")
+        return Invocation(None)
+
+    def call_aws(self, request: HttpRequest) -> HttpResponse:
+        """Answer a call of boto3's."""
+        action = (request.header("x-amz-target") or "").rpartition(".")[2]
+
+        def do() -> HttpResponse:
+            if not is_read(action):
+                self._before = self._holding()
+            return self.aws.respond(request)
+
+        def stale() -> HttpResponse:
+            if self._before is None or not is_read(action):
+                return do()
+            now = self._holding()
+            self._hold(self._before)
+            try:
+                return do()
+            finally:
+                self._hold(now)
+
+        def fail(fault: Fault) -> HttpResponse:
+            if fault in AWS_REFUSALS:
+                return HttpResponse(400, body=refusal_body(AWS_REFUSALS[fault]))
+            raise ReadTimeoutError(endpoint_url="https://secretsmanager.example.com")
+
+        return self.wire.send(action, do, fail=fail, stale=stale)
+
+    def call_zego(self, url: str) -> Response:
+        """Answer a call of the server API's."""
+        query = urlsplit(url).query
+
+        def do() -> Response:
+            asked = HttpRequest("GET", f"/?{query}", (("host", "127.0.0.1"),))
+            try:
+                answer = self.zego.answer(asked)
+            except ConnectionAbortedError:
+                raise HttpError("rtc-api.example.com cannot be reached") from None
+            if answer.body.startswith(b'{"Code": 0,'):
+                self.proven.add(self._signer(query))
+            return Response(answer.status, dict(answer.headers), answer.body)
+
+        def stale() -> Response:
+            project = self.zego.project
+            now, project.accepted = project.accepted, self._accepted_before
+            try:
+                return do()
+            finally:
+                project.accepted = now
+
+        def fail(fault: Fault) -> Response:
+            if fault is Fault.THROTTLED:
+                return Response(200, {}, b'{"Code": 100000015}')
+            if fault is Fault.DENIED:
+                return Response(403, {}, b"<html>Forbidden</html>")
+            raise HttpError("rtc-api.example.com did not answer in 3 s")
+
+        return self.wire.send("ZEGO", do, fail=fail, stale=stale)
+
+    def _signer(self, query: str) -> str:
+        """Which secret has signed a call."""
+        named = {name: values[0] for name, values in parse_qs(query).items()}
+        parts = named["AppId"], named["SignatureNonce"], named["Timestamp"]
+        (value,) = {
+            secret.value
+            for secret in self.zego.project.made
+            if signature(parts[0], parts[1], secret.value, parts[2]) == named["Signature"]
+        }
+        return value
+
+    def _holding(self) -> tuple[Any, ...]:
+        """All that Secrets Manager holds of the secret."""
+        secret = self._secret()
+        return copy.deepcopy((secret.versions, secret.default_version_id, secret.tags))
+
+    def _hold(self, what: tuple[Any, ...]) -> None:
+        secret = self._secret()
+        secret.versions, secret.default_version_id, secret.tags = copy.deepcopy(what)
+
+    def _secret(self) -> Any:
+        return self.aws.storage.secret(SECRET_ID, self.aws.region)
+
+
+class _Network:
+    """Leads every call to the latest world."""
+
+    world: World
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        return self.world.call_aws(request)
+
+    def zego(self, _method: str, url: str, **_bounds: object) -> Response:
+        return self.world.call_zego(url)
+
+
+_network = _Network()
+_client = client_of("secretsmanager", _network)
+
+
+@contextmanager
+def network() -> Iterator[None]:
+    """Every call of :mod:`zego.server_api` goes to the latest world while the block runs."""
+    with patch.object(server_api, "request", _network.zego):
+        yield

@@ -1,0 +1,82 @@
+"""boto3 clients whose requests a part of the local stack answers in this process, without HTTP."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+
+from local.loopback import HttpRequest, HttpResponse
+from local.secrets_manager import SecretsManager
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+
+class Part(Protocol):
+    """Who answers: a ``LoopbackServer``, or who stands before one."""
+
+    def answer(self, request: HttpRequest) -> HttpResponse: ...
+
+
+def secrets_manager_client(secrets_manager: SecretsManager) -> SecretsManagerClient:
+    """A client of a Secrets Manager, which need not be started."""
+    client: SecretsManagerClient = client_of("secretsmanager", secrets_manager)
+    return client
+
+
+def client_of(service: str, part: Part, config: Config | None = None) -> Any:
+    """A client of any service that a part of the stack stands for; one attempt a call."""
+    quick = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
+    client = _session().create_client(
+        service,
+        region_name="us-east-1",
+        endpoint_url="http://127.0.0.1",
+        config=quick.merge(config) if config else quick,
+    )
+    answer_in_process(client, part)
+    return client
+
+
+def answer_in_process(client: Any, part: Part) -> None:
+    """Have a part answer every request of a client that exists already, such as a function's.
+
+    What the part's ``intercept`` raises, the caller of the client sees.
+    """
+
+    def answer(request: AWSPreparedRequest, **_kwargs: object) -> AWSResponse:
+        sent = [("host", "127.0.0.1"), *map(_header, request.headers.items())]
+        body = request.body if isinstance(request.body, bytes) else b""
+        response = part.answer(HttpRequest(request.method, "/", sent, body))
+        headers = dict(response.headers)
+        raw = _Body(response.body)
+        return AWSResponse(request.url, response.status, headers, raw)  # type: ignore[arg-type]  # any mapping
+
+    client.meta.events.register("before-send", answer)
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    """One for all clients: it keeps what it has read of botocore's data."""
+    return botocore.session.get_session()
+
+
+@dataclass(frozen=True)
+class _Body:
+    """All that botocore asks of a response's body."""
+
+    content: bytes
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.content
+
+
+def _header(pair: tuple[str, str | bytes]) -> tuple[str, str]:
+    name, value = pair
+    return name, value.decode() if isinstance(value, bytes) else value
