@@ -62,6 +62,20 @@ def transform(parameters: Mapping[str, str] = {}) -> dict[str, Any]:
     return _Resolver(transformed, values).template()
 
 
+def refusals(parameters: Mapping[str, str]) -> list[str]:
+    """What the template's rules have against these parameters, as CloudFormation would say it."""
+    template = load()
+    values = _parameter_values(template, EXAMPLE_PARAMETERS | dict(parameters))
+    resolver = _Resolver(template, values)
+    return [
+        assertion["AssertDescription"]
+        for rule in template["Rules"].values()
+        if resolver.holds(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not resolver.holds(assertion["Assert"])
+    ]
+
+
 def _parameter_values(template: dict[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
     """Every parameter's value; lists as lists, as CloudFormation hands them to the transform."""
     values: dict[str, Any] = {}
@@ -90,22 +104,22 @@ class _Resolver:
             resolved[section] = {
                 name: self._resolve({k: v for k, v in item.items() if k != "Condition"})
                 for name, item in self._template[section].items()
-                if "Condition" not in item or self._holds({"Condition": item["Condition"]})
+                if "Condition" not in item or self.holds({"Condition": item["Condition"]})
             }
         return resolved
 
-    def _holds(self, condition: Any) -> bool:
+    def holds(self, condition: Any) -> bool:
         match condition:
             case {"Condition": name}:
-                return self._holds(self._template["Conditions"][name])
+                return self.holds(self._template["Conditions"][name])
             case {"Fn::Equals": [left, right]}:
                 return str(self._resolve(left)) == str(self._resolve(right))
             case {"Fn::Not": [inner]}:
-                return not self._holds(inner)
+                return not self.holds(inner)
             case {"Fn::And": inner}:
-                return all(self._holds(one) for one in inner)
+                return all(self.holds(one) for one in inner)
             case {"Fn::Or": inner}:
-                return any(self._holds(one) for one in inner)
+                return any(self.holds(one) for one in inner)
         raise ValueError(f"not a condition: {condition}")
 
     def _resolve(self, node: Any) -> Any:
@@ -126,7 +140,7 @@ class _Resolver:
 
     def _if(self, arguments: Any) -> Any:
         condition, then, otherwise = arguments
-        return self._resolve(then if self._holds({"Condition": condition}) else otherwise)
+        return self._resolve(then if self.holds({"Condition": condition}) else otherwise)
 
     def _join(self, arguments: Any) -> Any:
         separator, parts = arguments
@@ -143,7 +157,10 @@ class _Resolver:
     def _sub(self, arguments: Any) -> Any:
         """What is known; the rest stays an Fn::Sub."""
         text, variables = (arguments, {}) if isinstance(arguments, str) else arguments
-        variables = self._resolve(variables)
+        variables = {
+            name: value["Fn::Sub"] if _is_text_with_resources(value) else value
+            for name, value in self._resolve(variables).items()
+        }
         known = self._values | {k: v for k, v in variables.items() if isinstance(v, str | int)}
         text = re.sub(r"\$\{([^!}]+)\}", lambda match: str(known.get(match[1], match[0])), text)
         unknown = {name: value for name, value in variables.items() if f"${{{name}}}" in text}
@@ -158,3 +175,8 @@ class _Resolver:
         "Fn::Split": _split,
         "Fn::Sub": _sub,
     }
+
+
+def _is_text_with_resources(value: Any) -> bool:
+    """Whether it is what remains of an inner Fn::Sub, which an outer one can take over."""
+    return isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str)

@@ -1,7 +1,7 @@
 """Lint template.yaml: as written, and as CloudFormation will see it.
 
 Some errors show only after the transform, such as SnapStart on a runtime that has none. The
-transformed template is linted with each way to have a secret.
+transformed template is linted with each way to have a secret, to rotate it and to tell of alarms.
 """
 
 from __future__ import annotations
@@ -25,6 +25,18 @@ VARIANTS: Final = {
     },
     "secret-given-without-a-key": {
         "ServerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf",
+    },
+    "secret-given-with-its-key-and-rotated": {
+        "ServerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf",
+        "ServerSecretKmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/"
+        "00000000-0000-4000-8000-000000000000",
+        "RotateGivenSecret": "Yes",
+        "AlarmEmail": "operators@example.com",
+    },
+    "secret-given-without-a-key-and-rotated": {
+        "ServerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf",
+        "RotateGivenSecret": "Yes",
+        "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
     },
     "snapstart-unreserved-all-at-once": {
         "SnapStart": "On",

@@ -45,8 +45,8 @@ def main() -> int:
 
 
 def _size(tree: Path) -> rows.Row:
-    size = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file()) / 1e6
-    return rows.absolute("unzipped size of function and layers", "MB", size, budget=60, aim=25)
+    size = build.size_mb(tree, build.ISSUER_PARTS)
+    return rows.absolute("unzipped size of the issuer and its layers", "MB", size, budget=60, aim=25)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The stack as CloudFormation would make it, with each way to have a secret."""
+"""The stack as CloudFormation would make it, with each way to have a secret and to rotate it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from tools.sam_template import transform
 
 GIVEN_SECRET: Final = "arn:aws:secretsmanager:us-east-1:444455556666:secret:zego/secret-AbCdEf"
 GIVEN_KEY: Final = "arn:aws:kms:us-east-1:444455556666:key/00000000-0000-4000-8000-000000000000"
+#: A secret of the stack's own account and region, which it can be asked to rotate.
+OWN_SECRET: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/secret-AbCdEf"
+OWN_KEY: Final = "arn:aws:kms:eu-west-1:111122223333:key/00000000-0000-4000-8000-000000000000"
 
 
 class Stack(NamedTuple):
@@ -50,3 +53,9 @@ def _stack(parameters: tuple[tuple[str, str], ...]) -> Stack:
 def stack_with_given_secret() -> Stack:
     """A stack that reads a secret of another account and region."""
     return stack(ServerSecretArn=GIVEN_SECRET, ServerSecretKmsKeyArn=GIVEN_KEY)
+
+
+def stack_that_rotates_a_given_secret(**parameters: str) -> Stack:
+    """A stack that was asked to rotate a secret that something else has made."""
+    given = {"ServerSecretArn": OWN_SECRET, "ServerSecretKmsKeyArn": OWN_KEY}
+    return stack(**given, RotateGivenSecret="Yes", **parameters)

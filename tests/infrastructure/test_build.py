@@ -1,13 +1,119 @@
-"""What `make build` does before it needs the network."""
+"""What `make build` does before it needs the network, and what it makes, built for this machine."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
+import snapshot_restore_py
 
+from tests.infrastructure.stacks import OWN_SECRET
 from tools import build
 from tools.sam_template import load
+
+FUNCTIONS: Final = ("Issuer", "Rotator", "Watcher")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The parts, built for this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "OUTPUT", tmp_path_factory.mktemp("build"))
+        return build.host_tree()
+
+
+def run(tree: Path, function: str, program: str, tmp_path: Path) -> Any:
+    """What a program prints, as JSON, where nothing can be imported but what the function has.
+
+    That is its zip, its layers and, as in Lambda, the runtime's snapshot hooks. There are no
+    credentials, and no way to a network.
+    """
+    properties = load()["Resources"][f"{function}Function"]["Properties"]
+    layers = [load()["Resources"][layer["Ref"]]["Properties"] for layer in properties["Layers"]]
+    contents = [layer["ContentUri"].removeprefix("build/") for layer in layers]
+    hooks = Path(snapshot_restore_py.__file__)
+    (tmp_path / hooks.name).symlink_to(hooks)
+    path = [tree / "functions", *(tree / content / "python" for content in contents), tmp_path]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_REGION": "eu-west-1",
+        "SERVER_SECRET_ARN": OWN_SECRET,
+        "STAGE": "dev",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+    }
+    prologue = f"import json, sys; sys.path[:0] = {[str(place) for place in path]}\n"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", prologue + program],
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_starts_with_what_is_deployed_and_nothing_else(
+    tree: Path, function: str, tmp_path: Path
+) -> None:
+    handler = load()["Resources"][f"{function}Function"]["Properties"]["Handler"]
+    module, _, name = handler.rpartition(".")
+    program = (
+        f"from {module} import {name}; print(json.dumps([callable({name}), list(sys.modules)]))"
+    )
+    starts, modules = run(tree, function, program, tmp_path)
+    assert starts
+    assert ("boto3" in modules) is (function != "Issuer")
+
+
+def test_the_deployed_aws_sdk_makes_the_clients_it_was_trimmed_for_and_no_others(
+    tree: Path, tmp_path: Path
+) -> None:
+    program = """
+import boto3, botocore.exceptions, jmespath
+def make(service):
+    try:
+        return boto3.client(service, region_name="eu-west-1").meta.endpoint_url
+    except botocore.exceptions.UnknownServiceError:
+        return None
+endpoints = {service: make(service) for service in ("secretsmanager", "events", "sts", "s3")}
+print(json.dumps([boto3.__file__, endpoints]))
+"""
+    place, endpoints = run(tree, "Watcher", program, tmp_path)
+    assert Path(place).is_relative_to(tree / "layers" / "aws_sdk")
+    assert endpoints == {
+        "secretsmanager": "https://secretsmanager.eu-west-1.amazonaws.com",
+        "events": "https://events.eu-west-1.amazonaws.com",
+        "sts": "https://sts.eu-west-1.amazonaws.com",
+        "s3": None,
+    }
+
+
+def test_no_package_is_in_two_layers(tree: Path) -> None:
+    packages = [
+        {path.name for path in (tree / layer / "python").iterdir()} - {"__pycache__"}
+        for layer in build.PACKAGE_LAYERS
+    ]
+    assert packages[0] & packages[1] == set()
+
+
+def test_what_is_deployed_is_within_its_budgets(tree: Path) -> None:
+    assert build.size_mb(tree) < build.BUDGET_MB
+    assert build.size_mb(tree, build.ISSUER_PARTS) < build.AIM_MB
+
+
+def test_all_that_is_deployed_has_bytecode_and_python_reads_no_source(tree: Path) -> None:
+    for source in tree.rglob("*.py"):
+        (bytecode,) = (source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")
+        flags = int.from_bytes(bytecode.read_bytes()[4:8], "little")
+        assert flags == 0b01, bytecode  # by hash, not checked (PEP 552)
 
 
 def test_the_template_deploys_what_the_build_makes() -> None:
@@ -20,8 +126,9 @@ def test_the_template_deploys_what_the_build_makes() -> None:
 
 
 def test_the_bytecode_is_of_the_runtime_that_the_template_names() -> None:
-    issuer = load()["Resources"]["IssuerFunction"]["Properties"]
-    assert issuer["Runtime"] == f"python{build.RUNTIME}"
+    for function in FUNCTIONS:
+        properties = load()["Resources"][f"{function}Function"]["Properties"]
+        assert properties["Runtime"] == f"python{build.RUNTIME}"
     assert all(platform.endswith("_aarch64") for platform in build.PLATFORMS)
 
 

@@ -20,7 +20,11 @@ def test_the_issuer_runs_on_python_3_13_and_arm64() -> None:
     for layer in stack().all("AWS::Lambda::LayerVersion").values():
         assert layer["Properties"]["CompatibleRuntimes"] == ["python3.13"]
         assert layer["Properties"]["CompatibleArchitectures"] == ["arm64"]
-    assert len(issuer["Layers"]) == len(stack().all("AWS::Lambda::LayerVersion"))
+
+
+def test_the_issuer_carries_no_aws_sdk() -> None:
+    layers = load()["Resources"]["IssuerFunction"]["Properties"]["Layers"]
+    assert layers == [{"Ref": "DomainLayer"}, {"Ref": "DependenciesLayer"}]
 
 
 def test_the_issuer_has_the_environment_that_it_reads() -> None:
@@ -101,7 +105,7 @@ def test_traffic_moves_to_a_new_version_step_by_step_and_back_on_an_alarm() -> N
     assert group["ServiceRoleArn"] == {"Fn::GetAtt": ["DeploymentRole", "Arn"]}
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
     watched = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
-    assert set(watched) == stack().all("AWS::CloudWatch::Alarm").keys()
+    assert watched == ["IssuerFailsAlarm", "IssuerLogsErrorsAlarm"]
 
 
 def test_the_alarm_on_logged_errors_watches_what_the_filter_counts() -> None:
@@ -116,20 +120,22 @@ def test_the_alarm_on_logged_errors_watches_what_the_filter_counts() -> None:
 
 def test_every_log_group_has_a_retention() -> None:
     groups = stack(LogRetentionDays="30").all("AWS::Logs::LogGroup")
-    assert groups.keys() == {"IssuerLog", "AccessLog"}
+    assert groups.keys() == {"IssuerLog", "AccessLog", "RotatorLog", "WatcherLog"}
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == "30"
 
 
-def test_the_audit_events_outlive_the_stack() -> None:
-    log = stack().template["Resources"]["IssuerLog"]
+@pytest.mark.parametrize("function", ["Issuer", "Rotator", "Watcher"])
+def test_what_each_function_has_decided_outlives_the_stack(function: str) -> None:
+    log = stack().template["Resources"][f"{function}Log"]
     assert log["DeletionPolicy"] == log["UpdateReplacePolicy"] == "Retain"
 
 
-def test_the_issuer_logs_json_into_its_own_group() -> None:
-    assert stack().properties("IssuerFunction")["LoggingConfig"] == {
+@pytest.mark.parametrize("function", ["Issuer", "Rotator", "Watcher"])
+def test_each_function_logs_json_into_a_group_of_its_own(function: str) -> None:
+    assert stack().properties(f"{function}Function")["LoggingConfig"] == {
         "LogFormat": "JSON",
         "ApplicationLogLevel": "INFO",
         "SystemLogLevel": "INFO",
-        "LogGroup": {"Ref": "IssuerLog"},
+        "LogGroup": {"Ref": f"{function}Log"},
     }

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.sam_template import ROOT, load
+from tools.sam_template import ROOT, load, refusals
 
 REQUIREMENTS = [
     "layers/dependencies/requirements.txt",
+    "layers/aws_sdk/requirements.txt",
     "requirements/run.txt",
     "requirements/dev.txt",
     "requirements/install.txt",
@@ -67,6 +68,11 @@ def test_the_template_takes_the_parameters_of_each_environment(environment: str)
             assert value in [str(choice) for choice in allowed]
 
 
+@pytest.mark.parametrize("environment", environments())
+def test_the_rules_of_the_template_let_each_environment_in(environment: str) -> None:
+    assert refusals(environments()[environment]) == []
+
+
 def test_the_example_of_a_secret_is_refused_before_anything_is_made() -> None:
     pattern = load()["Parameters"]["ServerSecretArn"]["AllowedPattern"]
     (example,) = {
@@ -89,7 +95,9 @@ def test_every_requirement_is_pinned_with_hashes_and_no_index_address(file: str)
     assert "--find-links" not in text
 
 
-@pytest.mark.parametrize(("narrow", "wide"), [(0, 1), (1, 2)], ids=["layer-run", "run-dev"])
+@pytest.mark.parametrize(
+    ("narrow", "wide"), [(0, 2), (1, 2), (2, 3)], ids=["layer-run", "aws-sdk-run", "run-dev"]
+)
 def test_tests_run_against_the_versions_that_are_deployed(narrow: int, wide: int) -> None:
     pins, more_pins = pinned(REQUIREMENTS[narrow]), pinned(REQUIREMENTS[wide])
     assert pins <= more_pins

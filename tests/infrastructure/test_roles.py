@@ -9,17 +9,18 @@ import pytest
 from tests.infrastructure.stacks import (
     GIVEN_KEY,
     GIVEN_SECRET,
+    OWN_KEY,
+    OWN_SECRET,
     Stack,
     stack,
+    stack_that_rotates_a_given_secret,
     stack_with_given_secret,
 )
+from zego.secret_store import CANDIDATE, CURRENT, PENDING
+from zego.secret_store.notes import HEALS_TAG, ROTATION_TAG, VERDICT_TAG
 
-OWN_LOG = {
-    "Sid": "WriteItsOwnLog",
-    "Effect": "Allow",
-    "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-    "Resource": {"Fn::GetAtt": ["IssuerLog", "Arn"]},
-}
+MADE_SECRET = {"Ref": "ServerSecret"}
+MADE_KEY = {"Fn::GetAtt": ["ServerSecretKey", "Arn"]}
 
 
 def statements(of: Stack, role: str) -> list[dict[str, Any]]:
@@ -31,80 +32,170 @@ def statements(of: Stack, role: str) -> list[dict[str, Any]]:
     return statements
 
 
-def read_current(secret: object) -> dict[str, Any]:
+def allow(sid: str, action: str | list[str], resource: object, **condition: Any) -> dict[str, Any]:
+    statement = {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
+    return statement | ({"Condition": condition} if condition else {})
+
+
+def write_log(function: str) -> dict[str, Any]:
+    log = {"Fn::GetAtt": [f"{function}Log", "Arn"]}
+    return allow("WriteItsOwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log)
+
+
+def read_current(secret: object) -> list[dict[str, Any]]:
+    labelled = {"ForAnyValue:StringEquals": {"secretsmanager:VersionStage": CURRENT}}
+    return [
+        allow("ReadTheCurrentSecret", "secretsmanager:GetSecretValue", secret, **labelled),
+        allow("SeeWhatIsNotedOnIt", "secretsmanager:DescribeSecret", secret),
+    ]
+
+
+def by_way_of_the_secret(secret: object, region: str = "eu-west-1") -> dict[str, Any]:
     return {
-        "Sid": "ReadTheCurrentSecret",
-        "Effect": "Allow",
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": secret,
-        "Condition": {"ForAnyValue:StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}},
+        "StringEquals": {
+            "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": secret,
+        }
     }
 
 
-def decrypt(key: object, secret: object, region: str) -> dict[str, Any]:
+def decrypt(key: object, secret: object, region: str = "eu-west-1") -> dict[str, Any]:
+    condition = by_way_of_the_secret(secret, region)
+    return allow("DecryptThatSecretOnly", "kms:Decrypt", key, **condition)
+
+
+def encrypt_and_decrypt(key: object, secret: object) -> dict[str, Any]:
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    return allow("UseTheKeyForThatSecretOnly", actions, key, **by_way_of_the_secret(secret))
+
+
+def tagging(*keys: str) -> dict[str, Any]:
+    """Of all the tags there may be, these; and of none at all, which any set would cover, not."""
+    names = keys[0] if len(keys) == 1 else list(keys)
     return {
-        "Sid": "DecryptThatSecretOnly",
-        "Effect": "Allow",
-        "Action": "kms:Decrypt",
-        "Resource": key,
-        "Condition": {
-            "StringEquals": {
-                "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
-                "kms:EncryptionContext:SecretARN": secret,
-            }
-        },
+        "ForAllValues:StringEquals": {"aws:TagKeys": names},
+        "Null": {"aws:TagKeys": "false"},
     }
+
+
+def labels(*names: str) -> dict[str, Any]:
+    return {"StringEquals": {"secretsmanager:VersionStage": list(names)}}
+
+
+def rotate(secret: object) -> list[dict[str, Any]]:
+    read_and_store = ["DescribeSecret", "GetSecretValue", "PutSecretValue"]
+    actions = [f"secretsmanager:{action}" for action in read_and_store]
+    move, tag = "secretsmanager:UpdateSecretVersionStage", "secretsmanager:TagResource"
+    return [
+        allow("ReadTheVersionsAndStoreOne", actions, secret),
+        allow("Promote", move, secret, **labels(CURRENT, PENDING, CANDIDATE)),
+        allow("NoteHowARotationGoes", tag, secret, **tagging(ROTATION_TAG)),
+    ]
+
+
+def watch(secret: object) -> list[dict[str, Any]]:
+    read_and_ask = ["DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "RotateSecret"]
+    actions = [f"secretsmanager:{action}" for action in read_and_ask]
+    move, tag = "secretsmanager:UpdateSecretVersionStage", "secretsmanager:TagResource"
+    invoke = allow(
+        "RotateSecretRequiresThisOfItsCaller",
+        "lambda:InvokeFunction",
+        {"Fn::GetAtt": ["RotatorFunction", "Arn"]},
+    )
+    return [
+        allow("ReadTheVersionsAndAskForARotation", actions, secret),
+        allow("StageAndUnstick", move, secret, **labels(PENDING, CANDIDATE)),
+        allow("NoteVerdictsAndHeals", tag, secret, **tagging(VERDICT_TAG, HEALS_TAG)),
+        invoke,
+    ]
+
+
+TELL = allow(
+    "TellOfAChangedVerdict",
+    "events:PutEvents",
+    "arn:aws:events:eu-west-1:111122223333:event-bus/default",
+    StringEquals={"events:source": "zego-token-service"},
+)
 
 
 def test_the_issuer_may_read_the_secret_that_the_stack_makes_and_write_its_log() -> None:
-    secret, key = {"Ref": "ServerSecret"}, {"Fn::GetAtt": ["ServerSecretKey", "Arn"]}
     assert statements(stack(), "IssuerRole") == [
-        read_current(secret),
-        decrypt(key, secret, "eu-west-1"),
-        OWN_LOG,
+        *read_current(MADE_SECRET),
+        decrypt(MADE_KEY, MADE_SECRET),
+        write_log("Issuer"),
     ]
 
 
 def test_the_issuer_may_read_a_given_secret_in_the_region_where_it_is() -> None:
     assert statements(stack_with_given_secret(), "IssuerRole") == [
-        read_current(GIVEN_SECRET),
+        *read_current(GIVEN_SECRET),
         decrypt(GIVEN_KEY, GIVEN_SECRET, "us-east-1"),
-        OWN_LOG,
+        write_log("Issuer"),
     ]
 
 
 def test_a_given_secret_under_the_aws_managed_key_needs_no_permission_on_a_key() -> None:
-    given = stack(ServerSecretArn=GIVEN_SECRET)
-    assert statements(given, "IssuerRole") == [read_current(GIVEN_SECRET), OWN_LOG]
+    given = stack(ServerSecretArn=OWN_SECRET, RotateGivenSecret="Yes")
+    assert statements(given, "IssuerRole") == [*read_current(OWN_SECRET), write_log("Issuer")]
+    assert statements(given, "RotatorRole") == [*rotate(OWN_SECRET), write_log("Rotator")]
+    assert statements(given, "WatcherRole") == [*watch(OWN_SECRET), TELL, write_log("Watcher")]
+
+
+@pytest.mark.parametrize(
+    ("of", "secret", "key"),
+    [
+        (stack(), MADE_SECRET, MADE_KEY),
+        (stack_that_rotates_a_given_secret(), OWN_SECRET, OWN_KEY),
+    ],
+    ids=["made", "given"],
+)
+def test_the_rotator_may_store_a_version_and_promote_it(
+    of: Stack, secret: object, key: object
+) -> None:
+    assert statements(of, "RotatorRole") == [
+        *rotate(secret),
+        encrypt_and_decrypt(key, secret),
+        write_log("Rotator"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("of", "secret", "key"),
+    [
+        (stack(), MADE_SECRET, MADE_KEY),
+        (stack_that_rotates_a_given_secret(), OWN_SECRET, OWN_KEY),
+    ],
+    ids=["made", "given"],
+)
+def test_the_watcher_may_ask_for_a_rotation_and_cannot_promote(
+    of: Stack, secret: object, key: object
+) -> None:
+    assert statements(of, "WatcherRole") == [
+        *watch(secret),
+        decrypt(key, secret),
+        TELL,
+        write_log("Watcher"),
+    ]
+    assert CURRENT not in str(statements(of, "WatcherRole"))
 
 
 def test_a_deployment_may_move_the_alias_and_watch_alarms() -> None:
+    alias = [{"Fn::GetAtt": ["IssuerFunction", "Arn"]}, {"Fn::Sub": "${IssuerFunction.Arn}:live"}]
+    actions = ["GetAlias", "GetProvisionedConcurrencyConfig", "UpdateAlias"]
     assert statements(stack(), "DeploymentRole") == [
-        {
-            "Sid": "MoveTheAlias",
-            "Effect": "Allow",
-            "Action": [
-                "lambda:GetAlias",
-                "lambda:GetProvisionedConcurrencyConfig",
-                "lambda:UpdateAlias",
-            ],
-            "Resource": [
-                {"Fn::GetAtt": ["IssuerFunction", "Arn"]},
-                {"Fn::Sub": "${IssuerFunction.Arn}:live"},
-            ],
-        },
-        {
-            "Sid": "WatchTheAlarms",
-            "Effect": "Allow",
-            "Action": "cloudwatch:DescribeAlarms",
-            "Resource": "*",
-        },
+        allow("MoveTheAlias", [f"lambda:{action}" for action in actions], alias),
+        allow("WatchTheAlarms", "cloudwatch:DescribeAlarms", "*"),
     ]
 
 
 @pytest.mark.parametrize(
     ("role", "service"),
-    [("IssuerRole", "lambda.amazonaws.com"), ("DeploymentRole", "codedeploy.amazonaws.com")],
+    [
+        ("IssuerRole", "lambda.amazonaws.com"),
+        ("RotatorRole", "lambda.amazonaws.com"),
+        ("WatcherRole", "lambda.amazonaws.com"),
+        ("DeploymentRole", "codedeploy.amazonaws.com"),
+    ],
 )
 def test_each_role_is_assumed_by_its_service_alone(role: str, service: str) -> None:
     (statement,) = stack().properties(role)["AssumeRolePolicyDocument"]["Statement"]
@@ -115,8 +206,17 @@ def test_each_role_is_assumed_by_its_service_alone(role: str, service: str) -> N
     }
 
 
-@pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["made", "given"])
-def test_there_are_no_other_roles_and_no_policies_elsewhere(of: Stack) -> None:
-    assert of.all("AWS::IAM::Role").keys() == {"IssuerRole", "DeploymentRole"}
+@pytest.mark.parametrize(
+    ("of", "rotates"),
+    [
+        (stack(), True),
+        (stack_that_rotates_a_given_secret(), True),
+        (stack_with_given_secret(), False),
+    ],
+    ids=["made", "given-and-rotated", "given"],
+)
+def test_there_are_no_other_roles_and_no_policies_elsewhere(of: Stack, rotates: bool) -> None:
+    of_rotation = {"RotatorRole", "WatcherRole"} if rotates else set[str]()
+    assert of.all("AWS::IAM::Role").keys() == {"IssuerRole", "DeploymentRole"} | of_rotation
     types = {resource["Type"] for resource in of.template["Resources"].values()}
     assert {name for name in types if name.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}

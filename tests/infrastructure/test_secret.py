@@ -73,12 +73,13 @@ def test_no_other_account_reads_the_secret_unless_named() -> None:
 def test_a_named_account_may_read_the_current_version_and_decrypt_it() -> None:
     shared = stack(SecretReaderAccounts="444455556666,777788889999")
     readers = {"AWS": ["444455556666", "777788889999"]}
-    (statement,) = shared.properties("ServerSecretReaders")["ResourcePolicy"]["Statement"]
-    assert statement["Principal"] == readers
-    assert statement["Action"] == "secretsmanager:GetSecretValue"
-    assert statement["Condition"] == {
+    read, describe = shared.properties("ServerSecretReaders")["ResourcePolicy"]["Statement"]
+    assert read["Principal"] == describe["Principal"] == readers
+    assert read["Action"] == "secretsmanager:GetSecretValue"
+    assert read["Condition"] == {
         "ForAnyValue:StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}
     }
+    assert describe["Action"] == "secretsmanager:DescribeSecret"
     decrypt = key_statements(shared)["ReaderAccountsDecryptThroughSecretsManager"]
     assert decrypt["Principal"] == readers
     assert decrypt["Action"] == "kms:Decrypt"

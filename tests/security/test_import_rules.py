@@ -51,24 +51,41 @@ PURE_MAY_IMPORT = {
     "typing",
     "zego",
 }
-IN_THE_LAYER = {"aws_lambda_powertools", "cryptography", "jwt"}
+#: The layers of third-party packages, with what is imported from them.
+IN_THE_LAYER = {
+    "dependencies": {"aws_lambda_powertools", "cryptography", "jwt"},
+    "aws_sdk": {"boto3", "botocore"},
+}
 PROVIDED_BY_LAMBDA = {"snapshot_restore_py"}
+#: What has the layer of the AWS SDK: it starts slowly, and no caller waits for these.
+MAY_USE_THE_AWS_SDK = (
+    "functions/rotator/",
+    "functions/watcher/",
+    "layers/domain/zego/secret_store/versions.py",
+)
 
 
 def modules(root: str) -> list[Path]:
     return sorted((ROOT / root).rglob("*.py"))
 
 
+class _WithoutTypes(ast.NodeTransformer):
+    """Leaves out what only a type checker imports."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if for_types else self.generic_visit(node)
+
+
 def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """What a module imports, at its top or later; each name with the module that it is from."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(_WithoutTypes().visit(tree)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} imports relatively: name the package"
-            if node.module == "zego":
-                yield from (f"zego.{alias.name}" for alias in node.names)
-            else:
-                yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def top_level(path: Path) -> set[str]:
@@ -91,15 +108,51 @@ def test_packages_import_only_what_the_design_lets_them(root: str) -> None:
 @pytest.mark.parametrize("root", ["layers/domain", "functions"])
 def test_production_imports_nothing_that_is_not_deployed(root: str) -> None:
     for path in modules(root):
+        place = path.relative_to(ROOT).as_posix()
+        deployed = IN_THE_LAYER["dependencies"] | PROVIDED_BY_LAMBDA
+        if place.startswith(MAY_USE_THE_AWS_SDK):
+            deployed = deployed | IN_THE_LAYER["aws_sdk"]
         third_party = top_level(path) - set(sys.stdlib_module_names) - ours()
-        assert third_party <= IN_THE_LAYER | PROVIDED_BY_LAMBDA, path.relative_to(ROOT)
+        assert third_party <= deployed, place
 
 
-def test_what_production_imports_is_in_the_layer() -> None:
-    requirements = ROOT / "layers" / "dependencies" / "requirements.in"
+@pytest.mark.parametrize("layer", IN_THE_LAYER)
+def test_what_production_imports_is_in_a_layer(layer: str) -> None:
+    requirements = ROOT / "layers" / layer / "requirements.in"
     names = re.findall(r"^[\w-]+", requirements.read_text(encoding="utf-8"), re.MULTILINE)
-    as_imported = {"PyJWT": "jwt"}
-    assert {as_imported.get(name, name.replace("-", "_")) for name in names} == IN_THE_LAYER
+    as_imported = {"PyJWT": {"jwt"}, "boto3": {"boto3", "botocore"}}  # boto3 is made on botocore
+    imports = [as_imported.get(name, {name.replace("-", "_")}) for name in names]
+    assert set().union(*imports) == IN_THE_LAYER[layer]
+
+
+def reached_from(module: str) -> set[str]:
+    """All that a function's module imports, directly or by way of other modules of ours."""
+    reached, ahead = set[str](), [module]
+    while ahead:
+        name = ahead.pop()
+        if name not in reached:
+            reached.add(name)
+            ahead += [more for path in files_of(name) for more in imported(path)]
+    return reached
+
+
+def files_of(name: str) -> Iterator[Path]:
+    """Our files that importing a name runs: its module's, and before that each package's."""
+    parts = name.split(".")
+    for depth in range(1, len(parts) + 1):
+        for root in ("functions", "layers/domain"):
+            place = ROOT.joinpath(root, *parts[:depth])
+            files = (place.with_suffix(".py"), place / "__init__.py")
+            yield from (file for file in files if file.is_file())
+
+
+@pytest.mark.parametrize(
+    ("module", "uses_it"), [("issuer.app", False), ("rotator.app", True), ("watcher.app", True)]
+)
+def test_the_issuer_reaches_no_aws_sdk_at_its_start_or_later(module: str, uses_it: bool) -> None:
+    reached = {name.partition(".")[0] for name in reached_from(module)}
+    assert {"zego", "cryptography"} <= reached  # the second by way of the first
+    assert reached & IN_THE_LAYER["aws_sdk"] == (IN_THE_LAYER["aws_sdk"] if uses_it else set[str]())
 
 
 def pure_modules() -> list[Path]:

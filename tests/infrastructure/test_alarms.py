@@ -1,0 +1,254 @@
+"""What alarms, who is told, and the dashboard that shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import pytest
+
+from tests.infrastructure.stacks import (
+    Stack,
+    stack,
+    stack_that_rotates_a_given_secret,
+    stack_with_given_secret,
+)
+from tools.sam_template import ROOT, load
+
+OF_EVERY_STACK: Final = {
+    "IssuerFailsAlarm",
+    "IssuerLogsErrorsAlarm",
+    "SecretStaleAlarm",
+    "ErrorRateAlarm",
+    "RefusalRateAlarm",
+    "RefusalsReportedAlarm",
+}
+OF_THE_OWNER: Final = {"SecretRejectedAlarm", "SecretVerdictUnknownAlarm", "RotationFailedAlarm"}
+EMAIL: Final = "operators@example.com"
+TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:alarms"
+
+#: The namespace of our own metrics, with where each function writes them.
+OURS: Final = "ZegoTokenService"
+SERVICES: Final = ("issuer", "rotator", "watcher")
+
+
+def alarms(of: Stack) -> dict[str, dict[str, Any]]:
+    found = of.all("AWS::CloudWatch::Alarm")
+    return {name: alarm["Properties"] for name, alarm in found.items()}
+
+
+def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """The metrics that an alarm watches: its own one, or those of its expression."""
+    queries = alarm.get("Metrics", [])
+    return [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query] or [alarm]
+
+
+def dimensions(metric: dict[str, Any]) -> dict[str, Any]:
+    return {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", [])}
+
+
+def written_by(service: str) -> str:
+    """The source of a function, which names every metric that it writes."""
+    sources = sorted((ROOT / "functions" / service).glob("*.py"))
+    return "".join(path.read_text(encoding="utf-8") for path in sources)
+
+
+def dashboard(of: Stack) -> list[dict[str, Any]]:
+    body = of.one("AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    assert isinstance(widgets, list)
+    return widgets
+
+
+def own_metrics_shown(of: Stack) -> list[list[str]]:
+    """The rows of our own namespace and with dimensions; not the filter's, nor any search."""
+    rows = [
+        [part for part in row if isinstance(part, str)]
+        for widget in dashboard(of)
+        if widget["type"] == "metric"
+        for row in widget["properties"]["metrics"]
+    ]
+    return [row for row in rows if row and row[0] == OURS and len(row) > 2]
+
+
+def test_the_owner_of_the_rotation_has_the_alarms_about_the_secret() -> None:
+    assert alarms(stack_with_given_secret()).keys() == OF_EVERY_STACK
+    assert alarms(stack()).keys() == OF_EVERY_STACK | OF_THE_OWNER
+    assert alarms(stack_that_rotates_a_given_secret()).keys() == OF_EVERY_STACK | OF_THE_OWNER
+
+
+@pytest.mark.parametrize("name", sorted(OF_EVERY_STACK | OF_THE_OWNER))
+def test_each_alarm_says_what_happened_and_where_to_read_on(name: str) -> None:
+    description = alarms(stack())[name]["AlarmDescription"]
+    (document,) = re.findall(r"docs/[a-z-]+\.md", description)
+    assert (ROOT / document).exists()
+
+
+def test_the_operations_document_lists_every_alarm() -> None:
+    document = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`\w+Alarm`(?:, )?)+) \|", document, re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"\w+", row)]
+    assert sorted(listed) == sorted(OF_EVERY_STACK | OF_THE_OWNER)
+
+
+@pytest.mark.parametrize("name", sorted(OF_EVERY_STACK | OF_THE_OWNER))
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({}, None),
+        ({"AlarmEmail": EMAIL}, [{"Ref": "AlarmTopic"}]),
+        ({"AlarmTopicArn": TOPIC}, [TOPIC]),
+        ({"AlarmEmail": EMAIL, "AlarmTopicArn": TOPIC}, [TOPIC]),
+    ],
+    ids=["nobody", "email", "topic", "both"],
+)
+def test_each_alarm_tells_the_topic_that_there_is(
+    name: str, parameters: dict[str, str], told: object
+) -> None:
+    assert alarms(stack(**parameters))[name].get("AlarmActions") == told
+
+
+def test_the_end_of_a_state_of_the_secret_is_told_too() -> None:
+    tells_of_its_end = {
+        name
+        for name, alarm in alarms(stack(AlarmTopicArn=TOPIC)).items()
+        if alarm.get("OKActions") == [TOPIC]
+    }
+    assert tells_of_its_end == {"SecretRejectedAlarm", "SecretVerdictUnknownAlarm"}
+
+
+def test_one_rejected_look_alarms_and_an_unknown_one_does_not_end_that() -> None:
+    alarm = alarms(stack())["SecretRejectedAlarm"]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("SecretAccepted", "Minimum")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (300, 1)  # the watcher's, five minutes
+    assert alarm["TreatMissingData"] == "ignore"
+
+
+def test_half_an_hour_without_a_verdict_alarms_whether_asked_in_vain_or_not_at_all() -> None:
+    alarm = alarms(stack())["SecretVerdictUnknownAlarm"]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("SecretVerdictUnknown", "Minimum")
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 30 * 60
+    assert "DatapointsToAlarm" not in alarm  # all of them
+    assert alarm["TreatMissingData"] == "breaching"
+
+
+def test_each_way_in_which_a_rotation_ends_badly_alarms() -> None:
+    alarm = alarms(stack())["RotationFailedAlarm"]
+    assert [dimensions(metric) for metric in metrics_of(alarm)] == [
+        {"stage": "dev", "service": service, "outcome": outcome}
+        for service, outcome in [
+            ("rotator", "refused"),
+            ("rotator", "failed"),
+            ("watcher", "failed"),
+            ("watcher", "abandoned"),
+            ("watcher", "test-failed"),
+        ]
+    ]
+    sum_of_all = " + ".join(query["Id"] for query in alarm["Metrics"] if "MetricStat" in query)
+    assert alarm["Metrics"][0]["Expression"] == sum_of_all
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["RotationFailedAlarm", "ErrorRateAlarm", "RefusalRateAlarm"])
+def test_an_alarm_on_an_expression_uses_every_metric_it_names_and_returns_one(name: str) -> None:
+    expression, *queries = alarms(stack())[name]["Metrics"]
+    used = set(re.findall(r"\b[a-z][a-z_]*\b", expression["Expression"]))
+    assert used == {query["Id"] for query in queries}
+    assert not any(query["ReturnData"] for query in queries)
+    assert "ReturnData" not in expression  # it does
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_alarms_watch_metrics_as_the_functions_write_them(service: str) -> None:
+    watched = [
+        metric
+        for alarm in alarms(stack()).values()
+        for metric in metrics_of(alarm)
+        if dimensions(metric).get("service") == service
+    ]
+    assert watched
+    for metric in watched:
+        assert metric["Namespace"] == OURS
+        assert f'"{metric["MetricName"]}"' in written_by(service)
+        more = {"outcome"} if metric["MetricName"] == "RotationOutcome" else set[str]()
+        assert dimensions(metric).keys() == {"stage", "service"} | more
+        assert dimensions(metric)["stage"] == "dev"
+
+
+def test_an_email_address_gets_a_topic_that_alarms_of_this_account_alone_may_use() -> None:
+    given = stack(AlarmEmail=EMAIL)
+    topic = given.properties("AlarmTopic")
+    assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": EMAIL}]
+    assert "KmsMasterKeyId" not in topic  # CloudWatch cannot publish under aws/sns
+    policy = given.properties("AlarmTopicPolicy")
+    assert policy["Topics"] == [{"Ref": "AlarmTopic"}]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Action"] == "sns:Publish"
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:*"},
+    }
+    assert given.template["Outputs"]["AlarmTopicArn"]["Value"] == {"Ref": "AlarmTopic"}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"AlarmTopicArn": TOPIC}, {"AlarmEmail": EMAIL, "AlarmTopicArn": TOPIC}],
+    ids=["nobody", "topic", "both"],
+)
+def test_no_topic_is_made_where_none_is_needed(parameters: dict[str, str]) -> None:
+    given = stack(**parameters)
+    assert not given.all("AWS::SNS::Topic")
+    assert not given.all("AWS::SNS::TopicPolicy")
+    output = given.template["Outputs"].get("AlarmTopicArn", {}).get("Value")
+    assert output == parameters.get("AlarmTopicArn")
+
+
+@pytest.mark.parametrize("address", ["operators", "a@b,c@d", "a b@c", "@", "a@"])
+def test_what_is_no_email_address_is_refused(address: str) -> None:
+    pattern = load()["Parameters"]["AlarmEmail"]["AllowedPattern"]
+    assert re.fullmatch(pattern, EMAIL)
+    assert re.fullmatch(pattern, "")
+    assert not re.fullmatch(pattern, address)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [stack(), stack_with_given_secret(), stack_that_rotates_a_given_secret()],
+    ids=["made", "given", "given-and-rotated"],
+)
+def test_the_dashboard_shows_every_alarm_of_the_stack_and_names_the_runbook(of: Stack) -> None:
+    text, shown, *graphs = dashboard(of)
+    assert "docs/rotation.md" in text["properties"]["markdown"]
+    assert "docs/operations.md" in text["properties"]["markdown"]
+    assert set(shown["properties"]["alarms"]) == {f"${{{name}.Arn}}" for name in alarms(of)}
+    for graph in graphs:
+        assert graph["type"] == "metric"
+        assert graph["properties"]["region"] == "eu-west-1"
+        assert graph["properties"]["metrics"]
+
+
+@pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["owner", "reader"])
+def test_the_dashboard_shows_metrics_as_the_functions_write_them(of: Stack) -> None:
+    for _, name, *pairs in own_metrics_shown(of):
+        given = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        assert given["stage"] == "dev"
+        assert f'"{name}"' in written_by(given["service"])
+        more = {"outcome"} if name == "RotationOutcome" else set[str]()
+        assert given.keys() == {"stage", "service"} | more
+
+
+def test_the_dashboard_of_a_stack_that_only_reads_shows_its_issuer_alone() -> None:
+    assert {row[5] for row in own_metrics_shown(stack_with_given_secret())} == {"issuer"}
+    assert {row[5] for row in own_metrics_shown(stack())} == set(SERVICES)
+
+
+def test_two_stacks_have_two_dashboards_wherever_they_are() -> None:
+    # The names of dashboards are the account's, not a region's.
+    name = stack().one("AWS::CloudWatch::Dashboard")["Properties"]["DashboardName"]
+    assert name == "zego-token-service-eu-west-1"
+    url = stack().template["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"]
+    assert url.endswith("#dashboards/dashboard/${Dashboard}")
