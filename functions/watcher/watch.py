@@ -20,6 +20,7 @@ from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import HEALS_TAG, VERDICT_TAG, HealsNote, VerdictNote
 from zego.secret_store.versions import (
     ConflictError,
+    NoAnswerError,
     SecretState,
     SecretStoreError,
     SecretVersions,
@@ -194,13 +195,15 @@ class Watch:
         return 0.0 if healed_at is None else healed_at + self._cooldown_seconds
 
     def _promote(self, state: SecretState, version: Version) -> None:
-        """Ask for the rotation. The cool-down begins first, and ends if it could not be asked."""
+        """Ask for the rotation. The cool-down begins first, and ends if that was refused."""
         before = HealsNote.from_tag(state.tags.get(HEALS_TAG))
         now = before.with_heal(version.fingerprint or "", int(self._clock()))
         self._versions.note(HEALS_TAG, now.to_tag())
         try:
             self._versions.stage_version(version.version_id)
             self._versions.start_rotation()
+        except NoAnswerError:
+            raise  # it may have begun
         except SecretStoreError:
             self._versions.note(HEALS_TAG, before.to_tag() or "-")
             raise

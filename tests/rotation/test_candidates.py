@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 import rotator.app
+from local.loopback import HttpRequest
 from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
 from tests.rotation.world import World
@@ -22,6 +23,7 @@ from zego.secret_store.versions import (
     SecretStoreError,
     VersionNotFoundError,
 )
+from zego.secrets_manager import SecretValue
 
 HEX: Final = "0123456789abcdef" * 2
 
@@ -184,6 +186,7 @@ def test_a_candidate_that_slips_in_waits_for_the_next_rotation(after: str) -> No
         assert world.step(step, token).function_error is None
         if step == after:
             world.store(pair(newer))
+            assert world.step("createSecret", token).function_error is None
     assert world.value(CURRENT) == new
     assert world.value(CANDIDATE) == newer
     world.unstick()
@@ -241,7 +244,7 @@ def test_a_value_that_is_reset_right_after_its_promotion_is_reported() -> None:
     assert world.value(CURRENT) == new
 
 
-def test_where_somebody_else_moved_awscurrent_it_stays_until_all_is_looked_at_anew() -> None:
+def test_where_somebody_else_moves_awscurrent_meanwhile_it_stays() -> None:
     world = World()
     new = world.reset(keep_old=True)
     other = world.reset(keep_old=True)
@@ -249,18 +252,33 @@ def test_where_somebody_else_moved_awscurrent_it_stays_until_all_is_looked_at_an
     token = world.begin()
     for step in STEPS[:3]:
         world.step(step, token)
-    promote = world.versions.promote
-    moved: list[str] = []
 
-    def overtaken(version_id: str, *, replacing: str) -> None:
-        if not moved:
-            moved.append(version_id)
-            world.store(pair(other), CURRENT)
-        promote(version_id, replacing=replacing)
+    def while_zego_is_asked(_request: HttpRequest) -> None:
+        world.zego.intercept = None
+        world.store(pair(other), CURRENT)
 
-    world.versions.promote = overtaken  # type: ignore[method-assign]
+    world.zego.intercept = while_zego_is_asked
     assert world.step("finishSecret", token).function_error == "Unhandled"
     assert world.value(CURRENT) == other
+
+
+def test_a_candidate_that_is_not_seen_yet_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads may lag behind: of two that disagree neither is believed."""
+    world = World()
+    world.stage(world.reset(keep_old=True))
+    token = world.begin()
+    read = world.versions.read
+
+    def lagging(*, version_id: str | None = None, label: str | None = None) -> SecretValue:
+        if label == CANDIDATE:
+            raise VersionNotFoundError("no such version")
+        return read(version_id=version_id, label=label)
+
+    with monkeypatch.context() as lag:
+        lag.setattr(world.versions, "read", lagging)
+        assert world.step("createSecret", token).function_error == "Unhandled"
+    assert OUTCOMES[world.outcome or ""].kind == "failed"
+    assert world.driver.run(token)
 
 
 class TestOneAfterTheOtherAtOnce:

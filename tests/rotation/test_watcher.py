@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import pytest
 import watcher.app
 from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
-from tests.rotation.wire import Fault
+from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World
 from watcher.watch import STUCK_SECONDS, Tick
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
@@ -102,6 +103,17 @@ class TestHealing:
         assert tick.action.startswith("Nothing to heal with (CANDIDATE ")
         assert tick.action.endswith("rotate with the console's value.")
 
+    def test_it_says_what_is_wrong_with_each(self) -> None:
+        world = healthy()
+        current = world.text(CURRENT)
+        world.store(json.dumps({"app_id": 42, "server_secret": HEX}), PREVIOUS)
+        world.store(current or "")
+        world.reset()
+        action = heal(world).action
+        fingerprint = world.zego.project.made[1].fingerprint
+        assert f"CANDIDATE {fingerprint}: it is the same value as AWSCURRENT" in action
+        assert ": it is for another AppID" in action
+
     def test_a_verdict_that_is_unknown_heals_nothing(self) -> None:
         world = healthy()
         world.stage(world.reset())
@@ -136,18 +148,31 @@ class TestCoolDown:
         assert heal(world).healed_with is not None
         assert heal(world).verdict.accepted
 
-    def test_a_rotation_that_could_not_be_asked_for_begins_none(self) -> None:
+    def test_a_refused_rotation_begins_none(self) -> None:
+        world = self.at_rotate_secret(Fault.DENIED)
+        tick = world.watch.tick()
+        assert world.wire.met == [("RotateSecret", Fault.DENIED)]
+        assert "It could not be healed: rotate_secret" in tick.action
+        assert heal(world).healed_with is not None
+
+    @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.KILLED_AFTER])
+    def test_a_rotation_that_may_have_begun_begins_one(self, fault: Fault) -> None:
+        world = self.at_rotate_secret(fault)
+        with contextlib.suppress(Killed):
+            world.watch.tick()
+        assert world.wire.met == [("RotateSecret", fault)]
+        tags = world.versions.describe().tags
+        healed = HealsNote.from_tag(tags[HEALS_TAG]).at
+        assert set(healed) == {world.zego.project.made[-1].fingerprint}
+
+    def at_rotate_secret(self, fault: Fault) -> World:
+        """A world where a heal has this fault when it asks for the rotation."""
         world = healthy()
         world.stage(world.reset())
         calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "GetSecretValue", "ZEGO"]
         calls += ["TagResource", "DescribeSecret", "RotateSecret"]
-        world.wire.schedule = {len(world.wire.calls) + calls.index("RotateSecret"): Fault.DENIED}
-        tick = world.watch.tick()
-        assert world.wire.met == [("RotateSecret", Fault.DENIED)]
-        assert "It could not be healed: rotate_secret" in tick.action
-        tags = world.versions.describe().tags
-        assert HealsNote.from_tag(tags[HEALS_TAG]).at == {}
-        assert heal(world).healed_with is not None
+        world.wire.schedule = {len(world.wire.calls) + calls.index("RotateSecret"): fault}
+        return world
 
 
 class TestARotationInFlight:

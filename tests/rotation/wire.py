@@ -36,6 +36,7 @@ class Wire:
     :param schedule: the number of a call, from 0, with its fault.
     :param look: called after every call that was done: what must hold, holds.
     :ivar calls: the names of the calls so far.
+    :ivar done: of those, the ones that arrived and were done.
     :ivar met: the faults of the schedule that were come to.
     """
 
@@ -43,6 +44,7 @@ class Wire:
         self.schedule = schedule
         self.look = look
         self.calls: list[str] = []
+        self.done: list[str] = []
         self.met: list[tuple[str, Fault]] = []
 
     def send(
@@ -67,6 +69,7 @@ class Wire:
         if fault in (Fault.LOST_REQUEST, Fault.THROTTLED, Fault.DENIED):
             return fail(fault)
         answer = stale() if fault is Fault.STALE else do()
+        self.done.append(name)
         self.look()
         if fault is Fault.KILLED_AFTER:
             raise Killed

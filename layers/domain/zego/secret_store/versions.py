@@ -43,6 +43,10 @@ class SecretStoreError(Exception):
         self.action = action
 
 
+class NoAnswerError(SecretStoreError):
+    """No answer came: what was asked may have been done, or may not."""
+
+
 class VersionNotFoundError(SecretStoreError):
     """There is no such version, or it has no value yet."""
 
@@ -139,7 +143,9 @@ class SecretVersions:
         answer = self._call("get_secret_value", **named)
         text = answer.get("SecretString")
         if text is None:
-            raise VersionNotFoundError("the version has no text value", "NoText", "get_secret_value")
+            raise VersionNotFoundError(
+                "the version has no text value", "NoText", "get_secret_value"
+            )
         return SecretValue(text, answer["VersionId"], answer["CreatedDate"].timestamp())
 
     def version(self, state: SecretState, label: str) -> Version | None:
@@ -273,7 +279,7 @@ class SecretVersions:
             raise _refusal(action, error) from None
         except BotoCoreError as error:  # its text could show a parameter
             kind = type(error).__name__
-            raise SecretStoreError(f"{action}: no answer ({kind})", kind, action) from None
+            raise NoAnswerError(f"{action}: no answer ({kind})", kind, action) from None
         return answer
 
 

@@ -1,0 +1,209 @@
+"""Ops, ZEGO's console, the vendor's bad days and the watcher, in any order: what always holds.
+
+After every call (``World.look``): AWSCURRENT is a value that ZEGO had accepted when it was
+promoted, AWSPREVIOUS the one before it, and the issuer seals with AWSCURRENT or with nothing.
+After every rule: at most one heal a value within a cool-down, and no event but for a change of
+verdict.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from local.zego_cloud import Trouble
+from tests.rotation.wire import Fault, Killed
+from tests.rotation.world import COOLDOWN_SECONDS, World, network
+from watcher.watch import STUCK_SECONDS
+from zego.rotation import STEPS
+from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
+from zego.secret_store.versions import (
+    AlreadyCurrentError,
+    RotationInFlightError,
+    SecretStoreError,
+)
+
+WRONG: Final = "0123456789abcdef" * 2
+FAULTS: Final = st.dictionaries(st.integers(0, 30), st.sampled_from(Fault), max_size=3)
+TROUBLES: Final = st.sampled_from(
+    [
+        Trouble("hang-up"),
+        Trouble("rate-limit"),
+        Trouble("bad-gateway"),
+        Trouble("garbage"),
+        Trouble(clock_skew_seconds=3600.0),
+    ]
+)
+
+
+class Rotations(RuleBasedStateMachine):
+    """One world, and everything that can happen to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = network()
+        self.network.__enter__()
+
+    def teardown(self) -> None:
+        self.network.__exit__(None, None, None)
+
+    @initialize()
+    def begin(self) -> None:
+        self.world = World()
+        self.heals: list[tuple[str, float]] = []
+        self.token: str | None = None
+
+    # Ops.
+
+    @rule(which=st.integers(0, 5))
+    def ops_stages_a_value_of_the_consoles(self, which: int) -> None:
+        made = self.world.zego.project.made
+        self._stage(made[which % len(made)].value)
+
+    @rule()
+    def ops_stages_a_wrong_value(self) -> None:
+        self._stage(WRONG)
+
+    def _stage(self, value: str) -> None:
+        try:
+            self.world.stage(value)
+        except RotationInFlightError:
+            assert self._pending() is not None
+        except AlreadyCurrentError:
+            assert self.world.value(CURRENT) == value
+
+    @rule(faults=FAULTS)
+    def ops_rotates(self, faults: dict[int, Fault]) -> None:
+        self._rotate(faults)
+
+    @rule()
+    def ops_restores_the_one_before(self) -> None:
+        with self.world.calm():
+            previous = self.world.versions.describe().labels.get(PREVIOUS)
+            if previous is None:
+                return
+            try:
+                self.world.versions.stage_version(previous)
+            except RotationInFlightError:
+                return
+        self._rotate({})
+
+    @rule()
+    def ops_gives_up_a_rotation(self) -> None:
+        self.world.unstick()
+        assert self._pending() is None
+
+    def _rotate(self, faults: dict[int, Fault]) -> None:
+        waiting = self._pending()
+        try:
+            self.token = self.world.begin()
+        except RotationInFlightError:
+            assert waiting is not None, "AWSPENDING was not off AWSCURRENT"
+            return
+        assert waiting is None
+        self._run(self.token, faults)
+
+    def _run(self, token: str, faults: dict[int, Fault]) -> None:
+        self._with(faults)
+        self.world.driver.run(token)
+        self._with({})
+
+    # Secrets Manager, which tries again, or calls twice.
+
+    @precondition(lambda self: self.token is not None)
+    @rule(faults=FAULTS)
+    def secrets_manager_tries_again(self, faults: dict[int, Fault]) -> None:
+        assert self.token is not None
+        self._run(self.token, faults)
+
+    @precondition(lambda self: self.token is not None)
+    @rule(step=st.sampled_from(STEPS))
+    def somebody_runs_one_step(self, step: str) -> None:
+        assert self.token is not None
+        self.world.step(step, self.token)
+
+    # ZEGO.
+
+    @rule(keep_old=st.booleans())
+    def the_console_resets(self, keep_old: bool) -> None:
+        self.world.reset(keep_old=keep_old)
+
+    @rule(which=st.sets(st.integers(0, 3), max_size=3))
+    def zego_changes_its_mind(self, which: set[int]) -> None:
+        project = self.world.zego.project
+        project.accepted = tuple(
+            secret for number, secret in enumerate(project.made) if number in which
+        )
+
+    @rule(trouble=TROUBLES)
+    def zego_has_trouble(self, trouble: Trouble) -> None:
+        self.world.zego.trouble = trouble
+
+    @rule()
+    def zego_recovers(self) -> None:
+        self.world.zego.trouble = Trouble()
+
+    # The watcher.
+
+    @rule(faults=FAULTS, seconds=st.sampled_from([1.0, 300.0, STUCK_SECONDS, COOLDOWN_SECONDS]))
+    def the_watcher_ticks(self, faults: dict[int, Fault], seconds: float) -> None:
+        self.world.clock.turn(seconds)
+        done, told = len(self.world.wire.done), len(self.world.published)
+        self._with(faults)
+        with contextlib.suppress(Killed, SecretStoreError):
+            self.world.watch.tick()
+        self._with({})
+        news = self.world.published[told:]
+        assert len(news) <= 1
+        assert all(each["verdict"] != each["previous_verdict"] for each in news)
+        if "RotateSecret" in self.world.wire.done[done:]:
+            healed_with = self.world.value(CANDIDATE)
+            assert healed_with is not None
+            self.heals.append((healed_with, self.world.clock.now))
+            self.token = self._pending()
+            assert self.token is not None
+            self._run(self.token, {})
+
+    # What holds after every rule.
+
+    @invariant()
+    def nothing_of_what_was_promised_is_broken(self) -> None:
+        self.world.look()
+        assert self.world.problems == []
+
+    @invariant()
+    def no_value_is_healed_with_twice_in_a_cool_down(self) -> None:
+        last: dict[str, float] = {}
+        for value, when in self.heals:
+            assert when - last.get(value, -1e9) >= COOLDOWN_SECONDS
+            last[value] = when
+
+    @invariant()
+    def the_labels_are_sound(self) -> None:
+        with self.world.calm():
+            labels = self.world.versions.describe().labels
+        assert labels[CURRENT] != labels.get(PREVIOUS)
+        assert json.loads(self.world.text(CURRENT) or "")["app_id"]
+
+    def _pending(self) -> str | None:
+        with self.world.calm():
+            return self.world.versions.describe().in_flight
+
+    def _with(self, faults: dict[int, Fault]) -> None:
+        begun = len(self.world.wire.calls)
+        self.world.wire.schedule = {begun + number: fault for number, fault in faults.items()}
+
+
+TestRotations = Rotations.TestCase
+TestRotations.settings = settings(
+    max_examples=150,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
