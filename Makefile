@@ -20,6 +20,8 @@ export SAM_CLI_TELEMETRY := 0
 # pip is configured for, pip does the same.
 install = $(BIN)/uv pip install --quiet --system-certs --require-hashes $(2) --python $(BIN)/python --requirement $(1) \
   || $(BIN)/python -m pip install --quiet --require-hashes --requirement $(1)
+# The command line, $(BIN)/zego-token, which runs the tree's own code. It takes what is installed and asks no index.
+install_zego_token = $(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable .
 
 ##@ Use
 
@@ -31,6 +33,14 @@ run: $(RUN_READY) ## Start the whole system on this machine (PORT=8080, RUN_ARGS
 invoke: $(RUN_READY) ## Run one event, on the running system or one of its own (EVENT=events/tokens_room.json)
 	@test -n "$(EVENT)" || { echo "Which event? make invoke EVENT=events/tokens_room.json" >&2; exit 2; }
 	@$(BIN)/python -m local.invoke $(EVENT)
+
+.PHONY: rotate
+rotate: $(RUN_READY) ## Walk through a rotation of the ServerSecret, a wrong value first
+	@$(BIN)/python -m local.rotate
+
+.PHONY: drill
+drill: $(RUN_READY) ## Replay the founding incident: a reset ServerSecret, noticed and healed
+	@$(BIN)/python -m local.drill
 
 ##@ Check
 
@@ -83,7 +93,8 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer version
 	    --no-emit-index-url --no-header $(ARGS) "$${@:2}" --output-file $${1%.in}.txt $$1; }; \
 	  lock requirements/install.in; \
 	  lock layers/dependencies/requirements.in; \
-	  lock requirements/run.in --constraints layers/dependencies/requirements.txt; \
+	  lock layers/aws_sdk/requirements.in --constraints layers/dependencies/requirements.txt --no-emit-package jmespath; \
+	  lock requirements/run.in --constraints layers/dependencies/requirements.txt --constraints layers/aws_sdk/requirements.txt; \
 	  lock requirements/dev.in --constraints requirements/run.txt
 
 ##@ Deploy
@@ -129,8 +140,10 @@ $(BIN)/uv: requirements/install.txt
 
 $(RUN_READY): $(BIN)/uv requirements/run.txt
 	@$(call install,requirements/run.txt,--compile-bytecode)
+	@$(install_zego_token)
 	@touch $@
 
 $(DEV_READY): $(BIN)/uv requirements/dev.txt
 	@$(call install,requirements/dev.txt)
+	@$(install_zego_token)
 	@touch $(RUN_READY) $@

@@ -7,6 +7,7 @@ Requests are noted on standard error as they come.
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import textwrap
@@ -17,7 +18,7 @@ from typing import NoReturn
 from local import client, curl, token_view
 from local.loopback import PortTakenError, port_or_any
 from local.secrets_manager import read_secret
-from local.stack import DIRECTORY, LocalStack, Ports
+from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
 from local.stack_file import AlreadyRunningError, StackDescription
 
 PORTS = {
@@ -25,8 +26,12 @@ PORTS = {
     "identity_provider_port": 8081,
     "secrets_manager_port": 8082,
     "page_port": 8083,
+    "zego_port": 8084,
+    "events_port": 8085,
 }
 """The options for ports, each with the port that is taken where it is free and none is given."""
+PORTS_OF = {"port": "API", "zego_port": "stand-in for ZEGO", "events_port": "event bus"}
+"""Whose port it is, where the option does not say so."""
 LOG_LINES_SHOWN = 10
 
 
@@ -57,6 +62,7 @@ def _run(options: argparse.Namespace) -> NoReturn:
         ports=_ports(options),
         workers=options.workers,
         environment=dict(options.env),
+        watch_seconds=options.watch_seconds or None,
         on_access=lambda record: print(record, file=sys.stderr, flush=True),
     )
     with stack:
@@ -78,8 +84,11 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
         "Secrets Manager": parts.secrets_manager,
         "Lambda's Invoke API": parts.lambda_,
         "page": parts.page,
+        "ZEGO's server API": parts.zego,
+        "ZEGO's console": f"{parts.zego}/console",
+        "event bus": parts.events,
         "named in": str(stack.file),
-        "function's log": str(stack.function_log),
+        "logs": f"{stack.function_log}, {stack.rotator_log.name}, {stack.watcher_log.name}",
     }
     return "\n".join(
         [
@@ -128,6 +137,8 @@ def _ports(options: argparse.Namespace) -> Ports:
         identity_provider=port("identity_provider_port"),
         secrets_manager=port("secrets_manager_port"),
         page=port("page_port"),
+        zego=port("zego_port"),
+        events=port("events_port"),
     )
 
 
@@ -136,7 +147,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m local", description="Runs zego-token-service on this machine, until Ctrl-C."
     )
     for name, port in PORTS.items():
-        what = "API" if name == "port" else name.removesuffix("_port").replace("_", " ")
+        what = PORTS_OF.get(name, name.removesuffix("_port").replace("_", " "))
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=_port,
@@ -148,7 +159,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         type=_positive,
         default=4,
         metavar="N",
-        help="most events the function works on at once (default: 4)",
+        help="most events that each function works on at once (default: 4)",
+    )
+    parser.add_argument(
+        "--watch-seconds",
+        type=_seconds,
+        default=WATCH_SECONDS,
+        metavar="SECONDS",
+        help=f"how often the watcher runs by itself; 0: never (default: {WATCH_SECONDS:g})",
     )
     parser.add_argument(
         "--env",
@@ -156,13 +174,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a variable of the function's environment; may be repeated",
+        help="a variable of the functions' environment; may be repeated",
     )
     parser.add_argument(
         "--directory",
         type=Path,
         default=DIRECTORY,
-        help="where stack.json and the function's log are written (default: .local)",
+        help="where stack.json and the functions' logs are written (default: .local)",
     )
     return parser.parse_args(arguments)
 
@@ -179,6 +197,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return seconds
 
 
 def _variable(text: str) -> tuple[str, str]:

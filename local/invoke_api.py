@@ -1,4 +1,4 @@
-"""Lambda's Invoke API for one function, so that AWS' own tools can run an event on it.
+"""Lambda's Invoke API for some functions, so that AWS' own tools can run an event on them.
 
     aws lambda invoke --endpoint-url <url> --function-name issuer --payload fileb://event.json
     answer.json
@@ -19,18 +19,20 @@ PREFIX, SUFFIX = "/2015-03-31/functions/", "/invocations"
 
 
 class InvokeApi(LoopbackServer):
-    """`POST /2015-03-31/functions/<name>/invocations` for the function of a `LambdaHost`."""
+    """`POST /2015-03-31/functions/<name>/invocations` for the functions of `LambdaHost`s."""
 
-    def __init__(self, function: LambdaHost, *, port: int = 0) -> None:
+    def __init__(self, *functions: LambdaHost, port: int = 0) -> None:
         super().__init__(port=port, max_body_bytes=MAX_EVENT_BYTES)
-        self._function = function
+        self._functions = {
+            name: host for host in functions for name in (host.function_name, host.function_arn)
+        }
 
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Answers one call of the API."""
         if refused := self._refused(request):
             return refused
         try:
-            result = self._function.invoke(request.body or b"{}")
+            result = self._functions[_name(request)].invoke(request.body or b"{}")
         except ThrottledError as throttled:
             return _refusal(429, "TooManyRequestsException", str(throttled))
         headers = [
@@ -43,12 +45,11 @@ class InvokeApi(LoopbackServer):
         return HttpResponse(200, tuple(headers), result.raw)
 
     def _refused(self, request: HttpRequest) -> HttpResponse | None:
-        path = unquote(request.path)
-        name = path.removeprefix(PREFIX).removesuffix(SUFFIX)
+        name = _name(request)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
-        if request.method != "POST" or path != f"{PREFIX}{name}{SUFFIX}":
+        if request.method != "POST" or unquote(request.path) != f"{PREFIX}{name}{SUFFIX}":
             return _refusal(404, "UnknownOperationException", "only Invoke is answered here")
-        if name not in (self._function.function_name, self._function.function_arn):
+        if name not in self._functions:
             return _refusal(404, "ResourceNotFoundException", f"Function not found: {name}")
         if request.body_too_large:
             return _refusal(413, "RequestTooLargeException", "the event is over 6 MB")
@@ -59,6 +60,11 @@ class InvokeApi(LoopbackServer):
         except ValueError:
             return _refusal(400, "InvalidRequestContentException", "the event is not JSON")
         return None
+
+
+def _name(request: HttpRequest) -> str:
+    """The name or ARN in the path of a request."""
+    return unquote(request.path).removeprefix(PREFIX).removesuffix(SUFFIX)
 
 
 def _refusal(status: int, error_type: str, message: str) -> HttpResponse:

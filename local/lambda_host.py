@@ -31,6 +31,10 @@ class ThrottledError(Exception):
     """All workers stayed busy for longer than the queue time."""
 
 
+class NotRunningError(RuntimeError):
+    """The host is not started, or stopped by now."""
+
+
 @dataclass(frozen=True)
 class InvocationResult:
     """The outcome of one invocation, as Lambda's Invoke API gives it, with times in seconds."""
@@ -56,11 +60,11 @@ class InvocationResult:
 class LambdaHost:
     """A function and its workers.
 
-    One worker is started ahead and kept warm. When all are busy another is started, up to
-    `concurrency`; beyond that an invocation waits up to `queue_seconds` and then raises
-    `ThrottledError`. The worker used last is used first. A worker that dies or takes longer than
-    `timeout_seconds` is dropped, the invocation gets a function error, and the next one gets a new
-    worker.
+    One worker is started ahead and kept warm; a `lazy` host waits for the first invocation. When
+    all are busy another is started, up to `concurrency`; beyond that an invocation waits up to
+    `queue_seconds` and then raises `ThrottledError`. The worker used last is used first. A worker
+    that dies or takes longer than `timeout_seconds` is dropped, the invocation gets a function
+    error, and the next one gets a new worker.
 
     With AWS_LAMBDA_INITIALIZATION_TYPE=snap-start in the environment, a worker waits where Lambda
     takes the snapshot, and its first event is preceded by a restore.
@@ -81,6 +85,7 @@ class LambdaHost:
         timeout_seconds: float = 10.0,
         memory_mb: int = 512,
         queue_seconds: float = 5.0,
+        lazy: bool = False,
         region: str = "us-east-1",
         python: str | Path = sys.executable,
         on_log: Callable[[str], None] | None = None,
@@ -93,6 +98,7 @@ class LambdaHost:
         self._concurrency = concurrency
         self._timeout_seconds = timeout_seconds
         self._queue_seconds = queue_seconds
+        self._lazy = lazy
         self._on_log = on_log
         self._log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self._group = ProcessGroup()
@@ -107,10 +113,11 @@ class LambdaHost:
         }
 
     def start(self) -> None:
-        """Starts one worker, without waiting for it."""
+        """Starts one worker, without waiting for it; a lazy host starts none yet."""
         self._group.start()
         self._running = True
-        self._check_in(self._start_worker())
+        if not self._lazy:
+            self._check_in(self._start_worker())
 
     def stop(self) -> None:
         """Ends every worker; invocations under way get a function error."""
@@ -146,7 +153,10 @@ class LambdaHost:
         return None if failure is None else json.loads(failure.payload)
 
     def invoke(self, event: Any) -> InvocationResult:
-        """Runs one event: a value that JSON can hold, or JSON as bytes. Raises `ThrottledError`."""
+        """Runs one event: a value that JSON can hold, or JSON as bytes.
+
+        Raises `ThrottledError` or `NotRunningError`.
+        """
         started = time.perf_counter()
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         request_id = str(uuid.uuid4())
@@ -192,7 +202,7 @@ class LambdaHost:
         with self._changed:
             while True:
                 if not self._running:
-                    raise RuntimeError("the Lambda host is not started")
+                    raise NotRunningError("the Lambda host is not started")
                 while self._idle:
                     worker = self._idle.pop()
                     if worker.alive:

@@ -56,7 +56,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An answer; `content-length`, `date` and `connection` are the server's own."""
+    """An answer; `content-length`, `connection` and, unless given, `date` are the server's own."""
 
     status: int
     headers: Headers = ()
@@ -274,7 +274,8 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _send(self, response: HttpResponse) -> None:
         self.send_response_only(response.status)
-        self.send_header("date", self.date_time_string())
+        if not any(name == "date" for name, _ in response.headers):
+            self.send_header("date", self.date_time_string())
         for name, value in response.headers:
             self.send_header(name, value)
         if response.status >= 200 and response.status not in (204, 304):

@@ -1,32 +1,47 @@
-"""Secrets Manager over HTTP: moto's, in this process, holding one secret.
+"""Secrets Manager over HTTP or in this process, holding one secret.
 
-moto is imported in the background, as that takes most of a second; requests that come earlier wait.
-Its storage, staging labels and errors are right for what the issuer asks.
+Its storage is moto's, its rules are AWS' (`local.secret_versions`), its rotations a driver's
+(`local.rotation`). moto is imported in the background, as that takes most of a second; calls that
+come earlier wait.
+
+A boto3 client reaches it by `endpoint_url=secrets_manager.url`. `tests/support/in_process.py` has
+one that calls `answer` without HTTP; for that it need not be started.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import re
 import secrets
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from local import client
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 if TYPE_CHECKING:
-    from werkzeug.test import Client
+    from local.secret_actions import Storage
 
 SECRET_ID = "zego/server-secret"  # noqa: S105  its name
 APP_ID = 1234567890
 """A made-up AppID."""
 
 _accounts = itertools.count()
+_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/secretsmanager/")
+_HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 
 
 class SecretsManagerError(Exception):
-    """Secrets Manager refused a call."""
+    """Secrets Manager refused a call, with AWS' error code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
 
 
 class SecretsManager(LoopbackServer):
@@ -34,11 +49,16 @@ class SecretsManager(LoopbackServer):
 
     Instances in one process keep apart: each has an AWS account of its own within moto, numbered
     from 000000000000. A stopped one that is started again holds what it held. Signatures are not
-    verified.
+    verified. `clock` gives the times of versions.
     """
 
     def __init__(
-        self, *, port: int = 0, region: str = "us-east-1", secret_id: str = SECRET_ID
+        self,
+        *,
+        port: int = 0,
+        region: str = "us-east-1",
+        secret_id: str = SECRET_ID,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(port=port)
         self.region = region
@@ -46,19 +66,23 @@ class SecretsManager(LoopbackServer):
         self.app_id = APP_ID
         self.server_secret = secrets.token_hex(16)
         self._account_id = f"{next(_accounts):012d}"
-        self._loader = ThreadPoolExecutor(max_workers=1)
-        self._loading: Future[Client] | None = None
+        self._clock = clock
+        self._loading: Future[Storage] | None = None
+        self._load_once = threading.Lock()
+
+    @property
+    def storage(self) -> Storage:
+        """What holds the secret, as soon as moto is loaded."""
+        return self._load().result()
 
     def start(self) -> None:
         """Listens at once, and has moto ready a little later."""
         super().start()
-        if self._loading is None:
-            self._loading = self._loader.submit(self._load)
-            self._loader.shutdown(wait=False)
+        self._load()
 
     def wait_until_ready(self) -> None:
         """Returns when moto is loaded and the secret is there; raises what went wrong with that."""
-        self._moto()
+        self._load().result()
 
     def put(self, value: str) -> str:
         """Makes `value`, whatever it is, the current version of the secret; gives its id."""
@@ -67,43 +91,41 @@ class SecretsManager(LoopbackServer):
 
     def call(self, action: str, **parameters: object) -> dict[str, Any]:
         """Calls an action of the API. Raises `SecretsManagerError` where it is refused."""
-        return self._call(self._moto(), action, parameters)
+        answer: dict[str, Any] = json.loads(self.storage.perform(action, parameters))
+        return answer
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """moto's answer."""
-        return self._ask(self._moto(), request)
+        """Answers a call of the API, in the region that it is signed for."""
+        action = (request.header("x-amz-target") or "").rpartition(".")[2]
+        scope = _SCOPE.search(request.header("authorization") or "")
+        try:
+            parameters = json.loads(request.body or b"{}")
+        except ValueError:
+            return _refusal("SerializationException", "the body is not JSON")
+        try:
+            answer = self.storage.perform(action, parameters, region=scope and scope[1])
+        except SecretsManagerError as refused:
+            return _refusal(refused.code, refused.message)
+        return HttpResponse(200, _HEADERS, answer.encode())
 
-    def _moto(self) -> Client:
-        if self._loading is None:
-            raise RuntimeError("Secrets Manager is not started")
-        return self._loading.result()
+    def _load(self) -> Future[Storage]:
+        with self._load_once:
+            if self._loading is None:
+                self._loading = Future()
+                threading.Thread(target=self._make_storage, args=(self._loading,)).start()
+            return self._loading
 
-    def _load(self) -> Client:
-        from moto.moto_server.werkzeug_app import create_backend_app  # noqa: PLC0415  slow
-        from werkzeug.test import Client  # noqa: PLC0415  likewise
+    def _make_storage(self, made: Future[Storage]) -> None:
+        try:
+            from local.secret_actions import Storage  # noqa: PLC0415  imports moto
 
-        moto = Client(create_backend_app("secretsmanager"), use_cookies=False)
-        value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})
-        self._call(moto, "CreateSecret", {"Name": self.secret_id, "SecretString": value})
-        return moto
-
-    def _call(self, moto: Client, action: str, parameters: dict[str, object]) -> dict[str, Any]:
-        headers = tuple(_headers(action, self.region).items())
-        answer = self._ask(moto, HttpRequest("POST", "/", headers, json.dumps(parameters).encode()))
-        result: dict[str, Any] = json.loads(answer.body)
-        if answer.status != 200:
-            raise SecretsManagerError(f"{action}: {result}")
-        return result
-
-    def _ask(self, moto: Client, request: HttpRequest) -> HttpResponse:
-        answer = moto.open(
-            request.target,
-            method=request.method,
-            headers=[*request.headers, ("x-moto-account-id", self._account_id)],
-            data=request.body,
-        )
-        headers = [pair for pair in answer.headers if pair[0].lower() != "content-length"]
-        return HttpResponse(answer.status_code, tuple(headers), answer.get_data())
+            storage = Storage(self._account_id, self.region, self._clock)
+            value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})
+            storage.perform("CreateSecret", {"Name": self.secret_id, "SecretString": value})
+        except BaseException as error:  # noqa: BLE001  it is raised where the storage is asked for
+            made.set_exception(error)
+        else:
+            made.set_result(storage)
 
 
 def read_secret(url: str, secret_id: str, region: str) -> tuple[int, str]:
@@ -113,14 +135,20 @@ def read_secret(url: str, secret_id: str, region: str) -> tuple[int, str]:
     """
     body = json.dumps({"SecretId": secret_id, "VersionStage": "AWSCURRENT"}).encode()
     answer = client.post(url, body, _headers("GetSecretValue", region))
+    said: dict[str, Any] = answer.json()
     if answer.status != 200:
-        raise SecretsManagerError(f"GetSecretValue: {answer.body.decode()}")
-    value: dict[str, Any] = json.loads(answer.json()["SecretString"])
+        raise SecretsManagerError(said["__type"], said["message"])
+    value: dict[str, Any] = json.loads(said["SecretString"])
     return value["app_id"], value["server_secret"]
 
 
+def _refusal(code: str, message: str) -> HttpResponse:
+    body = json.dumps({"__type": code, "message": message}).encode()
+    return HttpResponse(400, _HEADERS, body)
+
+
 def _headers(action: str, region: str) -> dict[str, str]:
-    """The headers of a call. moto takes the region from the scope, and looks at no signature."""
+    """The headers of a call, which is not really signed."""
     scope = f"local/20200101/{region}/secretsmanager/aws4_request"
     return {
         "content-type": "application/x-amz-json-1.1",

@@ -13,18 +13,25 @@ from typing import Self
 from local import DOMAIN_LAYER, PROJECT
 from local.api_gateway import AccessRecord, ApiGateway
 from local.cors import Cors
+from local.event_bus import Event, EventBus
 from local.identity_provider import IdentityProvider
 from local.invoke_api import InvokeApi
-from local.lambda_host import LambdaHost
+from local.lambda_host import InvocationResult, LambdaHost, NotRunningError, ThrottledError
 from local.loopback import LoopbackServer, check_free
 from local.page import Page
+from local.rotation import RotationDriver
 from local.secrets_manager import SecretsManager
 from local.sigv4 import AccessKey
 from local.stack_file import StackDescription, StackFile
+from local.watch_schedule import WatchSchedule
+from local.zego_cloud import ZegoCloud
 
 DIRECTORY = PROJECT / ".local"
 PYTHON_PATH = (PROJECT / "functions", DOMAIN_LAYER)
 POLICY = Path(__file__).with_name("access_policy.toml")
+WATCH_SECONDS = 300.0
+"""How often the watcher looks, as in template.yaml."""
+TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 60.0, "watcher": 120.0}
 BACKEND_ARN = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
 
 
@@ -36,15 +43,18 @@ class Ports:
     identity_provider: int = 0
     secrets_manager: int = 0
     page: int = 0
+    zego: int = 0
+    events: int = 0
 
 
 class LocalStack:
     """The service with everything it needs, on 127.0.0.1.
 
-    `environment` is laid over the variables that the function gets. `directory` holds what the
-    stack writes while it runs, `stack.json` first; one stack a directory. Starting raises
+    `environment` is laid over the variables that the functions get. The watcher runs when a
+    rotation ends, at `tick`, and every `watch_seconds` unless that is None. `directory` holds what
+    the stack writes while it runs, `stack.json` first; one stack a directory. Starting raises
     `PortTakenError` or `AlreadyRunningError`. The parts are attributes, for tests to look at and to
-    disturb.
+    disturb; `function` is the issuer.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class LocalStack:
         region: str = "us-east-1",
         environment: Mapping[str, str] | None = None,
         policy: Path = POLICY,
+        watch_seconds: float | None = WATCH_SECONDS,
         on_access: Callable[[AccessRecord], None] | None = None,
     ) -> None:
         ports = ports or Ports()
@@ -64,18 +75,29 @@ class LocalStack:
         directory = directory.resolve()
         self.policy_file = directory / "access_policy.toml"
         self.function_log = directory / "function.log"
+        self.rotator_log = directory / "rotator.log"
+        self.watcher_log = directory / "watcher.log"
         self._policy = policy
         self._environment = dict(environment or {})
         self._workers = workers
         self._on_access = on_access
         self._ports = ports
+        self._watch_seconds = watch_seconds
         self._file = StackFile(directory)
         self._running = contextlib.ExitStack()
 
         self.page = Page(port=ports.page)
         self.identity_provider = IdentityProvider(port=ports.identity_provider)
         self.secrets_manager = SecretsManager(port=ports.secrets_manager, region=region)
+        self.zego = ZegoCloud(
+            self.secrets_manager.app_id, self.secrets_manager.server_secret, port=ports.zego
+        )
+        self.event_bus = EventBus(port=ports.events, region=region)
         self.function: LambdaHost
+        self.rotator: LambdaHost
+        self.watcher: LambdaHost
+        self.rotation: RotationDriver
+        self.watch_schedule: WatchSchedule
         self.api: ApiGateway
         self.invoke_api: InvokeApi
 
@@ -100,6 +122,10 @@ class LocalStack:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
+    def tick(self) -> InvocationResult:
+        """Runs the watcher now, as its schedule does, and gives what it answered."""
+        return self.watcher.invoke(self.watch_schedule.scheduled_event())
+
     @property
     def file(self) -> Path:
         """The path of `stack.json`."""
@@ -116,6 +142,9 @@ class LocalStack:
             region=self.region,
             page=self.page.url,
             lambda_=self.invoke_api.url,
+            zego=self.zego.url,
+            events=self.event_bus.url,
+            functions=tuple(host.function_name for host in self._functions()),
             access_key_id=self.access_key.access_key_id,
             secret_access_key=self.access_key.secret_access_key,
             pid=os.getpid(),
@@ -124,21 +153,19 @@ class LocalStack:
     def _start_parts(self, running: contextlib.ExitStack) -> None:
         for port in astuple(self._ports):
             check_free(port)  # before anything slow begins
+        _serve(running, self.secrets_manager)
         _serve(running, self.page)
         _serve(running, self.identity_provider)
-        _serve(running, self.secrets_manager)
+        _serve(running, self.zego)
+        _serve(running, self.event_bus)
         page_origins = (self.page.url, f"http://localhost:{self.page.port}")
         self.identity_provider.allowed_origins = page_origins
+        self.zego.allowed_origins = page_origins
         self._write_policy()
 
-        log = running.enter_context(self.function_log.open("w", buffering=1))
-        self.function = LambdaHost(
-            environment=self.function_environment(),
-            python_path=PYTHON_PATH,
-            concurrency=self._workers,
-            region=self.region,
-            on_log=lambda line: print(line, file=log),
-        )
+        self.function = self._host(running, "issuer", self.function_log)
+        self.rotator = self._host(running, "rotator", self.rotator_log)
+        self.watcher = self._host(running, "watcher", self.watcher_log)
         self.api = ApiGateway(
             self.function,
             port=self._ports.api,
@@ -147,20 +174,55 @@ class LocalStack:
             cors=Cors(origins=page_origins),
             on_access=self._on_access,
         )
-        self.invoke_api = InvokeApi(self.function)
+        self.invoke_api = InvokeApi(*self._functions())
         _serve(running, self.api)
         _serve(running, self.invoke_api)
-        running.callback(self.function.stop)
-        self.function.start()
+        for function in self._functions():
+            running.callback(function.stop)
+            function.start()
         self.function.prepare()
-        self.secrets_manager.wait_until_ready()
+        self._start_rotation(running)
+
+    def _start_rotation(self, running: contextlib.ExitStack) -> None:
+        self.rotation = RotationDriver(
+            self.secrets_manager,
+            self.rotator.invoke,
+            function_arn=self.rotator.function_arn,
+            on_event=self.event_bus.publish,
+        )
+        self.watch_schedule = WatchSchedule(
+            self._watch, self.event_bus, every_seconds=self._watch_seconds, region=self.region
+        )
+        running.enter_context(self.rotation)
+        running.enter_context(self.watch_schedule)
+
+    def _watch(self, event: Event) -> None:
+        with contextlib.suppress(ThrottledError, NotRunningError):
+            self.watcher.invoke(event)
+
+    def _functions(self) -> tuple[LambdaHost, ...]:
+        return self.function, self.rotator, self.watcher
+
+    def _host(self, running: contextlib.ExitStack, name: str, log_file: Path) -> LambdaHost:
+        log = running.enter_context(log_file.open("w", buffering=1))
+        return LambdaHost(
+            f"{name}.app.handler",
+            function_name=name,
+            environment=self.function_environment(),
+            python_path=PYTHON_PATH,
+            concurrency=self._workers,
+            timeout_seconds=TIMEOUT_SECONDS[name],
+            lazy=name != "issuer",
+            region=self.region,
+            on_log=lambda line: print(line, file=log),
+        )
 
     def _write_policy(self) -> None:
         text = self._policy.read_text().replace("{identity_provider}", self.identity_provider.url)
         self.policy_file.write_text(text)
 
     def function_environment(self) -> dict[str, str]:
-        """The variables by which a function finds the parts of this stack."""
+        """The variables by which the functions find the parts of this stack."""
         return {
             "STAGE": "local",
             "SERVER_SECRET_ARN": self.secrets_manager.secret_id,
@@ -169,6 +231,8 @@ class LocalStack:
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": "INFO",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets_manager.url,
+            "AWS_ENDPOINT_URL_EVENTS": self.event_bus.url,
+            "ZEGO_SERVER_API_URL": self.zego.url,
             "AWS_ACCESS_KEY_ID": "AKIALOCALFUNCTION",
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
             **self._environment,

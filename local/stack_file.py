@@ -32,6 +32,12 @@ class StackDescription:
     page: str
     lambda_: str
     """The endpoint of Lambda's Invoke API; `lambda` in the file."""
+    zego: str
+    """ZEGO's server API, room login and console."""
+    events: str
+    """The endpoint of EventBridge."""
+    functions: tuple[str, ...]
+    """The names of those that the Invoke API runs."""
     access_key_id: str
     secret_access_key: str = field(repr=False)
     pid: int = 0
@@ -45,7 +51,8 @@ class StackDescription:
     def from_json(cls, text: str) -> StackDescription:
         """What `to_json` wrote."""
         named = json.loads(text)
-        return cls(lambda_=named.pop("lambda"), **named)
+        functions = tuple(named.pop("functions"))
+        return cls(lambda_=named.pop("lambda"), functions=functions, **named)
 
 
 class AlreadyRunningError(Exception):

@@ -28,6 +28,18 @@ def api(start_host: StartHost) -> Iterator[InvokeApi]:
         yield api
 
 
+def test_each_of_several_functions_is_invoked_by_its_name(start_host: StartHost) -> None:
+    source = """
+        def handler(event, context):
+            return context.function_name
+        """
+    hosts = [start_host(source, function_name=name) for name in ("one", "two")]
+    with InvokeApi(*hosts) as api:
+        for name in ("one", "two"):
+            path = f"/2015-03-31/functions/{name}/invocations"
+            assert exchange(api.url + path, "POST").json() == name
+
+
 @pytest.mark.parametrize(
     "name", ["issuer", "arn:aws:lambda:us-east-1:000000000000:function:issuer"]
 )

@@ -153,6 +153,13 @@ class TestColdStarts:
         assert first.init_duration is not None
         assert second.init_duration is None
 
+    def test_a_lazy_host_has_no_worker_before_the_first_event(self, start_host: StartHost) -> None:
+        host = start_host(ECHO, lazy=True)
+        assert host.process_ids() == []
+        assert host.invoke(1).cold
+        assert len(host.process_ids()) == 1
+        assert not host.invoke(2).cold
+
     def test_a_prepared_worker_is_warm(self, start_host: StartHost) -> None:
         host = start_host(ECHO)
         assert host.prepare() is None

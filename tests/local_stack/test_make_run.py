@@ -121,11 +121,17 @@ def test_stack_json_names_the_parts_for_the_owner_alone(running: Running) -> Non
         "lambda",
         "access_key_id",
         "secret_access_key",
+        "zego",
+        "events",
+        "functions",
         "pid",
     }
     assert said["pid"] == running.process.pid
     assert exchange(f"{said['api']}/v1/health").status == 200
     assert exchange(said["page"]).status == 200
+    assert exchange(f"{said['zego']}/console").json()["app_id"] == said["app_id"]
+    assert exchange(said["events"]).json() == []
+    assert said["functions"] == ["issuer", "rotator", "watcher"]
 
 
 @pytest.mark.parametrize(("heading", "user_id"), [("A frontend", "alice"), ("A backend", "bob")])
@@ -144,6 +150,22 @@ def test_the_curl_commands_obtain_a_token_as_printed(
 def test_the_curl_command_for_the_health_works_as_printed(running: Running) -> None:
     line = running.printed.strip().splitlines()[-1]
     assert json.loads(finish("bash", "-c", line).stdout)["status"] == "ok"
+
+
+def test_the_greeting_names_the_parts(running: Running) -> None:
+    stack = running.description
+    for url in (stack.api, stack.zego, f"{stack.zego}/console", stack.events):
+        assert url in running.printed
+    assert "function.log, rotator.log, watcher.log" in running.printed
+
+
+def test_the_functions_that_nobody_asked_for_have_no_process(running: Running) -> None:
+    assert (running.directory / "watcher.log").read_text() == ""
+    invoked = exchange(
+        f"{running.description.lambda_}/2015-03-31/functions/watcher/invocations", "POST"
+    )
+    assert invoked.json()["verdict"] == "accepted"
+    assert (running.directory / "watcher.log").read_text() != ""
 
 
 def test_the_page_shows_a_curl_command_and_no_key(running: Running) -> None:
@@ -173,7 +195,9 @@ def test_a_second_stack_in_the_same_place_is_refused(running: Running) -> None:
     )
 
 
-@pytest.mark.parametrize("option", ["--port", "--identity-provider-port", "--page-port"])
+@pytest.mark.parametrize(
+    "option", ["--port", "--identity-provider-port", "--zego-port", "--events-port"]
+)
 def test_a_taken_port_is_a_clear_error(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World, network
@@ -57,6 +58,8 @@ class Rotations(RuleBasedStateMachine):
         self.world = World()
         self.heals: list[tuple[str, float]] = []
         self.token: str | None = None
+        self.world.stage(self.world.reset(keep_old=True))
+        assert self.world.rotate()
 
     # Ops.
 
@@ -80,6 +83,17 @@ class Rotations(RuleBasedStateMachine):
     @rule(faults=FAULTS)
     def ops_rotates(self, faults: dict[int, Fault]) -> None:
         self._rotate(faults)
+
+    @rule()
+    def ops_asks_for_a_rotation_that_does_not_begin_yet(self) -> None:
+        with contextlib.suppress(RotationInFlightError):
+            self.token = self.world.begin()
+
+    @rule(which=st.integers(0, 5))
+    def somebody_stages_past_every_check(self, which: int) -> None:
+        made = self.world.zego.project.made
+        value = {"app_id": APP_ID, "server_secret": made[which % len(made)].value}
+        self.world.store(json.dumps(value))
 
     @rule()
     def ops_restores_the_one_before(self) -> None:
@@ -133,12 +147,15 @@ class Rotations(RuleBasedStateMachine):
     def the_console_resets(self, keep_old: bool) -> None:
         self.world.reset(keep_old=keep_old)
 
-    @rule(which=st.sets(st.integers(0, 3), max_size=3))
-    def zego_changes_its_mind(self, which: set[int]) -> None:
+    @rule(which=st.integers(0, 5))
+    def zego_accepts_one_alone(self, which: int) -> None:
         project = self.world.zego.project
-        project.accepted = tuple(
-            secret for number, secret in enumerate(project.made) if number in which
-        )
+        project.accepted = (project.made[which % len(project.made)],)
+
+    @rule(accepts=st.booleans())
+    def zego_accepts_all_or_none(self, accepts: bool) -> None:
+        project = self.world.zego.project
+        project.accepted = project.made if accepts else ()
 
     @rule(trouble=TROUBLES)
     def zego_has_trouble(self, trouble: Trouble) -> None:
@@ -169,6 +186,12 @@ class Rotations(RuleBasedStateMachine):
             assert self.token is not None
             self._run(self.token, {})
 
+    @rule(which=st.integers(0, 5))
+    def zego_flaps_and_the_watcher_ticks(self, which: int) -> None:
+        self.zego_recovers()
+        self.zego_accepts_one_alone(which)
+        self.the_watcher_ticks({}, 300.0)
+
     # What holds after every rule.
 
     @invariant()
@@ -187,8 +210,8 @@ class Rotations(RuleBasedStateMachine):
     def the_labels_are_sound(self) -> None:
         with self.world.calm():
             labels = self.world.versions.describe().labels
-        assert labels[CURRENT] != labels.get(PREVIOUS)
-        assert json.loads(self.world.text(CURRENT) or "")["app_id"]
+        assert {CURRENT, PREVIOUS} <= set(labels)
+        assert self.world.value(CURRENT) != self.world.value(PREVIOUS), "the last good one is lost"
 
     def _pending(self) -> str | None:
         with self.world.calm():
@@ -201,8 +224,8 @@ class Rotations(RuleBasedStateMachine):
 
 TestRotations = Rotations.TestCase
 TestRotations.settings = settings(
-    max_examples=150,
-    stateful_step_count=25,
+    max_examples=120,
+    stateful_step_count=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

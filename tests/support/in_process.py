@@ -31,24 +31,17 @@ def secrets_manager_client(secrets_manager: SecretsManager) -> SecretsManagerCli
     return client
 
 
-def client_of(service: str, part: Part, config: Config | None = None) -> Any:
-    """A client of any service that a part of the stack stands for; one attempt a call."""
-    quick = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
-    client = _session().create_client(
-        service,
-        region_name="us-east-1",
-        endpoint_url="http://127.0.0.1",
-        config=quick.merge(config) if config else quick,
-    )
-    answer_in_process(client, part)
-    return client
-
-
-def answer_in_process(client: Any, part: Part) -> None:
-    """Have a part answer every request of a client that exists already, such as a function's.
+def client_of(service: str, part: Part) -> Any:
+    """A client of any service that a part of the stack stands for; one attempt a call.
 
     What the part's ``intercept`` raises, the caller of the client sees.
     """
+    client: Any = _session().create_client(
+        service,
+        region_name="us-east-1",
+        endpoint_url="http://127.0.0.1",
+        config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}),
+    )
 
     def answer(request: AWSPreparedRequest, **_kwargs: object) -> AWSResponse:
         sent = [("host", "127.0.0.1"), *map(_header, request.headers.items())]
@@ -59,6 +52,7 @@ def answer_in_process(client: Any, part: Part) -> None:
         return AWSResponse(request.url, response.status, headers, raw)  # type: ignore[arg-type]  # any mapping
 
     client.meta.events.register("before-send", answer)
+    return client
 
 
 @functools.cache

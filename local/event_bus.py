@@ -1,0 +1,153 @@
+"""EventBridge's default event bus: it takes PutEvents and hands each event to who asked for it.
+
+`GET /` shows the last events, newest last. Signatures are not verified.
+
+Sources: PutEvents and its error codes in the EventBridge API reference; "AWS service events" in the
+EventBridge user guide for what an event holds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from local.lambda_host import ACCOUNT_ID
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+
+EVENTS_KEPT = 1000
+MAX_ENTRIES = 10
+TARGET = "AWSEvents.PutEvents"
+
+Event = dict[str, Any]
+Subscriber = Callable[[Event], None]
+
+_HEADERS = (("content-type", "application/x-amz-json-1.1"),)
+_REQUIRED = ("Source", "DetailType", "Detail")
+
+
+def make_event(
+    source: str,
+    detail_type: str,
+    detail: Mapping[str, Any],
+    *,
+    region: str,
+    resources: Sequence[str] = (),
+    now: float,
+) -> Event:
+    """An event as EventBridge delivers it; `now` is in Unix seconds."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": detail_type,
+        "source": source,
+        "account": ACCOUNT_ID,
+        "time": timestamp(now),
+        "region": region,
+        "resources": list(resources),
+        "detail": dict(detail),
+    }
+
+
+def timestamp(now: float) -> str:
+    """A time as events hold it: RFC 3339, to the second."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class EventBus(LoopbackServer):
+    """An event bus that keeps the last `EVENTS_KEPT` events."""
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        region: str = "us-east-1",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(port=port)
+        self._region = region
+        self._clock = clock
+        self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._subscribers: list[tuple[Mapping[str, str], Subscriber]] = []
+
+    def subscribe(
+        self, subscriber: Subscriber, *, source: str | None = None, detail_type: str | None = None
+    ) -> None:
+        """Has every later event of this source and detail type, or any, handed to a subscriber.
+
+        It is called in the thread of who published the event, and so must be quick.
+        """
+        wanted = {"source": source, "detail-type": detail_type}
+        pattern = {name: value for name, value in wanted.items() if value is not None}
+        self._subscribers.append((pattern, subscriber))
+
+    def publish(self, event: Event) -> None:
+        """Keeps an event and hands it out."""
+        self._events.append(event)
+        for pattern, subscriber in list(self._subscribers):
+            if pattern.items() <= {name: event[name] for name in pattern}.items():
+                subscriber(event)
+
+    def events(self, detail_type: str | None = None) -> list[Event]:
+        """The last events, oldest first: all, or those of a detail type."""
+        kept = list(self._events)
+        return [event for event in kept if detail_type in (None, event["detail-type"])]
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answers PutEvents, and shows the events to a person."""
+        if (request.method, request.path) == ("GET", "/"):
+            return HttpResponse(200, _HEADERS, json.dumps(self.events(), indent=2).encode())
+        if request.header("x-amz-target") != TARGET:
+            return _refusal("UnknownOperationException", "only PutEvents is answered here")
+        try:
+            entries = json.loads(request.body)["Entries"]
+        except (ValueError, LookupError, TypeError):
+            return _refusal("SerializationException", "the body is not an object with Entries")
+        if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_ENTRIES:
+            return _refusal("ValidationException", f"Entries must hold 1 to {MAX_ENTRIES} entries")
+        results = [self._put(entry) for entry in entries]
+        failed = sum("ErrorCode" in result for result in results)
+        answer = {"FailedEntryCount": failed, "Entries": results}
+        return HttpResponse(200, _HEADERS, json.dumps(answer).encode())
+
+    def _put(self, entry: Any) -> dict[str, str]:
+        if refused := _refused(entry):
+            return dict(zip(("ErrorCode", "ErrorMessage"), refused, strict=True))
+        event = make_event(
+            entry["Source"],
+            entry["DetailType"],
+            json.loads(entry["Detail"]),
+            region=self._region,
+            resources=entry.get("Resources") or (),
+            now=entry.get("Time") or self._clock(),
+        )
+        self.publish(event)
+        return {"EventId": event["id"]}
+
+
+def _refused(entry: Any) -> tuple[str, str] | None:
+    """The error code and message of an entry that cannot become an event."""
+    for name in _REQUIRED:
+        if not isinstance(entry, dict) or not isinstance(entry.get(name), str) or not entry[name]:
+            reason = f"Parameter {name} is not valid. Reason: {name} is a required argument."
+            return "InvalidArgument", reason
+    if entry["Source"].startswith("aws."):
+        return "NotAuthorizedForSourceException", "Not authorized for the source."
+    if entry.get("EventBusName", "default") != "default":
+        return "ResourceNotFoundException", "Only the default event bus is here."
+    try:
+        detail = json.loads(entry["Detail"])
+    except ValueError:
+        detail = None
+    if not isinstance(detail, dict):
+        return "MalformedDetail", "Detail is malformed."
+    return None
+
+
+def _refusal(code: str, message: str) -> HttpResponse:
+    body = json.dumps({"__type": code, "message": message}).encode()
+    return HttpResponse(400, _HEADERS, body)

@@ -1,0 +1,174 @@
+"""The stand-in's server: which request goes where, its console, and its troubles."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from email.utils import formatdate
+from typing import Any, Literal, get_args
+
+from local.cors import Cors
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.zego_cloud import room_login, server_api
+from local.zego_cloud.project import Project
+
+TroubleKind = Literal["none", "rate-limit", "gateway", "bad-gateway", "garbage", "hang-up"]
+MAX_SLOW_SECONDS = 60.0
+
+_CODES: Mapping[TroubleKind, int] = {"rate-limit": 206, "gateway": 100000015}
+_HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with the server API: nothing, unless said otherwise.
+
+    `clock_skew_seconds` is how far ZEGO's clock is ahead of this machine's, at the login too.
+    """
+
+    kind: TroubleKind = "none"
+    slow_seconds: float = 0.0
+    clock_skew_seconds: float = 0.0
+
+    @classmethod
+    def from_json(cls, named: Mapping[str, Any]) -> Trouble:
+        """Raises `ValueError` where it is no trouble that can be had."""
+        try:
+            trouble = cls(**named)
+        except TypeError:
+            raise ValueError("kind, slow_seconds and clock_skew_seconds are known") from None
+        if trouble.kind not in get_args(TroubleKind):
+            raise ValueError(f"kind must be one of {', '.join(get_args(TroubleKind))}")
+        for seconds in (trouble.slow_seconds, trouble.clock_skew_seconds):
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+                raise ValueError("seconds must be a number")
+        if not 0 <= trouble.slow_seconds <= MAX_SLOW_SECONDS:
+            raise ValueError(f"slow_seconds must be 0 to {MAX_SLOW_SECONDS:g}")
+        return trouble
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ZegoCloud(LoopbackServer):
+    """ZEGO's cloud with one project. See `local.zego_cloud` for what it answers.
+
+    Within this process the console is `project` and `trouble`. `allowed_origins` are the origins
+    whose pages may use the console and the login, beside its own.
+    """
+
+    def __init__(
+        self,
+        app_id: int,
+        server_secret: str,
+        *,
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(port=port)
+        self.project = Project(app_id, server_secret)
+        self.trouble = Trouble()
+        self.allowed_origins: Sequence[str] = ()
+        self._clock = clock
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answers one request, with ZEGO's time in the date header."""
+        now = self._clock() + self.trouble.clock_skew_seconds
+        answer = self._server_api(request, now) if request.path == "/" else self._page(request, now)
+        date = ("date", formatdate(now, usegmt=True))
+        return HttpResponse(answer.status, (date, *answer.headers), answer.body)
+
+    def _server_api(self, request: HttpRequest, now: float) -> HttpResponse:
+        kind = self.trouble.kind
+        time.sleep(self.trouble.slow_seconds)
+        if kind == "hang-up":
+            raise ConnectionAbortedError
+        if kind == "bad-gateway":
+            return HttpResponse(502, (("content-type", "text/html"),), _HTML)
+        if kind == "garbage":
+            return HttpResponse(200, (("content-type", "application/json"),), b'{"Code":')
+        if code := _CODES.get(kind):
+            return _json(200, server_api.document(code))
+        return _json(200, server_api.answer(request.query, self.project, now))
+
+    def _page(self, request: HttpRequest, now: float) -> HttpResponse:
+        """The login and the console, which pages may use."""
+        cors = Cors((self.url, f"http://localhost:{self.port}", *self.allowed_origins))
+        if request.header("origin") not in (None, *cors.origins):
+            return _json(403, {"error": "this origin may not"})
+        if preflight := cors.preflight(request):
+            return preflight
+        try:
+            answer = _json(200, self._content(request, now))
+        except _RefusedError as refused:
+            answer = _json(refused.status, {"error": str(refused)})
+        return HttpResponse(answer.status, (*answer.headers, *cors.on_answer(request)), answer.body)
+
+    def _content(self, request: HttpRequest, now: float) -> dict[str, Any]:
+        match request.method, request.path:
+            case "GET", "/console":
+                return self._console()
+            case "POST", "/v1/rooms/login":
+                return room_login.answer(_object(request), self.project, now)
+            case "POST", path if path in _CHANGES:
+                try:
+                    return _CHANGES[path](self, _object(request)) | self._console()
+                except (ValueError, LookupError) as error:
+                    raise _RefusedError(400, str(error)) from None
+        raise _RefusedError(404, "no such page")
+
+    def _reset(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"server_secret": self.project.reset(keep_old=said.get("keep_old") is True).value}
+
+    def _switch_off(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        self.project.switch_off(str(said.get("fingerprint")))
+        return {}
+
+    def _accept_all(self, _said: Mapping[str, Any]) -> dict[str, Any]:
+        self.project.accept_all()
+        return {}
+
+    def _make_trouble(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        self.trouble = Trouble.from_json(said)
+        return {}
+
+    def _console(self) -> dict[str, Any]:
+        return {
+            "app_id": self.project.app_id,
+            "accepted": [secret.fingerprint for secret in self.project.accepted],
+            "made": [secret.fingerprint for secret in self.project.made],
+            "trouble": asdict(self.trouble),
+        }
+
+
+_CHANGES: Mapping[str, Callable[[ZegoCloud, Mapping[str, Any]], dict[str, Any]]] = {
+    "/console/reset": ZegoCloud._reset,
+    "/console/switch-off": ZegoCloud._switch_off,
+    "/console/accept-all": ZegoCloud._accept_all,
+    "/console/trouble": ZegoCloud._make_trouble,
+}
+"""What can be changed at the console."""
+
+
+def _object(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object in a request; only a page that asked before can send its content type."""
+    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise _RefusedError(415, "the request must be application/json")
+    try:
+        said = json.loads(request.body or b"{}")
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise _RefusedError(400, "the body must be a JSON object")
+    return said
+
+
+def _json(status: int, content: object) -> HttpResponse:
+    headers = (("content-type", "application/json"), ("cache-control", "no-store"))
+    return HttpResponse(status, headers, json.dumps(content).encode())

@@ -1,0 +1,99 @@
+"""What a web client meets when it logs in to a room with a token.
+
+The codes are those of the web SDK: `code` is what the app sees, `raw` the room server's own, and
+`logged` what is in the browser's console, in its order. That a privilege payload is held to its
+room is so only where ZEGO's support has switched it on for the AppID.
+
+Source: the vendor's tables of error codes, and what public reports of 20014 show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.zego_cloud.project import Project
+from zego import token04
+from zego.token04 import Claims, ClaimsError, Token04Error
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A login that fails. `raw` is None where no public report names one."""
+
+    code: int
+    raw: int | None
+    logged: tuple[int, ...]
+    message: str
+
+    def document(self) -> dict[str, Any]:
+        """The answer's content."""
+        return {
+            "code": self.code,
+            "raw": self.raw,
+            "logged": list(self.logged),
+            "message": self.message,
+        }
+
+
+NO_TOKEN = Refusal(1100001, None, (1100001,), "The token is missing, or is not a string.")
+NOT_OPENED = Refusal(
+    1102016,
+    50119,
+    (20014, 50119),
+    "The token cannot be opened: wrong ServerSecret, wrong AppID, or no Token04 at all.",
+)
+MALFORMED = Refusal(1102016, 50120, (50120,), "The token opens, but its claims are malformed.")
+WRONG_APP_ID = Refusal(1102016, 50119, (20014, 50119), "The AppID is not this project's.")
+WRONG_USER = Refusal(1102016, 50119, (50119,), "The token is for another user.")
+EXPIRED = Refusal(1102018, 50117, (50117,), "The token has expired.")
+WRONG_ROOM = Refusal(1102020, None, (1102020,), "The token does not admit to this room.")
+
+
+def answer(request: Mapping[str, Any], project: Project, now: float) -> dict[str, Any]:
+    """The answer's content to a login with `app_id`, `user_id`, `room_id` and `token`."""
+    refusal = _refusal(request, project, now)
+    return {"code": 0} if refusal is None else refusal.document()
+
+
+def _refusal(request: Mapping[str, Any], project: Project, now: float) -> Refusal | None:
+    token = request.get("token")
+    if not isinstance(token, str) or not token:
+        return NO_TOKEN
+    try:
+        claims = _opened(token, project)
+    except ClaimsError:
+        return MALFORMED
+    if claims is None:
+        return NOT_OPENED
+    checks = (
+        (WRONG_APP_ID, project.app_id == claims.app_id == request.get("app_id")),
+        (WRONG_USER, claims.user_id == request.get("user_id")),
+        (EXPIRED, claims.expires_at > now),
+        (WRONG_ROOM, _admits(claims.payload, request.get("room_id"))),
+    )
+    return next((refusal for refusal, holds in checks if not holds), None)
+
+
+def _opened(token: str, project: Project) -> Claims | None:
+    for secret in project.accepted:
+        try:
+            return token04.decode(token, secret.value).claims
+        except ClaimsError:
+            raise
+        except Token04Error:
+            continue
+    return None
+
+
+def _admits(payload: str, room_id: object) -> bool:
+    """Whether a payload lets its holder into the room; an empty one is no payload."""
+    if not payload:
+        return True
+    try:
+        grant = json.loads(payload)
+        return bool(grant["room_id"] == room_id and grant["privilege"]["1"] == 1)
+    except (ValueError, LookupError, TypeError):
+        return False

@@ -1,0 +1,245 @@
+"""`zego-token secret` as a person or a program runs it, against the running local stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import LocalStack
+from local.zego_cloud import Trouble
+from zego import server_secret
+from zego.rotation import STEPS
+from zego.server_secret import ServerSecret
+
+COMMAND = Path(sys.executable).with_name("zego-token")
+#: Of the right shape, and nobody's.
+WRONG = "0123456789abcdef" * 2
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it said in JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Person:
+    """Runs commands against a stack, and sees to it that none of them shows a secret."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack = stack
+        self.secrets = {WRONG, stack.secrets_manager.server_secret}
+
+    def reset(self) -> ServerSecret:
+        """ZEGO's console makes a new secret; the old ones stay accepted."""
+        secret = self.stack.zego.project.reset(keep_old=True)
+        self.secrets.add(secret.value)
+        return secret
+
+    def runs(self, *words: str, stdin: str = "") -> Done:
+        done = subprocess.run(
+            self.command(*words),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return self.checked(Done(done.returncode, done.stdout, done.stderr))
+
+    def command(self, *words: str) -> list[str]:
+        return [str(COMMAND), "secret", *words, "--local", str(self.stack.file)]
+
+    def checked(self, done: Done) -> Done:
+        assert "Traceback" not in done.err
+        for secret in self.secrets:
+            assert secret not in done.out + done.err
+        return done
+
+    def current(self) -> str:
+        """The fingerprint of AWSCURRENT."""
+        aws = self.stack.secrets_manager
+        answer = aws.call("GetSecretValue", SecretId=aws.secret_id, VersionStage="AWSCURRENT")
+        return server_secret.parse(answer["SecretString"]).fingerprint
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    directory = tmp_path_factory.mktemp("local")
+    with LocalStack(directory=directory, watch_seconds=None) as stack:
+        yield stack
+
+
+@pytest.fixture
+def person(stack: LocalStack) -> Iterator[Person]:
+    yield Person(stack)
+    stack.zego.trouble = Trouble()
+
+
+def test_a_wrong_value_is_refused_with_the_reason(person: Person) -> None:
+    before = person.current()
+    done = person.runs("rotate", "--file", "-", stdin=f"{WRONG}\n")
+    assert done.exit_code == 1
+    assert "testSecret: ZEGO rejects the candidate" in done.out
+    assert "Copy the ServerSecret from ZEGO's console again" in done.out
+    assert person.current() == before
+
+
+def test_the_right_one_is_promoted_and_the_one_before_restored(
+    person: Person, tmp_path: Path
+) -> None:
+    before, new = person.current(), person.reset()
+    file = tmp_path / "value"
+    file.write_text(new.value, encoding="utf-8")
+    promoted = person.runs("rotate", "--file", str(file))
+    assert (promoted.exit_code, promoted.err) == (0, "")
+    assert f"AWSCURRENT is {new.fingerprint}. Asked from here: ZEGO accepts it." in promoted.out
+    assert "All issuers have it by" in promoted.out
+    assert person.current() == new.fingerprint
+
+    restored = person.runs("restore", "--yes")
+    assert restored.exit_code == 0
+    assert person.current() == before
+
+
+def test_what_is_staged_waits_for_its_rotation(person: Person) -> None:
+    new = person.reset()
+    text = json.dumps({"app_id": new.app_id, "server_secret": new.value})
+    staged = person.runs("stage", "--file", "-", "--json", stdin=text)
+    assert staged.events()[0]["fingerprint"] == new.fingerprint
+    assert person.current() != new.fingerprint
+
+    events = person.runs("rotate", "--staged", "--json").events()
+    assert [event["step"] for event in events if event["event"] == "step-done"] == [*STEPS]
+    assert events[-1]["result"] == "promoted"
+    assert person.current() == new.fingerprint
+
+
+def test_while_zego_cannot_say_nothing_is_decided_until_it_is_given_up(person: Person) -> None:
+    person.stack.zego.trouble = Trouble(kind="rate-limit")
+    done = person.runs("rotate", "--file", "-", "--wait", "1", "--json", stdin=person.reset().value)
+    assert done.exit_code == 3
+    assert done.events()[-1]["result"] == "undecided"
+    again = person.runs("stage", "--file", "-", stdin=person.reset().value)
+    assert again.exit_code == 1
+    assert "zego-token secret unstick" in again.err
+    assert person.runs("unstick").exit_code == 2
+    assert person.runs("unstick", "--yes").exit_code == 0
+    assert person.runs("unstick", "--yes").out.startswith("No rotation is in flight")
+
+
+def test_two_secrets_that_differ_are_a_drift(person: Person) -> None:
+    value = json.dumps({"app_id": person.stack.secrets_manager.app_id, "server_secret": WRONG})
+    person.stack.secrets_manager.call("CreateSecret", Name="zego/other", SecretString=value)
+    kept = person.stack.secrets_manager.secret_id
+    rejected = person.runs("status", "--secret-id", kept, "--secret-id", "zego/other")
+    assert rejected.exit_code == 1
+    assert "Drift: AWSCURRENT is not the same everywhere." in rejected.out
+
+    missing = person.runs("status", "--secret-id", kept, "--secret-id", "zego/none", "--json")
+    assert missing.exit_code == 4
+    (document,) = missing.events()
+    assert document["drift"] is True
+    assert [bool(target["error"]) for target in document["targets"]] == [False, True]
+
+    same = person.runs("status", "--secret-id", kept, "--secret-id", kept)
+    assert same.exit_code == 0
+    assert "All 2 targets have" in same.out
+
+
+def test_a_person_types_the_value_unseen_and_sees_the_steps(person: Person) -> None:
+    new = person.reset()
+    here, there = os.openpty()
+    with subprocess.Popen(
+        person.command("rotate"),
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        start_new_session=True,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    ) as process:
+        os.close(there)
+        shown = read_until(here, "(not shown): ")
+        os.write(here, f"{new.value}\n".encode())
+        shown += read_until(here, None)
+        exit_code = process.wait(timeout=60)
+    os.close(here)
+    person.checked(Done(exit_code, shown, ""))
+    assert exit_code == 0
+    drawn = shown.rpartition("createSecret")[2]
+    assert drawn.count("✓") == 3  # of the other steps, in the last drawing
+    assert f"AWSCURRENT is {new.fingerprint}" in drawn
+
+
+def read_until(terminal: int, end: str | None) -> str:
+    """What a program writes to a terminal, until something or until it ends."""
+    read = b""
+    while end is None or not read.decode(errors="replace").endswith(end):
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:  # Linux' way to say that nobody is there any more
+            break
+        if not chunk:
+            break
+        read += chunk
+    return read.decode(errors="replace")
+
+
+def test_ctrl_c_leaves_a_rotation_to_itself(person: Person) -> None:
+    person.stack.zego.trouble = Trouble(kind="rate-limit")
+    staged = person.runs("stage", "--file", "-", stdin=person.reset().value)
+    assert staged.exit_code == 0
+    with subprocess.Popen(
+        person.command("rotate", "--staged"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    person.checked(Done(130, first + out, err))
+    assert "The rotation goes on. Follow it: zego-token secret watch" in out
+    person.runs("unstick", "--yes")
+
+
+def test_watching_tells_of_a_change_until_ctrl_c(person: Person) -> None:
+    with subprocess.Popen(
+        person.command("watch", "--interval", "0.1", "--json"), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["event"] == "change"
+        person.stack.zego.trouble = Trouble(kind="garbage")
+        changes = iter(process.stdout.readline, "")
+        seen = next(line for line in map(json.loads, changes) if line["was"])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert "ZEGO cannot say" in seen["now"]
+
+
+def test_without_a_running_stack_it_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [COMMAND, "secret", "status", "--local", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "No local stack runs here" in done.stderr

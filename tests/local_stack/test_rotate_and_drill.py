@@ -1,0 +1,87 @@
+"""`make rotate` and `make drill`, as a person sees them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local.drill import incident
+from local.rotate import rotation
+from local.scene import Scene, play
+
+PROJECT = Path(__file__).resolve().parents[2]
+STEPS = r"createSecret .*\n.* setSecret .*\n.* testSecret .*\n.* finishSecret .*\n.* promoted"
+
+
+def shown(module: str) -> str:
+    """What a program prints, that does nothing but what it should."""
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def in_order(printed: str, *patterns: str) -> bool:
+    return re.search(".*".join(patterns), printed, re.DOTALL) is not None
+
+
+def holds_a_secret(printed: str) -> bool:
+    """Whether something is in it that has a secret's length, or is a token."""
+    return re.search(r"[0-9a-f]{32}|04[A-Za-z0-9+/]{30}", printed) is not None
+
+
+def test_a_rotation_refuses_the_wrong_value_and_promotes_the_right_one() -> None:
+    printed = shown("local.rotate")
+    assert in_order(
+        printed,
+        "logs in to the room: accepted",
+        r"testSecret   \d\.\d\d s: ZEGO rejects the candidate",
+        r"refused; AWSCURRENT is \w{12} as before",
+        "logs in to the room: accepted",
+        STEPS,
+        "the issuer has it",
+        "old secret is switched off",
+        "logs in to the room: accepted",
+        r"Done: promoted \d+\.\d\d s after",
+    )
+    assert not holds_a_secret(printed)
+
+
+def test_the_incident_is_noticed_and_healed() -> None:
+    printed = shown("local.drill")
+    assert in_order(
+        printed,
+        "refused with 1102016; her console has 20014, 50119",
+        "accepted -> rejected",
+        "SecretAccepted is 0",
+        "staged under CANDIDATE",
+        "A rotation to",
+        STEPS,
+        "rejected -> accepted",
+        "logs in: accepted",
+        r"\d s  noticed\n.*\d s  staged\n.*\d s  promoted\n.*\d s  calls work\n",
+    )
+    assert not holds_a_secret(printed)
+
+
+@pytest.mark.parametrize("act", [rotation, incident])
+def test_a_scene_that_does_not_go_as_it_should_fails(
+    act: Callable[[Scene], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def after_another_reset(scene: Scene) -> None:
+        scene.project.reset()
+        act(scene)
+
+    assert play(after_another_reset) == 1
+    assert "error: this was expected, and did not happen" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""The parts of the stack that rotate and watch, wired as template.yaml wires them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from local.event_bus import Event
+from local.rotation import DAYS, DETAIL_TYPE, SOURCE
+from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
+from local.watch_schedule import ENDS_OF_A_ROTATION
+from tools.sam_template import load
+from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    directory = tmp_path_factory.mktemp("stack")
+    with LocalStack(directory=directory, workers=1, watch_seconds=None) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def versions(stack: LocalStack) -> SecretVersions:
+    client = boto3.client(
+        "secretsmanager",
+        endpoint_url=stack.secrets_manager.url,
+        region_name=stack.region,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=CLIENT_CONFIG,
+    )
+    return SecretVersions(client, stack.secrets_manager.secret_id)
+
+
+def until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return holds()
+
+
+def ends_of_rotations(stack: LocalStack) -> list[str]:
+    events = stack.event_bus.events("AWS Service Event via CloudTrail")
+    return [event["detail"]["eventName"] for event in events]
+
+
+def test_rotator_and_watcher_have_no_process_until_they_are_needed(tmp_path: Path) -> None:
+    with LocalStack(directory=tmp_path, workers=1, watch_seconds=None) as stack:
+        assert len(stack.function.process_ids()) == 1
+        assert stack.rotator.process_ids() == stack.watcher.process_ids() == []
+
+
+def test_zego_accepts_the_secret_that_secrets_manager_holds(stack: LocalStack) -> None:
+    (accepted,) = stack.zego.project.accepted
+    assert accepted.value == stack.secrets_manager.server_secret
+    assert accepted.app_id == stack.secrets_manager.app_id
+
+
+def test_a_tick_runs_the_watcher_and_gives_its_answer(stack: LocalStack) -> None:
+    published: list[Event] = []
+    stack.event_bus.subscribe(published.append, source="zego-token-service")
+    result = stack.tick()
+    assert result.function_error is None
+    assert result.payload["verdict"] == "accepted"
+    assert published[0]["detail"]["verdict"] == "accepted"
+    assert '"SecretAccepted"' in stack.watcher_log.read_text()
+
+
+def test_a_rotation_runs_the_rotator_and_its_end_the_watcher(
+    stack: LocalStack, versions: SecretVersions
+) -> None:
+    new = stack.zego.project.reset(keep_old=True)
+    versions.stage(new)
+    seen = len(stack.watcher.log_lines())
+    token = versions.start_rotation()
+    assert stack.rotation.wait()
+    assert versions.describe().labels["AWSCURRENT"] == token
+    assert ends_of_rotations(stack)[-2:] == ["RotationStarted", "RotationSucceeded"]
+    assert '"promoted"' in stack.rotator_log.read_text()
+    assert until(lambda: '"succeeded"' in "".join(stack.watcher.log_lines()[seen:]))
+
+
+def test_the_environment_reaches_every_function(tmp_path: Path) -> None:
+    environment = {"STAGE": "nowhere"}
+    with LocalStack(
+        directory=tmp_path, workers=1, watch_seconds=None, environment=environment
+    ) as stack:
+        for function in (stack.rotator, stack.watcher):
+            result = function.invoke({})
+            assert result.function_error
+            assert "STAGE" in json.dumps(result.payload)
+
+
+def test_the_watcher_runs_by_itself(tmp_path: Path) -> None:
+    with LocalStack(directory=tmp_path, workers=1, watch_seconds=0.05) as stack:
+        assert until(lambda: stack.event_bus.events("ServerSecret Verdict Changed") != [])
+
+
+def test_functions_and_times_are_those_of_the_template() -> None:
+    template = load()
+    functions = {
+        resource["Properties"]["Handler"].partition(".")[0]: resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    assert {name: float(it["Timeout"]) for name, it in functions.items()} == TIMEOUT_SECONDS
+    events = functions["watcher"]["Events"]
+    assert events["Tick"]["Properties"]["Schedule"] == f"rate({WATCH_SECONDS / 60:g} minutes)"
+    pattern = events["RotationEnded"]["Properties"]["Pattern"]
+    assert (pattern["source"], pattern["detail-type"]) == ([SOURCE], [DETAIL_TYPE])
+    assert set(pattern["detail"]["eventName"]) == ENDS_OF_A_ROTATION
+    assert template["Parameters"]["RotationReminderDays"]["Default"] == DAYS
+
+
+def test_no_secret_is_in_a_log_or_an_event(stack: LocalStack) -> None:
+    written = json.dumps(stack.event_bus.events())
+    for log in (stack.function_log, stack.rotator_log, stack.watcher_log):
+        written += log.read_text()
+    for secret in stack.zego.project.made:
+        assert secret.value not in written

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import queue
+import time
+
+import pytest
+
+from local.event_bus import Event, EventBus, make_event
+from local.rotation import DETAIL_TYPE, SOURCE
+from local.watch_schedule import WatchSchedule
+
+
+class Watched:
+    """A schedule, and the events that it invoked the watcher with."""
+
+    def __init__(self, every_seconds: float | None) -> None:
+        self.invoked: queue.Queue[Event] = queue.Queue()
+        self.bus = EventBus()
+        self.schedule = WatchSchedule(
+            self.invoked.put, self.bus, every_seconds=every_seconds, region="us-east-1"
+        )
+
+    def publish(self, name: str, source: str = SOURCE, detail_type: str = DETAIL_TYPE) -> Event:
+        event = make_event(source, detail_type, {"eventName": name}, region="us-east-1", now=0)
+        self.bus.publish(event)
+        return event
+
+
+def test_the_first_tick_comes_after_one_interval_and_then_they_go_on() -> None:
+    watched = Watched(every_seconds=0.03)
+    started = time.monotonic()
+    with watched.schedule:
+        first = watched.invoked.get(timeout=5)
+        assert time.monotonic() - started >= 0.03
+        watched.invoked.get(timeout=5)
+    assert (first["source"], first["detail-type"]) == ("aws.events", "Scheduled Event")
+    assert first["detail"] == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["RotationSucceeded", "RotationFailed", "RotationAbandoned", "TestRotationFailed"]
+)
+def test_the_end_of_a_rotation_invokes_it_at_once(name: str) -> None:
+    watched = Watched(every_seconds=None)
+    with watched.schedule:
+        event = watched.publish(name)
+        assert watched.invoked.get(timeout=5) == event
+
+
+def test_nothing_else_does() -> None:
+    watched = Watched(every_seconds=None)
+    with watched.schedule:
+        watched.publish("RotationStarted")
+        watched.publish("RotationFailed", source="aws.other")
+        watched.publish("RotationFailed", detail_type="AWS API Call via CloudTrail")
+        last = watched.publish("RotationSucceeded")
+        assert watched.invoked.get(timeout=5) == last
+    assert watched.invoked.empty()
+
+
+def test_once_stopped_it_invokes_no_more() -> None:
+    watched = Watched(every_seconds=0.01)
+    with watched.schedule:
+        pass
+    watched.schedule._thread.join(5)
+    assert not watched.schedule._thread.is_alive()
