@@ -46,7 +46,7 @@ def main() -> int:
 
 def _size(tree: Path) -> rows.Row:
     size = build.size_mb(tree, build.ISSUER_PARTS)
-    return rows.absolute("unzipped size of the issuer and its layers", "MB", size, budget=60, aim=25)
+    return rows.absolute("unzipped size of the issuer, its layers", "MB", size, budget=60, aim=25)
 
 
 if __name__ == "__main__":

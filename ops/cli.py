@@ -1,0 +1,80 @@
+"""The entry of `zego-token`, and the one place where its errors become words and exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+import click
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError, Failure
+from ops.secret.commands import secret
+from ops.secret.value import refuse_in_arguments
+
+#: An argument that may be a secret, mistyped; options are shorter.
+_LONG: Final = 20
+_EXIT_CODES: Final = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
+)
+@click.version_option(package_name="zego-token-service", prog_name="zego-token")
+def app() -> None:
+    """Operate the zego-token-service, in AWS or on this machine (make run)."""
+
+
+app.add_command(secret)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code.
+
+    What went wrong is said on standard error, and with ``--json`` as the last object on standard
+    output too. No exception leaves this, whose text could hold anything.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may lack the marks
+    try:
+        refuse_in_arguments(given)
+        return int(app.main(given, prog_name="zego-token", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as no_command:
+        no_command.show()
+        return ExitCode.USAGE
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except click.UsageError as error:
+        path = "zego-token" if error.ctx is None else error.ctx.command_path
+        message = _without(given, error.format_message())
+        failure = Failure(message, f"See {path} --help.", ExitCode.USAGE)
+    except CommandError as error:
+        failure = error.failure
+    except Exception as error:  # noqa: BLE001
+        from ops.explanations import explain  # noqa: PLC0415  slow
+
+        failure = explain(error)
+    _say(failure, as_json="--json" in given)
+    return failure.exit_code
+
+
+def _say(failure: Failure, *, as_json: bool) -> None:
+    print(f"error: {failure.message}", *filter(None, [failure.remedy]), sep="\n", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"event": "error", **asdict(failure)}))
+
+
+def _without(arguments: Sequence[str], message: str) -> str:
+    """The message, which does not repeat a long argument: a secret may have been mistyped."""
+    for argument in arguments:
+        for part in (argument, argument.partition("=")[2]):
+            if len(part) >= _LONG:
+                message = message.replace(part, "...")
+    return message

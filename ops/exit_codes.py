@@ -1,0 +1,27 @@
+"""How a command can end: the table of ``zego-token --help`` and of ``docs/rotation.md``."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """The exit code, with its meaning."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done; and where a state was looked at, all is well"
+    REFUSED = 1, "refused: the candidate, by the service or by ZEGO; or ZEGO rejects AWSCURRENT"
+    USAGE = 2, "not called as --help says, or the value cannot be read"
+    UNDECIDED = 3, "undecided: ZEGO cannot say, or the rotation has not ended in time"
+    DRIFT = 4, "the targets do not have the same secret, or one cannot be read"
+    AWS = 5, "AWS refused, was not reached, or has no rotation set up; the message says which"
+    BROKEN = 70, "zego-token itself failed"
+    INTERRUPTED = 130, "interrupted by Ctrl-C"

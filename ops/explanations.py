@@ -1,0 +1,164 @@
+"""Every exception that can reach a person, in words that say what to do."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError, Failure
+from zego.secret_store.versions import (
+    AlreadyCurrentError,
+    ConflictError,
+    NoAnswerError,
+    RotationInFlightError,
+    SecretStoreError,
+)
+from zego.server_secret import ServerSecretError
+
+
+def explain(error: Exception) -> Failure:
+    """Put it into words. What is not known could hold anything, so only its place is told."""
+    if isinstance(error, CommandError):
+        return error.failure
+    for kind, remedy in _REFUSALS.items():
+        if isinstance(error, kind):
+            return Failure(_sentence(error), remedy, ExitCode.REFUSED)
+    match error:
+        case SecretStoreError():
+            failure = _of_store(error)
+        case ClientError():
+            code = error.response.get("Error", {}).get("Code", "")
+            failure = _of_aws(code, f"cloudformation:{error.operation_name}")
+        case BotoCoreError():  # its text could show a parameter
+            failure = _of_aws(type(error).__name__)
+        case _:
+            failure = _of_us(error)
+    return failure
+
+
+def _of_store(error: SecretStoreError) -> Failure:
+    if not error.action:
+        return Failure(_sentence(error), "", ExitCode.AWS)
+    in_iam = "".join(word.capitalize() for word in error.action.split("_"))
+    failure = _of_aws(error.code, f"secretsmanager:{in_iam}")
+    if isinstance(error, NoAnswerError) and not error.action.startswith(_READING):
+        return replace(failure, remedy=f"{failure.remedy} {_PERHAPS_DONE}")
+    return failure
+
+
+def _of_aws(code: str, permission: str = "") -> Failure:
+    meaning, remedy = _AWS.get(code, ("AWS refused {permission}: {code}.", ""))
+    also = _ALSO_NEEDED.get(permission, "") if code in _NOT_ALLOWED_CODES else ""
+    return Failure(meaning.format(permission=permission, code=code), remedy + also, ExitCode.AWS)
+
+
+def _of_us(error: Exception) -> Failure:
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" in {frame.name}, line {frame.lineno}" for frame in place)
+    message = f"zego-token itself failed: {type(error).__name__}{where}."
+    return Failure(message, "Report it, with the command and this line.", ExitCode.BROKEN)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, ServerSecretError):
+        return f"It cannot be a ServerSecret: {text}."
+    if isinstance(error, SecretStoreError):
+        text = text.removeprefix(f"{error.action}: ")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+_REFUSALS: Final[Mapping[type[Exception], str]] = {
+    ServerSecretError: "Nothing was staged. Copy the ServerSecret from ZEGO's console again.",
+    AlreadyCurrentError: "There is nothing to do, unless ZEGO's console shows another by now.",
+    RotationInFlightError: (
+        "Follow it: zego-token secret watch. If it will not end: zego-token secret unstick."
+    ),
+    ConflictError: (
+        "Somebody else changed the secret at this moment. See how it stands (zego-token secret"
+        " status), and try again."
+    ),
+}
+
+#: Actions that change nothing.
+_READING: Final = ("describe_", "get_", "list_")
+_PERHAPS_DONE: Final = "It may have been done all the same: see zego-token secret status."
+
+_KEY_TOO: Final = " If the secret has a KMS key of its own, also allow {} on that key."
+#: What an action needs beside the permission of its own name.
+_ALSO_NEEDED: Final[Mapping[str, str]] = {
+    "secretsmanager:GetSecretValue": _KEY_TOO.format("kms:Decrypt"),
+    "secretsmanager:PutSecretValue": _KEY_TOO.format("kms:GenerateDataKey and kms:Decrypt"),
+    "secretsmanager:RotateSecret": " It needs lambda:InvokeFunction on the rotator as well.",
+}
+
+_LOG_IN: Final = "Log in (aws sso login, aws login), or name another --profile."
+_SET_UP: Final = "See ~/.aws/config and ~/.aws/credentials, or name another --profile."
+_NETWORK: Final = "See to the network and --region; with --local, that the stack still runs."
+_NO_CREDENTIALS: Final = ("There are no AWS credentials to use.", _LOG_IN)
+_EXPIRED: Final = ("The AWS credentials have expired, or could not be obtained.", _LOG_IN)
+_UNKNOWN_KEY: Final = ("AWS does not know these credentials, or their signature.", _LOG_IN)
+_NOT_ALLOWED_CODES: Final = ("AccessDenied", "AccessDeniedException")
+_NOT_ALLOWED: Final = (
+    "AWS does not allow it: {permission}.",
+    "Use credentials that may, or have it allowed on the secret.",
+)
+_BAD_CONFIG: Final = ("The AWS configuration of this machine cannot be read.", _SET_UP)
+_NO_ANSWER: Final = ("AWS was not reached.", _NETWORK)
+_BUSY: Final = ("AWS is limiting or failing requests.", "Try again in a moment.")
+_NO_KEY: Final = (
+    "The KMS key of the secret cannot be used.",
+    "See that the key is enabled and that you may use it.",
+)
+
+#: AWS' error codes, and botocore's exceptions where no answer came.
+_AWS: Final[Mapping[str, tuple[str, str]]] = {
+    "NoCredentialsError": _NO_CREDENTIALS,
+    "PartialCredentialsError": _NO_CREDENTIALS,
+    "CredentialRetrievalError": _EXPIRED,
+    "TokenRetrievalError": _EXPIRED,
+    "SSOError": _EXPIRED,
+    "SSOTokenLoadError": _EXPIRED,
+    "UnauthorizedSSOTokenError": _EXPIRED,
+    "LoginError": _EXPIRED,
+    "LoginRefreshRequired": _EXPIRED,
+    "LoginTokenLoadError": _EXPIRED,
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "RequestExpired": _EXPIRED,
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "UnrecognizedClientException": _UNKNOWN_KEY,
+    "SignatureDoesNotMatch": _UNKNOWN_KEY,
+    "InvalidSignatureException": _UNKNOWN_KEY,
+    **dict.fromkeys(_NOT_ALLOWED_CODES, _NOT_ALLOWED),
+    "ProfileNotFound": (
+        "There is no such AWS profile on this machine.",
+        "aws configure list-profiles shows those there are.",
+    ),
+    "ConfigParseError": _BAD_CONFIG,
+    "ConfigNotFound": _BAD_CONFIG,
+    "InvalidConfigError": _BAD_CONFIG,
+    "NoRegionError": ("It is not said in which AWS region the secret is.", "Name the --region."),
+    "InvalidRegionError": ("That is no name of an AWS region.", "Name another --region."),
+    "EndpointConnectionError": _NO_ANSWER,
+    "ConnectTimeoutError": _NO_ANSWER,
+    "ReadTimeoutError": _NO_ANSWER,
+    "ConnectionClosedError": _NO_ANSWER,
+    "ProxyConnectionError": _NO_ANSWER,
+    "SSLError": _NO_ANSWER,
+    "ThrottlingException": _BUSY,
+    "Throttling": _BUSY,
+    "TooManyRequestsException": _BUSY,
+    "InternalServiceError": _BUSY,
+    "DecryptionFailure": _NO_KEY,
+    "EncryptionFailure": _NO_KEY,
+    "ResourceNotFoundException": (
+        "There is no such secret in this account and region, or the version is gone.",
+        "Compare --secret-id or --stage, --region and --profile.",
+    ),
+}

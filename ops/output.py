@@ -1,0 +1,69 @@
+"""Where commands say what they do: to a person, or with `--json` to a program.
+
+Everything that is said is an event with a name, the text a person reads, and the fields a program
+does; one call says both, so that neither lacks what the other has.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+GOOD: Final = "green"
+BAD: Final = "bold red"
+UNSURE: Final = "yellow"
+QUIET: Final = "dim"
+
+#: Wider than anything that is said: a line is never broken or cut here. A terminal wraps it.
+_WIDTH: Final = 2000
+
+
+class Output:
+    """Standard output.
+
+    :param as_json: one JSON object a line, each with its ``event``.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(
+            file=sys.stdout, width=_WIDTH, markup=False, highlight=False, emoji=False
+        )
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is shown can be drawn over, as it is a person's terminal."""
+        terminal = self._console.is_terminal and not self._console.is_dumb_terminal
+        return terminal and not self._as_json
+
+    def tell(self, event: str, text: str, *, style: str = "", **fields: Any) -> None:
+        """Say something.
+
+        :param text: no markup; empty where it is for programs alone.
+        """
+        if self._as_json:
+            print(json.dumps({"event": event, **fields}), flush=True)
+        elif text:
+            self._console.print(line(text, style), soft_wrap=True)
+
+    def show(self, *parts: RenderableType) -> None:
+        """Show a person what is more than lines."""
+        if not self._as_json:
+            self._console.print(*parts, sep="\n")
+
+    def live(self, shown: RenderableType) -> AbstractContextManager[object]:
+        """Draw it anew, several times a second, where :attr:`is_live`."""
+        if not self.is_live:
+            return nullcontext()
+        return Live(shown, console=Console(file=sys.stdout), refresh_per_second=10)
+
+
+def line(text: str, style: str = "") -> Text:
+    """A text with printable characters alone: what AWS holds shall not steer a terminal."""
+    return Text("".join(c if c.isprintable() or c == "\n" else "?" for c in text), style)

@@ -1,0 +1,1 @@
+"""`zego-token secret`: stage a ServerSecret, rotate to it, see how the secret stands."""

@@ -1,0 +1,161 @@
+"""Follow a rotation from outside: what Secrets Manager says of it, turned into events.
+
+Two things are looked at: the note that the rotator keeps on the secret after each step
+(:class:`zego.secret_store.notes.RotationNote`), and the labels. The labels alone are enough to see
+the end, as the rotator may not be allowed to note anything:
+
+* the version has AWSCURRENT: it was promoted;
+* it was, and is no more, under AWSPENDING: it was refused, or somebody gave it up.
+
+What is seen late is told late: of steps that passed between two looks only the last left a note.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from zego.rotation import OUTCOMES, STEPS, Step
+from zego.secret_store import CURRENT, PENDING
+from zego.secret_store.notes import ROTATION_TAG, RotationNote
+from zego.secret_store.versions import SecretState, SecretStoreError
+
+#: How long a label may be ahead of its note, and a look may go wrong, in seconds.
+PATIENCE_SECONDS: Final = 10.0
+
+Kind = Literal["step-began", "step-done", "step-failed", "promoted", "refused", "undecided"]
+ENDS: Final = ("promoted", "refused", "undecided")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the rotation.
+
+    :ivar attempt: from 1; Secrets Manager begins again at the first step where one has failed.
+    :ivar seconds: since the step began, or for an end, since the rotation did.
+    :ivar step: which step; of an end, the last that is known of; where it is undecided, the last
+        that failed.
+    :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`; ``None``: the rotator has noted none.
+    """
+
+    kind: Kind
+    attempt: int
+    seconds: float
+    step: Step | None = None
+    outcome: str | None = None
+
+
+def follow(
+    look: Callable[[], SecretState],
+    token: str,
+    *,
+    wait_seconds: float,
+    every_seconds: float = 0.5,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Event]:
+    """The events of one rotation as they come; the last one is one of :data:`ENDS`.
+
+    :param look: asks Secrets Manager how things stand.
+    :param token: the rotation's, which is the id of the version it makes.
+    :param wait_seconds: ``undecided`` is what it is after that; the rotation goes on.
+    :raises SecretStoreError: no look has succeeded for :data:`PATIENCE_SECONDS`.
+    """
+    began = seen = clock()
+    rotation = _Rotation(token, began)
+    yield from rotation.begin(began)
+    while True:
+        now = clock()
+        try:
+            state = look()
+        except SecretStoreError:
+            if now - seen >= PATIENCE_SECONDS:
+                raise
+        else:
+            seen = now
+            for event in rotation.advance(state, now):
+                yield event
+                if event.kind in ENDS:
+                    return
+        if now - began >= wait_seconds:
+            yield rotation.end("undecided", now)
+            return
+        sleep(every_seconds)
+
+
+class _Rotation:
+    """What is known of it."""
+
+    def __init__(self, token: str, began: float) -> None:
+        self._token = token
+        self._began = began
+        self._attempt = 1
+        self._step = 0  # the one that runs, as far as is known
+        self._step_began: float | None = None
+        self._note: RotationNote | None = None
+        self._failure: RotationNote | None = None
+        self._over_since: float | None = None
+
+    def begin(self, now: float) -> Iterator[Event]:
+        self._step_began = now
+        yield Event("step-began", self._attempt, 0.0, STEPS[self._step])
+
+    def advance(self, state: SecretState, now: float) -> Iterator[Event]:
+        note = RotationNote.from_tag(state.tags.get(ROTATION_TAG))
+        if note is not None and note.token == self._token and self._is_news(note):
+            self._note = note
+            yield from self._take(note, now)
+        yield from self._end_by_labels(state, now)
+
+    def end(self, kind: Literal["promoted", "refused", "undecided"], now: float) -> Event:
+        note = self._failure or self._note if kind == "undecided" else self._note
+        step, outcome = (None, None) if note is None else (note.step, note.outcome)
+        return Event(kind, self._attempt, round(now - self._began, 1), step, outcome)
+
+    def _is_news(self, note: RotationNote) -> bool:
+        """An answer may be older than the one before."""
+        return self._note is None or (note != self._note and note.at >= self._note.at)
+
+    def _take(self, note: RotationNote, now: float) -> Iterator[Event]:
+        if STEPS.index(note.step) < self._step:  # its failure passed between two looks
+            self._try_again()
+        if self._step_began is None:
+            yield from self.begin(now)
+        while STEPS[self._step] != note.step:
+            yield from self._pass(now)
+        kind, is_last = OUTCOMES[note.outcome].kind, note.step == STEPS[-1]
+        if kind == "done" and not is_last:
+            yield from self._pass(now)
+            return
+        yield self._over("step-done" if kind == "done" else "step-failed", note.outcome, now)
+        if kind == "failed":
+            self._failure = note
+            self._try_again()
+        else:
+            yield self.end("promoted" if kind == "done" else "refused", now)
+
+    def _end_by_labels(self, state: SecretState, now: float) -> Iterator[Event]:
+        is_current = state.labels.get(CURRENT) == self._token
+        if state.labels.get(PENDING) == self._token and not is_current:
+            self._over_since = None
+        elif self._over_since is None:
+            self._over_since = now
+        elif now - self._over_since >= PATIENCE_SECONDS:
+            yield self.end("promoted" if is_current else "refused", now)
+
+    def _pass(self, now: float) -> Iterator[Event]:
+        yield self._over("step-done", "done", now)
+        self._step += 1
+        yield from self.begin(now)
+
+    def _try_again(self) -> None:
+        """Secrets Manager will; when is not known before its first step has left a note."""
+        self._attempt += 1
+        self._step = 0
+        self._step_began = None
+
+    def _over(self, kind: Literal["step-done", "step-failed"], outcome: str, now: float) -> Event:
+        seconds = 0.0 if self._step_began is None else round(now - self._step_began, 1)
+        return Event(kind, self._attempt, seconds, STEPS[self._step], outcome)

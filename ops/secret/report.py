@@ -1,0 +1,226 @@
+"""How a secret stands, as data: its versions with ZEGO's verdicts, and what the functions noted.
+
+:class:`Report` compares several targets; ``document()`` is what ``--json`` prints. It has
+fingerprints, and no value.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.exit_codes import ExitCode
+from ops.explanations import explain
+from ops.failures import CommandError, Failure
+from ops.options import Wanted
+from ops.targets import Target, connect
+from zego.rotation import OUTCOMES
+from zego.secret_store import CURRENT
+from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
+from zego.secret_store.versions import SecretState, SecretStoreError, Version
+from zego.server_api import Verdict
+
+_TARGETS: Final = 8
+#: Versions of one secret that ZEGO is asked about at once; it takes 10 requests a second.
+_PROBES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedVersion:
+    """A version, and what ZEGO says of it; ``None`` where there is nothing to ask about."""
+
+    version: Version
+    verdict: Verdict | None
+
+    def document(self, now: float) -> dict[str, Any]:
+        version, secret = self.version, self.version.secret
+        created = version.created_at
+        return {
+            "version_id": version.version_id,
+            "labels": list(version.labels),
+            "created_at": timestamp(created),
+            "age_seconds": None if created is None else max(0, round(now - created)),
+            "app_id": None if secret is None else secret.app_id,
+            "fingerprint": version.fingerprint,
+            "problem": version.problem,
+            "verdict": None if self.verdict is None else verdict_document(self.verdict),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One target at one moment.
+
+    :ivar at: when, Unix seconds.
+    :ivar noted: the watcher's last verdict on AWSCURRENT.
+    :ivar rotation: how far the last rotation came.
+    :ivar in_flight_since: when a rotation that has not ended began, where one is in flight.
+    """
+
+    target: str
+    at: float
+    state: SecretState
+    versions: tuple[JudgedVersion, ...]
+    in_flight_since: float | None = None
+
+    @property
+    def noted(self) -> VerdictNote | None:
+        return VerdictNote.from_tag(self.state.tags.get(VERDICT_TAG))
+
+    @property
+    def rotation(self) -> RotationNote | None:
+        return RotationNote.from_tag(self.state.tags.get(ROTATION_TAG))
+
+    @property
+    def current(self) -> JudgedVersion | None:
+        """The version that tokens are sealed with."""
+        return next((one for one in self.versions if CURRENT in one.version.labels), None)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the current value; ``None``: there is none that is a ServerSecret."""
+        return None if self.current is None else self.current.version.fingerprint
+
+    @property
+    def exit_code(self) -> ExitCode:
+        verdict = None if self.current is None else self.current.verdict
+        if verdict is None or verdict.rejected:
+            return ExitCode.REFUSED
+        return ExitCode.DONE if verdict.accepted else ExitCode.UNDECIDED
+
+    def document(self) -> dict[str, Any]:
+        noted, rotation = self.noted, self.rotation
+        return {
+            "target": self.target,
+            "secret_arn": self.state.arn,
+            "versions": [version.document(self.at) for version in self.versions],
+            "watched": noted
+            and {
+                "outcome": noted.outcome,
+                "fingerprint": noted.fingerprint,
+                "since": timestamp(noted.since),
+                "code": noted.code,
+            },
+            "last_rotation": rotation
+            and {
+                "version_id": rotation.token,
+                "step": rotation.step,
+                "outcome": rotation.outcome,
+                "meaning": OUTCOMES[rotation.outcome].meaning,
+                "remedy": OUTCOMES[rotation.outcome].remedy,
+                "at": timestamp(rotation.at),
+            },
+            "rotation_function": self.state.rotation_function,
+            "in_flight": self.state.in_flight,
+            "in_flight_since": timestamp(self.in_flight_since),
+            "error": None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A target that could not be looked at."""
+
+    target: str
+    failure: Failure
+
+    @property
+    def fingerprint(self) -> None:
+        return None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return self.failure.exit_code
+
+    def document(self) -> dict[str, Any]:
+        failure = self.failure
+        return {
+            "target": self.target,
+            "error": {"message": failure.message, "remedy": failure.remedy},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Several targets, and whether they agree."""
+
+    targets: Sequence[Look | Unseen]
+
+    @property
+    def drift(self) -> bool:
+        """Whether AWSCURRENT is not the same everywhere, or cannot be read somewhere."""
+        fingerprints = {target.fingerprint for target in self.targets}
+        return len(self.targets) > 1 and (len(fingerprints) > 1 or None in fingerprints)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Rejected before drift before what is not known; if nothing was seen, that failure's."""
+        codes = {target.exit_code for target in self.targets}
+        if ExitCode.REFUSED in codes:
+            return ExitCode.REFUSED
+        anything_seen = any(isinstance(target, Look) for target in self.targets)
+        return ExitCode.DRIFT if self.drift and anything_seen else max(codes)
+
+    def document(self) -> dict[str, Any]:
+        return {"drift": self.drift, "targets": [target.document() for target in self.targets]}
+
+
+def look_at_all(wanted: Sequence[Wanted]) -> Report:
+    """Look at every target at once.
+
+    :raises Exception: the only target there is cannot be looked at.
+    """
+    if len(wanted) == 1:
+        return Report((look(connect(wanted[0])),))
+    with ThreadPoolExecutor(_TARGETS) as pool:
+        return Report(tuple(pool.map(_look_or_failure, wanted)))
+
+
+def _look_or_failure(wanted: Wanted) -> Look | Unseen:
+    try:
+        return look(connect(wanted))
+    except (CommandError, SecretStoreError, BotoCoreError, ClientError) as error:
+        return Unseen(str(wanted), explain(error))
+
+
+def look(target: Target, *, clock: Callable[[], float] = time.time) -> Look:
+    """Ask Secrets Manager and ZEGO about one target.
+
+    :raises SecretStoreError: Secrets Manager refused, or did not answer.
+    """
+    now = clock()
+    state = target.versions.describe()
+    versions = target.versions.versions(state)
+    secrets = tuple({version.secret for version in versions if version.secret is not None})
+    with ThreadPoolExecutor(_PROBES) as pool:
+        verdicts = dict(zip(secrets, pool.map(target.probe, secrets), strict=True))
+    judged = (
+        JudgedVersion(version, None if version.secret is None else verdicts[version.secret])
+        for version in versions
+    )
+    token = state.in_flight
+    begun_at = None if token is None else target.versions.begun_at(token)
+    return Look(target.name, now, state, tuple(judged), begun_at)
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """What ZEGO says, for ``--json``."""
+    return {
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "code": verdict.code,
+        "clock_skew_seconds": verdict.clock_skew_seconds,
+    }
+
+
+def timestamp(moment: float | None) -> str | None:
+    """RFC 3339, in UTC."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

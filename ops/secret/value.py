@@ -1,0 +1,113 @@
+"""The value that a person gives: from a prompt, standard input or a file, and from nowhere else.
+
+Arguments and the environment can be read by other processes, and a shell keeps its history.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import string
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from zego import server_secret
+from zego.server_secret import ServerSecret, ServerSecretError
+
+#: More than any of the forms needs.
+MAX_BYTES: Final = 4096
+
+_STANDARD_INPUT: Final = "-"
+#: What a ServerSecret, most of one, or an AppSign looks like.
+_SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
+_AROUND: Final = string.punctuation + string.whitespace
+
+
+def refuse_in_arguments(arguments: Iterable[str]) -> None:
+    """Refuse what looks like a secret among the arguments.
+
+    :raises CommandError: one does; the message does not repeat it.
+    """
+    for argument in arguments:
+        parts = (argument, argument.partition("=")[2])
+        is_json = "{" in argument and "server_secret" in argument
+        if is_json or any(_SECRET.fullmatch(part.strip(_AROUND)) for part in parts):
+            raise CommandError(
+                "An argument looks like a ServerSecret. Others can read arguments, and your shell"
+                " keeps them.",
+                "Give it when it is asked for, or by --file. Clear it from the shell's history, and"
+                " if others use this machine, reset it at ZEGO's console.",
+                ExitCode.USAGE,
+            )
+
+
+def read(file: str | None) -> str:
+    """The text that was given, less one newline at its end where it comes from a file.
+
+    :param file: a path, ``-`` for standard input; ``None``: ask for it on the terminal, unseen.
+    :raises CommandError: there is nobody to ask, or the file cannot be read as text.
+    """
+    if file is None:
+        if not sys.stdin.isatty():
+            raise CommandError(
+                "The value cannot be asked for: standard input is not a terminal.",
+                "Give it with --file PATH, or --file - for standard input.",
+                ExitCode.USAGE,
+            )
+        return getpass.getpass("ServerSecret of ZEGO's console (not shown): ")
+    if file == _STANDARD_INPUT and sys.stdin.isatty():
+        raise CommandError(
+            "Standard input is a terminal, which would show the value.",
+            "Leave --file out: it is asked for, and not shown.",
+            ExitCode.USAGE,
+        )
+    try:
+        if file == _STANDARD_INPUT:
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise CommandError(f"The value cannot be read: {why}.", "", ExitCode.USAGE) from None
+    if len(content) > MAX_BYTES:
+        raise CommandError(
+            f"The value has more than {MAX_BYTES} bytes: that is another file.", "", ExitCode.USAGE
+        )
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise ServerSecretError("the value is not text in UTF-8") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def parse(text: str, *, app_id: int | None, current: ServerSecret | None) -> ServerSecret:
+    """Read the JSON that Secrets Manager holds, or the 32 characters of ZEGO's console alone.
+
+    :param app_id: as the person gave it; without it, that of the current secret.
+    :raises ServerSecretError: it cannot be a ServerSecret.
+    :raises CommandError: for which AppID it is, is not known, or said twice and differently.
+    """
+    if text.lstrip().startswith("{"):
+        secret = server_secret.parse(text)
+        if app_id not in (None, secret.app_id):
+            raise CommandError(
+                f"The value is for AppID {secret.app_id}, and --app-id says {app_id}.",
+                "",
+                ExitCode.USAGE,
+            )
+        return secret
+    if app_id is None and current is not None:
+        app_id = current.app_id
+    if app_id is None:
+        ServerSecret(1, text)  # what is wrong with the value itself comes first
+        raise CommandError(
+            "For which AppID? AWSCURRENT holds none yet.",
+            "Name it: --app-id, as ZEGO's console shows it.",
+            ExitCode.USAGE,
+        )
+    return ServerSecret(app_id, text)

@@ -1,0 +1,132 @@
+"""The real rotator under AWS' runtime client, its process killed around every call that it makes.
+
+What :mod:`tests.rotation.test_crashes` does with every fault in one process, this does with the one
+fault that a process cannot play to itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import boto3
+import pytest
+
+from local.lambda_host import LambdaHost
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.rotation import RotationDriver
+from local.secrets_manager import SecretsManager
+from local.stack import PYTHON_PATH
+from local.zego_cloud import ZegoCloud
+from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
+from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
+
+
+@dataclass
+class Parts:
+    """What a rotation needs, and who kills its process.
+
+    :ivar calls: how many the rotator has made.
+    :ivar kill_at: the call around which it is killed, by its number from 0.
+    :ivar answered: whether that call is done before.
+    """
+
+    secrets_manager: SecretsManager
+    zego: ZegoCloud
+    rotator: LambdaHost
+    driver: RotationDriver
+    versions: SecretVersions
+    rotating: bool = False
+    calls: int = 0
+    kill_at: int | None = None
+    answered: bool = False
+    lines: list[str] = field(default_factory=list)
+
+    def rotate(self, kill_at: int | None = None, *, answered: bool = False) -> bool:
+        """Rotate to a new value of the console's; whether it was promoted."""
+        new = self.zego.project.reset(keep_old=True)
+        self.versions.stage(new)
+        token = self.versions.start_rotation()
+        self.calls, self.kill_at, self.answered = 0, kill_at, answered
+        self.rotating = True
+        promoted = self.driver.run(token)
+        self.rotating = False
+        return promoted and self.value(CURRENT) == new.value
+
+    def value(self, label: str) -> str | None:
+        state = self.versions.describe()
+        version = self.versions.version(state, label)
+        return None if version is None or version.secret is None else version.secret.value
+
+    def meddle_with(self, part: LoopbackServer) -> None:
+        """Count a part's calls, and kill the rotator around one of them."""
+
+        def intercept(request: HttpRequest) -> HttpResponse | None:
+            if not self.rotating:
+                return None
+            number, self.calls = self.calls, self.calls + 1
+            if number != self.kill_at:
+                return None
+            if self.answered:
+                part.respond(request)
+            for process_id in self.rotator.process_ids():
+                os.kill(process_id, signal.SIGKILL)
+            raise ConnectionAbortedError
+
+        part.intercept = intercept
+
+
+@pytest.fixture(scope="module")
+def parts() -> Iterator[Parts]:
+    with ExitStack() as running:
+        secrets_manager = running.enter_context(SecretsManager())
+        first = secrets_manager.server_secret
+        zego = running.enter_context(ZegoCloud(secrets_manager.app_id, first))
+        rotator = LambdaHost(
+            "rotator.app.handler",
+            environment={
+                "STAGE": "local",
+                "SERVER_SECRET_ARN": secrets_manager.secret_id,
+                "ZEGO_SERVER_API_URL": zego.url,
+                "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url,
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+            },
+            python_path=PYTHON_PATH,
+            function_name="rotator",
+            concurrency=1,
+        )
+        running.enter_context(rotator)
+        driver = RotationDriver(
+            secrets_manager, rotator.invoke, background=False, sleep=lambda _seconds: None
+        )
+        running.enter_context(driver)
+        client = boto3.client(
+            "secretsmanager",
+            endpoint_url=secrets_manager.url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+            config=CLIENT_CONFIG,
+        )
+        versions = SecretVersions(client, secrets_manager.secret_id)
+        made = Parts(secrets_manager, zego, rotator, driver, versions)
+        made.meddle_with(secrets_manager)
+        made.meddle_with(zego)
+        yield made
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+def test_killed_around_every_call_it_converges(parts: Parts, answered: bool) -> None:
+    assert parts.rotate()
+    calls = parts.calls
+    assert calls > 20
+    for number in range(calls):
+        before = parts.value(CURRENT)
+        assert parts.rotate(number, answered=answered), f"killed around call {number}"
+        assert parts.calls > number
+        assert parts.value(PREVIOUS) == before
+        assert parts.value(CANDIDATE) is None

@@ -1,0 +1,67 @@
+"""A secret in Secrets Manager, in this process, and what a command says of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.secrets_manager import SECRET_ID, SecretsManager
+from ops.output import Output
+from ops.targets import Target
+from tests.support.in_process import secrets_manager_client
+from tests.unit.ops.doubles import Zego
+from zego.secret_store.versions import SecretVersions
+
+
+@pytest.fixture
+def aws() -> SecretsManager:
+    return SecretsManager()
+
+
+@pytest.fixture
+def zego(aws: SecretsManager) -> Zego:
+    return Zego(aws.server_secret)
+
+
+@pytest.fixture
+def target(aws: SecretsManager, zego: Zego) -> Target:
+    return Target("--local", SecretVersions(secrets_manager_client(aws), SECRET_ID), zego.probe)
+
+
+@pytest.fixture
+def out() -> Output:
+    """Speaks JSON; see `said`."""
+    return Output(as_json=True)
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """The events that were said since this was last called."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def a_file(tmp_path: Path) -> Callable[[str], str]:
+    """Writes a text to a file; gives its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "value"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def type_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Has some bytes on standard input, which is no terminal."""
+
+    def give(content: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return give

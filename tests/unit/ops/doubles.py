@@ -1,0 +1,37 @@
+"""A ZEGO that says what a test wants, and a person who stores what a test wants."""
+
+from __future__ import annotations
+
+import json
+
+from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from zego.secret_store import CANDIDATE
+from zego.server_api import Verdict
+from zego.server_secret import ServerSecret
+
+
+class Zego:
+    """Accepts some values, and rejects all others; while it is busy it cannot say.
+
+    It stands for a ``ServerApi``.
+    """
+
+    def __init__(self, *accepted: str) -> None:
+        self.accepted = set(accepted)
+        self.busy = False
+
+    def probe(self, secret: ServerSecret) -> Verdict:
+        if self.busy:
+            return Verdict("unknown", "its gateway is busy", 206)
+        if secret.value in self.accepted:
+            return Verdict("accepted", "ZEGO accepts it", 0)
+        return Verdict("rejected", "it is not the ServerSecret of this AppID", 100000005)
+
+
+def stored(aws: SecretsManager, value: str, *, label: str = CANDIDATE, app_id: int = APP_ID) -> str:
+    """Put a value under a label; gives its version's id."""
+    text = json.dumps({"app_id": app_id, "server_secret": value})
+    answer = aws.call(
+        "PutSecretValue", SecretId=SECRET_ID, SecretString=text, VersionStages=[label]
+    )
+    return str(answer["VersionId"])

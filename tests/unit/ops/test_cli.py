@@ -1,0 +1,209 @@
+"""The command line as a whole: what it lets in, and what comes out of it where it fails."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from ops import cli
+from ops.exit_codes import ExitCode
+from ops.options import SECRET_ID_VARIABLE
+from ops.secret import change, report
+from zego.secret_store.versions import SecretStoreError
+from zego.server_secret import ServerSecretError
+
+SECRET = "0123456789abcdef" * 2
+Capture = pytest.CaptureFixture[str]
+COMMANDS = ["stage", "rotate", "restore", "unstick", "status", "watch"]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET_ID_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def a_stack(tmp_path: Path) -> str:
+    """The path of a local stack's file; nothing answers there."""
+    parts = {"secrets_manager": "http://127.0.0.1:9", "region": "us-east-1"}
+    named = parts | {"zego": "http://127.0.0.1:9", "secret_id": "x"}
+    path = tmp_path / "stack.json"
+    path.write_text(json.dumps(named), encoding="utf-8")
+    return str(path)
+
+
+class TestHelp:
+    def test_it_has_the_table_of_exit_codes(self, capsys: Capture) -> None:
+        assert cli.main(["--help"]) == 0
+        printed = capsys.readouterr().out
+        for code in ExitCode:
+            assert re.search(rf"^ +{code.value}  {re.escape(code.meaning)}$", printed, re.MULTILINE)
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_can_say_json_and_which_secret_it_is_about(
+        self, command: str, capsys: Capture
+    ) -> None:
+        assert cli.main(["secret", command, "--help"]) == 0
+        printed = capsys.readouterr().out
+        for option in ("--json", "--secret-id", "--stage", "--profile", "--region", "--local"):
+            assert option in printed
+
+    def test_these_are_the_commands(self) -> None:
+        group = cli.app.commands["secret"]
+        assert isinstance(group, click.Group)
+        assert sorted(group.commands) == sorted(COMMANDS)
+
+    def test_no_option_takes_a_secret(self) -> None:
+        group = cli.app.commands["secret"]
+        assert isinstance(group, click.Group)
+        for command in group.commands.values():
+            assert all(isinstance(parameter, click.Option) for parameter in command.params)
+            names = {name for parameter in command.params for name in parameter.opts}
+            assert not names & {"--secret", "--server-secret", "--value", "--password"}
+
+    def test_the_version_is_the_projects(self, capsys: Capture) -> None:
+        assert cli.main(["--version"]) == 0
+        assert re.fullmatch(r"zego-token, version \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+    def test_it_imports_nothing_slow(self) -> None:
+        code = (
+            "import sys; from ops.cli import main; main(['secret', 'rotate', '--help']);"
+            "print(*{name.partition('.')[0] for name in sys.modules})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        loaded = set(done.stdout.splitlines()[-1].split())
+        assert not loaded & {"boto3", "botocore", "rich"}
+
+    def test_no_command_is_an_error_that_shows_them(self, capsys: Capture) -> None:
+        assert cli.main([]) == ExitCode.USAGE
+        assert "secret" in capsys.readouterr().err
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("secret stage", "Which secret?"),
+            ("secret stage --stage production", "'production' is not one of"),
+            ("secret statsu", "No such command 'statsu'"),
+            ("secret status --colour", "No such option"),
+            ("secret rotate --local --wait soon", "'soon' is not a valid float"),
+            ("secret stage --stage dev --secret-id x", "give one of them"),
+        ],
+    )
+    def test_a_mistake_of_usage_names_the_help(
+        self, line: str, words: str, capsys: Capture
+    ) -> None:
+        assert cli.main(line.split()) == ExitCode.USAGE
+        printed = capsys.readouterr()
+        assert words in printed.err
+        assert "--help." in printed.err
+        assert printed.out == ""
+
+    def test_staged_needs_no_value(self, a_stack: str, capsys: Capture) -> None:
+        line = ["secret", "rotate", "--local", a_stack, "--staged", "--app-id", "5"]
+        assert cli.main(line) == ExitCode.USAGE
+        assert "--staged goes with none of" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        "argument",
+        [
+            SECRET,
+            f"--secret={SECRET}",
+            f"--{SECRET}",
+            SECRET[:31],
+            f"{SECRET}!",
+            f"--app-id={SECRET[:30]}",
+            f"--app-id=x{SECRET}",
+        ],
+    )
+    def test_a_secret_among_the_arguments_is_not_repeated(
+        self, argument: str, capsys: Capture
+    ) -> None:
+        assert cli.main(["secret", "stage", "--local", argument]) == ExitCode.USAGE
+        printed = capsys.readouterr()
+        assert SECRET[:20] not in printed.out + printed.err
+
+    def test_in_json_it_is_an_object_too(self, capsys: Capture) -> None:
+        assert cli.main(["secret", "status", "--json"]) == ExitCode.USAGE
+        printed = capsys.readouterr()
+        assert json.loads(printed.out) == {
+            "event": "error",
+            "message": "Which secret? Give --stage, --secret-id or --local.",
+            "remedy": "See zego-token secret status --help.",
+            "exit_code": 2,
+        }
+        assert printed.err.startswith("error: Which secret?")
+
+
+class TestFailures:
+    def test_a_stack_that_is_gone_is_an_error_of_aws(self, a_stack: str, capsys: Capture) -> None:
+        assert cli.main(["secret", "status", "--local", a_stack]) == ExitCode.AWS
+        printed = capsys.readouterr().err
+        assert printed.startswith("error: AWS was not reached.\n")
+        assert "that the stack still runs" in printed
+
+    @pytest.mark.parametrize(
+        ("error", "exit_code"),
+        [
+            (SecretStoreError("x", "AccessDeniedException", "get_secret_value"), ExitCode.AWS),
+            (RuntimeError(SECRET), ExitCode.BROKEN),
+            (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+            (EOFError(), ExitCode.INTERRUPTED),
+        ],
+    )
+    def test_no_traceback_and_no_value_reaches_a_person(
+        self,
+        error: BaseException,
+        exit_code: ExitCode,
+        a_stack: str,
+        capsys: Capture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def fail(*_given: object) -> None:
+            raise error
+
+        monkeypatch.setattr(change, "stage", fail)
+        assert cli.main(["secret", "stage", "--local", a_stack]) == exit_code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        assert SECRET not in printed.err
+
+    def test_ctrl_c_is_how_watching_ends(
+        self, a_stack: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*_given: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(report, "look", interrupt)
+        assert cli.main(["secret", "watch", "--local", a_stack]) == ExitCode.DONE
+
+    def test_a_character_that_a_terminal_lacks_is_no_failure(self) -> None:
+        code = "import sys; from ops.cli import main; main(['--version']); print('\\u2713')"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": ":".join(sys.path)},
+            check=True,
+        )
+        assert done.stdout.endswith(b"?\n")
+
+
+def test_what_a_command_refuses_is_its_exit_code(
+    a_stack: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object) -> None:
+        raise ServerSecretError("server_secret has quotes around it")
+
+    monkeypatch.setattr(change, "stage", refuse)
+    assert cli.main(["secret", "stage", "--local", a_stack, "--file", "-"]) == ExitCode.REFUSED
+    printed = capsys.readouterr().err
+    assert "ServerSecret: server_secret has quotes around it.\nNothing was staged." in printed

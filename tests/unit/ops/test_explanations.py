@@ -1,0 +1,175 @@
+"""Exceptions in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import botocore.exceptions
+import botocore.session
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProfileNotFound,
+)
+
+from local.loopback import HttpRequest, HttpResponse
+from ops import explanations
+from ops.exit_codes import ExitCode
+from ops.explanations import explain
+from ops.failures import CommandError
+from tests.support.in_process import client_of
+from zego.secret_store.versions import (
+    AlreadyCurrentError,
+    ConflictError,
+    NoAnswerError,
+    RotationInFlightError,
+    SecretStoreError,
+    SecretVersions,
+    VersionNotFoundError,
+)
+from zego.server_secret import PlaceholderError, ServerSecretError
+
+SECRET = "0123456789abcdef" * 2
+#: Of "Common Errors" in AWS' API references, and of CloudFormation and STS.
+COMMON_CODES = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "UnrecognizedClientException",
+}
+
+
+def client_error(code: str, operation: str = "DescribeStacks") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": SECRET}}, operation)
+
+
+def denied(action: str) -> SecretStoreError:
+    return SecretStoreError(f"{action}: no", "AccessDeniedException", action)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "words"),
+    [
+        (CommandError("This.", "Do that.", ExitCode.DRIFT), ExitCode.DRIFT, "This. Do that."),
+        (
+            ServerSecretError("it has quotes"),
+            ExitCode.REFUSED,
+            "It cannot be a ServerSecret: it has quotes. Nothing was",
+        ),
+        (PlaceholderError("a placeholder"), ExitCode.REFUSED, "a placeholder. Nothing was staged"),
+        (AlreadyCurrentError("it is current"), ExitCode.REFUSED, "It is current. There is nothing"),
+        (
+            RotationInFlightError("rotate_secret: not ended", "X", "rotate_secret"),
+            ExitCode.REFUSED,
+            "Not ended. Follow it: zego-token secret watch",
+        ),
+        (ConflictError("x: it moved", "X", "x"), ExitCode.REFUSED, "It moved. Somebody else"),
+        (SecretStoreError("it has no AWSCURRENT"), ExitCode.AWS, "It has no AWSCURRENT."),
+        (denied("describe_secret"), ExitCode.AWS, "secretsmanager:DescribeSecret"),
+        (denied("get_secret_value"), ExitCode.AWS, "kms:Decrypt"),
+        (denied("put_secret_value"), ExitCode.AWS, "kms:GenerateDataKey"),
+        (denied("rotate_secret"), ExitCode.AWS, "lambda:InvokeFunction"),
+        (client_error("AccessDenied"), ExitCode.AWS, "cloudformation:DescribeStacks"),
+        (client_error("ExpiredToken"), ExitCode.AWS, "expired"),
+        (
+            SecretStoreError("x", "EndpointConnectionError", "describe_secret"),
+            ExitCode.AWS,
+            "AWS was not reached",
+        ),
+        (
+            VersionNotFoundError("x", "ResourceNotFoundException", "get_secret_value"),
+            ExitCode.AWS,
+            "no such secret",
+        ),
+        (SecretStoreError("x", "Odd", "tag_resource"), ExitCode.AWS, "TagResource: Odd."),
+        (NoCredentialsError(), ExitCode.AWS, "no AWS credentials"),
+        (ProfileNotFound(profile="x"), ExitCode.AWS, "no such AWS profile"),
+    ],
+)
+def test_every_failure_says_what_to_do(error: Exception, exit_code: ExitCode, words: str) -> None:
+    failure = explain(error)
+    assert failure.exit_code is exit_code
+    assert words in f"{failure.message} {failure.remedy}"
+    assert SECRET not in f"{failure}"
+
+
+@pytest.mark.parametrize("code", explanations._AWS)
+def test_every_code_has_a_remedy(code: str) -> None:
+    failure = explain(SecretStoreError("x", code, "describe_secret"))
+    assert failure.message.endswith(".")
+    assert failure.remedy.endswith(".")
+    assert "{" not in failure.message + failure.remedy
+
+
+def test_the_names_are_those_of_botocore_and_of_secrets_manager() -> None:
+    service = botocore.session.get_session().get_service_model("secretsmanager")
+    known = {*vars(botocore.exceptions), *service.shape_names, *COMMON_CODES}
+    assert explanations._AWS.keys() <= known
+
+
+@pytest.mark.parametrize(
+    "error", [ParamValidationError(report=SECRET), RuntimeError(SECRET), KeyError(SECRET)]
+)
+def test_a_text_that_could_hold_anything_is_not_repeated(error: Exception) -> None:
+    failure = explain(error)
+    assert SECRET not in f"{failure}"
+    assert type(error).__name__ in failure.message
+
+
+def test_what_nobody_expected_says_where_it_was() -> None:
+    def break_down() -> None:
+        raise LookupError(SECRET)
+
+    with pytest.raises(LookupError) as caught:
+        break_down()
+    failure = explain(caught.value)
+    assert failure.exit_code is ExitCode.BROKEN
+    assert re.search(r"LookupError in break_down, line \d+", failure.message)
+
+
+class Denies:
+    """A Secrets Manager that allows nothing."""
+
+    def answer(self, _request: HttpRequest) -> HttpResponse:
+        return HttpResponse(400, (), b'{"__type": "AccessDeniedException"}')
+
+
+@pytest.mark.parametrize(
+    ("ask", "permission"),
+    [
+        (SecretVersions.describe, "DescribeSecret"),
+        (SecretVersions.start_rotation, "RotateSecret"),
+        (lambda versions: versions.read(label="AWSCURRENT"), "GetSecretValue"),
+        (lambda versions: versions.begun_at("x" * 32), "ListSecretVersionIds"),
+        (
+            lambda versions: versions.promote("x" * 32, replacing="y" * 32),
+            "UpdateSecretVersionStage",
+        ),
+    ],
+)
+def test_what_is_not_allowed_names_the_permission(
+    ask: Callable[[SecretVersions], object], permission: str
+) -> None:
+    versions = SecretVersions(client_of("secretsmanager", Denies()), "zego/server-secret")
+    with pytest.raises(SecretStoreError) as caught:
+        ask(versions)
+    assert f"secretsmanager:{permission}." in explain(caught.value).message
+
+
+@pytest.mark.parametrize(
+    ("action", "perhaps"), [("describe_secret", False), ("rotate_secret", True)]
+)
+def test_what_was_not_answered_may_have_been_done(action: str, perhaps: bool) -> None:
+    failure = explain(NoAnswerError("x", "ReadTimeoutError", action))
+    assert ("may have been done" in failure.remedy) is perhaps

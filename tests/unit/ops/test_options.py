@@ -1,0 +1,123 @@
+"""What the options name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.options import SECRET_ID_VARIABLE, STACK_FILE, Wanted, confirmation, several_targets
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET_ID_VARIABLE, raising=False)
+
+
+def named(line: str) -> list[Wanted]:
+    """What a line of options names."""
+
+    @click.command()
+    @several_targets
+    def command(wanted: list[Wanted]) -> ExitCode:
+        found.extend(wanted)
+        return ExitCode.DONE
+
+    found: list[Wanted] = []
+    command.main(shlex.split(line), standalone_mode=False)
+    return found
+
+
+def test_a_stage_names_its_stack() -> None:
+    assert named("--stage prod") == [Wanted(stage="prod")]
+
+
+def test_a_secret_may_be_named_itself() -> None:
+    assert named("--secret-id zego/x --region eu-west-1 --profile ops") == [
+        Wanted("zego/x", region="eu-west-1", profile="ops")
+    ]
+
+
+def test_the_targets_are_all_combinations() -> None:
+    line = "--stage dev --stage prod --secret-id x --region a --region b --profile p --profile q"
+    targets = named(line)
+    assert len(set(targets)) == 12
+    assert Wanted(stage="prod", region="b", profile="p") in targets
+    assert Wanted("x", region="a", profile="q") in targets
+
+
+def test_the_environment_names_a_secret_where_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(SECRET_ID_VARIABLE, "zego/x")
+    assert named("--region a") == [Wanted("zego/x", region="a")]
+    assert named("--stage dev") == [Wanted(stage="dev")]
+    assert named("--local") == [Wanted(local=STACK_FILE)]
+
+
+def test_the_local_stack_is_found_here_or_where_it_is_said(tmp_path: Path) -> None:
+    assert named("--local") == [Wanted(local=STACK_FILE)]
+    assert named(f"--local {tmp_path} --zego-api http://127.0.0.1:1") == [
+        Wanted(local=tmp_path, zego_api="http://127.0.0.1:1")
+    ]
+    assert [target.secret_id for target in named("--local --secret-id a --secret-id b")] == [
+        "a",
+        "b",
+    ]
+
+
+@pytest.mark.parametrize("other", ["--stage dev", "--profile p", "--region r"])
+def test_the_local_stack_is_not_in_aws(other: str) -> None:
+    with pytest.raises(click.UsageError, match="--local goes with none of"):
+        named(f"--local {other}")
+
+
+def test_something_has_to_be_named() -> None:
+    with pytest.raises(click.UsageError, match=re.escape("--stage, --secret-id or --local")):
+        named("--region eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--local /a/b", "--stage prod --profile ops --region eu-west-1", "--secret-id 'a b'"],
+)
+def test_a_target_is_called_by_its_options(line: str) -> None:
+    (wanted,) = named(line)
+    assert str(wanted) == line
+
+
+class TestConfirmation:
+    @staticmethod
+    def answer(*options: str, typed: str = "") -> str:
+        @click.command()
+        @confirmation
+        def command(confirm: Callable[[str], None]) -> ExitCode:
+            try:
+                confirm("Sure?")
+            except CommandError as refused:
+                click.echo(refused.failure.message)
+            else:
+                click.echo("went on")
+            return ExitCode.DONE
+
+        return CliRunner().invoke(command, options, input=typed).stdout
+
+    def test_yes_asks_nothing(self) -> None:
+        assert self.answer("--yes") == "went on\n"
+
+    def test_without_a_terminal_nobody_can_be_asked(self) -> None:
+        assert "not a terminal" in self.answer(typed="y\n")
+
+    @pytest.mark.parametrize(
+        ("typed", "end"), [("y", "went on"), ("n", "Nothing was changed."), ("", "Nothing was")]
+    )
+    def test_a_person_is_asked(self, typed: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _self: True)
+        assert end in self.answer(typed=f"{typed}\n")

@@ -1,0 +1,197 @@
+"""How a secret stands: what is found out, what it makes of it, and what a program is given."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.rotation import RotationDriver
+from local.secrets_manager import APP_ID, SecretsManager
+from ops.exit_codes import ExitCode
+from ops.failures import Failure
+from ops.options import Wanted
+from ops.secret import report
+from ops.secret.report import Look, Report, Unseen, look
+from ops.targets import Target
+from tests.support.in_process import secrets_manager_client
+from tests.unit.ops.doubles import Zego, stored
+from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
+from zego.secret_store.versions import SecretStoreError, SecretVersions
+from zego.server_secret import ServerSecret
+
+NEW = "0123456789abcdef" * 2
+UNREACHED = Unseen("--stage dev", Failure("AWS was not reached.", "Try again.", ExitCode.AWS))
+
+
+def at(target: Target, seconds_later: float = 0.0) -> Look:
+    version = target.versions.version(target.versions.describe(), "AWSCURRENT")
+    created = (version and version.created_at) or 0.0
+    return look(target, clock=lambda: created + seconds_later)
+
+
+class TestOneTarget:
+    def test_each_version_has_its_labels_age_fingerprint_and_verdict(
+        self, aws: SecretsManager, target: Target
+    ) -> None:
+        stored(aws, NEW)
+        found = {tuple(v["labels"]): v for v in at(target, 90).document()["versions"]}
+        current, candidate = found["AWSCURRENT",], found["CANDIDATE",]
+        assert current["fingerprint"] == ServerSecret(APP_ID, aws.server_secret).fingerprint
+        assert (current["age_seconds"], current["app_id"]) == (90, APP_ID)
+        assert current["verdict"]["outcome"] == "accepted"
+        assert candidate["verdict"]["outcome"] == "rejected"
+        assert candidate["verdict"]["code"] == 100000005
+
+    def test_its_document_has_the_keys_that_programs_rely_on(self, target: Target) -> None:
+        document = at(target).document()
+        assert document.keys() == {
+            "target",
+            "secret_arn",
+            "versions",
+            "watched",
+            "last_rotation",
+            "rotation_function",
+            "in_flight",
+            "in_flight_since",
+            "error",
+        }
+        (version,) = document["versions"]
+        assert version.keys() == {
+            "version_id",
+            "labels",
+            "created_at",
+            "age_seconds",
+            "app_id",
+            "fingerprint",
+            "problem",
+            "verdict",
+        }
+        assert version["verdict"].keys() == {"outcome", "reason", "code", "clock_skew_seconds"}
+
+    def test_a_value_that_is_no_secret_has_a_problem_and_no_verdict(
+        self, aws: SecretsManager, target: Target
+    ) -> None:
+        stored(aws, f'"{NEW}"')
+        candidate = at(target).document()["versions"][0]
+        assert candidate["problem"] == "server_secret has quotes around it"
+        assert candidate["verdict"] is candidate["fingerprint"] is None
+
+    def test_a_value_under_two_labels_is_asked_about_once(
+        self, aws: SecretsManager, target: Target, zego: Zego
+    ) -> None:
+        stored(aws, aws.server_secret)
+        asked: list[str] = []
+
+        def probe(secret: ServerSecret) -> object:
+            asked.append(secret.fingerprint)
+            return zego.probe(secret)
+
+        seen = look(Target("x", target.versions, probe))  # type: ignore[arg-type]
+        assert len(asked) == 1
+        assert len(seen.versions) == 2
+
+    def test_what_the_functions_noted_is_told(self, target: Target) -> None:
+        verdict = VerdictNote("rejected", "3fa9c01b22de", 1_700_000_000, 100000005)
+        note = RotationNote("t" * 36, "testSecret", "rejected", 1_700_000_060)
+        target.versions.note(VERDICT_TAG, verdict.to_tag())
+        target.versions.note(ROTATION_TAG, note.to_tag())
+        document = at(target).document()
+        assert document["watched"] == {
+            "outcome": "rejected",
+            "fingerprint": "3fa9c01b22de",
+            "since": "2023-11-14T22:13:20+00:00",
+            "code": 100000005,
+        }
+        assert document["last_rotation"]["outcome"] == "rejected"
+        assert document["last_rotation"]["remedy"].startswith("Copy the ServerSecret")
+
+    def test_a_rotation_in_flight_is_told_with_its_age(
+        self, aws: SecretsManager, target: Target
+    ) -> None:
+        with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False):
+            token = target.versions.start_rotation()
+            document = at(target).document()
+        assert document["in_flight"] == token
+        assert document["in_flight_since"] is not None
+        assert document["rotation_function"].endswith(":rotator")
+
+    @pytest.mark.parametrize(
+        ("accepts", "busy", "exit_code"),
+        [
+            (True, False, ExitCode.DONE),
+            (False, False, ExitCode.REFUSED),
+            (True, True, ExitCode.UNDECIDED),
+        ],
+    )
+    def test_the_exit_code_is_the_verdict_on_the_current_one(
+        self, target: Target, zego: Zego, accepts: bool, busy: bool, exit_code: ExitCode
+    ) -> None:
+        if not accepts:
+            zego.accepted.clear()
+        zego.busy = busy
+        assert Report((at(target),)).exit_code is exit_code
+
+    def test_a_placeholder_is_as_good_as_rejected(
+        self, aws: SecretsManager, target: Target
+    ) -> None:
+        aws.put('{"app_id": 1, "server_secret": "REPLACE-ME"}')
+        assert at(target).exit_code is ExitCode.REFUSED
+
+
+class TestSeveralTargets:
+    @pytest.fixture
+    def other(self) -> Look:
+        """Another secret, with another value that ZEGO accepts."""
+        aws = SecretsManager()
+        zego = Zego(aws.server_secret)
+        versions = SecretVersions(secrets_manager_client(aws), aws.secret_id)
+        return look(Target("--stage prod", versions, zego.probe))
+
+    def test_the_same_value_everywhere_is_no_drift(self, target: Target) -> None:
+        both = Report((at(target), at(target)))
+        assert (both.drift, both.exit_code) == (False, ExitCode.DONE)
+
+    def test_another_value_somewhere_is_a_drift(self, target: Target, other: Look) -> None:
+        both = Report((at(target), other))
+        assert (both.drift, both.exit_code) == (True, ExitCode.DRIFT)
+
+    def test_what_cannot_be_read_may_be_a_drift(self, target: Target) -> None:
+        both = Report((at(target), UNREACHED))
+        assert (both.drift, both.exit_code) == (True, ExitCode.DRIFT)
+        assert both.document()["targets"][1] == {
+            "target": "--stage dev",
+            "error": {"message": "AWS was not reached.", "remedy": "Try again."},
+        }
+
+    def test_a_rejected_one_counts_more_than_a_drift(
+        self, target: Target, other: Look, zego: Zego
+    ) -> None:
+        zego.accepted.clear()
+        assert Report((at(target), other)).exit_code is ExitCode.REFUSED
+
+    def test_if_nothing_could_be_read_that_is_the_failure(self) -> None:
+        neither = Report((UNREACHED, UNREACHED))
+        assert (neither.drift, neither.exit_code) == (True, ExitCode.AWS)
+
+    def test_a_target_that_fails_does_not_keep_the_others_from_being_seen(
+        self, target: Target, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def connect(wanted: Wanted) -> Target:
+            if wanted.stage == "dev":
+                raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
+            return target
+
+        monkeypatch.setattr(report, "connect", connect)
+        seen = report.look_at_all([Wanted(stage="dev"), Wanted(stage="prod")]).targets
+        assert isinstance(seen[0], Unseen)
+        assert "DescribeSecret" in seen[0].failure.message
+        assert isinstance(seen[1], Look)
+
+    def test_the_only_target_fails_as_any_command_does(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def connect(_wanted: Wanted) -> Target:
+            raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
+
+        monkeypatch.setattr(report, "connect", connect)
+        with pytest.raises(SecretStoreError):
+            report.look_at_all([Wanted(stage="dev")])

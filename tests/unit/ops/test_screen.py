@@ -1,0 +1,194 @@
+"""What a person sees."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local.secrets_manager import SecretsManager
+from ops.exit_codes import ExitCode
+from ops.failures import Failure
+from ops.output import Output, line
+from ops.secret import screen
+from ops.secret.follow import Event
+from ops.secret.report import Look, Report, Unseen, look
+from ops.targets import Target
+from tests.unit.ops.doubles import Zego, stored
+from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
+from zego.secret_store.versions import SecretState
+from zego.server_secret import ServerSecret
+
+NEW = "0123456789abcdef" * 2
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (59.4, "59 s"), (60, "1 min"), (7199, "1 h"), (86400, "1 d"), (1e7, "115 d")],
+)
+def test_a_duration_is_in_its_largest_unit(seconds: float, words: str) -> None:
+    assert screen.duration(seconds) == words
+
+
+class TestText:
+    @pytest.mark.parametrize("text", ["[red]x[/]", ":smile:", "[/]", "x" * 300, "a [b] c"])
+    def test_nothing_in_it_is_markup_and_nothing_is_broken(
+        self, capsys: Capture, text: str
+    ) -> None:
+        out = Output(as_json=False)
+        out.tell("x", text)
+        out.show(text)
+        assert capsys.readouterr().out == f"{text}\n" * 2
+
+    def test_what_would_steer_a_terminal_is_shown(self) -> None:
+        assert line("a\x1b[2Jb\rc\u202ed\n").plain == "a?[2Jb?c?d\n"
+
+
+class TestStatus:
+    @pytest.fixture
+    def seen(self, aws: SecretsManager, target: Target) -> Look:
+        stored(aws, NEW)
+        return look(target)
+
+    @staticmethod
+    def printed(capsys: Capture, *targets: Look | Unseen) -> str:
+        screen.show_status(Output(as_json=False), Report(targets))
+        return capsys.readouterr().out
+
+    def test_each_version_has_its_line(self, capsys: Capture, seen: Look) -> None:
+        printed = self.printed(capsys, seen).splitlines()
+        (current,) = (text for text in printed if text.startswith("AWSCURRENT"))
+        (candidate,) = (text for text in printed if text.startswith("CANDIDATE"))
+        assert seen.fingerprint
+        assert seen.fingerprint in current
+        assert "accepted" in current
+        assert candidate.rstrip().endswith("rejected  it is not the ServerSecret of this AppID")
+
+    def test_no_value_is_shown(self, aws: SecretsManager, capsys: Capture, seen: Look) -> None:
+        printed = self.printed(capsys, seen)
+        assert NEW not in printed
+        assert aws.server_secret not in printed
+
+    def test_what_was_noted_is_said_in_words(
+        self, capsys: Capture, target: Target, aws: SecretsManager
+    ) -> None:
+        token = stored(aws, NEW, label="AWSPENDING")
+        verdict = VerdictNote("rejected", "3fa9c01b22de", 1_700_000_000, 100000005)
+        note = RotationNote(token, "testSecret", "unproven", 1_700_000_000)
+        target.versions.note(VERDICT_TAG, verdict.to_tag())
+        target.versions.note(ROTATION_TAG, note.to_tag())
+        printed = self.printed(capsys, look(target, clock=lambda: 1_700_000_120))
+        assert "AWSCURRENT 3fa9c01b22de is rejected (code 100000005), for 2 min." in printed
+        assert "The last rotation, 2 min ago, testSecret: ZEGO could not say" in printed
+        assert f"A rotation has been in flight for 0 s (version {token})." in printed
+        assert "No function rotates this secret." in printed
+
+    def test_a_drift_names_what_each_target_has(self, capsys: Capture, seen: Look) -> None:
+        unseen = Unseen("--stage dev", Failure("AWS was not reached.", "", ExitCode.AWS))
+        printed = self.printed(capsys, seen, unseen)
+        assert "AWS was not reached." in printed
+        assert "Drift" in printed
+        assert f"  {seen.fingerprint}  --local" in printed
+        assert "  -             --stage dev" in printed
+
+    def test_no_drift_is_said_too(self, capsys: Capture, seen: Look) -> None:
+        printed = self.printed(capsys, seen, seen)
+        assert printed.endswith(f"All 2 targets have {seen.fingerprint}.\n")
+
+    def test_what_aws_holds_is_no_markup_and_does_not_steer(
+        self, capsys: Capture, seen: Look
+    ) -> None:
+        labels = {**seen.state.labels, "[red]\x1b[2J": seen.state.labels["AWSCURRENT"]}
+        state = SecretState("arn:[bold]", labels, {}, None)
+        current = seen.current
+        assert current
+        version = replace(current.version, labels=("AWSCURRENT", "[red]\x1b[2J"))
+        strange = replace(seen, state=state, versions=(replace(current, version=version),))
+        printed = self.printed(capsys, strange)
+        assert "AWSCURRENT, [red]?[2J" in printed
+        assert "arn:[bold]" in printed
+
+
+class TestFollowing:
+    EVENTS = (
+        Event("step-began", 1, 0.0, "createSecret"),
+        Event("step-done", 1, 0.6, "createSecret", "done"),
+        Event("step-began", 1, 0.0, "setSecret"),
+        Event("step-failed", 1, 1.0, "setSecret", "store-failed"),
+        Event("step-began", 2, 0.0, "createSecret"),
+        Event("step-done", 2, 0.0, "createSecret", "done"),
+        Event("refused", 2, 3.0, "createSecret", "not-pending"),
+    )
+
+    def test_without_a_terminal_each_step_that_ends_is_a_line(self, capsys: Capture) -> None:
+        end = screen.follow(Output(as_json=False), iter(self.EVENTS))
+        assert end is self.EVENTS[-1]
+        assert capsys.readouterr().out.splitlines() == [
+            "createSecret: done, 0.6 s",
+            "setSecret: Secrets Manager did not answer, or refused a call of the rotator's.",
+            "attempt 2, createSecret: done",
+        ]
+
+    def test_on_a_terminal_the_four_steps_are_drawn_with_their_marks(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stdout", terminal)
+        screen.follow(Output(as_json=False), iter(self.EVENTS[:4] + self.EVENTS[-1:]))
+        last = terminal.getvalue().rpartition("createSecret")[2]
+        assert "✗" in last
+        assert "Secrets Manager did not answer" in last
+        assert "Secrets Manager tries again" in last
+
+    @pytest.mark.parametrize(
+        ("outcome", "is_tried_again"), [("unproven", True), ("rejected", False)]
+    )
+    def test_only_what_failed_is_tried_again(self, outcome: str, is_tried_again: bool) -> None:
+        steps = screen._Steps()
+        steps.take(Event("step-failed", 1, 1.0, "testSecret", outcome))
+        assert ("tries again" in drawn(steps)) is is_tried_again
+
+    def test_another_attempt_begins_with_empty_marks(self) -> None:
+        steps = screen._Steps()
+        for event in self.EVENTS[:-1]:
+            steps.take(event)
+        marks = [text.split()[0] for text in drawn(steps).splitlines()]
+        assert marks == ["✓", "·", "·", "·"]
+
+
+def drawn(steps: screen._Steps) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as captured:
+        console.print(steps)
+    return captured.get()
+
+
+class Terminal(io.StringIO):
+    """Somebody sits before it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("accepted", "busy", "words"),
+    [
+        (True, False, "ZEGO accepts it"),
+        (False, False, "ZEGO rejects it: it is not the ServerSecret of this AppID"),
+        (True, True, "ZEGO cannot say: its gateway is busy"),
+    ],
+)
+def test_a_verdict_is_a_clause(accepted: bool, busy: bool, words: str) -> None:
+    zego = Zego(*([NEW] if accepted else []))
+    zego.busy = busy
+    assert screen.in_words(zego.probe(ServerSecret(1, NEW))) == words
+
+
+def test_json_is_one_object_a_line(capsys: Capture) -> None:
+    fields: dict[str, Any] = {"a": 1, "b": None}
+    Output(as_json=True).tell("x", "for people", style="red", **fields)
+    assert capsys.readouterr().out == '{"event": "x", "a": 1, "b": null}\n'

@@ -1,0 +1,168 @@
+"""From what is named to the secret: which is asked for, where, and what is not there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import NoRegionError, ProfileNotFound
+from botocore.stub import Stubber
+
+from local.secrets_manager import SecretsManager
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.options import Wanted
+from ops.targets import Target, connect
+
+ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
+
+
+@pytest.fixture(autouse=True)
+def _an_aws_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Credentials and nothing else."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+
+
+def where(target: Target) -> tuple[str, str]:
+    """The region and the id that a target's secret is asked for by."""
+    return target.versions._client.meta.region_name, target.versions._secret_id
+
+
+@pytest.fixture
+def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Stubber:
+    """Answers what it is told to, in place of AWS."""
+    client = boto3.client("cloudformation", region_name="eu-west-1")
+    made = boto3.Session.client
+
+    def stubbed(session: boto3.Session, service: str, **options: Any) -> Any:
+        return client if service == "cloudformation" else made(session, service, **options)  # type: ignore[call-overload]  # any service
+
+    monkeypatch.setattr(boto3.Session, "client", stubbed)
+    stubber = Stubber(client)
+    stubber.activate()
+    return stubber
+
+
+def a_stack(**outputs: str) -> dict[str, Any]:
+    return {
+        "Stacks": [
+            {
+                "StackName": "zego-token-service-prod",
+                "CreationTime": "2026-01-01T00:00:00Z",
+                "StackStatus": "CREATE_COMPLETE",
+                "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
+            }
+        ]
+    }
+
+
+class TestInAws:
+    def test_an_arn_says_its_region(self) -> None:
+        assert where(connect(Wanted(ARN))) == ("eu-west-1", ARN)
+
+    def test_a_region_names_the_replica_there(self) -> None:
+        replica = ARN.replace("eu-west-1", "us-east-1")
+        assert where(connect(Wanted(ARN, region="us-east-1"))) == ("us-east-1", replica)
+
+    def test_a_name_is_asked_for_in_the_region_that_is_said(self) -> None:
+        assert where(connect(Wanted("zego/x", region="us-east-1"))) == ("us-east-1", "zego/x")
+
+    def test_the_stack_of_a_stage_names_the_secret(self, cloudformation: Stubber) -> None:
+        cloudformation.add_response(
+            "describe_stacks",
+            a_stack(Api="https://x", SecretArn=ARN),
+            {"StackName": "zego-token-service-prod"},
+        )
+        target = connect(Wanted(stage="prod", region="us-east-1"))
+        assert where(target) == ("eu-west-1", ARN)
+        assert target.command("secret watch") == (
+            "zego-token secret watch --stage prod --region us-east-1"
+        )
+
+    def test_a_stage_without_a_stack_is_said(self, cloudformation: Stubber) -> None:
+        cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
+        with pytest.raises(CommandError, match="no stack zego-token-service-dev") as caught:
+            connect(Wanted(stage="dev", region="eu-west-1"))
+        assert caught.value.failure.exit_code is ExitCode.AWS
+
+    def test_a_stack_without_the_output_is_said(self, cloudformation: Stubber) -> None:
+        cloudformation.add_response("describe_stacks", a_stack(Api="https://x"))
+        with pytest.raises(CommandError, match="no output SecretArn"):
+            connect(Wanted(stage="prod", region="eu-west-1"))
+
+    def test_another_arn_is_refused(self) -> None:
+        with pytest.raises(CommandError, match="no ARN of a secret"):
+            connect(Wanted("arn:aws:s3:::bucket"))
+
+    def test_a_region_has_to_be_known(self) -> None:
+        with pytest.raises(NoRegionError):
+            connect(Wanted("zego/x"))
+
+    def test_a_profile_has_to_exist(self) -> None:
+        with pytest.raises(ProfileNotFound):
+            connect(Wanted(ARN, profile="nobody"))
+
+
+class TestLocally:
+    @staticmethod
+    def stack(directory: Path, **more: object) -> Path:
+        path = directory / "stack.json"
+        parts = {
+            "secrets_manager": "http://127.0.0.1:1",
+            "region": "us-east-1",
+            "zego": "http://127.0.0.1:2",
+            "secret_id": "zego/server-secret",
+        }
+        path.write_text(json.dumps(parts | more), encoding="utf-8")
+        return path
+
+    @pytest.mark.parametrize("named", [".", "stack.json"])
+    def test_the_stack_says_where_its_secret_is(self, tmp_path: Path, named: str) -> None:
+        self.stack(tmp_path)
+        target = connect(Wanted(local=tmp_path / named))
+        assert where(target) == ("us-east-1", "zego/server-secret")
+        assert target.versions._client.meta.endpoint_url == "http://127.0.0.1:1"
+
+    def test_another_secret_of_it_may_be_named(self, tmp_path: Path) -> None:
+        assert where(connect(Wanted("other", local=self.stack(tmp_path))))[1] == "other"
+
+    def test_it_needs_no_credentials(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        with SecretsManager() as aws:
+            path = self.stack(tmp_path, secrets_manager=aws.url)
+            assert "AWSCURRENT" in connect(Wanted(local=path)).versions.describe().labels
+
+    @pytest.mark.parametrize("zego_api", [None, "http://127.0.0.1:3"])
+    def test_verdicts_are_the_stand_ins_or_of_whom_is_named(
+        self, tmp_path: Path, zego_api: str | None
+    ) -> None:
+        probe = connect(Wanted(local=self.stack(tmp_path), zego_api=zego_api)).probe
+        endpoint = probe.__self__._endpoint  # type: ignore[attr-defined]  # a bound method
+        assert endpoint == f"{zego_api or 'http://127.0.0.1:2'}/"
+
+    def test_no_stack_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="No local stack runs here") as caught:
+            connect(Wanted(local=tmp_path))
+        assert "make run" in caught.value.failure.remedy
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"region": 1}'])
+    def test_another_file_is_said(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "stack.json").write_text(text, encoding="utf-8")
+        with pytest.raises(CommandError, match="does not describe a local stack"):
+            connect(Wanted(local=tmp_path))
+
+
+@pytest.mark.parametrize("url", ["http://zego.example", "ftp://x", "x", "https://u@x/"])
+def test_zego_is_asked_by_https_alone(url: str) -> None:
+    with pytest.raises(CommandError, match="--zego-api") as caught:
+        connect(Wanted(ARN, zego_api=url))
+    assert caught.value.failure.exit_code is ExitCode.USAGE

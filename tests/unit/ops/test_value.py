@@ -1,0 +1,152 @@
+"""The value that a person gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.secret import value
+from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
+
+SECRET = "0123456789abcdef" * 2
+CURRENT = ServerSecret(7, "fedcba9876543210" * 2)
+
+
+class TestReading:
+    @pytest.mark.parametrize("newline", ["", "\n", "\r\n"])
+    def test_a_file_may_end_in_one_newline(
+        self, a_file: Callable[[str], str], newline: str
+    ) -> None:
+        assert value.read(a_file(SECRET + newline)) == SECRET
+
+    def test_of_two_newlines_one_stays(self, a_file: Callable[[str], str]) -> None:
+        assert value.read(a_file(f"{SECRET}\n\n")) == f"{SECRET}\n"
+
+    def test_a_dash_is_standard_input(self, type_in: Callable[[bytes], None]) -> None:
+        type_in(f"{SECRET}\n".encode())
+        assert value.read("-") == SECRET
+
+    def test_the_terminal_is_asked_unseen(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr(
+            "getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else ""
+        )
+        assert value.read(None) == SECRET
+
+    def test_a_terminal_is_not_read_as_standard_input_as_it_would_show_the_value(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        with pytest.raises(CommandError, match="would show the value"):
+            value.read("-")
+
+    def test_without_a_terminal_it_says_how_to_give_it(
+        self, type_in: Callable[[bytes], None]
+    ) -> None:
+        type_in(SECRET.encode())
+        with pytest.raises(CommandError, match="not a terminal") as caught:
+            value.read(None)
+        assert "--file -" in caught.value.failure.remedy
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+    def test_a_file_that_is_not_there_is_an_error_of_usage(self) -> None:
+        with pytest.raises(CommandError, match="No such file") as caught:
+            value.read("/nowhere/at/all")
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+    def test_a_file_that_is_too_long_is_another_file(self, a_file: Callable[[str], str]) -> None:
+        with pytest.raises(CommandError, match="another file"):
+            value.read(a_file("x" * (value.MAX_BYTES + 1)))
+
+    def test_what_is_no_text_is_refused(self, type_in: Callable[[bytes], None]) -> None:
+        type_in(b"\xff" * 32)
+        with pytest.raises(ServerSecretError, match="UTF-8"):
+            value.read("-")
+
+
+class TestParsing:
+    def test_the_bare_value_is_for_the_current_app_id(self) -> None:
+        assert value.parse(SECRET, app_id=None, current=CURRENT) == ServerSecret(7, SECRET)
+
+    def test_the_bare_value_is_for_the_app_id_that_is_given(self) -> None:
+        assert value.parse(SECRET, app_id=8, current=CURRENT) == ServerSecret(8, SECRET)
+
+    def test_the_json_of_secrets_manager_says_its_app_id(self) -> None:
+        text = f' {{"app_id": 9, "server_secret": "{SECRET}"}}'
+        assert value.parse(text, app_id=None, current=CURRENT) == ServerSecret(9, SECRET)
+        assert value.parse(text, app_id=9, current=None) == ServerSecret(9, SECRET)
+
+    def test_two_app_ids_are_an_error(self) -> None:
+        text = f'{{"app_id": 9, "server_secret": "{SECRET}"}}'
+        with pytest.raises(CommandError, match=r"AppID 9, and --app-id says 8"):
+            value.parse(text, app_id=8, current=None)
+
+    def test_without_an_app_id_it_asks_for_one(self) -> None:
+        with pytest.raises(CommandError, match="For which AppID") as caught:
+            value.parse(SECRET, app_id=None, current=None)
+        assert "--app-id" in caught.value.failure.remedy
+
+    @pytest.mark.parametrize("current", [CURRENT, None])
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            (SECRET * 2, "AppSign"),
+            (f'"{SECRET}"', "quotes"),
+            (f"{SECRET}\n", "newline"),
+            (f" {SECRET}", "white space"),
+            (SECRET[:31], "31 characters"),
+            ("", "0 characters"),
+            ('{"app_id": "9", "server_secret": "' + SECRET + '"}', "whole number"),
+            ('{"app_id": 9}', "lacks server_secret"),
+        ],
+    )
+    def test_what_is_wrong_with_the_value_is_said(
+        self, text: str, why: str, current: ServerSecret | None
+    ) -> None:
+        with pytest.raises(ServerSecretError, match=why) as caught:
+            value.parse(text, app_id=None, current=current)
+        assert SECRET not in str(caught.value)
+
+    def test_a_placeholder_is_one(self) -> None:
+        with pytest.raises(PlaceholderError):
+            value.parse("REPLACE-ME", app_id=None, current=None)
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        "argument",
+        [
+            SECRET,
+            SECRET.upper(),
+            SECRET * 2,
+            f'"{SECRET}"',
+            f" {SECRET}\n",
+            f"--{SECRET}",
+            f"--secret={SECRET}",
+            f"--file='{SECRET}'",
+            '{"app_id": 9, "server_secret": "x"}',
+            "Zz9" * 10 + "Aa",
+        ],
+    )
+    def test_a_secret_is_refused_and_not_repeated(self, argument: str) -> None:
+        with pytest.raises(CommandError) as caught:
+            value.refuse_in_arguments(["secret", "stage", argument])
+        assert SECRET not in str(caught.value).lower()
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+    @pytest.mark.parametrize(
+        "argument",
+        [
+            "--require-accepted",
+            "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf",
+            "11111111-1111-4111-8111-111111111111",
+            f"/tmp/{SECRET}/stack.json",
+            "https://rtc-api.zego.im/",
+            "zego/server_secret",
+        ],
+    )
+    def test_what_names_things_is_taken(self, argument: str) -> None:
+        value.refuse_in_arguments([argument, f"--option={argument}"])

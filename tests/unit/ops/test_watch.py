@@ -1,0 +1,123 @@
+"""Watching: a line for each change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.secrets_manager import SecretsManager
+from ops.output import Output
+from ops.secret.report import Look, look
+from ops.secret.watch import watch
+from ops.targets import Target
+from tests.support.clock import Clock
+from tests.unit.ops.doubles import Zego, stored
+from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
+from zego.secret_store.versions import SecretStoreError
+
+NEW = "0123456789abcdef" * 2
+Said = Callable[[], list[dict[str, Any]]]
+
+
+def watched(target: Target, out: Output, *between: Callable[[], object]) -> Clock:
+    """Look once more than there are things that happen between two looks."""
+    happen, clock = iter(between), Clock()
+
+    def sleep(seconds: float) -> None:
+        clock.turn(seconds)
+        next(happen)()
+
+    watch(
+        out,
+        lambda: look(target),
+        every_seconds=30,
+        count=len(between) + 1,
+        clock=clock,
+        sleep=sleep,
+    )
+    return clock
+
+
+def nothing() -> None:
+    """Happens."""
+
+
+def test_at_first_it_says_how_things_stand(target: Target, out: Output, said: Said) -> None:
+    watched(target, out)
+    (change,) = said()
+    assert (change["event"], change["what"], change["was"]) == ("change", "AWSCURRENT", None)
+    assert change["now"].endswith("ZEGO accepts it")
+
+
+def test_as_long_as_nothing_changes_it_says_nothing(
+    target: Target, out: Output, said: Said
+) -> None:
+    clock = watched(target, out, nothing, nothing)
+    assert len(said()) == 1
+    assert clock() == Clock()() + 60
+
+
+def test_a_label_that_moves_is_a_change(
+    aws: SecretsManager, target: Target, out: Output, said: Said
+) -> None:
+    watched(target, out, lambda: stored(aws, NEW), lambda: stored(aws, NEW, label="AWSPENDING"))
+    assert [change["what"] for change in said()[1:]] == ["CANDIDATE", "AWSPENDING"]
+
+
+def test_a_label_that_goes_is_a_change(
+    aws: SecretsManager, target: Target, out: Output, said: Said
+) -> None:
+    version_id = stored(aws, NEW)
+    watched(target, out, lambda: target.versions.drop_label("CANDIDATE", version_id=version_id))
+    change = said()[-1]
+    assert (change["what"], change["now"]) == ("CANDIDATE", None)
+
+
+def test_a_verdict_that_changes_is_a_change(
+    target: Target, out: Output, said: Said, zego: Zego
+) -> None:
+    watched(target, out, zego.accepted.clear)
+    change = said()[-1]
+    assert change["what"] == "AWSCURRENT"
+    assert "ZEGO accepts it" in change["was"]
+    assert "ZEGO rejects it" in change["now"]
+
+
+def test_what_the_functions_note_is_a_change(target: Target, out: Output, said: Said) -> None:
+    verdict = VerdictNote("rejected", "3fa9c01b22de", 1_700_000_000)
+    rotation = RotationNote("t" * 36, "testSecret", "unproven", 1_700_000_060)
+    watched(
+        target,
+        out,
+        lambda: target.versions.note(VERDICT_TAG, verdict.to_tag()),
+        lambda: target.versions.note(ROTATION_TAG, rotation.to_tag()),
+    )
+    watcher, rotator = said()[1:]
+    assert (watcher["what"], watcher["now"]) == ("watcher", "rejected 3fa9c01b22de")
+    assert "testSecret: ZEGO could not say" in rotator["now"]
+
+
+def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
+    target: Target, out: Output, said: Said
+) -> None:
+    def next_look() -> Look:
+        answer = looks.pop(0)
+        if answer is None:
+            raise SecretStoreError("x", "EndpointConnectionError", "describe_secret")
+        return answer
+
+    seen = look(target)
+    looks = [seen, None, None, seen]
+    watch(out, next_look, every_seconds=1, count=4, sleep=lambda _seconds: None)
+    problems = [change for change in said() if change["what"] == "problem"]
+    assert [change["now"] for change in problems] == ["AWS was not reached.", None]
+
+
+def test_a_first_look_that_fails_is_an_error(out: Output) -> None:
+    def fails() -> Look:
+        raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
+
+    with pytest.raises(SecretStoreError):
+        watch(out, fails, every_seconds=1, count=2, sleep=lambda _seconds: None)
