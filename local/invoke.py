@@ -1,7 +1,9 @@
 """`python -m local.invoke events/<name>.json`: runs one event and prints the answer.
 
-It uses the stack that runs on this machine, or starts one for the occasion. A header
-`authorization: Bearer {alice}` is filled with a fresh bearer token for alice. Tokens are printed
+It uses the stack that runs on this machine, or starts one for the occasion. The event's form says
+which function it is for: a step of a rotation, an event of EventBridge's, or else an API request.
+A header `authorization: Bearer {alice}` is filled with a fresh bearer token for alice,
+`{secret_arn}` and `{current_version}` with those of the stack's secret. Tokens are printed
 shortened, with their claims below. The exit code is 0 unless the function failed.
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from local import client, token_view
-from local.secrets_manager import read_secret
+from local.secrets_manager import read_current
 from local.stack import DIRECTORY, LocalStack
 from local.stack_file import StackDescription, read_running
 from zego.token04 import Token04Error
@@ -31,7 +33,7 @@ _PLACEHOLDER = re.compile(r"Bearer \{([^{}]+)\}")
 def main(arguments: list[str] | None = None) -> int:
     """Runs the event that the command line names: 1 where the function failed, 2 for no event."""
     parser = argparse.ArgumentParser(
-        prog="python -m local.invoke", description="Runs one event on the function."
+        prog="python -m local.invoke", description="Runs one event on its function."
     )
     parser.add_argument("event", type=Path, help="a file with an event, as in events/")
     parser.add_argument(
@@ -79,18 +81,33 @@ def fill_in(event: dict[str, Any], log_in: Callable[[str], str]) -> dict[str, An
     return event
 
 
+def function_of(event: dict[str, Any]) -> str:
+    """The name of the function that an event is for."""
+    if "Step" in event:
+        return "rotator"
+    return "watcher" if "detail-type" in event else "issuer"
+
+
 def _run(event: dict[str, Any], stack: StackDescription) -> int:
-    event = fill_in(event, lambda name: client.log_in(stack.identity_provider, name))
+    name = function_of(event)
+    current = read_current(stack.secrets_manager, stack.secret_id, stack.region)
+    event = fill_in(event, lambda user: client.log_in(stack.identity_provider, user))
+    text = json.dumps(event)
+    text = text.replace("{secret_arn}", current["ARN"])
+    text = text.replace("{current_version}", current["VersionId"])
     answer = client.post(
-        f"{stack.lambda_}/2015-03-31/functions/issuer/invocations",
-        json.dumps(event).encode(),
+        f"{stack.lambda_}/2015-03-31/functions/{name}/invocations",
+        text.encode(),
         {"content-type": "application/json"},
     )
     if answer.status != 200 or "x-amz-function-error" in answer.headers:
-        print(f"error: the function failed: {answer.body.decode()}", file=sys.stderr)
+        print(f"error: the {name} failed: {answer.body.decode()}", file=sys.stderr)
         return 1
-    _, server_secret = read_secret(stack.secrets_manager, stack.secret_id, stack.region)
-    print(described(answer.json(), server_secret))
+    if name == "issuer":
+        value = json.loads(current["SecretString"])
+        print(described(answer.json(), value["server_secret"]))
+    else:
+        print(json.dumps(answer.json(), indent=2))
     return 0
 
 

@@ -133,13 +133,21 @@ def read_secret(url: str, secret_id: str, region: str) -> tuple[int, str]:
 
     Raises `SecretsManagerError` where it gives none.
     """
+    value: dict[str, Any] = json.loads(read_current(url, secret_id, region)["SecretString"])
+    return value["app_id"], value["server_secret"]
+
+
+def read_current(url: str, secret_id: str, region: str) -> dict[str, Any]:
+    """What the Secrets Manager at `url` answers to GetSecretValue of the current version.
+
+    Raises `SecretsManagerError` where it refuses.
+    """
     body = json.dumps({"SecretId": secret_id, "VersionStage": "AWSCURRENT"}).encode()
     answer = client.post(url, body, _headers("GetSecretValue", region))
     said: dict[str, Any] = answer.json()
     if answer.status != 200:
         raise SecretsManagerError(said["__type"], said["message"])
-    value: dict[str, Any] = json.loads(said["SecretString"])
-    return value["app_id"], value["server_secret"]
+    return said
 
 
 def _refusal(code: str, message: str) -> HttpResponse:

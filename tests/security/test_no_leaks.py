@@ -1,0 +1,65 @@
+"""The ServerSecret's value is in no log, metric, event, tag, error or printed line of the suite.
+
+The last test to run; alone it has little to look at. See :mod:`tests.support.leaks`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.leaks import LeakWatch, watching
+from zego.server_secret import ServerSecret
+
+MADE_UP = "fedcba9876543210fedcba9876543210"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        MADE_UP,
+        f"a{MADE_UP}0",
+        f'{{"level": "INFO", "message": "the secret is {MADE_UP}"}}',
+        f"\x1b[31m{MADE_UP}\x1b[0m".encode(),
+    ],
+    ids=["alone", "in a longer run", "in a log line", "in bytes with colour"],
+)
+def test_a_leak_is_seen(output: object) -> None:
+    watch = LeakWatch()
+    watch.learn(MADE_UP)
+    watch.see("here", f"nothing, {MADE_UP[:31]}, {MADE_UP[::-1]}")
+    assert watch.leaks() == []
+    watch.see("there", output)
+    (leak,) = watch.leaks()
+    assert leak.startswith("there: ...")
+    assert MADE_UP not in leak
+
+
+def test_every_secret_that_is_made_is_learnt() -> None:
+    watch = LeakWatch()
+    with watching(watch):
+        secret = ServerSecret(1, "0f1e2d3c4b5a69788796a5b4c3d2e1f0")
+    assert watch.secrets == {secret.value}
+
+
+def test_what_commands_print_is_seen() -> None:
+    watch = LeakWatch()
+    watch.learn(MADE_UP)
+    with watching(watch):
+        command = [sys.executable, "-c", f"print('{MADE_UP}')"]
+        subprocess.run(command, check=True, capture_output=True)
+    assert len(watch.leaks()) == 1
+
+
+@pytest.mark.last
+def test_no_secret_is_in_any_output(leak_watch: LeakWatch, pytestconfig: pytest.Config) -> None:
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print(
+            f"\n{leak_watch.characters:,} characters of output hold"
+            f" none of {len(leak_watch.secrets)} secrets"
+        )
+    assert leak_watch.leaks() == []

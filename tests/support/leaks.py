@@ -1,0 +1,135 @@
+"""Watches every output of the whole suite for a ServerSecret's value.
+
+Secrets are learnt as they come to be: every :class:`ServerSecret` made in this process, and every
+value that is stored in a local Secrets Manager. Outputs are what pytest captures (standard output,
+standard error, log records), the lines that Lambda workers write, the answers and errors of
+invocations, the events on the bus, the tags on secrets, and what commands print that tests start.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, Final
+from unittest.mock import patch
+
+from local.event_bus import Event, EventBus
+from local.lambda_host import InvocationResult, LambdaHost
+from zego.server_secret import LENGTH, ServerSecret
+
+_HEX: Final = re.compile(rf"[0-9a-f]{{{LENGTH},}}")
+
+
+class LeakWatch:
+    """What was put out, and what must not be in it.
+
+    :ivar characters: how many were looked at.
+    :ivar found: the leaks: where, with the secret's place in it blotted out.
+    """
+
+    def __init__(self) -> None:
+        self.secrets: set[str] = set()
+        self.characters = 0
+        self._outputs: list[tuple[str, str]] = []
+
+    def learn(self, value: object) -> None:
+        """A value that must be in no output."""
+        if isinstance(value, str) and len(value) == LENGTH:
+            self.secrets.add(value)
+
+    def see(self, where: str, output: object) -> None:
+        """An output; text or bytes, or nothing."""
+        text = output.decode(errors="replace") if isinstance(output, bytes) else output
+        if isinstance(text, str) and text:
+            self.characters += len(text)
+            self._outputs.append((where, text))
+
+    def leaks(self) -> list[str]:
+        """Where a secret was put out, with a little around it."""
+        return [
+            f"{where}: ...{text[max(0, place - 60) : place]}<secret>..."
+            for where, text in self._outputs
+            for place in self._places(text)
+        ]
+
+    def _places(self, text: str) -> Iterator[int]:
+        """Where in a text a secret begins. Those that are no hex digits are few."""
+        for run in _HEX.finditer(text):
+            for start in range(run.start(), run.end() - LENGTH + 1):
+                if text[start : start + LENGTH] in self.secrets:
+                    yield start
+        for secret in self.secrets:
+            if not _HEX.fullmatch(secret) and secret in text:
+                yield text.index(secret)
+
+
+@contextmanager
+def watching(watch: LeakWatch) -> Iterator[None]:
+    """Learn every secret and see every output, beside what pytest captures."""
+    from local.secret_actions import Storage  # noqa: PLC0415  moto, which is slow
+
+    noted: dict[tuple[type, str], Callable[..., None]] = {
+        (ServerSecret, "__post_init__"): _secret_made,
+        (Storage, "perform"): _action_done,
+        (LambdaHost, "_note"): _line_written,
+        (LambdaHost, "invoke"): _invoked,
+        (EventBus, "publish"): _published,
+        (subprocess.Popen, "communicate"): _ended,
+    }
+    with ExitStack() as patches:
+        for (owner, name), note in noted.items():
+            method = _noting(getattr(owner, name), watch, note)
+            patches.enter_context(patch.object(owner, name, method))
+        yield
+
+
+def _noting(
+    method: Callable[..., Any], watch: LeakWatch, note: Callable[..., None]
+) -> Callable[..., Any]:
+    """The method, with what it was given and gives noted."""
+
+    def noting(self: Any, *arguments: Any, **named: Any) -> Any:
+        result = method(self, *arguments, **named)
+        note(watch, self, result, *arguments)
+        return result
+
+    return noting
+
+
+def _secret_made(watch: LeakWatch, secret: ServerSecret, _result: None) -> None:
+    if _HEX.fullmatch(secret.value):
+        watch.learn(secret.value)
+
+
+def _action_done(
+    watch: LeakWatch, _storage: object, _answer: str, action: str, given: Mapping[str, Any]
+) -> None:
+    if action == "TagResource":
+        watch.see("a tag", json.dumps(given["Tags"]))
+    with suppress(KeyError, TypeError, ValueError):
+        watch.learn(json.loads(given["SecretString"])["server_secret"])
+
+
+def _line_written(watch: LeakWatch, _host: LambdaHost, _result: None, line: str) -> None:
+    watch.see("a function's log", line)
+
+
+def _invoked(watch: LeakWatch, _host: LambdaHost, result: InvocationResult, _event: object) -> None:
+    watch.see("an invocation's answer", result.raw)
+
+
+def _published(watch: LeakWatch, _bus: EventBus, _result: None, event: Event) -> None:
+    watch.see("an event", json.dumps(event))
+
+
+def _ended(
+    watch: LeakWatch,
+    process: subprocess.Popen[Any],
+    printed: tuple[object, object],
+    *_given: object,
+) -> None:
+    for output in printed:
+        watch.see(f"the command {process.args}", output)
