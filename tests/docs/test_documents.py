@@ -12,6 +12,8 @@ import rotator.settings
 import watcher.settings
 from issuer import policy_file, telemetry
 from issuer.signing_keys import ALGORITHMS
+from ops.exit_codes import ExitCode
+from ops.secret.commands import secret
 from tests.contract import openapi
 from zego.environment import Variable
 from zego.rotation import OUTCOMES
@@ -81,12 +83,28 @@ def test_the_policy_document_names_every_key_and_algorithm() -> None:
 
 
 def test_the_operations_document_lists_the_metrics_that_are_written() -> None:
-    listed = re.findall(
-        r"^\| `(\w+)` \| (?:Count|Milliseconds) \|", read("docs/operations.md"), re.MULTILINE
-    )
-    written = re.findall(r'"((?:[A-Z][a-z]+){2,})"', read("functions/issuer/telemetry.py"))
+    units = "Count|Milliseconds|Seconds|None"
+    listed = re.findall(rf"^\| `(\w+)` \| (?:{units}) \|", read("docs/operations.md"), re.MULTILINE)
+    sources = [
+        "functions/issuer/telemetry.py",
+        "functions/rotator/telemetry.py",
+        "functions/watcher/telemetry.py",
+    ]
+    code = "".join(read(source) for source in sources)
+    written = set(re.findall(r'"((?:[A-Z][a-z]+){2,})"', code)) - {telemetry.NAMESPACE}
     counted = re.findall(r'count\("(\w+)"', read("functions/issuer/audit.py"))
-    assert set(listed) == {*written, *counted} - {telemetry.NAMESPACE}
+    assert set(listed) == {*written, *counted}
+
+
+def test_the_runbook_lists_the_exit_codes() -> None:
+    rows = re.findall(r"^\| (\d{1,3}) \| ([^|]+) \|$", read("docs/rotation.md"), re.MULTILINE)
+    assert rows == [(str(code.value), code.meaning) for code in ExitCode]
+
+
+def test_the_commands_of_the_command_line_are_there() -> None:
+    for document in DOCUMENTS:
+        for name in re.findall(r"zego-token secret ([a-z]+)", document.read_text(encoding="utf-8")):
+            assert name in secret.commands, f"{document.name} names zego-token secret {name}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

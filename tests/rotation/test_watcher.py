@@ -291,7 +291,7 @@ class TestHandler:
         assert found["verdict"] == "accepted"
         (line,) = metrics(capsys.readouterr().out)
         assert line == {
-            "stage": "local",
+            "stage": "dev",
             "service": "watcher",
             "SecretAccepted": 1,
             "SecretVerdictUnknown": 0,

@@ -47,7 +47,7 @@ from zego.server_secret import ServerSecret, ServerSecretError
 
 with patch.dict(
     os.environ,
-    {"STAGE": "local", "SERVER_SECRET_ARN": SECRET_ID, "AWS_REGION": "us-east-1"},
+    {"STAGE": "dev", "SERVER_SECRET_ARN": SECRET_ID, "AWS_REGION": "us-east-1"},
 ):
     import rotator.app
     import watcher.app

@@ -132,4 +132,4 @@ def _ended(
     *_given: object,
 ) -> None:
     for output in printed:
-        watch.see(f"the command {process.args}", output)
+        watch.see(f"the command {process.args!r}", output)

@@ -201,16 +201,3 @@ class TestLocalStage:
     def test_it_has_no_policy_packaged(self) -> None:
         with pytest.raises(SettingsError, match="ACCESS_POLICY_FILE is not set"):
             read_local(ACCESS_POLICY_FILE="")
-
-
-def test_the_documentation_has_the_same_table() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    rows = [
-        [cell.strip(" `") for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line.startswith("| `")
-    ]
-    defaults = {None: "required", "": "none"}
-    assert rows == [
-        [each.name, each.meaning, defaults.get(each.default, each.default)] for each in VARIABLES
-    ]
