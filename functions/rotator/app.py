@@ -17,7 +17,7 @@ import boto3
 from rotator import settings, telemetry
 from rotator.steps import Result, Rotation
 from zego.rotation import STEPS, Step
-from zego.secret_store.notes import ROTATION_TAG, RotationNote
+from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
 from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
 from zego.server_api import ServerApi
 
@@ -89,9 +89,13 @@ def _note(step: Step, token: str, result: Result) -> None:
     """Keep the outcome on the secret, for the command line. No rotation fails for it."""
     if result.outcome == "not-pending":
         return  # why it is in no rotation any more was noted before
-    note = RotationNote(token, step, result.outcome, int(time.time()))
+    note = RotationNote(
+        token, step, result.outcome, int(time.time()), result.code, result.fingerprint
+    ).to_tag()
     try:
-        _versions.note(ROTATION_TAG, note.to_tag())
+        _versions.note(ROTATION_TAG, note)
+        if result.ending.kind != "done":
+            _versions.note(FAILURE_TAG, note)
     except SecretStoreError as error:
         telemetry.logger.warning("The outcome could not be noted", reason=str(error))
 
@@ -99,7 +103,16 @@ def _note(step: Step, token: str, result: Result) -> None:
 def _say(step: Step, token: str, result: Result) -> None:
     kind = result.ending.kind
     log = telemetry.logger.info if kind == "done" else telemetry.logger.error
-    log("%s: %s", step, result, step=step, outcome=result.outcome, secret_version=token)
+    log(
+        "%s: %s",
+        step,
+        result,
+        step=step,
+        outcome=result.outcome,
+        secret_version=token,
+        code=result.code,
+        secret_fingerprint=result.fingerprint,
+    )
     counted = result.outcome if result.outcome in ("promoted", "unproven", "not-pending") else kind
     if counted in telemetry.OUTCOMES:
         telemetry.record_outcome(counted, _settings.stage)

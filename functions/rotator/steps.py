@@ -16,7 +16,7 @@ the new one alone, and then the promotion is what is needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rotator import round_trip
@@ -30,7 +30,7 @@ from zego.secret_store.versions import (
     SecretVersions,
     VersionNotFoundError,
 )
-from zego.server_api import ServerApi
+from zego.server_api import ServerApi, Verdict
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 
@@ -40,24 +40,31 @@ class Result:
 
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
     :ivar detail: what is to be known beyond the outcome's meaning.
+    :ivar code: ZEGO's code, where it gave one.
+    :ivar fingerprint: of the value that was tried, where that is known.
     """
 
     outcome: str
     detail: str = ""
+    code: int | None = None
+    fingerprint: str | None = None
 
     @property
     def ending(self) -> Ending:
         return OUTCOMES[self.outcome]
 
     def __str__(self) -> str:
-        parts = (self.ending.meaning, self.detail and f"{self.detail}.", self.ending.remedy)
+        of = self.fingerprint and f"Its fingerprint is {self.fingerprint}."
+        parts = (self.ending.meaning, self.detail and f"{self.detail}.", of, self.ending.remedy)
         return " ".join(part for part in parts if part)
 
 
 class _Stop(Exception):  # noqa: N818  the way out of a step, which ends in its result
-    def __init__(self, outcome: str, detail: str = "") -> None:
+    def __init__(
+        self, outcome: str, detail: str = "", *, code: int | None = None, tried: str | None = None
+    ) -> None:
         super().__init__(outcome)
-        self.result = Result(outcome, detail)
+        self.result = Result(outcome, detail, code, tried)
 
 
 class Rotation:
@@ -130,10 +137,12 @@ class Rotation:
                 raise _Stop("overtaken") from None
         after = self._zego.probe(secret)
         if after.rejected:
-            raise _Stop("rejected-after", _sentence(after.reason))
+            raise _Stop(
+                "rejected-after", _in_words(after), code=after.code, tried=secret.fingerprint
+            )
         self._drop_candidate(secret)
-        detail = f"The fingerprint of the new secret is {secret.fingerprint}"
-        return Result("promoted", detail if after.accepted else f"{detail}; {after.reason}")
+        detail = "" if after.accepted else _in_words(after)
+        return Result("promoted", detail, after.code, secret.fingerprint)
 
     def _begun(self, token: str) -> SecretState:
         """The secret, if the token's version is in a rotation, or was promoted by it."""
@@ -167,10 +176,10 @@ class Rotation:
         except ServerSecretError:
             return
         if secret == current:
-            raise _Stop("already-current", f"Its fingerprint is {secret.fingerprint}")
+            raise _Stop("already-current", tried=secret.fingerprint)
         if secret.app_id != current.app_id:
             both = f"It is for {secret.app_id}, and AWSCURRENT for {current.app_id}"
-            raise _Stop("other-app-id", both)
+            raise _Stop("other-app-id", both, tried=secret.fingerprint)
 
     def _prove(self, secret: ServerSecret) -> None:
         round_trip.check(secret)
@@ -178,9 +187,7 @@ class Rotation:
         if verdict.accepted:
             return
         outcome = "rejected" if verdict.rejected else "unproven"
-        code = "" if verdict.code is None else f" (code {verdict.code})"
-        reason = f"{verdict.reason}{code}; its fingerprint is {secret.fingerprint}"
-        raise _Stop(outcome, _sentence(reason))
+        raise _Stop(outcome, _in_words(verdict), code=verdict.code, tried=secret.fingerprint)
 
     def _drop_candidate(self, promoted: ServerSecret) -> None:
         """Another candidate may have been staged meanwhile; it stays."""
@@ -200,9 +207,12 @@ class Rotation:
             state = self._versions.describe()
             if state.in_flight == token and not self._only_tested(step, token, state):
                 self._versions.drop_label(PENDING, version_id=token)
+        except ConflictError:
+            return refusal  # it is off already
         except SecretStoreError as error:
             left = f"AWSPENDING could not be removed: {error}"
-            return Result(refusal.outcome, "; ".join(filter(None, (refusal.detail, left))))
+            detail = "; ".join(filter(None, (refusal.detail, left)))
+            return replace(refusal, detail=detail)
         return refusal
 
     def _only_tested(self, step: Step, token: str, state: SecretState) -> bool:
@@ -223,6 +233,11 @@ def _parsed(text: str) -> ServerSecret:
         raise _Stop("placeholder", _sentence(str(error))) from None
     except ServerSecretError as error:
         raise _Stop("malformed", _sentence(str(error))) from None
+
+
+def _in_words(verdict: Verdict) -> str:
+    code = "" if verdict.code is None else f" (code {verdict.code})"
+    return _sentence(f"{verdict.reason}{code}")
 
 
 def _sentence(text: str) -> str:

@@ -46,13 +46,14 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
         telemetry.record_rotation(outcome, _settings.stage)
     try:
         tick = _watch.tick()
+        telemetry.record_tick(tick)  # first: the alarm must not depend on who can be told
+        _watch.tell(tick)
     except (WatchError, SecretStoreError) as error:
         raise WatchError(str(error)) from None
     except Exception as error:  # noqa: BLE001  its text could hold anything
         frames = traceback.format_tb(error.__traceback__)
         telemetry.logger.error("The watcher broke", error=type(error).__name__, frames=frames)
         raise WatchError(f"the watcher broke: {type(error).__name__}") from None
-    telemetry.record_tick(tick)
     return tick.document()
 
 

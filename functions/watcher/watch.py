@@ -6,7 +6,8 @@ The rotation proves it again, so all promotions go through one door. What cannot
 with the fingerprint, and alarms.
 
 Two ticks may overlap and any of them may be stopped anywhere: the cool-down is noted on the secret
-before the rotation is asked for, and Secrets Manager runs one rotation at a time.
+before the rotation is asked for, Secrets Manager runs one rotation at a time, and where AWSCURRENT
+has moved since the look nothing is done.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from zego.secret_store.notes import HEALS_TAG, VERDICT_TAG, HealsNote, VerdictNo
 from zego.secret_store.versions import (
     ConflictError,
     NoAnswerError,
+    RotationInFlightError,
     SecretState,
     SecretStoreError,
     SecretVersions,
@@ -33,10 +35,18 @@ STUCK_SECONDS: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
+class _Choice:
+    """What to heal with: a version, with what is said of it; or why none."""
+
+    version: Version | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """What one look found and did. Safe to log.
 
-    :ivar previous: the verdict before this one; ``None``: there was none.
+    :ivar noted: the verdict before this one, as it was noted; ``None``: there was none.
     :ivar age_days: since the current version was stored.
     :ivar action: what was done about a rejection, or why nothing was.
     :ivar healed_with: fingerprint of the value that a rotation was asked for.
@@ -46,14 +56,15 @@ class Tick:
     secret_arn: str | None = None
     version_id: str | None = None
     fingerprint: str | None = None
-    previous: str | None = None
+    noted: VerdictNote | None = None
     age_days: float | None = None
     action: str = ""
     healed_with: str | None = None
 
-    @property
-    def is_news(self) -> bool:
-        return self.secret_arn is not None and self.verdict.outcome != self.previous
+    def is_noted_as(self, note: VerdictNote | None) -> bool:
+        """Whether the note says of this value what was found now."""
+        found = (self.verdict.outcome, self.fingerprint)
+        return note is not None and (note.outcome, note.fingerprint) == found
 
     def document(self) -> dict[str, object]:
         """For the log and the event."""
@@ -62,7 +73,7 @@ class Tick:
             "version_id": self.version_id,
             "fingerprint": self.fingerprint,
             "verdict": self.verdict.outcome,
-            "previous_verdict": self.previous,
+            "previous_verdict": None if self.noted is None else self.noted.outcome,
             "code": self.verdict.code,
             "reason": self.verdict.reason,
             "action": self.action,
@@ -92,65 +103,75 @@ class Watch:
         self._clock = clock
 
     def tick(self) -> Tick:
-        """Look once.
-
-        :raises SecretStoreError: a change could not be noted; the next tick will try again.
-        """
+        """Look once, and heal. Nobody is told yet: see :meth:`tell`."""
         try:
             state = self._versions.describe()
             current = self._versions.version(state, CURRENT)
         except SecretStoreError as error:
             return Tick(Verdict("unknown", f"AWSCURRENT cannot be read: {error}"))
-        if current is None:
-            return Tick(Verdict("unknown", "the secret has no AWSCURRENT version"))
+        if current is None or not current.has_value:
+            return Tick(Verdict("unknown", "AWSCURRENT is on no version with a value"))
         tick = self._judged(state, current)
         if tick.verdict.rejected:
             action, healed_with = self._heal(state, current)
-            tick = replace(tick, action=action, healed_with=healed_with)
-        if tick.is_news:
-            self._publish(tick)  # first: a change that is not noted is told twice, never not at all
-            code, since = tick.verdict.code, int(self._clock())
-            note = VerdictNote(tick.verdict.outcome, tick.fingerprint, since, code)
-            self._versions.note(VERDICT_TAG, note.to_tag())
+            return replace(tick, action=action, healed_with=healed_with)
         return tick
+
+    def tell(self, tick: Tick) -> None:
+        """Publish a change of verdict, and note what is known of which value.
+
+        Published first: a change that could not be noted is told again, never not at all.
+
+        :raises SecretStoreError: it could not be noted; the next tick will try again.
+        """
+        if tick.secret_arn is None or tick.is_noted_as(tick.noted):
+            return
+        noted = VerdictNote.from_tag(self._versions.describe().tags.get(VERDICT_TAG))
+        if tick.is_noted_as(noted):
+            return  # another tick was quicker
+        outcome = tick.verdict.outcome
+        if noted is None or noted.outcome != outcome:
+            self._publish(tick)
+        note = VerdictNote(outcome, tick.fingerprint, int(self._clock()), tick.verdict.code)
+        self._versions.note(VERDICT_TAG, note.to_tag())
 
     def _judged(self, state: SecretState, current: Version) -> Tick:
         if current.secret is None:
             verdict = Verdict("rejected", f"AWSCURRENT is no ServerSecret: {current.problem}")
         else:
             verdict = self._zego.probe(current.secret)
-        noted = VerdictNote.from_tag(state.tags.get(VERDICT_TAG))
-        age = None if current.created_at is None else self._clock() - current.created_at
+        age = self._clock() - (current.created_at or 0.0)
         return Tick(
             verdict,
             secret_arn=state.arn,
             version_id=current.version_id,
             fingerprint=current.fingerprint,
-            previous=None if noted is None else noted.outcome,
-            age_days=None if age is None else round(age / 86400, 3),
+            noted=VerdictNote.from_tag(state.tags.get(VERDICT_TAG)),
+            age_days=round(age / 86400, 3),
         )
 
     def _heal(self, state: SecretState, current: Version) -> tuple[str, str | None]:
         """What was done, and the fingerprint of the value that is to be promoted, if any."""
+        done: list[str] = []
         try:
-            if state.in_flight is not None and not self._unstick(state):
-                return "A rotation is in flight; its end is waited for.", None
-            accepted, tried = self._accepted(state, current)
-            if accepted is None or accepted.fingerprint is None:
-                found = f" ({tried})" if tried else ""
-                return f"Nothing to heal with{found}: rotate with the console's value.", None
-            until = self._cools_until(state, accepted.fingerprint)
+            if state.in_flight is not None:
+                if not self._unstick(state):
+                    return "A rotation is in flight; its end is waited for.", None
+                done.append(f"The rotation to version {state.in_flight} did not end; given up.")
+            choice = self._choose(state, current)
+            if choice.version is None or choice.version.fingerprint is None:
+                return " ".join([*done, choice.reason]), None
+            fingerprint = choice.version.fingerprint
+            until = self._cools_until(state, fingerprint)
             if until > self._clock():
                 seconds = round(until - self._clock())
-                return f"{accepted.fingerprint} was promoted lately; again in {seconds} s.", None
-            self._promote(state, accepted)
+                done.append(f"{fingerprint} was promoted lately; again in {seconds} s.")
+                return " ".join(done), None
+            self._promote(state, choice.version)
         except SecretStoreError as error:
-            return f"It could not be healed: {error}.", None
-        label = next(label for label in (CANDIDATE, PREVIOUS) if label in accepted.labels)
-        return (
-            f"A rotation to {accepted.fingerprint} ({label}) was asked for.",
-            accepted.fingerprint,
-        )
+            return " ".join([*done, f"It could not be healed: {error}."]), None
+        done.append(f"A rotation to {fingerprint} ({choice.reason}) was asked for.")
+        return " ".join(done), fingerprint
 
     def _unstick(self, state: SecretState) -> bool:
         """Take AWSPENDING off a rotation that will not end. Whether the way is free."""
@@ -166,18 +187,22 @@ class Watch:
             return False
         return True
 
-    def _accepted(self, state: SecretState, current: Version) -> tuple[Version | None, str]:
-        """The first version that ZEGO accepts, else what it says of those there are."""
-        tried = []
+    def _choose(self, state: SecretState, current: Version) -> _Choice:
+        """The first version that ZEGO accepts. One that it cannot answer for is waited for."""
+        tried: list[str] = []
         for label in (CANDIDATE, PREVIOUS):
             version = self._versions.version(state, label)
             if version is None:
                 continue
             verdict = self._fit(version, current)
+            name = f"{label} {version.fingerprint or version.version_id}"
             if verdict.accepted:
-                return version, ""
-            tried.append(f"{label} {version.fingerprint or ''}: {verdict.reason}")
-        return None, "; ".join(tried)
+                return _Choice(version, "; ".join([label, *tried]))
+            if verdict.outcome == "unknown":
+                return _Choice(None, f"{name} is asked about again: {verdict.reason}.")
+            tried.append(f"{name}: {verdict.reason}")
+        found = f" ({'; '.join(tried)})" if tried else ""
+        return _Choice(None, f"Nothing to heal with{found}: rotate with the console's value.")
 
     def _fit(self, version: Version, current: Version) -> Verdict:
         """ZEGO's verdict, or why it needs not be asked."""
@@ -195,14 +220,17 @@ class Watch:
         return 0.0 if healed_at is None else healed_at + self._cooldown_seconds
 
     def _promote(self, state: SecretState, version: Version) -> None:
-        """Ask for the rotation. The cool-down begins first, and ends if that was refused."""
+        """Ask for the rotation. The cool-down begins first, and ends if that was refused.
+
+        Not where a rotation is in flight: it may be another tick's, to the same value.
+        """
         before = HealsNote.from_tag(state.tags.get(HEALS_TAG))
         now = before.with_heal(version.fingerprint or "", int(self._clock()))
         self._versions.note(HEALS_TAG, now.to_tag())
         try:
-            self._versions.stage_version(version.version_id)
+            self._versions.stage_version(version.version_id, while_current=state.labels[CURRENT])
             self._versions.start_rotation()
-        except NoAnswerError:
+        except (NoAnswerError, RotationInFlightError):
             raise  # it may have begun
         except SecretStoreError:
             self._versions.note(HEALS_TAG, before.to_tag() or "-")

@@ -13,9 +13,11 @@ import rotator.app
 from local.loopback import HttpRequest
 from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
+from tests.rotation.wire import Fault
 from tests.rotation.world import World
 from zego.rotation import OUTCOMES, STEPS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
 from zego.secret_store.versions import (
     AlreadyCurrentError,
     ConflictError,
@@ -260,6 +262,40 @@ def test_where_somebody_else_moves_awscurrent_meanwhile_it_stays() -> None:
     world.zego.intercept = while_zego_is_asked
     assert world.step("finishSecret", token).function_error == "Unhandled"
     assert world.value(CURRENT) == other
+
+
+def test_a_promotion_whose_answer_was_lost_is_one() -> None:
+    """boto3 asks again by itself, and then hears that the label is elsewhere."""
+    world = World()
+    new = world.reset(keep_old=True)
+    world.stage(new)
+    token = world.begin()
+    for step in STEPS[:3]:
+        world.step(step, token)
+    calls = ["DescribeSecret", "GetSecretValue", "GetSecretValue", "ZEGO"]
+    promoting = len(world.wire.calls) + len(calls)
+    world.wire.schedule = {promoting: Fault.LOST_ANSWER}
+    assert world.step("finishSecret", token).function_error is None
+    assert world.wire.met == [("UpdateSecretVersionStage", Fault.LOST_ANSWER)]
+    assert world.outcome == "promoted"
+
+
+def test_what_failed_last_stays_noted_while_it_is_tried_again() -> None:
+    world = World()
+    new = world.zego.project.reset(keep_old=True)
+    world.stage(new.value)
+    world.zego.trouble = Trouble("rate-limit")
+    token = world.begin()
+    assert not world.driver.run(token)
+    world.step("createSecret", token)
+    tags = world.versions.describe().tags
+    last = RotationNote.from_tag(tags[ROTATION_TAG])
+    failure = RotationNote.from_tag(tags[FAILURE_TAG])
+    assert last is not None
+    assert failure is not None
+    assert (last.step, last.outcome) == ("createSecret", "done")
+    assert (failure.step, failure.outcome) == ("testSecret", "unproven")
+    assert (failure.code, failure.fingerprint) == (206, new.fingerprint)
 
 
 def test_a_candidate_that_is_not_seen_yet_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

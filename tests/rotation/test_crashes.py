@@ -25,7 +25,7 @@ Schedule = Mapping[int, Fault]
 WRONG: Final = "0123456789abcdef" * 2
 PLACEHOLDER: Final = '{"app_id": 1234567890, "server_secret": "REPLACE-WITH-THE-CONSOLES-VALUE!"}'
 #: How many schedules of two faults are drawn for a scenario. There are some ten thousand.
-PAIRS: Final = 100
+PAIRS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ SCENARIOS: Final = (
 
 def run(scenario: Scenario, schedule: Schedule) -> World:
     """One rotation with these faults, then a healthy retry; asserts all that must hold."""
-    world = World(schedule)
+    world = World(schedule, seconds_a_call=7.0)
     value = scenario.prepare(world)
     before = world.value(CURRENT)
     world.driver.run(world.begin())
@@ -126,6 +126,14 @@ class TestFaults:
         worlds = [run(scenario, {number: fault}) for number, fault in points]
         assert all(world.wire.met for world in worlds), "a fault was not come to"
         record(scenario, "one fault at every call", points, len(worlds))
+
+    def test_one_at_all_attempts_of_every_call(self, scenario: Scenario, record: Record) -> None:
+        """What boto3 tries again by itself fails again, and again."""
+        again = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED)
+        points = [point for point in points_of(scenario) if point[1] in again]
+        for number, fault in points:
+            run(scenario, dict.fromkeys(range(number, number + 3), fault))
+        record(scenario, "one fault at all attempts of every call", points, len(points))
 
     def test_one_that_stays(self, scenario: Scenario, record: Record) -> None:
         """From one call on, none succeeds: a permission is missing, a network is gone."""

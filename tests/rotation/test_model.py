@@ -22,7 +22,7 @@ from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World, network
 from watcher.watch import STUCK_SECONDS
 from zego.rotation import STEPS
-from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
+from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.versions import (
     AlreadyCurrentError,
     RotationInFlightError,
@@ -56,7 +56,6 @@ class Rotations(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.world = World()
-        self.heals: list[tuple[str, float]] = []
         self.token: str | None = None
         self.world.stage(self.world.reset(keep_old=True))
         assert self.world.rotate()
@@ -170,21 +169,34 @@ class Rotations(RuleBasedStateMachine):
     @rule(faults=FAULTS, seconds=st.sampled_from([1.0, 300.0, STUCK_SECONDS, COOLDOWN_SECONDS]))
     def the_watcher_ticks(self, faults: dict[int, Fault], seconds: float) -> None:
         self.world.clock.turn(seconds)
-        done, told = len(self.world.wire.done), len(self.world.published)
+        told = len(self.world.published)
         self._with(faults)
-        with contextlib.suppress(Killed, SecretStoreError):
-            self.world.watch.tick()
+        self._tick()
         self._with({})
         news = self.world.published[told:]
         assert len(news) <= 1
         assert all(each["verdict"] != each["previous_verdict"] for each in news)
-        if "RotateSecret" in self.world.wire.done[done:]:
-            healed_with = self.world.value(CANDIDATE)
-            assert healed_with is not None
-            self.heals.append((healed_with, self.world.clock.now))
-            self.token = self._pending()
-            assert self.token is not None
-            self._run(self.token, {})
+
+    @rule(call=st.integers(0, 9), who=st.sampled_from(["another tick", "ops"]))
+    def the_watcher_ticks_and_meanwhile_somebody_acts(self, call: int, who: str) -> None:
+        act = self._tick if who == "another tick" else self.ops_rotates_to_the_newest
+        self.world.wire.meanwhile = {len(self.world.wire.calls) + call: act}
+        self._tick()
+        self.world.wire.meanwhile = {}
+
+    def ops_rotates_to_the_newest(self) -> None:
+        self._stage(self.world.zego.project.made[-1].value)
+        self._rotate({})
+
+    def _tick(self) -> None:
+        """Look, heal, tell; Secrets Manager runs the rotation that may have been asked for."""
+        heals = len(self.world.heals)
+        with contextlib.suppress(Killed, SecretStoreError):
+            self.world.tick()
+        pending = self._pending()
+        if len(self.world.heals) > heals and pending is not None:
+            self.token = pending
+            self._run(pending, {})
 
     @rule(which=st.integers(0, 5))
     def zego_flaps_and_the_watcher_ticks(self, which: int) -> None:
@@ -202,7 +214,7 @@ class Rotations(RuleBasedStateMachine):
     @invariant()
     def no_value_is_healed_with_twice_in_a_cool_down(self) -> None:
         last: dict[str, float] = {}
-        for value, when in self.heals:
+        for value, when in self.world.heals:
             assert when - last.get(value, -1e9) >= COOLDOWN_SECONDS
             last[value] = when
 

@@ -16,7 +16,9 @@ from tests.rotation.world import COOLDOWN_SECONDS, World
 from watcher.watch import STUCK_SECONDS, Tick
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import HEALS_TAG, VERDICT_TAG, HealsNote, VerdictNote
-from zego.secret_store.versions import SecretStoreError
+from zego.secret_store.versions import NoAnswerError, VersionNotFoundError
+from zego.secrets_manager import SecretValue
+from zego.server_secret import ServerSecret
 
 HEX: Final = "0123456789abcdef" * 2
 SCHEDULE: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
@@ -27,14 +29,14 @@ def healthy() -> World:
     world = World()
     world.stage(world.reset(keep_old=True))
     assert world.rotate()
-    world.watch.tick()
+    world.tick()
     world.published.clear()
     return world
 
 
 def heal(world: World) -> Tick:
     """A tick, and the rotation that it may have asked for."""
-    tick = world.watch.tick()
+    tick = world.tick()
     pending = world.versions.describe().in_flight
     if pending is not None and tick.healed_with is not None:
         world.driver.run(pending)
@@ -44,9 +46,9 @@ def heal(world: World) -> Tick:
 def test_an_accepted_secret_is_left_alone() -> None:
     world = healthy()
     calls = len(world.wire.calls)
-    tick = world.watch.tick()
+    tick = world.tick()
     assert tick.verdict.accepted
-    assert (tick.action, tick.healed_with, tick.is_news) == ("", None, False)
+    assert (tick.action, tick.healed_with, world.published) == ("", None, [])
     assert world.wire.calls[calls:] == ["DescribeSecret", "GetSecretValue", "ZEGO"]
 
 
@@ -150,7 +152,7 @@ class TestCoolDown:
 
     def test_a_refused_rotation_begins_none(self) -> None:
         world = self.at_rotate_secret(Fault.DENIED)
-        tick = world.watch.tick()
+        tick = world.tick()
         assert world.wire.met == [("RotateSecret", Fault.DENIED)]
         assert "It could not be healed: rotate_secret" in tick.action
         assert heal(world).healed_with is not None
@@ -159,7 +161,7 @@ class TestCoolDown:
     def test_a_rotation_that_may_have_begun_begins_one(self, fault: Fault) -> None:
         world = self.at_rotate_secret(fault)
         with contextlib.suppress(Killed):
-            world.watch.tick()
+            world.tick()
         assert world.wire.met == [("RotateSecret", fault)]
         tags = world.versions.describe().tags
         healed = HealsNote.from_tag(tags[HEALS_TAG]).at
@@ -189,7 +191,7 @@ class TestARotationInFlight:
 
     def test_its_end_is_waited_for(self) -> None:
         world = self.stuck()
-        tick = world.watch.tick()
+        tick = world.tick()
         assert tick.verdict.rejected
         assert tick.action == "A rotation is in flight; its end is waited for."
         assert world.versions.describe().in_flight is not None
@@ -205,7 +207,7 @@ class TestARotationInFlight:
         world = healthy()
         world.stage(world.reset())
         world.begin()
-        assert world.watch.tick().healed_with is None
+        assert world.tick().healed_with is None
         world.clock.turn(STUCK_SECONDS)
         assert heal(world).healed_with is not None
         assert heal(world).verdict.accepted
@@ -217,7 +219,7 @@ class TestNews:
         verdicts = []
         for accepted in (True, True, False, False, True):
             world.zego.project.accepted = world.zego.project.made if accepted else ()
-            world.watch.tick()
+            world.tick()
             verdicts.append([each["verdict"] for each in world.published])
         assert verdicts[-1] == ["accepted", "rejected", "accepted"]
         assert [len(each) for each in verdicts] == [1, 1, 2, 2, 3]
@@ -229,7 +231,7 @@ class TestNews:
         world.reset()
         began = world.clock.now
         for _ in range(3):
-            world.watch.tick()
+            world.tick()
             world.clock.turn(300)
         note = VerdictNote.from_tag(world.versions.describe().tags[VERDICT_TAG])
         assert note == VerdictNote("rejected", fingerprint, int(began), 100000005)
@@ -254,16 +256,135 @@ class TestNews:
     def test_a_change_that_could_not_be_noted_fails_the_tick(self) -> None:
         world = healthy()
         world.reset()
-        world.wire.schedule = dict.fromkeys(range(len(world.wire.calls) + 5, 1000), Fault.DENIED)
+        calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "GetSecretValue", "ZEGO"]
+        calls += ["DescribeSecret", "TagResource"]
+        world.wire.schedule = {len(world.wire.calls) + calls.index("TagResource"): Fault.DENIED}
         with pytest.raises(watcher.app.WatchError, match="tag_resource"):
             watcher.app.handler(SCHEDULE, None)
+        assert world.wire.met == [("TagResource", Fault.DENIED)]
+
+    @pytest.mark.parametrize("denied", ["PutEvents", "TagResource"])
+    def test_the_metrics_do_not_depend_on_who_can_be_told(
+        self,
+        denied: str,
+        capsys: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        world = healthy()
+        world.reset()
+        if denied == "PutEvents":
+
+            def refuse(_tick: Tick) -> None:
+                raise watcher.app.WatchError("EventBridge took no event: AccessDenied")
+
+            world.watch._publish = refuse
+        else:
+            world.wire.schedule = {len(world.wire.calls) + 6: Fault.DENIED}
+        with pytest.raises(watcher.app.WatchError):
+            watcher.app.handler(SCHEDULE, None)
+        assert metrics(capsys.readouterr().out)[-1]["SecretAccepted"] == 0
+        assert "AWSCURRENT is rejected" in caplog.text
+
+    def test_another_value_with_the_same_verdict_is_noted_and_no_news(self) -> None:
+        world = healthy()
+        new = world.zego.project.reset(keep_old=True)
+        world.stage(new.value)
+        assert world.rotate()
+        world.tick()
+        note = VerdictNote.from_tag(world.versions.describe().tags[VERDICT_TAG])
+        assert note is not None
+        assert (note.outcome, note.fingerprint) == ("accepted", new.fingerprint)
+        assert world.published == []
+
+    def test_of_two_ticks_at_once_one_tells(self) -> None:
+        world = healthy()
+        world.reset()
+        first = world.watch.tick()
+        second = world.watch.tick()
+        world.watch.tell(first)
+        world.watch.tell(second)
+        assert len(world.published) == 1
+
+
+class TestWhatHappensMeanwhile:
+    """A tick takes seconds; others do not wait for it."""
+
+    def test_a_value_that_lags_behind_its_label_is_unknown(self) -> None:
+        """Else a healthy promotion would be rolled back."""
+        world = healthy()
+        current = world.value(CURRENT)
+        read = world.versions.read
+
+        def lagging(*, version_id: str | None = None, label: str | None = None) -> SecretValue:
+            world.versions.read = read  # type: ignore[method-assign]
+            raise VersionNotFoundError("no such version")
+
+        world.versions.read = lagging  # type: ignore[method-assign]
+        tick = heal(world)
+        assert (tick.verdict.outcome, tick.healed_with) == ("unknown", None)
+        assert world.value(CURRENT) == current
+
+    def test_what_ops_has_rotated_to_meanwhile_stays(self) -> None:
+        world = healthy()
+        old, _current = world.zego.project.made
+        newest = world.zego.project.reset()
+        world.zego.project.accepted = (old, newest)
+
+        def ops_rotates() -> None:
+            world.stage(newest.value)
+            assert world.rotate()
+
+        asking_zego = len(world.wire.calls) + 2
+        world.wire.meanwhile = {asking_zego: ops_rotates}
+        tick = heal(world)
+        assert "AWSCURRENT was moved meanwhile" in tick.action
+        assert world.value(CURRENT) == newest.value
+
+    def test_another_tick_that_was_quicker_keeps_its_cool_down(self) -> None:
+        world = healthy()
+        new = world.zego.project.reset()
+        world.stage(new.value)
+        rotations: list[str] = []
+
+        def another_tick() -> None:
+            assert world.tick().healed_with == new.fingerprint
+            rotations.extend(filter(None, [world.versions.describe().in_flight]))
+
+        noting_the_heal = len(world.wire.calls) + 5
+        world.wire.meanwhile = {noting_the_heal: another_tick}
+        tick = world.tick()
+        assert "It could not be healed: nothing can be staged" in tick.action
+        assert len(world.heals) == 1
+        assert world.driver.run(rotations[0])
+        healed = HealsNote.from_tag(world.versions.describe().tags[HEALS_TAG]).at
+        assert new.fingerprint in healed
+
+    def test_a_candidate_that_zego_cannot_answer_for_keeps_its_place(self) -> None:
+        world = healthy()
+        world.zego.project.accepted = world.zego.project.made[:1]
+        world.stage(HEX)
+        asking_about_it = len(world.wire.calls) + 4
+        world.wire.schedule = {asking_about_it: Fault.LOST_REQUEST}
+        tick = world.tick()
+        assert world.wire.met == [("ZEGO", Fault.LOST_REQUEST)]
+        assert tick.healed_with is None
+        assert tick.action.startswith("CANDIDATE ")
+        assert "is asked about again: ZEGO gave no answer" in tick.action
+        assert world.value(CANDIDATE) == HEX
+
+    def test_a_candidate_that_gives_way_is_named(self) -> None:
+        world = healthy()
+        world.zego.project.accepted = world.zego.project.made[:1]
+        world.stage(HEX)
+        fingerprint = ServerSecret(APP_ID, HEX).fingerprint
+        assert f"CANDIDATE {fingerprint}: it is not the ServerSecret" in heal(world).action
 
 
 @pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.LOST_REQUEST])
 def test_a_secret_that_cannot_be_read_is_unknown_and_no_news(fault: Fault) -> None:
     world = healthy()
     world.wire.schedule = dict.fromkeys(range(1000), fault)
-    tick = world.watch.tick()
+    tick = world.tick()
     assert tick.verdict.outcome == "unknown"
     assert "AWSCURRENT cannot be read: describe_secret" in tick.verdict.reason
     assert world.published == []
@@ -387,8 +508,8 @@ def test_what_it_says_holds_no_secret() -> None:
 def test_every_other_error_of_the_store_is_one() -> None:
     """The watcher and the rotator catch the family by its base."""
     world = World()
-    world.wire.schedule = {0: Fault.LOST_ANSWER}
-    with pytest.raises(SecretStoreError, match="describe_secret: no answer") as raised:
+    world.wire.schedule = dict.fromkeys(range(3), Fault.LOST_ANSWER)
+    with pytest.raises(NoAnswerError, match="describe_secret: no answer") as raised:
         world.versions.describe()
     assert raised.value.code == "ReadTimeoutError"
     assert str(APP_ID) not in str(raised.value)

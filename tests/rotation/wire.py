@@ -38,6 +38,7 @@ class Wire:
     :ivar calls: the names of the calls so far.
     :ivar done: of those, the ones that arrived and were done.
     :ivar met: the faults of the schedule that were come to.
+    :ivar meanwhile: what somebody else does right before the call of this number.
     """
 
     def __init__(self, schedule: Mapping[int, Fault], look: Callable[[], None]) -> None:
@@ -46,6 +47,7 @@ class Wire:
         self.calls: list[str] = []
         self.done: list[str] = []
         self.met: list[tuple[str, Fault]] = []
+        self.meanwhile: dict[int, Callable[[], object]] = {}
 
     def send(
         self,
@@ -60,8 +62,11 @@ class Wire:
         :param fail: what the caller sees of a fault, which it may raise.
         :param stale: the answer as it was before the last change.
         """
-        fault = self.schedule.get(len(self.calls))
+        number = len(self.calls)
+        fault = self.schedule.get(number)
         self.calls.append(name)
+        if number in self.meanwhile:
+            self.meanwhile.pop(number)()
         if fault is not None:
             self.met.append((name, fault))
         if fault is Fault.KILLED_BEFORE:

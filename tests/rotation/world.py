@@ -12,10 +12,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
+import botocore.endpoint
 from botocore.exceptions import ReadTimeoutError
 
 from local.event_bus import Event
@@ -28,7 +30,7 @@ from rotator.steps import Rotation
 from tests.rotation.wire import AWS_REFUSALS, Fault, Killed, Wire, is_read, refusal_body
 from tests.support.clock import Clock
 from tests.support.in_process import client_of
-from watcher.watch import Watch
+from watcher.watch import Tick, Watch
 from zego import server_api, server_secret, token04
 from zego.bounded_http import HttpError, Response
 from zego.secret_store import (
@@ -41,9 +43,11 @@ from zego.secret_store import (
 )
 from zego.secret_store.notes import ROTATION_TAG, RotationNote
 from zego.secret_store.versions import SecretVersions
+from zego.secrets_manager import SecretsManagerError as IssuersError
 from zego.secrets_manager import SecretValue
 from zego.server_api import ServerApi
 from zego.server_secret import ServerSecret, ServerSecretError
+from zego.token04 import SealError
 
 with patch.dict(
     os.environ,
@@ -54,6 +58,10 @@ with patch.dict(
 
 ATTEMPTS: Final = 4
 COOLDOWN_SECONDS: Final = 1800.0
+TTL_SECONDS: Final = 60.0
+
+
+_ISSUERS_FAULTS: Final = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED, Fault.DENIED)
 
 
 @dataclass(frozen=True)
@@ -68,18 +76,26 @@ class World:
 
     :ivar problems: what did not hold. A handler may have caught the error that said so.
     :ivar promoted: the texts that were AWSCURRENT, in their order.
-    :ivar proven: the values that ZEGO has accepted in an answer.
+    :ivar heals: what the watcher has asked a rotation to, with the time.
     :ivar published: the watcher's events.
     :ivar announced: Secrets Manager's events.
     """
 
-    def __init__(self, schedule: Mapping[int, Fault] | None = None) -> None:
-        """:param schedule: the faults of what is run by :meth:`rotate` and :meth:`step`."""
+    def __init__(
+        self, schedule: Mapping[int, Fault] | None = None, *, seconds_a_call: float = 0.0
+    ) -> None:
+        """A world that nothing has happened to.
+
+        :param schedule: the faults of what is run by :meth:`rotate` and :meth:`step`.
+        :param seconds_a_call: how long each call takes, by the clock of this world.
+        """
+        self.seconds_a_call = seconds_a_call
         self.clock = Clock()
         self.aws = SecretsManager(clock=self.clock)
         self.first = self.aws.server_secret
         self.zego = ZegoCloud(APP_ID, self.first, clock=self.clock)
         self.wire = Wire(schedule or {}, self.look)
+        self._is_calm = False
         self.announced: list[Event] = []
         self.published: list[dict[str, object]] = []
         self.driver = RotationDriver(
@@ -93,11 +109,16 @@ class World:
         )
         self.driver.start()
         self.promoted = [self.text(CURRENT)]
-        self.proven: set[str] = set()
+        self.heals: list[tuple[str, float]] = []
+        self._invocations = 0
+        self._answers: dict[str, tuple[bool, int]] = {}
+        self._last_current: dict[str, float] = {}
         self.problems: list[str] = []
         self._before: tuple[Any, ...] | None = None
         self._accepted_before = self.zego.project.accepted
-        self.issuer = CurrentSecret(self._fetch, ttl_seconds=0, retry_seconds=0, clock=self.clock)
+        self.issuer = CurrentSecret(
+            self._fetch, ttl_seconds=TTL_SECONDS, clock=self.clock, monotonic=self.clock
+        )
 
         api = ServerApi("http://127.0.0.1/", attempts=1, clock=self.clock)
         self.versions = SecretVersions(_client, SECRET_ID)
@@ -142,6 +163,12 @@ class World:
         """Ask for a rotation and run it to its end, retries and all; whether it promoted."""
         return self.driver.run(self.begin())
 
+    def tick(self) -> Tick:
+        """The watcher looks, heals and tells."""
+        tick = self.watch.tick()
+        self.watch.tell(tick)
+        return tick
+
     def step(self, step: str, token: str) -> Invocation:
         """Run one step of a rotation, as Secrets Manager would."""
         with self.calm():
@@ -159,10 +186,11 @@ class World:
     def calm(self) -> Iterator[None]:
         """No faults, and nothing is counted."""
         wire, self.wire = self.wire, Wire({}, self.look)
+        was_calm, self._is_calm = self._is_calm, True
         try:
             yield
         finally:
-            self.wire = wire
+            self.wire, self._is_calm = wire, was_calm
 
     # What there is.
 
@@ -206,30 +234,41 @@ class World:
     def _look(self) -> None:
         current = self.text(CURRENT)
         assert current is not None, "AWSCURRENT is on no version with a value"
+        self._last_current[current] = self.clock.now
         if current != self.promoted[-1]:
-            assert server_secret.parse(current).value in self.proven, "promoted, but not proven"
+            value = server_secret.parse(current).value
+            assert self._answers.get(value) == (True, self._invocations), (
+                "promoted, and ZEGO has not accepted it within the step, or not last"
+            )
             assert self.text(PREVIOUS) == self.promoted[-1], "the value before is lost"
             self.promoted.append(current)
+        self._look_at_the_issuer()
+
+    def _look_at_the_issuer(self) -> None:
+        """It seals with what is AWSCURRENT, or was within its time to live; or it answers 503."""
         try:
-            sealing = self.issuer.get().version.secret
+            reading = self.issuer.get()
         except SecretUnavailableError:
-            return  # a 503
-        try:
-            opening = server_secret.parse(current)
-        except ServerSecretError:
-            return  # stored by hand; the last good one serves on
+            return
+        sealing = reading.version.secret
         token = token04.mint(
             sealing.app_id, "alice", sealing.value, issued_at=1, lifetime_seconds=60
         )
-        token04.decode(token, opening.value)
+        oldest = self.clock.now - (900.0 if reading.stale else TTL_SECONDS)
+        may_open = [text for text, last in self._last_current.items() if last >= oldest]
+        assert any(_opens(token, text) for text in may_open), "sealed with what is not AWSCURRENT"
 
     def _fetch(self) -> SecretValue:
+        """The issuer's own look at Secrets Manager; it fails where a call of this number does."""
+        if self.wire.schedule.get(len(self.wire.calls)) in _ISSUERS_FAULTS:
+            raise IssuersError("Unreachable", "as a test wants it")
         answer = self.aws.call("GetSecretValue", SecretId=SECRET_ID, VersionStage=CURRENT)
         return SecretValue(answer["SecretString"], answer["VersionId"], answer["CreatedDate"])
 
     # Lambda and the network.
 
     def _invoke(self, event: dict[str, Any]) -> Invocation:
+        self._invocations += 1
         try:
             rotator.app.handler(event, None)
         except Killed:
@@ -243,9 +282,13 @@ class World:
         action = (request.header("x-amz-target") or "").rpartition(".")[2]
 
         def do() -> HttpResponse:
+            self.clock.turn(self.seconds_a_call)
             if not is_read(action):
                 self._before = self._holding()
-            return self.aws.respond(request)
+            answer = self.aws.respond(request)
+            if action == "RotateSecret" and answer.status == 200 and not self._is_calm:
+                self.heals.append((self.value(CANDIDATE) or "", self.clock.now))
+            return answer
 
         def stale() -> HttpResponse:
             if self._before is None or not is_read(action):
@@ -274,8 +317,8 @@ class World:
                 answer = self.zego.answer(asked)
             except ConnectionAbortedError:
                 raise HttpError("rtc-api.example.com cannot be reached") from None
-            if answer.body.startswith(b'{"Code": 0,'):
-                self.proven.add(self._signer(query))
+            accepted = answer.body.startswith(b'{"Code": 0,')
+            self._answers[self._signer(query)] = (accepted, self._invocations)
             return Response(answer.status, dict(answer.headers), answer.body)
 
         def stale() -> Response:
@@ -299,12 +342,10 @@ class World:
         """Which secret has signed a call."""
         named = {name: values[0] for name, values in parse_qs(query).items()}
         parts = named["AppId"], named["SignatureNonce"], named["Timestamp"]
-        (value,) = {
-            secret.value
-            for secret in self.zego.project.made
-            if signature(parts[0], parts[1], secret.value, parts[2]) == named["Signature"]
-        }
-        return value
+        for secret in self.zego.project.made:
+            if signature(parts[0], parts[1], secret.value, parts[2]) == named["Signature"]:
+                return secret.value
+        return "one that ZEGO never made"
 
     def _holding(self) -> tuple[Any, ...]:
         """All that Secrets Manager holds of the secret."""
@@ -332,11 +373,26 @@ class _Network:
 
 
 _network = _Network()
-_client = client_of("secretsmanager", _network)
+_client = client_of("secretsmanager", _network, attempts=3)  # as many as in production
+
+
+def _opens(token: str, text: str) -> bool:
+    try:
+        token04.decode(token, server_secret.parse(text).value)
+    except (ServerSecretError, SealError):
+        return False
+    return True
 
 
 @contextmanager
 def network() -> Iterator[None]:
-    """Every call of :mod:`zego.server_api` goes to the latest world while the block runs."""
-    with patch.object(server_api, "request", _network.zego):
+    """Every call of :mod:`zego.server_api` goes to the latest world while the block runs.
+
+    And boto3 does not wait before it tries again.
+    """
+    unhurried = SimpleNamespace(sleep=lambda _seconds: None)
+    with (
+        patch.object(server_api, "request", _network.zego),
+        patch.object(botocore.endpoint, "time", unhurried),
+    ):
         yield

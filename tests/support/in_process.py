@@ -31,16 +31,19 @@ def secrets_manager_client(secrets_manager: SecretsManager) -> SecretsManagerCli
     return client
 
 
-def client_of(service: str, part: Part) -> Any:
-    """A client of any service that a part of the stack stands for; one attempt a call.
+def client_of(service: str, part: Part, *, attempts: int = 1) -> Any:
+    """A client of any service that a part of the stack stands for.
 
-    What the part's ``intercept`` raises, the caller of the client sees.
+    What the part's ``intercept`` raises, the caller of the client sees, unless it is of a kind that
+    boto3 tries again and there are attempts left.
     """
+    # The standard mode has a quota of second attempts, which one test would use up for the next.
+    retries: Any = {"mode": "legacy", "total_max_attempts": attempts}
     client: Any = _session().create_client(
         service,
         region_name="us-east-1",
         endpoint_url="http://127.0.0.1",
-        config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}),
+        config=Config(signature_version=UNSIGNED, retries=retries),
     )
 
     def answer(request: AWSPreparedRequest, **_kwargs: object) -> AWSResponse:

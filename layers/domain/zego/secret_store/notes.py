@@ -8,7 +8,10 @@ only fingerprints.
 tag                                text                                      written by
 =================================  ========================================  ================
 ``zego-token-service:verdict``     outcome, fingerprint, since, ZEGO's code  the watcher
-``zego-token-service:rotation``    token, step, outcome, when                the rotator
+``zego-token-service:rotation``    token, step, outcome, when, ZEGO's code,  the rotator
+                                   fingerprint
+``...:rotation-failure``           the same, of the last step that did not   the rotator
+                                   end well
 ``zego-token-service:heals``       fingerprint@when, the newest first        the watcher
 =================================  ========================================  ================
 
@@ -30,13 +33,16 @@ if TYPE_CHECKING:
 
 VERDICT_TAG: Final = "zego-token-service:verdict"
 ROTATION_TAG: Final = "zego-token-service:rotation"
+FAILURE_TAG: Final = "zego-token-service:rotation-failure"
 HEALS_TAG: Final = "zego-token-service:heals"
 
 _FINGERPRINT: Final = "[0-9a-f]{12}"
 _VERDICT: Final = re.compile(
     rf"(accepted|rejected|unknown) ({_FINGERPRINT}|-) (\d{{1,12}}) (\d{{1,12}}|-)", re.ASCII
 )
-_ROTATION: Final = re.compile(r"([\w-]{32,64}) (\w+) ([a-z-]+) (\d{1,12})", re.ASCII)
+_ROTATION: Final = re.compile(
+    rf"([\w-]{{32,64}}) (\w+) ([a-z-]+) (\d{{1,12}}) (\d{{1,12}}|-) ({_FINGERPRINT}|-)", re.ASCII
+)
 _HEAL: Final = re.compile(rf"({_FINGERPRINT})@(\d{{1,12}})", re.ASCII)
 #: A tag's value has at most 256 characters.
 _HEALS_KEPT: Final = 9
@@ -57,8 +63,8 @@ class VerdictNote:
     code: int | None = None
 
     def to_tag(self) -> str:
-        code = "-" if self.code is None else self.code
-        return f"{self.outcome} {self.fingerprint or '-'} {self.since} {code}"
+        known = f"{_shown(self.fingerprint)} {self.since} {_shown(self.code)}"
+        return f"{self.outcome} {known}"
 
     @classmethod
     def from_tag(cls, text: str | None) -> VerdictNote | None:
@@ -81,22 +87,35 @@ class RotationNote:
     :ivar token: the client request token, which is the new version's id.
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
     :ivar at: when, Unix seconds.
+    :ivar code: ZEGO's code, where it gave one.
+    :ivar fingerprint: of the value that was tried, where that is known.
     """
 
     token: str
     step: Step
     outcome: str
     at: int
+    code: int | None = None
+    fingerprint: str | None = None
 
     def to_tag(self) -> str:
-        return f"{self.token} {self.step} {self.outcome} {self.at}"
+        known = f"{_shown(self.code)} {_shown(self.fingerprint)}"
+        return f"{self.token} {self.step} {self.outcome} {self.at} {known}"
 
     @classmethod
     def from_tag(cls, text: str | None) -> RotationNote | None:
         found = _ROTATION.fullmatch(text or "")
         if found is None or found[2] not in STEPS or found[3] not in OUTCOMES:
             return None
-        return cls(found[1], cast("Step", found[2]), found[3], int(found[4]))
+        code, fingerprint = (None if text == "-" else text for text in found.groups()[4:])
+        return cls(
+            found[1],
+            cast("Step", found[2]),
+            found[3],
+            int(found[4]),
+            None if code is None else int(code),
+            fingerprint,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +134,7 @@ class HealsNote:
 
     def with_heal(self, fingerprint: str, when: int) -> HealsNote:
         return HealsNote({**self.at, fingerprint: when})
+
+
+def _shown(value: object) -> object:
+    return "-" if value is None else value

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from zego import server_secret, strict_json
 from zego.secret_store.labels import CANDIDATE, CURRENT, PENDING
@@ -104,6 +104,10 @@ class Version:
     problem: str | None = None
 
     @property
+    def has_value(self) -> bool:
+        return self.created_at is not None
+
+    @property
     def fingerprint(self) -> str | None:
         return None if self.secret is None else self.secret.fingerprint
 
@@ -190,12 +194,16 @@ class SecretVersions:
         self._put(version_id, strict_json.dumps(value), CANDIDATE)
         return version_id
 
-    def stage_version(self, version_id: str) -> None:
+    def stage_version(self, version_id: str, *, while_current: str | None = None) -> None:
         """Make a version that is stored already the candidate: only the label moves.
 
+        :param while_current: the version that AWSCURRENT must be on still.
         :raises RotationInFlightError: as :meth:`stage`.
+        :raises ConflictError: AWSCURRENT is elsewhere by now.
         """
         state = self._without_rotation("staged")
+        if while_current is not None and state.labels.get(CURRENT) != while_current:
+            raise ConflictError("AWSCURRENT was moved meanwhile")
         if state.labels.get(CANDIDATE) != version_id:
             self._move(CANDIDATE, to=version_id, off=state.labels.get(CANDIDATE))
 
@@ -205,7 +213,12 @@ class SecretVersions:
         :raises RotationInFlightError: the last one has not ended.
         """
         token = str(uuid.uuid4())
-        self._call("rotate_secret", ClientRequestToken=token)
+        try:
+            self._call("rotate_secret", ClientRequestToken=token)
+        except SecretStoreError as error:
+            if error.code == _NOT_NOW and self.describe().in_flight is not None:
+                raise RotationInFlightError(str(error), error.code, error.action) from None
+            raise
         return token
 
     def fill_pending(self, token: str, text: str, *, rotation_token: str | None = None) -> None:
@@ -268,7 +281,11 @@ class SecretVersions:
     def _move(self, label: str, *, to: str | None = None, off: str | None = None) -> None:
         ends = {"MoveToVersionId": to, "RemoveFromVersionId": off}
         named = {name: version for name, version in ends.items() if version is not None}
-        self._call("update_secret_version_stage", VersionStage=label, **named)
+        try:
+            self._call("update_secret_version_stage", VersionStage=label, **named)
+        except ConflictError:  # also where the client asked again, as the first answer was lost
+            if to is None or self.describe().labels.get(label) != to:
+                raise
 
     def _call(self, action: str, **parameters: object) -> dict[str, Any]:
         try:
@@ -277,9 +294,12 @@ class SecretVersions:
             )
         except ClientError as error:
             raise _refusal(action, error) from None
-        except BotoCoreError as error:  # its text could show a parameter
+        except HTTPClientError as error:
             kind = type(error).__name__
             raise NoAnswerError(f"{action}: no answer ({kind})", kind, action) from None
+        except BotoCoreError as error:  # its text could show a parameter
+            kind = type(error).__name__
+            raise SecretStoreError(f"{action}: could not be asked ({kind})", kind, action) from None
         return answer
 
 
@@ -298,11 +318,10 @@ _KINDS: Final[Mapping[tuple[str, str], type[SecretStoreError]]] = {
     ("get_secret_value", _NOT_FOUND): VersionNotFoundError,
     ("put_secret_value", _EXISTS): ConflictError,
     ("update_secret_version_stage", _INVALID): ConflictError,
-    ("rotate_secret", _NOT_NOW): RotationInFlightError,
 }
 _MEANINGS: Final[Mapping[tuple[str, str], str]] = {
     ("get_secret_value", _NOT_FOUND): "no such secret or version, or it has no value yet",
     ("put_secret_value", _EXISTS): "the version has another value already",
     ("update_secret_version_stage", _INVALID): "the label is not where it was",
-    ("rotate_secret", _NOT_NOW): "the last rotation has not ended, or none is configured",
+    ("rotate_secret", _NOT_NOW): "not now: the last rotation has not ended, or none is configured",
 }
