@@ -55,6 +55,17 @@ def test_what_commands_print_is_seen() -> None:
     assert len(watch.leaks()) == 1
 
 
+def test_what_a_test_captures_or_expects_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = LeakWatch()
+    watch.learn(MADE_UP)
+    with watching(watch):
+        print(MADE_UP)
+        capsys.readouterr()
+        with pytest.raises(ValueError, match="made up"):
+            raise ValueError(f"made up: {MADE_UP}")
+    assert len(watch.leaks()) == 2
+
+
 @pytest.mark.last
 def test_no_secret_is_in_any_output(leak_watch: LeakWatch, pytestconfig: pytest.Config) -> None:
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")

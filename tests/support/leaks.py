@@ -2,8 +2,9 @@
 
 Secrets are learnt as they come to be: every :class:`ServerSecret` made in this process, and every
 value that is stored in a local Secrets Manager. Outputs are what pytest captures (standard output,
-standard error, log records), the lines that Lambda workers write, the answers and errors of
-invocations, the events on the bus, the tags on secrets, and what commands print that tests start.
+standard error, log records, and what a test reads of them by itself), the errors that a test
+expects, the lines that Lambda workers write, the answers and errors of invocations, the events on
+the bus, the tags on secrets, and what commands print that tests start.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 from unittest.mock import patch
+
+import pytest
 
 from local.event_bus import Event, EventBus
 from local.lambda_host import InvocationResult, LambdaHost
@@ -78,6 +82,8 @@ def watching(watch: LeakWatch) -> Iterator[None]:
         (LambdaHost, "invoke"): _invoked,
         (EventBus, "publish"): _published,
         (subprocess.Popen, "communicate"): _ended,
+        (pytest.CaptureFixture, "readouterr"): _captured,
+        (pytest.RaisesExc, "__exit__"): _raised,
     }
     with ExitStack() as patches:
         for (owner, name), note in noted.items():
@@ -133,3 +139,22 @@ def _ended(
 ) -> None:
     for output in printed:
         watch.see(f"the command {process.args!r}", output)
+
+
+def _captured(
+    watch: LeakWatch, _capture: pytest.CaptureFixture[Any], result: tuple[object, object]
+) -> None:
+    for output in result:
+        watch.see("what a test captured", output)
+
+
+def _raised(
+    watch: LeakWatch,
+    _raises: pytest.RaisesExc[Any],
+    _swallowed: bool,
+    _kind: object,
+    error: BaseException | None,
+    *_traceback: object,
+) -> None:
+    if error is not None:
+        watch.see("an expected error", "".join(traceback.format_exception_only(error)))
