@@ -24,7 +24,12 @@ OF_EVERY_STACK: Final = {
     "RefusalRateAlarm",
     "RefusalsReportedAlarm",
 }
-OF_THE_OWNER: Final = {"SecretRejectedAlarm", "SecretVerdictUnknownAlarm", "RotationFailedAlarm"}
+OF_THE_OWNER: Final = {
+    "SecretRejectedAlarm",
+    "SecretVerdictUnknownAlarm",
+    "RotationFailedAlarm",
+    "WatcherFailsAlarm",
+}
 EMAIL: Final = "operators@example.com"
 TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:alarms"
 
@@ -146,8 +151,8 @@ def test_each_way_in_which_a_rotation_ends_badly_alarms() -> None:
             ("watcher", "test-failed"),
         ]
     ]
-    sum_of_all = " + ".join(query["Id"] for query in alarm["Metrics"] if "MetricStat" in query)
-    assert alarm["Metrics"][0]["Expression"] == sum_of_all
+    ids = [query["Id"] for query in alarm["Metrics"] if "MetricStat" in query]
+    assert alarm["Metrics"][0]["Expression"] == " + ".join(f"FILL({each}, 0)" for each in ids)
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
 
 

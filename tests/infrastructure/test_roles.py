@@ -17,7 +17,7 @@ from tests.infrastructure.stacks import (
     stack_with_given_secret,
 )
 from zego.secret_store import CANDIDATE, CURRENT, PENDING
-from zego.secret_store.notes import HEALS_TAG, ROTATION_TAG, VERDICT_TAG
+from zego.secret_store.notes import FAILURE_TAG, HEALS_TAG, ROTATION_TAG, VERDICT_TAG
 
 MADE_SECRET = {"Ref": "ServerSecret"}
 MADE_KEY = {"Fn::GetAtt": ["ServerSecretKey", "Arn"]}
@@ -71,9 +71,8 @@ def encrypt_and_decrypt(key: object, secret: object) -> dict[str, Any]:
 
 def tagging(*keys: str) -> dict[str, Any]:
     """Of all the tags there may be, these; and of none at all, which any set would cover, not."""
-    names = keys[0] if len(keys) == 1 else list(keys)
     return {
-        "ForAllValues:StringEquals": {"aws:TagKeys": names},
+        "ForAllValues:StringEquals": {"aws:TagKeys": list(keys)},
         "Null": {"aws:TagKeys": "false"},
     }
 
@@ -89,7 +88,7 @@ def rotate(secret: object) -> list[dict[str, Any]]:
     return [
         allow("ReadTheVersionsAndStoreOne", actions, secret),
         allow("Promote", move, secret, **labels(CURRENT, PENDING, CANDIDATE)),
-        allow("NoteHowARotationGoes", tag, secret, **tagging(ROTATION_TAG)),
+        allow("NoteHowARotationGoes", tag, secret, **tagging(ROTATION_TAG, FAILURE_TAG)),
     ]
 
 

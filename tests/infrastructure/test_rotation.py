@@ -64,6 +64,7 @@ def test_everything_about_rotation_belongs_to_its_owner() -> None:
         "SecretRejectedAlarm",
         "SecretVerdictUnknownAlarm",
         "RotationFailedAlarm",
+        "WatcherFailsAlarm",
     }
 
 
