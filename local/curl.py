@@ -38,5 +38,10 @@ def health(stack: StackDescription) -> str:
     return f"{_CURL} {stack.api}/v1/health"
 
 
+def reset(stack: StackDescription) -> str:
+    """Reset the secret at the console of ZEGO's stand-in; it answers with the new one."""
+    return f"curl -sS {_JSON} -d '{{}}' {stack.zego}/console/reset"
+
+
 def _lines(*parts: str) -> str:
     return " \\\n  ".join(parts)

@@ -168,6 +168,17 @@ def test_the_functions_that_nobody_asked_for_have_no_process(running: Running) -
     assert (running.directory / "watcher.log").read_text() != ""
 
 
+def test_the_commands_for_operators_work_as_printed(running: Running) -> None:
+    status = running.command("Operators see how the ServerSecret stands:")
+    looked = finish("bash", "-c", status)
+    assert looked.returncode == 0, looked.stderr
+    assert "AWSCURRENT" in looked.stdout
+    rotation = running.command("It is reset at ZEGO's console, and the new one rotated to:")
+    rotated = finish("bash", "-c", rotation)
+    assert rotated.returncode == 0, rotated.stderr
+    assert "Promoted" in rotated.stdout
+
+
 def test_the_page_shows_a_curl_command_and_no_key(running: Running) -> None:
     stack = running.description
     answer = exchange(stack.page)
