@@ -1,13 +1,6 @@
-"""One look at the current ServerSecret: ask ZEGO, note a change, heal what can be healed.
+"""One look at the current ServerSecret: ask ZEGO, have healed what it rejects, tell of a change.
 
-The healing rule: where ZEGO rejects AWSCURRENT and accepts what is staged under CANDIDATE, or else
-AWSPREVIOUS, that version is staged and a rotation asked for, at most once per value in a cool-down.
-The rotation proves it again, so all promotions go through one door. What cannot be healed is said,
-with the fingerprint, and alarms.
-
-Two ticks may overlap and any of them may be stopped anywhere: the cool-down is noted on the secret
-before the rotation is asked for, Secrets Manager runs one rotation at a time, and where AWSCURRENT
-has moved since the look nothing is done.
+Two looks may overlap and any of them may be stopped anywhere.
 """
 
 from __future__ import annotations
@@ -15,31 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
-from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
-from zego.secret_store.notes import HEALS_TAG, VERDICT_TAG, HealsNote, VerdictNote
-from zego.secret_store.versions import (
-    ConflictError,
-    NoAnswerError,
-    RotationInFlightError,
-    SecretState,
-    SecretStoreError,
-    SecretVersions,
-    Version,
-)
+from watcher.healing import Healing
+from zego.secret_store import CURRENT
+from zego.secret_store.notes import VERDICT_TAG, VerdictNote
+from zego.secret_store.versions import SecretState, SecretStoreError, SecretVersions, Version
 from zego.server_api import ServerApi, Verdict
-
-#: A rotation that has not ended by then is stuck; its steps take a minute at most.
-STUCK_SECONDS: Final = 900
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """What to heal with: a version, with what is said of it; or why none."""
-
-    version: Version | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +73,7 @@ class Watch:
         self._versions = versions
         self._zego = zego
         self._publish = publish
-        self._cooldown_seconds = cooldown_seconds
+        self._healing = Healing(versions, zego, cooldown_seconds=cooldown_seconds, clock=clock)
         self._clock = clock
 
     def tick(self) -> Tick:
@@ -113,8 +87,8 @@ class Watch:
             return Tick(Verdict("unknown", "AWSCURRENT is on no version with a value"))
         tick = self._judged(state, current)
         if tick.verdict.rejected:
-            action, healed_with = self._heal(state, current)
-            return replace(tick, action=action, healed_with=healed_with)
+            healed = self._healing.heal(state, current)
+            return replace(tick, action=healed.action, healed_with=healed.with_fingerprint)
         return tick
 
     def tell(self, tick: Tick) -> None:
@@ -149,89 +123,3 @@ class Watch:
             noted=VerdictNote.from_tag(state.tags.get(VERDICT_TAG)),
             age_days=round(age / 86400, 3),
         )
-
-    def _heal(self, state: SecretState, current: Version) -> tuple[str, str | None]:
-        """What was done, and the fingerprint of the value that is to be promoted, if any."""
-        done: list[str] = []
-        try:
-            if state.in_flight is not None:
-                if not self._unstick(state):
-                    return "A rotation is in flight; its end is waited for.", None
-                done.append(f"The rotation to version {state.in_flight} did not end; given up.")
-            choice = self._choose(state, current)
-            if choice.version is None or choice.version.fingerprint is None:
-                return " ".join([*done, choice.reason]), None
-            fingerprint = choice.version.fingerprint
-            until = self._cools_until(state, fingerprint)
-            if until > self._clock():
-                seconds = round(until - self._clock())
-                done.append(f"{fingerprint} was promoted lately; again in {seconds} s.")
-                return " ".join(done), None
-            self._promote(state, choice.version)
-        except SecretStoreError as error:
-            return " ".join([*done, f"It could not be healed: {error}."]), None
-        done.append(f"A rotation to {fingerprint} ({choice.reason}) was asked for.")
-        return " ".join(done), fingerprint
-
-    def _unstick(self, state: SecretState) -> bool:
-        """Take AWSPENDING off a rotation that will not end. Whether the way is free."""
-        pending = self._versions.version(state, PENDING)
-        if pending is None:
-            return True
-        began = pending.created_at or self._versions.begun_at(pending.version_id)
-        if began is None or self._clock() - began < STUCK_SECONDS:
-            return False
-        try:
-            self._versions.drop_label(PENDING, version_id=pending.version_id)
-        except ConflictError:
-            return False
-        return True
-
-    def _choose(self, state: SecretState, current: Version) -> _Choice:
-        """The first version that ZEGO accepts. One that it cannot answer for is waited for."""
-        tried: list[str] = []
-        for label in (CANDIDATE, PREVIOUS):
-            version = self._versions.version(state, label)
-            if version is None:
-                continue
-            verdict = self._fit(version, current)
-            name = f"{label} {version.fingerprint or version.version_id}"
-            if verdict.accepted:
-                return _Choice(version, "; ".join([label, *tried]))
-            if verdict.outcome == "unknown":
-                return _Choice(None, f"{name} is asked about again: {verdict.reason}.")
-            tried.append(f"{name}: {verdict.reason}")
-        found = f" ({'; '.join(tried)})" if tried else ""
-        return _Choice(None, f"Nothing to heal with{found}: rotate with the console's value.")
-
-    def _fit(self, version: Version, current: Version) -> Verdict:
-        """ZEGO's verdict, or why it needs not be asked."""
-        if version.secret is None:
-            return Verdict("rejected", version.problem or "it has no value")
-        if current.secret is not None:
-            if version.secret == current.secret:
-                return Verdict("rejected", "it is the same value as AWSCURRENT")
-            if version.secret.app_id != current.secret.app_id:
-                return Verdict("rejected", "it is for another AppID")
-        return self._zego.probe(version.secret)
-
-    def _cools_until(self, state: SecretState, fingerprint: str) -> float:
-        healed_at = HealsNote.from_tag(state.tags.get(HEALS_TAG)).at.get(fingerprint)
-        return 0.0 if healed_at is None else healed_at + self._cooldown_seconds
-
-    def _promote(self, state: SecretState, version: Version) -> None:
-        """Ask for the rotation. The cool-down begins first, and ends if that was refused.
-
-        Not where a rotation is in flight: it may be another tick's, to the same value.
-        """
-        before = HealsNote.from_tag(state.tags.get(HEALS_TAG))
-        now = before.with_heal(version.fingerprint or "", int(self._clock()))
-        self._versions.note(HEALS_TAG, now.to_tag())
-        try:
-            self._versions.stage_version(version.version_id, while_current=state.labels[CURRENT])
-            self._versions.start_rotation()
-        except (NoAnswerError, RotationInFlightError):
-            raise  # it may have begun
-        except SecretStoreError:
-            self._versions.note(HEALS_TAG, before.to_tag() or "-")
-            raise

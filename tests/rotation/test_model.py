@@ -20,7 +20,7 @@ from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World, network
-from watcher.watch import STUCK_SECONDS
+from watcher.healing import STUCK_SECONDS
 from zego.rotation import STEPS
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.versions import (

@@ -13,7 +13,8 @@ from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World
-from watcher.watch import STUCK_SECONDS, Tick
+from watcher.healing import STUCK_SECONDS
+from watcher.watch import Tick
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import HEALS_TAG, VERDICT_TAG, HealsNote, VerdictNote
 from zego.secret_store.versions import NoAnswerError, VersionNotFoundError
