@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from typing import Final
 
@@ -15,6 +16,7 @@ from ops.exit_codes import ExitCode
 from ops.failures import CommandError, Failure
 from ops.secret.commands import secret
 from ops.secret.value import refuse_in_arguments
+from ops.streams import Stream
 
 #: An argument that may be a secret, mistyped; options are shorter.
 _LONG: Final = 20
@@ -43,9 +45,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may lack the marks
+    stdout, stderr = Stream(sys.stdout), Stream(sys.stderr, is_needed=False)
+    with redirect_stdout(stdout), redirect_stderr(stderr):
+        try:
+            return _run(given)
+        except CommandError as error:
+            stdout.is_needed = False
+            _say(error.failure, as_json="--json" in given)
+            return error.failure.exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    """:raises CommandError: the command failed."""
     try:
-        refuse_in_arguments(given)
-        return int(app.main(given, prog_name="zego-token", standalone_mode=False))
+        refuse_in_arguments(arguments)
+        return int(app.main(arguments, prog_name="zego-token", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as no_command:
         no_command.show()
         return ExitCode.USAGE
@@ -53,22 +67,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
         path = "zego-token" if error.ctx is None else error.ctx.command_path
-        message = _without(given, error.format_message())
-        failure = Failure(message, f"See {path} --help.", ExitCode.USAGE)
-    except CommandError as error:
-        failure = error.failure
+        message = _without(arguments, error.format_message())
+        raise CommandError(message, f"See {path} --help.", ExitCode.USAGE) from None
+    except CommandError:
+        raise
     except Exception as error:  # noqa: BLE001
         from ops.explanations import explain  # noqa: PLC0415  slow
 
         failure = explain(error)
-    _say(failure, as_json="--json" in given)
-    return failure.exit_code
+        raise CommandError(failure.message, failure.remedy, failure.exit_code) from None
 
 
 def _say(failure: Failure, *, as_json: bool) -> None:
-    print(f"error: {failure.message}", *filter(None, [failure.remedy]), sep="\n", file=sys.stderr)
+    if failure.exit_code is not ExitCode.UNREAD:
+        what = "" if failure.exit_code is ExitCode.INTERRUPTED else "error: "
+        print(what + failure.message, *filter(None, [failure.remedy]), sep="\n", file=sys.stderr)
     if as_json:
-        print(json.dumps({"event": "error", **asdict(failure)}))
+        print(json.dumps({"event": "error", **asdict(failure)}), flush=True)
 
 
 def _without(arguments: Sequence[str], message: str) -> str:

@@ -24,4 +24,6 @@ class ExitCode(IntEnum):
     DRIFT = 4, "the targets do not have the same secret, or one cannot be read"
     AWS = 5, "AWS refused, was not reached, or has no rotation set up; the message says which"
     BROKEN = 70, "zego-token itself failed"
-    INTERRUPTED = 130, "interrupted by Ctrl-C"
+    UNWRITTEN = 74, "the output cannot be written (a full disk); no change had begun"
+    INTERRUPTED = 130, "ended by you: Ctrl-C (which ends watch with 0), or a no to what it asked"
+    UNREAD = 141, "nobody reads the output any more (a closed pipe); no change had begun"

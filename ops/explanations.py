@@ -80,14 +80,16 @@ _REFUSALS: Final[Mapping[type[Exception], str]] = {
         "Follow it: zego-token secret watch. If it will not end: zego-token secret unstick."
     ),
     ConflictError: (
-        "Somebody else changed the secret at this moment. See how it stands (zego-token secret"
-        " status), and try again."
+        "Somebody else changed the secret at this moment. See how it stands, and try again:"
+        " zego-token secret status."
     ),
 }
 
 #: Actions that change nothing.
 _READING: Final = ("describe_", "get_", "list_")
-_PERHAPS_DONE: Final = "It may have been done all the same: see zego-token secret status."
+_PERHAPS_DONE: Final = (
+    "It may have been done all the same. See how it stands: zego-token secret status."
+)
 
 _KEY_TOO: Final = " If the secret has a KMS key of its own, also allow {} on that key."
 #: What an action needs beside the permission of its own name.
@@ -143,7 +145,10 @@ _AWS: Final[Mapping[str, tuple[str, str]]] = {
     "ConfigParseError": _BAD_CONFIG,
     "ConfigNotFound": _BAD_CONFIG,
     "InvalidConfigError": _BAD_CONFIG,
-    "NoRegionError": ("It is not said in which AWS region the secret is.", "Name the --region."),
+    "NoRegionError": (
+        "It is not said in which AWS region the secret is.",
+        "Name the --region, or set AWS_REGION or the profile's region.",
+    ),
     "InvalidRegionError": ("That is no name of an AWS region.", "Name another --region."),
     "EndpointConnectionError": _NO_ANSWER,
     "ConnectTimeoutError": _NO_ANSWER,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,15 @@ import click
 
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
+from ops.streams import can_ask
 
 SECRET_ID_VARIABLE: Final = "ZEGO_TOKEN_SECRET_ID"  # noqa: S105  a name
 STACK_FILE: Final = Path(".local", "stack.json")
 STAGES: Final = ("dev", "staging", "prod")
 
 Command = Callable[..., ExitCode]
+
+_COMMAND: Final = re.compile(r"\s*(zego-token secret \w+(?: --\w+)*)\.(?: |$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,35 @@ class Wanted:
         return shlex.join(words)
 
 
+def copyable(text: str, options: str) -> str:
+    """A text with each command at a sentence's end on a line of its own, with a target's options.
+
+    ``Follow it: zego-token secret watch.`` becomes two lines, the second to be copied.
+    """
+    return _COMMAND.sub(lambda found: f"\n  {found[1]} {options}".rstrip() + "\n", text).rstrip()
+
+
 def one_target(command: Command) -> Command:
     """Options that name one secret; the command gets it as ``target``."""
 
     @functools.wraps(command)
     def with_target(**options: Any) -> ExitCode:
-        from ops.targets import connect  # noqa: PLC0415  slow
-
         wanted = _combinations(options)
         if len(wanted) > 1:
-            raise click.UsageError("--stage and --secret-id each name a secret: give one of them.")
-        return command(target=connect(wanted[0]), **options)
+            raise click.UsageError(
+                "This is about one secret: give --stage or --secret-id, and each option once."
+            )
+        from ops.explanations import explain  # noqa: PLC0415  slow
+        from ops.targets import connect  # noqa: PLC0415  likewise
+        from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  likewise
+
+        target = connect(wanted[0])
+        try:
+            return command(target=target, **options)
+        except (CommandError, SecretStoreError) as error:
+            failure = explain(error)
+            remedy = copyable(failure.remedy, target.name)
+            raise CommandError(failure.message, remedy, failure.exit_code) from None
 
     return _target_options(with_target, several=False)
 
@@ -111,14 +132,14 @@ def _agreed(_question: str) -> None:
 
 
 def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise CommandError(
             "This asks for confirmation, and standard input is not a terminal.",
             "Give --yes.",
             ExitCode.USAGE,
         )
     if not click.confirm(question, err=True):
-        raise CommandError("Nothing was changed.")
+        raise CommandError("Nothing was changed.", "", ExitCode.INTERRUPTED)
 
 
 def _target_options(command: Command, *, several: bool) -> Command:
@@ -137,18 +158,18 @@ def _target_options(command: Command, *, several: bool) -> Command:
             metavar="[PATH]",
             help=f"The local stack that runs (make run); it is described in {STACK_FILE}.",
         ),
-        click.option("--region", multiple=several, help=f"The AWS region.{more}"),
-        click.option("--profile", multiple=several, help=f"The AWS profile.{more}"),
+        click.option("--region", multiple=True, help=f"The AWS region.{more}"),
+        click.option("--profile", multiple=True, help=f"The AWS profile.{more}"),
         click.option(
             "--secret-id",
-            multiple=several,
+            multiple=True,
             metavar="ARN|NAME",
             help=f"The secret itself; without it, what {SECRET_ID_VARIABLE} says.{more}",
         ),
         click.option(
             "--stage",
             type=click.Choice(STAGES),
-            multiple=several,
+            multiple=True,
             help=f"The secret of the stack zego-token-service-<stage>.{more}",
         ),
     ):
@@ -159,7 +180,7 @@ def _target_options(command: Command, *, several: bool) -> Command:
 def _combinations(options: dict[str, Any]) -> list[Wanted]:
     """What the options name; it is taken out of them."""
     stages, secret_ids, profiles, regions = (
-        _all_given(options.pop(name)) for name in ("stage", "secret_id", "profile", "region")
+        list(options.pop(name)) for name in ("stage", "secret_id", "profile", "region")
     )
     local, zego_api = options.pop("local"), options.pop("zego_api")
     if local is not None:
@@ -178,10 +199,6 @@ def _combinations(options: dict[str, Any]) -> list[Wanted]:
             named, _or_none(profiles), _or_none(regions)
         )
     ]
-
-
-def _all_given(value: str | tuple[str, ...] | None) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _or_none(given: list[str]) -> list[str] | list[None]:

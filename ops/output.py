@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from functools import cached_property
+from typing import IO, Any, Final, cast
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
+
+from ops.streams import Stream
 
 GOOD: Final = "green"
 BAD: Final = "bold red"
@@ -32,8 +35,23 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console(
-            file=sys.stdout, width=_WIDTH, markup=False, highlight=False, emoji=False
+
+    @cached_property
+    def _stdout(self) -> Stream:
+        return sys.stdout if isinstance(sys.stdout, Stream) else Stream(sys.stdout)
+
+    @property
+    def _file(self) -> IO[str]:
+        return cast("IO[str]", self._stdout)
+
+    @cached_property
+    def _console(self) -> Console:
+        return Console(
+            file=self._file,
+            width=_WIDTH,
+            markup=False,
+            highlight=False,
+            emoji=False,
         )
 
     @property
@@ -42,13 +60,17 @@ class Output:
         terminal = self._console.is_terminal and not self._console.is_dumb_terminal
         return terminal and not self._as_json
 
+    def go_on(self) -> None:
+        """A change has begun: from here on it ends as it does, heard or not."""
+        self._stdout.is_needed = False
+
     def tell(self, event: str, text: str, *, style: str = "", **fields: Any) -> None:
         """Say something.
 
         :param text: no markup; empty where it is for programs alone.
         """
         if self._as_json:
-            print(json.dumps({"event": event, **fields}), flush=True)
+            print(json.dumps({"event": event, **fields}), file=self._stdout, flush=True)
         elif text:
             self._console.print(line(text, style), soft_wrap=True)
 
@@ -61,7 +83,7 @@ class Output:
         """Draw it anew, several times a second, where :attr:`is_live`."""
         if not self.is_live:
             return nullcontext()
-        return Live(shown, console=Console(file=sys.stdout), refresh_per_second=10)
+        return Live(shown, console=Console(file=self._file), refresh_per_second=10)
 
 
 def line(text: str, style: str = "") -> Text:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
@@ -22,6 +23,12 @@ from zego.server_secret import ServerSecret
 STACK_NAME: Final = "zego-token-service-{stage}"
 #: Of that stack.
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
+
+_Service = Literal["secretsmanager", "cloudformation"]
+_ENDPOINT_VARIABLES: Final[Mapping[_Service, str]] = {
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "cloudformation": "AWS_ENDPOINT_URL_CLOUDFORMATION",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,6 @@ class Target:
     versions: SecretVersions
     probe: Callable[[ServerSecret], Verdict]
 
-    def command(self, words: str) -> str:
-        """A command for the same target, to be copied."""
-        return f"zego-token {words} {self.name}".strip()
-
 
 def connect(wanted: Wanted) -> Target:
     """The target. Of AWS, only the stack of a stage has been asked for so far.
@@ -51,20 +54,21 @@ def connect(wanted: Wanted) -> Target:
     if wanted.local is not None:
         return _local(wanted, wanted.local)
     probe = _probe(wanted.zego_api)
-    session = boto3.Session(profile_name=wanted.profile, region_name=wanted.region)
+    region = wanted.region or os.environ.get("AWS_REGION")  # which boto3 does not read itself
+    session = boto3.Session(profile_name=wanted.profile, region_name=region)
     secret_id, region = _secret_of(session, wanted)
-    client = session.client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
+    client = _client(session, "secretsmanager", region)
     return Target(str(wanted), SecretVersions(client, secret_id), probe)
 
 
 def _secret_of(session: boto3.Session, wanted: Wanted) -> tuple[str, str | None]:
-    """The secret's id, and the region to ask, which is the one in its ARN.
+    """The secret's id, and the region to ask: the one in its ARN, or ``None``, the session's.
 
     A replica's ARN is the primary's but for the region, so that ``--region`` names a replica.
     """
     secret_id = wanted.secret_id or _of_stage(session, STACK_NAME.format(stage=wanted.stage))
     if not secret_id.startswith("arn:"):
-        return secret_id, wanted.region
+        return secret_id, None
     parts = secret_id.split(":")
     if len(parts) != 7 or parts[2] != "secretsmanager":
         raise CommandError(
@@ -77,8 +81,24 @@ def _secret_of(session: boto3.Session, wanted: Wanted) -> tuple[str, str | None]
     return ":".join(parts), parts[3]
 
 
+def _client(session: boto3.Session, service: _Service, region: str | None = None) -> Any:
+    try:
+        return session.client(service, region_name=region, config=CLIENT_CONFIG)
+    except BotoCoreError:
+        raise
+    except ValueError:  # its text could show an address with a password
+        variable = _ENDPOINT_VARIABLES[service]
+        raise CommandError(
+            "The AWS configuration of this machine cannot be used: an endpoint or a number in it"
+            " is none.",
+            f"See to {variable}, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, and endpoint_url in"
+            " ~/.aws/config.",
+            ExitCode.USAGE,
+        ) from None
+
+
 def _of_stage(session: boto3.Session, stack: str) -> str:
-    client = session.client("cloudformation", config=CLIENT_CONFIG)
+    client = _client(session, "cloudformation")
     try:
         stacks = client.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
@@ -106,6 +126,14 @@ def _local(wanted: Wanted, path: Path) -> Target:
         stack = json.loads(path.read_text(encoding="utf-8"))
         endpoint, region, zego = (stack[key] for key in ("secrets_manager", "region", "zego"))
         secret_id = wanted.secret_id or stack["secret_id"]
+        client = boto3.client(
+            "secretsmanager",
+            region_name=region,
+            endpoint_url=endpoint,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106  signatures are not verified there
+            config=CLIENT_CONFIG,
+        )
     except FileNotFoundError:
         raise CommandError(
             f"No local stack runs here: there is no {path}.",
@@ -116,14 +144,6 @@ def _local(wanted: Wanted, path: Path) -> Target:
         raise CommandError(
             f"{path} does not describe a local stack.", "Start it again (make run).", ExitCode.AWS
         ) from None
-    client = boto3.client(
-        "secretsmanager",
-        region_name=region,
-        endpoint_url=endpoint,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106  signatures are not verified there
-        config=CLIENT_CONFIG,
-    )
     return Target(str(wanted), SecretVersions(client, secret_id), _probe(wanted.zego_api or zego))
 
 

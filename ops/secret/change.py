@@ -8,22 +8,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
-from ops.output import BAD, GOOD, UNSURE, Output
+from ops.options import copyable
+from ops.output import BAD, GOOD, UNSURE, Output, line
 from ops.secret import screen, value
 from ops.secret.follow import Event, follow
 from ops.secret.options import Given, Patience
-from ops.secret.report import timestamp, verdict_document
-from ops.secret.screen import VERDICT_STYLES, duration, in_words
+from ops.secret.report import in_flight_since, timestamp, verdict_document
+from ops.secret.screen import VERDICT_STYLES, in_words
 from ops.targets import Target
 from zego import server_secret
 from zego.rotation import OUTCOMES
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
-from zego.secret_store.notes import ROTATION_TAG, RotationNote
 from zego.secret_store.versions import (
     ConflictError,
     RotationInFlightError,
@@ -34,6 +34,12 @@ from zego.secret_store.versions import (
 from zego.server_api import Verdict
 from zego.server_secret import ServerSecret, ServerSecretError
 
+_WAYS_ON: Final = "Follow it: zego-token secret watch. Give it up: zego-token secret unstick."
+_BY_CONSOLE: Final = "Rotate to the value of ZEGO's console: zego-token secret rotate."
+_PROMOTED_LATER: Final = (
+    "It stays staged. Once ZEGO has switched to it, the watcher rotates to it within 5 min."
+)
+
 
 def stage(target: Target, out: Output, given: Given) -> None:
     """Store a value under CANDIDATE.
@@ -42,7 +48,11 @@ def stage(target: Target, out: Output, given: Given) -> None:
     :raises CommandError: it is for another AppID, or not accepted though that is required.
     :raises SecretStoreError: it is current already, a rotation is in flight, or AWS refused.
     """
-    _stage(target, out, given, _idle(target))
+    _, verdict = _stage(target, out, given, _idle(target))
+    text = "To rotate to it: zego-token secret rotate --staged."
+    if verdict.rejected:
+        text = f"{_PROMOTED_LATER} {text}"
+    out.show(line(copyable(text, target.name)))
 
 
 def rotate(target: Target, out: Output, given: Given | None, patience: Patience) -> ExitCode:
@@ -53,10 +63,18 @@ def rotate(target: Target, out: Output, given: Given | None, patience: Patience)
     """
     state = _idle(target, to_rotate=True)
     if given is not None:
-        _stage(target, out, given, state)
-    elif CANDIDATE not in state.labels:
+        expected, verdict = _stage(target, out, given, state)
+        if verdict.rejected:
+            raise CommandError(
+                "No rotation was started, as it would be refused.",
+                f"{_PROMOTED_LATER} To rotate to it all the same:"
+                " zego-token secret rotate --staged.",
+            )
+        return _run(target, out, patience, expected)
+    staged = target.versions.version(state, CANDIDATE)
+    if staged is None:
         raise _refusal("no-candidate")
-    return _run(target, out, patience)
+    return _run(target, out, patience, staged.fingerprint)
 
 
 def restore(
@@ -68,11 +86,13 @@ def restore(
     :raises CommandError: there is nothing to go back to, or ZEGO rejects it.
     """
     state = _idle(target, to_rotate=True)
-    previous, current = (target.versions.version(state, label) for label in (PREVIOUS, CURRENT))
+    previous, current, staged = (
+        target.versions.version(state, label) for label in (PREVIOUS, CURRENT, CANDIDATE)
+    )
     if previous is None:
-        raise CommandError("There is no AWSPREVIOUS to go back to.")
+        raise CommandError("There is no AWSPREVIOUS to go back to.", _BY_CONSOLE)
     if previous.secret is None:
-        raise CommandError(f"AWSPREVIOUS cannot be restored: {previous.problem}.")
+        raise CommandError(f"AWSPREVIOUS cannot be restored: {previous.problem}.", _BY_CONSOLE)
     if current is not None and current.secret == previous.secret:
         raise CommandError(
             f"AWSPREVIOUS is the same value as AWSCURRENT ({previous.fingerprint}).",
@@ -81,20 +101,29 @@ def restore(
     _check_app_id(previous.secret, current)
     verdict = target.probe(previous.secret)
     if verdict.rejected:
-        raise CommandError(f"AWSPREVIOUS is {previous.fingerprint}, and {in_words(verdict)}.")
+        raise CommandError(
+            f"AWSPREVIOUS is {previous.fingerprint}, and {in_words(verdict)}.", _BY_CONSOLE
+        )
+    displaced, lost = None, ""
+    if staged is not None and staged.secret != previous.secret:
+        displaced = {"version_id": staged.version_id, "fingerprint": staged.fingerprint}
+        which = staged.fingerprint or f"version {staged.version_id}"
+        lost = f" What is staged now, {which}, makes way for it."
     now = None if current is None else current.fingerprint
     out.tell(
         "restoring",
         f"AWSCURRENT is {now or 'no ServerSecret'}. AWSPREVIOUS is {previous.fingerprint}:"
-        f" {in_words(verdict)}.",
+        f" {in_words(verdict)}.{lost}",
         version_id=previous.version_id,
         fingerprint=previous.fingerprint,
         current_fingerprint=now,
+        displaced=displaced,
         verdict=verdict_document(verdict),
     )
     confirm(f"Rotate back to {previous.fingerprint}?")
-    target.versions.stage_version(previous.version_id)
-    return _run(target, out, patience)
+    target.versions.stage_version(previous.version_id, while_current=state.labels.get(CURRENT))
+    out.go_on()
+    return _run(target, out, patience, previous.fingerprint)
 
 
 def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> None:
@@ -108,15 +137,10 @@ def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> None
     if token is None:
         out.tell("idle", "No rotation is in flight; there is nothing to do.")
         return
-    began = target.versions.begun_at(token)
-    age = "" if began is None else f" for {duration(time.time() - began)}"
-    note = RotationNote.from_tag(state.tags.get(ROTATION_TAG))
-    last = "It has left no note."
-    if note is not None and note.token == token:
-        last = f"Its last step was {note.step}: {OUTCOMES[note.outcome].meaning}"
+    began = in_flight_since(target, state)
     out.tell(
         "in-flight",
-        f"A rotation has been in flight{age} (version {token}). {last}",
+        "\n".join(screen.rotation(state, time.time(), began)),
         version_id=token,
         began_at=timestamp(began),
     )
@@ -126,8 +150,9 @@ def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> None
     except ConflictError:
         out.tell("ended", "It has just ended by itself.", version_id=token)
         return
-    text = f"Given up. To rotate to what is staged: {target.command('secret rotate --staged')}."
-    out.tell("given-up", text, version_id=token)
+    out.go_on()
+    text = "Given up. To rotate to what is staged: zego-token secret rotate --staged."
+    out.tell("given-up", copyable(text, target.name), version_id=token)
 
 
 def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
@@ -144,16 +169,20 @@ def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
     return state
 
 
-def _stage(target: Target, out: Output, given: Given, state: SecretState) -> None:
+def _stage(target: Target, out: Output, given: Given, state: SecretState) -> tuple[str, Verdict]:
+    """Stage it; gives its fingerprint, and what ZEGO says of it."""
     current = target.versions.version(state, CURRENT)
-    known = None if current is None else current.secret
-    secret = value.parse(value.read(given.file), app_id=given.app_id, current=known)
-    _check_app_id(secret, current)
-    verdict = target.probe(secret)
+    try:
+        secret = value.take(given, None if current is None else current.secret)
+        _check_app_id(secret, current)
+        verdict = target.probe(secret)
+    except (KeyboardInterrupt, EOFError):
+        raise CommandError("\nNothing was staged.", "", ExitCode.INTERRUPTED) from None
     if given.require_accepted and not verdict.accepted:
         code = ExitCode.REFUSED if verdict.rejected else ExitCode.UNDECIDED
         raise CommandError(f"Nothing was staged. {in_words(verdict)}.", "", code)
     version_id = target.versions.stage(secret)
+    out.go_on()
     unusual = " It is not 32 lower-case hex digits, as ZEGO's are." if secret.looks_unusual else ""
     out.tell(
         "staged",
@@ -165,6 +194,7 @@ def _stage(target: Target, out: Output, given: Given, state: SecretState) -> Non
         unusual=secret.looks_unusual,
         verdict=verdict_document(verdict),
     )
+    return secret.fingerprint, verdict
 
 
 def _check_app_id(secret: ServerSecret, current: Version | None) -> None:
@@ -180,22 +210,27 @@ def _refusal(outcome: str, detail: str = "") -> CommandError:
     return CommandError(ending.meaning + detail, ending.remedy)
 
 
-def _run(target: Target, out: Output, patience: Patience) -> ExitCode:
-    """Start the rotation, follow it, and say how it ended."""
+def _run(target: Target, out: Output, patience: Patience, expected: str | None) -> ExitCode:
+    """Start the rotation, follow it, and say how it ended.
+
+    :param expected: fingerprint of what is to be promoted; ``None``: it is no ServerSecret.
+    """
     token = target.versions.start_rotation()
+    out.go_on()
     out.tell("started", "", version_id=token)
     events = follow(
         target.versions.describe, token, wait_seconds=patience.end, every_seconds=patience.look
     )
     try:
         end = screen.follow(out, events)
-    except KeyboardInterrupt:
-        out.tell("left", f"The rotation goes on. {_ways_on(target)}", version_id=token)
+    except (KeyboardInterrupt, SecretStoreError):
+        text = copyable(f"The rotation goes on. {_WAYS_ON}", target.name)
+        out.tell("left", text, version_id=token)
         raise
     if end.kind == "promoted":
-        result = _promoted(target, end, token, patience.issuer_ttl)
+        result = _promoted(target, end, token, expected, patience.issuer_ttl)
     elif end.kind == "refused":
-        result = _refused(end)
+        result = _refused(target, end)
     else:
         result = _undecided(target, end)
     out.tell(
@@ -204,6 +239,7 @@ def _run(target: Target, out: Output, patience: Patience) -> ExitCode:
         style=_STYLES[result.exit_code],
         result=end.kind,
         outcome=end.outcome,
+        code=end.code,
         version_id=token,
         attempts=end.attempt,
         seconds=end.seconds,
@@ -223,31 +259,40 @@ class _Result:
 _STYLES: Final = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD, ExitCode.UNDECIDED: UNSURE}
 
 
-def _promoted(target: Target, end: Event, token: str, issuer_ttl: float) -> _Result:
+def _promoted(
+    target: Target, end: Event, token: str, expected: str | None, issuer_ttl: float
+) -> _Result:
     fingerprint, verdict = _verdict_on(target, token)
-    by = datetime.now().astimezone() + timedelta(seconds=issuer_ttl)
+    by = datetime.now(UTC) + timedelta(seconds=issuer_ttl)
     fields = {
         "fingerprint": fingerprint,
+        "expected_fingerprint": expected,
         "verdict": verdict_document(verdict),
         "issuers_by": timestamp(by.timestamp()),
         "issuer_ttl_seconds": issuer_ttl,
     }
     text = f"Promoted in {end.seconds:.1f} s: AWSCURRENT is {fingerprint or token}."
+    if fingerprint not in {None, expected}:
+        other = f"That is not {expected}: somebody staged another value in between."
+        see = copyable("See how things stand: zego-token secret status.", target.name)
+        return _Result(ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields)
     if verdict.rejected:
         reset = OUTCOMES["rejected-after"]
         return _Result(ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields)
     text += (
-        f" Asked from here: {in_words(verdict)}.\nAll issuers have it by {by:%H:%M:%S}"
+        f" Asked from here: {in_words(verdict)}.\nAll issuers have it by {by:%H:%M:%S} UTC"
         f" (at most {issuer_ttl:g} s, their SECRET_TTL_SECONDS)."
     )
     return _Result(ExitCode.DONE, text, fields)
 
 
-def _refused(end: Event) -> _Result:
+def _refused(target: Target, end: Event) -> _Result:
     meaning = "It ended without a promotion, and the rotator could not note why."
     remedy = "See the rotator's log. AWSCURRENT is as it was."
     if end.outcome is not None and OUTCOMES[end.outcome].kind == "refused":
-        meaning, remedy = OUTCOMES[end.outcome].meaning, OUTCOMES[end.outcome].remedy
+        meaning = screen.ending(end.outcome, end.code, end.fingerprint)
+        remedy = OUTCOMES[end.outcome].remedy
+    remedy = copyable(remedy, target.name)
     fields = {"meaning": meaning, "remedy": remedy}
     return _Result(ExitCode.REFUSED, f"Refused. {meaning} {remedy}", fields)
 
@@ -255,8 +300,8 @@ def _refused(end: Event) -> _Result:
 def _undecided(target: Target, end: Event) -> _Result:
     meaning = "The rotator has noted nothing yet."
     if end.outcome is not None:
-        meaning = OUTCOMES[end.outcome].meaning
-    remedy = _ways_on(target)
+        meaning = screen.ending(end.outcome, end.code, end.fingerprint)
+    remedy = copyable(_WAYS_ON, target.name)
     text = f"Not ended after {end.seconds:.0f} s. {meaning} {remedy}"
     return _Result(ExitCode.UNDECIDED, text, {"meaning": meaning, "remedy": remedy})
 
@@ -268,10 +313,3 @@ def _verdict_on(target: Target, token: str) -> tuple[str | None, Verdict]:
     except (SecretStoreError, ServerSecretError) as error:
         return None, Verdict("unknown", f"it cannot be read: {error}")
     return secret.fingerprint, target.probe(secret)
-
-
-def _ways_on(target: Target) -> str:
-    return (
-        f"Follow it: {target.command('secret watch')}."
-        f" Give it up: {target.command('secret unstick')}."
-    )

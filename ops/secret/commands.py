@@ -51,7 +51,8 @@ def stage(target: Target, out: Output, given: Given) -> ExitCode:
 def rotate(target: Target, out: Output, given: Given, staged: bool, patience: Patience) -> ExitCode:
     """Stage a value, rotate to it, follow each step to the end.
 
-    It becomes AWSCURRENT only if ZEGO accepts it. Ctrl-C leaves the rotation to itself.
+    It becomes AWSCURRENT only if ZEGO accepts it. One that ZEGO rejects right away stays staged,
+    and no rotation is started. Ctrl-C leaves the rotation to itself.
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
@@ -124,7 +125,7 @@ def status(wanted: list[Wanted], out: Output) -> ExitCode:
 @one_target
 @output
 def watch(target: Target, out: Output, interval: float, count: int | None) -> ExitCode:
-    """Say what changes, a line each, until Ctrl-C.
+    """Say what changes, a line each, until Ctrl-C, which ends it with 0.
 
     Labels, ZEGO's verdicts, a rotation's steps, what the watcher noted.
     """

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from zego.rotation import OUTCOMES, STEPS, Step
@@ -38,6 +38,8 @@ class Event:
     :ivar step: which step; of an end, the last that is known of; where it is undecided, the last
         that failed.
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`; ``None``: the rotator has noted none.
+    :ivar code: ZEGO's, where it gave one.
+    :ivar fingerprint: of the value that the step was about, where that is known.
     """
 
     kind: Kind
@@ -45,6 +47,8 @@ class Event:
     seconds: float
     step: Step | None = None
     outcome: str | None = None
+    code: int | None = None
+    fingerprint: str | None = None
 
 
 def follow(
@@ -111,8 +115,12 @@ class _Rotation:
 
     def end(self, kind: Literal["promoted", "refused", "undecided"], now: float) -> Event:
         note = self._failure or self._note if kind == "undecided" else self._note
-        step, outcome = (None, None) if note is None else (note.step, note.outcome)
-        return Event(kind, self._attempt, round(now - self._began, 1), step, outcome)
+        seconds = round(now - self._began, 1)
+        if note is None:
+            return Event(kind, self._attempt, seconds)
+        return Event(
+            kind, self._attempt, seconds, note.step, note.outcome, note.code, note.fingerprint
+        )
 
     def _is_news(self, note: RotationNote) -> bool:
         """An answer may be older than the one before."""
@@ -129,7 +137,8 @@ class _Rotation:
         if kind == "done" and not is_last:
             yield from self._pass(now)
             return
-        yield self._over("step-done" if kind == "done" else "step-failed", note.outcome, now)
+        over = self._over("step-done" if kind == "done" else "step-failed", note.outcome, now)
+        yield replace(over, code=note.code, fingerprint=note.fingerprint)
         if kind == "failed":
             self._failure = note
             self._try_again()

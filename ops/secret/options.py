@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from ops.exit_codes import ExitCode
 from ops.options import Command
+from ops.streams import unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ def value_given(command: Command) -> Command:
     def with_value(
         *, file: str | None, app_id: int | None, require_accepted: bool, **options: Any
     ) -> ExitCode:
-        return command(given=Given(file, app_id, require_accepted), **options)
+        is_asked_for = file is None and not options.get("staged")
+        with unseen() if is_asked_for else nullcontext():  # also what is pasted before the prompt
+            return command(given=Given(file, app_id, require_accepted), **options)
 
     return with_value
 

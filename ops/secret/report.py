@@ -6,12 +6,13 @@ fingerprints, and no value.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -22,13 +23,22 @@ from ops.options import Wanted
 from ops.targets import Target, connect
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT
-from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
+from zego.secret_store.notes import (
+    FAILURE_TAG,
+    ROTATION_TAG,
+    VERDICT_TAG,
+    RotationNote,
+    VerdictNote,
+)
 from zego.secret_store.versions import SecretState, SecretStoreError, Version
 from zego.server_api import Verdict
 
 _TARGETS: Final = 8
 #: Versions of one secret that ZEGO is asked about at once; it takes 10 requests a second.
 _PROBES: Final = 4
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,11 @@ class Look:
         return RotationNote.from_tag(self.state.tags.get(ROTATION_TAG))
 
     @property
+    def failure(self) -> RotationNote | None:
+        """The last step of any rotation that did not end well."""
+        return RotationNote.from_tag(self.state.tags.get(FAILURE_TAG))
+
+    @property
     def current(self) -> JudgedVersion | None:
         """The version that tokens are sealed with."""
         return next((one for one in self.versions if CURRENT in one.version.labels), None)
@@ -95,7 +110,7 @@ class Look:
         return ExitCode.DONE if verdict.accepted else ExitCode.UNDECIDED
 
     def document(self) -> dict[str, Any]:
-        noted, rotation = self.noted, self.rotation
+        noted = self.noted
         return {
             "target": self.target,
             "secret_arn": self.state.arn,
@@ -107,15 +122,8 @@ class Look:
                 "since": timestamp(noted.since),
                 "code": noted.code,
             },
-            "last_rotation": rotation
-            and {
-                "version_id": rotation.token,
-                "step": rotation.step,
-                "outcome": rotation.outcome,
-                "meaning": OUTCOMES[rotation.outcome].meaning,
-                "remedy": OUTCOMES[rotation.outcome].remedy,
-                "at": timestamp(rotation.at),
-            },
+            "last_rotation": _note_document(self.rotation),
+            "last_failure": _note_document(self.failure),
             "rotation_function": self.state.rotation_function,
             "in_flight": self.state.in_flight,
             "in_flight_since": timestamp(self.in_flight_since),
@@ -153,10 +161,12 @@ class Report:
     targets: Sequence[Look | Unseen]
 
     @property
-    def drift(self) -> bool:
-        """Whether AWSCURRENT is not the same everywhere, or cannot be read somewhere."""
-        fingerprints = {target.fingerprint for target in self.targets}
-        return len(self.targets) > 1 and (len(fingerprints) > 1 or None in fingerprints)
+    def drift(self) -> bool | None:
+        """Whether AWSCURRENT is not the same everywhere; ``None``: not all can be compared."""
+        found = [target.fingerprint for target in self.targets]
+        if len({*found} - {None}) > 1:
+            return True
+        return None if len(found) > 1 and None in found else False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -165,7 +175,7 @@ class Report:
         if ExitCode.REFUSED in codes:
             return ExitCode.REFUSED
         anything_seen = any(isinstance(target, Look) for target in self.targets)
-        return ExitCode.DRIFT if self.drift and anything_seen else max(codes)
+        return max(codes) if self.drift is False or not anything_seen else ExitCode.DRIFT
 
     def document(self) -> dict[str, Any]:
         return {"drift": self.drift, "targets": [target.document() for target in self.targets]}
@@ -178,8 +188,7 @@ def look_at_all(wanted: Sequence[Wanted]) -> Report:
     """
     if len(wanted) == 1:
         return Report((look(connect(wanted[0])),))
-    with ThreadPoolExecutor(_TARGETS) as pool:
-        return Report(tuple(pool.map(_look_or_failure, wanted)))
+    return Report(_at_once(_look_or_failure, wanted, limit=_TARGETS))
 
 
 def _look_or_failure(wanted: Wanted) -> Look | Unseen:
@@ -198,15 +207,57 @@ def look(target: Target, *, clock: Callable[[], float] = time.time) -> Look:
     state = target.versions.describe()
     versions = target.versions.versions(state)
     secrets = tuple({version.secret for version in versions if version.secret is not None})
-    with ThreadPoolExecutor(_PROBES) as pool:
-        verdicts = dict(zip(secrets, pool.map(target.probe, secrets), strict=True))
+    verdicts = dict(zip(secrets, _at_once(target.probe, secrets, limit=_PROBES), strict=True))
     judged = (
         JudgedVersion(version, None if version.secret is None else verdicts[version.secret])
         for version in versions
     )
-    token = state.in_flight
-    begun_at = None if token is None else target.versions.begun_at(token)
-    return Look(target.name, now, state, tuple(judged), begun_at)
+    return Look(target.name, now, state, tuple(judged), in_flight_since(target, state))
+
+
+def in_flight_since(target: Target, state: SecretState) -> float | None:
+    """When the rotation in flight began, Unix seconds; ``None``: there is none, or AWS won't say.
+
+    It takes a permission that nothing else here needs.
+    """
+    try:
+        return None if state.in_flight is None else target.versions.begun_at(state.in_flight)
+    except SecretStoreError:
+        return None
+
+
+def _at_once(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], *, limit: int
+) -> tuple[_Result, ...]:
+    """What a function gives for each, some of them at once. Ctrl-C waits for none of them."""
+
+    def work() -> None:
+        for item, future in todo:
+            try:
+                future.set_result(function(item))
+            except Exception as error:  # noqa: BLE001  it is raised where the result is asked for
+                future.set_exception(error)
+
+    futures = [(item, Future[_Result]()) for item in items]
+    todo = iter(futures)
+    for _ in range(min(limit, len(futures))):
+        threading.Thread(target=work, daemon=True).start()
+    return tuple(future.result() for _, future in futures)
+
+
+def _note_document(note: RotationNote | None) -> dict[str, Any] | None:
+    if note is None:
+        return None
+    return {
+        "version_id": note.token,
+        "step": note.step,
+        "outcome": note.outcome,
+        "code": note.code,
+        "fingerprint": note.fingerprint,
+        "meaning": OUTCOMES[note.outcome].meaning,
+        "remedy": OUTCOMES[note.outcome].remedy,
+        "at": timestamp(note.at),
+    }
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:

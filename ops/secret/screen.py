@@ -11,11 +11,16 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ops.exit_codes import ExitCode
+from ops.options import copyable
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
 from ops.secret.follow import ENDS, Event
 from ops.secret.report import JudgedVersion, Look, Report, Unseen
 from zego.rotation import OUTCOMES, STEPS, Step
-from zego.server_api import Verdict
+from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
+from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
+from zego.secret_store.versions import SecretState
+from zego.server_api import MEANINGS, Verdict
 
 VERDICT_STYLES: Final = {"accepted": GOOD, "rejected": BAD, "unknown": UNSURE}
 
@@ -96,7 +101,16 @@ def _took(event: Event) -> str:
 
 
 def _why(event: Event) -> str:
-    return "" if event.outcome is None else OUTCOMES[event.outcome].meaning
+    return "" if event.outcome is None else ending(event.outcome, event.code, event.fingerprint)
+
+
+def ending(outcome: str, code: int | None, fingerprint: str | None) -> str:
+    """How a step ended, with what ZEGO's code means and which value was tried."""
+    known = [f"fingerprint {fingerprint}"] if fingerprint else []
+    if code and code in MEANINGS:
+        known.append(f"ZEGO's code {code}: {MEANINGS[code].reason}")
+    of = f" ({'; '.join(known)})" if known else ""
+    return f"{OUTCOMES[outcome].meaning}{of}"
 
 
 def show_status(out: Output, report: Report) -> None:
@@ -114,14 +128,16 @@ def show_status(out: Output, report: Report) -> None:
 
 
 def _target(look: Look) -> Iterator[Text | Table]:
-    yield line(look.target, "bold").append_text(line(f"  {look.state.arn}", QUIET))
+    secret = None if look.current is None else look.current.version.secret
+    yield line(look.target, "bold").append(f"  AppID {secret.app_id}" if secret else "")
+    yield line(look.state.arn, QUIET)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
     for heading in ("labels", "version", "age", "fingerprint", "ZEGO", ""):
         table.add_column(heading, no_wrap=True)
     for version in look.versions:
         table.add_row(*_version(version, look.at))
     yield table
-    yield from map(line, facts(look))
+    yield from (line(copyable(fact, look.target)) for fact in facts(look))
 
 
 def _version(judged: JudgedVersion, now: float) -> Iterator[Text]:
@@ -140,31 +156,90 @@ def _version(judged: JudgedVersion, now: float) -> Iterator[Text]:
 
 
 def facts(look: Look) -> Iterator[str]:
-    """What is known beside the versions, a sentence each."""
-    if (noted := look.noted) is None:
-        yield "The watcher has noted nothing yet."
-    else:
-        which = f" {noted.fingerprint}" if noted.fingerprint else ""
-        code = "" if noted.code is None else f" (code {noted.code})"
-        since = duration(look.at - noted.since)
-        yield f"The watcher: AWSCURRENT{which} is {noted.outcome}{code}, for {since}."
-    if (last := look.rotation) is not None:
-        ending = OUTCOMES[last.outcome]
-        text = f"{last.step}: {ending.meaning} {ending.remedy}".strip()
-        yield f"The last rotation, {duration(look.at - last.at)} ago, {text}"
+    """What is known beside the versions, a sentence or two each; what to do is the last."""
+    yield _watched(look)
     if look.state.rotation_function is None:
         yield "No function rotates this secret."
-    if look.state.in_flight is not None:
-        began = look.in_flight_since
-        since = "" if began is None else f" for {duration(look.at - began)}"
-        yield f"A rotation has been in flight{since} (version {look.state.in_flight})."
+    yield from rotation(look.state, look.at, look.in_flight_since)
+    yield from _calls_fail(look)
+
+
+def _watched(look: Look) -> str:
+    if (noted := look.noted) is None:
+        return "The watcher has noted nothing yet."
+    code = "" if noted.code is None else f" (code {noted.code})"
+    of = f", for {noted.fingerprint}" if noted.fingerprint else ""
+    since = duration(look.at - noted.since)
+    text = f"The watcher noted {since} ago, its last change: {noted.outcome}{code}{of}."
+    verdict = look.current.verdict if look.current else None
+    now = "rejected" if verdict is None else verdict.outcome
+    if (noted.outcome, noted.fingerprint) == (now, look.fingerprint):
+        return text
+    return f"{text} That is not how it stands now: it looks every 5 min."
+
+
+def rotation(state: SecretState, now: float, began: float | None = None) -> Iterator[str]:
+    """The rotation in flight, or else the last one: how far it came, and what to do.
+
+    :param began: when the one in flight did, where that is known.
+    """
+    note, failure = (
+        RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)
+    )
+    token, whose = state.in_flight, "Its"
+    if token is not None:
+        since = "" if began is None else f" for {duration(now - began)}"
+        yield f"A rotation has been in flight{since} (version {token})."
+    elif note is not None:
+        token, whose = note.token, "The last rotation's"
+    for one in dict.fromkeys((failure, note)):  # they are equal where the last step failed
+        if one is None or one.token != token:
+            continue
+        which = "last failure" if one == failure else "last step"
+        said = ending(one.outcome, one.code, one.fingerprint)
+        remedy = OUTCOMES[one.outcome].remedy
+        if not state.in_flight and remedy.startswith("Wait"):
+            remedy = ""
+        ago = duration(now - one.at)
+        yield f"{whose} {which}, {ago} ago, {one.step}: {said} {remedy}".strip()
+    if note is not None and not state.in_flight and _was_given_up(note, state):
+        yield "It was given up. To rotate to what is staged: zego-token secret rotate --staged."
+
+
+def _was_given_up(note: RotationNote, state: SecretState) -> bool:
+    """A refused one ended by itself, and a promoted one as it should."""
+    is_refused = OUTCOMES[note.outcome].kind == "refused"
+    is_promoted = note.outcome in {"promoted", "rejected-after"}
+    return not (is_refused or is_promoted or state.labels.get(CURRENT) == note.token)
+
+
+def _calls_fail(look: Look) -> Iterator[str]:
+    """What to do where ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
+    if look.exit_code is not ExitCode.REFUSED:
+        return
+    accepted = {
+        label
+        for judged in look.versions
+        if judged.verdict is not None and judged.verdict.accepted
+        for label in judged.version.labels
+    }
+    for label, way in ((CANDIDATE, "rotate --staged"), (PREVIOUS, "restore")):
+        if label in accepted:
+            yield (
+                f"Calls fail. ZEGO accepts {label}. The watcher rotates to it within 5 min; to do"
+                f" it now: zego-token secret {way}."
+            )
+            return
+    yield "Calls fail. Rotate to the value of ZEGO's console: zego-token secret rotate."
 
 
 def _agreement(report: Report) -> Text:
-    if not report.drift:
+    if report.drift is False:
         same = report.targets[0].fingerprint
         return line(f"All {len(report.targets)} targets have {same}.", GOOD)
     have = "\n".join(f"  {one.fingerprint or '-':12}  {one.target}" for one in report.targets)
+    if report.drift is None:
+        return line(f"Not all can be compared.\n{have}", UNSURE)
     return line(f"Drift: AWSCURRENT is not the same everywhere.\n{have}", BAD)
 
 

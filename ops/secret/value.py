@@ -15,6 +15,8 @@ from typing import Final
 
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
+from ops.secret.options import Given
+from ops.streams import can_ask
 from zego import server_secret
 from zego.server_secret import ServerSecret, ServerSecretError
 
@@ -22,6 +24,9 @@ from zego.server_secret import ServerSecret, ServerSecretError
 MAX_BYTES: Final = 4096
 
 _STANDARD_INPUT: Final = "-"
+#: What a terminal puts around a text that is pasted, where it was asked to (by a shell, say).
+_PASTE_BEGINS: Final = "\x1b[200~"
+_PASTE_ENDS: Final = "\x1b[201~"
 #: What a ServerSecret, most of one, or an AppSign looks like.
 _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
 _AROUND: Final = string.punctuation + string.whitespace
@@ -45,21 +50,38 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
             )
 
 
+def take(given: Given, current: ServerSecret | None) -> ServerSecret:
+    """Read the value that is given; nobody is asked for one that could not be taken.
+
+    :raises Exception: as :func:`read` and :func:`parse`.
+    """
+    if given.file is None and given.app_id is None and current is None:
+        raise _which_app_id()
+    return parse(read(given.file), app_id=given.app_id, current=current)
+
+
 def read(file: str | None) -> str:
-    """The text that was given, less one newline at its end where it comes from a file.
+    """The text that was given, without what a terminal, an editor or ``echo`` put around it.
+
+    These are the marks of a pasted text, a byte order mark, and one newline at the end, none of
+    which can be of a ServerSecret.
 
     :param file: a path, ``-`` for standard input; ``None``: ask for it on the terminal, unseen.
     :raises CommandError: there is nobody to ask, or the file cannot be read as text.
     """
     if file is None:
-        if not sys.stdin.isatty():
+        if not can_ask():
             raise CommandError(
                 "The value cannot be asked for: standard input is not a terminal.",
                 "Give it with --file PATH, or --file - for standard input.",
                 ExitCode.USAGE,
             )
-        return getpass.getpass("ServerSecret of ZEGO's console (not shown): ")
-    if file == _STANDARD_INPUT and sys.stdin.isatty():
+        typed = getpass.getpass("ServerSecret of ZEGO's console (not shown): ")
+        text = typed.removeprefix(_PASTE_BEGINS).removesuffix(_PASTE_ENDS)
+        if not text:
+            raise CommandError("Nothing was typed, and nothing staged.", "", ExitCode.USAGE)
+        return text
+    if file == _STANDARD_INPUT and can_ask():
         raise CommandError(
             "Standard input is a terminal, which would show the value.",
             "Leave --file out: it is asked for, and not shown.",
@@ -67,19 +89,23 @@ def read(file: str | None) -> str:
         )
     try:
         if file == _STANDARD_INPUT:
+            if sys.stdin is None:
+                raise CommandError(
+                    "Standard input is closed: there is no value on it.", "", ExitCode.USAGE
+                )
             content = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with Path(file).open("rb") as opened:
                 content = opened.read(MAX_BYTES + 1)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise CommandError(f"The value cannot be read: {why}.", "", ExitCode.USAGE) from None
+        raise CommandError(f"{file} cannot be read: {why}.", "", ExitCode.USAGE) from None
     if len(content) > MAX_BYTES:
         raise CommandError(
             f"The value has more than {MAX_BYTES} bytes: that is another file.", "", ExitCode.USAGE
         )
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ServerSecretError("the value is not text in UTF-8") from None
     return text.removesuffix("\n").removesuffix("\r")
@@ -105,9 +131,13 @@ def parse(text: str, *, app_id: int | None, current: ServerSecret | None) -> Ser
         app_id = current.app_id
     if app_id is None:
         ServerSecret(1, text)  # what is wrong with the value itself comes first
-        raise CommandError(
-            "For which AppID? AWSCURRENT holds none yet.",
-            "Name it: --app-id, as ZEGO's console shows it.",
-            ExitCode.USAGE,
-        )
+        raise _which_app_id()
     return ServerSecret(app_id, text)
+
+
+def _which_app_id() -> CommandError:
+    return CommandError(
+        "For which AppID? AWSCURRENT holds none yet.",
+        "Name it: --app-id, as ZEGO's console shows it.",
+        ExitCode.USAGE,
+    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from ops.explanations import explain
 from ops.output import Output
 from ops.secret.report import Look, timestamp
-from ops.secret.screen import in_words
-from zego.rotation import OUTCOMES
+from ops.secret.screen import ending, in_words
 from zego.secret_store.versions import SecretStoreError
 
 _PROBLEM: Final = "problem"
@@ -31,7 +31,7 @@ def watch(
     :param count: how many looks; ``None``: until it is interrupted.
     :raises SecretStoreError: the first look failed; later on, that is said as a change.
     """
-    known: Mapping[str, str] | None = None
+    known: Mapping[str, _Fact] | None = None
     for number in itertools.count() if count is None else range(count):
         if number:
             sleep(every_seconds)
@@ -40,18 +40,35 @@ def watch(
         except SecretStoreError as error:
             if known is None:
                 raise
-            facts = {**known, _PROBLEM: explain(error).message}
+            message = explain(error).message
+            facts = {**known, _PROBLEM: _Fact(message, {"message": message})}
+        if known is None:
+            out.show("Now, and then each change:")
         moment = clock()
-        at, hour = timestamp(moment), time.strftime("%H:%M:%S", time.localtime(moment))
+        at, hour = timestamp(moment), time.strftime("%H:%M:%S UTC", time.gmtime(moment))
         for what, was, now in changes(known or {}, facts):
-            text = f"{hour}  {what}: {now or 'none'}"
-            out.tell("change", text, at=at, what=what, was=was, now=now)
+            out.tell(
+                "change",
+                f"{hour}  {what}: {now.text if now else 'none'}",
+                at=at,
+                what=what,
+                was=was and was.fields,
+                now=now and now.fields,
+            )
         known = facts
 
 
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """Something that is worth a line when it changes."""
+
+    text: str
+    fields: Mapping[str, Any]
+
+
 def changes(
-    before: Mapping[str, str], after: Mapping[str, str]
-) -> Iterator[tuple[str, str | None, str | None]]:
+    before: Mapping[str, _Fact], after: Mapping[str, _Fact]
+) -> Iterator[tuple[str, _Fact | None, _Fact | None]]:
     """What is not as before, with what it was and what it is."""
     for what in dict.fromkeys((*after, *before)):
         was, now = before.get(what), after.get(what)
@@ -59,19 +76,34 @@ def changes(
             yield what, was, now
 
 
-def _facts(look: Look) -> dict[str, str]:
-    """What is worth a line when it changes: where each label is, and what was noted."""
-    facts: dict[str, str] = {}
+def _facts(look: Look) -> dict[str, _Fact]:
+    """Where each label is, and what was noted."""
+    facts: dict[str, _Fact] = {}
     for judged in look.versions:
         version, verdict = judged.version, judged.verdict
         says = version.problem if verdict is None else in_words(verdict)
-        which = f"version {version.version_id[:8]}"
-        if version.fingerprint is not None:
-            which += f", fingerprint {version.fingerprint}"
-        facts |= dict.fromkeys(version.labels, f"{which}, {says}")
+        of = f", fingerprint {version.fingerprint}" if version.fingerprint else ""
+        fields = {
+            "version_id": version.version_id,
+            "fingerprint": version.fingerprint,
+            "problem": version.problem,
+            "outcome": verdict and verdict.outcome,
+            "code": verdict and verdict.code,
+        }
+        fact = _Fact(f"version {version.version_id[:8]}{of}, {says}", fields)
+        facts |= dict.fromkeys(version.labels, fact)
     if (noted := look.noted) is not None:
-        facts["watcher"] = f"{noted.outcome} {noted.fingerprint or ''}".rstrip()
-    if (rotation := look.rotation) is not None:
-        meaning = OUTCOMES[rotation.outcome].meaning
-        facts["rotation"] = f"version {rotation.token[:8]}, {rotation.step}: {meaning}"
+        text = f"noted {noted.outcome} {noted.fingerprint or ''}".rstrip()
+        fields = {"outcome": noted.outcome, "fingerprint": noted.fingerprint, "code": noted.code}
+        facts["watcher"] = _Fact(text, fields)
+    if (last := look.rotation) is not None:
+        said = ending(last.outcome, last.code, last.fingerprint)
+        fields = {
+            "version_id": last.token,
+            "step": last.step,
+            "outcome": last.outcome,
+            "code": last.code,
+            "fingerprint": last.fingerprint,
+        }
+        facts["rotation"] = _Fact(f"version {last.token[:8]}, {last.step}: {said}", fields)
     return facts

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +96,15 @@ def person(stack: LocalStack) -> Iterator[Person]:
 
 def test_a_wrong_value_is_refused_with_the_reason(person: Person) -> None:
     before = person.current()
-    done = person.runs("rotate", "--file", "-", stdin=f"{WRONG}\n")
+    at_once = person.runs("rotate", "--file", "-", stdin=f"{WRONG}\n")
+    assert at_once.exit_code == 1
+    assert "No rotation was started" in at_once.err
+    assert f"\n  zego-token secret rotate --staged --local {person.stack.file}\n" in at_once.err
+
+    done = person.runs("rotate", "--staged")
     assert done.exit_code == 1
     assert "testSecret: ZEGO rejects the candidate" in done.out
+    assert "ZEGO's code 100000005: it is not the ServerSecret of this AppID" in done.out
     assert "Copy the ServerSecret from ZEGO's console again" in done.out
     assert person.current() == before
 
@@ -154,12 +163,65 @@ def test_two_secrets_that_differ_are_a_drift(person: Person) -> None:
     missing = person.runs("status", "--secret-id", kept, "--secret-id", "zego/none", "--json")
     assert missing.exit_code == 4
     (document,) = missing.events()
-    assert document["drift"] is True
+    assert document["drift"] is None
     assert [bool(target["error"]) for target in document["targets"]] == [False, True]
 
     same = person.runs("status", "--secret-id", kept, "--secret-id", kept)
     assert same.exit_code == 0
     assert "All 2 targets have" in same.out
+
+
+def test_a_rotation_that_has_begun_ends_though_nobody_reads_of_it(
+    person: Person, tmp_path: Path
+) -> None:
+    new, file = person.reset(), tmp_path / "value"
+    file.write_text(new.value, encoding="utf-8")
+    nobody, closed = os.pipe()
+    os.close(nobody)
+    command = person.command("rotate", "--file", str(file))
+    done = subprocess.run(
+        command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(closed)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert person.current() == new.fingerprint
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_look_that_nobody_reads_is_no_verdict(person: Person, options: list[str]) -> None:
+    nobody, closed = os.pipe()
+    os.close(nobody)
+    command = person.command("status", *options)
+    done = subprocess.run(
+        command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(closed)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_what_is_pasted_before_the_prompt_is_not_shown(person: Person, tmp_path: Path) -> None:
+    here, there = os.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        stack = json.loads(person.stack.file.read_text(encoding="utf-8"))
+        (tmp_path / "stack.json").write_text(
+            json.dumps(stack | {"secrets_manager": address}), encoding="utf-8"
+        )
+        with subprocess.Popen(
+            [COMMAND, "secret", "stage", "--local", tmp_path],
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            start_new_session=True,
+        ) as process:
+            asked, _ = silent.accept()  # so it looks things up, before it prompts
+            assert not termios.tcgetattr(there)[3] & termios.ECHO
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 130
+            asked.close()
+    assert termios.tcgetattr(there)[3] & termios.ECHO
+    os.close(there)
+    os.close(here)
 
 
 def test_a_person_types_the_value_unseen_and_sees_the_steps(person: Person) -> None:
@@ -216,8 +278,23 @@ def test_ctrl_c_leaves_a_rotation_to_itself(person: Person) -> None:
         out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     person.checked(Done(130, first + out, err))
-    assert "The rotation goes on. Follow it: zego-token secret watch" in out
+    assert "The rotation goes on. Follow it:\n  zego-token secret watch --local" in out
     person.runs("unstick", "--yes")
+
+
+def test_ctrl_c_waits_for_no_answer_of_zegos(person: Person) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        zego = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with subprocess.Popen(
+            person.command("status", "--zego-api", zego), stderr=subprocess.PIPE, text=True
+        ) as process:
+            asked, _ = silent.accept()
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+            asked.close()
+    assert time.monotonic() - began < 1.5
+    assert (process.returncode, err.strip()) == (130, "")
 
 
 def test_watching_tells_of_a_change_until_ctrl_c(person: Person) -> None:
@@ -231,7 +308,7 @@ def test_watching_tells_of_a_change_until_ctrl_c(person: Person) -> None:
         seen = next(line for line in map(json.loads, changes) if line["was"])
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
-    assert "ZEGO cannot say" in seen["now"]
+    assert seen["now"]["outcome"] == "unknown"
 
 
 def test_without_a_running_stack_it_says_so(tmp_path: Path) -> None:

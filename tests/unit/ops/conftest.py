@@ -34,7 +34,7 @@ def target(aws: SecretsManager, zego: Zego) -> Target:
 
 
 @pytest.fixture
-def out() -> Output:
+def out(capsys: pytest.CaptureFixture[str]) -> Output:
     """Speaks JSON; see `said`."""
     return Output(as_json=True)
 

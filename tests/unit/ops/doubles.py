@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 
 from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from zego.secret_store import CANDIDATE
@@ -26,6 +28,20 @@ class Zego:
         if secret.value in self.accepted:
             return Verdict("accepted", "ZEGO accepts it", 0)
         return Verdict("rejected", "it is not the ServerSecret of this AppID", 100000005)
+
+
+class Broken(io.StringIO):
+    """Output that cannot be written.
+
+    :param number: why, of :mod:`errno`.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def write(self, _text: str) -> int:
+        raise OSError(self._number, os.strerror(self._number))
 
 
 def stored(aws: SecretsManager, value: str, *, label: str = CANDIDATE, app_id: int = APP_ID) -> str:

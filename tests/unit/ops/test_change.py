@@ -5,6 +5,8 @@ The rotator's steps are the real ones; ZEGO says what the test wants.
 
 from __future__ import annotations
 
+import errno
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,17 +23,20 @@ from ops.secret import change, screen
 from ops.secret.options import Given, Patience
 from ops.targets import Target
 from rotator.steps import Rotation
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.doubles import Broken, Zego, stored
 from zego.rotation import STEPS
 from zego.secret_store.notes import ROTATION_TAG, RotationNote
 from zego.secret_store.versions import (
     AlreadyCurrentError,
+    ConflictError,
     RotationInFlightError,
+    SecretStoreError,
     SecretVersions,
 )
 from zego.server_secret import ServerSecret, ServerSecretError
 
 NEW = "0123456789abcdef" * 2
+OTHER = "fedcba9876543210" * 2
 SOON = Patience(end=10, look=0.01)
 
 Said = Callable[[], list[dict[str, Any]]]
@@ -145,6 +150,22 @@ class TestStaging:
         with pytest.raises(RotationInFlightError):
             change.stage(target, out, Given("/nowhere"))
 
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
+    def test_who_gives_up_typing_is_told_that_nothing_was_staged(
+        self,
+        target: Target,
+        out: Output,
+        error: type[BaseException],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def leave(*_given: object) -> None:
+            raise error
+
+        monkeypatch.setattr("ops.secret.value.read", leave)
+        with pytest.raises(CommandError, match="Nothing was staged") as caught:
+            change.stage(target, out, Given())
+        assert caught.value.failure.exit_code is ExitCode.INTERRUPTED
+
     def test_a_value_of_a_wrong_shape_is_not_stored(
         self, target: Target, out: Output, a_file: AFile
     ) -> None:
@@ -177,11 +198,67 @@ class TestRotating:
     def test_one_that_zego_rejects_is_refused_with_the_reason(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
-        assert change.rotate(target, out, Given(a_file(NEW)), SOON) is ExitCode.REFUSED
+        change.stage(target, out, Given(a_file(NEW)))
+        assert change.rotate(target, out, None, SOON) is ExitCode.REFUSED
         result = said()[-1]
         assert (result["result"], result["outcome"]) == ("refused", "rejected")
         assert "ZEGO rejects the candidate" in result["meaning"]
         assert current(target) == fingerprint(aws.server_secret)
+
+    def test_for_one_that_zego_rejects_right_away_no_rotation_is_started(
+        self, target: Target, out: Output, said: Said, a_file: AFile
+    ) -> None:
+        with pytest.raises(CommandError, match="No rotation was started") as caught:
+            change.rotate(target, out, Given(a_file(NEW)), SOON)
+        assert "It stays staged." in caught.value.failure.remedy
+        assert [event["event"] for event in said()] == ["staged"]
+        assert target.versions.describe().labels.keys() == {"AWSCURRENT", "CANDIDATE"}
+
+    @pytest.mark.parametrize("is_staged_before", [True, False])
+    def test_that_another_value_was_promoted_is_no_success(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        said: Said,
+        zego: Zego,
+        a_file: AFile,
+        monkeypatch: pytest.MonkeyPatch,
+        is_staged_before: bool,
+    ) -> None:
+        start = SecretVersions.start_rotation
+
+        def stage_another_and_start(versions: SecretVersions) -> str:
+            stored(aws, OTHER)
+            return start(versions)
+
+        zego.accepted |= {NEW, OTHER}
+        if is_staged_before:
+            stored(aws, NEW)
+        monkeypatch.setattr(SecretVersions, "start_rotation", stage_another_and_start)
+        given = None if is_staged_before else Given(a_file(NEW))
+        assert change.rotate(target, out, given, SOON) is ExitCode.REFUSED
+        result = said()[-1]
+        assert (result["result"], result["exit_code"]) == ("promoted", 1)
+        assert result["expected_fingerprint"] == fingerprint(NEW)
+        assert result["fingerprint"] == fingerprint(OTHER) == current(target)
+
+    @pytest.mark.parametrize("as_json", [True, False])
+    @pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC, errno.EIO])
+    def test_one_that_has_begun_ends_though_nobody_hears_it(
+        self,
+        target: Target,
+        zego: Zego,
+        a_file: AFile,
+        monkeypatch: pytest.MonkeyPatch,
+        as_json: bool,
+        number: int,
+    ) -> None:
+        zego.accepted.add(NEW)
+        monkeypatch.setattr("sys.stdout", Broken(number))
+        out = Output(as_json=as_json)
+        assert change.rotate(target, out, Given(a_file(NEW)), SOON) is ExitCode.DONE
+        assert current(target) == fingerprint(NEW)
 
     def test_what_is_staged_is_rotated_to(
         self, aws: SecretsManager, target: Target, out: Output, zego: Zego
@@ -229,24 +306,33 @@ class TestRotating:
         assert change.rotate(target, out, Given(a_file(NEW)), SOON) is ExitCode.REFUSED
         assert said()[-1]["verdict"]["outcome"] == "rejected"
 
-    def test_ctrl_c_leaves_the_rotation_and_says_how_to_go_on(
+    @pytest.mark.parametrize(
+        "error", [KeyboardInterrupt(), SecretStoreError("x", "ExpiredToken", "describe_secret")]
+    )
+    def test_who_stops_following_is_told_that_it_goes_on_and_how_to(
         self,
         aws: SecretsManager,
         target: Target,
         zego: Zego,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
+        error: BaseException,
     ) -> None:
         zego.busy = True
         stored(aws, NEW)
 
         def interrupt(*_given: Any) -> None:
-            raise KeyboardInterrupt
+            raise error
 
         monkeypatch.setattr(screen, "follow", interrupt)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(type(error)):
             change.rotate(target, Output(as_json=False), None, SOON)
-        assert "The rotation goes on. Follow it: zego-token secret watch" in capsys.readouterr().out
+        assert capsys.readouterr().out.splitlines()[-4:] == [
+            "The rotation goes on. Follow it:",
+            "  zego-token secret watch --local",
+            "Give it up:",
+            "  zego-token secret unstick --local",
+        ]
         assert target.versions.describe().in_flight is not None
 
     def test_a_person_is_told_until_when_all_issuers_have_it(
@@ -271,11 +357,11 @@ def test_without_a_function_that_rotates_nothing_is_asked_for(target: Target, ou
 @pytest.mark.usefixtures("driver")
 class TestRestoring:
     @pytest.fixture
-    def first(self, aws: SecretsManager, target: Target, zego: Zego, out: Output) -> str:
+    def first(self, aws: SecretsManager, target: Target, zego: Zego) -> str:
         """What was current before NEW, which is."""
         zego.accepted.add(NEW)
         stored(aws, NEW)
-        change.rotate(target, out, None, SOON)
+        change.rotate(target, Output(as_json=True), None, SOON)
         return aws.server_secret
 
     def test_the_previous_one_becomes_current(
@@ -289,6 +375,55 @@ class TestRestoring:
             fingerprint(first),
         )
         assert current(target) == fingerprint(first)
+
+    def test_what_is_staged_and_makes_way_for_it_is_said_first(
+        self, aws: SecretsManager, target: Target, first: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        version_id = stored(aws, OTHER)
+        for as_json in (True, False):
+            with pytest.raises(CommandError):
+                change.restore(target, Output(as_json=as_json), SOON, no)
+        in_json, in_words = capsys.readouterr().out.splitlines()[-2:]
+        displaced = {"version_id": version_id, "fingerprint": fingerprint(OTHER)}
+        assert json.loads(in_json)["displaced"] == displaced
+        assert f"What is staged now, {fingerprint(OTHER)}, makes way for it." in in_words
+
+    def test_the_same_value_staged_makes_no_way(
+        self, aws: SecretsManager, target: Target, out: Output, said: Said, first: str
+    ) -> None:
+        stored(aws, first)
+        said()
+        change.restore(target, out, SOON, yes)
+        assert said()[0]["displaced"] is None
+
+    def test_another_value_that_was_promoted_is_no_success(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        zego: Zego,
+        first: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        start = SecretVersions.start_rotation
+
+        def stage_another_and_start(versions: SecretVersions) -> str:
+            stored(aws, OTHER)
+            return start(versions)
+
+        zego.accepted.add(OTHER)
+        monkeypatch.setattr(SecretVersions, "start_rotation", stage_another_and_start)
+        assert change.restore(target, out, SOON, yes) is ExitCode.REFUSED
+
+    def test_nothing_is_staged_where_current_moved_while_the_person_thought(
+        self, aws: SecretsManager, target: Target, out: Output, first: str
+    ) -> None:
+        def think(_question: str) -> None:
+            stored(aws, OTHER, label="AWSCURRENT")
+
+        with pytest.raises(ConflictError):
+            change.restore(target, out, SOON, think)
+        assert "CANDIDATE" not in target.versions.describe().labels
 
     def test_nothing_is_staged_before_the_person_agrees(
         self, target: Target, out: Output, first: str
@@ -355,8 +490,26 @@ class TestGivingUp:
         with pytest.raises(CommandError):
             change.unstick(target, Output(as_json=False), no)
         printed = capsys.readouterr().out
-        assert "Its last step was testSecret: ZEGO could not say" in printed
+        assert "A rotation has been in flight for 0 s" in printed
+        assert "Its last step, " in printed
+        assert "testSecret: ZEGO could not say" in printed
         assert target.versions.describe().in_flight == token
+
+    def test_its_age_is_left_out_where_it_may_not_be_asked_for(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        said: Said,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuse(_versions: SecretVersions, _version_id: str) -> None:
+            raise SecretStoreError("x", "AccessDeniedException", "list_secret_version_ids")
+
+        stored(aws, NEW, label="AWSPENDING")
+        monkeypatch.setattr(SecretVersions, "begun_at", refuse)
+        change.unstick(target, out, yes)
+        assert [event.get("began_at") for event in said()] == [None, None]
 
     def test_without_a_rotation_there_is_nothing_to_do(
         self, target: Target, out: Output, said: Said

@@ -96,7 +96,9 @@ class TestMistakes:
             ("secret statsu", "No such command 'statsu'"),
             ("secret status --colour", "No such option"),
             ("secret rotate --local --wait soon", "'soon' is not a valid float"),
-            ("secret stage --stage dev --secret-id x", "give one of them"),
+            ("secret stage --stage dev --secret-id x", "give --stage or --secret-id"),
+            ("secret stage --stage dev --stage prod", "each option once"),
+            ("secret watch --stage dev --region a --region b", "each option once"),
         ],
     )
     def test_a_mistake_of_usage_names_the_help(

@@ -181,3 +181,11 @@ def test_looks_that_go_on_failing_are_an_error() -> None:
     with pytest.raises(SecretStoreError, match="AccessDenied"):
         list(looks.follow())
     assert looks.clock() == PATIENCE_SECONDS
+
+
+def test_what_zego_said_of_which_value_is_told() -> None:
+    note = RotationNote(TOKEN, "testSecret", "rejected", 1_700_000_000, 100000005, "3fa9c01b22de")
+    tags = {ROTATION_TAG: note.to_tag()}
+    gone = SecretState("arn", {"AWSCURRENT": OTHER}, tags, "arn:rotator")
+    for event in followed(state("setSecret"), gone)[-2:]:
+        assert (event.code, event.fingerprint) == (100000005, "3fa9c01b22de")

@@ -11,9 +11,17 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from ops import options
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
-from ops.options import SECRET_ID_VARIABLE, STACK_FILE, Wanted, confirmation, several_targets
+from ops.options import (
+    SECRET_ID_VARIABLE,
+    STACK_FILE,
+    Wanted,
+    confirmation,
+    copyable,
+    several_targets,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +101,27 @@ def test_a_target_is_called_by_its_options(line: str) -> None:
     assert str(wanted) == line
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "Follow it: zego-token secret watch. Or go on: zego-token secret rotate --staged.",
+            [
+                "Follow it:",
+                "  zego-token secret watch X",
+                "Or go on:",
+                "  zego-token secret rotate --staged X",
+            ],
+        ),
+        ("It ends. See docs/deploy.md.", ["It ends. See docs/deploy.md."]),
+    ],
+)
+def test_a_command_in_a_text_stands_alone_with_the_targets_options(
+    text: str, lines: list[str]
+) -> None:
+    assert copyable(text, "X").splitlines() == lines
+
+
 class TestConfirmation:
     @staticmethod
     def answer(*options: str, typed: str = "") -> str:
@@ -112,8 +141,11 @@ class TestConfirmation:
     def test_yes_asks_nothing(self) -> None:
         assert self.answer("--yes") == "went on\n"
 
-    def test_without_a_terminal_nobody_can_be_asked(self) -> None:
+    def test_without_a_terminal_nobody_can_be_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "not a terminal" in self.answer(typed="y\n")
+        monkeypatch.setattr("sys.stdin", None)
+        with pytest.raises(CommandError, match="not a terminal"):
+            options._confirm("Sure?")
 
     @pytest.mark.parametrize(
         ("typed", "end"), [("y", "went on"), ("n", "Nothing was changed."), ("", "Nothing was")]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+import time
+
 import pytest
 
 from local.rotation import RotationDriver
@@ -14,8 +18,15 @@ from ops.secret.report import Look, Report, Unseen, look
 from ops.targets import Target
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Zego, stored
-from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
+from zego.secret_store.notes import (
+    FAILURE_TAG,
+    ROTATION_TAG,
+    VERDICT_TAG,
+    RotationNote,
+    VerdictNote,
+)
 from zego.secret_store.versions import SecretStoreError, SecretVersions
+from zego.server_api import Verdict
 from zego.server_secret import ServerSecret
 
 NEW = "0123456789abcdef" * 2
@@ -49,6 +60,7 @@ class TestOneTarget:
             "versions",
             "watched",
             "last_rotation",
+            "last_failure",
             "rotation_function",
             "in_flight",
             "in_flight_since",
@@ -91,9 +103,11 @@ class TestOneTarget:
 
     def test_what_the_functions_noted_is_told(self, target: Target) -> None:
         verdict = VerdictNote("rejected", "3fa9c01b22de", 1_700_000_000, 100000005)
-        note = RotationNote("t" * 36, "testSecret", "rejected", 1_700_000_060)
-        target.versions.note(VERDICT_TAG, verdict.to_tag())
-        target.versions.note(ROTATION_TAG, note.to_tag())
+        note = RotationNote(
+            "t" * 36, "testSecret", "rejected", 1_700_000_060, 100000005, "3fa9c01b22de"
+        )
+        for tag, text in ((VERDICT_TAG, verdict), (ROTATION_TAG, note), (FAILURE_TAG, note)):
+            target.versions.note(tag, text.to_tag())
         document = at(target).document()
         assert document["watched"] == {
             "outcome": "rejected",
@@ -103,6 +117,8 @@ class TestOneTarget:
         }
         assert document["last_rotation"]["outcome"] == "rejected"
         assert document["last_rotation"]["remedy"].startswith("Copy the ServerSecret")
+        assert document["last_rotation"]["code"] == 100000005
+        assert document["last_failure"] == document["last_rotation"]
 
     def test_a_rotation_in_flight_is_told_with_its_age(
         self, aws: SecretsManager, target: Target
@@ -113,6 +129,29 @@ class TestOneTarget:
         assert document["in_flight"] == token
         assert document["in_flight_since"] is not None
         assert document["rotation_function"].endswith(":rotator")
+
+    def test_its_age_is_left_out_where_it_may_not_be_asked_for(
+        self, aws: SecretsManager, target: Target, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_versions: SecretVersions, _version_id: str) -> None:
+            raise SecretStoreError("x", "AccessDeniedException", "list_secret_version_ids")
+
+        token = stored(aws, NEW, label="AWSPENDING")
+        monkeypatch.setattr(SecretVersions, "begun_at", refuse)
+        document = at(target).document()
+        assert (document["in_flight"], document["in_flight_since"]) == (token, None)
+
+    def test_ctrl_c_waits_for_no_answer_of_zegos(self, target: Target) -> None:
+        def interrupted(_secret: ServerSecret) -> Verdict:
+            _thread.interrupt_main()
+            is_over.wait(10)
+            return Verdict("unknown", "")
+
+        is_over, began = threading.Event(), time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            look(Target("x", target.versions, interrupted))
+        assert time.monotonic() - began < 5
+        is_over.set()
 
     @pytest.mark.parametrize(
         ("accepts", "busy", "exit_code"),
@@ -156,11 +195,14 @@ class TestSeveralTargets:
 
     def test_what_cannot_be_read_may_be_a_drift(self, target: Target) -> None:
         both = Report((at(target), UNREACHED))
-        assert (both.drift, both.exit_code) == (True, ExitCode.DRIFT)
+        assert (both.drift, both.exit_code) == (None, ExitCode.DRIFT)
         assert both.document()["targets"][1] == {
             "target": "--stage dev",
             "error": {"message": "AWS was not reached.", "remedy": "Try again."},
         }
+
+    def test_of_those_that_can_be_read_two_may_differ(self, target: Target, other: Look) -> None:
+        assert Report((at(target), UNREACHED, other)).drift is True
 
     def test_a_rejected_one_counts_more_than_a_drift(
         self, target: Target, other: Look, zego: Zego
@@ -170,7 +212,7 @@ class TestSeveralTargets:
 
     def test_if_nothing_could_be_read_that_is_the_failure(self) -> None:
         neither = Report((UNREACHED, UNREACHED))
-        assert (neither.drift, neither.exit_code) == (True, ExitCode.AWS)
+        assert (neither.drift, neither.exit_code) == (None, ExitCode.AWS)
 
     def test_a_target_that_fails_does_not_keep_the_others_from_being_seen(
         self, target: Target, monkeypatch: pytest.MonkeyPatch

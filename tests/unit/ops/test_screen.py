@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,16 @@ from ops.secret import screen
 from ops.secret.follow import Event
 from ops.secret.report import Look, Report, Unseen, look
 from ops.targets import Target
+from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Zego, stored
-from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
-from zego.secret_store.versions import SecretState
+from zego.secret_store.notes import (
+    FAILURE_TAG,
+    ROTATION_TAG,
+    VERDICT_TAG,
+    RotationNote,
+    VerdictNote,
+)
+from zego.secret_store.versions import SecretState, SecretVersions
 from zego.server_secret import ServerSecret
 
 NEW = "0123456789abcdef" * 2
@@ -78,22 +86,102 @@ class TestStatus:
     ) -> None:
         token = stored(aws, NEW, label="AWSPENDING")
         verdict = VerdictNote("rejected", "3fa9c01b22de", 1_700_000_000, 100000005)
-        note = RotationNote(token, "testSecret", "unproven", 1_700_000_000)
+        note = RotationNote(token, "setSecret", "done", 1_700_000_100)
         target.versions.note(VERDICT_TAG, verdict.to_tag())
         target.versions.note(ROTATION_TAG, note.to_tag())
+        self.fails(target, token)
         printed = self.printed(capsys, look(target, clock=lambda: 1_700_000_120))
-        assert "AWSCURRENT 3fa9c01b22de is rejected (code 100000005), for 2 min." in printed
-        assert "The last rotation, 2 min ago, testSecret: ZEGO could not say" in printed
-        assert f"A rotation has been in flight for 0 s (version {token})." in printed
+        assert (
+            "The watcher noted 2 min ago, its last change: rejected (code 100000005), for"
+            " 3fa9c01b22de. That is not how it stands now: it looks every 5 min.\n"
+        ) in printed
+        assert f"A rotation has been in flight for 0 s (version {token}).\n" in printed
+        assert (
+            "Its last failure, 1 min ago, testSecret: ZEGO could not say whether it accepts the"
+            " candidate, so it is not promoted. (fingerprint 3fa9c01b22de; ZEGO's code 206:"
+            " ZEGO's gateway is limiting or failing requests: try again) Wait: "
+        ) in printed
+        assert "Its last step, 20 s ago, setSecret: The step is done.\n" in printed
         assert "No function rotates this secret." in printed
+
+    @staticmethod
+    def fails(target: Target, token: str) -> None:
+        """Have the rotator note a failure."""
+        note = RotationNote(
+            token, "testSecret", "unproven", 1_700_000_060, code=206, fingerprint="3fa9c01b22de"
+        )
+        target.versions.note(FAILURE_TAG, note.to_tag())
+
+    def test_a_rotation_that_was_given_up_is_not_waited_for(
+        self, capsys: Capture, target: Target, aws: SecretsManager
+    ) -> None:
+        token = stored(aws, NEW, label="AWSPENDING")
+        self.fails(target, token)
+        note = RotationNote(token, "createSecret", "done", 1_700_000_100)
+        target.versions.note(ROTATION_TAG, note.to_tag())
+        target.versions.drop_label("AWSPENDING", version_id=token)
+        printed = self.printed(capsys, look(target, clock=lambda: 1_700_000_120))
+        assert "The last rotation's last failure, 1 min ago, testSecret: ZEGO could" in printed
+        assert "It was given up. To rotate to what is staged:\n  zego-token secret" in printed
+        assert "Wait" not in printed
+
+    @pytest.mark.parametrize("outcome", ["promoted", "rejected"])
+    def test_a_rotation_that_ended_by_itself_was_not_given_up(
+        self, capsys: Capture, target: Target, outcome: str
+    ) -> None:
+        note = RotationNote("t" * 36, "finishSecret", outcome, 1_700_000_000)
+        target.versions.note(ROTATION_TAG, note.to_tag())
+        printed = self.printed(capsys, look(target))
+        assert "The last rotation's last step" in printed
+        assert "given up" not in printed
+
+    @pytest.mark.parametrize(
+        ("accepted", "label", "way"),
+        [
+            (True, "CANDIDATE", "rotate --staged"),
+            (True, "AWSPREVIOUS", "restore"),
+            (False, "CANDIDATE", "rotate"),
+        ],
+    )
+    def test_where_calls_fail_it_says_what_to_do(
+        self,
+        capsys: Capture,
+        target: Target,
+        aws: SecretsManager,
+        zego: Zego,
+        accepted: bool,
+        label: str,
+        way: str,
+    ) -> None:
+        zego.accepted = {NEW} if accepted else set()
+        if label == "AWSPREVIOUS":
+            stored(aws, NEW, label="AWSCURRENT")
+            stored(aws, "f0" * 16, label="AWSCURRENT")
+        else:
+            stored(aws, NEW, label=label)
+        printed = self.printed(capsys, look(target))
+        assert ("Calls fail. ZEGO accepts " in printed) is accepted
+        assert printed.rstrip().endswith(f":\n  zego-token secret {way} --local")
+
+    def test_its_heading_says_which_app_id_and_which_secret(
+        self, capsys: Capture, seen: Look
+    ) -> None:
+        heading, arn, *_ = self.printed(capsys, seen).splitlines()
+        assert (heading, arn) == ("--local  AppID 1234567890", seen.state.arn)
 
     def test_a_drift_names_what_each_target_has(self, capsys: Capture, seen: Look) -> None:
         unseen = Unseen("--stage dev", Failure("AWS was not reached.", "", ExitCode.AWS))
         printed = self.printed(capsys, seen, unseen)
         assert "AWS was not reached." in printed
-        assert "Drift" in printed
+        assert "Not all can be compared." in printed
         assert f"  {seen.fingerprint}  --local" in printed
         assert "  -             --stage dev" in printed
+
+    def test_a_drift_is_said(self, capsys: Capture, seen: Look, aws: SecretsManager) -> None:
+        aws.put(json.dumps({"app_id": 5, "server_secret": NEW}))
+        client = secrets_manager_client(aws)
+        other = look(Target("--stage dev", SecretVersions(client, aws.secret_id), Zego().probe))
+        assert "Drift: AWSCURRENT is not the same" in self.printed(capsys, seen, other)
 
     def test_no_drift_is_said_too(self, capsys: Capture, seen: Look) -> None:
         printed = self.printed(capsys, seen, seen)

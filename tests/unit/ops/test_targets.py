@@ -83,9 +83,7 @@ class TestInAws:
         )
         target = connect(Wanted(stage="prod", region="us-east-1"))
         assert where(target) == ("eu-west-1", ARN)
-        assert target.command("secret watch") == (
-            "zego-token secret watch --stage prod --region us-east-1"
-        )
+        assert target.name == "--stage prod --region us-east-1"
 
     def test_a_stage_without_a_stack_is_said(self, cloudformation: Stubber) -> None:
         cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
@@ -105,6 +103,28 @@ class TestInAws:
     def test_a_region_has_to_be_known(self) -> None:
         with pytest.raises(NoRegionError):
             connect(Wanted("zego/x"))
+
+    def test_the_environment_may_say_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_REGION", "eu-west-3")
+        assert where(connect(Wanted("zego/x"))) == ("eu-west-3", "zego/x")
+        assert where(connect(Wanted("zego/x", region="us-east-1")))[0] == "us-east-1"
+        assert where(connect(Wanted(ARN))) == ("eu-west-1", ARN)
+
+    @pytest.mark.parametrize(
+        ("wanted", "variable"),
+        [
+            (Wanted(ARN), "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            (Wanted(stage="prod", region="eu-west-1"), "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+        ],
+    )
+    def test_an_endpoint_that_is_none_is_said(
+        self, wanted: Wanted, variable: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(variable, "garbage")
+        with pytest.raises(CommandError, match="cannot be used") as caught:
+            connect(wanted)
+        assert variable in caught.value.failure.remedy
+        assert caught.value.failure.exit_code is ExitCode.USAGE
 
     def test_a_profile_has_to_exist(self) -> None:
         with pytest.raises(ProfileNotFound):
@@ -153,6 +173,11 @@ class TestLocally:
         with pytest.raises(CommandError, match="No local stack runs here") as caught:
             connect(Wanted(local=tmp_path))
         assert "make run" in caught.value.failure.remedy
+
+    def test_a_stack_whose_address_is_none_is_said(self, tmp_path: Path) -> None:
+        path = self.stack(tmp_path, secrets_manager="garbage")
+        with pytest.raises(CommandError, match="does not describe a local stack"):
+            connect(Wanted(local=path))
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"region": 1}'])
     def test_another_file_is_said(self, tmp_path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
 from ops.secret import value
+from ops.secret.options import Given
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 SECRET = "0123456789abcdef" * 2
@@ -21,6 +22,11 @@ class TestReading:
         self, a_file: Callable[[str], str], newline: str
     ) -> None:
         assert value.read(a_file(SECRET + newline)) == SECRET
+
+    def test_what_an_editor_puts_before_a_text_is_not_of_the_value(
+        self, a_file: Callable[[str], str]
+    ) -> None:
+        assert value.read(a_file(f"\ufeff{SECRET}\r\n")) == SECRET
 
     def test_of_two_newlines_one_stays(self, a_file: Callable[[str], str]) -> None:
         assert value.read(a_file(f"{SECRET}\n\n")) == f"{SECRET}\n"
@@ -35,6 +41,33 @@ class TestReading:
             "getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else ""
         )
         assert value.read(None) == SECRET
+
+    @pytest.mark.parametrize("typed", [f"\x1b[200~{SECRET}\x1b[201~", ""])
+    def test_what_a_terminal_puts_around_a_paste_is_not_of_the_value(
+        self, typed: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("getpass.getpass", lambda _prompt: typed)
+        if typed:
+            assert value.read(None) == SECRET
+        else:
+            with pytest.raises(CommandError, match="Nothing was typed"):
+                value.read(None)
+
+    @pytest.mark.parametrize(
+        ("file", "words"), [(None, "not a terminal"), ("-", "Standard input is closed")]
+    )
+    def test_a_closed_standard_input_is_said(
+        self, file: str | None, words: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", None)
+        with pytest.raises(CommandError, match=words) as caught:
+            value.read(file)
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+    def test_nobody_types_a_value_that_could_not_be_taken(self) -> None:
+        with pytest.raises(CommandError, match="For which AppID"):
+            value.take(Given(), None)
 
     def test_a_terminal_is_not_read_as_standard_input_as_it_would_show_the_value(
         self, monkeypatch: pytest.MonkeyPatch
@@ -53,7 +86,9 @@ class TestReading:
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
     def test_a_file_that_is_not_there_is_an_error_of_usage(self) -> None:
-        with pytest.raises(CommandError, match="No such file") as caught:
+        with pytest.raises(
+            CommandError, match="/nowhere/at/all cannot be read: No such file"
+        ) as caught:
             value.read("/nowhere/at/all")
         assert caught.value.failure.exit_code is ExitCode.USAGE
 

@@ -48,7 +48,7 @@ def test_at_first_it_says_how_things_stand(target: Target, out: Output, said: Sa
     watched(target, out)
     (change,) = said()
     assert (change["event"], change["what"], change["was"]) == ("change", "AWSCURRENT", None)
-    assert change["now"].endswith("ZEGO accepts it")
+    assert change["now"]["outcome"] == "accepted"
 
 
 def test_as_long_as_nothing_changes_it_says_nothing(
@@ -81,8 +81,20 @@ def test_a_verdict_that_changes_is_a_change(
     watched(target, out, zego.accepted.clear)
     change = said()[-1]
     assert change["what"] == "AWSCURRENT"
-    assert "ZEGO accepts it" in change["was"]
-    assert "ZEGO rejects it" in change["now"]
+    assert (change["was"]["outcome"], change["was"]["code"]) == ("accepted", 0)
+    assert (change["now"]["outcome"], change["now"]["code"]) == ("rejected", 100000005)
+
+
+def test_a_person_reads_how_things_stand_and_then_the_changes(
+    target: Target, zego: Zego, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched(target, Output(as_json=False), zego.accepted.clear)
+    heading, before, after = capsys.readouterr().out.splitlines()
+    assert heading == "Now, and then each change:"
+    assert before.startswith("22:13:20 UTC  AWSCURRENT: version ")
+    assert before.endswith(", ZEGO accepts it")
+    assert after.startswith("22:13:50 UTC  AWSCURRENT: version ")
+    assert after.endswith(", ZEGO rejects it: it is not the ServerSecret of this AppID")
 
 
 def test_what_the_functions_note_is_a_change(target: Target, out: Output, said: Said) -> None:
@@ -95,8 +107,9 @@ def test_what_the_functions_note_is_a_change(target: Target, out: Output, said: 
         lambda: target.versions.note(ROTATION_TAG, rotation.to_tag()),
     )
     watcher, rotator = said()[1:]
-    assert (watcher["what"], watcher["now"]) == ("watcher", "rejected 3fa9c01b22de")
-    assert "testSecret: ZEGO could not say" in rotator["now"]
+    assert watcher["what"] == "watcher"
+    assert watcher["now"] == {"outcome": "rejected", "fingerprint": "3fa9c01b22de", "code": None}
+    assert (rotator["now"]["step"], rotator["now"]["outcome"]) == ("testSecret", "unproven")
 
 
 def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
@@ -112,7 +125,7 @@ def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
     looks = [seen, None, None, seen]
     watch(out, next_look, every_seconds=1, count=4, sleep=lambda _seconds: None)
     problems = [change for change in said() if change["what"] == "problem"]
-    assert [change["now"] for change in problems] == ["AWS was not reached.", None]
+    assert [change["now"] for change in problems] == [{"message": "AWS was not reached."}, None]
 
 
 def test_a_first_look_that_fails_is_an_error(out: Output) -> None:
