@@ -87,8 +87,8 @@ def _is_ours(secret_id: object) -> bool:
 
 def _note(step: Step, token: str, result: Result) -> None:
     """Keep the outcome on the secret, for the command line. No rotation fails for it."""
-    if result.outcome == "not-pending":
-        return  # why it is in no rotation any more was noted before
+    if result.outcome in ("not-pending", "set-up"):
+        return  # of the one is noted why it ended; the other is no rotation
     note = RotationNote(
         token, step, result.outcome, int(time.time()), result.code, result.fingerprint
     ).to_tag()

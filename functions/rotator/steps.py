@@ -25,6 +25,7 @@ from zego.rotation import OUTCOMES, Ending, Step
 from zego.secret_store import CANDIDATE, CURRENT, PENDING
 from zego.secret_store.versions import (
     ConflictError,
+    NotTextError,
     SecretState,
     SecretStoreError,
     SecretVersions,
@@ -106,6 +107,8 @@ class Rotation:
             if CANDIDATE in state.labels:
                 raise  # one of two answers lags behind the other
             raise _Stop("no-candidate") from None
+        except NotTextError as error:
+            raise _Stop("malformed", _sentence(str(error))) from None
         self._check_fit(_parsed(candidate.text), state)
         self._versions.fill_pending(token, candidate.text, rotation_token=rotation_token)
         return _DONE
@@ -122,7 +125,7 @@ class Rotation:
         state = self._begun(token)
         if state.labels[CURRENT] != token:
             self._prove(self._secret(token))
-        return _DONE
+        return Result("set-up") if self._only_tested(token, state) else _DONE
 
     def _finish(self, token: str) -> Result:
         """Promote it, look again, and clear away the candidate."""
@@ -161,7 +164,10 @@ class Rotation:
         return True
 
     def _secret(self, token: str) -> ServerSecret:
-        return _parsed(self._versions.read(version_id=token).text)
+        try:
+            return _parsed(self._versions.read(version_id=token).text)
+        except NotTextError as error:
+            raise _Stop("malformed", _sentence(str(error))) from None
 
     def _check_fit(self, secret: ServerSecret, state: SecretState) -> None:
         """Refuse what must not replace the current secret, however good it is.
@@ -173,7 +179,7 @@ class Rotation:
             current = server_secret.parse(
                 self._versions.read(version_id=state.labels[CURRENT]).text
             )
-        except ServerSecretError:
+        except (ServerSecretError, NotTextError):
             return
         if secret == current:
             raise _Stop("already-current", tried=secret.fingerprint)
@@ -198,14 +204,15 @@ class Rotation:
             holds = server_secret.parse(self._versions.read(version_id=candidate).text)
             if holds == promoted:
                 self._versions.drop_label(CANDIDATE, version_id=candidate)
-        except (ServerSecretError, ConflictError):
+        except (ServerSecretError, NotTextError, ConflictError):
             return
 
     def _give_up(self, step: Step, token: str, refusal: Result) -> Result:
         """Take the version out of the rotation, which is over."""
         try:
             state = self._versions.describe()
-            if state.in_flight == token and not self._only_tested(step, token, state):
+            only_tested = step == "testSecret" and self._only_tested(token, state)
+            if state.in_flight == token and not only_tested:
                 self._versions.drop_label(PENDING, version_id=token)
         except ConflictError:
             return refusal  # it is off already
@@ -215,12 +222,15 @@ class Rotation:
             return replace(refusal, detail=detail)
         return refusal
 
-    def _only_tested(self, step: Step, token: str, state: SecretState) -> bool:
+    def _only_tested(self, token: str, state: SecretState) -> bool:
         """Whether Secrets Manager tests the set-up with the present value, and will clear up."""
-        if step != "testSecret":
+        if state.labels[CURRENT] == token:
             return False
-        present = self._versions.read(version_id=state.labels[CURRENT])
-        return self._versions.read(version_id=token).text == present.text
+        try:
+            present = self._versions.read(version_id=state.labels[CURRENT])
+            return self._versions.read(version_id=token).text == present.text
+        except NotTextError:
+            return False
 
 
 _DONE: Final = Result("done")

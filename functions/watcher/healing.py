@@ -89,10 +89,15 @@ class Healing:
         if choice.version is None or choice.version.fingerprint is None:
             return Healed(choice.reason)
         fingerprint = choice.version.fingerprint
-        cools = self._cools_until(state, fingerprint) - self._clock()
-        if cools > 0:
-            return Healed(f"{fingerprint} was promoted lately; again in {cools:.0f} s.")
-        self._promote(state, choice.version)
+        cooling = self._cooling(state, fingerprint)
+        if cooling is not None:
+            return cooling
+        self._versions.stage_version(choice.version.version_id, while_current=state.labels[CURRENT])
+        staged = self._versions.describe()
+        cooling = self._cooling(staged, fingerprint)
+        if cooling is not None:
+            return cooling  # another look was quicker
+        self._start(staged, fingerprint)
         return Healed(f"A rotation to {fingerprint} ({choice.reason}) was asked for.", fingerprint)
 
     def _unstick(self, state: SecretState) -> bool:
@@ -137,23 +142,25 @@ class Healing:
                 return Verdict("rejected", "it is for another AppID")
         return self._zego.probe(version.secret)
 
-    def _cools_until(self, state: SecretState, fingerprint: str) -> float:
+    def _cooling(self, state: SecretState, fingerprint: str) -> Healed | None:
+        """Why the value is not promoted now, if it was lately."""
         healed_at = HealsNote.from_tag(state.tags.get(HEALS_TAG)).at.get(fingerprint)
-        return 0.0 if healed_at is None else healed_at + self._cooldown_seconds
+        if healed_at is None:
+            return None
+        seconds = healed_at + self._cooldown_seconds - self._clock()
+        if seconds <= 0:
+            return None
+        return Healed(f"{fingerprint} was promoted lately; again in {seconds:.0f} s.")
 
-    def _promote(self, state: SecretState, version: Version) -> None:
-        """Ask for the rotation. The cool-down begins first, and ends if that was refused.
-
-        Not where a rotation is in flight: it may be another tick's, to the same value.
-        """
+    def _start(self, state: SecretState, fingerprint: str) -> None:
+        """Ask for the rotation. The cool-down begins first, and ends if that was refused."""
         before = HealsNote.from_tag(state.tags.get(HEALS_TAG))
-        now = before.with_heal(version.fingerprint or "", int(self._clock()))
+        now = before.with_heal(fingerprint, int(self._clock()))
         self._versions.note(HEALS_TAG, now.to_tag())
         try:
-            self._versions.stage_version(version.version_id, while_current=state.labels[CURRENT])
             self._versions.start_rotation()
         except (NoAnswerError, RotationInFlightError):
-            raise  # it may have begun
+            raise  # it may have begun, or another's to the same value
         except SecretStoreError:
             self._versions.note(HEALS_TAG, before.to_tag() or "-")
             raise

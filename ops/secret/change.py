@@ -140,7 +140,7 @@ def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> None
     began = in_flight_since(target, state)
     out.tell(
         "in-flight",
-        "\n".join(screen.rotation(state, time.time(), began)),
+        copyable("\n".join(screen.rotation(state, time.time(), began)), target.name),
         version_id=token,
         began_at=timestamp(began),
     )
@@ -273,7 +273,7 @@ def _promoted(
     }
     text = f"Promoted in {end.seconds:.1f} s: AWSCURRENT is {fingerprint or token}."
     if fingerprint not in {None, expected}:
-        other = f"That is not {expected}: somebody staged another value in between."
+        other = f"That is not {expected or 'what was staged'}: somebody staged another meanwhile."
         see = copyable("See how things stand: zego-token secret status.", target.name)
         return _Result(ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields)
     if verdict.rejected:

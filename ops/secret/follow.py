@@ -123,8 +123,11 @@ class _Rotation:
         )
 
     def _is_news(self, note: RotationNote) -> bool:
-        """An answer may be older than the one before."""
-        return self._note is None or (note != self._note and note.at >= self._note.at)
+        """An answer may be older than the one before, by less than the second that notes have."""
+        if self._note is None or note == self._note or note.at < self._note.at:
+            return self._note is None
+        goes_on = STEPS.index(note.step) >= STEPS.index(self._note.step)
+        return note.at > self._note.at or goes_on or OUTCOMES[self._note.outcome].kind == "failed"
 
     def _take(self, note: RotationNote, now: float) -> Iterator[Event]:
         if STEPS.index(note.step) < self._step:  # its failure passed between two looks

@@ -198,8 +198,8 @@ def rotation(state: SecretState, now: float, began: float | None = None) -> Iter
         which = "last failure" if one == failure else "last step"
         said = ending(one.outcome, one.code, one.fingerprint)
         remedy = OUTCOMES[one.outcome].remedy
-        if not state.in_flight and remedy.startswith("Wait"):
-            remedy = ""
+        if not state.in_flight and (one is not note or remedy.startswith("Wait")):
+            remedy = ""  # of what has passed
         ago = duration(now - one.at)
         yield f"{whose} {which}, {ago} ago, {one.step}: {said} {remedy}".strip()
     if note is not None and not state.in_flight and _was_given_up(note, state):
@@ -223,6 +223,9 @@ def _calls_fail(look: Look) -> Iterator[str]:
         if judged.verdict is not None and judged.verdict.accepted
         for label in judged.version.labels
     }
+    if look.state.in_flight is not None:
+        yield "Calls fail until AWSCURRENT is replaced. A rotation is in flight: see above."
+        return
     for label, way in ((CANDIDATE, "rotate --staged"), (PREVIOUS, "restore")):
         if label in accepted:
             yield (

@@ -280,6 +280,29 @@ def test_a_promotion_whose_answer_was_lost_is_one() -> None:
     assert world.outcome == "promoted"
 
 
+def test_a_rotation_whose_beginning_was_not_heard_of_is_known_by_its_token() -> None:
+    world = World()
+    world.stage(world.reset(keep_old=True))
+    asking = len(world.wire.calls)
+    world.wire.schedule = {asking: Fault.LOST_ANSWER, asking + 1: Fault.DENIED}
+    token = world.versions.start_rotation()
+    assert world.wire.met[0] == ("RotateSecret", Fault.LOST_ANSWER)
+    assert world.driver.run(token)
+
+
+def test_a_binary_candidate_is_malformed() -> None:
+    world = World()
+    world.aws.call(
+        "PutSecretValue",
+        SecretId=world.aws.secret_id,
+        SecretBinary="AAEC",
+        VersionStages=[CANDIDATE],
+    )
+    assert not world.rotate()
+    assert world.outcome == "malformed"
+    assert world.text(PENDING) is None
+
+
 def test_what_failed_last_stays_noted_while_it_is_tried_again() -> None:
     world = World()
     new = world.zego.project.reset(keep_old=True)
@@ -371,6 +394,7 @@ class TestTheSetUpAlone:
         assert self.rotate(world)
         assert world.value(CURRENT) == world.first
         assert world.text(PENDING) is None
+        assert world.outcome is None, "it was no rotation, and leaves no note of one"
 
     def test_it_says_that_the_value_is_still_a_placeholder(self) -> None:
         world = World()

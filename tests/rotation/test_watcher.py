@@ -173,7 +173,7 @@ class TestCoolDown:
         world = healthy()
         world.stage(world.reset())
         calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "GetSecretValue", "ZEGO"]
-        calls += ["TagResource", "DescribeSecret", "RotateSecret"]
+        calls += ["DescribeSecret", "DescribeSecret", "TagResource", "RotateSecret"]
         world.wire.schedule = {len(world.wire.calls) + calls.index("RotateSecret"): fault}
         return world
 
@@ -351,14 +351,54 @@ class TestWhatHappensMeanwhile:
             assert world.tick().healed_with == new.fingerprint
             rotations.extend(filter(None, [world.versions.describe().in_flight]))
 
-        noting_the_heal = len(world.wire.calls) + 5
-        world.wire.meanwhile = {noting_the_heal: another_tick}
+        staging = len(world.wire.calls) + 5
+        world.wire.meanwhile = {staging: another_tick}
         tick = world.tick()
         assert "It could not be healed: nothing can be staged" in tick.action
         assert len(world.heals) == 1
         assert world.driver.run(rotations[0])
         healed = HealsNote.from_tag(world.versions.describe().tags[HEALS_TAG]).at
         assert new.fingerprint in healed
+
+    def test_a_rotation_that_ops_gives_up_begins_no_cool_down(self) -> None:
+        world = healthy()
+        new = world.zego.project.reset()
+        world.stage(new.value)
+        staging = len(world.wire.calls) + 5
+        world.wire.meanwhile = {staging: world.begin}
+        assert world.tick().healed_with is None
+        world.unstick()
+        assert heal(world).healed_with == new.fingerprint
+
+    def test_a_heal_that_another_tick_has_ended_stays_noted(self) -> None:
+        world = healthy()
+        new = world.zego.project.reset()
+        world.stage(new.value)
+
+        def another_tick_and_its_rotation() -> None:
+            assert heal(world).healed_with == new.fingerprint
+
+        world.wire.meanwhile = {len(world.wire.calls) + 3: another_tick_and_its_rotation}
+        assert world.tick().healed_with is None
+        assert world.value(CURRENT) == new.value
+        healed = HealsNote.from_tag(world.versions.describe().tags[HEALS_TAG]).at
+        assert set(healed) == {new.fingerprint}
+
+    def test_a_binary_value_is_rejected_and_healed(self) -> None:
+        world = healthy()
+        good = world.value(CURRENT)
+        world.look = lambda: None  # type: ignore[method-assign]  # stored by hand
+        world.wire.look = world.look
+        world.aws.call(
+            "PutSecretValue",
+            SecretId=world.aws.secret_id,
+            SecretBinary="AAEC",
+            VersionStages=[CURRENT],
+        )
+        tick = heal(world)
+        assert tick.verdict.rejected
+        assert "binary" in tick.verdict.reason
+        assert world.value(CURRENT) == good
 
     def test_a_candidate_that_zego_cannot_answer_for_keeps_its_place(self) -> None:
         world = healthy()

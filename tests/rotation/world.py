@@ -202,7 +202,8 @@ class World:
             )
         except SecretsManagerError:
             return None
-        return str(answer["SecretString"])
+        text: str | None = answer.get("SecretString")
+        return text
 
     def value(self, label: str) -> str | None:
         """The ServerSecret of the version with a label."""

@@ -34,6 +34,9 @@ _COPY: Final = "Copy the ServerSecret from ZEGO's console again and rotate with 
 
 OUTCOMES: Final[Mapping[str, Ending]] = {
     "done": Ending("done", "The step is done."),
+    "set-up": Ending(
+        "done", "The rotation is set up, and ZEGO accepts AWSCURRENT: nothing was rotated."
+    ),
     "promoted": Ending("done", "The new ServerSecret is AWSCURRENT, and ZEGO accepts it."),
     "no-candidate": Ending(
         "refused",

@@ -29,6 +29,8 @@ ENDPOINT: Final = "https://rtc-api.zego.im/"
 MAX_CLOCK_SKEW_SECONDS: Final = 600
 
 _MAX_BYTES: Final = 65536
+#: No code has more than 12 digits.
+_CODES_END: Final = 10**12
 _random: Final = SystemRandom().random
 
 Outcome = Literal["accepted", "rejected", "unknown"]
@@ -200,7 +202,7 @@ def _verdict(answer: Response, now: float) -> Verdict:
         code = values["Code"]
     except (ValueError, KeyError):
         code = None
-    if not isinstance(code, int) or isinstance(code, bool):
+    if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < _CODES_END:
         reason = f"ZEGO's answer, HTTP {answer.status}, has no code that can be read"
         return Verdict("unknown", reason, None, skew)
     meaning = MEANINGS.get(code)

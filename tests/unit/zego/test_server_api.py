@@ -118,6 +118,8 @@ GARBAGE = {
     "a text": reply(200, b'{"Code": "0"}'),
     "a boolean": reply(200, b'{"Code": false}'),
     "null": reply(200, b'{"Code": null}'),
+    "less than nothing": reply(200, b'{"Code": -1}'),
+    "too long": reply(200, b'{"Code": 1000000000000}'),
     "a fraction": reply(200, b'{"Code": 0.0}'),
     "NaN": reply(200, b'{"Code": NaN}'),
     "a redirect": reply(302, b"", {"Location": "http://127.0.0.1:9/"}),

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
+)
 
 from zego import server_secret, strict_json
 from zego.secret_store.labels import CANDIDATE, CURRENT, PENDING
@@ -49,6 +57,17 @@ class NoAnswerError(SecretStoreError):
 
 class VersionNotFoundError(SecretStoreError):
     """There is no such version, or it has no value yet."""
+
+
+class NotTextError(SecretStoreError):
+    """The version's value is binary, which no ServerSecret is.
+
+    :ivar created_at: of the version, Unix seconds.
+    """
+
+    def __init__(self, created_at: float) -> None:
+        super().__init__("the version's value is binary; a ServerSecret is stored as text")
+        self.created_at = created_at
 
 
 class ConflictError(SecretStoreError):
@@ -139,18 +158,17 @@ class SecretVersions:
         """One version's value, by its id, its label, or both, which must agree.
 
         :raises VersionNotFoundError: there is none, or it has no value yet.
+        :raises NotTextError: its value is binary.
         """
         which = {"VersionId": version_id, "VersionStage": label}
         named = {name: value for name, value in which.items() if value is not None}
         if not named:
             raise TypeError("read() needs a version_id or a label")
         answer = self._call("get_secret_value", **named)
-        text = answer.get("SecretString")
-        if text is None:
-            raise VersionNotFoundError(
-                "the version has no text value", "NoText", "get_secret_value"
-            )
-        return SecretValue(text, answer["VersionId"], answer["CreatedDate"].timestamp())
+        created_at = answer["CreatedDate"].timestamp()
+        if "SecretString" not in answer:
+            raise NotTextError(created_at)
+        return SecretValue(answer["SecretString"], answer["VersionId"], created_at)
 
     def version(self, state: SecretState, label: str) -> Version | None:
         """The version that has a label; ``None`` where none has it."""
@@ -216,9 +234,11 @@ class SecretVersions:
         try:
             self._call("rotate_secret", ClientRequestToken=token)
         except SecretStoreError as error:
-            if error.code == _NOT_NOW and self.describe().in_flight is not None:
-                raise RotationInFlightError(str(error), error.code, error.action) from None
-            raise
+            if self._has_begun(token):
+                return token  # the client asked again, as the first answer was lost
+            if error.code != _NOT_NOW:
+                raise
+            raise RotationInFlightError(str(error), error.code, error.action) from None
         return token
 
     def fill_pending(self, token: str, text: str, *, rotation_token: str | None = None) -> None:
@@ -248,6 +268,12 @@ class SecretVersions:
         """Keep a note; see :mod:`zego.secret_store.notes`."""
         self._call("tag_resource", Tags=[{"Key": key, "Value": text}])
 
+    def _has_begun(self, token: str) -> bool:
+        try:
+            return self.describe().labels.get(PENDING) == token
+        except SecretStoreError:
+            return False
+
     def _without_rotation(self, what: str) -> SecretState:
         state = self.describe()
         if state.in_flight is not None:
@@ -262,6 +288,8 @@ class SecretVersions:
             value = self.read(version_id=version_id)
         except VersionNotFoundError:
             return Version(version_id, labels, None, None, "it has no value yet")
+        except NotTextError as error:
+            return Version(version_id, labels, error.created_at, None, str(error))
         try:
             secret = server_secret.parse(value.text)
         except ServerSecretError as error:
@@ -294,7 +322,7 @@ class SecretVersions:
             )
         except ClientError as error:
             raise _refusal(action, error) from None
-        except HTTPClientError as error:
+        except (HTTPClientError, BotoConnectionError, IncompleteReadError) as error:
             kind = type(error).__name__
             raise NoAnswerError(f"{action}: no answer ({kind})", kind, action) from None
         except BotoCoreError as error:  # its text could show a parameter
