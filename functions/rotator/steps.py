@@ -161,6 +161,8 @@ class Rotation:
             self._versions.read(version_id=token)
         except VersionNotFoundError:
             return False
+        except NotTextError:
+            return True  # the next step refuses it
         return True
 
     def _secret(self, token: str) -> ServerSecret:

@@ -303,6 +303,21 @@ def test_a_binary_candidate_is_malformed() -> None:
     assert world.text(PENDING) is None
 
 
+def test_a_binary_value_that_somebody_put_into_the_rotation_is_refused() -> None:
+    world = World()
+    token = world.begin()
+    world.aws.call(
+        "PutSecretValue",
+        SecretId=world.aws.secret_id,
+        SecretBinary="AAEC",
+        ClientRequestToken=token,
+        VersionStages=[PENDING],
+    )
+    assert not world.driver.run(token)
+    assert world.outcome == "malformed"
+    assert world.versions.describe().in_flight is None
+
+
 def test_what_failed_last_stays_noted_while_it_is_tried_again() -> None:
     world = World()
     new = world.zego.project.reset(keep_old=True)
