@@ -41,10 +41,18 @@ def check(kind: Kind, value: str) -> str:
         if not _STREAM_ID.fullmatch(value):
             raise IdentifierError("stream_id holds a character other than 0-9 A-Z a-z _ -")
         return value
+    check_characters(kind, value)
+    return value
+
+
+def check_characters(kind: Kind, value: str) -> None:
+    """Look at the characters of a user or room id alone, however long it is.
+
+    :raises IdentifierError: one of them is refused.
+    """
     for character in value:
         if not "!" <= character <= "~" or character in REFUSED_CHARACTERS:
             raise IdentifierError(f"{kind} holds {_named(character)}, which ZEGO's web SDK refuses")
-    return value
 
 
 def user_id_for_subject(issuer: str, subject: str, *, always_hash: bool = False) -> str:

@@ -33,6 +33,8 @@ from zego.token04 import (
     SealError,
     SecretError,
     Token04Error,
+    TrailingBytesError,
+    TruncatedError,
 )
 
 SECRET = "0123456789abcdef" * 2
@@ -463,7 +465,7 @@ class TestFormat:
     )
     def test_a_binary_that_ends_early_says_where(self, binary: bytes, message: str) -> None:
         error = refusal_of_token(token_of(binary), SECRET)
-        assert (type(error), str(error)) == (FormatError, message)
+        assert (type(error), str(error)) == (TruncatedError, message)
 
     def test_a_single_missing_byte_is_noticed(self) -> None:
         binary = binary_of(CBC_TOKEN)
@@ -473,7 +475,6 @@ class TestFormat:
     @pytest.mark.parametrize(
         ("token", "message"),
         [
-            (envelope(mode=b"\x01\x00"), "2 bytes follow the sealed claims; at most 1 may"),
             (envelope(mode=b"\x02"), "unknown mode 2; 1 is GCM, 0 or none is CBC"),
             (envelope(mode=b"\xff"), "unknown mode 255; 1 is GCM, 0 or none is CBC"),
             (envelope(iv=bytes(16)), "the IV has 16 bytes; GCM takes 12"),
@@ -491,11 +492,16 @@ class TestFormat:
                 "31 sealed bytes are not a number of whole CBC blocks",
             ),
         ],
-        ids=range(11),
+        ids=range(10),
     )
     def test_an_envelope_with_a_wrong_part_says_which(self, token: str, message: str) -> None:
         error = refusal_of_token(token, SECRET)
         assert (type(error), str(error)) == (FormatError, message)
+
+    def test_bytes_behind_the_mode_are_counted(self) -> None:
+        error = refusal_of_token(envelope(mode=b"\x01\x00"), SECRET)
+        assert isinstance(error, TrailingBytesError)
+        assert (error.extra, str(error)) == (2, "2 bytes follow the sealed claims; at most 1 may")
 
     def test_cbc_may_be_marked_by_a_mode_of_0(self) -> None:
         token = token_of(binary_of(CBC_TOKEN) + b"\x00")
@@ -689,3 +695,9 @@ class TestErrors:
     )
     def test_every_kind_is_a_token04_error(self, kind: type[Exception]) -> None:
         assert issubclass(kind, Token04Error)
+
+    @pytest.mark.parametrize("kind", [TruncatedError, TrailingBytesError])
+    def test_what_is_of_the_wrong_length_is_of_the_wrong_format(
+        self, kind: type[Exception]
+    ) -> None:
+        assert issubclass(kind, FormatError)

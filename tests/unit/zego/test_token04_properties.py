@@ -177,11 +177,9 @@ class TestDamagedGcm:
         token = some_token("gcm")
         binary, kinds = binary_of(token), kind_by_byte(token)
         assert len(kinds) == len(binary)
-        found = [
-            type(refusal_of_token(token_of(flipped(binary, bit)), SECRET))
-            for bit in range(8 * len(binary))
-        ]
-        assert found == [kind for kind in kinds for _ in range(8)]
+        for bit in range(8 * len(binary)):
+            error = refusal_of_token(token_of(flipped(binary, bit)), SECRET)
+            assert isinstance(error, kinds[bit // 8]), bit
 
     def test_every_bit_of_its_text_matters(self) -> None:
         text = some_token("gcm").encode()
@@ -189,17 +187,18 @@ class TestDamagedGcm:
             type(refusal_of_token(flipped(text, bit).decode("latin-1"), SECRET))
             for bit in range(8 * len(text))
         }
-        assert kinds == {FormatError, SealError, ExpiryMismatchError}
+        assert {FormatError, SealError, ExpiryMismatchError} <= kinds
+        assert kinds <= {*FormatError.__subclasses__(), FormatError, SealError, ExpiryMismatchError}
 
     def test_every_shorter_text_is_refused(self) -> None:
         token = some_token("gcm")
         for length in range(len(token)):
-            assert type(refusal_of_token(token[:length], SECRET)) is FormatError
+            assert isinstance(refusal_of_token(token[:length], SECRET), FormatError)
 
     def test_every_shorter_binary_is_refused(self) -> None:
         binary = binary_of(some_token("gcm"))
         for length in range(len(binary)):
-            assert type(refusal_of_token(token_of(binary[:length]), SECRET)) is FormatError
+            assert isinstance(refusal_of_token(token_of(binary[:length]), SECRET), FormatError)
 
     @given(CLAIMS, SECRETS, st.data())
     def test_a_flipped_bit_is_refused(
@@ -209,7 +208,7 @@ class TestDamagedGcm:
         binary = binary_of(token)
         bit = data.draw(st.integers(0, 8 * len(binary) - 1))
         error = refusal_of_token(token_of(flipped(binary, bit)), secret)
-        assert type(error) is kind_by_byte(token)[bit // 8]
+        assert isinstance(error, kind_by_byte(token)[bit // 8])
 
     @given(CLAIMS, SECRETS, st.data())
     def test_a_changed_character_is_refused(
@@ -227,21 +226,21 @@ class TestDamagedGcm:
     ) -> None:
         token = token04.encode(claims, secret)
         length = data.draw(st.integers(0, len(token) - 1))
-        assert type(refusal_of_token(token[:length], secret)) is FormatError
+        assert isinstance(refusal_of_token(token[:length], secret), FormatError)
 
     @given(CLAIMS, SECRETS, st.text(min_size=1))
     def test_a_token_with_text_after_it_is_refused(
         self, claims: Claims, secret: str, more: str
     ) -> None:
         token = token04.encode(claims, secret)
-        assert type(refusal_of_token(token + more, secret)) is FormatError
+        assert isinstance(refusal_of_token(token + more, secret), FormatError)
 
     @given(CLAIMS, SECRETS, st.binary(min_size=1))
     def test_a_token_with_bytes_after_it_is_refused(
         self, claims: Claims, secret: str, more: bytes
     ) -> None:
         binary = binary_of(token04.encode(claims, secret))
-        assert type(refusal_of_token(token_of(binary + more), secret)) is FormatError
+        assert isinstance(refusal_of_token(token_of(binary + more), secret), FormatError)
 
     @given(CLAIMS, SECRETS, SECRETS)
     def test_another_secret_opens_none(self, claims: Claims, secret: str, other: str) -> None:
@@ -273,19 +272,19 @@ class TestDamagedCbc:
     def test_every_shorter_text_is_refused(self) -> None:
         token = some_token("cbc")
         for length in range(len(token)):
-            assert type(refusal_of_token(token[:length], SECRET)) is FormatError
+            assert isinstance(refusal_of_token(token[:length], SECRET), FormatError)
 
     def test_every_shorter_binary_is_refused(self) -> None:
         binary = binary_of(some_token("cbc"))
         for length in range(len(binary)):
-            assert type(refusal_of_token(token_of(binary[:length]), SECRET)) is FormatError
+            assert isinstance(refusal_of_token(token_of(binary[:length]), SECRET), FormatError)
 
     @given(CLAIMS, SECRETS, st.binary(min_size=1).filter(lambda more: more != b"\x00"))
     def test_a_token_with_bytes_after_it_is_refused(
         self, claims: Claims, secret: str, more: bytes
     ) -> None:
         binary = binary_of(token04.encode(claims, secret, cipher="cbc"))
-        assert type(refusal_of_token(token_of(binary + more), secret)) is FormatError
+        assert isinstance(refusal_of_token(token_of(binary + more), secret), FormatError)
 
     @given(CLAIMS, SECRETS, SECRETS)
     def test_another_secret_opens_none(self, claims: Claims, secret: str, other: str) -> None:
@@ -310,7 +309,7 @@ class TestArbitraryInput:
     @example("04", SECRET)
     @example("04AAAA", SECRET)
     def test_text_is_refused(self, text: str, secret: str) -> None:
-        assert type(refusal_of_token(text, secret)) is FormatError
+        assert isinstance(refusal_of_token(text, secret), FormatError)
 
     @given(st.text(st.characters(codec=None)), SECRETS)
     def test_text_after_04_is_refused(self, text: str, secret: str) -> None:

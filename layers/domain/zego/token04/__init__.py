@@ -37,6 +37,8 @@ from zego.token04.errors import (
     SealError,
     SecretError,
     Token04Error,
+    TrailingBytesError,
+    TruncatedError,
 )
 
 __all__ = [
@@ -53,12 +55,15 @@ __all__ = [
     "SealError",
     "SecretError",
     "Token04Error",
+    "TrailingBytesError",
+    "TruncatedError",
     "decode",
     "encode",
     "mint",
     "parse",
     "room_payload",
     "seal",
+    "unseal",
 ]
 
 #: Longest lifetime that both ZIM and the web SDK's timers can follow: 24 days, in seconds.

@@ -14,7 +14,14 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from zego.token04.errors import ClaimsError, FormatError, SealError, Token04Error
+from zego.token04.errors import (
+    ClaimsError,
+    FormatError,
+    SealError,
+    Token04Error,
+    TrailingBytesError,
+    TruncatedError,
+)
 
 Cipher = Literal["gcm", "cbc"]
 
@@ -120,20 +127,19 @@ def _binary(token: str) -> bytes:
 def _take_apart(binary: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Expiry, IV, sealed claims and mode, by the lengths that the envelope gives."""
     if len(binary) < _expire_and_iv_length.size:
-        raise FormatError(f"the token ends after {len(binary)} bytes, within its expiry")
+        raise TruncatedError(f"the token ends after {len(binary)} bytes, within its expiry")
     expires_at, iv_length = _expire_and_iv_length.unpack_from(binary)
     iv_end = _expire_and_iv_length.size + iv_length
     sealed_start = iv_end + _uint16.size
     if len(binary) < sealed_start:
-        raise FormatError("the token ends within its IV")
+        raise TruncatedError("the token ends within its IV")
     (sealed_length,) = _uint16.unpack_from(binary, iv_end)
     sealed_end = sealed_start + sealed_length
     if len(binary) < sealed_end:
         missing = sealed_end - len(binary)
-        raise FormatError(f"the token ends {missing} bytes before its sealed claims do")
+        raise TruncatedError(f"the token ends {missing} bytes before its sealed claims do")
     if len(binary) > sealed_end + 1:
-        extra = len(binary) - sealed_end
-        raise FormatError(f"{extra} bytes follow the sealed claims; at most 1 may")
+        raise TrailingBytesError(len(binary) - sealed_end)
     iv = binary[_expire_and_iv_length.size : iv_end]
     return expires_at, iv, binary[sealed_start:sealed_end], binary[sealed_end:]
 

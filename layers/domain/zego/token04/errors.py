@@ -19,6 +19,21 @@ class FormatError(Token04Error):
     """The text is not a Token04, or its envelope is damaged. No secret is needed to see it."""
 
 
+class TruncatedError(FormatError):
+    """The token ends before what it announces does."""
+
+
+class TrailingBytesError(FormatError):
+    """More stands behind the sealed claims than the mode.
+
+    :ivar extra: how many bytes do; at most 1 may.
+    """
+
+    def __init__(self, extra: int) -> None:
+        super().__init__(f"{extra} bytes follow the sealed claims; at most 1 may")
+        self.extra = extra
+
+
 class SecretError(Token04Error):
     """The ServerSecret given cannot be an AES key."""
 

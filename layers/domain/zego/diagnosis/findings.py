@@ -1,0 +1,158 @@
+"""What goes into a diagnosis, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from zego.diagnosis.kinds import KINDS, Severity, Shown
+from zego.server_secret import ServerSecret
+from zego.token04 import Cipher
+
+Sdk = Literal["web", "native", "zim", "uikit"]
+Form = Literal["token04", "kit-token", "jwt", "older-token", "other"]
+Verdict = Literal["good", "refused", "unknown"]
+
+_SHOWS: Final[Mapping[Sdk, Shown]] = {
+    "web": "web",
+    "native": "native",
+    "zim": "zim",
+    "uikit": "web",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A secret that may have sealed the token, as it was given: its shape may be what is wrong.
+
+    :ivar app_id: of the project that it is for, where that is known.
+    """
+
+    value: str = field(repr=False)
+    app_id: int | None = None
+
+    @classmethod
+    def of(cls, secret: ServerSecret) -> Candidate:
+        """One that is known to have the right shape."""
+        return cls(secret.value, secret.app_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the token was to be good for. Only ``now`` has to be known.
+
+    :ivar now: Unix seconds.
+    :ivar app_id: with which the client makes its SDK's engine.
+    :ivar user_id: with which it logs in.
+    :ivar room_id: which it logs in to.
+    :ivar publish: whether it publishes a stream there.
+    :ivar sdk: ``native`` is the Express SDK of phones and desktops, ``zim`` the chat SDK.
+    """
+
+    now: float
+    app_id: int | None = None
+    user_id: str | None = None
+    room_id: str | None = None
+    publish: bool | None = None
+    sdk: Sdk | None = None
+
+    def concerns(self, *sdks: Sdk) -> bool:
+        """Whether one of these SDKs may be meant."""
+        return self.sdk is None or self.sdk in sdks
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding before it is put into words.
+
+    :ivar details: what the texts of its kind leave open; safe to show.
+    :ivar severity: in place of the kind's own.
+    """
+
+    kind: str
+    details: Mapping[str, object]
+    severity: Severity | None = None
+
+
+def found(kind: str, severity: Severity | None = None, /, **details: object) -> Found:
+    """One of :data:`KINDS`, with what its texts leave open."""
+    return Found(kind, details, severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a token, or good to know of it. Holds no token and no secret.
+
+    :ivar kind: a key of :data:`KINDS`.
+    :ivar codes: what each SDK that refuses it shows, in the order in which it shows them.
+    """
+
+    kind: str
+    severity: Severity
+    codes: Mapping[Sdk, tuple[int, ...]]
+    cause: str
+    remedy: str
+
+    @classmethod
+    def of(cls, one: Found, sdk: Sdk | None) -> Finding:
+        """Put it into words, for one SDK where that is known."""
+        kind = KINDS[one.kind]
+        codes: dict[Sdk, tuple[int, ...]] = dict(kind.codes.items())
+        severity = one.severity or kind.severity
+        if sdk is not None:
+            refused = _SHOWS[sdk] in kind.codes
+            codes = {sdk: kind.codes[_SHOWS[sdk]]} if refused else {}
+            if refused and one.severity is None:
+                severity = "refused"
+        cause, remedy = (text.format_map(one.details) for text in (kind.cause, kind.remedy))
+        return cls(one.kind, severity, codes, cause[:1].upper() + cause[1:], remedy)
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "kind": self.kind,
+            "severity": self.severity,
+            "codes": {sdk: list(codes) for sdk, codes in self.codes.items()},
+            "cause": self.cause,
+            "remedy": self.remedy,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What is known of a token.
+
+    :ivar findings: the most decisive first: what is refused, then warnings, then notes.
+    :ivar form: what the text is.
+    :ivar cipher: ``None`` where it has no envelope that can be read.
+    :ivar header_expires_at: the expiry that is readable without the secret, Unix seconds.
+    :ivar opened_by: the label of the secret that opens it.
+    :ivar claims: what was sealed, as it stands there; ``None`` where no secret opens it.
+    """
+
+    findings: tuple[Finding, ...]
+    form: Form
+    cipher: Cipher | None = None
+    header_expires_at: int | None = None
+    opened_by: str | None = None
+    claims: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def verdict(self) -> Verdict:
+        """``unknown``: nothing that can be seen is wrong, but it was not opened."""
+        if any(finding.severity == "refused" for finding in self.findings):
+            return "refused"
+        return "unknown" if self.claims is None else "good"
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "verdict": self.verdict,
+            "form": self.form,
+            "cipher": self.cipher,
+            "header_expires_at": self.header_expires_at,
+            "opened_by": self.opened_by,
+            "claims": None if self.claims is None else dict(self.claims),
+            "findings": [finding.document() for finding in self.findings],
+        }

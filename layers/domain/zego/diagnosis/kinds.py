@@ -1,0 +1,538 @@
+"""Every kind of finding: what a client shows, why, and what to do. In the order of precedence.
+
+A kind that stands earlier explains more: with a JWT there is no point in talking of its room. The
+codes are those of each SDK, in the order in which it shows them; which of them ZEGO gives for
+which mistake is documented for its native SDK (1002074 to 1002082) and for expiry, observed for
+20014 and 50119, and inferred elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["refused", "warning", "note"]
+#: Whose codes they are. UIKit is built on the web SDK, and shows its codes.
+Shown = Literal["web", "native", "zim"]
+Codes = Mapping[Shown, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What all findings of one kind have in common.
+
+    :ivar severity: ``refused``: ZEGO or its SDK does not take the token; ``warning``: it takes it,
+        but not everywhere or not for long; ``note``: nothing is wrong, but good to know. It is
+        that where it is not said which SDK is meant.
+    :ivar codes: what the SDKs that refuse it show; none where the code is not known.
+    :ivar cause: what is wrong; in braces what differs from token to token.
+    :ivar remedy: what to do.
+    """
+
+    severity: Severity
+    codes: Codes
+    cause: str
+    remedy: str
+
+
+_NONE: Final[Codes] = {}
+_MISSING: Final[Codes] = {"web": (1100001,), "native": (1002067,), "zim": (6000103,)}
+_NOT_OPENED: Final[Codes] = {
+    "web": (20014, 50119, 1102016),
+    "native": (1002033,),
+    "zim": (6000103,),
+}
+_OLD: Final[Codes] = {"web": (50120, 1102016), "native": (1002079,), "zim": (6000107,)}
+_EXPIRED: Final[Codes] = {"web": (50117, 1102018), "native": (1002078,), "zim": (6000106,)}
+_TOO_SHORT: Final[Codes] = {"zim": (6000108,)}
+_OTHER_ROOM: Final[Codes] = {"web": (1102020,), "native": (1002033,)}
+
+
+def _malformed(native: int) -> Codes:
+    return {"web": (50120, 1102016), "native": (native,), "zim": (6000103,)}
+
+
+def _mismatch(native: int) -> Codes:
+    return {"web": (50119, 1102016), "native": (native,), "zim": (6000103,)}
+
+
+_MINT: Final = "Have a Token04 made by the token service (POST /v1/tokens)."
+_WHOLE: Final = "Pass the token on as the service answered it, every character, and nothing else."
+_HEADER: Final = (
+    "Send it in a JSON body or an Authorization header; in a URL, encode it once and decode it once"
+    " (encodeURIComponent)."
+)
+_ROTATE: Final = (
+    "Compare fingerprints (zego-token doctor). If the console shows another ServerSecret than the"
+    " service has: zego-token secret rotate."
+)
+_GENERATOR: Final = "Mend the code that makes the claims, or have the token service make the token."
+_FRESH: Final = "Have a fresh token made; a client renews when the SDK says tokenWillExpire."
+_AS_SHOWN: Final = "Use the 32 characters as ZEGO's console shows them, with nothing around them."
+
+KINDS: Final[Mapping[str, Kind]] = {
+    # --- It is no Token04 ------------------------------------------------------------------------
+    "empty": Kind(
+        "refused",
+        _MISSING,
+        "There is no token: the text is empty.",
+        "See why the client has none: did it wait for the answer, and read its field token?",
+    ),
+    "too-long": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It has {length} characters; no Token04 has more than {limit}.",
+        "Look at what was passed as the token: it is something else.",
+    ),
+    "jwt": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is a JWT ({algorithm}), not a Token04. ZEGO takes no JWTs, whatever secret signs them,"
+        " so the ServerSecret may well be right.",
+        "Replace the code that signs a JWT. " + _MINT,
+    ),
+    "json-in-base64": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is JSON in base64, which nothing encrypts: {what}.",
+        _MINT + " UIKit takes the two joined by a #: the token first.",
+    ),
+    "older-token": Kind(
+        "refused",
+        _OLD,
+        "It is a Token{version}, of an older generation. This service, and ZEGO's SDKs of today,"
+        " use Token04.",
+        "Replace the generator. " + _MINT,
+    ),
+    "hex-string": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is {length} hexadecimal digits: {what}, not a token.",
+        _MINT + " If it is a secret, it is known to who saw it: reset it in ZEGO's console.",
+    ),
+    "not-a-token": Kind(
+        "refused",
+        _NOT_OPENED,
+        'A Token04 begins with "04"; this text does not, and nothing in it is a token.',
+        "Look at what was passed as the token. " + _MINT,
+    ),
+    # --- A Token04 that something happened to on its way -----------------------------------------
+    "whole-answer": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is a whole JSON answer; the token is one field of it.",
+        "Pass on the field token (zegoRoom.token of /api/v1/calls/initiate) alone.",
+    ),
+    "url-encoded": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is URL-encoded: % and two digits stand for characters of the token.",
+        _HEADER,
+    ),
+    "escaped": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It holds backslashes of JSON or of a shell: it was quoted twice, or parsed by hand.",
+        "Parse JSON with a JSON parser, once.",
+    ),
+    "quoted": Kind("refused", _NOT_OPENED, "There are quotes around it.", _WHOLE),
+    "surrounded": Kind(
+        "refused", _NOT_OPENED, "Other text stands around the token (such as Bearer).", _WHOLE
+    ),
+    "plus-lost": Kind(
+        "refused",
+        _NOT_OPENED,
+        "Each + of it became a space: it was not encoded in the URL or form that it was read from.",
+        _HEADER,
+    ),
+    "white-space": Kind(
+        "refused",
+        _NOT_OPENED,
+        "White space or a line's end stands in it or around it.",
+        "Trim what was read from a file or a variable, and wrap no lines. " + _WHOLE,
+    ),
+    "invisible": Kind(
+        "refused",
+        _NOT_OPENED,
+        "Characters that do not show stand in it, the first is U+{codepoint}: it was copied from a"
+        " page, a chat or a document.",
+        "Copy it from where it was made, as plain text.",
+    ),
+    "non-ascii": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It holds U+{codepoint}; a Token04 is ASCII.",
+        "Copy it from where it was made, as plain text; read it as UTF-8.",
+    ),
+    "prefix-missing": Kind(
+        "refused",
+        _NOT_OPENED,
+        'The "04" in front is missing; the rest is a Token04.',
+        'Put "04" in front of the base64, as ZEGO\'s generators do.',
+    ),
+    "base64url": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is in the URL-safe alphabet of base64 (- and _ for + and /), which ZEGO does not take.",
+        "Encode with standard base64, with padding.",
+    ),
+    "padding-missing": Kind(
+        "refused",
+        _NOT_OPENED,
+        "The = at its end are missing.",
+        "Encode with standard base64, with padding; keep the = when it is passed on.",
+    ),
+    "doubled": Kind(
+        "refused", _NOT_OPENED, "The token stands there twice, or two are joined.", _WHOLE
+    ),
+    "trailing-text": Kind("refused", _NOT_OPENED, "Other text follows the token's end.", _WHOLE),
+    "truncated": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is cut off: {what}.",
+        "Look for what has room for fewer characters (a column, a header, a log line, a URL).",
+    ),
+    "mode-missing": Kind(
+        "refused",
+        _NOT_OPENED,
+        "Its last byte is missing, which says that it is sealed with GCM.",
+        "Add the byte 1 behind the GCM tag, before base64; or it was cut off by one byte.",
+    ),
+    "trailing-bytes": Kind(
+        "refused",
+        _NOT_OPENED,
+        "{extra} bytes stand behind the sealed claims, where at most one may.",
+        "Mend the code that puts the envelope together, or what joins texts on the way.",
+    ),
+    "damaged": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is damaged: {what}.",
+        "Compare it with the token as it was made. " + _WHOLE,
+    ),
+    "malformed-envelope": Kind(
+        "refused",
+        _NOT_OPENED,
+        "Its envelope is not a Token04's: {what}.",
+        "Mend the code that puts the envelope together, or have the token service make the token.",
+    ),
+    # --- A kit token -----------------------------------------------------------------------------
+    "kit-token": Kind(
+        "warning",
+        _NOT_OPENED,
+        "It is a kit token, for UIKit alone: a Token04, a #, and the user's details in base64.",
+        "Express and ZIM SDKs take the part before the #. Findings below are of that part.",
+    ),
+    "kit-details-malformed": Kind(
+        "refused",
+        _NOT_OPENED,
+        "What follows the # is not the details that UIKit reads: {what}.",
+        'Put base64 of {{"userID","roomID","userName","appID"}}, as JSON, behind the #.',
+    ),
+    "kit-details-missing": Kind(
+        "refused",
+        _NOT_OPENED,
+        "UIKit takes a kit token: the Token04, a #, and base64 of the user's details.",
+        "Make it with ZegoUIKitPrebuilt.generateKitTokenForProduction(appId, token, room, user).",
+    ),
+    # --- Which secret ----------------------------------------------------------------------------
+    "secret-app-sign": Kind(
+        "refused",
+        _NOT_OPENED,
+        "The secret given ({label}) has 64 hexadecimal digits: that is an AppSign.",
+        "Take the ServerSecret of ZEGO's console, which has 32 characters.",
+    ),
+    "secret-quoted": Kind(
+        "refused",
+        _NOT_OPENED,
+        "The secret given ({label}) has quotes around it; a server that reads it so makes tokens"
+        " that ZEGO cannot open.",
+        _AS_SHOWN,
+    ),
+    "secret-white-space": Kind(
+        "refused",
+        _NOT_OPENED,
+        "The secret given ({label}) has white space or a newline around it.",
+        _AS_SHOWN,
+    ),
+    "secret-malformed": Kind(
+        "refused",
+        _NOT_OPENED,
+        "The secret given ({label}) is no ServerSecret: {what}.",
+        _AS_SHOWN,
+    ),
+    "made-with-app-sign": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It was sealed with an AppSign ({label}), which is for logins without a token.",
+        "Seal with the ServerSecret of ZEGO's console, which has 32 characters.",
+    ),
+    "hex-decoded-secret": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It was sealed with {label} hex-decoded to {size} bytes. The ServerSecret looks like hex,"
+        " and its 32 characters are the key as they stand.",
+        "Leave out the decoding: the key is the text's bytes.",
+    ),
+    "altered-secret": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It was sealed with {label} {how}.",
+        _AS_SHOWN,
+    ),
+    "made-with-previous": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It was made with AWSPREVIOUS, the ServerSecret before the current one.",
+        "Have a fresh token made. If new ones are still made so, that environment reads an old"
+        " secret: zego-token doctor --env-file, and restart what keeps it.",
+    ),
+    "made-with-staged": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It was made with {label}, a ServerSecret that is not current yet.",
+        "See whether it is to be promoted (zego-token secret status), and what made a token with it"
+        " already.",
+    ),
+    "other-secret": Kind(
+        "refused",
+        _NOT_OPENED,
+        "None of the secrets tried ({labels}) opens it: it was made with another ServerSecret (of"
+        " another project, or before a reset), or was altered.",
+        _ROTATE,
+    ),
+    "app-id-mismatch": Kind(
+        "refused",
+        {"web": (20014, 50119, 1102016), "native": (1002076,), "zim": (6000103,)},
+        "It is for AppID {found}; the login is with AppID {expected}.",
+        "Use one project on both sides: the client's AppID is the one in the service's answer.",
+    ),
+    "other-project": Kind(
+        "refused",
+        {"web": (20014, 50119, 1102016), "native": (1002076,), "zim": (6000103,)},
+        "It is for AppID {found}, and the secret that opens it ({label}) is of AppID {expected}.",
+        "AppID and ServerSecret belong together: take both from one project of ZEGO's console.",
+    ),
+    # --- What it says ----------------------------------------------------------------------------
+    "claims-not-json": Kind(
+        "refused", _malformed(1002074), "It opens, but what is sealed is not JSON.", _GENERATOR
+    ),
+    "claims-not-object": Kind(
+        "refused",
+        _malformed(1002074),
+        "It opens, but what is sealed is no JSON object.",
+        _GENERATOR,
+    ),
+    "claims-missing": Kind(
+        "refused", _malformed(1002074), "It opens, but its claims lack {names}.", _GENERATOR
+    ),
+    "app-id-wrong-type": Kind(
+        "refused",
+        _malformed(1002076),
+        "app_id is {what}; it must be a number.",
+        "Read the AppID as a number: Number(process.env.ZEGO_APP_ID), int(os.environ[...]).",
+    ),
+    "app-id-out-of-range": Kind(
+        "refused",
+        _malformed(1002076),
+        "app_id is outside 1 to 4294967295.",
+        "Copy the AppID from ZEGO's console.",
+    ),
+    "user-id-wrong-type": Kind(
+        "refused",
+        _malformed(1002077),
+        "user_id is {what}; it must be a string.",
+        "Turn it into text before the token is made: String(id), str(id).",
+    ),
+    "user-id-empty": Kind(
+        "refused",
+        _malformed(1002077),
+        "user_id is empty.",
+        "Name the user who logs in.",
+    ),
+    "user-id-mismatch": Kind(
+        "refused",
+        _mismatch(1002077),
+        "It is for another user than the one who logs in ({expected}).",
+        "Log in with the user_id of the service's answer, letter for letter.",
+    ),
+    "user-id-too-long": Kind(
+        "refused",
+        _mismatch(1002077),
+        "user_id has {size} bytes; ZEGO takes fewer than 64.",
+        "Use a shorter id, the same at every login.",
+    ),
+    "nonce-wrong-type": Kind(
+        "refused",
+        _malformed(1002080),
+        "nonce is {what}; it must be an integer of 64 bits.",
+        _GENERATOR,
+    ),
+    "time-wrong-type": Kind(
+        "refused",
+        _malformed(1002074),
+        "{name} is {what}; it must be whole Unix seconds.",
+        "Use whole seconds: Math.floor(Date.now() / 1000), int(time.time()).",
+    ),
+    "time-in-milliseconds": Kind(
+        "refused",
+        _malformed(1002074),
+        "{name} is in milliseconds; it must be Unix seconds.",
+        "Divide by 1000: Math.floor(Date.now() / 1000).",
+    ),
+    "expire-is-a-lifetime": Kind(
+        "refused",
+        _EXPIRED,
+        "Its expiry is {found}: a lifetime, where the time at which it ends is wanted.",
+        "Set expire to ctime plus the lifetime, in Unix seconds.",
+    ),
+    "expiry-mismatch": Kind(
+        "refused",
+        _NOT_OPENED,
+        "The readable expiry ({readable}) is not the sealed one ({sealed}): it was changed after it"
+        " was made, or two clocks were read.",
+        "Write one value in both places; never edit a token.",
+    ),
+    "expired": Kind("refused", _EXPIRED, "It expired {ago} ago.", _FRESH),
+    "payload-wrong-type": Kind(
+        "refused",
+        _malformed(1002075),
+        "payload is {what}; it must be a string: empty, or JSON as text.",
+        "Serialise the payload before the claims: JSON.stringify(payload), json.dumps(payload).",
+    ),
+    "payload-not-json": Kind(
+        "refused",
+        _malformed(1002075),
+        "payload is neither empty nor JSON.",
+        'Leave it "" for a token of any room, or write the privilege payload as JSON.',
+    ),
+    "payload-not-object": Kind(
+        "refused",
+        _malformed(1002075),
+        "payload is JSON, but no object.",
+        'Write {{"room_id","privilege","stream_id_list"}}; serialise it once, not twice.',
+    ),
+    "payload-without-room": Kind(
+        "refused",
+        _malformed(1002075),
+        "payload names no room: room_id is {what}.",
+        "Name the room in room_id, as a string; or leave the payload empty for any room.",
+    ),
+    "room-mismatch": Kind(
+        "refused",
+        _OTHER_ROOM,
+        "It is for another room than the one that is logged in to ({expected}), which ZEGO refuses"
+        " where its support has switched privileges on.",
+        "Ask for a token of that room; log in with the room_id of the service's answer.",
+    ),
+    "room-id-too-long": Kind(
+        "refused",
+        _OTHER_ROOM,
+        "room_id has {size} bytes; ZEGO takes fewer than 128.",
+        "Use a shorter room id.",
+    ),
+    "privileges-malformed": Kind(
+        "refused",
+        _malformed(1002075),
+        "payload's privilege is malformed: {what}.",
+        'Write {{"1":1,"2":1}}: 1 is login, 2 is publish; 1 allows, 0 denies.',
+    ),
+    "no-login": Kind(
+        "refused",
+        _OTHER_ROOM,
+        "Its payload does not allow to log in to the room (privilege 1).",
+        "Ask for the privilege login, if the access policy grants it.",
+    ),
+    "no-publish": Kind(
+        "note",
+        {"native": (1002082,)},
+        "Its payload does not allow to publish a stream (privilege 2): its holder watches and"
+        " listens. As a renewal for one who publishes, it is refused.",
+        "Ask for the privilege publish, if this user is to be seen or heard.",
+    ),
+    "stream-ids-malformed": Kind(
+        "refused",
+        _malformed(1002075),
+        "payload's stream_id_list is {what}; it must be null or an array of strings.",
+        "Write null for any stream, or the ids.",
+    ),
+    "stream-id-refused": Kind(
+        "warning",
+        _NONE,
+        "A stream id in the payload is none that ZEGO takes: {what}.",
+        "Use up to 255 of 0-9 A-Z a-z _ -; ZEGO answers 1000014 to longer ones.",
+    ),
+    "kit-mismatch": Kind(
+        "refused",
+        _mismatch(1002077),
+        "The kit token's details differ from the claims sealed in it: {names}.",
+        "Make both of the same user, room and AppID.",
+    ),
+    # --- What ZEGO takes, but not everywhere, or not for long ------------------------------------
+    "user-id-characters": Kind(
+        "warning",
+        {"web": ()},
+        "{what}.",
+        'Use printable ASCII without space and " / : ? [ ] {{ | }}; hash what has others.',
+    ),
+    "room-id-characters": Kind(
+        "warning",
+        {"web": ()},
+        "{what}.",
+        'Use printable ASCII without space and " / : ? [ ] {{ | }}.',
+    ),
+    "issued-in-future": Kind(
+        "warning",
+        _NONE,
+        "It was issued {ahead} from now: the clock that made it is ahead, or yours is behind. What"
+        " ZEGO does with it is not documented.",
+        "Set the clock (NTP) of what makes tokens; zego-token doctor measures it against ZEGO's.",
+    ),
+    "timer-overflow": Kind(
+        "warning",
+        _NONE,
+        "It lives {left} from now. The web SDK's timers hold 24.8 days (2^31 ms); above it"
+        " tokenWillExpire fires at once.",
+        "Make it live 24 days at most.",
+    ),
+    "lifetime-over-24-days": Kind(
+        "warning",
+        {"zim": (6000103,)},
+        "It lives {lifetime}; ZIM takes 24 days at most.",
+        "Make it live 24 days at most; hours are enough, as clients renew.",
+    ),
+    "lifetime-under-30s": Kind(
+        "warning",
+        _TOO_SHORT,
+        "It was made to live {lifetime}. ZIM refuses less than 30 s, and the web SDK asks for a"
+        " renewal at once.",
+        "Make it live 60 s or more.",
+    ),
+    "expires-within-30s": Kind(
+        "warning",
+        _TOO_SHORT,
+        "It expires in {left}. ZIM refuses less than 30 s, and the web SDK asks for a renewal at"
+        " once.",
+        _FRESH,
+    ),
+    "nonce-out-of-range": Kind(
+        "warning",
+        _NONE,
+        "nonce is outside 0 to 2147483647, which some of ZEGO's code reads as 32 bits.",
+        "Draw 31 random bits.",
+    ),
+    "weak-iv": Kind(
+        "warning",
+        _NONE,
+        "Its IV is {what}: far fewer values than its {size} bytes have. ZEGO takes it; it makes the"
+        " encryption weaker.",
+        "Draw the IV from the operating system as bytes: os.urandom, crypto.randomBytes.",
+    ),
+    "user-id-too-long-for-zim": Kind(
+        "note",
+        {"zim": (6000103,)},
+        "user_id has {size} bytes: fine for calls, more than the 32 that ZIM takes.",
+        "Use a shorter id, if the same users are to chat.",
+    ),
+}

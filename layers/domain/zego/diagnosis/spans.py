@@ -1,0 +1,32 @@
+"""Spans of time and types of JSON, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_UNITS: Final = (("days", 86400), ("h", 3600), ("min", 60))
+_TYPES: Final[Mapping[type, str]] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a fraction",
+    type(None): "null",
+    dict: "an object",
+    list: "an array",
+}
+
+
+def span(seconds: float) -> str:
+    """A span of time in the largest unit of which it has two or more: ``90 min``, ``3 days``."""
+    for unit, length in _UNITS:
+        if abs(seconds) >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def json_type(value: object) -> str:
+    """What a JSON value is: ``a string``; a number that is out of all bounds is one so large."""
+    if type(value) is int and abs(value) >= 2**63:
+        return "a number so large"
+    return _TYPES.get(type(value), type(value).__name__)
