@@ -1,7 +1,8 @@
 """ZEGO's server API: signed calls, and what they prove of a ServerSecret.
 
 A ServerSecret signs these calls, so ZEGO itself says whether it is the right one: :meth:`probe`
-makes the cheapest call that changes nothing and reads its code with :data:`MEANINGS`.
+makes the cheapest call that changes nothing and reads its code with :data:`MEANINGS`. What else
+there is to say of these codes is in :mod:`zego.error_codes`.
 
 Source: "Calling the server API" and "Global return codes" in the vendor's documentation of server
 API v2. That a room which does not exist counts 0 users, and so answers code 0, is inferred.
@@ -21,6 +22,7 @@ from urllib.parse import urlencode, urlsplit
 
 from zego import strict_json
 from zego.bounded_http import HttpError, Response, check_url, request
+from zego.error_codes import CODES
 from zego.server_secret import ServerSecret
 
 #: Regional hosts are ``rtc-api-{sha,hkg,fra,lax,bom,sgp}.zego.im``.
@@ -52,31 +54,34 @@ class Meaning:
 _OUR_FAULT: Final = "ZEGO found the request malformed, which is this service's fault: report it"
 _BUSY: Final = "ZEGO's gateway is limiting or failing requests: try again"
 
+
+def _told(code: int, advice: str = "") -> str:
+    """What ZEGO says with a code, and what to do then."""
+    said = CODES[code].meaning.removesuffix(".")
+    return f"{said}: {advice}" if advice else said
+
+
 #: The codes that ZEGO documents, each with what it says of the secret that signed.
 MEANINGS: Final[Mapping[int, Meaning]] = {
     0: Meaning("accepted", "ZEGO accepts it"),
     100000000: Meaning("unknown", _OUR_FAULT),
-    100000001: Meaning("rejected", "ZEGO does not take the AppID: compare it with the console"),
+    100000001: Meaning("rejected", _told(100000001, "compare it with the console")),
     100000002: Meaning("unknown", _OUR_FAULT),
     100000003: Meaning("unknown", _OUR_FAULT),
-    100000004: Meaning("unknown", "ZEGO finds the time of the request more than 10 minutes off"),
+    100000004: Meaning("unknown", _told(100000004)),
     100000005: Meaning("rejected", "it is not the ServerSecret of this AppID"),
     100000006: Meaning("unknown", _OUR_FAULT),
     100000007: Meaning("unknown", _OUR_FAULT),
     100000008: Meaning("unknown", _OUR_FAULT),
     100000009: Meaning("unknown", _OUR_FAULT),
-    100000010: Meaning("rejected", "ZEGO has no ServerSecret for this AppID: is the AppID right?"),
-    100000011: Meaning("rejected", "ZEGO has no project with this AppID: is the AppID right?"),
+    100000010: Meaning("rejected", _told(100000010, "is the AppID right?")),
+    100000011: Meaning("rejected", _told(100000011, "is the AppID right?")),
     100000012: Meaning("unknown", _BUSY, passing=True),
     100000013: Meaning("unknown", _OUR_FAULT),
     100000014: Meaning("unknown", _OUR_FAULT),
     100000015: Meaning("unknown", _BUSY, passing=True),
-    100000016: Meaning(
-        "unknown", "the project has no production environment: have it set up by ZEGO's support"
-    ),
-    100000017: Meaning(
-        "unknown", "the service is not enabled for this project: enable it in ZEGO's console"
-    ),
+    100000016: Meaning("unknown", _told(100000016, "have it set up by ZEGO's support")),
+    100000017: Meaning("unknown", _told(100000017, "enable it in ZEGO's console")),
     206: Meaning("unknown", _BUSY, passing=True),
     207: Meaning("unknown", _BUSY, passing=True),
 }
@@ -196,7 +201,7 @@ def _checked(url: str) -> str:
 
 def _verdict(answer: Response, now: float) -> Verdict:
     """Read an answer by its code, whatever the HTTP status."""
-    skew = _clock_skew(answer, now)
+    skew = clock_skew(answer, now)
     try:
         values = strict_json.loads_object(answer.body)
         code = values["Code"]
@@ -222,7 +227,11 @@ def _may_pass(verdict: Verdict) -> bool:
     return meaning is not None and meaning.passing
 
 
-def _clock_skew(answer: Response, now: float) -> float | None:
+def clock_skew(answer: Response, now: float) -> float | None:
+    """How far this machine's clock is ahead of who answered, in seconds, to a second or so.
+
+    :returns: ``None`` where the answer says no time.
+    """
     try:
         return round(now - parsedate_to_datetime(answer.headers["date"]).timestamp(), 1)
     except (KeyError, ValueError, OverflowError):

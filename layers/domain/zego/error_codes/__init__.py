@@ -1,0 +1,83 @@
+"""ZEGO's error codes around tokens: what happened, why most likely, and what to do.
+
+The web SDK often shows one mistake as three codes: 20014 in its log, then the raw code of the room
+server, and 1102016 to the app. Telemetry adds :data:`TELEMETRY` to a raw code; :func:`resolve`
+takes it off again::
+
+    resolve(52050119).code      # 50119
+    resolve(50119).shown_as     # 1102016
+    near(1102061)               # what may have been meant: 1102016, ...
+
+:mod:`.clients` has the codes of the SDKs, :mod:`.server` those of the server API. What one of the
+latter says of a ServerSecret is in :data:`zego.server_api.MEANINGS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from zego.error_codes import clients, server
+from zego.error_codes.code import PLATFORMS, ErrorCode, Platform, Source
+
+__all__ = ["CODES", "PLATFORMS", "TELEMETRY", "ErrorCode", "Platform", "Source", "near", "resolve"]
+
+#: Added to a raw code in the web SDK's telemetry, and in some of its messages.
+TELEMETRY: Final = 52_000_000
+#: Added by the web SDK, before that, to some raw codes of the room server: 2002 is 202002 too.
+_ROOM_SERVER: Final = 200_000
+_MOST_NEAR: Final = 4
+
+#: Every code that is known. Those of the same platforms stand together.
+CODES: Final[Mapping[int, ErrorCode]] = {
+    known.code: known for known in (*clients.CODES, *server.CODES)
+}
+
+
+def resolve(code: int) -> ErrorCode | None:
+    """What a code stands for, if it is known; of one in telemetry, the raw code."""
+    if code in CODES:
+        return CODES[code]
+    for added in (TELEMETRY, _ROOM_SERVER):
+        if code > added:
+            code -= added
+            if (known := CODES.get(code)) is not None and known.is_raw:
+                return known
+    return None
+
+
+def near(code: int) -> tuple[ErrorCode, ...]:
+    """What may have been meant by a code that is not known: the likeliest first, four at most.
+
+    These are codes of which one slip of the hand makes the one given, then those of the same
+    hundred. Success is none of them.
+    """
+    if code > TELEMETRY and (raw := [known for known in near(code - TELEMETRY) if known.is_raw]):
+        return tuple(raw)
+    slips = {
+        known: slip
+        for known in CODES.values()
+        if known.code and (slip := _slip(str(code), str(known.code))) is not None
+    }
+    ranked = sorted(slips, key=lambda known: (slips[known], abs(known.code - code)))
+    return tuple(ranked[:_MOST_NEAR])
+
+
+def _slip(given: str, meant: str) -> int | None:
+    """How likely a slip makes the one of the other, 0 the likeliest; ``None``: none does."""
+    if len(given) == len(meant):
+        wrong = [at for at in range(len(given)) if given[at] != meant[at]]
+        if (
+            len(wrong) == 2
+            and given[wrong[0]] + given[wrong[1]] == meant[wrong[1]] + meant[wrong[0]]
+        ):
+            return 0
+        if len(wrong) == 1:
+            return 1
+    elif given in _one_left_out(meant) or meant in _one_left_out(given):
+        return 2
+    return 3 if given[:-2] == meant[:-2] else None
+
+
+def _one_left_out(digits: str) -> set[str]:
+    return {digits[:at] + digits[at + 1 :] for at in range(len(digits))}

@@ -1,0 +1,51 @@
+"""One error code, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+Platform = Literal["web", "native", "zim", "server-api"]
+Source = Literal["documented", "observed"]
+
+#: ``native`` is the Express SDK of phones and desktops, ``zim`` the chat SDK; UIKit shows the
+#: codes of ``web``.
+PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
+#: Raw codes of ZEGO's servers are below it, codes that the SDKs make above it.
+_RAW_END: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """A code that ZEGO's SDKs or its server API show.
+
+    :ivar platforms: who shows it.
+    :ivar name: the vendor's own; ``None`` where no source of the vendor's gives one.
+    :ivar meaning: what happened.
+    :ivar causes: why, the most likely first.
+    :ivar remedy: what to do.
+    :ivar source: ``documented`` in the vendor's tables or declarations; ``observed`` in what its
+        SDKs log.
+    :ivar shown_as: the code that the app gets in the place of this one, which is only logged.
+    :ivar is_about_token: whether another token can be the remedy.
+    """
+
+    code: int
+    platforms: tuple[Platform, ...]
+    name: str | None
+    meaning: str
+    causes: tuple[str, ...]
+    remedy: str
+    source: Source = "documented"
+    shown_as: int | None = None
+    is_about_token: bool = True
+
+    @property
+    def platform(self) -> str:
+        """Who shows it, in words."""
+        return " and ".join(self.platforms)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is a server's, which the web SDK logs and telemetry shows."""
+        return self.platforms == ("web",) and self.code < _RAW_END

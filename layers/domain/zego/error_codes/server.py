@@ -1,0 +1,122 @@
+"""The codes with which ZEGO's server API answers. It takes no tokens: a ServerSecret signs.
+
+Source: "Global return codes" and the return codes of the chat server's API, in the vendor's
+documentation, which gives no names. That a wrong ServerSecret is 100000005 is documented; which
+causes it has is what public reports show.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from zego.error_codes.code import ErrorCode
+
+_MEND_REQUEST: Final = "Mend the code that makes the request; the ServerSecret is not to blame."
+_WAIT: Final = "Try again in a moment. It says nothing of the ServerSecret."
+
+
+def _request(code: int, meaning: str, cause: str) -> ErrorCode:
+    """A request to the server API that was not made as the documentation has it."""
+    return ErrorCode(
+        code, ("server-api",), None, meaning, (cause,), _MEND_REQUEST, is_about_token=False
+    )
+
+
+def _server(code: int, meaning: str, causes: tuple[str, ...], remedy: str) -> ErrorCode:
+    return ErrorCode(code, ("server-api",), None, meaning, causes, remedy, is_about_token=False)
+
+
+CODES: Final = (
+    _server(
+        0,
+        "The request succeeded, and so the AppID, the ServerSecret and the clock are right.",
+        ("Nothing is wrong.",),
+        "Nothing: look for the error elsewhere.",
+    ),
+    _request(
+        100000000,
+        "ZEGO does not take the request's Host.",
+        "A proxy changed the header, or the address is not rtc-api.zego.im.",
+    ),
+    _server(
+        100000001,
+        "ZEGO does not take the AppID.",
+        ("AppId is empty or no number.", "It was sent with quotes or spaces around it."),
+        "Compare the AppID with ZEGO's console.",
+    ),
+    _request(100000002, "ZEGO finds no Timestamp.", "The parameter is missing or empty."),
+    _request(100000003, "ZEGO cannot read the Timestamp.", "It is not in whole Unix seconds."),
+    _server(
+        100000004,
+        "ZEGO finds the time of the request more than 10 minutes off.",
+        (
+            "The clock of the machine that asks is wrong.",
+            "The request was made and signed long before it was sent.",
+        ),
+        "Set the clock (NTP). See how far it is off: zego-token doctor.",
+    ),
+    _server(
+        100000005,
+        "ZEGO finds the signature wrong: another ServerSecret than this AppID's made it.",
+        (
+            "The ServerSecret was reset at ZEGO's console.",
+            "It is another project's.",
+            "It was read with quotes, spaces or a newline around it.",
+            "An AppSign (64 hex digits) or the CallbackSecret was used in its place.",
+            "What is signed is not AppId, SignatureNonce, ServerSecret, Timestamp, in this order.",
+        ),
+        "See what ZEGO says of the stored one: zego-token secret status. Store the one of ZEGO's"
+        " console: zego-token secret rotate.",
+    ),
+    _request(100000006, "ZEGO finds no Action.", "The parameter is missing or empty."),
+    _request(
+        100000007, "ZEGO does not know the Action.", "Its name is misspelt, or of another API."
+    ),
+    _request(100000008, "ZEGO finds no SignatureNonce.", "The parameter is missing or empty."),
+    _request(100000009, "ZEGO finds no Signature.", "The parameter is missing or empty."),
+    _server(
+        100000010,
+        "ZEGO has no ServerSecret for this AppID.",
+        ("The AppID is wrong.",),
+        "Compare the AppID with ZEGO's console.",
+    ),
+    _server(
+        100000011,
+        "ZEGO has no project with this AppID.",
+        ("The AppID is wrong.",),
+        "Compare the AppID with ZEGO's console.",
+    ),
+    _server(
+        100000012,
+        "ZEGO's gateway could not read the request's body.",
+        ("The connection was cut.", "ZEGO's gateway failed."),
+        _WAIT,
+    ),
+    _request(100000013, "ZEGO finds no SignatureVersion.", "The parameter is missing or empty."),
+    _request(100000014, "ZEGO does not know the SignatureVersion.", "It is another than 2.0."),
+    _server(100000015, "ZEGO's gateway failed.", ("It failed inside.",), _WAIT),
+    _server(
+        100000016,
+        "ZEGO has no production environment for this project.",
+        ("The project is for tests alone: requests need IsTest=true.",),
+        "Have the production environment set up by ZEGO's support.",
+    ),
+    _server(
+        100000017,
+        "ZEGO has not enabled this service for the project.",
+        ("The service was not switched on for it.",),
+        "Enable it in ZEGO's console.",
+    ),
+    _server(
+        206,
+        "ZEGO limits how often this is called.",
+        ("More requests a second than the AppID may send.",),
+        _WAIT,
+    ),
+    _server(
+        207,
+        "ZEGO limits how often this is called.",
+        ("More requests than the AppID may send.",),
+        _WAIT,
+    ),
+)
