@@ -1,4 +1,4 @@
-"""The command line `zego-token`: for those who rotate the ServerSecret.
+"""The command line `zego-token`: for those who run the service.
 
 `cli` is the entry. A group of commands is a package of its own, whose `commands` says the options
 and imports nothing slow, so that ``--help`` answers at once; what the commands do stands beside it

@@ -12,8 +12,12 @@ from typing import Final
 
 import click
 
+from ops.doctor.commands import doctor
 from ops.exit_codes import ExitCode
+from ops.explain.commands import explain
 from ops.failures import CommandError, Failure
+from ops.inspect.commands import inspect
+from ops.scan.commands import scan
 from ops.secret.commands import secret
 from ops.secret.value import refuse_in_arguments
 from ops.streams import Stream
@@ -33,6 +37,10 @@ def app() -> None:
 
 
 app.add_command(secret)
+app.add_command(inspect)
+app.add_command(doctor)
+app.add_command(explain)
+app.add_command(scan)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -33,7 +33,8 @@ def explain(error: Exception) -> Failure:
             failure = _of_store(error)
         case ClientError():
             code = error.response.get("Error", {}).get("Code", "")
-            failure = _of_aws(code, f"cloudformation:{error.operation_name}")
+            service = _SERVICES.get(error.operation_name, "cloudformation")
+            failure = _of_aws(code, f"{service}:{error.operation_name}")
         case BotoCoreError():  # its text could show a parameter
             failure = _of_aws(type(error).__name__)
         case _:
@@ -90,6 +91,9 @@ _READING: Final = ("describe_", "get_", "list_")
 _PERHAPS_DONE: Final = (
     "It may have been done all the same. See how it stands: zego-token secret status."
 )
+
+#: Of the actions that are asked for without a wrapper of ours.
+_SERVICES: Final = {"GetCallerIdentity": "sts", "DescribeKey": "kms"}
 
 _KEY_TOO: Final = " If the secret has a KMS key of its own, also allow {} on that key."
 #: What an action needs beside the permission of its own name.

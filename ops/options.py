@@ -10,7 +10,7 @@ import itertools
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ STAGES: Final = ("dev", "staging", "prod")
 
 Command = Callable[..., ExitCode]
 
+_ABOUT_ONE: Final = "This is about one secret: give --stage or --secret-id, and each option once."
 _COMMAND: Final = re.compile(r"\s*(zego-token secret \w+(?: --\w+)*)\.(?: |$)")
 
 
@@ -68,21 +69,27 @@ def copyable(text: str, options: str) -> str:
     return _COMMAND.sub(lambda found: f"\n  {found[1]} {options}".rstrip() + "\n", text).rstrip()
 
 
+def one_wanted(command: Command) -> Command:
+    """Options that name one secret; the command gets what they say as ``wanted``."""
+
+    @functools.wraps(command)
+    def with_wanted(**options: Any) -> ExitCode:
+        return command(wanted=_the_one(options), **options)
+
+    return _target_options(with_wanted, several=False)
+
+
 def one_target(command: Command) -> Command:
-    """Options that name one secret; the command gets it as ``target``."""
+    """The same; the command gets the secret itself as ``target``."""
 
     @functools.wraps(command)
     def with_target(**options: Any) -> ExitCode:
-        wanted = _combinations(options)
-        if len(wanted) > 1:
-            raise click.UsageError(
-                "This is about one secret: give --stage or --secret-id, and each option once."
-            )
+        wanted = _the_one(options)
         from ops.explanations import explain  # noqa: PLC0415  slow
         from ops.targets import connect  # noqa: PLC0415  likewise
         from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  likewise
 
-        target = connect(wanted[0])
+        target = connect(wanted)
         try:
             return command(target=target, **options)
         except (CommandError, SecretStoreError) as error:
@@ -94,13 +101,33 @@ def one_target(command: Command) -> Command:
 
 
 def several_targets(command: Command) -> Command:
-    """The same, each to be repeated; the command gets their combinations as ``wanted``."""
+    """Options that may be repeated; the command gets their combinations as ``wanted``."""
 
     @functools.wraps(command)
     def with_several(**options: Any) -> ExitCode:
         return command(wanted=_combinations(options), **options)
 
     return _target_options(with_several, several=True)
+
+
+def optional_target(*, unless: Collection[str]) -> Callable[[Command], Command]:
+    """Options that may name one secret; the command gets a :class:`Wanted`, or none, as ``wanted``.
+
+    :param unless: options of the command, each of which has the environment name no secret.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_optional(**options: Any) -> ExitCode:
+            in_environment = not any(options[name] for name in unless)
+            wanted = _combinations(options, is_required=False, in_environment=in_environment)
+            if len(wanted) > 1:
+                raise click.UsageError(_ABOUT_ONE)
+            return command(wanted=wanted[0] if wanted else None, **options)
+
+        return _target_options(with_optional, several=False, asks_zego=False)
+
+    return decorate
 
 
 def output(command: Command) -> Command:
@@ -142,14 +169,15 @@ def _confirm(question: str) -> None:
         raise CommandError("Nothing was changed.", "", ExitCode.INTERRUPTED)
 
 
-def _target_options(command: Command, *, several: bool) -> Command:
+def _target_options(command: Command, *, several: bool, asks_zego: bool = True) -> Command:
     more = " May be repeated." if several else ""
-    for option in (
-        click.option(
+    if asks_zego:
+        command = click.option(
             "--zego-api",
             metavar="URL",
             help="Where to ask for ZEGO's verdict.  [default: ZEGO, or the local stack's stand-in]",
-        ),
+        )(command)
+    for option in (
         click.option(
             "--local",
             type=click.Path(path_type=Path),
@@ -177,21 +205,34 @@ def _target_options(command: Command, *, several: bool) -> Command:
     return command
 
 
-def _combinations(options: dict[str, Any]) -> list[Wanted]:
-    """What the options name; it is taken out of them."""
+def _the_one(options: dict[str, Any]) -> Wanted:
+    """:raises UsageError: the options name several."""
+    wanted = _combinations(options)
+    if len(wanted) > 1:
+        raise click.UsageError(_ABOUT_ONE)
+    return wanted[0]
+
+
+def _combinations(
+    options: dict[str, Any], *, is_required: bool = True, in_environment: bool = True
+) -> list[Wanted]:
+    """What the options name; it is taken out of them. Where none is required it may be nothing."""
     stages, secret_ids, profiles, regions = (
         list(options.pop(name)) for name in ("stage", "secret_id", "profile", "region")
     )
-    local, zego_api = options.pop("local"), options.pop("zego_api")
+    local, zego_api = options.pop("local"), options.pop("zego_api", None)
     if local is not None:
         if stages or profiles or regions:
             raise click.UsageError("--local goes with none of --stage, --profile and --region.")
         return [Wanted(one, local=local, zego_api=zego_api) for one in _or_none(secret_ids)]
     named: list[tuple[str | None, str | None]] = [(None, stage) for stage in stages]
     named += [(secret_id, None) for secret_id in secret_ids]
-    if not named and (from_environment := os.environ.get(SECRET_ID_VARIABLE)):
+    from_environment = os.environ.get(SECRET_ID_VARIABLE) if in_environment else None
+    if not named and from_environment:
         named = [(from_environment, None)]
     if not named:
+        if not is_required and not profiles and not regions:
+            return []
         raise click.UsageError("Which secret? Give --stage, --secret-id or --local.")
     return [
         Wanted(secret_id, stage, profile, region, None, zego_api)

@@ -7,16 +7,17 @@ does; one call says both, so that neither lacks what the other has.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import IO, Any, Final, cast
-
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.text import Text
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from ops.streams import Stream
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
 GOOD: Final = "green"
 BAD: Final = "bold red"
@@ -25,6 +26,9 @@ QUIET: Final = "dim"
 
 #: Wider than anything that is said: a line is never broken or cut here. A terminal wraps it.
 _WIDTH: Final = 2000
+#: Of what is broken into lines: narrower, and a column is left with a word; wider reads badly.
+_NARROWEST: Final = 40
+_WIDEST: Final = 100
 
 
 class Output:
@@ -46,6 +50,8 @@ class Output:
 
     @cached_property
     def _console(self) -> Console:
+        from rich.console import Console  # noqa: PLC0415  slow, and not needed for JSON
+
         return Console(
             file=self._file,
             width=_WIDTH,
@@ -57,8 +63,21 @@ class Output:
     @property
     def is_live(self) -> bool:
         """Whether what is shown can be drawn over, as it is a person's terminal."""
-        terminal = self._console.is_terminal and not self._console.is_dumb_terminal
-        return terminal and not self._as_json
+        if self._as_json:
+            return False
+        return self._console.is_terminal and not self._console.is_dumb_terminal
+
+    @property
+    def as_json(self) -> bool:
+        """Whether a program reads it."""
+        return self._as_json
+
+    @property
+    def width(self) -> int:
+        """Columns for a text of several lines: the terminal's or those of ``COLUMNS``, within
+        40 to 100; without either 80.
+        """
+        return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
 
     def go_on(self) -> None:
         """A change has begun: from here on it ends as it does, heard or not."""
@@ -83,9 +102,14 @@ class Output:
         """Draw it anew, several times a second, where :attr:`is_live`."""
         if not self.is_live:
             return nullcontext()
+        from rich.console import Console  # noqa: PLC0415  as above
+        from rich.live import Live  # noqa: PLC0415  likewise
+
         return Live(shown, console=Console(file=self._file), refresh_per_second=10)
 
 
 def line(text: str, style: str = "") -> Text:
     """A text with printable characters alone: what AWS holds shall not steer a terminal."""
+    from rich.text import Text  # noqa: PLC0415  slow, and not needed for JSON
+
     return Text("".join(c if c.isprintable() or c == "\n" else "?" for c in text), style)

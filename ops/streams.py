@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
+
+#: What a terminal puts around a text that is pasted, where it was asked to (by a shell, say).
+_PASTE_BEGINS: Final = "\x1b[200~"
+_PASTE_ENDS: Final = "\x1b[201~"
 
 
 class Stream:
@@ -81,6 +86,15 @@ def unseen() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def ask_unseen(prompt: str) -> str:
+    """What is typed or pasted at a prompt, without the marks that a terminal puts around a paste.
+
+    :raises EOFError: nothing comes any more.
+    """
+    typed = getpass.getpass(prompt)
+    return typed.removeprefix(_PASTE_BEGINS).removesuffix(_PASTE_ENDS)
 
 
 def can_ask() -> bool:

@@ -16,6 +16,7 @@ from ops.options import copyable
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
 from ops.secret.follow import ENDS, Event
 from ops.secret.report import JudgedVersion, Look, Report, Unseen
+from ops.times import duration
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
@@ -30,7 +31,6 @@ _DOES: Final[dict[Step, str]] = {
     "testSecret": "asks ZEGO whether it accepts it",
     "finishSecret": "promotes it, and asks ZEGO again",
 }
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def follow(out: Output, events: Iterator[Event]) -> Event:
@@ -161,7 +161,7 @@ def facts(look: Look) -> Iterator[str]:
     if look.state.rotation_function is None:
         yield "No function rotates this secret."
     yield from rotation(look.state, look.at, look.in_flight_since)
-    yield from _calls_fail(look)
+    yield from calls_fail(look)
 
 
 def _watched(look: Look) -> str:
@@ -202,18 +202,18 @@ def rotation(state: SecretState, now: float, began: float | None = None) -> Iter
             remedy = ""  # of what has passed
         ago = duration(now - one.at)
         yield f"{whose} {which}, {ago} ago, {one.step}: {said} {remedy}".strip()
-    if note is not None and not state.in_flight and _was_given_up(note, state):
+    if note is not None and not state.in_flight and was_given_up(note, state):
         yield "It was given up. To rotate to what is staged: zego-token secret rotate --staged."
 
 
-def _was_given_up(note: RotationNote, state: SecretState) -> bool:
+def was_given_up(note: RotationNote, state: SecretState) -> bool:
     """A refused one ended by itself, and a promoted one as it should."""
     is_refused = OUTCOMES[note.outcome].kind == "refused"
     is_promoted = note.outcome in {"promoted", "rejected-after"}
     return not (is_refused or is_promoted or state.labels.get(CURRENT) == note.token)
 
 
-def _calls_fail(look: Look) -> Iterator[str]:
+def calls_fail(look: Look) -> Iterator[str]:
     """What to do where ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
     if look.exit_code is not ExitCode.REFUSED:
         return
@@ -252,12 +252,3 @@ def in_words(verdict: Verdict) -> str:
         return verdict.reason
     says = "ZEGO rejects it" if verdict.rejected else "ZEGO cannot say"
     return f"{says}: {verdict.reason}"
-
-
-def duration(seconds: float) -> str:
-    """A span of time in its largest unit: ``12 d``, ``3 h``, ``5 min``, ``40 s``."""
-    seconds = max(0.0, seconds)
-    for unit, length in _UNITS:
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"

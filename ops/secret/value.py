@@ -5,7 +5,6 @@ Arguments and the environment can be read by other processes, and a shell keeps 
 
 from __future__ import annotations
 
-import getpass
 import re
 import string
 import sys
@@ -16,7 +15,7 @@ from typing import Final
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
 from ops.secret.options import Given
-from ops.streams import can_ask
+from ops.streams import ask_unseen, can_ask
 from zego import server_secret
 from zego.server_secret import ServerSecret, ServerSecretError
 
@@ -24,9 +23,6 @@ from zego.server_secret import ServerSecret, ServerSecretError
 MAX_BYTES: Final = 4096
 
 _STANDARD_INPUT: Final = "-"
-#: What a terminal puts around a text that is pasted, where it was asked to (by a shell, say).
-_PASTE_BEGINS: Final = "\x1b[200~"
-_PASTE_ENDS: Final = "\x1b[201~"
 #: What a ServerSecret, most of one, or an AppSign looks like.
 _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
 _AROUND: Final = string.punctuation + string.whitespace
@@ -44,7 +40,7 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
             raise CommandError(
                 "An argument looks like a ServerSecret. Others can read arguments, and your shell"
                 " keeps them.",
-                "Give it when it is asked for, or by --file. Clear it from the shell's history, and"
+                "Give it when it is asked for, or in a file. Clear it from the shell's history, and"
                 " if others use this machine, reset it at ZEGO's console.",
                 ExitCode.USAGE,
             )
@@ -76,10 +72,9 @@ def read(file: str | None) -> str:
                 "Give it with --file PATH, or --file - for standard input.",
                 ExitCode.USAGE,
             )
-        typed = getpass.getpass("ServerSecret of ZEGO's console (not shown): ")
-        text = typed.removeprefix(_PASTE_BEGINS).removesuffix(_PASTE_ENDS)
+        text = ask_unseen("ServerSecret of ZEGO's console (not shown): ")
         if not text:
-            raise CommandError("Nothing was typed, and nothing staged.", "", ExitCode.USAGE)
+            raise CommandError("Nothing was typed.", "", ExitCode.USAGE)
         return text
     if file == _STANDARD_INPUT and can_ask():
         raise CommandError(

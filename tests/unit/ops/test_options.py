@@ -20,6 +20,7 @@ from ops.options import (
     Wanted,
     confirmation,
     copyable,
+    optional_target,
     several_targets,
 )
 
@@ -90,6 +91,45 @@ def test_the_local_stack_is_not_in_aws(other: str) -> None:
 def test_something_has_to_be_named() -> None:
     with pytest.raises(click.UsageError, match=re.escape("--stage, --secret-id or --local")):
         named("--region eu-west-1")
+
+
+class TestAnOptionalTarget:
+    @staticmethod
+    def named(line: str) -> Wanted | None:
+        """What a line of options names, of a command that has `--file` too."""
+
+        @click.command()
+        @optional_target(unless=["file"])
+        @click.option("--file")
+        def command(wanted: Wanted | None, file: str | None) -> ExitCode:
+            found.append(wanted)
+            return ExitCode.DONE
+
+        found: list[Wanted | None] = []
+        command.main(shlex.split(line), standalone_mode=False)
+        return found[0]
+
+    def test_none_need_be_named(self) -> None:
+        assert self.named("") is None
+        assert self.named("--stage dev --region a") == Wanted(stage="dev", region="a")
+        assert self.named("--local") == Wanted(local=STACK_FILE)
+
+    def test_a_region_or_profile_is_of_something(self) -> None:
+        for line in ("--region eu-west-1", "--profile ops"):
+            with pytest.raises(click.UsageError, match="Which secret"):
+                self.named(line)
+
+    def test_it_is_one(self) -> None:
+        with pytest.raises(click.UsageError, match="about one secret"):
+            self.named("--stage dev --stage prod")
+
+    def test_the_environment_names_one_unless_an_option_is_there_instead(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(SECRET_ID_VARIABLE, "zego/x")
+        assert self.named("") == Wanted("zego/x")
+        assert self.named("--file x") is None
+        assert self.named("--file x --stage dev") == Wanted(stage="dev")
 
 
 @pytest.mark.parametrize(

@@ -34,14 +34,6 @@ NEW = "0123456789abcdef" * 2
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-3, "0 s"), (59.4, "59 s"), (60, "1 min"), (7199, "1 h"), (86400, "1 d"), (1e7, "115 d")],
-)
-def test_a_duration_is_in_its_largest_unit(seconds: float, words: str) -> None:
-    assert screen.duration(seconds) == words
-
-
 class TestText:
     @pytest.mark.parametrize("text", ["[red]x[/]", ":smile:", "[/]", "x" * 300, "a [b] c"])
     def test_nothing_in_it_is_markup_and_nothing_is_broken(

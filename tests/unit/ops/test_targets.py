@@ -15,7 +15,7 @@ from local.secrets_manager import SecretsManager
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
 from ops.options import Wanted
-from ops.targets import Target, connect
+from ops.targets import Target, connect, open_session, region_of
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 
@@ -85,6 +85,12 @@ class TestInAws:
         assert where(target) == ("eu-west-1", ARN)
         assert target.name == "--stage prod --region us-east-1"
 
+    def test_and_where_its_api_answers(self, cloudformation: Stubber) -> None:
+        cloudformation.add_response("describe_stacks", a_stack(ApiUrl="https://x", SecretArn=ARN))
+        target = connect(Wanted(stage="prod", region="us-east-1"))
+        assert (target.api, target.region) == ("https://x", "eu-west-1")
+        assert connect(Wanted(ARN)).api is None
+
     def test_a_stage_without_a_stack_is_said(self, cloudformation: Stubber) -> None:
         cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
         with pytest.raises(CommandError, match="no stack zego-token-service-dev") as caught:
@@ -109,6 +115,15 @@ class TestInAws:
         assert where(connect(Wanted("zego/x"))) == ("eu-west-3", "zego/x")
         assert where(connect(Wanted("zego/x", region="us-east-1")))[0] == "us-east-1"
         assert where(connect(Wanted(ARN))) == ("eu-west-1", ARN)
+
+    def test_the_region_is_known_before_anybody_is_asked(self) -> None:
+        for wanted, region in (
+            (Wanted(ARN), "eu-west-1"),
+            (Wanted(ARN, region="us-east-1"), "us-east-1"),
+            (Wanted(stage="prod", region="us-west-2"), "us-west-2"),
+            (Wanted("zego/x"), None),
+        ):
+            assert region_of(wanted, open_session(wanted)) == region
 
     @pytest.mark.parametrize(
         ("wanted", "variable"),
@@ -150,6 +165,14 @@ class TestLocally:
         target = connect(Wanted(local=tmp_path / named))
         assert where(target) == ("us-east-1", "zego/server-secret")
         assert target.versions._client.meta.endpoint_url == "http://127.0.0.1:1"
+
+    def test_and_where_its_api_answers_with_which_key(self, tmp_path: Path) -> None:
+        key = {"access_key_id": "ASIAEXAMPLE", "secret_access_key": "example"}
+        wanted = Wanted(local=self.stack(tmp_path, api="http://127.0.0.1:8080", **key))
+        assert connect(wanted).api == "http://127.0.0.1:8080"
+        credentials = open_session(wanted).get_credentials()
+        assert credentials
+        assert (credentials.access_key, credentials.secret_key) == ("ASIAEXAMPLE", "example")
 
     def test_another_secret_of_it_may_be_named(self, tmp_path: Path) -> None:
         assert where(connect(Wanted("other", local=self.stack(tmp_path))))[1] == "other"

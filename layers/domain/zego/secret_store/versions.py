@@ -89,12 +89,15 @@ class SecretState:
     :ivar labels: each staging label with the id of the version it is on.
     :ivar tags: see :mod:`zego.secret_store.notes`.
     :ivar rotation_function: ARN of the function that rotates it; ``None``: none does.
+    :ivar kms_key: id, ARN or alias of the KMS key that encrypts it; ``None``: AWS' own,
+        ``aws/secretsmanager``.
     """
 
     arn: str
     labels: Mapping[str, str]
     tags: Mapping[str, str]
     rotation_function: str | None
+    kms_key: str | None = None
 
     @property
     def in_flight(self) -> str | None:
@@ -152,7 +155,8 @@ class SecretVersions:
             for label in stages
         }
         tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags") or ()}
-        return SecretState(answer["ARN"], labels, tags, answer.get("RotationLambdaARN") or None)
+        function, key = (answer.get(name) or None for name in ("RotationLambdaARN", "KmsKeyId"))
+        return SecretState(answer["ARN"], labels, tags, function, key)
 
     def read(self, *, version_id: str | None = None, label: str | None = None) -> SecretValue:
         """One version's value, by its id, its label, or both, which must agree.

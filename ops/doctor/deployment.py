@@ -1,0 +1,130 @@
+"""One deployment of the service, as the doctor reaches it. Everything is asked for once at most."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from ops import targets
+from ops.doctor.issuer_api import Answer, IssuerApi, Request
+from ops.doctor.options import Asked
+from ops.options import Wanted
+from ops.secret import report
+from ops.secret.report import JudgedVersion, Look
+from ops.targets import Target
+from zego.bounded_http import request as send
+from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store.versions import SecretState
+from zego.server_secret import ServerSecret
+
+if TYPE_CHECKING:
+    import boto3
+
+#: In the order in which they matter.
+LABELS: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
+
+
+class Deployment:
+    """The secret, ZEGO and the issuer.
+
+    An attribute that is asked for raises what keeps it from being had.
+
+    :param open_session: see :func:`ops.targets.open_session`.
+    :param connect: see :func:`ops.targets.connect`.
+    :param send: see :func:`zego.bounded_http.request`.
+    :ivar clock_skews: how far this machine's clock is ahead of others', in seconds, by whose.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        asked: Asked,
+        *,
+        open_session: Callable[[Wanted], boto3.Session] = targets.open_session,
+        connect: Callable[[Wanted, boto3.Session], Target] = targets.connect,
+        send: Request = send,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.wanted = wanted
+        self.asked = asked
+        self.clock_skews: dict[str, float] = {}
+        self.clock = clock
+        self._open_session = open_session
+        self._connect = connect
+        self._send = send
+
+    @property
+    def name(self) -> str:
+        """The options that name it, to be copied into other commands."""
+        return str(self.wanted)
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        return self._open_session(self.wanted)
+
+    @cached_property
+    def target(self) -> Target:
+        return self._connect(self.wanted, self.session)
+
+    @cached_property
+    def state(self) -> SecretState:
+        return self.target.versions.describe()
+
+    @cached_property
+    def look(self) -> Look:
+        """Values and verdicts too."""
+        look = report.look(self.target, clock=self.clock)
+        for judged in look.versions:
+            if judged.verdict and judged.verdict.clock_skew_seconds is not None:
+                self.clock_skews["ZEGO"] = judged.verdict.clock_skew_seconds
+        return look
+
+    @property
+    def by_label(self) -> dict[str, JudgedVersion]:
+        """The versions by their labels, in the order of :data:`LABELS`.
+
+        AWSPENDING only while a rotation is in flight: it stays on what was promoted.
+        """
+        found = {label: one for one in self.look.versions for label in one.version.labels}
+        if self.look.state.in_flight is None:
+            found.pop(PENDING, None)
+        return {label: found[label] for label in LABELS if label in found}
+
+    @property
+    def secrets(self) -> dict[str, ServerSecret]:
+        """The same, of those that have the right shape."""
+        return {
+            label: judged.version.secret
+            for label, judged in self.by_label.items()
+            if judged.version.secret is not None
+        }
+
+    @property
+    def address(self) -> str | None:
+        """Where the issuer answers, as far as is known."""
+        given = self.asked.api or self.target.api
+        return given and given.rstrip("/")
+
+    @cached_property
+    def issuer(self) -> IssuerApi:
+        """To be asked for where there is an :attr:`address`."""
+        return IssuerApi(
+            self.address or "",
+            session=self.session,
+            region=self.session.region_name or self.target.region or "",
+            send=self._send,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def health(self) -> Answer:
+        answer = self.issuer.get("/v1/health")
+        if answer.clock_skew_seconds is not None:
+            self.clock_skews["the issuer"] = answer.clock_skew_seconds
+        return answer
+
+    @cached_property
+    def status(self) -> Answer:
+        return self.issuer.signed("GET", "/v1/status")

@@ -1,0 +1,171 @@
+"""The issuer's API, as operators, backends and pages ask it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from zego import strict_json
+from zego.bounded_http import HttpError, Response
+from zego.server_api import clock_skew
+
+if TYPE_CHECKING:
+    import boto3
+
+#: A cold start is in it, and what the issuer may wait for itself.
+_TIMEOUT_SECONDS: Final = 15.0
+_MAX_BYTES: Final = 262144
+_REGION: Final = re.compile(r"\.execute-api\.([a-z0-9-]+)\.")
+_CODE: Final = re.compile(r"[a-z_]{1,40}")
+
+
+class Request(Protocol):
+    """:func:`zego.bounded_http.request`."""
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_seconds: float,
+        max_bytes: int,
+    ) -> Response: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, whatever its status.
+
+    :ivar document: the body's JSON object; empty where it is none.
+    :ivar seconds: how long it took.
+    :ivar clock_skew_seconds: how far this machine's clock is ahead, where the answer says a time.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    document: Mapping[str, Any]
+    seconds: float
+    clock_skew_seconds: float | None
+
+    @property
+    def code(self) -> str | None:
+        """The problem's code; ``None`` where it is no problem of the service's own."""
+        code = self.document.get("code")
+        return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """An object in the document; empty where there is none."""
+        part = self.document.get(name)
+        return part if isinstance(part, dict) else {}
+
+    def __str__(self) -> str:
+        """What it was, in a word or two; nothing of what it holds but the problem's code."""
+        return f"HTTP {self.status}" + (f", {self.code}" if self.code else "")
+
+
+class IssuerApi:
+    """The API at one address.
+
+    Every method raises :class:`CommandError` where no answer comes.
+
+    :param url: without a slash at the end.
+    :param session: with whose credentials requests are signed.
+    :param region: of the API, where its address does not say it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        session: boto3.Session,
+        region: str,
+        send: Request,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.url = url
+        self._session = session
+        host = urlsplit(url).hostname or ""
+        self._region = found[1] if (found := _REGION.search(host)) else region
+        self._send = send
+        self._clock = clock
+
+    def get(self, path: str, *, origin: str | None = None) -> Answer:
+        """As anybody, or as a page of an origin."""
+        return self._ask("GET", path, {} if origin is None else {"origin": origin}, None)
+
+    def signed(self, method: str, path: str, document: object = None) -> Answer:
+        """As a role does: signed with Signature Version 4."""
+        headers, body = _json(document)
+        request = AWSRequest(method, self.url + path, headers, body or b"")
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise CommandError("There are no AWS credentials to sign with.", "", ExitCode.AWS)
+        frozen = credentials.get_frozen_credentials()
+        SigV4Auth(frozen, "execute-api", self._region).add_auth(request)
+        return self._ask(method, path, dict(request.headers.items()), body)
+
+    def with_bearer(self, path: str, bearer: str, document: object) -> Answer:
+        """As a frontend does."""
+        headers, body = _json(document)
+        return self._ask("POST", path, headers | {"authorization": f"Bearer {bearer}"}, body)
+
+    def preflight(self, path: str, origin: str) -> Answer:
+        """As a browser does before a page of an origin may post JSON with a bearer token."""
+        headers = {
+            "origin": origin,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,content-type",
+        }
+        return self._ask("OPTIONS", path, headers, None)
+
+    def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        began = time.monotonic()
+        try:
+            response = self._send(
+                method,
+                self.url + path,
+                headers=headers,
+                body=body,
+                timeout_seconds=_TIMEOUT_SECONDS,
+                max_bytes=_MAX_BYTES,
+            )
+        except HttpError as error:
+            raise CommandError(
+                f"The issuer gave no answer: {error}.",
+                "See to the network and the address (--api); with --local, that the stack runs.",
+                ExitCode.AWS,
+            ) from None
+        return Answer(
+            response.status,
+            response.headers,
+            _document(response.body),
+            time.monotonic() - began,
+            clock_skew(response, self._clock()),
+        )
+
+
+def _json(document: object) -> tuple[dict[str, str], bytes | None]:
+    if document is None:
+        return {}, None
+    return {"content-type": "application/json"}, json.dumps(document).encode()
+
+
+def _document(body: bytes) -> Mapping[str, Any]:
+    try:
+        return strict_json.loads_object(body)
+    except ValueError:
+        return {}

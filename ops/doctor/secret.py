@@ -1,0 +1,216 @@
+"""The secret: its labels, key and values, and what the functions noted on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops import targets
+from ops.doctor.check import Result, Status
+from ops.doctor.deployment import LABELS, Deployment
+from ops.explanations import explain
+from ops.secret import screen
+from ops.secret.report import JudgedVersion, in_flight_since
+from ops.times import duration
+from zego.rotation import OUTCOMES
+from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, VERDICT_TAG, RotationNote
+from zego.secret_store.notes import VerdictNote as Noted
+
+#: Secrets Manager tries a rotation again for a while; one that takes longer does not end.
+_STUCK_SECONDS: Final = 900.0
+#: The watcher looks every 5 min.
+_WATCHED_SECONDS: Final = 600.0
+_UNSTICK: Final = "Give it up: zego-token secret unstick."
+
+
+def secret(deployment: Deployment) -> Iterator[Result]:
+    """Whether there is one that may be described."""
+    yield Result("ok", deployment.state.arn)
+
+
+def labels(deployment: Deployment) -> Iterator[Result]:
+    """AWSCURRENT is there, AWSPENDING passes, CANDIDATE is something new."""
+    state = deployment.state
+    where = state.labels
+    if CURRENT not in where:
+        yield Result(
+            "failed", "No version has it: there is nothing to issue tokens with.", of=CURRENT
+        )
+        return
+    found = [
+        f"{label} on {where[label][:8]}"
+        for label in LABELS
+        if label in where and (label != PENDING or state.in_flight)
+    ]
+    problems = [*_pending(deployment), *_candidate(deployment)]
+    if not any(problem.status == "warning" for problem in problems):
+        yield Result("ok", ", ".join(found))
+    yield from problems
+
+
+def _pending(deployment: Deployment) -> Iterator[Result]:
+    state = deployment.state
+    if state.in_flight is None:
+        return
+    began = in_flight_since(deployment.target, state)
+    if began is None:
+        seen = "A rotation is in flight; since when, AWS does not say."
+        yield Result("warning", seen, f"Should it not end: {_UNSTICK}", PENDING)
+        return
+    age = deployment.clock() - began
+    seen = f"A rotation has been in flight for {duration(age)}"
+    if age < _STUCK_SECONDS:
+        yield Result("ok", f"{seen}.", of=PENDING)
+    else:
+        yield Result("warning", f"{seen}: it does not end.", _UNSTICK, PENDING)
+
+
+def _candidate(deployment: Deployment) -> Iterator[Result]:
+    """By where the label is; a stored copy of the current value is for those who can read it."""
+    where = deployment.state.labels
+    if where.get(CANDIDATE) == where[CURRENT]:
+        yield _not_new()
+
+
+def _not_new() -> Result:
+    return Result(
+        "warning",
+        "It is the value that is current already, so a rotation to it would be refused.",
+        "Stage the new value of ZEGO's console: zego-token secret stage.",
+        CANDIDATE,
+    )
+
+
+def key(deployment: Deployment) -> Iterator[Result]:
+    """The KMS key that encrypts the secret, where it has one of its own."""
+    kms_key = deployment.state.kms_key
+    if kms_key is None or kms_key.endswith("alias/aws/secretsmanager"):
+        yield Result("ok", "AWS' own, aws/secretsmanager")
+        return
+    if deployment.wanted.local is not None:
+        yield Result("not-looked-at", "The local stack has no KMS.")
+        return
+    name = kms_key.rpartition("/")[2]
+    try:
+        client = targets.client_of(deployment.session, "kms", deployment.target.region)
+        state = client.describe_key(KeyId=kms_key)["KeyMetadata"]["KeyState"]
+    except (ClientError, BotoCoreError) as error:
+        yield Result(
+            "not-looked-at",
+            f"{name}: {explain(error).message}",
+            "Nothing, where the values below can be read. Else allow kms:DescribeKey on the key.",
+        )
+        return
+    if state == "Enabled":
+        yield Result("ok", f"{name}, enabled")
+    else:
+        yield Result("failed", f"{name} is {state}: neither the issuer nor a rotation can use it.")
+
+
+def values(deployment: Deployment) -> Iterator[Result]:
+    """The shape of each value, which needs no answer of ZEGO's."""
+    for label, judged in deployment.by_label.items():
+        yield _value(label, judged)
+    current, candidate = (deployment.secrets.get(label) for label in (CURRENT, CANDIDATE))
+    where = deployment.state.labels
+    if candidate is not None and candidate == current and where[CANDIDATE] != where[CURRENT]:
+        yield _not_new()
+
+
+def _value(label: str, judged: JudgedVersion) -> Result:
+    version = judged.version
+    if version.secret is None:
+        seen = f"{version.problem}."
+        if label == PENDING and not version.has_value:
+            return Result("ok", seen, of=label)
+        return Result("failed" if label == CURRENT else "warning", seen, _REPLACE[label], label)
+    if version.secret.looks_unusual:
+        seen = f"fingerprint {version.fingerprint}; not the lower-case hex digits that ZEGO gives."
+        return Result("warning", seen, "Compare it with ZEGO's console.", label)
+    return Result("ok", f"fingerprint {version.fingerprint}", of=label)
+
+
+_REPLACE: Final = {
+    CURRENT: "Copy the ServerSecret from ZEGO's console, and rotate: zego-token secret rotate.",
+    PREVIOUS: "Nothing: it is not used, but there is nothing to go back to.",
+    PENDING: f"The rotation will be refused. {_UNSTICK}",
+    CANDIDATE: "Stage the value of ZEGO's console again: zego-token secret stage.",
+}
+
+
+def app_id(deployment: Deployment) -> Iterator[Result]:
+    """The same under every label, and the clients' one where that is known."""
+    found = {label: secret.app_id for label, secret in deployment.secrets.items()}
+    current, expected = found[CURRENT], deployment.asked.app_id
+    if expected not in (None, current):
+        yield Result("failed", f"{current}; --app-id says {expected}.", of=CURRENT)
+    else:
+        known = "" if expected is None else ", as --app-id says"
+        yield Result("ok", f"{current}{known}")
+    for label, other in found.items():
+        if other != current:
+            remedy = "A rotation never changes the AppID: another project is another secret."
+            yield Result("warning", f"It is for AppID {other}.", remedy, label)
+
+
+def rotation(deployment: Deployment) -> Iterator[Result]:
+    """Which function rotates it, and how the last rotation ended."""
+    state = deployment.state
+    if state.rotation_function is None:
+        yield Result(
+            "warning",
+            "No function rotates this secret: a new value would be current unproven.",
+            "Deploy the stack that owns it, or set RotateGivenSecret=Yes in one (docs/deploy.md).",
+        )
+        return
+    name = state.rotation_function.rpartition(":function:")[2]
+    last, failure = (
+        RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)
+    )
+    if last is None:
+        yield Result("ok", f"by {name}; none has been noted yet")
+        return
+    if failure is not None and failure.token == state.in_flight:
+        last = failure
+    ago = duration(deployment.clock() - last.at)
+    seen = f"by {name}; the last one {ago} ago, {last.step}: "
+    seen += screen.ending(last.outcome, last.code, last.fingerprint)
+    if OUTCOMES[last.outcome].kind != "done":
+        yield Result("warning", seen, OUTCOMES[last.outcome].remedy)
+    elif state.in_flight is None and screen.was_given_up(last, state):
+        remedy = "To rotate to what is staged: zego-token secret rotate --staged."
+        yield Result("warning", f"{seen} It was given up then.", remedy)
+    else:
+        yield Result("ok", seen)
+
+
+def watcher(deployment: Deployment) -> Iterator[Result]:
+    """What the watcher noted last, beside what ZEGO says now."""
+    noted = Noted.from_tag(deployment.state.tags.get(VERDICT_TAG))
+    current = deployment.by_label[CURRENT]
+    now = deployment.clock()
+    age = now - (current.version.created_at or 0.0)
+    just_made = age < _WATCHED_SECONDS
+    if noted is None:
+        status: Status = "ok" if just_made else "warning"
+        seen = "nothing noted yet"
+        if just_made:
+            seen += f"; AWSCURRENT is {duration(age)} old, and it looks every 5 min"
+        yield Result(status, seen)
+        return
+    since = duration(now - noted.since)
+    code = "" if noted.code is None else f" (code {noted.code})"
+    seen = f"{noted.outcome}{code} since {since}"
+    stands = "rejected" if current.verdict is None else current.verdict.outcome
+    if stands == "unknown":
+        yield Result("ok", f"{seen}; ZEGO cannot say now")
+    elif (noted.outcome, noted.fingerprint) == (stands, deployment.look.fingerprint):
+        yield Result("ok", seen)
+    elif just_made:
+        yield Result("ok", f"{seen}; now {stands}, and it looks every 5 min")
+    else:
+        of = f" for {noted.fingerprint}" if noted.fingerprint else ""
+        yield Result("warning", f"{seen}{of}; that is not how it stands now: {stands}.")

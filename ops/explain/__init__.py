@@ -1,0 +1,1 @@
+"""`zego-token explain`: what ZEGO's error codes stand for."""

@@ -1,0 +1,1 @@
+"""`zego-token inspect`: why ZEGO refuses a token, and what to do."""

@@ -1,0 +1,143 @@
+"""The secrets a token may have been made with: those of Secrets Manager, and the one given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.options import Wanted
+from ops.secret import value
+from zego import server_secret, strict_json
+from zego.diagnosis import Candidate
+from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
+
+if TYPE_CHECKING:
+    from ops.targets import Target
+
+#: Of a secret that is not in Secrets Manager.
+GIVEN: Final = "given"
+
+_ORDER: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What is to be tried.
+
+    :ivar secrets: by label, in the order to try.
+    :ivar problems: why the value under a label is no ServerSecret. It is tried all the same, as a
+        server may seal with it, unless there is no value or a placeholder.
+    :ivar target: the options that name the secret in Secrets Manager; empty where none is.
+    """
+
+    secrets: Mapping[str, Candidate]
+    problems: Mapping[str, str]
+    target: str = ""
+
+    def fingerprint(self, label: str, app_id: object = None) -> str | None:
+        """That of the value under a label; ``None``: it has not the shape of a ServerSecret.
+
+        :param app_id: for which it is, where it does not say so itself.
+        """
+        candidate = self.secrets[label]
+        known = app_id if candidate.app_id is None else candidate.app_id
+        if not isinstance(known, int):
+            return None
+        try:
+            return ServerSecret(known, candidate.value).fingerprint
+        except ServerSecretError:
+            return None
+
+
+def gather(wanted: Wanted | None, file: str | None, *, is_asked_for: bool) -> Candidates:
+    """Read them, all before the first token.
+
+    :param wanted: where Secrets Manager has some; ``None``: it is not asked.
+    :param file: has another, see :func:`ops.secret.value.read`; not beside ``is_asked_for``.
+    :raises SecretStoreError: Secrets Manager refused, or did not answer.
+    :raises CommandError: the given one cannot be read, or nothing is where ``wanted`` says.
+    """
+    texts: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    given = _given(file) if file is not None or is_asked_for else None
+    if wanted is not None:
+        from ops.targets import connect  # noqa: PLC0415  slow
+
+        for label, text, problem in _stored(connect(wanted)):
+            if text is None:
+                problems[label] = problem
+            else:
+                texts[label] = text
+    if given is not None:
+        texts[GIVEN] = given
+    secrets: dict[str, Candidate] = {}
+    for label, text in texts.items():
+        secrets[label], problem = _candidate(text)
+        if problem:
+            problems[label] = problem
+    return Candidates(secrets, problems, "" if wanted is None else str(wanted))
+
+
+def _given(file: str | None) -> str:
+    try:
+        return value.read(file)
+    except ServerSecretError as error:
+        raise CommandError(f"The secret cannot be read: {error}.", "", ExitCode.USAGE) from None
+
+
+def _candidate(text: str) -> tuple[Candidate, str]:
+    """The value alone, or with its AppID in the JSON of Secrets Manager; however misshapen.
+
+    With it, what is wrong with the JSON; empty where nothing is, or it is the value alone.
+    """
+    try:
+        values = strict_json.loads_object(text)
+    except ValueError:
+        return Candidate(text), ""
+    try:
+        return Candidate.of(server_secret.parse(text)), ""
+    except ServerSecretError as error:
+        problem = str(error)
+    held, app_id = values.get("server_secret"), values.get("app_id")
+    is_number = isinstance(app_id, int) and not isinstance(app_id, bool)
+    return Candidate(
+        held if isinstance(held, str) else text, app_id if is_number else None
+    ), problem
+
+
+def _stored(target: Target) -> Iterator[tuple[str, str | None, str]]:
+    """Each version once, by its first label, with its text or why it has none to try."""
+    from zego.secret_store.versions import NotTextError, VersionNotFoundError  # noqa: PLC0415  slow
+
+    labels = target.versions.describe().labels
+    seen = set[str]()
+    for label in sorted(labels, key=_rank):
+        if labels[label] in seen:
+            continue
+        seen.add(labels[label])
+        try:
+            text = target.versions.read(version_id=labels[label]).text
+        except VersionNotFoundError:
+            yield label, None, "it has no value yet"
+        except NotTextError:
+            yield label, None, "its value is binary"
+        else:
+            yield label, *_unless_placeholder(text)
+
+
+def _unless_placeholder(text: str) -> tuple[str | None, str]:
+    try:
+        server_secret.parse(text)
+    except PlaceholderError as error:
+        return None, str(error)
+    except ServerSecretError:
+        pass  # which is said of it when it is tried
+    return text, ""
+
+
+def _rank(label: str) -> tuple[int, str]:
+    return (_ORDER.index(label) if label in _ORDER else len(_ORDER), label)

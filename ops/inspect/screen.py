@@ -1,0 +1,306 @@
+"""What a person sees: a report on one token, or a line for each of many."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Final
+
+from rich.text import Text
+
+from ops.inspect.report import Inspection
+from ops.options import copyable
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
+from ops.times import date_and_time, duration, relative
+from zego import strict_json
+from zego.diagnosis import Finding
+
+VERDICT_STYLES: Final = {"good": GOOD, "refused": BAD, "unknown": UNSURE}
+_SEVERITY_STYLES: Final = {"refused": BAD, "warning": UNSURE, "note": QUIET}
+
+_VERDICTS: Final[Mapping[str, str]] = {
+    "good": "Nothing is wrong with it: ZEGO takes it.",
+    "refused": "ZEGO does not take this token.",
+    "unknown": "Nothing is wrong as far as can be seen without the secret.",
+}
+_FORMS: Final[Mapping[str, str]] = {
+    "token04": "Token04",
+    "kit-token": "kit token (for UIKit)",
+    "jwt": "JWT",
+    "older-token": "token of an older generation",
+    "other": "no token of ZEGO's",
+}
+_SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM", "uikit": "UIKit"}
+_NOT_OPENED: Final = (
+    "There was no secret to try. Name one, to see what is sealed: --stage, --secret-id, --local,"
+    " --secret-file or --ask-secret."
+)
+_PRIVILEGES: Final = {"1": "log in", "2": "publish"}
+
+#: Columns of the names of facts, with the space that follows.
+_NAMES: Final = 12
+#: Characters of one claim, which may have thousands.
+_LONGEST_CLAIM: Final = 160
+_STREAMS: Final = 5
+#: In seconds, 1000 years: what is longer is no span of time.
+_LONGEST_LIFETIME: Final = 1000 * 365 * 86400
+
+
+def show(out: Output, inspections: Iterator[Inspection]) -> None:
+    """A report if there is one token; a line for each as they come in if there are more."""
+    first = next(inspections)
+    second = next(inspections, None)
+    if second is None:
+        out.show(*_report(first, out.width))
+    else:
+        _show_many(out, chain((first, second), inspections))
+
+
+# --- One token --------------------------------------------------------------------------------
+
+
+def _report(inspection: Inspection, width: int) -> Iterator[Text]:
+    diagnosis = inspection.diagnosis
+    findings = diagnosis.findings
+    verdict = diagnosis.verdict
+    says = _VERDICTS[verdict]
+    if verdict == "good" and any(one.severity == "warning" for one in findings):
+        says = "ZEGO takes it, but see the warnings."
+    yield line(f"{verdict.upper()}  ", VERDICT_STYLES[verdict]).append(says)
+    if findings:
+        first, *others = findings
+        is_decisive = first.severity == "refused"
+        target = inspection.candidates.target
+        if is_decisive:
+            yield from _decisive(first, width, target)
+        yield from _others(others if is_decisive else findings, width, target, also=is_decisive)
+    yield Text()
+    for name, value in _facts(inspection):
+        yield _fact(name, value, width)
+
+
+def _decisive(finding: Finding, width: int, target: str) -> Iterator[Text]:
+    """What explains the refusal, and what to do."""
+    if codes := _codes(finding):
+        yield _wrapped(f"A client shows: {codes}", width)
+    yield Text()
+    yield _wrapped(finding.cause, width, style="bold")
+    yield _wrapped(finding.remedy, width, first="-> ", then="   ", target=target)
+
+
+def _others(findings: Sequence[Finding], width: int, target: str, *, also: bool) -> Iterator[Text]:
+    if findings:
+        yield Text()
+    if findings and also:
+        yield Text("Beside that:", QUIET)
+    for finding in findings:
+        margin = " " * 9
+        text = _wrapped(finding.cause, width, first=f"{finding.severity:<9}", then=margin)
+        text.stylize(_SEVERITY_STYLES[finding.severity], 0, len(finding.severity))
+        yield text
+        yield _wrapped(
+            finding.remedy, width, first=f"{margin}-> ", then=f"{margin}   ", target=target
+        )
+        if codes := _codes(finding):
+            yield _wrapped(f"Codes: {codes}", width, first=margin, then=margin, style=QUIET)
+
+
+def _codes(finding: Finding) -> str:
+    """What clients show for it, by SDK."""
+    return "; ".join(
+        f"{_SDKS[sdk]} {', '.join(map(str, codes))}" for sdk, codes in finding.codes.items()
+    )
+
+
+def _facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    """What is known of it, by name."""
+    token, diagnosis = inspection.token, inspection.diagnosis
+    beginning = f"{token.beginning}..., " if token.beginning else ""
+    where = f", from line {token.line}" if token.line and token.line > 1 else ""
+    yield "token", f"{beginning}{len(token.text)} characters{where}"
+    yield "sha256", token.sha256
+    cipher = f", {diagnosis.cipher.upper()}" if diagnosis.cipher else ""
+    yield "form", f"{_FORMS[diagnosis.form]}{cipher}"
+    if diagnosis.header_expires_at is not None:
+        unproven = "" if diagnosis.opened_by else " (not sealed, so not proven)"
+        yield "expires", f"{_when(diagnosis.header_expires_at, inspection.at)}{unproven}"
+    yield from _secrets(inspection)
+    if diagnosis.claims is not None:
+        yield from _claims(diagnosis.claims)
+
+
+def _when(moment: int, now: float) -> str:
+    try:
+        return f"{date_and_time(moment)}, {relative(moment, now)}"
+    except ValueError:
+        return f"{moment}, which is no time"
+
+
+def _secrets(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    """Which secret opens it, which do not, and which are none."""
+    diagnosis, candidates = inspection.diagnosis, inspection.candidates
+    if diagnosis.opened_by is not None:
+        fingerprint = inspection.secret_fingerprint
+        known = f", fingerprint {fingerprint}" if fingerprint else ""
+        yield "opened by", f"{diagnosis.opened_by}{known}"
+    elif candidates.secrets and diagnosis.cipher is not None:
+        tried = ((label, candidates.fingerprint(label)) for label in candidates.secrets)
+        which = ", ".join(f"{label} {found}" if found else label for label, found in tried)
+        yield "opened by", f"none of the secrets tried: {which}"
+    elif diagnosis.cipher is not None:
+        yield "opened by", _NOT_OPENED
+    if diagnosis.cipher is not None:
+        for label, problem in candidates.problems.items():
+            yield "no secret", f"{label}: {problem}"
+
+
+def _claims(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was sealed, in words; a claim of the wrong type as the JSON that it is."""
+    for name, claim in (("AppID", "app_id"), ("user", "user_id")):
+        if claim in claims:
+            yield name, _shown(claims[claim])
+    if "payload" in claims:
+        yield from _payload(claims["payload"])
+    issued, expires = claims.get("ctime"), claims.get("expire")
+    if "ctime" in claims:
+        yield "issued", _moment(issued)
+    if type(issued) is int and type(expires) is int and 0 < expires - issued < _LONGEST_LIFETIME:
+        yield "lifetime", duration(expires - issued)
+    elif "expire" in claims:
+        yield "ends", _moment(expires)
+
+
+def _moment(claim: object) -> str:
+    """A time that was sealed, if it is one."""
+    with suppress(ValueError):
+        if type(claim) is int:
+            return date_and_time(claim)
+    return _shown(claim)
+
+
+def _payload(payload: object) -> Iterator[tuple[str, str]]:
+    if payload == "":
+        yield "room", "any, as there is no payload"
+        return
+    try:
+        grant = strict_json.loads_object(payload) if isinstance(payload, str) else None
+    except ValueError:
+        grant = None
+    if grant is None:
+        yield "payload", _shown(payload)
+        return
+    yield "room", _shown(grant.get("room_id"))
+    yield "privileges", _privileges(grant.get("privilege"))
+    streams = grant.get("stream_id_list")
+    if isinstance(streams, list):
+        more = f" and {len(streams) - _STREAMS} more" if len(streams) > _STREAMS else ""
+        yield "streams", (", ".join(map(_shown, streams[:_STREAMS])) or "none") + more
+    else:
+        yield "streams", "any" if streams is None else _shown(streams)
+
+
+def _privileges(given: object) -> str:
+    if not isinstance(given, dict) or given.keys() - _PRIVILEGES:
+        return _shown(given)
+    says = {1: "yes", 0: "no"}
+    return ", ".join(
+        f"{words}: {says.get(given.get(key, 0), _shown(given.get(key)))}"
+        for key, words in _PRIVILEGES.items()
+    )
+
+
+def _shown(claim: object) -> str:
+    """A claim, cut if it is long; in quotes if it is a text that would not be seen whole."""
+    is_plain = isinstance(claim, str) and claim and claim == claim.strip()
+    text = str(claim) if is_plain else json.dumps(claim)
+    if len(text) <= _LONGEST_CLAIM:
+        return text
+    return f"{text[:_LONGEST_CLAIM]}... ({len(text)} characters)"
+
+
+def _fact(name: str, value: str, width: int) -> Text:
+    text = _wrapped(value, width, first=f"{name:<{_NAMES}}", then=" " * _NAMES)
+    text.stylize(QUIET, 0, _NAMES)
+    return text
+
+
+def _wrapped(
+    text: str, width: int, *, first: str = "", then: str = "", style: str = "", target: str = ""
+) -> Text:
+    """Broken into lines of a width; commands that end a sentence are on lines of their own.
+
+    :param target: the options of those commands.
+    """
+    lines: list[str] = []
+    for part in copyable(line(text).plain, target).splitlines():
+        if part.startswith("  "):
+            lines.append(then + part)
+        else:
+            lines += textwrap.wrap(
+                part,
+                width,
+                initial_indent=then if lines else first,
+                subsequent_indent=then,
+                break_on_hyphens=False,
+            )
+    return Text("\n".join(lines or [first]), style)
+
+
+# --- Many tokens ------------------------------------------------------------------------------
+
+_ROW: Final = "{:>6}  {:<7}  {:<8}  {:<12}  {:<12}  {}"
+
+
+def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
+    """A line for each, and in the end each cause once, with how many tokens have it."""
+    verdicts = Counter[str]()
+    counts = Counter[str]()
+    causes: dict[str, tuple[Finding, Inspection]] = {}
+    heading = _ROW.format("line", "verdict", "begins", "sha256", "expires", "first finding")
+    out.show(Text(heading, QUIET))
+    for inspection in inspections:
+        out.show(_row(inspection))
+        verdicts[inspection.diagnosis.verdict] += 1
+        for finding in inspection.diagnosis.findings[:1]:
+            counts[finding.kind] += 1
+            causes.setdefault(finding.kind, (finding, inspection))
+    said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+    out.show(Text(), Text(f"{verdicts.total()} tokens: {said}.", "bold"))
+    if verdicts["unknown"]:
+        out.show(_wrapped(_NOT_OPENED, out.width))
+    for kind, number in counts.most_common():
+        finding, inspection = causes[kind]
+        out.show(Text(), *_cause(finding, number, inspection, out.width))
+    for label, problem in inspection.candidates.problems.items():
+        out.show(_fact("no secret", f"{label}: {problem}", out.width))
+
+
+def _row(inspection: Inspection) -> Text:
+    token, diagnosis = inspection.token, inspection.diagnosis
+    verdict, expires_at = diagnosis.verdict, diagnosis.header_expires_at
+    is_near = expires_at is not None and abs(expires_at - inspection.at) < _LONGEST_LIFETIME
+    text = line(
+        _ROW.format(
+            token.line or "",
+            verdict,
+            token.beginning,
+            token.sha256[:12],
+            relative(expires_at, inspection.at) if is_near and expires_at is not None else "-",
+            diagnosis.findings[0].kind if diagnosis.findings else "",
+        ).rstrip()
+    )
+    text.stylize(VERDICT_STYLES[verdict], 8, 8 + len(verdict))
+    return text
+
+
+def _cause(finding: Finding, number: int, first: Inspection, width: int) -> Iterator[Text]:
+    target = first.candidates.target
+    times = f"{number} times, first in" if number > 1 else "in"
+    heading = Text(finding.kind, _SEVERITY_STYLES[finding.severity])
+    yield heading.append(f"  {times} line {first.token.line}")
+    yield _wrapped(finding.cause, width, first="  ", then="  ")
+    yield _wrapped(finding.remedy, width, first="  -> ", then="     ", target=target)

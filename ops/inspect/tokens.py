@@ -1,0 +1,262 @@
+"""The tokens that a person gives: one as the argument or at a prompt, many in a file or a pipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import click
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.streams import ask_unseen, can_ask
+from zego import token04
+
+STANDARD_INPUT: Final = "-"
+#: Of one token with all that may stand around it: above three times the longest Token04.
+MAX_BYTES: Final = 2**18
+
+#: How a token begins: its version, and the zeros of its expiry; or a JSON object in base64.
+_BEGINNING: Final = re.compile(r"(?:0\d)?(?:AAA|eyJ)")
+#: The same in a line, where a name, a quote or "Bearer" may stand before it; or a JSON answer.
+_BEGINS: Final = re.compile(rf"(?:^|[^\w+/.#-]){_BEGINNING.pattern}|^\s*\{{")
+#: After these, part of the same token has to come, which may begin as a token does.
+_GOES_ON: Final = (".", "#")
+_TOKEN04: Final = re.compile(r"04AAA[A-Za-z0-9+/]+={0,2}")
+#: Version and expiry of a Token04, or the head of a JSON object in base64: no secret of anybody's.
+_TELLING: Final = re.compile(r"(?:04AAA|eyJ)[A-Za-z0-9+/_-]{3,5}")
+_TELLING_LENGTH: Final = 8
+#: Three parts, of which the last is at least an HMAC-SHA256.
+_JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]{43,}")
+_PATH: Final = re.compile(r"[./\\~]")
+#: What has a slash or a dot in it and is longer is a token that lost its beginning.
+_LONGEST_PATH: Final = 100
+_ABSOLUTE: Final = ("/", "./", "../", "~")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """A text that was given as a token.
+
+    :ivar line: where it begins in the file or on standard input; ``None``: it is the argument.
+    """
+
+    text: str
+    line: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Token of {len(self.text)} characters>"
+
+    @property
+    def sha256(self) -> str:
+        """As the audit log has it (``docs/operations.md``), in hex: of the Token04 in the text, as
+        in a kit token or a JSON answer; where none is whole, of all of it.
+        """
+        found = _TOKEN04.search(self.text)
+        text = found[0] if found and _is_token04(found[0]) else self.text
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+    @property
+    def beginning(self) -> str:
+        """The first 8 characters, where they are known to tell no more than form and expiry."""
+        start = self.text[:_TELLING_LENGTH]
+        return start if _TELLING.fullmatch(start) else ""
+
+
+def begins(text: str) -> bool:
+    """Whether a text begins as a token does, be it in quotes."""
+    return _BEGINNING.match(text.strip("\"' ")) is not None
+
+
+def is_standard_input(argument: str | None) -> bool:
+    """Whether tokens are read from standard input: it is named, or nothing is and it is piped."""
+    return argument == STANDARD_INPUT or (argument is None and not can_ask())
+
+
+def read(argument: str | None) -> Iterator[Token]:
+    """The tokens, as they come in.
+
+    What begins as a token does is never opened as a file. What else names an existing file is that
+    file; what else looks like a path is a file that is missing.
+
+    :param argument: a token, a path, ``-`` for standard input; ``None``: standard input if it is
+        piped, else a token is asked for, unseen.
+    :raises UsageError: the file is not there.
+    :raises CommandError: it cannot be read, it holds no token, or there is nobody to ask.
+    """
+    if is_standard_input(argument):
+        yield from _of_standard_input()
+    elif argument is None:
+        yield _typed()
+    elif _is_file(argument):
+        yield from _of_file(Path(argument))
+    else:
+        yield Token(argument)
+
+
+def _is_file(argument: str) -> bool:
+    """:raises UsageError: it looks like a path, and nothing is there."""
+    if begins(argument):
+        return False
+    if os.path.exists(argument):  # noqa: PTH110  Path's raises where a name is too long for one
+        return True
+    is_short = len(argument) <= _LONGEST_PATH or argument.startswith(_ABSOLUTE)
+    if is_short and _PATH.search(argument):
+        raise click.UsageError(
+            f"There is no file {argument}. If that is a token, give it on standard input."
+        )
+    return False
+
+
+def _typed() -> Token:
+    text = ask_unseen("Token (not shown): ")
+    if not text:
+        raise CommandError("Nothing was typed.", "", ExitCode.USAGE)
+    return Token(text)
+
+
+def _of_standard_input() -> Iterator[Token]:
+    if sys.stdin is None:
+        raise CommandError("Standard input is closed: no token is on it.", "", ExitCode.USAGE)
+    if can_ask():
+        raise CommandError(
+            "Standard input is a terminal, which would show the token.",
+            "Leave the - out: it is asked for, and not shown.",
+            ExitCode.USAGE,
+        )
+    yield from _of(sys.stdin.buffer, "Standard input")
+
+
+def _of_file(path: Path) -> Iterator[Token]:
+    try:
+        with path.open("rb") as opened:
+            yield from _of(opened, "The file")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise CommandError(f"The file cannot be read: {why}.", "", ExitCode.USAGE) from None
+
+
+def _of(stream: IO[bytes], name: str) -> Iterator[Token]:
+    """:raises CommandError: there is no token, or what there is is none and too long."""
+    token = None
+    for token in tokens(lines(stream, name), name):
+        yield token
+    if token is None:
+        raise CommandError(f"{name} holds no token.", "Give one a line.", ExitCode.USAGE)
+
+
+def lines(stream: IO[bytes], name: str) -> Iterator[str]:
+    """The lines without their ends, as they come in.
+
+    :raises CommandError: one has more than :data:`MAX_BYTES`, or it is UTF-16.
+    """
+    is_first = True
+    while content := stream.readline(MAX_BYTES + 1):
+        if len(content) > MAX_BYTES:
+            raise _too_long(name)
+        if is_first and content.startswith(_UTF_16):
+            raise CommandError(f"{name} is in UTF-16.", "Give it in UTF-8.", ExitCode.USAGE)
+        text = content.decode("utf-8-sig" if is_first else "utf-8", errors="replace")
+        yield text.removesuffix("\n").removesuffix("\r")
+        is_first = False
+
+
+def tokens(given: Iterator[str], name: str) -> Iterator[Token]:
+    """One token a line, but for a damaged one that is broken over several.
+
+    A line that does not begin as a token does goes on the one before, unless that is whole. So a
+    whole token is given at once, and another as soon as it is known that nothing more belongs to
+    it. Blank lines are skipped.
+
+    :raises CommandError: what belongs together has more than :data:`MAX_BYTES` characters.
+    """
+    held: _Held | None = None
+    for number, text in enumerate(given, start=1):
+        if not text.strip():
+            continue
+        if held is not None and held.ends_before(text):
+            yield held.token
+            held = None
+        if held is None:
+            held = _Held(number, text)
+        else:
+            held.take(text)
+        if held.length > MAX_BYTES:
+            raise _too_long(name)
+        if held.is_whole:
+            yield held.token
+            held = None
+    if held is not None:
+        yield held.token
+
+
+class _Held:
+    """Lines of one token, to which more may belong."""
+
+    def __init__(self, number: int, text: str) -> None:
+        self._first = number
+        self._lines: list[str] = []
+        self._is_json = text.lstrip().startswith("{")
+        self._open_braces = 0
+        self.length = 0
+        self.take(text)
+
+    def take(self, text: str) -> None:
+        self._lines.append(text)
+        self._open_braces += text.count("{") - text.count("}")
+        self.length += len(text) + 1
+
+    @property
+    def token(self) -> Token:
+        return Token("\n".join(self._lines), self._first)
+
+    def ends_before(self, text: str) -> bool:
+        """Whether a line begins another token."""
+        if self._is_json:  # in which tokens stand in quotes, and other objects further right
+            return text.startswith("{") or _BEGINNING.match(text) is not None
+        return not self._lines[-1].endswith(_GOES_ON) and _BEGINS.search(text) is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing can belong to it any more."""
+        if self._is_json:
+            return self._open_braces == 0 and _is_json_value(self.token.text)
+        if len(self._lines) > 1:
+            return False
+        (text,) = self._lines
+        head, kit, details = text.partition("#")
+        if _is_token04(head):
+            return bool(details) or not kit
+        return _JWT.fullmatch(text) is not None
+
+
+def _is_json_value(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_token04(text: str) -> bool:
+    try:
+        token04.parse(text)
+    except token04.FormatError:
+        return False
+    return True
+
+
+def _too_long(name: str) -> CommandError:
+    return CommandError(
+        f"{name} has more than {MAX_BYTES} bytes together that are no token: it is something else.",
+        "Give one token a line.",
+        ExitCode.USAGE,
+    )

@@ -1,0 +1,72 @@
+"""The command `zego-token scan`: what it says of itself, and nothing slow to import."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.exit_codes import ExitCode
+from ops.inspect.options import SECRET_OPTIONS, GivenSecret, secret_given
+from ops.options import Wanted, optional_target, output
+from ops.streams import unseen
+
+if TYPE_CHECKING:
+    from ops.output import Output
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@optional_target(unless=SECRET_OPTIONS)
+@secret_given
+@click.option(
+    "--app-id",
+    type=click.IntRange(1, 2**32 - 1),
+    metavar="NUMBER",
+    help="The AppID, so that fingerprints are those of `secret status`.  [default: the secret's]",
+)
+@click.option("--dependencies", is_flag=True, help="Look into node_modules and such as well.")
+@click.option("--all", "show_all", is_flag=True, help="Show what is only possible as well.")
+@output
+def scan(
+    wanted: Wanted | None,
+    out: Output,
+    secret: GivenSecret,
+    paths: tuple[str, ...],
+    app_id: int | None,
+    show_all: bool,
+    dependencies: bool,
+) -> ExitCode:
+    """Find secrets in a built front end or a repository.
+
+    PATH is a file, a folder, or - for standard input.
+
+    \b
+    certain   the secret itself: as it is, in base64, in hex, in pieces ...
+    likely    digits that a name or a call makes a ServerSecret or an AppSign;
+              a secret's name behind NEXT_PUBLIC_, VITE_ and the like;
+              tokens that are minted in the browser
+    possible  32 or 64 hex digits of which nothing more is known
+
+    The secret itself, under all labels, is looked for where --stage, --secret-id, --local or the
+    like names one. Nothing that is found is shown: a fingerprint stands for it, or, where the AppID
+    is not known, a digest that is no fingerprint. What is not certain is none where
+    zego-token:ignore stands behind it on its line.
+
+    Exit code: 1 if anything certain or likely is found; 3 if nothing is, but not all could be read;
+    0 otherwise.
+    """
+    from ops.inspect import candidates  # noqa: PLC0415  slow
+    from ops.scan.files import STANDARD_INPUT, Tree  # noqa: PLC0415  likewise
+    from ops.scan.findings import Known  # noqa: PLC0415  likewise
+    from ops.scan.run import scan as run  # noqa: PLC0415  likewise
+
+    if STANDARD_INPUT in paths and secret.is_on_standard_input:
+        raise click.UsageError(
+            "What is to be looked at and the secret cannot both come from standard input."
+        )
+    tree = Tree(paths, dependencies=dependencies)
+    with unseen() if secret.is_asked_for else nullcontext():  # also what is pasted early
+        given = candidates.gather(wanted, secret.file, is_asked_for=secret.is_asked_for)
+    return run(out, tree, Known.of(given, app_id), show_all=show_all, options=given.target)

@@ -1,0 +1,207 @@
+"""The files below the paths that are named, and their content in pieces of bounded size."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from gzip import BadGzipFile, GzipFile
+from pathlib import Path, PurePath
+from typing import IO, Final, Literal, cast
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.scan.matching import MARGIN
+from ops.scan.paths import shown
+from ops.scan.rules import PACKED_SUFFIXES, SKIPPED_FOLDERS
+from ops.streams import can_ask
+
+STANDARD_INPUT: Final = "-"
+#: How much of a file is looked at together, in bytes.
+PIECE: Final = 2**20
+#: The most that is unpacked of one file, in bytes: a thousand times as much as it has may come.
+UNPACKED: Final = 2**29
+
+#: What is not looked into.
+Skipped = Literal["dependencies", "history", "links", "packed", "special"]
+
+_GZIP: Final = b"\x1f\x8b"
+_VENV: Final = "pyvenv.cfg"
+
+
+class UnreadError(Exception):
+    """A file or a folder could not be read, or not to its end.
+
+    :ivar path: which.
+    :ivar why: as a clause.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that is to be looked at.
+
+    :ivar path: to open it; ``-``: standard input.
+    :ivar place: its path from the folder that was named on, with that folder's own name.
+    """
+
+    path: str
+    place: PurePath
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a file, with some of what stands around it.
+
+    :ivar start: where the part begins in the data; before it is what the last piece ended with.
+    :ivar end: where it ends; behind it is what the next one begins with.
+    """
+
+    data: bytes
+    start: int
+    end: int
+
+
+class Tree:
+    """What is below the paths, in order of names. Symbolic links below them are not followed.
+
+    :param dependencies: look into what package managers put there, too.
+    :ivar skipped: how many there were of what.
+    :ivar unread: folders that cannot be listed.
+    :raises CommandError: a path is not there, or neither a file nor a folder.
+    """
+
+    def __init__(self, paths: Sequence[str], *, dependencies: bool) -> None:
+        self._roots: dict[str, str] = {}
+        for path in paths:
+            self._roots.setdefault(_identity(path), path)
+        self._dependencies = dependencies
+        self.skipped: Counter[Skipped] = Counter()
+        self.unread: list[UnreadError] = []
+
+    def files(self) -> Iterator[File]:
+        """One after the other."""
+        for path in self._roots.values():
+            if path == STANDARD_INPUT:
+                yield File(path, PurePath())
+            elif Path(path).is_dir():
+                yield from self._below(path)
+            else:
+                yield File(path, PurePath(Path(path).name))
+
+    def _below(self, root: str) -> Iterator[File]:
+        waiting = [(root, PurePath(Path(root).resolve().name))]
+        while waiting:
+            folder, place = waiting.pop()
+            folders = []
+            for entry in self._entries(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    if (what := self._kind(entry)) is None:
+                        folders.append((entry.path, place / entry.name))
+                    else:
+                        self.skipped[what] += 1
+                elif entry.is_file(follow_symlinks=False):
+                    if PurePath(entry.name).suffix.lower() in PACKED_SUFFIXES:
+                        self.skipped["packed"] += 1
+                    yield File(entry.path, place / entry.name)
+                else:
+                    self.skipped["links" if entry.is_symlink() else "special"] += 1
+            waiting += reversed(folders)
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self.unread.append(UnreadError(folder, _why(error)))
+            return []
+
+    def _kind(self, folder: os.DirEntry[str]) -> Literal["dependencies", "history"] | None:
+        """What is not looked into."""
+        kind = SKIPPED_FOLDERS.get(folder.name)
+        if kind is None and os.path.isfile(os.path.join(folder.path, _VENV)):  # noqa: PTH113, PTH118
+            kind = "dependencies"
+        return None if kind == "dependencies" and self._dependencies else kind
+
+
+def _identity(path: str) -> str:
+    """What it is, however it is written.
+
+    :raises CommandError: there is nothing to look at.
+    """
+    if path == STANDARD_INPUT:
+        if sys.stdin is None or can_ask():
+            raise CommandError("Nothing is on standard input.", "", ExitCode.USAGE)
+        return path
+    if not path:  # Path would take it for this folder
+        raise CommandError("A path is empty.", "", ExitCode.USAGE)
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{shown(path)}: {_why(error)}.", "", ExitCode.USAGE) from None
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise CommandError(
+            f"{shown(path)} is neither a file nor a folder.",
+            "Of what a program writes, give - and have it on standard input.",
+            ExitCode.USAGE,
+        )
+    return str(Path(path).resolve())
+
+
+def pieces(file: File, *, size: int = PIECE) -> Iterator[Piece]:
+    """The content, unpacked where it is gzip's. Together the parts are all of it.
+
+    :param size: of a part, in bytes; at least :data:`ops.scan.matching.MARGIN`.
+    :raises UnreadError: it cannot be read, or not to its end.
+    """
+    try:
+        with _opened(file) as (content, limit):
+            left = limit
+            for piece in _cut(content, size):
+                yield piece
+                left -= piece.end - piece.start
+                if left < 0:
+                    why = f"it has more than {UNPACKED >> 20} MiB when unpacked"
+                    raise UnreadError(file.path, why)
+    except (BadGzipFile, EOFError, zlib.error):
+        raise UnreadError(file.path, "it begins as gzip does, and is damaged") from None
+    except (OSError, ValueError) as error:
+        raise UnreadError(file.path, _why(error)) from None
+
+
+@contextmanager
+def _opened(file: File) -> Iterator[tuple[IO[bytes], float]]:
+    """The content, and how much of it is to be read."""
+    if file.path == STANDARD_INPUT:
+        yield sys.stdin.buffer, math.inf
+        return
+    with Path(file.path).open("rb") as opened:
+        if opened.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
+            yield opened, math.inf
+            return
+        with GzipFile(fileobj=opened) as unpacked:
+            yield cast("IO[bytes]", unpacked), UNPACKED
+
+
+def _cut(content: IO[bytes], size: int) -> Iterator[Piece]:
+    before, part = b"", content.read(size)
+    while part:
+        following = content.read(size)
+        data = b"".join((before, part, following[:MARGIN]))
+        yield Piece(data, len(before), len(before) + len(part))
+        before, part = data[: len(before) + len(part)][-MARGIN:], following
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__

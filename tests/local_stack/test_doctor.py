@@ -1,0 +1,115 @@
+"""`zego-token doctor` as a person or a program runs it, against the running local stack."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.api_gateway import ApiGateway
+from local.stack import LocalStack
+
+COMMAND = Path(sys.executable).with_name("zego-token")
+#: Of every token: the years until 2242 begin with zeros.
+BEGINNING = "04AAAA"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the doctor found.
+
+    :ivar results: by check, each as ``--json`` has it.
+    """
+
+    exit_code: int
+    results: dict[str, list[dict[str, Any]]]
+
+    def statuses(self, *names: str) -> list[str]:
+        """Of these checks' first results."""
+        return [self.results[name][0]["status"] for name in names]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    directory = tmp_path_factory.mktemp("local")
+    with LocalStack(directory=directory, watch_seconds=None) as stack:
+        yield stack
+
+
+def doctor(stack: LocalStack, *words: str | Path, stdin: str = "") -> Found:
+    done = subprocess.run(
+        [COMMAND, "doctor", "--local", stack.file, "--json", *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert BEGINNING not in done.stdout
+    *said, summary = (json.loads(line) for line in done.stdout.splitlines())
+    assert summary["exit_code"] == done.returncode
+    results: dict[str, list[dict[str, Any]]] = {}
+    for one in said:
+        results.setdefault(one["check"], []).append(one)
+    return Found(done.returncode, results)
+
+
+def test_a_stack_that_has_just_started_is_well(stack: LocalStack, tmp_path: Path) -> None:
+    aws, kept = stack.secrets_manager, tmp_path / ".env"
+    kept.write_text(f"ZEGO_APP_ID={aws.app_id}\nZEGO_SERVER_SECRET={aws.server_secret}\n")
+    found = doctor(
+        stack,
+        *("--origin", stack.page.url),
+        *("--policy", stack.policy_file),
+        *("--app-id", str(aws.app_id)),
+        *("--env-file", kept),
+    )
+    assert found.exit_code == 0
+    statuses = {one["status"] for results in found.results.values() for one in results}
+    assert statuses == {"ok", "note"}
+    assert len(found.results) > 20
+
+
+def test_a_frontends_bearer_token_obtains_a_token_too(stack: LocalStack) -> None:
+    bearer = stack.identity_provider.bearer("alice")
+    found = doctor(stack, "--bearer-file", "-", stdin=bearer)
+    assert found.exit_code == 0
+    assert found.results["token"][0]["seen"].startswith("alice may enter call_doctor_")
+    refused = doctor(stack, "--bearer-file", "-", "--room", "bob_desk", stdin=bearer)
+    assert (refused.exit_code, refused.statuses("token")) == (0, ["not-looked-at"])
+
+
+def test_what_a_stranger_may_not_have_is_not_looked_at(stack: LocalStack) -> None:
+    arn = stack.access_key.user_arn.replace("LocalBackend", "Stranger")
+    key = replace(stack.access_key, user_arn=arn)
+    with ApiGateway(stack.function, region=stack.region, access_keys=[key]) as gateway:
+        policy = doctor(stack, "--api", gateway.url)
+    with ApiGateway(stack.function, region=stack.region, access_keys=[]) as gateway:
+        url = gateway.url
+        iam = doctor(stack, "--api", url)
+    for found in (policy, iam):
+        assert found.exit_code == 0
+        assert found.statuses("health", "status", "token") == ["ok", *["not-looked-at"] * 2]
+    assert "read_status" in policy.results["status"][0]["remedy"]
+    assert "execute-api:Invoke" in iam.results["status"][0]["remedy"]
+    gone = doctor(stack, "--api", url)
+    assert (gone.exit_code, gone.statuses("health", "verdict")) == (1, ["failed", "ok"])
+
+
+def test_a_secret_that_was_reset_is_found_where_it_hurts(stack: LocalStack) -> None:
+    stack.zego.project.reset(keep_old=False)
+    found = doctor(stack)
+    assert found.exit_code == 1
+    assert found.statuses("value", "fingerprint", "verdict", "token") == [
+        *["ok"] * 2,
+        *["failed"] * 2,
+    ]
+    remedy = found.results["verdict"][0]["remedy"]
+    assert f"\n  zego-token secret rotate --local {stack.file}" in remedy

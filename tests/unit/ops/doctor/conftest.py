@@ -1,0 +1,108 @@
+"""A deployment in good health, to be made ill, and what the doctor finds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.rotation import RotationDriver
+from local.secrets_manager import SecretsManager
+from ops.doctor.check import Result, examine
+from ops.doctor.checks import CHECKS
+from ops.doctor.deployment import Deployment
+from ops.doctor.options import Asked
+from ops.options import Wanted
+from ops.targets import Target
+from tests.unit.ops.doctor.doubles import API, ORIGIN, POLICY, Issuer, Session
+from zego.secret_store.versions import SecretState
+
+
+@dataclass
+class Patient:
+    """What is to be examined; a test changes what it wants before it asks for a result.
+
+    :ivar connect: raises in place of finding the secret.
+    :ivar state: laid over what Secrets Manager says of the secret.
+    :ivar seconds_later: when it is examined.
+    """
+
+    target: Target
+    issuer: Issuer
+    session: Session
+    wanted: Wanted
+    asked: Asked
+    connect: Exception | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+    seconds_later: float = 0.0
+
+    def examined(self) -> dict[str, list[Result]]:
+        """The results by the checks' names, in the order of the list."""
+        deployment = self.deployment()
+        found: dict[str, list[Result]] = {check.name: [] for check in CHECKS}
+        for check, result in examine(deployment, CHECKS):
+            found[check.name].append(result)
+        return found
+
+    def results(self, name: str) -> list[Result]:
+        """Of one check."""
+        return self.examined()[name]
+
+    def result(self, name: str) -> Result:
+        """Of one check, that has one."""
+        (result,) = self.results(name)
+        return result
+
+    def deployment(self) -> Deployment:
+        def connect(_wanted: Wanted, _session: object) -> Target:
+            if self.connect is not None:
+                raise self.connect
+            return self.target
+
+        deployment = Deployment(
+            self.wanted,
+            self.asked,
+            open_session=lambda _wanted: self.session,  # type: ignore[arg-type, return-value]  # a double
+            connect=connect,
+            send=self.issuer,
+            clock=lambda: time.time() + self.seconds_later,
+        )
+        if self.state:
+            state: SecretState = replace(self.target.versions.describe(), **self.state)
+            vars(deployment)["state"] = state
+        return deployment
+
+
+@pytest.fixture
+def issuer(aws: SecretsManager) -> Issuer:
+    return Issuer(aws.server_secret)
+
+
+@pytest.fixture
+def patient(
+    aws: SecretsManager, target: Target, issuer: Issuer, tmp_path: Path
+) -> Iterator[Patient]:
+    """All is well with it."""
+    policy = tmp_path / "prod.toml"
+    policy.write_bytes(POLICY)
+    here = replace(target, name="--stage prod", region="eu-west-1", api=API)
+    asked = Asked(policy=policy, origins=(ORIGIN,))
+    with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False):
+        yield Patient(here, issuer, Session(), Wanted(stage="prod"), asked)
+
+
+@pytest.fixture
+def env_file(patient: Patient, tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a .env, of which the doctor is told."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / ".env"
+        path.write_text(text, encoding="utf-8")
+        patient.asked = replace(patient.asked, env_files=(path,))
+        return path
+
+    return write

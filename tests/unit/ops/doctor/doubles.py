@@ -1,0 +1,174 @@
+"""An issuer behind API Gateway, and AWS credentials, that are as a test wants them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from local.secrets_manager import APP_ID
+from zego import token04
+from zego.bounded_http import HttpError, Response
+from zego.server_secret import ServerSecret
+
+API: Final = "https://abc123.execute-api.eu-west-1.amazonaws.com"
+ORIGIN: Final = "https://calls.example.com"
+BEARER: Final = "eyJ.bearer.token"
+POLICY: Final = b"[identities.web]\n"
+LIFETIME_SECONDS: Final = 7200
+
+
+class Issuer:
+    """Stands for :func:`zego.bounded_http.request` and all that is behind it.
+
+    :ivar secret: what it seals with.
+    :ivar answers: by path, in place of its own.
+    :ivar down: by path, why no answer comes.
+    :ivar date: the header of every answer; ``None``: there is none.
+    :ivar silent: methods whose answers name no origin.
+    :ivar room_id: what tokens are for in place of the room that is asked for.
+    :ivar requests: what came, by path: method and headers.
+    """
+
+    def __init__(self, value: str) -> None:
+        self.secret = ServerSecret(APP_ID, value)
+        self.answers: dict[str, Response] = {}
+        self.down: dict[str, str] = {}
+        self.date: str | None = formatdate(time.time())
+        self.requests: dict[str, tuple[str, Mapping[str, str]]] = {}
+        self.origins = {ORIGIN}
+        self.silent: set[str] = set()
+        self.allowed = {
+            "access-control-allow-methods": "GET,POST",
+            "access-control-allow-headers": "authorization,content-type",
+        }
+        self.stage = "prod"
+        self.signing_keys: object = [
+            {"identity": "web", "issuer": "i", "jwks_uri": "https://idp/keys", "keys": 2}
+        ]
+        self.lifetime_seconds = LIFETIME_SECONDS
+        self.token: str | None = None
+        self.room_id: str | None = None
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_seconds: float,
+        max_bytes: int,
+    ) -> Response:
+        assert timeout_seconds < 30
+        assert max_bytes < 1 << 20
+        path, headers = urlsplit(url).path, headers or {}
+        self.requests[path] = (method, headers)
+        if path in self.down:
+            raise HttpError(self.down[path])
+        answer = self.answers.get(path) or self._answer(method, path, body)
+        more = {} if self.date is None else {"date": self.date}
+        return Response(
+            answer.status, {**answer.headers, **more, **self._cors(method, headers)}, answer.body
+        )
+
+    def problem(self, path: str, status: int, code: str) -> None:
+        """Have it refuse what comes to a path."""
+        self.answers[path] = answer(status, {"code": code, "title": "x"})
+
+    def _cors(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        origin = headers.get("origin")
+        if origin is None or origin not in self.origins:
+            return {}
+        if method in self.silent:
+            return self.allowed
+        return {"access-control-allow-origin": origin} | self.allowed
+
+    def _answer(self, method: str, path: str, body: bytes | None) -> Response:
+        if method == "OPTIONS":
+            return Response(204, {}, b"")
+        if path == "/v1/health":
+            return answer(200, {"status": "ok", "version": "1.2.3"})
+        if path == "/v1/status":
+            return answer(200, self._status())
+        return answer(201, self._token(json.loads(body or b"{}")))
+
+    def _status(self) -> dict[str, Any]:
+        secret = {"fingerprint": self.secret.fingerprint, "app_id": self.secret.app_id}
+        policy = {"sha256": hashlib.sha256(POLICY).hexdigest(), "stage": self.stage}
+        return {
+            "secret": secret,
+            "policy": policy,
+            "token_cipher": "gcm",
+            "signing_keys": self.signing_keys,
+        }
+
+    def _token(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        now, user, room = int(time.time()), asked.get("user_id", "alice"), asked["room_id"]
+        self.token = token04.mint(
+            self.secret.app_id,
+            user,
+            self.secret.value,
+            issued_at=now,
+            lifetime_seconds=self.lifetime_seconds,
+            payload=token04.room_payload(self.room_id or room, login=True, publish=True),
+        )
+        return {
+            "token": self.token,
+            "app_id": self.secret.app_id,
+            "user_id": user,
+            "room_id": room,
+            "privileges": {"login": True, "publish": True},
+            "issued_at": now,
+            "expires_at": now + self.lifetime_seconds,
+        }
+
+
+def answer(status: int, document: object) -> Response:
+    """An answer in JSON."""
+    return Response(status, {}, json.dumps(document).encode())
+
+
+def refused(operation: str, code: str) -> ClientError:
+    """AWS refuses."""
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+
+class Session:
+    """Stands for a ``boto3.Session``.
+
+    :ivar identity: what STS answers, or raises.
+    :ivar key_state: what KMS answers, or raises.
+    """
+
+    def __init__(self) -> None:
+        self.region_name: str | None = "eu-west-1"
+        self.credentials: Credentials | None = Credentials("AKIAEXAMPLE", "example")
+        self.identity: str | Exception = "arn:aws:sts::111122223333:assumed-role/Operators/alice"
+        self.date: str | None = None
+        self.key_state: str | Exception = "Enabled"
+
+    def get_credentials(self) -> Credentials | None:
+        return self.credentials
+
+    def client(self, service: str, **_options: object) -> Session:
+        assert service in {"sts", "kms"}
+        return self
+
+    def get_caller_identity(self) -> dict[str, Any]:
+        if isinstance(self.identity, Exception):
+            raise self.identity
+        headers = {} if self.date is None else {"date": self.date}
+        return {"Arn": self.identity, "ResponseMetadata": {"HTTPHeaders": headers}}
+
+    def describe_key(self, **_key: str) -> dict[str, Any]:
+        if isinstance(self.key_state, Exception):
+            raise self.key_state
+        return {"KeyMetadata": {"KeyState": self.key_state}}

@@ -1,0 +1,239 @@
+"""The issuer's address, health, status, policy, keys and CORS."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.secrets_manager import SecretsManager
+from ops.doctor.options import Asked
+from tests.unit.ops.doctor.conftest import Patient
+from tests.unit.ops.doctor.doubles import API, ORIGIN, answer
+from tests.unit.ops.doubles import Zego, stored
+from zego.bounded_http import Response
+from zego.server_secret import ServerSecret
+
+NEW = "0123456789abcdef" * 2
+
+
+def test_without_an_address_nothing_of_it_is_looked_at(patient: Patient) -> None:
+    patient.target = replace(patient.target, api=None)
+    patient.wanted = replace(patient.wanted, stage=None, secret_id="zego/x")
+    found = patient.examined()
+    assert found["address"][0].status == "not-looked-at"
+    assert "--api URL" in found["address"][0].remedy
+    for name in ("health", "status", "fingerprint", "policy", "signing-keys", "cors", "token"):
+        assert found[name][0].seen == "needs: address", name
+
+
+def test_the_address_that_is_given_comes_first(patient: Patient) -> None:
+    patient.target = replace(patient.target, api="https://elsewhere")
+    patient.asked = replace(patient.asked, api=API)
+    assert patient.result("address").seen == API
+    assert patient.result("health").status == "ok"
+
+
+class TestHealth:
+    def test_an_issuer_that_cannot_be_reached_is_a_failure(self, patient: Patient) -> None:
+        patient.issuer.down["/v1/health"] = "abc123 cannot be reached: ConnectionRefusedError"
+        found = patient.examined()
+        assert "ConnectionRefusedError" in found["health"][0].seen
+        assert "--api" in found["health"][0].remedy
+        assert found["status"][0].seen == found["token"][0].seen == "needs: health"
+
+    @pytest.mark.parametrize(
+        "other",
+        [Response(404, {}, b'{"message":"Not Found"}'), Response(200, {}, b"<html>")],
+        ids=["not-found", "a-page"],
+    )
+    def test_another_server_is_one_too(self, patient: Patient, other: Response) -> None:
+        patient.issuer.answers["/v1/health"] = other
+        result = patient.result("health")
+        assert (result.status, f"HTTP {other.status}." in result.seen) == ("failed", True)
+        assert "ApiUrl" in result.remedy
+
+
+class TestStatus:
+    def test_it_is_asked_for_with_a_signature_for_the_apis_region(self, patient: Patient) -> None:
+        patient.session.region_name = "us-east-1"
+        assert patient.result("status").status == "ok"
+        method, headers = patient.issuer.requests["/v1/status"]
+        assert method == "GET"
+        scope = r"AKIAEXAMPLE/\d{8}/eu-west-1/execute-api/aws4_request"
+        assert re.search(scope, headers["Authorization"])
+
+    def test_a_domain_of_ones_own_is_in_the_sessions_region(self, patient: Patient) -> None:
+        patient.asked = replace(patient.asked, api="https://tokens.example.com")
+        patient.session.region_name = "us-east-1"
+        patient.examined()
+        _, headers = patient.issuer.requests["/v1/status"]
+        assert "/us-east-1/execute-api/" in headers["Authorization"]
+
+    @pytest.mark.parametrize(
+        ("refusal", "words"),
+        [
+            (Response(403, {}, b'{"message":"Forbidden"}'), "StatusRouteArn"),
+            (answer(403, {"code": "not_granted"}), "read_status = true"),
+        ],
+        ids=["api-gateway", "policy"],
+    )
+    def test_one_that_these_credentials_may_not_read_is_not_looked_at(
+        self, patient: Patient, refusal: Response, words: str
+    ) -> None:
+        patient.issuer.answers["/v1/status"] = refusal
+        found = patient.examined()
+        (result,) = found["status"]
+        assert result.status == "not-looked-at"
+        assert words in result.remedy
+        assert found["fingerprint"][0].seen == found["policy"][0].seen == "needs: status"
+        assert found["token"][0].status == "ok"
+
+    def test_an_issuer_without_a_secret_is_a_failure(self, patient: Patient) -> None:
+        patient.issuer.problem("/v1/status", 503, "secret_unavailable")
+        result = patient.result("status")
+        assert result.seen.endswith("HTTP 503, secret_unavailable.")
+        assert "cannot read the secret" in result.remedy
+
+    def test_what_another_server_says_is_not_repeated(self, patient: Patient) -> None:
+        patient.issuer.answers["/v1/status"] = answer(418, {"code": "\x1b[2J", "message": "evil"})
+        assert patient.result("status").seen.endswith("HTTP 418.")
+
+
+class TestFingerprint:
+    def test_it_is_awscurrents(self, patient: Patient) -> None:
+        result = patient.result("fingerprint")
+        assert (result.status, result.seen) == (
+            "ok",
+            f"{patient.issuer.secret.fingerprint}, AWSCURRENT's",
+        )
+
+    @pytest.mark.parametrize(("seconds", "status"), [(5, "warning"), (3600, "failed")])
+    def test_for_a_minute_it_may_be_the_one_before(
+        self, patient: Patient, aws: SecretsManager, zego: Zego, seconds: float, status: str
+    ) -> None:
+        stored(aws, NEW, label="AWSCURRENT")
+        zego.accepted.add(NEW)
+        patient.seconds_later = seconds
+        result = patient.result("fingerprint")
+        assert result.status == status
+        assert "of AWSPREVIOUS; AWSCURRENT is" in result.seen
+        assert result.remedy
+
+    def test_another_is_a_failure(self, patient: Patient) -> None:
+        patient.issuer.secret = ServerSecret(patient.issuer.secret.app_id, NEW)
+        result = patient.result("fingerprint")
+        assert (result.status, "of no label" in result.seen) == ("failed", True)
+
+
+class TestPolicy:
+    def test_without_a_file_it_is_named(self, patient: Patient) -> None:
+        patient.asked = Asked()
+        result = patient.result("policy")
+        assert (result.status, "sha256" in result.seen) == ("ok", True)
+
+    def test_another_file_is_a_drift(self, patient: Patient, tmp_path: Path) -> None:
+        other = tmp_path / "other.toml"
+        other.write_text("x")
+        patient.asked = Asked(policy=other)
+        result = patient.result("policy")
+        assert result.status == "failed"
+        assert hashlib.sha256(b"x").hexdigest()[:12] in result.seen
+        assert "make deploy" in result.remedy
+
+    def test_a_file_that_is_gone_is_said(self, patient: Patient, tmp_path: Path) -> None:
+        patient.asked = Asked(policy=tmp_path / "none.toml")
+        assert "cannot be read" in patient.result("policy").seen
+
+    def test_an_issuer_of_another_stage_is_a_failure(self, patient: Patient) -> None:
+        patient.issuer.stage = "dev"
+        first, second = patient.results("policy")
+        assert (first.status, second.status) == ("failed", "ok")
+        assert "is of stage dev, and --stage says prod" in first.seen
+
+
+class TestSigningKeys:
+    URI = "https://idp/keys"
+
+    @pytest.mark.parametrize(
+        ("said", "status", "words"),
+        [
+            ({"keys": 3, "problem": None}, "ok", "3 at https://idp/keys"),
+            ({"keys": None, "problem": "it answered 404"}, "failed", "it answered 404"),
+            ({"keys": 0, "problem": None}, "failed", "no key"),
+            ({"keys": 0, "problem": "no key for RS256"}, "failed", "no key for RS256"),
+            ({"keys": 2, "problem": "it answered 500"}, "warning", "2 at https://idp/keys, for"),
+            ({"keys": None, "problem": None}, "not-looked-at", "not asked yet"),
+            ({"keys": None, "problem": "not fetched: x"}, "not-looked-at", "not asked yet"),
+        ],
+        ids=["keys", "problem", "none", "unfit", "stale", "not-asked", "no-time"],
+    )
+    def test_the_issuer_has_them(
+        self, patient: Patient, said: dict[str, Any], status: str, words: str
+    ) -> None:
+        patient.issuer.signing_keys = [{"identity": "web", "jwks_uri": self.URI} | said]
+        result = patient.result("signing-keys")
+        assert (result.status, result.of) == (status, "web")
+        assert words in result.seen
+
+    def test_an_older_issuer_does_not_say(self, patient: Patient) -> None:
+        patient.issuer.signing_keys = None
+        assert patient.result("signing-keys").status == "not-looked-at"
+
+    def test_a_policy_without_frontends_needs_none(self, patient: Patient) -> None:
+        patient.issuer.signing_keys = []
+        assert patient.result("signing-keys").status == "ok"
+
+
+class TestCors:
+    def test_an_origin_that_is_allowed_may_ask_and_read(self, patient: Patient) -> None:
+        result = patient.result("cors")
+        assert (result.status, result.of) == ("ok", ORIGIN)
+
+    def test_each_origin_is_looked_at(self, patient: Patient) -> None:
+        other = "https://other.example.com"
+        patient.asked = Asked(origins=(other, ORIGIN))
+        assert [(one.of, one.status) for one in patient.results("cors")] == [
+            (other, "failed"),
+            (ORIGIN, "ok"),
+        ]
+        assert "AllowedOrigins" in patient.results("cors")[0].remedy
+
+    @pytest.mark.parametrize(
+        ("name", "value", "lacks"),
+        [
+            ("methods", "GET", "post"),
+            ("headers", "Authorization", "content-type"),
+            ("headers", "", "authorization"),
+        ],
+        ids=["method", "header", "headers"],
+    )
+    def test_the_preflight_allows_all_that_a_page_sends(
+        self, patient: Patient, name: str, value: str, lacks: str
+    ) -> None:
+        patient.issuer.allowed[f"access-control-allow-{name}"] = value
+        result = patient.result("cors")
+        assert result.status == "failed"
+        assert lacks in result.seen
+
+    @pytest.mark.parametrize("method", ["OPTIONS", "GET"])
+    def test_the_preflight_and_the_answer_each_allow_it(
+        self, patient: Patient, method: str
+    ) -> None:
+        patient.issuer.silent = {method}
+        assert patient.result("cors").status == "failed"
+
+    def test_a_wildcard_allows_all_but_the_bearer_token(self, patient: Patient) -> None:
+        patient.issuer.allowed = dict.fromkeys(patient.issuer.allowed, "*")
+        result = patient.result("cors")
+        assert result.seen == "access-control-allow-headers lacks authorization."
+        patient.issuer.allowed["access-control-allow-headers"] = "*, Authorization"
+        assert patient.result("cors").status == "ok"
+
+    def test_without_an_origin_it_is_not_looked_at(self, patient: Patient) -> None:
+        patient.asked = Asked()
+        assert patient.result("cors").status == "not-looked-at"

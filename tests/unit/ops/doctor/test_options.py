@@ -1,0 +1,126 @@
+"""What `zego-token doctor` takes, and what it says of what it does not."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from ops import cli
+from ops.doctor import options
+from ops.doctor.options import Asked
+from ops.exit_codes import ExitCode
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Calls the options with a line; gives what they mean."""
+
+    def call(*line: str) -> Asked:
+        seen: list[Asked] = []
+
+        @click.command()
+        @options.asked
+        def command(asked: Asked) -> ExitCode:
+            seen.append(asked)
+            return ExitCode.DONE
+
+        command.main(list(line), standalone_mode=False)
+        return seen[0]
+
+    return call
+
+
+def test_help_says_every_option_and_imports_nothing_slow() -> None:
+    code = (
+        "import sys; from ops.cli import main; main(['doctor', '--help']);"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not loaded & {"boto3", "botocore", "rich"}
+    for option in ("--api", "--app-id", "--policy", "--origin", "--env-file", "--bearer-file"):
+        assert option in done.stdout
+    assert "--local" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--api http://tokens.example.com", "not an https URL"),
+        ("--api https://x/?a=b", "more than a scheme"),
+        ("--origin https://calls.example.com/", "no slash"),
+        ("--origin calls.example.com", "an origin is"),
+        ("--env-file nowhere.env", "does not exist"),
+        ("--policy nowhere.toml", "does not exist"),
+        ("--bearer-file nowhere", "No such file"),
+        ("--app-id 0", "not in the range"),
+        ("--stage dev", "--local goes with none of"),
+    ],
+)
+def test_a_mistake_of_usage_is_said(line: str, words: str, capsys: Capture) -> None:
+    assert cli.main(["doctor", "--local", "nowhere", *line.split()]) == ExitCode.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_a_secret_has_to_be_named(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZEGO_TOKEN_SECRET_ID", raising=False)
+    assert cli.main(["doctor"]) == ExitCode.USAGE
+    assert "Which secret?" in capsys.readouterr().err
+
+
+def test_an_address_is_without_its_last_slash(given: Any) -> None:
+    assert given("--api", "https://x.example/v/").api == "https://x.example/v"
+    assert given("--api", "http://127.0.0.1:8080").api == "http://127.0.0.1:8080"
+
+
+class TestBearer:
+    @pytest.fixture
+    def a_file(self, tmp_path: Path) -> Any:
+        def write(content: bytes) -> str:
+            path = tmp_path / "bearer"
+            path.write_bytes(content)
+            return str(path)
+
+        return write
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"eyJ.a.b", b"eyJ.a.b\n", b"Bearer eyJ.a.b\r\n", b"\xef\xbb\xbfeyJ.a.b"],
+        ids=["alone", "newline", "header", "bom"],
+    )
+    def test_it_is_read_from_a_file(self, given: Any, a_file: Any, content: bytes) -> None:
+        asked = given("--bearer-file", a_file(content))
+        assert asked.bearer == "eyJ.a.b"
+        assert "eyJ" not in repr(asked)
+
+    def test_or_from_standard_input(self, given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"eyJ.a.b\n")))
+        assert given("--bearer-file", "-").bearer == "eyJ.a.b"
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"a b", b"x" * 20000, b"\xff\xfe"], ids=["empty", "two", "large", "binary"]
+    )
+    def test_what_is_none_is_not_repeated(self, given: Any, a_file: Any, content: bytes) -> None:
+        with pytest.raises(click.UsageError, match="holds no bearer token") as caught:
+            given("--bearer-file", a_file(content))
+        assert "a b" not in str(caught.value)
+
+    def test_it_says_itself_whose_it_is(self, given: Any, a_file: Any) -> None:
+        with pytest.raises(click.UsageError, match="--user"):
+            given("--bearer-file", a_file(b"x"), "--user", "alice")
+
+
+def test_without_a_local_stack_that_is_what_has_failed(tmp_path: Path, capsys: Capture) -> None:
+    assert cli.main(["doctor", "--local", str(tmp_path)]) == ExitCode.REFUSED
+    printed = capsys.readouterr()
+    assert "✗ credentials   No local stack runs here" in printed.out
+    assert "not looked at: needs: credentials" in printed.out
+    assert printed.err == ""

@@ -1,0 +1,121 @@
+"""What a person sees of the checks, and what a program is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from ops.doctor import screen
+from ops.doctor.check import Check, Result, Status, examine
+from ops.doctor.checks import CHECKS
+from ops.exit_codes import ExitCode
+from ops.output import Output
+from tests.unit.ops.doctor.conftest import Patient
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def check(name: str, theme: str = "ZEGO") -> Check:
+    return Check(name, theme, f"Is {name}?", lambda _deployment: (), "")
+
+
+def shown(capsys: Capture, *found: tuple[Check, Result]) -> tuple[ExitCode, list[str]]:
+    exit_code = screen.show(Output(as_json=False), "--stage prod", iter(found))
+    return exit_code, [text.rstrip() for text in capsys.readouterr().out.splitlines()]
+
+
+def test_each_check_is_a_line_with_its_mark_under_its_heading(capsys: Capture) -> None:
+    verdict = check("verdict")
+    exit_code, lines = shown(
+        capsys,
+        (check("region", "AWS"), Result("ok", "eu-west-1")),
+        (verdict, Result("ok", "accepted", of="AWSCURRENT")),
+        (verdict, Result("note", "rejected", of="AWSPREVIOUS")),
+        (check("clock"), Result("not-looked-at", "nobody says")),
+    )
+    assert exit_code is ExitCode.DONE
+    assert lines == [
+        "--stage prod",
+        "",
+        "AWS",
+        "  ✓ region        eu-west-1",
+        "",
+        "ZEGO",
+        "  ✓ verdict       AWSCURRENT: accepted",
+        "  i               AWSPREVIOUS: rejected",
+        "  · clock         not looked at: nobody says",
+        "",
+        "2 ok, 1 not looked at, 1 note.",
+        "All well.",
+    ]
+
+
+def test_a_remedy_is_below_what_it_is_for_and_its_command_can_be_copied(capsys: Capture) -> None:
+    remedy = (
+        "Copy the ServerSecret from ZEGO's console, and rotate to it: zego-token secret rotate."
+    )
+    exit_code, lines = shown(capsys, (check("verdict"), Result("failed", "Bad.", remedy)))
+    assert exit_code is ExitCode.REFUSED
+    assert lines[3:] == [
+        "  ✗ verdict       Bad.",
+        "                  → Copy the ServerSecret from ZEGO's console, and rotate to it:",
+        "                    zego-token secret rotate --stage prod",
+        "",
+        "1 failed.",
+        "Failed: verdict.",
+    ]
+
+
+def test_a_warning_ends_with_no_failure(capsys: Capture) -> None:
+    exit_code, lines = shown(capsys, (check("x"), Result("warning", "Hm.", "Look.")))
+    assert (exit_code, lines[-2:]) == (ExitCode.DONE, ["1 warning.", "Nothing has failed."])
+
+
+def test_long_texts_are_broken_below_themselves_and_arns_are_not(capsys: Capture) -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
+    _, lines = shown(capsys, (check("secret"), Result("warning", f"{'a b ' * 40}{arn}", "c " * 60)))
+    assert f"{'':18}{arn}" in lines
+    assert all(len(text) <= 80 for text in lines if arn not in text)
+    assert all(text.startswith(" " * 18) for text in lines[4:-3])
+
+
+def test_what_aws_holds_does_not_steer_a_terminal(capsys: Capture) -> None:
+    _, lines = shown(capsys, (check("x"), Result("ok", "[red]\x1b[2J", of="\x1b]0;")))
+    assert lines[3] == "  ✓ x             ?]0;: [red]?[2J"
+
+
+def test_a_program_gets_an_object_a_result_and_a_summary(patient: Patient, capsys: Capture) -> None:
+    patient.issuer.problem("/v1/status", 503, "secret_unavailable")
+    found = examine(patient.deployment(), CHECKS)
+    exit_code = screen.show(Output(as_json=True), "--stage prod", found)
+    *checks, summary = (json.loads(text) for text in capsys.readouterr().out.splitlines())
+    assert {one["event"] for one in checks} == {"check"}
+    assert checks[0].keys() == {
+        "event", "check", "theme", "asks", "status", "of", "seen", "remedy"
+    }  # fmt: skip
+    assert summary["event"] == "summary"
+    assert summary["failed"] == ["status"]
+    assert summary["exit_code"] == exit_code == ExitCode.REFUSED
+    assert sum(summary["counts"].values()) == len(checks)
+
+
+def test_each_result_is_said_as_it_comes(capsys: Capture) -> None:
+    def found() -> Iterator[tuple[Check, Result]]:
+        yield check("first"), Result("ok", "1")
+        assert "first" in capsys.readouterr().out
+        yield check("second"), Result("ok", "2")
+
+    screen.show(Output(as_json=False), "x", found())
+
+
+@pytest.mark.parametrize("status", ["ok", "warning", "failed", "not-looked-at", "note"])
+def test_only_a_failure_is_one(capsys: Capture, status: Status) -> None:
+    exit_code, _ = shown(capsys, (check("x"), Result(status, "y")))
+    assert exit_code == (1 if status == "failed" else 0)

@@ -1,0 +1,296 @@
+"""The secret: labels, key, values, AppID, and what the functions noted on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from local.secrets_manager import APP_ID, SecretsManager
+from ops.doctor.check import Result
+from tests.support.in_process import secrets_manager_client
+from tests.unit.ops.doctor.conftest import Patient
+from tests.unit.ops.doctor.doubles import refused
+from tests.unit.ops.doubles import Zego, stored
+from zego.secret_store.notes import (
+    FAILURE_TAG,
+    ROTATION_TAG,
+    VERDICT_TAG,
+    RotationNote,
+    VerdictNote,
+)
+from zego.secret_store.versions import SecretStoreError, SecretVersions
+from zego.server_secret import ServerSecret
+
+NEW = "0123456789abcdef" * 2
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234-abcd"
+
+
+def refuse(action: str) -> Any:
+    """A method of the secret's that AWS does not allow."""
+
+    def method(*_given: object, **_named: object) -> None:
+        raise SecretStoreError("x", "AccessDeniedException", action)
+
+    return method
+
+
+def test_a_secret_that_may_not_be_described_ends_what_is_about_it(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SecretVersions, "describe", refuse("describe_secret"))
+    found = patient.examined()
+    assert "secretsmanager:DescribeSecret" in found["secret"][0].seen
+    assert found["key"][0].seen == found["token"][0].seen == "needs: secret"
+    assert found["health"][0].status == "ok"
+
+
+class TestLabels:
+    def test_without_awscurrent_there_is_nothing_to_issue_with(self, patient: Patient) -> None:
+        patient.state = {"labels": {"CANDIDATE": "a" * 36}}
+        found = patient.examined()
+        assert (found["labels"][0].status, found["labels"][0].of) == ("failed", "AWSCURRENT")
+        assert found["value"][0].seen == "needs: labels"
+
+    @pytest.mark.parametrize(
+        ("seconds", "status", "words"),
+        [(60, "ok", "for 1 min"), (3600, "warning", "1 h: it does not end")],
+    )
+    def test_a_rotation_that_does_not_end_is_stuck(
+        self, patient: Patient, seconds: float, status: str, words: str
+    ) -> None:
+        patient.target.versions.start_rotation()
+        patient.seconds_later = seconds + 1
+        result = patient.results("labels")[-1]
+        assert (result.status, result.of) == (status, "AWSPENDING")
+        assert words in result.seen
+        assert ("secret unstick" in result.remedy) is (status == "warning")
+
+    def test_one_whose_age_is_not_to_be_had_may_be(
+        self, patient: Patient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        patient.target.versions.start_rotation()
+        monkeypatch.setattr(SecretVersions, "begun_at", refuse("list_secret_version_ids"))
+        result = patient.result("labels")
+        assert (result.status, "since when" in result.seen) == ("warning", True)
+
+    def test_awspending_on_the_promoted_version_is_how_it_should_be(
+        self, patient: Patient, aws: SecretsManager
+    ) -> None:
+        text = json.dumps({"app_id": APP_ID, "server_secret": aws.server_secret})
+        both = ["AWSCURRENT", "AWSPENDING"]
+        aws.call("PutSecretValue", SecretId=aws.secret_id, SecretString=text, VersionStages=both)
+        found = patient.examined()
+        assert [one.status for one in found["labels"]] == ["ok"]
+        assert "AWSPENDING" not in found["labels"][0].seen
+        assert [one.of for one in found["value"]] == ["AWSCURRENT", "AWSPREVIOUS"]
+
+    def test_a_candidate_that_is_current_already_is_none(
+        self, patient: Patient, aws: SecretsManager
+    ) -> None:
+        current = patient.target.versions.describe().labels["AWSCURRENT"]
+        patient.target.versions.stage_version(current)
+        result = patient.result("labels")
+        assert (result.status, result.of) == ("warning", "CANDIDATE")
+        assert [one.status for one in patient.results("value")] == ["ok", "ok"]
+
+    def test_nor_is_one_with_the_same_value(self, patient: Patient, aws: SecretsManager) -> None:
+        stored(aws, aws.server_secret)
+        assert patient.result("labels").status == "ok"
+        result = patient.results("value")[-1]
+        assert (result.status, result.of) == ("warning", "CANDIDATE")
+        assert "current already" in result.seen
+
+
+class TestKey:
+    def test_aws_own_needs_no_look(self, patient: Patient) -> None:
+        patient.session.key_state = AssertionError("asked")
+        assert patient.result("key").seen == "AWS' own, aws/secretsmanager"
+
+    @pytest.mark.parametrize(
+        ("state", "status"),
+        [("Enabled", "ok"), ("Disabled", "failed"), ("PendingDeletion", "failed")],
+    )
+    def test_another_has_to_be_enabled(self, patient: Patient, state: str, status: str) -> None:
+        patient.state = {"kms_key": KEY}
+        patient.session.key_state = state
+        result = patient.result("key")
+        assert result.status == status
+        assert "1234-abcd" in result.seen
+        assert bool(result.remedy) is (status == "failed")
+
+    def test_one_that_may_not_be_described_is_not_looked_at(self, patient: Patient) -> None:
+        patient.state = {"kms_key": KEY}
+        patient.session.key_state = refused("DescribeKey", "AccessDeniedException")
+        result = patient.result("key")
+        assert result.status == "not-looked-at"
+        assert "kms:DescribeKey" in result.seen
+
+    def test_which_key_it_is_comes_from_secrets_manager(self, aws: SecretsManager) -> None:
+        value = json.dumps({"app_id": APP_ID, "server_secret": NEW})
+        aws.call("CreateSecret", Name="zego/own-key", SecretString=value, KmsKeyId=KEY)
+        versions = SecretVersions(secrets_manager_client(aws), "zego/own-key")
+        assert versions.describe().kms_key == KEY
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [(f'"{NEW}"', "quotes around it"), (NEW * 2, "an AppSign"), ("REPLACE-ME", "placeholder")],
+        ids=["quoted", "app-sign", "placeholder"],
+    )
+    def test_one_that_cannot_be_a_secret_fails_where_it_is_current(
+        self, patient: Patient, aws: SecretsManager, value: str, words: str
+    ) -> None:
+        stored(aws, value, label="AWSCURRENT")
+        found = patient.examined()
+        result = found["value"][0]
+        assert (result.status, result.of) == ("failed", "AWSCURRENT")
+        assert words in result.seen
+        assert "zego-token secret rotate" in result.remedy
+        assert {one.seen for one in (*found["verdict"], *found["token"])} == {"needs: value"}
+
+    def test_and_is_a_warning_where_it_is_not(self, patient: Patient, aws: SecretsManager) -> None:
+        stored(aws, NEW[:12])
+        found = patient.examined()
+        assert [(one.of, one.status) for one in found["value"]] == [
+            ("AWSCURRENT", "ok"),
+            ("CANDIDATE", "warning"),
+        ]
+        assert found["token"][0].status == "ok"
+
+    def test_one_that_is_no_hex_looks_unusual(
+        self, patient: Patient, aws: SecretsManager, zego: Zego
+    ) -> None:
+        stored(aws, NEW.upper())
+        zego.accepted.add(NEW.upper())
+        result = patient.results("value")[-1]
+        assert (result.status, "lower-case hex" in result.seen) == ("warning", True)
+
+    def test_a_rotation_that_has_just_begun_has_no_value_yet(self, patient: Patient) -> None:
+        patient.target.versions.start_rotation()
+        assert {one.status for one in patient.results("value")} == {"ok"}
+
+    def test_values_that_may_not_be_read_are_a_failure(
+        self, patient: Patient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(SecretVersions, "read", refuse("get_secret_value"))
+        found = patient.examined()
+        assert found["value"][0].status == "failed"
+        assert "kms:Decrypt" in found["value"][0].remedy
+        assert found["rotation"][0].status == found["status"][0].status == "ok"
+
+
+class TestAppId:
+    @pytest.mark.parametrize(("app_id", "status"), [(APP_ID, "ok"), (5, "failed")])
+    def test_it_is_the_clients(self, patient: Patient, app_id: int, status: str) -> None:
+        patient.asked = type(patient.asked)(app_id=app_id)
+        assert patient.result("app-id").status == status
+
+    def test_another_label_is_for_the_same_one(self, patient: Patient, aws: SecretsManager) -> None:
+        stored(aws, NEW, app_id=77)
+        first, second = patient.results("app-id")
+        assert first.status == "ok"
+        assert (second.status, second.of) == ("warning", "CANDIDATE")
+        assert "AppID 77" in second.seen
+
+
+class TestRotation:
+    def note(
+        self, patient: Patient, outcome: str, *tags: str, token: str = "t" * 36, code: int = 0
+    ) -> Result:
+        """What is found once the rotator has noted a step's end."""
+        step: Any = "finishSecret" if outcome == "promoted" else "testSecret"
+        note = RotationNote(token, step, outcome, int(time.time()) - 120, code or None)
+        for tag in tags or (ROTATION_TAG,):
+            patient.target.versions.note(tag, note.to_tag())
+        return patient.result("rotation")
+
+    def test_a_function_rotates_it(self, patient: Patient) -> None:
+        assert patient.result("rotation").seen == "by rotator; none has been noted yet"
+        patient.state = {"rotation_function": None}
+        result = patient.result("rotation")
+        assert (result.status, "docs/deploy.md" in result.remedy) == ("warning", True)
+
+    def test_the_last_one_was_promoted(self, patient: Patient) -> None:
+        current = patient.target.versions.describe().labels["AWSCURRENT"]
+        result = self.note(patient, "promoted", token=current)
+        assert result.status == "ok"
+        assert "the last one 2 min ago" in result.seen
+
+    def test_one_that_was_refused_says_why(self, patient: Patient) -> None:
+        result = self.note(patient, "rejected", ROTATION_TAG, FAILURE_TAG, code=100000005)
+        assert result.status == "warning"
+        assert "ZEGO rejects the candidate. (ZEGO's code 100000005" in result.seen
+        assert result.remedy.startswith("Copy the ServerSecret")
+
+    def test_one_that_was_promoted_and_then_rejected_is_not_well(self, patient: Patient) -> None:
+        current = patient.target.versions.describe().labels["AWSCURRENT"]
+        assert self.note(patient, "rejected-after", token=current).status == "warning"
+
+    def test_one_that_stopped_between_was_given_up(self, patient: Patient) -> None:
+        result = self.note(patient, "done")
+        assert "It was given up then." in result.seen
+        assert "secret rotate --staged" in result.remedy
+
+    def test_of_one_in_flight_the_failure_counts(self, patient: Patient) -> None:
+        token = patient.target.versions.start_rotation()
+        assert self.note(patient, "done", token=token).status == "ok"
+        result = self.note(patient, "unproven", FAILURE_TAG, token=token)
+        assert (result.status, result.remedy[:4]) == ("warning", "Wait")
+
+
+class TestWatcher:
+    def note(self, patient: Patient, outcome: Any, value: str, code: int | None = 0) -> None:
+        since = int(time.time()) - 7200
+        note = VerdictNote(outcome, ServerSecret(APP_ID, value).fingerprint, since, code)
+        patient.target.versions.note(VERDICT_TAG, note.to_tag())
+
+    @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (3600, "warning")])
+    def test_it_has_to_note_something_in_time(
+        self, patient: Patient, seconds: float, status: str
+    ) -> None:
+        patient.seconds_later = seconds
+        result = patient.result("watcher")
+        assert result.status == status
+        assert "nothing noted yet" in result.seen
+
+    def test_it_says_what_zego_says(self, patient: Patient, aws: SecretsManager) -> None:
+        self.note(patient, "accepted", aws.server_secret)
+        patient.seconds_later = 3600
+        assert patient.result("watcher").seen == "accepted (code 0) since 3 h"
+
+    @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (3600, "warning")])
+    def test_what_it_noted_is_soon_what_is_so(
+        self, patient: Patient, aws: SecretsManager, seconds: float, status: str
+    ) -> None:
+        self.note(patient, "accepted", NEW)
+        patient.seconds_later = seconds
+        assert patient.result("watcher").status == status
+
+    def test_another_outcome_is_not_what_is_so(
+        self, patient: Patient, aws: SecretsManager, zego: Zego
+    ) -> None:
+        self.note(patient, "accepted", aws.server_secret)
+        zego.accepted.clear()
+        patient.seconds_later = 3600
+        result = patient.result("watcher")
+        assert (result.status, "now: rejected" in result.seen) == ("warning", True)
+        assert "docs/operations.md" in result.remedy
+
+    def test_while_zego_cannot_say_nothing_is_to_compare(
+        self, patient: Patient, aws: SecretsManager, zego: Zego
+    ) -> None:
+        self.note(patient, "rejected", aws.server_secret)
+        zego.busy = True
+        patient.seconds_later = 3600
+        assert patient.result("watcher").status == "ok"
+
+
+def test_no_value_is_in_what_is_found(patient: Patient, aws: SecretsManager) -> None:
+    stored(aws, NEW)
+    found = json.dumps([repr(results) for results in patient.examined().values()])
+    assert NEW not in found
+    assert aws.server_secret not in found

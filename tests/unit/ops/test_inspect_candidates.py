@@ -1,0 +1,230 @@
+"""The secrets that are tried on a token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from ops import targets
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.inspect.candidates import Candidates, gather
+from ops.options import Wanted
+from ops.targets import Target
+from tests.unit.ops.doubles import stored
+from tests.unit.ops.minted import OTHER_SECRET, SECRET
+from zego.diagnosis import Candidate
+from zego.secret_store.versions import SecretStoreError
+from zego.server_secret import ServerSecret
+
+NEWEST = "89abcdef01234567" * 2
+WANTED = Wanted("zego/server-secret", region="eu-west-1")
+
+
+@pytest.fixture
+def gathered(target: Target, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Candidates]:
+    """What Secrets Manager holds."""
+    monkeypatch.setattr(targets, "connect", lambda _wanted: target)
+    return lambda: gather(WANTED, None, is_asked_for=False)
+
+
+def of_file(path: str) -> Candidates:
+    return gather(None, path, is_asked_for=False)
+
+
+def put(aws: SecretsManager, label: str, **value: Any) -> None:
+    aws.call("PutSecretValue", SecretId=SECRET_ID, VersionStages=[label], **value)
+
+
+class TestOfSecretsManager:
+    def test_each_label_has_its_own_the_current_one_first(
+        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+    ) -> None:
+        current = aws.server_secret
+        stored(aws, NEWEST, label="AWSCURRENT")
+        stored(aws, OTHER_SECRET)
+        stored(aws, SECRET, label="AWSPENDING")
+        stored(aws, "e" * 31 + "0", label="a-label-of-somebody")
+        candidates = gathered()
+        assert candidates.secrets == {
+            "AWSCURRENT": Candidate(NEWEST, APP_ID),
+            "AWSPREVIOUS": Candidate(current, APP_ID),
+            "AWSPENDING": Candidate(SECRET, APP_ID),
+            "CANDIDATE": Candidate(OTHER_SECRET, APP_ID),
+            "a-label-of-somebody": Candidate("e" * 31 + "0", APP_ID),
+        }
+        assert list(candidates.secrets)[:4] == [
+            "AWSCURRENT",
+            "AWSPREVIOUS",
+            "AWSPENDING",
+            "CANDIDATE",
+        ]
+        assert candidates.problems == {}
+
+    def test_a_version_is_tried_once_however_many_labels_it_has(
+        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+    ) -> None:
+        version = stored(aws, OTHER_SECRET)
+        aws.call(
+            "UpdateSecretVersionStage",
+            SecretId=SECRET_ID,
+            VersionStage="another",
+            MoveToVersionId=version,
+        )
+        assert list(gathered().secrets) == ["AWSCURRENT", "CANDIDATE"]
+
+    def test_what_holds_nothing_to_try_is_said(
+        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+    ) -> None:
+        put(aws, "CANDIDATE", SecretBinary="AAAA")
+        text = json.dumps({"app_id": APP_ID, "server_secret": "replace me"})
+        put(aws, "AWSPENDING", SecretString=text)
+        candidates = gathered()
+        assert list(candidates.secrets) == ["AWSCURRENT"]
+        assert candidates.problems == {
+            "AWSPENDING": "server_secret is a placeholder; store the one of ZEGO's console",
+            "CANDIDATE": "its value is binary",
+        }
+
+    def test_a_misshapen_one_is_tried_as_a_server_may_have_used_it(
+        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+    ) -> None:
+        put(aws, "CANDIDATE", SecretString=f'"{SECRET}"')
+        text = json.dumps({"app_id": str(APP_ID), "server_secret": f"{SECRET}\n"})
+        put(aws, "AWSPENDING", SecretString=text)
+        candidates = gathered()
+        assert candidates.secrets["CANDIDATE"] == Candidate(f'"{SECRET}"')
+        assert candidates.secrets["AWSPENDING"] == Candidate(f"{SECRET}\n")
+        assert candidates.problems == {
+            "AWSPENDING": "server_secret has white space or a newline around it"
+        }
+
+    def test_a_label_on_a_version_without_a_value_is_said(
+        self, gathered: Callable[[], Candidates], target: Target, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        describe = target.versions.describe
+        state = describe()
+        labels = {**state.labels, "AWSPENDING": "0" * 36}
+        changed = type(state)(state.arn, labels, state.tags, state.rotation_function)
+        monkeypatch.setattr(target.versions, "describe", lambda: changed)
+        assert gathered().problems == {"AWSPENDING": "it has no value yet"}
+
+    def test_where_aws_refuses_it_is_an_error(
+        self, gathered: Callable[[], Candidates], target: Target, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(**_which: object) -> None:
+            raise SecretStoreError("no", "AccessDeniedException", "get_secret_value")
+
+        monkeypatch.setattr(target.versions, "read", refuse)
+        with pytest.raises(SecretStoreError):
+            gathered()
+
+    def test_commands_in_remedies_are_about_that_secret(
+        self, gathered: Callable[[], Candidates]
+    ) -> None:
+        assert gathered().target == "--secret-id zego/server-secret --region eu-west-1"
+
+
+class TestOfAFile:
+    @pytest.mark.parametrize(
+        ("text", "candidate"),
+        [
+            (SECRET, Candidate(SECRET)),
+            (f"{SECRET}\n", Candidate(SECRET)),
+            (f'"{SECRET}"', Candidate(f'"{SECRET}"')),
+            (f" {SECRET} ", Candidate(f" {SECRET} ")),
+            ("f" * 64, Candidate("f" * 64)),
+            (json.dumps({"app_id": 7, "server_secret": SECRET}), Candidate(SECRET, 7)),
+            (json.dumps({"app_id": "7", "server_secret": SECRET}), Candidate(SECRET)),
+            (json.dumps({"app_id": True, "server_secret": SECRET}), Candidate(SECRET)),
+            ('{"app_id": 7}', Candidate('{"app_id": 7}', 7)),
+            ("[1]", Candidate("[1]")),
+        ],
+        ids=[
+            "the characters",
+            "with a newline",
+            "quoted",
+            "in space",
+            "an AppSign",
+            "JSON",
+            "JSON with its AppID as text",
+            "JSON with a boolean",
+            "JSON without a value",
+            "other JSON",
+        ],
+    )
+    def test_it_is_tried_as_it_is_however_misshapen(
+        self, a_file: Callable[[str], str], text: str, candidate: Candidate
+    ) -> None:
+        assert of_file(a_file(text)).secrets == {"given": candidate}
+
+    def test_what_is_wrong_with_the_json_is_said(self, a_file: Callable[[str], str]) -> None:
+        text = json.dumps({"app_id": "7", "server_secret": SECRET})
+        problem = "app_id must be a whole number, not str"
+        assert of_file(a_file(text)).problems == {"given": problem}
+
+    def test_it_is_read_from_standard_input_too(self, type_in: Callable[[bytes], None]) -> None:
+        type_in(SECRET.encode())
+        assert of_file("-").secrets == {"given": Candidate(SECRET)}
+
+    def test_a_file_that_is_not_there_is_an_error_of_usage(self) -> None:
+        with pytest.raises(CommandError, match="cannot be read: No such file") as caught:
+            of_file("/nowhere/at/all")
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+    def test_what_is_no_text_is_an_error_of_usage(self, type_in: Callable[[bytes], None]) -> None:
+        type_in(b"\xff" * 32)
+        with pytest.raises(CommandError, match="cannot be read: the value is not text") as caught:
+            of_file("-")
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+    def test_it_is_tried_after_those_of_secrets_manager_whose_labels_say_more(
+        self,
+        a_file: Callable[[str], str],
+        target: Target,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(targets, "connect", lambda _wanted: target)
+        both = gather(WANTED, a_file(SECRET), is_asked_for=False)
+        assert list(both.secrets) == ["AWSCURRENT", "given"]
+
+
+def test_without_any_there_is_nothing_to_try() -> None:
+    assert gather(None, None, is_asked_for=False) == Candidates({}, {})
+
+
+def test_the_terminal_is_asked_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else "")
+    assert gather(None, None, is_asked_for=True).secrets == {"given": Candidate(SECRET)}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "app_id", "fingerprint"),
+    [
+        (Candidate(SECRET, 7), None, ServerSecret(7, SECRET).fingerprint),
+        (Candidate(SECRET, 7), 8, ServerSecret(7, SECRET).fingerprint),
+        (Candidate(SECRET), 8, ServerSecret(8, SECRET).fingerprint),
+        (Candidate(SECRET), None, None),
+        (Candidate(SECRET), "8", None),
+        (Candidate(SECRET), 0, None),
+        (Candidate(f'"{SECRET}"'), 8, None),
+    ],
+    ids=[
+        "of its AppID",
+        "of its own AppID",
+        "of the token's AppID",
+        "no AppID",
+        "AppID as text",
+        "AppID 0",
+        "misshapen",
+    ],
+)
+def test_a_fingerprint_is_of_a_value_with_its_app_id(
+    candidate: Candidate, app_id: object, fingerprint: str | None
+) -> None:
+    assert Candidates({"given": candidate}, {}).fingerprint("given", app_id) == fingerprint

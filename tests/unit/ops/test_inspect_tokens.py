@@ -1,0 +1,326 @@
+"""Which tokens were given: as an argument, in a file, on standard input, at a prompt."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+import pytest
+
+from ops.exit_codes import ExitCode
+from ops.failures import CommandError
+from ops.inspect.tokens import MAX_BYTES, Token, is_standard_input, lines, read, tokens
+from ops.secret.value import refuse_in_arguments
+from tests.unit.ops.minted import broken, jwt, kit_token, room_token, token
+from tests.unit.zego.vendor_tokens import VendorToken, vendor_tokens
+from zego.token04 import Cipher
+
+GOOD = room_token()
+
+
+def given(*texts: str) -> list[tuple[str, int | None]]:
+    """What the lines of a file hold, each token with its line."""
+    return [(one.text, one.line) for one in tokens(iter(texts), "It")]
+
+
+class TestAnArgument:
+    @pytest.mark.parametrize(
+        "argument",
+        [
+            GOOD,
+            f'"{GOOD}"',
+            f" {GOOD}",
+            kit_token(),
+            jwt(),
+            quote(GOOD, safe=""),
+            GOOD[:20],
+            GOOD[2:],
+            GOOD[40:],
+            "03AAAAAGVT/x",
+            "01eyJ2ZXIiOjEsImhhc2gi",
+            f"Bearer {GOOD}",
+            json.dumps({"token": GOOD}),
+            "hello",
+            "x" * 5000,
+        ],
+        ids=[
+            "a Token04",
+            "quoted",
+            "a space before it",
+            "a kit token",
+            "a JWT",
+            "URL-encoded",
+            "truncated",
+            "without its version",
+            "without its beginning",
+            "a Token03",
+            "a Token01",
+            "with its scheme",
+            "a JSON answer",
+            "something else",
+            "longer than any path",
+        ],
+    )
+    def test_a_token_is_taken_as_it_is_and_is_no_secret_to_refuse(self, argument: str) -> None:
+        refuse_in_arguments(["inspect", argument, "--json"])
+        assert list(read(argument)) == [Token(argument)]
+
+    @pytest.mark.parametrize("one", vendor_tokens(), ids=str)
+    def test_the_vendors_tokens_are_no_secret_to_refuse(self, one: VendorToken) -> None:
+        refuse_in_arguments([one.token, f"--x={one.token}", quote(one.token, safe="")])
+
+    def test_a_file_is_read(self, a_file: Callable[[str], str]) -> None:
+        assert list(read(a_file(f"{GOOD}\n"))) == [Token(GOOD, 1)]
+
+    def test_what_begins_as_a_token_is_never_opened(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("04AAAAAG", "eyJhbGci"):
+            Path(name).write_text(GOOD, encoding="utf-8")
+            assert list(read(name)) == [Token(name)]
+
+    def test_a_file_may_have_any_other_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("token", "04-tokens.txt", "04", "a b"):
+            Path(name).write_text(GOOD, encoding="utf-8")
+            assert list(read(name)) == [Token(GOOD, 1)]
+
+    @pytest.mark.parametrize(
+        "path", ["x.txt", "tokens/today", "./tokens", "~/tokens", "/" + "x" * 300, "C:\\tokens"]
+    )
+    def test_what_looks_like_a_path_is_a_file_that_is_missing(self, path: str) -> None:
+        with pytest.raises(click.UsageError, match="There is no file"):
+            list(read(path))
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="cannot be read: Is a directory") as caught:
+            list(read(str(tmp_path)))
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+
+class TestStandardInput:
+    @pytest.mark.parametrize("argument", ["-", None])
+    def test_it_is_read_where_it_is_named_or_piped(
+        self, argument: str | None, type_in: Callable[[bytes], None]
+    ) -> None:
+        type_in(f"{GOOD}\r\n\r\n{jwt()}\r\n".encode())
+        assert is_standard_input(argument)
+        assert list(read(argument)) == [Token(GOOD, 1), Token(jwt(), 3)]
+
+    def test_on_a_terminal_a_token_is_asked_for_unseen(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr(
+            "getpass.getpass",
+            lambda prompt: f"\x1b[200~{GOOD}\x1b[201~" if "not shown" in prompt else "",
+        )
+        assert not is_standard_input(None)
+        assert list(read(None)) == [Token(GOOD)]
+
+    def test_nothing_typed_is_no_token(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("getpass.getpass", lambda _prompt: "")
+        with pytest.raises(CommandError, match="Nothing was typed"):
+            list(read(None))
+
+    def test_a_terminal_is_not_read_as_it_would_show_the_token(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        with pytest.raises(CommandError, match="would show the token"):
+            list(read("-"))
+
+    def test_a_closed_one_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", None)
+        with pytest.raises(CommandError, match="Standard input is closed"):
+            list(read("-"))
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"", "holds no token"),
+            (b"\n  \n", "holds no token"),
+            (b"\xef\xbb\xbf\n", "holds no token"),
+            (GOOD.encode("utf-16"), "is in UTF-16"),
+            (b"x" * (MAX_BYTES + 1), "that are no token"),
+            (("\u00e9" * (MAX_BYTES // 2 + 1)).encode(), "that are no token"),
+            (b"x\n" * (MAX_BYTES // 2 + 1), "that are no token"),
+            (b"{x\n" + b"}\n" * (MAX_BYTES // 2), "that are no token"),
+        ],
+        ids=[
+            "nothing",
+            "blank lines",
+            "a byte order mark",
+            "UTF-16",
+            "a line without an end",
+            "a line of fewer characters than bytes",
+            "lines without a token",
+            "braces that are no JSON",
+        ],
+    )
+    def test_what_holds_no_token_is_an_error_of_usage(
+        self, content: bytes, words: str, type_in: Callable[[bytes], None]
+    ) -> None:
+        type_in(content)
+        with pytest.raises(CommandError, match=words) as caught:
+            list(read("-"))
+        assert caught.value.failure.exit_code is ExitCode.USAGE
+
+    def test_what_is_no_text_is_looked_at_all_the_same(
+        self, type_in: Callable[[bytes], None]
+    ) -> None:
+        type_in(b"\xff\xfd\n")
+        assert list(read("-")) == [Token("\ufffd\ufffd", 1)]
+
+    def test_a_byte_order_mark_is_not_of_the_token(self, type_in: Callable[[bytes], None]) -> None:
+        type_in(b"\xef\xbb\xbf" + GOOD.encode())
+        assert list(read("-")) == [Token(GOOD, 1)]
+
+
+class TestLines:
+    def test_each_line_is_a_token_and_blank_ones_are_skipped(self) -> None:
+        kit = kit_token()
+        assert given("", GOOD, " ", jwt(), kit) == [(GOOD, 2), (jwt(), 4), (kit, 5)]
+
+    @pytest.mark.parametrize("width", [5, 64, 76, 300])
+    @pytest.mark.parametrize("cipher", ["gcm", "cbc"])
+    def test_a_token_that_is_broken_over_lines_is_one(self, cipher: Cipher, width: int) -> None:
+        text = broken(token(cipher=cipher), width)
+        assert given(*text.split("\n")) == [(text, 1)]
+
+    def test_what_follows_a_broken_one_is_another(self) -> None:
+        damaged = broken(GOOD)
+        assert given(*damaged.split("\n"), GOOD, GOOD) == [
+            (damaged, 1),
+            (GOOD, damaged.count("\n") + 2),
+            (GOOD, damaged.count("\n") + 3),
+        ]
+
+    @pytest.mark.parametrize(
+        "damaged",
+        [
+            GOOD[:-30],
+            f'"{GOOD}"',
+            f"  {GOOD}",
+            f"Bearer {GOOD}",
+            f"ZEGO_TOKEN={GOOD}",
+            f"alice,{GOOD}",
+            quote(GOOD, safe=""),
+            GOOD.replace("+", "-"),
+            GOOD[2:],
+            "03AAAAAGVT/x",
+        ],
+        ids=[
+            "truncated",
+            "quoted",
+            "a space before it",
+            "a scheme",
+            "a variable",
+            "a column",
+            "URL-encoded",
+            "base64url",
+            "no version",
+            "a Token03",
+        ],
+    )
+    def test_damaged_ones_one_a_line_stay_apart(self, damaged: str) -> None:
+        assert given(damaged, damaged, GOOD) == [(damaged, 1), (damaged, 2), (GOOD, 3)]
+
+    @pytest.mark.parametrize("width", [20, 37, 76])
+    def test_a_jwt_that_is_broken_over_lines_is_one(self, width: int) -> None:
+        text = broken(jwt(), width)
+        assert given(*text.split("\n"), GOOD) == [(text, 1), (GOOD, text.count("\n") + 2)]
+
+    @pytest.mark.parametrize("separator", [".", "#"])
+    def test_one_that_is_broken_where_a_part_begins_is_one(self, separator: str) -> None:
+        text = jwt() if separator == "." else kit_token()
+        head, _, rest = text.partition(separator)
+        assert given(head + separator, rest) == [(f"{head}{separator}\n{rest}", 1)]
+
+    @pytest.mark.parametrize("indent", [None, 0, 2])
+    def test_a_json_answer_is_one(self, indent: int | None) -> None:
+        answer = json.dumps(
+            {"zegoRoom": {"token": GOOD, "roomId": "a}"}, "renewal": {"token": jwt()}, "x": "{"},
+            indent=indent,
+        )
+        assert given(*answer.split("\n")) == [(answer, 1)]
+
+    def test_json_answers_one_a_line_stay_apart(self) -> None:
+        answer = json.dumps({"token": GOOD})
+        assert given(answer, answer) == [(answer, 1), (answer, 2)]
+
+    def test_json_that_does_not_end_takes_no_other_token_in(self) -> None:
+        cut = json.dumps({"token": GOOD})[:-3]
+        assert given(cut, GOOD, cut, cut) == [(cut, 1), (GOOD, 2), (cut, 3), (cut, 4)]
+
+    @pytest.mark.parametrize(
+        "whole", [GOOD, jwt(), kit_token(), json.dumps({"token": GOOD})], ids=len
+    )
+    def test_a_whole_one_waits_for_no_other_line(self, whole: str) -> None:
+        def one_line() -> Iterator[str]:
+            yield whole
+            raise AssertionError("it asked for the next line")
+
+        assert next(tokens(one_line(), "It")).text == whole
+
+    def test_lines_that_are_not_read_are_not_kept(self) -> None:
+        stream = io.BytesIO(b"a\nb\n")
+        assert next(lines(stream, "It")) == "a"
+        assert stream.tell() == 2
+
+
+class TestAToken:
+    @pytest.mark.parametrize(
+        ("text", "beginning"),
+        [
+            (GOOD, "04AAAAAG"),
+            (jwt(), "eyJhbGci"),
+            (kit_token(), "04AAAAAG"),
+            (f'"{GOOD}"', ""),
+            ("0123456789abcdef", ""),
+            ("04correct horse battery staple", ""),
+            ("password", ""),
+            ("eyJ", ""),
+            ("", ""),
+        ],
+        ids=[
+            "a Token04",
+            "a JWT",
+            "a kit token",
+            "quoted",
+            "hex digits",
+            "a password after 04",
+            "a password",
+            "short",
+            "empty",
+        ],
+    )
+    def test_its_beginning_is_shown_where_it_tells_its_form_alone(
+        self, text: str, beginning: str
+    ) -> None:
+        assert Token(text).beginning == beginning
+
+    @pytest.mark.parametrize(
+        "text",
+        [GOOD, f" {GOOD}\n", f'"{GOOD}"', f"{GOOD}#eyJ", json.dumps({"token": GOOD, "a": 1})],
+        ids=["alone", "in space", "quoted", "in a kit token", "in an answer"],
+    )
+    def test_its_hash_is_that_of_the_audit_log(self, text: str) -> None:
+        assert Token(text).sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
+
+    @pytest.mark.parametrize("text", ["", "hello", "\ud800", GOOD[:-9], broken(GOOD)], ids=len)
+    def test_what_holds_no_whole_one_has_its_own_hash(self, text: str) -> None:
+        expected = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+        assert Token(text).sha256 == expected
+
+    def test_its_repr_shows_nothing(self) -> None:
+        assert repr(Token(GOOD, 3)) == f"<Token of {len(GOOD)} characters>"

@@ -1,0 +1,445 @@
+"""What is found by its name, its place or its form; and what is not, so that nobody looks away.
+
+Names are put together here, so that a scan of this tree finds none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import PurePath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.scan.matching import Match, Origin, find
+from ops.scan.values import Value
+
+
+def made_up(name: str) -> str:
+    """Digits as a hash has them, or a secret: nothing tells one from the other."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+HEX32 = made_up("a ServerSecret")[:32]
+HEX64 = made_up("an AppSign")
+SCRIPT = Origin()
+BUNDLE = Origin(is_front_end=True)
+DOCUMENT = Origin(is_document=True)
+TEST_CALL = "generateKitToken" + "ForTest"
+PRODUCTION_CALL = "generateKitToken" + "ForProduction"
+MINT = "generate" + "Token04"
+
+
+def matches(text: str, origin: Origin = SCRIPT) -> list[Match]:
+    return find(text.encode(), [], origin)
+
+
+def kinds(text: str, origin: Origin = SCRIPT) -> list[tuple[str, str]]:
+    return [(match.kind, match.severity) for match in matches(text, origin)]
+
+
+class TestDigitsWithAName:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'serverSecret:"{}"',
+            "const serverSecret = '{}';",
+            "SERVER_SECRET={}\n",
+            "export ZEGO_SERVER_SECRET='{}'",
+            '{{"serverSecret": "{}"}}',
+            '{{\\"serverSecret\\":\\"{}\\"}}',
+            '"sources":["a\\nSERVER_SECRET = \\"{}\\";\\n"]',
+            "server-secret: {}",
+            "serverSecret: !!str {}",
+            "ZEGO_SERVER_SECRET ?? '{}'",
+            'process.env.SERVER_SECRET || "{}"',
+            'os.environ.get("ZEGO_SERVER_SECRET", "{}")',
+            "${{SERVER_SECRET:-{}}}",
+            "ENV SERVER_SECRET {}",
+            "  - name: SERVER_SECRET\n    value: {}",
+            '<meta name="server-secret" content="{}">',
+            "<key>serverSecret</key>\n  <string>{}</string>",
+            'static const String serverSecret = r"{}";',
+            'let serverSecret: String = "{}"',
+            "callbackSecret: '{}'",
+            "CALLBACK_SECRET={}",
+            "https://example.com/?serverSecret={}&x=1",
+            'zego: {{ appID: 123456, secret: "{}" }}',
+            "ZEGO_KEY={}",
+            "serverSecretForTests = '{}'",
+        ],
+        ids=str,
+    )
+    def test_32_are_likely_a_server_secret(self, text: str) -> None:
+        (match,) = matches(text.format(HEX32))
+        assert (match.kind, match.severity, match.text) == ("server-secret", "likely", HEX32)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'appSign:"{}"',
+            "app_sign = '{}'",
+            "ZEGO_APP_SIGN={}",
+            'String appSign = "{}";',
+            'createEngineWithAppID:123456 appSign:@"{}" isTestEnv:NO',
+            '<string name="zego_app_sign">{}</string>',
+            'ZegoExpressEngine.createEngine(123456, "{}", true, 0)',
+            'serverSecret: "{}"',
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("digits", [HEX64, HEX64.upper()], ids=["small", "capital"])
+    def test_64_are_likely_an_app_sign(self, text: str, digits: str) -> None:
+        (match,) = matches(text.format(digits))
+        assert (match.kind, match.severity, match.text) == ("app-sign", "likely", digits)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{}("123", "user", "{}", 3600, "")',
+            '{}(123456, "{}", "room", "user", "User")',
+            'x.{}(\n  123456,\n  "{}",\n)',
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("call", [TEST_CALL, PRODUCTION_CALL, MINT])
+    def test_an_argument_of_what_mints_tokens_is_likely_one(self, text: str, call: str) -> None:
+        assert ("server-secret", "likely") in kinds(text.format(call, HEX32))
+
+    def test_so_is_a_constant_that_a_build_put_before_the_call(self) -> None:
+        text = f'const e=123456,t="{HEX32}";function n(r){{return K.{TEST_CALL}(e,t,r)}}'
+        assert kinds(text) == [("server-secret", "likely"), ("kit-token-for-test", "likely")]
+
+
+class TestDigitsAlone:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{}",
+            'hash: "{}"',
+            'serverSecretHash: "{}"',
+            "SERVER_SECRET_MD5={}",
+            'serverSecretId: "{}"',
+            'serverSecretVersion: "{}"',
+            "SERVER_SECRET=\nBUILD_HASH={}",
+            "SERVER_SECRET=\nDATABASE_KEY={}",
+            'serverSecret: "", nonce: "{}"',
+            'serverSecret: "", traceId: "{}"',
+            'zegoRoomId: "{}"',
+            'import zego from "zego"; const key2 = "{}"',
+            'secret: "{}"',
+            'key: "{}"',
+            'app_signature: "{}"',
+            "APP_SIGN_IN={}",
+            'appSignUp: "{}"',
+        ],
+        ids=str,
+    )
+    def test_they_are_possible(self, text: str) -> None:
+        assert kinds(text.format(HEX32)) == [("server-secret", "possible")]
+        assert kinds(text.format(HEX64)) == [("app-sign", "possible")]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '"files":["zego-{}.js"]',
+            '"/assets/zego.{}.wasm"',
+            "zego/{}/index.js",
+            'serverSecret:"./{}.png"',
+            "{}0",
+            "0{}",
+            "{}g",
+            "_{}",
+            "{}-zego.js",
+        ],
+        ids=str,
+    )
+    def test_a_part_of_something_longer_is_nothing(self, text: str) -> None:
+        assert kinds(text.format(HEX32)) == kinds(text.format(HEX64)) == []
+
+    @pytest.mark.parametrize("length", [31, 33, 40, 48, 63, 65, 96, 128])
+    def test_another_number_of_digits_is_nothing(self, length: int) -> None:
+        digits = (HEX64 * 2)[:length]
+        assert kinds(f'serverSecret:"{digits}"') == []
+
+    def test_a_server_secret_has_no_capitals(self) -> None:
+        assert kinds(f'serverSecret:"{HEX32.upper()}"') == []
+
+    @pytest.mark.parametrize(
+        "digits",
+        [
+            pytest.param("0" * 32, id="zeros"),
+            pytest.param("0123456789abcdef" * 2, id="the digits twice"),
+            pytest.param("0123456789abcdef" * 4, id="the digits four times"),
+            pytest.param("deadbeef" * 4, id="deadbeef"),
+            pytest.param("12345678901234567890123456789012", id="a number"),
+            pytest.param("abcdefabcdefabcdefabcdefabcdefab", id="letters alone"),
+            pytest.param("9193cc662a4c0ec135ec71fb" + "57194b38", id="published by ZEGO"),
+        ],
+    )
+    def test_what_is_plainly_made_up_is_nothing(self, digits: str) -> None:
+        assert kinds(f'serverSecret:"{digits}"') == []
+
+
+class TestPublicNames:
+    @pytest.mark.parametrize(
+        "prefix",
+        [
+            "NEXT_PUBLIC_",
+            "VITE_",
+            "REACT_APP_",
+            "EXPO_PUBLIC_",
+            "NUXT_PUBLIC_",
+            "GATSBY_",
+            "PUBLIC_",
+            "VUE_APP_",
+        ],
+    )
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "SERVER_SECRET",
+            "ZEGO_SERVER_SECRET",
+            "ZEGO_SERVERSECRET_PROD",
+            "ZEGO_APP_SIGN",
+            "APPSIGN",
+            "CALLBACK_SECRET",
+            "ZEGO_SECRET",
+        ],
+    )
+    def test_a_secret_in_one_is_likely(self, prefix: str, name: str) -> None:
+        (match,) = matches(f'a={{"x":1}};b=process.env.{prefix}{name}||c')
+        assert (match.kind, match.severity) == ("public-name", "likely")
+        assert match.end - match.start == len(prefix + name)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{}=\n",
+            "import.meta.env.{}",
+            "process.env['{}']",
+            'a\\n{}=\\"\\"',
+            "{{{}:''}}",
+            "${{{}}}",
+        ],
+        ids=str,
+    )
+    def test_they_are_seen_where_they_are_defined_and_used(self, text: str) -> None:
+        assert kinds(text.format("VITE_" + "ZEGO_SERVER_SECRET")) == [("public-name", "likely")]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "SERVER_SECRET",
+            "ZEGO_SERVER_SECRET",
+            "NEXT_PUBLIC_ZEGO_APP_ID",
+            "VITE_ZEGO_SERVER",
+            "VITE_API_SECRET_NAME",
+            "REACT_APP_SIGN_IN_URL",
+            "VITE_APP_SIGN_IN_URL",
+            "NEXT_PUBLIC_APP_SIGN_UP",
+            "NEXT_PUBLIC_APP_SIGNATURE",
+            "VITE_" + "SERVER_SECRET_ID",
+            "VITE_" + "SERVER_SECRET_FINGERPRINT",
+            "INVITE_" + "SERVER_SECRET",
+            "MY_PUBLIC_" + "SERVER_SECRET",
+        ],
+    )
+    def test_other_names_are_nothing(self, name: str) -> None:
+        assert kinds(f"process.env.{name} {name}=") == []
+
+    def test_one_that_says_it_twice_is_one(self) -> None:
+        (match,) = matches("VITE_" + "ZEGO_SECRET_APP_SIGN=")
+        assert match.end - match.start == len("VITE_" + "ZEGO_SECRET_APP_SIGN")
+
+    def test_in_a_document_it_is_possible(self) -> None:
+        text = "Never set " + "NEXT_PUBLIC_" + "ZEGO_SERVER_SECRET."
+        assert kinds(text, DOCUMENT) == [("public-name", "possible")]
+
+    def test_a_name_with_its_value_is_both(self) -> None:
+        text = "VITE_" + f"ZEGO_SERVER_SECRET={HEX32}"
+        assert kinds(text) == [("public-name", "likely"), ("server-secret", "likely")]
+
+
+class TestTokensMintedInTheBrowser:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "const t = ZegoUIKitPrebuilt.{}(appID, serverSecret, roomID, userID, name)",
+            "K.{}(e,t,n)",
+            "(0,K.{})(e,t,n)",
+            'K["{}"](e,t,n)',
+            "K?.{}?.(e,t,n)",
+            "return {}(e,t,n)",
+            "t = {}(\n  e,\n  t)",
+        ],
+        ids=str,
+    )
+    def test_a_call_of_uikits_helper_for_tests_is_likely(self, text: str) -> None:
+        assert kinds(text.format(TEST_CALL)) == [("kit-token-for-test", "likely")]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "}}static {}(e,t,n){{return e}}",
+            "function {}(e,t){{}}",
+            '{{key:"{}",value:function(e){{}}}}',
+            "static {}(appID: number, serverSecret: string): string;",
+            "the helper {}, which is for tests",
+        ],
+        ids=str,
+    )
+    def test_its_definition_is_nothing(self, text: str) -> None:
+        assert kinds(text.format(TEST_CALL)) == []
+
+    def test_a_document_that_shows_it_is_possible(self) -> None:
+        assert kinds(f"K.{TEST_CALL}(a, b)", DOCUMENT) == [("kit-token-for-test", "possible")]
+
+    @pytest.mark.parametrize("argument", ["serverSecret", "ZEGO.SERVER_SECRET", "appSign"])
+    def test_the_helper_for_production_with_a_secret_is_likely(self, argument: str) -> None:
+        text = f"K.{PRODUCTION_CALL}(appID, {argument}, roomID)"
+        assert kinds(text) == [("kit-token-for-production", "likely")]
+
+    @pytest.mark.parametrize("argument", ["token", "await getToken()", "'04AAAAAG'"])
+    def test_with_a_token_it_is_as_it_should_be(self, argument: str) -> None:
+        assert kinds(f"K.{PRODUCTION_CALL}(appID, {argument}, roomID); serverSecret") == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{}(appId, userId, serverSecret, 3600, '')",
+            "{}(a,b,c,3600,'')",
+            "({})(a,b,c,3600,'')",
+        ],
+        ids=str,
+    )
+    def test_a_token_minted_in_a_front_end_is_likely(self, text: str) -> None:
+        assert kinds(text.format(MINT), BUNDLE) == [("token-minted", "likely")]
+        assert kinds(text.format(MINT), SCRIPT) == [("token-minted", "possible")]
+
+    @pytest.mark.parametrize(
+        "text", ["{}(user)", "import {{ {} }} from './token'", "{}ForUser(a,b,c,d,e)"], ids=str
+    )
+    def test_what_only_has_the_name_is_nothing(self, text: str) -> None:
+        assert kinds(text.format(MINT), BUNDLE) == []
+
+    def test_the_generator_is_known_by_what_it_says_of_a_bad_secret(self) -> None:
+        text = "throw{code:5,message:'secret must be " + "a 32 byte string'}"
+        assert kinds(text, BUNDLE) == [("token-generator", "likely")]
+        assert kinds(text, SCRIPT) == [("token-generator", "possible")]
+
+
+class TestOrigin:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "dist/assets/index.js",
+            "dist/assets/index.js.gz",
+            "web/build/static/js/main.js.map",
+            ".next/static/chunks/1.js",
+            "src/Call.tsx",
+            "src/Call.vue",
+            "index.html",
+            "client/token.ts",
+        ],
+    )
+    def test_it_is_a_front_ends(self, path: str) -> None:
+        assert Origin.of(PurePath(path)) == BUNDLE
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "server/token.ts",
+            "src/token.ts",
+            "index.js",
+            ".next/server/chunks/1.js",
+            "dist/server/index.js",
+            "app/api/token/route.tsx",
+            "dist/logo.png",
+        ],
+    )
+    def test_it_is_not(self, path: str) -> None:
+        assert Origin.of(PurePath(path)) == SCRIPT
+
+    @pytest.mark.parametrize("path", ["README.md", "docs/a.rst", "dist/index.d.ts"])
+    def test_it_is_a_document(self, path: str) -> None:
+        assert Origin.of(PurePath(path)) == DOCUMENT
+
+
+class TestIgnoring:
+    MARK = "zego-token:" + "ignore"
+
+    def test_a_mark_behind_it_on_its_line_says_that_it_is_none(self) -> None:
+        (match,) = matches(f'serverSecret = "{HEX32}"  # {self.MARK}\n')
+        assert match.is_ignored
+        (match,) = matches("VITE_" + f"SERVER_SECRET=  # {self.MARK}")
+        assert match.is_ignored
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "serverSecret='{}'\n# {}",
+            "serverSecret='{}'\\n# {}",
+            "serverSecret='{}'" + " " * 300 + "{}",
+        ],
+        ids=["on the next line", "on the next line of a source map", "far away on a long line"],
+    )
+    def test_elsewhere_it_says_nothing(self, text: str) -> None:
+        (match,) = matches(text.format(HEX32, self.MARK))
+        assert not match.is_ignored
+
+    def test_before_it_it_says_nothing(self) -> None:
+        (match,) = matches(f"/* {self.MARK} */ serverSecret='{HEX32}'")
+        assert not match.is_ignored
+
+    def test_of_the_secret_itself_it_says_nothing(self) -> None:
+        text = f"serverSecret = '{HEX32}'  # {self.MARK}"
+        (match,) = find(text.encode(), [Value("AWSCURRENT", HEX32)], SCRIPT)
+        assert (match.severity, match.is_ignored) == ("certain", False)
+
+
+class TestTheSecretItself:
+    def test_it_is_certain_and_nothing_else_as_well(self) -> None:
+        (match,) = find(f"serverSecret='{HEX32}'".encode(), [Value("x", HEX32)], SCRIPT)
+        assert (match.kind, match.severity) == ("secret-value", "certain")
+
+    def test_another_beside_it_is_found(self) -> None:
+        other = made_up("another")[:32]
+        text = f"serverSecret='{HEX32}'; oldServerSecret='{other}'"
+        first, second = find(text.encode(), [Value("x", HEX32)], SCRIPT)
+        assert (first.severity, second.severity, second.text) == ("certain", "likely", other)
+
+    def test_the_repr_shows_nothing(self) -> None:
+        (match,) = matches(f"serverSecret='{HEX32}'")
+        assert repr(match) == "<Match server-secret>"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        pytest.param("a", id="one digit"),
+        pytest.param("0123456789abcde", id="digits"),
+        pytest.param(f"{HEX32} ", id="hashes"),
+        pytest.param(f"serverSecret={HEX32}\n", id="secrets"),
+        pytest.param("SECRET", id="hints of names"),
+        pytest.param("VITE_" + "SERVER_SECRET_", id="names"),
+        pytest.param(TEST_CALL, id="one long word"),
+        pytest.param(f".{TEST_CALL}(", id="calls"),
+        pytest.param(f"{MINT}(,,,", id="arguments"),
+        pytest.param(f"{HEX32}'+'", id="pieces"),
+        pytest.param(" ", id="nothing"),
+    ],
+)
+def test_nothing_takes_long(unit: str) -> None:
+    data = (unit * (2**18 // len(unit))).encode()
+    began = time.process_time()
+    find(data, [Value("x", HEX32)], BUNDLE)
+    assert time.process_time() - began < 3
+
+
+@given(st.binary(max_size=2000))
+def test_anything_can_be_looked_at(data: bytes) -> None:
+    for match in find(data, [Value("x", HEX32)], BUNDLE):
+        assert 0 <= match.start < match.end <= len(data)
