@@ -87,6 +87,10 @@ format: $(DEV_READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
 
+.PHONY: docs
+docs: $(RUN_READY) ## Write the tables of docs/troubleshooting.md from the data
+	@$(BIN)/python -m tools.doc_tables
+
 .PHONY: lock
 lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer versions)
 	@lock() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -118,7 +122,7 @@ install: $(DEV_READY) ## Make .venv with everything (the other targets do it whe
 
 .PHONY: clean
 clean: ## Remove what make made
-	@rm -rf $(VENV) build .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build .cache .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -1,9 +1,10 @@
 """The front: an HTTP API of API Gateway with one function behind it.
 
 It answers itself what API Gateway answers itself: preflight requests (`local.cors`), 404 for an
-unknown path or method, 403 on IAM routes without a good signature (`local.sigv4`), 413 over 10 MB,
-500 for a function that failed and 503 for one that is throttled. The rest goes to the function as
-an event and comes back as its answer (`local.api_events`).
+unknown path or method, 429 above a route's rate (`local.throttle`), 413 over 10 MB, 403 on IAM
+routes without a good signature (`local.sigv4`), 500 for a function that failed and 503 for one that
+is throttled. The rest goes to the function as an event and comes back as its answer
+(`local.api_events`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from local.cors import Cors
 from local.lambda_host import ACCOUNT_ID, InvocationResult, ThrottledError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 from local.routes import ROUTES, Route
+from local.throttle import Throttle
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 API_ID = "local"
@@ -74,6 +76,7 @@ class ApiGateway(LoopbackServer):
         super().__init__(port=port, max_body_bytes=MAX_BODY_BYTES)
         self._function = function
         self._routes = {route.key: route for route in routes}
+        self._throttle = Throttle(clock)
         self._region = region
         self._access_keys = access_keys
         self._cors = cors or Cors()
@@ -107,6 +110,8 @@ class ApiGateway(LoopbackServer):
         route = self._routes.get(f"{request.method} {request.path}")
         if route is None:
             return _message(404, "Not Found"), "no such route"
+        if not self._throttle.takes(route):
+            return _message(429, "Too Many Requests"), "over the route's rate"
         if request.body_too_large:
             return _message(413, "Request Entity Too Large"), "the body is over 10 MB"
         access_key = None

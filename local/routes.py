@@ -15,11 +15,16 @@ Auth = Literal["NONE", "AWS_IAM"]
 
 @dataclass(frozen=True)
 class Route:
-    """One route; its key is what API Gateway calls `routeKey`."""
+    """One route; its key is what API Gateway calls `routeKey`.
+
+    `rate` is how many requests a second it takes in the long run, `burst` how many at once.
+    """
 
     method: str
     path: str
     auth: Auth
+    rate: float = 100
+    burst: float = 200
 
     @property
     def key(self) -> str:
@@ -30,9 +35,10 @@ class Route:
 ROUTES = (
     Route("POST", "/v1/tokens", "NONE"),
     Route("POST", "/v1/service/tokens", "AWS_IAM"),
-    Route("POST", "/v1/service/tokens/batch", "AWS_IAM"),
+    Route("POST", "/v1/service/tokens/batch", "AWS_IAM", rate=10, burst=20),
     Route("POST", "/api/v1/calls/initiate", "NONE"),
     Route("POST", "/v1/service/calls/initiate", "AWS_IAM"),
-    Route("GET", "/v1/health", "NONE"),
-    Route("GET", "/v1/status", "AWS_IAM"),
+    Route("GET", "/v1/health", "NONE", rate=10, burst=20),
+    Route("GET", "/v1/status", "AWS_IAM", rate=5, burst=10),
+    Route("POST", "/v1/diagnose", "AWS_IAM", rate=5, burst=10),
 )

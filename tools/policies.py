@@ -107,7 +107,7 @@ def caller_of(policy: AccessPolicy, example: Example) -> Caller:
         if role.name == example.caller:
             if example.claims:
                 raise ExampleError("has claims, and a role has none")
-            return Caller(role.name, role.role, None, {}, role.read_status)
+            return Caller(role.name, role.role, None, {}, role.read_status, role.diagnose_tokens)
     raise ExampleError(f"names the caller {example.caller!r}, and no identity is called that")
 
 

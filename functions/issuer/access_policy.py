@@ -47,11 +47,13 @@ class RoleIdentity:
 
     :ivar role: ``arn:<partition>:iam::<account>:role/<name>``, without a path.
     :ivar read_status: whether it may read ``GET /v1/status``.
+    :ivar diagnose_tokens: whether it may ask ``POST /v1/diagnose`` of anybody's token.
     """
 
     name: str
     role: str
     read_status: bool = False
+    diagnose_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Caller:
     user_id: str | None
     claims: Mapping[str, object]
     read_status: bool = False
+    diagnose_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,16 @@ import snapshot_restore_py
 
 from issuer import callers, http_event, policy_file, settings, telemetry, token_request
 from issuer.access_policy import Caller, not_granted
-from issuer.audit import Exchange, audited
+from issuer.audit import Diagnosed, Exchange, audited
 from issuer.http_event import HttpRequest
 from issuer.problems import Problem
 from issuer.signing_keys import SigningKeys
 from issuer.token_issuer import IssuedToken, TokenIssuer
 from zego.aws_credentials import AwsCredentials
-from zego.secret_store import CURRENT, CurrentSecret
+from zego.secret_store import CURRENT, PREVIOUS, CachedSecret, SecretUnavailableError
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.secrets_manager import SecretsManager, SecretsManagerError, SecretValue
+from zego.server_secret import ServerSecret
 
 Answer = dict[str, Any]
 
@@ -39,19 +40,21 @@ _secrets_manager = SecretsManager(
 )
 
 
-def _fetch_current() -> SecretValue:
-    return _secrets_manager.get_secret_value(_settings.secret_id, version_stage=CURRENT)
+def _fetch(label: str) -> SecretValue:
+    return _secrets_manager.get_secret_value(_settings.secret_id, version_stage=label)
 
 
-_issuer = TokenIssuer(
-    _policy,
-    CurrentSecret(
-        _fetch_current,
+def _cached(label: str) -> CachedSecret:
+    return CachedSecret(
+        lambda: _fetch(label),
         ttl_seconds=_settings.secret_ttl_seconds,
         max_stale_seconds=_settings.secret_max_stale_seconds,
-    ),
-    _settings.cipher,
-)
+    )
+
+
+_issuer = TokenIssuer(_policy, _cached(CURRENT), _settings.cipher)
+#: Seals nothing: it tells which tokens the last secret made.
+_previous = _cached(PREVIOUS)
 telemetry.set_stage(_settings.stage)
 
 
@@ -113,6 +116,7 @@ def _health(_request: HttpRequest) -> Answer:
 
 
 def _status(request: HttpRequest) -> Answer:
+    started = time.monotonic()
     with audited(_exchange(request)) as exchange:
         exchange.caller = caller = _role(request)
         if not caller.read_status:
@@ -128,6 +132,7 @@ def _status(request: HttpRequest) -> Answer:
             "last_verdict": _last_verdict(),
         },
         "policy": {"sha256": _policy.sha256, "stage": _settings.stage},
+        "signing_keys": _signing_keys(started),
         "token_cipher": _settings.cipher,
         "version": _settings.build_version,
         "request_id": request.request_id,
@@ -153,6 +158,59 @@ def _last_verdict() -> Answer | None:
     }
 
 
+def _signing_keys(started: float) -> list[Answer]:
+    """What there is of each identity provider's keys, asked for while there is time."""
+    found = []
+    for identity in _policy.issuers.values():
+        may_fetch = time.monotonic() - started < _FETCHING_SECONDS
+        reading = _keys.look(identity.jwks_uri, identity.algorithms, may_fetch=may_fetch)
+        found.append(
+            {
+                "identity": identity.name,
+                "issuer": identity.issuer,
+                "jwks_uri": identity.jwks_uri,
+                "keys": reading.keys,
+                "problem": reading.problem,
+            }
+        )
+    return found
+
+
+def _diagnose(request: HttpRequest) -> Answer:
+    with audited(_exchange(request)) as exchange:
+        exchange.caller = caller = _role(request)
+        if not caller.diagnose_tokens:
+            raise not_granted("the identity has no diagnose_tokens")
+        from issuer import token_diagnosis  # noqa: PLC0415  no cold start waits for it
+
+        asked = token_diagnosis.read_request(request.body)
+        found = token_diagnosis.diagnose(asked, _current_secret, _previous_secret, now=time.time())
+        verdict, fingerprint = found.diagnosis.verdict, found.secret_fingerprint
+        exchange.diagnosed = Diagnosed(asked.token, verdict, found.first_finding, fingerprint)
+    return http_event.answer(200, found.document() | {"request_id": request.request_id})
+
+
+def _current_secret() -> ServerSecret | None:
+    """Looked for anew, as is due where a token is in doubt; ``None`` where it cannot be had."""
+    try:
+        return _issuer.current_secret(refetch=True).secret
+    except Problem:
+        return None  # the log says why
+
+
+def _previous_secret() -> ServerSecret | None:
+    """The same of the last one. That there is none is no fault: nothing was rotated yet."""
+    try:
+        reading = _previous.get(refetch=True)
+    except SecretUnavailableError as error:
+        if error.asked:
+            telemetry.record_no_previous_secret(str(error))
+        return None
+    if reading.failure is not None:
+        telemetry.record_no_previous_secret(reading.failure)
+    return reading.version.secret
+
+
 _HEALTH: Final = "GET /v1/health"
 
 #: API Gateway's route keys. ``template.yaml`` says which of them it protects with IAM.
@@ -164,6 +222,7 @@ ROUTES: Final[Mapping[str, Callable[[HttpRequest], Answer]]] = {
     "POST /v1/service/calls/initiate": _service_calls_initiate,
     _HEALTH: _health,
     "GET /v1/status": _status,
+    "POST /v1/diagnose": _diagnose,
 }
 
 Authenticate = Callable[[HttpRequest], Caller]
@@ -257,12 +316,13 @@ def _prefetch() -> None:
     with contextlib.suppress(Problem):
         _issuer.current_secret()
     for identity in _policy.issuers.values():
-        if time.monotonic() - started < _PREFETCH_SECONDS:
+        if time.monotonic() - started < _FETCHING_SECONDS:
             _keys.prefetch(identity.jwks_uri)
     telemetry.flush()
 
 
-_PREFETCH_SECONDS: Final = 5.0
+#: After so long no further fetch begins: half of what a restore, and a request, may take.
+_FETCHING_SECONDS: Final = 5.0
 
 
 snapshot_restore_py.register_after_restore(_prefetch)

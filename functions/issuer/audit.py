@@ -1,8 +1,8 @@
 """One audit event an exchange, granted or refused: who asked for what, and what was decided.
 
 An event is a log line with the key ``audit``. It holds the token's SHA-256 and the secret's
-fingerprint, never the token or the secret. To find the refusals of a caller, with the caller's
-request id, or all tokens of a room, see ``docs/operations.md``.
+fingerprint, never the token, what is in it, or the secret. To find the refusals of a caller, with
+the caller's request id, or all tokens of a room, see ``docs/operations.md``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from issuer import telemetry
 from issuer.access_policy import Caller, Grant
@@ -18,11 +18,26 @@ from issuer.problems import Problem
 from issuer.token_request import TokenRequest
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """What came out of the diagnosis of a token.
+
+    :ivar finding: the kind of the first one, where there is one.
+    :ivar secret_fingerprint: of the secret that opened it, where one did.
+    """
+
+    token: str = field(repr=False)
+    verdict: str
+    finding: str | None
+    secret_fingerprint: str | None
+
+
 @dataclass(slots=True)
 class Exchange:
     """What is known of an exchange, filled in on its way through.
 
     :ivar position: of a request within a batch.
+    :ivar diagnosed: what was found, where a token was not asked for but brought.
     """
 
     request_id: str
@@ -35,6 +50,7 @@ class Exchange:
     secret_fingerprint: str | None = None
     token: str | None = None
     expires_at: int | None = None
+    diagnosed: Diagnosed | None = None
 
     @property
     def refused_with(self) -> int | None:
@@ -64,6 +80,8 @@ def audited(exchange: Exchange) -> Iterator[Exchange]:
             telemetry.count("RefusalsReported")
     if exchange.grant is not None and exchange.token is not None:
         _granted(exchange, exchange.grant, exchange.token)
+    if exchange.diagnosed is not None:
+        _diagnosed(exchange, exchange.diagnosed)
 
 
 def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
@@ -77,10 +95,21 @@ def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
     event["lifetime_seconds"] = grant.lifetime_seconds
     event["expires_at"] = exchange.expires_at
     event["secret_fingerprint"] = exchange.secret_fingerprint
-    event["token_sha256"] = hashlib.sha256(token.encode()).hexdigest()
+    event["token_sha256"] = _sha256(token)
     where = "any room" if grant.room_id is None else f"room {grant.room_id}"
     telemetry.logger.info(
         "Token issued for user %s in %s%s", grant.user_id, where, _after(exchange), audit=event
+    )
+
+
+def _diagnosed(exchange: Exchange, diagnosed: Diagnosed) -> None:
+    event = _event(exchange, "granted")
+    event["token_sha256"] = _sha256(diagnosed.token)
+    event["verdict"] = diagnosed.verdict
+    event["finding"] = diagnosed.finding
+    event["secret_fingerprint"] = diagnosed.secret_fingerprint
+    telemetry.logger.info(
+        "Token diagnosed: %s, %s", diagnosed.verdict, diagnosed.finding or "no finding", audit=event
     )
 
 
@@ -104,6 +133,11 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
     telemetry.logger.warning(
         "Refused %s: %s%s", exchange.route, problem.code, _after(exchange), audit=event
     )
+
+
+def _sha256(token: str) -> str:
+    """Of any text that was given as a token, half a surrogate pair in it included."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _after(exchange: Exchange) -> str:

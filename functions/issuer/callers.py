@@ -54,4 +54,4 @@ def from_role(iam: Mapping[str, object] | None, policy: AccessPolicy) -> Caller:
     identity = policy.roles.get(f"arn:{partition}:iam::{account}:role/{name}")
     if identity is None:
         raise not_granted(f"the policy has no identity for {arn}")
-    return Caller(identity.name, arn, None, {}, identity.read_status)
+    return Caller(identity.name, arn, None, {}, identity.read_status, identity.diagnose_tokens)

@@ -28,7 +28,7 @@ _ROLE: Final = re.compile(
 )
 _EVERY: Final = (patterns.parse("*"),)
 _OIDC_KEYS: Final = ("issuer", "audience", "jwks_uri", "algorithms", "user_ids")
-_ROLE_KEYS: Final = ("role", "read_status")
+_ROLE_KEYS: Final = ("role", "read_status", "diagnose_tokens")
 _MATCHING_KEYS: Final = ("name", "callers", "claims", "users", "rooms", "identity_tokens", "deny")
 _BOUNDING_KEYS: Final = ("privileges", "stream_ids", "max_lifetime_seconds")
 #: Every key of an identity and of a rule.
@@ -154,7 +154,12 @@ def _role_identity(name: str, table: Table) -> RoleIdentity:
         raise TableError(
             f"{table.place}: role must be arn:aws:iam::<12 digits>:role/<name>, without a wildcard"
         )
-    return RoleIdentity(name, match[1] + match[2], table.flag("read_status", default=False))
+    return RoleIdentity(
+        name,
+        match[1] + match[2],
+        read_status=table.flag("read_status", default=False),
+        diagnose_tokens=table.flag("diagnose_tokens", default=False),
+    )
 
 
 def _url(table: Table, key: str, *, allow_loopback: bool) -> str:

@@ -50,6 +50,7 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "invalid_privileges": ProblemType(422, "The privileges are not valid"),
     "invalid_stream_ids": ProblemType(422, "The stream ids are not valid"),
     "invalid_refused_with": ProblemType(422, "The code is not one of a refused token"),
+    "invalid_sdk": ProblemType(422, "The SDK is not known"),
     "room_id_required": ProblemType(422, "A room id is required"),
     "batch_size": ProblemType(422, "The batch has too few or too many requests"),
     "internal_error": ProblemType(500, "The service failed", retryable=True),

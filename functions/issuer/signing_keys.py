@@ -63,6 +63,18 @@ class KeysUnavailableError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+@dataclass(frozen=True, slots=True)
+class KeysReading:
+    """What is known of an issuer's keys.
+
+    :ivar keys: how many can verify its tokens; ``None`` where none are at hand.
+    :ivar problem: why that is so, or why the last fetch failed. Safe to log.
+    """
+
+    keys: int | None
+    problem: str | None
+
+
 @dataclass(slots=True)
 class _Entry:
     keys: list[Jwk] = field(default_factory=list)
@@ -121,6 +133,28 @@ class SigningKeys:
                 raise self._unavailable(entry, now)
             raise UnknownKeyError(f"the issuer has no {algorithm} key of that id")
         return _parsed(entry, position, algorithm)
+
+    def look(
+        self, jwks_uri: str, algorithms: Sequence[str], *, may_fetch: bool = True
+    ) -> KeysReading:
+        """The issuer's keys as the next token would find them.
+
+        :param algorithms: that its tokens may be signed with, keys of :data:`ALGORITHMS`.
+        :param may_fetch: whether there is time to ask for what is not fresh.
+        """
+        entry = self._entries.setdefault(jwks_uri, _Entry())
+        now = self._clock()
+        if may_fetch and not 0 <= now - entry.fetched_at < self._fresh_seconds:
+            self._refresh(jwks_uri, entry, now)
+        if now - entry.fetched_at >= self._max_stale_seconds:
+            return KeysReading(None, entry.failure or "not fetched: there was no time")
+        usable = sum(
+            any(_verifies(entry, position, each) for each in algorithms)
+            for position in range(len(entry.keys))
+        )
+        if not usable:
+            return KeysReading(0, f"the issuer has no key for {' or '.join(algorithms)}")
+        return KeysReading(usable, entry.failure)
 
     def prefetch(self, jwks_uri: str) -> None:
         """Fetch keys ahead of the first request, which will say so if that fails."""
@@ -198,6 +232,16 @@ def _fits(jwk: Jwk, algorithm: str) -> bool:
         and jwk.get("crv") == curve
         and jwk.get("alg", algorithm) == algorithm
     )
+
+
+def _verifies(entry: _Entry, position: int, algorithm: str) -> bool:
+    if not _fits(entry.keys[position], algorithm):
+        return False
+    try:
+        _parsed(entry, position, algorithm)
+    except UnknownKeyError:
+        return False
+    return True
 
 
 def _parsed(entry: _Entry, position: int, algorithm: str) -> PyJWK:

@@ -91,6 +91,11 @@ def record_secret_reading(reading: Reading) -> None:
         count("SecretStale")
 
 
+def record_no_previous_secret(failure: str) -> None:
+    """Say that AWSPREVIOUS cannot be read, which fails nobody; there may be none yet."""
+    logger.warning("AWSPREVIOUS cannot be read", reason=failure)
+
+
 def record_secret_failure(failure: str, consequence: str) -> None:
     """Say that Secrets Manager gave no good value, and what that means for callers."""
     count("SecretRefreshFailed")

@@ -12,7 +12,7 @@ from issuer.audit import Exchange
 from issuer.problems import Problem
 from issuer.token_request import PRIVILEGES, TokenRequest
 from zego import token04
-from zego.secret_store import CurrentSecret, SecretUnavailableError, SecretVersion
+from zego.secret_store import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.token04 import Cipher
 
 
@@ -44,7 +44,7 @@ class TokenIssuer:
     def __init__(
         self,
         policy: AccessPolicy,
-        secret: CurrentSecret,
+        secret: CachedSecret,
         cipher: Cipher,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -81,7 +81,7 @@ class TokenIssuer:
     def current_secret(self, *, refetch: bool = False) -> SecretVersion:
         """The secret that tokens are sealed with now.
 
-        :param refetch: see :meth:`zego.secret_store.CurrentSecret.get`.
+        :param refetch: see :meth:`zego.secret_store.CachedSecret.get`.
         :raises Problem: ``secret_unavailable``.
         """
         try:

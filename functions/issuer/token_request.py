@@ -5,13 +5,14 @@ Wrong shapes are 400, well-formed values out of bounds 422; each names the field
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
+from issuer import request_body
 from issuer.problems import Problem
-from zego import identifiers, strict_json
+from issuer.request_body import wrong_type
+from zego import identifiers
 from zego.identifiers import IdentifierError
 from zego.token04 import MAX_LIFETIME_SECONDS
 
@@ -23,8 +24,7 @@ MAX_STREAM_IDS: Final = 50
 MAX_BATCH: Final = 100
 #: With these codes ZEGO's SDKs refuse a token that a wrong ServerSecret may have sealed.
 REFUSAL_CODES: Final = frozenset({20014, 50119, 1102016, *range(1002070, 1002080)})
-#: Largest bodies taken, in bytes. A full batch of long ids needs more than one request does.
-MAX_BODY_BYTES: Final = 16 * 1024
+#: Largest body of a batch, in bytes. A full one of long ids needs more than one request does.
 MAX_BATCH_BODY_BYTES: Final = 128 * 1024
 
 
@@ -53,8 +53,6 @@ _TOKEN_FIELDS: Final = frozenset(
 )
 _CALL_FIELDS: Final = _TOKEN_FIELDS - {"room_id"}
 _USER: Final = frozenset({"user_id"})
-#: Only what could be a field's name is repeated; a secret or a token is longer.
-_FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,23}", re.ASCII)
 
 
 def read_token_request(body: bytes, *, names_user: bool) -> TokenRequest:
@@ -63,7 +61,7 @@ def read_token_request(body: bytes, *, names_user: bool) -> TokenRequest:
     :param names_user: whether the body names the user (service routes) or must not.
     :raises Problem: with the field and what is wrong with it.
     """
-    return token_request(_object(body, MAX_BODY_BYTES), names_user=names_user)
+    return token_request(request_body.read(body), names_user=names_user)
 
 
 def read_call_request(body: bytes, *, names_user: bool) -> TokenRequest:
@@ -71,8 +69,7 @@ def read_call_request(body: bytes, *, names_user: bool) -> TokenRequest:
 
     :raises Problem: with the field and what is wrong with it.
     """
-    values = _object(body, MAX_BODY_BYTES)
-    return _request(values, _CALL_FIELDS, names_user=names_user)
+    return _request(request_body.read(body), _CALL_FIELDS, names_user=names_user)
 
 
 def read_batch(body: bytes) -> list[object]:
@@ -80,13 +77,13 @@ def read_batch(body: bytes) -> list[object]:
 
     :raises Problem: the batch itself is wrong.
     """
-    values = _object(body, MAX_BATCH_BODY_BYTES)
-    _refuse_unknown(values, frozenset({"requests"}))
+    values = request_body.read(body, max_bytes=MAX_BATCH_BODY_BYTES)
+    request_body.refuse_unknown(values, frozenset({"requests"}))
     if "requests" not in values:
         raise Problem("missing_field", 'The body needs "requests".', field="requests")
     requests = values["requests"]
     if not isinstance(requests, list):
-        raise _wrong_type("requests", "an array of requests", requests)
+        raise wrong_type("requests", "an array of requests", requests)
     if not 1 <= len(requests) <= MAX_BATCH:
         detail = f"A batch has 1 to {MAX_BATCH} requests, this one {len(requests)}."
         raise Problem("batch_size", detail, field="requests")
@@ -98,12 +95,11 @@ def token_request(values: object, *, names_user: bool) -> TokenRequest:
 
     :raises Problem: with the field and what is wrong with it.
     """
-    if not isinstance(values, dict):
-        raise Problem("body_not_object", f"Send a JSON object, not {_named(values)}.")
-    request = _request(values, _TOKEN_FIELDS, names_user=names_user)
+    sent = request_body.an_object(values)
+    request = _request(sent, _TOKEN_FIELDS, names_user=names_user)
     if request.room_id is None:
         for field in ("privileges", "stream_ids"):
-            if field in values:
+            if field in sent:
                 detail = f"{field} holds for one room: send room_id as well, or leave it out."
                 raise Problem("room_id_required", detail, field="room_id")
     return request
@@ -112,7 +108,7 @@ def token_request(values: object, *, names_user: bool) -> TokenRequest:
 def _request(
     values: Mapping[str, object], fields: frozenset[str], *, names_user: bool
 ) -> TokenRequest:
-    _refuse_unknown(values, fields | _USER if names_user else fields)
+    request_body.refuse_unknown(values, fields | _USER if names_user else fields)
     if names_user and "user_id" not in values:
         raise Problem("missing_field", "Name the user: user_id.", field="user_id")
     return TokenRequest(
@@ -125,35 +121,12 @@ def _request(
     )
 
 
-def _object(body: bytes, max_bytes: int) -> dict[str, object]:
-    if len(body) > max_bytes:
-        detail = f"The body has {len(body)} bytes; at most {max_bytes} are taken."
-        raise Problem("body_too_large", detail)
-    if not body.strip():
-        return {}
-    try:
-        values = strict_json.loads(body)
-    except ValueError:
-        raise Problem("invalid_json", "Send a JSON object in UTF-8.") from None
-    if not isinstance(values, dict):
-        raise Problem("body_not_object", f"Send a JSON object, not {_named(values)}.")
-    return values
-
-
-def _refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
-    unknown = sorted(values.keys() - known)
-    if unknown:
-        name = unknown[0] if _FIELD_NAME.fullmatch(unknown[0]) else None
-        detail = f"The fields here are {', '.join(sorted(known))}."
-        raise Problem("unknown_field", detail, field=name)
-
-
 def _identifier(values: Mapping[str, object], field: Literal["user_id", "room_id"]) -> str | None:
     if field not in values:
         return None
     value = values[field]
     if not isinstance(value, str):
-        raise _wrong_type(field, "a string", value)
+        raise wrong_type(field, "a string", value)
     try:
         return identifiers.check(field, value)
     except IdentifierError as error:
@@ -189,7 +162,7 @@ def _lifetime(values: Mapping[str, object]) -> int | None:
         return None
     value = values["lifetime_seconds"]
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong_type("lifetime_seconds", "a whole number of seconds", value)
+        raise wrong_type("lifetime_seconds", "a whole number of seconds", value)
     if not MIN_LIFETIME_SECONDS <= value <= MAX_LIFETIME_SECONDS:
         detail = f"lifetime_seconds is {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}."
         raise Problem("lifetime_out_of_range", detail, field="lifetime_seconds")
@@ -201,7 +174,7 @@ def _refused_with(values: Mapping[str, object]) -> int | None:
         return None
     value = values["refused_with"]
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong_type("refused_with", "a whole number, the code that ZEGO gave", value)
+        raise wrong_type("refused_with", "a whole number, the code that ZEGO gave", value)
     if value not in REFUSAL_CODES:
         detail = "refused_with is 20014, 50119, 1102016 or 1002070 to 1002079."
         raise Problem("invalid_refused_with", detail, field="refused_with")
@@ -211,27 +184,8 @@ def _refused_with(values: Mapping[str, object]) -> int | None:
 def _strings(values: Mapping[str, object], field: str) -> list[str]:
     value = values[field]
     if not isinstance(value, list):
-        raise _wrong_type(field, "an array of strings", value)
+        raise wrong_type(field, "an array of strings", value)
     for item in value:
         if not isinstance(item, str):
-            raise _wrong_type(field, "an array of strings", item)
+            raise wrong_type(field, "an array of strings", item)
     return value
-
-
-def _wrong_type(field: str, expected: str, value: object) -> Problem:
-    return Problem("wrong_type", f"{field} must be {expected}, not {_named(value)}.", field=field)
-
-
-def _named(value: object) -> str:
-    return _JSON_NAMES[type(value)]
-
-
-_JSON_NAMES: Final[Mapping[type, str]] = {
-    str: "a string",
-    int: "a number",
-    float: "a fraction",
-    bool: "a boolean",
-    list: "an array",
-    dict: "an object",
-    type(None): "null",
-}

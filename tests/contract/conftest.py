@@ -1,11 +1,12 @@
 """A running local stack, and beside it the service with faults that a healthy one does not show.
 
-The faulty ones are functions and gateways of their own, on the stack's other parts.
+The faulty ones are functions and gateways of their own, on the stack's other parts. No gateway here
+throttles but the one that is for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,14 @@ from typing import NoReturn
 
 import pytest
 
+from local import api_gateway
 from local.api_gateway import ApiGateway
 from local.lambda_host import LambdaHost, ThrottledError
+from local.routes import ROUTES, Route
+from local.sigv4 import AccessKey
 from local.stack import PYTHON_PATH, LocalStack
 from tests.contract.services import Api, Function
+from tests.support.routes import UNTHROTTLED
 
 FAULTS = Path(__file__).parent / "faults"
 
@@ -29,9 +34,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 @pytest.fixture(scope="session")
-def api(stack: LocalStack) -> Api:
+def api(stack: LocalStack) -> Iterator[Api]:
     """The service in good health."""
-    return _api(stack, stack.api)
+    with _in_front_of(stack.function, stack) as api:
+        yield api
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +68,7 @@ def api_without_rules(stack: LocalStack, tmp_path_factory: pytest.TempPathFactor
     """The service that knows its callers and grants them nothing."""
     identities, _, _ = stack.policy_file.read_text().partition("[[rules]]")
     path = tmp_path_factory.mktemp("without_rules") / "policy.toml"
-    path.write_text(identities.replace("read_status = true", "read_status = false"))
+    path.write_text(identities.replace("= true", "= false"))
     with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
         yield api
 
@@ -72,8 +78,8 @@ def api_for_a_stranger(stack: LocalStack) -> Iterator[Api]:
     """The service, where the access key stands for a role that the policy does not name."""
     stranger = stack.access_key.user_arn.replace("LocalBackend", "Stranger")
     access_key = replace(stack.access_key, user_arn=stranger)
-    with ApiGateway(stack.function, region=stack.region, access_keys=[access_key]) as gateway:
-        yield _api(stack, gateway)
+    with _in_front_of(stack.function, stack, access_key=access_key) as api:
+        yield api
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +99,15 @@ def unstartable_api(stack: LocalStack) -> Iterator[Api]:
 @pytest.fixture(scope="session")
 def busy_api(stack: LocalStack) -> Iterator[Api]:
     """The API in front of a function that Lambda throttles."""
-    access_keys = [stack.access_key]
-    with ApiGateway(BusyFunction(), region=stack.region, access_keys=access_keys) as gateway:
-        yield _api(stack, gateway)
+    with _in_front_of(BusyFunction(), stack) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def throttling_api(stack: LocalStack) -> Iterator[Api]:
+    """The API where every route has had all the requests that it takes."""
+    with _in_front_of(stack.function, stack, routes=[replace(r, burst=0) for r in ROUTES]) as api:
+        yield api
 
 
 class BusyFunction:
@@ -118,9 +130,24 @@ def _service(
         concurrency=1,
         region=stack.region,
     )
-    with host, ApiGateway(host, region=stack.region, access_keys=[stack.access_key]) as gateway:
-        yield _api(stack, gateway)
+    with host, _in_front_of(host, stack) as api:
+        yield api
 
 
-def _api(stack: LocalStack, gateway: ApiGateway) -> Api:
-    return Api(gateway, stack.identity_provider, stack.access_key, stack.region)
+@contextmanager
+def _in_front_of(
+    function: api_gateway.Function,
+    stack: LocalStack,
+    *,
+    routes: Sequence[Route] = UNTHROTTLED,
+    access_key: AccessKey | None = None,
+) -> Iterator[Api]:
+    """An API of its own, whose access key stands for another role where one is given."""
+    gateway = ApiGateway(
+        function,
+        routes=routes,
+        region=stack.region,
+        access_keys=[access_key or stack.access_key],
+    )
+    with gateway:
+        yield Api(gateway, stack.identity_provider, stack.access_key, stack.region)

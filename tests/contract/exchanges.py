@@ -10,9 +10,23 @@ from typing import Any
 from local.identity_provider import IdentityProvider
 from tests.contract.openapi import Answer, load
 from tests.contract.services import Service
-from tests.support.routes import BATCH, CALL, HEALTH, SERVICE_CALL, SERVICE_TOKENS, STATUS, TOKENS
+from tests.support.routes import (
+    BATCH,
+    CALL,
+    DIAGNOSE,
+    HEALTH,
+    SERVICE_CALL,
+    SERVICE_TOKENS,
+    STATUS,
+    TOKENS,
+)
 
 ROOM = "call_7f3c0a52e1b94d6c8a0d5e2f9b174c63"
+
+JWT = load().at("/components/examples/JwtToDiagnose/value/token")
+OTHERS_TOKEN = load().at("/components/examples/ExpiredTokenToDiagnose/value/token")
+EXPECTED = {"user_id": "alice", "room_id": ROOM, "app_id": 1234567890}
+EXPECTED_IN_VAIN = {"user_id": "auth0|é", "room_id": "", "app_id": -1, "sdk": "uikit"}
 
 Authorize = Callable[[IdentityProvider], str | None]
 """Makes an Authorization header; on signed routes the request is signed instead."""
@@ -209,6 +223,29 @@ def _bad_users(route: str) -> list[Refusal]:
     ]
 
 
+def _bad_diagnoses() -> list[Refusal]:
+    """What a token is not, and what cannot have been expected of one."""
+    good = {"token": "04"}
+    types = {"that is null": None, "that is a number": 1, "that is a list": ["04"]}
+    lengths = {"that is far too long": "x" * 1025}
+    numbers = {"that is text": "5", "with a fraction": 5.5, "that is true": True}
+    sizes = {"over 53 bits": 2**53, "under 53 bits": -(2**53)}
+    sdks = {"that is unheard of": "flutter", "in capitals": "WEB", "that is empty": ""}
+    return [
+        Refusal("no token", "missing_field", DIAGNOSE, {"user_id": "bob"}, field="token"),
+        Refusal("no body", "missing_field", DIAGNOSE, field="token"),
+        *_bad_values(DIAGNOSE, {}, "token", "wrong_type", types),
+        *_bad_values(DIAGNOSE, good, "user_id", "wrong_type", types),
+        *_bad_values(DIAGNOSE, good, "user_id", "invalid_identifier", lengths),
+        *_bad_values(DIAGNOSE, good, "room_id", "wrong_type", types),
+        *_bad_values(DIAGNOSE, good, "room_id", "invalid_identifier", lengths),
+        *_bad_values(DIAGNOSE, good, "app_id", "wrong_type", numbers),
+        *_bad_values(DIAGNOSE, good, "app_id", "invalid_identifier", sizes),
+        *_bad_values(DIAGNOSE, good, "sdk", "wrong_type", types),
+        *_bad_values(DIAGNOSE, good, "sdk", "invalid_sdk", sdks),
+    ]
+
+
 def _bad_bearers(route: str) -> list[Refusal]:
     """Bearer tokens, or what comes in place of one."""
     table: list[tuple[str, str, Authorize]] = [
@@ -256,6 +293,11 @@ GOOD = [
     Good("a call once more", SERVICE_CALL, 201, {"user_id": "bob", "refused_with": 1002079}),
     Good("nothing", HEALTH, 200),
     Good("nothing", STATUS, 200),
+    Good("no token at all", DIAGNOSE, 200, {"token": ""}),
+    Good("a JWT", DIAGNOSE, 200, {"token": JWT, "sdk": "web"}),
+    Good("a token of another project", DIAGNOSE, 200, {"token": OTHERS_TOKEN}),
+    Good("what was expected", DIAGNOSE, 200, {"token": OTHERS_TOKEN, "sdk": "zim"} | EXPECTED),
+    Good("what was expected in vain", DIAGNOSE, 200, {"token": "x"} | EXPECTED_IN_VAIN),
 ]
 
 # The routes that ask who is calling, each with a body that it takes.
@@ -266,6 +308,7 @@ PROVEN = {
     CALL: None,
     SERVICE_CALL: {"user_id": "bob"},
     STATUS: None,
+    DIAGNOSE: {"token": ""},
 }
 
 REFUSALS = [
@@ -274,6 +317,7 @@ REFUSALS = [
     *_bad_bodies(BATCH, requests=[{"user_id": "bob"}]),
     *_bad_bodies(CALL),
     *_bad_bodies(SERVICE_CALL, user_id="bob"),
+    *_bad_bodies(DIAGNOSE, token="04"),
     *_bad_grants(TOKENS, room_id=ROOM),
     *_bad_grants(SERVICE_TOKENS, user_id="bob", room_id=ROOM),
     *_bad_grants(CALL),
@@ -286,6 +330,7 @@ REFUSALS = [
     *_bad_streams(SERVICE_CALL, user_id="bob"),
     *_bad_users(SERVICE_TOKENS),
     *_bad_users(SERVICE_CALL),
+    *_bad_diagnoses(),
     *_bad_bearers(TOKENS),
     *_bad_bearers(CALL),
     Refusal("a user", "unknown_field", TOKENS, {"user_id": "bob"}, field="user_id"),
@@ -320,6 +365,7 @@ REFUSALS = [
     *(
         Refusal("no secret", "secret_unavailable", route, body, at="api_without_secret")
         for route, body in PROVEN.items()
+        if route != DIAGNOSE
     ),
     *(
         Refusal("a fault of the service", "internal_error", route, at="failing_api")

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from issuer import token_diagnosis
 from tests.contract.openapi import Document, Example, load
 from zego import token04
+from zego.server_secret import ServerSecret
 
 DOCUMENT = load()
 
@@ -85,6 +87,16 @@ def test_a_token_in_an_example_opens_to_what_stands_beside_it(example: Example) 
                 "login": payload["privilege"]["1"] == 1,
                 "publish": payload["privilege"]["2"] == 1,
             } == grant["privileges"]
+
+
+@pytest.mark.parametrize("name", ["ExpiredToken", "Jwt"])
+def test_a_diagnosis_in_an_example_is_what_the_service_says(name: str) -> None:
+    asked = DOCUMENT.at(f"/components/examples/{name}ToDiagnose/value")
+    answer = DOCUMENT.at(f"/components/examples/{name}Diagnosed/value")
+    secret = ServerSecret(1234567890, MADE_UP_SECRET)
+    request = token_diagnosis.read_request(json.dumps(asked).encode())
+    said = token_diagnosis.diagnose(request, lambda: secret, lambda: None, now=1_700_010_000)
+    assert answer == said.document() | {"request_id": answer["request_id"]}
 
 
 def test_some_examples_hold_tokens() -> None:

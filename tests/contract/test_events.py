@@ -26,6 +26,7 @@ ANSWERS = {
     "service_calls_initiate": 201,
     "health": 200,
     "status": 200,
+    "diagnose": 200,
 }
 
 

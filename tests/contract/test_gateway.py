@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from local.api_gateway import MAX_BODY_BYTES
+from local.stack import LocalStack
 from tests.contract.openapi import Answer, load
 from tests.contract.services import Api
+from tests.support.routes import DIAGNOSE
 
 DOCUMENT = load()
 SIGNED = [route for route, scheme in DOCUMENT.security.items() if scheme == "sigv4"]
@@ -62,9 +64,14 @@ def test_a_function_that_is_throttled_is_unavailable(busy_api: Api, route: str) 
     assert_is_the_gateways(answer, route, 503, "Service Unavailable")
 
 
+def test_who_has_too_many_tokens_diagnosed_at_once_is_throttled(stack: LocalStack) -> None:
+    api = Api(stack.api, stack.identity_provider, stack.access_key, stack.region)
+    statuses = [api.send(DIAGNOSE, b'{"token": ""}', None).status for _ in range(40)]
+    assert statuses[:10] == [200] * 10
+    assert set(statuses) == {200, 429}
+
+
 @pytest.mark.parametrize("route", DOCUMENT.routes)
-def test_a_throttled_route_is_in_the_document(route: str) -> None:
-    # The local stack does not throttle, so the answer is made up here.
-    headers = {"content-type": "application/json"}
-    answer = Answer(429, headers, b'{"message":"Too Many Requests"}')
-    assert DOCUMENT.violations(route, answer) == []
+def test_a_route_above_its_rate_has_too_many_requests(throttling_api: Api, route: str) -> None:
+    answer = throttling_api.send(route, b"", None)
+    assert_is_the_gateways(answer, route, 429, "Too Many Requests")

@@ -10,20 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from issuer import token_diagnosis
 from issuer.problems import Problem
-from issuer.token_request import TokenRequest, read_call_request, read_token_request
+from issuer.token_request import read_call_request, read_token_request
 from tests.contract.openapi import load
-from tests.support.routes import CALL, SERVICE_CALL, SERVICE_TOKENS, TOKENS
+from tests.support.routes import CALL, DIAGNOSE, SERVICE_CALL, SERVICE_TOKENS, TOKENS
 
 DOCUMENT = load()
 
-Read = Callable[[bytes], TokenRequest]
+Read = Callable[[bytes], object]
 
 READERS: dict[str, Read] = {
     TOKENS: lambda body: read_token_request(body, names_user=False),
     SERVICE_TOKENS: lambda body: read_token_request(body, names_user=True),
     CALL: lambda body: read_call_request(body, names_user=False),
     SERVICE_CALL: lambda body: read_call_request(body, names_user=True),
+    DIAGNOSE: token_diagnosis.read_request,
 }
 
 # Left out: 60.0, an integer to JSON Schema alone, and line feeds, since Python's `$` overlooks
@@ -41,6 +43,9 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "stream_ids": st.lists(STREAM_IDS, min_size=1, max_size=3, unique=True),
     "lifetime_seconds": st.integers(60, 2073600),
     "refused_with": st.sampled_from([20014, 50119, 1102016]) | st.integers(1002070, 1002079),
+    "token": TEXTS,
+    "app_id": st.integers(-(2**53) + 1, 2**53 - 1),
+    "sdk": st.sampled_from(["web", "native", "zim", "uikit"]),
 }
 DOUBTFUL: dict[str, st.SearchStrategy[Any]] = {
     "user_id": TEXTS | st.just("u" * 64),
@@ -49,6 +54,9 @@ DOUBTFUL: dict[str, st.SearchStrategy[Any]] = {
     "stream_ids": st.lists(TEXTS, max_size=3) | st.just([f"s{n}" for n in range(51)]),
     "lifetime_seconds": st.integers(-100, 100) | st.sampled_from([2073600, 2073601]),
     "refused_with": st.sampled_from([20013, 50120, 1102018]) | st.integers(1002069, 1002080),
+    "token": st.just("x" * 1025),
+    "app_id": st.sampled_from([2**53, -(2**53)]),
+    "sdk": st.sampled_from(["WEB", "", "flutter"]),
     "colour": st.nothing(),
 }
 

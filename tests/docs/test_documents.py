@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
 
 import issuer.settings
@@ -12,10 +15,13 @@ import rotator.settings
 import watcher.settings
 from issuer import policy_file, telemetry
 from issuer.signing_keys import ALGORITHMS
+from ops import cli
 from ops.exit_codes import ExitCode
-from ops.secret.commands import secret
 from tests.contract import openapi
+from tools import doc_tables
+from zego.diagnosis import KINDS
 from zego.environment import Variable
+from zego.error_codes import CODES
 from zego.rotation import OUTCOMES
 from zego.server_api import MEANINGS
 
@@ -24,6 +30,16 @@ DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "events").glob("*.md")]
 )
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+#: A command line in the documents, with what it prints.
+EXAMPLES = {
+    command: printed
+    for document in DOCUMENTS
+    for command, printed in re.findall(
+        r"^```console\n\$ (zego-token .+)\n((?s:.*?))^```$",
+        document.read_text("utf-8"),
+        re.MULTILINE,
+    )
+}
 
 
 def read(name: str) -> str:
@@ -101,10 +117,59 @@ def test_the_runbook_lists_the_exit_codes() -> None:
     assert rows == [(str(code.value), code.meaning) for code in ExitCode]
 
 
-def test_the_commands_of_the_command_line_are_there() -> None:
-    for document in DOCUMENTS:
-        for name in re.findall(r"zego-token secret ([a-z]+)", document.read_text(encoding="utf-8")):
-            assert name in secret.commands, f"{document.name} names zego-token secret {name}"
+def lacking(words: Sequence[str]) -> list[str]:
+    """Commands and options behind `zego-token` that there are not."""
+    command: click.Command = cli.app
+    missing = []
+    for word in words:
+        if word.startswith("--"):
+            options = {option for parameter in command.params for option in parameter.opts}
+            missing += [word] if word.partition("=")[0] not in {*options, "--help"} else []
+        elif isinstance(command, click.Group):
+            if word not in command.commands:
+                return [word]
+            command = command.commands[word]
+    return missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_its_commands_of_the_command_line_are_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    lines = re.findall(r"(?:`|^|^\$ )zego-token ([^`#|;<\n]+)", text, re.MULTILINE)
+    assert {line: lacking(line.split()) for line in lines if lacking(line.split())} == {}
+
+
+def test_the_commands_that_a_remedy_names_are_there() -> None:
+    remedies = [one.remedy for table in (CODES, KINDS, OUTCOMES) for one in table.values()]
+    lines = [line for text in remedies for line in re.findall(r"zego-token ([a-z -]+)", text)]
+    assert len(lines) > 20
+    assert {line: lacking(line.split()) for line in lines if lacking(line.split())} == {}
+
+
+def test_the_tables_of_codes_and_findings_are_the_datas() -> None:
+    text = doc_tables.DOCUMENT.read_text(encoding="utf-8")
+    assert doc_tables.filled(text) == text, "make docs writes them anew"
+    assert re.findall(r"^<!-- table: (.+) -->$", text, re.MULTILINE) == [*doc_tables.TABLES]
+
+
+def test_every_code_and_every_finding_is_in_a_table() -> None:
+    text = read("docs/troubleshooting.md")
+    listed = [
+        cell
+        for row in re.findall(r"^\| (\d[^|]*) \|", text, re.MULTILINE)
+        for cell in re.findall(r"\b\d+\b", re.sub("`.*?`", "", row))
+    ]
+    assert sorted(map(int, listed)) == sorted(CODES)
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)) == KINDS.keys()
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_an_example_is_what_the_command_prints(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    cli.main(shlex.split(command)[1:])
+    assert capsys.readouterr().out == EXAMPLES[command]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

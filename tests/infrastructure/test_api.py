@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local.routes import ROUTES
 from tests.infrastructure.stacks import stack
 from tools.sam_template import load
 
@@ -22,6 +23,7 @@ IAM_VERIFIED_BY_API_GATEWAY = {
     "POST /v1/service/calls/initiate": True,
     "GET /v1/health": False,
     "GET /v1/status": True,
+    "POST /v1/diagnose": True,
 }
 
 
@@ -82,7 +84,7 @@ def test_the_outputs_cover_every_iam_route_and_no_other() -> None:
     outputs = stack().template["Outputs"]
     patterns = [
         outputs[name]["Value"]["Fn::Sub"].partition("$default/")[2]
-        for name in ("ServiceRoutesArn", "StatusRouteArn")
+        for name in ("ServiceRoutesArn", "StatusRouteArn", "DiagnoseRouteArn")
     ]
     for route, iam in IAM_VERIFIED_BY_API_GATEWAY.items():
         resource = route.replace(" ", "")
@@ -132,10 +134,19 @@ def test_every_route_is_throttled_and_the_dear_ones_tighter() -> None:
         "POST /v1/service/tokens/batch",
         "GET /v1/health",
         "GET /v1/status",
+        "POST /v1/diagnose",
     }
     for settings in tighter.values():
         assert 0 < settings["ThrottlingRateLimit"] < rate
         assert 0 < settings["ThrottlingBurstLimit"] < burst
+
+
+def test_the_local_stack_throttles_each_route_as_this_one_does() -> None:
+    stage = stack().one("AWS::ApiGatewayV2::Stage")["Properties"]
+    for route in ROUTES:
+        settings = stage["DefaultRouteSettings"] | stage["RouteSettings"].get(route.key, {})
+        assert route.rate == float(settings["ThrottlingRateLimit"]), route
+        assert route.burst == float(settings["ThrottlingBurstLimit"]), route
 
 
 def test_the_access_log_is_json_and_holds_nothing_that_a_caller_sent() -> None:

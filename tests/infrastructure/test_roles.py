@@ -16,7 +16,7 @@ from tests.infrastructure.stacks import (
     stack_that_rotates_a_given_secret,
     stack_with_given_secret,
 )
-from zego.secret_store import CANDIDATE, CURRENT, PENDING
+from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, HEALS_TAG, ROTATION_TAG, VERDICT_TAG
 
 MADE_SECRET = {"Ref": "ServerSecret"}
@@ -42,10 +42,12 @@ def write_log(function: str) -> dict[str, Any]:
     return allow("WriteItsOwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log)
 
 
-def read_current(secret: object) -> list[dict[str, Any]]:
-    labelled = {"ForAnyValue:StringEquals": {"secretsmanager:VersionStage": CURRENT}}
+def read_current_and_last(secret: object) -> list[dict[str, Any]]:
+    stages = {"secretsmanager:VersionStage": [CURRENT, PREVIOUS]}
+    labelled = {"ForAnyValue:StringEquals": stages}
+    read = "ReadTheCurrentSecretAndTheLastOne"
     return [
-        allow("ReadTheCurrentSecret", "secretsmanager:GetSecretValue", secret, **labelled),
+        allow(read, "secretsmanager:GetSecretValue", secret, **labelled),
         allow("SeeWhatIsNotedOnIt", "secretsmanager:DescribeSecret", secret),
     ]
 
@@ -119,7 +121,7 @@ TELL = allow(
 
 def test_the_issuer_may_read_the_secret_that_the_stack_makes_and_write_its_log() -> None:
     assert statements(stack(), "IssuerRole") == [
-        *read_current(MADE_SECRET),
+        *read_current_and_last(MADE_SECRET),
         decrypt(MADE_KEY, MADE_SECRET),
         write_log("Issuer"),
     ]
@@ -127,7 +129,7 @@ def test_the_issuer_may_read_the_secret_that_the_stack_makes_and_write_its_log()
 
 def test_the_issuer_may_read_a_given_secret_in_the_region_where_it_is() -> None:
     assert statements(stack_with_given_secret(), "IssuerRole") == [
-        *read_current(GIVEN_SECRET),
+        *read_current_and_last(GIVEN_SECRET),
         decrypt(GIVEN_KEY, GIVEN_SECRET, "us-east-1"),
         write_log("Issuer"),
     ]
@@ -135,7 +137,10 @@ def test_the_issuer_may_read_a_given_secret_in_the_region_where_it_is() -> None:
 
 def test_a_given_secret_under_the_aws_managed_key_needs_no_permission_on_a_key() -> None:
     given = stack(ServerSecretArn=OWN_SECRET, RotateGivenSecret="Yes")
-    assert statements(given, "IssuerRole") == [*read_current(OWN_SECRET), write_log("Issuer")]
+    assert statements(given, "IssuerRole") == [
+        *read_current_and_last(OWN_SECRET),
+        write_log("Issuer"),
+    ]
     assert statements(given, "RotatorRole") == [*rotate(OWN_SECRET), write_log("Rotator")]
     assert statements(given, "WatcherRole") == [*watch(OWN_SECRET), TELL, write_log("Watcher")]
 

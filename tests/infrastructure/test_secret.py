@@ -70,14 +70,14 @@ def test_no_other_account_reads_the_secret_unless_named() -> None:
     assert not stack().all("AWS::SecretsManager::ResourcePolicy")
 
 
-def test_a_named_account_may_read_the_current_version_and_decrypt_it() -> None:
+def test_a_named_account_may_read_the_current_version_and_the_last_and_decrypt_them() -> None:
     shared = stack(SecretReaderAccounts="444455556666,777788889999")
     readers = {"AWS": ["444455556666", "777788889999"]}
     read, describe = shared.properties("ServerSecretReaders")["ResourcePolicy"]["Statement"]
     assert read["Principal"] == describe["Principal"] == readers
     assert read["Action"] == "secretsmanager:GetSecretValue"
     assert read["Condition"] == {
-        "ForAnyValue:StringEquals": {"secretsmanager:VersionStage": "AWSCURRENT"}
+        "ForAnyValue:StringEquals": {"secretsmanager:VersionStage": ["AWSCURRENT", "AWSPREVIOUS"]}
     }
     assert describe["Action"] == "secretsmanager:DescribeSecret"
     decrypt = key_statements(shared)["ReaderAccountsDecryptThroughSecretsManager"]

@@ -16,9 +16,11 @@ from botocore.credentials import Credentials
 from local.api_gateway import MAX_BODY_BYTES, AccessRecord, ApiGateway
 from local.cors import Cors
 from local.lambda_host import InvocationResult, ThrottledError
+from local.routes import Route
 from local.sigv4 import AccessKey
 from tests.local_stack.conftest import StartHost
 from tests.local_stack.exchange import Answer, exchange
+from tests.support.clock import Clock
 
 REGION = "eu-central-1"
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -337,6 +339,34 @@ class TestAnswers:
         headers = [JSON, ("content-length", length)]
         assert exchange(f"{api.url}/v1/tokens", "POST", headers).status == 400
         assert function.events == []
+
+
+class TestThrottling:
+    """The rates are those of the routes; `test_throttle.py` has the rest."""
+
+    def test_above_its_rate_a_route_has_too_many_requests(
+        self, function: Recorder, log: list[AccessRecord]
+    ) -> None:
+        route = Route("POST", "/v1/tokens", "NONE", rate=1, burst=3)
+        clock = Clock()
+        with ApiGateway(function, routes=[route], on_access=log.append, clock=clock) as api:
+            answers = [exchange(f"{api.url}/v1/tokens", "POST", [JSON]) for _ in range(4)]
+            assert [answer.status for answer in answers] == [200, 200, 200, 429]
+            assert answers[-1].body == b'{"message":"Too Many Requests"}'
+            assert (len(function.events), log[-1].note) == (3, "over the route's rate")
+            clock.turn(1)
+            assert exchange(f"{api.url}/v1/tokens", "POST", [JSON]).status == 200
+
+    def test_requests_that_would_be_refused_count_too(self, api: ApiGateway) -> None:
+        statuses = [exchange(f"{api.url}/v1/status").status for _ in range(11)]
+        assert statuses == [403] * 10 + [429]
+
+    def test_preflights_and_unknown_paths_do_not(self, api: ApiGateway) -> None:
+        preflight = [("origin", PAGE), *TestCors.PREFLIGHT]
+        for _ in range(50):
+            exchange(f"{api.url}/v1/status", "OPTIONS", preflight)
+            exchange(f"{api.url}/v1/status", "DELETE")
+        assert exchange(f"{api.url}/v1/status").status == 403
 
 
 class TestCors:

@@ -38,7 +38,7 @@ from zego.secret_store import (
     CURRENT,
     PENDING,
     PREVIOUS,
-    CurrentSecret,
+    CachedSecret,
     SecretUnavailableError,
 )
 from zego.secret_store.notes import ROTATION_TAG, RotationNote
@@ -116,7 +116,7 @@ class World:
         self.problems: list[str] = []
         self._before: tuple[Any, ...] | None = None
         self._accepted_before = self.zego.project.accepted
-        self.issuer = CurrentSecret(
+        self.issuer = CachedSecret(
             self._fetch, ttl_seconds=TTL_SECONDS, clock=self.clock, monotonic=self.clock
         )
 

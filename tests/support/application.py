@@ -20,6 +20,7 @@ APP_ID: Final = 1234567890
 SERVER_SECRET: Final = "0123456789abcdef0123456789abcdef"
 ROLE_SESSION: Final = "arn:aws:sts::111122223333:assumed-role/Backend/session-1"
 OPERATOR_SESSION: Final = "arn:aws:sts::111122223333:assumed-role/Operators/alice"
+SUPPORT_SESSION: Final = "arn:aws:sts::111122223333:assumed-role/Support/bob"
 
 POLICY: Final = f"""
 [identities.web]
@@ -33,6 +34,10 @@ role = "arn:aws:iam::111122223333:role/Backend"
 [identities.operators]
 role = "arn:aws:iam::111122223333:role/Operators"
 read_status = true
+
+[identities.support]
+role = "arn:aws:iam::111122223333:role/Support"
+diagnose_tokens = true
 
 [[rules]]
 name = "suspended users get nothing"
@@ -62,13 +67,15 @@ max_lifetime_seconds = 86400
 
 
 class SecretsManager:
-    """Secrets Manager as HTTP: one value with tags, or a failure, and the requests that came.
+    """Secrets Manager as HTTP: two values with tags, or a failure, and the requests that came.
 
+    :ivar previous: the value of AWSPREVIOUS; ``None`` where nothing was rotated yet.
     :ivar tags: ``None`` where the issuer may not describe the secret.
     """
 
     def __init__(self) -> None:
         self.value = json.dumps({"app_id": APP_ID, "server_secret": SERVER_SECRET})
+        self.previous: str | None = None
         self.tags: dict[str, str] | None = {}
         self.requests: list[dict[str, Any]] = []
         self.down = False
@@ -81,7 +88,11 @@ class SecretsManager:
             raise HttpError("secretsmanager.us-east-1.amazonaws.com cannot be reached: OSError")
         if headers["x-amz-target"] == "secretsmanager.DescribeSecret":
             return self._description()
-        document = {"SecretString": self.value, "VersionId": "version-1", "CreatedDate": 1.7e9}
+        of_previous = self.requests[-1]["VersionStage"] == "AWSPREVIOUS"
+        value = self.previous if of_previous else self.value
+        if value is None:
+            return Response(400, {}, b'{"__type": "ResourceNotFoundException"}')
+        document = {"SecretString": value, "VersionId": "version-1", "CreatedDate": 1.7e9}
         return Response(200, {}, json.dumps(document).encode())
 
     def _description(self) -> Response:

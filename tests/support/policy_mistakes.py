@@ -165,6 +165,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("an empty issuer", _ISSUER, 'issuer = ""', "issuer must be a non-empty string"),
         _mistake("user_ids", _USER_IDS, "user_ids = true", "user_ids must be"),
         _mistake("role", _ROLE, "role = 5", "identities.backend", "role must be"),
+        _mistake("diagnose_tokens", _STATUS, "diagnose_tokens = 1", "must be true or false"),
         _mistake("read_status", _STATUS, 'read_status = "yes"', "must be true or false"),
         _mistake("a rule name", _NAME, "name = 2", "rules[2]", "name must be"),
         _mistake("an empty rule name", _NAME, 'name = ""', "rules[2]", "name must be"),

@@ -23,6 +23,7 @@ from local.api_gateway import ApiGateway
 from local.lambda_host import LambdaHost
 from local.stack import PYTHON_PATH, LocalStack
 from tests.local_stack.exchange import Answer, exchange
+from tests.support.routes import UNTHROTTLED
 
 _T = TypeVar("_T")
 
@@ -137,7 +138,9 @@ def service(
         concurrency=1,
         region=stack.region,
     )
-    gateway = ApiGateway(function, region=stack.region, access_keys=[stack.access_key])
+    gateway = ApiGateway(
+        function, routes=UNTHROTTLED, region=stack.region, access_keys=[stack.access_key]
+    )
     with function, gateway:
         yield Service(stack, function, gateway)
 

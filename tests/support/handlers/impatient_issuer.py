@@ -9,7 +9,7 @@ from __future__ import annotations
 from issuer import app
 from issuer.signing_keys import SigningKeys
 from issuer.token_issuer import TokenIssuer
-from zego.secret_store import CurrentSecret
+from zego.secret_store import CURRENT, CachedSecret
 
 KEYS_FRESH_SECONDS = KEYS_COOL_DOWN_SECONDS = 1.2
 KEYS_MAX_STALE_SECONDS = 3.5
@@ -21,8 +21,8 @@ app._keys = SigningKeys(
 )
 app._issuer = TokenIssuer(
     app._policy,
-    CurrentSecret(
-        app._fetch_current,
+    CachedSecret(
+        lambda: app._fetch(CURRENT),
         ttl_seconds=app._settings.secret_ttl_seconds,
         max_stale_seconds=app._settings.secret_max_stale_seconds,
         retry_seconds=0.0,

@@ -23,11 +23,21 @@ from tests.support.application import (
     bearer,
     event,
 )
-from tests.support.routes import BATCH, CALL, HEALTH, SERVICE_CALL, SERVICE_TOKENS, STATUS, TOKENS
+from tests.support.bearer import ISSUER, JWKS_URI
+from tests.support.routes import (
+    BATCH,
+    CALL,
+    DIAGNOSE,
+    HEALTH,
+    SERVICE_CALL,
+    SERVICE_TOKENS,
+    STATUS,
+    TOKENS,
+)
 from zego import token04
 
 NEXT_SECRET = "fedcba9876543210" * 2
-ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, CALL, SERVICE_CALL, HEALTH, STATUS)
+ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, CALL, SERVICE_CALL, HEALTH, STATUS, DIAGNOSE)
 
 
 def opened(token: str) -> token04.Claims:
@@ -159,7 +169,7 @@ class TestServiceTokens:
         assert opened(answer.document["token"]).user_id == "bob"
 
     def test_a_bearer_token_is_not_looked_at_on_a_service_route(self, issuer: Application) -> None:
-        for route in (SERVICE_TOKENS, BATCH, SERVICE_CALL, STATUS):
+        for route in (SERVICE_TOKENS, BATCH, SERVICE_CALL, STATUS, DIAGNOSE):
             answer = issuer.handle(event(route, {"user_id": "bob"}, bearer=bearer()))
             assert problem(answer) == (401, "iam_identity_missing")
 
@@ -275,6 +285,15 @@ class TestStatus:
                 "last_verdict": None,
             },
             "policy": {"sha256": document["policy"]["sha256"], "stage": "dev"},
+            "signing_keys": [
+                {
+                    "identity": "web",
+                    "issuer": ISSUER,
+                    "jwks_uri": JWKS_URI,
+                    "keys": 1,
+                    "problem": None,
+                }
+            ],
             "token_cipher": "gcm",
             "version": "build-1",
             "request_id": "request-1",
@@ -328,6 +347,32 @@ class TestStatus:
         (line,) = (line for line in issuer.lines() if line.get("level") == "WARNING")
         assert line["message"] == "The watcher's last verdict cannot be read"
         assert "AccessDeniedException" in line["reason"]
+
+    def test_keys_that_cannot_be_had_are_a_problem_there_and_no_failure(
+        self, issuer: Application
+    ) -> None:
+        issuer.jwks.down = True
+        answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        (keys,) = answer.document["signing_keys"]
+        assert (answer.status, keys["keys"]) == (200, None)
+        assert "cannot be reached" in keys["problem"]
+
+    def test_the_keys_are_those_that_bearer_tokens_are_verified_with(
+        self, issuer: Application
+    ) -> None:
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        assert len(issuer.jwks.requests) == 1
+
+    def test_keys_are_not_asked_for_once_the_rest_took_long(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(issuer.app, "_FETCHING_SECONDS", 0.0)
+        answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
+        (keys,) = answer.document["signing_keys"]
+        assert (answer.status, keys["keys"]) == (200, None)
+        assert keys["problem"] == "not fetched: there was no time"
+        assert issuer.jwks.requests == []
 
     def test_a_role_without_that_right_does_not(self, issuer: Application) -> None:
         answer = issuer.handle(event(STATUS, role=ROLE_SESSION))
@@ -555,7 +600,7 @@ class TestSnapStart:
     def test_a_restore_that_took_long_leaves_the_keys_to_the_first_request(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(issuer.app, "_PREFETCH_SECONDS", 0.0)
+        monkeypatch.setattr(issuer.app, "_FETCHING_SECONDS", 0.0)
         restore(issuer)
         assert issuer.jwks.requests == []
         assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201

@@ -94,6 +94,14 @@ class TestRoles:
         arn = "arn:aws:sts::111122223333:assumed-role/CallBackend/session-1"
         assert role_caller(arn) == Caller("backend", arn, None, {})
 
+    def test_a_user_may_not_diagnose_tokens(self) -> None:
+        assert bearer_of(claims(diagnose_tokens=True)).diagnose_tokens is False
+
+    def test_a_role_that_may_diagnose_tokens_does(self) -> None:
+        arn = "arn:aws:sts::111122223333:assumed-role/CallBackend/session-1"
+        caller = role_caller(arn, RoleIdentity("ops", ROLE, diagnose_tokens=True))
+        assert (caller.diagnose_tokens, caller.read_status) == (True, False)
+
     def test_a_role_that_may_read_the_status_does(self) -> None:
         arn = "arn:aws:sts::111122223333:assumed-role/CallBackend/session-1"
         assert role_caller(arn, RoleIdentity("ops", ROLE, read_status=True)).read_status

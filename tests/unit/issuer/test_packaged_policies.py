@@ -65,6 +65,9 @@ class TestEveryPolicy:
     def test_somebody_may_read_the_status(self, path: Path) -> None:
         assert any(role.read_status for role in policies.load(path).roles.values())
 
+    def test_somebody_may_diagnose_tokens(self, path: Path) -> None:
+        assert any(role.diagnose_tokens for role in policies.load(path).roles.values())
+
 
 @pytest.mark.parametrize(("path", "example"), EXAMPLES)
 def test_an_example_holds(path: Path, example: Example) -> None:

@@ -156,7 +156,12 @@ class TestGoodPolicies:
         policy = load(file, text)
         (web,), (backend,) = policy.issuers.values(), policy.roles.values()
         assert (web.algorithms, web.hashed_user_ids) == (("RS256",), False)
-        assert backend.read_status is False
+        assert (backend.read_status, backend.diagnose_tokens) == (False, False)
+
+    def test_a_role_may_be_let_diagnose_tokens_and_not_read_the_status(self, file: Path) -> None:
+        text = GOOD.replace("read_status = true\n", "diagnose_tokens = true\n")
+        (backend,) = load(file, text).roles.values()
+        assert (backend.read_status, backend.diagnose_tokens) == (False, True)
 
     def test_a_rule_that_denies_is_for_every_room_and_every_user_unless_it_says_else(
         self, file: Path

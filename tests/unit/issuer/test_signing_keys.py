@@ -10,7 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from issuer.signing_keys import ALGORITHMS, KeysUnavailableError, SigningKeys, UnknownKeyError
+from issuer.signing_keys import (
+    ALGORITHMS,
+    KeysReading,
+    KeysUnavailableError,
+    SigningKeys,
+    UnknownKeyError,
+)
 from tests.support.bearer import JWKS_URI, JwksEndpoint, signer
 from tests.support.clock import Clock
 from zego.bounded_http import Response
@@ -428,6 +434,85 @@ class TestMalformedKeys:
     def test_a_malformed_key_does_not_spoil_the_others(self, change: dict[str, Any]) -> None:
         keys = keys_of(signer().jwk | change, signer(key_id="key-2").jwk)
         assert keys.get(JWKS_URI, "key-2", "RS256").key_id == "key-2"
+
+
+class TestLooking:
+    """How many keys can verify an issuer's tokens, as the next token would find them."""
+
+    def test_a_look_fetches_what_is_not_there(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
+        assert keys.look(JWKS_URI, ["RS256"]) == KeysReading(1, None)
+        assert endpoint.requests == [JWKS_URI]
+
+    def test_a_look_is_no_reason_to_ask_again(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(FRESH - 1)
+        keys.look(JWKS_URI, ["RS256"])
+        assert len(endpoint.requests) == 1
+        clock.turn(1)
+        keys.look(JWKS_URI, ["RS256"])
+        assert len(endpoint.requests) == 2
+
+    def test_looks_at_an_issuer_that_is_down_keep_to_its_cool_down(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        endpoint.down = True
+        for _ in range(10):
+            assert keys.look(JWKS_URI, ["RS256"]).keys is None
+        assert len(endpoint.requests) == 1
+        clock.turn(RETRY)
+        keys.look(JWKS_URI, ["RS256"])
+        assert len(endpoint.requests) == 2
+
+    def test_it_says_why_there_are_none(self, endpoint: JwksEndpoint, keys: SigningKeys) -> None:
+        endpoint.answer = Response(404, {}, b"s3cret")
+        assert keys.look(JWKS_URI, ["RS256"]) == KeysReading(
+            None, "the JWKS endpoint answered with status 404"
+        )
+
+    def test_known_keys_are_counted_beside_the_failure_to_fetch_new_ones(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.look(JWKS_URI, ["RS256"])
+        endpoint.down = True
+        clock.turn(FRESH)
+        reading = keys.look(JWKS_URI, ["RS256"])
+        assert reading.keys == 1
+        assert "cannot be reached" in str(reading.problem)
+        clock.turn(STALE)
+        assert keys.look(JWKS_URI, ["RS256"]).keys is None
+
+    def test_without_time_to_ask_it_says_what_there_is(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
+        reading = keys.look(JWKS_URI, ["RS256"], may_fetch=False)
+        assert reading == KeysReading(None, "not fetched: there was no time")
+        assert endpoint.requests == []
+        keys.look(JWKS_URI, ["RS256"])
+        assert keys.look(JWKS_URI, ["RS256"], may_fetch=False) == KeysReading(1, None)
+
+    @pytest.mark.parametrize(
+        ("algorithms", "count"),
+        [(["RS256"], 2), (["ES256"], 1), (["RS256", "ES256"], 3), (["ES256", "EdDSA"], 2)],
+        ids=str,
+    )
+    def test_only_keys_of_the_algorithms_that_are_taken_count(
+        self, algorithms: list[str], count: int
+    ) -> None:
+        keys = keys_of(signer().jwk, signer(key_id="key-2").jwk, signer("ES256", "key-3").jwk)
+        assert keys.look(JWKS_URI, algorithms) == KeysReading(count, None)
+
+    def test_an_issuer_without_a_key_for_them_has_a_problem(self) -> None:
+        reading = keys_of(signer().jwk).look(JWKS_URI, ["ES256", "ES384"])
+        assert reading == KeysReading(0, "the issuer has no key for ES256 or ES384")
+
+    @pytest.mark.parametrize("change", MALFORMED_KEYS.values(), ids=MALFORMED_KEYS)
+    def test_a_malformed_key_does_not_count(self, change: dict[str, Any]) -> None:
+        keys = keys_of(signer().jwk | change, signer(key_id="key-2").jwk)
+        assert keys.look(JWKS_URI, ["RS256"]) == KeysReading(1, None)
 
 
 def answered(status: int, body: bytes) -> Callable[[str], Response]:

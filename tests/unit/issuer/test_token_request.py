@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from issuer import token_request
 from issuer.problems import Problem
+from issuer.request_body import MAX_BYTES
 from issuer.token_request import (
     MAX_BATCH,
     MAX_BATCH_BODY_BYTES,
-    MAX_BODY_BYTES,
     MAX_STREAM_IDS,
     REFUSAL_CODES,
     TokenRequest,
@@ -66,7 +66,7 @@ class TestGoodRequests:
         assert read({"user_id": "bob"}, names_user=True) == TokenRequest(user_id="bob")
 
     def test_a_body_of_exactly_16_kibibytes_is_taken(self) -> None:
-        content = b"{}".ljust(MAX_BODY_BYTES)
+        content = b"{}".ljust(MAX_BYTES)
         assert read(content) == TokenRequest()
 
 
@@ -116,9 +116,9 @@ class TestBodies:
         assert named in problem.detail
 
     def test_what_is_over_16_kibibytes_is_not_even_read(self) -> None:
-        problem = refusal(b"x" * (MAX_BODY_BYTES + 1))
+        problem = refusal(b"x" * (MAX_BYTES + 1))
         assert problem.code == "body_too_large"
-        assert f"{MAX_BODY_BYTES + 1} bytes; at most {MAX_BODY_BYTES} are" in problem.detail
+        assert f"{MAX_BYTES + 1} bytes; at most {MAX_BYTES} are" in problem.detail
 
 
 class TestFields:
@@ -377,7 +377,7 @@ class TestCallRequests:
 
     def test_a_body_over_16_kibibytes_is_refused(self) -> None:
         with pytest.raises(Problem) as refused:
-            token_request.read_call_request(b" " * (MAX_BODY_BYTES + 1), names_user=False)
+            token_request.read_call_request(b" " * (MAX_BYTES + 1), names_user=False)
         assert refused.value.code == "body_too_large"
 
 

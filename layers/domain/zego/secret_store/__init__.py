@@ -1,13 +1,13 @@
 """The ServerSecret in Secrets Manager.
 
-:class:`CurrentSecret` reads it through a cache: all that the issuer needs. What changes it is in
+:class:`CachedSecret` reads it through a cache: all that the issuer needs. What changes it is in
 :mod:`zego.secret_store.versions`, which needs boto3 and is imported by those who rotate.
 """
 
 from __future__ import annotations
 
-from zego.secret_store.current import (
-    CurrentSecret,
+from zego.secret_store.cached import (
+    CachedSecret,
     Reading,
     SecretUnavailableError,
     SecretVersion,
@@ -19,7 +19,7 @@ __all__ = [
     "CURRENT",
     "PENDING",
     "PREVIOUS",
-    "CurrentSecret",
+    "CachedSecret",
     "Reading",
     "SecretUnavailableError",
     "SecretVersion",

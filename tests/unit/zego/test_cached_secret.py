@@ -1,4 +1,4 @@
-"""CurrentSecret: when Secrets Manager is asked, and what is served when it does not answer."""
+"""CachedSecret: when Secrets Manager is asked, and what is served when it does not answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clock import Clock
-from zego.secret_store import CurrentSecret, Reading, SecretUnavailableError, SecretVersion
+from zego.secret_store import CachedSecret, Reading, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsManagerError, SecretValue
 from zego.server_secret import ServerSecret
 
@@ -64,7 +64,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.secrets_manager = FakeSecretsManager((self.wall, self.monotonic), value("v1"))
-        self.secret = CurrentSecret(
+        self.secret = CachedSecret(
             self.secrets_manager,
             ttl_seconds=self.ttl_seconds,
             max_stale_seconds=900.0,
@@ -109,7 +109,7 @@ class TestFresh:
     def test_nothing_is_asked_before_the_first_request(self) -> None:
         # A Lambda snapshot must hold no secret, no time and no randomness.
         asked = Mock()
-        CurrentSecret(asked.fetch, clock=asked.wall, monotonic=asked.monotonic, jitter=asked.jitter)
+        CachedSecret(asked.fetch, clock=asked.wall, monotonic=asked.monotonic, jitter=asked.jitter)
         assert asked.mock_calls == []
 
     def test_the_first_request_reads_it(self, scene: Scene) -> None:
@@ -477,7 +477,7 @@ class TestNeverRead:
         def fetch() -> SecretValue:
             raise DOWN
 
-        secret = CurrentSecret(fetch, retry_seconds=0.2)
+        secret = CachedSecret(fetch, retry_seconds=0.2)
         with pytest.raises(SecretUnavailableError) as caught:
             secret.get()
         assert caught.value.retry_after_seconds == 1
@@ -487,7 +487,7 @@ class TestDefaults:
     def test_fresh_for_a_minute(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
-        secret = CurrentSecret(fetch, clock=wall, monotonic=lambda: 0.0, jitter=lambda: 0.0)
+        secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0, jitter=lambda: 0.0)
         secret.get()
         wall.turn(59.9)
         assert secret.get().refreshed is False
@@ -497,7 +497,7 @@ class TestDefaults:
     def test_doubted_it_is_asked_for_after_10_seconds(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
-        secret = CurrentSecret(fetch, clock=wall, monotonic=lambda: 0.0)
+        secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0)
         secret.get()
         wall.turn(9.9)
         assert secret.get(refetch=True).refreshed is False
@@ -507,7 +507,7 @@ class TestDefaults:
     def test_stale_for_15_minutes_and_a_wait_of_5_seconds(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
-        secret = CurrentSecret(fetch, clock=wall, monotonic=lambda: 0.0)
+        secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0)
         secret.get()
         fetch.has = DOWN
         wall.turn(899.9)
@@ -520,8 +520,7 @@ class TestDefaults:
     def test_its_jitter_spreads_what_started_together(self) -> None:
         wall = Clock(0.0)
         secrets = [
-            CurrentSecret(lambda: value("v1"), clock=wall, monotonic=lambda: 0.0)
-            for _ in range(100)
+            CachedSecret(lambda: value("v1"), clock=wall, monotonic=lambda: 0.0) for _ in range(100)
         ]
         for secret in secrets:
             secret.get()

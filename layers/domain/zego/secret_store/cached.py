@@ -1,6 +1,6 @@
-"""The current version of the ServerSecret, read from Secrets Manager through a cache.
+"""One version of the ServerSecret, AWSCURRENT mostly, read from Secrets Manager through a cache.
 
-The cache holds one version, the one labelled AWSCURRENT:
+The cache holds the version that has one label:
 
 ======== ============================================================================
 fresh    for ``ttl_seconds``, a little less by jitter, so that the environments that
@@ -84,8 +84,8 @@ class _Instant:
         return max(later.wall - self.wall, later.monotonic - self.monotonic)
 
 
-class CurrentSecret:
-    """The version labelled AWSCURRENT, cached. Made without a look at a clock or the network.
+class CachedSecret:
+    """The version that has a label, cached. Made without a look at a clock or the network.
 
     :param fetch: asks Secrets Manager for that version.
     :param ttl_seconds: how long a version is served without asking again.
@@ -120,7 +120,7 @@ class CurrentSecret:
         self._failure: str | None = None
 
     def get(self, *, refetch: bool = False) -> Reading:
-        """The current version: cached, asked for, or stale.
+        """That version: cached, asked for, or stale.
 
         :param refetch: it is doubted, as ZEGO refused a token.
         :raises SecretUnavailableError: none was ever read, or the last one is too old.

@@ -1,0 +1,77 @@
+"""A request's body: a JSON object up to a size, with known fields, each of its own type.
+
+What is wrong with one is 400, or 413 where it is too large.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from issuer.problems import Problem
+from zego import strict_json
+
+#: Largest body taken but where a route says otherwise, in bytes.
+MAX_BYTES: Final = 16 * 1024
+#: Only what could be a field's name is repeated; a secret or a token is longer.
+_FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,23}", re.ASCII)
+
+
+def read(body: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]:
+    """The body's object; no body is an empty one.
+
+    :raises Problem: ``body_too_large``, ``invalid_json``, ``body_not_object``.
+    """
+    if len(body) > max_bytes:
+        detail = f"The body has {len(body)} bytes; at most {max_bytes} are taken."
+        raise Problem("body_too_large", detail)
+    if not body.strip():
+        return {}
+    try:
+        values = strict_json.loads(body)
+    except ValueError:
+        raise Problem("invalid_json", "Send a JSON object in UTF-8.") from None
+    return an_object(values)
+
+
+def an_object(value: object) -> dict[str, object]:
+    """Parsed JSON that has to be an object.
+
+    :raises Problem: ``body_not_object``.
+    """
+    if not isinstance(value, dict):
+        raise Problem("body_not_object", f"Send a JSON object, not {_named(value)}.")
+    return value
+
+
+def refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
+    """Hold a body to the fields that are read: a misspelt one would be lost.
+
+    :raises Problem: ``unknown_field``.
+    """
+    unknown = sorted(values.keys() - known)
+    if unknown:
+        name = unknown[0] if _FIELD_NAME.fullmatch(unknown[0]) else None
+        detail = f"The fields here are {', '.join(sorted(known))}."
+        raise Problem("unknown_field", detail, field=name)
+
+
+def wrong_type(field: str, expected: str, value: object) -> Problem:
+    """A field whose value is of another JSON type."""
+    return Problem("wrong_type", f"{field} must be {expected}, not {_named(value)}.", field=field)
+
+
+def _named(value: object) -> str:
+    return _JSON_NAMES[type(value)]
+
+
+_JSON_NAMES: Final[Mapping[type, str]] = {
+    str: "a string",
+    int: "a number",
+    float: "a fraction",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}

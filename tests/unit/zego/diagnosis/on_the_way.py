@@ -1,0 +1,321 @@
+"""Good tokens that something happened to, and envelopes that were put together wrongly."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from urllib.parse import quote
+
+from tests.unit.zego.diagnosis.making import (
+    APP_ID,
+    CBC,
+    GCM,
+    IV,
+    NO_SECRETS,
+    NOW,
+    ROOM,
+    UNPADDED,
+    binary,
+    case,
+    expecting,
+    kit_details,
+    of_binary,
+    token,
+    unopened,
+)
+
+
+def url(text: str) -> str:
+    return quote(text, safe="")
+
+
+def wrapped(text: str, columns: int, end: str) -> str:
+    return end.join(text[at : at + columns] for at in range(0, len(text), columns))
+
+
+def answer(made: str) -> str:
+    return json.dumps({"token": made, "app_id": APP_ID, "expires_at": NOW})
+
+
+def as_php_writes(text: str) -> str:
+    return text.replace("/", "\\/")
+
+
+def base64url(made: str) -> str:
+    return made.replace("+", "-").replace("/", "_").rstrip("=")
+
+
+def envelope(
+    *, expires_at: int = NOW + 3540, iv: bytes = IV["gcm"], sealed: bytes = b"s" * 32, end: bytes
+) -> str:
+    head = struct.pack(">qH", expires_at, len(iv)) + iv + struct.pack(">H", len(sealed))
+    return of_binary(head + sealed + end)
+
+
+KIT = f"{GCM}#{kit_details(userID='alice', roomID='')}"
+LITTLE_ENDIAN = of_binary(
+    struct.pack("<qH", NOW, 12) + IV["gcm"] + struct.pack("<H", 40) + b"s" * 41
+)
+NOT_OPENED = unopened
+
+AROUND = [
+    case("an answer", answer(GCM), "whole-answer"),
+    case("an answer of PHP", as_php_writes(answer(GCM)), "whole-answer"),
+    case(
+        "an answer of /calls/initiate",
+        json.dumps({"zegoRoom": {"roomId": "r", "appId": APP_ID, "token": GCM}, "callId": "c"}),
+        "whole-answer",
+    ),
+    case("an answer of a batch", json.dumps({"results": [{"token": GCM}]}), "whole-answer"),
+    case("an answer with two tokens", json.dumps({"id_token": "eyJ", "t": CBC}), "whole-answer"),
+    case("an answer as a JSON string", json.dumps(answer(GCM)), "whole-answer", "quoted"),
+    case("an answer in a URL", url(answer(GCM)), "whole-answer", "url-encoded"),
+    case("an answer in a log line", f"2026-01-01 INFO answer {answer(GCM)} 12 ms", "surrounded"),
+    case("an object that was logged", f"{{ token: '{GCM}' }}", "surrounded"),
+    case("Bearer", f"Bearer {GCM}", "surrounded"),
+    case("Bearer and a newline", f"Bearer {GCM}\n", "surrounded", "white-space"),
+    case("a header line", f"Authorization: Bearer {GCM}\r\n", "surrounded", "white-space"),
+    case("an assignment", f'export ZEGO_TOKEN="{GCM}"', "surrounded", "quoted"),
+    case("a line of JSON", f'"token": "{GCM}",', "surrounded", "quoted"),
+    case("an arrow of a log", f"token → {GCM}", "surrounded"),
+    case("angle brackets", f"<{GCM}>", "surrounded"),
+    case(
+        "a URL",
+        f"https://a.example/join?token={url(GCM)}&room=room1",
+        "surrounded",
+        "url-encoded",
+    ),
+    case("a kit token in a log line", f"kit: {KIT}", "surrounded", "kit-token", form="kit-token"),
+    case("URL-encoded", url(GCM), "url-encoded"),
+    case("URL-encoded twice", url(url(GCM)), "url-encoded"),
+    case("URL-encoded in part", GCM.replace("=", "%3D"), "url-encoded"),
+    case("URL-encoded and in quotes", f'"{url(GCM)}"', "url-encoded", "quoted"),
+    case("in quotes, URL-encoded", url(f'"{GCM}"'), "url-encoded", "quoted"),
+    case("URL-encoded CBC", url(CBC), "url-encoded"),
+    case("slashes as PHP writes them", as_php_writes(GCM), "escaped"),
+    case(
+        "as System.Text.Json and Gson write it",
+        GCM.replace("+", "\\u002B").replace("=", "\\u003d"),
+        "escaped",
+    ),
+    case("a JSON string within a JSON string", json.dumps(json.dumps(GCM)), "quoted"),
+    case("hexadecimal escapes", GCM.replace("=", r"\x3d"), "escaped"),
+    case("a newline as an escape", GCM + r"\n", "escaped", "white-space"),
+    case("HTML's entities", GCM.replace("=", "&#x3D;").replace("+", "&#43;"), "escaped"),
+    case("HTML's quotes", f"&quot;{GCM}&quot;", "escaped", "quoted"),
+    case(
+        "quoted-printable mail",
+        GCM.replace("=", "=3D")[:70] + "=\r\n" + GCM.replace("=", "=3D")[70:],
+        "escaped",
+    ),
+    case("base64 once more", base64.b64encode(GCM.encode()).decode(), "base64-twice"),
+    case("in double quotes", f'"{GCM}"', "quoted"),
+    case("in single quotes", f"'{CBC}'", "quoted"),
+    case("a quote behind it", f"{GCM}'", "quoted"),
+    case("quotes and a comma", f'"{GCM}",', "quoted"),
+    case("quotes and a semicolon", f"'{GCM}';", "quoted"),
+    case("a mail's smart quotes", f"“{GCM}”", "quoted"),
+    case("German quotes", f"„{GCM}“", "quoted"),
+    case("Markdown's backticks", f"`{GCM}`", "quoted"),
+    case("a shell's $'..'", f"$'{GCM}'", "surrounded", "quoted"),
+    case("Python's bytes", f"b'{GCM}'", "surrounded", "quoted"),
+    case("quotes and a newline", f'"{GCM}"\n', "quoted", "white-space"),
+]
+
+WITHIN = [
+    case("+ became a space", GCM.replace("+", " "), "plus-lost"),
+    case("%2B became + and then a space", url(GCM).replace("%2B", " "), "url-encoded", "plus-lost"),
+    case("a newline at the end", GCM + "\n", "white-space"),
+    case("a space in front", " " + CBC, "white-space"),
+    case("a space within", GCM[:99] + " " + GCM[99:], "white-space"),
+    case("a no-break space", GCM + "\u00a0", "white-space"),
+    case("wrapped at 64 columns", wrapped(ROOM, 64, "\r\n"), "white-space"),
+    case("wrapped at 76 columns", wrapped(ROOM, 76, "\n"), "white-space"),
+    case("wrapped within its padding", GCM[:-1] + "\n=", "white-space"),
+    case("a shell's line continued", GCM[:80] + "\\\n" + GCM[80:], "escaped", "white-space"),
+    case("a byte order mark", "\ufeff" + GCM, "invisible"),
+    case("a zero-width space", GCM[:50] + "\u200b" + GCM[50:], "invisible"),
+    case(
+        "a soft hyphen and a newline",
+        GCM[:50] + "\u00ad" + GCM[50:] + "\n",
+        "white-space",
+        "invisible",
+    ),
+    case("a terminal's bracketed paste", f"\x1b[200~{GCM}\x1b[201~", "invisible"),
+    case("a NUL behind it", GCM + "\0", "invisible"),
+    unopened("a Cyrillic letter", GCM[:40] + "\u0430" + GCM[41:], "non-ascii"),
+    unopened("a character that was not UTF-8", GCM[:40] + "\ufffd" + GCM[41:], "non-ascii"),
+    unopened("half of a surrogate pair", GCM[:40] + "\ud83d" + GCM[41:], "non-ascii"),
+    case("without the 04", GCM[2:], "prefix-missing"),
+    case("without the 0", GCM[1:], "prefix-missing"),
+    case("without the 04, and URL-encoded", url(GCM[2:]), "url-encoded", "prefix-missing"),
+    case("the 04 twice", "04" + GCM, "prefix-twice"),
+    case("base64url", base64url(CBC), "base64url", "padding-missing"),
+    case("base64url with padding", base64url(CBC) + "==", "base64url"),
+    case(
+        "base64url, wrapped",
+        wrapped(base64url(GCM), 64, "\n"),
+        "white-space",
+        "base64url",
+        "padding-missing",
+    ),
+    case("without padding", GCM.rstrip("="), "padding-missing"),
+    case("without half of its padding", GCM[:-1], "padding-missing"),
+    case("CBC without padding", CBC.rstrip("="), "padding-missing"),
+    case("twice", GCM + GCM, "doubled"),
+    case("twice without padding", UNPADDED + UNPADDED, "doubled"),
+    case("twice, each without its padding", (CBC.rstrip("=")) * 2, "padding-missing", "doubled"),
+    case("two tokens", GCM + CBC, "doubled"),
+    case("two tokens, a line each", f"{UNPADDED}\n{GCM}\n", "white-space", "doubled"),
+    case("two tokens and a comma", f"{GCM},{CBC}", "doubled"),
+    case("a comma behind it", GCM + ",", "trailing-text"),
+    case("a comma behind one without padding", UNPADDED + ",", "trailing-text"),
+    case("a parameter behind it", GCM + "&room=room1", "trailing-text"),
+    case("a line behind it", GCM + "\nuser: alice", "trailing-text"),
+    case("a word behind one without padding", UNPADDED + " ok", "trailing-text"),
+    unopened("the 04 alone", "04", "truncated"),
+    unopened("cut within its expiry", GCM[:8], "truncated"),
+    unopened("cut within its IV", GCM[:24], "truncated"),
+    unopened("cut at 255 characters", ROOM[:255], "truncated"),
+    unopened("cut at 256 characters", ROOM[:256], "truncated"),
+    unopened("cut at 254 characters", ROOM[:254], "truncated"),
+    unopened("cut by one character", UNPADDED[:-1], "truncated"),
+    unopened("cut CBC", CBC[:150], "truncated"),
+    unopened("cut and in quotes", f'"{ROOM[:255]}', "quoted", "truncated"),
+    unopened("cut, and expired", token(expire=NOW - 3600)[:100], "truncated", "expired"),
+    unopened("as a log shortens it", GCM[:12] + "...", "shortened"),
+    unopened("with an ellipsis", f"{GCM[:12]}…{GCM[-6:]}", "shortened"),
+    unopened("with asterisks", f"{GCM[:12]}****{GCM[-6:]}", "shortened"),
+    unopened("redacted", f"{GCM[:12]}[redacted]", "shortened"),
+    unopened("shortened, and expired", token(expire=NOW - 9)[:30] + "…", "shortened", "expired"),
+    unopened("all small letters", GCM.lower(), "damaged"),
+    unopened("all capital letters", GCM.upper(), "damaged"),
+    unopened("a character that is none of base64", GCM[:99] + "!" + GCM[100:], "damaged"),
+    unopened("a bit behind its end", GCM[:-3] + "R==", "damaged"),
+    unopened("three = at its end", GCM + "=", "damaged"),
+    unopened(
+        "a character changed",
+        GCM[:99] + ("A" if GCM[99] != "A" else "B") + GCM[100:],
+        "other-secret",
+    ),
+]
+
+ENVELOPES = [
+    case("GCM without its mode", of_binary(binary(GCM)[:-1]), "mode-missing"),
+    case("bytes behind GCM", of_binary(binary(GCM) + b"abc"), "trailing-bytes"),
+    case("bytes behind CBC", of_binary(binary(CBC) + b"abc"), "trailing-bytes"),
+    case(
+        "two bytes behind CBC, of which one may be a mode",
+        of_binary(binary(CBC) + b"\0\0"),
+        "trailing-bytes",
+    ),
+    unopened("little-endian", LITTLE_ENDIAN, "malformed-envelope"),
+    unopened(
+        "a hash in base64 behind a 04",
+        "04" + base64.b64encode(bytes(range(64))).decode(),
+        "malformed-envelope",
+    ),
+    unopened(
+        "a mode that does not exist", of_binary(binary(GCM)[:-1] + b"\2"), "malformed-envelope"
+    ),
+    unopened("an IV of 16 bytes with GCM", of_binary(binary(CBC) + b"\1"), "malformed-envelope"),
+    unopened("an IV of 8 bytes", envelope(iv=b"12345678", end=b"\1"), "malformed-envelope"),
+    unopened(
+        "an IV longer than the token",
+        of_binary(struct.pack(">qH", NOW, 9999) + b"s" * 99),
+        "malformed-envelope",
+        "expired",
+    ),
+    unopened("nothing but a tag", envelope(sealed=b"t" * 16, end=b"\1"), "malformed-envelope"),
+    unopened(
+        "half a block of CBC",
+        envelope(iv=IV["cbc"], sealed=b"s" * 24, end=b""),
+        "malformed-envelope",
+    ),
+]
+
+KIT_TOKENS = [
+    case("a kit token", KIT, "kit-token", form="kit-token", verdict="good"),
+    case(
+        "a kit token for UIKit",
+        KIT,
+        form="kit-token",
+        verdict="good",
+        expected=expecting(sdk="uikit"),
+    ),
+    case("a kit token for web", KIT, "kit-token", form="kit-token", expected=expecting(sdk="web")),
+    case("a kit token for ZIM", KIT, "kit-token", form="kit-token", expected=expecting(sdk="zim")),
+    case("a URL-encoded kit token", url(KIT), "url-encoded", "kit-token", form="kit-token"),
+    case(
+        "a kit token in base64url",
+        f"{base64url(CBC)}#{kit_details().rstrip('=')}",
+        "base64url",
+        "padding-missing",
+        "kit-token",
+        form="kit-token",
+    ),
+    case(
+        "details that are no JSON",
+        f"{GCM}#alice",
+        "kit-details-malformed",
+        "kit-token",
+        form="kit-token",
+    ),
+    case("no details", f"{GCM}#", "kit-details-malformed", "kit-token", form="kit-token"),
+    case(
+        "details with an AppID as text",
+        f"{GCM}#{kit_details(appID='1')}",
+        "kit-details-malformed",
+        "kit-token",
+        form="kit-token",
+    ),
+    case(
+        "details without a room",
+        f"{GCM}#{kit_details(roomID=...)}",
+        "kit-details-malformed",
+        "kit-token",
+        form="kit-token",
+    ),
+    case(
+        "details of another user",
+        f"{GCM}#{kit_details(userID='bob')}",
+        "kit-mismatch",
+        "kit-token",
+        form="kit-token",
+    ),
+    case(
+        "details of another project",
+        f"{GCM}#{kit_details(appID=5)}",
+        "kit-mismatch",
+        "kit-token",
+        form="kit-token",
+    ),
+    case(
+        "details of another room",
+        f"{ROOM}#{kit_details(roomID='room2')}",
+        "kit-mismatch",
+        "kit-token",
+        form="kit-token",
+    ),
+    case(
+        "details of the same room",
+        f"{ROOM}#{kit_details()}",
+        form="kit-token",
+        verdict="good",
+        expected=expecting(sdk="uikit", room_id="room1", user_id="alice", app_id=APP_ID),
+    ),
+    unopened(
+        "details of another user than was expected",
+        KIT,
+        "kit-mismatch",
+        "kit-token",
+        form="kit-token",
+        secrets=NO_SECRETS,
+        expected=expecting(user_id="bob"),
+    ),
+    unopened(
+        "a cut kit token", f"{GCM[:99]}#{kit_details()}", "truncated", "kit-token", form="kit-token"
+    ),
+    case("no kit token for UIKit", GCM, "kit-details-missing", expected=expecting(sdk="uikit")),
+]

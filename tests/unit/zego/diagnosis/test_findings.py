@@ -1,0 +1,218 @@
+"""zego.diagnosis: for each broken token all that is found, in its order."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+from typing import get_args
+
+import pytest
+
+from tests.unit.zego.diagnosis import no_tokens, on_the_way, sealed, secrets
+from tests.unit.zego.diagnosis.making import CURRENT, NOW, Case, expecting
+from zego import error_codes
+from zego.diagnosis import KINDS, Expected, Finding, Sdk, diagnose
+
+TOPICS = {
+    "no token": no_tokens.CASES,
+    "around": on_the_way.AROUND,
+    "within": on_the_way.WITHIN,
+    "envelope": on_the_way.ENVELOPES,
+    "kit token": on_the_way.KIT_TOKENS,
+    "secret": secrets.CASES,
+    "claim": sealed.CLAIMS,
+    "time": sealed.TIMES,
+    "payload": sealed.PAYLOADS,
+    "iv": sealed.IVS,
+}
+CASES = [
+    pytest.param(case, id=f"{topic}: {case}") for topic, cases in TOPICS.items() for case in cases
+]
+ALL = [case for cases in TOPICS.values() for case in cases]
+
+
+@cache
+def all_findings() -> dict[str, list[Finding]]:
+    """Those of all cases, by kind."""
+    findings: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
+    for case in ALL:
+        for finding in case.diagnosis.findings:
+            findings[finding.kind].append(finding)
+    return findings
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_that_is_wrong_is_found_the_most_decisive_first(case: Case) -> None:
+    diagnosis = case.diagnosis
+    assert tuple(finding.kind for finding in diagnosis.findings) == case.finds
+    assert (diagnosis.verdict, diagnosis.form) == (case.verdict, case.form)
+    assert diagnosis.opened_by == case.opened_by
+
+
+def test_there_are_90_broken_tokens_and_more() -> None:
+    assert sum(bool(case.finds) for case in ALL) >= 90
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestKinds:
+    def test_it_is_the_first_finding_of_a_case(self, kind: str) -> None:
+        firsts = {case.finds[0] for case in ALL if case.finds}
+        assert kind in firsts
+
+    def test_its_texts_are_sentences_with_nothing_left_open(self, kind: str) -> None:
+        for finding in all_findings()[kind]:
+            for text in (finding.cause, finding.remedy):
+                assert text[0].isupper()
+                assert text.endswith((".", "?"))
+                assert not text.endswith("..")
+                assert "  " not in text
+                assert not re.search(r"{\w+}|\b(\w+) \1\b", text), text
+
+    def test_its_codes_are_known(self, kind: str) -> None:
+        codes = {code for codes in KINDS[kind].codes.values() for code in codes}
+        assert codes <= error_codes.CODES.keys()
+
+    def test_each_code_is_of_the_sdk_that_shows_it(self, kind: str) -> None:
+        for sdk, codes in KINDS[kind].codes.items():
+            assert all(sdk in error_codes.CODES[code].platforms for code in codes)
+
+    def test_what_the_app_sees_follows_what_is_only_logged(self, kind: str) -> None:
+        codes = KINDS[kind].codes.get("web", ())
+        for before, code in pairwise(codes):
+            shown_as = error_codes.CODES[before].shown_as
+            assert shown_as in codes, (before, code)
+        assert not codes or error_codes.CODES[codes[-1]].shown_as is None
+
+    def test_what_is_refused_names_a_code(self, kind: str) -> None:
+        assert KINDS[kind].severity != "refused" or KINDS[kind].codes
+
+
+class TestSdks:
+    """Codes and severities are those of the SDK that is meant, where it is known."""
+
+    @pytest.mark.parametrize("sdk", get_args(Sdk))
+    def test_the_codes_are_those_of_that_sdk(self, sdk: Sdk) -> None:
+        finding = diagnose("hello", CURRENT, expecting(sdk=sdk)).findings[0]
+        assert set(finding.codes) == {sdk}
+
+    def test_uikit_shows_the_codes_of_web(self) -> None:
+        web, uikit = (
+            diagnose("hello", CURRENT, expecting(sdk=sdk)).findings[0].codes[sdk]
+            for sdk in ("web", "uikit")
+        )
+        assert web == uikit == (20014, 50119, 1102016)
+
+    def test_without_an_sdk_there_are_those_of_all_that_refuse_it(self) -> None:
+        assert diagnose("hello", CURRENT, Expected(NOW)).findings[0].codes == {
+            "web": (20014, 50119, 1102016),
+            "native": (1002033,),
+            "zim": (6000103,),
+        }
+
+    @pytest.mark.parametrize("sdk", get_args(Sdk))
+    def test_what_an_sdk_shows_a_code_for_it_refuses(self, sdk: Sdk) -> None:
+        for case in ALL:
+            expected = replace(case.expected, sdk=sdk)
+            for finding in diagnose(case.text, case.secrets, expected).findings:
+                is_alone = finding.kind == "no-publish" or finding.kind.startswith("secret-")
+                assert finding.codes.keys() <= {sdk}, case
+                assert finding.severity == "refused" or is_alone or not finding.codes, case
+
+
+class TestTexts:
+    """What differs from token to token is in the text, and says what it is."""
+
+    @pytest.mark.parametrize(
+        ("topic", "name", "says"),
+        [
+            ("no token", "a JWT", "(HS256)"),
+            ("no token", "a JWT without a signature", "(none)"),
+            ("no token", "a JWT that names no algorithm", "(which names no algorithm)"),
+            (
+                "no token",
+                "a JWT with a strange algorithm",
+                "(of an algorithm that is not standard)",
+            ),
+            ("no token", "an encrypted JWT", "(RSA-OAEP-256)"),
+            ("no token", "a JWT's beginning, as in a log", "(cut off)"),
+            ("no token", "undefined", "JavaScript's undefined"),
+            ("no token", "a promise", "a promise that nobody awaited"),
+            ("no token", "an object", "an object"),
+            ("no token", "a Token03", "a Token03,"),
+            ("no token", "a Token01", "a Token01,"),
+            ("no token", "a ServerSecret", "32 hexadecimal digits, not a token: a ServerSecret"),
+            ("no token", "an AppSign", "64 hexadecimal digits, not a token: an AppSign"),
+            ("no token", "a SHA-1", "40 hexadecimal digits, not a token: a SHA-1"),
+            ("no token", "a longer hash", "128 hexadecimal digits, not a token: a hash"),
+            ("no token", "a UUID", "a UUID"),
+            ("no token", "a million characters", "1000006 characters"),
+            ("no token", "claims in the clear", "claims that were never sealed"),
+            ("no token", "a refusal of the service", "an error, it seems"),
+            ("no token", "the details of a kit token", "a kit token after the #"),
+            ("no token", "claims in base64", "claims that were never sealed"),
+            ("around", "HTML's entities", "as HTML does"),
+            ("around", "slashes as PHP writes them", "backslashes"),
+            ("around", "quoted-printable mail", "as e-mail does"),
+            ("within", "a zero-width space", "U+200B"),
+            ("within", "a Cyrillic letter", "U+0430"),
+            ("within", "all small letters", "small ones"),
+            ("within", "all capital letters", "capital ones"),
+            ("within", "a character that is none of base64", "character 100 "),
+            ("within", "three = at its end", "more than two ="),
+            ("within", "the 04 alone", "within its expiry"),
+            ("within", "cut at 254 characters", "bytes before its sealed claims"),
+            ("within", "cut at 255 characters", "in the middle of a byte"),
+            ("envelope", "bytes behind CBC", " 3 bytes"),
+            ("envelope", "an IV longer than the token", "9999 bytes"),
+            ("kit token", "details without a room", "roomID"),
+            ("kit token", "details of another room", "sealed in it: roomID"),
+            ("kit token", "details of another user than was expected", "what was expected: userID"),
+            ("secret", "AWSPENDING", "AWSPENDING"),
+            ("secret", "CANDIDATE", "CANDIDATE"),
+            ("secret", "two other secrets", "(AWSCURRENT, AWSPREVIOUS)"),
+            ("secret", "a short secret is given", "it has 31 characters"),
+            ("secret", "hex-decoded to AES-128", "to 16 bytes"),
+            ("secret", "hex-decoded and filled up", "to 16 bytes"),
+            ("secret", "read with a space", "white space in front of it"),
+            ("secret", "read with a byte order mark", "a byte order mark in front of it"),
+            ("secret", "in upper case", "in upper case"),
+            ("secret", "hashed with MD5", "with MD5"),
+            ("secret", "cut to 24 bytes", "cut to 24 bytes"),
+            ("secret", "decoded as base64", "base64"),
+            ("secret", "a secret of another project", "of AppID 5"),
+            ("claim", "without an expiry", "lack expire"),
+            ("claim", "app_id as text", "a string"),
+            ("claim", "app_id as a fraction", "a fraction"),
+            ("claim", "app_id as true", "a boolean"),
+            ("claim", "user_id null", "null"),
+            ("claim", "nonce of 65 bits", "a number so large"),
+            ("claim", "nonce infinite", "a number so large"),
+            ("claim", "another user", "(bob)."),
+            ("claim", "the user in capitals", "in case alone"),
+            ("claim", "the user and a space", "in white space alone"),
+            ("claim", "auth0|5", "the character |,"),
+            ("time", "expired", "2 h ago"),
+            ("time", "lives 29 s", "live 29 s"),
+            ("time", "ends before it begins", "from now"),
+            ("time", "expire 3600", "is 3600,"),
+            ("time", "milliseconds", "(ctime and expire) are in milliseconds"),
+            ("time", "ctime in milliseconds, and expired", "ago"),
+            ("time", "nanoseconds", "in nanoseconds"),
+            ("time", "expire negative", "negative"),
+            ("time", "issued tomorrow", "24 h from now"),
+            ("time", "a year, for web", "365 days"),
+            ("payload", "an empty room", "empty"),
+            ("payload", "a room as a number", "a number"),
+            ("payload", "streams as numbers", "an array of other things"),
+            ("payload", "privileges by name", "keys other than 1 and 2"),
+            ("payload", "privileges as true", "values are not"),
+            ("payload", "a stream of 256 bytes", "256 bytes"),
+            ("iv", "zeros", "one byte, repeated"),
+            ("iv", "hexadecimal digits", "hexadecimal digits alone"),
+        ],
+    )
+    def test_the_cause_says_it(self, topic: str, name: str, says: str) -> None:
+        (case,) = (one for one in TOPICS[topic] if one.name == name)
+        assert says in case.diagnosis.findings[0].cause

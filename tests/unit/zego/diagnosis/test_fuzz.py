@@ -1,0 +1,99 @@
+"""zego.diagnosis with 200,000 texts that nobody thought of: it never raises, and never hangs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import time
+from typing import Final, get_args
+
+import pytest
+
+from tests.unit.zego.diagnosis import mutations
+from tests.unit.zego.diagnosis.making import APP_ID, CURRENT, NO_SECRETS, NOW, OTHER_SECRET, SECRET
+from tests.unit.zego.diagnosis.mutations import LONG, SHORT
+from zego.diagnosis import Candidate, Expected, Sdk, diagnose
+
+#: Texts of each sort; 200,000 together.
+TEXTS: Final[dict[mutations.Sort, int]] = {
+    mutations.mutated: 110_000,
+    mutations.broken: 40_000,
+    mutations.made_up: 29_900,
+    mutations.soup: 20_000,
+    mutations.long: 100,
+}
+#: Seconds of the processor for one text, on a slow and busy machine.
+SHORT_SECONDS: Final = 0.05
+LONG_SECONDS: Final = 1.0
+
+SECRETS = (
+    CURRENT,
+    CURRENT,
+    NO_SECRETS,
+    NO_SECRETS,
+    {"AWSCURRENT": Candidate(OTHER_SECRET, 5), "AWSPREVIOUS": Candidate(SECRET, APP_ID)},
+    {"given": Candidate(f'"{OTHER_SECRET}"')},
+)
+EXPECTED = tuple(
+    Expected(NOW + later, APP_ID, user, room, publish, sdk)
+    for sdk in (None, *get_args(Sdk))
+    for later, user, room, publish in ((0, None, None, None), (9999, "bob", "room1", True))
+)
+
+#: What runs for longest in a naive reader: each again and again, behind what gets it read.
+REPEATED = (
+    *"=#%\\\"'{[<( \n\t.-_/+&;:,0A$*\0\x1b\u200b\u0430\u2026\ud83d",
+    *("04AAAA", "04AAAA ", "04AAAA-", "04AAA%2B", "eyJ", "eyJaaaaaaaaaa.", "eyJaaaaaaaaaaa.aaaa"),
+    *("a.", "%25", "%2B", "&#x3D;", "&amp;", "\\u003d", "\\\\", "=3D", "=\n", "token:", "token="),
+    *("bearer ", "Bearer\n", '{"token":', '{"token":"', "[[", '{"a":', "authorization:", "x-a"),
+    *("MDRBQUFB", "\x1b[0", "...", "**", "undefined", "function ", "() =>", "<html", "#%", "ew0K"),
+)
+BEFORE = ("", "04AAAAAGVT", "eyJhbGciOiJIUzI1NiJ9.", "{", '"', "Bearer ", "MDRBQUFB")
+
+
+def seconds_of(text: str, turn: int) -> float:
+    """How long the processor works at one; every answer is one that can be sent."""
+    secrets, expected = SECRETS[turn % len(SECRETS)], EXPECTED[turn % len(EXPECTED)]
+    started = time.thread_time()
+    diagnosis = diagnose(text, secrets, expected)
+    seconds = time.thread_time() - started
+    if turn % 10 == 0:
+        json.dumps(diagnosis.document(), ensure_ascii=False, allow_nan=False).encode()
+    return seconds
+
+
+def test_there_are_200_000() -> None:
+    assert sum(TEXTS.values()) == 200_000
+
+
+@pytest.mark.parametrize("sort", TEXTS, ids=lambda sort: sort.__name__)
+def test_no_text_raises_or_takes_long(sort: mutations.Sort) -> None:
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"random.Random({seed})")  # shown where the test fails
+    chance = random.Random(seed)
+    slowest = {SHORT: 0.0, LONG: 0.0}
+    for turn in range(TEXTS[sort]):
+        text = sort(chance)
+        size = SHORT if len(text) <= SHORT else LONG
+        try:
+            slowest[size] = max(slowest[size], seconds_of(text, turn))
+        except Exception as error:
+            error.add_note(f"{text[:SHORT]!r}")
+            raise
+    assert slowest[SHORT] < SHORT_SECONDS
+    assert slowest[LONG] < LONG_SECONDS
+
+
+@pytest.mark.parametrize("piece", REPEATED, ids=ascii)
+def test_no_repetition_takes_long(piece: str) -> None:
+    texts = [(before + piece * LONG)[:LONG] for before in BEFORE]
+    took = [seconds_of(text, turn) for turn, text in zip(itertools.count(1), texts, strict=False)]
+    assert max(took) < LONG_SECONDS
+
+
+@pytest.mark.parametrize("length", [LONG - 1, LONG, LONG + 1, 20 * LONG])
+def test_the_length_that_is_looked_at_is_bounded(length: int) -> None:
+    diagnosis = diagnose("04" + "A" * (length - 2), CURRENT, Expected(NOW))
+    is_too_long = diagnosis.findings[0].kind == "too-long"
+    assert is_too_long == (length > LONG)

@@ -1,0 +1,70 @@
+"""zego.diagnosis and the tokens of the vendor's own generators."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.zego.diagnosis.making import IV
+from tests.unit.zego.vendor_tokens import VendorToken, vendor_tokens
+from zego import token04
+from zego.diagnosis import Candidate, Diagnosis, Expected, diagnose
+from zego.token04 import Claims
+
+VENDOR_TOKENS = vendor_tokens()
+
+#: What the cases were made to try. A case that is not here has nothing.
+WRONG = {
+    "unicode_user": ("user-id-characters",),
+    "rtc_login_only": ("no-publish",),
+    "rtc_publish_streams_24d": ("room-id-characters",),
+    "escapes": ("user-id-characters", "room-id-characters", "lifetime-under-30s", "no-publish"),
+    "user64": ("user-id-too-long",),
+    "plain_len_mult16": ("payload-not-json",),
+}
+
+
+def kinds(diagnosis: Diagnosis) -> tuple[str, ...]:
+    return tuple(finding.kind for finding in diagnosis.findings)
+
+
+def when_made(vendor: VendorToken) -> int:
+    return token04.decode(vendor.token, vendor.secret).claims.issued_at
+
+
+def looked_at(vendor: VendorToken, token: str) -> Diagnosis:
+    expected = Expected(when_made(vendor), vendor.app_id, vendor.user_id)
+    return diagnose(token, {"AWSCURRENT": Candidate(vendor.secret, vendor.app_id)}, expected)
+
+
+@pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
+def test_all_that_is_found_is_what_its_case_was_made_to_try(vendor: VendorToken) -> None:
+    has_weak_iv = vendor.fixed is not None or (vendor.generator, vendor.cipher) == ("python", "cbc")
+    wrong = WRONG.get(vendor.case.removeprefix("KAT_"), ())
+    expected = {*wrong, "weak-iv"} if has_weak_iv else {*wrong}
+    diagnosis = looked_at(vendor, vendor.token)
+    assert (set(kinds(diagnosis)), len(kinds(diagnosis))) == (expected, len(expected))
+    assert (diagnosis.cipher, diagnosis.opened_by) == (vendor.cipher, "AWSCURRENT")
+
+
+@pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
+def test_a_good_token_of_its_project_has_no_finding(vendor: VendorToken) -> None:
+    user_id = (
+        "alice" if vendor.case.endswith(("unicode_user", "escapes", "user64")) else vendor.user_id
+    )
+    now = when_made(vendor)
+    good = token04.encode(
+        Claims(vendor.app_id, user_id, 7, now, now + 3600),
+        vendor.secret,
+        cipher=vendor.cipher,
+        iv=IV[vendor.cipher],
+    )
+    expected = Expected(now, vendor.app_id, user_id)
+    diagnosis = diagnose(good, {"given": Candidate(vendor.secret, vendor.app_id)}, expected)
+    assert (kinds(diagnosis), diagnosis.verdict) == ((), "good")
+
+
+@pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
+def test_years_later_it_has_expired(vendor: VendorToken) -> None:
+    expected = Expected(when_made(vendor) + 10 * 365 * 86400)
+    diagnosis = diagnose(vendor.token, {"given": Candidate(vendor.secret)}, expected)
+    assert "expired" in kinds(diagnosis)
