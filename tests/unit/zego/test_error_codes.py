@@ -276,7 +276,8 @@ class TestNear:
         assert max(len(near(code)) for code in range(50100, 50200)) == 4
 
     @pytest.mark.parametrize(
-        "code", [1, 5, 10, 99, 424242, 9_876_543_210, 52_000_000, 52_424_242, -1]
+        "code",
+        [1, 5, 10, 99, 424242, 9_876_543_210, 999_999_999_999, 10**30, 52_000_000, 52_424_242, -1],
     )
     def test_far_from_everything_nothing_is_offered(self, code: int) -> None:
         assert near(code) == ()

@@ -7,9 +7,10 @@ any text, and raises nothing::
     diagnosis.verdict      # "refused"
     diagnosis.findings[0]  # kind "jwt", the codes a client shows, cause, remedy
 
-:mod:`.text` recognises what the text is; :mod:`.wrapping` and :mod:`.envelopes` undo what happened
-to a Token04 on its way; :mod:`.sealing` tries the secrets; :mod:`.claims` and :mod:`.payload` look
-at what was sealed. :data:`KINDS` has every kind of finding, in the order of precedence.
+:mod:`.text` recognises what the text is: :mod:`.stand_ins` and :mod:`.lookalikes` have what is no
+Token04; :mod:`.wrapping`, :mod:`.escapes` and :mod:`.envelopes` undo what happened to one.
+:mod:`.sealing` tries the secrets; :mod:`.claims`, :mod:`.payload` and :mod:`.kit_token` look at
+what was sealed. :data:`KINDS` has every kind of finding, in the order of precedence.
 """
 
 from __future__ import annotations
@@ -47,20 +48,26 @@ def diagnose(token: str, secrets: Mapping[str, Candidate], expected: Expected) -
     """
     reading = text.read(token)
     problems = list(reading.problems)
-    if reading.kit_details is None and reading.form == "token04" and expected.sdk == "uikit":
+    if expected.sdk == "uikit":
+        problems = _for_uikit(reading)
+    if reading.envelope is not None:
+        return _of_envelope(reading, reading.envelope, problems, secrets, expected)
+    problems += sealing.wrong_shapes(secrets)
+    if reading.header_expires_at is not None:
+        problems += claims.readable_expiry(reading.header_expires_at, expected)
+    return Diagnosis(
+        _in_order(problems, expected.sdk),
+        reading.form,
+        header_expires_at=reading.header_expires_at,
+    )
+
+
+def _for_uikit(reading: text.Reading) -> list[Found]:
+    """What is wrong where a kit token is wanted."""
+    problems = [one for one in reading.problems if one.kind != "kit-token"]
+    if reading.form == "token04":
         problems.append(found("kit-details-missing"))
-    if reading.form == "kit-token" and expected.sdk == "uikit":
-        problems = [one for one in problems if one.kind != "kit-token"]
-    if reading.envelope is None:
-        problems += sealing.wrong_shapes(secrets)
-        if reading.header_expires_at is not None:
-            problems += claims.readable_expiry(reading.header_expires_at, expected)
-        return Diagnosis(
-            _in_order(problems, expected.sdk),
-            reading.form,
-            header_expires_at=reading.header_expires_at,
-        )
-    return _of_envelope(reading, reading.envelope, problems, secrets, expected)
+    return problems
 
 
 def _of_envelope(
@@ -73,24 +80,24 @@ def _of_envelope(
     problems += _weak_iv(envelope)
     opened, seal_problems = sealing.open_with(envelope, secrets)
     problems += seal_problems
-    sealed: Mapping[str, Any] | None = None
+    sealed: dict[str, Any] | None = None
     if opened is None:
         problems += claims.readable_expiry(envelope.expires_at, expected)
     else:
         problems += claims.about(opened, envelope, expected)
-        if isinstance(opened.content, dict):
-            sealed = {name: opened.content[name] for name in claims.NAMES if name in opened.content}
-            if "payload" in sealed:
-                problems += payload.about(sealed["payload"], expected)
-            if reading.kit_details is not None:
-                problems += kit_token.about(reading.kit_details, sealed)
+        content = opened.content if isinstance(opened.content, dict) else {}
+        sealed = {name: content[name] for name in claims.NAMES if name in content}
+        if "payload" in sealed:
+            problems += payload.about(sealed["payload"], expected)
+    if reading.kit_details is not None:
+        problems += kit_token.about(reading.kit_details, sealed, expected)
     return Diagnosis(
         _in_order(problems, expected.sdk),
         reading.form,
         envelope.cipher,
         envelope.expires_at,
         None if opened is None else opened.label,
-        {} if sealed is None and opened is not None else sealed,
+        sealed,
     )
 
 
@@ -104,11 +111,12 @@ def _weak_iv(envelope: Envelope) -> list[Found]:
 
 
 def _in_order(problems: Iterable[Found], sdk: Sdk | None) -> tuple[Finding, ...]:
-    """Each kind once, the most decisive first."""
-    first: dict[str, Found] = {}
-    for problem in problems:
-        first.setdefault(problem.kind, problem)
-    findings = [Finding.of(problem, sdk) for problem in first.values()]
-    return tuple(
-        sorted(findings, key=lambda one: (_SEVERITIES.index(one.severity), _PRECEDENCE[one.kind]))
+    """The most decisive first, and of each kind the most severe alone."""
+    findings = sorted(
+        (Finding.of(problem, sdk) for problem in problems),
+        key=lambda one: (_SEVERITIES.index(one.severity), _PRECEDENCE[one.kind]),
     )
+    by_kind: dict[str, Finding] = {}
+    for finding in findings:
+        by_kind.setdefault(finding.kind, finding)
+    return tuple(by_kind.values())

@@ -13,11 +13,14 @@ from zego.identifiers import IdentifierError, Kind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
 
 NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
+#: What a text is that UTF-8 cannot hold.
+HALF_A_PAIR: Final = "text with half of a surrogate pair"
 
 _INT64: Final = range(-(2**63), 2**63)
-_INT31: Final = range(2**31)
-#: As Unix seconds this is the year 5138, as milliseconds 1973.
-_MILLISECONDS: Final = 10**11
+_INT32: Final = range(-(2**31), 2**31)
+#: From when on a time is in a smaller unit. As Unix seconds 10^11 is the year 5138, as milliseconds
+#: 1973; and so on.
+_UNITS: Final = ((10**17, "nanoseconds"), (10**14, "microseconds"), (10**11, "milliseconds"))
 #: As Unix seconds this is 2001; no lifetime is as long.
 _LIFETIME: Final = 10**9
 _ZIM_MAX_USER_ID_BYTES: Final = 32
@@ -51,9 +54,11 @@ def about(opened: Opened, envelope: Envelope, expected: Expected) -> Iterator[Fo
 
 def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Found]:
     """What the expiry says that is readable without a secret."""
-    if expires_at >= _MILLISECONDS:
-        yield found("time-in-milliseconds", name="expire")
-    elif 0 <= expires_at < _LIFETIME:
+    if expires_at < 0:
+        yield found("expire-wrong-type", what="negative")
+    elif unit := _small_unit(expires_at):
+        yield found("time-in-milliseconds", names="expire", unit=unit)
+    elif expires_at < _LIFETIME:
         yield found("expire-is-a-lifetime", found=expires_at)
     elif expires_at <= expected.now:
         yield found("expired", ago=span(expected.now - expires_at))
@@ -74,6 +79,15 @@ def identifier(kind: Kind, value: str, expected: Expected) -> Iterator[Found]:
             yield found(f"{name}-characters", what=str(error))
 
 
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can hold it, in which every other token is sealed."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _app_id(app_id: object, opened: Opened, expected: Expected) -> Iterator[Found]:
     if type(app_id) is not int:
         yield found("app-id-wrong-type", what=json_type(app_id))
@@ -92,61 +106,77 @@ def _user_id(user_id: object, expected: Expected) -> Iterator[Found]:
     if not user_id:
         yield found("user-id-empty")
         return
+    if not is_encodable(user_id):
+        yield found("user-id-wrong-type", what=HALF_A_PAIR)
     if expected.user_id not in (None, user_id):
-        yield found("user-id-mismatch", expected=expected.user_id)
+        how = _difference(user_id, expected.user_id or "")
+        yield found("user-id-mismatch", expected=expected.user_id, how=how)
     yield from identifier("user_id", user_id, expected)
     size = len(user_id.encode("utf-8", "surrogatepass"))
-    if size > _ZIM_MAX_USER_ID_BYTES and expected.concerns("zim"):
+    if _ZIM_MAX_USER_ID_BYTES < size <= identifiers.MAX_BYTES["user_id"] and expected.concerns(
+        "zim"
+    ):
         yield found("user-id-too-long-for-zim", size=size)
+
+
+def _difference(one: str, other: str) -> str:
+    """How alike two ids are which are not the same, as a sentence; empty where they are not."""
+    if "".join(one.split()) == "".join(other.split()):
+        return " They differ in white space alone."
+    return " They differ in case alone." if one.casefold() == other.casefold() else ""
 
 
 def _nonce(nonce: object) -> Iterator[Found]:
     if type(nonce) is not int or nonce not in _INT64:
         yield found("nonce-wrong-type", what=json_type(nonce))
-    elif nonce not in _INT31:
+    elif nonce not in _INT32:
         yield found("nonce-out-of-range")
 
 
 def _times(claims: Mapping[str, Any], envelope: Envelope, expected: Expected) -> Iterator[Found]:
     times: dict[str, int] = {}
     for name in ("ctime", "expire"):
-        value = claims.get(name)
-        if name not in claims:
-            continue
-        if type(value) is not int or value not in _INT64:
-            yield found("time-wrong-type", name=name, what=json_type(value))
-        elif value >= _MILLISECONDS:
-            yield found("time-in-milliseconds", name=name)
-        else:
-            times[name] = value
-    issued_at, expires_at = times.get("ctime"), times.get("expire")
-    if "expire" in claims and expires_at is None:
-        return  # what is readable says no more
-    if expires_at is None:
-        yield from readable_expiry(envelope.expires_at, expected)
-        return
-    if expires_at != envelope.expires_at:
+        if name in claims:
+            value = claims[name]
+            if type(value) is not int or value not in _INT64:
+                yield found(f"{name}-wrong-type", what=json_type(value))
+            elif value < 0:
+                yield found(f"{name}-wrong-type", what="negative")
+            else:
+                times[name] = value
+    small = {name: unit for name, value in times.items() if (unit := _small_unit(value))}
+    if small:
+        unit = next(iter(small.values()))
+        yield found("time-in-milliseconds", names=" and ".join(small), unit=unit)
+    expires_at = times.get("expire")
+    if expires_at is not None and expires_at != envelope.expires_at:
         yield found("expiry-mismatch", readable=envelope.expires_at, sealed=expires_at)
-    if issued_at is None:
-        yield from readable_expiry(expires_at, expected)
-        return
-    yield from _life(issued_at, expires_at, expected)
+    if "expire" not in claims:
+        yield from readable_expiry(envelope.expires_at, expected)
+    elif expires_at is not None and "expire" not in small:
+        issued_at = None if "ctime" in small else times.get("ctime")
+        yield from _life(issued_at, expires_at, expected)
 
 
-def _life(issued_at: int, expires_at: int, expected: Expected) -> Iterator[Found]:
-    lifetime = expires_at - issued_at
-    if issued_at > expected.now + _SKEW_SECONDS:
-        yield found("issued-in-future", ahead=span(issued_at - expected.now))
-    if lifetime > MAX_LIFETIME_SECONDS and expected.concerns("zim"):
-        yield found("lifetime-over-24-days", lifetime=span(lifetime))
-    if _LIFETIME > expires_at >= 0:
+def _small_unit(moment: int) -> str | None:
+    """The unit of a time that cannot be in seconds."""
+    return next((unit for least, unit in _UNITS if moment >= least), None)
+
+
+def _life(issued_at: int | None, expires_at: int, expected: Expected) -> Iterator[Found]:
+    is_brief = False
+    if issued_at is not None and expires_at >= _LIFETIME:
+        lifetime = expires_at - issued_at
+        if issued_at > expected.now + _SKEW_SECONDS:
+            yield found("issued-in-future", ahead=span(issued_at - expected.now))
+        if lifetime > MAX_LIFETIME_SECONDS and expected.concerns("zim"):
+            yield found("lifetime-over-24-days", lifetime=lifetime, limit=MAX_LIFETIME_SECONDS)
+        is_brief = lifetime < _MIN_LIFETIME_SECONDS
+        if is_brief:
+            what = f"live {span(lifetime)}" if lifetime > 0 else "end before it begins"
+            yield found("lifetime-under-30s", what=what)
+    if not is_brief or expires_at <= expected.now:
         yield from readable_expiry(expires_at, expected)
-        return
-    if lifetime < _MIN_LIFETIME_SECONDS:
-        yield found("lifetime-under-30s", lifetime=span(lifetime))
-        if expires_at > expected.now:
-            return
-    yield from readable_expiry(expires_at, expected)
 
 
 def _left(seconds: float, expected: Expected) -> Iterator[Found]:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from typing import Final
 
+from zego.diagnosis.escapes import Undo, Undone
 from zego.diagnosis.findings import Found, found
-from zego.diagnosis.wrapping import Undone
 from zego.token04 import PREFIX, Envelope, FormatError, TrailingBytesError, TruncatedError, parse
 
 _NOT_BASE64: Final = re.compile(r"[^0-9A-Za-z+/]")
+_RUN: Final = re.compile(rf"{PREFIX}[0-9A-Za-z+/_-]*=*")
+#: As the next token begins; in one token these six stand together once in ten million.
+_SECOND: Final = re.compile(PREFIX + "AAA[A-P]")
+_URL_ALPHABET: Final = str.maketrans("-_", "+/")
 _MIN_TOKEN: Final = 30
-#: The year 36812; a larger expiry is not one.
-_MAX_EXPIRY: Final = 2**40
+#: Of base64 that has no letter of one case in it, no shorter piece tells that it lost them.
+_MIN_ONE_CASE: Final = 60
+_IV_LENGTHS: Final = (12, 16)
+#: The year 2109 in milliseconds; a larger expiry is not one.
+_MAX_EXPIRY: Final = 2**42
+#: Characters that hold the expiry and the IV's length, and the bytes of both.
+_HEAD: Final = slice(len(PREFIX), len(PREFIX) + 16)
+_HEAD_BYTES: Final = 10
 
 
 def read(token: str) -> tuple[Envelope | None, int | None, list[Found]]:
@@ -22,6 +31,10 @@ def read(token: str) -> tuple[Envelope | None, int | None, list[Found]]:
 
     The expiry is there too where only the beginning of the token can be read.
     """
+    if whole := _parse(token):
+        return whole, whole.expires_at, []
+    if problem := _is_hopeless(token):
+        return None, None, [problem]
     problems: list[Found] = []
     for repair in _REPAIRS:
         token, problem = repair(token)
@@ -30,7 +43,48 @@ def read(token: str) -> tuple[Envelope | None, int | None, list[Found]]:
     envelope, problem = _parsed(token)
     if problem is not None:
         problems.append(problem)
-    return envelope, _expiry(token) if envelope is None else envelope.expires_at, problems
+    return envelope, readable_expiry(token) if envelope is None else envelope.expires_at, problems
+
+
+def readable_expiry(token: str) -> int | None:
+    """The expiry at the beginning of a token that cannot be read to its end, Unix seconds."""
+    return _expiry_in(_head(token))
+
+
+def has_head(token: str) -> bool:
+    """Whether an expiry or the length of an IV stands behind the 04, as far as that can be read."""
+    head = _head(token)
+    if len(head) < _HEAD_BYTES:
+        return token[len(PREFIX) :].lstrip()[:1] in ("", "A")  # six zeros of the expiry
+    return _expiry_in(head) is not None or _iv_length_in(head) in _IV_LENGTHS
+
+
+def _is_hopeless(token: str) -> Found | None:
+    """What is wrong with a text that no repair makes a token."""
+    if len(token) >= _MIN_ONE_CASE and token in (token.upper(), token.lower()):
+        case = "small" if token == token.lower() else "capital"
+        return found("damaged", what=f"all its letters became {case} ones")
+    return None if has_head(token) else found("malformed-envelope", what=_NO_HEAD)
+
+
+_NO_HEAD: Final = "what follows the 04 is neither an expiry nor the length of an IV"
+
+
+def _head(token: str) -> bytes:
+    """The first bytes of a token, as many as can be read of expiry and IV length."""
+    text = "".join(token[:_MIN_TOKEN].split()).translate(_URL_ALPHABET)[_HEAD]
+    end = _NOT_BASE64.search(text)
+    readable = text[: end.start() if end else None]
+    return b64decode(readable[: len(readable) // 4 * 4])[:_HEAD_BYTES]
+
+
+def _expiry_in(head: bytes) -> int | None:
+    expires_at = int.from_bytes(head[:8], "big", signed=True)
+    return expires_at if len(head) >= 8 and 0 <= expires_at < _MAX_EXPIRY else None
+
+
+def _iv_length_in(head: bytes) -> int:
+    return int.from_bytes(head[8:10], "big")
 
 
 def _parsed(token: str) -> tuple[Envelope | None, Found | None]:
@@ -38,12 +92,36 @@ def _parsed(token: str) -> tuple[Envelope | None, Found | None]:
     try:
         return parse(token), None
     except TrailingBytesError as error:
-        return _parse(_cut(token, error.extra)), found("trailing-bytes", extra=error.extra)
+        return _cut(token, error.extra), found("trailing-bytes", extra=error.extra)
     except TruncatedError as error:
+        head = _head(token)
+        iv_length = _iv_length_in(head)
+        if len(head) == _HEAD_BYTES and iv_length not in _IV_LENGTHS:
+            what = f"the IV has {iv_length} bytes; GCM takes 12, CBC 16"
+            return None, found("malformed-envelope", what=what)
         return None, found("truncated", what=str(error).replace("the token", "it", 1))
     except FormatError as error:
         with_mode = _with_mode(token)
         return with_mode, found("mode-missing") if with_mode else _format_problem(token, error)
+
+
+def _without_rest(token: str) -> Undone:
+    """The first token where two are joined, or what stands before any other text."""
+    if second := _SECOND.search(token, _MIN_TOKEN):
+        return token[: second.start()].rstrip(" \t\r\n,;|"), found("doubled")
+    run = _RUN.match(token)
+    first, rest = (run[0], token[run.end() :]) if run else (token, "")
+    if not "".join(rest.split()).strip("="):  # only a line's end in or behind the padding
+        return token, None
+    if first.endswith("=") or _parse(_padded(first.translate(_URL_ALPHABET))) is not None:
+        return first, found("trailing-text")
+    return token, None
+
+
+def _without_url_alphabet(token: str) -> Undone:
+    if "-" not in token and "_" not in token:
+        return token, None
+    return token.translate(_URL_ALPHABET), found("base64url")
 
 
 def _without_space(token: str) -> Undone:
@@ -53,51 +131,29 @@ def _without_space(token: str) -> Undone:
         return token, None
     with_plus = token.replace(" ", "+")
     is_spaces = "".join(with_plus.split()) == with_plus
-    if is_spaces and (_parse(with_plus) is not None or _parse(compact) is None):
+    if is_spaces and (_parse(_padded(with_plus)) or not _parse(_padded(compact))):
         return with_plus, found("plus-lost")
     return compact, found("white-space")
 
 
-def _without_url_alphabet(token: str) -> Undone:
-    if "-" not in token and "_" not in token:
-        return token, None
-    return token.replace("-", "+").replace("_", "/"), found("base64url")
-
-
-def _without_second(token: str) -> Undone:
-    """The first token where two are joined, or what stands before any other text."""
-    half = len(token) // 2
-    if half >= _MIN_TOKEN and token[:half] == token[half:]:
-        return token[:half], found("doubled")
-    first, padding, rest = _parts(token)
-    if not rest:
-        return token, None
-    is_second = rest.startswith(PREFIX) and len(rest) >= _MIN_TOKEN
-    return first + padding, found("doubled" if is_second else "trailing-text")
-
-
-def _parts(token: str) -> tuple[str, str, str]:
-    """A token up to its padding, the padding, and what follows it."""
-    first, _, rest = token.partition("=")
-    after = rest.lstrip("=")
-    return first, "=" * (len(token) - len(first) - len(after)), after
-
-
 def _with_padding(token: str) -> Undone:
-    missing = -(len(token) - len(PREFIX)) % 4
-    if missing not in (1, 2):
+    padded = _padded(token)
+    if padded == token or _parse(padded) is None:
         return token, None
-    padded = token + "=" * missing
-    envelope, _ = _parsed(padded)
-    return (token, None) if envelope is None else (padded, found("padding-missing"))
+    return padded, found("padding-missing")
 
 
-_REPAIRS: Final[tuple[Callable[[str], Undone], ...]] = (
-    _without_space,
+_REPAIRS: Final[tuple[Undo, ...]] = (
+    _without_rest,
     _without_url_alphabet,
-    _without_second,
+    _without_space,
     _with_padding,
 )
+
+
+def _padded(token: str) -> str:
+    missing = -(len(token) - len(PREFIX)) % 4
+    return token + "=" * missing if missing in (1, 2) else token
 
 
 def _parse(token: str) -> Envelope | None:
@@ -107,11 +163,11 @@ def _parse(token: str) -> Envelope | None:
         return None
 
 
-def _cut(token: str, extra: int) -> str:
-    """The token without what follows its sealed claims, but for a mode."""
+def _cut(token: str, extra: int) -> Envelope | None:
+    """The envelope without what follows it, but for a mode."""
     binary = b64decode(token[len(PREFIX) :])
     end = len(binary) - extra
-    return PREFIX + b64encode(binary[: end + (binary[end] == 1)]).decode()
+    return _parse(PREFIX + b64encode(binary[: end + (binary[end] == 1)]).decode())
 
 
 def _with_mode(token: str) -> Envelope | None:
@@ -120,8 +176,7 @@ def _with_mode(token: str) -> Envelope | None:
         binary = b64decode(token[len(PREFIX) :], validate=True)
     except ValueError:
         return None
-    envelope = _parse(PREFIX + b64encode(binary + b"\x01").decode())
-    return envelope if envelope is not None and envelope.cipher == "gcm" else None
+    return _parse(PREFIX + b64encode(binary + b"\x01").decode())
 
 
 def _format_problem(token: str, error: FormatError) -> Found:
@@ -131,23 +186,10 @@ def _format_problem(token: str, error: FormatError) -> Found:
     if wrong:
         at = wrong.start() + len(PREFIX) + 1
         return found("damaged", what=f"character {at} is not one of base64")
+    if len(body) - len(bare) > 2:
+        return found("damaged", what="more than two = stand at its end")
     if len(body) % 4:
         return found("truncated", what="its base64 ends in the middle of a byte")
-    if len(body) - len(bare) > 2 or _is_loose(body):
+    if b64encode(b64decode(body)).decode() != body:
         return found("damaged", what=str(error))
     return found("malformed-envelope", what=str(error))
-
-
-def _is_loose(body: str) -> bool:
-    """Whether base64 was altered at its end, such that bits are set behind it."""
-    return b64encode(b64decode(body)).decode() != body
-
-
-def _expiry(token: str) -> int | None:
-    """The readable expiry of a token that cannot be read to its end."""
-    try:
-        binary = b64decode(token[len(PREFIX) : len(PREFIX) + 12], validate=True)
-    except ValueError:
-        return None
-    expires_at = int.from_bytes(binary[:8], "big", signed=True)
-    return expires_at if len(binary) >= 8 and 0 <= expires_at < _MAX_EXPIRY else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from zego.diagnosis.kinds import KINDS, Severity, Shown
+from zego.diagnosis.plain_json import encodable, plain
 from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 
@@ -20,6 +21,8 @@ _SHOWS: Final[Mapping[Sdk, Shown]] = {
     "zim": "zim",
     "uikit": "web",
 }
+#: Characters of what a text leaves open, such as an id that was expected.
+_LONGEST_DETAIL: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,9 @@ class Finding:
             codes = {sdk: kind.codes[_SHOWS[sdk]]} if refused else {}
             if refused and one.severity is None:
                 severity = "refused"
-        cause, remedy = (text.format_map(one.details) for text in (kind.cause, kind.remedy))
-        return cls(one.kind, severity, codes, cause[:1].upper() + cause[1:], remedy)
+        details = {name: _shown(value) for name, value in one.details.items()}
+        cause, remedy = (text.format_map(details) for text in (kind.cause, kind.remedy))
+        return cls(one.kind, severity, codes, cause, remedy)
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -117,6 +121,12 @@ class Finding:
             "cause": self.cause,
             "remedy": self.remedy,
         }
+
+
+def _shown(detail: object) -> str:
+    """A detail as a text that can be printed, and is no longer than a line."""
+    text = encodable(str(detail))
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +156,13 @@ class Diagnosis:
         return "unknown" if self.claims is None else "good"
 
     def document(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """As plain JSON values, which UTF-8 can hold."""
         return {
             "verdict": self.verdict,
             "form": self.form,
             "cipher": self.cipher,
             "header_expires_at": self.header_expires_at,
-            "opened_by": self.opened_by,
-            "claims": None if self.claims is None else dict(self.claims),
+            "opened_by": None if self.opened_by is None else encodable(self.opened_by),
+            "claims": None if self.claims is None else plain(self.claims),
             "findings": [finding.document() for finding in self.findings],
         }

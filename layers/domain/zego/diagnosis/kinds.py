@@ -43,10 +43,15 @@ _NOT_OPENED: Final[Codes] = {
     "native": (1002033,),
     "zim": (6000103,),
 }
-_OLD: Final[Codes] = {"web": (50120, 1102016), "native": (1002079,), "zim": (6000107,)}
+_OLD: Final[Codes] = {**_NOT_OPENED, "native": (1002079,), "zim": (6000107,)}
 _EXPIRED: Final[Codes] = {"web": (50117, 1102018), "native": (1002078,), "zim": (6000106,)}
 _TOO_SHORT: Final[Codes] = {"zim": (6000108,)}
 _OTHER_ROOM: Final[Codes] = {"web": (1102020,), "native": (1002033,)}
+
+
+def _refused_id(code: int) -> Codes:
+    """Of an id that the SDKs refuse before any token is looked at."""
+    return {"web": (code,), "native": (code,)}
 
 
 def _malformed(native: int) -> Codes:
@@ -68,6 +73,7 @@ _ROTATE: Final = (
     " service has: zego-token secret rotate."
 )
 _GENERATOR: Final = "Mend the code that makes the claims, or have the token service make the token."
+_SECONDS: Final = "Use whole seconds: Math.floor(Date.now() / 1000), int(time.time())."
 _FRESH: Final = "Have a fresh token made; a client renews when the SDK says tokenWillExpire."
 _AS_SHOWN: Final = "Use the 32 characters as ZEGO's console shows them, with nothing around them."
 
@@ -85,6 +91,33 @@ KINDS: Final[Mapping[str, Kind]] = {
         "It has {length} characters; no Token04 has more than {limit}.",
         "Look at what was passed as the token: it is something else.",
     ),
+    "no-value": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is the text of {what}, not a token.",
+        "Wait for the answer (await) and read its field token (zegoRoom.token of a call); see that"
+        " it is there before it is used.",
+    ),
+    "placeholder": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is a placeholder, which nothing replaced by a token.",
+        "See why it was not filled in: is the variable set where the template is read? " + _MINT,
+    ),
+    "html-page": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is a web page: the address that was asked for a token answers with HTML or XML.",
+        "Check the address, and the answer's status before its body is read. A proxy, a login page"
+        " or a single-page app answers so where there is no such route.",
+    ),
+    "answer-without-token": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It is JSON, and no token is in it: {what}.",
+        "Check the answer's status before its body is read; the token is in the field token"
+        " (zegoRoom.token of a call).",
+    ),
     "jwt": Kind(
         "refused",
         _NOT_OPENED,
@@ -96,25 +129,25 @@ KINDS: Final[Mapping[str, Kind]] = {
         "refused",
         _NOT_OPENED,
         "It is JSON in base64, which nothing encrypts: {what}.",
-        _MINT + " UIKit takes the two joined by a #: the token first.",
+        _MINT,
     ),
     "older-token": Kind(
         "refused",
         _OLD,
         "It is a Token{version}, of an older generation. This service, and ZEGO's SDKs of today,"
         " use Token04.",
-        "Replace the generator. " + _MINT,
+        "Replace the code that makes it. " + _MINT,
     ),
     "hex-string": Kind(
         "refused",
         _NOT_OPENED,
-        "It is {length} hexadecimal digits: {what}, not a token.",
-        _MINT + " If it is a secret, it is known to who saw it: reset it in ZEGO's console.",
+        "It is {length} hexadecimal digits, not a token: {what}.",
+        _MINT + " If it is a secret, whoever saw it has it: reset it in ZEGO's console.",
     ),
     "not-a-token": Kind(
         "refused",
         _NOT_OPENED,
-        'A Token04 begins with "04"; this text does not, and nothing in it is a token.',
+        'A Token04 begins with "04" and its expiry; nothing in this text does.',
         "Look at what was passed as the token. " + _MINT,
     ),
     # --- A Token04 that something happened to on its way -----------------------------------------
@@ -124,26 +157,43 @@ KINDS: Final[Mapping[str, Kind]] = {
         "It is a whole JSON answer; the token is one field of it.",
         "Pass on the field token (zegoRoom.token of /api/v1/calls/initiate) alone.",
     ),
+    "shortened": Kind(
+        "refused",
+        _NOT_OPENED,
+        "Part of it is left out, as logs and people shorten tokens: nobody can check the rest.",
+        "Copy the whole token from where it was made.",
+    ),
+    "surrounded": Kind(
+        "refused",
+        _NOT_OPENED,
+        "Other text stands around the token, such as Bearer, a name or a URL.",
+        _WHOLE,
+    ),
     "url-encoded": Kind(
         "refused",
         _NOT_OPENED,
-        "It is URL-encoded: % and two digits stand for characters of the token.",
+        "It is URL-encoded: %2B, %2F and %3D stand for its + / and =.",
         _HEADER,
     ),
     "escaped": Kind(
         "refused",
         _NOT_OPENED,
-        "It holds backslashes of JSON or of a shell: it was quoted twice, or parsed by hand.",
-        "Parse JSON with a JSON parser, once.",
+        "Its characters are written as {what}.",
+        "Read it with the parser of that format, once; or copy it from where it was made.",
+    ),
+    "base64-twice": Kind(
+        "refused",
+        _NOT_OPENED,
+        "It was encoded in base64 once more: a Token04 is base64 already.",
+        "Leave out the second encoding, or decode it where it is read (as with a Kubernetes"
+        " Secret).",
     ),
     "quoted": Kind("refused", _NOT_OPENED, "There are quotes around it.", _WHOLE),
-    "surrounded": Kind(
-        "refused", _NOT_OPENED, "Other text stands around the token (such as Bearer).", _WHOLE
-    ),
     "plus-lost": Kind(
         "refused",
         _NOT_OPENED,
-        "Each + of it became a space: it was not encoded in the URL or form that it was read from.",
+        "Each + of it became a space: it was in a URL or form without being encoded, or was decoded"
+        " twice.",
         _HEADER,
     ),
     "white-space": Kind(
@@ -168,19 +218,25 @@ KINDS: Final[Mapping[str, Kind]] = {
     "prefix-missing": Kind(
         "refused",
         _NOT_OPENED,
-        'The "04" in front is missing; the rest is a Token04.',
-        'Put "04" in front of the base64, as ZEGO\'s generators do.',
+        'The "04" in front, or a part of it, is missing; the rest is a Token04.',
+        'Put "04" in front of the base64, as ZEGO\'s generators do; or copy its beginning too.',
+    ),
+    "prefix-twice": Kind(
+        "refused",
+        _NOT_OPENED,
+        'The "04" stands in front twice.',
+        'Leave one out: the generator puts "04" in front already.',
     ),
     "base64url": Kind(
         "refused",
         _NOT_OPENED,
-        "It is in the URL-safe alphabet of base64 (- and _ for + and /), which ZEGO does not take.",
+        "It is in the URL-safe alphabet of base64 (- and _ for + and /); a Token04 is not.",
         "Encode with standard base64, with padding.",
     ),
     "padding-missing": Kind(
         "refused",
         _NOT_OPENED,
-        "The = at its end are missing.",
+        "Its padding is missing: one or two = at the end.",
         "Encode with standard base64, with padding; keep the = when it is passed on.",
     ),
     "doubled": Kind(
@@ -202,7 +258,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "trailing-bytes": Kind(
         "refused",
         _NOT_OPENED,
-        "{extra} bytes stand behind the sealed claims, where at most one may.",
+        "Behind the sealed claims stand {extra} bytes, where at most one may.",
         "Mend the code that puts the envelope together, or what joins texts on the way.",
     ),
     "damaged": Kind(
@@ -215,7 +271,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         "refused",
         _NOT_OPENED,
         "Its envelope is not a Token04's: {what}.",
-        "Mend the code that puts the envelope together, or have the token service make the token.",
+        "Mend the code that puts the envelope together (its integers are big-endian), or have the"
+        " token service make the token.",
     ),
     # --- A kit token -----------------------------------------------------------------------------
     "kit-token": Kind(
@@ -271,14 +328,14 @@ KINDS: Final[Mapping[str, Kind]] = {
     "hex-decoded-secret": Kind(
         "refused",
         _NOT_OPENED,
-        "It was sealed with {label} hex-decoded to {size} bytes. The ServerSecret looks like hex,"
-        " and its 32 characters are the key as they stand.",
+        "It was sealed with the secret {label} hex-decoded to {size} bytes. A ServerSecret looks"
+        " like hex, but its 32 characters are the key as they stand.",
         "Leave out the decoding: the key is the text's bytes.",
     ),
     "altered-secret": Kind(
         "refused",
         _NOT_OPENED,
-        "It was sealed with {label} {how}.",
+        "It was sealed with the secret {label} {how}.",
         _AS_SHOWN,
     ),
     "made-with-previous": Kind(
@@ -299,7 +356,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "refused",
         _NOT_OPENED,
         "None of the secrets tried ({labels}) opens it: it was made with another ServerSecret (of"
-        " another project, or before a reset), or was altered.",
+        " another project, or from before a reset), with a CallbackSecret, or it was altered.",
         _ROTATE,
     ),
     "app-id-mismatch": Kind(
@@ -330,61 +387,62 @@ KINDS: Final[Mapping[str, Kind]] = {
     "app-id-wrong-type": Kind(
         "refused",
         _malformed(1002076),
-        "app_id is {what}; it must be a number.",
+        "Its app_id is {what}; it must be a number.",
         "Read the AppID as a number: Number(process.env.ZEGO_APP_ID), int(os.environ[...]).",
     ),
     "app-id-out-of-range": Kind(
         "refused",
         _malformed(1002076),
-        "app_id is outside 1 to 4294967295.",
+        "Its app_id is outside 1 to 4294967295.",
         "Copy the AppID from ZEGO's console.",
     ),
     "user-id-wrong-type": Kind(
         "refused",
         _malformed(1002077),
-        "user_id is {what}; it must be a string.",
+        "Its user_id is {what}; it must be a string.",
         "Turn it into text before the token is made: String(id), str(id).",
     ),
     "user-id-empty": Kind(
         "refused",
         _malformed(1002077),
-        "user_id is empty.",
+        "Its user_id is empty.",
         "Name the user who logs in.",
     ),
     "user-id-mismatch": Kind(
         "refused",
         _mismatch(1002077),
-        "It is for another user than the one who logs in ({expected}).",
+        "It is for another user than the one who logs in ({expected}).{how}",
         "Log in with the user_id of the service's answer, letter for letter.",
     ),
     "user-id-too-long": Kind(
         "refused",
-        _mismatch(1002077),
-        "user_id has {size} bytes; ZEGO takes fewer than 64.",
+        {**_refused_id(1002007), "zim": (6000103,)},
+        "Its user_id has {size} bytes; ZEGO takes fewer than 64.",
         "Use a shorter id, the same at every login.",
     ),
     "nonce-wrong-type": Kind(
         "refused",
         _malformed(1002080),
-        "nonce is {what}; it must be an integer of 64 bits.",
+        "Its nonce is {what}; it must be an integer of 64 bits.",
         _GENERATOR,
     ),
-    "time-wrong-type": Kind(
+    "expire-wrong-type": Kind(
         "refused",
-        _malformed(1002074),
-        "{name} is {what}; it must be whole Unix seconds.",
-        "Use whole seconds: Math.floor(Date.now() / 1000), int(time.time()).",
+        _malformed(1002078),
+        "Its expire is {what}; it must be whole Unix seconds.",
+        _SECONDS,
     ),
-    "time-in-milliseconds": Kind(
+    "ctime-wrong-type": Kind(
         "refused",
         _malformed(1002074),
-        "{name} is in milliseconds; it must be Unix seconds.",
-        "Divide by 1000: Math.floor(Date.now() / 1000).",
+        "Its ctime is {what}; it must be whole Unix seconds.",
+        _SECONDS,
     ),
     "expire-is-a-lifetime": Kind(
         "refused",
         _EXPIRED,
-        "Its expiry is {found}: a lifetime, where the time at which it ends is wanted.",
+        "Its expiry is {found}, which is a lifetime (or a time before 2001): wanted is the time at"
+        " which it ends.",
         "Set expire to ctime plus the lifetime, in Unix seconds.",
     ),
     "expiry-mismatch": Kind(
@@ -398,25 +456,25 @@ KINDS: Final[Mapping[str, Kind]] = {
     "payload-wrong-type": Kind(
         "refused",
         _malformed(1002075),
-        "payload is {what}; it must be a string: empty, or JSON as text.",
+        "Its payload is {what}; it must be a string: empty, or JSON as text.",
         "Serialise the payload before the claims: JSON.stringify(payload), json.dumps(payload).",
     ),
     "payload-not-json": Kind(
         "refused",
         _malformed(1002075),
-        "payload is neither empty nor JSON.",
+        "Its payload is neither empty nor JSON.",
         'Leave it "" for a token of any room, or write the privilege payload as JSON.',
     ),
     "payload-not-object": Kind(
         "refused",
         _malformed(1002075),
-        "payload is JSON, but no object.",
+        "Its payload is JSON, but no object.",
         'Write {{"room_id","privilege","stream_id_list"}}; serialise it once, not twice.',
     ),
     "payload-without-room": Kind(
         "refused",
         _malformed(1002075),
-        "payload names no room: room_id is {what}.",
+        "Its payload names no room: room_id is {what}.",
         "Name the room in room_id, as a string; or leave the payload empty for any room.",
     ),
     "room-mismatch": Kind(
@@ -428,20 +486,21 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "room-id-too-long": Kind(
         "refused",
-        _OTHER_ROOM,
-        "room_id has {size} bytes; ZEGO takes fewer than 128.",
+        _refused_id(1002013),
+        "Its room_id has {size} bytes; ZEGO takes fewer than 128.",
         "Use a shorter room id.",
     ),
     "privileges-malformed": Kind(
         "refused",
         _malformed(1002075),
-        "payload's privilege is malformed: {what}.",
+        "Its payload's privilege is malformed: {what}.",
         'Write {{"1":1,"2":1}}: 1 is login, 2 is publish; 1 allows, 0 denies.',
     ),
     "no-login": Kind(
         "refused",
         _OTHER_ROOM,
-        "Its payload does not allow to log in to the room (privilege 1).",
+        "Its payload does not allow to log in to the room (privilege 1), which ZEGO refuses where"
+        " its support has switched privileges on.",
         "Ask for the privilege login, if the access policy grants it.",
     ),
     "no-publish": Kind(
@@ -454,7 +513,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "stream-ids-malformed": Kind(
         "refused",
         _malformed(1002075),
-        "payload's stream_id_list is {what}; it must be null or an array of strings.",
+        "Its payload's stream_id_list is {what}; it must be null or an array of strings.",
         "Write null for any stream, or the ids.",
     ),
     "stream-id-refused": Kind(
@@ -466,47 +525,54 @@ KINDS: Final[Mapping[str, Kind]] = {
     "kit-mismatch": Kind(
         "refused",
         _mismatch(1002077),
-        "The kit token's details differ from the claims sealed in it: {names}.",
-        "Make both of the same user, room and AppID.",
+        "The kit token's details differ from {what}: {names}.",
+        "Make both of the same user, room and AppID, and log in with those.",
     ),
     # --- What ZEGO takes, but not everywhere, or not for long ------------------------------------
     "user-id-characters": Kind(
         "warning",
-        {"web": ()},
-        "{what}.",
+        {"web": (1002006,)},
+        "Its {what}.",
         'Use printable ASCII without space and " / : ? [ ] {{ | }}; hash what has others.',
     ),
     "room-id-characters": Kind(
         "warning",
-        {"web": ()},
-        "{what}.",
+        {"web": (1002012,)},
+        "Its {what}.",
         'Use printable ASCII without space and " / : ? [ ] {{ | }}.',
     ),
     "issued-in-future": Kind(
         "warning",
         _NONE,
-        "It was issued {ahead} from now: the clock that made it is ahead, or yours is behind. What"
+        "Its ctime is {ahead} from now: the clock that made it is ahead, or yours is behind. What"
         " ZEGO does with it is not documented.",
         "Set the clock (NTP) of what makes tokens; zego-token doctor measures it against ZEGO's.",
+    ),
+    "time-in-milliseconds": Kind(
+        "warning",
+        {"zim": (6000103,)},
+        "Its times ({names}) are in {unit}: as Unix seconds they are thousands of years away. What"
+        " ZEGO does with it is not documented; ZIM takes a life of 24 days at most.",
+        _SECONDS,
     ),
     "timer-overflow": Kind(
         "warning",
         _NONE,
-        "It lives {left} from now. The web SDK's timers hold 24.8 days (2^31 ms); above it"
-        " tokenWillExpire fires at once.",
+        "It lives {left} from now. The web SDK's timers hold 24.8 days (2^31 ms): tokenWillExpire"
+        " fires at once.",
         "Make it live 24 days at most.",
     ),
     "lifetime-over-24-days": Kind(
         "warning",
         {"zim": (6000103,)},
-        "It lives {lifetime}; ZIM takes 24 days at most.",
+        "It lives {lifetime} s; ZIM takes {limit} s (24 days) at most.",
         "Make it live 24 days at most; hours are enough, as clients renew.",
     ),
     "lifetime-under-30s": Kind(
         "warning",
         _TOO_SHORT,
-        "It was made to live {lifetime}. ZIM refuses less than 30 s, and the web SDK asks for a"
-        " renewal at once.",
+        "It was made to {what}. ZIM refuses less than 30 s, and the web SDK asks for a renewal at"
+        " once.",
         "Make it live 60 s or more.",
     ),
     "expires-within-30s": Kind(
@@ -519,20 +585,20 @@ KINDS: Final[Mapping[str, Kind]] = {
     "nonce-out-of-range": Kind(
         "warning",
         _NONE,
-        "nonce is outside 0 to 2147483647, which some of ZEGO's code reads as 32 bits.",
+        "Its nonce takes more than 32 bits, which is all that some of ZEGO's code reads.",
         "Draw 31 random bits.",
     ),
     "weak-iv": Kind(
         "warning",
         _NONE,
-        "Its IV is {what}: far fewer values than its {size} bytes have. ZEGO takes it; it makes the"
-        " encryption weaker.",
+        "Its IV is {what}, and so has far fewer values than {size} random bytes. ZEGO takes it, but"
+        " the encryption is weaker.",
         "Draw the IV from the operating system as bytes: os.urandom, crypto.randomBytes.",
     ),
     "user-id-too-long-for-zim": Kind(
         "note",
         {"zim": (6000103,)},
-        "user_id has {size} bytes: fine for calls, more than the 32 that ZIM takes.",
+        "Its user_id has {size} bytes: fine for calls, more than the 32 that ZIM takes.",
         "Use a shorter id, if the same users are to chat.",
     ),
 }

@@ -10,9 +10,16 @@ from zego import strict_json
 from zego.diagnosis.findings import Form, Found, found
 
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{32,}")
+_UUID: Final = re.compile(r"\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
 _OLDER: Final = re.compile(r"0[0-3][0-9A-Za-z+/_-]{16,}=*")
 _JOSE: Final = re.compile(r"[\w-]+\.[\w-]*\.[\w-]*(?:\.[\w-]*\.[\w-]*)?", re.ASCII)
-_ALGORITHM: Final = re.compile(r"[0-9A-Za-z+-]{1,20}")
+#: As the header of a JWT begins, which is often all that is left of it: {"alg, {"typ, {"kid.
+_JOSE_BEGINS: Final = ("eyJhbGci", "eyJ0eXAi", "eyJraWQi")
+#: Those of RFC 7518 and 8037. Others are not repeated: they may be anything.
+_ALGORITHM: Final = re.compile(
+    r"none|dir|(?:HS|RS|PS)(?:256|384|512)|ES(?:256K?|384|512)|EdDSA|Ed25519|Ed448|RSA1_5"
+    r"|RSA-OAEP(?:-256)?|A(?:128|192|256)(?:GCM)?KW|ECDH-ES(?:\+A(?:128|192|256)KW)?"
+)
 
 
 def recognise(text: str) -> tuple[Form, Found] | None:
@@ -20,6 +27,8 @@ def recognise(text: str) -> tuple[Form, Found] | None:
     compact = "".join(text.split())
     if algorithm := _jose_algorithm(compact):
         return "jwt", found("jwt", algorithm=algorithm)
+    if _UUID.fullmatch(compact):
+        return "other", found("hex-string", length=32, what="a UUID")
     if _HEX.fullmatch(compact):
         return "other", found("hex-string", length=len(compact), what=_hex_kind(len(compact)))
     if _OLDER.fullmatch(compact):
@@ -30,13 +39,18 @@ def recognise(text: str) -> tuple[Form, Found] | None:
 
 def _jose_algorithm(text: str) -> str | None:
     """The algorithm in a JWT's header, also where only that is left; ``None``: it is no JWT."""
+    if not text.startswith("ey"):
+        return None
     header = _json_in_base64(text.partition(".")[0])
-    if header is None or not (_JOSE.fullmatch(text) or {"alg", "typ"} & header.keys()):
+    if header is None:
+        return "cut off" if text.startswith(_JOSE_BEGINS) else None
+    if not (_JOSE.fullmatch(text) or {"alg", "typ"} & header.keys()):
         return None
     algorithm = header.get("alg")
-    if isinstance(algorithm, str) and _ALGORITHM.fullmatch(algorithm):
-        return algorithm
-    return "which names no algorithm"
+    if algorithm is None:
+        return "which names no algorithm"
+    is_known = isinstance(algorithm, str) and _ALGORITHM.fullmatch(algorithm)
+    return str(algorithm) if is_known else "of an algorithm that is not standard"
 
 
 def _hex_kind(length: int) -> str:
@@ -59,7 +73,7 @@ def _json_in_base64(text: str) -> dict[str, Any] | None:
 
 def _json_kind(values: dict[str, Any]) -> str:
     if {"userID", "appID"} & values.keys():
-        return "the part of a kit token after the #"
+        return "the part of a kit token after the #, without the token in front"
     if {"app_id", "user_id"} & values.keys():
         return "claims that were never sealed"
     return "an object that ZEGO does not know"

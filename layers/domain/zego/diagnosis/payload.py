@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from zego import identifiers, strict_json
-from zego.diagnosis.claims import identifier
+from zego.diagnosis.claims import HALF_A_PAIR, identifier, is_encodable
 from zego.diagnosis.findings import Expected, Found, found
 from zego.diagnosis.spans import json_type
 from zego.identifiers import IdentifierError
@@ -19,6 +19,9 @@ def about(payload: object, expected: Expected) -> Iterator[Found]:
     """All that is wrong with it. ZIM reads none of it, so there it has to be text alone."""
     if type(payload) is not str:
         yield found("payload-wrong-type", what=json_type(payload))
+        return
+    if not is_encodable(payload):
+        yield found("payload-wrong-type", what=HALF_A_PAIR)
         return
     if not payload or expected.sdk == "zim":
         return

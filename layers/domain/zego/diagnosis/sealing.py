@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from base64 import b64decode
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +17,19 @@ from zego.token04 import Envelope, SealError, unseal
 _AES_KEYS: Final = (32, 24, 16)
 _QUOTES: Final = "\"'"
 _APP_SIGN: Final = re.compile(r"[0-9A-Fa-f]{64}")
+#: As ZEGO's console shows them: nothing is wrong with the shape, whatever else is to be said.
+_USUAL: Final = re.compile(r"(?=(.)(?!\1{31}))[0-9a-f]{32}")
+_BASE64: Final = re.compile(rb"(?:[0-9A-Za-z+/]{4})+")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+
+#: What servers read in front of a secret, as bytes.
+_BEFORE: Final = (
+    ("a quote", b'"'),
+    ("a quote", b"'"),
+    ("white space", b" "),
+    ("a line's end", b"\n"),
+    ("a byte order mark", b"\xef\xbb\xbf"),
+)
 
 #: Labels whose secrets ZEGO does not take now; other labels say nothing of that.
 _NOT_CURRENT: Final[Mapping[str, str]] = {
@@ -52,22 +65,22 @@ def open_with(
     for label, candidate in secrets.items():
         opened = _opened(envelope, label, candidate, _text_key(candidate.value))
         if opened is not None:
-            return opened, [*_wrong_label(label), *_wrong_shapes(secrets, is_opened=True)]
+            return opened, [*_wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
     for label, candidate in secrets.items():
         for key, mishandled in _mishandled(label, candidate.value):
             opened = _opened(envelope, label, candidate, key)
             if opened is not None:
-                return opened, [*mishandled, *_wrong_shapes(secrets, is_opened=True)]
-    problems = list(_wrong_shapes(secrets, is_opened=False))
-    well_formed = [label for label, one in secrets.items() if _shape(label, one) is None]
-    if well_formed:
+                return opened, [*mishandled, *_wrong_shapes(secrets)]
+    problems = list(_wrong_shapes(secrets, blamed=tuple(secrets)))
+    misshapen = {problem.details["label"] for problem in problems}
+    if well_formed := [label for label in secrets if label not in misshapen]:
         problems.append(found("other-secret", labels=", ".join(well_formed)))
     return None, problems
 
 
 def wrong_shapes(secrets: Mapping[str, Candidate]) -> list[Found]:
     """What is wrong with the secrets themselves, where there is no token to try them on."""
-    return list(_wrong_shapes(secrets, is_opened=True))
+    return list(_wrong_shapes(secrets))
 
 
 def _opened(envelope: Envelope, label: str, candidate: Candidate, key: bytes) -> Opened | None:
@@ -95,58 +108,64 @@ def _text_key(value: str) -> bytes:
 
 
 def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Found, ...]]]:
-    """Keys that are made of a secret by mistake, each with what the mistake is.
-
-    A key is cut to 32 bytes, as OpenSSL's bindings in PHP and others do in silence.
-    """
+    """Keys that are made of a secret by mistake, each with what the mistake is."""
     bare = value.strip().strip(_QUOTES).strip()
     if bare != value:  # what was given is misshapen, which is said elsewhere
-        yield _text_key(bare), ()
+        yield _text_key(bare), tuple(_wrong_label(label))
     if _APP_SIGN.fullmatch(bare):
         for key in (bytes.fromhex(bare), _text_key(bare[:LENGTH])):
             yield key, (found("made-with-app-sign", label=label),)
         return
     if _HEX.fullmatch(bare):
         key = bytes.fromhex(bare)
-        yield key, (found("hex-decoded-secret", label=label, size=len(key)),)
-        for padded in (key.ljust(24, b"\0"), key.ljust(32, b"\0")):
+        for padded in (key, key.ljust(24, b"\0"), key.ljust(32, b"\0")):
             yield padded, (found("hex-decoded-secret", label=label, size=len(key)),)
-    text = _text_key(bare)
-    for how, key in (
-        ("with a quote in front of it, and its end cut off", b'"' + text),
-        ("with a quote in front of it, and its end cut off", b"'" + text),
-        ("with white space in front of it, and its end cut off", b" " + text),
-        ("with a line's end in front of it, and its end cut off", b"\n" + text),
-        ("with a byte order mark in front of it, and its end cut off", b"\xef\xbb\xbf" + text),
-        ("in upper case", text.upper()),
-        ("in lower case", text.lower()),
-        ("hashed with SHA-256", hashlib.sha256(text).digest()),
-        ("hashed with MD5", hashlib.md5(text, usedforsecurity=False).hexdigest().encode()),
-        ("cut to 16 bytes", text[:16]),
-        ("cut to 24 bytes", text[:24]),
-    ):
-        yield key[:LENGTH], (found("altered-secret", label=label, how=how),)
+    for how, key in _altered(_text_key(bare)):
+        yield key, (found("altered-secret", label=label, how=how),)
 
 
-def _wrong_shapes(secrets: Mapping[str, Candidate], *, is_opened: bool) -> Iterator[Found]:
-    """What is wrong with the secrets themselves: the likely cause where none opens the token."""
+def _altered(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """Other keys than the secret's text, and what makes them of it.
+
+    What is too long is cut to 32 bytes, as OpenSSL's binding in PHP and others do in silence.
+    """
+    for what, before in _BEFORE:
+        yield f"with {what} in front of it, and its end cut off", (before + text)[:LENGTH]
+    yield "in upper case", text.upper()
+    yield "in lower case", text.lower()
+    yield "hashed with SHA-256", hashlib.sha256(text).digest()
+    yield "hashed with MD5", hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
+    yield "cut to 16 bytes", text[:16]
+    yield "cut to 24 bytes", text[:24]
+    if _BASE64.fullmatch(text):
+        yield "decoded as if it were base64", b64decode(text)
+
+
+def _wrong_shapes(
+    secrets: Mapping[str, Candidate], blamed: Collection[str] = ()
+) -> Iterator[Found]:
+    """What is wrong with the secrets themselves.
+
+    :param blamed: labels whose shape explains a refusal; that of others is a warning.
+    """
     for label, candidate in secrets.items():
-        shape = _shape(label, candidate)
+        shape = _shape(label, candidate.value)
         if shape is not None:
-            yield Found(shape.kind, shape.details, "warning" if is_opened else None)
+            yield Found(shape.kind, shape.details, None if label in blamed else "warning")
 
 
-def _shape(label: str, candidate: Candidate) -> Found | None:
-    value = candidate.value
+def _shape(label: str, value: str) -> Found | None:
     if value != value.strip():
         return found("secret-white-space", label=label)
     if value[:1] and (value[0] in _QUOTES or value[-1] in _QUOTES):
         return found("secret-quoted", label=label)
     if _APP_SIGN.fullmatch(value):
         return found("secret-app-sign", label=label)
+    if _USUAL.fullmatch(value):
+        return None
     try:
-        ServerSecret(1 if candidate.app_id is None else candidate.app_id, value)
+        ServerSecret(1, value)  # of whatever project
     except ServerSecretError as error:
-        what = str(error).removeprefix("server_secret ")
+        what = str(error).replace("server_secret", "it", 1)
         return found("secret-malformed", label=label, what=what)
     return None

@@ -27,6 +27,6 @@ def span(seconds: float) -> str:
 
 def json_type(value: object) -> str:
     """What a JSON value is: ``a string``; a number that is out of all bounds is one so large."""
-    if type(value) is int and abs(value) >= 2**63:
+    if isinstance(value, int | float) and not -(2**63) <= value < 2**63:
         return "a number so large"
     return _TYPES.get(type(value), type(value).__name__)

@@ -3,46 +3,60 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote
 
 from zego import strict_json
+from zego.diagnosis import escapes
+from zego.diagnosis.escapes import BEGINS, Undo, Undone
 from zego.diagnosis.findings import Found, found
 from zego.token04 import PREFIX
 
-_QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb"
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
-_NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
-_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-_BACKSLASH: Final = re.compile(r"\\(?:u00([0-9A-Fa-f]{2})|(.))", re.DOTALL)
-#: An expiry before the year 36812 has three zero bytes in front: "AAAA" in base64.
-_TOKEN: Final = re.compile(r"(?<![0-9A-Za-z+/])04AAAA[0-9A-Za-z+/_%-]{20,}(?:=|%3[Dd])*(?:#\S+)?")
+#: Nothing is around a token, and nothing was done to it as a whole.
+_BARE: Final = re.compile(rf"{PREFIX}[0-9A-Za-z+/]*={{0,2}}")
+_QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
+#: Soft hyphens, zero widths, directions, byte order marks; control characters, of which a terminal
+#: leaves some with what is pasted.
+_INVISIBLE: Final = re.compile(
+    "\x1b\\[[0-9;]*[A-Za-z~]"
+    "|[\x00-\x08\x0e-\x1b\x7f\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+_TOKEN: Final = re.compile(
+    rf"(?<![0-9A-Za-z+/]){BEGINS}(?:[0-9A-Za-z+/_-]|%(?:25)*(?:2[BbFf]|3[Dd])){{20,}}+"
+    r"(?![^\W\x00-\x7f])=*+(?:(?:#|%(?:25)*23)[0-9A-Za-z+/_=%-]+)?"
+)
+_JWT: Final = re.compile(r"(?<![\w.-])eyJ[\w-]{10,}+\.[\w-]{4,}+\.[\w-]*+", re.ASCII)
+_SCHEME: Final = re.compile(
+    r"(?i:(?:authorization|token|x-[\w-]{1,30})\s*[:=]\s*(?:bearer\s+)?|(?:bearer|token)\s+)"
+)
 #: What is undone may uncover more: quotes in a URL in a JSON text.
-_MAX_ROUNDS: Final = 6
-
-Undone = tuple[str, Found | None]
+_MAX_ROUNDS: Final = 12
 
 
 def unwrap(text: str) -> tuple[str, list[Found]]:
     """The text without what was put around it or done to it, and what that was."""
     problems: dict[str, Found] = {}
     for _ in range(_MAX_ROUNDS):
+        if _BARE.fullmatch(text):
+            break
         before = text
         for undo in _UNDO:
             text, problem = undo(text)
             if problem is not None:
                 problems.setdefault(problem.kind, problem)
-        if text == before:
+            if text != before:
+                break
+        else:
             break
     return text, list(problems.values())
 
 
 def _without_invisible(text: str) -> Undone:
-    first = _INVISIBLE.search(text)
+    is_plain = text.isascii() and text.isprintable()
+    first = None if is_plain else _INVISIBLE.search(text)
     if first is None:
         return text, None
-    return _INVISIBLE.sub("", text), found("invisible", codepoint=f"{ord(first[0]):04X}")
+    return _INVISIBLE.sub("", text), found("invisible", codepoint=f"{ord(first[0][0]):04X}")
 
 
 def _without_space_around(text: str) -> Undone:
@@ -56,64 +70,62 @@ def _without_answer(text: str) -> Undone:
     if not text.startswith(("{", "[")):
         return text, None
     try:
-        token = _token_in(strict_json.loads(text))
+        tokens = list(_tokens_in(strict_json.loads(text)))
     except ValueError:
         return text, None
-    return (text, None) if token is None else (token, found("whole-answer"))
+    if not tokens:
+        return text, None
+    best = next((one for one in tokens if one.startswith(BEGINS)), tokens[0])
+    return best, found("whole-answer")
 
 
-def _token_in(values: object, depth: int = 4) -> str | None:
-    """The field of a JSON answer that is the token."""
-    if depth == 0 or not isinstance(values, dict):
-        return None
-    for name, value in values.items():
-        if "token" in name.lower() and isinstance(value, str):
-            return value
-    return next(filter(None, (_token_in(value, depth - 1) for value in values.values())), None)
+def _tokens_in(values: object, levels: int = 5) -> Iterator[str]:
+    """The texts in a JSON answer that are tokens by their beginning or by their name."""
+    if levels == 0 or not isinstance(values, dict | list):
+        return
+    named = values.items() if isinstance(values, dict) else (("", value) for value in values)
+    for name, value in named:
+        if not isinstance(value, str):
+            yield from _tokens_in(value, levels - 1)
+        elif value.startswith(BEGINS) or ("token" in name.lower() and "type" not in name.lower()):
+            yield value
 
 
 def _without_quotes(text: str) -> Undone:
-    stripped = text.removesuffix(",").removesuffix(";").strip(_QUOTES)
-    has_quotes = text.startswith(tuple(_QUOTES)) or text.endswith(tuple(_QUOTES))
-    return (stripped, found("quoted")) if has_quotes and stripped else (text, None)
+    if text.startswith('"') and (content := _json_string(text)) is not None:
+        return content, found("quoted")
+    bare = text.rstrip(",; ")
+    stripped = bare.strip(_QUOTES)
+    has_quotes = len(stripped) < len(bare)
+    return (stripped, found("quoted")) if has_quotes else (text, None)
 
 
-def _without_escapes(text: str) -> Undone:
-    if "\\" not in text:
-        return text, None
-    return _BACKSLASH.sub(_unescaped, text), found("escaped")
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    code, character = escape.groups()
-    if code is not None:
-        return chr(int(code, 16))
-    return "\n" if character in "nr" else str(character)
-
-
-def _without_percent(text: str) -> Undone:
-    if not _PERCENT.search(text) or "://" in text:
-        return text, None
-    return unquote(text, errors="replace"), found("url-encoded")
+def _json_string(text: str) -> str | None:
+    """What a JSON string holds; ``None``: it is none."""
+    try:
+        return str(strict_json.loads(text))
+    except ValueError:
+        return None
 
 
 def _without_surroundings(text: str) -> Undone:
-    if text.startswith((PREFIX, "{", "[")) or _NON_ASCII.search(text):
+    if text.startswith((PREFIX, "eyJ")):
         return text, None
-    inner = _TOKEN.search(text)
+    inner = _TOKEN.search(text) if BEGINS in text else None
+    if inner is None and "eyJ" in text:
+        inner = _JWT.search(text)
     if inner is not None:
         return inner[0], found("surrounded")
-    scheme, _, rest = text.partition(" ")
-    is_scheme = scheme.lower() in ("bearer", "token") and rest
-    return (rest, found("surrounded")) if is_scheme else (text, None)
+    scheme = _SCHEME.match(text)
+    rest = text[scheme.end() :] if scheme else ""
+    return (rest, found("surrounded")) if rest else (text, None)
 
 
-_UNDO: Final[tuple[Callable[[str], Undone], ...]] = (
+_UNDO: Final[tuple[Undo, ...]] = (
     _without_invisible,
     _without_space_around,
     _without_answer,
     _without_quotes,
-    _without_escapes,
-    _without_percent,
+    *escapes.UNDO,
     _without_surroundings,
 )

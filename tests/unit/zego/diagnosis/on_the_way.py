@@ -110,6 +110,13 @@ AROUND = [
         "escaped",
     ),
     case("base64 once more", base64.b64encode(GCM.encode()).decode(), "base64-twice"),
+    case(
+        "an answer in a JSON string, URL-encoded three times",
+        url(url(url(json.dumps(answer(GCM))))),
+        "whole-answer",
+        "url-encoded",
+        "quoted",
+    ),
     case("in double quotes", f'"{GCM}"', "quoted"),
     case("in single quotes", f"'{CBC}'", "quoted"),
     case("a quote behind it", f"{GCM}'", "quoted"),
@@ -145,6 +152,12 @@ WITHIN = [
     case("a terminal's bracketed paste", f"\x1b[200~{GCM}\x1b[201~", "invisible"),
     case("a NUL behind it", GCM + "\0", "invisible"),
     unopened("a Cyrillic letter", GCM[:40] + "\u0430" + GCM[41:], "non-ascii"),
+    unopened(
+        "a Cyrillic letter, behind Bearer",
+        f"Bearer {GCM[:40]}\u0430{GCM[41:]}",
+        "surrounded",
+        "non-ascii",
+    ),
     unopened("a character that was not UTF-8", GCM[:40] + "\ufffd" + GCM[41:], "non-ascii"),
     unopened("half of a surrogate pair", GCM[:40] + "\ud83d" + GCM[41:], "non-ascii"),
     case("without the 04", GCM[2:], "prefix-missing"),
@@ -316,6 +329,13 @@ KIT_TOKENS = [
     ),
     unopened(
         "a cut kit token", f"{GCM[:99]}#{kit_details()}", "truncated", "kit-token", form="kit-token"
+    ),
+    case(
+        "details, and a payload that is an object",
+        f"{token(payload={})}#{kit_details()}",
+        "payload-wrong-type",
+        "kit-token",
+        form="kit-token",
     ),
     case("no kit token for UIKit", GCM, "kit-details-missing", expected=expecting(sdk="uikit")),
 ]

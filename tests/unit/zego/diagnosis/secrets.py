@@ -143,6 +143,13 @@ CASES = [
         opened_by="given",
     ),
     case(
+        "sealed with a misshapen one, beside another",
+        token(key=" " + SECRET[:31]),
+        "secret-white-space",
+        secrets={"env": Candidate(f" {OTHER_SECRET}"), "given": Candidate(" " + SECRET[:31])},
+        opened_by="given",
+    ),
+    case(
         "sealed with half of one",
         token(key=SECRET[:16]),
         "secret-malformed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -110,6 +111,34 @@ class TestSdks:
             "native": (1002033,),
             "zim": (6000103,),
         }
+
+    @pytest.mark.parametrize(
+        ("kind", "codes"),
+        [
+            ("empty", {"web": (1100001,), "native": (1002067,), "zim": (6000103,)}),
+            ("jwt", {"web": (20014, 50119, 1102016), "native": (1002033,), "zim": (6000103,)}),
+            ("older-token", {"native": (1002079,), "zim": (6000107,)}),
+            ("other-secret", {"web": (20014, 50119, 1102016), "native": (1002033,)}),
+            ("app-id-mismatch", {"web": (20014, 50119, 1102016), "native": (1002076,)}),
+            ("app-id-wrong-type", {"web": (50120, 1102016), "native": (1002076,)}),
+            ("user-id-mismatch", {"web": (50119, 1102016), "native": (1002077,)}),
+            ("user-id-wrong-type", {"web": (50120, 1102016), "native": (1002077,)}),
+            ("user-id-too-long", {"web": (1002007,), "native": (1002007,)}),
+            ("user-id-characters", {"web": (1002006,)}),
+            ("room-id-too-long", {"web": (1002013,), "native": (1002013,)}),
+            ("room-id-characters", {"web": (1002012,)}),
+            ("nonce-wrong-type", {"native": (1002080,)}),
+            ("claims-not-json", {"native": (1002074,)}),
+            ("payload-wrong-type", {"web": (50120, 1102016), "native": (1002075,)}),
+            ("expire-wrong-type", {"native": (1002078,)}),
+            ("expired", {"web": (50117, 1102018), "native": (1002078,), "zim": (6000106,)}),
+            ("expires-within-30s", {"zim": (6000108,)}),
+            ("room-mismatch", {"web": (1102020,)}),
+            ("no-publish", {"native": (1002082,)}),
+        ],
+    )
+    def test_the_codes_of_a_kind(self, kind: str, codes: Mapping[str, tuple[int, ...]]) -> None:
+        assert codes.items() <= KINDS[kind].codes.items()
 
     @pytest.mark.parametrize("sdk", get_args(Sdk))
     def test_what_an_sdk_shows_a_code_for_it_refuses(self, sdk: Sdk) -> None:

@@ -38,7 +38,8 @@ def looked_at(vendor: VendorToken, token: str) -> Diagnosis:
 
 @pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
 def test_all_that_is_found_is_what_its_case_was_made_to_try(vendor: VendorToken) -> None:
-    has_weak_iv = vendor.fixed is not None or (vendor.generator, vendor.cipher) == ("python", "cbc")
+    is_drawn = vendor.fixed is None  # by the generator, of which this one draws hex digits
+    has_weak_iv = is_drawn and (vendor.generator, vendor.cipher) == ("python", "cbc")
     wrong = WRONG.get(vendor.case.removeprefix("KAT_"), ())
     expected = {*wrong, "weak-iv"} if has_weak_iv else {*wrong}
     diagnosis = looked_at(vendor, vendor.token)
