@@ -238,7 +238,7 @@ class TestTexts:
             ("payload", "privileges by name", "keys other than 1 and 2"),
             ("payload", "privileges as true", "values are not"),
             ("payload", "a stream of 256 bytes", "256 bytes"),
-            ("iv", "zeros", "one byte, repeated"),
+            ("iv", "zeros", "all zeros"),
             ("iv", "hexadecimal digits", "hexadecimal digits alone"),
         ],
     )
