@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -24,6 +25,8 @@ from ops.streams import Stream
 
 #: An argument that may be a secret, mistyped; options are shorter.
 _LONG: Final = 20
+#: What is the same in the ``repr`` of a text.
+_UNESCAPED: Final = re.compile(r"[!-&(-\[\]-~]+")
 _EXIT_CODES: Final = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
 
 
@@ -95,9 +98,13 @@ def _say(failure: Failure, *, as_json: bool) -> None:
 
 
 def _without(arguments: Sequence[str], message: str) -> str:
-    """The message, which does not repeat a long argument: a secret may have been mistyped."""
+    """The message, which does not repeat a long argument: a secret may have been mistyped.
+
+    Nor what is long in one with characters that click shows as escapes: a pasted line with its end.
+    """
     for argument in arguments:
-        for part in (argument, argument.partition("=")[2]):
+        option, _, held = argument.partition("=")
+        for part in (argument, held, option, *_UNESCAPED.findall(argument)):
             if len(part) >= _LONG:
                 message = message.replace(part, "...")
     return message

@@ -20,7 +20,10 @@ class ExitCode(IntEnum):
     DONE = 0, "done; and where something was looked at, all is well"
     REFUSED = 1, "refused: a value or a token, by the service or by ZEGO; or not all is well"
     USAGE = 2, "not called as --help says, or what was given cannot be read"
-    UNDECIDED = 3, "undecided: ZEGO cannot say, a rotation has not ended, or a token was not opened"
+    UNDECIDED = (
+        3,
+        "undecided: ZEGO cannot say, a rotation has not ended, or not all could be read",
+    )
     DRIFT = 4, "the targets do not have the same secret, or one cannot be read"
     AWS = 5, "AWS refused, was not reached, or has no rotation set up; the message says which"
     BROKEN = 70, "zego-token itself failed"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import re
 import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ STAGES: Final = ("dev", "staging", "prod")
 Command = Callable[..., ExitCode]
 
 _ABOUT_ONE: Final = "This is about one secret: give --stage or --secret-id, and each option once."
-_COMMAND: Final = re.compile(r"\s*(zego-token secret \w+(?: --\w+)*)\.(?: |$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +59,6 @@ class Wanted:
         return shlex.join(words)
 
 
-def copyable(text: str, options: str) -> str:
-    """A text with each command at a sentence's end on a line of its own, with a target's options.
-
-    ``Follow it: zego-token secret watch.`` becomes two lines, the second to be copied.
-    """
-    return _COMMAND.sub(lambda found: f"\n  {found[1]} {options}".rstrip() + "\n", text).rstrip()
-
-
 def one_wanted(command: Command) -> Command:
     """Options that name one secret; the command gets what they say as ``wanted``."""
 
@@ -86,6 +76,7 @@ def one_target(command: Command) -> Command:
     def with_target(**options: Any) -> ExitCode:
         wanted = _the_one(options)
         from ops.explanations import explain  # noqa: PLC0415  slow
+        from ops.paragraphs import copyable  # noqa: PLC0415  likewise
         from ops.targets import connect  # noqa: PLC0415  likewise
         from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  likewise
 

@@ -79,6 +79,14 @@ class Output:
         """
         return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
 
+    def can_show(self, text: str) -> bool:
+        """Whether the encoding of what is written has all its characters."""
+        try:
+            text.encode(self._stdout.encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
     def go_on(self) -> None:
         """A change has begun: from here on it ends as it does, heard or not."""
         self._stdout.is_needed = False
@@ -95,8 +103,13 @@ class Output:
 
     def show(self, *parts: RenderableType) -> None:
         """Show a person what is more than lines."""
-        if not self._as_json:
-            self._console.print(*parts, sep="\n")
+        if self._as_json:
+            return
+        if not self._console.is_terminal and all(isinstance(part, str | _text()) for part in parts):
+            # It has no styles there, and rich takes half a millisecond for each to find that out.
+            print(*parts, sep="\n", file=self._stdout, flush=True)
+            return
+        self._console.print(*parts, sep="\n")
 
     def live(self, shown: RenderableType) -> AbstractContextManager[object]:
         """Draw it anew, several times a second, where :attr:`is_live`."""
@@ -110,6 +123,10 @@ class Output:
 
 def line(text: str, style: str = "") -> Text:
     """A text with printable characters alone: what AWS holds shall not steer a terminal."""
+    return _text()("".join(c if c.isprintable() or c == "\n" else "?" for c in text), style)
+
+
+def _text() -> type[Text]:
     from rich.text import Text  # noqa: PLC0415  slow, and not needed for JSON
 
-    return Text("".join(c if c.isprintable() or c == "\n" else "?" for c in text), style)
+    return Text

@@ -66,7 +66,7 @@ def examine(deployment: Deployment, checks: Sequence[Check]) -> Iterator[tuple[C
         results = (
             _made(check, deployment)
             if reason is None
-            else (Result("not-looked-at", f"needs: {reason}"),)
+            else (Result("not-looked-at", f"needs {reason}"),)
         )
         for result in results:
             if result.status in {"failed", "not-looked-at"}:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ops.output import Output
 
 
-@click.command()
-@asked
+@click.command(short_help="Check all from the configuration to a token that ZEGO accepts.")
 @one_wanted
+@asked
 @output
 def doctor(wanted: Wanted, asked: Asked, out: Output) -> ExitCode:
     """Check everything between the configuration and a token that ZEGO accepts.
@@ -24,7 +24,8 @@ def doctor(wanted: Wanted, asked: Asked, out: Output) -> ExitCode:
     AWS, the secret and its versions, ZEGO's verdict on each, the issuer, a token made by it; and
     what to do where something is not well. Nothing is changed. No value and no token is shown.
 
-    It ends with 0 where nothing has failed: warnings are allowed, and what could not be looked at.
+    Exit code: 0 if nothing has failed, whatever the warnings, and whatever could not be looked at;
+    1 if something has.
     """
     from ops.doctor.check import examine  # noqa: PLC0415  slow
     from ops.doctor.checks import CHECKS  # noqa: PLC0415  likewise

@@ -31,7 +31,7 @@ _DELETE: Final = (
 def env_files(deployment: Deployment) -> Iterator[Result]:
     """What of ZEGO's is in the files, and how it is written there."""
     if not deployment.asked.env_files:
-        yield Result("not-looked-at", "no file is named", "Give --env-file .env, if you keep one.")
+        yield Result("note", "no file is named", "Give --env-file .env, if you keep one.")
     for path in deployment.asked.env_files:
         try:
             found = read(path)

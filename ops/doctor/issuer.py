@@ -80,6 +80,7 @@ _REMEDIES: Final = {
     "route_not_found": _OLDER,
     "internal_error": "The issuer's log has the place, at level ERROR (docs/operations.md).",
     "invalid_identifier": "Give --user and --room ids that ZEGO takes.",
+    "bearer_malformed": "It is no JWT. Give --bearer-file what your identity provider issues.",
     "bearer_expired": "Take a fresh bearer token.",
     "bearer_untrusted_issuer": "Its iss is of no identity in the policy: compare them.",
     "bearer_wrong_audience": "Its aud is not the policy's: take one that is for this service.",
@@ -135,7 +136,7 @@ def signing_keys(deployment: Deployment) -> Iterator[Result]:
     """Whether the issuer itself gets the keys that bearer tokens are signed with."""
     found = deployment.status.document.get("signing_keys")
     if not isinstance(found, list):
-        yield Result("not-looked-at", "The issuer does not say.", _OLDER)
+        yield Result("not-looked-at", "the issuer does not say", _OLDER)
         return
     if not found:
         yield Result("ok", "The policy has no identity provider.")
@@ -158,7 +159,7 @@ def _signing_keys(one: dict[str, Any]) -> Result:
 def cors(deployment: Deployment) -> Iterator[Result]:
     """Whether browsers let pages of an origin ask, and read the answer."""
     if not deployment.asked.origins:
-        yield Result("not-looked-at", "no origin is named", "Give --origin https://your.page.")
+        yield Result("note", "no origin is named", "Give --origin https://your.page.")
     for origin in deployment.asked.origins:
         yield _cors(deployment, origin)
 

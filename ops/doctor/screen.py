@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.text import Text
 
 from ops.doctor.check import Check, Result, Status
 from ops.exit_codes import ExitCode
-from ops.options import copyable
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
+from ops.paragraphs import copyable, wrapped
 
-_MARKS: Final[dict[Status, tuple[str, str]]] = {
-    "ok": ("✓", GOOD),
-    "warning": ("!", UNSURE),
-    "failed": ("✗", BAD),
-    "not-looked-at": ("·", QUIET),
-    "note": ("i", "cyan"),
+
+class _Mark(NamedTuple):
+    """What stands before a result.
+
+    :ivar ascii: the same, for where ``mark`` cannot be shown.
+    """
+
+    mark: str
+    ascii: str
+    style: str
+
+    def shown_by(self, out: Output) -> str:
+        return self.mark if out.can_show(self.mark) else self.ascii
+
+
+_MARKS: Final[dict[Status, _Mark]] = {
+    "ok": _Mark("✓", "+", GOOD),
+    "warning": _Mark("!", "!", UNSURE),
+    "failed": _Mark("✗", "x", BAD),
+    "not-looked-at": _Mark("·", "-", QUIET),
+    "note": _Mark("i", "i", "cyan"),
 }
 #: What is counted, with its plural.
 _WORDS: Final[dict[Status, tuple[str, str]]] = {
@@ -70,33 +84,21 @@ def _tell(out: Output, name: str, check: Check, result: Result, *, is_first: boo
     seen = f"{result.of}: {result.seen}" if result.of else result.seen
     if result.status == "not-looked-at":
         seen = f"not looked at: {seen}"
-    shown = _lines(check.name if is_first else "", result.status, seen, remedy, out.width)
-    out.show(*shown)
+    mark = _MARKS[result.status].shown_by(out)
+    out.show(*_lines(mark, check.name if is_first else "", result, seen, out.width, name))
 
 
-def _lines(name: str, status: Status, seen: str, remedy: str, width: int) -> Iterator[Text]:
-    mark, style = _MARKS[status]
-    quiet = QUIET if status == "not-looked-at" else ""
-    first, *more = _wrapped(seen, width - _INDENT)
-    yield Text.assemble(line(f"  {mark} ", style), f"{name:{_NAME}}", line(first, quiet))
-    yield from (line(f"{'':{_INDENT}}{text}", quiet) for text in more)
-    yield from _remedy(remedy, width - _INDENT)
-
-
-def _remedy(remedy: str, width: int) -> Iterator[Text]:
-    """What to do; a command is a line of its own, and never broken."""
-    for number, paragraph in enumerate(filter(None, remedy.split("\n"))):
-        if paragraph.startswith("  "):
-            yield line(f"{'':{_INDENT}}{paragraph}", "bold")
-            continue
-        for position, text in enumerate(_wrapped(paragraph, width - 2)):
-            arrow = "→" if number == position == 0 else " "
-            yield line(f"{'':{_INDENT}}{arrow} {text}")
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Lines; what has no space in it, an ARN, is not broken."""
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+def _lines(
+    mark: str, name: str, result: Result, seen: str, width: int, target: str
+) -> Iterator[Text]:
+    below = " " * _INDENT
+    text = wrapped(seen, width, first=f"  {mark} {name:{_NAME}}", then=below)
+    text.stylize(_MARKS[result.status].style, 2, 3)
+    if result.status == "not-looked-at":
+        text.stylize(QUIET, _INDENT)
+    yield text
+    if result.remedy:
+        yield wrapped(result.remedy, width, first=f"{below}-> ", then=f"{below}   ", target=target)
 
 
 def _summary(counts: Counter[Status], failed: Iterable[str]) -> Iterator[Text]:
@@ -106,6 +108,8 @@ def _summary(counts: Counter[Status], failed: Iterable[str]) -> Iterator[Text]:
     yield line(", ".join(said) + ".")
     if names := ", ".join(failed):
         yield line(f"Failed: {names}.", BAD)
+    elif counts["not-looked-at"]:
+        yield line("Nothing has failed, but not all was looked at.", UNSURE)
     elif counts["warning"]:
         yield line("Nothing has failed.", UNSURE)
     else:

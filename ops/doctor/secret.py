@@ -91,7 +91,7 @@ def key(deployment: Deployment) -> Iterator[Result]:
         yield Result("ok", "AWS' own, aws/secretsmanager")
         return
     if deployment.wanted.local is not None:
-        yield Result("not-looked-at", "The local stack has no KMS.")
+        yield Result("not-looked-at", "the local stack has no KMS")
         return
     name = kms_key.rpartition("/")[2]
     try:
@@ -203,7 +203,7 @@ def watcher(deployment: Deployment) -> Iterator[Result]:
         return
     since = duration(now - noted.since)
     code = "" if noted.code is None else f" (code {noted.code})"
-    seen = f"{noted.outcome}{code} since {since}"
+    seen = f"{noted.outcome}{code} for {since}"
     stands = "rejected" if current.verdict is None else current.verdict.outcome
     if stands == "unknown":
         yield Result("ok", f"{seen}; ZEGO cannot say now")

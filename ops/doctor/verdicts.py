@@ -68,7 +68,7 @@ def clock(deployment: Deployment) -> Iterator[Result]:
             _ = deployment.health
     skews = deployment.clock_skews
     if not skews:
-        yield Result("not-looked-at", "Nobody who was asked said the time.")
+        yield Result("not-looked-at", "nobody who was asked said the time")
         return
     said = ", ".join(_in_words(skew, whose) for whose, skew in skews.items())
     worst = max(map(abs, skews.values()))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.exit_codes import ExitCode
 from ops.output import BAD, QUIET, Output, line
+from ops.paragraphs import wrapped
 from zego.error_codes import CODES, TELEMETRY, ErrorCode, Platform, near, resolve
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _PLATFORMS: Final[Mapping[Platform, str]] = {
     "server-api": "server API",
 }
 _SENTENCE_END: Final = re.compile(r"(?<=\.) (?=[A-Z])")
-_COMMAND: Final = r"zego-token [a-z]+( [a-z]+)?( --[a-z-]+)*"
 
 
 def show(out: Output, codes: Sequence[int]) -> ExitCode:
@@ -86,21 +85,19 @@ def _tell_unknown(out: Output, code: int) -> None:
 
 def _in_full(code: int, known: ErrorCode, width: int) -> Iterator[Text]:
     yield line(str(known.code), "bold").append(f"  {known.name}" if known.name else "")
-    yield _wrapped("; ".join(_shown_where(code, known)), width, style=QUIET)
+    yield wrapped("; ".join(_shown_where(code, known)), width, style=QUIET)
     yield line("")
-    yield _wrapped(known.meaning, width)
+    yield wrapped(known.meaning, width)
     yield line("")
     if len(known.causes) == 1:
-        yield _wrapped(f"Cause: {known.causes[0]}", width)
+        yield wrapped(f"Cause: {known.causes[0]}", width)
     else:
         yield line("Causes, the likeliest first:")
         for number, cause in enumerate(known.causes, start=1):
-            yield _wrapped(cause, width, first=f"{number}. ", then="   ")
+            yield wrapped(cause, width, first=f"{number}. ", then="   ")
     yield line("")
     for number, step in enumerate(_SENTENCE_END.split(known.remedy)):
-        text = _wrapped(step, width, first="   " if number else "-> ", then="   ")
-        text.highlight_regex(_COMMAND, "bold")
-        yield text
+        yield wrapped(step, width, first="   " if number else "-> ", then="   ", target="")
 
 
 def _shown_where(code: int, known: ErrorCode) -> Iterator[str]:
@@ -127,7 +124,7 @@ def _not_known(code: int, width: int) -> Iterator[Text]:
 
 def _in_short(known: ErrorCode, width: int) -> Text:
     name = f" ({known.name})" if known.name else ""
-    text = _wrapped(f"{known.meaning}{name}", width, first=f"{known.code:>9}  ", then=" " * 11)
+    text = wrapped(f"{known.meaning}{name}", width, first=f"{known.code:>9}  ", then=" " * 11)
     text.highlight_regex(r"^ *\d+", "bold")
     text.highlight_regex(r"\(\w+\)$", QUIET)
     return text
@@ -135,10 +132,3 @@ def _in_short(known: ErrorCode, width: int) -> Text:
 
 def _named(platforms: Sequence[Platform]) -> str:
     return ", ".join(_PLATFORMS[platform] for platform in platforms)
-
-
-def _wrapped(text: str, width: int, *, first: str = "", then: str = "", style: str = "") -> Text:
-    lines = textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=then, break_on_hyphens=False
-    )
-    return line("\n".join(lines), style)

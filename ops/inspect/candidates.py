@@ -76,9 +76,11 @@ def gather(wanted: Wanted | None, file: str | None, *, is_asked_for: bool) -> Ca
         texts[GIVEN] = given
     secrets: dict[str, Candidate] = {}
     for label, text in texts.items():
-        secrets[label], problem = _candidate(text)
+        candidate, problem = _candidate(text, is_stored=label != GIVEN)
         if problem:
             problems[label] = problem
+        if candidate is not None:
+            secrets[label] = candidate
     return Candidates(secrets, problems, "" if wanted is None else str(wanted))
 
 
@@ -89,24 +91,37 @@ def _given(file: str | None) -> str:
         raise CommandError(f"The secret cannot be read: {error}.", "", ExitCode.USAGE) from None
 
 
-def _candidate(text: str) -> tuple[Candidate, str]:
+def _candidate(text: str, *, is_stored: bool) -> tuple[Candidate | None, str]:
     """The value alone, or with its AppID in the JSON of Secrets Manager; however misshapen.
 
-    With it, what is wrong with the JSON; empty where nothing is, or it is the value alone.
+    With it, why it is no ServerSecret; empty where it is one, or where it is the value alone and
+    not stored so. A placeholder is not to be tried.
     """
+    try:
+        return Candidate.of(server_secret.parse(text)), ""
+    except PlaceholderError as error:
+        return None, str(error)
+    except ServerSecretError as error:
+        problem = str(error)
     try:
         values = strict_json.loads_object(text)
     except ValueError:
-        return Candidate(text), ""
-    try:
-        return Candidate.of(server_secret.parse(text)), ""
-    except ServerSecretError as error:
-        problem = str(error)
+        return _alone(text, problem if is_stored else "")
     held, app_id = values.get("server_secret"), values.get("app_id")
     is_number = isinstance(app_id, int) and not isinstance(app_id, bool)
     return Candidate(
         held if isinstance(held, str) else text, app_id if is_number else None
     ), problem
+
+
+def _alone(text: str, problem: str) -> tuple[Candidate | None, str]:
+    try:
+        ServerSecret(1, text)  # whatever the AppID
+    except PlaceholderError as error:
+        return None, str(error)
+    except ServerSecretError:
+        pass  # which is said of it when it is tried
+    return Candidate(text), problem
 
 
 def _stored(target: Target) -> Iterator[tuple[str, str | None, str]]:
@@ -126,17 +141,7 @@ def _stored(target: Target) -> Iterator[tuple[str, str | None, str]]:
         except NotTextError:
             yield label, None, "its value is binary"
         else:
-            yield label, *_unless_placeholder(text)
-
-
-def _unless_placeholder(text: str) -> tuple[str | None, str]:
-    try:
-        server_secret.parse(text)
-    except PlaceholderError as error:
-        return None, str(error)
-    except ServerSecretError:
-        pass  # which is said of it when it is tried
-    return text, ""
+            yield label, text, ""
 
 
 def _rank(label: str) -> tuple[int, str]:

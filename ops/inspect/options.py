@@ -17,7 +17,8 @@ from ops.streams import can_ask
 SECRET_OPTIONS: Final = ("secret_file", "ask_secret")
 
 _STANDARD_INPUT: Final = "-"
-_SECONDS: Final = re.compile(r"[0-9]{1,11}(\.[0-9]{1,6})?")
+#: From 1973 on: what is shorter is a year, or a date without dashes.
+_SECONDS: Final = re.compile(r"[0-9]{9,11}(\.[0-9]{1,6})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,9 +11,10 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from ops.inspect.candidates import Candidates
 from ops.inspect.report import Inspection
-from ops.options import copyable
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
+from ops.paragraphs import wrapped
 from ops.times import date_and_time, duration, relative
 from zego import strict_json
 from zego.diagnosis import Finding
@@ -23,7 +23,7 @@ VERDICT_STYLES: Final = {"good": GOOD, "refused": BAD, "unknown": UNSURE}
 _SEVERITY_STYLES: Final = {"refused": BAD, "warning": UNSURE, "note": QUIET}
 
 _VERDICTS: Final[Mapping[str, str]] = {
-    "good": "Nothing is wrong with it: ZEGO takes it.",
+    "good": "Nothing is wrong with it, if ZEGO accepts the secret that opens it.",
     "refused": "ZEGO does not take this token.",
     "unknown": "Nothing is wrong as far as can be seen without the secret.",
 }
@@ -38,6 +38,10 @@ _SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM
 _NOT_OPENED: Final = (
     "There was no secret to try. Name one, to see what is sealed: --stage, --secret-id, --local,"
     " --secret-file or --ask-secret."
+)
+#: The secret may have been reset, and be no longer ZEGO's.
+_REFUSED_ALL_THE_SAME: Final = (
+    "If it is refused all the same, see whether ZEGO still accepts that secret: zego-token doctor."
 )
 _PRIVILEGES: Final = {"1": "log in", "2": "publish"}
 
@@ -69,7 +73,7 @@ def _report(inspection: Inspection, width: int) -> Iterator[Text]:
     verdict = diagnosis.verdict
     says = _VERDICTS[verdict]
     if verdict == "good" and any(one.severity == "warning" for one in findings):
-        says = "ZEGO takes it, but see the warnings."
+        says = "ZEGO takes it, if it accepts the secret; but see the warnings."
     yield line(f"{verdict.upper()}  ", VERDICT_STYLES[verdict]).append(says)
     if findings:
         first, *others = findings
@@ -78,6 +82,8 @@ def _report(inspection: Inspection, width: int) -> Iterator[Text]:
         if is_decisive:
             yield from _decisive(first, width, target)
         yield from _others(others if is_decisive else findings, width, target, also=is_decisive)
+    if verdict == "good":
+        yield from _ask_zego(inspection.candidates, width)
     yield Text()
     for name, value in _facts(inspection):
         yield _fact(name, value, width)
@@ -86,10 +92,10 @@ def _report(inspection: Inspection, width: int) -> Iterator[Text]:
 def _decisive(finding: Finding, width: int, target: str) -> Iterator[Text]:
     """What explains the refusal, and what to do."""
     if codes := _codes(finding):
-        yield _wrapped(f"A client shows: {codes}", width)
+        yield wrapped(f"A client shows: {codes}", width)
     yield Text()
-    yield _wrapped(finding.cause, width, style="bold")
-    yield _wrapped(finding.remedy, width, first="-> ", then="   ", target=target)
+    yield wrapped(finding.cause, width, style="bold")
+    yield wrapped(finding.remedy, width, first="-> ", then="   ", target=target)
 
 
 def _others(findings: Sequence[Finding], width: int, target: str, *, also: bool) -> Iterator[Text]:
@@ -99,14 +105,19 @@ def _others(findings: Sequence[Finding], width: int, target: str, *, also: bool)
         yield Text("Beside that:", QUIET)
     for finding in findings:
         margin = " " * 9
-        text = _wrapped(finding.cause, width, first=f"{finding.severity:<9}", then=margin)
+        text = wrapped(finding.cause, width, first=f"{finding.severity:<9}", then=margin)
         text.stylize(_SEVERITY_STYLES[finding.severity], 0, len(finding.severity))
         yield text
-        yield _wrapped(
+        yield wrapped(
             finding.remedy, width, first=f"{margin}-> ", then=f"{margin}   ", target=target
         )
         if codes := _codes(finding):
-            yield _wrapped(f"Codes: {codes}", width, first=margin, then=margin, style=QUIET)
+            yield wrapped(f"Codes: {codes}", width, first=margin, then=margin, style=QUIET)
+
+
+def _ask_zego(candidates: Candidates, width: int) -> Iterator[Text]:
+    target = candidates.target
+    yield wrapped(_REFUSED_ALL_THE_SAME, width, first="-> ", then="   ", target=target)
 
 
 def _codes(finding: Finding) -> str:
@@ -154,8 +165,13 @@ def _secrets(inspection: Inspection) -> Iterator[tuple[str, str]]:
     elif diagnosis.cipher is not None:
         yield "opened by", _NOT_OPENED
     if diagnosis.cipher is not None:
-        for label, problem in candidates.problems.items():
-            yield "no secret", f"{label}: {problem}"
+        yield from _problems(candidates)
+
+
+def _problems(candidates: Candidates) -> Iterator[tuple[str, str]]:
+    """Of what is no ServerSecret: what of it was tried, and what was not."""
+    for label, problem in candidates.problems.items():
+        yield "misshapen" if label in candidates.secrets else "no secret", f"{label}: {problem}"
 
 
 def _claims(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -215,7 +231,7 @@ def _privileges(given: object) -> str:
 
 def _shown(claim: object) -> str:
     """A claim, cut if it is long; in quotes if it is a text that would not be seen whole."""
-    is_plain = isinstance(claim, str) and claim and claim == claim.strip()
+    is_plain = isinstance(claim, str) and claim and claim == claim.strip() and claim.isprintable()
     text = str(claim) if is_plain else json.dumps(claim)
     if len(text) <= _LONGEST_CLAIM:
         return text
@@ -223,31 +239,9 @@ def _shown(claim: object) -> str:
 
 
 def _fact(name: str, value: str, width: int) -> Text:
-    text = _wrapped(value, width, first=f"{name:<{_NAMES}}", then=" " * _NAMES)
+    text = wrapped(value, width, first=f"{name:<{_NAMES}}", then=" " * _NAMES, breaks_words=True)
     text.stylize(QUIET, 0, _NAMES)
     return text
-
-
-def _wrapped(
-    text: str, width: int, *, first: str = "", then: str = "", style: str = "", target: str = ""
-) -> Text:
-    """Broken into lines of a width; commands that end a sentence are on lines of their own.
-
-    :param target: the options of those commands.
-    """
-    lines: list[str] = []
-    for part in copyable(line(text).plain, target).splitlines():
-        if part.startswith("  "):
-            lines.append(then + part)
-        else:
-            lines += textwrap.wrap(
-                part,
-                width,
-                initial_indent=then if lines else first,
-                subsequent_indent=then,
-                break_on_hyphens=False,
-            )
-    return Text("\n".join(lines or [first]), style)
 
 
 # --- Many tokens ------------------------------------------------------------------------------
@@ -271,12 +265,15 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
     said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
     out.show(Text(), Text(f"{verdicts.total()} tokens: {said}.", "bold"))
     if verdicts["unknown"]:
-        out.show(_wrapped(_NOT_OPENED, out.width))
+        out.show(wrapped(_NOT_OPENED, out.width))
     for kind, number in counts.most_common():
         finding, inspection = causes[kind]
         out.show(Text(), *_cause(finding, number, inspection, out.width))
-    for label, problem in inspection.candidates.problems.items():
-        out.show(_fact("no secret", f"{label}: {problem}", out.width))
+    candidates = inspection.candidates
+    if verdicts["good"]:
+        out.show(Text(), *_ask_zego(candidates, out.width))
+    for what, problem in _problems(candidates):
+        out.show(_fact(what, problem, out.width))
 
 
 def _row(inspection: Inspection) -> Text:
@@ -302,5 +299,5 @@ def _cause(finding: Finding, number: int, first: Inspection, width: int) -> Iter
     times = f"{number} times, first in" if number > 1 else "in"
     heading = Text(finding.kind, _SEVERITY_STYLES[finding.severity])
     yield heading.append(f"  {times} line {first.token.line}")
-    yield _wrapped(finding.cause, width, first="  ", then="  ")
-    yield _wrapped(finding.remedy, width, first="  -> ", then="     ", target=target)
+    yield wrapped(finding.cause, width, first="  ", then="  ")
+    yield wrapped(finding.remedy, width, first="  -> ", then="     ", target=target)

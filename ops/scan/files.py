@@ -31,6 +31,8 @@ UNPACKED: Final = 2**29
 #: What is not looked into.
 Skipped = Literal["dependencies", "history", "links", "packed", "special"]
 
+#: What is longer, and not there, may be a token in the place of a path, and is not shown.
+_LONGEST_MISSING: Final = 100
 _GZIP: Final = b"\x1f\x8b"
 _VENV: Final = "pyvenv.cfg"
 
@@ -149,7 +151,8 @@ def _identity(path: str) -> str:
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError) as error:
-        raise CommandError(f"{shown(path)}: {_why(error)}.", "", ExitCode.USAGE) from None
+        name = shown(path) if len(path) <= _LONGEST_MISSING else "What is named"
+        raise CommandError(f"{name}: {_why(error)}.", "", ExitCode.USAGE) from None
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise CommandError(
             f"{shown(path)} is neither a file nor a folder.",

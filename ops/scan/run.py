@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ops.exit_codes import ExitCode
-from ops.options import copyable
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
+from ops.paragraphs import wrapped
 from ops.scan import matching, values
 from ops.scan.files import STANDARD_INPUT, File, Skipped, Tree, UnreadError, pieces
 from ops.scan.findings import NOWHERE, Finding, Known
@@ -86,7 +86,7 @@ def scan(
         exit_code = ExitCode.REFUSED
     _show_remedies(out, tally, options)
     for sentence in _limits(tree, known, options):
-        out.show(line(sentence, QUIET))
+        out.show(wrapped(sentence, out.width, style=QUIET))
     style = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD}.get(exit_code, UNSURE)
     out.tell(
         "summary",
@@ -157,7 +157,7 @@ def _show_remedies(out: Output, tally: Tally, options: str) -> None:
         times = "" if count == 1 else f", {count} times"
         head = f"{finding.severity}: {finding.what}{which}{times}"
         out.show("", line(head, _STYLES[finding.severity]))
-        out.show(line(copyable(finding.remedy, options)))
+        out.show(wrapped(finding.remedy, out.width, first="-> ", then="   ", target=options))
     if tally.groups:
         out.show("")
 

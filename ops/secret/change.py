@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
-from ops.options import copyable
 from ops.output import BAD, GOOD, UNSURE, Output, line
+from ops.paragraphs import copyable
 from ops.secret import screen, value
 from ops.secret.follow import Event, follow
 from ops.secret.options import Given, Patience

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.exit_codes import ExitCode
-from ops.options import copyable
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
+from ops.paragraphs import copyable
 from ops.secret.follow import ENDS, Event
 from ops.secret.report import JudgedVersion, Look, Report, Unseen
 from ops.times import duration

@@ -23,18 +23,29 @@ from zego.server_secret import ServerSecret, ServerSecretError
 MAX_BYTES: Final = 4096
 
 _STANDARD_INPUT: Final = "-"
+#: What is longer may be a token in the place of a path, and is not shown.
+_LONGEST_PATH: Final = 100
 #: What a ServerSecret, most of one, or an AppSign looks like.
 _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
+#: Options that take an id which others chose.
+_ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room"})
 _AROUND: Final = string.punctuation + string.whitespace
 
 
 def refuse_in_arguments(arguments: Iterable[str]) -> None:
     """Refuse what looks like a secret among the arguments.
 
+    An id of a user or a room is none, though it may look so: many are 24 or 32 hex digits.
+
     :raises CommandError: one does; the message does not repeat it.
     """
+    before = ""
     for argument in arguments:
-        parts = (argument, argument.partition("=")[2])
+        option, _, held = argument.partition("=")
+        is_id, before = before in _ID_OPTIONS or (held and option in _ID_OPTIONS), argument
+        if is_id:
+            continue
+        parts = (argument, held)
         is_json = "{" in argument and "server_secret" in argument
         if is_json or any(_SECRET.fullmatch(part.strip(_AROUND)) for part in parts):
             raise CommandError(
@@ -94,7 +105,8 @@ def read(file: str | None) -> str:
                 content = opened.read(MAX_BYTES + 1)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise CommandError(f"{file} cannot be read: {why}.", "", ExitCode.USAGE) from None
+        name = file if 0 < len(file) <= _LONGEST_PATH else "The file"
+        raise CommandError(f"{name} cannot be read: {why}.", "", ExitCode.USAGE) from None
     if len(content) > MAX_BYTES:
         raise CommandError(
             f"The value has more than {MAX_BYTES} bytes: that is another file.", "", ExitCode.USAGE

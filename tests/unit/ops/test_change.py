@@ -490,7 +490,7 @@ class TestGivingUp:
         with pytest.raises(CommandError):
             change.unstick(target, Output(as_json=False), no)
         printed = capsys.readouterr().out
-        assert "A rotation has been in flight for 0 s" in printed
+        assert "A rotation has been in flight for " in printed
         assert "Its last step, " in printed
         assert "testSecret: ZEGO could not say" in printed
         assert target.versions.describe().in_flight == token

@@ -115,6 +115,34 @@ class TestMistakes:
         assert cli.main(line) == ExitCode.USAGE
         assert "--staged goes with none of" in capsys.readouterr().err
 
+    @pytest.mark.parametrize("around", ["{}\n", "x\n{}", "'\"{}", "\\{}"], ids=ascii)
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "explain ?",
+            "inspect x --now ?",
+            "inspect x --sdk ?",
+            "inspect x --expect-app ?",
+            "inspect x --secret-file ?",
+            "inspect x ?",
+            "inspect --?",
+            "doctor --origin ?",
+            "doctor --policy ?",
+            "doctor --stage ?",
+            "doctor --bearer-file ?",
+            "scan ?",
+            "?",
+        ],
+    )
+    def test_a_token_in_the_wrong_place_is_not_repeated(
+        self, line: str, around: str, capsys: Capture
+    ) -> None:
+        token = "04AAAAAG" + "xX/+y" * 30
+        given = [word.replace("?", around.format(token)) for word in line.split()]
+        assert cli.main(given) == ExitCode.USAGE
+        printed = capsys.readouterr()
+        assert token[20:60] not in printed.out + printed.err
+
     @pytest.mark.parametrize(
         "argument",
         [

@@ -92,8 +92,22 @@ class TestVerdicts:
     def test_a_good_token_ends_with_0(self, run: Run, secret_file: str) -> None:
         code, printed = run(room_token(), "--secret-file", secret_file)
         assert code == ExitCode.DONE
-        assert printed.startswith("GOOD  Nothing is wrong with it: ZEGO takes it.\n")
+        assert printed.startswith("GOOD  Nothing is wrong with it, if ZEGO accepts the secret")
         assert f"opened by   given, fingerprint {FINGERPRINT}\n" in printed
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_zego_is_not_asked_so_how_to_ask_is_said(
+        self,
+        run: Run,
+        secrets_manager: SecretsManager,
+        type_in: Callable[[bytes], None],
+        number: int,
+    ) -> None:
+        stored(secrets_manager, SECRET, label="AWSCURRENT")
+        type_in(f"{room_token()}\n".encode() * number)
+        code, printed = run("--stage", "dev")
+        assert code == ExitCode.DONE
+        assert "\n     zego-token doctor --stage dev\n" in printed
 
     def test_a_refused_token_ends_with_1(self, run: Run, secret_file: str) -> None:
         code, printed = run(token(issued_at=NOW - 7200), "--secret-file", secret_file)
@@ -223,7 +237,9 @@ class TestExpectations:
             ("2027-01-15T08:00:00", 0),
             ("2027-01-15 09:00:00+01:00", 0),
             ("2027-01-15T09:00:00Z", 1),
-            ("0", 0),
+            ("20270115T080000Z", 0),
+            ("2027", 2),
+            ("0", 2),
         ],
     )
     def test_it_is_looked_at_for_a_moment(
@@ -416,7 +432,8 @@ class TestAReport:
     def test_warnings_of_a_good_token_are_shown(self, run: Run, secret_file: str) -> None:
         _, printed = run(token(issued_at=NOW - 3580), "--secret-file", secret_file)
         assert printed.startswith(
-            "GOOD  ZEGO takes it, but see the warnings.\n\nwarning  It expires in"
+            "GOOD  ZEGO takes it, if it accepts the secret; but see the warnings.\n"
+            "\nwarning  It expires in"
         )
 
     def test_what_was_sealed_is_in_words(self, run: Run, secret_file: str) -> None:
@@ -449,7 +466,7 @@ class TestAReport:
                 {"payload": '{"privilege":{"3":1},"stream_id_list":["a","b","c","d","e","f","g"]}'},
                 'privileges  {"3": 1}\nstreams     a, b, c, d, e and 2 more\n',
             ),
-            ({"user_id": "a\x1b[2J\n\u202eb"}, "user        a?[2J ?b\n"),
+            ({"user_id": "a\x1b[2J\n\u202eb"}, 'user        "a\\u001b[2J\\n\\u202eb"\n'),
             ({"user_id": "x" * 9000}, "... (9000 characters)\n"),
             ({"user_id": ""}, 'user        ""\n'),
             ({"user_id": "bob "}, 'user        "bob "\n'),

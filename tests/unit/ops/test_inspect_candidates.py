@@ -99,9 +99,10 @@ class TestOfSecretsManager:
         candidates = gathered()
         assert candidates.secrets["CANDIDATE"] == Candidate(f'"{SECRET}"')
         assert candidates.secrets["AWSPENDING"] == Candidate(f"{SECRET}\n")
-        assert candidates.problems == {
-            "AWSPENDING": "server_secret has white space or a newline around it"
-        }
+        assert candidates.problems["AWSPENDING"] == (
+            "server_secret has white space or a newline around it"
+        )
+        assert candidates.problems["CANDIDATE"].startswith("the secret is JSON, but not an object")
 
     def test_a_label_on_a_version_without_a_value_is_said(
         self, gathered: Callable[[], Candidates], target: Target, monkeypatch: pytest.MonkeyPatch
@@ -137,7 +138,7 @@ class TestOfAFile:
             (f"{SECRET}\n", Candidate(SECRET)),
             (f'"{SECRET}"', Candidate(f'"{SECRET}"')),
             (f" {SECRET} ", Candidate(f" {SECRET} ")),
-            ("f" * 64, Candidate("f" * 64)),
+            ("0f" * 32, Candidate("0f" * 32)),
             (json.dumps({"app_id": 7, "server_secret": SECRET}), Candidate(SECRET, 7)),
             (json.dumps({"app_id": "7", "server_secret": SECRET}), Candidate(SECRET)),
             (json.dumps({"app_id": True, "server_secret": SECRET}), Candidate(SECRET)),
@@ -166,6 +167,16 @@ class TestOfAFile:
         text = json.dumps({"app_id": "7", "server_secret": SECRET})
         problem = "app_id must be a whole number, not str"
         assert of_file(a_file(text)).problems == {"given": problem}
+
+    @pytest.mark.parametrize(
+        "text",
+        ["REPLACE-ME", '{"app_id": 7, "server_secret": "REPLACE-ME"}'],
+        ids=["alone", "in JSON"],
+    )
+    def test_a_placeholder_is_not_tried(self, a_file: Callable[[str], str], text: str) -> None:
+        candidates = of_file(a_file(text))
+        assert candidates.secrets == {}
+        assert "is a placeholder" in candidates.problems["given"]
 
     def test_it_is_read_from_standard_input_too(self, type_in: Callable[[bytes], None]) -> None:
         type_in(SECRET.encode())

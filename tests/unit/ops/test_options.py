@@ -19,7 +19,6 @@ from ops.options import (
     STACK_FILE,
     Wanted,
     confirmation,
-    copyable,
     optional_target,
     several_targets,
 )
@@ -139,27 +138,6 @@ class TestAnOptionalTarget:
 def test_a_target_is_called_by_its_options(line: str) -> None:
     (wanted,) = named(line)
     assert str(wanted) == line
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        (
-            "Follow it: zego-token secret watch. Or go on: zego-token secret rotate --staged.",
-            [
-                "Follow it:",
-                "  zego-token secret watch X",
-                "Or go on:",
-                "  zego-token secret rotate --staged X",
-            ],
-        ),
-        ("It ends. See docs/deploy.md.", ["It ends. See docs/deploy.md."]),
-    ],
-)
-def test_a_command_in_a_text_stands_alone_with_the_targets_options(
-    text: str, lines: list[str]
-) -> None:
-    assert copyable(text, "X").splitlines() == lines
 
 
 class TestConfirmation:

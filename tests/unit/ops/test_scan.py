@@ -114,7 +114,7 @@ class TestFindings:
         printed = capsys.readouterr().out.splitlines()
         assert printed[0].startswith(f"{path}:1:15: certain: the value (given), as it is, digest ")
         assert printed[1].startswith(f"{path}:1:64: likely: 32 hex digits, named or used")
-        assert "  zego-token secret rotate" in printed
+        assert "     zego-token secret rotate" in printed
         assert printed[-1].startswith("1 certain, 1 likely: 1 file, 0.0 MB, ")
 
     def test_the_same_value_has_the_same_digest_wherever_it_is(
@@ -252,7 +252,7 @@ class TestTheSecretsOfATarget:
         (front_end / ".git").mkdir()
         cli.main(["scan", str(front_end), "--stage", "dev"])
         printed = capsys.readouterr().out
-        assert "\n  zego-token secret rotate --stage dev\n" in printed
+        assert "\n     zego-token secret rotate --stage dev\n" in printed
         assert "\n  git log --all --patch --text | zego-token scan --stage dev -\n" in printed
         assert "\nLooked for the value: AWSCURRENT.\n" in printed
 

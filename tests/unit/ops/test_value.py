@@ -172,6 +172,17 @@ class TestArguments:
         assert SECRET not in str(caught.value).lower()
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
+    @pytest.mark.parametrize("option", ["--expect-user", "--expect-room", "--user", "--room"])
+    @pytest.mark.parametrize(
+        "id_",
+        ["507f1f77bcf86cd799439011", "550e8400e29b41d4a716446655440000", "Zz9" * 10 + "Aa"],
+        ids=["an ObjectId", "a UUID", "letters and digits"],
+    )
+    def test_an_id_may_look_like_one(self, option: str, id_: str) -> None:
+        value.refuse_in_arguments(["inspect", option, id_, f"{option}={id_}"])
+        with pytest.raises(CommandError):
+            value.refuse_in_arguments(["inspect", option, id_, id_])
+
     @pytest.mark.parametrize(
         "argument",
         [

@@ -50,17 +50,21 @@ def near(code: int) -> tuple[ErrorCode, ...]:
     """What may have been meant by a code that is not known: the likeliest first, four at most.
 
     These are codes of which one slip of the hand makes the one given, then those of the same
-    hundred. Success is none of them.
+    hundred; of one in telemetry the raw codes, if there are such. Success is none of them.
     """
-    if code > TELEMETRY and (raw := [known for known in near(code - TELEMETRY) if known.is_raw]):
+    if code > TELEMETRY and (raw := [known for known in _slips(code - TELEMETRY) if known.is_raw]):
         return tuple(raw)
+    return tuple(_slips(code))
+
+
+def _slips(code: int) -> list[ErrorCode]:
     slips = {
         known: slip
         for known in CODES.values()
         if known.code and (slip := _slip(str(code), str(known.code))) is not None
     }
     ranked = sorted(slips, key=lambda known: (slips[known], abs(known.code - code)))
-    return tuple(ranked[:_MOST_NEAR])
+    return ranked[:_MOST_NEAR]
 
 
 def _slip(given: str, meant: str) -> int | None:

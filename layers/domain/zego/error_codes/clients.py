@@ -131,8 +131,8 @@ CODES: Final = (
             "Its payload does not allow this room, and privileges are switched on for the AppID.",
             *_NOT_OPENED,
         ),
-        "Compare the token with the room: zego-token inspect --expect-room. Ask for a token of the"
-        " room that is logged in to.",
+        "Compare the token with the room: zego-token inspect --expect-room ID. Ask for a token of"
+        " the room that is logged in to.",
     ),
     ErrorCode(
         1100001,
@@ -308,7 +308,7 @@ CODES: Final = (
             _APP_ID_TEXT,
         ),
         "Give the SDK the AppID of the service's answer. See the token's: zego-token inspect"
-        " --expect-app.",
+        " --expect-app NUMBER.",
     ),
     ErrorCode(
         1002077,
@@ -320,7 +320,7 @@ CODES: Final = (
             "user_id was sealed as a number, not as a text.",
         ),
         "Log in with the user_id of the service's answer, letter for letter. See the token's:"
-        " zego-token inspect --expect-user.",
+        " zego-token inspect --expect-user ID.",
     ),
     ErrorCode(
         1002078,

@@ -37,7 +37,7 @@ def test_those_that_aws_does_not_take_are_one(patient: Patient, code: str) -> No
     patient.session.identity = refused("GetCallerIdentity", code)
     found = patient.examined()
     assert found["credentials"][0].status == "failed"
-    assert found["secret"][0].seen == "needs: credentials"
+    assert found["secret"][0].seen == "needs credentials"
 
 
 @pytest.mark.parametrize(

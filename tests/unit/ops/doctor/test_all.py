@@ -51,7 +51,7 @@ def test_what_fails_leaves_out_what_needs_it_and_nothing_else(patient: Patient) 
     assert (target.status, target.seen) == ("failed", "AWS was not reached.")
     for name in ("secret", "labels", "verdict", "fingerprint", "token", "clock"):
         (result,) = found[name]
-        assert (result.status, result.seen) == ("not-looked-at", "needs: target"), name
+        assert (result.status, result.seen) == ("not-looked-at", "needs target"), name
     assert {result.status for result in found["credentials"]} == {"ok"}
     assert {result.status for result in found["defaults"]} == {"note"}
 

@@ -123,7 +123,7 @@ class TestReading:
 
 class TestWriting:
     def test_without_a_file_there_is_nothing_to_look_at(self, patient: Patient) -> None:
-        assert patient.result("env-file").status == "not-looked-at"
+        assert patient.result("env-file").status == "note"
         assert patient.results("drift") == []
 
     def test_a_file_without_anything_of_zegos_is_well(
@@ -259,5 +259,5 @@ class TestDrift:
         env_file(f"VITE_ZEGO_SERVER_SECRET={OTHER}")  # zego-token:ignore
         patient.session.credentials = None
         found = patient.examined()
-        assert found["drift"][0].seen == "needs: credentials"
+        assert found["drift"][0].seen == "needs credentials"
         assert found["env-file"][0].status == "failed"

@@ -122,5 +122,5 @@ def test_without_a_local_stack_that_is_what_has_failed(tmp_path: Path, capsys: C
     assert cli.main(["doctor", "--local", str(tmp_path)]) == ExitCode.REFUSED
     printed = capsys.readouterr()
     assert "✗ credentials   No local stack runs here" in printed.out
-    assert "not looked at: needs: credentials" in printed.out
+    assert "not looked at: needs credentials" in printed.out
     assert printed.err == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 
@@ -53,7 +54,7 @@ def test_each_check_is_a_line_with_its_mark_under_its_heading(capsys: Capture) -
         "  · clock         not looked at: nobody says",
         "",
         "2 ok, 1 not looked at, 1 note.",
-        "All well.",
+        "Nothing has failed, but not all was looked at.",
     ]
 
 
@@ -65,12 +66,28 @@ def test_a_remedy_is_below_what_it_is_for_and_its_command_can_be_copied(capsys: 
     assert exit_code is ExitCode.REFUSED
     assert lines[3:] == [
         "  ✗ verdict       Bad.",
-        "                  → Copy the ServerSecret from ZEGO's console, and rotate to it:",
-        "                    zego-token secret rotate --stage prod",
+        "                  -> Copy the ServerSecret from ZEGO's console, and rotate to",
+        "                     it:",
+        "                       zego-token secret rotate --stage prod",
         "",
         "1 failed.",
         "Failed: verdict.",
     ]
+
+
+def test_all_is_well_where_all_was_looked_at(capsys: Capture) -> None:
+    _, lines = shown(capsys, (check("x"), Result("ok", "y")), (check("y"), Result("note", "z")))
+    assert lines[-1] == "All well."
+
+
+def test_marks_are_told_apart_where_there_is_only_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
+    monkeypatch.setattr("sys.stdout", written)
+    statuses: list[Status] = ["ok", "warning", "failed", "not-looked-at", "note"]
+    found = [(check("x"), Result(status, "y")) for status in statuses]
+    screen.show(Output(as_json=False), "--stage prod", found)
+    written.seek(0)
+    assert [text[2] for text in written.read().splitlines()[3:8]] == ["+", "!", "x", "-", "i"]
 
 
 def test_a_warning_ends_with_no_failure(capsys: Capture) -> None:

@@ -43,7 +43,7 @@ def test_a_secret_that_may_not_be_described_ends_what_is_about_it(
     monkeypatch.setattr(SecretVersions, "describe", refuse("describe_secret"))
     found = patient.examined()
     assert "secretsmanager:DescribeSecret" in found["secret"][0].seen
-    assert found["key"][0].seen == found["token"][0].seen == "needs: secret"
+    assert found["key"][0].seen == found["token"][0].seen == "needs secret"
     assert found["health"][0].status == "ok"
 
 
@@ -52,7 +52,7 @@ class TestLabels:
         patient.state = {"labels": {"CANDIDATE": "a" * 36}}
         found = patient.examined()
         assert (found["labels"][0].status, found["labels"][0].of) == ("failed", "AWSCURRENT")
-        assert found["value"][0].seen == "needs: labels"
+        assert found["value"][0].seen == "needs labels"
 
     @pytest.mark.parametrize(
         ("seconds", "status", "words"),
@@ -150,7 +150,7 @@ class TestValues:
         assert (result.status, result.of) == ("failed", "AWSCURRENT")
         assert words in result.seen
         assert "zego-token secret rotate" in result.remedy
-        assert {one.seen for one in (*found["verdict"], *found["token"])} == {"needs: value"}
+        assert {one.seen for one in (*found["verdict"], *found["token"])} == {"needs value"}
 
     def test_and_is_a_warning_where_it_is_not(self, patient: Patient, aws: SecretsManager) -> None:
         stored(aws, NEW[:12])
@@ -260,7 +260,7 @@ class TestWatcher:
     def test_it_says_what_zego_says(self, patient: Patient, aws: SecretsManager) -> None:
         self.note(patient, "accepted", aws.server_secret)
         patient.seconds_later = 3600
-        assert patient.result("watcher").seen == "accepted (code 0) since 3 h"
+        assert patient.result("watcher").seen == "accepted (code 0) for 3 h"
 
     @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (3600, "warning")])
     def test_what_it_noted_is_soon_what_is_so(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import random
 import time
+from collections.abc import Iterator
 from typing import Final, get_args
 
 import pytest
@@ -50,6 +52,15 @@ REPEATED = (
     *("MDRBQUFB", "\x1b[0", "...", "**", "undefined", "function ", "() =>", "<html", "#%", "ew0K"),
 )
 BEFORE = ("", "04AAAAAGVT", "eyJhbGciOiJIUzI1NiJ9.", "{", '"', "Bearer ", "MDRBQUFB")
+
+
+@pytest.fixture(autouse=True)
+def _the_heap_of_other_tests_costs_nothing() -> Iterator[None]:
+    """What they left would be looked through by the collector, in the time of some text."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def seconds_of(text: str, turn: int) -> float:
