@@ -69,7 +69,7 @@ _HEADER: Final = (
     " (encodeURIComponent)."
 )
 _ROTATE: Final = (
-    "Compare fingerprints (zego-token doctor). If the console shows another ServerSecret than the"
+    "Compare fingerprints: zego-token doctor. If the console shows another ServerSecret than the"
     " service has: zego-token secret rotate."
 )
 _GENERATOR: Final = "Mend the code that makes the claims, or have the token service make the token."
@@ -279,7 +279,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "warning",
         _NOT_OPENED,
         "It is a kit token, for UIKit alone: a Token04, a #, and the user's details in base64.",
-        "Express and ZIM SDKs take the part before the #. Findings below are of that part.",
+        "Express and ZIM SDKs take the part before the #. The other findings are of that part.",
     ),
     "kit-details-malformed": Kind(
         "refused",
@@ -297,26 +297,26 @@ KINDS: Final[Mapping[str, Kind]] = {
     "secret-app-sign": Kind(
         "refused",
         _NOT_OPENED,
-        "The secret given ({label}) has 64 hexadecimal digits: that is an AppSign.",
+        "The secret {label} has 64 hexadecimal digits: that is an AppSign.",
         "Take the ServerSecret of ZEGO's console, which has 32 characters.",
     ),
     "secret-quoted": Kind(
         "refused",
         _NOT_OPENED,
-        "The secret given ({label}) has quotes around it; a server that reads it so makes tokens"
+        "The secret {label} has quotes around it; a server that reads it so makes tokens"
         " that ZEGO cannot open.",
         _AS_SHOWN,
     ),
     "secret-white-space": Kind(
         "refused",
         _NOT_OPENED,
-        "The secret given ({label}) has white space or a newline around it.",
+        "The secret {label} has white space or a newline around it.",
         _AS_SHOWN,
     ),
     "secret-malformed": Kind(
         "refused",
         _NOT_OPENED,
-        "The secret given ({label}) is no ServerSecret: {what}.",
+        "The secret {label} is no ServerSecret: {what}.",
         _AS_SHOWN,
     ),
     "made-with-app-sign": Kind(
@@ -342,15 +342,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         "refused",
         _NOT_OPENED,
         "It was made with AWSPREVIOUS, the ServerSecret before the current one.",
-        "Have a fresh token made. If new ones are still made so, that environment reads an old"
-        " secret: zego-token doctor --env-file, and restart what keeps it.",
+        "Have a fresh token made. If new ones are still made so, an environment keeps an old"
+        " secret. Look for it: zego-token doctor. Mend that environment and restart it.",
     ),
     "made-with-staged": Kind(
         "refused",
         _NOT_OPENED,
         "It was made with {label}, a ServerSecret that is not current yet.",
-        "See whether it is to be promoted (zego-token secret status), and what made a token with it"
-        " already.",
+        "See whether it is to be promoted: zego-token secret status. Then look for what made a"
+        " token with it already.",
     ),
     "other-secret": Kind(
         "refused",
@@ -546,7 +546,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         _NONE,
         "Its ctime is {ahead} from now: the clock that made it is ahead, or yours is behind. What"
         " ZEGO does with it is not documented.",
-        "Set the clock (NTP) of what makes tokens; zego-token doctor measures it against ZEGO's.",
+        "Set the clock (NTP) of what makes tokens. Measure it against ZEGO's: zego-token doctor.",
     ),
     "time-in-milliseconds": Kind(
         "warning",
