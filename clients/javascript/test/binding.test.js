@@ -1,0 +1,378 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+
+import { Engine } from "./support/engine.js";
+import { gateway, hang, issued, problem, tokenOf } from "./support/server.js";
+import { start } from "./support/start.js";
+
+/** An engine in a world of its own, in a room that is kept in tokens. */
+async function call(t, { binding = {}, ...options } = {}) {
+  const parts = await start(t, options);
+  const { world, source, token } = parts;
+  const engine = new Engine(world);
+  const errors = [];
+  const request = { roomId: "room", lifetimeSeconds: 600 };
+  const onError = (error) => errors.push(error);
+  const unbind = source.bindTo(engine, { ...request, userName: "Alice", onError, ...binding });
+  const enter = async () => {
+    const { token: text, userId } = await token(request);
+    const [{ reason }] = await Promise.allSettled([
+      engine.loginRoom("room", text, { userID: userId, userName: "Alice" }),
+    ]);
+    await world.pass(0);
+    return reason?.code ?? 0;
+  };
+  return { ...parts, engine, errors, codes: () => errors.map(({ code }) => code), unbind, enter };
+}
+
+/** Lets ZEGO take no token that it has seen so far, as after a reset of the ServerSecret. */
+function resetSecret(engine) {
+  const old = new Set(engine.logins.map(({ token }) => token));
+  engine.verdict = (token) => (old.has(token) || old.size === 0 ? (old.add(token), 1102016) : 0);
+}
+
+suite("a room that is bound", () => {
+  test("gets a fresh token each time that its own will expire", async (t) => {
+    const { world, engine, errors, enter } = await call(t);
+    await enter();
+    const first = engine.tokenIn("room");
+    await world.pass(569);
+    assert.equal(engine.renewals.length, 0);
+    await world.pass(2);
+    assert.equal(engine.renewals.length, 1);
+    assert.notEqual(engine.tokenIn("room"), first);
+    await world.pass(3 * 571);
+    assert.equal(engine.renewals.length, 4);
+    assert.deepEqual([engine.ignored, errors], [[], []]);
+  });
+
+  test("gets another token also where the cache would still give the present one", async (t) => {
+    const { world, engine, server, enter } = await call(t);
+    server.answer(issued({ token: tokenOf(world.serverTime + 60, 99) })); // and 600 s, it says
+    await enter();
+    await world.pass(31);
+    assert.equal(engine.renewals.length, 1);
+    assert.deepEqual(engine.ignored, []);
+  });
+
+  test("is renewed once when the SDK says twice that it must be", async (t) => {
+    const { world, engine, server, enter } = await call(t);
+    await enter();
+    server.answer(hang);
+    await world.pass(571);
+    engine.renewToken(tokenOf(world.serverTime + 31, 99), "room");
+    await world.pass(30);
+    assert.equal(engine.renewals.length, 2);
+    assert.deepEqual(engine.ignored, []);
+  });
+
+  test("is asked for anew when the service repeats the token", async (t) => {
+    const { world, engine, server, enter } = await call(t);
+    await enter();
+    server.answer(issued({ token: engine.tokenIn("room") }));
+    await world.pass(580);
+    assert.equal(engine.renewals.length, 1);
+    assert.deepEqual(engine.ignored, []);
+  });
+
+  test("is renewed at last when the service was out of order for minutes", async (t) => {
+    const { world, engine, server, codes, enter } = await call(t);
+    await enter();
+    server.answer(...Array(14).fill(problem(503, "secret_unavailable")));
+    await world.pass(570);
+    await world.pass(120);
+    assert.deepEqual(codes(), ["secret_unavailable", "secret_unavailable"]);
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("is renewed as soon as the machine is online again", async (t) => {
+    const { world, engine, codes, enter } = await call(t);
+    await enter();
+    world.goOffline();
+    await world.pass(570 + 20);
+    assert.deepEqual(codes(), ["network_error"]);
+    world.goOnline();
+    await world.quiet();
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("is renewed no more when access has ended, which is told", async (t) => {
+    const { world, engine, server, codes, enter } = await call(t);
+    await enter();
+    server.answer(problem(403, "not_granted"));
+    await world.pass(3600);
+    assert.deepEqual(codes(), ["not_granted"]);
+    assert.equal(engine.renewals.length, 0);
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("does not give its token to another room when it is left meanwhile", async (t) => {
+    const parts = await start(t);
+    const { world, server, source, token } = parts;
+    const engine = new Engine(world, { isMultiRoom: true });
+    for (const roomId of ["a", "b"]) {
+      source.bindTo(engine, { roomId });
+      const { token: text } = await token({ roomId });
+      await engine.loginRoom(roomId, text, { userID: "alice" });
+    }
+    const before = engine.tokenIn("b");
+    await world.pass(7200 - 31);
+    server.answer(hang, hang);
+    await world.pass(2);
+    engine.logoutRoom("a");
+    await world.pass(15);
+    assert.deepEqual(engine.rooms, ["b"]);
+    assert.notEqual(engine.tokenIn("b"), before);
+    assert.deepEqual(
+      engine.renewals.map(({ roomID }) => roomID),
+      ["b"],
+    );
+    assert.equal(engine.tokenIn("b"), (await token({ roomId: "b" })).token);
+  });
+
+  test("says when the SDK does not take a token", async (t) => {
+    const { world, engine, codes, enter } = await call(t);
+    await enter();
+    for (const renewToken of [
+      () => false,
+      () => {
+        throw new Error("inside the SDK");
+      },
+    ]) {
+      engine.renewToken = renewToken;
+      await world.pass(571);
+      engine.logoutRoom("room");
+      await world.pass(1);
+      await enter();
+    }
+    assert.deepEqual(codes(), ["sdk_error", "sdk_error"]);
+  });
+
+  test("is one of two on an engine", async (t) => {
+    const { world, source, token } = await start(t);
+    const engine = new Engine(world, { isMultiRoom: true });
+    const lifetimes = { a: 600, b: 1200 };
+    for (const [roomId, lifetimeSeconds] of Object.entries(lifetimes)) {
+      source.bindTo(engine, { roomId, lifetimeSeconds });
+      const { token: text } = await token({ roomId, lifetimeSeconds });
+      await engine.loginRoom(roomId, text, { userID: "alice" });
+    }
+    await world.pass(1201);
+    const rooms = engine.renewals.map(({ roomID }) => roomID);
+    assert.deepEqual(rooms, ["a", "a", "b"]);
+  });
+});
+
+suite("a token that ZEGO refuses", () => {
+  for (const code of [1102016, 20014, 50119]) {
+    test(`with ${code} is reported, and a fresh one logged in with`, async (t) => {
+      const { world, server, engine, errors, enter } = await call(t, {
+        binding: { roomConfig: { userUpdate: true } },
+      });
+      const refused = new Set();
+      engine.verdict = (token) =>
+        refused.size && !refused.has(token) ? 0 : (refused.add(token), code);
+      assert.equal(await enter(), code);
+      await world.pass(1);
+      assert.deepEqual(
+        server.bodies.map((body) => body.refused_with),
+        [undefined, code],
+      );
+      const [, { token, ...login }] = engine.logins;
+      assert.deepEqual(login, {
+        roomID: "room",
+        user: { userID: "alice", userName: "Alice" },
+        config: { userUpdate: true },
+      });
+      assert(!refused.has(token));
+      assert.deepEqual(engine.rooms, ["room"]);
+      assert.deepEqual(errors, []);
+    });
+  }
+
+  test("a second time in a row is told, and not tried again", async (t) => {
+    const { world, server, engine, errors, codes, enter } = await call(t);
+    engine.verdict = () => 1102016;
+    await enter();
+    await world.pass(3600);
+    assert.deepEqual(codes(), ["token_refused"]);
+    assert.equal(errors[0].detail, "ZEGO refuses a fresh token too: 1102016.");
+    assert.equal(engine.logins.length, 2);
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("is reported again after a login that went well", async (t) => {
+    const { world, server, engine, errors, enter } = await call(t);
+    resetSecret(engine);
+    await enter();
+    await world.pass(1);
+    assert.deepEqual(engine.rooms, ["room"]);
+    resetSecret(engine);
+    engine.lose("room", "RECONNECT_FAILED", 1102016);
+    await world.pass(1);
+    assert.deepEqual(engine.rooms, ["room"]);
+    assert.equal(server.requests.length, 3);
+    assert.deepEqual(errors, []);
+  });
+
+  test("because it has expired is replaced without a report", async (t) => {
+    for (const reason of ["RECONNECT_FAILED", "KICKOUT"]) {
+      const { world, server, engine, errors, enter } = await call(t);
+      await enter();
+      engine.lose("room", reason, 1102018);
+      await world.pass(1);
+      assert.deepEqual(server.bodies[1], { room_id: "room", lifetime_seconds: 600 });
+      assert.equal(engine.logins.length, 2);
+      assert.deepEqual(engine.rooms, ["room"]);
+      assert.deepEqual(errors, []);
+    }
+  });
+
+  test("in another room is none of this one's business", async (t) => {
+    const { world, server, engine } = await call(t);
+    engine.verdict = () => 1102016;
+    await assert.rejects(engine.loginRoom("another", "04AAAA", { userID: "alice" }));
+    await world.pass(1);
+    assert.equal(server.requests.length, 0);
+  });
+
+  test("is not replaced where none is to be had, and the next refusal is reported again", async (t) => {
+    const { world, server, engine, codes, enter } = await call(t);
+    resetSecret(engine);
+    const untilThen = [issued(), problem(403, "not_granted")];
+    server.answer(...untilThen);
+    await enter();
+    await world.pass(1);
+    assert.deepEqual(codes(), ["not_granted"]);
+    assert.equal(await enter(), 0); // not with the refused token
+    assert.deepEqual(engine.rooms, ["room"]);
+  });
+});
+
+suite("a room that is lost", () => {
+  for (const [reason, code] of [
+    ["KICKOUT", 1102022],
+    ["RECONNECT_FAILED", 1100002],
+    ["LOGOUT", 0],
+  ]) {
+    test(`by ${reason} ${code} is left alone`, async (t) => {
+      const { world, server, engine, errors, enter } = await call(t);
+      await enter();
+      engine.lose("room", reason, code);
+      await world.pass(3600);
+      assert.equal(server.requests.length, 1);
+      assert.equal(engine.logins.length, 1);
+      assert.deepEqual(errors, []);
+    });
+  }
+
+  test("is not logged in to again once it was left on purpose", async (t) => {
+    const { world, server, engine, enter } = await call(t);
+    engine.verdict = () => 1102016;
+    server.answer(issued(), hang);
+    await enter();
+    await world.pass(1);
+    engine.logoutRoom("room");
+    await world.pass(3600);
+    assert.equal(engine.logins.length, 1);
+  });
+
+  test("for another reason at the new login is told, and counts as no refusal", async (t) => {
+    const { world, engine, errors, codes, enter } = await call(t);
+    const verdicts = [1102016, 1002031, 1102016, 0];
+    engine.verdict = () => verdicts.shift();
+    await enter();
+    await world.pass(1);
+    assert.deepEqual(codes(), ["sdk_error"]);
+    assert.equal(errors[0].detail, "ZEGO's login failed: 1002031.");
+    await enter();
+    await world.pass(1);
+    assert.deepEqual(engine.rooms, ["room"]);
+  });
+});
+
+suite("an end of a binding", () => {
+  test("takes the listeners off and ends what is under way", async (t) => {
+    for (const end of ["unbind", "close"]) {
+      const { world, server, source, engine, errors, unbind, enter } = await call(t);
+      await enter();
+      server.answer(hang);
+      await world.pass(571);
+      assert.equal(world.hanging, 1);
+      if (end === "close") source.close();
+      else [1, 2].forEach(() => unbind());
+      await world.quiet();
+      assert.equal(world.hanging, 0);
+      assert.equal(engine.listeners, 0);
+      await world.pass(3600);
+      assert.equal(engine.renewals.length, 0);
+      assert.deepEqual(errors, []);
+    }
+  });
+
+  test("comes when the app is told of a failure", async (t) => {
+    const binding = { onError: () => unbind() };
+    const { world, server, unbind, enter } = await call(t, { binding, maxRetries: 0 });
+    await enter();
+    server.answer(gateway(503, "Service Unavailable"));
+    await world.pass(571);
+    assert.equal(server.requests.length, 2);
+    assert.equal(world.timers, 0);
+  });
+
+  test("comes while the next try is waited for", async (t) => {
+    const { world, server, engine, unbind, enter } = await call(t, { maxRetries: 0 });
+    await enter();
+    server.answer(gateway(503, "Service Unavailable"));
+    await world.pass(571);
+    unbind();
+    await world.pass(3600);
+    assert.equal(server.requests.length, 2);
+    assert.equal(world.timers, 0);
+    assert.equal(engine.renewals.length, 0);
+  });
+});
+
+suite("a binding", () => {
+  test("must name its room, and only what exists", async (t) => {
+    const { world, source } = await start(t);
+    const engine = new Engine(world);
+    for (const binding of [
+      {},
+      { roomId: "" },
+      { roomID: "room" },
+      { roomId: "room", user: "alice" },
+    ]) {
+      assert.throws(() => source.bindTo(engine, binding), TypeError);
+    }
+    assert.equal(engine.listeners, 0);
+  });
+
+  test("lets nothing that onError does reach the SDK", async (t) => {
+    const wrong = [
+      () => {
+        throw new Error("of the app");
+      },
+      () => Promise.reject(new Error("of the app")),
+    ];
+    for (const onError of wrong) {
+      const { world, server, enter } = await call(t, { binding: { onError } });
+      await enter();
+      server.answer(problem(403, "not_granted"));
+      await world.pass(571);
+      assert.equal(server.requests.length, 2);
+    }
+  });
+
+  test("tells the console where nobody else is told", async (t) => {
+    const { mock } = t.mock.method(console, "error", () => {});
+    const { world, server, enter } = await call(t, { binding: { onError: undefined } });
+    await enter();
+    server.answer(problem(403, "not_granted"));
+    await world.pass(571);
+    assert.deepEqual(
+      mock.calls.map(({ arguments: [error] }) => error.code),
+      ["not_granted"],
+    );
+  });
+});

@@ -1,0 +1,557 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+
+import { cutShort, gateway, hang, issued, problem, text } from "./support/server.js";
+import { start } from "./support/start.js";
+
+suite("a bearer that is refused", () => {
+  test("is replaced once, with one that getBearer is asked to refresh", async (t) => {
+    const asked = [];
+    const getBearer = ({ refresh }) => {
+      asked.push(refresh);
+      return refresh ? "fresh" : "stale";
+    };
+    const { server, token } = await start(t, { getBearer });
+    server.answer(problem(401, "bearer_expired"));
+    assert.equal((await token()).userId, "alice");
+    assert.deepEqual(asked, [false, true]);
+    const sent = server.requests.map(({ headers }) => headers.authorization);
+    assert.deepEqual(sent, ["Bearer stale", "Bearer fresh"]);
+  });
+
+  test("is an error the second time", async (t) => {
+    const { server, failure } = await start(t);
+    server.answer(problem(401, "bearer_expired"), problem(401, "bearer_unknown_key"));
+    const error = await failure();
+    assert.equal(error.code, "bearer_unknown_key");
+    assert.equal(error.status, 401);
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("is refreshed once only, also when the service is out of order after that", async (t) => {
+    const asked = [];
+    const getBearer = async ({ refresh }) => `bearer-${asked.push(refresh)}`;
+    const { server, token } = await start(t, { getBearer });
+    server.answer(problem(401, "bearer_expired"), problem(503, "secret_unavailable"));
+    await token();
+    assert.deepEqual(asked, [false, true, false]);
+  });
+});
+
+suite("getBearer", () => {
+  const bad = {
+    undefined,
+    "a promise of null": Promise.resolve(null),
+    "an empty text": "",
+    "a text of two lines": "secret\r\nx: y",
+    "a text that is not ASCII": "sécret",
+    "an object": { access_token: "secret" },
+  };
+  for (const [name, bearer] of Object.entries(bad)) {
+    test(`must not give ${name}`, async (t) => {
+      const { server, failure } = await start(t, { getBearer: () => bearer });
+      const error = await failure();
+      assert.equal(error.code, "bearer_unavailable");
+      assert.equal(error.retryable, false);
+      assert.equal(server.requests.length, 0);
+    });
+  }
+
+  test("may fail, which is told without what it said", async (t) => {
+    const getBearer = () => Promise.reject(new RangeError("the bearer is s3cret"));
+    const { failure } = await start(t, { getBearer });
+    const error = await failure();
+    assert.equal(error.code, "bearer_unavailable");
+    assert.equal(error.detail, "getBearer failed: RangeError.");
+  });
+
+  test("is asked again when the machine is offline", async (t) => {
+    let calls = 0;
+    const getBearer = async () => {
+      calls += 1;
+      if (calls === 1) throw new TypeError("Failed to fetch");
+      return "bearer";
+    };
+    const { world, source } = await start(t, { getBearer });
+    world.goOffline();
+    const asked = source.token();
+    await world.quiet();
+    world.goOnline();
+    assert.equal((await world.settle(asked)).userId, "alice");
+    assert.equal(calls, 2);
+  });
+
+  test("is told when nobody waits for it any more", async (t) => {
+    let given;
+    const getBearer = ({ signal }) => new Promise(() => (given = signal));
+    const { world, source } = await start(t, { getBearer });
+    const controller = new AbortController();
+    const asked = source.token({ signal: controller.signal });
+    await world.quiet();
+    assert.equal(given.aborted, false);
+    controller.abort();
+    assert.equal((await world.failure(asked)).code, "aborted");
+    assert.equal(given.aborted, true);
+  });
+});
+
+suite("a refusal", () => {
+  for (const [status, code] of [
+    [400, "unknown_field"],
+    [403, "not_granted"],
+    [404, "route_not_found"],
+    [413, "body_too_large"],
+    [422, "lifetime_out_of_range"],
+  ]) {
+    test(`of ${status} is not asked for again`, async (t) => {
+      const { server, failure } = await start(t);
+      server.answer(problem(status, code, { retryable: true }));
+      const error = await failure({ roomId: "room" });
+      const { name, detail, requestId, retryable } = error;
+      assert.deepEqual(
+        { name, detail, requestId, retryable },
+        {
+          name: "TokenError",
+          detail: `Of ${code}.`,
+          requestId: "request-of-a-problem",
+          retryable: false,
+        },
+      );
+      assert.equal(error.code, code);
+      assert.equal(error.status, status);
+      assert.equal(error.message, `Of ${code}. (${code}, ${status}, request request-of-a-problem)`);
+      assert.equal(server.requests.length, 1);
+    });
+  }
+
+  test("of API Gateway has its status, and a code of the client's own", async (t) => {
+    const { server, failure } = await start(t);
+    server.answer(gateway(403, "Forbidden"));
+    const error = await failure();
+    assert.equal(error.code, "gateway_error");
+    assert.equal(error.status, 403);
+    assert.equal(error.requestId, undefined);
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("that is no problem document at all is one of the gateway", async (t) => {
+    const { server, failure } = await start(t);
+    for (const body of [
+      "<html>",
+      "null",
+      '{"code": {"a": 1}, "detail": 7}',
+      '{"code": "NO\\nT"}',
+    ]) {
+      server.answer(text(403, "application/problem+json", body));
+      const error = await failure();
+      assert.equal(error.code, "gateway_error");
+      assert.equal(error.detail, "What answered is not the service, but what stands before it.");
+    }
+  });
+
+  test("leaves the token that there is for other requests alone", async (t) => {
+    const { server, token, failure } = await start(t);
+    const first = await token({ roomId: "a" });
+    server.answer(problem(403, "not_granted"));
+    await failure({ roomId: "b" });
+    assert.equal(await token({ roomId: "a" }), first);
+  });
+});
+
+suite("a service that is out of order", () => {
+  const inOrder = {
+    "throttled by API Gateway": gateway(429, "Too Many Requests"),
+    "busy, as API Gateway says": gateway(503, "Service Unavailable"),
+    "without its secret": problem(503, "secret_unavailable"),
+    "behind a proxy without it": text(502, "text/html", "<html>Bad Gateway"),
+  };
+  for (const [name, answer] of Object.entries(inOrder)) {
+    test(`is asked again: ${name}`, async (t) => {
+      const { server, token } = await start(t);
+      server.answer(answer, answer, answer);
+      assert.equal((await token()).userId, "alice");
+      assert.deepEqual(server.waits, [0.25, 0.5, 1]);
+    });
+  }
+
+  test("is asked as often as maxRetries says", async (t) => {
+    for (const maxRetries of [0, 2]) {
+      const { server, failure } = await start(t, { maxRetries });
+      server.answer(...Array(1 + maxRetries).fill(problem(503, "secret_unavailable")));
+      const error = await failure();
+      assert.equal(error.code, "secret_unavailable");
+      assert.equal(error.retryable, true);
+      assert.equal(server.requests.length, 1 + maxRetries);
+    }
+    const { server, failure } = await start(t, { maxRetries: 0 });
+    server.answer(problem(500, "internal_error"));
+    await failure();
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("is waited for twice as long each time, up to 8 s, all of it by chance", async (t) => {
+    for (const random of [0, 1]) {
+      const { world, server, failure } = await start(t, { maxRetries: 7, deadlineMs: 60_000 });
+      world.random = random;
+      server.answer(...Array(9).fill(gateway(429, "Too Many Requests")));
+      await failure();
+      assert.deepEqual(
+        server.waits,
+        [0.5, 1, 2, 4, 8, 8, 8].map((wait) => wait * random),
+      );
+    }
+  });
+
+  for (const [name, value] of [
+    ["seconds", "7"],
+    ["a date", "Tue, 14 Nov 2023 22:13:27 GMT"],
+  ]) {
+    test(`is given the time that Retry-After asks for, in ${name}`, async (t) => {
+      const { world, server, token } = await start(t);
+      world.skewMs = 3_600_000;
+      const headers = { "retry-after": value, date: "Tue, 14 Nov 2023 22:13:20 GMT" };
+      server.answer(problem(503, "secret_unavailable", { headers }));
+      await token();
+      assert.deepEqual(server.waits, [7.25]);
+    });
+  }
+
+  test("is not waited for beyond the deadline", async (t) => {
+    const { world, server, failure } = await start(t);
+    for (const [value, seconds] of [
+      ["40", 40],
+      ["99999", 3600],
+    ]) {
+      server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": value } }));
+      const error = await failure();
+      assert.equal(error.code, "secret_unavailable");
+      assert.equal(error.retryAfterSeconds, seconds);
+    }
+    assert.equal(server.requests.length, 2);
+    assert.equal(world.elapsedMs, 0);
+  });
+
+  test("is given time by the client's clock where its answer has no date", async (t) => {
+    const { server, token } = await start(t);
+    const headers = { "retry-after": "Tue, 14 Nov 2023 22:13:27 GMT" };
+    const answer = problem(503, "secret_unavailable", { headers });
+    server.answer((response) => answer(Object.assign(response, { sendDate: false })));
+    await token();
+    assert.deepEqual(server.waits, [7.25]);
+  });
+
+  test("is not asked again where it says itself that this is of no use", async (t) => {
+    const { server, failure } = await start(t);
+    server.answer(problem(503, "secret_unavailable", { retryable: false }));
+    assert.equal((await failure()).retryable, false);
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("with a Retry-After that says nothing is asked again as without", async (t) => {
+    const { server, token } = await start(t);
+    server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "soon" } }));
+    await token();
+    assert.deepEqual(server.waits, [0.25]);
+  });
+
+  test("with a fault of its own is asked once more", async (t) => {
+    for (const answer of [problem(500, "internal_error"), gateway(500, "Internal Server Error")]) {
+      const { server, token, failure } = await start(t);
+      server.answer(answer, answer);
+      assert.equal((await failure()).status, 500);
+      assert.equal(server.requests.length, 2);
+      server.answer(answer);
+      await token();
+    }
+  });
+
+  test("does not take a call its token while that has a minute to live", async (t) => {
+    const { world, server, token, failure } = await start(t);
+    const present = await token({ roomId: "room" });
+    await world.pass(7200 - 200);
+    server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
+    assert.equal(await token({ roomId: "room" }), present);
+    assert.equal(server.requests.length, 7);
+    await world.pass(200 - 60);
+    server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
+    assert.equal((await failure({ roomId: "room" })).code, "secret_unavailable");
+  });
+
+  test("gives no old token to whoever wants a fresh one, or is refused", async (t) => {
+    const { world, server, token, failure } = await start(t);
+    await token({ roomId: "room" });
+    server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
+    assert.equal((await failure({ roomId: "room", refresh: true })).code, "secret_unavailable");
+    await world.pass(7200 - 200);
+    server.answer(problem(403, "not_granted"));
+    assert.equal((await failure({ roomId: "room" })).code, "not_granted");
+  });
+});
+
+suite("a token that ZEGO refused", () => {
+  test("is reported with the code, and not given again", async (t) => {
+    const { server, token, failure } = await start(t);
+    await token({ roomId: "room" });
+    server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
+    await failure({ roomId: "room", refusedWith: 1102016 });
+    assert.deepEqual(server.bodies[1], { room_id: "room", refused_with: 1102016 });
+    server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
+    assert.equal((await failure({ roomId: "room" })).code, "secret_unavailable");
+  });
+
+  test("is not replaced by what was asked for without the report", async (t) => {
+    const { world, server, source, token } = await start(t);
+    const before = source.token({ roomId: "room" });
+    const reported = source.token({ roomId: "room", refusedWith: 50119 });
+    const [old, fresh] = await world.settle(Promise.all([before, reported]));
+    assert.notEqual(old.token, fresh.token);
+    assert.equal(await token({ roomId: "room" }), fresh);
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("is reported once by all who ask at the same time", async (t) => {
+    const { world, server, source } = await start(t);
+    const reports = [1, 2, 3].map(() => source.token({ roomId: "room", refusedWith: 20014 }));
+    const later = source.token({ roomId: "room" });
+    const tokens = await world.settle(Promise.all([...reports, later]));
+    assert.equal(new Set(tokens).size, 1);
+    assert.equal(server.requests.length, 1);
+  });
+});
+
+suite("a bad answer", () => {
+  const bad = {
+    "a page of HTML": text(200, "text/html", "<!doctype html><title>Sign in to the Wi-Fi</title>"),
+    "no JSON": text(201, "application/json", '{"token": "04AAAA'),
+    null: text(201, "application/json", "null"),
+    nothing: text(201, "application/json", ""),
+    "a JWT": issued({ token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" }),
+    "a token in a list": issued({ token: ["04AAAA"] }),
+    "an AppID as a text": issued({ app_id: "1234567890" }),
+    "no user": issued({ user_id: undefined }),
+    "another room": issued({ room_id: "another" }),
+    "no room": issued({ room_id: null }),
+    "privileges in a list": issued({ privileges: ["login"] }),
+    "no privileges": issued({ privileges: null }),
+    "one stream": issued({ stream_ids: "camera" }),
+    "streams that have no name": issued({ stream_ids: ["camera", 7] }),
+    "no stream ids": issued({ stream_ids: undefined }),
+    "a time as a text": issued({ issued_at: "1700000000" }),
+    "a time with a fraction": issued({ renew_at: 1700000000.5 }),
+    "a renewal after the expiry": issued({ renew_at: 1_800_000_000 }),
+    "a renewal before it was issued": issued({ renew_at: 1_600_000_000 }),
+    "no request id": issued({ request_id: "" }),
+  };
+  for (const [name, answer] of Object.entries(bad)) {
+    test(`is one with ${name}`, async (t) => {
+      const { server, token, failure } = await start(t);
+      server.answer(answer, answer);
+      const error = await failure({ roomId: "room" });
+      assert.equal(error.code, "bad_answer");
+      assert.equal(server.requests.length, 2);
+      server.answer(answer);
+      assert.equal((await token({ roomId: "room" })).roomId, "room");
+    });
+  }
+
+  test("that breaks off is asked for again", async (t) => {
+    const { server, token } = await start(t);
+    server.answer(cutShort, cutShort);
+    await token();
+    assert.equal(server.requests.length, 3);
+  });
+
+  test("is one that leads elsewhere: the bearer does not follow", async (t) => {
+    const { server, failure } = await start(t, { maxRetries: 0 });
+    server.answer((response) => response.writeHead(307, { location: "/elsewhere" }).end());
+    assert.equal((await failure()).code, "network_error");
+    assert.deepEqual(
+      server.requests.map(({ path }) => path),
+      ["/v1/tokens"],
+    );
+  });
+});
+
+suite("a machine that is offline", () => {
+  test("asks again as soon as it is online", async (t) => {
+    const { world, server, source } = await start(t);
+    world.goOffline();
+    const asked = source.token();
+    await world.pass(0.1);
+    assert.equal(server.requests.length, 0);
+    world.goOnline();
+    await world.settle(asked);
+    assert.equal(server.requests[0].atMs, 100);
+    assert.equal(world.timers, 0);
+  });
+
+  test("asks again by itself where the browser says nothing", async (t) => {
+    const { world, server, token } = await start(t);
+    const { platform } = world;
+    world.goOffline();
+    platform.setTimeout(() => world.goOnline(), 2_000);
+    platform.addEventListener = undefined;
+    await token();
+    assert.equal(server.requests[0].atMs, 3_750);
+  });
+
+  test("gives up in the end", async (t) => {
+    const { world, failure } = await start(t);
+    world.goOffline();
+    const error = await failure();
+    assert.equal(error.code, "network_error");
+    assert.equal(error.retryable, true);
+    assert.equal(world.elapsedMs, 7_750);
+  });
+
+  test("is not what a Retry-After is cut short for", async (t) => {
+    const { world, server, source } = await start(t);
+    server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "5" } }));
+    const asked = source.token();
+    await world.pass(1);
+    world.goOnline();
+    await world.settle(asked);
+    assert.deepEqual(server.waits, [5.25]);
+  });
+
+  test("keeps no listener and no timer", async (t) => {
+    const { world, source } = await start(t);
+    const listeners = new Set();
+    world.platform.addEventListener = (_, listener, { signal }) => {
+      listeners.add(listener);
+      signal.addEventListener("abort", () => listeners.delete(listener));
+    };
+    world.goOffline();
+    await world.failure(source.token());
+    assert.equal(listeners.size, 0);
+    assert.equal(world.timers, 0);
+  });
+});
+
+suite("time", () => {
+  test("is up for one request, and the next is made", async (t) => {
+    const { world, server, token } = await start(t);
+    server.answer(hang);
+    await token();
+    assert.deepEqual(server.waits, [10.25]);
+    assert.equal(world.timers, 0);
+  });
+
+  test("is up for all of them together", async (t) => {
+    const { world, server, failure } = await start(t);
+    server.answer(hang, hang, hang, hang);
+    const error = await failure();
+    assert.equal(error.code, "timeout");
+    assert.equal(error.retryable, true);
+    assert.equal(world.elapsedMs, 30_000);
+    assert.equal(server.requests.length, 3);
+  });
+
+  test("is up for getBearer too", async (t) => {
+    const getBearer = () => new Promise(() => {});
+    const { world, failure } = await start(t, { getBearer, deadlineMs: 5_000 });
+    assert.equal((await failure()).code, "timeout");
+    assert.equal(world.elapsedMs, 5_000);
+  });
+
+  test("is up for a fetch that does not heed its signal", async (t) => {
+    const fetch = () => new Promise(() => {});
+    const { failure } = await start(t, { fetch, timeoutMs: 1_000, maxRetries: 0 });
+    assert.equal((await failure()).code, "timeout");
+  });
+});
+
+suite("callers", () => {
+  test("share the request under way", async (t) => {
+    const { world, server, source } = await start(t);
+    const asked = [
+      source.token({ roomId: "room", privileges: ["login", "publish"] }),
+      source.token({ roomId: "room", privileges: ["publish", "login"] }),
+      source.token({ roomId: "room", privileges: ["login", "publish"], refresh: true }),
+    ];
+    const tokens = await world.settle(Promise.all(asked));
+    assert.equal(new Set(tokens).size, 1);
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("share its failure, and the next asks anew", async (t) => {
+    const { world, server, source, token } = await start(t);
+    server.answer(problem(403, "not_granted"));
+    const asked = Promise.allSettled([source.token(), source.token()]);
+    const codes = (await world.settle(asked)).map(({ reason }) => reason.code);
+    assert.deepEqual(codes, ["not_granted", "not_granted"]);
+    await token();
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("who give up are alone in that", async (t) => {
+    const { world, server, source } = await start(t);
+    const controller = new AbortController();
+    const impatient = source.token({ signal: controller.signal });
+    const patient = source.token();
+    controller.abort();
+    const error = await world.failure(impatient);
+    assert.equal(error.code, "aborted");
+    assert.equal(error.retryable, false);
+    assert.equal((await world.settle(patient)).userId, "alice");
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("end the request when the last of them gives up", async (t) => {
+    const { world, server, source, token } = await start(t);
+    server.answer(hang);
+    const controllers = [new AbortController(), new AbortController()];
+    const asked = controllers.map(({ signal }) => source.token({ signal }));
+    const ended = Promise.allSettled(asked);
+    await world.quiet();
+    controllers[0].abort();
+    await world.quiet();
+    assert.equal(world.hanging, 1);
+    controllers[1].abort();
+    await world.settle(ended);
+    assert.equal(world.hanging, 0);
+    assert.equal(world.timers, 0);
+    await token();
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("who have given up already ask for nothing", async (t) => {
+    const { server, token, failure } = await start(t);
+    await token();
+    assert.equal((await failure({ signal: AbortSignal.abort() })).code, "aborted");
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("give up while the service is waited for", async (t) => {
+    let bearers = 0;
+    const getBearer = () => `bearer-${(bearers += 1)}`;
+    const { world, server, source } = await start(t, { getBearer });
+    server.answer(gateway(429, "Too Many Requests", { "retry-after": "20" }));
+    const controller = new AbortController();
+    const asked = source.token({ signal: controller.signal });
+    await world.pass(1);
+    controller.abort();
+    assert.equal((await world.failure(asked)).code, "aborted");
+    await world.pass(60);
+    assert.equal(server.requests.length, 1);
+    assert.equal(bearers, 1);
+  });
+});
+
+suite("a source that is closed", () => {
+  test("ends what is under way and gives nothing any more", async (t) => {
+    const { world, server, source, token, failure } = await start(t);
+    await token({ roomId: "a" });
+    server.answer(hang);
+    const asked = source.token({ roomId: "b" });
+    await world.quiet();
+    source.close();
+    source.close();
+    assert.equal((await world.failure(asked)).code, "closed");
+    assert.equal((await failure({ roomId: "a" })).code, "closed");
+    assert.throws(() => source.bindTo({}, { roomId: "a" }), { code: "closed" });
+    await world.quiet();
+    assert.equal(world.hanging, 0);
+    assert.equal(world.timers, 0);
+  });
+});

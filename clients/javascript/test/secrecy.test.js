@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { inspect } from "node:util";
+
+import { Engine } from "./support/engine.js";
+import { gateway, issued, problem, text } from "./support/server.js";
+import { start } from "./support/start.js";
+
+const BEARER = "opaque_bearer_that_nobody_must_see";
+const TOKEN = `04${"SECRET".repeat(20)}`;
+
+/** All that can be seen of a value. */
+function seenOf(value) {
+  const hidden = inspect(value, { depth: 9, showHidden: true, getters: true });
+  return [hidden, String(value), JSON.stringify(value), value.stack, value.message, value.cause];
+}
+
+/** What is written while something is done. */
+async function writtenDuring(t, work) {
+  const written = [];
+  for (const stream of [process.stdout, process.stderr]) {
+    t.mock.method(stream, "write", (chunk) => written.push(String(chunk)) > 0);
+  }
+  try {
+    await work();
+  } finally {
+    t.mock.restoreAll();
+  }
+  return written;
+}
+
+suite("neither token nor bearer", () => {
+  const echoes = {
+    "an answer that is cut short": text(201, "application/json", `{"token": "${TOKEN}`),
+    "an answer of a wrong type": issued({ token: TOKEN, app_id: BEARER, user_id: "" }),
+    "a page that repeats the request": text(200, "text/html", `<pre>${BEARER} ${TOKEN}</pre>`),
+    "a gateway that repeats the bearer": gateway(403, BEARER, { "retry-after": BEARER }),
+    "a problem that repeats the bearer": problem(422, BEARER, {
+      detail: `Not with ${BEARER}.`,
+      request_id: BEARER,
+    }),
+    "a page in the place of a problem": text(401, "application/problem+json", `${BEARER}${TOKEN}`),
+  };
+  for (const [name, answer] of Object.entries(echoes)) {
+    test(`is in the error of ${name}`, async (t) => {
+      const { server, failure } = await start(t, { getBearer: () => BEARER, maxRetries: 0 });
+      server.answer(answer, answer);
+      const seen = inspect(seenOf(await failure()));
+      assert(!seen.includes(BEARER) && !seen.includes("SECRET"), seen);
+    });
+  }
+
+  const fetches = {
+    "a fetch that tells all": (_, { headers }) => Promise.reject(new TypeError(inspect(headers))),
+    "a body that tells all": async () => ({
+      text: () => Promise.reject(new Error(BEARER + TOKEN)),
+    }),
+  };
+  for (const [name, fetch] of Object.entries(fetches)) {
+    test(`is in the error of ${name}`, async (t) => {
+      const { failure } = await start(t, { getBearer: () => BEARER, fetch, maxRetries: 0 });
+      const seen = inspect(seenOf(await failure()));
+      assert(!seen.includes(BEARER) && !seen.includes("SECRET"), seen);
+    });
+  }
+
+  test("is in the error of a getBearer that tells all, or gives what no header takes", async (t) => {
+    const bad = [() => Promise.reject(new Error(BEARER)), () => `${BEARER}\n`];
+    for (const getBearer of bad) {
+      const { failure } = await start(t, { getBearer });
+      assert(!inspect(seenOf(await failure())).includes(BEARER));
+    }
+  });
+
+  test("is in a source, a URL, a storage, or written anywhere", async (t) => {
+    for (const name of ["localStorage", "sessionStorage", "indexedDB", "document", "caches"]) {
+      Object.defineProperty(globalThis, name, {
+        configurable: true,
+        get: () => assert.fail(`${name} was used`),
+      });
+      t.after(() => delete globalThis[name]);
+    }
+    const { world, server, source, token } = await start(t, { getBearer: () => BEARER });
+    const engine = new Engine(world);
+    const tokens = [];
+    const written = await writtenDuring(t, async () => {
+      source.bindTo(engine, { roomId: "room" });
+      const { token: first } = await token({ roomId: "room" });
+      await engine.loginRoom("room", first, { userID: "alice" });
+      tokens.push(first);
+      await world.pass(7190);
+      tokens.push(engine.tokenIn("room"));
+      server.answer(problem(403, "not_granted", { detail: BEARER }));
+      await world.pass(7190);
+    });
+    assert.equal(new Set(tokens).size, 2);
+    assert.match(written.join(), /not_granted/);
+    const seen = inspect([written, seenOf(source), server.requests.map(({ path }) => path)]);
+    for (const secret of [BEARER, ...tokens]) assert(!seen.includes(secret), seen);
+  });
+});

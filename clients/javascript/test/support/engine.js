@@ -1,0 +1,112 @@
+/**
+ * What ZegoExpressEngine (zego-express-engine-webrtc 3.12) does with tokens and rooms, as far as its
+ * code shows: it is driven by a token's first eight bytes, and never opens one.
+ */
+
+const ROOM_COUNT_EXCEED = { code: 1002001, msg: "too many rooms" };
+const REPEATEDLY_LOGIN = { code: 1002056, msg: "logged in already" };
+
+export class Engine {
+  /** What ZEGO says of a token: a code, or 0. Asked at each login. */
+  verdict = () => 0;
+  /** What renewToken was called with that had an effect, and what it ignored. */
+  renewals = [];
+  ignored = [];
+  /** The logins: room, token, user and configuration. */
+  logins = [];
+  #platform;
+  #world;
+  #isMultiRoom;
+  #rooms = new Map();
+  #listeners = { tokenWillExpire: [], roomStateChanged: [] };
+
+  constructor(world, { isMultiRoom = false } = {}) {
+    this.#world = world;
+    this.#platform = world.platform;
+    this.#isMultiRoom = isMultiRoom;
+  }
+
+  get rooms() {
+    return [...this.#rooms.keys()];
+  }
+
+  get listeners() {
+    return Object.values(this.#listeners).flat().length;
+  }
+
+  tokenIn(roomID) {
+    return this.#rooms.get(roomID)?.token;
+  }
+
+  on(event, callback) {
+    if (!this.#listeners[event].includes(callback)) this.#listeners[event].push(callback);
+    return true;
+  }
+
+  off(event, callback) {
+    this.#listeners[event] = this.#listeners[event].filter((each) => each !== callback);
+    return true;
+  }
+
+  async loginRoom(roomID, token, user, config) {
+    this.logins.push({ roomID, token, user, config });
+    if (!this.#isMultiRoom && this.#rooms.size > 0) throw ROOM_COUNT_EXCEED;
+    if (this.#rooms.has(roomID)) throw REPEATEDLY_LOGIN;
+    this.#rooms.set(roomID, { token });
+    this.#emit("roomStateChanged", roomID, "LOGINING", 0, "");
+    await null;
+    const code = this.verdict(token);
+    if (code) {
+      this.#leave(roomID, "LOGIN_FAILED", code);
+      throw { code, msg: "login failed" };
+    }
+    this.#arm(roomID);
+    this.#emit("roomStateChanged", roomID, "LOGINED", 0, "");
+    return true;
+  }
+
+  /** In the place of a room that it is not in, it takes the first. */
+  renewToken(token, roomID) {
+    const room = this.#rooms.has(roomID) ? roomID : this.rooms[0];
+    if (room === undefined) return false;
+    if (token === this.tokenIn(room)) {
+      this.ignored.push({ roomID: room, token });
+      return true;
+    }
+    this.renewals.push({ roomID: room, token });
+    this.#rooms.get(room).token = token;
+    this.#arm(room);
+    return true;
+  }
+
+  logoutRoom(roomID) {
+    this.#leave(roomID, "LOGOUT", 0);
+  }
+
+  /** ZEGO ends it: a reconnection that fails, or a user who is put out. */
+  lose(roomID, reason, code) {
+    this.#leave(roomID, reason, code);
+  }
+
+  #leave(roomID, reason, code) {
+    this.#platform.clearTimeout(this.#rooms.get(roomID)?.timer);
+    this.#rooms.delete(roomID);
+    this.#emit("roomStateChanged", roomID, reason, code, "");
+  }
+
+  /** Once, 30 s before the expiry, or at once where there is less. */
+  #arm(roomID) {
+    const room = this.#rooms.get(roomID);
+    this.#platform.clearTimeout(room.timer);
+    const expiresAt = Number(Buffer.from(room.token.slice(2), "base64").readBigInt64BE());
+    const ms = Math.max(0, (expiresAt - this.#world.serverTime - 30) * 1000);
+    room.timer = this.#platform.setTimeout(() => this.#emit("tokenWillExpire", roomID), ms);
+  }
+
+  /** In turns of their own: what a listener throws, nobody of the SDK's catches. */
+  #emit(event, ...details) {
+    for (const listener of this.#listeners[event]) {
+      this.#platform.setTimeout(() => listener(...details), 0);
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/** A server on loopback that answers as it is told, and else as the service does. */
+
+import { createServer } from "node:http";
+import { once } from "node:events";
+
+export class Server {
+  /** The requests that came: what was sent, and when, in the world's milliseconds. */
+  requests = [];
+  #world;
+  #script = [];
+  #issued = 0;
+  #http = createServer((request, response) => this.#respond(request, response));
+
+  constructor(world) {
+    this.#world = world;
+  }
+
+  static async start(t, world) {
+    const server = new Server(world);
+    server.#http.listen(0, "127.0.0.1");
+    await once(server.#http, "listening");
+    t.after(() => {
+      server.#http.close();
+      server.#http.closeAllConnections();
+    });
+    return server;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#http.address().port}`;
+  }
+
+  get bodies() {
+    return this.requests.map(({ body }) => JSON.parse(body));
+  }
+
+  /** Seconds of the world from each request to the next. */
+  get waits() {
+    const times = this.requests.map(({ atMs }) => atMs / 1000);
+    return times.slice(1).map((time, n) => time - times[n]);
+  }
+
+  /** The next answers, in order; after them it issues tokens. */
+  answer(...answers) {
+    this.#script.push(...answers);
+  }
+
+  async #respond(request, response) {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { method, url: path, headers } = request;
+    const body = Buffer.concat(chunks).toString();
+    this.requests.push({ method, path, headers, body, atMs: this.#world.elapsedMs });
+    const answer = this.#script.shift() ?? issued();
+    answer(response, this.issue(JSON.parse(body)), this.#world);
+  }
+
+  /** A fresh token, as the service issues it. */
+  issue({ room_id = null, privileges, stream_ids = null, lifetime_seconds = 7200 }) {
+    this.#issued += 1;
+    const issuedAt = this.#world.serverTime;
+    const expiresAt = issuedAt + lifetime_seconds;
+    return {
+      token: tokenOf(expiresAt, this.#issued),
+      app_id: 1234567890,
+      user_id: "alice",
+      room_id,
+      privileges: {
+        login: privileges?.includes("login") ?? true,
+        publish: privileges?.includes("publish") ?? true,
+      },
+      stream_ids,
+      issued_at: issuedAt,
+      expires_at: expiresAt,
+      renew_at: expiresAt - Math.max(30, Math.min(300, Math.floor(lifetime_seconds / 10))),
+      request_id: `request-${this.#issued}`,
+    };
+  }
+}
+
+/** A text that ZEGO's SDK reads as a Token04: its expiry, then what only ZEGO can open. */
+export function tokenOf(expiresAt, number) {
+  const binary = Buffer.alloc(90, number);
+  binary.writeBigInt64BE(BigInt(expiresAt));
+  return `04${binary.toString("base64")}`;
+}
+
+/** A token, with changes to the document. */
+export const issued =
+  (changes = {}) =>
+  (response, document) =>
+    send(response, 201, "application/json", { ...document, ...changes });
+
+/** A refusal of the service. */
+export const problem =
+  (status, code, { headers = {}, ...changes } = {}) =>
+  (response) => {
+    const document = { status, code, detail: `Of ${code}.`, request_id: "request-of-a-problem" };
+    const retryable = status >= 500;
+    send(
+      response,
+      status,
+      "application/problem+json",
+      { ...document, retryable, ...changes },
+      headers,
+    );
+  };
+
+/** A refusal of API Gateway. */
+export const gateway =
+  (status, message, headers = {}) =>
+  (response) =>
+    send(response, status, "application/json", { message }, headers);
+
+/** Any text. */
+export const text = (status, type, body) => (response) => send(response, status, type, body);
+
+/** No answer at all. */
+export const hang = (response, _, world) => {
+  world.hanging += 1;
+  response.on("close", () => (world.hanging -= 1));
+};
+
+/** An answer that breaks off. */
+export const cutShort = (response, document) => {
+  const whole = JSON.stringify(document);
+  response.writeHead(201, { "content-type": "application/json", "content-length": whole.length });
+  response.write(whole.slice(0, 60), () => response.destroy());
+};
+
+function send(response, status, type, body, headers = {}) {
+  response.writeHead(status, { "content-type": type, ...headers });
+  response.end(typeof body === "string" ? body : JSON.stringify(body));
+}

@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+
+import { createTokenSource } from "../token-source.js";
+import { issued } from "./support/server.js";
+import { start } from "./support/start.js";
+
+const HOUR = 3600;
+
+suite("a token", () => {
+  test("is what the service issued, frozen", async (t) => {
+    const { token } = await start(t);
+    const request = {
+      roomId: "room",
+      privileges: ["login"],
+      streamIds: ["camera"],
+      lifetimeSeconds: HOUR,
+    };
+    const { token: text, ...rest } = await token(request);
+    assert.match(text, /^04[A-Za-z0-9+/]+=*$/);
+    assert.deepEqual(rest, {
+      appId: 1234567890,
+      userId: "alice",
+      roomId: "room",
+      privileges: { login: true, publish: false },
+      streamIds: ["camera"],
+      issuedAt: 1_700_000_000,
+      expiresAt: 1_700_003_600,
+      renewAt: 1_700_003_300,
+      requestId: "request-1",
+    });
+    for (const part of [rest.privileges, rest.streamIds, await token(request)]) {
+      assert(Object.isFrozen(part));
+    }
+  });
+
+  test("is asked for with the bearer in a header and what it is for in the body", async (t) => {
+    const { server, token } = await start(t);
+    await token({ roomId: "room", privileges: ["publish", "login"], lifetimeSeconds: 60 });
+    const [{ method, path, headers, body }] = server.requests;
+    assert.equal(`${method} ${path}`, "POST /v1/tokens");
+    assert.equal(headers.authorization, "Bearer bearer-of-alice");
+    assert.equal(headers["content-type"], "application/json");
+    assert.deepEqual(JSON.parse(body), {
+      room_id: "room",
+      privileges: ["login", "publish"],
+      lifetime_seconds: 60,
+    });
+  });
+
+  test("is for no room when none is named", async (t) => {
+    const { server, token } = await start(t);
+    assert.equal((await token()).roomId, null);
+    assert.deepEqual(server.bodies, [{}]);
+  });
+
+  test("is not asked for with a field that does not exist", async (t) => {
+    const { source, server } = await start(t);
+    await assert.rejects(
+      source.token({ roomID: "room" }),
+      TypeError("a token request has no field roomID"),
+    );
+    assert.equal(server.requests.length, 0);
+  });
+});
+
+suite("the cache", () => {
+  test("answers requests of the same value, however they are written", async (t) => {
+    const { server, token } = await start(t);
+    const first = await token({
+      roomId: "room",
+      privileges: ["login", "publish"],
+      streamIds: ["a", "b"],
+    });
+    const second = await token({
+      streamIds: ["b", "a"],
+      privileges: ["publish", "login"],
+      roomId: "room",
+    });
+    assert.equal(second, first);
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("keeps what differs apart", async (t) => {
+    const { server, token } = await start(t);
+    const requests = [
+      {},
+      { roomId: "a" },
+      { roomId: "b" },
+      { roomId: "a", privileges: ["login"] },
+      { roomId: "a", streamIds: ["login"] },
+      { roomId: "a", lifetimeSeconds: 60 },
+    ];
+    const tokens = new Set();
+    for (const request of [...requests, ...requests]) tokens.add((await token(request)).token);
+    assert.equal(tokens.size, requests.length);
+    assert.equal(server.requests.length, requests.length);
+  });
+
+  test("does not answer when a token is to be refreshed", async (t) => {
+    const { token } = await start(t);
+    const first = await token({ roomId: "room" });
+    const second = await token({ roomId: "room", refresh: true });
+    assert.notEqual(second.token, first.token);
+    assert.equal(await token({ roomId: "room" }), second);
+  });
+
+  test("forgets one token, or all", async (t) => {
+    const { source, server, token } = await start(t);
+    await token({ roomId: "a" });
+    await token({ roomId: "b" });
+    source.invalidate({ roomId: "a" });
+    await token({ roomId: "a" });
+    await token({ roomId: "b" });
+    assert.equal(server.requests.length, 3);
+    source.invalidate();
+    await token({ roomId: "a" });
+    await token({ roomId: "b" });
+    assert.equal(server.requests.length, 5);
+  });
+
+  test("does not keep what was asked for before it was told to forget", async (t) => {
+    const { source, world, token } = await start(t);
+    const before = source.token({ roomId: "room" });
+    source.invalidate({ roomId: "room" });
+    const { token: old } = await world.settle(before);
+    assert.notEqual((await token({ roomId: "room" })).token, old);
+  });
+});
+
+suite("a renewal", () => {
+  const clocks = {
+    right: () => {},
+    "three hours ahead": (world) => (world.skewMs = 3 * HOUR * 1000),
+    "three hours behind": (world) => (world.skewMs = -3 * HOUR * 1000),
+  };
+  for (const [name, set] of Object.entries(clocks)) {
+    test(`is made across the expiry with a clock that is ${name}`, async (t) => {
+      const { world, server, token } = await start(t);
+      set(world);
+      const { renewAt } = await token({ roomId: "room" });
+      const seen = new Set();
+      const hours = 8;
+      for (let minute = 0; minute < hours * 60; minute += 1) {
+        await world.pass(60);
+        const { token: text, expiresAt } = await token({ roomId: "room" });
+        seen.add(text);
+        assert(expiresAt - world.serverTime >= 300, `${expiresAt - world.serverTime} s are left`);
+      }
+      assert.equal(renewAt, 1_700_006_900);
+      assert.equal(seen.size, server.requests.length);
+      assert.equal(server.requests.length, 5);
+    });
+  }
+
+  test("is ahead of renewAt by a jitter of a minute at most", async (t) => {
+    for (const [random, spare] of [
+      [0, 0],
+      [0.5, 30],
+      [1, 60],
+    ]) {
+      const { world, server, token } = await start(t);
+      world.random = random;
+      const { issuedAt, renewAt } = await token();
+      await world.pass(renewAt - issuedAt - spare - 1);
+      await token();
+      assert.equal(server.requests.length, 1);
+      await world.pass(1);
+      await token();
+      assert.equal(server.requests.length, 2);
+    }
+  });
+
+  test("of a token of one minute comes no more than 3 s ahead", async (t) => {
+    const { world, server, token } = await start(t);
+    world.random = 1;
+    await token({ lifetimeSeconds: 60 });
+    await world.pass(26);
+    await token({ lifetimeSeconds: 60 });
+    assert.equal(server.requests.length, 1);
+    await world.pass(1);
+    await token({ lifetimeSeconds: 60 });
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("is neither late nor lost when the clock is set back", async (t) => {
+    const { world, server, token } = await start(t);
+    await token();
+    world.skewMs = -3 * HOUR * 1000;
+    await token();
+    assert.equal(server.requests.length, 1);
+    await world.pass(2 * HOUR - 300);
+    await token();
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("is made once, and no more, when the clock is set forward", async (t) => {
+    const { world, server, token } = await start(t);
+    await token();
+    world.skewMs = 3 * HOUR * 1000;
+    await token();
+    await token();
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("is due after a sleep that stopped the monotonic clock", async (t) => {
+    const { world, server, token } = await start(t);
+    await token();
+    world.sleep(2 * HOUR);
+    await token();
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("that repeats the token counts as none, and is asked for once more", async (t) => {
+    const { server, token } = await start(t);
+    const first = await token();
+    server.answer(issued({ token: first.token }));
+    const second = await token({ refresh: true });
+    assert.notEqual(second.token, first.token);
+    assert.equal(server.requests.length, 3);
+  });
+
+  test("that repeats the token twice is an error", async (t) => {
+    const { source, server, token, failure } = await start(t);
+    const { token: text } = await token();
+    for (const forget of [() => {}, () => source.invalidate()]) {
+      forget();
+      server.answer(issued({ token: text }), issued({ token: text }));
+      const error = await failure({ refresh: true });
+      assert.equal(error.code, "repeated_token");
+      assert.equal(error.status, 201);
+    }
+    assert.equal(server.requests.length, 5);
+  });
+});
+
+suite("the API's base", () => {
+  const getBearer = () => "bearer";
+  for (const url of [
+    "https://tokens.example.com",
+    "https://tokens.example.com/stage/",
+    "http://localhost:8080",
+    "http://api.localhost",
+    "http://127.0.0.1:8080",
+    "http://[::1]:8080",
+    new URL("https://tokens.example.com"),
+  ]) {
+    test(`may be ${url}`, async () => {
+      const asked = [];
+      const fetch = async (address) => {
+        asked.push(address);
+        throw new TypeError("unreachable");
+      };
+      const source = createTokenSource({ url, getBearer, fetch, maxRetries: 0 });
+      await assert.rejects(source.token(), { code: "network_error" });
+      assert.deepEqual(asked, [`${String(url).replace(/\/$/, "")}/v1/tokens`]);
+    });
+  }
+
+  for (const url of [
+    "http://tokens.example.com",
+    "http://localhost.example.com",
+    "http://127.0.0.1.example.com",
+    "ftp://localhost",
+    "https://user@tokens.example.com",
+    "https://:password@tokens.example.com",
+    "https://tokens.example.com/?stage=dev",
+    "https://tokens.example.com/#top",
+    "tokens.example.com",
+    "/api",
+    undefined,
+  ]) {
+    test(`may not be ${url}`, () => {
+      assert.throws(() => createTokenSource({ url, getBearer }), TypeError);
+    });
+  }
+
+  test("needs a getBearer beside it", () => {
+    assert.throws(() => createTokenSource({ url: "https://tokens.example.com" }), TypeError);
+  });
+});

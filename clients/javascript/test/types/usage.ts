@@ -1,0 +1,48 @@
+// What tsc must accept, and what it must refuse. It is not run.
+
+import { createTokenSource, kitToken, TokenError } from "zego-token-service-client";
+import type {
+  ClientErrorCode,
+  IssuedToken,
+  TokenSource,
+  ZegoEngine,
+} from "zego-token-service-client";
+
+declare const engine: ZegoEngine;
+
+const source: TokenSource = createTokenSource({
+  url: "https://tokens.example.com",
+  getBearer: async ({ refresh, signal }) => (refresh && !signal.aborted ? "new" : "old"),
+});
+
+const issued: IssuedToken = await source.token({ roomId: "room", privileges: ["login"] });
+const room: string | null = issued.roomId;
+await source.token();
+await source.token({ signal: new AbortController().signal, refresh: true, refusedWith: 1102016 });
+source.invalidate({ roomId: "room" });
+source.invalidate();
+
+const unbind: () => void = source.bindTo(engine, {
+  roomId: "room",
+  userName: "Alice",
+  roomConfig: { userUpdate: true },
+  onError: (error: TokenError) => console.warn(error.code, error.requestId ?? room),
+});
+unbind();
+
+const kit: string = kitToken(issued, { userName: "Alice" });
+const code: ClientErrorCode = "timeout";
+const again: boolean = new TokenError(code).retryable;
+console.log(kit.length, again);
+source.close();
+
+// @ts-expect-error: it is roomId
+await source.token({ roomID: "room" });
+// @ts-expect-error: no such privilege
+await source.token({ privileges: ["listen"] });
+// @ts-expect-error: a binding has a room
+source.bindTo(engine, {});
+// @ts-expect-error: an issued token is frozen
+issued.token = "";
+// @ts-expect-error: there is no bearer without getBearer
+createTokenSource({ url: "https://tokens.example.com" });

@@ -1,0 +1,559 @@
+/**
+ * Tokens for ZEGO's SDKs from a zego-token-service: fetched, cached, renewed.
+ *
+ * Tokens are kept in memory only, and no token or bearer is in an error, a log or a URL. Shapes,
+ * units and bounds are in token-source.d.ts.
+ *
+ * @module
+ */
+
+/**
+ * @import { Binding, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, ZegoEngine } from "./token-source.js"
+ */
+
+const FIRST_BACKOFF_MS = 500;
+const LONGEST_BACKOFF_MS = 8_000;
+const LONGEST_RETRY_AFTER_SECONDS = 3_600;
+/** In a binding, from one renewal that failed to the next try. */
+const NEXT_RENEWAL_MS = 20_000;
+/** A token is renewed up to this much before its `renewAt`, so that clients do not ask together. */
+const JITTER_SECONDS = 60;
+/** A token with no more life than this is not given where a newer one cannot be had. */
+const SPARE_LIFE_SECONDS = 60;
+/** The service's own: it is not a JWT, and there is nothing in it to read. */
+const TOKEN04 = /^04[A-Za-z0-9+/]+={0,2}$/;
+
+/** What ZEGO's web SDK reports of a token that it could not open: the secret may be another. */
+const REFUSED = new Set([1102016, 20014, 50119]);
+const EXPIRED = 1102018;
+const OUT_OF_THE_ROOM = new Set(["LOGIN_FAILED", "RECONNECT_FAILED", "KICKOUT", "LOGOUT"]);
+
+/**
+ * The client's own codes: what each says, and whether the same request can succeed later.
+ *
+ * @type {Record<string, [string, boolean]>}
+ */
+const OWN_CODES = {
+  aborted: ["The caller gave up.", false],
+  bad_answer: ["The answer is not one of the service's.", true],
+  bearer_unavailable: ["getBearer gave no bearer token.", false],
+  closed: ["The token source is closed.", false],
+  gateway_error: ["What answered is not the service, but what stands before it.", false],
+  network_error: ["No answer came: offline, or the service's CORS does not name this page.", true],
+  repeated_token: ["The service gave the token that it had given before.", true],
+  sdk_error: ["ZEGO's SDK did not take the token.", false],
+  timeout: ["No answer came in time.", true],
+  token_refused: ["ZEGO refuses a fresh token too.", false],
+};
+/** What is tried once more rather than `maxRetries` times: waiting seldom mends it. */
+const TRIED_ONCE_MORE = new Set(["bad_answer", "internal_error", "repeated_token"]);
+
+/** Why there is no token. Holds neither token nor bearer: safe to log. */
+export class TokenError extends Error {
+  /** @param {string} code @param {TokenErrorDetails} [details] */
+  constructor(code, details = {}) {
+    const [says, again] = OWN_CODES[code] ?? ["The service refused.", false];
+    const { detail = says, retryable = again, status, requestId, retryAfterSeconds } = details;
+    const facts = [code, status, requestId && `request ${requestId}`];
+    super(`${detail} (${facts.filter(Boolean).join(", ")})`);
+    this.code = code;
+    this.detail = detail;
+    this.retryable = retryable;
+    this.status = status;
+    this.requestId = requestId;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+
+  get name() {
+    return "TokenError";
+  }
+}
+
+/** @type {typeof import("./token-source.js").createTokenSource} */
+export function createTokenSource(options) {
+  const { url, getBearer, timeoutMs = 10_000, deadlineMs = 30_000, maxRetries = 5 } = options;
+  const { platform = globalThis, fetch = (...request) => platform.fetch(...request) } = options;
+  const endpoint = endpointOf(url);
+  if (typeof getBearer !== "function") throw new TypeError("getBearer must be a function");
+
+  const { now, secondsSince, within, pause } = timeOf(platform);
+  /** The last token of each request. @type {Map<string, Entry>} */
+  const entries = new Map();
+  /** What is under way for each request. @type {Map<string, Flight>} */
+  const flights = new Map();
+  /** @type {Set<() => void>} */
+  const bindings = new Set();
+  const closing = new AbortController();
+
+  /** @type {TokenSource["token"]} */
+  async function token({ signal, refresh = false, refusedWith, ...request } = {}) {
+    const key = keyOf(request);
+    if (closing.signal.aborted) throw reasonOf(closing.signal);
+    if (signal?.aborted) throw reasonOf(signal);
+    const mayBeCached = !refresh && refusedWith === undefined;
+    const entry = entries.get(key);
+    if (mayBeCached && entry && isFresh(entry)) return entry.issued;
+    if (refusedWith !== undefined && entry) entry.doubted = true;
+    try {
+      return await join(flightFor(key, refusedWith), signal);
+    } catch (error) {
+      const present = entries.get(key);
+      if (mayBeCached && error.retryable && present && hasSpareLife(present)) return present.issued;
+      throw error;
+    }
+  }
+
+  /** @type {TokenSource["invalidate"]} */
+  function invalidate(request) {
+    const all = () => new Set([...entries.keys(), ...flights.keys()]);
+    for (const key of request ? [keyOf(request)] : all()) {
+      const entry = entries.get(key);
+      if (entry) entry.doubted = true; // kept, for it tells a repeated token
+      flights.delete(key); // what it brings reaches those who wait for it, and is not cached
+    }
+  }
+
+  /** @type {TokenSource["bindTo"]} */
+  function bindTo(engine, binding) {
+    if (closing.signal.aborted) throw reasonOf(closing.signal);
+    const end = bind(token, pause, engine, binding);
+    bindings.add(end);
+    return () => {
+      bindings.delete(end);
+      end();
+    };
+  }
+
+  function close() {
+    closing.abort(new TokenError("closed"));
+    for (const end of bindings) end();
+    for (const kept of [bindings, entries, flights]) kept.clear();
+  }
+
+  // The client's clock is never compared with the service's. What counts is how long ago, by the
+  // client's own, a token was asked for: it is no older than that.
+
+  /** @param {Entry} entry */
+  function isFresh({ doubted, asked, freshSeconds }) {
+    return !doubted && secondsSince(asked) < freshSeconds;
+  }
+
+  /** @param {Entry} entry */
+  function hasSpareLife({ doubted, asked, lifeSeconds }) {
+    return !doubted && lifeSeconds - secondsSince(asked) > SPARE_LIFE_SECONDS;
+  }
+
+  /**
+   * The request under way, or a new one. The report of a refusal does not join a request that does
+   * not carry it, which may bring a token of the old secret: it takes its place.
+   *
+   * @param {string} key @param {number | undefined} refusedWith @returns {Flight}
+   */
+  function flightFor(key, refusedWith) {
+    const current = flights.get(key);
+    if (current && (refusedWith ?? current.refusedWith) === current.refusedWith) return current;
+    const controller = new AbortController();
+    const isCurrent = () => flights.get(key) === flight;
+    const landed = within(deadlineMs, [closing.signal, controller.signal], async (signal) => {
+      const entry = await obtain(key, refusedWith, signal);
+      if (isCurrent()) entries.set(key, entry);
+      return entry.issued;
+    });
+    const leave = () => {
+      if (isCurrent()) flights.delete(key);
+      controller.abort();
+    };
+    /** @type {Flight} */
+    const flight = { refusedWith, callers: 0, landed, leave };
+    flights.set(key, flight);
+    return flight;
+  }
+
+  /** @param {Flight} flight @param {AbortSignal} [signal] */
+  async function join(flight, signal) {
+    flight.callers += 1;
+    try {
+      return await within(Infinity, signal ? [signal] : [], () => flight.landed);
+    } finally {
+      flight.callers -= 1;
+      if (flight.callers === 0) flight.leave();
+    }
+  }
+
+  /** @param {string} key @param {number | undefined} refusedWith @param {AbortSignal} signal */
+  async function obtain(key, refusedWith, signal) {
+    const begun = platform.performance.now();
+    const body = JSON.stringify({ ...JSON.parse(key), refused_with: refusedWith });
+    let refresh = false;
+    let refreshed = false;
+    for (let retries = 0; ;) {
+      try {
+        return await ask(key, body, refresh, signal);
+      } catch (error) {
+        if (error.status === 401 && !refreshed) {
+          refresh = refreshed = true;
+          continue;
+        }
+        refresh = false;
+        const once = TRIED_ONCE_MORE.has(error.code) || error.status === 500;
+        const { retryAfterSeconds } = error;
+        const backoffMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** retries);
+        const waitMs = 1000 * (retryAfterSeconds ?? 0) + platform.Math.random() * backoffMs;
+        const leftMs = deadlineMs - (platform.performance.now() - begun);
+        const spent = retries >= (once ? Math.min(1, maxRetries) : maxRetries);
+        if (!error.retryable || spent || waitMs >= leftMs) throw error;
+        await pause(waitMs, signal, retryAfterSeconds === undefined);
+        if (signal.aborted) throw error;
+        retries += 1;
+      }
+    }
+  }
+
+  /** @param {string} key @param {string} body @param {boolean} refresh @param {AbortSignal} signal */
+  async function ask(key, body, refresh, signal) {
+    const bearer = await bearerFor(refresh, signal);
+    const asked = now();
+    const exchange = (/** @type {AbortSignal} */ inner) => post(body, bearer, inner);
+    const { answer, text } = await within(timeoutMs, [signal], exchange);
+    if (!answer.ok) throw refusalIn(answer, text, bearer, platform.Date.now());
+    const issued = issuedIn(answer, text, JSON.parse(key).room_id ?? null);
+    if (issued.token === entries.get(key)?.issued.token) {
+      // ZEGO's SDK ignores a renewal that repeats the token it has, and lets it expire.
+      const { requestId } = issued;
+      throw new TokenError("repeated_token", { status: answer.status, requestId });
+    }
+    const span = issued.renewAt - issued.issuedAt;
+    const freshSeconds = span - platform.Math.random() * Math.min(JITTER_SECONDS, span / 10);
+    const lifeSeconds = issued.expiresAt - issued.issuedAt;
+    return { issued, asked, freshSeconds, lifeSeconds, doubted: false };
+  }
+
+  /** @param {boolean} refresh @param {AbortSignal} signal */
+  async function bearerFor(refresh, signal) {
+    let detail;
+    try {
+      const bearer = await getBearer({ refresh, signal });
+      // What is no header's value must not reach fetch, whose error would show it.
+      if (typeof bearer === "string" && /^[!-~]+$/.test(bearer)) return bearer;
+    } catch (error) {
+      detail = `getBearer failed: ${error?.name ?? typeof error}.`; // its text may show the bearer
+    }
+    const retryable = platform.navigator?.onLine === false;
+    throw new TokenError("bearer_unavailable", { detail, retryable });
+  }
+
+  /** @param {string} body @param {string} bearer @param {AbortSignal} signal */
+  async function post(body, bearer, signal) {
+    try {
+      const answer = await fetch(endpoint, {
+        method: "POST",
+        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+        body,
+        signal,
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+      });
+      return { answer, text: await answer.text() };
+    } catch {
+      throw new TokenError("network_error"); // the error's own text may show what was sent
+    }
+  }
+
+  return Object.freeze({ token, invalidate, bindTo, close });
+}
+
+/** @type {typeof import("./token-source.js").kitToken} */
+export function kitToken({ token, appId, userId, roomId }, details = {}) {
+  const { userName = "", roomId: roomID = roomId } = details;
+  if (!roomID) throw new TypeError("the token is for no room: name one with roomId");
+  // UIKit decodes the name as a part of a URL, which a half of an emoji cannot be.
+  const encodedName = encodeURIComponent(userName.replace(/\p{Surrogate}/gu, "\ufffd"));
+  const json = JSON.stringify({ userID: userId, roomID, userName: encodedName, appID: appId });
+  // btoa takes no character above U+00FF, and UIKit reads bytes as characters: leave ASCII alone.
+  const escape = (/** @type {string} */ c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `${token}#${btoa(json.replace(/[^ -~]/g, escape))}`;
+}
+
+/**
+ * Renews the token of one room of an engine, and logs in again when ZEGO refuses it.
+ *
+ * @param {TokenSource["token"]} token
+ * @param {Time["pause"]} pause
+ * @param {ZegoEngine} engine
+ * @param {Binding} binding
+ */
+function bind(token, pause, engine, binding) {
+  const { userName, roomConfig, onError = console.error, ...request } = binding;
+  const { roomId } = request;
+  if (typeof roomId !== "string" || !roomId) throw new TypeError("bindTo needs a roomId");
+  keyOf(request);
+  let underWay = new AbortController();
+  let isSecondTry = false;
+
+  /** @param {unknown} error */
+  const tell = (error) => {
+    const told = error instanceof TokenError ? error : new TokenError("sdk_error");
+    (async () => onError(told))().catch(() => {}); // the event is the SDK's: nothing goes back to it
+  };
+
+  /** In the place of what is under way. @param {(signal: AbortSignal) => Promise<void>} task */
+  const begin = (task) => {
+    underWay.abort();
+    const { signal } = (underWay = new AbortController());
+    task(signal).catch((error) => signal.aborted || tell(error));
+  };
+
+  /** @param {AbortSignal} signal */
+  const renew = async (signal) => {
+    // The SDK says it once. Until a token is there, or cannot be had, it is asked for again.
+    for (;;) {
+      try {
+        const issued = await token({ ...request, refresh: true, signal });
+        if (!engine.renewToken(issued.token, roomId)) throw new TokenError("sdk_error");
+        return;
+      } catch (error) {
+        if (!error.retryable) throw error;
+        tell(error);
+        await pause(NEXT_RENEWAL_MS, signal, true);
+      }
+    }
+  };
+
+  /** @param {number} code */
+  const logInAgain = (code) => async (/** @type {AbortSignal} */ signal) => {
+    const refusedWith = REFUSED.has(code) ? code : undefined;
+    const issued = await token({ ...request, refresh: true, refusedWith, signal });
+    isSecondTry = true;
+    try {
+      await engine.loginRoom(roomId, issued.token, { userID: issued.userId, userName }, roomConfig);
+    } catch (error) {
+      if (isAboutToken(error?.code)) return; // roomStateChanged says so too
+      isSecondTry = false;
+      throw new TokenError("sdk_error", { detail: `ZEGO's login failed: ${error?.code}.` });
+    }
+  };
+
+  /** @param {string} room */
+  const onTokenWillExpire = (room) => {
+    if (room === roomId) begin(renew);
+  };
+
+  /** @param {string} room @param {string} reason @param {number} code */
+  const onRoomStateChanged = (room, reason, code) => {
+    if (room !== roomId) return;
+    if (reason === "LOGINED" || reason === "RECONNECTED") isSecondTry = false;
+    if (!OUT_OF_THE_ROOM.has(reason)) return;
+    // Of a room that was left, the SDK would give the token to another room of the engine.
+    underWay.abort();
+    if (!isAboutToken(code)) return;
+    const detail = `ZEGO refuses a fresh token too: ${code}.`;
+    if (isSecondTry) tell(new TokenError("token_refused", { detail }));
+    else begin(logInAgain(code));
+  };
+
+  engine.on("tokenWillExpire", onTokenWillExpire);
+  engine.on("roomStateChanged", onRoomStateChanged);
+  return () => {
+    engine.off("tokenWillExpire", onTokenWillExpire);
+    engine.off("roomStateChanged", onRoomStateChanged);
+    underWay.abort();
+  };
+}
+
+/** @param {number} code */
+function isAboutToken(code) {
+  return REFUSED.has(code) || code === EXPIRED;
+}
+
+/**
+ * Where tokens are asked for.
+ *
+ * @param {string | URL} url the API's base
+ */
+function endpointOf(url) {
+  const base = new URL(url);
+  const isLoopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(base.hostname);
+  if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopback)) {
+    throw new TypeError("url must be https; http is for this very machine");
+  }
+  if (base.username || base.password || base.search || base.hash) {
+    throw new TypeError("url must have no user, query or fragment");
+  }
+  return `${base.origin}${base.pathname.replace(/\/+$/, "")}/v1/tokens`;
+}
+
+/**
+ * The body of a request, the same for requests of the same value.
+ *
+ * @param {TokenRequest} request
+ */
+function keyOf({ roomId, privileges, streamIds, lifetimeSeconds, ...unknown }) {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw new TypeError(`a token request has no field ${name}`);
+  const sorted = (/** @type {unknown} */ values) =>
+    Array.isArray(values) ? [...values].sort() : (values ?? undefined);
+  return JSON.stringify({
+    room_id: roomId ?? undefined,
+    privileges: sorted(privileges),
+    stream_ids: sorted(streamIds),
+    lifetime_seconds: lifetimeSeconds ?? undefined,
+  });
+}
+
+/**
+ * @param {Response} answer @param {string} text @param {string | null} askedRoomId
+ * @returns {IssuedToken}
+ */
+function issuedIn({ status }, text, askedRoomId) {
+  const said = documentIn(text);
+  const { privileges, stream_ids: streamIds } = said;
+  const isText = (/** @type {unknown} */ value) => typeof value === "string" && value !== "";
+  const isGood =
+    [said.token, said.user_id, said.request_id].every(isText) &&
+    TOKEN04.test(said.token) &&
+    [said.app_id, said.issued_at, said.renew_at, said.expires_at].every(Number.isSafeInteger) &&
+    said.issued_at <= said.renew_at &&
+    said.renew_at < said.expires_at &&
+    said.room_id === askedRoomId &&
+    [privileges?.login, privileges?.publish].every((value) => typeof value === "boolean") &&
+    (streamIds === null || (Array.isArray(streamIds) && streamIds.every(isText)));
+  if (!isGood) throw new TokenError("bad_answer", { status });
+  return Object.freeze({
+    token: said.token,
+    appId: said.app_id,
+    userId: said.user_id,
+    roomId: said.room_id,
+    privileges: Object.freeze({ login: privileges.login, publish: privileges.publish }),
+    streamIds: streamIds && Object.freeze(streamIds),
+    issuedAt: said.issued_at,
+    expiresAt: said.expires_at,
+    renewAt: said.renew_at,
+    requestId: said.request_id,
+  });
+}
+
+/**
+ * @param {Response} answer @param {string} text
+ * @param {string} bearer that must not come back in the error
+ * @param {number} nowMs
+ */
+function refusalIn({ status, headers }, text, bearer, nowMs) {
+  const isProblem = /^application\/problem\+json\b/i.test(headers.get("content-type") ?? "");
+  const problem = isProblem ? documentIn(text) : {};
+  const quoted = (/** @type {unknown} */ value, /** @type {RegExp} */ form) =>
+    typeof value === "string" && form.test(value) && !value.includes(bearer) ? value : undefined;
+  const code = quoted(problem.code, /^[a-z_]{1,64}$/) ?? "gateway_error";
+  return new TokenError(code, {
+    status,
+    detail: quoted(problem.detail, /^\P{Cc}{1,1000}$/u),
+    requestId: quoted(problem.request_id, /^[\w+/=:.-]{1,128}$/),
+    retryable: (status === 429 || status >= 500) && (!isProblem || problem.retryable === true),
+    retryAfterSeconds: retryAfterIn(headers, nowMs),
+  });
+}
+
+/** @param {Headers} headers @param {number} nowMs where they do not say when they were sent */
+function retryAfterIn(headers, nowMs) {
+  const value = headers.get("retry-after") ?? "";
+  const sentMs = Date.parse(headers.get("date") ?? "") || nowMs;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - sentMs) / 1000;
+  if (Number.isNaN(seconds)) return undefined;
+  return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(0, Math.ceil(seconds)));
+}
+
+/** The JSON object in a text; an empty one where there is none. @param {string} text */
+function documentIn(text) {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {}; // the error's own text may show a token
+  }
+}
+
+/** @param {AbortSignal} signal */
+function reasonOf({ reason }) {
+  return reason instanceof TokenError ? reason : new TokenError("aborted");
+}
+
+/** Clocks and waiting. @param {Platform} platform @returns {Time} */
+function timeOf(platform) {
+  const now = () => ({ wall: platform.Date.now(), monotonic: platform.performance.now() });
+
+  /**
+   * The larger of what two clocks say: in some browsers the monotonic one stops while the machine
+   * sleeps, and the wall clock can be set back.
+   *
+   * @type {Time["secondsSince"]}
+   */
+  const secondsSince = ({ wall, monotonic }) =>
+    Math.max(platform.Date.now() - wall, platform.performance.now() - monotonic) / 1000;
+
+  /** @type {Time["within"]} */
+  function within(ms, signals, work) {
+    const inner = new AbortController();
+    const over = new AbortController();
+    /** @type {number | undefined} */
+    let timer;
+    const stopped = new Promise((_, reject) => {
+      const stop = (/** @type {TokenError} */ error) => {
+        reject(error);
+        inner.abort(error);
+      };
+      if (ms < Infinity) timer = platform.setTimeout(() => stop(new TokenError("timeout")), ms);
+      for (const signal of signals) {
+        const abort = () => stop(reasonOf(signal));
+        if (signal.aborted) abort();
+        else signal.addEventListener("abort", abort, { signal: over.signal });
+      }
+    });
+    const done = inner.signal.aborted ? stopped : Promise.race([stopped, work(inner.signal)]);
+    return done.finally(() => {
+      platform.clearTimeout(timer);
+      over.abort();
+    });
+  }
+
+  /** @type {Time["pause"]} */
+  const pause = (ms, signal, untilOnline) =>
+    new Promise((resolve) => {
+      const over = new AbortController();
+      const end = () => {
+        platform.clearTimeout(timer);
+        over.abort();
+        resolve();
+      };
+      const timer = platform.setTimeout(end, ms);
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end, { signal: over.signal });
+      if (untilOnline) platform.addEventListener?.("online", end, { signal: over.signal });
+    });
+
+  return { now, secondsSince, within, pause };
+}
+
+/**
+ * @typedef {{ wall: number, monotonic: number }} Instant milliseconds by two clocks
+ *
+ * @typedef {object} Entry the last token of a request
+ * @property {IssuedToken} issued
+ * @property {Instant} asked when it was asked for
+ * @property {number} freshSeconds how long after that it is given without asking
+ * @property {number} lifeSeconds how long after that it is valid, at least
+ * @property {boolean} doubted it is not given any more
+ *
+ * @typedef {object} Flight a request under way, and how many wait for it
+ * @property {number | undefined} refusedWith
+ * @property {number} callers
+ * @property {Promise<IssuedToken>} landed
+ * @property {() => void} leave nobody waits for it any more
+ *
+ * @typedef {object} Time
+ * @property {() => Instant} now
+ * @property {(then: Instant) => number} secondsSince
+ * @property {<T>(ms: number, signals: AbortSignal[], work: (signal: AbortSignal) => Promise<T>) => Promise<T>} within
+ *   what the work gives, unless time is up or a signal aborts: then the work's signal does, too
+ * @property {(ms: number, signal: AbortSignal, untilOnline: boolean) => Promise<void>} pause
+ *   ends early when the signal aborts, or the browser finds itself online
+ */

@@ -1,0 +1,50 @@
+"""Tokens for ZEGO's SDKs from a zego-token-service, for backends with an IAM role.
+
+client = TokenClient("https://tokens.example.com")
+token = client.token("alice", room_id="call_1")
+"""
+
+from __future__ import annotations
+
+from zego_token_client.client import TokenClient
+from zego_token_client.errors import (
+    BadAnswerError,
+    CredentialsError,
+    NoAnswerError,
+    TokenProblem,
+    TokenServiceError,
+)
+from zego_token_client.results import (
+    Call,
+    Diagnosis,
+    Finding,
+    IssuedToken,
+    LastVerdict,
+    PolicyStatus,
+    Privileges,
+    SecretStatus,
+    SigningKeys,
+    Status,
+)
+from zego_token_client.token_request import Privilege, TokenRequest
+
+__all__ = [
+    "BadAnswerError",
+    "Call",
+    "CredentialsError",
+    "Diagnosis",
+    "Finding",
+    "IssuedToken",
+    "LastVerdict",
+    "NoAnswerError",
+    "PolicyStatus",
+    "Privilege",
+    "Privileges",
+    "SecretStatus",
+    "SigningKeys",
+    "Status",
+    "TokenClient",
+    "TokenProblem",
+    "TokenRequest",
+    "TokenServiceError",
+]

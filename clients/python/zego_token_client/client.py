@@ -1,0 +1,162 @@
+"""The API's routes for backends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from random import SystemRandom
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+from zego_token_client import answers
+from zego_token_client.errors import TokenProblem
+from zego_token_client.reading import read
+from zego_token_client.results import Call, Diagnosis, IssuedToken, Status
+from zego_token_client.retries import Retries
+from zego_token_client.signed_http import SignedHttp
+from zego_token_client.token_request import Privilege, TokenRequest, without_none
+
+if TYPE_CHECKING:
+    from zego_token_client.signed_http import Session
+
+T = TypeVar("T")
+
+_random: Final = SystemRandom().random
+
+
+class TokenClient:
+    """Asks a zego-token-service for tokens, as the IAM role that this backend has.
+
+    Make one and keep it: it keeps connections open, and may be used from several threads. It keeps
+    no token: each is for one user, who asks for the next at :attr:`IssuedToken.renew_at`.
+
+    Every call is signed anew at each attempt. It is tried again where the error says ``retryable``:
+    after a 429 or what is 500 or above, and where no answer came. Never after another 4xx.
+
+    :param url: the API's address (the deployment's output ``ApiUrl``): https, or plain http to this
+        very machine.
+    :param session: of botocore or boto3, whose credentials sign; botocore renews those that expire.
+        ``None`` finds them as boto3 does.
+    :param region: where the API is. ``None`` is the URL's, if its host is API Gateway's own, else
+        the session's.
+    :param timeout_seconds: for a connection, and then for each silence of the other side.
+    :param attempts: of a call, the first one included.
+    :param patience_seconds: no attempt of a call begins later than this after it began.
+    :param clock: seconds that only go forward.
+    :param random: from 0 to 1; spreads the attempts of many clients.
+    :raises ValueError: a setting cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        session: Session | None = None,
+        region: str | None = None,
+        timeout_seconds: float = 5.0,
+        attempts: int = 3,
+        patience_seconds: float = 20.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = _random,
+    ) -> None:
+        self._retries = Retries(attempts, patience_seconds, clock, sleep, random)
+        self._http = SignedHttp(url, session, region, timeout_seconds)
+
+    def token(
+        self,
+        user_id: str,
+        *,
+        room_id: str | None = None,
+        privileges: Collection[Privilege] | None = None,
+        stream_ids: Collection[str] | None = None,
+        lifetime_seconds: int | None = None,
+        refused_with: int | None = None,
+    ) -> IssuedToken:
+        """A fresh token for a user. The arguments are those of :class:`TokenRequest`.
+
+        :raises TokenServiceError: none was had.
+        """
+        request = TokenRequest(
+            user_id, room_id, privileges, stream_ids, lifetime_seconds, refused_with
+        )
+        return self._post("/v1/service/tokens", request.document(), partial(read, IssuedToken))
+
+    def tokens(self, requests: Sequence[TokenRequest]) -> list[IssuedToken | TokenProblem]:
+        """Up to 100 tokens at once: for each request, in order, its token or why there is none.
+
+        A longer list is refused as a whole: send it in parts, of which each then succeeds or fails
+        by itself.
+
+        :raises TokenServiceError: the batch as a whole came to nothing.
+        """
+        document = {"requests": [request.document() for request in requests]}
+        reader = partial(answers.batch, requests=len(requests))
+        return self._post("/v1/service/tokens/batch", document, reader)
+
+    def start_call(
+        self,
+        user_id: str,
+        *,
+        privileges: Collection[Privilege] | None = None,
+        stream_ids: Collection[str] | None = None,
+        lifetime_seconds: int | None = None,
+        refused_with: int | None = None,
+    ) -> Call:
+        """A new room for a call, and a user's token for it. Others get theirs by :meth:`token`.
+
+        :raises TokenServiceError: none was had.
+        """
+        request = TokenRequest(
+            user_id, None, privileges, stream_ids, lifetime_seconds, refused_with
+        )
+        return self._post("/v1/service/calls/initiate", request.document(), answers.call)
+
+    def status(self) -> Status:
+        """Which secret, policy and version the service works with, for a role that may read it.
+
+        :raises TokenServiceError: it did not say.
+        """
+        return self._ask("GET", "/v1/status", None, partial(read, Status))
+
+    def diagnose(
+        self,
+        token: str,
+        *,
+        user_id: str | None = None,
+        room_id: str | None = None,
+        app_id: int | None = None,
+        sdk: Literal["web", "native", "zim", "uikit"] | None = None,
+    ) -> Diagnosis:
+        """Why ZEGO refuses a token, or would refuse it, for a role that may ask.
+
+        :param token: the text that was handed to the SDK, whatever it is. The other arguments say
+            what was expected when it was refused; what is ``None`` is not compared.
+        :raises TokenServiceError: the service did not say.
+        """
+        expected = {"user_id": user_id, "room_id": room_id, "app_id": app_id, "sdk": sdk}
+        document = without_none({"token": token, **expected})
+        return self._post("/v1/diagnose", document, partial(read, Diagnosis))
+
+    def close(self) -> None:
+        """End the connections that are kept open. A later call opens them again."""
+        self._http.close()
+
+    def _post(
+        self,
+        path: str,
+        document: Mapping[str, object],
+        reader: Callable[[Mapping[str, object]], T],
+    ) -> T:
+        return self._ask("POST", path, document, reader)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, object] | None,
+        reader: Callable[[Mapping[str, object]], T],
+    ) -> T:
+        return self._retries.run(
+            lambda: answers.result(self._http.send(method, path, document), reader)
+        )

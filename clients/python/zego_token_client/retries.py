@@ -1,0 +1,77 @@
+"""When a call is tried again.
+
+The wait before attempt ``n + 1`` is drawn evenly from 0 to ``0.2 * 2**(n - 1)`` seconds, at most 5
+("full jitter"), on top of what ``Retry-After`` asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeVar
+
+from zego_token_client.errors import TokenServiceError
+
+T = TypeVar("T")
+
+_FIRST_SECONDS: Final = 0.2
+_LONGEST_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often an attempt is made, and for how long.
+
+    :ivar attempts: in all, the first one included.
+    :ivar seconds: no attempt begins later than this after the first one.
+    :ivar clock: seconds that only go forward.
+    :ivar random: from 0 to 1.
+    """
+
+    attempts: int
+    seconds: float
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError("attempts must be 1 or more")
+
+    def run(self, attempt: Callable[[], T]) -> T:
+        """What the first attempt to succeed gives.
+
+        :raises TokenServiceError: of the last attempt; one that is not retryable is the last.
+        """
+        give_up_at = self.clock() + self.seconds
+        number = 1
+        while True:
+            try:
+                return attempt()
+            except TokenServiceError as error:
+                wait = self._wait(number) + (error.retry_after_seconds or 0)
+                late = self.clock() + wait > give_up_at
+                if not error.retryable or number == self.attempts or late:
+                    raise
+            self.sleep(wait)
+            number += 1
+
+    def _wait(self, number: int) -> float:
+        return self.random() * min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0 ** (number - 1))
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> int | None:
+    """What ``Retry-After`` asks for; ``None`` where it is missing or says nothing.
+
+    It has seconds or a date (RFC 9110, 10.2.3). A date is compared with the answer's own ``Date``,
+    so that this machine's clock does not matter.
+    """
+    value = headers.get("retry-after", "")
+    if value.isascii() and value.isdigit():
+        return int(value[:9])
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(0, round(wait.total_seconds()))

@@ -1,0 +1,181 @@
+"""One signed request to the API, by way of botocore: its signer, its credentials, its HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
+
+from zego_token_client.errors import CredentialsError, NoAnswerError
+
+if TYPE_CHECKING:
+    import boto3
+
+    Session = botocore.session.Session | boto3.Session
+
+_SERVICE: Final = "execute-api"
+_URL_CHARACTERS: Final = re.compile(r"[!-~]+")
+_GATEWAY_HOST: Final = re.compile(
+    r".+\.execute-api\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+)
+#: Why no answer came, by what botocore raises; the first that fits.
+_REASONS: Final[tuple[tuple[type[BotoCoreError], str], ...]] = (
+    (ConnectTimeoutError, "cannot be reached in time"),
+    (ReadTimeoutError, "did not answer in time"),
+    (SSLError, "cannot be reached: TLS failed; is its certificate trusted here (AWS_CA_BUNDLE)?"),
+    (ProxyConnectionError, "cannot be reached: the proxy does not let us through"),
+    (EndpointConnectionError, "cannot be reached; is the URL right?"),
+    (IncompleteReadError, "cut its answer short"),
+    (ConnectionClosedError, "ended the connection without an answer"),
+    (BotoCoreError, "gave no answer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, whatever its status. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class SignedHttp:
+    """The API at one address. Safe to use from several threads.
+
+    :param url: where its paths begin: https, or plain http to this very machine.
+    :param session: whose credentials sign; botocore renews those that expire.
+    :param region: ``None`` is the URL's, where its host is API Gateway's own, else the session's.
+    :param timeout_seconds: for the connection, and for each silence after it.
+    :raises ValueError: a setting cannot be used.
+    """
+
+    def __init__(
+        self, url: str, session: Session | None, region: str | None, timeout_seconds: float
+    ) -> None:
+        self._host = _host_of(url)
+        self._url = url.rstrip("/")
+        self._session = botocore.session.Session() if session is None else session
+        self._region = region or _region_in(self._host) or _region_of(self._session)
+        self._lock = threading.Lock()
+        trusted = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
+        self._http = URLLib3Session(  # the stubs know less than it takes
+            verify=trusted or True,  # type: ignore[arg-type]
+            proxies={} if _is_loopback(self._host) else get_environ_proxies(url),
+            timeout=timeout_seconds,  # type: ignore[arg-type]
+        )
+
+    def send(self, method: str, path: str, document: Mapping[str, object] | None) -> Answer:
+        """Sign a request, send it and read the whole answer. No redirect is followed.
+
+        :raises CredentialsError: there is nothing to sign with.
+        :raises NoAnswerError: no whole answer came.
+        """
+        request = self._signed(method, self._url + path, document)
+        try:
+            return _whole(self._http.send(request))
+        except BotoCoreError as error:
+            reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
+        # Out here: the error above holds the signed request, and would stay with this one.
+        raise NoAnswerError(f"{self._host} {reason}")
+
+    def close(self) -> None:
+        """End the connections that are kept open."""
+        self._http.close()
+
+    def _signed(
+        self, method: str, url: str, document: Mapping[str, object] | None
+    ) -> AWSPreparedRequest:
+        headers = {"Accept": "application/json", "User-Agent": "zego-token-client"}
+        body = b""
+        if document is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(document, separators=(",", ":")).encode()
+        request = AWSRequest(method=method, url=url, headers=headers, data=body)
+        SigV4Auth(self._credentials(), _SERVICE, self._region).add_auth(request)
+        return request.prepare()
+
+    def _credentials(self) -> ReadOnlyCredentials:
+        try:
+            with self._lock:  # a session is not made for several threads, its credentials are
+                credentials = self._session.get_credentials()
+            if credentials is not None:
+                return credentials.get_frozen_credentials()
+            reason = "none are set up: give a role, a profile, or a session of your own"
+        except (BotoCoreError, ClientError) as error:
+            reason = type(error).__name__
+        raise CredentialsError(f"no AWS credentials to sign with: {reason}")
+
+
+def _whole(response: AWSResponse) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    body = response.content
+    expected = headers.get("content-length", "")
+    if expected.isdigit() and int(expected) != len(body):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(expected))
+    return Answer(response.status_code, headers, body)
+
+
+def _host_of(url: str) -> str:
+    """The host of a URL to which a signed request may go.
+
+    :raises ValueError: it may not. The message does not show the URL.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("url is not a URL") from None
+    if not host or not _URL_CHARACTERS.fullmatch(url):
+        raise ValueError("url is not a URL")
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        raise ValueError("url has more in it than a host and a path")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise ValueError("url is not https; plain http goes to this machine alone")
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _region_in(host: str) -> str | None:
+    found = _GATEWAY_HOST.fullmatch(host)
+    return found[1] if found else None
+
+
+def _region_of(session: Session) -> str:
+    if isinstance(session, botocore.session.Session):
+        region = session.get_config_variable("region")
+    else:
+        region = session.region_name
+    if not region:
+        raise ValueError("the region is not known: give region=, or set AWS_DEFAULT_REGION")
+    return str(region)

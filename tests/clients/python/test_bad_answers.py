@@ -1,0 +1,138 @@
+"""What is no answer of the API's is told apart from what is, whoever sent it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.clients.python.backend import ISSUED, REQUEST_ID, TOKEN, Backend, answer
+from tests.unit.zego.scripted_server import Reply, serving
+from zego_token_client import BadAnswerError, TokenRequest
+
+BATCH_TOKEN = {name: value for name, value in ISSUED.items() if name != "request_id"}
+
+
+def without(field: str) -> dict[str, Any]:
+    return {name: value for name, value in ISSUED.items() if name != field}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(b"<html>", 200, "text/html"),
+        answer(ISSUED, 201, "text/html"),
+        answer(ISSUED, 202),
+        answer(b"", 204),
+        answer({"message": "Unauthorized"}, 401),
+        answer(b"<html>", 403, "text/html"),
+        answer(b"", 301, "application/json", {"Location": "http://127.0.0.1:1/"}),
+    ],
+    ids=["page", "wrong-type", "other-status", "empty", "other-refusal", "proxys-403", "redirect"],
+)
+def test_an_answer_of_something_else_says_so(reply: Reply, backend: Backend) -> None:
+    with serving(reply) as server:
+        with pytest.raises(BadAnswerError, match="none of this API's"):
+            backend.client(server).token("alice")
+        assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b'{"token": "04', b"\xff{}", b"[" * 100_000, b"[]", b"null", b'"04"'],
+    ids=["empty", "brace", "cut", "not-utf-8", "deep", "array", "null", "text"],
+)
+@pytest.mark.parametrize(
+    ("status", "media_type"),
+    [(201, "application/json"), (422, "application/problem+json")],
+    ids=["granted", "problem"],
+)
+def test_what_is_no_json_object_cannot_be_read(
+    body: bytes, status: int, media_type: str, backend: Backend
+) -> None:
+    with serving(answer(body, status, media_type)) as server, pytest.raises(BadAnswerError) as bad:
+        backend.client(server).token("alice")
+    assert bad.value.reason == "the answer cannot be read: it is no JSON object"
+    assert bad.value.status == status
+
+
+@pytest.mark.parametrize("field", ISSUED)
+def test_a_missing_field_is_named(field: str, backend: Backend) -> None:
+    said = pytest.raises(BadAnswerError, match=f"{field} is missing")
+    with serving(answer(without(field))) as server, said:
+        backend.client(server).token("alice")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("token", None),
+        ("token", 4),
+        ("app_id", "1234567890"),
+        ("app_id", 1.0),
+        ("app_id", True),
+        ("room_id", 1),
+        ("privileges", ["login"]),
+        ("privileges", None),
+        ("stream_ids", "alice_camera"),
+        ("stream_ids", [1]),
+        ("stream_ids", {}),
+        ("renew_at", "2023-11-14"),
+    ],
+    ids=str,
+)
+def test_a_field_of_the_wrong_type_is_named(field: str, value: object, backend: Backend) -> None:
+    said = pytest.raises(BadAnswerError, match=f"{field} has the wrong type")
+    with serving(answer({**ISSUED, field: value})) as server, said:
+        backend.client(server).token("alice")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"code": "not_granted", "detail": "Made up.", "request_id": REQUEST_ID},
+        {"code": 403, "detail": "Made up.", "request_id": REQUEST_ID, "retryable": False},
+        {"code": "a", "detail": "Made up.", "request_id": REQUEST_ID, "retryable": "no"},
+    ],
+    ids=["missing", "code", "retryable"],
+)
+def test_a_problem_that_is_none_is_not_taken_for_one(values: object, backend: Backend) -> None:
+    reply = answer(values, 403, "application/problem+json")
+    with serving(reply) as server, pytest.raises(BadAnswerError, match="cannot be read"):
+        backend.client(server).token("alice")
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [],
+        [{"status": 201, "token": BATCH_TOKEN}] * 3,
+        [{"status": 201, "token": BATCH_TOKEN}, {"status": 201}],
+        [{"status": 201, "token": BATCH_TOKEN}, {"status": 403, "problem": {"code": "a"}}],
+        [{"status": 201, "token": BATCH_TOKEN}, {"status": 201, "token": TOKEN}],
+        {"0": {}},
+    ],
+    ids=["none", "too-many", "neither", "half-a-problem", "bare-token", "no-list"],
+)
+def test_results_that_do_not_fit_the_requests_are_refused(
+    results: object, backend: Backend
+) -> None:
+    reply = answer({"results": results, "request_id": REQUEST_ID}, 200)
+    with serving(reply) as server, pytest.raises(BadAnswerError, match="cannot be read"):
+        backend.client(server).tokens([TokenRequest("alice"), TokenRequest("bob")])
+
+
+@pytest.mark.parametrize("room", [None, "call_1", {}], ids=str)
+def test_a_call_without_a_room_is_refused(room: object, backend: Backend) -> None:
+    reply = answer({"callId": "1", "zegoRoom": room})
+    with serving(reply) as server, pytest.raises(BadAnswerError, match="is missing"):
+        backend.client(server).start_call("alice")
+
+
+def test_what_came_of_whom_is_told(backend: Backend) -> None:
+    reply = answer({}, 201, headers={"apigw-requestid": "made-up-gateway-id"})
+    with serving(reply) as server, pytest.raises(BadAnswerError) as bad:
+        backend.client(server).token("alice")
+    assert str(bad.value) == (
+        "the answer cannot be read: token is missing (status 201, request made-up-gateway-id)"
+    )

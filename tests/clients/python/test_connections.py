@@ -1,0 +1,151 @@
+"""Where requests go, and what is said where no answer comes back."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.clients.python.backend import ISSUED, TOKEN, Backend, answer
+from tests.unit.zego.scripted_server import LOOPBACK, Reply, reply, serving
+from zego_token_client import NoAnswerError, TokenClient
+
+CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "ended the connection without an answer"),
+        (b"SSH-2.0-made-up\r\n", "ended the connection without an answer"),
+        (b"HTTP/1.1 abc\r\n\r\n", "ended the connection without an answer"),
+        (CHUNKED + b"not a size\r\n", "ended the connection without an answer"),
+        (CHUNKED + b"9\r\n{", "ended the connection without an answer"),
+        (b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{", "cut its answer short"),
+    ],
+    ids=["nothing", "ssh", "no-status", "no-chunk", "half-a-chunk", "half-a-body"],
+)
+def test_what_is_no_answer_says_how(raw: bytes, reason: str, backend: Backend) -> None:
+    with serving(Reply(raw)) as server, pytest.raises(NoAnswerError) as failed:
+        backend.client(server, attempts=1).token("bob")
+    assert str(failed.value) == f"127.0.0.1 {reason}"
+    assert failed.value.retryable
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A server's certificate that it made itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, LOOPBACK)])
+    address = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "certificate"
+    file.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return file
+
+
+class Api(BaseHTTPRequestHandler):
+    """Issues a token, whatever is asked."""
+
+    def do_POST(self) -> None:
+        body = json.dumps(ISSUED).encode()
+        self.send_response(201)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def url(certificate: Path) -> Iterator[str]:
+    """The address of an API that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with HTTPServer((LOOPBACK, 0), Api) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"https://{LOOPBACK}:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(url: str, backend: Backend) -> None:
+    client = TokenClient(url, session=backend.session, region="us-east-1", attempts=1)
+    with pytest.raises(NoAnswerError, match="TLS failed"):
+        client.token("bob")
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_certificates_are_trusted_that_the_environment_names(
+    variable: str, url: str, certificate: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(certificate))
+    client = TokenClient(url, session=backend.session, region="us-east-1")
+    assert client.token("bob").token == TOKEN
+    client.close()
+
+
+def test_https_goes_by_the_proxy_of_the_environment(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(reply(403)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:made-up-password@{proxy.host}")
+        client = TokenClient(
+            "https://tokens.example.com", session=backend.session, region="us-east-1", attempts=1
+        )
+        with pytest.raises(NoAnswerError, match="the proxy does not let us through") as failed:
+            client.token("bob")
+        (received,) = proxy.received
+    assert (received.method, received.target) == ("CONNECT", "tokens.example.com:443")
+    assert "authorization" not in received.headers
+    assert "made-up-password" not in str(failed.value)
+
+
+def test_no_proxy_stands_before_this_machine(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with serving(answer(ISSUED)) as server:
+        backend.client(server).token("bob")
+
+
+def test_a_client_that_was_closed_opens_its_connections_again(backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        client = backend.client(server)
+        client.close()
+        client.token("bob")
+        client.close()

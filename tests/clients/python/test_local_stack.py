@@ -1,0 +1,72 @@
+"""A backend and the whole service on this machine: real signatures, real tokens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+
+from local.stack import LocalStack
+from zego import token04
+from zego_token_client import IssuedToken, TokenClient, TokenProblem, TokenRequest
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    directory = tmp_path_factory.mktemp("stack")
+    with LocalStack(directory=directory, workers=1, watch_seconds=None) as running:
+        yield running
+
+
+def test_a_backend_asks_for_all_that_there_is(stack: LocalStack) -> None:
+    session = boto3.Session(
+        stack.access_key.access_key_id,
+        stack.access_key.secret_access_key,
+        region_name=stack.region,
+    )
+    client = TokenClient(stack.api.url, session=session)
+
+    issued = client.token("alice", room_id="call_1", privileges=["login"], lifetime_seconds=60)
+    opened = token04.decode(issued.token, stack.secrets_manager.server_secret).claims
+    assert (opened.app_id, opened.user_id) == (issued.app_id, "alice")
+    assert (opened.issued_at, opened.expires_at) == (issued.issued_at, issued.issued_at + 60)
+    assert json.loads(opened.payload)["room_id"] == issued.room_id == "call_1"
+    assert (issued.privileges.login, issued.privileges.publish) == (True, False)
+    assert abs(issued.issued_at - time.time()) < 60
+    assert issued.issued_at < issued.renew_at < issued.expires_at
+
+    first, second = client.tokens([TokenRequest("bob", room_id="call_1"), TokenRequest("b b")])
+    assert isinstance(first, IssuedToken)
+    assert isinstance(second, TokenProblem)
+    assert (second.code, second.field, second.status) == ("invalid_identifier", "user_id", 422)
+    assert first.request_id == second.request_id
+
+    call = client.start_call("alice")
+    assert call.room_id == f"call_{call.call_id}"
+
+    with ThreadPoolExecutor(4) as threads:
+        others = list(threads.map(lambda user: client.token(user).user_id, "abcdefgh"))
+    assert others == list("abcdefgh")
+
+    status = client.status()
+    assert (status.secret.app_id, status.policy.stage) == (issued.app_id, "local")
+
+    diagnosis = client.diagnose(issued.token, user_id="eve")
+    assert (diagnosis.verdict, diagnosis.opened_by) == ("refused", "AWSCURRENT")
+    assert diagnosis.claims is not None
+    assert diagnosis.claims["user_id"] == "alice"
+
+    with pytest.raises(TokenProblem) as refused:
+        client.tokens([TokenRequest("bob")] * 101)
+    assert refused.value.code == "batch_size"
+
+    stranger = boto3.Session("made-up-key-id", "made-up-secret", region_name=stack.region)
+    with pytest.raises(TokenProblem) as refused:
+        TokenClient(stack.api.url, session=stranger).token("alice")
+    assert refused.value.code == "gateway_forbidden"
+    assert refused.value.request_id
+    client.close()

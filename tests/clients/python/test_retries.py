@@ -1,0 +1,216 @@
+"""What can pass is tried again, after a while, and not for ever; nothing else is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from tests.clients.python.backend import ISSUED, TOKEN, Backend, answer, problem
+from tests.unit.zego.scripted_server import SILENCE, Reply, closed_port, reply, serving
+from zego_token_client import (
+    BadAnswerError,
+    NoAnswerError,
+    TokenClient,
+    TokenProblem,
+    TokenServiceError,
+)
+from zego_token_client.retries import retry_after_seconds
+
+THROTTLED = answer({"message": "Too Many Requests"}, 429)
+NOBODY = Reply()
+PAGE = answer(b"<html>", 502, "text/html")
+
+
+def unavailable(**headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return problem("secret_unavailable", 503, retryable=True, headers=named)
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        THROTTLED,
+        unavailable(),
+        answer({"message": "Service Unavailable"}, 503),
+        answer({"message": "Internal Server Error"}, 500),
+        problem("internal_error", 500, retryable=True),
+        PAGE,
+        answer(b"slow down", 429, "text/plain"),
+        NOBODY,
+        Reply(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\nContent-Type: a/b\r\n\r\n{"),
+    ],
+    ids=[
+        "throttled",
+        "unavailable",
+        "gateway-503",
+        "gateway-500",
+        "internal-error",
+        "proxys-page",
+        "proxys-429",
+        "hung-up",
+        "cut-short",
+    ],
+)
+def test_what_can_pass_is_tried_again(passing: Reply, backend: Backend) -> None:
+    with serving(passing, answer(ISSUED)) as server:
+        assert backend.client(server).token("bob").token == TOKEN
+        assert len(server.received) == 2
+    assert backend.waits == [0.2]
+
+
+@pytest.mark.parametrize(
+    "lasting",
+    [
+        problem("not_granted", 403),
+        problem("invalid_identifier", 422),
+        problem("wrong_type", 400),
+        problem("internal_error", 500),
+        answer({"message": "Forbidden"}, 403),
+        answer({"message": "Not Found"}, 404),
+        answer({"message": "Request Entity Too Large"}, 413),
+        answer(b"<html>", 403, "text/html"),
+        answer(b"", 302, "text/html", {"Location": "/elsewhere"}),
+        answer(b"{", 201),
+    ],
+    ids=[
+        "not-granted",
+        "invalid",
+        "bad-request",
+        "said-to-last",
+        "gateway-403",
+        "gateway-404",
+        "gateway-413",
+        "proxys-403",
+        "redirect",
+        "unreadable",
+    ],
+)
+def test_what_lasts_is_not_tried_again(lasting: Reply, backend: Backend) -> None:
+    with serving(lasting, answer(ISSUED)) as server:
+        with pytest.raises(TokenServiceError) as failed:
+            backend.client(server).token("bob")
+        assert len(server.received) == 1
+    assert not failed.value.retryable
+    assert backend.waits == []
+
+
+def test_the_last_attempt_tells_what_is_wrong(backend: Backend) -> None:
+    with serving(NOBODY, THROTTLED, unavailable()) as server:
+        with pytest.raises(TokenProblem) as failed:
+            backend.client(server).token("bob")
+        assert len(server.received) == 3
+    assert failed.value.code == "secret_unavailable"
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 8])
+def test_attempts_are_bounded(attempts: int, backend: Backend) -> None:
+    with serving(THROTTLED) as server:
+        with pytest.raises(TokenProblem):
+            backend.client(server, attempts=attempts).token("bob")
+        assert len(server.received) == attempts
+
+
+def test_waits_double_up_to_a_bound(backend: Backend) -> None:
+    with serving(THROTTLED) as server, pytest.raises(TokenProblem):
+        backend.client(server, attempts=8).token("bob")
+    assert backend.waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
+
+
+def test_chance_shortens_a_wait_and_never_what_is_asked_for(backend: Backend) -> None:
+    with serving(THROTTLED, unavailable(Retry_After="7"), answer(ISSUED)) as server:
+        backend.client(server, random=lambda: 0.25).token("bob")
+    assert backend.waits == pytest.approx([0.05, 7.1])
+
+
+def test_no_attempt_begins_when_patience_has_ended(backend: Backend) -> None:
+    with serving(unavailable(Retry_After="7")) as server:
+        with pytest.raises(TokenProblem) as failed:
+            backend.client(server, attempts=9, patience_seconds=15).token("bob")
+        assert len(server.received) == 3
+    assert sum(backend.waits) <= 15
+    assert failed.value.retry_after_seconds == 7
+
+
+def test_a_wait_beyond_patience_is_left_to_the_caller(backend: Backend) -> None:
+    with serving(unavailable(Retry_After="3600")) as server:
+        with pytest.raises(TokenProblem) as failed:
+            backend.client(server).token("bob")
+        assert len(server.received) == 1
+    assert backend.waits == []
+    assert failed.value.retry_after_seconds == 3600
+
+
+def test_a_server_that_nobody_listens_for_is_tried_and_told(backend: Backend) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    client = TokenClient(
+        url, session=backend.session, region="us-east-1", sleep=backend.waits.append
+    )
+    with pytest.raises(NoAnswerError, match=r"^127\.0\.0\.1 cannot be reached"):
+        client.token("bob")
+    assert len(backend.waits) == 2
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [SILENCE, Reply(b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{", hangs=True)],
+    ids=["before", "within"],
+)
+def test_silence_ends_with_the_time_out(silent: Reply, backend: Backend) -> None:
+    started = time.monotonic()
+    with serving(silent) as server, pytest.raises(NoAnswerError, match="did not answer in time"):
+        backend.client(server, timeout_seconds=0.05, attempts=1).token("bob")
+    assert time.monotonic() - started < 5
+
+
+def test_a_connection_that_was_kept_and_went_silent_is_made_again(backend: Backend) -> None:
+    kept = reply(201, b"[]", {"Content-Type": "application/json"})
+    with serving(kept, answer(ISSUED)) as server:
+        client = backend.client(server, timeout_seconds=0.05)
+        with pytest.raises(BadAnswerError):
+            client.token("bob")
+        assert client.token("bob").token == TOKEN  # the server answers a connection once
+
+
+def test_no_attempts_at_all_are_refused() -> None:
+    with pytest.raises(ValueError, match="attempts"):
+        TokenClient("https://tokens.example.com", region="us-east-1", attempts=0)
+
+
+DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "12"}, 12),
+        ({"retry-after": "9" * 5000}, 999_999_999),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "1.5"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "\u0661\u0662"}, None),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT", "date": DATE}, 30),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:10 GMT", "date": DATE}, 0),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, None),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:50 -0000", "date": DATE}, None),
+    ],
+    ids=[
+        "missing",
+        "at-once",
+        "seconds",
+        "endless",
+        "negative",
+        "fraction",
+        "word",
+        "other-digits",
+        "date",
+        "date-past",
+        "date-alone",
+        "date-without-zone",
+    ],
+)
+def test_retry_after_has_seconds_or_a_date(headers: Mapping[str, str], seconds: int | None) -> None:
+    assert retry_after_seconds(headers) == seconds

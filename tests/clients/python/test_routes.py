@@ -1,0 +1,266 @@
+"""Each call sends what docs/openapi.yaml asks for, and reads all that it can answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from tests.clients.python.backend import ISSUED, TOKEN, Backend, answer
+from tests.contract.openapi import load
+from tests.unit.zego.scripted_server import serving
+from zego_token_client import (
+    Call,
+    Diagnosis,
+    Finding,
+    IssuedToken,
+    LastVerdict,
+    PolicyStatus,
+    Privileges,
+    SecretStatus,
+    SigningKeys,
+    Status,
+    TokenClient,
+    TokenProblem,
+    TokenRequest,
+)
+
+DOCUMENT: Final = load()
+
+CALLS: Final[dict[str, Callable[[TokenClient], object]]] = {
+    "POST /v1/service/tokens": lambda client: client.token("bob"),
+    "POST /v1/service/tokens/batch": lambda client: client.tokens(
+        [TokenRequest("bob", room_id="call_1"), TokenRequest("carol", room_id="boardroom")]
+    ),
+    "POST /v1/service/calls/initiate": lambda client: client.start_call("bob"),
+    "GET /v1/status": lambda client: client.status(),
+    "POST /v1/diagnose": lambda client: client.diagnose("eyJhbGci"),
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """An answer of the document's.
+
+    :ivar name: of the route, the status and the example.
+    """
+
+    name: str
+    route: str
+    status: int
+    media_type: str
+    value: Any
+
+
+def examples() -> Iterator[Example]:
+    for route in CALLS:
+        responses = DOCUMENT.at(DOCUMENT.routes[route])["responses"]
+        for status in responses:
+            place = f"{DOCUMENT.routes[route]}/responses/{status}/content"
+            for media_type in DOCUMENT.at(place):
+                held = f"{place}/{media_type.replace('/', '~1')}/examples"
+                for name in DOCUMENT.at(held):
+                    value = DOCUMENT.at(f"{held}/{name}")["value"]
+                    yield Example(f"{route} {status} {name}", route, int(status), media_type, value)
+
+
+EXAMPLES: Final = tuple(examples())
+GRANTED: Final = tuple(example for example in EXAMPLES if example.status < 400)
+REFUSED: Final = tuple(example for example in EXAMPLES if example.status >= 400)
+
+
+def plain(value: object) -> Any:
+    """A result as JSON has it; problems by their code, as their documents say more."""
+    if isinstance(value, TokenProblem):
+        return value.code
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return value
+
+
+def as_results_are(route: str, value: Any) -> Any:
+    """An example, in the form that `plain` gives a result."""
+    if route.endswith("/batch"):
+        return [
+            {**each["token"], "request_id": value["request_id"]}
+            if "token" in each
+            else each["problem"]["code"]
+            for each in value["results"]
+        ]
+    if route.endswith("/initiate"):
+        return {
+            "call_id": value["callId"],
+            "room_id": value["zegoRoom"]["roomId"],
+            "app_id": value["zegoRoom"]["appId"],
+            "token": value["zegoRoom"]["token"],
+            "user_id": value["userId"],
+            "privileges": value["privileges"],
+            "stream_ids": value["streamIds"],
+            "issued_at": value["issuedAt"],
+            "expires_at": value["expiresAt"],
+            "renew_at": value["renewAt"],
+            "request_id": value["requestId"],
+        }
+    return value
+
+
+def test_every_route_for_iam_roles_has_a_call() -> None:
+    assert CALLS.keys() == {
+        route for route, scheme in DOCUMENT.security.items() if scheme == "sigv4"
+    }
+
+
+@pytest.mark.parametrize("example", GRANTED, ids=lambda example: example.name)
+def test_what_is_granted_is_read_whole(example: Example, backend: Backend) -> None:
+    with serving(answer(example.value, example.status)) as server:
+        result = CALLS[example.route](backend.client(server))
+    assert plain(result) == as_results_are(example.route, example.value)
+
+
+@pytest.mark.parametrize("example", REFUSED, ids=lambda example: example.name)
+def test_a_refusal_is_a_problem(example: Example, backend: Backend) -> None:
+    headers = {"apigw-requestid": "made-up-gateway-id"}
+    reply = answer(example.value, example.status, example.media_type, headers)
+    with serving(reply) as server, pytest.raises(TokenProblem) as refused:
+        CALLS[example.route](backend.client(server, attempts=1))
+    problem = refused.value
+    assert problem.status == example.status
+    if example.media_type == "application/problem+json":
+        expected = {name: example.value.get(name) for name in ("code", "detail", "field")}
+        assert {name: getattr(problem, name) for name in expected} == expected
+        assert problem.retryable == example.value["retryable"]
+        assert problem.request_id == example.value["request_id"]
+    else:
+        assert problem.code.startswith("gateway_")
+        assert problem.retryable == (example.status in {429, 500, 503})
+        assert problem.request_id == "made-up-gateway-id"
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind", "besides"),
+    [
+        ("TokenResponse", IssuedToken, set[str]()),
+        ("StatusResponse", Status, set[str]()),
+        ("StatusResponse/properties/secret", SecretStatus, set[str]()),
+        ("StatusResponse/properties/policy", PolicyStatus, set[str]()),
+        ("SigningKeys", SigningKeys, set[str]()),
+        ("LastVerdict", LastVerdict, set[str]()),
+        ("GrantedPrivileges", Privileges, set[str]()),
+        ("DiagnosisResponse", Diagnosis, set[str]()),
+        ("Finding", Finding, set[str]()),
+        ("ServiceTokenRequest", TokenRequest, set[str]()),
+        ("TokenResponse", Call, {"call_id"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", "besides"),
+)
+def test_the_fields_are_those_of_the_document(schema: str, kind: type, besides: set[str]) -> None:
+    described = DOCUMENT.at(f"/components/schemas/{schema}")["properties"].keys()
+    assert {field.name for field in dataclasses.fields(kind)} == described | besides
+
+
+FULL: Final[dict[str, Any]] = {
+    "privileges": ["login", "publish"],
+    "stream_ids": ["bob_camera", "bob_screen"],
+    "lifetime_seconds": 3600,
+    "refused_with": 50119,
+}
+
+
+@pytest.mark.parametrize(
+    ("route", "ask", "sent"),
+    [
+        (
+            "POST /v1/service/tokens",
+            lambda client: client.token("bob", room_id="call_1", **FULL),
+            {"user_id": "bob", "room_id": "call_1", **FULL},
+        ),
+        ("POST /v1/service/tokens", lambda client: client.token("bob"), {"user_id": "bob"}),
+        (
+            "POST /v1/service/tokens/batch",
+            lambda client: client.tokens(
+                [TokenRequest("bob"), TokenRequest("carol", room_id="call_1", **FULL)]
+            ),
+            {
+                "requests": [
+                    {"user_id": "bob"},
+                    {"user_id": "carol", "room_id": "call_1", **FULL},
+                ]
+            },
+        ),
+        (
+            "POST /v1/service/calls/initiate",
+            lambda client: client.start_call("bob", **FULL),
+            {"user_id": "bob", **FULL},
+        ),
+        (
+            "POST /v1/diagnose",
+            lambda client: client.diagnose(
+                "eyJhbGci", user_id="bob", room_id="call_1", app_id=1234567890, sdk="web"
+            ),
+            {
+                "token": "eyJhbGci",
+                "user_id": "bob",
+                "room_id": "call_1",
+                "app_id": 1234567890,
+                "sdk": "web",
+            },
+        ),
+        ("POST /v1/diagnose", lambda client: client.diagnose(""), {"token": ""}),
+    ],
+    ids=["token", "token-least", "batch", "call", "diagnose", "diagnose-least"],
+)
+def test_what_is_asked_is_sent_as_the_document_has_it(
+    route: str, ask: Callable[[TokenClient], object], sent: Any, backend: Backend
+) -> None:
+    with serving(answer({"message": "Not Found"}, 404)) as server:
+        with pytest.raises(TokenProblem):
+            ask(backend.client(server))
+        (received,) = server.received
+    assert f"{received.method} {received.target}" == route
+    assert received.headers["content-type"] == "application/json"
+    assert json.loads(received.body) == sent
+    assert DOCUMENT.request_violations(route, sent) == []
+
+
+def test_any_collection_names_privileges_and_streams(backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        backend.client(server).token(
+            "bob", room_id="call_1", privileges={"login"}, stream_ids=("bob_camera",)
+        )
+        sent = json.loads(server.received[0].body)
+    assert sent["privileges"] == ["login"]
+    assert sent["stream_ids"] == ["bob_camera"]
+
+
+@pytest.mark.parametrize("field", ["privileges", "stream_ids"])
+def test_a_text_is_not_taken_for_a_list_of_its_letters(field: str, backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server, pytest.raises(TypeError, match=field):
+        backend.client(server).token("bob", **{field: "login"})  # type: ignore[arg-type]
+
+
+def test_a_path_before_the_routes_is_kept(backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        client = TokenClient(f"{server.url}prod/", session=backend.session, region="us-east-1")
+        client.token("bob")
+        (received,) = server.received
+    assert received.target == "/prod/v1/service/tokens"
+
+
+def test_what_a_newer_service_adds_is_passed_over(backend: Backend) -> None:
+    with serving(answer({**ISSUED, "new": {"in": [1]}})) as server:
+        assert backend.client(server).token("alice").token == TOKEN
+
+
+def test_an_age_without_a_fraction_is_an_age(backend: Backend) -> None:
+    (example,) = (one for one in GRANTED if one.name == "GET /v1/status 200 status")
+    values = {**example.value, "secret": {**example.value["secret"], "age_days": 30}}
+    with serving(answer(values, 200)) as server:
+        assert backend.client(server).status().secret.age_days == 30.0

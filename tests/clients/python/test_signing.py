@@ -1,0 +1,208 @@
+"""Requests are signed so that API Gateway takes them, with credentials that are good now."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import botocore.session
+import pytest
+from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.exceptions import CredentialRetrievalError
+
+from local import sigv4
+from local.loopback import HttpRequest
+from tests.clients.python.backend import (
+    ISSUED,
+    KEY_ID,
+    REGION,
+    SECRET_KEY,
+    SESSION_TOKEN,
+    Backend,
+    answer,
+    problem,
+)
+from tests.unit.zego.scripted_server import Received, serving
+from zego_token_client import CredentialsError, TokenClient, TokenRequest
+
+URL = "https://tokens.example.com"
+
+
+def verify(received: Received, region: str = REGION) -> None:
+    """As API Gateway does; raises where it would answer 403."""
+    headers = tuple(received.headers.items())
+    request = HttpRequest(received.method, received.target, headers, received.body)
+    key = sigv4.AccessKey(KEY_ID, SECRET_KEY, "arn:aws:sts::000000000000:assumed-role/Made/up")
+    sigv4.verify(request, [key], region=region, now=time.time())
+
+
+def key_id(received: Received) -> str:
+    return received.headers["authorization"].partition("Credential=")[2].partition("/")[0]
+
+
+class Session(botocore.session.Session):
+    """Its credentials are those given."""
+
+    def __init__(self, credentials: Credentials | None) -> None:
+        super().__init__()
+        self.given = credentials
+
+    def get_credentials(self) -> Credentials | None:
+        return self.given
+
+
+def test_every_route_is_signed(backend: Backend) -> None:
+    with serving(answer({"message": "Not Found"}, 404)) as server:
+        client = backend.client(server)
+        for ask in (
+            lambda: client.token("bob", room_id="call ü"),
+            lambda: client.tokens([TokenRequest("bob")]),
+            lambda: client.start_call("bob"),
+            client.status,
+            lambda: client.diagnose("04"),
+        ):
+            with pytest.raises(Exception, match="gateway_not_found"):
+                ask()
+        assert len(server.received) == 5
+        for received in server.received:
+            verify(received)
+            assert received.headers["x-amz-security-token"] == SESSION_TOKEN
+
+
+def test_body_and_session_token_are_part_of_the_signature(backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        backend.client(server).token("bob")
+        (received,) = server.received
+    altered = Received(received.method, received.target, received.headers, b'{"user_id":"eve"}')
+    with pytest.raises(sigv4.SignatureRefusedError, match="does not match"):
+        verify(altered)
+    assert "x-amz-security-token" in received.headers["authorization"]
+
+
+def test_a_path_before_the_routes_is_signed(backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        TokenClient(f"{server.url}prod/v-2", session=backend.session, region=REGION).token("bob")
+        verify(server.received[0])
+
+
+def test_each_attempt_is_signed_with_what_is_good_then() -> None:
+    fetched: list[str] = []
+
+    def fetch() -> dict[str, str]:
+        fetched.append(f"key-{len(fetched)}")
+        soon = datetime.now(UTC) + timedelta(minutes=1)  # so the next use fetches again
+        return {
+            "access_key": fetched[-1],
+            "secret_key": SECRET_KEY,
+            "token": f"token of {fetched[-1]}",
+            "expiry_time": soon.isoformat(),
+        }
+
+    credentials = RefreshableCredentials.create_from_metadata(fetch(), fetch, "made up")
+    backend = Backend()
+    backend.session = Session(credentials)
+    busy = problem("secret_unavailable", 503, retryable=True)
+    with serving(busy, answer(ISSUED)) as server:
+        backend.client(server).token("bob")
+        first, second = server.received
+    assert key_id(first) != key_id(second)
+    for received in (first, second):  # of one fetch, though each look at them is another
+        assert received.headers["x-amz-security-token"] == f"token of {key_id(received)}"
+    assert first.headers["authorization"] != second.headers["authorization"]
+
+
+def test_without_a_session_credentials_are_found_as_boto3_finds_them(
+    monkeypatch: pytest.MonkeyPatch, backend: Backend
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    with serving(answer(ISSUED)) as server:
+        TokenClient(server.url).token("bob")
+        verify(server.received[0], "ap-south-1")
+
+
+def test_a_session_of_boto3_serves_as_well() -> None:
+    session = boto3.Session(KEY_ID, SECRET_KEY, region_name="ap-south-1")
+    with serving(answer(ISSUED)) as server:
+        TokenClient(server.url, session=session).token("bob")
+        verify(server.received[0], "ap-south-1")
+
+
+@pytest.mark.parametrize(
+    ("host", "given", "region"),
+    [
+        ("a1b2c3.execute-api.eu-west-1.amazonaws.com", None, "eu-west-1"),
+        ("a1b2c3.execute-api.cn-north-1.amazonaws.com.cn", None, "cn-north-1"),
+        ("a1b2c3.execute-api.eu-west-1.api.aws", None, "eu-west-1"),
+        ("a1b2c3.execute-api.eu-west-1.amazonaws.com", "us-west-2", "us-west-2"),
+        ("tokens.example.com", "us-west-2", "us-west-2"),
+        ("tokens.example.com", None, "ap-south-1"),
+        ("a1b2c3.execute-api.eu-west-1.amazonaws.com.example.com", None, "ap-south-1"),
+    ],
+    ids=["gateway", "china", "dual-stack", "given", "given-custom", "session", "lookalike"],
+)
+def test_the_region_is_the_one_given_or_the_urls_or_the_sessions(
+    host: str, given: str | None, region: str
+) -> None:
+    session = boto3.Session(region_name="ap-south-1")
+    client = TokenClient(f"https://{host}", session=session, region=given)
+    assert client._http._region == region
+
+
+def test_a_region_that_nobody_names_is_asked_for_at_once() -> None:
+    for session in (None, boto3.Session()):
+        with pytest.raises(ValueError, match="region="):
+            TokenClient(URL, session=session)
+
+
+def test_without_credentials_nothing_is_sent(backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        with pytest.raises(CredentialsError, match="none are set up"):
+            backend.client(server, session=Session(None)).token("bob")
+        assert server.received == []
+    assert backend.waits == []
+
+
+def test_credentials_that_cannot_be_fetched_say_only_of_what_kind_the_failure_is(
+    backend: Backend,
+) -> None:
+    class Failing(Session):
+        def get_credentials(self) -> Credentials | None:
+            raise CredentialRetrievalError(provider="made-up", error_msg=SECRET_KEY)
+
+    with serving(answer(ISSUED)) as server, pytest.raises(CredentialsError) as failed:
+        backend.client(server, session=Failing(None)).token("bob")
+    assert str(failed.value) == "no AWS credentials to sign with: CredentialRetrievalError"
+    assert failed.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://tokens.example.com",
+        "ftp://127.0.0.1",
+        "tokens.example.com",
+        "",
+        "https://",
+        "https://tokens.example.com:99999",
+        "https://[::1",
+        "https://tokens.example.com/?stage=prod",
+        "https://tokens.example.com/#v1",
+        "https://user:made-up-password@tokens.example.com",
+        "https://tokens.example.com/\r\nHost: elsewhere",
+        "http://127.0.0.1.example.com",
+    ],
+)
+def test_a_url_that_no_signed_request_may_go_to_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url ") as refused:
+        TokenClient(url, region=REGION)
+    assert "made-up-password" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://tokens.example.com:8443/prod", "http://localhost:1", "http://[::1]:1"]
+)
+def test_https_and_this_machine_are_taken(url: str) -> None:
+    TokenClient(url, region=REGION)

@@ -1,0 +1,126 @@
+"""The client for JavaScript: its own tests, its package, its types, and a frontend that uses it.
+
+Node is needed, and npm and tsc for a test each; where one is not there, its tests are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from local.stack import LocalStack
+from tests.contract import openapi
+from zego import token04
+from zego.diagnosis import Candidate, Expected, diagnose
+
+CLIENTS = Path(__file__).parents[2] / "clients"
+CLIENT = CLIENTS / "javascript"
+FRONTEND = Path(__file__).with_name("use_local_stack.js")
+MODULE = (CLIENT / "token-source.js").read_text(encoding="utf-8")
+MIN_NODE = 20
+
+
+def run(*command: str | Path, given: str = "", home: Path | None = None) -> str:
+    """What a command of Node's prints; its report where it fails."""
+    environment = {**os.environ, "NO_COLOR": "1"}
+    environment.pop("NODE_OPTIONS", None)
+    if home is not None:
+        environment |= {"npm_config_cache": str(home), "npm_config_update_notifier": "false"}
+    done = subprocess.run(
+        command,
+        cwd=CLIENT,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail(f"{Path(command[0]).name} says:\n{done.stdout}{done.stderr}", pytrace=False)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    command = shutil.which("node")
+    if command is None:
+        pytest.skip("there is no node on PATH; the client's tests need Node 20 or newer")
+    version = run(command, "--version").strip()
+    if int(version.removeprefix("v").partition(".")[0]) < MIN_NODE:
+        pytest.skip(f"node is {version}; the client's tests need Node {MIN_NODE} or newer")
+    return command
+
+
+@pytest.mark.parametrize(
+    "file", sorted((CLIENT / "test").glob("*.test.js")), ids=lambda it: it.stem
+)
+def test_its_own_tests_pass(node: str, file: Path) -> None:
+    report = run(node, "--test", "--test-reporter=spec", file)
+    counted = dict(re.findall(r"^\S (\w+) (\d+)$", report, re.MULTILINE))
+    assert int(counted["pass"]) == int(counted["tests"]) > 0
+
+
+def test_its_package_has_what_is_meant_to_be_in_it(node: str, tmp_path: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("there is no npm on PATH, which packs the client")
+    (packed,) = json.loads(run(npm, "pack", "--dry-run", "--json", home=tmp_path))
+    assert {file["path"] for file in packed["files"]} == {
+        "LICENSE",
+        "README.md",
+        "package.json",
+        "token-source.d.ts",
+        "token-source.js",
+    }
+    assert (CLIENT / "LICENSE").read_text() == (CLIENTS.parent / "LICENSE").read_text()
+
+
+def test_its_types_are_those_of_its_code(node: str) -> None:
+    tsc = shutil.which("tsc", path=str(CLIENT / "node_modules" / ".bin")) or shutil.which("tsc")
+    if tsc is None:
+        pytest.skip("there is no tsc; `npm install` in clients/javascript brings it")
+    run(tsc, "--project", "test/types")
+
+
+def test_it_reports_only_refusals_that_the_service_takes() -> None:
+    codes = re.search(r"REFUSED = new Set\(\[(.+)\]\)", MODULE)
+    taken = openapi.load().content["components"]["schemas"]["RefusedWith"]["enum"]
+    assert codes
+    assert {int(code) for code in codes[1].split(",")} <= set(taken)
+
+
+def test_a_frontend_gets_tokens_of_the_local_stack(node: str, tmp_path: Path) -> None:
+    with LocalStack(directory=tmp_path, workers=1, watch_seconds=None) as stack:
+        given = {"api": stack.api.url, "bearer": stack.identity_provider.bearer("alice")}
+        got = json.loads(run(node, FRONTEND, given=json.dumps(given)))
+        secret = stack.secrets_manager.server_secret
+    first, identity = got["first"], got["identity"]
+
+    claims = token04.decode(first["token"], secret).claims
+    assert (claims.app_id, claims.user_id) == (first["appId"], first["userId"])
+    assert (claims.issued_at, claims.expires_at) == (first["issuedAt"], first["expiresAt"])
+    assert claims.expires_at - claims.issued_at == 600
+    assert first["renewAt"] == claims.expires_at - 60
+    assert (first["userId"], first["roomId"], first["streamIds"]) == ("alice", "call_1", None)
+    assert first["privileges"] == {"login": True, "publish": True}
+    assert (identity["roomId"], identity["userId"]) == (None, "alice")
+
+    assert got["asked"] == [False, True, False, False, False]
+    assert got["isCached"]
+    assert len({first["token"], got["fresh"]["token"], identity["token"]}) == 3
+
+    problem = got["problem"]
+    assert (problem["code"], problem["status"]) == ("not_granted", 403)
+    assert problem["requestId"] in problem["message"]
+
+    expected = Expected(time.time(), user_id="alice", room_id="call_1", sdk="uikit")
+    diagnosis = diagnose(got["kit"], {"given": Candidate(secret, first["appId"])}, expected)
+    assert (diagnosis.form, diagnosis.verdict) == ("kit-token", "good")

@@ -1,0 +1,31 @@
+// A frontend against the local stack: {api, bearer} in, what it got out.
+
+import { text } from "node:stream/consumers";
+
+import { createTokenSource, kitToken, TokenError } from "../../clients/javascript/token-source.js";
+
+const { api, bearer } = JSON.parse(await text(process.stdin));
+const asked = [];
+let present = `${bearer.slice(0, -4)}AAAA`; // its signature is another
+const source = createTokenSource({
+  url: api,
+  getBearer({ refresh }) {
+    asked.push(refresh);
+    if (refresh) present = bearer;
+    return present;
+  },
+});
+
+const request = { roomId: "call_1", privileges: ["publish", "login"], lifetimeSeconds: 600 };
+const first = await source.token(request);
+const cached = await source.token(request);
+const fresh = await source.token({ ...request, refusedWith: 1102016 });
+const identity = await source.token();
+const refusal = await source.token({ roomId: "of_another" }).catch((error) => error);
+source.close();
+
+const kit = kitToken(first, { userName: "Alice Ångström" });
+const problem = refusal instanceof TokenError && { ...refusal, message: refusal.message };
+console.log(
+  JSON.stringify({ asked, first, isCached: cached === first, fresh, identity, kit, problem }),
+);
