@@ -49,6 +49,7 @@ check: style lint types validate policies secrets test ## Everything the build s
 
 .PHONY: test
 test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
+	@$(BIN)/python -m tools.chromium
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: style
@@ -100,6 +101,10 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer version
 	  lock layers/aws_sdk/requirements.in --constraints layers/dependencies/requirements.txt --no-emit-package jmespath; \
 	  lock requirements/run.in --constraints layers/dependencies/requirements.txt --constraints layers/aws_sdk/requirements.txt; \
 	  lock requirements/dev.in --constraints requirements/run.txt
+
+.PHONY: reference
+reference: $(DEV_READY) ## Write docs/openapi.yaml as a page, build/docs/api.html
+	@$(BIN)/python -m tools.api_reference
 
 ##@ Deploy
 

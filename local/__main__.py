@@ -95,6 +95,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
     return "\n".join(
         [
             f"zego-token-service runs on this machine, up in {seconds:.1f} s. Ctrl-C stops it.",
+            f"Try it in a browser: {parts.page}",
             "",
             f"A token, fetched through all of it in {milliseconds:.0f} ms:",
             textwrap.indent(token_view.table(token, server_secret), "  "),

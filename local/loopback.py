@@ -14,7 +14,7 @@ import errno
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar, Self
@@ -56,11 +56,16 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An answer; `content-length`, `connection` and, unless given, `date` are the server's own."""
+    """An answer; `content-length`, `connection` and, unless given, `date` are the server's own.
+
+    `stream`, where there is one, is sent in the place of `body`, each chunk as it comes; the
+    connection ends with it. It is closed once a chunk reaches nobody.
+    """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
+    stream: Generator[bytes, None, None] | None = None
 
 
 Intercept = Callable[[HttpRequest], HttpResponse | None]
@@ -273,18 +278,30 @@ class _Exchange(BaseHTTPRequestHandler):
         self._send(self._loopback.answer(request))
 
     def _send(self, response: HttpResponse) -> None:
+        self.close_connection = self.close_connection or response.stream is not None
         self.send_response_only(response.status)
         if not any(name == "date" for name, _ in response.headers):
             self.send_header("date", self.date_time_string())
         for name, value in response.headers:
             self.send_header(name, value)
-        if response.status >= 200 and response.status not in (204, 304):
+        has_body = response.status >= 200 and response.status not in (204, 304)
+        if has_body and response.stream is None:
             self.send_header("content-length", str(len(response.body)))
         if self.close_connection:
             self.send_header("connection", "close")
         self.end_headers()
-        if self.command != "HEAD" and response.status not in (204, 304):
-            self.wfile.write(response.body)
+        if self.command == "HEAD" or response.status in (204, 304):
+            return
+        self.wfile.write(response.body)
+        if response.stream is not None:
+            self._send_chunks(response.stream)
+
+    def _send_chunks(self, stream: Generator[bytes, None, None]) -> None:
+        with contextlib.closing(stream):
+            self.wfile.flush()
+            for chunk in stream:
+                self.wfile.write(chunk)
+                self.wfile.flush()
 
     def _read_body(self) -> _Body:
         body = _Body(self._max_body_bytes)

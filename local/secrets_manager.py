@@ -33,6 +33,7 @@ APP_ID = 1234567890
 _accounts = itertools.count()
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/secretsmanager/")
 _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
+_READING = ("Get", "Describe", "List")
 
 
 class SecretsManagerError(Exception):
@@ -49,7 +50,8 @@ class SecretsManager(LoopbackServer):
 
     Instances in one process keep apart: each has an AWS account of its own within moto, numbered
     from 000000000000. A stopped one that is started again holds what it held. Signatures are not
-    verified. `clock` gives the times of versions.
+    verified. `clock` gives the times of versions. `on_change`, where set, is called after each call
+    over HTTP that may have changed something.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class SecretsManager(LoopbackServer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(port=port)
+        self.on_change: Callable[[], None] | None = None
         self.region = region
         self.secret_id = secret_id
         self.app_id = APP_ID
@@ -106,6 +109,8 @@ class SecretsManager(LoopbackServer):
             answer = self.storage.perform(action, parameters, region=scope and scope[1])
         except SecretsManagerError as refused:
             return _refusal(refused.code, refused.message)
+        if self.on_change and not action.startswith(_READING):
+            self.on_change()
         return HttpResponse(200, _HEADERS, answer.encode())
 
     def _load(self) -> Future[Storage]:

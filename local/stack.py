@@ -18,7 +18,7 @@ from local.identity_provider import IdentityProvider
 from local.invoke_api import InvokeApi
 from local.lambda_host import InvocationResult, LambdaHost, NotRunningError, ThrottledError
 from local.loopback import LoopbackServer, check_free
-from local.page import Page
+from local.page import Page, Parts
 from local.rotation import RotationDriver
 from local.secrets_manager import SecretsManager
 from local.sigv4 import AccessKey
@@ -100,6 +100,7 @@ class LocalStack:
         self.watch_schedule: WatchSchedule
         self.api: ApiGateway
         self.invoke_api: InvokeApi
+        self._look: Callable[[Event], InvocationResult]
 
     def start(self) -> None:
         """Starts every part, and returns once a worker of the function is ready or has failed."""
@@ -107,7 +108,7 @@ class LocalStack:
             self._file.claim()
             running.callback(self._file.release)
             self._start_parts(running)
-            self.page.describe(self.description())
+            self.page.connect(Parts(self.description(), self.zego.project, self.tick))
             self._file.write(self.description())
             self._running = running.pop_all()
 
@@ -124,7 +125,7 @@ class LocalStack:
 
     def tick(self) -> InvocationResult:
         """Runs the watcher now, as its schedule does, and gives what it answered."""
-        return self.watcher.invoke(self.watch_schedule.scheduled_event())
+        return self._look(self.watch_schedule.scheduled_event())
 
     @property
     def file(self) -> Path:
@@ -163,7 +164,9 @@ class LocalStack:
         self.zego.allowed_origins = page_origins
         self._write_policy()
 
-        self.function = self._host(running, "issuer", self.function_log)
+        self.function = self._host(
+            running, "issuer", self.function_log, self.page.reporter.log_line
+        )
         self.rotator = self._host(running, "rotator", self.rotator_log)
         self.watcher = self._host(running, "watcher", self.watcher_log)
         self.api = ApiGateway(
@@ -172,7 +175,7 @@ class LocalStack:
             region=self.region,
             access_keys=[self.access_key],
             cors=Cors(origins=page_origins),
-            on_access=self._on_access,
+            on_access=self._accessed,
         )
         self.invoke_api = InvokeApi(*self._functions())
         _serve(running, self.api)
@@ -184,27 +187,48 @@ class LocalStack:
         self._start_rotation(running)
 
     def _start_rotation(self, running: contextlib.ExitStack) -> None:
+        reporter = self.page.reporter
+        self._look = reporter.looking(self.watcher.invoke)
         self.rotation = RotationDriver(
             self.secrets_manager,
-            self.rotator.invoke,
+            reporter.stepping(self.rotator.invoke),
             function_arn=self.rotator.function_arn,
             on_event=self.event_bus.publish,
         )
         self.watch_schedule = WatchSchedule(
             self._watch, self.event_bus, every_seconds=self._watch_seconds, region=self.region
         )
+        self.event_bus.subscribe(reporter.event)
+        self.zego.on_change = reporter.console
+        self.secrets_manager.on_change = reporter.changed
         running.enter_context(self.rotation)
         running.enter_context(self.watch_schedule)
 
     def _watch(self, event: Event) -> None:
         with contextlib.suppress(ThrottledError, NotRunningError):
-            self.watcher.invoke(event)
+            self._look(event)
+
+    def _accessed(self, record: AccessRecord) -> None:
+        self.page.reporter.access(record)
+        if self._on_access:
+            self._on_access(record)
 
     def _functions(self) -> tuple[LambdaHost, ...]:
         return self.function, self.rotator, self.watcher
 
-    def _host(self, running: contextlib.ExitStack, name: str, log_file: Path) -> LambdaHost:
+    def _host(
+        self,
+        running: contextlib.ExitStack,
+        name: str,
+        log_file: Path,
+        on_line: Callable[[str], None] = lambda _line: None,
+    ) -> LambdaHost:
         log = running.enter_context(log_file.open("w", buffering=1))
+
+        def write(line: str) -> None:
+            print(line, file=log)
+            on_line(line)
+
         return LambdaHost(
             f"{name}.app.handler",
             function_name=name,
@@ -214,7 +238,7 @@ class LocalStack:
             timeout_seconds=TIMEOUT_SECONDS[name],
             lazy=name != "issuer",
             region=self.region,
-            on_log=lambda line: print(line, file=log),
+            on_log=write,
         )
 
     def _write_policy(self) -> None:

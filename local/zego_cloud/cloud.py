@@ -59,7 +59,8 @@ class ZegoCloud(LoopbackServer):
     """ZEGO's cloud with one project. See `local.zego_cloud` for what it answers.
 
     Within this process the console is `project` and `trouble`. `allowed_origins` are the origins
-    whose pages may use the console and the login, beside its own.
+    whose pages may use the console and the login, beside its own. `on_change`, where set, is called
+    with the name of each change at the console, after it.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class ZegoCloud(LoopbackServer):
         self.project = Project(app_id, server_secret)
         self.trouble = Trouble()
         self.allowed_origins: Sequence[str] = ()
+        self.on_change: Callable[[str], None] | None = None
         self._clock = clock
 
     def respond(self, request: HttpRequest) -> HttpResponse:
@@ -116,11 +118,17 @@ class ZegoCloud(LoopbackServer):
             case "POST", "/v1/rooms/login":
                 return room_login.answer(_object(request), self.project, now)
             case "POST", path if path in _CHANGES:
-                try:
-                    return _CHANGES[path](self, _object(request)) | self._console()
-                except (ValueError, LookupError) as error:
-                    raise _RefusedError(400, str(error)) from None
+                return self._change(path, _object(request)) | self._console()
         raise _RefusedError(404, "no such page")
+
+    def _change(self, path: str, said: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            changed = _CHANGES[path](self, said)
+        except (ValueError, LookupError) as error:
+            raise _RefusedError(400, str(error)) from None
+        if self.on_change:
+            self.on_change(path.rpartition("/")[2])
+        return changed
 
     def _reset(self, said: Mapping[str, Any]) -> dict[str, Any]:
         return {"server_secret": self.project.reset(keep_old=said.get("keep_old") is True).value}

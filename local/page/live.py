@@ -1,0 +1,99 @@
+"""What happens on the stack, as server-sent events, for pages that come and go.
+
+Source: "Server-sent events" in the HTML standard: fields `id`, `event` and `data`, a blank line at
+the end, a line that begins with a colon is a comment; a browser that connects again names the last
+id that it got as `Last-Event-ID`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections import deque
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+KEPT = 200
+HEARTBEAT_SECONDS = 15.0
+HEARTBEAT = b":\n\n"
+RETRY_MS = 1000
+"""How long a browser waits before it connects again."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One event of the stream. Numbers rise; one that somebody got is not sent to them again."""
+
+    number: int
+    name: str
+    data: Mapping[str, Any]
+
+    def encoded(self, run: str) -> bytes:
+        """As a stream has it; JSON puts no line break into `data`."""
+        data = json.dumps(self.data, separators=(",", ":"))
+        return f"id: {run}-{self.number}\nevent: {self.name}\ndata: {data}\n\n".encode()
+
+
+class Live:
+    """Takes what happens from any thread, and gives it to any number of streams.
+
+    What is told is history, of which the last `kept` messages wait for those who come later. What
+    is shown is a state: only its last message counts. A stream is silent for `heartbeat_seconds` at
+    most, by which both ends learn that the other is gone. Ids begin with a name of this run, so
+    that one of an earlier run counts for nothing.
+    """
+
+    def __init__(self, *, kept: int = KEPT, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
+        self.run = secrets.token_hex(4)
+        self._told: deque[Message] = deque(maxlen=kept)
+        self._shown: dict[str, Message] = {}
+        self._number = 0
+        self._closed = 0
+        self._heartbeat_seconds = heartbeat_seconds
+        self._changed = threading.Condition()
+
+    def tell(self, name: str, data: Mapping[str, Any]) -> None:
+        """Something happened."""
+        with self._changed:
+            self._told.append(self._next(name, data))
+
+    def show(self, name: str, data: Mapping[str, Any]) -> None:
+        """Something is so from now on; nothing where it was so before."""
+        with self._changed:
+            if name not in self._shown or self._shown[name].data != data:
+                self._shown[name] = self._next(name, data)
+
+    def close(self) -> None:
+        """Ends every stream that there is; browsers connect again if they can."""
+        with self._changed:
+            self._closed += 1
+            self._changed.notify_all()
+
+    def stream(self, last_id: str | None = None) -> Generator[bytes, None, None]:
+        """What is kept and comes after `last_id`, then what happens, until `close`."""
+        seen, closed = self._number_of(last_id), self._closed
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        while True:
+            with self._changed:
+                if self._closed == closed and self._number == seen:
+                    self._changed.wait(self._heartbeat_seconds)
+                if self._closed != closed:
+                    return
+                messages, seen = self._after(seen), self._number
+            yield b"".join(message.encoded(self.run) for message in messages) or HEARTBEAT
+
+    def _next(self, name: str, data: Mapping[str, Any]) -> Message:
+        self._number += 1
+        self._changed.notify_all()
+        return Message(self._number, name, data)
+
+    def _after(self, number: int) -> list[Message]:
+        new = [one for one in (*self._told, *self._shown.values()) if one.number > number]
+        return sorted(new, key=lambda message: message.number)
+
+    def _number_of(self, last_id: str | None) -> int:
+        run, _, number = (last_id or "").rpartition("-")
+        is_ours = run == self.run and number.isascii() and number.isdigit()
+        return min(int(number), self._number) if is_ours and len(number) < 16 else 0

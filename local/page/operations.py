@@ -1,0 +1,211 @@
+"""What the buttons of operations do, through the doors that people use.
+
+Those are Secrets Manager (`SecretVersions`, as `zego-token` uses it), the console of the stand-in
+for ZEGO, and an invocation of the watcher. Importing this imports boto3, which takes a while.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import boto3
+
+from local import client
+from local.lambda_host import InvocationResult, NotRunningError, ThrottledError
+from local.page.broken_tokens import MISTAKES
+from local.stack_file import StackDescription
+from local.zego_cloud import Project
+from zego.diagnosis import Candidate, Expected, diagnose
+from zego.secret_store import CURRENT, PREVIOUS
+from zego.secret_store.notes import VERDICT_TAG, VerdictNote
+from zego.secret_store.versions import (
+    CLIENT_CONFIG,
+    AlreadyCurrentError,
+    RotationInFlightError,
+    SecretStoreError,
+    SecretVersions,
+    Version,
+)
+from zego.server_secret import ServerSecret
+
+LONGEST_TOKEN = 16 * 1024
+
+Said = Mapping[str, Any]
+
+
+class RefusedError(Exception):
+    """It cannot be done; the message says why, and what to do."""
+
+
+class Operations:
+    """Everything that is done for the page, by name.
+
+    `project` is what a person reads off ZEGO's console, `look` runs the watcher once.
+    """
+
+    def __init__(
+        self,
+        stack: StackDescription,
+        project: Project,
+        look: Callable[[], InvocationResult],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._console_url = f"{stack.zego}/console"
+        self._project = project
+        self._look = look
+        self._clock = clock
+        secrets_manager = boto3.client(
+            "secretsmanager",
+            endpoint_url=stack.secrets_manager,
+            region_name=stack.region,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106  nobody verifies it
+            config=CLIENT_CONFIG,
+        )
+        self._versions = SecretVersions(secrets_manager, stack.secret_id)
+        self._actions: Mapping[str, Callable[[Said], dict[str, Any]]] = {
+            "stage": self._stage,
+            "rotate": self._rotate,
+            "restore": self._restore,
+            "reset": self._reset,
+            "look": self._look_now,
+            "inspect": self._inspect,
+            "break": self._break,
+        }
+
+    def perform(self, action: str, said: Said) -> dict[str, Any]:
+        """Does one of the actions. Raises `RefusedError`, or `LookupError` for an unknown one."""
+        do = self._actions[action]
+        try:
+            return do(said)
+        except RotationInFlightError:
+            raise RefusedError("A rotation is under way. Wait for its end.") from None
+        except AlreadyCurrentError:
+            raise RefusedError(
+                "The console's value is current already. Reset it at the console first."
+            ) from None
+        except SecretStoreError as error:
+            raise RefusedError(f"Secrets Manager refused: {error}.") from None
+        except (ThrottledError, NotRunningError):
+            raise RefusedError("The watcher is busy. Try again.") from None
+
+    def standing(self) -> dict[str, Any]:
+        """How the secret stands: its versions, and which of them ZEGO's project accepts.
+
+        Raises `SecretStoreError`.
+        """
+        state = self._versions.describe()
+        noted = VerdictNote.from_tag(state.tags.get(VERDICT_TAG))
+        return {
+            "versions": [self._described(one) for one in self._versions.versions(state)],
+            "in_flight": state.in_flight,
+            "watched": noted
+            and {
+                "verdict": noted.outcome,
+                "fingerprint": noted.fingerprint,
+                "since": noted.since,
+                "code": noted.code,
+            },
+            "accepted": [secret.fingerprint for secret in self._project.accepted],
+        }
+
+    def _described(self, version: Version) -> dict[str, Any]:
+        return {
+            "version_id": version.version_id,
+            "labels": sorted(version.labels),
+            "created_at": version.created_at,
+            "fingerprint": version.fingerprint,
+            "problem": version.problem,
+        }
+
+    def _stage(self, said: Said) -> dict[str, Any]:
+        """The console's value, or that with one character mistyped."""
+        secret = self._project.accepted[-1]
+        match said.get("value"):
+            case "console":
+                pass
+            case "mistyped":
+                secret = _mistyped(secret)
+            case _:
+                raise RefusedError("value must be console or mistyped.")
+        self._versions.stage(secret)
+        return {"fingerprint": secret.fingerprint}
+
+    def _rotate(self, _said: Said) -> dict[str, Any]:
+        return {"rotation": self._versions.start_rotation()}
+
+    def _restore(self, _said: Said) -> dict[str, Any]:
+        """Stages what was current before, and rotates to it."""
+        labels = self._versions.describe().labels
+        if PREVIOUS not in labels:
+            raise RefusedError("There is no AWSPREVIOUS to go back to: nothing was rotated yet.")
+        self._versions.stage_version(labels[PREVIOUS], while_current=labels[CURRENT])
+        return {"rotation": self._versions.start_rotation()}
+
+    def _reset(self, said: Said) -> dict[str, Any]:
+        asked = json.dumps({"keep_old": said.get("keep_old") is True}).encode()
+        headers = {"content-type": "application/json"}
+        answer = client.post(f"{self._console_url}/reset", asked, headers)
+        if answer.status != 200:
+            raise RefusedError("ZEGO's console refused it.")
+        return {"fingerprint": self._project.accepted[-1].fingerprint}
+
+    def _look_now(self, _said: Said) -> dict[str, Any]:
+        result = self._look()
+        if result.function_error:
+            raise RefusedError(f"The watcher failed: {result.payload.get('errorMessage')}")
+        return dict(result.payload)
+
+    def _inspect(self, said: Said) -> dict[str, Any]:
+        """Why a token would be refused. This is a development stack: whoever asks is told all."""
+        token = said.get("token")
+        if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
+            raise RefusedError("token must be a text of up to 16 KiB.")
+        known = self._secrets()
+        user_id, room_id = (_text(said.get(name)) for name in ("user_id", "room_id"))
+        diagnosis = diagnose(
+            token,
+            {label: Candidate.of(secret) for label, secret in known.items()},
+            Expected(
+                self._clock(),
+                app_id=self._project.app_id,
+                user_id=user_id,
+                room_id=room_id,
+                sdk="web",
+            ),
+        )
+        opened_by = diagnosis.opened_by
+        fingerprint = None if opened_by is None else known[opened_by].fingerprint
+        return diagnosis.document() | {"fingerprint": fingerprint}
+
+    def _break(self, said: Said) -> dict[str, Any]:
+        """A token with one of the known mistakes."""
+        mistake = MISTAKES.get(str(said.get("mistake")))
+        if mistake is None:
+            raise RefusedError(f"mistake must be one of {', '.join(MISTAKES)}.")
+        current = self._secrets().get(CURRENT)
+        if current is None:
+            raise RefusedError("AWSCURRENT holds no ServerSecret to break anything with.")
+        user_id = _text(said.get("user_id")) or "alice"
+        return {"token": mistake.make(current, user_id, int(self._clock()))}
+
+    def _secrets(self) -> dict[str, ServerSecret]:
+        """Those of Secrets Manager, each by one of its labels, AWSCURRENT first."""
+        found = {
+            CURRENT if CURRENT in version.labels else version.labels[0]: version.secret
+            for version in self._versions.versions(self._versions.describe())
+            if version.secret is not None
+        }
+        return dict(sorted(found.items(), key=lambda item: item[0] != CURRENT))
+
+
+def _mistyped(secret: ServerSecret) -> ServerSecret:
+    last = "1" if secret.value.endswith("0") else "0"
+    return ServerSecret(secret.app_id, secret.value[:-1] + last)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,156 @@
+"""What the parts of the stack say of themselves, as messages for the page.
+
+Messages hold fingerprints and SHA-256 digests, no secret and no token: what they are made from, the
+functions' logs, access records and events, holds none either.
+
+=========  =======================================================================================
+`access`   a request that the API answered
+`audit`    what the issuer decided of it and why, of its log
+`step`     a step of a rotation that has begun or ended
+`look`     a look of the watcher's
+`event`    an event on the bus
+`console`  something was changed at ZEGO's console
+`label`    a label of the secret is on another value, or off
+=========  =======================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local.api_gateway import AccessRecord
+from local.event_bus import Event
+from local.lambda_host import InvocationResult
+from local.page.live import Live
+
+Invoke = Callable[[Any], InvocationResult]
+Labels = Mapping[str, str | None]
+"""The labels on a secret's versions, each with the fingerprint of the value that it is on."""
+
+AUDITED = (
+    "decision",
+    "request_id",
+    "route",
+    "subject",
+    "user_id",
+    "room_id",
+    "privileges",
+    "lifetime_seconds",
+    "rule",
+    "code",
+    "reason",
+    "field",
+    "refused_with",
+    "secret_fingerprint",
+)
+"""What the page is told of an audit event."""
+
+
+class Reporter:
+    """Tells a page what happens, and calls `on_change` where the secret may stand otherwise."""
+
+    def __init__(
+        self,
+        live: Live,
+        on_change: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.changed = on_change
+        self._live = live
+        self._clock = clock
+
+    def access(self, record: AccessRecord) -> None:
+        """A line of the API's access log."""
+        if record.note == "preflight":
+            return
+        self._tell(
+            "access",
+            method=record.method,
+            path=record.path,
+            status=record.status,
+            request_id=record.request_id,
+            milliseconds=round(record.seconds * 1000, 1),
+            note=record.note,
+        )
+
+    def log_line(self, line: str) -> None:
+        """A line of the issuer's log, of which only audit events are told."""
+        if '"audit"' not in line:
+            return
+        try:
+            said = json.loads(line)["audit"]
+            audited = {name: said[name] for name in AUDITED if said.get(name) is not None}
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return
+        self._tell("audit", **audited)
+
+    def stepping(self, invoke: Invoke) -> Invoke:
+        """`invoke` of the rotator, with the beginning and the end of each step told."""
+
+        def step(event: Mapping[str, Any]) -> InvocationResult:
+            which = {"step": event["Step"], "rotation": event["ClientRequestToken"]}
+            self._tell("step", **which, state="began")
+            end = {"state": "failed", "message": "The rotator could not be run.", "seconds": 0.0}
+            try:
+                result = invoke(event)
+                end = {
+                    "state": "failed" if result.function_error else "done",
+                    "message": _message(result).removeprefix(f"{event['Step']}: "),
+                    "seconds": round(result.duration, 2),
+                    "cold": result.cold,
+                }
+            finally:
+                self._tell("step", **which, **end)
+                self.changed()
+            return result
+
+        return step
+
+    def looking(self, invoke: Invoke) -> Invoke:
+        """`invoke` of the watcher, with what it found told."""
+
+        def look(event: Any) -> InvocationResult:
+            result = invoke(event)
+            if result.function_error:
+                self._tell("look", verdict="failed", reason=_message(result))
+            else:
+                self._tell("look", **result.payload)
+            self.changed()
+            return result
+
+        return look
+
+    def event(self, event: Event) -> None:
+        """An event on the bus."""
+        detail = event["detail"]
+        self._tell(
+            "event",
+            type=event["detail-type"],
+            name=detail.get("eventName"),
+            message=detail.get("errorMessage"),
+            verdict=detail.get("verdict"),
+            previous_verdict=detail.get("previous_verdict"),
+            fingerprint=detail.get("fingerprint"),
+        )
+        self.changed()
+
+    def console(self, change: str) -> None:
+        """A change at ZEGO's console, by the last part of its path."""
+        self._tell("console", change=change)
+        self.changed()
+
+    def labels(self, before: Labels, now: Labels) -> None:
+        """What moved between two looks at the secret; nothing at the first."""
+        for label in sorted(before and {*before, *now}):
+            if before.get(label) != now.get(label):
+                self._tell("label", label=label, fingerprint=now.get(label))
+
+    def _tell(self, name: str, /, **data: object) -> None:
+        self._live.tell(name, {"at": self._clock(), **data})
+
+
+def _message(result: InvocationResult) -> str:
+    return str(result.payload["errorMessage"]) if result.function_error else ""

@@ -1,0 +1,237 @@
+"""The page's server: its files by a fixed table, the operator's actions, `/events`.
+
+====================  ============================================================================
+`GET /`, files        `FILES`, and nothing else of the disk
+`GET /stack`          where the parts are, for the page's modules
+`GET /codes`          what ZEGO's codes mean, for those that a web client shows
+`GET /events`         what happens, as server-sent events
+`POST /operate/...`   one of the actions of `Operations`, with a JSON object; from this page alone
+====================  ============================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local import PROJECT, curl
+from local.identity_provider import PASSWORD
+from local.lambda_host import InvocationResult
+from local.loopback import Headers, HttpRequest, HttpResponse, LoopbackServer
+from local.page import same_origin
+from local.page.broken_tokens import MISTAKES
+from local.page.live import Live
+from local.page.reporter import Reporter
+from local.stack_file import StackDescription
+from local.zego_cloud import Project
+from zego.error_codes import CODES
+
+if TYPE_CHECKING:
+    from local.page.operations import Operations
+
+WEB = PROJECT / "local" / "page" / "web"
+CLIENT = PROJECT / "clients" / "javascript" / "token-source.js"
+ACTIONS = "/operate/"
+MAX_BODY_BYTES = 32 * 1024
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+FILES = {
+    "/": WEB / "index.html",
+    "/token-source.js": CLIENT,
+    **{f"/{path.name}": path for path in sorted(WEB.iterdir()) if path.name != "index.html"},
+}
+"""What is served, by its path. The client is the very file that applications use."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the page needs of the stack.
+
+    `project` is what a person reads off ZEGO's console, `look` runs the watcher once.
+    """
+
+    stack: StackDescription
+    project: Project
+    look: Callable[[], InvocationResult]
+
+
+class Page(LoopbackServer):
+    """The page of a stack, whose parts tell it what happens by way of `reporter`."""
+
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port, max_body_bytes=MAX_BODY_BYTES)
+        self.live = Live()
+        self.reporter = Reporter(self.live, self._look_again)
+        self._parts: Parts | None = None
+        self._operations: Operations | None = None
+        self._once = threading.Lock()
+        self._changed = threading.Event()
+
+    def connect(self, parts: Parts) -> None:
+        """Has the page know the parts, which run by now; before, it answers 503."""
+        self._parts = parts
+
+    def stop(self) -> None:
+        """Closes the port and every open connection, and ends the streams."""
+        super().stop()
+        with self._once:
+            self._operations = None
+        self._changed.set()
+        self.live.close()
+
+    @property
+    def origins(self) -> tuple[str, str]:
+        """As a browser names this page's origin; only while started."""
+        return self.url, f"http://localhost:{self.port}"
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Answers one request."""
+        if self._parts is None:
+            return _error(503, "The stack is starting. Load the page again in a second.")
+        if request.method == "POST":
+            return self._acted(request, self._parts)
+        if request.method not in ("GET", "HEAD"):
+            return _error(405, "Only GET and POST are known here.")
+        return self._shown(request, self._parts)
+
+    def _shown(self, request: HttpRequest, parts: Parts) -> HttpResponse:
+        match request.path:
+            case "/events":
+                return self._events(request, parts)
+            case "/stack":
+                return _json(200, _description(parts.stack))
+            case "/codes":
+                return _json(200, _codes())
+            case path if path in FILES:
+                return _file(FILES[path], parts.stack)
+        return _error(404, "There is no such page.")
+
+    def _events(self, request: HttpRequest, parts: Parts) -> HttpResponse:
+        self._operate(parts)
+        stream = self.live.stream(request.header("last-event-id"))
+        return HttpResponse(200, _headers("text/event-stream"), stream=stream)
+
+    def _acted(self, request: HttpRequest, parts: Parts) -> HttpResponse:
+        if not same_origin.is_own(request, self.origins):
+            return _error(403, "Only this page may do that.")
+        if not same_origin.is_json(request):
+            return _error(415, "The request must be application/json.")
+        if request.body_too_large:
+            return _error(413, "The request is over 32 KiB.")
+        try:
+            said = json.loads(request.body or b"{}")
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            return _error(400, "The body must be a JSON object.")
+        return self._performed(request.path.removeprefix(ACTIONS), said, parts)
+
+    def _performed(self, action: str, said: dict[str, Any], parts: Parts) -> HttpResponse:
+        from local.page.operations import RefusedError  # noqa: PLC0415  slow
+
+        try:
+            return _json(200, self._operate(parts).perform(action, said))
+        except RefusedError as refused:
+            return _error(409, str(refused))
+        except LookupError:
+            return _error(404, "There is no such action.")
+
+    def _operate(self, parts: Parts) -> Operations:
+        """Made when the first page asks, as boto3 takes a while; the secret is shown from then."""
+        from local.page.operations import Operations  # noqa: PLC0415  slow
+
+        with self._once:
+            if self._operations is None:
+                self._operations = Operations(parts.stack, parts.project, parts.look)
+                self._changed.set()
+                arguments = (self._operations,)
+                threading.Thread(target=self._keep_shown, args=arguments, daemon=True).start()
+            return self._operations
+
+    def _look_again(self) -> None:
+        self._changed.set()
+
+    def _keep_shown(self, operations: Operations) -> None:
+        """Shows how the secret stands, after every change until the page stops."""
+        from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  slow
+
+        fingerprints: dict[str, str | None] = {}
+        while self._changed.wait() and operations is self._operations:
+            self._changed.clear()
+            with contextlib.suppress(SecretStoreError):  # the next change has it shown
+                standing = operations.standing()
+                self.live.show("secret", standing)
+                before, fingerprints = fingerprints, _by_label(standing)
+                self.reporter.labels(before, fingerprints)
+
+
+def _file(file: Path, stack: StackDescription) -> HttpResponse:
+    parts = f"{stack.api} {stack.identity_provider} {stack.zego}"
+    headers = _headers(CONTENT_TYPES[file.suffix], f"'self' {parts}")
+    return HttpResponse(200, headers, file.read_bytes())
+
+
+def _by_label(standing: Mapping[str, Any]) -> dict[str, str | None]:
+    """The fingerprint under each label."""
+    versions = standing["versions"]
+    return {label: one["fingerprint"] for one in versions for label in one["labels"]}
+
+
+def _description(stack: StackDescription) -> dict[str, Any]:
+    """What the page may know of the stack: no access key."""
+    return {
+        "api": stack.api,
+        "identity_provider": stack.identity_provider,
+        "zego": stack.zego,
+        "secrets_manager": stack.secrets_manager,
+        "events": stack.events,
+        "app_id": stack.app_id,
+        "password": PASSWORD,
+        "curl": curl.bearer(stack),
+        "mistakes": {name: mistake.says for name, mistake in MISTAKES.items()},
+    }
+
+
+def _codes() -> dict[str, Any]:
+    return {
+        str(known.code): {
+            "meaning": known.meaning,
+            "causes": known.causes,
+            "remedy": known.remedy,
+        }
+        for known in CODES.values()
+        if "web" in known.platforms
+    }
+
+
+def _headers(content_type: str, connect: str = "'none'") -> Headers:
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        f" connect-src {connect}; form-action 'none'; base-uri 'none'; frame-ancestors 'none';"
+        " require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return (
+        ("content-type", content_type),
+        ("content-security-policy", policy),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+    )
+
+
+def _json(status: int, content: object) -> HttpResponse:
+    return HttpResponse(status, _headers("application/json"), json.dumps(content).encode())
+
+
+def _error(status: int, message: str) -> HttpResponse:
+    return _json(status, {"error": message})

@@ -1,0 +1,63 @@
+/** Elements, made without markup: nothing that is shown is ever parsed. */
+
+/** @param {string} id */
+export const byId = (id) => /** @type {any} */ (document.getElementById(id));
+
+/**
+ * An element. Attributes that are false, null or undefined are left out; `on` holds listeners,
+ * `css` custom properties. Children that are null or false are left out, texts stay texts.
+ */
+export function element(tag, { on = {}, css = {}, ...attributes } = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false && value != null) made.setAttribute(name, value === true ? "" : value);
+  }
+  for (const [name, listener] of Object.entries(on)) made.addEventListener(name, listener);
+  for (const [name, value] of Object.entries(css)) made.style.setProperty(name, value);
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
+  return made;
+}
+
+/** Shows an answer in its place: `good`, `refused`, `waiting` or nothing, and what it says. */
+export function say(place, kind, ...children) {
+  place.className = kind ? `answer ${kind}` : "answer";
+  place.replaceChildren(
+    ...children.flat(Infinity).filter((child) => child != null && child !== false),
+  );
+}
+
+/** Has a form or a button do one thing at a time; what goes wrong is said in `place`. */
+export function doing(trigger, place, work) {
+  const event = trigger.matches("form") ? "submit" : "click";
+  const button = trigger.matches("form") ? trigger.querySelector("button") : trigger;
+  trigger.addEventListener(event, async (happened) => {
+    happened.preventDefault();
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true"); // not disabled, which would lose the focus
+    try {
+      await work();
+    } catch (error) {
+      say(place, "refused", error.message);
+    } finally {
+      button.removeAttribute("aria-disabled");
+    }
+  });
+}
+
+/** Names and values, as a list of facts. */
+export function facts(pairs) {
+  const shown = pairs.filter(([, value]) => value != null);
+  return element("dl", { class: "facts" }, shown.map(fact));
+}
+
+const fact = ([name, value]) => [element("dt", {}, name), element("dd", {}, value)];
+
+export const code = (text) => element("code", {}, String(text));
+
+/** A secret's fingerprint, with two colours that are its own. */
+export function fingerprint(digits) {
+  if (!digits) return element("span", { class: "fingerprint" }, "none");
+  const hue = (at) => String(parseInt(digits.slice(at, at + 4), 16) % 360);
+  const swatch = element("i", { class: "swatch", css: { "--one": hue(0), "--two": hue(4) } });
+  return element("span", { class: "fingerprint" }, swatch, code(digits));
+}

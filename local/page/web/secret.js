@@ -1,0 +1,84 @@
+/** The versions of the ServerSecret, and what ZEGO and the watcher say of the current one. */
+
+import { byId, element, fingerprint, say } from "./dom.js";
+import { hear } from "./live.js";
+import { age, dateAndTime, now } from "./times.js";
+
+const list = byId("versions");
+const place = byId("standing");
+const MEANS = {
+  AWSCURRENT: "tokens are sealed with it",
+  AWSPREVIOUS: "current before",
+  AWSPENDING: "being proved",
+  CANDIDATE: "staged",
+};
+let last = null;
+
+hear("secret", (secret) => {
+  last = secret;
+  show(secret);
+});
+setInterval(() => last && showAges(), 1000);
+
+function show({ versions, accepted }) {
+  const current = versions.find(({ labels }) => labels.includes("AWSCURRENT"));
+  if (accepted.includes(current?.fingerprint)) {
+    say(place, "good", element("strong", {}, "ZEGO accepts AWSCURRENT: "), "calls work.");
+  } else {
+    const fails = "a login with a token of it fails with 20014 and 50119.";
+    say(place, "refused", element("strong", {}, "ZEGO rejects AWSCURRENT: "), fails);
+  }
+  const stored = new Set(versions.map((version) => version.fingerprint));
+  const unknown = accepted.filter((digits) => !stored.has(digits)).reverse();
+  list.replaceChildren(
+    ...unknown.map(atTheConsole),
+    ...versions.map((version) => described(version, accepted)),
+  );
+  showAges();
+}
+
+function atTheConsole(digits) {
+  return element(
+    "li",
+    { class: "unknown" },
+    element("div", {}, fingerprint(digits), verdict(true)),
+    element("p", {}, "At ZEGO's console; not stored here yet."),
+  );
+}
+
+function described({ labels, created_at: made, fingerprint: digits, problem }, accepted) {
+  const badges = labels.map((label) =>
+    element(
+      "li",
+      { class: `label ${label}` },
+      label,
+      MEANS[label] && element("small", {}, MEANS[label]),
+    ),
+  );
+  const moment = made && element("time", { "data-made": made, title: dateAndTime(made) });
+  return element(
+    "li",
+    { class: labels.includes("AWSCURRENT") ? "current" : "" },
+    element(
+      "div",
+      {},
+      digits ? fingerprint(digits) : problem,
+      digits && verdict(accepted.includes(digits)),
+      moment,
+    ),
+    element("ul", { class: "labels", "aria-label": "Labels" }, badges),
+  );
+}
+
+const verdict = (isAccepted) =>
+  element(
+    "span",
+    { class: isAccepted ? "verdict good" : "verdict refused" },
+    isAccepted ? "accepted" : "rejected",
+  );
+
+function showAges() {
+  for (const time of list.querySelectorAll("time")) {
+    time.textContent = `${age(now() - Number(time.dataset.made))} old`;
+  }
+}

@@ -1,0 +1,31 @@
+/** Signing in at the identity provider, and what can be done only then. */
+
+import { byId, doing, element, say } from "./dom.js";
+import { onSession, session, signIn, signOut } from "./session.js";
+
+const form = byId("sign-in");
+const place = byId("signed-in");
+const NEEDS = { bearer: () => session.bearer, token: () => session.issued };
+
+doing(form, place, async () => {
+  await signIn(form.elements.user.value.trim());
+  const out = element(
+    "button",
+    { type: "button", class: "link", on: { click: leave } },
+    "Sign out",
+  );
+  const who = element("strong", {}, session.user);
+  say(place, "good", "Signed in as ", who, ". The bearer token is for one hour. ", out);
+});
+
+function leave() {
+  signOut();
+  say(place, "", "Signed out: the tokens are forgotten.");
+  form.elements.user.focus();
+}
+
+onSession(() => {
+  for (const button of document.querySelectorAll("[data-needs]")) {
+    button.disabled = !NEEDS[button.dataset.needs]();
+  }
+});

@@ -1,0 +1,128 @@
+/** Asking for a token, and what came: taken apart, with a clock to its renewal and its end. */
+
+import { byId, code, doing, element, facts, fingerprint, say } from "./dom.js";
+import { takeApart } from "./envelope.js";
+import { explainProblem } from "./problems.js";
+import { fetchToken, onSession, session } from "./session.js";
+import { operate } from "./stack.js";
+import { clock, dateAndTime, now } from "./times.js";
+
+const form = byId("ask");
+const place = byId("asked");
+const anatomy = byId("anatomy");
+let shown = null;
+let ticking = 0;
+
+doing(form, place, async () => {
+  const { room, lifetime, privilege } = form.elements;
+  const roomId = room.value.trim();
+  const privileges = Array.from(privilege)
+    .filter((box) => box.checked)
+    .map((box) => box.value);
+  const request = { lifetimeSeconds: Number(lifetime.value) };
+  if (roomId) Object.assign(request, { roomId, privileges });
+  say(place, "waiting", "Asking.");
+  try {
+    await fetchToken(request, { refresh: true });
+  } catch (error) {
+    say(place, "refused", await explainProblem(error));
+  }
+});
+
+onSession(({ bearer, issued }) => {
+  if (issued === shown) {
+    if (!issued) say(place, "", bearer ? "Signed in: ask for a token." : "Sign in first.");
+    return;
+  }
+  shown = issued;
+  clearInterval(ticking);
+  anatomy.hidden = !issued;
+  if (!issued) say(place, "", bearer ? "Signed in: ask for a token." : "Sign in first.");
+  else show(issued);
+});
+
+async function show(issued) {
+  const room = issued.roomId === null ? "every room" : ["room ", code(issued.roomId)];
+  const can = Object.entries(issued.privileges ?? {}).filter(([, granted]) => granted);
+  const may = issued.roomId === null ? "" : `: ${can.map(([name]) => name).join(", ")}`;
+  say(place, "good", "A token for ", code(issued.userId), " in ", room, may, ".");
+  const sealed = element("div", { class: "sealed" });
+  const times = timesOf(issued);
+  anatomy.replaceChildren(times.element, envelopeOf(issued.token), sealed);
+  times.tick();
+  ticking = setInterval(times.tick, 1000);
+  const opened = await operate("inspect", { token: issued.token });
+  if (shown === issued) sealed.replaceChildren(...claimsOf(opened));
+}
+
+function timesOf({ issuedAt, renewAt, expiresAt }) {
+  const [renewal, end, bar] = [element("span"), element("span"), element("i")];
+  const life = expiresAt - issuedAt;
+  const mark = element("b", { css: { "--at": `${((renewAt - issuedAt) / life) * 100}%` } });
+  const tick = () => {
+    const at = now();
+    renewal.textContent = at < renewAt ? `Renew in ${clock(renewAt - at)}` : "Renewal is due";
+    end.textContent = at < expiresAt ? `expires in ${clock(expiresAt - at)}` : "expired";
+    const gone = Math.min(1, Math.max(0, (at - issuedAt) / life));
+    bar.style.setProperty("--left", `${(1 - gone) * 100}%`);
+    bar.dataset.state = at >= expiresAt ? "over" : at >= renewAt ? "due" : "good";
+  };
+  const words = element("p", { role: "timer" }, renewal, end);
+  const track = element("div", { class: "track", "aria-hidden": "true" }, bar, mark);
+  return { element: element("div", { class: "times" }, words, track), tick };
+}
+
+function envelopeOf(token) {
+  const parts = takeApart(token);
+  const bar = element(
+    "div",
+    { class: "bytes", "aria-hidden": "true" },
+    parts.map(({ name, bytes }, number) =>
+      element("i", { title: name, "data-part": number, css: { "--bytes": Math.max(bytes, 2) } }),
+    ),
+  );
+  const rows = parts.map(({ name, bytes, value }, number) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, element("i", { "data-part": number }), name),
+      element("td", {}, bytes || (number ? "0" : "text")),
+      element("td", {}, name === "expiry" ? moment(value) : code(value)),
+    ),
+  );
+  const head = ["Part", "Bytes", "Value"].map((name) => element("th", { scope: "col" }, name));
+  return element(
+    "section",
+    {},
+    element("h4", {}, "Its envelope, which anybody can read"),
+    bar,
+    element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows)),
+  );
+}
+
+function claimsOf({ claims, opened_by: label, fingerprint: digits }) {
+  if (!claims) return [element("p", { class: "hint" }, "No secret of this stack opens it.")];
+  return [
+    element("h4", {}, "Sealed in it, as ZEGO opens it"),
+    element(
+      "p",
+      { class: "hint" },
+      "A browser has no secret to open it with; the operators' side did.",
+    ),
+    facts([
+      ["sealed with", [fingerprint(digits), ` ${label}`]],
+      ["app_id", code(claims.app_id)],
+      ["user_id", code(claims.user_id)],
+      ["nonce", code(claims.nonce)],
+      ["ctime", moment(claims.ctime)],
+      ["expire", moment(claims.expire)],
+      ["payload", claims.payload ? code(claims.payload) : "none: it opens every room"],
+    ]),
+  ];
+}
+
+const moment = (seconds) => [
+  code(seconds),
+  " ",
+  element("span", { class: "moment" }, dateAndTime(seconds)),
+];

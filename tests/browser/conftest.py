@@ -1,0 +1,106 @@
+"""One browser and one stack for all tests here, contexts of their own, and packages from npm.
+
+Playwright's loop runs in this thread while the browser does, so the browser ends with this folder's
+tests and not with the session.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from local.stack import LocalStack
+from tests.browser.chromium import running
+from tools import chromium, npm_packages
+
+#: A page that needs longer to show something is broken; rotator and watcher start cold.
+PATIENCE_MS = 10_000
+DESKTOP = {"width": 1280, "height": 900}
+
+NewContext = Callable[..., BrowserContext]
+OpenPage = Callable[..., Page]
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="session")
+def browsers_are_wanted() -> None:
+    """Leaves out, where that is asked for, what needs a browser."""
+    if chromium.is_left_out():
+        pytest.skip(f"left out by {chromium.LEFT_OUT_BY}")
+
+
+@pytest.fixture(scope="package")
+def browser(browsers_are_wanted: None) -> Iterator[Browser]:
+    """The system's Chromium. Without one the tests fail and say how to install it."""
+    missing = ""
+    try:
+        chromium.find()
+    except chromium.NoBrowserError as error:
+        missing = str(error)
+    if missing:
+        pytest.fail(missing, pytrace=False)  # here, and with nothing else to read
+    with running() as browser:
+        yield browser
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[NewContext]:
+    """Makes contexts (a profile each, with Playwright's options); they end with the test."""
+    with ExitStack() as contexts:
+
+        def new(**options: Any) -> BrowserContext:
+            context = browser.new_context(**options)
+            contexts.callback(context.close)
+            context.set_default_timeout(PATIENCE_MS)
+            return context
+
+        yield new
+
+
+@pytest.fixture(scope="session")
+def npm_package(browsers_are_wanted: None) -> Callable[[str], Path]:
+    """Gives the folder of one of `npm_packages.PACKAGES`."""
+    return npm_packages.fetch
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Its issuer looks for a new secret every second, and nothing happens by itself."""
+    environment = {"SECRET_TTL_SECONDS": "1"}
+    directory = tmp_path_factory.mktemp("stack")
+    with LocalStack(directory=directory, environment=environment, watch_seconds=None) as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(stack: LocalStack, new_context: NewContext) -> Iterator[OpenPage]:
+    """Opens the stack's page, in a context with Playwright's options.
+
+    In the end nothing must have gone wrong in it that it did not say.
+    """
+    wrong: list[str] = []
+
+    def listen(said: ConsoleMessage) -> None:
+        """Chromium notes every refused request; those are meant here."""
+        if said.type == "error" and not re.search(r"status of 4\d\d", said.text):
+            wrong.append(said.text)
+
+    def opened(**options: Any) -> Page:
+        defaults = {"viewport": DESKTOP, "reduced_motion": "reduce"}
+        page = new_context(**(defaults | options)).new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", listen)
+        page.goto(stack.page.url)
+        expect(page.locator("#connection")).to_have_text("Live")
+        expect(page.locator("#standing")).to_contain_text("AWSCURRENT")
+        return page
+
+    yield opened
+    assert wrong == []

@@ -1,0 +1,52 @@
+"""`python -m tests.browser.screenshot`: takes docs/images/page.png, which README shows, anew."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from local import PROJECT
+from local.stack import LocalStack
+from tests.browser import chromium
+from tests.browser.steps import get_token, log_in, reset_the_secret, rotate, sign_in, stage
+
+PICTURE = PROJECT / "docs" / "images" / "page.png"
+HEIGHT = 1100
+LARGEST_BYTES = 200_000
+
+
+def healed(page: Page) -> None:
+    """A secret that was reset and rotated, and a user who is in a call."""
+    reset_the_secret(page)
+    stage(page)
+    rotate(page)
+    sign_in(page)
+    get_token(page)
+    expect(log_in(page)).to_contain_text("Accepted")
+    page.mouse.move(0, 0)
+    page.evaluate("() => document.activeElement.blur()")
+    page.evaluate("() => scrollTo(0, 0)")
+
+
+def main() -> int:
+    """1 where the picture is too large to be committed."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        LocalStack(directory=Path(directory), watch_seconds=None) as stack,
+        chromium.running() as browser,
+    ):
+        page = browser.new_page(viewport={"width": 1280, "height": HEIGHT}, reduced_motion="reduce")
+        page.goto(stack.page.url)
+        healed(page)
+        PICTURE.parent.mkdir(exist_ok=True)
+        page.screenshot(path=PICTURE)
+    size = PICTURE.stat().st_size
+    print(f"{PICTURE.relative_to(PROJECT)}: {size // 1000} KB")
+    return int(size > LARGEST_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

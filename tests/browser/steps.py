@@ -1,0 +1,58 @@
+"""What a person does on the page, and waits for."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+
+def card(page: Page, heading: str) -> Locator:
+    return page.get_by_role("article", name=heading)
+
+
+def press(place: Page | Locator, name: str) -> None:
+    place.get_by_role("button", name=name, exact=True).click()
+
+
+def sign_in(page: Page, user: str = "alice") -> None:
+    page.get_by_label("User", exact=True).fill(user)
+    press(page, "Sign in")
+    expect(card(page, "Sign in")).to_contain_text(f"Signed in as {user}")
+
+
+def get_token(page: Page) -> None:
+    press(page, "Get a token")
+    expect(page.locator("#asked")).to_contain_text("A token for")
+    expect(page.locator(".sealed")).to_contain_text("sealed with")
+
+
+def log_in(page: Page) -> Locator:
+    """The verdict on a login with the token, as soon as there is one."""
+    verdict = page.locator("#logged-in")
+    press(page, "Log in")
+    expect(verdict).not_to_contain_text("Logging in.")
+    return verdict
+
+
+def reset_the_secret(page: Page) -> None:
+    """At ZEGO's console."""
+    press(page, "Reset the ServerSecret")
+    expect(page.locator("#reset-done")).to_contain_text("The console shows")
+
+
+def stage(page: Page, which: str = "Stage the console's value") -> None:
+    press(page, which)
+    expect(page.locator("#rotation-done")).to_contain_text("Staged")
+
+
+def rotate(page: Page, end: str = "Promoted") -> None:
+    """What is staged, to the end of the rotation."""
+    press(page, "Rotate")
+    expect(page.locator("#rotation-done")).to_contain_text(end)
+
+
+def make_current_what_zego_accepts(page: Page) -> None:
+    """By a rotation, whatever stood before."""
+    reset_the_secret(page)
+    stage(page)
+    rotate(page)
+    expect(page.locator("#standing")).to_contain_text("ZEGO accepts AWSCURRENT")

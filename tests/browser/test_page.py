@@ -1,0 +1,285 @@
+"""The page end to end: an app's way and operations', in a real browser on a real stack."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.loopback import HttpRequest
+from local.stack import LocalStack
+from tests.browser.conftest import PATIENCE_MS, OpenPage
+from tests.browser.steps import (
+    card,
+    get_token,
+    log_in,
+    make_current_what_zego_accepts,
+    press,
+    reset_the_secret,
+    rotate,
+    sign_in,
+    stage,
+)
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()
+
+
+def current(stack: LocalStack) -> str:
+    """The fingerprint of the value that ZEGO's console shows."""
+    return stack.zego.project.accepted[-1].fingerprint
+
+
+def test_a_user_signs_in_gets_a_token_and_is_accepted(page: Page, stack: LocalStack) -> None:
+    expect(page.get_by_role("button", name="Get a token")).to_be_disabled()
+    sign_in(page, "bob")
+    page.get_by_label("Room", exact=True).fill("bob_desk")
+    page.get_by_label("publish").uncheck()
+    get_token(page)
+    expect(page.locator("#asked")).to_have_text("A token for bob in room bob_desk: login.")
+    envelope = page.get_by_role("table")
+    expect(envelope.get_by_role("row", name="IV 12")).to_be_visible()
+    expect(envelope.get_by_role("row", name="mode 1")).to_contain_text("AES-GCM")
+    expect(page.locator(".sealed")).to_contain_text('"room_id":"bob_desk"')
+    expect(page.locator(".sealed")).to_contain_text(current(stack))
+    expect(page.get_by_role("timer")).to_contain_text(re.compile(r"Renew in 5\d:\d\d"))
+    expect(log_in(page)).to_contain_text("Accepted: bob is in bob_desk")
+
+
+def test_the_clock_runs_to_the_renewal_and_to_the_end(page: Page) -> None:
+    page.clock.install()
+    sign_in(page)
+    get_token(page)
+    timer = page.get_by_role("timer")
+    expect(timer).to_contain_text("expires in")
+    page.clock.fast_forward("56:00")
+    expect(timer).to_contain_text("Renewal is due")
+    page.clock.fast_forward("05:00")
+    expect(timer).to_contain_text("expired")
+
+
+def test_signing_out_forgets_the_token(page: Page) -> None:
+    sign_in(page)
+    get_token(page)
+    press(page, "Sign out")
+    expect(page.locator("#anatomy")).to_be_hidden()
+    expect(page.get_by_role("button", name="Log in")).to_be_disabled()
+
+
+#: What is tried, with what the caller hears and what is known beside it.
+REFUSALS = {
+    "A room that the policy does not grant": ("403 not_granted", "no rule matches"),
+    "A room of somebody else's": ("403 not_granted", "no rule matches"),
+    "A token for a whole day": ("422 lifetime_out_of_range", "at most 7200"),
+    "A room id that ZEGO's SDKs refuse": ("422 invalid_identifier", "the character /"),
+    "A bearer token that somebody changed": ("401 bearer_bad_signature", "altered"),
+    "A login as somebody else": ("logs 50119, the app gets 1102016", "another user"),
+    "A login to another room": ("the app gets 1102020", "another room"),
+    "A login with an expired token": ("the app gets 1102018", "It expired"),
+    "A login with a JWT": ("logs 20014, 50119, the app gets 1102016", "It is a JWT"),
+}
+
+
+def test_what_is_refused_is_explained(page: Page) -> None:
+    sign_in(page)
+    refusals = card(page, "What is refused, and why")
+    assert refusals.get_by_role("button").all_inner_texts() == list(REFUSALS)
+    for attempt, (answer, why) in REFUSALS.items():
+        press(refusals, attempt)
+        said = refusals.get_by_role("listitem").filter(has_text=attempt).get_by_role("status")
+        expect(said).to_contain_text(answer)
+        expect(said).to_contain_text(why)
+
+
+def test_a_refusal_has_the_reason_of_the_audit_log_beside_the_terse_answer(page: Page) -> None:
+    sign_in(page)
+    page.get_by_label("Room", exact=True).fill("bob_desk")
+    press(page, "Get a token")
+    said = page.locator("#asked")
+    expect(said).to_contain_text("403 not_granted")
+    expect(said.get_by_role("definition").first).to_have_text("no rule matches")
+
+
+def test_a_pasted_jwt_is_explained(page: Page) -> None:
+    inspection = card(page, "Inspect a token")
+    inspection.get_by_label("A token, as it was given").fill(
+        "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
+    )
+    press(inspection, "Inspect")
+    said = inspection.get_by_role("status")
+    expect(said).to_contain_text("ZEGO refuses it")
+    expect(said).to_contain_text("It is a JWT (HS256), not a Token04")
+    expect(said).to_contain_text("20014, 50119, 1102016")
+
+
+BROKEN = {
+    "A JWT": "It is a JWT",
+    "Another secret": "None of the",
+    "Another AppID": "It is for AppID",
+    "Another user": "another user",
+    "Expired": "It expired",
+    "In quotes": "quotes around it",
+    "Cut off": "It is cut off",
+}
+
+
+def test_each_broken_token_is_refused_for_what_is_wrong_with_it(page: Page) -> None:
+    sign_in(page)
+    inspection = card(page, "Inspect a token")
+    samples = inspection.get_by_role("group", name="Broken tokens to inspect")
+    assert samples.get_by_role("button").all_inner_texts() == list(BROKEN)
+    for name, finding in BROKEN.items():
+        press(samples, name)
+        expect(inspection.get_by_role("status")).to_contain_text(finding)
+        expect(inspection.get_by_role("status")).not_to_contain_text("Good")
+
+
+def test_a_good_token_is_found_good(page: Page, stack: LocalStack) -> None:
+    sign_in(page)
+    get_token(page)
+    press(page, "The app's own token")
+    expect(card(page, "Inspect a token").get_by_role("status")).to_contain_text("Good: nothing")
+
+
+def steps(page: Page) -> dict[str, str]:
+    """How each step stands."""
+    shown = page.get_by_role("list", name="Steps of the last rotation").get_by_role("listitem")
+    return {
+        str(step.get_attribute("data-step")): str(step.get_attribute("data-state"))
+        for step in shown.all()
+    }
+
+
+def test_a_mistyped_value_is_refused_and_the_right_one_promoted_in_four_steps(
+    page: Page, stack: LocalStack
+) -> None:
+    page.get_by_label("Keep the old one accepted").check()
+    reset_the_secret(page)
+    expect(page.locator("#versions .unknown")).to_contain_text(current(stack))
+
+    stage(page, "Stage a mistyped one")
+    expect(page.locator("#versions")).to_contain_text("CANDIDATE")
+    rotate(page, "Not promoted")
+    assert steps(page) == {
+        "createSecret": "done",
+        "setSecret": "done",
+        "testSecret": "failed",
+        "finishSecret": "waiting",
+    }
+    expect(page.locator("#steps")).to_contain_text("ZEGO rejects the candidate")
+    expect(page.locator("#standing")).to_contain_text("ZEGO accepts AWSCURRENT")
+
+    stage(page)
+    rotate(page)
+    assert set(steps(page).values()) == {"done"}
+    expect(page.locator("#versions .current")).to_contain_text(current(stack))
+
+    press(page, "Go back to AWSPREVIOUS")
+    expect(page.locator("#versions .current")).not_to_contain_text(current(stack))
+    expect(page.locator("#rotation-done")).to_contain_text("Promoted")
+
+
+def test_the_steps_are_shown_while_they_run(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset_the_secret(page)
+    stage(page)
+    zego_may_answer = threading.Event()
+
+    def answer_later(request: HttpRequest) -> None:
+        if request.path == "/":  # its server API
+            zego_may_answer.wait(PATIENCE_MS / 1000)
+
+    monkeypatch.setattr(stack.zego, "intercept", answer_later)
+    press(page, "Rotate")
+    expect(page.locator("#steps [data-state=began]")).to_contain_text("testSecret")
+    assert steps(page) == {
+        "createSecret": "done",
+        "setSecret": "done",
+        "testSecret": "began",
+        "finishSecret": "waiting",
+    }
+    expect(page.locator("#versions")).to_contain_text("AWSPENDING")
+    zego_may_answer.set()
+    expect(page.locator("#rotation-done")).to_contain_text("Promoted")
+
+
+def test_a_reset_secret_is_refused_noticed_and_healed(page: Page, stack: LocalStack) -> None:
+    make_current_what_zego_accepts(page)
+    sign_in(page)
+    get_token(page)
+    reset_the_secret(page)
+    expect(page.locator("#standing")).to_contain_text("ZEGO rejects AWSCURRENT")
+
+    verdict = log_in(page)
+    expect(verdict).to_contain_text("logs 20014, 50119, the app gets 1102016")
+    expect(verdict).to_contain_text("ZEGO does not open it")
+
+    press(page, "Look now")
+    looked = page.locator("#looked")
+    expect(looked).to_contain_text("is rejected")
+    expect(looked).to_contain_text("Nothing to heal with")
+
+    stage(page)
+    press(page, "Look now")
+    expect(page.locator("#log")).to_contain_text("A rotation to")
+    expect(page.locator("#rotation-done")).to_contain_text("Promoted")
+    expect(page.locator("#standing")).to_contain_text("ZEGO accepts AWSCURRENT")
+    expect(looked).to_contain_text("is accepted")
+
+    def report_and_log_in() -> None:
+        press(page, "Report it, fetch a fresh token, log in")
+        expect(verdict).to_contain_text(re.compile("Accepted|Refused"))  # it said: reporting
+
+    report_and_log_in()
+    if "Refused" in verdict.inner_text():  # the issuer had the old value for the rest of a second
+        report_and_log_in()
+    expect(verdict).to_contain_text("Accepted: alice is in call_1")
+    expect(page.locator("#log")).to_contain_text("reported 1102016")
+
+
+def test_what_cannot_be_done_is_said_in_words(page: Page) -> None:
+    make_current_what_zego_accepts(page)
+    press(page, "Stage the console's value")
+    expect(page.locator("#rotation-done")).to_contain_text("is current already. Reset it")
+
+
+def test_a_page_that_was_cut_off_catches_up(page: Page, stack: LocalStack) -> None:
+    log = page.get_by_role("list", name="Newest first")
+    stack.page.reporter.console("before")
+    expect(log.get_by_text("console: before")).to_have_count(1)
+    stack.page.live.close()
+    stack.page.reporter.console("meanwhile")
+    expect(log.get_by_text("console: meanwhile")).to_have_count(1)
+    stack.page.reporter.console("after")
+    expect(log.get_by_text("console: after")).to_have_count(1)
+    expect(log.get_by_text("console: before")).to_have_count(1)
+    expect(page.locator("#connection")).to_have_text("Live")
+
+
+def test_a_page_of_an_earlier_stack_begins_anew(page: Page, stack: LocalStack) -> None:
+    sign_in(page)
+    stack.page.live.run = "0badcafe"
+    stack.page.live.close()
+    expect(page.get_by_role("button", name="Get a token")).to_be_disabled()  # nobody is signed in
+    expect(page.locator("#connection")).to_have_text("Live")
+
+
+def test_two_pages_see_the_same(open_page: OpenPage, stack: LocalStack) -> None:
+    one, other = open_page(), open_page()
+    reset_the_secret(one)
+    for page in (one, other):
+        expect(page.locator("#versions .unknown")).to_contain_text(current(stack))
+
+
+def test_neither_a_secret_nor_a_stored_token_is_in_the_page(page: Page, stack: LocalStack) -> None:
+    sign_in(page)
+    get_token(page)
+    content = page.content()
+    assert all(secret.value not in content for secret in stack.zego.project.made)
+    assert page.evaluate("() => localStorage.length + sessionStorage.length") == 0
+    assert page.context.cookies() == []

@@ -1,0 +1,142 @@
+"""The page is for everybody: by keyboard, on a phone, in the dark, with a screen reader."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from local.stack import LocalStack
+from tests.browser.conftest import OpenPage
+from tests.browser.steps import card, get_token, log_in, press, reset_the_secret, sign_in, stage
+
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="session")
+def axe(npm_package: Callable[[str], Path]) -> str:
+    """The source of axe-core."""
+    return (npm_package("axe-core") / "axe.min.js").read_text(encoding="utf-8")
+
+
+def show_everything(page: Page) -> None:
+    """Good answers and refusals, a token taken apart, a rotation, a long log, open details."""
+    for summary in page.locator("summary").all():
+        summary.click()
+    sign_in(page)
+    get_token(page)
+    log_in(page)
+    refusals = card(page, "What is refused, and why").get_by_role("button")
+    for button in refusals.all():
+        button.click()
+    press(page, "Cut off")
+    reset_the_secret(page)
+    stage(page, "Stage a mistyped one")
+    press(page, "Rotate")
+    press(page, "Look now")
+    expect(page.locator("#rotation-done")).to_contain_text("Not promoted")
+    expect(page.locator("#refusals .answer.refused")).to_have_count(refusals.count())
+    expect(page.locator("#inspected .finding").first).to_be_visible()
+    expect(page.locator("#looked")).to_contain_text("rejected")
+
+
+def findings(page: Page, axe: str) -> list[str]:
+    """What axe finds, whatever its impact, each with where it is."""
+    page.evaluate(axe)
+    found = page.evaluate(
+        "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", WCAG
+    )
+    assert len(found["passes"]) > 20
+    return [
+        f"{rule['impact']} {rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def full_page(browser: Browser, stack: LocalStack) -> Iterator[Page]:
+    """A page that shows all that it can, for tests that look and change nothing."""
+    with browser.new_context(viewport=DESKTOP, reduced_motion="reduce") as context:
+        page = context.new_page()
+        page.goto(stack.page.url)
+        show_everything(page)
+        yield page
+
+
+def test_axe_finds_nothing_in_the_page_as_it_opens(open_page: OpenPage, axe: str) -> None:
+    assert findings(open_page(), axe) == []
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing_in_all_that_it_can_show(
+    full_page: Page, axe: str, viewport: ViewportSize, scheme: Scheme
+) -> None:
+    full_page.set_viewport_size(viewport)
+    full_page.emulate_media(color_scheme=scheme)
+    assert findings(full_page, axe) == []
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1440])
+def test_nothing_is_wider_than_the_window(full_page: Page, width: int) -> None:
+    full_page.set_viewport_size({"width": width, "height": 800})
+    assert full_page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_all_of_it_works_without_a_mouse(open_page: OpenPage) -> None:
+    page = open_page()
+    focused = page.locator(":focus")
+    page.keyboard.press("Tab")
+    expect(focused).to_have_text("Skip to the content")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("y")  # behind what is there, which is selected: in its place
+    page.keyboard.press("Enter")
+    expect(page.locator("#signed-in")).to_contain_text("Signed in as y")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if "Get a token" in focused.inner_text():
+            break
+    page.keyboard.press("Space")
+    expect(page.locator("#asked")).to_contain_text("A token for y")
+    expect(focused).to_have_text("Get a token")  # the focus stays
+
+
+def test_the_focus_is_seen(open_page: OpenPage) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Look now").focus()
+    outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def test_headings_are_in_order_and_parts_are_landmarks(open_page: OpenPage) -> None:
+    page = open_page()
+    levels = page.evaluate(
+        "() => [...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))"
+    )
+    assert levels[:3] == [1, 2, 3]
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
+    for landmark in ("banner", "main", "contentinfo"):
+        expect(page.get_by_role(landmark)).to_have_count(1)
+    for name in ("Your app", "Operations"):
+        expect(page.get_by_role("region", name=name)).to_be_visible()
+
+
+def test_nothing_moves_for_those_who_want_no_motion(open_page: OpenPage) -> None:
+    page = open_page(reduced_motion="no-preference")
+    scrolling = "() => getComputedStyle(document.documentElement).scrollBehavior"
+    assert page.evaluate(scrolling) == "smooth"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(scrolling) == "auto"
+    assert page.evaluate("() => document.getAnimations().length") == 0

@@ -1,0 +1,107 @@
+"""Answers that are sent piece by piece."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+
+
+class Streaming(LoopbackServer):
+    """Sends what is put into it: `pieces` says when there is one, None ends the answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there_is_more = threading.Semaphore(0)
+        self.pieces: list[bytes | None] = []
+        self.closed = threading.Event()
+
+    def put(self, piece: bytes | None) -> None:
+        self.pieces.append(piece)
+        self.there_is_more.release()
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, (("content-type", "text/plain"),), stream=self._stream())
+
+    def _stream(self) -> Generator[bytes, None, None]:
+        try:
+            while self.there_is_more.acquire():
+                piece = self.pieces.pop(0)
+                if piece is None:
+                    return
+                yield piece
+        finally:
+            self.closed.set()
+
+
+@pytest.fixture
+def server() -> Iterator[Streaming]:
+    with Streaming() as running:
+        yield running
+        running.put(None)
+
+
+@pytest.fixture
+def connection(server: Streaming) -> Iterator[http.client.HTTPConnection]:
+    opened = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    yield opened
+    opened.close()
+
+
+def test_each_piece_arrives_as_it_comes(
+    server: Streaming, connection: http.client.HTTPConnection
+) -> None:
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    for piece in (b"first", b"then"):
+        server.put(piece)
+        assert answer.read(len(piece)) == piece
+
+
+def test_the_end_of_the_stream_is_the_end_of_the_connection(
+    server: Streaming, connection: http.client.HTTPConnection
+) -> None:
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    assert answer.getheader("content-length") is None
+    assert answer.getheader("connection") == "close"
+    server.put(b"all of it")
+    server.put(None)
+    assert answer.read() == b"all of it"
+
+
+def test_a_head_request_has_the_headers_alone(
+    server: Streaming, connection: http.client.HTTPConnection
+) -> None:
+    connection.request("HEAD", "/")
+    assert connection.getresponse().read() == b""
+    assert not server.closed.is_set()  # it was never begun
+
+
+def test_a_client_that_goes_away_ends_its_stream(
+    server: Streaming, connection: http.client.HTTPConnection
+) -> None:
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    server.put(b"x")
+    assert answer.read(1) == b"x"
+    answer.close()
+    connection.close()
+    for _ in range(1000):  # the first ones fill what the system holds for the client
+        server.put(b"x" * 65536)
+        if server.closed.wait(0.005):
+            break
+    assert server.closed.is_set()
+
+
+def test_stopping_the_server_ends_every_stream(
+    server: Streaming, connection: http.client.HTTPConnection
+) -> None:
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    server.stop()
+    assert answer.read() == b""

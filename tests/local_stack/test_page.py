@@ -1,0 +1,366 @@
+"""The page's server: its files, its stream of events, and who may press its buttons."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.page.broken_tokens import MISTAKES
+from local.page.live import KEPT, Live
+from local.page.operations import Operations
+from local.page.reporter import Reporter
+from local.page.server import CLIENT, FILES, WEB
+from local.stack import LocalStack
+from tests.local_stack.exchange import Answer, exchange
+from zego.diagnosis import KINDS, Candidate, Expected, diagnose
+from zego.server_secret import ServerSecret
+
+SECRET = ServerSecret(1234567890, "0123456789abcdef0123456789abcdef")
+JSON = ("content-type", "application/json")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    directory = tmp_path_factory.mktemp("stack")
+    with LocalStack(directory=directory, workers=1, watch_seconds=None) as running:
+        yield running
+
+
+def own(stack: LocalStack) -> list[tuple[str, str]]:
+    """The headers of a request that the page itself sends."""
+    return [JSON, ("origin", stack.page.url), ("sec-fetch-site", "same-origin")]
+
+
+def operate(stack: LocalStack, action: str, **said: object) -> Answer:
+    body = json.dumps(said).encode()
+    return exchange(f"{stack.page.url}/operate/{action}", "POST", own(stack), body)
+
+
+def read(live: Live, pieces: int, last_id: str | None = None) -> str:
+    """The first pieces of a stream, behind the one that begins it."""
+    with closing(live.stream(last_id)) as stream:
+        next(stream)
+        return b"".join(next(stream) for _ in range(pieces)).decode()
+
+
+def ids(text: str) -> list[str]:
+    return re.findall(r"^id: (.+)$", text, re.MULTILINE)
+
+
+class TestTheStream:
+    def test_a_message_has_an_id_a_name_and_its_data_on_one_line(self) -> None:
+        live = Live()
+        live.tell("step", {"message": "one\ntwo"})
+        assert read(live, 1) == (
+            f'id: {live.run}-1\nevent: step\ndata: {{"message":"one\\ntwo"}}\n\n'
+        )
+
+    def test_it_begins_with_how_soon_to_connect_again(self) -> None:
+        with closing(Live().stream()) as stream:
+            assert next(stream) == b"retry: 1000\n\n"
+
+    def test_a_newcomer_gets_what_is_kept_in_its_order(self) -> None:
+        live = Live()
+        for name in ("a", "b"):
+            live.tell(name, {})
+        live.show("c", {})
+        assert re.findall(r"^event: (.)$", read(live, 1), re.MULTILINE) == ["a", "b", "c"]
+
+    def test_one_who_was_away_gets_what_came_meanwhile(self) -> None:
+        live = Live()
+        for number in range(5):
+            live.tell("a", {"number": number})
+        assert ids(read(live, 1, f"{live.run}-3")) == [f"{live.run}-4", f"{live.run}-5"]
+
+    @pytest.mark.parametrize(
+        "last_id", ["0badcafe-2", "", "-", "2", "{run}-", "{run}-two", "{run}-²", "{run}--1"]
+    )
+    def test_an_id_that_is_not_of_this_run_counts_for_nothing(self, last_id: str) -> None:
+        live = Live()
+        for _ in range(3):
+            live.tell("a", {})
+        assert len(ids(read(live, 1, last_id.format(run=live.run)))) == 3
+
+    def test_an_id_that_is_yet_to_come_hides_nothing_new(self) -> None:
+        live = Live()
+        live.tell("a", {})
+        with closing(live.stream(f"{live.run}-99")) as stream:
+            next(stream)
+            live.tell("a", {})
+            assert ids(next(stream).decode()) == [f"{live.run}-2"]
+
+    def test_the_history_is_bounded(self) -> None:
+        live = Live()
+        for _ in range(KEPT + 10):
+            live.tell("a", {})
+        assert ids(read(live, 1))[0] == f"{live.run}-11"
+
+    def test_of_a_state_only_the_last_counts(self) -> None:
+        live = Live()
+        for number in range(3):
+            live.show("secret", {"number": number})
+        assert 'data: {"number":2}' in read(live, 1)
+        assert len(ids(read(live, 1))) == 1
+
+    def test_a_state_that_is_so_already_is_not_shown_again(self) -> None:
+        live = Live(heartbeat_seconds=0)
+        live.show("secret", {"number": 1})
+        live.show("secret", {"number": 1})
+        assert ids(read(live, 2)) == [f"{live.run}-1"]
+
+    def test_a_silence_is_broken_by_comments(self) -> None:
+        assert read(Live(heartbeat_seconds=0), 2) == ":\n\n:\n\n"
+
+    def test_closing_ends_the_streams_that_there_are(self) -> None:
+        live = Live()
+        with closing(live.stream()) as stream:
+            next(stream)
+            live.close()
+            assert list(stream) == []
+        live.tell("a", {})
+        assert len(ids(read(live, 1))) == 1
+
+    def test_it_is_served_as_events_and_goes_on_where_it_was_left(self, stack: LocalStack) -> None:
+        stack.page.reporter.console("first")
+        stack.page.reporter.console("second")
+        last = f"{stack.page.live.run}-{stack.page.live._number - 1}"
+        connection = http.client.HTTPConnection("127.0.0.1", stack.page.port, timeout=5)
+        with closing(connection):
+            connection.request("GET", "/events", headers={"Last-Event-ID": last})
+            answer = connection.getresponse()
+            assert answer.getheader("content-type") == "text/event-stream"
+            while not (line := answer.readline().decode()).startswith("data: "):
+                pass
+        assert json.loads(line.removeprefix("data: "))["change"] == "second"
+
+
+class TestWhoMayPressTheButtons:
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ([("sec-fetch-site", "same-origin")], 200),
+            ([("origin", "{own}")], 200),
+            ([("origin", "{localhost}"), ("sec-fetch-site", "same-origin")], 200),
+            ([], 403),
+            ([("origin", "https://evil.example")], 403),
+            ([("origin", "null")], 403),
+            ([("origin", "{own}"), ("sec-fetch-site", "cross-site")], 403),
+            ([("origin", "{api}"), ("sec-fetch-site", "same-site")], 403),
+            ([("sec-fetch-site", "none")], 403),
+            ([("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")], 403),
+        ],
+        ids=[
+            "the page",
+            "the page in an old browser",
+            "the page by its other name",
+            "nobody says who",
+            "another site",
+            "a sandboxed frame",
+            "another site with our origin",
+            "another port of this machine",
+            "the address bar",
+            "another site that claims to be the page",
+        ],
+    )
+    def test_only_the_page_itself(
+        self, stack: LocalStack, headers: list[tuple[str, str]], status: int
+    ) -> None:
+        page = stack.page
+        names = {"own": page.url, "localhost": page.origins[1], "api": stack.api.url}
+        sent = [JSON, *((name, value.format(**names)) for name, value in headers)]
+        url = f"{page.url}/operate/break"
+        answer = exchange(url, "POST", sent, b'{"mistake": "jwt"}')
+        assert answer.status == status
+
+    @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
+    def test_no_form_of_another_site_can_look_like_it(
+        self, stack: LocalStack, content_type: str
+    ) -> None:
+        headers = [("content-type", content_type), ("sec-fetch-site", "same-origin")]
+        answer = exchange(f"{stack.page.url}/operate/look", "POST", headers, b"{}")
+        assert answer.status == 415
+
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [(b"{", 400), (b"[]", 400), (b"null", 400), (b'"' + b"x" * 40_000 + b'"', 413)],
+        ids=["cut", "a list", "null", "too long"],
+    )
+    def test_what_is_no_object_is_refused(
+        self, stack: LocalStack, body: bytes, status: int
+    ) -> None:
+        answer = exchange(f"{stack.page.url}/operate/break", "POST", own(stack), body)
+        assert answer.status == status
+        assert answer.json()["error"].endswith(".")
+
+    def test_an_unknown_action_is_none(self, stack: LocalStack) -> None:
+        assert operate(stack, "reveal").status == 404
+
+    def test_no_page_of_another_name_reaches_it(self, stack: LocalStack) -> None:
+        assert exchange(f"{stack.page.url}/", host="evil.example").status == 403
+
+    @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
+    def test_other_methods_are_none(self, stack: LocalStack, method: str) -> None:
+        assert exchange(f"{stack.page.url}/", method).status == 405
+
+
+class TestTheFiles:
+    @pytest.mark.parametrize("path", FILES)
+    def test_each_is_served_with_its_type_and_under_the_policy(
+        self, stack: LocalStack, path: str
+    ) -> None:
+        answer = exchange(f"{stack.page.url}{path}")
+        assert answer.status == 200
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        parts = (stack.api.url, stack.identity_provider.url, stack.zego.url)
+        assert f"connect-src 'self' {' '.join(parts)};" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+    def test_the_client_is_the_one_that_applications_use(self, stack: LocalStack) -> None:
+        assert exchange(f"{stack.page.url}/token-source.js").body == CLIENT.read_bytes()
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/server.py", "/../server.py", "/%2e%2e/server.py", "//etc/passwd", "/index.html/", "/x"],
+    )
+    def test_there_are_no_others(self, stack: LocalStack, path: str) -> None:
+        assert exchange(f"{stack.page.url}{path}").status == 404
+
+    def test_nothing_in_the_page_is_inline_or_from_elsewhere(self) -> None:
+        page = (WEB / "index.html").read_text(encoding="utf-8")
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
+
+    @pytest.mark.parametrize("module", sorted(WEB.glob("*.js")), ids=lambda path: path.name)
+    def test_no_module_makes_markup_or_stores_anything(self, module: Path) -> None:
+        text = module.read_text(encoding="utf-8")
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+        assert not re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", text)
+
+    def test_every_module_that_is_imported_is_served(self) -> None:
+        for module in WEB.glob("*.js"):
+            text = module.read_text(encoding="utf-8")
+            for path in re.findall(r'(?:from|import) "\.(/[\w.-]+)"', text):
+                assert path in FILES, f"{module.name} imports {path}"
+
+
+class TestTheOperations:
+    def test_a_wrong_value_is_staged_and_refused_and_the_right_one_promoted(
+        self, stack: LocalStack
+    ) -> None:
+        old = stack.zego.project.accepted[-1].fingerprint
+        new = operate(stack, "reset", keep_old=True).json()["fingerprint"]
+        assert [one.fingerprint for one in stack.zego.project.accepted] == [old, new]
+        assert operate(stack, "stage", value="mistyped").json()["fingerprint"] not in (old, new)
+        operate(stack, "rotate")
+        assert stack.rotation.wait()
+        assert current(stack) == old
+        assert operate(stack, "stage", value="console").json()["fingerprint"] == new
+        operate(stack, "rotate")
+        assert stack.rotation.wait()
+        assert current(stack) == new
+
+    @pytest.mark.parametrize(
+        ("action", "said", "error"),
+        [
+            ("stage", {"value": "mine"}, "value must be console or mistyped."),
+            ("inspect", {"token": 4}, "token must be a text of up to 16 KiB."),
+            ("inspect", {"token": "x" * 16385}, "token must be a text of up to 16 KiB."),
+            ("break", {"mistake": "none"}, "mistake must be one of jwt"),
+        ],
+        ids=["another value", "a number", "too long", "an unknown mistake"],
+    )
+    def test_what_cannot_be_done_is_said(
+        self, stack: LocalStack, action: str, said: dict[str, Any], error: str
+    ) -> None:
+        answer = operate(stack, action, **said)
+        assert (answer.status, answer.json()["error"][: len(error)]) == (409, error)
+
+    def test_a_look_gives_what_the_watcher_found(self, stack: LocalStack) -> None:
+        assert operate(stack, "look").json()["verdict"] in ("accepted", "rejected")
+
+    def test_what_others_change_is_shown_too(self, stack: LocalStack) -> None:
+        operate(stack, "break", mistake="jwt")  # it is shown from the first use of the page
+        stack.page.live.show("secret", {})
+        answer = exchange(f"{stack.zego.url}/console/reset", "POST", [JSON], b"{}")
+        new = stack.zego.project.accepted[-1]
+        assert answer.json()["accepted"] == [new.fingerprint]
+        assert shown(stack, new.fingerprint)
+
+    def test_no_answer_and_no_event_holds_a_secret(self, stack: LocalStack) -> None:
+        answers = [
+            operate(stack, "reset").body,
+            operate(stack, "stage", value="console").body,
+            operate(stack, "look").body,
+            operate(stack, "inspect", token="04AAAA").body,
+            read(stack.page.live, 1).encode(),
+        ]
+        assert stack.rotation.wait()
+        everything = b"".join(answers).decode()
+        assert all(secret.value not in everything for secret in stack.zego.project.made)
+
+
+def shown(stack: LocalStack, text: str) -> bool:
+    """Whether the secret is shown with a text in it, soon."""
+    with closing(stack.page.live.stream()) as stream:
+        pieces = itertools.islice(stream, 20)
+        return any(f'"{text}"'.encode() in piece for piece in pieces if b"event: secret" in piece)
+
+
+def current(stack: LocalStack) -> str:
+    """The fingerprint under AWSCURRENT."""
+    operations = stack.page._operations
+    assert isinstance(operations, Operations)
+    versions = operations.standing()["versions"]
+    return next(str(one["fingerprint"]) for one in versions if "AWSCURRENT" in one["labels"])
+
+
+class TestTheReporter:
+    def lines(self, line: str) -> list[str]:
+        live = Live(heartbeat_seconds=0)
+        Reporter(live, lambda: None, clock=lambda: 1.0).log_line(line)
+        return re.findall(r"^data: (.+)$", read(live, 1), re.MULTILINE)
+
+    def test_an_audit_event_is_told_without_what_the_page_need_not_know(self) -> None:
+        audit = {"decision": "refused", "reason": "no rule", "token_sha256": "1" * 64, "rule": None}
+        (told,) = self.lines(json.dumps({"level": "WARNING", "audit": audit}))
+        assert json.loads(told) == {"at": 1.0, "decision": "refused", "reason": "no rule"}
+
+    @pytest.mark.parametrize(
+        "line",
+        ["START", '{"message": "other"}', '"audit"', '{"audit": 3}', '{"audit"', '[{"audit": {}}]'],
+    )
+    def test_other_lines_are_not(self, line: str) -> None:
+        assert self.lines(line) == []
+
+
+class TestBrokenTokens:
+    EXPECTED = Expected(1_700_000_000.0, app_id=SECRET.app_id, user_id="alice", sdk="web")
+
+    @pytest.mark.parametrize(
+        ("mistake", "kind"),
+        [
+            ("jwt", "jwt"),
+            ("other-secret", "other-secret"),
+            ("other-app", "app-id-mismatch"),
+            ("other-user", "user-id-mismatch"),
+            ("expired", "expired"),
+            ("quoted", "quoted"),
+            ("cut", "truncated"),
+        ],
+        ids=MISTAKES,
+    )
+    def test_each_is_refused_for_its_mistake(self, mistake: str, kind: str) -> None:
+        token = MISTAKES[mistake].make(SECRET, "alice", 1_700_000_000)
+        found = diagnose(token, {"AWSCURRENT": Candidate.of(SECRET)}, self.EXPECTED)
+        assert kind in KINDS
+        assert (found.verdict, found.findings[0].kind) == ("refused", kind)

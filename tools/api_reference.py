@@ -1,0 +1,83 @@
+"""Write ``docs/openapi.yaml`` as a page for people, with Redoc: ``make reference``.
+
+The page is one file. It needs no server and no network, and its Content-Security-Policy lets it
+reach none: Redoc would report its use, and show a logo from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tools import npm_packages
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+DOCUMENT: Final = ROOT / "docs" / "openapi.yaml"
+PAGE: Final = ROOT / "build" / "docs" / "api.html"
+
+
+def main() -> int:
+    """Write the page, and say where; 1 where Redoc cannot be had."""
+    document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
+    try:
+        redoc = npm_packages.fetch("redoc") / "bundles" / "redoc.standalone.js"
+    except npm_packages.NotFetchedError as error:
+        print(f"{error} docs/openapi.yaml says the same.", file=sys.stderr)
+        return 1
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(document, redoc.read_text(encoding="utf-8")), encoding="utf-8")
+    print(PAGE.relative_to(ROOT))
+    return 0
+
+
+def page(document: Mapping[str, Any], redoc: str) -> str:
+    """The page of an OpenAPI document.
+
+    :param redoc: the ES module, all in one, that Redoc's package has for browsers.
+    :raises ValueError: the module could not stand in a page.
+    """
+    if "</script" in redoc:
+        raise ValueError("Redoc's module would end its script element")
+    info = document["info"]
+    shown = {**document, "info": {**info, "description": info["description"] + _problems(document)}}
+    in_a_page = json.dumps(shown).replace("<", "\\u003c")
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; font-src data:; img-src data:;
+  script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; worker-src blob:">
+<title>{info["title"]}</title>
+<main></main>
+<script type="application/json" id="document">{in_a_page}</script>
+<script type="module">
+{redoc}
+const {{ textContent }} = document.querySelector("#document");
+const options = {{ disableTelemetry: true, router: "hash" }};
+init(JSON.parse(textContent), options, document.querySelector("main"));
+</script>
+</html>
+"""
+
+
+def _problems(document: Mapping[str, Any]) -> str:
+    """A section on every code of a refusal, which Redoc would leave out."""
+    rows = "".join(
+        f"| `{code}` | {problem['status']} | {_line(problem['meaning'])}"
+        f" | {_line(problem['remedy'])} |\n"
+        for code, problem in document["x-problems"].items()
+    )
+    return f"\n## Problems\n\n| code | status | means | do |\n|---|---|---|---|\n{rows}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
