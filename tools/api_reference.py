@@ -50,8 +50,9 @@ def page(document: Mapping[str, Any], redoc: str) -> str:
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; font-src data:; img-src data:;
-  script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; worker-src blob:">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none';
+  font-src data:; img-src data:; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline';
+  worker-src blob:">
 <title>{info["title"]}</title>
 <main></main>
 <script type="application/json" id="document">{in_a_page}</script>
@@ -67,12 +68,11 @@ init(JSON.parse(textContent), options, document.querySelector("main"));
 
 def _problems(document: Mapping[str, Any]) -> str:
     """A section on every code of a refusal, which Redoc would leave out."""
-    rows = "".join(
-        f"| `{code}` | {problem['status']} | {_line(problem['meaning'])}"
-        f" | {_line(problem['remedy'])} |\n"
-        for code, problem in document["x-problems"].items()
+    listed = "".join(
+        f"- `{code}` ({each['status']}): {_line(each['meaning'])} {_line(each['remedy'])}\n"
+        for code, each in document["x-problems"].items()
     )
-    return f"\n## Problems\n\n| code | status | means | do |\n|---|---|---|---|\n{rows}"
+    return f"\n## Problems\n\n{listed}"
 
 
 def _line(text: str) -> str:
