@@ -559,7 +559,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "warning",
         _NONE,
         "It lives {left} from now. The web SDK's timers hold 24.8 days (2^31 ms): tokenWillExpire"
-        " fires at once.",
+        " comes then, not 30 s before the expiry; before version 2.16, at once.",
         "Make it live 24 days at most.",
     ),
     "lifetime-over-24-days": Kind(

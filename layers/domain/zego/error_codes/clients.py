@@ -138,10 +138,11 @@ CODES: Final = (
         1100001,
         _WEB,
         "INPUT_PARAM",
-        "What the SDK was called with is missing or of the wrong type: at login, the token is no"
-        " string, or an empty one.",
+        "What the SDK was called with is missing or of the wrong type: at login, the token is"
+        " empty or no text. Where it is undefined or an object, newer SDKs throw a TypeError"
+        " instead, and the login never ends.",
         (
-            "The app did not wait for the token: it passed undefined, or a Promise.",
+            "The app did not wait for the token: it passed an empty text, undefined, or a Promise.",
             "It read a field of the answer that is not there; the token is in the field token.",
             "It passed the whole answer, an object.",
             "Its arguments are in another order than loginRoom's: room, token, user.",
@@ -202,8 +203,8 @@ CODES: Final = (
         1002056,
         _BOTH,
         "RoomTokenExpiredKickedOut",
-        "Native: the user was put out of the room, as the token expired. Web: the number says that"
-        " the user logged in again without a logout.",
+        "Native: the user was put out of the room, as the token expired. Web, with several rooms:"
+        " the number says that the user logged in again without a logout.",
         (
             "It was not renewed in time, and expiry is switched on to end logins for the AppID.",
             "Web: loginRoom was called twice.",
