@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 
 import pytest
@@ -13,6 +14,8 @@ _watching = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that runs it behind
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start shall take it
     config.stash[LEAK_WATCH] = LeakWatch()
     _watching.enter_context(watching(config.stash[LEAK_WATCH]))
 
