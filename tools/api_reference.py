@@ -18,6 +18,8 @@ from tools import npm_packages
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "openapi.yaml"
+#: In its npm package: all of it in one ES module.
+REDOC: Final = "bundles/redoc.standalone.js"
 PAGE: Final = ROOT / "build" / "docs" / "api.html"
 
 
@@ -25,7 +27,7 @@ def main() -> int:
     """Write the page, and say where; 1 where Redoc cannot be had."""
     document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
     try:
-        redoc = npm_packages.fetch("redoc") / "bundles" / "redoc.standalone.js"
+        redoc = npm_packages.fetch("redoc") / REDOC
     except npm_packages.NotFetchedError as error:
         print(f"{error} docs/openapi.yaml says the same.", file=sys.stderr)
         return 1
@@ -38,7 +40,7 @@ def main() -> int:
 def page(document: Mapping[str, Any], redoc: str) -> str:
     """The page of an OpenAPI document.
 
-    :param redoc: the ES module, all in one, that Redoc's package has for browsers.
+    :param redoc: the text of :data:`REDOC`.
     :raises ValueError: the module could not stand in a page.
     """
     if "</script" in redoc:

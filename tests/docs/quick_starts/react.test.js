@@ -1,0 +1,96 @@
+// The hook in React itself, with a renderer that needs no page.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { act, createElement, StrictMode } from "react";
+import { create } from "react-test-renderer";
+import { ZegoExpressEngine } from "zego-express-engine-webrtc";
+import { createTokenSource } from "zego-token-service-client";
+
+import { useRoom } from "./react.js";
+
+globalThis.IS_REACT_ACT_ENVIRONMENT = true;
+
+function start(t, getBearer = () => process.env.BEARER) {
+  const engine = new ZegoExpressEngine(1234567890, "wss://example.com/ws");
+  const source = createTokenSource({ url: process.env.API, getBearer });
+  t.after(() => source.close());
+  const seen = { errors: new Set() };
+  const Room = ({ id }) => {
+    const { state, error } = useRoom(engine, source, id, "Alice");
+    Object.assign(seen, { state, error });
+    if (error) seen.errors.add(error);
+    return null;
+  };
+  const inRoom = (id) => createElement(StrictMode, null, createElement(Room, { id }));
+  return { engine, source, seen, inRoom };
+}
+
+const mount = (element) => act(async () => create(element, { unstable_isStrictMode: true }));
+
+/** Resolves when the state is there, with React's work done meanwhile. */
+async function becomes(seen, expected) {
+  while (seen.state !== expected) await act(() => new Promise(setImmediate));
+}
+
+for (const isCached of [false, true]) {
+  test(`StrictMode's two mounts are one login, the token ${isCached ? "at hand" : "asked for"}`, async (t) => {
+    const { engine, source, seen, inRoom } = start(t);
+    if (isCached) await source.token({ roomId: "call_1" });
+    await mount(inRoom("call_1"));
+    await becomes(seen, "LOGINED");
+    assert.equal(engine.logins.length, 1);
+    assert.equal(engine.listeners, 3);
+    assert.equal(seen.errors.size, 0);
+  });
+}
+
+test("an unmount leaves the room, and nothing behind", async (t) => {
+  const { engine, seen, inRoom } = start(t);
+  const root = await mount(inRoom("call_1"));
+  await becomes(seen, "LOGINED");
+  await act(async () => root.unmount());
+  assert.deepEqual([engine.rooms, engine.listeners], [[], 0]);
+});
+
+test("a token that comes after the unmount logs nobody in", async (t) => {
+  let giveBearer;
+  const { engine, source, inRoom } = start(t, () => new Promise((resolve) => (giveBearer = resolve)));
+  const root = await mount(inRoom("call_1"));
+  const token = source.token({ roomId: "call_1" }); // keeps the hook's request alive
+  await act(async () => root.unmount());
+  giveBearer(process.env.BEARER);
+  assert.match((await token).token, /^04/);
+  assert.deepEqual([engine.logins, engine.listeners], [[], 0]);
+});
+
+test("a change of room leaves the one and enters the other", async (t) => {
+  const { engine, seen, inRoom } = start(t);
+  const root = await mount(inRoom("call_1"));
+  await becomes(seen, "LOGINED");
+  await act(async () => root.update(inRoom("call_2")));
+  await becomes(seen, "LOGINED");
+  assert.deepEqual(engine.rooms, ["call_2"]);
+  assert.deepEqual(
+    engine.logins.map(({ roomID }) => roomID),
+    ["call_1", "call_2"],
+  );
+});
+
+test("a token that ZEGO refuses is replaced", async (t) => {
+  const { engine, seen, inRoom } = start(t);
+  engine.verdict = () => (engine.logins.length === 1 ? 1102016 : 0);
+  await mount(inRoom("call_1"));
+  await becomes(seen, "LOGINED");
+  assert.equal(engine.logins.length, 2);
+  assert.equal(seen.error, null);
+});
+
+test("a room that is not granted is an error with its code", async (t) => {
+  const { engine, seen, inRoom } = start(t);
+  await mount(inRoom("of_another"));
+  while (!seen.error) await act(() => new Promise(setImmediate));
+  assert.equal(seen.error.code, "not_granted");
+  assert.deepEqual([engine.logins, seen.state], [[], "LOGOUT"]);
+});

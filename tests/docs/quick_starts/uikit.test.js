@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { kits } from "@zegocloud/zego-uikit-prebuilt";
+
+globalThis.auth = { getAccessToken: async () => process.env.BEARER };
+globalThis.document = { getElementById: (id) => ({ id }) };
+await import("./uikit.js");
+const [kit] = kits;
+
+const detailsIn = (kitToken) => JSON.parse(atob(kitToken.split("#")[1]));
+
+test("UIKit is made with a kit token of the room", () => {
+  assert.match(kit.kitToken, /^04[^#]+#/);
+  assert.deepEqual(detailsIn(kit.kitToken), {
+    userID: "alice",
+    roomID: "call_0123",
+    userName: "Alice",
+    appID: Number(process.env.APP_ID),
+  });
+  assert.deepEqual(kit.config.container, { id: "call" });
+});
+
+test("it is handed another when the token is about to expire", async () => {
+  await kit.config.onTokenWillExpire();
+  assert.equal(kit.renewals.length, 1);
+  assert.deepEqual(detailsIn(kit.renewals[0]), detailsIn(kit.kitToken));
+  assert.notEqual(kit.renewals[0], kit.kitToken);
+});

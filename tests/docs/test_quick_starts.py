@@ -1,0 +1,241 @@
+"""The snippets of the quick starts, taken out of the document and run against the local stack.
+
+In JavaScript ZEGO's SDKs are fakes, and so is AWS' credential chain; all else is what npm has. The
+same snippets are held to the types of the real SDKs. Node is needed, and npm to fetch; without Node
+those tests are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import client
+from local.stack import LocalStack
+from tools import npm_packages
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "clients" / "javascript"
+DRIVERS = Path(__file__).with_name("quick_starts")
+TEXT = (ROOT / "docs" / "quick-starts.md").read_text(encoding="utf-8")
+API = "https://tokens.example.com"
+REGION = "eu-central-1"
+MIN_NODE = 20
+#: The code under each heading: (language, text), in order.
+SNIPPETS = {
+    section.partition("\n")[0]: re.findall(r"^```(\w+)\n((?s:.*?))^```$", section, re.MULTILINE)
+    for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
+}
+IN_JAVASCRIPT = ("Web", "UIKit", "React", "Node")
+#: Packages that stand in for others: the file here that each is.
+FAKES = {
+    "zego-express-engine-webrtc": "express_engine.js",
+    "@zegocloud/zego-uikit-prebuilt": "uikit_prebuilt.js",
+    "@aws-sdk/credential-providers": "credential_providers.js",
+}
+SIGNER = ("@smithy/core", "@smithy/hash-node", "@smithy/signature-v4", "@smithy/types", "tslib")
+REACT = ("react", "react-is", "react-test-renderer", "scheduler")
+
+
+def snippet(section: str, language: str) -> str:
+    (text,) = [text for of, text in SNIPPETS[section] if of == language]
+    return str(text)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    directory = tmp_path_factory.mktemp("stack")
+    with LocalStack(directory=directory, workers=1, region=REGION, watch_seconds=None) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def environment(stack: LocalStack) -> dict[str, str]:
+    """What a snippet has: a backend's credentials, a frontend's bearer token."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    for name in ("NODE_OPTIONS", "FORCE_COLOR"):
+        kept.pop(name, None)
+    return kept | {
+        "API": stack.api.url,
+        "APP_ID": str(stack.secrets_manager.app_id),
+        "AWS_ACCESS_KEY_ID": stack.access_key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stack.access_key.secret_access_key,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "BEARER": stack.identity_provider.bearer("alice"),
+        "NO_COLOR": "1",
+    }
+
+
+def run(directory: Path, environment: Mapping[str, str], *command: str | Path) -> str:
+    """What a command prints; its report where it fails."""
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail(f"{Path(command[0]).name} says:\n{done.stdout}{done.stderr}", pytrace=False)
+    return done.stdout
+
+
+# --- JavaScript -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    command = shutil.which("node")
+    if command is None:
+        pytest.skip(f"there is no node on PATH; the snippets need Node {MIN_NODE} or newer")
+    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    if int(version.stdout.removeprefix("v").partition(".")[0]) < MIN_NODE:
+        pytest.skip(f"node is {version.stdout}; the snippets need Node {MIN_NODE} or newer")
+    return command
+
+
+def workspace(directory: Path, api: str, fetched: tuple[str, ...]) -> Path:
+    """A folder with the snippets as modules, and with what they import from npm."""
+    (directory / "package.json").write_text('{"type": "module"}')
+    for section in IN_JAVASCRIPT:
+        text = snippet(section, "js").replace(API, api)
+        (directory / f"{section.lower()}.js").write_text(text, encoding="utf-8")
+    packages = {name: npm_packages.fetch(name) for name in fetched}
+    for name, files in {**packages, "zego-token-service-client": CLIENT}.items():
+        link = directory / "node_modules" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(files)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, stack: LocalStack) -> Path:
+    """The snippets, with fakes in the place of what reaches for the world."""
+    directory = workspace(tmp_path_factory.mktemp("app"), stack.api.url, SIGNER + REACT)
+    for name, fake in FAKES.items():
+        package = directory / "node_modules" / name
+        package.mkdir(parents=True)
+        (package / "package.json").write_text('{"type": "module", "exports": "./index.js"}')
+        shutil.copy(DRIVERS / fake, package / "index.js")
+        shutil.copy(CLIENT / "test" / "support" / "engine.js", package)
+    for file in DRIVERS.glob("*.js"):
+        shutil.copy(file, directory)
+    return directory
+
+
+@pytest.mark.parametrize("section", IN_JAVASCRIPT)
+def test_a_snippet_in_javascript_does_what_is_said_of_it(
+    node: str, app: Path, environment: Mapping[str, str], section: str
+) -> None:
+    links = (
+        "--preserve-symlinks",
+        "--preserve-symlinks-main",
+    )  # all packages are beside each other
+    runner = ("--test-reporter=spec", "--test-timeout=20000", "--test-force-exit")
+    file = f"{section.lower()}.test.js"
+    report = run(app, environment, node, *links, *runner, "--test", file)
+    counted = dict(re.findall(r"^\S (\w+) (\d+)$", report, re.MULTILINE))
+    assert int(counted["pass"]) == int(counted["tests"]) > 1
+
+
+def test_the_snippets_keep_to_the_types_of_the_real_sdks(
+    node: str, tmp_path: Path, environment: Mapping[str, str]
+) -> None:
+    real = ("zego-express-engine-webrtc", "@zegocloud/zego-uikit-prebuilt")
+    directory = workspace(tmp_path, API, real + SIGNER)
+    for name in ("globals.d.ts", "tsconfig.json"):
+        shutil.copy(DRIVERS / name, directory)
+    run(directory, environment, node, npm_packages.fetch("typescript") / "bin" / "tsc")
+
+
+@pytest.mark.parametrize("section", ["Web", "UIKit", "Node"])
+def test_what_a_snippet_imports_is_installed_before_it(section: str) -> None:
+    named = {
+        "zego-token-service-client" if word.startswith("<") else word
+        for word in re.findall(r"<[^>]+>\S*|\S+", snippet(section, "sh"))[2:]
+    }
+    assert set(re.findall(r' from "(.+)";$', snippet(section, "js"), re.MULTILINE)) == named
+
+
+# --- Python and curl ------------------------------------------------------------------------------
+
+
+def test_the_snippet_in_python_has_a_token(
+    stack: LocalStack, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    names: dict[str, Any] = {}
+    exec(snippet("Python", "python").replace(API, stack.api.url), names)
+    issued = names["issued"]
+    names["client"].close()
+    assert (issued.user_id, issued.room_id) == ("alice", "call_0123")
+    told = re.search(r"Hand (.+)\s+of `issued`", TEXT)
+    assert told
+    assert all(getattr(issued, name) for name in re.findall(r"`(\w+)`", told[1]))
+
+
+def asked_with_curl(section: str, stack: LocalStack, environment: Mapping[str, str]) -> Any:
+    if shutil.which("curl") is None or shutil.which("bash") is None:
+        pytest.skip("there is no curl, or no bash")
+    command = snippet(section, "sh").replace(API, stack.api.url)
+    return json.loads(run(ROOT, environment, "bash", "-euc", command.replace("curl", "curl -sS")))
+
+
+@pytest.mark.parametrize(
+    "temporary",
+    [{}, {"AWS_SESSION_TOKEN": "made-up/session+token=="}],
+    ids=["key", "temporary-key"],
+)
+def test_curl_signs_for_a_backend(
+    stack: LocalStack, environment: Mapping[str, str], temporary: Mapping[str, str]
+) -> None:
+    issued = asked_with_curl("curl", stack, {**environment, **temporary})
+    assert (issued["user_id"], issued["room_id"]) == ("alice", "call_0123")
+
+
+def test_an_app_is_answered_what_is_shown(
+    stack: LocalStack, environment: Mapping[str, str]
+) -> None:
+    shown = json.loads(snippet("Mobile", "json"))
+    issued = asked_with_curl("Mobile", stack, environment)
+    assert [*issued] == [*shown]
+    for name in ("user_id", "room_id", "privileges", "stream_ids"):
+        assert issued[name] == shown[name]
+    for name in ("expires_at", "renew_at"):
+        assert issued[name] - issued["issued_at"] == shown[name] - shown["issued_at"]
+
+
+@pytest.mark.parametrize(
+    ("bearer", "body", "status", "code"),
+    [
+        ("{alice}", b'{"room_id": "call_0123", "refused_with": 1002070}', 201, None),
+        ("{alice}", b'{"room_id": "call_0123", "refused_with": 1002079}', 201, None),
+        ("{alice}", b'{"room_id": "of_another"}', 403, "not_granted"),
+        ("{alice}", b'{"room": "call_0123"}', 400, "unknown_field"),
+        ("another", b'{"room_id": "call_0123"}', 401, "bearer_malformed"),
+    ],
+    ids=["refused-first", "refused-last", "not-granted", "unknown-field", "bearer"],
+)
+def test_an_app_that_has_no_token_is_told_as_the_table_says(
+    stack: LocalStack, bearer: str, body: bytes, status: int, code: str | None
+) -> None:
+    given = bearer.replace("{alice}", stack.identity_provider.bearer("alice"))
+    headers = {"authorization": f"Bearer {given}", "content-type": "application/json"}
+    answer = client.post(f"{stack.api.url}/v1/tokens", body, headers)
+    assert (answer.status, answer.json().get("code")) == (status, code)
+    assert answer.json()["request_id"]
