@@ -20,6 +20,8 @@ const NEXT_RENEWAL_MS = 20_000;
 const JITTER_SECONDS = 60;
 /** A token with no more life than this is not given where a newer one cannot be had. */
 const SPARE_LIFE_SECONDS = 60;
+/** 24 days: a timer that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The service's own: it is not a JWT, and there is nothing in it to read. */
 const TOKEN04 = /^04[A-Za-z0-9+/]+={0,2}$/;
 
@@ -81,7 +83,7 @@ export function createTokenSource(options) {
   const entries = new Map();
   /** What is under way for each request. @type {Map<string, Flight>} */
   const flights = new Map();
-  /** @type {Set<() => void>} */
+  /** @type {Set<Bound>} */
   const bindings = new Set();
   const closing = new AbortController();
 
@@ -116,17 +118,25 @@ export function createTokenSource(options) {
   /** @type {TokenSource["bindTo"]} */
   function bindTo(engine, binding) {
     if (closing.signal.aborted) throw reasonOf(closing.signal);
-    const end = bind(token, pause, engine, binding);
-    bindings.add(end);
-    return () => {
-      bindings.delete(end);
-      end();
-    };
+    const { roomId } = binding;
+    const bound = { engine, roomId, end: bind(token, pause, engine, binding) };
+    // Two of one room would both log in to it.
+    for (const other of bindings) {
+      if (other.engine === engine && other.roomId === roomId) unbind(other);
+    }
+    bindings.add(bound);
+    return () => unbind(bound);
+  }
+
+  /** @param {Bound} bound */
+  function unbind(bound) {
+    bindings.delete(bound);
+    bound.end();
   }
 
   function close() {
     closing.abort(new TokenError("closed"));
-    for (const end of bindings) end();
+    for (const { end } of bindings) end();
     for (const kept of [bindings, entries, flights]) kept.clear();
   }
 
@@ -143,6 +153,14 @@ export function createTokenSource(options) {
     return !doubted && lifeSeconds - secondsSince(asked) > SPARE_LIFE_SECONDS;
   }
 
+  /** In the place of those that have expired, too. @param {string} key @param {Entry} entry */
+  function keep(key, entry) {
+    for (const [other, { asked, lifeSeconds }] of entries) {
+      if (secondsSince(asked) >= lifeSeconds) entries.delete(other);
+    }
+    entries.set(key, entry);
+  }
+
   /**
    * The request under way, or a new one. The report of a refusal does not join a request that does
    * not carry it, which may bring a token of the old secret: it takes its place.
@@ -156,9 +174,10 @@ export function createTokenSource(options) {
     const isCurrent = () => flights.get(key) === flight;
     const landed = within(deadlineMs, [closing.signal, controller.signal], async (signal) => {
       const entry = await obtain(key, refusedWith, signal);
-      if (isCurrent()) entries.set(key, entry);
+      if (isCurrent()) keep(key, entry);
       return entry.issued;
     });
+    landed.catch(() => {}); // told to whoever waits, which may be nobody any more
     const leave = () => {
       if (isCurrent()) flights.delete(key);
       controller.abort();
@@ -458,7 +477,9 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
 function retryAfterIn(headers, nowMs) {
   const value = headers.get("retry-after") ?? "";
   const sentMs = Date.parse(headers.get("date") ?? "") || nowMs;
-  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - sentMs) / 1000;
+  const isDate = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value); // else "1.5" is one of 2001
+  const waitMs = isDate ? Date.parse(value) - sentMs : NaN;
+  const seconds = /^\d+$/.test(value) ? Number(value) : waitMs / 1000;
   if (Number.isNaN(seconds)) return undefined;
   return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(0, Math.ceil(seconds)));
 }
@@ -501,7 +522,8 @@ function timeOf(platform) {
         reject(error);
         inner.abort(error);
       };
-      if (ms < Infinity) timer = platform.setTimeout(() => stop(new TokenError("timeout")), ms);
+      const timeOut = () => stop(new TokenError("timeout"));
+      if (ms <= LONGEST_TIMER_MS) timer = platform.setTimeout(timeOut, ms);
       for (const signal of signals) {
         const abort = () => stop(reasonOf(signal));
         if (signal.aborted) abort();
@@ -548,6 +570,11 @@ function timeOf(platform) {
  * @property {number} callers
  * @property {Promise<IssuedToken>} landed
  * @property {() => void} leave nobody waits for it any more
+ *
+ * @typedef {object} Bound a room that is kept in tokens
+ * @property {ZegoEngine} engine
+ * @property {string | undefined} roomId
+ * @property {() => void} end
  *
  * @typedef {object} Time
  * @property {() => Instant} now

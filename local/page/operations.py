@@ -18,6 +18,7 @@ from local.lambda_host import InvocationResult, NotRunningError, ThrottledError
 from local.page.broken_tokens import MISTAKES
 from local.stack_file import StackDescription
 from local.zego_cloud import Project
+from zego import token04
 from zego.diagnosis import Candidate, Expected, diagnose
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
@@ -38,6 +39,10 @@ Said = Mapping[str, Any]
 
 class RefusedError(Exception):
     """It cannot be done; the message says why, and what to do."""
+
+
+class UnknownActionError(Exception):
+    """There is no action of this name."""
 
 
 class Operations:
@@ -77,8 +82,10 @@ class Operations:
         }
 
     def perform(self, action: str, said: Said) -> dict[str, Any]:
-        """Does one of the actions. Raises `RefusedError`, or `LookupError` for an unknown one."""
-        do = self._actions[action]
+        """Does one of the actions. Raises `RefusedError` or `UnknownActionError`."""
+        do = self._actions.get(action)
+        if do is None:
+            raise UnknownActionError(action)
         try:
             return do(said)
         except RotationInFlightError:
@@ -148,7 +155,10 @@ class Operations:
     def _reset(self, said: Said) -> dict[str, Any]:
         asked = json.dumps({"keep_old": said.get("keep_old") is True}).encode()
         headers = {"content-type": "application/json"}
-        answer = client.post(f"{self._console_url}/reset", asked, headers)
+        try:
+            answer = client.post(f"{self._console_url}/reset", asked, headers)
+        except OSError:
+            raise RefusedError("ZEGO's console does not answer.") from None
         if answer.status != 200:
             raise RefusedError("ZEGO's console refused it.")
         return {"fingerprint": self._project.accepted[-1].fingerprint}
@@ -190,7 +200,10 @@ class Operations:
         if current is None:
             raise RefusedError("AWSCURRENT holds no ServerSecret to break anything with.")
         user_id = _text(said.get("user_id")) or "alice"
-        return {"token": mistake.make(current, user_id, int(self._clock()))}
+        try:
+            return {"token": mistake.make(current, user_id, int(self._clock()))}
+        except token04.ClaimsError:
+            raise RefusedError("No token can be for this user_id.") from None
 
     def _secrets(self) -> dict[str, ServerSecret]:
         """Those of Secrets Manager, each by one of its labels, AWSCURRENT first."""

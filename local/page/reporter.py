@@ -1,7 +1,7 @@
 """What the parts of the stack say of themselves, as messages for the page.
 
-Messages hold fingerprints and SHA-256 digests, no secret and no token: what they are made from, the
-functions' logs, access records and events, holds none either.
+Messages hold fingerprints, no secret and no token: what they are made from, the functions' logs,
+access records and events, holds none either.
 
 =========  =======================================================================================
 `access`   a request that the API answered

@@ -1,4 +1,4 @@
-"""Who may change something by way of the page: the page itself, and no other web site.
+"""Who may change something by way of the page, or listen: the page itself, no other web site.
 
 A browser says where a request comes from in headers that no page can set: `Sec-Fetch-Site` (Fetch
 Metadata), or `Origin` where it is too old for that.
@@ -17,6 +17,11 @@ def is_own(request: HttpRequest, origins: Sequence[str]) -> bool:
     if origin is not None and origin not in origins:
         return False
     return site == "same-origin" if site is not None else origin is not None
+
+
+def is_of_another(request: HttpRequest) -> bool:
+    """Whether a browser says that another site has sent the request, which no `GET` has to."""
+    return request.header("sec-fetch-site") in ("cross-site", "same-site")
 
 
 def is_json(request: HttpRequest) -> bool:

@@ -116,6 +116,8 @@ class Page(LoopbackServer):
         return _error(404, "There is no such page.")
 
     def _events(self, request: HttpRequest, parts: Parts) -> HttpResponse:
+        if same_origin.is_of_another(request):
+            return _error(403, "Only this page may listen.")
         self._operate(parts)
         stream = self.live.stream(request.header("last-event-id"))
         return HttpResponse(200, _headers("text/event-stream"), stream=stream)
@@ -129,20 +131,20 @@ class Page(LoopbackServer):
             return _error(413, "The request is over 32 KiB.")
         try:
             said = json.loads(request.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         if not isinstance(said, dict):
             return _error(400, "The body must be a JSON object.")
         return self._performed(request.path.removeprefix(ACTIONS), said, parts)
 
     def _performed(self, action: str, said: dict[str, Any], parts: Parts) -> HttpResponse:
-        from local.page.operations import RefusedError  # noqa: PLC0415  slow
+        from local.page.operations import RefusedError, UnknownActionError  # noqa: PLC0415  slow
 
         try:
             return _json(200, self._operate(parts).perform(action, said))
         except RefusedError as refused:
             return _error(409, str(refused))
-        except LookupError:
+        except UnknownActionError:
             return _error(404, "There is no such action.")
 
     def _operate(self, parts: Parts) -> Operations:

@@ -88,8 +88,9 @@ def open_page(stack: LocalStack, new_context: NewContext) -> Iterator[OpenPage]:
     wrong: list[str] = []
 
     def listen(said: ConsoleMessage) -> None:
-        """Chromium notes every refused request; those are meant here."""
-        if said.type == "error" and not re.search(r"status of 4\d\d", said.text):
+        """Chromium notes every request that is refused or hung up on; those are meant here."""
+        meant = r"status of 4\d\d|net::ERR_EMPTY_RESPONSE"
+        if said.type == "error" and not re.search(meant, said.text):
             wrong.append(said.text)
 
     def opened(**options: Any) -> Page:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.loopback import HttpRequest
+from local.loopback import HttpRequest, HttpResponse
 from local.stack import LocalStack
 from tests.browser.conftest import PATIENCE_MS, OpenPage
 from tests.browser.steps import (
@@ -68,6 +69,69 @@ def test_signing_out_forgets_the_token(page: Page) -> None:
     press(page, "Sign out")
     expect(page.locator("#anatomy")).to_be_hidden()
     expect(page.get_by_role("button", name="Log in")).to_be_disabled()
+
+
+def test_a_bearer_token_that_has_ended_is_replaced_once(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(page)
+    ended: set[str | None] = set()
+    refused = 0
+
+    def refuse_the_first(request: HttpRequest) -> HttpResponse | None:
+        nonlocal refused
+        if request.method != "POST":
+            return None
+        ended.update([] if ended else [request.header("authorization")])
+        if request.header("authorization") not in ended:
+            return None
+        refused += 1
+        origin = request.header("origin") or ""
+        return HttpResponse(401, (("access-control-allow-origin", origin),))
+
+    monkeypatch.setattr(stack.api, "intercept", refuse_the_first)
+    earlier = time.time() - 60  # else the next is the same, where it is of the same second
+    monkeypatch.setattr(stack.identity_provider, "_clock", lambda: earlier)
+    for _ in range(2):
+        with page.expect_response(lambda answer: answer.status == 201):
+            get_token(page)
+    assert refused == 1
+
+
+def test_what_was_said_of_one_token_does_not_stay_with_the_next(page: Page) -> None:
+    sign_in(page)
+    get_token(page)
+    log_in(page)
+    sign_in(page, "bob")
+    expect(page.locator("#logged-in")).to_have_text(
+        "With the token above. Try another user or room, too."
+    )
+
+
+def test_a_sign_in_that_fails_leaves_nobody_signed_in(page: Page) -> None:
+    sign_in(page)
+    page.get_by_label("User", exact=True).fill(" ")
+    press(page, "Sign in")
+    expect(page.locator("#signed-in")).to_have_text("username is missing.")
+    expect(page.get_by_role("button", name="Get a token")).to_be_disabled()
+
+
+def test_signing_out_while_a_token_is_asked_for_is_no_failure(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(page)
+    may_answer = threading.Event()
+    monkeypatch.setattr(
+        stack.api, "intercept", lambda _: may_answer.wait(PATIENCE_MS / 1000) and None
+    )
+    press(page, "Get a token")
+    expect(page.locator("#asked")).to_have_text("Asking.")
+    press(page, "Sign out")
+    expect(page.get_by_role("button", name="Get a token")).not_to_have_attribute(
+        "aria-disabled", "true"
+    )
+    expect(page.locator("#asked")).to_have_text("Sign in first.")
+    may_answer.set()
 
 
 #: What is tried, with what the caller hears and what is known beside it.
@@ -136,6 +200,29 @@ def test_each_broken_token_is_refused_for_what_is_wrong_with_it(page: Page) -> N
         press(samples, name)
         expect(inspection.get_by_role("status")).to_contain_text(finding)
         expect(inspection.get_by_role("status")).not_to_contain_text("Good")
+
+
+def test_of_two_inspections_the_later_is_shown(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = threading.Event()
+
+    def answer_later(request: HttpRequest) -> None:
+        if b"the first" in request.body:
+            may_answer.wait(PATIENCE_MS / 1000)
+
+    monkeypatch.setattr(stack.page, "intercept", answer_later)
+    inspection = card(page, "Inspect a token")
+    inspection.get_by_label("A token, as it was given").fill("the first")
+    press(inspection, "Inspect")
+    press(inspection, "A JWT")
+    expect(inspection.get_by_role("status")).to_contain_text("It is a JWT")
+    with page.expect_response("**/operate/inspect"):
+        may_answer.set()
+    expect(inspection.get_by_role("button", name="Inspect", exact=True)).not_to_have_attribute(
+        "aria-disabled", "true"
+    )
+    expect(inspection.get_by_role("status")).to_contain_text("It is a JWT")
 
 
 def test_a_good_token_is_found_good(page: Page, stack: LocalStack) -> None:
@@ -246,6 +333,57 @@ def test_what_cannot_be_done_is_said_in_words(page: Page) -> None:
     make_current_what_zego_accepts(page)
     press(page, "Stage the console's value")
     expect(page.locator("#rotation-done")).to_contain_text("is current already. Reset it")
+
+
+def hang_up(_request: HttpRequest) -> None:
+    raise ConnectionAbortedError
+
+
+def test_a_part_that_does_not_answer_is_named(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(page)
+    get_token(page)
+    monkeypatch.setattr(stack.zego, "intercept", hang_up)
+    expect(log_in(page)).to_have_text("ZEGO does not answer. Does make run still run?")
+    press(page, "Reset the ServerSecret")
+    expect(page.locator("#reset-done")).to_have_text("ZEGO's console does not answer.")
+    monkeypatch.setattr(stack.identity_provider, "intercept", hang_up)
+    press(page, "Sign in")
+    said = "The identity provider does not answer. Does make run still run?"
+    expect(page.locator("#signed-in")).to_have_text(said)
+
+
+def test_a_token_that_operations_cannot_open_is_shown_with_the_reason(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(request: HttpRequest) -> HttpResponse | None:
+        if request.path != "/operate/inspect":
+            return None
+        return HttpResponse(409, (("content-type", "application/json"),), b'{"error": "Not now."}')
+
+    sign_in(page)
+    monkeypatch.setattr(stack.page, "intercept", refuse)
+    press(page, "Get a token")
+    expect(page.locator(".sealed")).to_have_text("Not now.")
+
+
+def test_a_page_that_nobody_looks_at_leaves_its_connection_to_others(
+    page: Page, stack: LocalStack
+) -> None:
+    """A browser has six for a server: a stream in each of six tabs, and the seventh waits."""
+    log = page.get_by_role("list", name="Newest first")
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    stack.page.reporter.console("unseen")
+    expect(page.locator("#connection")).to_have_text("Paused")
+    expect(log.get_by_text("console: unseen")).to_have_count(0)
+    page.evaluate(hide, False)
+    expect(log.get_by_text("console: unseen")).to_have_count(1)
+    expect(page.locator("#connection")).to_have_text("Live")
 
 
 def test_a_page_that_was_cut_off_catches_up(page: Page, stack: LocalStack) -> None:

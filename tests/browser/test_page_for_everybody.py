@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -90,6 +91,18 @@ def test_axe_finds_nothing_in_all_that_it_can_show(
 def test_nothing_is_wider_than_the_window(full_page: Page, width: int) -> None:
     full_page.set_viewport_size({"width": width, "height": 800})
     assert full_page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_the_longest_ids_are_no_wider_than_a_phone(open_page: OpenPage) -> None:
+    page = open_page(viewport={"width": 360, "height": 740})
+    sign_in(page, "w" * 63)
+    page.get_by_label("Room", exact=True).fill("call_" + "w" * 122)
+    get_token(page)
+    expect(log_in(page)).to_contain_text(re.compile("Accepted|Refused"))
+    press(page, "A login as somebody else")
+    press(page, "Another user")
+    expect(page.locator("#inspected .finding").first).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
 def test_all_of_it_works_without_a_mouse(open_page: OpenPage) -> None:

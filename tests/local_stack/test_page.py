@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from local.loopback import HttpRequest
 from local.page.broken_tokens import MISTAKES
 from local.page.live import KEPT, Live
-from local.page.operations import Operations
+from local.page.operations import Operations, UnknownActionError
 from local.page.reporter import Reporter
 from local.page.server import CLIENT, FILES, WEB
 from local.stack import LocalStack
@@ -190,8 +191,14 @@ class TestWhoMayPressTheButtons:
 
     @pytest.mark.parametrize(
         ("body", "status"),
-        [(b"{", 400), (b"[]", 400), (b"null", 400), (b'"' + b"x" * 40_000 + b'"', 413)],
-        ids=["cut", "a list", "null", "too long"],
+        [
+            (b"{", 400),
+            (b"[]", 400),
+            (b"null", 400),
+            (b"[" * 30_000, 400),
+            (b'"' + b"x" * 40_000 + b'"', 413),
+        ],
+        ids=["cut", "a list", "null", "too deep", "too long"],
     )
     def test_what_is_no_object_is_refused(
         self, stack: LocalStack, body: bytes, status: int
@@ -202,6 +209,11 @@ class TestWhoMayPressTheButtons:
 
     def test_an_unknown_action_is_none(self, stack: LocalStack) -> None:
         assert operate(stack, "reveal").status == 404
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site"])
+    def test_no_other_site_holds_streams_open(self, stack: LocalStack, site: str) -> None:
+        answer = exchange(f"{stack.page.url}/events", headers=[("sec-fetch-site", site)])
+        assert answer.status == 403
 
     def test_no_page_of_another_name_reaches_it(self, stack: LocalStack) -> None:
         assert exchange(f"{stack.page.url}/", host="evil.example").status == 403
@@ -276,14 +288,41 @@ class TestTheOperations:
             ("inspect", {"token": 4}, "token must be a text of up to 16 KiB."),
             ("inspect", {"token": "x" * 16385}, "token must be a text of up to 16 KiB."),
             ("break", {"mistake": "none"}, "mistake must be one of jwt"),
+            (
+                "break",
+                {"mistake": "expired", "user_id": "\ud800"},
+                "No token can be for this user_id.",
+            ),
         ],
-        ids=["another value", "a number", "too long", "an unknown mistake"],
+        ids=["another value", "a number", "too long", "an unknown mistake", "half a character"],
     )
     def test_what_cannot_be_done_is_said(
         self, stack: LocalStack, action: str, said: dict[str, Any], error: str
     ) -> None:
         answer = operate(stack, action, **said)
         assert (answer.status, answer.json()["error"][: len(error)]) == (409, error)
+
+    def test_what_lacks_within_an_action_does_not_make_it_an_unknown_one(self) -> None:
+        operations = object.__new__(Operations)
+
+        def lacking(_said: object) -> dict[str, Any]:
+            raise KeyError("AWSCURRENT")
+
+        operations._actions = {"rotate": lacking}
+        with pytest.raises(KeyError):
+            operations.perform("rotate", {})
+        with pytest.raises(UnknownActionError):
+            operations.perform("reveal", {})
+
+    def test_a_console_that_does_not_answer_is_said(
+        self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def hang_up(_request: HttpRequest) -> None:
+            raise ConnectionAbortedError
+
+        monkeypatch.setattr(stack.zego, "intercept", hang_up)
+        answer = operate(stack, "reset")
+        assert (answer.status, answer.json()["error"]) == (409, "ZEGO's console does not answer.")
 
     def test_a_look_gives_what_the_watcher_found(self, stack: LocalStack) -> None:
         assert operate(stack, "look").json()["verdict"] in ("accepted", "rejected")

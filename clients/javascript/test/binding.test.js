@@ -310,6 +310,24 @@ suite("an end of a binding", () => {
     }
   });
 
+  test("comes when the same room is bound anew", async (t) => {
+    const { world, source, server } = await start(t);
+    const engine = new Engine(world);
+    const errors = [];
+    const binding = { roomId: "room", onError: (error) => errors.push(error) };
+    const endFirst = source.bindTo(engine, binding);
+    source.bindTo(engine, binding);
+    const { token, userId } = await world.settle(source.token({ roomId: "room" }));
+    engine.verdict = (given) => (given === token ? 1102016 : 0);
+    await world.failure(engine.loginRoom("room", token, { userID: userId }));
+    await world.pass(1);
+    assert.deepEqual(errors, []);
+    assert.equal(engine.logins.length, 2);
+    assert.equal(server.requests.length, 2);
+    endFirst(); // of which nothing is left that could end the second
+    assert.equal(engine.listeners, 2);
+  });
+
   test("comes when the app is told of a failure", async (t) => {
     const binding = { onError: () => unbind() };
     const { world, server, unbind, enter } = await call(t, { binding, maxRetries: 0 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
+import { createTokenSource } from "../token-source.js";
 import { cutShort, gateway, hang, issued, problem, text } from "./support/server.js";
 import { start } from "./support/start.js";
 
@@ -254,6 +255,14 @@ suite("a service that is out of order", () => {
     assert.deepEqual(server.waits, [0.25]);
   });
 
+  for (const says of ["soon", "-5", "1.5", "in 5"]) {
+    test(`is not said to need a time where its Retry-After is ${says}`, async (t) => {
+      const { server, failure } = await start(t, { maxRetries: 0 });
+      server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": says } }));
+      assert.equal((await failure()).retryAfterSeconds, undefined);
+    });
+  }
+
   test("with a fault of its own is asked once more", async (t) => {
     for (const answer of [problem(500, "internal_error"), gateway(500, "Internal Server Error")]) {
       const { server, token, failure } = await start(t);
@@ -447,6 +456,13 @@ suite("time", () => {
     assert.equal(server.requests.length, 3);
   });
 
+  test("is not up at once where there is more of it than a timer takes", async (t) => {
+    const { server } = await start(t);
+    const longest = { timeoutMs: 2 ** 31, deadlineMs: 2 ** 31 };
+    const source = createTokenSource({ url: server.url, getBearer: () => "bearer", ...longest });
+    assert.equal((await source.token()).userId, "alice");
+  });
+
   test("is up for getBearer too", async (t) => {
     const getBearer = () => new Promise(() => {});
     const { world, failure } = await start(t, { getBearer, deadlineMs: 5_000 });
@@ -520,6 +536,17 @@ suite("callers", () => {
     await token();
     assert.equal((await failure({ signal: AbortSignal.abort() })).code, "aborted");
     assert.equal(server.requests.length, 1);
+  });
+
+  test("may give up within getBearer, and nothing is left over", async (t) => {
+    const controller = new AbortController();
+    const getBearer = () => {
+      controller.abort();
+      return "bearer-of-alice";
+    };
+    const { world, failure } = await start(t, { getBearer });
+    assert.equal((await failure({ signal: controller.signal })).code, "aborted");
+    await world.quiet(); // where a rejection that nobody handles would fail this
   });
 
   test("give up while the service is waited for", async (t) => {

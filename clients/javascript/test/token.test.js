@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { createTokenSource } from "../token-source.js";
 import { issued } from "./support/server.js";
@@ -117,6 +119,16 @@ suite("the cache", () => {
     await token({ roomId: "a" });
     await token({ roomId: "b" });
     assert.equal(server.requests.length, 5);
+  });
+
+  test("does not grow with every room that there ever was", async (t) => {
+    setFlagsFromString("--expose-gc");
+    const { world, token } = await start(t);
+    const ofFirst = new WeakRef(await token({ roomId: "first" }));
+    await world.pass(3 * HOUR);
+    await token({ roomId: "second" });
+    runInNewContext("gc")();
+    assert.equal(ofFirst.deref(), undefined);
   });
 
   test("does not keep what was asked for before it was told to forget", async (t) => {

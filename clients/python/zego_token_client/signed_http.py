@@ -18,7 +18,6 @@ from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
     BotoCoreError,
-    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -77,6 +76,8 @@ class SignedHttp:
     def __init__(
         self, url: str, session: Session | None, region: str | None, timeout_seconds: float
     ) -> None:
+        if not timeout_seconds > 0:
+            raise ValueError("timeout_seconds must be more than 0")
         self._host = _host_of(url)
         self._url = url.rstrip("/")
         self._session = botocore.session.Session() if session is None else session
@@ -126,8 +127,8 @@ class SignedHttp:
             if credentials is not None:
                 return credentials.get_frozen_credentials()
             reason = "none are set up: give a role, a profile, or a session of your own"
-        except (BotoCoreError, ClientError) as error:
-            reason = type(error).__name__
+        except Exception as error:  # noqa: BLE001  a profile's process may fail in any way
+            reason = type(error).__name__  # its text may show what it was told
         raise CredentialsError(f"no AWS credentials to sign with: {reason}")
 
 
@@ -172,10 +173,14 @@ def _region_in(host: str) -> str | None:
 
 
 def _region_of(session: Session) -> str:
-    if isinstance(session, botocore.session.Session):
-        region = session.get_config_variable("region")
-    else:
-        region = session.region_name
-    if not region:
-        raise ValueError("the region is not known: give region=, or set AWS_DEFAULT_REGION")
-    return str(region)
+    reason = "the region is not known: give region=, or set AWS_DEFAULT_REGION"
+    try:
+        if isinstance(session, botocore.session.Session):
+            region = session.get_config_variable("region")
+        else:
+            region = session.region_name
+        if region:
+            return str(region)
+    except BotoCoreError as error:
+        reason = f"the AWS settings cannot be used: {type(error).__name__}"
+    raise ValueError(reason)

@@ -8,6 +8,7 @@ import { explainDiagnosis } from "./verdicts.js";
 const form = byId("inspect");
 const place = byId("inspected");
 const { token } = form.elements;
+let last = 0;
 
 doing(form, place, inspect);
 
@@ -28,7 +29,9 @@ byId("samples").append(
 );
 
 async function inspect() {
+  const number = (last += 1);
   const diagnosis = await operate("inspect", { token: token.value, user_id: session.user });
+  if (number !== last) return; // another was inspected meanwhile
   say(place, "");
   place.className = "";
   place.replaceChildren(explainDiagnosis(diagnosis));

@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 const AGAIN_MS = 2_000;
 const connection = byId("connection");
 const listeners = new Map();
+let source = null;
 let run = "";
 let seen = 0;
 
@@ -14,15 +15,35 @@ export function hear(name, listener) {
   listeners.get(name).push(listener);
 }
 
-/** Connects, once all who want to hear have said so. A browser connects again by itself. */
+/** Connects, once all who want to hear have said so, and while somebody looks at the page. */
 export function begin() {
-  const source = new EventSource("/events");
-  for (const name of listeners.keys()) source.addEventListener(name, take);
-  source.addEventListener("open", () => show("live", "Live"));
-  source.addEventListener("error", () => {
+  document.addEventListener("visibilitychange", follow);
+  follow();
+}
+
+/** A browser has six connections to a server for all of its tabs: one in the back needs none. */
+function follow() {
+  if (!document.hidden) {
+    source ??= connect();
+  } else if (source) {
+    source.close();
+    source = null;
+    show("waiting", "Paused");
+  }
+}
+
+/** A browser connects again by itself, unless the answer was no stream. */
+function connect() {
+  const opened = new EventSource("/events");
+  for (const name of listeners.keys()) opened.addEventListener(name, take);
+  opened.addEventListener("open", () => show("live", "Live"));
+  opened.addEventListener("error", () => {
     show("lost", "Not connected, trying again");
-    if (source.readyState === EventSource.CLOSED) setTimeout(begin, AGAIN_MS);
+    if (opened.readyState !== EventSource.CLOSED) return;
+    source = null;
+    setTimeout(follow, AGAIN_MS);
   });
+  return opened;
 }
 
 function take({ type, data, lastEventId }) {

@@ -9,6 +9,7 @@ import { explainRefusal } from "./verdicts.js";
 const form = byId("login");
 const place = byId("logged-in");
 const { user, room } = form.elements;
+const hint = place.textContent;
 /** What a client reports, as another secret may be the remedy. */
 const REPORTED = 1102016;
 let shown = null;
@@ -16,6 +17,7 @@ let shown = null;
 onSession(({ issued, request }) => {
   if (issued === shown) return;
   shown = issued;
+  say(place, "", hint);
   user.value = issued?.userId ?? "";
   room.value = request?.roomId ?? (issued ? "call_1" : "");
 });

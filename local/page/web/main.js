@@ -8,6 +8,7 @@ import "./login.js";
 import "./refusals.js";
 import "./inspect.js";
 import "./secret.js";
+import "./console.js";
 import "./rotation.js";
 import "./watcher.js";
 import "./log.js";

@@ -1,4 +1,4 @@
-/** The console's reset, staging, and rotations with their steps as they happen. */
+/** Staging, and rotations with their steps as they happen. */
 
 import { byId, doing, element, fingerprint, say } from "./dom.js";
 import { hear } from "./live.js";
@@ -13,17 +13,7 @@ const STEPS = {
 const SIGNS = { waiting: "not yet", began: "running", done: "done", failed: "failed" };
 const list = byId("steps");
 const place = byId("rotation-done");
-const reset = byId("reset");
-const resetDone = byId("reset-done");
 let rotation = null;
-
-doing(reset, resetDone, async () => {
-  const { fingerprint: digits } = await operate("reset", { keep_old: reset.elements.keep.checked });
-  const rest = reset.elements.keep.checked
-    ? "The old one is accepted beside it."
-    : "The old one has ended.";
-  say(resetDone, "good", "The console shows ", fingerprint(digits), `. ${rest}`);
-});
 
 for (const [id, value] of [
   ["stage", "console"],

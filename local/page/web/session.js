@@ -1,14 +1,13 @@
 /** Who is signed in, and the token that they have. Kept in memory alone. */
 
 import { createTokenSource } from "./token-source.js";
-import { stack } from "./stack.js";
+import { answerOf, stack } from "./stack.js";
 
 const listeners = [];
 
 export const session = {
   user: "",
   bearer: "",
-  bearerExpiresAt: 0,
   /** The client's token source. */
   source: null,
   /** The last token, and the request that it answers. */
@@ -31,9 +30,17 @@ function change(changes) {
 export async function signIn(user) {
   const bearer = await newBearer(user);
   session.source?.close();
-  const getBearer = async ({ refresh }) => (refresh ? newBearer(user) : session.bearer);
   const source = createTokenSource({ url: stack.api, getBearer });
   change({ user, bearer, source, issued: null, request: null });
+}
+
+/** For the client: another one, when the service has refused what there is. */
+async function getBearer({ refresh }) {
+  const { source, user } = session;
+  if (!refresh) return session.bearer;
+  const bearer = await newBearer(user);
+  if (session.source === source) session.bearer = bearer;
+  return bearer;
 }
 
 export function signOut() {
@@ -51,7 +58,8 @@ export async function fetchToken(request, options = {}) {
 async function newBearer(username) {
   const form = { grant_type: "password", username, password: stack.password };
   const url = `${stack.identity_provider}/token`;
-  const answer = await fetch(url, { method: "POST", body: new URLSearchParams(form) });
+  const init = { method: "POST", body: new URLSearchParams(form) };
+  const answer = await answerOf("The identity provider", url, init);
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error_description);
   return content.access_token;

@@ -8,7 +8,12 @@ const place = byId("signed-in");
 const NEEDS = { bearer: () => session.bearer, token: () => session.issued };
 
 doing(form, place, async () => {
-  await signIn(form.elements.user.value.trim());
+  try {
+    await signIn(form.elements.user.value.trim());
+  } catch (error) {
+    signOut(); // what is said is about this user, and no longer about the last one
+    throw error;
+  }
   const out = element(
     "button",
     { type: "button", class: "link", on: { click: leave } },

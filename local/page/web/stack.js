@@ -1,7 +1,16 @@
 /** The parts of the stack, and what its operators do. */
 
+/** An answer, whatever its status. Throws in words where `who` gives none. */
+export async function answerOf(who, url, init) {
+  try {
+    return await fetch(url, init);
+  } catch {
+    throw new Error(`${who} does not answer. Does make run still run?`);
+  }
+}
+
 async function get(path) {
-  const answer = await fetch(path);
+  const answer = await answerOf("The stack", path);
   if (!answer.ok) throw new Error(`The page's server answered ${answer.status}.`);
   return answer.json();
 }
@@ -14,24 +23,19 @@ export const codes = await get("/codes");
 
 /** Does one of the operators' actions. Throws in words. */
 export async function operate(action, said = {}) {
-  let answer;
-  try {
-    answer = await post(`/operate/${action}`, said);
-  } catch {
-    throw new Error("The stack does not answer. Does make run still run?");
-  }
+  const answer = await post("The stack", `/operate/${action}`, said);
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error);
   return content;
 }
 
-/** Logs in to a room of the stand-in for ZEGO, as a web client does: `{code: 0}`, or a refusal. */
+/** Logs in to a room of the stand-in for ZEGO, as a web client does: `{code: 0}`, or a refusal. Throws in words. */
 export async function logIn(token, userId, roomId) {
   const login = { app_id: stack.app_id, user_id: userId, room_id: roomId, token };
-  return (await post(`${stack.zego}/v1/rooms/login`, login)).json();
+  return (await post("ZEGO", `${stack.zego}/v1/rooms/login`, login)).json();
 }
 
-function post(url, content) {
+function post(who, url, content) {
   const headers = { "content-type": "application/json" };
-  return fetch(url, { method: "POST", headers, body: JSON.stringify(content) });
+  return answerOf(who, url, { method: "POST", headers, body: JSON.stringify(content) });
 }

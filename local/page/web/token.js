@@ -25,25 +25,22 @@ doing(form, place, async () => {
   try {
     await fetchToken(request, { refresh: true });
   } catch (error) {
-    say(place, "refused", await explainProblem(error));
+    if (error.code !== "closed") say(place, "refused", await explainProblem(error)); // signed out
   }
 });
 
 onSession(({ bearer, issued }) => {
-  if (issued === shown) {
-    if (!issued) say(place, "", bearer ? "Signed in: ask for a token." : "Sign in first.");
-    return;
-  }
+  if (!issued) say(place, "", bearer ? "Signed in: ask for a token." : "Sign in first.");
+  if (issued === shown) return;
   shown = issued;
   clearInterval(ticking);
   anatomy.hidden = !issued;
-  if (!issued) say(place, "", bearer ? "Signed in: ask for a token." : "Sign in first.");
-  else show(issued);
+  if (issued) show(issued);
 });
 
 async function show(issued) {
   const room = issued.roomId === null ? "every room" : ["room ", code(issued.roomId)];
-  const can = Object.entries(issued.privileges ?? {}).filter(([, granted]) => granted);
+  const can = Object.entries(issued.privileges).filter(([, granted]) => granted);
   const may = issued.roomId === null ? "" : `: ${can.map(([name]) => name).join(", ")}`;
   say(place, "good", "A token for ", code(issued.userId), " in ", room, may, ".");
   const sealed = element("div", { class: "sealed" });
@@ -51,8 +48,11 @@ async function show(issued) {
   anatomy.replaceChildren(times.element, envelopeOf(issued.token), sealed);
   times.tick();
   ticking = setInterval(times.tick, 1000);
-  const opened = await operate("inspect", { token: issued.token });
-  if (shown === issued) sealed.replaceChildren(...claimsOf(opened));
+  try {
+    sealed.replaceChildren(...claimsOf(await operate("inspect", { token: issued.token })));
+  } catch (error) {
+    sealed.replaceChildren(element("p", { class: "hint" }, error.message));
+  }
 }
 
 function timesOf({ issuedAt, renewAt, expiresAt }) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import boto3
 import botocore.session
@@ -176,6 +177,38 @@ def test_credentials_that_cannot_be_fetched_say_only_of_what_kind_the_failure_is
         backend.client(server, session=Failing(None)).token("bob")
     assert str(failed.value) == "no AWS credentials to sign with: CredentialRetrievalError"
     assert failed.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (f"credential_process = /bin/echo {SECRET_KEY}", "JSONDecodeError"),
+        ("credential_process = /no/such/program", "FileNotFoundError"),
+        ("role_arn = made-up\nweb_identity_token_file = /no/such/file", "FileNotFoundError"),
+    ],
+    ids=["a-process-that-says-something-else", "no-process", "no-web-identity"],
+)
+def test_what_the_credentials_come_from_may_fail_in_any_way(
+    settings: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(f"[default]\n{settings}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(CredentialsError, match=f": {kind}$") as failed:
+        TokenClient(URL, region=REGION).token("bob")
+    assert failed.value.__context__ is None
+
+
+def test_a_profile_that_does_not_exist_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    with pytest.raises(ValueError, match="ProfileNotFound") as refused:
+        TokenClient(URL)
+    assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_no_time_at_all_is_a_wrong_setting(seconds: float) -> None:
+    with pytest.raises(ValueError, match="timeout_seconds must be more than 0"):
+        TokenClient(URL, region=REGION, timeout_seconds=seconds)
 
 
 @pytest.mark.parametrize(
