@@ -1,6 +1,6 @@
 """The client for JavaScript: its own tests, its package, its types, and a frontend that uses it.
 
-Node is needed, and npm and tsc for a test each; where one is not there, its tests are skipped.
+Node is needed, and npm; where there is none, the tests that need it are skipped, and say so.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 
 from local.stack import LocalStack
 from tests.contract import openapi
+from tools import npm_packages
 from zego import token04
 from zego.diagnosis import Candidate, Expected, diagnose
 
@@ -84,10 +85,8 @@ def test_its_package_has_what_is_meant_to_be_in_it(node: str, tmp_path: Path) ->
 
 
 def test_its_types_are_those_of_its_code(node: str) -> None:
-    tsc = shutil.which("tsc", path=str(CLIENT / "node_modules" / ".bin")) or shutil.which("tsc")
-    if tsc is None:
-        pytest.skip("there is no tsc; `npm install` in clients/javascript brings it")
-    run(tsc, "--project", "test/types")
+    tsc = npm_packages.fetch("typescript") / "bin" / "tsc"
+    run(node, tsc, "--project", "test/types")
 
 
 def test_it_reports_only_refusals_that_the_service_takes() -> None:
