@@ -94,10 +94,11 @@ export interface TokenSource {
 
   /**
    * Keeps one room of a ZEGO Express engine (web, 2.16 or newer) in tokens, from before its login:
-   * renews on `tokenWillExpire`, and when ZEGO refuses the token (1102016, 20014, 50119) or finds
-   * it expired (1102018), asks for a fresh one, reporting the refusal, and logs in again; once. A
-   * second refusal in a row is told as `token_refused`. Of a room that is bound anew, the former
-   * binding ends.
+   * renews, while in the room, when the cached token of this request is given no more or on
+   * `tokenWillExpire`, whichever comes first, and when ZEGO refuses the token (1102016, 20014,
+   * 50119) or finds it expired (1102018), asks for a fresh one, reporting the refusal, and logs in
+   * again; once. A second refusal in a row is told as `token_refused`. Of a room that is bound
+   * anew, the former binding ends.
    *
    * @returns what ends it. Ending twice does no harm.
    */

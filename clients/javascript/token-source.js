@@ -14,7 +14,7 @@
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
 const LONGEST_RETRY_AFTER_SECONDS = 3_600;
-/** In a binding, from one renewal that failed to the next try. */
+/** In a binding: from a renewal that failed, or did no good, to the next by its own clock. */
 const NEXT_RENEWAL_MS = 20_000;
 /** A token is renewed up to this much before its `renewAt`, so that clients do not ask together. */
 const JITTER_SECONDS = 60;
@@ -78,7 +78,7 @@ export function createTokenSource(options) {
   const endpoint = endpointOf(url);
   if (typeof getBearer !== "function") throw new TypeError("getBearer must be a function");
 
-  const { now, secondsSince, within, pause } = timeOf(platform);
+  const { now, secondsSince, within, pause, later } = timeOf(platform);
   /** The last token of each request. @type {Map<string, Entry>} */
   const entries = new Map();
   /** What is under way for each request. @type {Map<string, Flight>} */
@@ -119,7 +119,8 @@ export function createTokenSource(options) {
   function bindTo(engine, binding) {
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     const { roomId } = binding;
-    const bound = { engine, roomId, end: bind(token, pause, engine, binding) };
+    const end = bind(token, freshSecondsOf, { pause, later }, engine, binding);
+    const bound = { engine, roomId, end };
     // Two of one room would both log in to it.
     for (const other of bindings) {
       if (other.engine === engine && other.roomId === roomId) unbind(other);
@@ -146,6 +147,12 @@ export function createTokenSource(options) {
   /** @param {Entry} entry */
   function isFresh({ doubted, asked, freshSeconds }) {
     return !doubted && secondsSince(asked) < freshSeconds;
+  }
+
+  /** How much longer its token is given, if it has one. @param {TokenRequest} request */
+  function freshSecondsOf(request) {
+    const entry = entries.get(keyOf(request));
+    return entry && !entry.doubted ? entry.freshSeconds - secondsSince(entry.asked) : undefined;
   }
 
   /** @param {Entry} entry */
@@ -299,16 +306,18 @@ export function kitToken({ token, appId, userId, roomId }, details = {}) {
  * Renews the token of one room of an engine, and logs in again when ZEGO refuses it.
  *
  * @param {TokenSource["token"]} token
- * @param {Time["pause"]} pause
+ * @param {(request: TokenRequest) => number | undefined} freshSecondsOf
+ * @param {Pick<Time, "pause" | "later">} time
  * @param {ZegoEngine} engine
  * @param {Binding} binding
  */
-function bind(token, pause, engine, binding) {
+function bind(token, freshSecondsOf, { pause, later }, engine, binding) {
   const { userName, roomConfig, onError = console.error, ...request } = binding;
   const { roomId } = request;
   if (typeof roomId !== "string" || !roomId) throw new TypeError("bindTo needs a roomId");
   keyOf(request);
   let underWay = new AbortController();
+  let cancelRenewal = () => {};
   let isSecondTry = false;
 
   /** @param {unknown} error */
@@ -317,9 +326,14 @@ function bind(token, pause, engine, binding) {
     (async () => onError(told))().catch(() => {}); // the event is the SDK's: nothing goes back to it
   };
 
+  const halt = () => {
+    cancelRenewal();
+    underWay.abort();
+  };
+
   /** In the place of what is under way. @param {(signal: AbortSignal) => Promise<void>} task */
   const begin = (task) => {
-    underWay.abort();
+    halt();
     const { signal } = (underWay = new AbortController());
     task(signal).catch((error) => signal.aborted || tell(error));
   };
@@ -331,6 +345,7 @@ function bind(token, pause, engine, binding) {
       try {
         const issued = await token({ ...request, refresh: true, signal });
         if (!engine.renewToken(issued.token, roomId)) throw new TokenError("sdk_error");
+        if (!signal.aborted) planRenewal();
         return;
       } catch (error) {
         if (!error.retryable) throw error;
@@ -338,6 +353,14 @@ function bind(token, pause, engine, binding) {
         await pause(NEXT_RENEWAL_MS, signal, true);
       }
     }
+  };
+
+  // The SDK goes by the client's clock: where that is behind, it asks after the token's end.
+  const planRenewal = () => {
+    cancelRenewal();
+    const seconds = freshSecondsOf(request);
+    if (seconds === undefined) return;
+    cancelRenewal = later(Math.max(NEXT_RENEWAL_MS, 1000 * seconds), () => begin(renew));
   };
 
   /** @param {number} code */
@@ -363,9 +386,10 @@ function bind(token, pause, engine, binding) {
   const onRoomStateChanged = (room, reason, code) => {
     if (room !== roomId) return;
     if (reason === "LOGINED" || reason === "RECONNECTED") isSecondTry = false;
+    if (reason === "LOGINED") planRenewal();
     if (!OUT_OF_THE_ROOM.has(reason)) return;
     // Of a room that was left, the SDK would give the token to another room of the engine.
-    underWay.abort();
+    halt();
     if (!isAboutToken(code)) return;
     const detail = `ZEGO refuses a fresh token too: ${code}.`;
     if (isSecondTry) tell(new TokenError("token_refused", { detail }));
@@ -377,7 +401,7 @@ function bind(token, pause, engine, binding) {
   return () => {
     engine.off("tokenWillExpire", onTokenWillExpire);
     engine.off("roomStateChanged", onRoomStateChanged);
-    underWay.abort();
+    halt();
   };
 }
 
@@ -552,7 +576,14 @@ function timeOf(platform) {
       if (untilOnline) platform.addEventListener?.("online", end, { signal: over.signal });
     });
 
-  return { now, secondsSince, within, pause };
+  /** @type {Time["later"]} */
+  const later = (ms, task) => {
+    const timer = platform.setTimeout(task, ms);
+    timer?.unref?.(); // Node's
+    return () => platform.clearTimeout(timer);
+  };
+
+  return { now, secondsSince, within, pause, later };
 }
 
 /**
@@ -583,4 +614,6 @@ function timeOf(platform) {
  *   what the work gives, unless time is up or a signal aborts: then the work's signal does, too
  * @property {(ms: number, signal: AbortSignal, untilOnline: boolean) => Promise<void>} pause
  *   ends early when the signal aborts, or the browser finds itself online
+ * @property {(ms: number, task: () => void) => () => void} later
+ *   gives what calls it off; Node does not stay for it
  */

@@ -5,6 +5,9 @@ import { Engine } from "./support/engine.js";
 import { gateway, hang, issued, problem, tokenOf } from "./support/server.js";
 import { start } from "./support/start.js";
 
+/** Of a binding to another request than the login's: the SDK asks first. */
+const OTHER = { lifetimeSeconds: 1200 };
+
 /** An engine in a world of its own, in a room that is kept in tokens. */
 async function call(t, { binding = {}, ...options } = {}) {
   const parts = await start(t, options);
@@ -32,8 +35,8 @@ function resetSecret(engine) {
 }
 
 suite("a room that is bound", () => {
-  test("gets a fresh token each time that its own will expire", async (t) => {
-    const { world, engine, errors, enter } = await call(t);
+  test("gets a fresh token when the SDK says that its own will expire", async (t) => {
+    const { world, engine, errors, enter } = await call(t, { binding: OTHER });
     await enter();
     const first = engine.tokenIn("room");
     await world.pass(569);
@@ -41,8 +44,8 @@ suite("a room that is bound", () => {
     await world.pass(2);
     assert.equal(engine.renewals.length, 1);
     assert.notEqual(engine.tokenIn("room"), first);
-    await world.pass(3 * 571);
-    assert.equal(engine.renewals.length, 4);
+    await world.pass(1000);
+    assert.equal(engine.renewals.length, 1);
     assert.deepEqual([engine.ignored, errors], [[], []]);
   });
 
@@ -56,7 +59,7 @@ suite("a room that is bound", () => {
   });
 
   test("is renewed once when the SDK says twice that it must be", async (t) => {
-    const { world, engine, server, enter } = await call(t);
+    const { world, engine, server, enter } = await call(t, { binding: OTHER });
     await enter();
     server.answer(hang);
     await world.pass(571);
@@ -86,7 +89,7 @@ suite("a room that is bound", () => {
   });
 
   test("is renewed as soon as the machine is online again", async (t) => {
-    const { world, engine, codes, enter } = await call(t);
+    const { world, engine, codes, enter } = await call(t, { binding: OTHER });
     await enter();
     world.goOffline();
     await world.pass(570 + 20);
@@ -97,7 +100,7 @@ suite("a room that is bound", () => {
   });
 
   test("is renewed no more when access has ended, which is told", async (t) => {
-    const { world, engine, server, codes, enter } = await call(t);
+    const { world, engine, server, codes, enter } = await call(t, { binding: OTHER });
     await enter();
     server.answer(problem(403, "not_granted"));
     await world.pass(3600);
@@ -112,7 +115,7 @@ suite("a room that is bound", () => {
     const engine = new Engine(world, { isMultiRoom: true });
     for (const roomId of ["a", "b"]) {
       source.bindTo(engine, { roomId });
-      const { token: text } = await token({ roomId });
+      const { token: text } = await token({ roomId, lifetimeSeconds: 7200 });
       await engine.loginRoom(roomId, text, { userID: "alice" });
     }
     const before = engine.tokenIn("b");
@@ -131,7 +134,7 @@ suite("a room that is bound", () => {
   });
 
   test("says when the SDK does not take a token", async (t) => {
-    const { world, engine, codes, enter } = await call(t);
+    const { world, engine, codes, enter } = await call(t, { binding: OTHER });
     await enter();
     for (const renewToken of [
       () => false,
@@ -160,6 +163,121 @@ suite("a room that is bound", () => {
     await world.pass(1201);
     const rooms = engine.renewals.map(({ roomID }) => roomID);
     assert.deepEqual(rooms, ["a", "a", "b"]);
+  });
+});
+
+suite("the token of a room", () => {
+  for (const behindSeconds of [0, 3 * 3600]) {
+    test(`is renewed ahead where the SDK's clock is ${behindSeconds} s behind`, async (t) => {
+      const { world, server, engine, errors, enter } = await call(t);
+      engine.behindSeconds = behindSeconds;
+      await enter();
+      await world.pass(512);
+      assert.equal(engine.renewals.length, 0);
+      await world.pass(2);
+      assert.equal(engine.renewals.length, 1);
+      await world.pass(3 * 514);
+      assert.equal(engine.renewals.length, 4);
+      assert.equal(server.requests.length, 5);
+      assert.deepEqual([engine.ignored, errors], [[], []]);
+    });
+  }
+
+  test("is renewed ahead from the first renewal on that the SDK asked for", async (t) => {
+    const { world, engine, enter } = await call(t, { binding: OTHER });
+    await enter();
+    await world.pass(571);
+    engine.behindSeconds = 3 * 3600;
+    await world.pass(1048);
+    assert.equal(engine.renewals.length, 1);
+    await world.pass(2);
+    assert.equal(engine.renewals.length, 2);
+  });
+
+  test("is renewed after another login with the cached one", async (t) => {
+    const { world, server, engine, enter } = await call(t);
+    await enter();
+    await world.pass(100);
+    engine.logoutRoom("room");
+    await world.pass(1);
+    await enter();
+    assert.equal(server.requests.length, 1);
+    await world.pass(411);
+    assert.equal(engine.renewals.length, 0);
+    await world.pass(2);
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("is left alone where nobody is in the room", async (t) => {
+    const ends = {
+      unbind: ({ unbind }) => unbind(),
+      close: ({ source }) => source.close(),
+      logout: ({ engine }) => engine.logoutRoom("room"),
+      kickout: ({ engine }) => engine.lose("room", "KICKOUT", 1102022),
+    };
+    for (const [name, end] of Object.entries(ends)) {
+      const parts = await call(t);
+      await parts.enter();
+      end(parts);
+      parts.engine.logoutRoom("room");
+      await parts.world.pass(1);
+      assert.equal(parts.world.timers, 0, name);
+      await parts.world.pass(3600);
+      assert.equal(parts.server.requests.length, 1, name);
+    }
+    const { world, server, token } = await call(t);
+    await token({ roomId: "room", lifetimeSeconds: 600 });
+    await world.pass(3600);
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("is not asked for again while what the SDK asked for is under way", async (t) => {
+    const { world, server, engine, enter } = await call(t);
+    server.answer(issued({ token: tokenOf(world.serverTime + 540, 99) }), hang); // the SDK: at 510
+    await enter();
+    await world.pass(514);
+    assert.equal(server.requests.length, 2);
+    await world.pass(30);
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("is renewed no more once the app ends the binding at a renewal", async (t) => {
+    const { world, engine, unbind, enter } = await call(t);
+    await enter();
+    engine.renewToken = () => {
+      unbind();
+      return true;
+    };
+    await world.pass(514);
+    engine.logoutRoom("room");
+    await world.pass(1);
+    assert.equal(world.timers, 0);
+  });
+
+  test("that is never fresh is renewed every 20 s, not more often", async (t) => {
+    const { world, server, engine, enter } = await call(t);
+    const now = world.serverTime;
+    for (let serial = 0; serial < 9; serial += 1) {
+      const times = { issued_at: now, renew_at: now };
+      server.answer(issued({ token: tokenOf(now + 600, serial), ...times }));
+    }
+    await enter();
+    await world.pass(61);
+    assert.equal(engine.renewals.length, 3);
+  });
+
+  test("keeps no process alive", async (t) => {
+    const { world, enter } = await call(t);
+    const { setTimeout, clearTimeout } = world.platform;
+    const unheld = [];
+    world.platform.setTimeout = (callback, ms) => ({
+      timer: setTimeout(callback, ms),
+      unref: () => unheld.push(ms),
+    });
+    world.platform.clearTimeout = (held) => clearTimeout(held?.timer);
+    await enter();
+    assert.equal(unheld.length, 1);
+    assert(unheld[0] > 500_000);
   });
 });
 
@@ -294,7 +412,9 @@ suite("a room that is lost", () => {
 suite("an end of a binding", () => {
   test("takes the listeners off and ends what is under way", async (t) => {
     for (const end of ["unbind", "close"]) {
-      const { world, server, source, engine, errors, unbind, enter } = await call(t);
+      const { world, server, source, engine, errors, unbind, enter } = await call(t, {
+        binding: OTHER,
+      });
       await enter();
       server.answer(hang);
       await world.pass(571);
@@ -339,7 +459,10 @@ suite("an end of a binding", () => {
   });
 
   test("comes while the next try is waited for", async (t) => {
-    const { world, server, engine, unbind, enter } = await call(t, { maxRetries: 0 });
+    const { world, server, engine, unbind, enter } = await call(t, {
+      binding: OTHER,
+      maxRetries: 0,
+    });
     await enter();
     server.answer(gateway(503, "Service Unavailable"));
     await world.pass(571);
@@ -374,7 +497,7 @@ suite("a binding", () => {
       () => Promise.reject(new Error("of the app")),
     ];
     for (const onError of wrong) {
-      const { world, server, enter } = await call(t, { binding: { onError } });
+      const { world, server, enter } = await call(t, { binding: { ...OTHER, onError } });
       await enter();
       server.answer(problem(403, "not_granted"));
       await world.pass(571);

@@ -12,6 +12,8 @@ export class Engine {
   /** What renewToken was called with that had an effect, and what it ignored. */
   renewals = [];
   ignored = [];
+  /** How far the client's clock, by which it goes, is behind the service's. */
+  behindSeconds = 0;
   /** The logins: room, token, user and configuration. */
   logins = [];
   #platform;
@@ -99,7 +101,7 @@ export class Engine {
     const room = this.#rooms.get(roomID);
     this.#platform.clearTimeout(room.timer);
     const expiresAt = Number(Buffer.from(room.token.slice(2), "base64").readBigInt64BE());
-    const ms = Math.max(0, (expiresAt - this.#world.serverTime - 30) * 1000);
+    const ms = Math.max(0, (expiresAt - this.#world.serverTime + this.behindSeconds - 30) * 1000);
     room.timer = this.#platform.setTimeout(() => this.#emit("tokenWillExpire", roomID), ms);
   }
 
