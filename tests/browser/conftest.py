@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from local.secrets_manager import read_secret
 from local.stack import LocalStack
 from tests.browser.chromium import running
 from tools import chromium, npm_packages
@@ -77,6 +78,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     directory = tmp_path_factory.mktemp("stack")
     with LocalStack(directory=directory, environment=environment, watch_seconds=None) as running:
         yield running
+
+
+@pytest.fixture
+def server_secret(stack: LocalStack) -> str:
+    """The current one, as the test begins: another test may have rotated it."""
+    kept = stack.secrets_manager
+    return read_secret(kept.url, kept.secret_id, stack.region)[1]
 
 
 @pytest.fixture

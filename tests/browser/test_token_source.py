@@ -222,7 +222,7 @@ def open_tab(api: Api, new_context: NewContext, told: list[str]) -> Iterator[Ope
 
 @pytest.mark.parametrize("ahead", [3 * HOUR, -3 * HOUR], ids=["ahead", "behind"])
 def test_a_token_is_renewed_in_time_whatever_the_clock_says(
-    open_tab: OpenTab, api: Api, stack: LocalStack, ahead: int
+    open_tab: OpenTab, api: Api, stack: LocalStack, server_secret: str, ahead: int
 ) -> None:
     tab = open_tab(ahead=ahead)
     first = tab.token()
@@ -234,7 +234,7 @@ def test_a_token_is_renewed_in_time_whatever_the_clock_says(
     third = tab.token()
     assert len({first, second, third}) == len(api.answers) == 3
     for token in (first, second, third):
-        claims = decode(token, stack.secrets_manager.server_secret).claims
+        claims = decode(token, server_secret).claims
         assert (claims.user_id, claims.app_id) == ("alice", stack.secrets_manager.app_id)
         assert json.loads(claims.payload)["room_id"] == "call_1"
 
