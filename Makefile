@@ -50,7 +50,7 @@ check: style lint types validate policies secrets test ## Everything the build s
 .PHONY: test
 test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 	@$(BIN)/python -m tools.chromium
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: style
 style: $(DEV_READY) ## Is the code formatted?

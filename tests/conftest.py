@@ -1,51 +1,76 @@
-"""Of the whole suite: no ServerSecret is in any output (``tests/security/test_no_leaks.py``)."""
+"""Of the whole suite: no ServerSecret is in any output, in whichever of its processes.
+
+Each process watches its own tests (:mod:`tests.support.leaks`) and says in the end what it saw. The
+one that runs them all counts together, and fails the suite for a leak.
+"""
 
 from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
+from typing import Any, Final
 
 import pytest
 
 from tests.support.leaks import LeakWatch, watching
 
-LEAK_WATCH = pytest.StashKey[LeakWatch]()
-_watching = ExitStack()
+#: What a process of pytest-xdist's hands over in the end is found under this name.
+HANDED_OVER: Final = "zego_leaks"
+
+
+class LeakCheck:
+    """Watches the tests of this process, and gathers what the other processes saw."""
+
+    def __init__(self) -> None:
+        self.watch = LeakWatch()
+        self.characters = 0
+        self.secrets = 0
+        self.leaks: list[str] = []
+        self._watching = ExitStack()
+
+    def pytest_sessionstart(self) -> None:
+        self._watching.enter_context(watching(self.watch))
+
+    def pytest_unconfigure(self) -> None:
+        self._watching.close()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what pytest captured of a test, in the process that ran it."""
+        if not hasattr(report, "node"):
+            for name, text in report.sections:
+                self.watch.see(f"{name} of {report.nodeid}", text)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what another process saw. One that died hands nothing over, and fails anyway."""
+        self._count(*getattr(node, "workeroutput", {}).get(HANDED_OVER, (0, 0, [])))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        seen = self.watch.characters, len(self.watch.secrets), self.watch.leaks()
+        handed_over = getattr(session.config, "workeroutput", None)
+        if handed_over is not None:
+            handed_over[HANDED_OVER] = seen
+            return
+        self._count(*seen)
+        if self.leaks:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for leak in self.leaks:
+            terminalreporter.write_line(f"A ServerSecret in an output! {leak}", red=True, bold=True)
+        terminalreporter.write_line(
+            f"{self.characters:,} characters of output hold"
+            f" {len(self.leaks) or 'none'} of {self.secrets:,} secrets"
+        )
+
+    def _count(self, characters: int, secrets: int, leaks: list[str]) -> None:
+        self.characters += characters
+        self.secrets += secrets
+        self.leaks += leaks
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that runs it behind
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start shall take it
-    config.stash[LEAK_WATCH] = LeakWatch()
-    _watching.enter_context(watching(config.stash[LEAK_WATCH]))
-
-
-def pytest_unconfigure() -> None:
-    _watching.close()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at the output of all comes last."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
-
-
-@pytest.fixture(scope="session")
-def leak_watch(pytestconfig: pytest.Config) -> LeakWatch:
-    """What was put out so far, and what must not be in it."""
-    return pytestconfig.stash[LEAK_WATCH]
-
-
-class _Captured:
-    """Hands what pytest captured of each test to the watch."""
-
-    def __init__(self, watch: LeakWatch) -> None:
-        self._watch = watch
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for name, text in report.sections:
-            self._watch.see(f"{name} of {report.nodeid}", text)
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    session.config.pluginmanager.register(_Captured(session.config.stash[LEAK_WATCH]))
+    config.pluginmanager.register(LeakCheck())

@@ -169,9 +169,12 @@ def fetch(name: str) -> Path:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as directory:
             files = _unpacked(package, _download(package, Path(directory)))
-            shutil.rmtree(package.directory, ignore_errors=True)
             package.directory.parent.mkdir(exist_ok=True)  # a scope
-            files.rename(package.directory)
+            try:
+                files.rename(package.directory)
+            except OSError:
+                if not package.directory.is_dir():  # another process was quicker
+                    raise
     return package.directory
 
 

@@ -1,6 +1,6 @@
 """The ServerSecret's value is in no log, metric, event, tag, error or printed line of the suite.
 
-The last test to run; alone it has little to look at. See :mod:`tests.support.leaks`.
+``tests/conftest.py`` sees to that. Here: that it sees what it should, and fails the suite then.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.support.leaks import LeakWatch, watching
 from zego.server_secret import ServerSecret
 
+PROJECT = Path(__file__).resolve().parents[2]
 #: No secret of any other test, so that what is printed here is no leak of the suite.
 MADE_UP = secrets.token_hex(16)
 
@@ -66,13 +68,28 @@ def test_what_a_test_captures_or_expects_is_seen(capsys: pytest.CaptureFixture[s
     assert len(watch.leaks()) == 2
 
 
-@pytest.mark.last
-def test_no_secret_is_in_any_output(leak_watch: LeakWatch, pytestconfig: pytest.Config) -> None:
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    assert capture is not None
-    with capture.global_and_fixture_disabled():
-        print(
-            f"\n{leak_watch.characters:,} characters of output hold"
-            f" none of {len(leak_watch.secrets)} secrets"
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_leak_in_any_process_fails_the_suite(tmp_path: Path, processes: int) -> None:
+    secret = secrets.token_hex(16)
+    for name, printed in {"quiet": secret[::-1], "leaky": secret}.items():
+        (tmp_path / f"test_{name}.py").write_text(
+            "from zego.server_secret import ServerSecret\n"
+            f"def test_{name}() -> None:\n"
+            f"    ServerSecret(1, {secret!r})\n"
+            f"    print({printed!r})\n"
         )
-    assert leak_watch.leaks() == []
+    suite = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-n", str(processes)]
+    for tests, code, told in (
+        (("test_quiet.py",), 0, "characters of output hold none of 1 secrets"),
+        (("test_quiet.py", "test_leaky.py"), 1, "::test_leaky: ...<secret>..."),
+    ):
+        done = subprocess.run(
+            [*suite, *(str(tmp_path / test) for test in tests)],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, told in done.stdout) == (code, True), done.stdout + done.stderr
+        assert f"{len(tests)} passed" in done.stdout
