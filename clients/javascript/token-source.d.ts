@@ -46,6 +46,14 @@ export interface IssuedToken {
   readonly requestId: string;
 }
 
+/** A new room, and a token for it; frozen. */
+export interface Call extends IssuedToken {
+  /** 32 hex digits. */
+  readonly callId: string;
+  /** `call_` and the callId. */
+  readonly roomId: string;
+}
+
 export interface TokenSourceOptions {
   /** The API's base, `ApiUrl` of the deployment: https, or http to this very machine. */
   url: string | URL;
@@ -88,6 +96,17 @@ export interface TokenSource {
    * @throws {TypeError} the request has a field that does not exist.
    */
   token(request?: TokenRequest & TokenOptions): Promise<IssuedToken>;
+
+  /**
+   * A new room, with a token for it. From then on the token is that of `token({ roomId })` with
+   * the same privileges, streams and lifetime; let the others in under the room's id.
+   *
+   * @throws {TokenError} there is none to be had; see its `code`.
+   * @throws {TypeError} the request has a room, or a field that does not exist.
+   */
+  startCall(
+    request?: Omit<TokenRequest, "roomId"> & Pick<TokenOptions, "signal">,
+  ): Promise<Call>;
 
   /** Gives the cached token of exactly this request no more; without a request, none of all. */
   invalidate(request?: TokenRequest): void;

@@ -8,8 +8,11 @@
  */
 
 /**
- * @import { Binding, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, ZegoEngine } from "./token-source.js"
+ * @import { Binding, Call, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, ZegoEngine } from "./token-source.js"
  */
+
+const TOKENS = "/v1/tokens";
+const CALLS = "/api/v1/calls/initiate";
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
@@ -75,7 +78,7 @@ export class TokenError extends Error {
 export function createTokenSource(options) {
   const { url, getBearer, timeoutMs = 10_000, deadlineMs = 30_000, maxRetries = 5 } = options;
   const { platform = globalThis, fetch = (...request) => platform.fetch(...request) } = options;
-  const endpoint = endpointOf(url);
+  const base = baseOf(url);
   if (typeof getBearer !== "function") throw new TypeError("getBearer must be a function");
 
   const { now, secondsSince, within, pause, later } = timeOf(platform);
@@ -103,6 +106,22 @@ export function createTokenSource(options) {
       if (mayBeCached && error.retryable && present && hasSpareLife(present)) return present.issued;
       throw error;
     }
+  }
+
+  /** @type {TokenSource["startCall"]} */
+  async function startCall({ signal, ...request } = {}) {
+    if ("roomId" in request) throw new TypeError("startCall makes the room: it takes no roomId");
+    const body = keyOf(request);
+    const signals = [closing.signal, ...(signal ? [signal] : [])];
+    const { call, entry } = await within(deadlineMs, signals, (inner) =>
+      persist(inner, async (refresh) => {
+        const { asked, status, said } = await ask(CALLS, body, refresh, inner);
+        const call = callIn(said, status);
+        return { call, entry: entryOf(call, asked) };
+      }),
+    );
+    keep(keyOf({ ...request, roomId: call.roomId }), entry);
+    return call;
   }
 
   /** @type {TokenSource["invalidate"]} */
@@ -207,14 +226,34 @@ export function createTokenSource(options) {
   }
 
   /** @param {string} key @param {number | undefined} refusedWith @param {AbortSignal} signal */
-  async function obtain(key, refusedWith, signal) {
+  function obtain(key, refusedWith, signal) {
+    const request = JSON.parse(key);
+    const body = JSON.stringify({ ...request, refused_with: refusedWith });
+    return persist(signal, async (refresh) => {
+      const { asked, status, said } = await ask(TOKENS, body, refresh, signal);
+      const issued = issuedIn(said, status, request.room_id ?? null);
+      if (issued.token === entries.get(key)?.issued.token) {
+        // ZEGO's SDK ignores a renewal that repeats the token it has, and lets it expire.
+        throw new TokenError("repeated_token", { status, requestId: issued.requestId });
+      }
+      return entryOf(issued, asked);
+    });
+  }
+
+  /**
+   * What an attempt comes to, made again where that may help.
+   *
+   * @template T
+   * @param {AbortSignal} signal
+   * @param {(refresh: boolean) => Promise<T>} attempt told whether it needs another bearer
+   */
+  async function persist(signal, attempt) {
     const begun = platform.performance.now();
-    const body = JSON.stringify({ ...JSON.parse(key), refused_with: refusedWith });
     let refresh = false;
     let refreshed = false;
     for (let retries = 0; ;) {
       try {
-        return await ask(key, body, refresh, signal);
+        return await attempt(refresh);
       } catch (error) {
         if (error.status === 401 && !refreshed) {
           refresh = refreshed = true;
@@ -235,19 +274,22 @@ export function createTokenSource(options) {
     }
   }
 
-  /** @param {string} key @param {string} body @param {boolean} refresh @param {AbortSignal} signal */
-  async function ask(key, body, refresh, signal) {
+  /**
+   * What the service says to one request, and when it was asked.
+   *
+   * @param {string} path @param {string} body @param {boolean} refresh @param {AbortSignal} signal
+   */
+  async function ask(path, body, refresh, signal) {
     const bearer = await bearerFor(refresh, signal);
     const asked = now();
-    const exchange = (/** @type {AbortSignal} */ inner) => post(body, bearer, inner);
+    const exchange = (/** @type {AbortSignal} */ inner) => post(path, body, bearer, inner);
     const { answer, text } = await within(timeoutMs, [signal], exchange);
     if (!answer.ok) throw refusalIn(answer, text, bearer, platform.Date.now());
-    const issued = issuedIn(answer, text, JSON.parse(key).room_id ?? null);
-    if (issued.token === entries.get(key)?.issued.token) {
-      // ZEGO's SDK ignores a renewal that repeats the token it has, and lets it expire.
-      const { requestId } = issued;
-      throw new TokenError("repeated_token", { status: answer.status, requestId });
-    }
+    return { asked, status: answer.status, said: documentIn(text) };
+  }
+
+  /** @param {IssuedToken} issued @param {Instant} asked @returns {Entry} */
+  function entryOf(issued, asked) {
     const span = issued.renewAt - issued.issuedAt;
     const freshSeconds = span - platform.Math.random() * Math.min(JITTER_SECONDS, span / 10);
     const lifeSeconds = issued.expiresAt - issued.issuedAt;
@@ -268,10 +310,10 @@ export function createTokenSource(options) {
     throw new TokenError("bearer_unavailable", { detail, retryable });
   }
 
-  /** @param {string} body @param {string} bearer @param {AbortSignal} signal */
-  async function post(body, bearer, signal) {
+  /** @param {string} path @param {string} body @param {string} bearer @param {AbortSignal} signal */
+  async function post(path, body, bearer, signal) {
     try {
-      const answer = await fetch(endpoint, {
+      const answer = await fetch(base + path, {
         method: "POST",
         headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
         body,
@@ -287,7 +329,7 @@ export function createTokenSource(options) {
     }
   }
 
-  return Object.freeze({ token, invalidate, bindTo, close });
+  return Object.freeze({ token, startCall, invalidate, bindTo, close });
 }
 
 /** @type {typeof import("./token-source.js").kitToken} */
@@ -410,12 +452,8 @@ function isAboutToken(code) {
   return REFUSED.has(code) || code === EXPIRED;
 }
 
-/**
- * Where tokens are asked for.
- *
- * @param {string | URL} url the API's base
- */
-function endpointOf(url) {
+/** The API's base, without a slash at its end. @param {string | URL} url */
+function baseOf(url) {
   const base = new URL(url);
   const isLoopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(base.hostname);
   if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopback)) {
@@ -424,7 +462,7 @@ function endpointOf(url) {
   if (base.username || base.password || base.search || base.hash) {
     throw new TypeError("url must have no user, query or fragment");
   }
-  return `${base.origin}${base.pathname.replace(/\/+$/, "")}/v1/tokens`;
+  return base.origin + base.pathname.replace(/\/+$/, "");
 }
 
 /**
@@ -446,35 +484,70 @@ function keyOf({ roomId, privileges, streamIds, lifetimeSeconds, ...unknown }) {
 }
 
 /**
- * @param {Response} answer @param {string} text @param {string | null} askedRoomId
- * @returns {IssuedToken}
+ * The answer of {@link TOKENS}.
+ *
+ * @param {Record<string, any>} said @param {number} status @param {string | null} askedRoomId
  */
-function issuedIn({ status }, text, askedRoomId) {
-  const said = documentIn(text);
-  const { privileges, stream_ids: streamIds } = said;
-  const isText = (/** @type {unknown} */ value) => typeof value === "string" && value !== "";
+function issuedIn(said, status, askedRoomId) {
+  if (said.room_id !== askedRoomId) throw new TokenError("bad_answer", { status });
+  return issuedOf(
+    {
+      ...said,
+      appId: said.app_id,
+      userId: said.user_id,
+      roomId: said.room_id,
+      streamIds: said.stream_ids,
+      issuedAt: said.issued_at,
+      expiresAt: said.expires_at,
+      renewAt: said.renew_at,
+      requestId: said.request_id,
+    },
+    status,
+  );
+}
+
+/**
+ * The answer of {@link CALLS}.
+ *
+ * @param {Record<string, any>} said @param {number} status @returns {Call}
+ */
+function callIn({ callId, zegoRoom, ...said }, status) {
+  const issued = issuedOf({ ...said, ...zegoRoom }, status);
+  const { roomId } = issued;
+  if (!isText(callId) || !isText(roomId)) throw new TokenError("bad_answer", { status });
+  return Object.freeze({ ...issued, roomId, callId });
+}
+
+/** @param {Record<string, any>} fields @param {number} status @returns {IssuedToken} */
+function issuedOf(fields, status) {
+  const { token, appId, userId, roomId, privileges, streamIds } = fields;
+  const { issuedAt, expiresAt, renewAt, requestId } = fields;
   const isGood =
-    [said.token, said.user_id, said.request_id].every(isText) &&
-    TOKEN04.test(said.token) &&
-    [said.app_id, said.issued_at, said.renew_at, said.expires_at].every(Number.isSafeInteger) &&
-    said.issued_at <= said.renew_at &&
-    said.renew_at < said.expires_at &&
-    said.room_id === askedRoomId &&
+    [token, userId, requestId].every(isText) &&
+    TOKEN04.test(token) &&
+    [appId, issuedAt, renewAt, expiresAt].every(Number.isSafeInteger) &&
+    issuedAt <= renewAt &&
+    renewAt < expiresAt &&
     [privileges?.login, privileges?.publish].every((value) => typeof value === "boolean") &&
     (streamIds === null || (Array.isArray(streamIds) && streamIds.every(isText)));
   if (!isGood) throw new TokenError("bad_answer", { status });
   return Object.freeze({
-    token: said.token,
-    appId: said.app_id,
-    userId: said.user_id,
-    roomId: said.room_id,
+    token,
+    appId,
+    userId,
+    roomId,
     privileges: Object.freeze({ login: privileges.login, publish: privileges.publish }),
     streamIds: streamIds && Object.freeze(streamIds),
-    issuedAt: said.issued_at,
-    expiresAt: said.expires_at,
-    renewAt: said.renew_at,
-    requestId: said.request_id,
+    issuedAt,
+    expiresAt,
+    renewAt,
+    requestId,
   });
+}
+
+/** @param {unknown} value @returns {value is string} */
+function isText(value) {
+  return typeof value === "string" && value !== "";
 }
 
 /**

@@ -112,9 +112,17 @@ def test_a_frontend_gets_tokens_of_the_local_stack(node: str, tmp_path: Path) ->
     assert first["privileges"] == {"login": True, "publish": True}
     assert (identity["roomId"], identity["userId"]) == (None, "alice")
 
-    assert got["asked"] == [False, True, False, False, False]
+    call, renewed = got["call"], got["renewed"]
+    assert re.fullmatch("[0-9a-f]{32}", call["callId"])
+    for each in (call, renewed):
+        claims = token04.decode(each["token"], secret).claims
+        assert (each["roomId"], each["userId"]) == (f"call_{call['callId']}", "alice")
+        assert json.loads(claims.payload)["room_id"] == each["roomId"]
+
+    assert got["asked"] == [False, True, False, False, False, False, False]
     assert got["isCached"]
-    assert len({first["token"], got["fresh"]["token"], identity["token"]}) == 3
+    tokens = {each["token"] for each in (first, got["fresh"], identity, call, renewed)}
+    assert len(tokens) == 5
 
     problem = got["problem"]
     assert (problem["code"], problem["status"]) == ("not_granted", 403)

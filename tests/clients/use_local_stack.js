@@ -21,11 +21,15 @@ const first = await source.token(request);
 const cached = await source.token(request);
 const fresh = await source.token({ ...request, refusedWith: 1102016 });
 const identity = await source.token();
+const call = await source.startCall();
+const ofCall = await source.token({ roomId: call.roomId });
+const renewed = await source.token({ roomId: call.roomId, refresh: true });
 const refusal = await source.token({ roomId: "of_another" }).catch((error) => error);
 source.close();
 
 const kit = kitToken(first, { userName: "Alice Ångström" });
 const problem = refusal instanceof TokenError && { ...refusal, message: refusal.message };
+const isCached = cached === first && ofCall === call;
 console.log(
-  JSON.stringify({ asked, first, isCached: cached === first, fresh, identity, kit, problem }),
+  JSON.stringify({ asked, first, isCached, fresh, identity, call, renewed, kit, problem }),
 );

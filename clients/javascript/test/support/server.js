@@ -52,7 +52,8 @@ export class Server {
     const body = Buffer.concat(chunks).toString();
     this.requests.push({ method, path, headers, body, atMs: this.#world.elapsedMs });
     const answer = this.#script.shift() ?? issued();
-    answer(response, this.issue(JSON.parse(body)), this.#world);
+    const document = path.endsWith("/calls/initiate") ? "initiate" : "issue";
+    answer(response, this[document](JSON.parse(body)), this.#world);
   }
 
   /** A fresh token, as the service issues it. */
@@ -74,6 +75,23 @@ export class Server {
       expires_at: expiresAt,
       renew_at: expiresAt - Math.max(30, Math.min(300, Math.floor(lifetime_seconds / 10))),
       request_id: `request-${this.#issued}`,
+    };
+  }
+
+  /** A new room and a token for it, as the service has it. */
+  initiate(body) {
+    const callId = String(this.#issued).padStart(32, "0");
+    const issued = this.issue({ ...body, room_id: `call_${callId}` });
+    return {
+      callId,
+      zegoRoom: { roomId: issued.room_id, appId: issued.app_id, token: issued.token },
+      userId: issued.user_id,
+      privileges: issued.privileges,
+      streamIds: issued.stream_ids,
+      issuedAt: issued.issued_at,
+      expiresAt: issued.expires_at,
+      renewAt: issued.renew_at,
+      requestId: issued.request_id,
     };
   }
 }

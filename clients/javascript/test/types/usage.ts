@@ -2,6 +2,7 @@
 
 import { createTokenSource, kitToken, TokenError } from "zego-token-service-client";
 import type {
+  Call,
   ClientErrorCode,
   IssuedToken,
   TokenSource,
@@ -30,14 +31,19 @@ const unbind: () => void = source.bindTo(engine, {
 });
 unbind();
 
+const call: Call = await source.startCall({ lifetimeSeconds: 600 });
+const callRoom: string = call.roomId;
+
 const kit: string = kitToken(issued, { userName: "Alice" });
 const code: ClientErrorCode = "timeout";
 const again: boolean = new TokenError(code).retryable;
-console.log(kit.length, again);
+console.log(kit.length, again, callRoom, call.callId);
 source.close();
 
 // @ts-expect-error: it is roomId
 await source.token({ roomID: "room" });
+// @ts-expect-error: the service makes the room
+await source.startCall({ roomId: "room" });
 // @ts-expect-error: no such privilege
 await source.token({ privileges: ["listen"] });
 // @ts-expect-error: a binding has a room

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+
+import { Engine } from "./support/engine.js";
+import { hang, issued, problem } from "./support/server.js";
+import { start } from "./support/start.js";
+
+const CALL_ID = "0".repeat(32);
+const ROOM = `call_${CALL_ID}`;
+
+async function startCalls(t, options) {
+  const started = await start(t, options);
+  const { world, source } = started;
+  const call = (request) => world.settle(source.startCall(request));
+  const failure = (request) => world.failure(source.startCall(request));
+  return { ...started, call, failure };
+}
+
+suite("a call", () => {
+  test("has a new room and a token for it, frozen", async (t) => {
+    const { server, call } = await startCalls(t);
+    const { token, ...rest } = await call();
+    assert.match(token, /^04[A-Za-z0-9+/]+=*$/);
+    assert.deepEqual(rest, {
+      callId: CALL_ID,
+      roomId: ROOM,
+      appId: 1234567890,
+      userId: "alice",
+      privileges: { login: true, publish: true },
+      streamIds: null,
+      issuedAt: 1_700_000_000,
+      expiresAt: 1_700_007_200,
+      renewAt: 1_700_006_900,
+      requestId: "request-1",
+    });
+    const [{ method, path, headers, body }] = server.requests;
+    assert.equal(`${method} ${path} ${body}`, "POST /api/v1/calls/initiate {}");
+    assert.equal(headers.authorization, "Bearer bearer-of-alice");
+  });
+
+  test("is frozen, and grants what it was asked for", async (t) => {
+    const { server, call } = await startCalls(t);
+    const made = await call({ privileges: ["login"], streamIds: ["a"], lifetimeSeconds: 600 });
+    assert.deepEqual(server.bodies, [
+      { privileges: ["login"], stream_ids: ["a"], lifetime_seconds: 600 },
+    ]);
+    assert.equal(made.privileges.publish, false);
+    for (const part of [made, made.privileges, made.streamIds]) assert(Object.isFrozen(part));
+  });
+
+  test("is another each time, also of those that start together", async (t) => {
+    const { server, source, world } = await startCalls(t);
+    const calls = await world.settle(Promise.all([source.startCall(), source.startCall()]));
+    assert.equal(new Set(calls.map(({ roomId }) => roomId)).size, 2);
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("has its token cached and renewed as that of its room", async (t) => {
+    const { server, world, call, token } = await startCalls(t);
+    const made = await call({ privileges: ["login"] });
+    const request = { roomId: ROOM, privileges: ["login"] };
+    assert.equal(await token(request), made);
+    await world.pass(6900);
+    const next = await token(request);
+    assert.notEqual(next.token, made.token);
+    assert.deepEqual(server.bodies[1], { room_id: ROOM, privileges: ["login"] });
+  });
+
+  test("is kept in tokens by a binding to its room", async (t) => {
+    const { world, source, call } = await startCalls(t);
+    const { roomId, userId, token } = await call();
+    const engine = new Engine(world);
+    source.bindTo(engine, { roomId });
+    await engine.loginRoom(roomId, token, { userID: userId });
+    await world.pass(6 * 3600);
+    assert.equal(engine.renewals.length, 3);
+  });
+
+  test("is asked for again after what can pass, and after a 401 with another bearer", async (t) => {
+    const getBearer = ({ refresh }) => (refresh ? "fresh" : "stale");
+    const { server, call } = await startCalls(t, { getBearer });
+    server.answer(problem(503, "secret_unavailable"), problem(401, "bearer_expired"));
+    await call();
+    const sent = server.requests.map(({ headers }) => headers.authorization);
+    assert.deepEqual(sent, ["Bearer stale", "Bearer stale", "Bearer fresh"]);
+  });
+
+  test("is not asked for again after a refusal", async (t) => {
+    const { server, failure } = await startCalls(t);
+    server.answer(problem(403, "not_granted"));
+    const error = await failure();
+    assert.deepEqual([error.code, error.requestId], ["not_granted", "request-of-a-problem"]);
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("takes no room, and no field that does not exist", async (t) => {
+    const { server, source } = await startCalls(t);
+    await assert.rejects(source.startCall({ roomId: ROOM }), /startCall makes the room/);
+    await assert.rejects(source.startCall({ room: ROOM }), /has no field room/);
+    assert.equal(server.requests.length, 0);
+  });
+
+  const wrong = {
+    "no callId": { callId: undefined },
+    "no room": { zegoRoom: undefined },
+    "a room without an id": { zegoRoom: { roomId: null, appId: 1234567890, token: "04AAAA" } },
+    "no Token04": { zegoRoom: { roomId: ROOM, appId: 1234567890, token: "eyJ.a.b" } },
+    "an AppID in text": { zegoRoom: { roomId: ROOM, appId: "1234567890", token: "04AAAA" } },
+  };
+  for (const [name, changes] of Object.entries(wrong)) {
+    test(`is not made of an answer with ${name}`, async (t) => {
+      const { server, failure } = await startCalls(t);
+      server.answer(issued(changes), issued(changes));
+      const error = await failure();
+      assert.deepEqual([error.code, error.status], ["bad_answer", 201]);
+      assert.equal(server.requests.length, 2);
+    });
+  }
+
+  test("is waited for until the deadline", async (t) => {
+    const { server, world, failure } = await startCalls(t, { deadlineMs: 12_000 });
+    server.answer(hang, hang);
+    assert.equal((await failure()).code, "timeout");
+    assert.equal(server.requests.length, 2);
+    assert.equal(world.elapsedMs, 12_000);
+  });
+
+  test("can be given up, by its caller or by all", async (t) => {
+    const { server, world, source, token } = await startCalls(t);
+    const caller = new AbortController();
+    server.answer(hang, hang);
+    const given = source.startCall({ signal: caller.signal });
+    const closed = source.startCall();
+    await world.quiet();
+    caller.abort();
+    assert.equal((await world.failure(given)).code, "aborted");
+    assert.equal((await token({ roomId: "room" })).roomId, "room");
+    source.close();
+    assert.equal((await world.failure(closed)).code, "closed");
+    assert.equal((await world.failure(source.startCall())).code, "closed");
+    assert.equal(world.timers, 0);
+  });
+});
