@@ -89,8 +89,8 @@ export interface Platform {
 export interface TokenSource {
   /**
    * A token: the cached one until shortly before its `renewAt`, else a new one. Requests of the
-   * same value share the cache and the request under way. While the service cannot answer, the
-   * present token is given as long as it has more than a minute to live.
+   * same value share the cache and the request under way. While the service does not answer within
+   * two seconds, the present token is given as long as it has more than a minute to live.
    *
    * @throws {TokenError} there is none to be had; see its `code`.
    * @throws {TypeError} the request has a field that does not exist.
@@ -104,9 +104,7 @@ export interface TokenSource {
    * @throws {TokenError} there is none to be had; see its `code`.
    * @throws {TypeError} the request has a room, or a field that does not exist.
    */
-  startCall(
-    request?: Omit<TokenRequest, "roomId"> & Pick<TokenOptions, "signal">,
-  ): Promise<Call>;
+  startCall(request?: Omit<TokenRequest, "roomId"> & Pick<TokenOptions, "signal">): Promise<Call>;
 
   /** Gives the cached token of exactly this request no more; without a request, none of all. */
   invalidate(request?: TokenRequest): void;
@@ -123,8 +121,27 @@ export interface TokenSource {
    */
   bindTo(engine: ZegoEngine, binding: Binding): () => void;
 
-  /** Ends every request and binding, and forgets every token. For sign-out. */
+  /**
+   * Hands over each renewal of a request's token, for SDKs that `bindTo` does not know (UIKit,
+   * ZIM): when the cached token is given no more, and when `renew` is called. Where none is cached
+   * yet, it begins with one. What fails is told, and asked for again while it can pass.
+   */
+  autoRenew(renewal: AutoRenewal): {
+    /** Now: for the SDK's own event that the token will expire. */
+    renew(): void;
+    stop(): void;
+  };
+
+  /** Ends every request, binding and renewal, and forgets every token. For sign-out. */
   close(): void;
+}
+
+/** For what to renew tokens, and who takes them. */
+export interface AutoRenewal extends TokenRequest {
+  /** Gives a token to its SDK. An error, or `false`, is told as `sdk_error`. */
+  onToken: (issued: IssuedToken) => unknown;
+  /** Told what could not be done. By default it goes to the console. What it throws is dropped. */
+  onError?: ((error: TokenError) => void) | undefined;
 }
 
 /** Which room to keep in tokens, and how to log in to it again. */
@@ -134,6 +151,8 @@ export interface Binding extends TokenRequest {
   userName?: string | undefined;
   /** As at the login; without `userUpdate`, a new login stops `roomUserUpdate`. */
   roomConfig?: { userUpdate?: boolean; maxMemberCount?: number } | undefined;
+  /** Told of each renewal that the SDK took. What it throws is dropped. */
+  onRenewed?: ((issued: IssuedToken) => void) | undefined;
   /** Told what could not be done. By default it goes to the console. What it throws is dropped. */
   onError?: ((error: TokenError) => void) | undefined;
 }
@@ -160,13 +179,13 @@ export type ClientErrorCode =
   | "aborted"
   /** The answer is HTML, cut short, or not of the agreed shape. */
   | "bad_answer"
-  /** `getBearer` failed, or gave no text that a header can carry. */
+  /** `getBearer` failed (retryable), or gave no text that a header can carry. */
   | "bearer_unavailable"
   /** `close` was called. */
   | "closed"
   /** API Gateway or a proxy refused; `status` says what. 429 is throttling. */
   | "gateway_error"
-  /** Offline, or the service's CORS does not name this page. */
+  /** Offline, a wrong or redirected url, or the service's CORS does not name this page. */
   | "network_error"
   /** The service gave the token that it had given before, which ZEGO's SDK would ignore. */
   | "repeated_token"
@@ -213,5 +232,5 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource;
  */
 export function kitToken(
   issued: Pick<IssuedToken, "token" | "appId" | "userId" | "roomId">,
-  details?: { userName?: string; roomId?: string },
+  details?: { userName?: string | undefined; roomId?: string | undefined },
 ): string;

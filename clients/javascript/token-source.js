@@ -8,7 +8,7 @@
  */
 
 /**
- * @import { Binding, Call, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, ZegoEngine } from "./token-source.js"
+ * @import { AutoRenewal, Binding, Call, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, ZegoEngine } from "./token-source.js"
  */
 
 const TOKENS = "/v1/tokens";
@@ -17,8 +17,10 @@ const CALLS = "/api/v1/calls/initiate";
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
 const LONGEST_RETRY_AFTER_SECONDS = 3_600;
-/** In a binding: from a renewal that failed, or did no good, to the next by its own clock. */
+/** From a renewal that failed, or did no good, to the next that nobody asks for. */
 const NEXT_RENEWAL_MS = 20_000;
+/** How long a newer token is waited for, where the present one is good a little longer. */
+const PATIENCE_MS = 2_000;
 /** A token is renewed up to this much before its `renewAt`, so that clients do not ask together. */
 const JITTER_SECONDS = 60;
 /** A token with no more life than this is not given where a newer one cannot be had. */
@@ -44,14 +46,22 @@ const OWN_CODES = {
   bearer_unavailable: ["getBearer gave no bearer token.", false],
   closed: ["The token source is closed.", false],
   gateway_error: ["What answered is not the service, but what stands before it.", false],
-  network_error: ["No answer came: offline, or the service's CORS does not name this page.", true],
+  network_error: [
+    "No answer came: offline, a wrong or redirected url, or CORS that does not name this page.",
+    true,
+  ],
   repeated_token: ["The service gave the token that it had given before.", true],
   sdk_error: ["ZEGO's SDK did not take the token.", false],
   timeout: ["No answer came in time.", true],
   token_refused: ["ZEGO refuses a fresh token too.", false],
 };
 /** What is tried once more rather than `maxRetries` times: waiting seldom mends it. */
-const TRIED_ONCE_MORE = new Set(["bad_answer", "internal_error", "repeated_token"]);
+const TRIED_ONCE_MORE = new Set([
+  "bad_answer",
+  "bearer_unavailable",
+  "internal_error",
+  "repeated_token",
+]);
 
 /** Why there is no token. Holds neither token nor bearer: safe to log. */
 export class TokenError extends Error {
@@ -86,6 +96,8 @@ export function createTokenSource(options) {
   const entries = new Map();
   /** What is under way for each request. @type {Map<string, Flight>} */
   const flights = new Map();
+  /** What requests under way end with. @type {Set<AbortController>} */
+  const underWay = new Set();
   /** @type {Set<Bound>} */
   const bindings = new Set();
   const closing = new AbortController();
@@ -95,16 +107,19 @@ export function createTokenSource(options) {
     const key = keyOf(request);
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     if (signal?.aborted) throw reasonOf(signal);
-    const mayBeCached = !refresh && refusedWith === undefined;
+    const mayBeCached = !refresh && refusedWith == null;
     const entry = entries.get(key);
     if (mayBeCached && entry && isFresh(entry)) return entry.issued;
-    if (refusedWith !== undefined && entry) entry.doubted = true;
+    if (refusedWith != null && entry) entry.doubted = true;
+    const joined = join(flightFor(key, refusedWith ?? undefined), signal);
+    const present = () => {
+      const entry = entries.get(key);
+      return mayBeCached && hasSpareLife(entry) ? entry.issued : undefined;
+    };
     try {
-      return await join(flightFor(key, refusedWith), signal);
+      return await within(present() ? PATIENCE_MS : Infinity, [], () => joined);
     } catch (error) {
-      const present = entries.get(key);
-      if (mayBeCached && error.retryable && present && hasSpareLife(present)) return present.issued;
-      throw error;
+      return (error.retryable && present()) || (await joined);
     }
   }
 
@@ -112,8 +127,9 @@ export function createTokenSource(options) {
   async function startCall({ signal, ...request } = {}) {
     if ("roomId" in request) throw new TypeError("startCall makes the room: it takes no roomId");
     const body = keyOf(request);
-    const signals = [closing.signal, ...(signal ? [signal] : [])];
-    const { call, entry } = await within(deadlineMs, signals, (inner) =>
+    if (closing.signal.aborted) throw reasonOf(closing.signal);
+    const signals = signal ? [signal] : [];
+    const { call, entry } = await untilClosed(new AbortController(), signals, (inner) =>
       persist(inner, async (refresh) => {
         const { asked, status, said } = await ask(CALLS, body, refresh, inner);
         const call = callIn(said, status);
@@ -138,7 +154,7 @@ export function createTokenSource(options) {
   function bindTo(engine, binding) {
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     const { roomId } = binding;
-    const end = bind(token, freshSecondsOf, { pause, later }, engine, binding);
+    const end = bind({ token, invalidate, freshSecondsOf, pause, later }, engine, binding);
     const bound = { engine, roomId, end };
     // Two of one room would both log in to it.
     for (const other of bindings) {
@@ -148,6 +164,23 @@ export function createTokenSource(options) {
     return () => unbind(bound);
   }
 
+  /** @type {TokenSource["autoRenew"]} */
+  function autoRenew({ onToken, onError, ...request }) {
+    if (closing.signal.aborted) throw reasonOf(closing.signal);
+    if (typeof onToken !== "function") throw new TypeError("onToken must be a function");
+    keyOf(request);
+    const parts = { token, freshSecondsOf, pause, later };
+    const { halt, renew, plan } = renewalsOf(parts, request, onToken, tellerOf(onError));
+    const bound = { end: halt };
+    bindings.add(bound);
+    if (freshSecondsOf(request) === undefined) renew();
+    else plan();
+    return Object.freeze({
+      renew: () => bindings.has(bound) && renew(),
+      stop: () => unbind(bound),
+    });
+  }
+
   /** @param {Bound} bound */
   function unbind(bound) {
     bindings.delete(bound);
@@ -155,7 +188,9 @@ export function createTokenSource(options) {
   }
 
   function close() {
-    closing.abort(new TokenError("closed"));
+    const reason = new TokenError("closed");
+    closing.abort(reason);
+    for (const controller of underWay) controller.abort(reason);
     for (const { end } of bindings) end();
     for (const kept of [bindings, entries, flights]) kept.clear();
   }
@@ -174,9 +209,10 @@ export function createTokenSource(options) {
     return entry && !entry.doubted ? entry.freshSeconds - secondsSince(entry.asked) : undefined;
   }
 
-  /** @param {Entry} entry */
-  function hasSpareLife({ doubted, asked, lifeSeconds }) {
-    return !doubted && lifeSeconds - secondsSince(asked) > SPARE_LIFE_SECONDS;
+  /** @param {Entry} [entry] @returns {entry is Entry} */
+  function hasSpareLife(entry) {
+    if (!entry || entry.doubted) return false;
+    return entry.lifeSeconds - secondsSince(entry.asked) > SPARE_LIFE_SECONDS;
   }
 
   /** In the place of those that have expired, too. @param {string} key @param {Entry} entry */
@@ -198,7 +234,7 @@ export function createTokenSource(options) {
     if (current && (refusedWith ?? current.refusedWith) === current.refusedWith) return current;
     const controller = new AbortController();
     const isCurrent = () => flights.get(key) === flight;
-    const landed = within(deadlineMs, [closing.signal, controller.signal], async (signal) => {
+    const landed = untilClosed(controller, [], async (signal) => {
       const entry = await obtain(key, refusedWith, signal);
       if (isCurrent()) keep(key, entry);
       return entry.issued;
@@ -212,6 +248,19 @@ export function createTokenSource(options) {
     const flight = { refusedWith, callers: 0, landed, leave };
     flights.set(key, flight);
     return flight;
+  }
+
+  /**
+   * What the work gives, in time, and unless the source is closed meanwhile.
+   *
+   * @template T
+   * @param {AbortController} controller @param {AbortSignal[]} signals
+   * @param {(signal: AbortSignal) => Promise<T>} work
+   */
+  function untilClosed(controller, signals, work) {
+    underWay.add(controller);
+    const done = within(deadlineMs, [controller.signal, ...signals], work);
+    return done.finally(() => underWay.delete(controller));
   }
 
   /** @param {Flight} flight @param {AbortSignal} [signal] */
@@ -260,7 +309,8 @@ export function createTokenSource(options) {
           continue;
         }
         refresh = false;
-        const once = TRIED_ONCE_MORE.has(error.code) || error.status === 500;
+        const isOffline = platform.navigator?.onLine === false;
+        const once = (TRIED_ONCE_MORE.has(error.code) && !isOffline) || error.status === 500;
         const { retryAfterSeconds } = error;
         const backoffMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** retries);
         const waitMs = 1000 * (retryAfterSeconds ?? 0) + platform.Math.random() * backoffMs;
@@ -306,7 +356,8 @@ export function createTokenSource(options) {
     } catch (error) {
       detail = `getBearer failed: ${error?.name ?? typeof error}.`; // its text may show the bearer
     }
-    const retryable = platform.navigator?.onLine === false;
+    // A failure may pass; what is no bearer stays none.
+    const retryable = detail !== undefined;
     throw new TokenError("bearer_unavailable", { detail, retryable });
   }
 
@@ -329,7 +380,7 @@ export function createTokenSource(options) {
     }
   }
 
-  return Object.freeze({ token, startCall, invalidate, bindTo, close });
+  return Object.freeze({ token, startCall, invalidate, bindTo, autoRenew, close });
 }
 
 /** @type {typeof import("./token-source.js").kitToken} */
@@ -345,31 +396,19 @@ export function kitToken({ token, appId, userId, roomId }, details = {}) {
 }
 
 /**
- * Renews the token of one room of an engine, and logs in again when ZEGO refuses it.
+ * Renews the token of a request when the cache would, or when it is told to.
  *
- * @param {TokenSource["token"]} token
- * @param {(request: TokenRequest) => number | undefined} freshSecondsOf
- * @param {Pick<Time, "pause" | "later">} time
- * @param {ZegoEngine} engine
- * @param {Binding} binding
+ * @param {Parts} parts
+ * @param {TokenRequest} request
+ * @param {(issued: IssuedToken) => unknown} give takes a token; false or an error: it was not taken
+ * @param {(error: unknown) => void} tell
  */
-function bind(token, freshSecondsOf, { pause, later }, engine, binding) {
-  const { userName, roomConfig, onError = console.error, ...request } = binding;
-  const { roomId } = request;
-  if (typeof roomId !== "string" || !roomId) throw new TypeError("bindTo needs a roomId");
-  keyOf(request);
+function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell) {
   let underWay = new AbortController();
-  let cancelRenewal = () => {};
-  let isSecondTry = false;
-
-  /** @param {unknown} error */
-  const tell = (error) => {
-    const told = error instanceof TokenError ? error : new TokenError("sdk_error");
-    (async () => onError(told))().catch(() => {}); // the event is the SDK's: nothing goes back to it
-  };
+  let cancelPlan = () => {};
 
   const halt = () => {
-    cancelRenewal();
+    cancelPlan();
     underWay.abort();
   };
 
@@ -380,35 +419,69 @@ function bind(token, freshSecondsOf, { pause, later }, engine, binding) {
     task(signal).catch((error) => signal.aborted || tell(error));
   };
 
-  /** @param {AbortSignal} signal */
-  const renew = async (signal) => {
-    // The SDK says it once. Until a token is there, or cannot be had, it is asked for again.
+  /**
+   * Not the cached token. Nobody asks twice: until there is one, or there can be none, it is asked
+   * for again.
+   *
+   * @param {AbortSignal} signal @param {number} [refusedWith]
+   */
+  const fresh = async (signal, refusedWith) => {
     for (;;) {
       try {
-        const issued = await token({ ...request, refresh: true, signal });
-        if (!engine.renewToken(issued.token, roomId)) throw new TokenError("sdk_error");
-        if (!signal.aborted) planRenewal();
-        return;
+        return await token({ ...request, refresh: true, refusedWith, signal });
       } catch (error) {
         if (!error.retryable) throw error;
         tell(error);
-        await pause(NEXT_RENEWAL_MS, signal, true);
+        const { retryAfterSeconds } = error;
+        const waitMs = Math.max(NEXT_RENEWAL_MS, 1000 * (retryAfterSeconds ?? 0));
+        await pause(waitMs, signal, retryAfterSeconds === undefined);
       }
     }
   };
 
-  // The SDK goes by the client's clock: where that is behind, it asks after the token's end.
-  const planRenewal = () => {
-    cancelRenewal();
+  const renew = () =>
+    begin(async (signal) => {
+      const issued = await fresh(signal);
+      if (signal.aborted) return; // in the very moment
+      if ((await give(issued)) === false) throw new TokenError("sdk_error");
+      if (!signal.aborted) plan();
+    });
+
+  const plan = () => {
+    cancelPlan();
     const seconds = freshSecondsOf(request);
-    if (seconds === undefined) return;
-    cancelRenewal = later(Math.max(NEXT_RENEWAL_MS, 1000 * seconds), () => begin(renew));
+    if (seconds !== undefined) cancelPlan = later(Math.max(NEXT_RENEWAL_MS, 1000 * seconds), renew);
   };
+
+  return { halt, begin, fresh, renew, plan };
+}
+
+/**
+ * Renews the token of one room of an engine, and logs in again when ZEGO refuses it.
+ *
+ * @param {Parts & Pick<TokenSource, "invalidate">} parts
+ * @param {ZegoEngine} engine
+ * @param {Binding} binding
+ */
+function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...request }) {
+  const { roomId } = request;
+  if (typeof roomId !== "string" || !roomId) throw new TypeError("bindTo needs a roomId");
+  keyOf(request);
+  const tell = tellerOf(onError);
+  /** @param {IssuedToken} issued */
+  const give = (issued) => {
+    if (!engine.renewToken(issued.token, roomId)) return false;
+    if (onRenewed) callSafely(() => onRenewed(issued));
+    return true;
+  };
+  // The SDK goes by the client's clock: where that is behind, it asks after the token's end.
+  const { halt, begin, fresh, renew, plan } = renewalsOf(parts, request, give, tell);
+  let isSecondTry = false;
 
   /** @param {number} code */
   const logInAgain = (code) => async (/** @type {AbortSignal} */ signal) => {
-    const refusedWith = REFUSED.has(code) ? code : undefined;
-    const issued = await token({ ...request, refresh: true, refusedWith, signal });
+    const issued = await fresh(signal, REFUSED.has(code) ? code : undefined);
+    if (signal.aborted) return;
     isSecondTry = true;
     try {
       await engine.loginRoom(roomId, issued.token, { userID: issued.userId, userName }, roomConfig);
@@ -421,21 +494,25 @@ function bind(token, freshSecondsOf, { pause, later }, engine, binding) {
 
   /** @param {string} room */
   const onTokenWillExpire = (room) => {
-    if (room === roomId) begin(renew);
+    if (room === roomId) renew();
   };
 
   /** @param {string} room @param {string} reason @param {number} code */
   const onRoomStateChanged = (room, reason, code) => {
     if (room !== roomId) return;
     if (reason === "LOGINED" || reason === "RECONNECTED") isSecondTry = false;
-    if (reason === "LOGINED") planRenewal();
+    if (reason === "LOGINED") {
+      halt(); // the app was quicker
+      plan();
+    }
     if (!OUT_OF_THE_ROOM.has(reason)) return;
     // Of a room that was left, the SDK would give the token to another room of the engine.
     halt();
     if (!isAboutToken(code)) return;
     const detail = `ZEGO refuses a fresh token too: ${code}.`;
-    if (isSecondTry) tell(new TokenError("token_refused", { detail }));
-    else begin(logInAgain(code));
+    if (!isSecondTry) return begin(logInAgain(code));
+    parts.invalidate(request); // a login when the secret is mended shall have another
+    tell(new TokenError("token_refused", { detail }));
   };
 
   engine.on("tokenWillExpire", onTokenWillExpire);
@@ -445,6 +522,23 @@ function bind(token, freshSecondsOf, { pause, later }, engine, binding) {
     engine.off("roomStateChanged", onRoomStateChanged);
     halt();
   };
+}
+
+/**
+ * What tells an app of errors. What it does with them reaches nobody here.
+ *
+ * @param {Binding["onError"]} [onError] @returns {(error: unknown) => void}
+ */
+function tellerOf(onError = console.error) {
+  return (error) => {
+    const told = error instanceof TokenError ? error : new TokenError("sdk_error");
+    callSafely(() => onError(told));
+  };
+}
+
+/** The event is the SDK's: nothing of the app's goes back to it. @param {() => unknown} callback */
+function callSafely(callback) {
+  (async () => callback())().catch(() => {});
 }
 
 /** @param {number} code */
@@ -564,7 +658,7 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
   return new TokenError(code, {
     status,
     detail: quoted(problem.detail, /^\P{Cc}{1,1000}$/u),
-    requestId: quoted(problem.request_id, /^[\w+/=:.-]{1,128}$/),
+    requestId: quoted(problem.request_id ?? headers.get("apigw-requestid"), /^[\w+/=:.-]{1,128}$/),
     retryable: (status === 429 || status >= 500) && (!isProblem || problem.retryable === true),
     retryAfterSeconds: retryAfterIn(headers, nowMs),
   });
@@ -675,10 +769,16 @@ function timeOf(platform) {
  * @property {Promise<IssuedToken>} landed
  * @property {() => void} leave nobody waits for it any more
  *
- * @typedef {object} Bound a room that is kept in tokens
- * @property {ZegoEngine} engine
- * @property {string | undefined} roomId
+ * @typedef {object} Bound what is kept in tokens
  * @property {() => void} end
+ * @property {ZegoEngine} [engine]
+ * @property {string} [roomId]
+ *
+ * @typedef {object} Parts what a renewal needs of its source
+ * @property {TokenSource["token"]} token
+ * @property {(request: TokenRequest) => number | undefined} freshSecondsOf
+ * @property {Time["pause"]} pause
+ * @property {Time["later"]} later
  *
  * @typedef {object} Time
  * @property {() => Instant} now

@@ -88,6 +88,53 @@ suite("a room that is bound", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
+  test("is renewed when Retry-After is over, and not before", async (t) => {
+    const { world, engine, server, codes, enter } = await call(t, { binding: OTHER });
+    await enter();
+    server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
+    await world.pass(570 + 299);
+    assert.deepEqual(codes(), ["secret_unavailable"]);
+    assert.equal(server.requests.length, 2);
+    await world.pass(1);
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("is renewed though getBearer fails for a while", async (t) => {
+    let isDown = false;
+    const getBearer = async () => (isDown ? Promise.reject(new Error("down")) : "bearer");
+    const { world, engine, codes, enter } = await call(t, { getBearer });
+    engine.behindSeconds = 3 * 3600;
+    await enter();
+    isDown = true;
+    await world.pass(515);
+    isDown = false;
+    await world.pass(20);
+    assert.deepEqual(codes(), ["bearer_unavailable"]);
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("tells of each renewal that the SDK took, whatever the app does then", async (t) => {
+    const renewed = [];
+    const onRenewed = (issued) => {
+      renewed.push(issued.token);
+      throw new Error("of the app");
+    };
+    const { world, engine, errors, enter } = await call(t, { binding: { onRenewed } });
+    await enter();
+    await world.pass(2 * 514);
+    assert.equal(renewed.length, 2);
+    engine.renewToken = () => false;
+    await world.pass(514);
+    assert.deepEqual(
+      renewed,
+      engine.renewals.map(({ token }) => token),
+    );
+    assert.deepEqual(
+      errors.map(({ code }) => code),
+      ["sdk_error"],
+    );
+  });
+
   test("is renewed as soon as the machine is online again", async (t) => {
     const { world, engine, codes, enter } = await call(t, { binding: OTHER });
     await enter();
@@ -241,6 +288,40 @@ suite("the token of a room", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
+  for (const isRefused of [false, true]) {
+    test(`is given to no engine once the binding has ended, ${isRefused ? "at a login" : "at a renewal"}`, async (t) => {
+      for (let turns = 0; turns < 60; turns += 1) {
+        const { world, engine, unbind, enter } = await call(t);
+        await enter();
+        const { fetch } = world.platform;
+        let hasEnded = false;
+        const end = async () => {
+          for (let turn = 0; turn < turns; turn += 1) await null;
+          unbind();
+          hasEnded = true;
+        };
+        world.platform.fetch = async (...request) => {
+          const answer = await fetch(...request);
+          const read = answer.text.bind(answer);
+          answer.text = async () => {
+            const text = await read();
+            end();
+            return text;
+          };
+          return answer;
+        };
+        let isLate = false;
+        engine.renewToken = engine.loginRoom = () => {
+          isLate = hasEnded;
+          return true;
+        };
+        if (isRefused) engine.lose("room", "KICKOUT", 1102016);
+        await world.pass(514);
+        assert.deepEqual([hasEnded, isLate], [true, false], `${turns} turns after the answer`);
+      }
+    });
+  }
+
   test("is renewed no more once the app ends the binding at a renewal", async (t) => {
     const { world, engine, unbind, enter } = await call(t);
     await enter();
@@ -317,6 +398,48 @@ suite("a token that ZEGO refuses", () => {
     assert.equal(errors[0].detail, "ZEGO refuses a fresh token too: 1102016.");
     assert.equal(engine.logins.length, 2);
     assert.equal(server.requests.length, 2);
+  });
+
+  test("a second time in a row is not given to a login when the secret is mended", async (t) => {
+    const { world, server, engine, codes, enter } = await call(t);
+    engine.verdict = () => 1102016;
+    await enter();
+    await world.pass(600 / 2);
+    const refused = new Set(engine.logins.map(({ token }) => token));
+    engine.verdict = (token) => (refused.has(token) ? 1102016 : 0);
+    assert.equal(await enter(), 0);
+    assert.equal(server.requests.length, 3);
+    assert.deepEqual(codes(), ["token_refused"]);
+  });
+
+  test("is replaced when the service is there again, which is told until then", async (t) => {
+    const { world, server, engine, codes, enter } = await call(t, { maxRetries: 0 });
+    resetSecret(engine);
+    const wait = { headers: { "retry-after": "25" } };
+    const down = [problem(503, "secret_unavailable", wait), problem(503, "secret_unavailable")];
+    server.answer(issued(), ...down);
+    await enter();
+    await world.pass(50);
+    assert.deepEqual(codes(), ["secret_unavailable", "secret_unavailable"]);
+    assert.deepEqual(server.waits.slice(1), [25, 20]);
+    assert.deepEqual(
+      server.bodies.map((body) => body.refused_with),
+      [undefined, 1102016, 1102016, 1102016],
+    );
+    assert.deepEqual(engine.rooms, ["room"]);
+  });
+
+  test("is not replaced once the app has logged in by itself", async (t) => {
+    const { world, server, engine, codes, enter } = await call(t, { maxRetries: 0 });
+    resetSecret(engine);
+    server.answer(issued(), problem(503, "secret_unavailable"));
+    await enter();
+    await world.pass(1);
+    assert.equal(await enter(), 0);
+    await world.pass(100);
+    assert.deepEqual(codes(), ["secret_unavailable"]);
+    assert.equal(engine.logins.length, 2);
+    assert.equal(server.requests.length, 3);
   });
 
   test("is reported again after a login that went well", async (t) => {

@@ -66,6 +66,23 @@ suite("getBearer", () => {
     assert.equal(error.detail, "getBearer failed: RangeError.");
   });
 
+  test("that fails is asked again once, and leaves a good token in use", async (t) => {
+    let isDown = false;
+    const asked = [];
+    const getBearer = async ({ refresh }) => {
+      asked.push(refresh);
+      if (isDown) throw new TypeError("Failed to fetch");
+      return "bearer";
+    };
+    const { world, token, failure } = await start(t, { getBearer });
+    const present = await token();
+    await world.pass(7200 - 200);
+    isDown = true;
+    assert.equal(await token(), present);
+    assert.equal((await failure({ refresh: true })).retryable, true);
+    assert.deepEqual(asked, Array(5).fill(false));
+  });
+
   test("is asked again when the machine is offline", async (t) => {
     let calls = 0;
     const getBearer = async () => {
@@ -133,6 +150,12 @@ suite("a refusal", () => {
     assert.equal(error.status, 403);
     assert.equal(error.requestId, undefined);
     assert.equal(server.requests.length, 1);
+  });
+
+  test("of API Gateway has the request id of its header", async (t) => {
+    const { server, failure } = await start(t);
+    server.answer(gateway(403, "Forbidden", { "apigw-requestid": "JKJaXmPLvHcESHA=" }));
+    assert.equal((await failure()).requestId, "JKJaXmPLvHcESHA=");
   });
 
   test("that is no problem document at all is one of the gateway", async (t) => {
@@ -280,10 +303,35 @@ suite("a service that is out of order", () => {
     await world.pass(7200 - 200);
     server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
     assert.equal(await token({ roomId: "room" }), present);
-    assert.equal(server.requests.length, 7);
     await world.pass(200 - 60);
+    assert.equal(server.requests.length, 7);
     server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
     assert.equal((await failure({ roomId: "room" })).code, "secret_unavailable");
+  });
+
+  test("keeps a call with a good token waiting for 2 s, and takes the answer after that", async (t) => {
+    const { world, server, token } = await start(t);
+    const present = await token({ roomId: "room" });
+    await world.pass(7200 - 200);
+    server.answer(hang);
+    const before = world.elapsedMs;
+    assert.equal(await token({ roomId: "room" }), present);
+    assert.equal(world.elapsedMs - before, 2000);
+    assert.equal(server.requests.length, 2);
+    await world.pass(10); // for one request
+    const next = await token({ roomId: "room" });
+    assert.notEqual(next.token, present.token);
+    assert.equal(server.requests.length, 3);
+  });
+
+  test("keeps a call waiting whose good token is forgotten meanwhile", async (t) => {
+    const { world, server, source, token } = await start(t);
+    const present = await token({ roomId: "room" });
+    await world.pass(7200 - 200);
+    server.answer(hang);
+    const asked = source.token({ roomId: "room" });
+    source.invalidate();
+    assert.notEqual((await world.settle(asked)).token, present.token);
   });
 
   test("gives no old token to whoever wants a fresh one, or is refused", async (t) => {
@@ -298,6 +346,13 @@ suite("a service that is out of order", () => {
 });
 
 suite("a token that ZEGO refused", () => {
+  test("is none where the code is null", async (t) => {
+    const { server, token } = await start(t);
+    const first = await token({ roomId: "room" });
+    assert.equal(await token({ roomId: "room", refusedWith: null }), first);
+    assert.equal(server.requests.length, 1);
+  });
+
   test("is reported with the code, and not given again", async (t) => {
     const { server, token, failure } = await start(t);
     await token({ roomId: "room" });
@@ -382,6 +437,18 @@ suite("a bad answer", () => {
 });
 
 suite("a machine that is offline", () => {
+  test("is waited for also where getBearer needs the network", async (t) => {
+    let isDown = true;
+    const getBearer = async () => (isDown ? Promise.reject(new Error("down")) : "bearer");
+    const { world, source } = await start(t, { getBearer });
+    world.goOffline();
+    const asked = source.token();
+    await world.pass(3);
+    isDown = false;
+    world.goOnline();
+    assert.equal((await world.settle(asked)).userId, "alice");
+  });
+
   test("asks again as soon as it is online", async (t) => {
     const { world, server, source } = await start(t);
     world.goOffline();

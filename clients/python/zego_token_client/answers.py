@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from zego_token_client.errors import BadAnswerError, TokenProblem, TokenServiceError
+from zego_token_client.errors import (
+    BadAnswerError,
+    TokenProblem,
+    TokenServiceError,
+    can_pass,
+)
 from zego_token_client.reading import ShapeError, read
 from zego_token_client.results import Call, IssuedToken
 from zego_token_client.retries import retry_after_seconds
 from zego_token_client.signed_http import Answer
+from zego_token_client.token_request import TokenRequest
 
 T = TypeVar("T")
 
@@ -26,8 +32,8 @@ GATEWAY_CODES: Final[Mapping[int, tuple[str, str]]] = {
     500: ("gateway_failed", "The service failed before it could say so; try again."),
     503: ("gateway_unavailable", "All of the service is busy; try again."),
 }
-_RETRYABLE: Final = frozenset({429, 500, 503})
 
+_TOKEN04: Final = re.compile(r"04[A-Za-z0-9+/]+={0,2}")
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
 
@@ -59,7 +65,7 @@ def result(answer: Answer, reader: Callable[[Mapping[str, object]], T]) -> T:
 
     :param reader: makes it from the answer's JSON object.
     :raises TokenProblem: it refuses.
-    :raises BadAnswerError: it is none of this API's, or cannot be read.
+    :raises BadAnswerError: it is none of this API's, or cannot be used.
     """
     media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
@@ -67,35 +73,61 @@ def result(answer: Answer, reader: Callable[[Mapping[str, object]], T]) -> T:
             return reader(_object(answer.body))
         refusal = _refusal(answer, media_type)
     except ShapeError as error:
-        refusal = _bad(answer, f"the answer cannot be read: {error}")
+        refusal = _bad(answer, f"the answer cannot be used: {error}")
+    del answer  # may hold a token, and would stay with the error's traceback
     raise refusal
 
 
-def call(values: Mapping[str, object]) -> Call:
-    """A call, from the API's camelCase and its room.
+def issued(values: Mapping[str, object], request: TokenRequest) -> IssuedToken:
+    """The token that was asked for.
 
-    :raises ShapeError: it is none.
+    :raises ShapeError: it is none, or is for another user or room.
+    """
+    token = read(IssuedToken, values)
+    _check(token, request)
+    if token.room_id != request.room_id:
+        raise ShapeError("room_id is not the one that was asked for")
+    return token
+
+
+def call(values: Mapping[str, object], request: TokenRequest) -> Call:
+    """The call that was asked for, from the API's camelCase and its room.
+
+    :raises ShapeError: it is none, or is for another user.
     """
     room = values.get("zegoRoom")
     flat = {**values, **(room if isinstance(room, dict) else {})}
-    return read(Call, {_snake(name): value for name, value in flat.items()})
+    started = read(Call, {_snake(name): value for name, value in flat.items()})
+    _check(started, request)
+    return started
 
 
-def batch(values: Mapping[str, object], requests: int) -> list[IssuedToken | TokenProblem]:
+def batch(
+    values: Mapping[str, object], requests: Sequence[TokenRequest]
+) -> list[IssuedToken | TokenProblem]:
     """The results of a batch, each as it would have been answered alone.
 
-    :raises ShapeError: they are none, or not one a request.
+    :raises ShapeError: they are none, or do not fit the requests one by one.
     """
     answered = read(_Batch, values)
-    if len(answered.results) != requests:
+    if len(answered.results) != len(requests):
         raise ShapeError("it has not one result a request")
     whole = {"request_id": answered.request_id}
     return [
-        read(IssuedToken, {**each.token, **whole})
+        issued({**each.token, **whole}, request)
         if each.token is not None
         else _problem({**(each.problem or {}), **whole}, each.status)
-        for each in answered.results
+        for each, request in zip(answered.results, requests, strict=True)
     ]
+
+
+def _check(token: IssuedToken, request: TokenRequest) -> None:
+    if not _TOKEN04.fullmatch(token.token):
+        raise ShapeError("token is no Token04")
+    if token.user_id != request.user_id:
+        raise ShapeError("user_id is not the one that was asked for")
+    if not token.issued_at <= token.renew_at < token.expires_at:
+        raise ShapeError("renew_at is not between issued_at and expires_at")
 
 
 def _object(body: bytes) -> dict[str, object]:
@@ -114,7 +146,7 @@ def _refusal(answer: Answer, media_type: str) -> TokenServiceError:
         return _problem(_object(answer.body), answer.status, retry_after)
     if answer.status in GATEWAY_CODES and media_type == _JSON:
         code, detail = GATEWAY_CODES[answer.status]
-        retryable = answer.status in _RETRYABLE
+        retryable = can_pass(answer.status)
         return TokenProblem(
             code, answer.status, detail, _request_id(answer), retryable, retry_after
         )
@@ -125,8 +157,9 @@ def _problem(
     values: Mapping[str, object], status: int, retry_after: int | None = None
 ) -> TokenProblem:
     said = read(_Problem, values)
+    retryable = said.retryable and can_pass(status)
     return TokenProblem(
-        said.code, status, said.detail, said.request_id, said.retryable, retry_after, said.field
+        said.code, status, said.detail, said.request_id, retryable, retry_after, said.field
     )
 
 

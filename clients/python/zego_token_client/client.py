@@ -13,10 +13,12 @@ from zego_token_client.errors import TokenProblem
 from zego_token_client.reading import read
 from zego_token_client.results import Call, Diagnosis, IssuedToken, Status
 from zego_token_client.retries import Retries
-from zego_token_client.signed_http import SignedHttp
+from zego_token_client.signed_http import Request, SignedHttp, post
 from zego_token_client.token_request import Privilege, TokenRequest, without_none
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from zego_token_client.signed_http import Session
 
 T = TypeVar("T")
@@ -27,11 +29,13 @@ _random: Final = SystemRandom().random
 class TokenClient:
     """Asks a zego-token-service for tokens, as the IAM role that this backend has.
 
-    Make one and keep it: it keeps connections open, and may be used from several threads. It keeps
-    no token: each is for one user, who asks for the next at :attr:`IssuedToken.renew_at`.
+    Make one and keep it: it keeps up to 50 connections open, and may be used from several threads;
+    of more than 50 at once, some connect anew. ``with`` closes it in the end. It keeps no token:
+    each is for one user, who asks for the next at :attr:`IssuedToken.renew_at`.
 
     Every call is signed anew at each attempt. It is tried again where the error says ``retryable``:
-    after a 429 or what is 500 or above, and where no answer came. Never after another 4xx.
+    after a 429 or what is 500 or above, unless the service's problem says that it lasts, and where
+    no answer came. Never after another 4xx.
 
     :param url: the API's address (the deployment's output ``ApiUrl``): https, or plain http to this
         very machine.
@@ -80,7 +84,8 @@ class TokenClient:
         request = TokenRequest(
             user_id, room_id, privileges, stream_ids, lifetime_seconds, refused_with
         )
-        return self._post("/v1/service/tokens", request.document(), partial(read, IssuedToken))
+        reader = partial(answers.issued, request=request)
+        return self._ask(post("/v1/service/tokens", request.document()), reader)
 
     def tokens(self, requests: Sequence[TokenRequest]) -> list[IssuedToken | TokenProblem]:
         """Up to 100 tokens at once: for each request, in order, its token or why there is none.
@@ -91,8 +96,8 @@ class TokenClient:
         :raises TokenServiceError: the batch as a whole came to nothing.
         """
         document = {"requests": [request.document() for request in requests]}
-        reader = partial(answers.batch, requests=len(requests))
-        return self._post("/v1/service/tokens/batch", document, reader)
+        reader = partial(answers.batch, requests=requests)
+        return self._ask(post("/v1/service/tokens/batch", document), reader)
 
     def start_call(
         self,
@@ -110,14 +115,15 @@ class TokenClient:
         request = TokenRequest(
             user_id, None, privileges, stream_ids, lifetime_seconds, refused_with
         )
-        return self._post("/v1/service/calls/initiate", request.document(), answers.call)
+        reader = partial(answers.call, request=request)
+        return self._ask(post("/v1/service/calls/initiate", request.document()), reader)
 
     def status(self) -> Status:
         """Which secret, policy and version the service works with, for a role that may read it.
 
         :raises TokenServiceError: it did not say.
         """
-        return self._ask("GET", "/v1/status", None, partial(read, Status))
+        return self._ask(Request("GET", "/v1/status"), partial(read, Status))
 
     def diagnose(
         self,
@@ -135,28 +141,19 @@ class TokenClient:
         :raises TokenServiceError: the service did not say.
         """
         expected = {"user_id": user_id, "room_id": room_id, "app_id": app_id, "sdk": sdk}
-        document = without_none({"token": token, **expected})
-        return self._post("/v1/diagnose", document, partial(read, Diagnosis))
+        request = post("/v1/diagnose", without_none({"token": token, **expected}))
+        del token  # would stay with an error's traceback
+        return self._ask(request, partial(read, Diagnosis))
 
     def close(self) -> None:
         """End the connections that are kept open. A later call opens them again."""
         self._http.close()
 
-    def _post(
-        self,
-        path: str,
-        document: Mapping[str, object],
-        reader: Callable[[Mapping[str, object]], T],
-    ) -> T:
-        return self._ask("POST", path, document, reader)
+    def __enter__(self) -> Self:
+        return self
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        document: Mapping[str, object] | None,
-        reader: Callable[[Mapping[str, object]], T],
-    ) -> T:
-        return self._retries.run(
-            lambda: answers.result(self._http.send(method, path, document), reader)
-        )
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _ask(self, request: Request, reader: Callable[[Mapping[str, object]], T]) -> T:
+        return self._retries.run(lambda: answers.result(self._http.send(request), reader))

@@ -1,4 +1,5 @@
-"""What can go wrong with a call. One family; none holds a token, a credential or a signature."""
+"""What can go wrong with a call. One family; none holds a token, a credential or a signature,
+and no variable of this package's in its traceback shows one."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ class TokenServiceError(Exception):
     """A call came to nothing. The base of every error here but those of wrong settings.
 
     :ivar retryable: whether the same call can succeed later. It was tried again already.
-    :ivar retry_after_seconds: how long to wait first; ``None`` where nobody said.
+    :ivar retry_after_seconds: how long to wait first, at most 3600; ``None`` where nobody said.
     :ivar request_id: names the request in the service's logs; ``None`` where it did not get there.
     """
 
@@ -57,7 +58,8 @@ class NoAnswerError(TokenServiceError):
 
 
 class BadAnswerError(TokenServiceError):
-    """An answer came that is none of this API's: is the URL right, and what stands in between?
+    """An answer came that is none of this API's, or to something else than was asked: is the URL
+    right, and what stands in between?
 
     :ivar reason: what is wrong with it.
     :ivar status: the HTTP status.
@@ -74,7 +76,7 @@ class BadAnswerError(TokenServiceError):
         self.reason = reason
         self.status = status
         self.request_id = request_id
-        self.retryable = status >= 500 or status == 429
+        self.retryable = can_pass(status)
         self.retry_after_seconds = retry_after_seconds
 
     def __str__(self) -> str:
@@ -83,6 +85,11 @@ class BadAnswerError(TokenServiceError):
 
 class CredentialsError(TokenServiceError):
     """There are no AWS credentials to sign with."""
+
+
+def can_pass(status: int) -> bool:
+    """Whether what is answered with this status may pass by itself: 429, and any 5xx."""
+    return status == 429 or status >= 500
 
 
 def _place(status: int, request_id: str | None) -> str:

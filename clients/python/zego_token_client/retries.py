@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _FIRST_SECONDS: Final = 0.2
 _LONGEST_SECONDS: Final = 5.0
+_LONGEST_RETRY_AFTER_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,18 @@ class Retries:
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> int | None:
-    """What ``Retry-After`` asks for; ``None`` where it is missing or says nothing.
+    """What ``Retry-After`` asks for, at most 3600; ``None`` where it is missing or says nothing.
 
     It has seconds or a date (RFC 9110, 10.2.3). A date is compared with the answer's own ``Date``,
     so that this machine's clock does not matter.
     """
     value = headers.get("retry-after", "")
     if value.isascii() and value.isdigit():
-        return int(value[:9])
-    try:
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
-    except (TypeError, ValueError):
-        return None
-    return max(0, round(wait.total_seconds()))
+        seconds = int(value[:9])
+    else:
+        try:
+            wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+        except (TypeError, ValueError, OverflowError):
+            return None
+        seconds = max(0, round(wait.total_seconds()))
+    return min(seconds, _LONGEST_RETRY_AFTER_SECONDS)

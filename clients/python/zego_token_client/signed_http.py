@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     Session = botocore.session.Session | boto3.Session
 
 _SERVICE: Final = "execute-api"
+#: How many are kept open, one for each thread that sends; of more threads, some connect anew.
+_CONNECTIONS: Final = 50
 _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
 _GATEWAY_HOST: Final = re.compile(
     r".+\.execute-api\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
@@ -55,16 +57,36 @@ _REASONS: Final[tuple[tuple[type[BotoCoreError], str], ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request before it is signed. ``repr`` leaves out its body, which may hold a token.
+
+    :ivar body: JSON; ``None`` for a request without one.
+    """
+
+    method: str
+    path: str
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, whatever its status. Header names are lower-case."""
+    """An answer, whatever its status. ``repr`` leaves out its body, which may hold a token.
+
+    :ivar headers: their names are lower-case.
+    """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
+
+
+def post(path: str, document: Mapping[str, object]) -> Request:
+    """A request with a JSON object."""
+    return Request("POST", path, json.dumps(document, separators=(",", ":")).encode())
 
 
 class SignedHttp:
-    """The API at one address. Safe to use from several threads.
+    """The API at one address. Safe to use from several threads; keeps up to 50 connections open.
 
     :param url: where its paths begin: https, or plain http to this very machine.
     :param session: whose credentials sign; botocore renews those that expire.
@@ -88,39 +110,45 @@ class SignedHttp:
             verify=trusted or True,  # type: ignore[arg-type]
             proxies={} if _is_loopback(self._host) else get_environ_proxies(url),
             timeout=timeout_seconds,  # type: ignore[arg-type]
+            max_pool_connections=_CONNECTIONS,
         )
 
-    def send(self, method: str, path: str, document: Mapping[str, object] | None) -> Answer:
+    def send(self, request: Request) -> Answer:
         """Sign a request, send it and read the whole answer. No redirect is followed.
 
         :raises CredentialsError: there is nothing to sign with.
         :raises NoAnswerError: no whole answer came.
         """
-        request = self._signed(method, self._url + path, document)
+        signed = self._signed(request)
         try:
-            return _whole(self._http.send(request))
+            return _whole(self._http.send(signed))
         except BotoCoreError as error:
             reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        # Out here: the error above holds the signed request, and would stay with this one.
+        # Out here: the error above holds the signed request, and would stay with this one, as the
+        # variable would with its traceback.
+        del signed
         raise NoAnswerError(f"{self._host} {reason}")
 
     def close(self) -> None:
         """End the connections that are kept open."""
         self._http.close()
 
-    def _signed(
-        self, method: str, url: str, document: Mapping[str, object] | None
-    ) -> AWSPreparedRequest:
+    def _signed(self, request: Request) -> AWSPreparedRequest:
+        signer = SigV4Auth(self._credentials(), _SERVICE, self._region)
         headers = {"Accept": "application/json", "User-Agent": "zego-token-client"}
-        body = b""
-        if document is not None:
+        if request.body is not None:
             headers["Content-Type"] = "application/json"
-            body = json.dumps(document, separators=(",", ":")).encode()
-        request = AWSRequest(method=method, url=url, headers=headers, data=body)
-        SigV4Auth(self._credentials(), _SERVICE, self._region).add_auth(request)
-        return request.prepare()
+        signed = AWSRequest(
+            method=request.method,
+            url=self._url + request.path,
+            headers=headers,
+            data=request.body or b"",
+        )
+        signer.add_auth(signed)
+        return signed.prepare()
 
     def _credentials(self) -> ReadOnlyCredentials:
+        credentials = None
         try:
             with self._lock:  # a session is not made for several threads, its credentials are
                 credentials = self._session.get_credentials()
@@ -129,6 +157,7 @@ class SignedHttp:
             reason = "none are set up: give a role, a profile, or a session of your own"
         except Exception as error:  # noqa: BLE001  a profile's process may fail in any way
             reason = type(error).__name__  # its text may show what it was told
+        del credentials  # would stay with the error's traceback
         raise CredentialsError(f"no AWS credentials to sign with: {reason}")
 
 

@@ -21,17 +21,31 @@ SESSION_TOKEN: Final = "made-up-session-token"
 TOKEN: Final = "04" + "QUJD" * 30
 REQUEST_ID: Final = "made-up-request-0001"
 
+#: What is answered where a token for Bob, and for no room, was asked for.
 ISSUED: Final[Mapping[str, Any]] = {
     "token": TOKEN,
     "app_id": 1234567890,
-    "user_id": "alice",
-    "room_id": "call_1",
-    "privileges": {"login": True, "publish": False},
-    "stream_ids": ["alice_camera"],
+    "user_id": "bob",
+    "room_id": None,
+    "privileges": {"login": True, "publish": True},
+    "stream_ids": None,
     "issued_at": 1700000000,
     "expires_at": 1700003600,
     "renew_at": 1700003300,
     "request_id": REQUEST_ID,
+}
+
+#: The same of a call.
+CALL: Final[Mapping[str, Any]] = {
+    "callId": "1",
+    "zegoRoom": {"roomId": "call_1", "appId": 1, "token": TOKEN},
+    "userId": "bob",
+    "privileges": {"login": True, "publish": True},
+    "streamIds": None,
+    "issuedAt": 1,
+    "expiresAt": 3,
+    "renewAt": 2,
+    "requestId": REQUEST_ID,
 }
 
 

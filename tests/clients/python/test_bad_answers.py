@@ -6,15 +6,22 @@ from typing import Any
 
 import pytest
 
-from tests.clients.python.backend import ISSUED, REQUEST_ID, TOKEN, Backend, answer
+from tests.clients.python.backend import CALL, ISSUED, REQUEST_ID, TOKEN, Backend, answer
 from tests.unit.zego.scripted_server import Reply, serving
 from zego_token_client import BadAnswerError, TokenRequest
-
-BATCH_TOKEN = {name: value for name, value in ISSUED.items() if name != "request_id"}
 
 
 def without(field: str) -> dict[str, Any]:
     return {name: value for name, value in ISSUED.items() if name != field}
+
+
+BATCH_TOKEN = without("request_id")
+
+
+def batch(*tokens: dict[str, Any]) -> Reply:
+    """The answer to a batch of which every request was granted."""
+    results = [{"status": 201, "token": BATCH_TOKEN | token} for token in tokens]
+    return answer({"results": results, "request_id": REQUEST_ID}, 200)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +40,7 @@ def without(field: str) -> dict[str, Any]:
 def test_an_answer_of_something_else_says_so(reply: Reply, backend: Backend) -> None:
     with serving(reply) as server:
         with pytest.raises(BadAnswerError, match="none of this API's"):
-            backend.client(server).token("alice")
+            backend.client(server).token("bob")
         assert len(server.received) == 1
 
 
@@ -51,8 +58,8 @@ def test_what_is_no_json_object_cannot_be_read(
     body: bytes, status: int, media_type: str, backend: Backend
 ) -> None:
     with serving(answer(body, status, media_type)) as server, pytest.raises(BadAnswerError) as bad:
-        backend.client(server).token("alice")
-    assert bad.value.reason == "the answer cannot be read: it is no JSON object"
+        backend.client(server).token("bob")
+    assert bad.value.reason == "the answer cannot be used: it is no JSON object"
     assert bad.value.status == status
 
 
@@ -60,7 +67,7 @@ def test_what_is_no_json_object_cannot_be_read(
 def test_a_missing_field_is_named(field: str, backend: Backend) -> None:
     said = pytest.raises(BadAnswerError, match=f"{field} is missing")
     with serving(answer(without(field))) as server, said:
-        backend.client(server).token("alice")
+        backend.client(server).token("bob")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +81,7 @@ def test_a_missing_field_is_named(field: str, backend: Backend) -> None:
         ("room_id", 1),
         ("privileges", ["login"]),
         ("privileges", None),
-        ("stream_ids", "alice_camera"),
+        ("stream_ids", "bob_camera"),
         ("stream_ids", [1]),
         ("stream_ids", {}),
         ("renew_at", "2023-11-14"),
@@ -84,7 +91,7 @@ def test_a_missing_field_is_named(field: str, backend: Backend) -> None:
 def test_a_field_of_the_wrong_type_is_named(field: str, value: object, backend: Backend) -> None:
     said = pytest.raises(BadAnswerError, match=f"{field} has the wrong type")
     with serving(answer({**ISSUED, field: value})) as server, said:
-        backend.client(server).token("alice")
+        backend.client(server).token("bob")
 
 
 @pytest.mark.parametrize(
@@ -98,8 +105,8 @@ def test_a_field_of_the_wrong_type_is_named(field: str, value: object, backend: 
 )
 def test_a_problem_that_is_none_is_not_taken_for_one(values: object, backend: Backend) -> None:
     reply = answer(values, 403, "application/problem+json")
-    with serving(reply) as server, pytest.raises(BadAnswerError, match="cannot be read"):
-        backend.client(server).token("alice")
+    with serving(reply) as server, pytest.raises(BadAnswerError, match="cannot be used"):
+        backend.client(server).token("bob")
 
 
 @pytest.mark.parametrize(
@@ -118,21 +125,95 @@ def test_results_that_do_not_fit_the_requests_are_refused(
     results: object, backend: Backend
 ) -> None:
     reply = answer({"results": results, "request_id": REQUEST_ID}, 200)
-    with serving(reply) as server, pytest.raises(BadAnswerError, match="cannot be read"):
-        backend.client(server).tokens([TokenRequest("alice"), TokenRequest("bob")])
+    with serving(reply) as server, pytest.raises(BadAnswerError, match="cannot be used"):
+        backend.client(server).tokens([TokenRequest("bob"), TokenRequest("bob")])
 
 
 @pytest.mark.parametrize("room", [None, "call_1", {}], ids=str)
 def test_a_call_without_a_room_is_refused(room: object, backend: Backend) -> None:
     reply = answer({"callId": "1", "zegoRoom": room})
     with serving(reply) as server, pytest.raises(BadAnswerError, match="is missing"):
-        backend.client(server).start_call("alice")
+        backend.client(server).start_call("bob")
 
 
 def test_what_came_of_whom_is_told(backend: Backend) -> None:
     reply = answer({}, 201, headers={"apigw-requestid": "made-up-gateway-id"})
     with serving(reply) as server, pytest.raises(BadAnswerError) as bad:
-        backend.client(server).token("alice")
+        backend.client(server).token("bob")
     assert str(bad.value) == (
-        "the answer cannot be read: token is missing (status 201, request made-up-gateway-id)"
+        "the answer cannot be used: token is missing (status 201, request made-up-gateway-id)"
     )
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "04", "03QUJD", "04QUJD====", "04QU JD", "04QUJD\n", "eyJhbGciOiJIUzI1NiJ9.e30.QUJD"],
+    ids=["empty", "bare", "other-version", "padding", "blank", "line", "jwt"],
+)
+def test_what_is_no_token04_is_not_given_out(token: str, backend: Backend) -> None:
+    reply = answer({**ISSUED, "token": token})
+    with serving(reply) as server, pytest.raises(BadAnswerError) as bad:
+        backend.client(server).token("bob")
+    assert bad.value.reason == "the answer cannot be used: token is no Token04"
+
+
+def test_a_token_for_another_user_is_not_given_out(backend: Backend) -> None:
+    said = pytest.raises(BadAnswerError, match="user_id is not the one that was asked for")
+    with serving(answer({**ISSUED, "user_id": "eve"})) as server, said:
+        backend.client(server).token("bob")
+
+
+def test_a_call_of_another_user_is_not_given_out(backend: Backend) -> None:
+    said = pytest.raises(BadAnswerError, match="user_id is not the one that was asked for")
+    with serving(answer({**CALL, "userId": "eve"})) as server, said:
+        backend.client(server).start_call("bob")
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted"),
+    [("call_1", "call_2"), ("call_1", None), (None, "call_1")],
+    ids=["another", "none", "one-unasked"],
+)
+def test_a_token_for_another_room_is_not_given_out(
+    asked: str | None, granted: str | None, backend: Backend
+) -> None:
+    said = pytest.raises(BadAnswerError, match="room_id is not the one that was asked for")
+    with serving(answer({**ISSUED, "room_id": granted})) as server, said:
+        backend.client(server).token("bob", room_id=asked)
+
+
+def test_a_batch_may_be_for_several_users(backend: Backend) -> None:
+    with serving(batch({"user_id": "alice"}, {"user_id": "bob"})) as server:
+        tokens = backend.client(server).tokens([TokenRequest("alice"), TokenRequest("bob")])
+    assert [getattr(token, "user_id", None) for token in tokens] == ["alice", "bob"]
+
+
+def test_the_tokens_of_a_batch_are_for_the_users_in_order(backend: Backend) -> None:
+    said = pytest.raises(BadAnswerError, match="user_id is not the one that was asked for")
+    with serving(batch({"user_id": "bob"}, {"user_id": "alice"})) as server, said:
+        backend.client(server).tokens([TokenRequest("alice"), TokenRequest("bob")])
+
+
+def test_the_tokens_of_a_batch_are_for_the_rooms_in_order(backend: Backend) -> None:
+    said = pytest.raises(BadAnswerError, match="room_id is not the one that was asked for")
+    with serving(batch({"room_id": "call_2"}, {"room_id": "call_1"})) as server, said:
+        backend.client(server).tokens(
+            [TokenRequest("bob", room_id="call_1"), TokenRequest("bob", room_id="call_2")]
+        )
+
+
+@pytest.mark.parametrize("renew_at", [99, 200, 201], ids=["early", "at-the-end", "late"])
+def test_a_token_that_cannot_be_renewed_in_its_life_is_not_given_out(
+    renew_at: int, backend: Backend
+) -> None:
+    times = {"issued_at": 100, "renew_at": renew_at, "expires_at": 200}
+    said = pytest.raises(BadAnswerError, match="renew_at is not between issued_at and expires_at")
+    with serving(answer({**ISSUED, **times})) as server, said:
+        backend.client(server).token("bob")
+
+
+@pytest.mark.parametrize("renew_at", [100, 199], ids=["at-once", "in-the-end"])
+def test_a_token_may_be_renewed_all_its_life(renew_at: int, backend: Backend) -> None:
+    times = {"issued_at": 100, "renew_at": renew_at, "expires_at": 200}
+    with serving(answer({**ISSUED, **times})) as server:
+        assert backend.client(server).token("bob").renew_at == renew_at

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.clients.python.backend import ISSUED, TOKEN, Backend, answer
-from tests.unit.zego.scripted_server import LOOPBACK, Reply, reply, serving
+from tests.unit.zego.scripted_server import LOOPBACK, Reply, json_reply, reply, serving
 from zego_token_client import NoAnswerError, TokenClient
 
 CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -149,3 +152,62 @@ def test_a_client_that_was_closed_opens_its_connections_again(backend: Backend) 
         client.close()
         client.token("bob")
         client.close()
+
+
+def test_a_with_block_ends_the_connections_that_were_kept(backend: Backend) -> None:
+    with serving(json_reply(ISSUED, 201)) as server:
+        with backend.client(server) as client:
+            client.token("bob")
+        assert server.client_left.wait(5)
+
+
+THREADS = 40
+
+
+class KeptApi(Api):
+    """Keeps its connections, and answers when all threads wait for it."""
+
+    protocol_version = "HTTP/1.1"
+    together = threading.Barrier(THREADS)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.together.wait(30)
+        super().do_POST()
+
+
+class CountingServer(ThreadingHTTPServer):
+    """Counts the connections that are opened."""
+
+    request_queue_size = THREADS
+    opened = 0
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        self.opened += 1
+        return super().get_request()
+
+
+@pytest.fixture
+def counting_server() -> Iterator[CountingServer]:
+    with CountingServer((LOOPBACK, 0), KeptApi) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_forty_threads_keep_a_connection_each(
+    counting_server: CountingServer, backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"http://{LOOPBACK}:{counting_server.server_port}"
+    with (
+        ThreadPoolExecutor(THREADS) as threads,
+        TokenClient(
+            url, session=backend.session, region="us-east-1", timeout_seconds=30, attempts=1
+        ) as client,
+    ):
+        for _burst in range(3):
+            list(threads.map(client.token, ["bob"] * THREADS))
+    assert counting_server.opened == THREADS
+    assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == []

@@ -67,6 +67,8 @@ def test_what_can_pass_is_tried_again(passing: Reply, backend: Backend) -> None:
         problem("invalid_identifier", 422),
         problem("wrong_type", 400),
         problem("internal_error", 500),
+        problem("secret_unavailable", 503),
+        problem("not_granted", 403, retryable=True),
         answer({"message": "Forbidden"}, 403),
         answer({"message": "Not Found"}, 404),
         answer({"message": "Request Entity Too Large"}, 413),
@@ -78,7 +80,9 @@ def test_what_can_pass_is_tried_again(passing: Reply, backend: Backend) -> None:
         "not-granted",
         "invalid",
         "bad-request",
-        "said-to-last",
+        "500-said-to-last",
+        "503-said-to-last",
+        "403-said-to-pass",
         "gateway-403",
         "gateway-404",
         "gateway-413",
@@ -167,7 +171,7 @@ def test_silence_ends_with_the_time_out(silent: Reply, backend: Backend) -> None
 def test_a_connection_that_was_kept_and_went_silent_is_made_again(backend: Backend) -> None:
     kept = reply(201, b"[]", {"Content-Type": "application/json"})
     with serving(kept, answer(ISSUED)) as server:
-        client = backend.client(server, timeout_seconds=0.05)
+        client = backend.client(server, timeout_seconds=0.5)
         with pytest.raises(BadAnswerError):
             client.token("bob")
         assert client.token("bob").token == TOKEN  # the server answers a connection once
@@ -187,13 +191,17 @@ DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
         ({}, None),
         ({"retry-after": "0"}, 0),
         ({"retry-after": "12"}, 12),
-        ({"retry-after": "9" * 5000}, 999_999_999),
+        ({"retry-after": "3600"}, 3600),
+        ({"retry-after": "3601"}, 3600),
+        ({"retry-after": "9" * 5000}, 3600),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "1.5"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "\u0661\u0662"}, None),
         ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT", "date": DATE}, 30),
         ({"retry-after": "Tue, 14 Nov 2023 22:13:10 GMT", "date": DATE}, 0),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": DATE}, 3600),
+        ({"retry-after": f"Tue, 14 Nov {'9' * 20} 22:13:50 GMT", "date": DATE}, None),
         ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, None),
         ({"retry-after": "Tue, 14 Nov 2023 22:13:50 -0000", "date": DATE}, None),
     ],
@@ -201,6 +209,8 @@ DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
         "missing",
         "at-once",
         "seconds",
+        "longest",
+        "too-long",
         "endless",
         "negative",
         "fraction",
@@ -208,6 +218,8 @@ DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
         "other-digits",
         "date",
         "date-past",
+        "date-far",
+        "date-of-no-calendar",
         "date-alone",
         "date-without-zone",
     ],

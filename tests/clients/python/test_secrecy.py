@@ -5,11 +5,18 @@ from __future__ import annotations
 import logging
 import pickle
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import CredentialRetrievalError
 
+import zego_token_client
 from tests.clients.python.backend import (
+    CALL,
     ISSUED,
     KEY_ID,
     REQUEST_ID,
@@ -20,7 +27,7 @@ from tests.clients.python.backend import (
     answer,
     problem,
 )
-from tests.unit.zego.scripted_server import Reply, serving
+from tests.unit.zego.scripted_server import SILENCE, Reply, serving
 from zego_token_client import (
     BadAnswerError,
     CredentialsError,
@@ -30,18 +37,9 @@ from zego_token_client import (
     TokenRequest,
     TokenServiceError,
 )
+from zego_token_client.signed_http import Answer
 
-CALL = {
-    "callId": "1",
-    "zegoRoom": {"roomId": "call_1", "appId": 1, "token": TOKEN},
-    "userId": "alice",
-    "privileges": {"login": True, "publish": True},
-    "streamIds": None,
-    "issuedAt": 1,
-    "expiresAt": 3,
-    "renewAt": 2,
-    "requestId": REQUEST_ID,
-}
+PACKAGE = Path(zego_token_client.__file__).parent
 BATCH = {
     "results": [{"status": 201, "token": {k: v for k, v in ISSUED.items() if k != "request_id"}}],
     "request_id": REQUEST_ID,
@@ -51,9 +49,9 @@ BATCH = {
 @pytest.mark.parametrize(
     ("values", "status", "ask"),
     [
-        (ISSUED, 201, lambda client: client.token("alice")),
-        (CALL, 201, lambda client: client.start_call("alice")),
-        (BATCH, 200, lambda client: client.tokens([TokenRequest("alice")])),
+        (ISSUED, 201, lambda client: client.token("bob")),
+        (CALL, 201, lambda client: client.start_call("bob")),
+        (BATCH, 200, lambda client: client.tokens([TokenRequest("bob")])),
     ],
     ids=["token", "call", "batch"],
 )
@@ -63,26 +61,48 @@ def test_a_result_is_shown_without_its_token(
     with serving(answer(values, status)) as server:
         result = ask(backend.client(server))
     for shown in (repr(result), str(result), f"{result}"):
-        assert "alice" in shown
+        assert "bob" in shown
         assert TOKEN not in shown
 
 
-@pytest.mark.parametrize(
+failing = pytest.mark.parametrize(
     "reply",
     [
         answer({**ISSUED, "renew_at": None}),
+        answer({**ISSUED, "user_id": "eve"}),
         answer(TOKEN.encode(), 201),
         answer(TOKEN.encode(), 502, "text/plain"),
         answer({"message": f"{SECRET_KEY} {SESSION_TOKEN} {TOKEN}"}, 403),
         problem("not_granted", 403),
+        problem("secret_unavailable", 503, retryable=True),
+        SILENCE,
         Reply(),
         Reply(b"HTTP/1.1 201 Created\r\nContent-Length: 9999\r\n\r\n" + TOKEN.encode()),
     ],
-    ids=["unreadable", "bare", "page", "gateway", "problem", "hung-up", "cut-short"],
+    ids=[
+        "unreadable",
+        "almost-right",
+        "bare",
+        "page",
+        "gateway",
+        "problem",
+        "passing-problem",
+        "silence",
+        "hung-up",
+        "cut-short",
+    ],
 )
+asking = pytest.mark.parametrize(
+    "ask",
+    [lambda client: client.token("bob"), lambda client: client.diagnose(TOKEN)],
+    ids=["token", "diagnose"],
+)
+
+
+@failing
 def test_an_error_shows_and_holds_none(reply: Reply, backend: Backend) -> None:
     with serving(reply) as server:
-        client = backend.client(server, attempts=2)
+        client = backend.client(server, attempts=2, timeout_seconds=0.2)
         with pytest.raises(TokenServiceError) as failed:
             client.diagnose(TOKEN)
         sent = [received.headers["authorization"] for received in server.received]
@@ -90,14 +110,99 @@ def test_an_error_shows_and_holds_none(reply: Reply, backend: Backend) -> None:
     error = failed.value
     shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
     assert [one for one in hidden if one in shown] == []
-    assert error.__context__ is None or isinstance(error.__context__, ValueError)
+    assert error.__context__ is None
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came of."""
+    yield error
+    for origin in (error.__cause__, error.__context__):
+        if origin is not None:
+            yield from chain(origin)
+
+
+def variables_held(error: BaseException) -> list[object]:
+    """The variables of the package's frames in a traceback."""
+    return [
+        value
+        for each in chain(error)
+        for frame, _ in traceback.walk_tb(each.__traceback__)
+        if Path(frame.f_code.co_filename).is_relative_to(PACKAGE)
+        for value in frame.f_locals.values()
+    ]
+
+
+def variables_shown(error: BaseException) -> list[str]:
+    """The same as a report of the error has them."""
+    return [
+        f"{frame.name}: {name} = {value}"
+        for each in chain(error)
+        for frame in traceback.TracebackException.from_exception(each, capture_locals=True).stack
+        if Path(frame.filename).is_relative_to(PACKAGE)
+        for name, value in (frame.locals or {}).items()
+    ]
+
+
+def failure(client: TokenClient, ask: Callable[[TokenClient], object]) -> TokenServiceError:
+    with pytest.raises(TokenServiceError) as failed:
+        ask(client)
+    return failed.value
+
+
+@failing
+@asking
+def test_the_variables_in_a_traceback_show_none(
+    reply: Reply, ask: Callable[[TokenClient], object], backend: Backend
+) -> None:
+    with serving(reply) as server:
+        error = failure(backend.client(server, attempts=2, timeout_seconds=0.2), ask)
+        sent = [received.headers["authorization"] for received in server.received]
+    shown = variables_shown(error)
+    hidden = [TOKEN, KEY_ID, SECRET_KEY, SESSION_TOKEN, *(one[-64:] for one in sent)]
+    assert shown
+    assert [one for one in shown if any(secret in one for secret in hidden)] == []
+
+
+@failing
+@asking
+def test_the_variables_in_a_traceback_hold_neither_what_was_signed_nor_the_answer(
+    reply: Reply, ask: Callable[[TokenClient], object], backend: Backend
+) -> None:
+    with serving(reply) as server:
+        error = failure(backend.client(server, attempts=2, timeout_seconds=0.2), ask)
+    held = variables_held(error)
+    assert held
+    assert [one for one in held if isinstance(one, (AWSPreparedRequest, Answer))] == []
+
+
+@asking
+def test_the_variables_in_a_traceback_hold_no_credentials_that_failed(
+    ask: Callable[[TokenClient], object], backend: Backend
+) -> None:
+    class Failing(Credentials):
+        def get_frozen_credentials(self) -> ReadOnlyCredentials:
+            raise CredentialRetrievalError(provider="made-up", error_msg=SECRET_KEY)
+
+        def __repr__(self) -> str:
+            return SECRET_KEY
+
+    class FailingSession(botocore.session.Session):
+        def get_credentials(self) -> Credentials:
+            return Failing(KEY_ID, SECRET_KEY, SESSION_TOKEN)
+
+    with serving(answer(ISSUED)) as server:
+        error = failure(backend.client(server, session=FailingSession()), ask)
+    hidden = [TOKEN, KEY_ID, SECRET_KEY, SESSION_TOKEN]
+    shown = variables_shown(error)
+    assert shown
+    assert [one for one in shown if any(secret in one for secret in hidden)] == []
 
 
 def test_no_token_or_secret_key_is_logged(
     backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG), serving(answer(ISSUED)) as server:
-        backend.client(server).token("alice")
+        backend.client(server).token("bob")
         with pytest.raises(BadAnswerError):
             backend.client(server).diagnose(TOKEN)
     assert "/v1/diagnose" in caplog.text  # botocore and urllib3 do log

@@ -87,6 +87,37 @@ test("a token that ZEGO refuses is replaced", async (t) => {
   assert.equal(seen.error, null);
 });
 
+test("a room that is left before its token is there does no harm to another", async (t) => {
+  let bearer = process.env.BEARER;
+  const { engine, seen, inRoom } = start(t, () => bearer);
+  const first = await mount(inRoom("call_1"));
+  await becomes(seen, "LOGINED");
+  bearer = new Promise(() => {});
+  const second = await mount(inRoom("call_2"));
+  await act(async () => second.unmount());
+  assert.deepEqual(engine.rooms, ["call_1"]);
+  await act(async () => first.unmount());
+  assert.deepEqual([engine.rooms, engine.listeners], [[], 0]);
+});
+
+test("an error goes when the token is renewed after all", async (t) => {
+  let isDown = false;
+  const { engine, seen, inRoom } = start(t, () => {
+    if (isDown) throw new Error("down");
+    return process.env.BEARER;
+  });
+  await mount(inRoom("call_1"));
+  await becomes(seen, "LOGINED");
+  isDown = true;
+  engine.expire();
+  while (!seen.error) await act(() => new Promise(setImmediate));
+  assert.equal(seen.error.code, "bearer_unavailable");
+  isDown = false;
+  engine.expire();
+  while (seen.error) await act(() => new Promise(setImmediate));
+  assert.equal(engine.renewals.length, 1);
+});
+
 test("a room that is not granted is an error with its code", async (t) => {
   const { engine, seen, inRoom } = start(t);
   await mount(inRoom("of_another"));

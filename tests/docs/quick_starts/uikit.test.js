@@ -3,6 +3,8 @@ import { test } from "node:test";
 
 import { kits } from "@zegocloud/zego-uikit-prebuilt";
 
+import { until } from "./until.js";
+
 globalThis.auth = { getAccessToken: async () => process.env.BEARER };
 globalThis.document = { getElementById: (id) => ({ id }) };
 await import("./uikit.js");
@@ -21,8 +23,11 @@ test("UIKit is made with a kit token of the room", () => {
   assert.deepEqual(kit.config.container, { id: "call" });
 });
 
-test("it is handed another when the token is about to expire", async () => {
-  await kit.config.onTokenWillExpire();
+test("it is handed another when the token is about to expire", async (t) => {
+  kit.config.onJoinRoom();
+  t.after(kit.config.onLeaveRoom);
+  kit.config.onTokenWillExpire();
+  await until(() => kit.renewals.length > 0);
   assert.equal(kit.renewals.length, 1);
   assert.deepEqual(detailsIn(kit.renewals[0]), detailsIn(kit.kitToken));
   assert.notEqual(kit.renewals[0], kit.kitToken);

@@ -4,6 +4,7 @@
  */
 
 const ROOM_COUNT_EXCEED = { code: 1002001, msg: "too many rooms" };
+const NOT_LOGGED_IN = { code: 1002002, msg: "have not logged in with this room ID" };
 const REPEATEDLY_LOGIN = { code: 1002056, msg: "logged in already" };
 
 export class Engine {
@@ -81,7 +82,9 @@ export class Engine {
     return true;
   }
 
+  /** In another room than this one, it throws. */
   logoutRoom(roomID) {
+    if (this.#rooms.size > 0 && !this.#rooms.has(roomID)) throw NOT_LOGGED_IN;
     this.#leave(roomID, "LOGOUT", 0);
   }
 

@@ -27,9 +27,19 @@ const unbind: () => void = source.bindTo(engine, {
   roomId: "room",
   userName: "Alice",
   roomConfig: { userUpdate: true },
+  onRenewed: ({ expiresAt }) => console.info(expiresAt),
   onError: (error: TokenError) => console.warn(error.code, error.requestId ?? room),
 });
 unbind();
+
+const renewal = source.autoRenew({
+  roomId: "room",
+  onToken: ({ token }) => token.length,
+  onError: (error) => console.warn(error.code),
+});
+const { renew }: { renew: () => void } = renewal;
+renew();
+renewal.stop();
 
 const call: Call = await source.startCall({ lifetimeSeconds: 600 });
 const callRoom: string = call.roomId;
@@ -46,6 +56,8 @@ await source.token({ roomID: "room" });
 await source.startCall({ roomId: "room" });
 // @ts-expect-error: no such privilege
 await source.token({ privileges: ["listen"] });
+// @ts-expect-error: somebody takes the token
+source.autoRenew({ roomId: "room" });
 // @ts-expect-error: a binding has a room
 source.bindTo(engine, {});
 // @ts-expect-error: an issued token is frozen
