@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from local import client, curl, token_view
+from local import client, cors, curl, token_view
 from local.loopback import PortTakenError, port_or_any
 from local.secrets_manager import read_secret
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
@@ -64,6 +64,7 @@ def _run(options: argparse.Namespace) -> NoReturn:
         workers=options.workers,
         environment=dict(options.env),
         watch_seconds=options.watch_seconds or None,
+        allowed_origins=options.allow_origin,
         on_access=lambda record: print(record, file=sys.stderr, flush=True),
     )
     with stack:
@@ -178,6 +179,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help=f"how often the watcher runs by itself; 0: never (default: {WATCH_SECONDS:g})",
     )
     parser.add_argument(
+        "--allow-origin",
+        type=_origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="pages of this origin, such as http://localhost:5173, may log in and call the API;"
+        " may be repeated",
+    )
+    parser.add_argument(
         "--env",
         type=_variable,
         action="append",
@@ -213,6 +223,15 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < math.inf:
         raise argparse.ArgumentTypeError("must be 0 or more")
     return seconds
+
+
+def _origin(text: str) -> str:
+    if not cors.is_origin(text):
+        raise argparse.ArgumentTypeError(
+            "an origin is as a browser sends it, such as http://localhost:5173: http or https, a"
+            " host in lower case, and a port unless it is the scheme's own, with nothing after"
+        )
+    return text
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -7,10 +7,16 @@ origin is an allowed one, and drops those that a function sends
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from local.loopback import Headers, HttpRequest, HttpResponse
+
+_ORIGIN = re.compile(
+    r"(https?)://(?:[0-9a-z-]+(?:\.[0-9a-z-]+)*|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?"
+)
+_OWN_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Cors:
     origins: Sequence[str] = ()
     methods: Sequence[str] = ("GET", "POST")
     headers: Sequence[str] = ("authorization", "content-type")
-    expose: Sequence[str] = ("retry-after",)
+    expose: Sequence[str] = ("retry-after", "apigw-requestid")
     max_age_seconds: int = 3600
 
     def preflight(self, request: HttpRequest) -> HttpResponse | None:
@@ -53,3 +59,16 @@ class Cors:
 
     def _allows(self, request: HttpRequest) -> bool:
         return request.header("origin") in self.origins
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser may name a page's origin exactly so (RFC 6454, 6.2).
+
+    It is http or https and a host in lower case, with a port unless that is the scheme's own; no
+    path, no wildcard. AllowedOrigins of template.yaml takes plain http of localhost alone.
+    """
+    origin = _ORIGIN.fullmatch(text)
+    if origin is None:
+        return False
+    port = int(origin[2] or 0)
+    return port <= 65535 and port != _OWN_PORTS[origin[1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Self
@@ -51,8 +51,9 @@ class LocalStack:
     """The service with everything it needs, on 127.0.0.1.
 
     `environment` is laid over the variables that the functions get. The watcher runs when a
-    rotation ends, at `tick`, and every `watch_seconds` unless that is None. `directory` holds what
-    the stack writes while it runs, `stack.json` first; one stack a directory. Starting raises
+    rotation ends, at `tick`, and every `watch_seconds` unless that is None. Pages of
+    `allowed_origins` may log in and call the API, as the stack's own page may. `directory` holds
+    what the stack writes while it runs, `stack.json` first; one stack a directory. Starting raises
     `PortTakenError` or `AlreadyRunningError`. The parts are attributes, for tests to look at and to
     disturb; `function` is the issuer.
     """
@@ -67,6 +68,7 @@ class LocalStack:
         environment: Mapping[str, str] | None = None,
         policy: Path = POLICY,
         watch_seconds: float | None = WATCH_SECONDS,
+        allowed_origins: Sequence[str] = (),
         on_access: Callable[[AccessRecord], None] | None = None,
     ) -> None:
         ports = ports or Ports()
@@ -83,6 +85,7 @@ class LocalStack:
         self._on_access = on_access
         self._ports = ports
         self._watch_seconds = watch_seconds
+        self._allowed_origins = allowed_origins
         self._file = StackFile(directory)
         self._running = contextlib.ExitStack()
 
@@ -159,9 +162,9 @@ class LocalStack:
         _serve(running, self.identity_provider)
         _serve(running, self.zego)
         _serve(running, self.event_bus)
-        page_origins = (self.page.url, f"http://localhost:{self.page.port}")
-        self.identity_provider.allowed_origins = page_origins
-        self.zego.allowed_origins = page_origins
+        origins = (*self.page.origins, *self._allowed_origins)
+        self.identity_provider.allowed_origins = origins
+        self.zego.allowed_origins = self.page.origins  # no other page may reset the secret
         self._write_policy()
 
         self.function = self._host(
@@ -174,7 +177,7 @@ class LocalStack:
             port=self._ports.api,
             region=self.region,
             access_keys=[self.access_key],
-            cors=Cors(origins=page_origins),
+            cors=Cors(origins=origins),
             on_access=self._accessed,
         )
         self.invoke_api = InvokeApi(*self._functions())

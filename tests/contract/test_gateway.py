@@ -16,9 +16,10 @@ POSTED = [route for route in DOCUMENT.routes if route.startswith("POST ")]
 
 
 def assert_is_the_gateways(answer: Answer, route: str, status: int, message: str) -> None:
-    """The answer is the gateway's own, and one that the document has for the route."""
+    """The answer is the gateway's own, with its id, and one that the document has for the route."""
     assert answer.status == status
     assert answer.json == {"message": message}
+    assert answer.headers["apigw-requestid"]
     assert DOCUMENT.violations(route, answer) == []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local.cors import Cors
 from local.routes import ROUTES
 from tests.infrastructure.stacks import stack
 from tools.sam_template import load
@@ -96,9 +97,19 @@ def test_pages_of_the_exact_origins_may_call_it_and_no_others() -> None:
         "allowOrigins": ["https://calls.example.com", "http://localhost:3000"],
         "allowMethods": ["GET", "POST"],
         "allowHeaders": ["authorization", "content-type"],
-        "exposeHeaders": ["retry-after"],
+        "exposeHeaders": ["retry-after", "apigw-requestid"],
         "maxAge": 3600,
     }
+
+
+def test_the_local_stack_has_the_same_but_for_the_origins() -> None:
+    cors = Cors()
+    assert {
+        "allowMethods": list(cors.methods),
+        "allowHeaders": list(cors.headers),
+        "exposeHeaders": list(cors.expose),
+        "maxAge": cors.max_age_seconds,
+    }.items() <= definition()["x-amazon-apigateway-cors"].items()
 
 
 @pytest.mark.parametrize(

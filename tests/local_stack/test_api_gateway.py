@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.api_gateway import MAX_BODY_BYTES, AccessRecord, ApiGateway
-from local.cors import Cors
+from local.cors import Cors, is_origin
 from local.lambda_host import InvocationResult, ThrottledError
 from local.routes import Route
 from local.sigv4 import AccessKey
@@ -341,6 +341,30 @@ class TestAnswers:
         assert function.events == []
 
 
+class TestRequestIds:
+    """`apigw-requestid` is with every answer: the id in the event and in the access log."""
+
+    @pytest.mark.parametrize("function_error", [None, "Unhandled"])
+    def test_the_functions_answer_has_the_id_of_its_event(
+        self, api: ApiGateway, function: Recorder, function_error: str | None
+    ) -> None:
+        function.answer, function.function_error = {"statusCode": 200}, function_error
+        answer = exchange(f"{api.url}/v1/health")
+        asked = function.event["requestContext"]["requestId"]
+        assert answer.headers["apigw-requestid"] == asked
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [("GET", "/v1/status", 403), ("GET", "/nowhere", 404), ("OPTIONS", "/v1/tokens", 204)],
+    )
+    def test_the_gateways_own_answer_has_the_id_of_its_line_in_the_log(
+        self, api: ApiGateway, log: list[AccessRecord], method: str, path: str, status: int
+    ) -> None:
+        answer = exchange(f"{api.url}{path}", method, [("origin", PAGE), *TestCors.PREFLIGHT])
+        (record,) = log
+        assert (record.status, record.request_id) == (status, answer.headers["apigw-requestid"])
+
+
 class TestThrottling:
     """The rates are those of the routes; `test_throttle.py` has the rest."""
 
@@ -397,8 +421,51 @@ class TestCors:
     def test_any_answer_may_be_read_by_the_allowed_origin(self, api: ApiGateway, path: str) -> None:
         answer = exchange(f"{api.url}{path}", headers=[("origin", PAGE)])
         assert answer.headers["access-control-allow-origin"] == PAGE
-        assert answer.headers["access-control-expose-headers"] == "retry-after"
+        assert answer.headers["access-control-expose-headers"] == "retry-after,apigw-requestid"
         assert answer.headers["vary"] == "origin"
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "https://calls.example.com",
+            "http://localhost:5173",
+            "http://127.0.0.1:65535",
+            "http://[::1]:5173",
+            "https://calls.example.com:80",
+        ],
+    )
+    def test_an_exact_origin_is_one(self, origin: str) -> None:
+        assert is_origin(origin)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "*",
+            "null",
+            "localhost:5173",
+            "http://",
+            "http://*.example.com",
+            "http://localhost:*",
+            "http://localhost:5173/",
+            "http://localhost:5173/app",
+            "http://localhost:5173?a",
+            "http://localhost:5173\n",
+            "http://a@localhost:5173",
+            "http://Localhost:5173",
+            "HTTP://localhost:5173",
+            "ftp://localhost:5173",
+            "http://localhost..:5173",
+            "http://localhost:",
+            "http://localhost:0",
+            "http://localhost:65536",
+            "http://localhost:80",
+            "https://calls.example.com:443",
+            "http://a.example http://b.example",
+        ],
+    )
+    def test_what_no_browser_sends_is_no_origin(self, text: str) -> None:
+        assert not is_origin(text)
 
 
 class TestIam:

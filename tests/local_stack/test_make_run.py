@@ -11,20 +11,23 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
+from local.identity_provider import PASSWORD
 from local.secrets_manager import read_secret
 from local.stack_file import StackDescription
-from tests.local_stack.exchange import exchange
+from tests.local_stack.exchange import Answer, exchange
 from zego import token04
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAST_WORDS = "# Is it alive?"
+PAGES = ["http://localhost:5173", "https://calls.example.com"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ def _read_greeting(process: subprocess.Popen[str]) -> str:
         assert lines[-1], process.stderr and process.stderr.read()
     lines.append(process.stdout.readline())
     return "".join(lines)
+
+
+def let_in(answer: Answer) -> list[str]:
+    """The headers by which a browser lets a page of another origin have the answer."""
+    return [name for name in answer.headers if name.startswith("access-control-")]
 
 
 def children(process_id: int) -> list[int]:
@@ -249,6 +257,97 @@ def test_a_variable_may_be_given_to_the_function(tmp_path: Path) -> None:
         assert "AES-CBC" in running.printed
         health = exchange(f"{running.description.api}/v1/health")
         assert health.json()["version"] == "mine"
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDescription]:
+    """Where a stack is that lets in pages of two origins."""
+    options = [f"--allow-origin={origin}" for origin in PAGES]
+    with run(tmp_path_factory.mktemp("opened"), *options) as running:
+        yield running.description
+
+
+def preflight(stack: StackDescription, origin: str) -> Answer:
+    """What a browser is told before a page of `origin` may post JSON with a bearer token."""
+    asks = [
+        ("origin", origin),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization,content-type"),
+    ]
+    return exchange(f"{stack.api}/v1/tokens", "OPTIONS", asks)
+
+
+def log_in(stack: StackDescription, origin: str) -> Answer:
+    """What the identity provider answers to a page of `origin`."""
+    form = {"grant_type": "password", "username": "alice", "password": PASSWORD}
+    kind = ("content-type", "application/x-www-form-urlencoded")
+    url = f"{stack.identity_provider}/token"
+    return exchange(url, "POST", [("origin", origin), kind], urlencode(form).encode())
+
+
+def ask_for_a_token(stack: StackDescription, origin: str) -> Answer:
+    """What the API answers to a page of `origin`."""
+    bearer = log_in(stack, origin).json()["access_token"]
+    headers = [
+        ("origin", origin),
+        ("authorization", f"Bearer {bearer}"),
+        ("content-type", "application/json"),
+    ]
+    return exchange(f"{stack.api}/v1/tokens", "POST", headers, b'{"room_id": "call_1"}')
+
+
+@pytest.mark.parametrize("origin", PAGES)
+def test_a_page_of_an_allowed_origin_may_ask(opened: StackDescription, origin: str) -> None:
+    allowed = preflight(opened, origin).headers
+    assert allowed["access-control-allow-origin"] == origin
+    assert allowed["access-control-allow-methods"] == "GET,POST"
+    assert allowed["access-control-allow-headers"] == "authorization,content-type"
+
+
+@pytest.mark.parametrize("origin", PAGES)
+def test_a_page_of_an_allowed_origin_reads_its_token(opened: StackDescription, origin: str) -> None:
+    answer = ask_for_a_token(opened, origin)
+    assert (answer.status, answer.json()["user_id"]) == (201, "alice")
+    assert answer.headers["access-control-allow-origin"] == origin
+    assert answer.headers["access-control-expose-headers"] == "retry-after,apigw-requestid"
+
+
+def test_a_page_of_an_allowed_origin_may_log_in(opened: StackDescription) -> None:
+    assert log_in(opened, PAGES[0]).headers["access-control-allow-origin"] == PAGES[0]
+
+
+def test_the_stacks_own_page_is_let_in_beside_it(opened: StackDescription) -> None:
+    assert preflight(opened, opened.page).headers["access-control-allow-origin"] == opened.page
+
+
+def test_a_page_of_an_allowed_origin_may_not_reset_the_secret(opened: StackDescription) -> None:
+    headers = [("origin", PAGES[0]), ("content-type", "application/json")]
+    assert exchange(f"{opened.zego}/console/reset", "POST", headers, b"{}").status == 403
+
+
+@pytest.mark.parametrize("ask", [preflight, log_in, ask_for_a_token])
+@pytest.mark.parametrize("origin", ["http://localhost:5174", "http://localhost", "null"])
+def test_a_page_of_another_origin_is_not_let_in(
+    opened: StackDescription, ask: Callable[[StackDescription, str], Answer], origin: str
+) -> None:
+    assert let_in(ask(opened, origin)) == []
+
+
+@pytest.mark.parametrize("ask", [preflight, log_in, ask_for_a_token])
+def test_no_page_but_the_stacks_own_is_let_in_where_nobody_asked_for_it(
+    running: Running, ask: Callable[[StackDescription, str], Answer]
+) -> None:
+    assert let_in(ask(running.description, PAGES[0])) == []
+
+
+@pytest.mark.parametrize("value", ["*", "http://localhost:5173/", "localhost:5173"])
+def test_an_origin_that_is_not_exact_is_a_clear_error(tmp_path: Path, value: str) -> None:
+    done = finish(*command("local", "--directory", tmp_path, "--allow-origin", value))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith(
+        "python -m local: error: argument --allow-origin: an origin is as a browser sends it, "
+        "such as http://localhost:5173:"
+    )
 
 
 def test_a_function_that_issues_no_token_is_an_error_with_its_log(tmp_path: Path) -> None:
