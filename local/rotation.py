@@ -49,6 +49,22 @@ Invoke = Callable[[dict[str, Any]], Result]
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """How an attempt of a rotation ended: the `number`th of `of`, counted from 1.
+
+    `again` says that another follows, `is_current` that AWSCURRENT is on the rotation's version:
+    finishSecret can fail after that.
+    """
+
+    token: str
+    number: int
+    of: int
+    failed: bool
+    again: bool
+    is_current: bool
+
+
+@dataclass(frozen=True)
 class _Rotation:
     """One rotation: `token` is the id of the version that it makes."""
 
@@ -63,7 +79,8 @@ class RotationDriver:
     While it is started, the secret is configured to be rotated by `function_arn`. A rotation runs
     in a thread of its own; with `background` false it waits for `run`. `sleep` is called between
     attempts with the seconds to wait. `on_event` gets what EventBridge would: RotationStarted,
-    RotationSucceeded, RotationFailed, RotationAbandoned and TestRotationFailed.
+    RotationSucceeded, RotationFailed, RotationAbandoned and TestRotationFailed. `on_attempt` gets
+    the end of each attempt, before its event, and once more where no other follows after all.
     """
 
     def __init__(
@@ -77,6 +94,7 @@ class RotationDriver:
         background: bool = True,
         sleep: Callable[[float], object] | None = None,
         on_event: Callable[[Event], None] | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.invoke = invoke
@@ -88,9 +106,11 @@ class RotationDriver:
         self._stopping = threading.Event()
         self._sleep = sleep or self._stopping.wait
         self._on_event = on_event
+        self._on_attempt = on_attempt
         self._clock = clock
         self._rotations: dict[str, _Rotation] = {}
         self._threads: list[threading.Thread] = []
+        self._threads_lock = threading.Lock()
 
     def start(self) -> None:
         """Configures the secret and takes its rotations, as soon as moto is loaded."""
@@ -116,8 +136,9 @@ class RotationDriver:
         self._rotations[token] = _Rotation(secret_arn, token, test_only)
         if self._background:
             thread = threading.Thread(target=self.run, args=(token,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            with self._threads_lock:  # `wait` must find no thread that has yet to start
+                thread.start()
+                self._threads.append(thread)
 
     def abandoned(self, secret_arn: str) -> None:
         """Says that a new current version ended a rotation. Called by Secrets Manager."""
@@ -126,10 +147,13 @@ class RotationDriver:
     def wait(self, seconds: float = 10.0) -> bool:
         """Waits for the rotations in the background; whether all of them ended in time."""
         deadline = time.monotonic() + seconds
-        for thread in list(self._threads):
+        with self._threads_lock:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        return not self._threads
+        with self._threads_lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            return not self._threads
 
     def run(self, token: str) -> bool:
         """Runs a rotation to its end in the caller's thread; whether it succeeded.
@@ -146,15 +170,19 @@ class RotationDriver:
 
     def _rotate(self, rotation: _Rotation) -> bool:
         self._say("RotationStarted", rotation.secret_arn)
-        for left in reversed(range(self._attempts)):
+        for number in range(1, self._attempts + 1):
             failure = self._attempt(rotation)
+            again = failure is not None and number < self._attempts and self._goes_on(rotation)
+            self._tell(rotation, number, failed=failure is not None, again=again)
             if failure is None:
                 self._say("RotationSucceeded", rotation.secret_arn)
                 return True
             self._say("RotationFailed", rotation.secret_arn, failure)
-            if left and self._goes_on(rotation):
-                self._sleep(self._delay_seconds)
-            if not self._goes_on(rotation):
+            if not again:
+                break
+            self._sleep(self._delay_seconds)
+            if not self._goes_on(rotation):  # somebody has ended it meanwhile
+                self._tell(rotation, number, failed=True, again=False)
                 break
         return False
 
@@ -187,6 +215,13 @@ class RotationDriver:
         except (NotRunningError, ThrottledError):
             pass
         return f"Error when executing lambda {self.function_arn} during {step} step"
+
+    def _tell(self, rotation: _Rotation, number: int, *, failed: bool, again: bool) -> None:
+        if self._on_attempt is None:
+            return
+        is_current = self._storage.is_current(rotation.secret_arn, rotation.token)
+        told = Attempt(rotation.token, number, self._attempts, failed, again, is_current)
+        self._on_attempt(told)
 
     def _goes_on(self, rotation: _Rotation) -> bool:
         if self._stopping.is_set():

@@ -69,6 +69,11 @@ class Storage:
         with self._one_at_a_time:
             return Versions(self.secret(secret_id, self.region)).in_rotation(version_id)
 
+    def is_current(self, secret_id: str, version_id: str) -> bool:
+        """Whether AWSCURRENT is on this version."""
+        with self._one_at_a_time:
+            return Versions(self.secret(secret_id, self.region)).holder(CURRENT) == version_id
+
     def end_rotation(self, secret_id: str, version_id: str) -> bool:
         """Takes AWSPENDING off a version if it was promoted, and tells whether it was."""
         with self._one_at_a_time:

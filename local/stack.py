@@ -111,7 +111,8 @@ class LocalStack:
             self._file.claim()
             running.callback(self._file.release)
             self._start_parts(running)
-            self.page.connect(Parts(self.description(), self.zego.project, self.tick))
+            parts = Parts(self.description(), self.zego.project, self.tick, self._watch_seconds)
+            self.page.connect(parts)
             self._file.write(self.description())
             self._running = running.pop_all()
 
@@ -197,6 +198,7 @@ class LocalStack:
             reporter.stepping(self.rotator.invoke),
             function_arn=self.rotator.function_arn,
             on_event=self.event_bus.publish,
+            on_attempt=reporter.attempted,
         )
         self.watch_schedule = WatchSchedule(
             self._watch, self.event_bus, every_seconds=self._watch_seconds, region=self.region

@@ -170,7 +170,11 @@ class Operations:
         return dict(result.payload)
 
     def _inspect(self, said: Said) -> dict[str, Any]:
-        """Why a token would be refused. This is a development stack: whoever asks is told all."""
+        """Why a token would be refused. This is a development stack: whoever asks is told all.
+
+        A secret's label does not say whether ZEGO accepts it: `accepted` does, null where the token
+        was not opened, and `current_accepted` of AWSCURRENT.
+        """
         token = said.get("token")
         if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
             raise RefusedError("token must be a text of up to 16 KiB.")
@@ -187,12 +191,15 @@ class Operations:
                 sdk="web",
             ),
         )
-        opened_by = diagnosis.opened_by
-        fingerprint = None if opened_by is None else known[opened_by].fingerprint
-        return diagnosis.document() | {"fingerprint": fingerprint}
+        sealed_with = known.get(diagnosis.opened_by or "")
+        return diagnosis.document() | {
+            "fingerprint": sealed_with and sealed_with.fingerprint,
+            "accepted": sealed_with and sealed_with in self._project.accepted,
+            "current_accepted": known.get(CURRENT) in self._project.accepted,
+        }
 
     def _break(self, said: Said) -> dict[str, Any]:
-        """A token with one of the known mistakes."""
+        """A token with one of the known mistakes, and the user whose it was to be."""
         mistake = MISTAKES.get(str(said.get("mistake")))
         if mistake is None:
             raise RefusedError(f"mistake must be one of {', '.join(MISTAKES)}.")
@@ -201,9 +208,10 @@ class Operations:
             raise RefusedError("AWSCURRENT holds no ServerSecret to break anything with.")
         user_id = _text(said.get("user_id")) or "alice"
         try:
-            return {"token": mistake.make(current, user_id, int(self._clock()))}
+            token = mistake.make(current, user_id, int(self._clock()))
         except token04.ClaimsError:
             raise RefusedError("No token can be for this user_id.") from None
+        return {"token": token, "user_id": user_id}
 
     def _secrets(self) -> dict[str, ServerSecret]:
         """Those of Secrets Manager, each by one of its labels, AWSCURRENT first."""
@@ -221,4 +229,4 @@ def _mistyped(secret: ServerSecret) -> ServerSecret:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) else None

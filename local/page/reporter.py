@@ -12,19 +12,29 @@ access records and events, holds none either.
 `console`  something was changed at ZEGO's console
 `label`    a label of the secret is on another value, or off
 =========  =======================================================================================
+
+Two are states, which whoever comes later is shown in whole, however much has happened since.
+
+==========  ======================================================================================
+`rotation`  the last rotation: its four steps in this attempt, and how the attempt ended
+`watcher`   what the watcher's last look found
+==========  ======================================================================================
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from local.api_gateway import AccessRecord
 from local.event_bus import Event
 from local.lambda_host import InvocationResult
 from local.page.live import Live
+from local.rotation import STEPS, Attempt
 
 Invoke = Callable[[Any], InvocationResult]
 Labels = Mapping[str, str | None]
@@ -61,6 +71,8 @@ class Reporter:
         self.changed = on_change
         self._live = live
         self._clock = clock
+        self._rotation: dict[str, Any] = {}
+        self._one_at_a_time = threading.Lock()
 
     def access(self, record: AccessRecord) -> None:
         """A line of the API's access log."""
@@ -91,8 +103,7 @@ class Reporter:
         """`invoke` of the rotator, with the beginning and the end of each step told."""
 
         def step(event: Mapping[str, Any]) -> InvocationResult:
-            which = {"step": event["Step"], "rotation": event["ClientRequestToken"]}
-            self._tell("step", **which, state="began")
+            self._stepped(event, {"state": "began"})
             end = {"state": "failed", "message": "The rotator could not be run.", "seconds": 0.0}
             try:
                 result = invoke(event)
@@ -103,21 +114,29 @@ class Reporter:
                     "cold": result.cold,
                 }
             finally:
-                self._tell("step", **which, **end)
+                self._stepped(event, end)
                 self.changed()
             return result
 
         return step
+
+    def attempted(self, attempt: Attempt) -> None:
+        """An attempt of a rotation has ended."""
+        with self._one_at_a_time:
+            if self._rotation.get("rotation") == attempt.token:
+                ended = {"at": self._clock(), **asdict(attempt)}
+                self._show_rotation({**self._rotation, "attempt": ended})
+        self.changed()
 
     def looking(self, invoke: Invoke) -> Invoke:
         """`invoke` of the watcher, with what it found told."""
 
         def look(event: Any) -> InvocationResult:
             result = invoke(event)
-            if result.function_error:
-                self._tell("look", verdict="failed", reason=_message(result))
-            else:
-                self._tell("look", **result.payload)
+            failed = {"verdict": "failed", "reason": _message(result)}
+            found = {"at": self._clock(), **(failed if result.function_error else result.payload)}
+            self._live.show("watcher", found)
+            self._live.tell("look", found)
             self.changed()
             return result
 
@@ -147,6 +166,25 @@ class Reporter:
         for label in sorted(before and {*before, *now}):
             if before.get(label) != now.get(label):
                 self._tell("label", label=label, fingerprint=now.get(label))
+
+    def _stepped(self, event: Mapping[str, Any], how: Mapping[str, Any]) -> None:
+        """A step has begun or ended. createSecret begins an attempt."""
+        step, rotation = event["Step"], event["ClientRequestToken"]
+        self._tell("step", step=step, rotation=rotation, **how)
+        with self._one_at_a_time:
+            now = self._rotation
+            is_same = now.get("rotation") == rotation
+            if step == STEPS[0] and how["state"] == "began":
+                steps = {name: {"state": "waiting"} for name in STEPS}
+                last = now["attempt"] if is_same else None
+                now = {"rotation": rotation, "steps": steps, "attempt": last}
+            elif not is_same:
+                return  # a test of the set-up, which is testSecret alone
+            self._show_rotation({**now, "steps": {**now["steps"], step: how}})
+
+    def _show_rotation(self, rotation: dict[str, Any]) -> None:
+        self._rotation = rotation
+        self._live.show("rotation", rotation)
 
     def _tell(self, name: str, /, **data: object) -> None:
         self._live.tell(name, {"at": self._clock(), **data})

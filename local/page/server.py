@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -37,7 +36,21 @@ if TYPE_CHECKING:
 WEB = PROJECT / "local" / "page" / "web"
 CLIENT = PROJECT / "clients" / "javascript" / "token-source.js"
 ACTIONS = "/operate/"
-MAX_BODY_BYTES = 32 * 1024
+MAX_BODY_KIB = 100
+"""More than the longest token that `Operations` takes, whatever its characters, as UTF-8."""
+AGAIN_SECONDS = 1.0
+"""How soon Secrets Manager is asked again, where it did not say how the secret stands."""
+STARTING = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="1">
+<title>zego-token-service is starting</title>
+<h1>zego-token-service is starting</h1>
+<p>This page loads again by itself, every second.</p>
+</html>
+"""
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -56,19 +69,21 @@ FILES = {
 class Parts:
     """What the page needs of the stack.
 
-    `project` is what a person reads off ZEGO's console, `look` runs the watcher once.
+    `project` is what a person reads off ZEGO's console, `look` runs the watcher once, which looks
+    by itself every `watch_seconds`; None: never.
     """
 
     stack: StackDescription
     project: Project
     look: Callable[[], InvocationResult]
+    watch_seconds: float | None
 
 
 class Page(LoopbackServer):
     """The page of a stack, whose parts tell it what happens by way of `reporter`."""
 
     def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port, max_body_bytes=MAX_BODY_BYTES)
+        super().__init__(port=port, max_body_bytes=MAX_BODY_KIB * 1024)
         self.live = Live()
         self.reporter = Reporter(self.live, self._look_again)
         self._parts: Parts | None = None
@@ -96,7 +111,7 @@ class Page(LoopbackServer):
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Answers one request."""
         if self._parts is None:
-            return _error(503, "The stack is starting. Load the page again in a second.")
+            return _starting(request)
         if request.method == "POST":
             return self._acted(request, self._parts)
         if request.method not in ("GET", "HEAD"):
@@ -108,7 +123,7 @@ class Page(LoopbackServer):
             case "/events":
                 return self._events(request, parts)
             case "/stack":
-                return _json(200, _description(parts.stack))
+                return _json(200, _description(parts))
             case "/codes":
                 return _json(200, _codes())
             case path if path in FILES:
@@ -128,7 +143,8 @@ class Page(LoopbackServer):
         if not same_origin.is_json(request):
             return _error(415, "The request must be application/json.")
         if request.body_too_large:
-            return _error(413, "The request is over 32 KiB.")
+            what = "token" if request.path == f"{ACTIONS}inspect" else "request"
+            return _error(413, f"The {what} is too long: over {MAX_BODY_KIB} KiB were sent.")
         try:
             said = json.loads(request.body or b"{}")
         except (ValueError, RecursionError):
@@ -163,17 +179,34 @@ class Page(LoopbackServer):
         self._changed.set()
 
     def _keep_shown(self, operations: Operations) -> None:
-        """Shows how the secret stands, after every change until the page stops."""
+        """Shows how the secret stands, after every change until the page stops.
+
+        Where Secrets Manager does not say it, it is asked again until it does.
+        """
         from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  slow
 
         fingerprints: dict[str, str | None] = {}
-        while self._changed.wait() and operations is self._operations:
+        again: float | None = None
+        while True:
+            self._changed.wait(again)
+            if operations is not self._operations:
+                return
             self._changed.clear()
-            with contextlib.suppress(SecretStoreError):  # the next change has it shown
+            try:
                 standing = operations.standing()
-                self.live.show("secret", standing)
-                before, fingerprints = fingerprints, _by_label(standing)
-                self.reporter.labels(before, fingerprints)
+            except SecretStoreError:
+                again = AGAIN_SECONDS
+                continue
+            again = None
+            self.live.show("secret", standing)
+            before, fingerprints = fingerprints, _by_label(standing)
+            self.reporter.labels(before, fingerprints)
+
+
+def _starting(request: HttpRequest) -> HttpResponse:
+    if request.path == "/":
+        return HttpResponse(503, _headers(CONTENT_TYPES[".html"]), STARTING)
+    return _error(503, "The stack is starting. Try again in a second.")
 
 
 def _file(file: Path, stack: StackDescription) -> HttpResponse:
@@ -188,8 +221,9 @@ def _by_label(standing: Mapping[str, Any]) -> dict[str, str | None]:
     return {label: one["fingerprint"] for one in versions for label in one["labels"]}
 
 
-def _description(stack: StackDescription) -> dict[str, Any]:
+def _description(parts: Parts) -> dict[str, Any]:
     """What the page may know of the stack: no access key."""
+    stack = parts.stack
     return {
         "api": stack.api,
         "identity_provider": stack.identity_provider,
@@ -197,6 +231,7 @@ def _description(stack: StackDescription) -> dict[str, Any]:
         "secrets_manager": stack.secrets_manager,
         "events": stack.events,
         "app_id": stack.app_id,
+        "watch_seconds": parts.watch_seconds,
         "password": PASSWORD,
         "curl": curl.bearer(stack),
         "mistakes": {name: mistake.says for name, mistake in MISTAKES.items()},

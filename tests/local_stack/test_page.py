@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 
 import pytest
 
-from local.loopback import HttpRequest
+from local.lambda_host import InvocationResult
+from local.loopback import HttpRequest, HttpResponse
+from local.page import Page
 from local.page.broken_tokens import MISTAKES
 from local.page.live import KEPT, Live
 from local.page.operations import Operations, UnknownActionError
 from local.page.reporter import Reporter
 from local.page.server import CLIENT, FILES, WEB
+from local.rotation import Attempt
 from local.stack import LocalStack
 from tests.local_stack.exchange import Answer, exchange
 from zego.diagnosis import KINDS, Candidate, Expected, diagnose
@@ -196,7 +200,7 @@ class TestWhoMayPressTheButtons:
             (b"[]", 400),
             (b"null", 400),
             (b"[" * 30_000, 400),
-            (b'"' + b"x" * 40_000 + b'"', 413),
+            (b'"' + b"x" * 110_000 + b'"', 413),
         ],
         ids=["cut", "a list", "null", "too deep", "too long"],
     )
@@ -206,6 +210,15 @@ class TestWhoMayPressTheButtons:
         answer = exchange(f"{stack.page.url}/operate/break", "POST", own(stack), body)
         assert answer.status == status
         assert answer.json()["error"].endswith(".")
+
+    @pytest.mark.parametrize(("action", "what"), [("inspect", "token"), ("break", "request")])
+    def test_it_is_said_what_is_too_long(self, stack: LocalStack, action: str, what: str) -> None:
+        answer = operate(stack, action, token="\N{PARTY POPPER}" * 9_000)
+        assert answer.status == 413
+        assert answer.json()["error"] == f"The {what} is too long: over 100 KiB were sent."
+
+    def test_the_longest_token_is_no_request_that_is_too_long(self, stack: LocalStack) -> None:
+        assert operate(stack, "inspect", token="\N{PARTY POPPER}" * 8192).status == 200
 
     def test_an_unknown_action_is_none(self, stack: LocalStack) -> None:
         assert operate(stack, "reveal").status == 404
@@ -324,6 +337,35 @@ class TestTheOperations:
         answer = operate(stack, "reset")
         assert (answer.status, answer.json()["error"]) == (409, "ZEGO's console does not answer.")
 
+    def test_an_inspection_says_whether_zego_accepts_the_secret(self, stack: LocalStack) -> None:
+        def inspected(token: str) -> list[object]:
+            found = operate(stack, "inspect", token=token).json()
+            return [found[name] for name in ("opened_by", "accepted", "current_accepted")]
+
+        stack.zego.project.accept_all()
+        token = operate(stack, "break", mistake="other-user").json()["token"]
+        assert inspected(token) == ["AWSCURRENT", True, True]
+        assert inspected("04AAAA") == [None, None, True]
+        operate(stack, "reset", keep_old=True)
+        operate(stack, "stage", value="console")
+        operate(stack, "rotate")
+        assert stack.rotation.wait()
+        assert inspected(token) == ["AWSPREVIOUS", True, True]
+        operate(stack, "reset")
+        assert inspected(token) == ["AWSPREVIOUS", False, False]
+
+    def test_a_broken_token_is_inspected_for_the_user_whose_it_was_to_be(
+        self, stack: LocalStack
+    ) -> None:
+        made = operate(stack, "break", mistake="other-user").json()
+        found = operate(stack, "inspect", **made).json()["findings"]
+        assert (made["user_id"], found[0]["kind"]) == ("alice", "user-id-mismatch")
+
+    def test_no_user_and_no_room_are_what_a_login_may_be_with(self, stack: LocalStack) -> None:
+        token = operate(stack, "break", mistake="expired").json()["token"]
+        found = operate(stack, "inspect", token=token, user_id="").json()["findings"]
+        assert "user-id-mismatch" in {one["kind"] for one in found}
+
     def test_a_look_gives_what_the_watcher_found(self, stack: LocalStack) -> None:
         assert operate(stack, "look").json()["verdict"] in ("accepted", "rejected")
 
@@ -333,6 +375,25 @@ class TestTheOperations:
         answer = exchange(f"{stack.zego.url}/console/reset", "POST", [JSON], b"{}")
         new = stack.zego.project.accepted[-1]
         assert answer.json()["accepted"] == [new.fingerprint]
+        assert shown(stack, new.fingerprint)
+
+    def test_where_secrets_manager_does_not_answer_it_is_asked_again(
+        self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        operate(stack, "break", mistake="jwt")  # it is shown from the first use of the page
+        refusal = HttpResponse(400, body=b'{"__type": "AccessDeniedException", "message": "no"}')
+        refused = threading.Event()
+
+        def refuse_once(_request: HttpRequest) -> HttpResponse | None:
+            if refused.is_set():
+                return None
+            refused.set()
+            return refusal
+
+        monkeypatch.setattr(stack.secrets_manager, "intercept", refuse_once)
+        new = stack.zego.project.reset()
+        stack.page.reporter.changed()
+        assert refused.wait(5)
         assert shown(stack, new.fingerprint)
 
     def test_no_answer_and_no_event_holds_a_secret(self, stack: LocalStack) -> None:
@@ -380,6 +441,93 @@ class TestTheReporter:
     )
     def test_other_lines_are_not(self, line: str) -> None:
         assert self.lines(line) == []
+
+
+def ended(payload: object, *, failed: bool = False) -> InvocationResult:
+    error = "Unhandled" if failed else None
+    return InvocationResult(json.dumps(payload).encode(), error, False, "1", 0.5, None)
+
+
+class TestTheLastRotationAndTheLastLook:
+    TOKEN = "0" * 32
+
+    @pytest.fixture
+    def live(self) -> Live:
+        return Live(heartbeat_seconds=0)
+
+    @pytest.fixture
+    def reporter(self, live: Live) -> Reporter:
+        return Reporter(live, lambda: None, clock=lambda: 1.0)
+
+    def step(self, reporter: Reporter, name: str, token: str = TOKEN, error: str = "") -> None:
+        result = ended({"errorMessage": f"{name}: {error}"} if error else None, failed=bool(error))
+        reporter.stepping(lambda _event: result)({"Step": name, "ClientRequestToken": token})
+
+    def shown(self, live: Live, name: str) -> Any:
+        (data,) = re.findall(rf"^event: {name}\ndata: (.+)$", read(live, 1), re.MULTILINE)
+        return json.loads(data)
+
+    def states(self, live: Live) -> dict[str, str]:
+        steps = self.shown(live, "rotation")["steps"]
+        return {name: step["state"] for name, step in steps.items()}
+
+    def test_all_four_steps_are_shown_after_more_than_is_kept(
+        self, live: Live, reporter: Reporter
+    ) -> None:
+        self.step(reporter, "createSecret")
+        self.step(reporter, "setSecret", error="It does not fit.")
+        reporter.looking(lambda _event: ended({"verdict": "accepted"}))({})
+        for _ in range(KEPT):
+            live.tell("access", {})
+        assert self.states(live) == {
+            "createSecret": "done",
+            "setSecret": "failed",
+            "testSecret": "waiting",
+            "finishSecret": "waiting",
+        }
+        assert self.shown(live, "rotation")["steps"]["setSecret"]["message"] == "It does not fit."
+        assert self.shown(live, "watcher") == {"at": 1.0, "verdict": "accepted"}
+
+    def test_a_step_that_begins_anew_leaves_nothing_of_the_attempt_before(
+        self, live: Live, reporter: Reporter
+    ) -> None:
+        self.step(reporter, "createSecret")
+        self.step(reporter, "setSecret", error="It does not fit.")
+        reporter.attempted(Attempt(self.TOKEN, 1, 5, failed=True, again=True, is_current=False))
+        self.step(reporter, "createSecret")
+        assert set(self.states(live).values()) == {"done", "waiting"}
+        assert self.shown(live, "rotation")["attempt"]["number"] == 1
+
+    def test_the_next_rotation_has_none_of_the_attempts_of_the_last(
+        self, live: Live, reporter: Reporter
+    ) -> None:
+        self.step(reporter, "createSecret")
+        reporter.attempted(Attempt(self.TOKEN, 5, 5, failed=True, again=False, is_current=False))
+        self.step(reporter, "createSecret", token="1" * 32)
+        reporter.attempted(Attempt(self.TOKEN, 5, 5, failed=True, again=False, is_current=False))
+        assert self.shown(live, "rotation")["attempt"] is None
+
+    def test_a_test_of_the_set_up_is_no_rotation(self, live: Live, reporter: Reporter) -> None:
+        self.step(reporter, "createSecret")
+        self.step(reporter, "testSecret", token="1" * 32)
+        assert self.shown(live, "rotation")["rotation"] == self.TOKEN
+
+
+class TestWhileTheStackStarts:
+    @pytest.fixture
+    def starting(self) -> Iterator[Page]:
+        with Page() as page:
+            yield page
+
+    def test_a_browser_gets_a_page_that_loads_itself_again(self, starting: Page) -> None:
+        answer = exchange(f"{starting.url}/")
+        assert answer.status == 503
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert b'<meta http-equiv="refresh" content="1">' in answer.body
+
+    def test_everything_else_is_refused_in_words(self, starting: Page) -> None:
+        answer = exchange(f"{starting.url}/stack")
+        assert (answer.status, answer.json()["error"][:22]) == (503, "The stack is starting.")
 
 
 class TestBrokenTokens:

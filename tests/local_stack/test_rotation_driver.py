@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.event_bus import Event
-from local.rotation import FUNCTION_ARN, STEPS, RotationDriver
+from local.rotation import FUNCTION_ARN, STEPS, Attempt, RotationDriver
 from local.secrets_manager import SecretsManager
 from tests.support.clock import Clock
 from tests.support.in_process import secrets_manager_client
@@ -44,6 +44,7 @@ class Rotated:
     calls: list[dict[str, Any]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.api = secrets_manager_client(self.secrets_manager)
@@ -113,6 +114,7 @@ def start_driver(rotated: Rotated) -> Iterator[StartDriver]:
                 "background": False,
                 "sleep": rotated.slept.append,
                 "on_event": rotated.events.append,
+                "on_attempt": rotated.attempts.append,
             }
             driver = RotationDriver(rotated.secrets_manager, rotated.function, **(quiet | options))
             return running.enter_context(driver)
@@ -263,6 +265,27 @@ class TestRunning:
         assert seen == [True] * 4
         assert rotated.holder(CURRENT) == token
 
+    def test_who_waits_while_one_begins_waits_for_it_too(
+        self, rotated: Rotated, start_driver: StartDriver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waited: list[bool] = []
+        waiters: list[threading.Thread] = []
+        thread = threading.Thread
+
+        class Beginning(threading.Thread):
+            def start(self) -> None:
+                waiters.append(thread(target=lambda: waited.append(begun.wait())))
+                waiters[0].start()
+                waiters[0].join(0.2)  # it comes as far as it can
+                super().start()
+
+        begun = start_driver(background=True)
+        monkeypatch.setattr(threading, "Thread", Beginning)
+        rotated.rotate()
+        waiters[0].join()
+        assert waited == [True]
+        assert rotated.steps() == list(STEPS)
+
     @pytest.mark.parametrize("step", STEPS)
     def test_a_failure_in_any_step_restarts_all_four(
         self, rotated: Rotated, driver: RotationDriver, step: str
@@ -284,6 +307,11 @@ class TestRunning:
         assert rotated.steps() == list(STEPS[:3]) * 3
         assert rotated.slept == [7, 7]
         assert rotated.labels() == {rotated.first: [CURRENT], token: [PENDING]}
+        assert [(one.number, one.of, one.again) for one in rotated.attempts] == [
+            (1, 3, True),
+            (2, 3, True),
+            (3, 3, False),
+        ]
         with pytest.raises(ClientError, match=IN_PROGRESS):
             rotated.rotate()
 
@@ -315,6 +343,20 @@ class TestRunning:
         rotated.before = lambda _step: None
         assert driver.run(rotated.rotate())
 
+    def test_it_says_so_where_somebody_ends_it_between_two_attempts(
+        self, rotated: Rotated, start_driver: StartDriver
+    ) -> None:
+        def end(_seconds: float) -> None:
+            rotated.api.update_secret_version_stage(
+                SecretId=SECRET_ID, VersionStage=PENDING, RemoveFromVersionId=token
+            )
+
+        rotated.before = failing("testSecret")
+        driver = start_driver(sleep=end)
+        token = rotated.rotate()
+        assert not driver.run(token)
+        assert [(one.number, one.again) for one in rotated.attempts] == [(1, True), (1, False)]
+
     def test_it_goes_on_when_its_version_was_promoted_and_the_last_step_failed(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
@@ -331,6 +373,10 @@ class TestRunning:
         rotated.before = promote_and_fail
         token = rotated.rotate()
         assert driver.run(token)
+        assert rotated.attempts == [
+            Attempt(token, 1, 3, failed=True, again=True, is_current=True),
+            Attempt(token, 2, 3, failed=False, again=False, is_current=True),
+        ]
         assert rotated.steps() == list(STEPS) * 2
         assert rotated.labels() == {rotated.first: [PREVIOUS], token: [CURRENT]}
 

@@ -1,38 +1,68 @@
 /** Why a token would be refused. */
 
 import { byId, doing, element, say } from "./dom.js";
-import { session } from "./session.js";
+import { onSession, session } from "./session.js";
 import { operate, stack } from "./stack.js";
 import { explainDiagnosis } from "./verdicts.js";
 
 const form = byId("inspect");
 const place = byId("inspected");
-const { token } = form.elements;
+const { token: box } = form.elements;
+/** As in operations.py; a token is a few hundred characters long. */
+const LONGEST = 16 * 1024;
 let last = 0;
+/** Whose the token in the box is to be, where that is known. */
+let user = null;
+let source = null;
 
-doing(form, place, inspect);
-
-doing(byId("inspect-own"), place, async () => {
-  token.value = session.issued.token;
-  await inspect();
+onSession((session) => {
+  if (session.source === source) return;
+  if (source) box.value = ""; // the token of who was signed in, perhaps
+  source = session.source;
+  forget();
 });
+
+box.addEventListener("input", forget);
+
+/** What was said, and is yet to be said, of another token or to another user. */
+function forget() {
+  last += 1;
+  user = null;
+  say(place, "");
+}
+
+const ownUser = () => session.issued?.userId;
+
+doing(form, place, () => inspect({ token: box.value, user_id: user ?? ownUser() }));
+
+doing(byId("inspect-own"), place, () =>
+  inspect({ token: session.issued.token, user_id: ownUser() }),
+);
 
 byId("samples").append(
   ...Object.entries(stack.mistakes).map(([mistake, says]) => {
     const button = element("button", { type: "button", class: "small" }, says);
-    doing(button, place, async () => {
-      token.value = (await operate("break", { mistake, user_id: session.user })).token;
-      await inspect();
-    });
+    doing(button, place, () => inspect(operate("break", { mistake, user_id: ownUser() })));
     return button;
   }),
 );
 
-async function inspect() {
+/** Says what is found, unless there is something newer to say by then. */
+async function inspect(given) {
   const number = (last += 1);
-  const diagnosis = await operate("inspect", { token: token.value, user_id: session.user });
-  if (number !== last) return; // another was inspected meanwhile
-  say(place, "");
-  place.className = "";
-  place.replaceChildren(explainDiagnosis(diagnosis));
+  let said;
+  try {
+    const { token, user_id } = await given;
+    if (number !== last) return;
+    box.value = token;
+    user = user_id;
+    if (token.length > LONGEST) throw new Error(tooLong(token));
+    said = explainDiagnosis(await operate("inspect", { token, user_id }));
+  } catch (error) {
+    said = ["refused", error.message];
+  }
+  if (number === last) say(place, ...said);
 }
+
+const tooLong = ({ length }) =>
+  `This is ${length} characters long, and no token has over ${LONGEST}. Paste the token alone.`;

@@ -1,9 +1,11 @@
 /** What happens on the stack, as it happens; see live.py. */
 
 import { byId } from "./dom.js";
+import { now, timeOfDay } from "./times.js";
 
 const AGAIN_MS = 2_000;
 const connection = byId("connection");
+const offline = byId("offline");
 const listeners = new Map();
 let source = null;
 let run = "";
@@ -58,7 +60,12 @@ function take({ type, data, lastEventId }) {
   for (const listener of listeners.get(type)) listener(JSON.parse(data));
 }
 
+/** Cards that show what happens are grey while nothing is heard; the window's foot says so. */
 function show(state, says) {
   connection.dataset.state = state;
   connection.textContent = says;
+  document.body.dataset.connection = state;
+  if (state === "live") offline.textContent = "";
+  if (state !== "lost" || offline.textContent) return;
+  offline.textContent = `Not connected since ${timeOfDay(now())}: what is grey may have changed.`;
 }

@@ -2,7 +2,7 @@
 
 import { byId, code, doing, element, say } from "./dom.js";
 import { explainProblem } from "./problems.js";
-import { fetchToken, onSession, session } from "./session.js";
+import { fetchToken, onSession, session, unlessChanged } from "./session.js";
 import { logIn } from "./stack.js";
 import { explainRefusal } from "./verdicts.js";
 
@@ -27,21 +27,18 @@ doing(form, place, attempt);
 async function attempt() {
   const [token, userId, roomId] = [session.issued.token, user.value.trim(), room.value.trim()];
   say(place, "waiting", "Logging in.");
+  const said = await unlessChanged("issued", () => verdict(token, userId, roomId));
+  if (said) say(place, ...said);
+}
+
+async function verdict(token, userId, roomId) {
   const answer = await logIn(token, userId, roomId);
   if (answer.code === 0) {
-    say(
-      place,
-      "good",
-      element("strong", {}, "Accepted: "),
-      code(userId),
-      " is in ",
-      code(roomId),
-      ".",
-    );
-    return;
+    const accepted = element("strong", {}, "Accepted: ");
+    return ["good", accepted, code(userId), " is in ", code(roomId), "."];
   }
   const why = await explainRefusal(answer, token, userId, roomId);
-  say(place, "refused", ...why, answer.code === REPORTED && again());
+  return ["refused", ...why, answer.code === REPORTED && again()];
 }
 
 /** A refused client asks once for a fresh token and says why: `bindTo` does it by itself. */
@@ -49,17 +46,19 @@ function again() {
   const button = element("button", { type: "button" }, "Report it, fetch a fresh token, log in");
   doing(button, place, async () => {
     const [userId, roomId] = [user.value, room.value];
+    form.querySelector("button").focus(); // the button here goes, and the focus would with it
     say(place, "waiting", "Reporting.");
+    const { source } = session;
     try {
       await fetchToken(session.request, { refusedWith: REPORTED });
     } catch (error) {
-      say(place, "refused", await explainProblem(error));
+      const why = await explainProblem(error);
+      if (session.source === source) say(place, "refused", why);
       return;
     }
     Object.assign(user, { value: userId });
     Object.assign(room, { value: roomId });
     await attempt();
-    form.querySelector("button").focus();
   });
   return button;
 }

@@ -1,28 +1,15 @@
-/** The page: each module fills its own part. */
+/** Loads the page. Where that fails, says why and loads all of it again: a module loads once. */
 
-import { byId, code, element } from "./dom.js";
-import { begin } from "./live.js";
-import { stack } from "./stack.js";
-import "./token.js";
-import "./login.js";
-import "./refusals.js";
-import "./inspect.js";
-import "./secret.js";
-import "./console.js";
-import "./rotation.js";
-import "./watcher.js";
-import "./log.js";
-import "./sign-in.js"; // last: it knows of every button
+const AGAIN_MS = 2_000;
+const connection = document.getElementById("connection");
 
-byId("parts").append(
-  ...[
-    ["API", stack.api],
-    ["identity provider", stack.identity_provider],
-    ["Secrets Manager", stack.secrets_manager],
-    ["ZEGO", stack.zego],
-    ["event bus", stack.events],
-    ["AppID", stack.app_id],
-  ].flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, code(value))]),
-);
-byId("curl").textContent = stack.curl;
-begin();
+try {
+  await import("./page.js");
+  document.querySelector("main").inert = false;
+} catch (error) {
+  connection.dataset.state = "lost";
+  connection.textContent = "Not loaded, trying again";
+  document.getElementById("offline").textContent =
+    `The page could not be loaded, and is loaded again soon. ${error.message}`;
+  setTimeout(() => location.reload(), AGAIN_MS);
+}

@@ -6,37 +6,39 @@ import { hear } from "./live.js";
 const KEPT = 50;
 const audited = new Map();
 const waiting = new Map();
+/** How long an answer waits for the reason. */
+const PATIENCE_MS = 3_000;
 
 hear("audit", (said) => {
   audited.set(said.request_id, said);
   if (audited.size > KEPT) audited.delete(audited.keys().next().value);
   waiting.get(said.request_id)?.(said);
+  waiting.delete(said.request_id);
 });
 
 /** A `TokenError` in words; of other errors, their message. */
 export async function explainProblem(error) {
   if (!error.requestId) return error.message;
-  const said = await auditOf(error.requestId);
+  const coming = auditOf(error.requestId);
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, null));
+  const said = await Promise.race([coming, late]);
+  const known = element("div", {}, reasons(error, said));
+  if (!said) coming.then((said) => known.replaceChildren(reasons(error, said)));
   return [
     element("p", {}, element("strong", {}, `${error.status} ${error.code}`), `: ${error.detail}`),
-    facts([
-      ["audit log", said?.reason === error.detail ? null : (said?.reason ?? "nothing yet")],
-      ["rule", said?.rule && `"${said.rule}"`],
-      ["field", said?.field && code(said.field)],
-      ["request", code(error.requestId)],
-    ]),
+    known,
   ];
 }
 
-/** What the audit log has of a request; null where it does not come within some seconds. */
-function auditOf(requestId) {
-  if (audited.has(requestId)) return audited.get(requestId);
-  return new Promise((resolve) => {
-    const end = (said) => {
-      waiting.delete(requestId);
-      resolve(said);
-    };
-    waiting.set(requestId, end);
-    setTimeout(end, 3000, null);
-  });
+const reasons = (error, said) =>
+  facts([
+    ["audit log", said?.reason === error.detail ? null : (said?.reason ?? "nothing yet")],
+    ["rule", said?.rule && `"${said.rule}"`],
+    ["field", said?.field && code(said.field)],
+    ["request", code(error.requestId)],
+  ]);
+
+/** What the audit log has of a request, once it comes. */
+async function auditOf(requestId) {
+  return audited.get(requestId) ?? new Promise((resolve) => waiting.set(requestId, resolve));
 }

@@ -1,8 +1,9 @@
-/** Staging, and rotations with their steps as they happen. */
+/** Staging, and the last rotation: its steps as they happen, and what became of it. */
 
-import { byId, doing, element, fingerprint, say } from "./dom.js";
+import { byId, code, doing, element, fingerprint, say } from "./dom.js";
 import { hear } from "./live.js";
 import { operate } from "./stack.js";
+import { timeOfDay } from "./times.js";
 
 const STEPS = {
   createSecret: "copies the candidate",
@@ -14,41 +15,101 @@ const SIGNS = { waiting: "not yet", began: "running", done: "done", failed: "fai
 const list = byId("steps");
 const place = byId("rotation-done");
 let rotation = null;
+let secret = { versions: [], in_flight: null };
+/** Says what stands now, again whenever that changes; null while an answer stands. */
+let tell = tellRotation;
 
 for (const [id, value] of [
   ["stage", "console"],
   ["stage-mistyped", "mistyped"],
 ]) {
-  doing(byId(id), place, async () => {
+  ask(byId(id), "Staging.", async () => {
     const { fingerprint: digits } = await operate("stage", { value });
-    say(place, "good", "Staged under CANDIDATE: ", fingerprint(digits), ".");
+    tell = tellStaged;
+    sayStaged(digits);
   });
 }
 
 for (const action of ["rotate", "restore"]) {
-  doing(byId(action), place, async () => {
-    say(place, "waiting", "Rotating.");
-    await operate(action);
+  ask(byId(action), "Asking for a rotation.", async () => {
+    await operate(action); // its steps say the rest
   });
 }
 
-hear("step", (said) => {
-  if (said.rotation !== rotation || (said.step === "createSecret" && said.state === "began")) {
-    rotation = said.rotation;
-    list.replaceChildren(...Object.keys(STEPS).map((step) => stepOf({ step, state: "waiting" })));
-  }
-  list.querySelector(`[data-step="${said.step}"]`)?.replaceWith(stepOf(said));
-  if (said.state === "failed") say(place, "refused", "Not promoted: AWSCURRENT is as before.");
-  if (said.state === "done" && said.step === "finishSecret") {
-    say(
-      place,
-      "good",
-      "Promoted. The issuer takes it within a minute, or when a client reports a refusal.",
-    );
-  }
+hear("rotation", (said) => {
+  rotation = said;
+  list.replaceChildren(...Object.keys(STEPS).map(stepOf));
+  tell = tellRotation;
+  tell();
 });
 
-function stepOf({ step, state, seconds, message }) {
+hear("secret", (said) => {
+  secret = said;
+  tell?.();
+});
+
+function ask(button, doingIt, work) {
+  doing(button, place, async () => {
+    tell = null;
+    say(place, "waiting", doingIt);
+    try {
+      await work();
+    } catch (error) {
+      if (!isStuck()) throw error;
+      tell = () => {
+        if (isStuck()) say(place, "refused", error.message, remedy());
+        else tellRotation();
+      };
+      tell();
+    }
+  });
+}
+
+/** A rotation has begun and not ended, and none runs. */
+function isStuck() {
+  const isRunning = rotation && (!rotation.attempt || rotation.attempt.again);
+  return secret.in_flight !== null && !isRunning;
+}
+
+const remedy = () => [
+  " The last rotation will not end by itself; this gives it up: ",
+  code("zego-token secret unstick --local"),
+];
+
+function tellStaged() {
+  sayStaged(secret.versions.find(({ labels }) => labels.includes("CANDIDATE"))?.fingerprint);
+}
+
+function sayStaged(digits) {
+  if (digits) say(place, "good", "Staged under CANDIDATE: ", fingerprint(digits), ".");
+  else say(place, "", "Nothing is staged.");
+}
+
+function tellRotation() {
+  say(place, ...(rotation ? outcome(rotation) : [""]));
+}
+
+function outcome({ rotation: version, attempt }) {
+  if (!attempt) return ["waiting", "Rotating."];
+  const { at, number, of, failed, again, is_current: isCurrent } = attempt;
+  const when = `${timeOfDay(at)}: `;
+  if (!failed) {
+    const taken = "The issuer takes it within a minute, or when a client reports a refusal.";
+    return ["good", when, `Promoted. ${taken}`];
+  }
+  const retry = `Secrets Manager tries again (${number + 1} of ${of}).`;
+  if (isCurrent) {
+    return ["refused", when, "Promoted, but finishSecret failed after that. ", again && retry];
+  }
+  if (again) return ["waiting", `Failed; ${retry}`];
+  if (number === of && secret.in_flight === version) {
+    return ["refused", when, `Failed ${number} times.`, remedy()];
+  }
+  return ["refused", when, "Not promoted: it left AWSCURRENT as it was."];
+}
+
+function stepOf(step) {
+  const { state, seconds, message } = rotation.steps[step];
   const took = seconds !== undefined && element("small", {}, `${seconds.toFixed(2)} s`);
   return element(
     "li",

@@ -23,7 +23,8 @@ setInterval(() => last && showAges(), 1000);
 function show({ versions, accepted }) {
   const current = versions.find(({ labels }) => labels.includes("AWSCURRENT"));
   if (accepted.includes(current?.fingerprint)) {
-    say(place, "good", element("strong", {}, "ZEGO accepts AWSCURRENT: "), "calls work.");
+    const works = "tokens sealed with it are accepted.";
+    say(place, "good", element("strong", {}, "ZEGO accepts AWSCURRENT: "), works);
   } else {
     const fails = "a login with a token of it fails with 20014 and 50119.";
     say(place, "refused", element("strong", {}, "ZEGO rejects AWSCURRENT: "), fails);
@@ -31,18 +32,19 @@ function show({ versions, accepted }) {
   const stored = new Set(versions.map((version) => version.fingerprint));
   const unknown = accepted.filter((digits) => !stored.has(digits)).reverse();
   list.replaceChildren(
-    ...unknown.map(atTheConsole),
+    ...unknown.map((digits) => atZego(digits, digits === accepted.at(-1))),
     ...versions.map((version) => described(version, accepted)),
   );
   showAges();
 }
 
-function atTheConsole(digits) {
+function atZego(digits, isTheConsoles) {
+  const where = isTheConsoles ? "At ZEGO's console; not stored here yet." : "Not stored here.";
   return element(
     "li",
     { class: "unknown" },
     element("div", {}, fingerprint(digits), verdict(true)),
-    element("p", {}, "At ZEGO's console; not stored here yet."),
+    element("p", {}, where),
   );
 }
 

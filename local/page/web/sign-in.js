@@ -2,9 +2,11 @@
 
 import { byId, doing, element, say } from "./dom.js";
 import { onSession, session, signIn, signOut } from "./session.js";
+import { dateAndTime } from "./times.js";
 
 const form = byId("sign-in");
 const place = byId("signed-in");
+const until = element("time");
 const NEEDS = { bearer: () => session.bearer, token: () => session.issued };
 
 doing(form, place, async () => {
@@ -20,7 +22,7 @@ doing(form, place, async () => {
     "Sign out",
   );
   const who = element("strong", {}, session.user);
-  say(place, "good", "Signed in as ", who, ". The bearer token is for one hour. ", out);
+  say(place, "good", "Signed in as ", who, ". The bearer token is good until ", until, ". ", out);
 });
 
 function leave() {
@@ -29,7 +31,8 @@ function leave() {
   form.elements.user.focus();
 }
 
-onSession(() => {
+onSession(({ bearerUntil }) => {
+  until.textContent = dateAndTime(bearerUntil);
   for (const button of document.querySelectorAll("[data-needs]")) {
     button.disabled = !NEEDS[button.dataset.needs]();
   }

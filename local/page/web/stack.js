@@ -11,7 +11,7 @@ export async function answerOf(who, url, init) {
 
 async function get(path) {
   const answer = await answerOf("The stack", path);
-  if (!answer.ok) throw new Error(`The page's server answered ${answer.status}.`);
+  if (!answer.ok) throw new Error(`The page's server answered ${answer.status} to ${path}.`);
   return answer.json();
 }
 

@@ -10,8 +10,21 @@ import { clock, dateAndTime, now } from "./times.js";
 const form = byId("ask");
 const place = byId("asked");
 const anatomy = byId("anatomy");
+const fieldset = form.querySelector("fieldset");
+const roomless = element("p", { class: "hint" }, "Only a token for one room has them.");
+let seen;
 let shown = null;
 let ticking = 0;
+
+fieldset.append(roomless);
+form.elements.room.addEventListener("input", allowPrivileges);
+allowPrivileges();
+
+function allowPrivileges() {
+  const isRoom = form.elements.room.value.trim() !== "";
+  fieldset.disabled = !isRoom;
+  roomless.hidden = isRoom;
+}
 
 doing(form, place, async () => {
   const { room, lifetime, privilege } = form.elements;
@@ -29,8 +42,9 @@ doing(form, place, async () => {
   }
 });
 
-onSession(({ bearer, issued }) => {
-  if (!issued) say(place, "", bearer ? "Signed in: ask for a token." : "Sign in first.");
+onSession(({ source, issued }) => {
+  if (source !== seen) say(place, "", source ? "Signed in: ask for a token." : "Sign in first.");
+  seen = source;
   if (issued === shown) return;
   shown = issued;
   clearInterval(ticking);
@@ -103,7 +117,7 @@ function envelopeOf(token) {
 function claimsOf({ claims, opened_by: label, fingerprint: digits }) {
   if (!claims) return [element("p", { class: "hint" }, "No secret of this stack opens it.")];
   return [
-    element("h4", {}, "Sealed in it, as ZEGO opens it"),
+    element("h4", {}, "Sealed in it"),
     element(
       "p",
       { class: "hint" },

@@ -1,14 +1,19 @@
 /** What ZEGO says to a login, and what a diagnosis says of its token. */
 
-import { code, element, fingerprint } from "./dom.js";
+import { code, element, facts, fingerprint } from "./dom.js";
 import { codes, operate } from "./stack.js";
+
+const NOT_OPENED = [20014, 50119, 1102016];
+/** Kinds that go by a secret's label. Here it is known which secrets ZEGO accepts. */
+const BY_LABEL = new Set(["made-with-previous", "made-with-staged"]);
 
 /** A refused login in words: its codes, then why, as far as the token shows it. */
 export async function explainRefusal(refusal, token, userId, roomId) {
   const asked = { token, user_id: userId, room_id: roomId };
   const diagnosis = await operate("inspect", asked);
-  const refused = diagnosis.findings.filter((finding) => finding.severity === "refused");
+  const refused = findingsOf(diagnosis, "refused").map((one) => finding({ ...one, codes: {} }));
   const logged = refusal.logged.filter((one) => one !== refusal.code);
+  const known = codes[refusal.logged[0]] ?? codes[refusal.code];
   return [
     element(
       "p",
@@ -19,54 +24,44 @@ export async function explainRefusal(refusal, token, userId, roomId) {
       code(refusal.code),
       ".",
     ),
-    ...(refused.length
-      ? refused.map((one) => finding({ ...one, codes: {} }))
-      : wellMade(diagnosis, refusal)),
+    diagnosis.accepted === false && unaccepted(diagnosis, refused.length > 0),
+    refused,
+    diagnosis.accepted !== false &&
+      refused.length === 0 && [
+        element("p", {}, known?.meaning ?? refusal.message),
+        remedy(known?.remedy),
+      ],
+    meanings([...logged, refusal.code]),
   ];
 }
 
-/** Nothing is wrong with the token itself. */
-function wellMade({ opened_by: label, fingerprint: digits }, refusal) {
-  const known = codes[refusal.logged[0]] ?? codes[refusal.code];
-  if (!label || refusal.raw !== 50119) {
-    return [element("p", {}, known?.meaning ?? refusal.message), known && remedy(known.remedy)];
-  }
-  const sealed = ["The token is well made, and sealed with ", fingerprint(digits), ` (${label}). `];
-  return label === "AWSCURRENT"
-    ? [
-        element("p", {}, ...sealed, "ZEGO does not open it: its secret is another by now."),
-        remedy("Operations rotate to the console's value. Until then no fresh token helps."),
-      ]
-    : [
-        element("p", {}, ...sealed, "Tokens are sealed with another value by now."),
-        remedy("Fetch a fresh token. A report has the issuer look for the new value at once."),
-        element("p", {}, "It asks Secrets Manager again every 10 s at most."),
-      ];
+/** A diagnosis as a whole, for `say`. */
+export function explainDiagnosis(diagnosis) {
+  const { form, cipher, accepted, opened_by: label, fingerprint: digits } = diagnosis;
+  const refused = findingsOf(diagnosis, "refused");
+  const findings = [...refused, ...findingsOf(diagnosis, "warning", "note")];
+  const [kind, says] = verdictOn(diagnosis, refused.length > 0);
+  const what = [FORMS[form], cipher && `AES-${cipher.toUpperCase()}`].filter(Boolean).join(", ");
+  const numbers = accepted === false ? NOT_OPENED : [];
+  return [
+    kind,
+    element("p", {}, element("strong", {}, says), ` ${what}.`, shown(numbers)),
+    accepted === true && element("p", {}, "Sealed with ", fingerprint(digits), ` (${label}).`),
+    kind === "good" &&
+      label !== "AWSCURRENT" &&
+      element("p", { class: "finding note" }, "Its secret is not AWSCURRENT; ZEGO accepts it."),
+    accepted === false && unaccepted(diagnosis, refused.length > 0),
+    findings.map(finding),
+    meanings([...numbers, ...refused.flatMap(({ codes }) => codes.web ?? [])]),
+  ];
 }
 
-/** A diagnosis as a whole. */
-export function explainDiagnosis({
-  verdict,
-  form,
-  cipher,
-  opened_by: label,
-  fingerprint: digits,
-  findings,
-}) {
-  const says = {
-    good: "Good: nothing is wrong with it.",
-    refused: "ZEGO refuses it.",
-    unknown: "No secret of this stack opens it.",
-  };
-  const kind = { good: "good", refused: "refused", unknown: "waiting" }[verdict];
-  const what = [FORMS[form], cipher && `AES-${cipher.toUpperCase()}`].filter(Boolean).join(", ");
-  return element(
-    "div",
-    { class: `answer ${kind}` },
-    element("p", {}, element("strong", {}, says[verdict]), ` ${what}.`),
-    label && element("p", {}, "Sealed with ", fingerprint(digits), ` (${label}).`),
-    findings.map(finding),
-  );
+function verdictOn({ accepted }, isRefused) {
+  if (isRefused) return ["refused", "ZEGO refuses it."];
+  if (accepted === null) return ["waiting", "No secret of this stack opens it."];
+  return accepted
+    ? ["good", "Good: nothing is wrong with it."]
+    : ["refused", "Well made, but ZEGO does not accept its secret."];
 }
 
 const FORMS = {
@@ -77,27 +72,52 @@ const FORMS = {
   other: "No token that ZEGO knows",
 };
 
-function finding({ severity, codes: shown, cause, remedy: todo }) {
-  const numbers = shown.web ?? [];
-  return element(
+/** Those of some severities, without what a secret's label alone would say. */
+const findingsOf = ({ findings }, ...severities) =>
+  findings.filter(({ kind, severity }) => severities.includes(severity) && !BY_LABEL.has(kind));
+
+/** Of a token whose secret ZEGO does not accept: what it was sealed with, and what helps. */
+function unaccepted({ opened_by: label, fingerprint: digits, current_accepted: isCurrentGood }, isMore) {
+  const sealed = ["Sealed with ", fingerprint(digits), ` (${label}). `];
+  return [
+    element("p", {}, ...sealed, "ZEGO does not open it: its own secret is another."),
+    isCurrentGood
+      ? [
+          remedy("Fetch a fresh token. A report has the issuer look for the new value at once."),
+          element("p", {}, "It asks Secrets Manager again every 10 s at most."),
+        ]
+      : remedy("Operations rotate to the console's value. Until then no fresh token helps."),
+    isMore && element("p", {}, "It would also be refused:"),
+  ];
+}
+
+const finding = ({ severity, codes: { web = [] }, cause, remedy: todo }) =>
+  element(
     "div",
     { class: `finding ${severity}` },
-    element(
-      "p",
-      {},
-      cause,
-      numbers.length > 0 && element("span", { class: "codes" }, list(numbers)),
-    ),
+    element("p", {}, cause, shown(web)),
     remedy(todo),
   );
-}
+
+const shown = (numbers) =>
+  numbers.length > 0 && element("span", { class: "codes" }, list(numbers));
 
 const remedy = (text) => text && element("p", { class: "remedy" }, text);
 
-/** 20014, 50119 and 1102016, each with its meaning. */
-function list(numbers) {
-  return numbers.flatMap((number, at) => {
-    const named = element("abbr", { title: codes[number]?.meaning }, code(number));
-    return at ? [", ", named] : [named];
-  });
+/** 20014, 50119 and 1102016 */
+const list = (numbers) =>
+  numbers.flatMap((number, at) => (at ? [", ", code(number)] : [code(number)]));
+
+/** What ZEGO's codes mean, for whoever opens it. */
+function meanings(numbers) {
+  const known = [...new Set(numbers)].filter((number) => codes[number]);
+  return (
+    known.length > 0 &&
+    element(
+      "details",
+      {},
+      element("summary", {}, "What the codes mean"),
+      facts(known.map((number) => [code(number), codes[number].meaning])),
+    )
+  );
 }

@@ -1,0 +1,28 @@
+/** The page: each module fills its own part. Fails to load where one of them does. */
+
+import { byId, code, element } from "./dom.js";
+import { begin } from "./live.js";
+import { stack } from "./stack.js";
+import "./token.js";
+import "./login.js";
+import "./refusals.js";
+import "./inspect.js";
+import "./secret.js";
+import "./console.js";
+import "./rotation.js";
+import "./watcher.js";
+import "./log.js";
+import "./sign-in.js"; // last: it knows of every button
+
+byId("parts").append(
+  ...[
+    ["API", stack.api],
+    ["identity provider", stack.identity_provider],
+    ["Secrets Manager", stack.secrets_manager],
+    ["ZEGO", stack.zego],
+    ["event bus", stack.events],
+    ["AppID", stack.app_id],
+  ].flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, code(value))]),
+);
+byId("curl").textContent = stack.curl;
+begin();

@@ -1,0 +1,249 @@
+"""What the page says stays true: whoever comes late, is cut off, or is one page of several."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.loopback import HttpRequest, HttpResponse
+from local.page.live import KEPT
+from local.stack import LocalStack
+from local.zego_cloud.cloud import Trouble
+from tests.browser.conftest import NewContext, OpenPage
+from tests.browser.steps import (
+    card,
+    get_token,
+    make_current_what_zego_accepts,
+    press,
+    reset_the_secret,
+    rotate,
+    sign_in,
+    stage,
+)
+
+#: Five attempts, each with the rotator's own tries at ZEGO.
+ALL_ATTEMPTS_MS = 60_000
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()
+
+
+@pytest.fixture
+def quick_retries(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack.rotation, "_delay_seconds", 0.2)
+
+
+def current(stack: LocalStack) -> str:
+    """The fingerprint of the value that ZEGO's console shows."""
+    return stack.zego.project.accepted[-1].fingerprint
+
+
+def have_many_requests(stack: LocalStack) -> None:
+    """More than are kept for those who come later."""
+    request = {"at": 1, "method": "GET", "path": "/v1/health", "status": 200, "milliseconds": 1}
+    for _ in range(KEPT + 10):
+        stack.page.live.tell("access", request)
+
+
+def drop_pending(stack: LocalStack) -> None:
+    """As `zego-token secret unstick` does."""
+    kept = stack.secrets_manager
+    labels = kept.call("DescribeSecret", SecretId=kept.secret_id)["VersionIdsToStages"]
+    (pending,) = (version for version, on_it in labels.items() if "AWSPENDING" in on_it)
+    kept.call(
+        "UpdateSecretVersionStage",
+        SecretId=kept.secret_id,
+        VersionStage="AWSPENDING",
+        RemoveFromVersionId=pending,
+    )
+    stack.page.reporter.changed()
+
+
+def expect_promoted(page: Page) -> None:
+    expect(page.locator("#rotation-done")).to_contain_text("Promoted. The issuer takes it")
+    expect(page.locator("#steps [data-state=done]")).to_have_count(4)
+
+
+def test_the_last_rotation_and_look_are_shown_however_much_came_after(
+    open_page: OpenPage, stack: LocalStack
+) -> None:
+    page = open_page()
+    make_current_what_zego_accepts(page)
+    expect(page.locator("#looked")).to_contain_text("is accepted")
+    have_many_requests(stack)
+    late = open_page()
+    expect_promoted(late)
+    expect(late.locator("#looked")).to_contain_text("is accepted")
+
+
+def test_a_rotation_that_ends_unseen_is_shown_as_ended(page: Page, stack: LocalStack) -> None:
+    reset_the_secret(page)
+    stage(page)
+    page.evaluate(HIDE, True)
+    press(page, "Rotate")
+    expect(page.locator("#rotate")).not_to_have_attribute("aria-disabled", "true")
+    assert stack.rotation.wait(ALL_ATTEMPTS_MS / 1000)
+    have_many_requests(stack)
+    page.evaluate(HIDE, False)
+    expect_promoted(page)
+
+
+def test_a_rotation_that_fails_after_the_promotion_is_not_said_to_have_changed_nothing(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch, quick_retries: None
+) -> None:
+    reset_the_secret(page)
+    stage(page)
+    asked = itertools.count(1)
+
+    def reset_after_the_promotion(request: HttpRequest) -> None:
+        """ZEGO is asked by testSecret, by finishSecret, and again once it has promoted."""
+        if request.path == "/" and next(asked) == 3:
+            stack.zego.project.reset()
+
+    monkeypatch.setattr(stack.zego, "intercept", reset_after_the_promotion)
+    press(page, "Rotate")
+    said = page.locator("#rotation-done")
+    expect(said).to_contain_text("Promoted, but finishSecret failed after that")
+    expect(said).not_to_contain_text("tries again", timeout=ALL_ATTEMPTS_MS)
+    expect(said).to_contain_text("Promoted, but")
+    expect(page.locator("#steps [data-step=finishSecret]")).to_contain_text("stopped accepting it")
+
+
+def test_a_rotation_that_was_given_up_says_so_and_how_to_go_on(
+    page: Page, stack: LocalStack, quick_retries: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset_the_secret(page)
+    stage(page)
+    monkeypatch.setattr(stack.zego, "trouble", Trouble("garbage"))
+    press(page, "Rotate")
+    said = page.locator("#rotation-done")
+    expect(said).to_contain_text("Failed; Secrets Manager tries again (2 of 5).")
+    expect(said).not_to_have_class(re.compile("refused"))
+    expect(said).to_contain_text("Failed 5 times", timeout=ALL_ATTEMPTS_MS)
+    expect(said).to_contain_text("zego-token secret unstick --local")
+    monkeypatch.undo()
+
+    press(page, "Rotate")
+    expect(said).to_contain_text("A rotation is under way")
+    expect(said).to_contain_text("zego-token secret unstick --local")
+    drop_pending(stack)
+    expect(said).to_contain_text("Not promoted")
+    rotate(page)
+
+
+@pytest.mark.parametrize("path", ["/stack", "/codes", "/token-source.js"])
+def test_a_page_that_does_not_load_says_so_and_tries_again(
+    new_context: NewContext, stack: LocalStack, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = iter([HttpResponse(503)])
+    monkeypatch.setattr(
+        stack.page, "intercept", lambda asked: next(fails, None) if asked.path == path else None
+    )
+    page = new_context().new_page()
+    page.goto(stack.page.url)
+    expect(page.locator("#connection")).to_have_text("Not loaded, trying again")
+    expect(page.locator("#offline")).to_contain_text("could not be loaded")
+    expect(page.locator("main")).to_have_attribute("inert", "")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator("#offline")).to_be_hidden()
+    sign_in(page)
+
+
+def test_what_another_has_changed_is_shown(open_page: OpenPage, stack: LocalStack) -> None:
+    one, other = open_page(), open_page()
+    reset_the_secret(one)
+    stage(one)
+    expect(one.locator("#rotation-done")).to_contain_text(f"CANDIDATE: {current(stack)}")
+    reset_the_secret(other)
+    expect(one.locator("#console-shows")).to_contain_text(f"The console shows {current(stack)}.")
+    stage(other)
+    expect(one.locator("#rotation-done")).to_contain_text(f"CANDIDATE: {current(stack)}")
+    rotate(other)
+    expect_promoted(one)
+
+
+def test_a_page_that_hears_nothing_is_grey_and_says_so_wherever_one_looks(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = "(card) => getComputedStyle(card).filter"
+    secret = card(page, "The ServerSecret")
+    assert secret.evaluate(how) == "none"
+    monkeypatch.setattr(
+        stack.page, "intercept", lambda asked: asked.path == "/events" and HttpResponse(404)
+    )
+    stack.page.live.close()
+    page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#offline")).to_contain_text("Not connected since")
+    expect(page.locator("#offline")).to_be_in_viewport()
+    assert "grayscale" in secret.evaluate(how)
+    monkeypatch.undo()
+    expect(page.locator("#offline")).to_be_hidden()
+    assert secret.evaluate(how) == "none"
+
+
+def test_the_graphics_keep_their_colours_where_colours_are_forced(open_page: OpenPage) -> None:
+    page = open_page(forced_colors="active")
+    sign_in(page)
+    get_token(page)
+    colour: Callable[[str], str] = "(part) => getComputedStyle(part).{}".format
+    parts = page.locator(".bytes i").all()
+    assert len({part.evaluate(colour("backgroundColor")) for part in parts}) >= 5
+    for shown, style in ((".swatch", "backgroundImage"), (".track i", "backgroundColor")):
+        kept = page.locator(shown).first.evaluate(colour("forcedColorAdjust"))
+        assert kept == "none", (shown, style)
+
+
+def test_a_look_that_found_nothing_out_says_why(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_current_what_zego_accepts(page)
+    monkeypatch.setattr(stack.zego, "trouble", Trouble("garbage"))
+    press(page, "Look now")
+    said = page.locator("#looked")
+    expect(said).to_contain_text(f"ZEGO gave no verdict on AWSCURRENT, {current(stack)}. ZEGO's")
+
+
+def test_the_watchers_schedule_is_the_stacks(page: Page) -> None:
+    expect(page.locator("#watched")).to_contain_text("After each rotation, it asks ZEGO")
+
+
+def test_of_the_values_that_zego_accepts_the_newest_is_the_consoles(
+    page: Page, stack: LocalStack
+) -> None:
+    page.get_by_label("Keep the old one accepted").check()
+    for _ in range(2):
+        reset_the_secret(page)
+        expect(page.locator("#versions .unknown").first).to_contain_text(current(stack))
+    shown = page.locator("#versions .unknown")
+    expect(shown.nth(0)).to_contain_text("At ZEGO's console")
+    expect(shown.nth(1)).to_contain_text("Not stored here.")
+
+
+def test_a_reason_that_comes_late_is_shown_in_its_place(page: Page) -> None:
+    sign_in(page)
+    page.get_by_label("Room", exact=True).fill("bob_desk")
+    page.evaluate(HIDE, True)
+    press(page, "Get a token")
+    said = page.locator("#asked")
+    expect(said).to_contain_text("nothing yet")
+    page.evaluate(HIDE, False)
+    expect(said).to_contain_text("no rule matches")
+
+
+def test_of_a_text_that_is_too_long_for_a_token_nothing_is_cut(page: Page) -> None:
+    inspection = card(page, "Inspect a token")
+    inspection.get_by_label("A token, as it was given").fill("x" * 40_000)
+    press(inspection, "Inspect")
+    said = inspection.get_by_role("status")
+    expect(said).to_contain_text("This is 40000 characters long, and no token has over 16384")

@@ -1,0 +1,268 @@
+"""What the page says of tokens and logins is what ZEGO does, and is about who is signed in."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from local.loopback import HttpRequest, HttpResponse
+from local.stack import LocalStack
+from tests.browser.conftest import PATIENCE_MS, NewContext, OpenPage
+from tests.browser.steps import (
+    card,
+    get_a_token_of_the_current_secret,
+    get_token,
+    log_in,
+    make_current_what_zego_accepts,
+    press,
+    reset_the_secret,
+    rotate,
+    sign_in,
+    stage,
+)
+
+REPORT = "Report it, fetch a fresh token, log in"
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    return open_page()
+
+
+def inspect_own(page: Page) -> Locator:
+    press(page, "The app's own token")
+    return page.locator("#inspected")
+
+
+def attempt(page: Page, what: str) -> Locator:
+    """What is said of one of the refusals to try."""
+    refusals = card(page, "What is refused, and why")
+    press(refusals, what)
+    return refusals.get_by_role("listitem").filter(has_text=what).locator("[role=status]")
+
+
+class TestTheSecretThatATokenIsSealedWith:
+    def test_the_previous_one_is_good_while_zego_accepts_it(self, page: Page) -> None:
+        make_current_what_zego_accepts(page)
+        sign_in(page)
+        get_a_token_of_the_current_secret(page)
+        page.get_by_label("Keep the old one accepted").check()
+        reset_the_secret(page)
+        stage(page)
+        rotate(page)
+        expect(log_in(page)).to_contain_text("Accepted: alice is in call_1")
+        said = inspect_own(page)
+        expect(said).to_contain_text("Good: nothing is wrong with it.")
+        expect(said).to_contain_text("(AWSPREVIOUS)")
+        expect(said).to_contain_text("Its secret is not AWSCURRENT; ZEGO accepts it.")
+        expect(said).not_to_contain_text("restart")
+
+    def test_the_current_one_is_not_good_once_zego_has_another(self, page: Page) -> None:
+        make_current_what_zego_accepts(page)
+        sign_in(page)
+        get_a_token_of_the_current_secret(page)
+        reset_the_secret(page)
+        said = inspect_own(page)
+        expect(said).to_contain_text("Well made, but ZEGO does not accept its secret.")
+        expect(said).to_contain_text("20014, 50119, 1102016")
+        expect(said).to_contain_text("Operations rotate to the console's value.")
+        expect(said).not_to_contain_text("Good")
+
+    def test_it_explains_a_refusal_before_all_else_does(self, page: Page) -> None:
+        sign_in(page)
+        reset_the_secret(page)
+        for what, also in (
+            ("A login with an expired token", "It expired"),
+            ("A login to another room", "another room"),
+        ):
+            said = attempt(page, what)
+            in_order = f"logs 20014, 50119.*ZEGO does not open it.*would also be refused:.*{also}"
+            expect(said).to_contain_text(re.compile(in_order, re.DOTALL))
+
+    def test_the_incident_goes_as_it_is_told_with_the_issuers_usual_memory(
+        self, new_context: NewContext, tmp_path: Path
+    ) -> None:
+        with LocalStack(directory=tmp_path, watch_seconds=None) as stack:
+            page = new_context().new_page()
+            page.goto(stack.page.url)
+            sign_in(page)
+            get_token(page)
+            reset_the_secret(page)
+            expect(log_in(page)).to_contain_text("Operations rotate to the console's value.")
+            press(page, "Look now")
+            expect(page.locator("#looked")).to_contain_text("is rejected")
+            stage(page)
+            press(page, "Look now")
+            expect(page.locator("#rotation-done")).to_contain_text("Promoted")
+            get_token(page)
+            verdict = log_in(page)
+            expect(verdict).to_contain_text("(AWSPREVIOUS)")
+            expect(verdict).to_contain_text("A report has the issuer look for the new value")
+            expect(verdict).not_to_contain_text("restart")
+            ended = time.monotonic() + PATIENCE_MS / 1000
+            while "Accepted" not in verdict.inner_text() and time.monotonic() < ended:
+                press(page, REPORT)  # of more than one in 10 s the issuer makes nothing
+                expect(verdict).to_contain_text(re.compile("Accepted|Refused"))
+            expect(verdict).to_contain_text("Accepted: alice is in call_1")
+
+
+def test_a_login_names_a_user_and_a_room(page: Page) -> None:
+    sign_in(page)
+    get_token(page)
+    for name in ("User id", "Room id"):
+        field = page.get_by_label(name)
+        before = field.input_value()
+        for nothing in ("", " "):
+            field.fill(nothing)
+            press(page, "Log in")
+            expect(page.locator("#logged-in")).to_contain_text("With the token above.")
+            assert field.evaluate("(field) => !field.validity.valid")
+        field.fill(before)
+
+
+@pytest.mark.parametrize("name", ["a b", "ユーザー", "a/b", "mallory", "not"])
+def test_any_name_will_do(page: Page, stack: LocalStack, name: str) -> None:
+    stack.zego.project.accept_all()
+    sign_in(page, name)
+    expect(attempt(page, "A room of somebody else's")).to_contain_text("403 not_granted")
+    expect(attempt(page, "A login as somebody else")).to_contain_text("another user")
+    for what, why in (
+        ("A login to another room", "another room"),
+        ("A login with an expired token", "It expired"),
+    ):
+        said = attempt(page, what)
+        expect(said).to_contain_text(why)
+        expect(said).not_to_contain_text("another user")
+    get_token(page)
+    expect(inspect_own(page)).to_contain_text("Good: nothing is wrong with it.")
+
+
+def test_another_users_token_is_refused_where_nobody_is_signed_in(page: Page) -> None:
+    said = page.locator("#inspected")
+    press(page, "Another user")
+    expect(said).to_contain_text("It is for another user than the one who logs in (alice).")
+    press(page, "Inspect")
+    expect(said).to_contain_text("It is for another user than the one who logs in (alice).")
+
+
+class TestAChangeOfSession:
+    @pytest.fixture
+    def zego_may_answer(
+        self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+    ) -> threading.Event:
+        """Until it is set, no login is answered."""
+        event = threading.Event()
+
+        def answer_later(request: HttpRequest) -> None:
+            if request.path == "/v1/rooms/login" and request.method == "POST":
+                event.wait(PATIENCE_MS / 1000)
+
+        monkeypatch.setattr(stack.zego, "intercept", answer_later)
+        return event
+
+    def test_drops_the_answer_to_a_login(
+        self, page: Page, zego_may_answer: threading.Event
+    ) -> None:
+        sign_in(page)
+        get_token(page)
+        page.get_by_label("User id").fill("bob")
+        press(page, "Log in")
+        press(page, "Sign out")
+        with page.expect_response("**/operate/inspect"):
+            zego_may_answer.set()
+        expect(page.locator("#login button")).not_to_have_attribute("aria-disabled", "true")
+        expect(page.locator("#logged-in")).to_contain_text("With the token above.")
+
+    def test_drops_the_answer_to_a_try(self, page: Page, zego_may_answer: threading.Event) -> None:
+        sign_in(page)
+        with page.expect_request("**/v1/rooms/login"):
+            said = attempt(page, "A login with a JWT")
+        press(page, "Sign out")
+        with page.expect_response("**/operate/inspect"):
+            zego_may_answer.set()
+        button = page.get_by_role("button", name="A login with a JWT")
+        expect(button).not_to_have_attribute("aria-disabled", "true")
+        expect(said).to_have_text("")
+
+    def test_forgets_the_token_and_what_was_said(self, page: Page) -> None:
+        sign_in(page)
+        get_token(page)
+        expect(inspect_own(page)).to_contain_text("A Token04")
+        said = attempt(page, "A room that the policy does not grant")
+        expect(said).to_contain_text("403")
+        press(page, "Sign out")
+        expect(said).to_have_text("")
+        expect(page.locator("#inspected")).to_have_text("")
+        expect(card(page, "Inspect a token").get_by_role("textbox")).to_have_value("")
+
+
+def test_a_verdict_does_not_stay_beside_another_text(page: Page) -> None:
+    press(page, "Cut off")
+    expect(page.locator("#inspected")).to_contain_text("It is cut off")
+    card(page, "Inspect a token").get_by_role("textbox").press("End")
+    page.keyboard.type("A")
+    expect(page.locator("#inspected")).to_have_text("")
+
+
+def test_an_hour_later_the_refusals_are_the_same(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.clock.install()
+    earlier = time.time() - 7200
+    with monkeypatch.context() as two_hours_ago:
+        two_hours_ago.setattr(stack.identity_provider, "_clock", lambda: earlier)
+        sign_in(page)
+    until = page.locator("#signed-in time")
+    before = until.inner_text()
+    page.clock.fast_forward("02:00")
+    expect(attempt(page, "A token for a whole day")).to_contain_text("422 lifetime_out_of_range")
+    expect(until).not_to_have_text(before)
+
+
+def test_the_focus_stays_where_a_report_fails(
+    page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(request: HttpRequest) -> HttpResponse | None:
+        if request.method != "POST":
+            return None
+        allowed = ("access-control-allow-origin", request.header("origin") or "")
+        return HttpResponse(403, (allowed,))
+
+    sign_in(page)
+    get_token(page)
+    page.get_by_label("User id").fill("bob")
+    verdict = log_in(page)
+    monkeypatch.setattr(stack.api, "intercept", refuse)
+    press(page, REPORT)
+    expect(verdict).to_contain_text("not the service")
+    expect(page.get_by_role("button", name="Log in", exact=True)).to_be_focused()
+
+
+def test_privileges_are_for_a_room(page: Page) -> None:
+    room = page.get_by_label("Room", exact=True)
+    reason = page.get_by_text("Only a token for one room has them.")
+    expect(page.get_by_label("publish")).to_be_enabled()
+    expect(reason).to_be_hidden()
+    room.fill(" ")
+    expect(page.get_by_label("publish")).to_be_disabled()
+    expect(reason).to_be_visible()
+    room.fill("lobby")
+    expect(page.get_by_label("publish")).to_be_enabled()
+
+
+def test_what_the_codes_mean_is_found_without_a_mouse(page: Page) -> None:
+    sign_in(page)
+    get_token(page)
+    page.get_by_label("User id").fill("bob")
+    verdict = log_in(page)
+    meaning = verdict.get_by_text("ZEGO refuses the token. The codes logged just before")
+    expect(meaning).to_be_hidden()
+    verdict.get_by_text("What the codes mean").press("Enter")
+    expect(meaning).to_be_visible()
+    press(page, "A JWT")
+    expect(page.locator("#inspected").get_by_text("What the codes mean")).to_be_visible()
