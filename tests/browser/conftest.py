@@ -22,11 +22,10 @@ from local.stack import LocalStack
 from tests.browser.chromium import running
 from tools import chromium, npm_packages
 
-#: A page that needs longer to show something is broken; rotator and watcher start cold, on cores
-#: that other tests share.
-PATIENCE_MS = 20_000
-#: The page's modules are loaded after its load event, and the first page has boto3 imported.
-LOADING_MS = 30_000
+#: A page that needs longer to show something is broken. It is no measure of speed: rotator and
+#: watcher start cold, beside other tests, on cores that a build server may share; a step that they
+#: cannot begin in time is tried again.
+PATIENCE_MS = 60_000
 DESKTOP = {"width": 1280, "height": 900}
 
 NewContext = Callable[..., BrowserContext]
@@ -128,7 +127,7 @@ def open_page(stack: LocalStack, new_context: NewContext, calls_work: None) -> I
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", listen)
         page.goto(stack.page.url)
-        expect(page.locator("#connection")).to_have_text("Live", timeout=LOADING_MS)
+        expect(page.locator("#connection")).to_have_text("Live")
         expect(page.locator("#standing")).to_contain_text("AWSCURRENT")
         return page
 
