@@ -18,8 +18,9 @@ from local.runtime_api import RuntimeApi, RuntimeRequest, WorkerGoneError
 ACCEPTED = HTTPStatus.ACCEPTED
 EXIT_SECONDS = 1.0
 """How long a process that reported its own failure may take to exit before it is killed."""
-LIMITS_SECONDS = {"init": 10.0, "restore": 10.0}
-"""Lambda's limits for initialization and for the hooks after a restore."""
+LIMITS_SECONDS = {"init": 30.0, "restore": 10.0}
+"""For initialization, where Lambda gives 10 s on a core of its own; for the hooks after a restore, as
+Lambda does."""
 
 
 @dataclass(frozen=True)
