@@ -19,8 +19,8 @@ ACCEPTED = HTTPStatus.ACCEPTED
 EXIT_SECONDS = 1.0
 """How long a process that reported its own failure may take to exit before it is killed."""
 LIMITS_SECONDS = {"init": 30.0, "restore": 10.0}
-"""For initialization, where Lambda gives 10 s on a core of its own; for the hooks after a restore, as
-Lambda does."""
+"""For initialization, where Lambda gives 10 s on a core of its own, and for the hooks after a
+restore, as Lambda does."""
 
 
 @dataclass(frozen=True)
