@@ -17,6 +17,7 @@ import pytest
 
 from local.stack import LocalStack
 from tests.contract import openapi
+from tests.support.node import find_node
 from tools import npm_packages
 from zego import token04
 from zego.diagnosis import Candidate, Expected, diagnose
@@ -25,7 +26,6 @@ CLIENTS = Path(__file__).parents[2] / "clients"
 CLIENT = CLIENTS / "javascript"
 FRONTEND = Path(__file__).with_name("use_local_stack.js")
 MODULE = (CLIENT / "token-source.js").read_text(encoding="utf-8")
-MIN_NODE = 20
 
 
 def run(*command: str | Path, given: str = "", home: Path | None = None) -> str:
@@ -51,13 +51,7 @@ def run(*command: str | Path, given: str = "", home: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    command = shutil.which("node")
-    if command is None:
-        pytest.skip("there is no node on PATH; the client's tests need Node 20 or newer")
-    version = run(command, "--version").strip()
-    if int(version.removeprefix("v").partition(".")[0]) < MIN_NODE:
-        pytest.skip(f"node is {version}; the client's tests need Node {MIN_NODE} or newer")
-    return command
+    return find_node()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import pytest
 
 from local import client
 from local.stack import LocalStack
+from tests.support.node import find_node
 from tools import npm_packages
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,6 @@ DRIVERS = Path(__file__).with_name("quick_starts")
 TEXT = (ROOT / "docs" / "quick-starts.md").read_text(encoding="utf-8")
 API = "https://tokens.example.com"
 REGION = "eu-central-1"
-MIN_NODE = 20
 #: The code under each heading: (language, text), in order.
 SNIPPETS = {
     section.partition("\n")[0]: re.findall(r"^```(\w+)\n((?s:.*?))^```$", section, re.MULTILINE)
@@ -97,13 +97,7 @@ def run(directory: Path, environment: Mapping[str, str], *command: str | Path) -
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    command = shutil.which("node")
-    if command is None:
-        pytest.skip(f"there is no node on PATH; the snippets need Node {MIN_NODE} or newer")
-    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
-    if int(version.stdout.removeprefix("v").partition(".")[0]) < MIN_NODE:
-        pytest.skip(f"node is {version.stdout}; the snippets need Node {MIN_NODE} or newer")
-    return command
+    return find_node()
 
 
 def workspace(directory: Path, api: str, fetched: tuple[str, ...]) -> Path:
