@@ -399,18 +399,19 @@ class TestRefusedTokens:
         return issuer
 
     @pytest.mark.parametrize(
-        ("route", "body", "proof"),
+        ("route", "body", "role"),
         [
-            (TOKENS, {"room_id": "call_1"}, {"bearer": bearer()}),
-            (SERVICE_TOKENS, {"user_id": "bob", "room_id": "call_1"}, {"role": ROLE_SESSION}),
-            (CALL, {}, {"bearer": bearer()}),
-            (SERVICE_CALL, {"user_id": "bob"}, {"role": ROLE_SESSION}),
+            (TOKENS, {"room_id": "call_1"}, None),
+            (SERVICE_TOKENS, {"user_id": "bob", "room_id": "call_1"}, ROLE_SESSION),
+            (CALL, {}, None),
+            (SERVICE_CALL, {"user_id": "bob"}, ROLE_SESSION),
         ],
         ids=[TOKENS, SERVICE_TOKENS, CALL, SERVICE_CALL],
     )
     def test_its_next_one_is_of_the_secret_that_was_promoted_meanwhile(
-        self, promoted: Application, route: str, body: dict[str, object], proof: dict[str, Any]
+        self, promoted: Application, route: str, body: dict[str, object], role: str | None
     ) -> None:
+        proof = {"bearer": bearer()} if role is None else {"role": role}
         answer = promoted.handle(event(route, body | {"refused_with": 20014}, **proof))
         document = answer.document
         token = document.get("zegoRoom", document)["token"]
@@ -437,21 +438,34 @@ class TestRefusedTokens:
         assert len(promoted.secrets_manager.requests) == 2
 
     @pytest.mark.parametrize(
-        "asked",
+        ("body", "claims", "code"),
         [
-            event(TOKENS, {"refused_with": 20014}),
-            event(TOKENS, {"refused_with": 20014}, bearer=bearer(exp=0)),
-            event(TOKENS, {"refused_with": 20014, "room_id": "lobby"}, bearer=bearer()),
-            event(TOKENS, {"refused_with": 20014}, bearer=bearer(suspended=True)),
-            event(SERVICE_TOKENS, {"refused_with": 20014, "user_id": "bob"}, role=ROLE_SESSION),
-            event(TOKENS, {"refused_with": 7}, bearer=bearer()),
+            ({}, None, "bearer_missing"),
+            ({}, {"exp": 0}, "bearer_expired"),
+            ({"room_id": "lobby"}, {}, "not_granted"),
+            ({}, {"suspended": True}, "not_granted"),
+            ({"refused_with": 7}, {}, "invalid_refused_with"),
         ],
-        ids=["no proof", "expired", "not granted", "denied", "role not granted", "no such code"],
+        ids=["no proof", "expired", "not granted", "denied", "no such code"],
     )
     def test_who_is_refused_here_makes_it_look_never(
-        self, promoted: Application, asked: dict[str, Any]
+        self,
+        promoted: Application,
+        body: dict[str, object],
+        claims: dict[str, object] | None,
+        code: str,
     ) -> None:
-        assert promoted.handle(asked).status >= 400
+        proof = None if claims is None else bearer(**claims)
+        answer = promoted.handle(event(TOKENS, {"refused_with": 20014} | body, bearer=proof))
+        assert answer.document["code"] == code
+        assert len(promoted.secrets_manager.requests) == 1
+
+    def test_a_service_that_is_refused_here_makes_it_look_never(
+        self, promoted: Application
+    ) -> None:
+        asked = {"refused_with": 20014, "user_id": "bob"}
+        answer = promoted.handle(event(SERVICE_TOKENS, asked, role=ROLE_SESSION))
+        assert answer.document["code"] == "not_granted"
         assert len(promoted.secrets_manager.requests) == 1
 
     def test_when_looking_fails_the_last_good_one_serves_and_is_not_stale(
