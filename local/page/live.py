@@ -18,6 +18,8 @@ from typing import Any
 KEPT = 200
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT = b":\n\n"
+UP_TO_DATE = b"event: up-to-date\ndata: {}\n\n"
+"""Behind all that was kept. It has no id: whoever connects again is told it again."""
 RETRY_MS = 1000
 """How long a browser waits before it connects again."""
 
@@ -72,9 +74,12 @@ class Live:
             self._changed.notify_all()
 
     def stream(self, last_id: str | None = None) -> Generator[bytes, None, None]:
-        """What is kept and comes after `last_id`, then what happens, until `close`."""
+        """What is kept and comes after `last_id`, `UP_TO_DATE`, and what happens until `close`."""
         seen, closed = self._number_of(last_id), self._closed
         yield f"retry: {RETRY_MS}\n\n".encode()
+        with self._changed:
+            kept, seen = self._after(seen), self._number
+        yield self._encoded(kept) + UP_TO_DATE
         while True:
             with self._changed:
                 if self._closed == closed and self._number == seen:
@@ -82,7 +87,10 @@ class Live:
                 if self._closed != closed:
                     return
                 messages, seen = self._after(seen), self._number
-            yield b"".join(message.encoded(self.run) for message in messages) or HEARTBEAT
+            yield self._encoded(messages) or HEARTBEAT
+
+    def _encoded(self, messages: list[Message]) -> bytes:
+        return b"".join(message.encoded(self.run) for message in messages)
 
     def _next(self, name: str, data: Mapping[str, Any]) -> Message:
         self._number += 1

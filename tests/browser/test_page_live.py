@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from local.loopback import HttpRequest, HttpResponse
+from local.page import live
 from local.page.live import KEPT
 from local.stack import LocalStack
 from local.zego_cloud.cloud import Trouble
@@ -158,6 +159,21 @@ def test_a_page_that_does_not_load_says_so_and_tries_again(
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#offline")).to_be_hidden()
     sign_in(page)
+
+
+def test_it_is_live_once_it_has_heard_what_happened_before(
+    new_context: NewContext, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = new_context().new_page()
+    connection = page.locator("#connection")
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "UP_TO_DATE", b"")
+        page.goto(stack.page.url)
+        expect(page.locator("#standing")).to_contain_text("AWSCURRENT")
+        expect(connection).to_have_text("Connecting")
+        expect(page.locator("body")).not_to_have_attribute("data-connection", "live")
+    stack.page.live.close()
+    expect(connection).to_have_text("Live")
 
 
 def test_what_another_has_changed_is_shown(open_page: OpenPage, stack: LocalStack) -> None:

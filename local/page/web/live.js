@@ -38,7 +38,8 @@ function follow() {
 function connect() {
   const opened = new EventSource("/events");
   for (const name of listeners.keys()) opened.addEventListener(name, take);
-  opened.addEventListener("open", () => show("live", "Live"));
+  // What happened before comes first. Until all of it is heard, what is shown may be old.
+  opened.addEventListener("up-to-date", () => show("live", "Live"));
   opened.addEventListener("error", () => {
     show("lost", "Not connected, trying again");
     if (opened.readyState !== EventSource.CLOSED) return;
