@@ -1,8 +1,8 @@
 """The browser that tests need: the system's own, found, or installed where nobody has to be asked.
 
 ``python -m tools.chromium`` is what `make test` begins with. As root on Debian or Ubuntu (a
-container, a build server) it installs the package chromium; elsewhere it says how to get one, and
-the tests that need it fail with the same words.
+container, a build server) it installs one of `PACKAGES`; elsewhere it says how to get one, and the
+tests that need it fail with the same words.
 """
 
 from __future__ import annotations
@@ -13,17 +13,26 @@ import subprocess
 import sys
 from typing import Final
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The first that is found is taken. The shell is Chromium without the window's own parts, which the
+#: others load and draw for each page though nobody sees them.
+NAMES: Final = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
+#: The first that the system has is installed. Ubuntu has no shell.
+PACKAGES: Final = ("chromium-headless-shell", "chromium")
 #: Set to leave out, knowingly, what needs a browser.
 LEFT_OUT_BY: Final = "WITHOUT_BROWSER"
 MISSING: Final = (
-    f"No browser: none of {', '.join(NAMES)} is on PATH. Install one (Debian, Ubuntu: apt-get"
-    f" install chromium), or leave these tests out with {LEFT_OUT_BY}=1."
+    f"No browser: none of {', '.join(NAMES)} is on PATH. Install one (Debian: apt-get install"
+    f" {PACKAGES[0]}, Ubuntu: apt-get install {PACKAGES[1]}), or leave these tests out with"
+    f" {LEFT_OUT_BY}=1."
 )
-_INSTALL: Final = (
-    ("apt-get", "update", "--quiet", "--quiet"),
-    ("apt-get", "install", "--quiet", "--quiet", "--yes", "--no-install-recommends", "chromium"),
-)
+_UPDATE: Final = ("apt-get", "update", "--quiet", "--quiet")
+_INSTALL: Final = ("apt-get", "install", "--quiet", "--quiet", "--yes", "--no-install-recommends")
 
 
 class NoBrowserError(Exception):
@@ -56,12 +65,16 @@ def set_up() -> None:
     except NoBrowserError:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise
-        print("Installing the package chromium, which the browser tests need.", flush=True)
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in _INSTALL:
-            if subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode:
-                raise
+        print("Installing a browser, which the browser tests need.", flush=True)
+        if not (_works(*_UPDATE) and any(_works(*_INSTALL, package) for package in PACKAGES)):
+            raise
         find()
+
+
+def _works(*command: str) -> bool:
+    """Run it, and say whether it did; it asks nothing."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    return not subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode
 
 
 def main() -> None:

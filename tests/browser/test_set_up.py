@@ -47,16 +47,22 @@ class TestInstalling:
         program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         program.chmod(0o755)
 
-    def test_root_has_the_package_installed(
-        self, monkeypatch: pytest.MonkeyPatch, on_path: Path
+    @pytest.mark.parametrize("had", chromium.PACKAGES)
+    def test_root_has_the_package_installed_that_the_system_has(
+        self, monkeypatch: pytest.MonkeyPatch, on_path: Path, had: str
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 0)
-        program = f'"{on_path}/chromium"'
+        program = f'"{on_path}/{had}"'
         self.put(
-            on_path, "apt-get", f"[ $1 = update ] || {{ : > {program}; /bin/chmod +x {program}; }}"
+            on_path,
+            "apt-get",
+            '[ $1 = update ] && exit; for package; do :; done; [ "$package" = '
+            + had
+            + " ] || exit 9"
+            f"; : > {program}; /bin/chmod +x {program}",
         )
         chromium.set_up()
-        assert chromium.find() == str(on_path / "chromium")
+        assert chromium.find() == str(on_path / had)
 
     def test_an_installation_that_fails_is_told_as_no_browser(
         self, monkeypatch: pytest.MonkeyPatch, on_path: Path

@@ -39,11 +39,13 @@ def client_of(service: str, part: Part, *, attempts: int = 1) -> Any:
     """
     # The standard mode has a quota of second attempts, which one test would use up for the next.
     retries: Any = {"mode": "legacy", "total_max_attempts": attempts}
+    # Botocore composes its own anew for each request, which takes a fifth of all the time of one.
+    user_agent = "in-process"
     client: Any = _session().create_client(
         service,
         region_name="us-east-1",
         endpoint_url="http://127.0.0.1",
-        config=Config(signature_version=UNSIGNED, retries=retries),
+        config=Config(signature_version=UNSIGNED, retries=retries, user_agent=user_agent),
     )
 
     def answer(request: AWSPreparedRequest, **_kwargs: object) -> AWSResponse:

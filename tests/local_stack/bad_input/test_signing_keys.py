@@ -84,10 +84,10 @@ class TestSigningKeys:
         assert "cannot be reached" not in answer.body.decode()
 
     def test_a_slow_one_is_not_waited_for(self, cold: Service, jwks: Faults) -> None:
-        with jwks.of(slow(8.0)):
+        with jwks.of(slow(30.0)):
             started = time.monotonic()
             problem(cold.token(), 503, "signing_keys_unavailable")
-            assert time.monotonic() - started < 7.0
+            assert time.monotonic() - started < 20.0
 
     @pytest.mark.parametrize("status", [302, 308])
     def test_a_redirect_is_not_followed(self, cold: Service, jwks: Faults, status: int) -> None:

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
 
+#: How fast a slow reply is sent: one of 90 pieces takes longer than `GRACE_SECONDS`.
+PIECES_PER_SECOND = 15
+#: What a busy machine may add to a time that a test waits.
+GRACE_SECONDS = 4.0
+
 _TLS_HANDSHAKE = b"\x16"
 
 
@@ -30,7 +35,7 @@ class Received:
 class Reply:
     """What is sent back.
 
-    :ivar slowly: sent after it, piece by piece, fifty a second.
+    :ivar slowly: sent after it, piece by piece, `PIECES_PER_SECOND`.
     :ivar for_ever: sent after that, as long as the client listens.
     :ivar hangs: the connection is left open in the end, with no word.
     """
@@ -130,7 +135,7 @@ class ScriptedServer:
     def _send(self, connection: socket.socket, answer: Reply) -> None:
         connection.sendall(answer.at_once)
         for piece in answer.slowly:
-            if self._stopped.wait(0.02):
+            if self._stopped.wait(1 / PIECES_PER_SECOND):
                 return
             connection.sendall(piece)
         while answer.for_ever:

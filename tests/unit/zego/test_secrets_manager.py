@@ -12,6 +12,7 @@ import pytest
 from tests.support.clock import Clock
 from tests.unit.zego.botocore_signature import authorization
 from tests.unit.zego.scripted_server import (
+    GRACE_SECONDS,
     SILENCE,
     Reply,
     ScriptedServer,
@@ -57,9 +58,8 @@ DESCRIBED = {
     ],
 }
 
-# What one attempt may take here, and what a noisy machine may add to both.
+# What one attempt may take here.
 ATTEMPT_SECONDS = 0.2
-GRACE_SECONDS = 0.8
 
 
 def aws_error(code: str, status: int = 400, message: str = "") -> Reply:
