@@ -19,8 +19,8 @@ export interface TokenOptions {
   /** A token other than the cached one. */
   refresh?: boolean | undefined;
   /**
-   * The code with which ZEGO refused the last token: 20014, 50119, 1102016, or 1002070 to 1002079.
-   * The service then looks for a new ServerSecret at once. Implies `refresh`.
+   * The code with which ZEGO refused the last token: 20014, 50119, 1102016, 1002033, 1002070 to
+   * 1002079, or 6000103. The service then looks for a new ServerSecret at once. Implies `refresh`.
    */
   refusedWith?: number | undefined;
 }

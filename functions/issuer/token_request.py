@@ -22,8 +22,11 @@ PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
 MIN_LIFETIME_SECONDS: Final = 60
 MAX_STREAM_IDS: Final = 50
 MAX_BATCH: Final = 100
-#: With these codes ZEGO's SDKs refuse a token that a wrong ServerSecret may have sealed.
-REFUSAL_CODES: Final = frozenset({20014, 50119, 1102016, *range(1002070, 1002080)})
+#: With these codes ZEGO's SDKs (web; native; ZIM) refuse a token that a wrong ServerSecret may have
+#: sealed.
+REFUSAL_CODES: Final = frozenset(
+    {20014, 50119, 1102016, 1002033, *range(1002070, 1002080), 6000103}
+)
 #: Largest body of a batch, in bytes. A full one of long ids needs more than one request does.
 MAX_BATCH_BODY_BYTES: Final = 128 * 1024
 
@@ -176,7 +179,7 @@ def _refused_with(values: Mapping[str, object]) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong_type("refused_with", "a whole number, the code that ZEGO gave", value)
     if value not in REFUSAL_CODES:
-        detail = "refused_with is 20014, 50119, 1102016 or 1002070 to 1002079."
+        detail = "refused_with is 20014, 50119, 1102016, 1002033, 1002070 to 1002079 or 6000103."
         raise Problem("invalid_refused_with", detail, field="refused_with")
     return value
 

@@ -290,7 +290,7 @@ GOOD = [
     Good("a call once more", CALL, 201, {"refused_with": 1002070}),
     Good("a call with a camera", CALL, 201, {"stream_ids": ["alice_camera"]}),
     Good("a call", SERVICE_CALL, 201, {"user_id": "bob", "lifetime_seconds": 3600}),
-    Good("a call once more", SERVICE_CALL, 201, {"user_id": "bob", "refused_with": 1002079}),
+    Good("a call once more", SERVICE_CALL, 201, {"user_id": "bob", "refused_with": 1002033}),
     Good("nothing", HEALTH, 200),
     Good("nothing", STATUS, 200),
     Good("no token at all", DIAGNOSE, 200, {"token": ""}),

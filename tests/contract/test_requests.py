@@ -42,7 +42,8 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "privileges": st.lists(st.sampled_from(["login", "publish"]), min_size=1, unique=True),
     "stream_ids": st.lists(STREAM_IDS, min_size=1, max_size=3, unique=True),
     "lifetime_seconds": st.integers(60, 2073600),
-    "refused_with": st.sampled_from([20014, 50119, 1102016]) | st.integers(1002070, 1002079),
+    "refused_with": st.sampled_from([20014, 50119, 1102016, 1002033, 6000103])
+    | st.integers(1002070, 1002079),
     "token": TEXTS,
     "app_id": st.integers(-(2**53) + 1, 2**53 - 1),
     "sdk": st.sampled_from(["web", "native", "zim", "uikit"]),

@@ -217,8 +217,10 @@ def test_an_app_is_answered_what_is_shown(
 @pytest.mark.parametrize(
     ("bearer", "body", "status", "code"),
     [
+        ("{alice}", b'{"room_id": "call_0123", "refused_with": 1002033}', 201, None),
         ("{alice}", b'{"room_id": "call_0123", "refused_with": 1002070}', 201, None),
         ("{alice}", b'{"room_id": "call_0123", "refused_with": 1002079}', 201, None),
+        ("{alice}", b'{"room_id": "call_0123", "refused_with": 6000103}', 201, None),
         ("{alice}", b'{"room_id": "of_another"}', 403, "not_granted"),
         ("{alice}", b'{"room": "call_0123"}', 400, "unknown_field"),
         ("another", b'{"room_id": "call_0123"}', 401, "bearer_malformed"),

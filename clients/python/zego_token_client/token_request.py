@@ -21,7 +21,8 @@ class TokenRequest:
     :ivar stream_ids: the streams that may be published with it; at most 50.
     :ivar lifetime_seconds: 60 to 2 073 600 (24 days), or less where the access policy says so.
     :ivar refused_with: the code with which ZEGO refused the last token, if it did: 20014, 50119,
-        1102016, or 1002070 to 1002079. The service then looks for a new ServerSecret at once.
+        1102016, 1002033, 1002070 to 1002079, or 6000103. The service then looks for a new
+        ServerSecret at once.
     """
 
     user_id: str

@@ -329,18 +329,21 @@ class TestLifetimes:
 
 class TestRefusedWith:
     def test_it_is_one_of_the_codes_that_can_mean_a_wrong_secret(self) -> None:
-        native = range(1002070, 1002080)
-        assert sorted(REFUSAL_CODES) == [20014, 50119, *native, 1102016]
+        native = (1002033, *range(1002070, 1002080))
+        assert sorted(REFUSAL_CODES) == [20014, 50119, *native, 1102016, 6000103]
         for code in REFUSAL_CODES:
             assert read({"refused_with": code}).refused_with == code
 
     @pytest.mark.parametrize(
-        "code", [0, -20014, 20013, 50120, 1002069, 1002080, 1102015, 1102018, 2**63, 10**300]
+        "code",
+        [0, -20014, 20013, 50120, 1002034, 1002069, 1002080, 1102015, 1102018, 2**63, 10**300],
     )
     def test_any_other_is_refused_with_those_that_are_taken(self, code: int) -> None:
         problem = refusal({"refused_with": code})
         assert code_and_field(problem) == ("invalid_refused_with", "refused_with")
-        assert problem.detail == "refused_with is 20014, 50119, 1102016 or 1002070 to 1002079."
+        assert problem.detail == (
+            "refused_with is 20014, 50119, 1102016, 1002033, 1002070 to 1002079 or 6000103."
+        )
 
     def test_it_needs_no_room(self) -> None:
         assert read({"refused_with": 50119}) == TokenRequest(refused_with=50119)

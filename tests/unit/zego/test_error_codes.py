@@ -194,6 +194,12 @@ class TestOtherTables:
     def test_what_callers_may_report_is_known(self) -> None:
         assert REFUSAL_CODES - CODES.keys() == UNPUBLISHED
 
+    @pytest.mark.parametrize("kind", ["other-secret", "made-with-previous", "altered-secret"])
+    def test_what_a_token_of_another_secret_shows_may_be_reported(self, kind: str) -> None:
+        shown = {code for codes in KINDS[kind].codes.values() for code in codes}
+        assert shown
+        assert shown <= REFUSAL_CODES
+
     def test_what_the_stand_in_shows_is_known(self) -> None:
         refusals = [value for value in vars(room_login).values() if isinstance(value, Refusal)]
         assert len(refusals) > 5
