@@ -1,21 +1,34 @@
-"""Of the whole suite: no ServerSecret is in any output, in whichever of its processes.
+"""Of the whole suite: how much property tests try, and that no ServerSecret is in any output.
 
-Each process watches its own tests (:mod:`tests.support.leaks`) and says in the end what it saw. The
-one that runs them all counts together, and fails the suite for a leak.
+Each process watches its own tests (:mod:`tests.support.leaks`) for secrets and says in the end what
+it saw. The one that runs them all counts together, and fails the suite for a leak.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import ExitStack
 from typing import Any, Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.leaks import LeakWatch, watching
 
 #: What a process of pytest-xdist's hands over in the end is found under this name.
 HANDED_OVER: Final = "zego_leaks"
+
+
+# A slow machine fails none of them.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=50,
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("suite")
 
 
 class LeakCheck:

@@ -61,7 +61,7 @@ class Api:
     ) -> Answer:
         """Its answer to a request with no headers but these and the content type."""
         method, path = route.split(" ")
-        connection = http.client.HTTPConnection(LOOPBACK, self.gateway.port, timeout=30)
+        connection = http.client.HTTPConnection(LOOPBACK, self.gateway.port, timeout=60)
         try:
             sent = {"content-type": "application/json"} | dict(headers or {})
             connection.request(method, path, body, sent)

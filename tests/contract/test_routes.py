@@ -71,7 +71,7 @@ def function_routes() -> list[str]:
         capture_output=True,
         check=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     routes: list[str] = json.loads(done.stdout)
     return routes

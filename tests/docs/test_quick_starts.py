@@ -137,7 +137,7 @@ def test_a_snippet_in_javascript_does_what_is_said_of_it(
         "--preserve-symlinks",
         "--preserve-symlinks-main",
     )  # all packages are beside each other
-    runner = ("--test-reporter=spec", "--test-timeout=20000", "--test-force-exit")
+    runner = ("--test-reporter=spec", "--test-timeout=60000", "--test-force-exit")
     file = f"{section.lower()}.test.js"
     report = run(app, environment, node, *links, *runner, "--test", file)
     counted = dict(re.findall(r"^\S (\w+) (\d+)$", report, re.MULTILINE))

@@ -36,7 +36,7 @@ def exchange(
     With a Transfer-Encoding among the headers, `body` is sent as it is, without Content-Length.
     """
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     try:
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)

@@ -217,7 +217,7 @@ def test_what_is_pasted_before_the_prompt_is_not_shown(person: Person, tmp_path:
             asked, _ = silent.accept()  # so it looks things up, before it prompts
             assert not termios.tcgetattr(there)[3] & termios.ECHO
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) == 130
+            assert process.wait(timeout=60) == 130
             asked.close()
     assert termios.tcgetattr(there)[3] & termios.ECHO
     os.close(there)
@@ -275,7 +275,7 @@ def test_ctrl_c_leaves_a_rotation_to_itself(person: Person) -> None:
         assert process.stdout
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     person.checked(Done(130, first + out, err))
     assert "The rotation goes on. Follow it:\n  zego-token secret watch --local" in out
@@ -291,9 +291,9 @@ def test_ctrl_c_waits_for_no_answer_of_zegos(person: Person) -> None:
             asked, _ = silent.accept()
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=60)
             asked.close()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.9, "one attempt to reach ZEGO is given up after 3 s"
     assert (process.returncode, err.strip()) == (130, "")
 
 
@@ -307,7 +307,7 @@ def test_watching_tells_of_a_change_until_ctrl_c(person: Person) -> None:
         changes = iter(process.stdout.readline, "")
         seen = next(line for line in map(json.loads, changes) if line["was"])
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert seen["now"]["outcome"] == "unknown"
 
 

@@ -47,7 +47,7 @@ def server() -> Iterator[Streaming]:
 
 @pytest.fixture
 def connection(server: Streaming) -> Iterator[http.client.HTTPConnection]:
-    opened = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    opened = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     yield opened
     opened.close()
 

@@ -149,7 +149,7 @@ class TestTheStream:
         stack.page.reporter.console("first")
         stack.page.reporter.console("second")
         last = f"{stack.page.live.run}-{stack.page.live._number - 1}"
-        connection = http.client.HTTPConnection("127.0.0.1", stack.page.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", stack.page.port, timeout=60)
         with closing(connection):
             connection.request("GET", "/events", headers={"Last-Event-ID": last})
             answer = connection.getresponse()

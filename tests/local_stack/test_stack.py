@@ -38,7 +38,7 @@ def versions(stack: LocalStack) -> SecretVersions:
     return SecretVersions(client, stack.secrets_manager.secret_id)
 
 
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.01)

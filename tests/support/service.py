@@ -150,7 +150,7 @@ def content(body: object) -> bytes:
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
-def until(ask: Callable[[], _T], holds: Callable[[_T], bool], seconds: float = 10.0) -> _T:
+def until(ask: Callable[[], _T], holds: Callable[[_T], bool], seconds: float = 60.0) -> _T:
     """Ask again and again until the answer holds; the last answer, whatever it is by then."""
     deadline = time.monotonic() + seconds
     while not holds(answer := ask()) and time.monotonic() < deadline:

@@ -179,7 +179,7 @@ class TestSecretsThatAge:
             until(quickly_stale.token, lambda _: words in quickly_stale.log(since=before))
             started = time.monotonic()
             assert quickly_stale.token().status == 201
-            assert time.monotonic() - started < 2.5, "a failure slows one request, not the next"
+            assert time.monotonic() - started < 2.9, "a failure slows one request, not the next"
         log = quickly_stale.log(since=before)
         (line,) = (json.loads(line) for line in log.splitlines() if words in line)
         assert line["level"] == "ERROR"

@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from issuer import patterns
 from issuer.patterns import PatternError, Placeholder, Star
 
-UNHURRIED = settings(
-    deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
-)
-THOROUGH = settings(UNHURRIED, max_examples=300)
+FILTERED = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+THOROUGH = settings(FILTERED, max_examples=300)
 
 ALICE = {"user_id": "alice", "claims.team": "red"}
 
@@ -105,11 +103,11 @@ class TestMatching:
         assert not matches("lobby", "lobby\n")
 
     def test_many_stars_take_linear_time(self) -> None:
-        started = time.perf_counter()
+        started = time.process_time()
         assert not matches("*a" * 100 + "*b", "a" * 100_000)
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2
 
-    @UNHURRIED
+    @FILTERED
     @given(st.lists(st.sampled_from(["a", "b", "*", "ab"]), min_size=1), st.text("ab", max_size=12))
     def test_it_agrees_with_a_regular_expression(self, parts: list[str], text: str) -> None:
         regex = "".join(".*" if part == "*" else re.escape(part) for part in parts)
@@ -206,7 +204,7 @@ class TestSeparators:
         assert matches(pattern, room, {"claims.team": "b", "user_id": "c"})
         assert not matches(pattern, room, {"claims.team": "a", "user_id": "b-c"})
 
-    @UNHURRIED
+    @FILTERED
     @given(
         users=st.tuples(st.text("ab.", min_size=1), st.text("ab.", min_size=1)),
         rest=st.text("ab."),
@@ -391,7 +389,7 @@ def test_what_covers_a_pattern_matches_all_that_it_does(data: st.DataObject) -> 
         assert matches("".join(wide), text, known)
 
 
-@UNHURRIED
+@FILTERED
 @given(pattern_parts())
 def test_a_pattern_covers_itself(parts: list[str]) -> None:
     assert covers("".join(parts), "".join(parts))

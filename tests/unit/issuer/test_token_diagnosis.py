@@ -460,7 +460,7 @@ MANGLINGS: Final[dict[str, Callable[[str], str]]] = {
     "in lines": lambda token: "\n".join(token[n : n + 64] for n in range(0, len(token), 64)),
 }
 FIXTURE_IS_SHARED: Final = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

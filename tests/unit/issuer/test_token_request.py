@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer import token_request
@@ -444,12 +444,10 @@ FIELDS = st.sampled_from(
 class TestAnything:
     """Whatever comes is a request or a refusal, never another error."""
 
-    @settings(deadline=None)
     @given(st.binary(max_size=60))
     def test_any_bytes(self, content: bytes) -> None:
         self._read(content)
 
-    @settings(deadline=None)
     @given(st.dictionaries(FIELDS, JSON) | JSON)
     def test_any_json(self, value: object) -> None:
         self._read(body(value))

@@ -387,7 +387,6 @@ class TestNothingOfASecretIsSaid:
 
     @settings(
         max_examples=50,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(
