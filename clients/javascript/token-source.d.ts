@@ -127,7 +127,10 @@ export interface TokenSource {
    * yet, it begins with one. What fails is told, and asked for again while it can pass.
    */
   autoRenew(renewal: AutoRenewal): {
-    /** Now: for the SDK's own event that the token will expire. */
+    /**
+     * For the SDK's own event that the token will expire. What was handed over and is fresh by the
+     * source's own count is not replaced: an SDK whose clock is ahead asks again and again.
+     */
     renew(): void;
     stop(): void;
   };

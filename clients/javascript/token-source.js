@@ -25,6 +25,8 @@ const PATIENCE_MS = 2_000;
 const JITTER_SECONDS = 60;
 /** A token with no more life than this is not given where a newer one cannot be had. */
 const SPARE_LIFE_SECONDS = 60;
+/** Timers stop while a machine sleeps: how late a plan may be noticed after that. */
+const LOOK_MS = 60_000;
 /** 24 days: a timer that is set for longer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The service's own: it is not a JWT, and there is nothing in it to read. */
@@ -67,7 +69,8 @@ const TRIED_ONCE_MORE = new Set([
 export class TokenError extends Error {
   /** @param {string} code @param {TokenErrorDetails} [details] */
   constructor(code, details = {}) {
-    const [says, again] = OWN_CODES[code] ?? ["The service refused.", false];
+    const own = Object.hasOwn(OWN_CODES, code) ? OWN_CODES[code] : undefined;
+    const [says, again] = own ?? ["The service refused.", false];
     const { detail = says, retryable = again, status, requestId, retryAfterSeconds } = details;
     const facts = [code, status, requestId && `request ${requestId}`];
     super(`${detail} (${facts.filter(Boolean).join(", ")})`);
@@ -86,10 +89,23 @@ export class TokenError extends Error {
 
 /** @type {typeof import("./token-source.js").createTokenSource} */
 export function createTokenSource(options) {
-  const { url, getBearer, timeoutMs = 10_000, deadlineMs = 30_000, maxRetries = 5 } = options;
-  const { platform = globalThis, fetch = (...request) => platform.fetch(...request) } = options;
+  const { url, getBearer, platform = globalThis } = options;
+  const fetch = options.fetch ?? ((...request) => platform.fetch(...request));
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const deadlineMs = options.deadlineMs ?? 30_000;
+  const maxRetries = options.maxRetries ?? 5;
   const base = baseOf(url);
-  if (typeof getBearer !== "function") throw new TypeError("getBearer must be a function");
+  for (const [name, given] of Object.entries({ getBearer, fetch })) {
+    if (typeof given !== "function") throw new TypeError(`${name} must be a function`);
+  }
+  for (const [name, given] of Object.entries({ timeoutMs, deadlineMs })) {
+    if (typeof given !== "number" || !(given > 0)) {
+      throw new TypeError(`${name} must be milliseconds, more than 0`);
+    }
+  }
+  if (!Number.isInteger(maxRetries) || maxRetries < 0) {
+    throw new TypeError("maxRetries must be a whole number, 0 or more");
+  }
 
   const { now, secondsSince, within, pause, later } = timeOf(platform);
   /** The last token of each request. @type {Map<string, Entry>} */
@@ -170,13 +186,18 @@ export function createTokenSource(options) {
     if (typeof onToken !== "function") throw new TypeError("onToken must be a function");
     keyOf(request);
     const parts = { token, freshSecondsOf, pause, later };
-    const { halt, renew, plan } = renewalsOf(parts, request, onToken, tellerOf(onError));
+    const { halt, renew, renewIfDue, plan } = renewalsOf(
+      parts,
+      request,
+      onToken,
+      tellerOf(onError),
+    );
     const bound = { end: halt };
     bindings.add(bound);
-    if (freshSecondsOf(request) === undefined) renew();
-    else plan();
+    if ((freshSecondsOf(request) ?? 0) > 0) plan();
+    else renew();
     return Object.freeze({
-      renew: () => bindings.has(bound) && renew(),
+      renew: () => bindings.has(bound) && renewIfDue(),
       stop: () => unbind(bound),
     });
   }
@@ -308,7 +329,8 @@ export function createTokenSource(options) {
           refresh = refreshed = true;
           continue;
         }
-        refresh = false;
+        // What failed to give another bearer has another to give still.
+        if (error.code !== "bearer_unavailable") refresh = false;
         const isOffline = platform.navigator?.onLine === false;
         const once = (TRIED_ONCE_MORE.has(error.code) && !isOffline) || error.status === 500;
         const { retryAfterSeconds } = error;
@@ -354,7 +376,8 @@ export function createTokenSource(options) {
       // What is no header's value must not reach fetch, whose error would show it.
       if (typeof bearer === "string" && /^[!-~]+$/.test(bearer)) return bearer;
     } catch (error) {
-      detail = `getBearer failed: ${error?.name ?? typeof error}.`; // its text may show the bearer
+      const { name } = Object(error); // the text may show the bearer
+      detail = `getBearer failed: ${/^\w{1,64}$/.test(isText(name) ? name : "") ? name : typeof error}.`;
     }
     // A failure may pass; what is no bearer stays none.
     const retryable = detail !== undefined;
@@ -406,10 +429,14 @@ export function kitToken({ token, appId, userId, roomId }, details = {}) {
 function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell) {
   let underWay = new AbortController();
   let cancelPlan = () => {};
+  let isAsking = false;
+  /** Whether the SDK has the cached token, as far as is known here. */
+  let isGiven = false;
 
   const halt = () => {
     cancelPlan();
     underWay.abort();
+    isAsking = isGiven = false;
   };
 
   /** In the place of what is under way. @param {(signal: AbortSignal) => Promise<void>} task */
@@ -426,16 +453,21 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
    * @param {AbortSignal} signal @param {number} [refusedWith]
    */
   const fresh = async (signal, refusedWith) => {
-    for (;;) {
-      try {
-        return await token({ ...request, refresh: true, refusedWith, signal });
-      } catch (error) {
-        if (!error.retryable) throw error;
-        tell(error);
-        const { retryAfterSeconds } = error;
-        const waitMs = Math.max(NEXT_RENEWAL_MS, 1000 * (retryAfterSeconds ?? 0));
-        await pause(waitMs, signal, retryAfterSeconds === undefined);
+    isAsking = true;
+    try {
+      for (;;) {
+        try {
+          return await token({ ...request, refresh: true, refusedWith, signal });
+        } catch (error) {
+          if (!error.retryable || signal.aborted) throw error;
+          tell(error);
+          const { retryAfterSeconds } = error;
+          const waitMs = Math.max(NEXT_RENEWAL_MS, 1000 * (retryAfterSeconds ?? 0));
+          await pause(waitMs, signal, retryAfterSeconds === undefined);
+        }
       }
+    } finally {
+      if (!signal.aborted) isAsking = false;
     }
   };
 
@@ -443,17 +475,33 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
     begin(async (signal) => {
       const issued = await fresh(signal);
       if (signal.aborted) return; // in the very moment
-      if ((await give(issued)) === false) throw new TokenError("sdk_error");
-      if (!signal.aborted) plan();
+      plan(0); // whatever becomes of this one, the next is made in time
+      isGiven = true; // from here on: where the client's clock is ahead, the SDK asks at once
+      try {
+        if ((await give(issued)) === false) throw new TokenError("sdk_error");
+      } catch (error) {
+        if (!signal.aborted) isGiven = false;
+        throw error;
+      }
     });
 
-  const plan = () => {
+  /**
+   * What the SDK asks for. It goes by the client's clock, and where that is ahead it asks on being
+   * given a token, again and again: a fresh one is not replaced.
+   */
+  const renewIfDue = () => {
+    const isEarly = isGiven && (freshSecondsOf(request) ?? 0) > 0;
+    if (!isAsking && !isEarly) renew();
+  };
+
+  /** @param {number} [otherwise] in how many seconds, where no token of the request is cached */
+  const plan = (otherwise) => {
     cancelPlan();
-    const seconds = freshSecondsOf(request);
+    const seconds = freshSecondsOf(request) ?? otherwise;
     if (seconds !== undefined) cancelPlan = later(Math.max(NEXT_RENEWAL_MS, 1000 * seconds), renew);
   };
 
-  return { halt, begin, fresh, renew, plan };
+  return { halt, begin, fresh, renew, renewIfDue, plan };
 }
 
 /**
@@ -475,7 +523,7 @@ function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...requ
     return true;
   };
   // The SDK goes by the client's clock: where that is behind, it asks after the token's end.
-  const { halt, begin, fresh, renew, plan } = renewalsOf(parts, request, give, tell);
+  const { halt, begin, fresh, renewIfDue, plan } = renewalsOf(parts, request, give, tell);
   let isSecondTry = false;
 
   /** @param {number} code */
@@ -494,7 +542,7 @@ function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...requ
 
   /** @param {string} room */
   const onTokenWillExpire = (room) => {
-    if (room === roomId) renew();
+    if (room === roomId) renewIfDue();
   };
 
   /** @param {string} room @param {string} reason @param {number} code */
@@ -745,8 +793,16 @@ function timeOf(platform) {
 
   /** @type {Time["later"]} */
   const later = (ms, task) => {
-    const timer = platform.setTimeout(task, ms);
-    timer?.unref?.(); // Node's
+    const begun = now();
+    /** @type {any} */
+    let timer;
+    const look = () => {
+      const leftMs = ms - 1000 * secondsSince(begun);
+      if (leftMs <= 0) return task();
+      timer = platform.setTimeout(look, Math.min(leftMs, LOOK_MS));
+      timer?.unref?.(); // Node's
+    };
+    look();
     return () => platform.clearTimeout(timer);
   };
 

@@ -20,6 +20,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -353,18 +354,33 @@ def test_an_app_gets_a_code_of_the_servers_as_the_table_says(text: str, name: st
 # --- Our own client -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def client(browser: Browser, npm_package: NpmPackage, stack: LocalStack) -> Iterator[WebSdk]:
+@contextmanager
+def opened_client(
+    browser: Browser, npm_package: NpmPackage, stack: LocalStack, *, clock_ahead: int = 0
+) -> Iterator[WebSdk]:
     """The SDK, and our client beside it, in a page that may have tokens issued."""
     with zego_web_sdk.opened(
         browser,
         npm_package,
         origin=stack.page.url,
-        start=time.time(),
+        start=time.time() + clock_ahead,
         may_connect_to=(stack.api.url,),
         modules=(CLIENT,),
     ) as sdk:
         sdk.start(stack.secrets_manager.app_id)
+        yield sdk
+
+
+@pytest.fixture
+def client(browser: Browser, npm_package: NpmPackage, stack: LocalStack) -> Iterator[WebSdk]:
+    with opened_client(browser, npm_package, stack) as sdk:
+        yield sdk
+
+
+@pytest.fixture
+def client_ahead(browser: Browser, npm_package: NpmPackage, stack: LocalStack) -> Iterator[WebSdk]:
+    """By its clock every token of the issuer has expired."""
+    with opened_client(browser, npm_package, stack, clock_ahead=3 * 3600) as sdk:
         yield sdk
 
 
@@ -410,3 +426,19 @@ def test_our_client_renews_with_tokens_of_the_issuer_when_the_sdk_says_so(
     assert second > 6000 * 1000
     assert page.evaluate("sdk.errors") == []
     assert client.aborted == []
+
+
+def test_an_sdk_whose_clock_is_ahead_asks_again_at_once_and_is_given_one_token(
+    client_ahead: WebSdk, stack: LocalStack
+) -> None:
+    page = client_ahead.page
+    page.evaluate(AN_APP, [stack.api.url, stack.identity_provider.bearer("alice"), "call_1"])
+    page.wait_for_function("sdk.timers.length === 1")
+    client_ahead.wait(0.1)
+    page.wait_for_function("sdk.renewals.length === 1")
+    for _ in range(20):  # as long as many an answer takes
+        client_ahead.wait(0.1)
+        page.wait_for_timeout(50)
+    assert client_ahead.will_expire == ["call_1", "call_1"]
+    assert page.evaluate("sdk.renewals.length") == 1
+    assert page.evaluate("sdk.errors") == []

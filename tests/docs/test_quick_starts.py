@@ -225,7 +225,7 @@ def test_an_app_is_answered_what_is_shown(
         ("{alice}", b'{"room": "call_0123"}', 400, "unknown_field"),
         ("another", b'{"room_id": "call_0123"}', 401, "bearer_malformed"),
     ],
-    ids=["refused-first", "refused-last", "not-granted", "unknown-field", "bearer"],
+    ids=["refused", "refused-first", "refused-last", "zim", "not-granted", "unknown", "bearer"],
 )
 def test_an_app_that_has_no_token_is_told_as_the_table_says(
     stack: LocalStack, bearer: str, body: bytes, status: int, code: str | None

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 
-import { gateway, problem } from "./support/server.js";
+import { gateway, issued, problem } from "./support/server.js";
 import { start } from "./support/start.js";
 
 const REQUEST = { roomId: "room", lifetimeSeconds: 600 };
@@ -87,8 +87,82 @@ suite("a token that is kept renewed", () => {
       const { world, codes } = await renewing(t, { onToken });
       await world.pass(514);
       assert.deepEqual(codes(), ["sdk_error"]);
+      await world.pass(514);
+      assert.deepEqual(codes(), ["sdk_error", "sdk_error"], "the next one comes in time");
     });
   }
+
+  test("is handed over also while the app has not done with the last", async (t) => {
+    const { world, given } = await renewing(t, { onToken: () => new Promise(() => {}) });
+    await world.pass(2 * 514);
+    assert.equal(given.length, 2);
+  });
+
+  test("is not asked for again by an SDK that finds a fresh one old", async (t) => {
+    const parts = await renewing(t, { onToken: () => parts.renewal.renew() });
+    const { world, server, renewal, given } = parts;
+    renewal.renew();
+    await world.pass(500);
+    renewal.renew();
+    await world.pass(1);
+    assert.deepEqual([given.length, server.requests.length], [1, 2]);
+    await world.pass(20);
+    assert.deepEqual([given.length, server.requests.length], [2, 3]);
+  });
+
+  test("is asked for again where the last was not taken", async (t) => {
+    const parts = await renewing(t, { onToken: () => parts.given.length > 1 });
+    const { world, given, renewal } = parts;
+    for (let asked = 0; asked < 3; asked += 1) {
+      renewal.renew();
+      await world.pass(1);
+    }
+    assert.equal(given.length, 2);
+  });
+
+  test("is asked for once, however often the SDK wants it meanwhile", async (t) => {
+    const { world, server, given, renewal } = await renewing(t);
+    server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
+    renewal.renew();
+    for (let asked = 0; asked < 5; asked += 1) {
+      await world.pass(1);
+      renewal.renew();
+    }
+    assert.equal(server.requests.length, 2);
+    await world.pass(300);
+    assert.equal(given.length, 1);
+  });
+
+  test("is renewed soon again where it was forgotten when it came", async (t) => {
+    const { world, server, source, given, renewal } = await renewing(t);
+    server.answer((...parts) => (source.invalidate(), issued()(...parts)));
+    renewal.renew();
+    await world.pass(1);
+    assert.equal(given.length, 1);
+    await world.pass(20);
+    assert.equal(given.length, 2);
+    await world.pass(514);
+    assert.equal(given.length, 3);
+  });
+
+  test("is fetched at once where the one that there is has ended", async (t) => {
+    const { world, source, token, given, server } = await renewing(t);
+    source.autoRenew({ ...REQUEST, roomId: "other", onToken() {} }).stop();
+    await token({ roomId: "third", lifetimeSeconds: 600 });
+    world.sleep(4000);
+    const before = server.requests.length;
+    source.autoRenew({ roomId: "third", lifetimeSeconds: 600, onToken: (one) => given.push(one) });
+    await world.quiet();
+    assert.equal(server.requests.length, before + 1);
+  });
+
+  test("is renewed soon after the machine has slept", async (t) => {
+    const { world, given } = await renewing(t);
+    await world.pass(100);
+    world.sleep(7000);
+    await world.pass(60);
+    assert(given.length >= 1);
+  });
 
   test("is left alone once it is stopped, or the source is closed", async (t) => {
     for (const end of [({ renewal }) => renewal.stop(), ({ source }) => source.close()]) {

@@ -357,8 +357,82 @@ suite("the token of a room", () => {
     });
     world.platform.clearTimeout = (held) => clearTimeout(held?.timer);
     await enter();
-    assert.equal(unheld.length, 1);
-    assert(unheld[0] > 500_000);
+    assert.deepEqual(unheld, [60_000]);
+    await world.pass(60);
+    assert.deepEqual(unheld, [60_000, 60_000]);
+  });
+
+  for (const [when, behind] of Object.entries({ "from the start": 0, "in the midst": 100 })) {
+    test(`asks for no token upon token where the SDK's clock is ahead ${when}`, async (t) => {
+      const { world, engine, server, errors, enter } = await call(t);
+      if (!behind) engine.behindSeconds = -3 * 3600;
+      await enter();
+      await world.pass(behind);
+      engine.behindSeconds = -3 * 3600;
+      await world.pass(3600);
+      // One as the cache would, every 513 s, and one for the first that the SDK asked for.
+      assert(engine.renewals.length >= 6 && engine.renewals.length <= 8);
+      assert.equal(server.requests.length, 1 + engine.renewals.length);
+      assert.deepEqual(errors, []);
+      assert(engine.tokenIn("room"));
+    });
+  }
+
+  test("is renewed when the SDK says so, after a login with a token of another request", async (t) => {
+    const { world, engine, enter } = await call(t, { binding: OTHER });
+    await enter();
+    await world.pass(571);
+    assert.equal(engine.renewals.length, 1);
+    engine.lose("room", "KICKOUT", 0);
+    await world.pass(1);
+    await enter();
+    await world.pass(571);
+    assert.equal(engine.renewals.length, 2);
+  });
+
+  test("is renewed after a login that came while a renewal was waited for", async (t) => {
+    const { world, engine, server, enter } = await call(t, { binding: OTHER });
+    await enter();
+    server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
+    await world.pass(571);
+    engine.lose("room", "KICKOUT", 0);
+    await world.pass(1);
+    await enter();
+    await world.pass(571);
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("asks once where the SDK does again and again, and is told to wait", async (t) => {
+    const { world, engine, server, enter } = await call(t, { binding: OTHER });
+    await enter();
+    server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
+    await world.pass(570);
+    for (let asked = 0; asked < 5; asked += 1) {
+      engine.renewToken(tokenOf(world.serverTime + 31, 90 + asked), "room");
+      await world.pass(2);
+    }
+    assert.equal(server.requests.length, 2);
+  });
+
+  test("is renewed in time though the SDK did not take the last one", async (t) => {
+    const { world, engine, codes, enter } = await call(t);
+    engine.behindSeconds = 3 * 3600;
+    await enter();
+    const { renewToken } = engine;
+    engine.renewToken = () => ((engine.renewToken = renewToken), false);
+    await world.pass(514);
+    assert.deepEqual([codes(), engine.renewals.length], [["sdk_error"], 0]);
+    await world.pass(514);
+    assert.equal(engine.renewals.length, 1);
+  });
+
+  test("is renewed soon after the machine has slept", async (t) => {
+    const { world, engine, enter } = await call(t);
+    await enter();
+    await world.pass(100);
+    world.sleep(7000);
+    await world.pass(60);
+    assert(engine.renewals.length >= 1);
   });
 });
 

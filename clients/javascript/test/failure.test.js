@@ -37,6 +37,20 @@ suite("a bearer that is refused", () => {
     await token();
     assert.deepEqual(asked, [false, true, false]);
   });
+
+  test("is refreshed though getBearer fails in that for a moment", async (t) => {
+    const asked = [];
+    const getBearer = async ({ refresh }) => {
+      asked.push(refresh);
+      if (asked.length === 2) throw new TypeError("Failed to fetch");
+      return refresh ? "fresh" : "stale";
+    };
+    const { server, token } = await start(t, { getBearer });
+    server.answer(problem(401, "bearer_expired"));
+    await token();
+    assert.deepEqual(asked, [false, true, true]);
+    assert.equal(server.requests.at(-1).headers.authorization, "Bearer fresh");
+  });
 });
 
 suite("getBearer", () => {
@@ -65,6 +79,18 @@ suite("getBearer", () => {
     assert.equal(error.code, "bearer_unavailable");
     assert.equal(error.detail, "getBearer failed: RangeError.");
   });
+
+  for (const [what, thrown, detail] of [
+    ["a text", "s3cret", "string"],
+    ["nothing", undefined, "undefined"],
+    ["an odd name", { name: Symbol("s3cret") }, "object"],
+    ["a name that tells", { name: "Bearer s3cret" }, "object"],
+  ]) {
+    test(`may throw ${what}`, async (t) => {
+      const { failure } = await start(t, { getBearer: () => Promise.reject(thrown) });
+      assert.equal((await failure()).detail, `getBearer failed: ${detail}.`);
+    });
+  }
 
   test("that fails is asked again once, and leaves a good token in use", async (t) => {
     let isDown = false;
@@ -156,6 +182,13 @@ suite("a refusal", () => {
     const { server, failure } = await start(t);
     server.answer(gateway(403, "Forbidden", { "apigw-requestid": "JKJaXmPLvHcESHA=" }));
     assert.equal((await failure()).requestId, "JKJaXmPLvHcESHA=");
+  });
+
+  test("with a code that any object has is one of the service", async (t) => {
+    const { server, failure } = await start(t);
+    server.answer(problem(403, "constructor"));
+    const error = await failure();
+    assert.deepEqual([error.code, error.retryable], ["constructor", false]);
   });
 
   test("that is no problem document at all is one of the gateway", async (t) => {

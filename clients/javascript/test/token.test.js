@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 import { createTokenSource } from "../token-source.js";
-import { issued } from "./support/server.js";
+import { issued, problem } from "./support/server.js";
 import { start } from "./support/start.js";
 
 const HOUR = 3600;
@@ -289,5 +289,28 @@ suite("the API's base", () => {
 
   test("needs a getBearer beside it", () => {
     assert.throws(() => createTokenSource({ url: "https://tokens.example.com" }), TypeError);
+  });
+
+  for (const [name, values] of Object.entries({
+    fetch: [5, "fetch", {}],
+    timeoutMs: [0, -1, NaN, "1000", true],
+    deadlineMs: [0, -1, NaN, "1000", true],
+    maxRetries: [-1, 1.5, NaN, Infinity, "5", true],
+  })) {
+    test(`takes no ${name} that cannot be one, and null as none`, () => {
+      const good = { url: "https://tokens.example.com", getBearer: () => "bearer" };
+      for (const value of values) {
+        const make = () => createTokenSource({ ...good, [name]: value });
+        assert.throws(make, (error) => error instanceof TypeError && error.message.includes(name));
+      }
+      createTokenSource({ ...good, [name]: null }).close();
+    });
+  }
+
+  test("waits as long as ever where an option is null", async (t) => {
+    const options = { timeoutMs: null, deadlineMs: null, maxRetries: null };
+    const { server, token } = await start(t, options);
+    server.answer(problem(503, "secret_unavailable"));
+    assert((await token()).token);
   });
 });

@@ -19,6 +19,6 @@ export class ZegoUIKitPrebuilt {
 
   renewToken(kitToken) {
     this.renewals.push(kitToken);
-    return true;
+    return false; // as with ZIM, whatever comes of it
   }
 }

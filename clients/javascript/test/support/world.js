@@ -67,10 +67,11 @@ export class World {
     this.#elapsedMs = until;
   }
 
-  /** Time passes while the machine sleeps: its monotonic clock stops, and no timer fires. */
+  /** Time passes while the machine sleeps: its monotonic clock and its timers stop. */
   sleep(seconds) {
     this.#elapsedMs += seconds * 1000;
     this.#sleptMs += seconds * 1000;
+    for (const timer of this.#timers.values()) timer.at += seconds * 1000;
   }
 
   /** What a promise comes to, with time passing whenever nothing else can happen. */
