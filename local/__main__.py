@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import signal
 import sys
 import textwrap
@@ -80,7 +79,6 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
     token = _fetch_token(stack, parts)
     milliseconds = (time.monotonic() - asked) * 1000
     _, server_secret = read_secret(parts.secrets_manager, parts.secret_id, parts.region)
-    zego_token = f"{os.path.relpath(Path(sys.executable).with_name('zego-token'))} secret"
     where = {
         "API": parts.api,
         "identity provider": parts.identity_provider,
@@ -111,10 +109,10 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             curl.signed(parts),
             "",
             "# Operators see how the ServerSecret stands:",
-            f"{zego_token} status --local {stack.file}",
+            stack.zego_token("status"),
             "",
             "# It is reset at ZEGO's console, and the new one rotated to:",
-            f"{curl.reset(parts)} |\n  {zego_token} rotate --local {stack.file} --file -",
+            f"{curl.reset(parts)} |\n  {stack.zego_token('rotate')} --file -",
             "",
             "# Is it alive?",
             curl.health(parts),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -111,7 +113,13 @@ class LocalStack:
             self._file.claim()
             running.callback(self._file.release)
             self._start_parts(running)
-            parts = Parts(self.description(), self.zego.project, self.tick, self._watch_seconds)
+            parts = Parts(
+                self.description(),
+                self.zego.project,
+                self.tick,
+                self._watch_seconds,
+                self.zego_token("unstick"),
+            )
             self.page.connect(parts)
             self._file.write(self.description())
             self._running = running.pop_all()
@@ -135,6 +143,11 @@ class LocalStack:
     def file(self) -> Path:
         """The path of `stack.json`."""
         return self._file.path
+
+    def zego_token(self, command: str) -> str:
+        """`zego-token secret` with a command, for this stack, to be pasted into a shell."""
+        program = os.path.relpath(Path(sys.executable).with_name("zego-token"))
+        return shlex.join([program, "secret", command, "--local", str(self.file)])
 
     def description(self) -> StackDescription:
         """Where the parts are, as `stack.json` says it."""

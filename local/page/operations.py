@@ -33,12 +33,19 @@ from zego.secret_store.versions import (
 from zego.server_secret import ServerSecret
 
 LONGEST_TOKEN = 16 * 1024
+NOT_STORED = "not stored here"
+"""In place of a label: of a secret that was made at the console, and has none now."""
+ROTATION_IN_FLIGHT = "rotation_in_flight"
 
 Said = Mapping[str, Any]
 
 
 class RefusedError(Exception):
-    """It cannot be done; the message says why, and what to do."""
+    """It cannot be done; the message says why, and what to do. `code` is what the page goes by."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class UnknownActionError(Exception):
@@ -89,7 +96,8 @@ class Operations:
         try:
             return do(said)
         except RotationInFlightError:
-            raise RefusedError("A rotation is under way. Wait for its end.") from None
+            message = "A rotation is under way. Wait for its end."
+            raise RefusedError(message, ROTATION_IN_FLIGHT) from None
         except AlreadyCurrentError:
             raise RefusedError(
                 "The console's value is current already. Reset it at the console first."
@@ -130,6 +138,8 @@ class Operations:
 
     def _stage(self, said: Said) -> dict[str, Any]:
         """The console's value, or that with one character mistyped."""
+        if not self._project.accepted:
+            raise RefusedError("The console shows no ServerSecret. Reset it first.")
         secret = self._project.accepted[-1]
         match said.get("value"):
             case "console":
@@ -161,7 +171,8 @@ class Operations:
             raise RefusedError("ZEGO's console does not answer.") from None
         if answer.status != 200:
             raise RefusedError("ZEGO's console refused it.")
-        return {"fingerprint": self._project.accepted[-1].fingerprint}
+        accepted = answer.json()["accepted"]
+        return {"fingerprint": accepted[-1], "accepted": accepted}
 
     def _look_now(self, _said: Said) -> dict[str, Any]:
         result = self._look()
@@ -173,25 +184,29 @@ class Operations:
         """Why a token would be refused. This is a development stack: whoever asks is told all.
 
         A secret's label does not say whether ZEGO accepts it: `accepted` does, null where the token
-        was not opened, and `current_accepted` of AWSCURRENT.
+        was not opened, and `current_accepted` of AWSCURRENT. What two rotations took every label
+        from is tried too, as `NOT_STORED`.
         """
         token = said.get("token")
         if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
             raise RefusedError("token must be a text of up to 16 KiB.")
         known = self._secrets()
         user_id, room_id = (_text(said.get(name)) for name in ("user_id", "room_id"))
-        diagnosis = diagnose(
-            token,
-            {label: Candidate.of(secret) for label, secret in known.items()},
-            Expected(
-                self._clock(),
-                app_id=self._project.app_id,
-                user_id=user_id,
-                room_id=room_id,
-                sdk="web",
-            ),
+        expected = Expected(
+            self._clock(),
+            app_id=self._project.app_id,
+            user_id=user_id,
+            room_id=room_id,
+            sdk="web",
         )
+        stored = {label: Candidate.of(secret) for label, secret in known.items()}
+        diagnosis = diagnose(token, stored, expected)
         sealed_with = known.get(diagnosis.opened_by or "")
+        for secret in self._project.made if diagnosis.opened_by is None else ():
+            other = diagnose(token, {NOT_STORED: Candidate.of(secret)}, expected)
+            if other.opened_by:
+                diagnosis, sealed_with = other, secret
+                break
         return diagnosis.document() | {
             "fingerprint": sealed_with and sealed_with.fingerprint,
             "accepted": sealed_with and sealed_with in self._project.accepted,

@@ -70,13 +70,14 @@ class Parts:
     """What the page needs of the stack.
 
     `project` is what a person reads off ZEGO's console, `look` runs the watcher once, which looks
-    by itself every `watch_seconds`; None: never.
+    by itself every `watch_seconds`; None: never. `unstick` is the command that gives a rotation up.
     """
 
     stack: StackDescription
     project: Project
     look: Callable[[], InvocationResult]
     watch_seconds: float | None
+    unstick: str
 
 
 class Page(LoopbackServer):
@@ -159,7 +160,7 @@ class Page(LoopbackServer):
         try:
             return _json(200, self._operate(parts).perform(action, said))
         except RefusedError as refused:
-            return _error(409, str(refused))
+            return _json(409, {"error": str(refused), "code": refused.code})
         except UnknownActionError:
             return _error(404, "There is no such action.")
 
@@ -232,6 +233,7 @@ def _description(parts: Parts) -> dict[str, Any]:
         "events": stack.events,
         "app_id": stack.app_id,
         "watch_seconds": parts.watch_seconds,
+        "unstick": parts.unstick,
         "password": PASSWORD,
         "curl": curl.bearer(stack),
         "mistakes": {name: mistake.says for name, mistake in MISTAKES.items()},

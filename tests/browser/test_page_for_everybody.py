@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from local.loopback import HttpResponse
 from local.stack import LocalStack
 from tests.browser.conftest import OpenPage
 from tests.browser.steps import card, get_token, log_in, press, reset_the_secret, sign_in, stage
@@ -91,6 +92,29 @@ def test_axe_finds_nothing_in_all_that_it_can_show(
 def test_nothing_is_wider_than_the_window(full_page: Page, width: int) -> None:
     full_page.set_viewport_size({"width": width, "height": 800})
     assert full_page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_what_says_that_nothing_is_heard_covers_nothing(
+    open_page: OpenPage, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page(viewport=PHONE)
+    monkeypatch.setattr(
+        stack.page, "intercept", lambda asked: asked.path == "/events" and HttpResponse(404)
+    )
+    stack.page.live.close()
+    bar = page.locator("#offline")
+    expect(bar).to_be_visible()
+    covered = []
+    for control in page.locator("button:enabled, input:enabled, textarea, summary").all():
+        if control.is_visible():
+            page.evaluate("() => scrollTo(0, 0)")
+            control.focus()
+            one, other = control.bounding_box(), bar.bounding_box()
+            assert one
+            assert other
+            if one["y"] + one["height"] > other["y"]:
+                covered.append(control.inner_text())
+    assert covered == []
 
 
 def test_the_longest_ids_are_no_wider_than_a_phone(open_page: OpenPage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from collections.abc import Callable
@@ -72,7 +73,8 @@ def drop_pending(stack: LocalStack) -> None:
 
 
 def expect_promoted(page: Page) -> None:
-    expect(page.locator("#rotation-done")).to_contain_text("Promoted. The issuer takes it")
+    said = page.locator("#rotation-done")
+    expect(said).to_contain_text("Promoted. The issuer takes it when its cache ends")
     expect(page.locator("#steps [data-state=done]")).to_have_count(4)
 
 
@@ -132,15 +134,40 @@ def test_a_rotation_that_was_given_up_says_so_and_how_to_go_on(
     expect(said).to_contain_text("Failed; Secrets Manager tries again (2 of 5).")
     expect(said).not_to_have_class(re.compile("refused"))
     expect(said).to_contain_text("Failed 5 times", timeout=ALL_ATTEMPTS_MS)
-    expect(said).to_contain_text("zego-token secret unstick --local")
+    expect(said).to_contain_text(f"zego-token secret unstick --local {stack.file}")
     monkeypatch.undo()
 
-    press(page, "Rotate")
-    expect(said).to_contain_text("A rotation is under way")
-    expect(said).to_contain_text("zego-token secret unstick --local")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            stack.page, "intercept", lambda _: HttpResponse(409, body=b'{"error": "Not now."}')
+        )
+        press(page, "Rotate")
+        expect(said).to_have_text("Not now.")
+    for button in ("Rotate", "Stage the console's value"):
+        press(page, button)
+        expect(said).to_contain_text("Nothing was done. The last rotation will not end by itself")
+        expect(said).to_contain_text(f"zego-token secret unstick --local {stack.file}")
+        expect(said).not_to_contain_text("under way")
     drop_pending(stack)
     expect(said).to_contain_text("Not promoted")
     rotate(page)
+
+
+def test_an_answer_goes_with_its_reason(open_page: OpenPage, stack: LocalStack) -> None:
+    one, other = open_page(), open_page()
+    make_current_what_zego_accepts(one)
+    said = one.locator("#rotation-done")
+    press(one, "Stage the console's value")
+    expect(said).to_contain_text("Reset it at the console first.")
+    reset_the_secret(one)
+    expect(said).not_to_contain_text("Reset it at the console first.")
+    done = one.locator("#reset-done")
+    expect(done).to_have_text("Reset; the old one has ended.")
+    other.get_by_label("Keep the old one accepted").check()
+    reset_the_secret(other)
+    expect(done).to_have_text("")
+    expect(one.locator("#console-shows")).to_contain_text("ZEGO accepts 1 older beside it.")
+    expect(other.locator("#reset-done")).to_have_text("Reset; the old one was kept.")
 
 
 @pytest.mark.parametrize("path", ["/stack", "/codes", "/token-source.js"])
@@ -234,6 +261,62 @@ def test_the_watchers_schedule_is_the_stacks(page: Page) -> None:
     expect(page.locator("#watched")).to_contain_text("After each rotation, it asks ZEGO")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "interval"), [(90.0, "90 s"), (300.0, "5 min"), (5400.0, "90 min"), (0.5, "0.5 s")]
+)
+def test_the_watchers_interval_is_said_in_full(
+    open_page: OpenPage,
+    stack: LocalStack,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    interval: str,
+) -> None:
+    assert stack.page._parts
+    parts = dataclasses.replace(stack.page._parts, watch_seconds=seconds)
+    monkeypatch.setattr(stack.page, "_parts", parts)
+    expect(open_page().locator("#watched")).to_contain_text(f"Every {interval}, and after each")
+
+
+def test_a_current_version_without_a_server_secret_is_not_said_to_be_rejected(
+    page: Page, stack: LocalStack
+) -> None:
+    kept = stack.secrets_manager
+    good = kept.call("GetSecretValue", SecretId=kept.secret_id)["SecretString"]
+    said = page.locator("#standing")
+    try:
+        kept.call("PutSecretValue", SecretId=kept.secret_id, SecretString="{}")
+        stack.page.reporter.changed()
+        expect(said).to_contain_text("AWSCURRENT holds no ServerSecret: ")
+        expect(said).not_to_contain_text("rejects")
+    finally:
+        kept.call("PutSecretValue", SecretId=kept.secret_id, SecretString=good)
+        stack.page.reporter.changed()
+    expect(said).to_contain_text("ZEGO accepts AWSCURRENT")
+
+
+@pytest.mark.parametrize("place", ["#looked p", "#console-shows"])
+def test_no_line_begins_with_the_mark_behind_a_fingerprint(page: Page, place: str) -> None:
+    press(page, "Look now")
+    said = page.locator(place).first
+    expect(said.locator(".fingerprint")).to_be_visible()
+    wrong = said.evaluate("""(said) => {
+      const fingerprint = said.querySelector(".fingerprint");
+      const mark = document.createRange();
+      const text = document.createTreeWalker(said, NodeFilter.SHOW_TEXT);
+      text.currentNode = fingerprint.querySelector("code").firstChild;
+      mark.setStart(text.nextNode(), 0);
+      mark.setEnd(text.currentNode, 1);
+      const wrong = [];
+      for (let width = 120; width < 400; width += 1) {
+        said.style.width = `${width}px`;
+        const [before, after] = [fingerprint, mark].map((one) => one.getBoundingClientRect());
+        if (after.left < before.right - 1) wrong.push(width);
+      }
+      return wrong;
+    }""")
+    assert wrong == []
+
+
 def test_of_the_values_that_zego_accepts_the_newest_is_the_consoles(
     page: Page, stack: LocalStack
 ) -> None:
@@ -244,6 +327,22 @@ def test_of_the_values_that_zego_accepts_the_newest_is_the_consoles(
     shown = page.locator("#versions .unknown")
     expect(shown.nth(0)).to_contain_text("At ZEGO's console")
     expect(shown.nth(1)).to_contain_text("Not stored here.")
+
+
+def test_a_refusal_says_whose_the_token_below_it_is(page: Page) -> None:
+    sign_in(page)
+    room = page.get_by_label("Room", exact=True)
+    said = page.locator("#asked")
+    below = "The token below is the one from before, for"
+    room.fill("bob_desk")
+    press(page, "Get a token")
+    expect(said).to_contain_text("403 not_granted")
+    expect(said).not_to_contain_text(below)
+    room.fill("call_1")
+    get_token(page)
+    room.fill("bob_desk")
+    press(page, "Get a token")
+    expect(said).to_contain_text(f"{below} room call_1.")
 
 
 def test_a_reason_that_comes_late_is_shown_in_its_place(page: Page) -> None:

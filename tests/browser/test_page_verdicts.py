@@ -73,6 +73,38 @@ class TestTheSecretThatATokenIsSealedWith:
         expect(said).to_contain_text("Operations rotate to the console's value.")
         expect(said).not_to_contain_text("Good")
 
+    def test_one_that_is_stored_no_more_is_good_while_zego_accepts_it(self, page: Page) -> None:
+        make_current_what_zego_accepts(page)
+        sign_in(page)
+        get_a_token_of_the_current_secret(page)
+        sealed_with = page.locator(".sealed")
+        expect(sealed_with).to_contain_text("AWSCURRENT")
+        page.get_by_label("Keep the old one accepted").check()
+        for label in ("AWSPREVIOUS", "not stored here"):
+            reset_the_secret(page)
+            stage(page)
+            rotate(page)
+            expect(sealed_with).to_contain_text(label)
+        expect(log_in(page)).to_contain_text("Accepted: alice is in call_1")
+        said = inspect_own(page)
+        expect(said).to_contain_text("Good: nothing is wrong with it.")
+        expect(said).to_contain_text("(not stored here)")
+        page.get_by_label("User id").fill("mallory")
+        verdict = log_in(page)
+        expect(verdict).to_contain_text("another user")
+        expect(verdict).not_to_contain_text("None of the secrets")
+
+    def test_of_one_two_rotations_ago_a_fresh_token_is_the_remedy(self, page: Page) -> None:
+        make_current_what_zego_accepts(page)
+        sign_in(page)
+        get_a_token_of_the_current_secret(page)
+        for _ in range(2):
+            make_current_what_zego_accepts(page)
+        verdict = log_in(page)
+        expect(verdict).to_contain_text("(not stored here). ZEGO does not open it")
+        expect(verdict).to_contain_text("Fetch a fresh token.")
+        expect(verdict).not_to_contain_text("None of the secrets")
+
     def test_it_explains_a_refusal_before_all_else_does(self, page: Page) -> None:
         sign_in(page)
         reset_the_secret(page)
@@ -140,6 +172,33 @@ def test_any_name_will_do(page: Page, stack: LocalStack, name: str) -> None:
         expect(said).not_to_contain_text("another user")
     get_token(page)
     expect(inspect_own(page)).to_contain_text("Good: nothing is wrong with it.")
+
+
+def test_a_try_is_about_the_room_again_once_the_secret_is_healed(
+    new_context: NewContext, tmp_path: Path
+) -> None:
+    what = "A login to another room"
+    with LocalStack(directory=tmp_path, watch_seconds=None) as stack:  # its issuer reads it rarely
+        page = new_context().new_page()
+        page.goto(stack.page.url)
+        sign_in(page)
+
+        def tried() -> str:
+            said = attempt(page, what)
+            button = page.get_by_role("button", name=what)
+            expect(button).not_to_have_attribute("aria-disabled", "true")
+            return said.inner_text()
+
+        assert "another room" in tried()
+        make_current_what_zego_accepts(page)
+        ended = time.monotonic() + PATIENCE_MS / 1000
+        said = tried()
+        while "ZEGO does not open it" in said and time.monotonic() < ended:
+            time.sleep(1)  # of more than one report in 10 s the issuer makes nothing
+            said = tried()
+        assert "another room" in said
+        assert "ZEGO does not open it" not in said
+        expect(page.locator("#log")).to_contain_text("reported 1102016")
 
 
 def test_another_users_token_is_refused_where_nobody_is_signed_in(page: Page) -> None:

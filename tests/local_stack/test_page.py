@@ -6,6 +6,8 @@ import http.client
 import itertools
 import json
 import re
+import shlex
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,6 +28,7 @@ from local.rotation import Attempt
 from local.stack import LocalStack
 from tests.local_stack.exchange import Answer, exchange
 from zego.diagnosis import KINDS, Candidate, Expected, diagnose
+from zego.secret_store.versions import RotationInFlightError
 from zego.server_secret import ServerSecret
 
 SECRET = ServerSecret(1234567890, "0123456789abcdef0123456789abcdef")
@@ -365,6 +368,49 @@ class TestTheOperations:
         assert inspected(token) == ["AWSPREVIOUS", True, True]
         operate(stack, "reset")
         assert inspected(token) == ["AWSPREVIOUS", False, False]
+
+    def test_an_inspection_opens_what_is_stored_no_more(self, stack: LocalStack) -> None:
+        stack.zego.project.accept_all()
+        token = operate(stack, "break", mistake="other-user").json()["token"]
+        sealed_with = current(stack)
+        for _ in range(2):
+            operate(stack, "reset", keep_old=True)
+            operate(stack, "stage", value="console")
+            operate(stack, "rotate")
+            assert stack.rotation.wait()
+        found = operate(stack, "inspect", token=token).json()
+        assert (found["opened_by"], found["fingerprint"]) == ("not stored here", sealed_with)
+        assert (found["accepted"], found["current_accepted"]) == (True, True)
+        operate(stack, "reset")
+        found = operate(stack, "inspect", token=token).json()
+        assert (found["accepted"], found["current_accepted"]) == (False, False)
+
+    def test_without_an_accepted_secret_there_is_nothing_to_stage(
+        self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stack.zego.project, "accepted", ())
+        answer = operate(stack, "stage", value="console")
+        said = "The console shows no ServerSecret. Reset it first."
+        assert (answer.status, answer.json()["error"]) == (409, said)
+
+    def test_a_refusal_while_a_rotation_is_in_flight_has_a_code(
+        self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def in_flight(*_: object) -> None:
+            raise RotationInFlightError("in flight")
+
+        operate(stack, "break", mistake="jwt")  # it makes the operations
+        assert stack.page._operations
+        monkeypatch.setattr(stack.page._operations._versions, "start_rotation", in_flight)
+        answer = operate(stack, "rotate")
+        assert (answer.status, answer.json()["code"]) == (409, "rotation_in_flight")
+        assert operate(stack, "stage", value="mine").json()["code"] is None
+
+    def test_the_command_that_gives_a_rotation_up_is_of_this_stack(self, stack: LocalStack) -> None:
+        command = exchange(f"{stack.page.url}/stack").json()["unstick"]
+        program, *arguments = shlex.split(command)
+        assert Path(program).resolve().parent == Path(sys.executable).parent.resolve()
+        assert arguments == ["secret", "unstick", "--local", str(stack.file)]
 
     def test_a_broken_token_is_inspected_for_the_user_whose_it_was_to_be(
         self, stack: LocalStack

@@ -54,6 +54,10 @@ const fact = ([name, value]) => [element("dt", {}, name), element("dd", {}, valu
 
 export const code = (text) => element("code", {}, String(text));
 
+/** A fingerprint and the mark behind it, which begins no line. */
+export const fingerprintAnd = (mark, digits) =>
+  element("span", { class: "unbroken" }, fingerprint(digits), mark);
+
 /** A secret's fingerprint, with two colours that are its own. */
 export function fingerprint(digits) {
   if (!digits) return element("span", { class: "fingerprint" }, "none");

@@ -2,7 +2,7 @@
 
 import { byId, code, doing, element, say } from "./dom.js";
 import { explainProblem } from "./problems.js";
-import { fetchToken, onSession, session, unlessChanged } from "./session.js";
+import { REPORTED, fetchToken, onSession, session, unlessChanged } from "./session.js";
 import { logIn } from "./stack.js";
 import { explainRefusal } from "./verdicts.js";
 
@@ -10,8 +10,6 @@ const form = byId("login");
 const place = byId("logged-in");
 const { user, room } = form.elements;
 const hint = place.textContent;
-/** What a client reports, as another secret may be the remedy. */
-const REPORTED = 1102016;
 let shown = null;
 
 onSession(({ issued, request }) => {

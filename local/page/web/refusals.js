@@ -3,9 +3,9 @@
 import { createTokenSource } from "./token-source.js";
 import { byId, doing, element, say } from "./dom.js";
 import { explainProblem } from "./problems.js";
-import { getBearer, onSession, session, unlessChanged } from "./session.js";
+import { REPORTED, getBearer, onSession, session, unlessChanged } from "./session.js";
 import { logIn, operate, stack } from "./stack.js";
-import { explainRefusal } from "./verdicts.js";
+import { explainRefusal, isOutdated } from "./verdicts.js";
 
 const ROOM = "call_1";
 const somebodyElse = () => (session.user === "mallory" ? "trudy" : "mallory");
@@ -54,13 +54,21 @@ async function ask(request, bearerFor = getBearer) {
   }
 }
 
-/** What ZEGO answers. Who the user is to it, the service says: not every name can be an id. */
+/**
+ * What ZEGO answers. Who the user is to it, the service says: not every name can be an id. A token
+ * of a secret that was rotated away is reported, once, as a client does.
+ */
 async function enter({ userId, roomId = ROOM, mistake }) {
-  const own = await session.source.token({ roomId: ROOM });
+  const { source } = session;
+  const own = await source.token({ roomId: ROOM, refresh: true });
   const broken = mistake && (await operate("break", { mistake, user_id: own.userId }));
-  const { token } = broken || own;
+  let { token } = broken || own;
   const user = userId ?? own.userId;
-  const answer = await logIn(token, user, roomId);
+  let answer = await logIn(token, user, roomId);
+  if (answer.code === REPORTED && (await isOutdated(token))) {
+    ({ token } = await source.token({ roomId: ROOM, refusedWith: REPORTED }));
+    answer = await logIn(token, user, roomId);
+  }
   if (answer.code === 0) return ["good", "It was accepted."];
   return ["refused", await explainRefusal(answer, token, user, roomId)];
 }

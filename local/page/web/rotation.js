@@ -1,8 +1,8 @@
 /** Staging, and the last rotation: its steps as they happen, and what became of it. */
 
-import { byId, code, doing, element, fingerprint, say } from "./dom.js";
+import { byId, code, doing, element, fingerprintAnd, say } from "./dom.js";
 import { hear } from "./live.js";
-import { operate } from "./stack.js";
+import { operate, stack } from "./stack.js";
 import { timeOfDay } from "./times.js";
 
 const STEPS = {
@@ -12,11 +12,13 @@ const STEPS = {
   finishSecret: "makes it AWSCURRENT, asks once more",
 };
 const SIGNS = { waiting: "not yet", began: "running", done: "done", failed: "failed" };
+/** As in operations.py. */
+const IN_FLIGHT = "rotation_in_flight";
 const list = byId("steps");
 const place = byId("rotation-done");
 let rotation = null;
-let secret = { versions: [], in_flight: null };
-/** Says what stands now, again whenever that changes; null while an answer stands. */
+let secret = { versions: [], in_flight: null, accepted: [] };
+/** Says what stands now, again whenever that changes; null while an answer is waited for. */
 let tell = tellRotation;
 
 for (const [id, value] of [
@@ -55,14 +57,26 @@ function ask(button, doingIt, work) {
     try {
       await work();
     } catch (error) {
-      if (!isStuck()) throw error;
-      tell = () => {
-        if (isStuck()) say(place, "refused", error.message, remedy());
-        else tellRotation();
-      };
+      say(place, "refused", error.message);
+      tell = error.code === IN_FLIGHT ? tellInFlight : untilAnotherReset();
       tell();
     }
   });
+}
+
+function tellInFlight() {
+  if (isStuck()) say(place, "refused", "Nothing was done. ", remedy());
+  else if (secret.in_flight === null) tellRotation();
+}
+
+/** An answer stays until the console shows another value, which may be what it asks for. */
+function untilAnotherReset() {
+  const shown = secret.accepted.at(-1);
+  return () => {
+    if (secret.accepted.at(-1) === shown) return;
+    tell = tellRotation;
+    tell();
+  };
 }
 
 /** A rotation has begun and not ended, and none runs. */
@@ -72,8 +86,8 @@ function isStuck() {
 }
 
 const remedy = () => [
-  " The last rotation will not end by itself; this gives it up: ",
-  code("zego-token secret unstick --local"),
+  "The last rotation will not end by itself; this gives it up: ",
+  code(stack.unstick),
 ];
 
 function tellStaged() {
@@ -81,7 +95,7 @@ function tellStaged() {
 }
 
 function sayStaged(digits) {
-  if (digits) say(place, "good", "Staged under CANDIDATE: ", fingerprint(digits), ".");
+  if (digits) say(place, "good", "Staged under CANDIDATE: ", fingerprintAnd(".", digits));
   else say(place, "", "Nothing is staged.");
 }
 
@@ -94,7 +108,7 @@ function outcome({ rotation: version, attempt }) {
   const { at, number, of, failed, again, is_current: isCurrent } = attempt;
   const when = `${timeOfDay(at)}: `;
   if (!failed) {
-    const taken = "The issuer takes it within a minute, or when a client reports a refusal.";
+    const taken = "The issuer takes it when its cache ends, or a client reports a refusal.";
     return ["good", when, `Promoted. ${taken}`];
   }
   const retry = `Secrets Manager tries again (${number + 1} of ${of}).`;
@@ -103,7 +117,7 @@ function outcome({ rotation: version, attempt }) {
   }
   if (again) return ["waiting", `Failed; ${retry}`];
   if (number === of && secret.in_flight === version) {
-    return ["refused", when, `Failed ${number} times.`, remedy()];
+    return ["refused", when, `Failed ${number} times. `, remedy()];
   }
   return ["refused", when, "Not promoted: it left AWSCURRENT as it was."];
 }

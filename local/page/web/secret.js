@@ -25,6 +25,9 @@ function show({ versions, accepted }) {
   if (accepted.includes(current?.fingerprint)) {
     const works = "tokens sealed with it are accepted.";
     say(place, "good", element("strong", {}, "ZEGO accepts AWSCURRENT: "), works);
+  } else if (current?.problem) {
+    const lacks = element("strong", {}, "AWSCURRENT holds no ServerSecret: ");
+    say(place, "refused", lacks, current.problem, ".");
   } else {
     const fails = "a login with a token of it fails with 20014 and 50119.";
     say(place, "refused", element("strong", {}, "ZEGO rejects AWSCURRENT: "), fails);

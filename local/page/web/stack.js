@@ -21,11 +21,11 @@ export const stack = await get("/stack");
 /** What ZEGO's codes mean, by code. */
 export const codes = await get("/codes");
 
-/** Does one of the operators' actions. Throws in words. */
+/** Does one of the operators' actions. Throws in words, with the code that a refusal has. */
 export async function operate(action, said = {}) {
   const answer = await post("The stack", `/operate/${action}`, said);
   const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
+  if (!answer.ok) throw Object.assign(new Error(content.error), { code: content.code });
   return content;
 }
 

@@ -18,6 +18,12 @@ export function age(seconds) {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
+/** 300 -> "5 min", 90 -> "90 s": nothing is left out. */
+export function interval(seconds) {
+  if (seconds % 60) return `${seconds} s`;
+  return seconds % 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`;
+}
+
 /** In this machine's zone: "17:03:04" */
 export const timeOfDay = (moment) => new Date(moment * 1000).toLocaleTimeString("en-GB");
 

@@ -2,6 +2,7 @@
 
 import { byId, code, doing, element, facts, fingerprint, say } from "./dom.js";
 import { takeApart } from "./envelope.js";
+import { hear } from "./live.js";
 import { explainProblem } from "./problems.js";
 import { fetchToken, onSession, session } from "./session.js";
 import { operate } from "./stack.js";
@@ -15,6 +16,9 @@ const roomless = element("p", { class: "hint" }, "Only a token for one room has 
 let seen;
 let shown = null;
 let ticking = 0;
+let versions = [];
+/** Names the secret of the token that is shown anew, as its labels move. */
+let showLabel = () => {};
 
 fieldset.append(roomless);
 form.elements.room.addEventListener("input", allowPrivileges);
@@ -38,7 +42,9 @@ doing(form, place, async () => {
   try {
     await fetchToken(request, { refresh: true });
   } catch (error) {
-    if (error.code !== "closed") say(place, "refused", await explainProblem(error)); // signed out
+    if (error.code === "closed") return; // signed out
+    const why = await explainProblem(error);
+    say(place, "refused", why, before());
   }
 });
 
@@ -52,18 +58,30 @@ onSession(({ source, issued }) => {
   if (issued) show(issued);
 });
 
+hear("secret", (said) => {
+  ({ versions } = said);
+  showLabel();
+});
+
+const roomOf = ({ roomId }) => (roomId === null ? "every room" : ["room ", code(roomId)]);
+
+/** What stands below a refusal is not of the request that was refused. */
+const before = () =>
+  shown && element("p", {}, "The token below is the one from before, for ", roomOf(shown), ".");
+
 async function show(issued) {
-  const room = issued.roomId === null ? "every room" : ["room ", code(issued.roomId)];
   const can = Object.entries(issued.privileges).filter(([, granted]) => granted);
   const may = issued.roomId === null ? "" : `: ${can.map(([name]) => name).join(", ")}`;
-  say(place, "good", "A token for ", code(issued.userId), " in ", room, may, ".");
+  say(place, "good", "A token for ", code(issued.userId), " in ", roomOf(issued), may, ".");
   const sealed = element("div", { class: "sealed" });
   const times = timesOf(issued);
+  showLabel = () => {};
   anatomy.replaceChildren(times.element, envelopeOf(issued.token), sealed);
   times.tick();
   ticking = setInterval(times.tick, 1000);
   try {
-    sealed.replaceChildren(...claimsOf(await operate("inspect", { token: issued.token })));
+    const found = await operate("inspect", { token: issued.token });
+    if (issued === shown) sealed.replaceChildren(...claimsOf(found));
   } catch (error) {
     sealed.replaceChildren(element("p", { class: "hint" }, error.message));
   }
@@ -114,8 +132,10 @@ function envelopeOf(token) {
   );
 }
 
-function claimsOf({ claims, opened_by: label, fingerprint: digits }) {
+function claimsOf({ claims, opened_by: openedBy, fingerprint: digits }) {
   if (!claims) return [element("p", { class: "hint" }, "No secret of this stack opens it.")];
+  const label = element("span", {}, openedBy);
+  showLabel = () => (label.textContent = labelOf(digits));
   return [
     element("h4", {}, "Sealed in it"),
     element(
@@ -124,7 +144,7 @@ function claimsOf({ claims, opened_by: label, fingerprint: digits }) {
       "A browser has no secret to open it with; the operators' side did.",
     ),
     facts([
-      ["sealed with", [fingerprint(digits), ` ${label}`]],
+      ["sealed with", [fingerprint(digits), " ", label]],
       ["app_id", code(claims.app_id)],
       ["user_id", code(claims.user_id)],
       ["nonce", code(claims.nonce)],
@@ -133,6 +153,12 @@ function claimsOf({ claims, opened_by: label, fingerprint: digits }) {
       ["payload", claims.payload ? code(claims.payload) : "none: it opens every room"],
     ]),
   ];
+}
+
+/** As operations.py names a secret. */
+function labelOf(digits) {
+  const labels = versions.filter((one) => one.fingerprint === digits).flatMap((one) => one.labels);
+  return labels.includes("AWSCURRENT") ? "AWSCURRENT" : (labels[0] ?? "not stored here");
 }
 
 const moment = (seconds) => [

@@ -7,6 +7,12 @@ const NOT_OPENED = [20014, 50119, 1102016];
 /** Kinds that go by a secret's label. Here it is known which secrets ZEGO accepts. */
 const BY_LABEL = new Set(["made-with-previous", "made-with-staged"]);
 
+/** Whether ZEGO does not accept a token's secret, and would that of a fresh one. */
+export async function isOutdated(token) {
+  const { accepted, current_accepted: isCurrentGood } = await operate("inspect", { token });
+  return accepted === false && isCurrentGood;
+}
+
 /** A refused login in words: its codes, then why, as far as the token shows it. */
 export async function explainRefusal(refusal, token, userId, roomId) {
   const asked = { token, user_id: userId, room_id: roomId };
@@ -77,7 +83,10 @@ const findingsOf = ({ findings }, ...severities) =>
   findings.filter(({ kind, severity }) => severities.includes(severity) && !BY_LABEL.has(kind));
 
 /** Of a token whose secret ZEGO does not accept: what it was sealed with, and what helps. */
-function unaccepted({ opened_by: label, fingerprint: digits, current_accepted: isCurrentGood }, isMore) {
+function unaccepted(
+  { opened_by: label, fingerprint: digits, current_accepted: isCurrentGood },
+  isMore,
+) {
   const sealed = ["Sealed with ", fingerprint(digits), ` (${label}). `];
   return [
     element("p", {}, ...sealed, "ZEGO does not open it: its own secret is another."),
@@ -99,8 +108,7 @@ const finding = ({ severity, codes: { web = [] }, cause, remedy: todo }) =>
     remedy(todo),
   );
 
-const shown = (numbers) =>
-  numbers.length > 0 && element("span", { class: "codes" }, list(numbers));
+const shown = (numbers) => numbers.length > 0 && element("span", { class: "codes" }, list(numbers));
 
 const remedy = (text) => text && element("p", { class: "remedy" }, text);
 
