@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
@@ -43,9 +43,11 @@ class TokenClient:
         ``None`` finds them as boto3 does.
     :param region: where the API is. ``None`` is the URL's, if its host is API Gateway's own, else
         the session's.
-    :param timeout_seconds: for a connection, and then for each silence of the other side.
-    :param attempts: of a call, the first one included.
-    :param patience_seconds: no attempt of a call begins later than this after it began.
+    :param timeout_seconds: for a connection, and then for each silence of the other side; at most
+        3600.
+    :param attempts: of a call, the first one included; at most 100.
+    :param patience_seconds: no attempt of a call begins later than this after it began; at most
+        86 400.
     :param clock: seconds that only go forward.
     :param random: from 0 to 1; spreads the attempts of many clients.
     :raises ValueError: a setting cannot be used.
@@ -87,7 +89,7 @@ class TokenClient:
         reader = partial(answers.issued, request=request)
         return self._ask(post("/v1/service/tokens", request.document()), reader)
 
-    def tokens(self, requests: Sequence[TokenRequest]) -> list[IssuedToken | TokenProblem]:
+    def tokens(self, requests: Iterable[TokenRequest]) -> list[IssuedToken | TokenProblem]:
         """Up to 100 tokens at once: for each request, in order, its token or why there is none.
 
         A longer list is refused as a whole: send it in parts, of which each then succeeds or fails
@@ -95,8 +97,9 @@ class TokenClient:
 
         :raises TokenServiceError: the batch as a whole came to nothing.
         """
-        document = {"requests": [request.document() for request in requests]}
-        reader = partial(answers.batch, requests=requests)
+        asked = tuple(requests)  # may be gone through but once, or change before the answer
+        document = {"requests": [request.document() for request in asked]}
+        reader = partial(answers.batch, requests=asked)
         return self._ask(post("/v1/service/tokens/batch", document), reader)
 
     def start_call(
@@ -139,10 +142,16 @@ class TokenClient:
         :param token: the text that was handed to the SDK, whatever it is. The other arguments say
             what was expected when it was refused; what is ``None`` is not compared.
         :raises TokenServiceError: the service did not say.
+        :raises TypeError: an argument is nothing that JSON has.
         """
         expected = {"user_id": user_id, "room_id": room_id, "app_id": app_id, "sdk": sdk}
-        request = post("/v1/diagnose", without_none({"token": token, **expected}))
+        try:
+            request = post("/v1/diagnose", without_none({"token": token, **expected}))
+        except (TypeError, ValueError):
+            request = None
         del token  # would stay with an error's traceback
+        if request is None:
+            raise TypeError("an argument is nothing that JSON has")
         return self._ask(request, partial(read, Diagnosis))
 
     def close(self) -> None:

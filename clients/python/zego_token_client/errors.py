@@ -84,7 +84,7 @@ class BadAnswerError(TokenServiceError):
 
 
 class CredentialsError(TokenServiceError):
-    """There are no AWS credentials to sign with."""
+    """There are no AWS credentials to sign with, or none that a request can carry."""
 
 
 def can_pass(status: int) -> bool:

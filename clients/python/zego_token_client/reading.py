@@ -10,6 +10,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -42,7 +43,8 @@ def _read(hint: Any, value: Any, place: str) -> Any:
     if hint is object or type(value) is hint:
         return value
     if hint is float and type(value) is int:
-        return float(value)
+        with suppress(OverflowError):  # JSON has numbers that no float reaches
+            return float(value)
     raise ShapeError(f"{place} has the wrong type")
 
 

@@ -18,14 +18,16 @@ T = TypeVar("T")
 _FIRST_SECONDS: Final = 0.2
 _LONGEST_SECONDS: Final = 5.0
 _LONGEST_RETRY_AFTER_SECONDS: Final = 3600
+_MOST_ATTEMPTS: Final = 100
+_LONGEST_PATIENCE_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
     """How often an attempt is made, and for how long.
 
-    :ivar attempts: in all, the first one included.
-    :ivar seconds: no attempt begins later than this after the first one.
+    :ivar attempts: in all, the first one included; 1 to 100.
+    :ivar seconds: no attempt begins later than this after the first one; 0 to 86 400.
     :ivar clock: seconds that only go forward.
     :ivar random: from 0 to 1.
     """
@@ -37,8 +39,10 @@ class Retries:
     random: Callable[[], float]
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError("attempts must be 1 or more")
+        if type(self.attempts) is not int or not 1 <= self.attempts <= _MOST_ATTEMPTS:
+            raise ValueError(f"attempts must be a whole number from 1 to {_MOST_ATTEMPTS}")
+        if not is_number(self.seconds) or not 0 <= self.seconds <= _LONGEST_PATIENCE_SECONDS:
+            raise ValueError(f"patience_seconds must be from 0 to {_LONGEST_PATIENCE_SECONDS}")
 
     def run(self, attempt: Callable[[], T]) -> T:
         """What the first attempt to succeed gives.
@@ -60,6 +64,11 @@ class Retries:
 
     def _wait(self, number: int) -> float:
         return self.random() * min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0 ** (number - 1))
+
+
+def is_number(value: object) -> bool:
+    """Whether a setting is a number. ``True`` is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> int | None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import botocore.session
 from botocore.auth import SigV4Auth
@@ -30,6 +30,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from zego_token_client.errors import CredentialsError, NoAnswerError
+from zego_token_client.retries import is_number
 
 if TYPE_CHECKING:
     import boto3
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 _SERVICE: Final = "execute-api"
 #: How many are kept open, one for each thread that sends; of more threads, some connect anew.
 _CONNECTIONS: Final = 50
-_URL_CHARACTERS: Final = re.compile(r"[!-~]+")
+_LONGEST_TIMEOUT_SECONDS: Final = 3600
+_PRINTABLE: Final = re.compile(r"[!-~]+")
+_HOST_NAME: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
+_REGION: Final = re.compile(r"[A-Za-z0-9-]+")
 _GATEWAY_HOST: Final = re.compile(
     r".+\.execute-api\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
 )
@@ -91,24 +95,28 @@ class SignedHttp:
     :param url: where its paths begin: https, or plain http to this very machine.
     :param session: whose credentials sign; botocore renews those that expire.
     :param region: ``None`` is the URL's, where its host is API Gateway's own, else the session's.
-    :param timeout_seconds: for the connection, and for each silence after it.
+    :param timeout_seconds: for the connection, and for each silence after it; at most 3600.
     :raises ValueError: a setting cannot be used.
     """
 
     def __init__(
         self, url: str, session: Session | None, region: str | None, timeout_seconds: float
     ) -> None:
-        if not timeout_seconds > 0:
-            raise ValueError("timeout_seconds must be more than 0")
+        if not is_number(timeout_seconds) or not 0 < timeout_seconds <= _LONGEST_TIMEOUT_SECONDS:
+            raise ValueError(
+                f"timeout_seconds must be more than 0 and at most {_LONGEST_TIMEOUT_SECONDS}"
+            )
         self._host = _host_of(url)
         self._url = url.rstrip("/")
         self._session = botocore.session.Session() if session is None else session
         self._region = region or _region_in(self._host) or _region_of(self._session)
+        if not _REGION.fullmatch(self._region):
+            raise ValueError("region is not a region's name")
         self._lock = threading.Lock()
         trusted = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
         self._http = URLLib3Session(  # the stubs know less than it takes
             verify=trusted or True,  # type: ignore[arg-type]
-            proxies={} if _is_loopback(self._host) else get_environ_proxies(url),
+            proxies={} if _is_loopback(self._host) else _proxies_for(url),
             timeout=timeout_seconds,  # type: ignore[arg-type]
             max_pool_connections=_CONNECTIONS,
         )
@@ -116,7 +124,7 @@ class SignedHttp:
     def send(self, request: Request) -> Answer:
         """Sign a request, send it and read the whole answer. No redirect is followed.
 
-        :raises CredentialsError: there is nothing to sign with.
+        :raises CredentialsError: there is nothing to sign with, or nothing that can be sent.
         :raises NoAnswerError: no whole answer came.
         """
         signed = self._signed(request)
@@ -148,25 +156,46 @@ class SignedHttp:
         return signed.prepare()
 
     def _credentials(self) -> ReadOnlyCredentials:
-        credentials = None
+        credentials = frozen = None
         try:
             with self._lock:  # a session is not made for several threads, its credentials are
                 credentials = self._session.get_credentials()
             if credentials is not None:
-                return credentials.get_frozen_credentials()
-            reason = "none are set up: give a role, a profile, or a session of your own"
+                frozen = credentials.get_frozen_credentials()
+                unusable = _unusable_in(frozen)
+                if unusable is None:
+                    return frozen
+                reason = f"the {unusable} is not printable ASCII, or has a blank or a line's end"
+            else:
+                reason = "none are set up: give a role, a profile, or a session of your own"
         except Exception as error:  # noqa: BLE001  a profile's process may fail in any way
             reason = type(error).__name__  # its text may show what it was told
-        del credentials  # would stay with the error's traceback
+        del credentials, frozen  # would stay with the error's traceback
         raise CredentialsError(f"no AWS credentials to sign with: {reason}")
+
+
+def _unusable_in(credentials: ReadOnlyCredentials) -> str | None:
+    """What of the credentials no header can have, or no signature can be made with, if any."""
+    texts: dict[str, object] = {
+        "access key id": credentials.access_key,
+        "secret access key": credentials.secret_key,
+    }
+    if credentials.token:
+        texts["session token"] = credentials.token
+    for name, text in texts.items():
+        if not isinstance(text, str) or not _PRINTABLE.fullmatch(text):
+            return name
+    return None
 
 
 def _whole(response: AWSResponse) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     body = response.content
     expected = headers.get("content-length", "")
-    if expected.isdigit() and int(expected) != len(body):
-        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(expected))
+    if expected.isascii() and expected.isdigit():
+        length = int(expected[:18])  # int() takes no text without end
+        if length != len(body):
+            raise IncompleteReadError(actual_bytes=len(body), expected_bytes=length)
     return Answer(response.status_code, headers, body)
 
 
@@ -180,13 +209,50 @@ def _host_of(url: str) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError:
         raise ValueError("url is not a URL") from None
-    if not host or not _URL_CHARACTERS.fullmatch(url):
+    if not host or not _PRINTABLE.fullmatch(url):
         raise ValueError("url is not a URL")
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise ValueError("url has more in it than a host and a path")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ValueError("url is not https; plain http goes to this machine alone")
+    if not _has_host(parts):
+        raise ValueError("url has a host that cannot be one")
     return host
+
+
+def _proxies_for(url: str) -> dict[str, str]:
+    """The proxies that the environment names for an https URL.
+
+    :raises ValueError: one cannot be used. The message does not show it: it may hold a password.
+    """
+    proxies = get_environ_proxies(url)
+    proxy = proxies.get("https")
+    if proxy and not _is_proxy(proxy):
+        del proxy, proxies  # would stay with the error's traceback
+        raise ValueError("HTTPS_PROXY is not the URL of an HTTP proxy")
+    return proxies
+
+
+def _is_proxy(proxy: str) -> bool:
+    has_scheme = proxy.startswith(("http:", "https:"))
+    try:  # botocore takes it for http where it does not say
+        parts = urlsplit(proxy if has_scheme else f"http://{proxy.removeprefix('//')}")
+        _port = parts.port
+    except ValueError:
+        return False
+    printable = proxy.isascii() and proxy.isprintable()
+    return printable and not parts.path.startswith("//") and _has_host(parts)
+
+
+def _has_host(parts: SplitResult) -> bool:
+    """Whether a URL has a name or an address that a connection can be opened to."""
+    host = parts.hostname or ""
+    if "[" not in parts.netloc.rpartition("@")[2]:
+        return _HOST_NAME.fullmatch(host) is not None
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Final, Literal
 
 Privilege = Literal["login", "publish"]
+
+_LISTS: Final = ("privileges", "stream_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,19 @@ class TokenRequest:
     lifetime_seconds: int | None = None
     refused_with: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in _LISTS:
+            value = getattr(self, name)
+            if isinstance(value, Iterator):  # gone after one call, and the next would send none
+                object.__setattr__(self, name, tuple(value))
+
     def document(self) -> dict[str, object]:
         """The request as the API takes it.
 
         :raises TypeError: a text stands where a list belongs; its letters would be sent.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("privileges", "stream_ids"):
+        for name in _LISTS:
             if isinstance(values[name], str):
                 raise TypeError(f"{name} is a list, not a text")
             if values[name] is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clients.python.backend import CALL, ISSUED, REQUEST_ID, TOKEN, Backend, answer
+from tests.contract.openapi import load
 from tests.unit.zego.scripted_server import Reply, serving
 from zego_token_client import BadAnswerError, TokenRequest
 
@@ -92,6 +93,16 @@ def test_a_field_of_the_wrong_type_is_named(field: str, value: object, backend: 
     said = pytest.raises(BadAnswerError, match=f"{field} has the wrong type")
     with serving(answer({**ISSUED, field: value})) as server, said:
         backend.client(server).token("bob")
+
+
+def test_a_number_that_no_float_reaches_is_of_the_wrong_type(backend: Backend) -> None:
+    document = load()
+    place = f"{document.routes['GET /v1/status']}/responses/200/content"
+    values = document.at(f"{place}/application~1json/examples/status")["value"]
+    values = {**values, "secret": {**values["secret"], "age_days": 10**400}}
+    said = pytest.raises(BadAnswerError, match="age_days has the wrong type")
+    with serving(answer(values, 200)) as server, said:
+        backend.client(server).status()
 
 
 @pytest.mark.parametrize(

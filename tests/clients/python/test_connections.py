@@ -8,6 +8,7 @@ import logging
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.clients.python.backend import ISSUED, TOKEN, Backend, answer
 from tests.unit.zego.scripted_server import LOOPBACK, Reply, json_reply, reply, serving
-from zego_token_client import NoAnswerError, TokenClient
+from zego_token_client import BadAnswerError, NoAnswerError, TokenClient
 
 CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -44,6 +45,24 @@ def test_what_is_no_answer_says_how(raw: bytes, reason: str, backend: Backend) -
         backend.client(server, attempts=1).token("bob")
     assert str(failed.value) == f"127.0.0.1 {reason}"
     assert failed.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("length", "error"),
+    [
+        ("\u00b2", BadAnswerError),
+        ("+9", BadAnswerError),
+        ("9" * 5000, NoAnswerError),
+    ],
+    ids=["other-digits", "signed", "endless"],
+)
+def test_a_length_is_of_ascii_digits_and_may_be_endless(
+    length: str, error: type[Exception], backend: Backend
+) -> None:
+    head = f"HTTP/1.1 201 Created\r\nContent-Length: {length}\r\n\r\n"
+    raw = head.encode("latin-1") + b"{}"
+    with serving(Reply(raw)) as server, pytest.raises(error):
+        backend.client(server, attempts=1).token("bob")
 
 
 @pytest.fixture
@@ -136,6 +155,43 @@ def test_https_goes_by_the_proxy_of_the_environment(
     assert (received.method, received.target) == ("CONNECT", "tokens.example.com:443")
     assert "authorization" not in received.headers
     assert "made-up-password" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:made-up-password@127.0.0.1:port",
+        "http://user:made-up-password@127.0.0.1:99999",
+        "http://user:made-up-password@a..b:1",
+        "http://user:made-up-password@[::1",
+        "http://user:made-up-password@127.0.0.1:1\n",
+        "http://us\u20acr:made-up-password@127.0.0.1:1",
+        "http://",
+        "socks5://127.0.0.1:1",
+    ],
+)
+def test_a_proxy_that_cannot_be_one_is_a_wrong_setting(
+    proxy: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    url = "https://tokens.example.com"
+    with pytest.raises(ValueError, match="HTTPS_PROXY") as refused:
+        TokenClient(url, session=backend.session, region="us-east-1")
+    shown = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    of_the_package = [frame for frame in shown.stack if frame.filename != __file__]
+    assert of_the_package
+    assert [frame for frame in of_the_package if "made-up-password" in str(frame.locals)] == []
+    assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "proxy", ["127.0.0.1:1", "//127.0.0.1:1", "http://[::1]:1/", "https://user:p w@proxy_1.:1"]
+)
+def test_a_proxy_may_be_named_as_botocore_takes_it(
+    proxy: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    TokenClient("https://tokens.example.com", session=backend.session, region="us-east-1")
 
 
 def test_no_proxy_stands_before_this_machine(

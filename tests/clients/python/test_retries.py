@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -177,9 +178,34 @@ def test_a_connection_that_was_kept_and_went_silent_is_made_again(backend: Backe
         assert client.token("bob").token == TOKEN  # the server answers a connection once
 
 
-def test_no_attempts_at_all_are_refused() -> None:
-    with pytest.raises(ValueError, match="attempts"):
-        TokenClient("https://tokens.example.com", region="us-east-1", attempts=0)
+def test_as_many_attempts_as_may_be_are_made(backend: Backend) -> None:
+    with serving(THROTTLED) as server:
+        with pytest.raises(TokenProblem):
+            backend.client(server, attempts=100, patience_seconds=86_400).token("bob")
+        assert len(server.received) == 100
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 101, 2.5, 2.0, True, "3", None, float("nan")])
+def test_attempts_that_cannot_be_counted_are_a_wrong_setting(attempts: Any) -> None:
+    with pytest.raises(ValueError, match="attempts must be a whole number from 1 to 100"):
+        TokenClient("https://tokens.example.com", region="us-east-1", attempts=attempts)
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [-1, 86_401, float("nan"), float("inf"), 10**400, True, "20", None],
+    ids=lambda value: str(value)[:16],
+)
+def test_a_patience_without_measure_is_a_wrong_setting(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="patience_seconds must be from 0 to 86400"):
+        TokenClient("https://tokens.example.com", region="us-east-1", patience_seconds=seconds)
+
+
+def test_without_patience_there_is_one_attempt(backend: Backend) -> None:
+    with serving(THROTTLED) as server:
+        with pytest.raises(TokenProblem):
+            backend.client(server, patience_seconds=0).token("bob")
+        assert len(server.received) == 1
 
 
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"

@@ -247,6 +247,32 @@ def test_any_collection_names_privileges_and_streams(backend: Backend) -> None:
     assert sent["stream_ids"] == ["bob_camera"]
 
 
+def test_what_can_be_gone_through_once_is_sent_each_time(backend: Backend) -> None:
+    once: dict[str, Any] = {
+        "privileges": iter(["login"]),
+        "stream_ids": (stream for stream in ["bob_camera"]),
+    }
+    request = TokenRequest("bob", **once)
+    for _time in range(2):
+        assert request.document() == {
+            "user_id": "bob",
+            "privileges": ["login"],
+            "stream_ids": ["bob_camera"],
+        }
+
+
+def test_the_requests_of_a_batch_may_come_one_by_one(backend: Backend) -> None:
+    (example,) = (one for one in GRANTED if one.name.startswith("POST /v1/service/tokens/batch"))
+    first = example.value["results"][0]["token"]
+    listed = [
+        TokenRequest(first["user_id"], room_id=first["room_id"]),
+        TokenRequest("carol", room_id="boardroom"),
+    ]
+    with serving(answer(example.value, example.status)) as server:
+        result = backend.client(server).tokens(request for request in listed)
+    assert plain(result) == as_results_are(example.route, example.value)
+
+
 @pytest.mark.parametrize("field", ["privileges", "stream_ids"])
 def test_a_text_is_not_taken_for_a_list_of_its_letters(field: str, backend: Backend) -> None:
     with serving(answer(ISSUED)) as server, pytest.raises(TypeError, match=field):

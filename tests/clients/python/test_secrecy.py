@@ -6,7 +6,9 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
@@ -196,6 +198,60 @@ def test_the_variables_in_a_traceback_hold_no_credentials_that_failed(
     shown = variables_shown(error)
     assert shown
     assert [one for one in shown if any(secret in one for secret in hidden)] == []
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000], ids=["other-digits", "endless"])
+@asking
+def test_a_length_that_cannot_be_read_shows_none(
+    length: str, ask: Callable[[TokenClient], object], backend: Backend
+) -> None:
+    head = f"HTTP/1.1 201 Created\r\nContent-Length: {length}\r\n\r\n"
+    with serving(Reply(head.encode("latin-1") + TOKEN.encode())) as server:
+        error = failure(backend.client(server, attempts=1), ask)
+        (sent,) = (received.headers["authorization"] for received in server.received)
+    shown = variables_shown(error)
+    assert shown
+    assert [one for one in shown if TOKEN in one or sent[-64:] in one] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"token": TOKEN.encode()}, {"token": TOKEN, "app_id": Decimal(1)}],
+    ids=["bytes", "decimal"],
+)
+def test_what_cannot_be_sent_for_diagnosis_is_not_shown(
+    arguments: dict[str, Any], backend: Backend
+) -> None:
+    with serving(answer(ISSUED)) as server:
+        with pytest.raises(TypeError, match="nothing that JSON has") as refused:
+            backend.client(server).diagnose(**arguments)
+        assert server.received == []
+    shown = variables_shown(refused.value)
+    assert shown
+    assert [one for one in shown if TOKEN in one] == []
+
+
+@pytest.mark.parametrize("field", ["access_key", "secret_key", "token"])
+def test_credentials_that_no_request_can_carry_are_not_shown(field: str, backend: Backend) -> None:
+    found = {"access_key": KEY_ID, "secret_key": SECRET_KEY, "token": SESSION_TOKEN}
+
+    class Marred(Credentials):
+        def get_frozen_credentials(self) -> ReadOnlyCredentials:
+            return ReadOnlyCredentials(**{**found, field: f"{found[field]}\n"})
+
+    class MarredSession(botocore.session.Session):
+        def get_credentials(self) -> Credentials:
+            return Marred(KEY_ID, SECRET_KEY, SESSION_TOKEN)
+
+    with serving(answer(ISSUED)) as server:
+        error = failure(
+            backend.client(server, session=MarredSession()), lambda client: client.token("bob")
+        )
+    assert isinstance(error, CredentialsError)
+    shown = variables_shown(error)
+    assert shown
+    hidden = found.values()
+    assert [one for one in (*shown, str(error)) if any(value in one for value in hidden)] == []
 
 
 def test_no_token_or_secret_key_is_logged(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.session
 import pytest
-from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 from local import sigv4
@@ -96,7 +97,7 @@ def test_each_attempt_is_signed_with_what_is_good_then() -> None:
         return {
             "access_key": fetched[-1],
             "secret_key": SECRET_KEY,
-            "token": f"token of {fetched[-1]}",
+            "token": f"token-of-{fetched[-1]}",
             "expiry_time": soon.isoformat(),
         }
 
@@ -109,7 +110,7 @@ def test_each_attempt_is_signed_with_what_is_good_then() -> None:
         first, second = server.received
     assert key_id(first) != key_id(second)
     for received in (first, second):  # of one fetch, though each look at them is another
-        assert received.headers["x-amz-security-token"] == f"token of {key_id(received)}"
+        assert received.headers["x-amz-security-token"] == f"token-of-{key_id(received)}"
     assert first.headers["authorization"] != second.headers["authorization"]
 
 
@@ -179,6 +180,54 @@ def test_credentials_that_cannot_be_fetched_say_only_of_what_kind_the_failure_is
     assert failed.value.__context__ is None
 
 
+class Found(Credentials):
+    """Credentials as they were found, whatever is in them."""
+
+    def __init__(self, **values: Any) -> None:
+        self.found = {"access_key": KEY_ID, "secret_key": SECRET_KEY, "token": None, **values}
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        return ReadOnlyCredentials(**self.found)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", " ", "\x7f", "\u00fc", "\u20ac", "\udc80"], ids=ascii)
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("access_key", "access key id"),
+        ("secret_key", "secret access key"),
+        ("token", "session token"),
+    ],
+)
+def test_credentials_that_no_request_can_carry_are_named_and_not_shown(
+    field: str, name: str, end: str, backend: Backend
+) -> None:
+    session = Session(Found(**{field: f"made-up-and-marred{end}"}))
+    with serving(answer(ISSUED)) as server:
+        with pytest.raises(CredentialsError, match=f"the {name} is not printable ASCII") as failed:
+            backend.client(server, session=session).token("bob")
+        assert server.received == []
+    assert not failed.value.retryable
+    assert backend.waits == []
+    assert "made-up" not in str(failed.value)
+    assert failed.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "values", [{"access_key": None}, {"access_key": ""}, {"secret_key": None}, {"token": b"made"}]
+)
+def test_half_of_the_credentials_are_none(values: dict[str, Any], backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server, pytest.raises(CredentialsError, match="not printable"):
+        backend.client(server, session=Session(Found(**values))).token("bob")
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_credentials_may_be_without_a_session_token(token: str | None, backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        backend.client(server, session=Session(Found(token=token))).token("bob")
+        assert "x-amz-security-token" not in server.received[0].headers
+
+
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
@@ -205,10 +254,30 @@ def test_a_profile_that_does_not_exist_is_a_wrong_setting(monkeypatch: pytest.Mo
     assert refused.value.__context__ is None
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_no_time_at_all_is_a_wrong_setting(seconds: float) -> None:
-    with pytest.raises(ValueError, match="timeout_seconds must be more than 0"):
+@pytest.mark.parametrize(
+    "seconds",
+    [0, -1, 3601, 1e12, float("inf"), float("nan"), 10**400, True, "5", None],
+    ids=lambda value: str(value)[:16],
+)
+def test_a_time_that_nobody_waits_is_a_wrong_setting(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="timeout_seconds must be more than 0 and at most 3600"):
         TokenClient(URL, region=REGION, timeout_seconds=seconds)
+
+
+def test_an_hour_can_be_waited(backend: Backend) -> None:
+    with serving(answer(ISSUED)) as server:
+        backend.client(server, timeout_seconds=3600).token("bob")
+
+
+@pytest.mark.parametrize("region", ["eu-west-1\n", "eu west", "eu/west", "\u20ac"], ids=ascii)
+def test_what_is_no_regions_name_is_a_wrong_setting(
+    region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="region is not"):
+        TokenClient(URL, region=region)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    with pytest.raises(ValueError, match="region is not"):
+        TokenClient(URL)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +295,12 @@ def test_no_time_at_all_is_a_wrong_setting(seconds: float) -> None:
         "https://user:made-up-password@tokens.example.com",
         "https://tokens.example.com/\r\nHost: elsewhere",
         "http://127.0.0.1.example.com",
+        "https://tokens..example.com",
+        "https://.example.com",
+        f"https://{'a' * 64}.example.com",
+        "https://tokens%zz.example.com",
+        "https://tokens.example.com\\.execute-api.eu-west-1.amazonaws.com",
+        "https://[v1.x]",
     ],
 )
 def test_a_url_that_no_signed_request_may_go_to_is_refused(url: str) -> None:
@@ -235,7 +310,14 @@ def test_a_url_that_no_signed_request_may_go_to_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://tokens.example.com:8443/prod", "http://localhost:1", "http://[::1]:1"]
+    "url",
+    [
+        "https://tokens.example.com:8443/prod",
+        "https://Tokens_1.example.com.",
+        f"https://{'a' * 63}.example.com",
+        "http://localhost:1",
+        "http://[::1]:1",
+    ],
 )
 def test_https_and_this_machine_are_taken(url: str) -> None:
     TokenClient(url, region=REGION)
