@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.leaks import LeakWatch, watching
 
+#: Minutes of work each: begun last, one would be all that still runs.
+LONGEST: Final = ("diagnosis/test_fuzz.py", "rotation/test_crashes.py", "rotation/test_model.py")
 #: What a process of pytest-xdist's hands over in the end is found under this name.
 HANDED_OVER: Final = "zego_leaks"
 
@@ -81,6 +83,10 @@ class LeakCheck:
         self.characters += characters
         self.secrets += secrets
         self.leaks += leaks
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
 
 
 def pytest_configure(config: pytest.Config) -> None:
