@@ -172,7 +172,7 @@ def test_silence_ends_with_the_time_out(silent: Reply, backend: Backend) -> None
 def test_a_connection_that_was_kept_and_went_silent_is_made_again(backend: Backend) -> None:
     kept = reply(201, b"[]", {"Content-Type": "application/json"})
     with serving(kept, answer(ISSUED)) as server:
-        client = backend.client(server, timeout_seconds=0.5)
+        client = backend.client(server, timeout_seconds=2.0)
         with pytest.raises(BadAnswerError):
             client.token("bob")
         assert client.token("bob").token == TOKEN  # the server answers a connection once

@@ -45,6 +45,11 @@ class Reply:
     for_ever: bytes = b""
     hangs: bool = False
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether somebody may wait for it in vain."""
+        return bool(self.slowly) or (self.hangs and not self.at_once)
+
 
 SILENCE = Reply(hangs=True)
 
@@ -87,6 +92,11 @@ class ScriptedServer:
         self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
+
+    @property
+    def bound_seconds(self) -> float:
+        """How long to wait for an answer: for a busy machine, and less where there may be none."""
+        return 1.0 if any(each.is_slow for each in self._replies) else 10.0
 
     @property
     def host(self) -> str:

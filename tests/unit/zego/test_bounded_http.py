@@ -369,7 +369,7 @@ class TestConnections:
     def test_an_answer_ends_its_connection(self, raw: bytes) -> None:
         with serving(Reply(raw, hangs=True)) as server:
             get(server.url)
-            assert server.client_left.wait(1.0)
+            assert server.client_left.wait(10.0)
 
     @pytest.mark.parametrize(
         "raw",
@@ -385,7 +385,7 @@ class TestConnections:
         with serving(Reply(raw, hangs=True)) as server:
             error = refusal(server.url, timeout_seconds=BOUND_SECONDS)
             # Not only when the error is forgotten.
-            assert server.client_left.wait(1.0), error
+            assert server.client_left.wait(10.0), error
 
 
 class TestSafeToLog:

@@ -69,7 +69,7 @@ def probe(*replies: Reply, clock: Clock | None = None, jitter: float = 1.0) -> P
     with serving(*replies) as server:
         api = ServerApi(
             server.url,
-            attempt_seconds=0.2,
+            attempt_seconds=server.bound_seconds,
             clock=clock or Clock(),
             sleep=pauses.append,
             jitter=lambda: jitter,
