@@ -8,7 +8,7 @@
  */
 
 /**
- * @import { AutoRenewal, Binding, Call, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, ZegoEngine } from "./token-source.js"
+ * @import { AutoRenewal, Binding, Call, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, TokenSourceOptions, ZegoEngine } from "./token-source.js"
  */
 
 const TOKENS = "/v1/tokens";
@@ -89,24 +89,8 @@ export class TokenError extends Error {
 
 /** @type {typeof import("./token-source.js").createTokenSource} */
 export function createTokenSource(options) {
-  const { url, getBearer, platform = globalThis } = options;
-  const fetch = options.fetch ?? ((...request) => platform.fetch(...request));
-  const timeoutMs = options.timeoutMs ?? 10_000;
-  const deadlineMs = options.deadlineMs ?? 30_000;
-  const maxRetries = options.maxRetries ?? 5;
-  const base = baseOf(url);
-  for (const [name, given] of Object.entries({ getBearer, fetch })) {
-    if (typeof given !== "function") throw new TypeError(`${name} must be a function`);
-  }
-  for (const [name, given] of Object.entries({ timeoutMs, deadlineMs })) {
-    if (typeof given !== "number" || !(given > 0)) {
-      throw new TypeError(`${name} must be milliseconds, more than 0`);
-    }
-  }
-  if (!Number.isInteger(maxRetries) || maxRetries < 0) {
-    throw new TypeError("maxRetries must be a whole number, 0 or more");
-  }
-
+  const { base, getBearer, platform, fetch, timeoutMs, deadlineMs, maxRetries } =
+    settingsOf(options);
   const { now, secondsSince, within, pause, later } = timeOf(platform);
   /** The last token of each request. @type {Map<string, Entry>} */
   const entries = new Map();
@@ -376,8 +360,9 @@ export function createTokenSource(options) {
       // What is no header's value must not reach fetch, whose error would show it.
       if (typeof bearer === "string" && /^[!-~]+$/.test(bearer)) return bearer;
     } catch (error) {
-      const { name } = Object(error); // the text may show the bearer
-      detail = `getBearer failed: ${/^\w{1,64}$/.test(isText(name) ? name : "") ? name : typeof error}.`;
+      const { name } = Object(error); // its text may show the bearer
+      const isPlain = isText(name) && /^\w{1,64}$/.test(name);
+      detail = `getBearer failed: ${isPlain ? name : typeof error}.`;
     }
     // A failure may pass; what is no bearer stays none.
     const retryable = detail !== undefined;
@@ -592,6 +577,29 @@ function callSafely(callback) {
 /** @param {number} code */
 function isAboutToken(code) {
   return REFUSED.has(code) || code === EXPIRED;
+}
+
+/** What is left out, or null, is as README.md says. @param {TokenSourceOptions} options */
+function settingsOf({ url, getBearer, platform = globalThis, ...others }) {
+  const fetch = others.fetch ?? ((...request) => platform.fetch(...request));
+  const { timeoutMs, deadlineMs, maxRetries } = others;
+  const numbers = {
+    timeoutMs: timeoutMs ?? 10_000,
+    deadlineMs: deadlineMs ?? 30_000,
+    maxRetries: maxRetries ?? 5,
+  };
+  for (const [name, given] of Object.entries({ getBearer, fetch })) {
+    if (typeof given !== "function") throw new TypeError(`${name} must be a function`);
+  }
+  for (const name of /** @type {const} */ (["timeoutMs", "deadlineMs"])) {
+    if (typeof numbers[name] !== "number" || !(numbers[name] > 0)) {
+      throw new TypeError(`${name} must be milliseconds, more than 0`);
+    }
+  }
+  if (!Number.isInteger(numbers.maxRetries) || numbers.maxRetries < 0) {
+    throw new TypeError("maxRetries must be a whole number, 0 or more");
+  }
+  return { base: baseOf(url), getBearer, platform, fetch, ...numbers };
 }
 
 /** The API's base, without a slash at its end. @param {string | URL} url */

@@ -133,3 +133,9 @@ def open_page(stack: LocalStack, new_context: NewContext, calls_work: None) -> I
 
     yield opened
     assert wrong == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """The stack's page, opened, on a desktop."""
+    return open_page()

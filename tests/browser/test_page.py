@@ -25,11 +25,6 @@ from tests.browser.steps import (
 )
 
 
-@pytest.fixture
-def page(open_page: OpenPage) -> Page:
-    return open_page()
-
-
 def current(stack: LocalStack) -> str:
     """The fingerprint of the value that ZEGO's console shows."""
     return stack.zego.project.accepted[-1].fingerprint

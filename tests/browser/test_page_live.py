@@ -37,11 +37,6 @@ HIDE = """(hidden) => {
 
 
 @pytest.fixture
-def page(open_page: OpenPage) -> Page:
-    return open_page()
-
-
-@pytest.fixture
 def quick_retries(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack.rotation, "_delay_seconds", 0.2)
 

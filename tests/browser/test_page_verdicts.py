@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from local.loopback import HttpRequest, HttpResponse
 from local.stack import LocalStack
-from tests.browser.conftest import PATIENCE_MS, NewContext, OpenPage
+from tests.browser.conftest import PATIENCE_MS, NewContext
 from tests.browser.steps import (
     card,
     get_a_token_of_the_current_secret,
@@ -27,11 +27,6 @@ from tests.browser.steps import (
 )
 
 REPORT = "Report it, fetch a fresh token, log in"
-
-
-@pytest.fixture
-def page(open_page: OpenPage) -> Page:
-    return open_page()
 
 
 def inspect_own(page: Page) -> Locator:
