@@ -12,6 +12,8 @@ from zego.error_codes import resolve
 
 #: A number that is no part of a word, a fraction or a version. No code has more digits.
 _NUMBER: Final = re.compile(r"(?<![\w.])(?:0|[1-9][0-9]{0,11})(?!\w|\.[0-9])", re.ASCII)
+#: Numbers below it are counts more often than codes.
+_COUNTS_END: Final = 100
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
 
@@ -31,5 +33,5 @@ def _codes_in(argument: str) -> list[int]:
     if not _LETTER.search(argument):
         return numbers
     # A sentence: its dates, ports and counts are no codes, unless nothing else is.
-    known = [number for number in numbers if number and resolve(number) is not None]
+    known = [n for n in numbers if n >= _COUNTS_END and resolve(n) is not None]
     return known or numbers

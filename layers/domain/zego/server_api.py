@@ -1,11 +1,23 @@
 """ZEGO's server API: signed calls, and what they prove of a ServerSecret.
 
 A ServerSecret signs these calls, so ZEGO itself says whether it is the right one: :meth:`probe`
-makes the cheapest call that changes nothing and reads its code with :data:`MEANINGS`. What else
-there is to say of these codes is in :mod:`zego.error_codes`.
+makes a call that changes nothing and reads its code with :data:`MEANINGS`. Causes and remedies of
+these codes are in :mod:`zego.error_codes`.
 
-Source: "Calling the server API" and "Global return codes" in the vendor's documentation of server
-API v2. That a room which does not exist counts 0 users, and so answers code 0, is inferred.
+The call is DescribeUserNum for a room that does not exist. ZEGO documents its result: "When the
+Room does not exist, the User count is 0". ZEGO allows 10 of these calls per second and AppID, and
+1 per second in the test environment.
+
+The signature covers the AppID, the nonce and the timestamp only: neither the Action, nor another
+parameter, nor the body. So for 10 minutes anybody who sees one URL can make any server call with
+it, unless ZEGO refuses a used nonce, which it does not document. TLS alone protects the URL; never
+log it.
+
+A regional host answers for its region. While a reset of the secret spreads, another region may
+still give another verdict.
+
+Source: "Calling APIs", "Global return codes", "Return codes" and "DescribeUserNum" in the vendor's
+documentation of server API v2.
 """
 
 from __future__ import annotations
@@ -14,7 +26,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from random import SystemRandom
 from typing import Final, Literal
@@ -43,7 +55,8 @@ class Meaning:
     """What a code says of the secret.
 
     :ivar reason: what happened and what to do, for people.
-    :ivar passing: whether another attempt may be answered otherwise.
+    :ivar passing: whether another attempt may get another response. A rejection that is passing
+        reads like a fault of ZEGO's gateway; it counts only if ZEGO repeats it.
     """
 
     outcome: Outcome
@@ -55,35 +68,44 @@ _OUR_FAULT: Final = "ZEGO found the request malformed, which is this service's f
 _BUSY: Final = "ZEGO's gateway is limiting or failing requests: try again"
 
 
-def _told(code: int, advice: str = "") -> str:
-    """What ZEGO says with a code, and what to do then."""
-    said = CODES[code].meaning.removesuffix(".")
-    return f"{said}: {advice}" if advice else said
+_CHECK_APP_ID: Final = "compare the AppID with the console; if it is right, ZEGO's gateway fails"
+
+
+def _reason(code: int, advice: str = "") -> str:
+    """The code's meaning, and what to do."""
+    meaning = CODES[code].meaning.removesuffix(".")
+    return f"{meaning}: {advice}" if advice else meaning
 
 
 #: The codes that ZEGO documents, each with what it says of the secret that signed.
 MEANINGS: Final[Mapping[int, Meaning]] = {
     0: Meaning("accepted", "ZEGO accepts it"),
+    1: Meaning("unknown", _BUSY, passing=True),
+    2: Meaning("unknown", _OUR_FAULT),
+    3: Meaning("unknown", _reason(3, "contact ZEGO's support")),
+    7: Meaning("unknown", _BUSY, passing=True),
     100000000: Meaning("unknown", _OUR_FAULT),
-    100000001: Meaning("rejected", _told(100000001, "compare it with the console")),
+    100000001: Meaning("rejected", _reason(100000001, "compare it with the console")),
     100000002: Meaning("unknown", _OUR_FAULT),
     100000003: Meaning("unknown", _OUR_FAULT),
-    100000004: Meaning("unknown", _told(100000004)),
+    100000004: Meaning("unknown", _reason(100000004)),
     100000005: Meaning("rejected", "it is not the ServerSecret of this AppID"),
     100000006: Meaning("unknown", _OUR_FAULT),
     100000007: Meaning("unknown", _OUR_FAULT),
     100000008: Meaning("unknown", _OUR_FAULT),
     100000009: Meaning("unknown", _OUR_FAULT),
-    100000010: Meaning("rejected", _told(100000010, "is the AppID right?")),
-    100000011: Meaning("rejected", _told(100000011, "is the AppID right?")),
+    100000010: Meaning("rejected", _reason(100000010, _CHECK_APP_ID), passing=True),
+    100000011: Meaning("rejected", _reason(100000011, _CHECK_APP_ID), passing=True),
     100000012: Meaning("unknown", _BUSY, passing=True),
     100000013: Meaning("unknown", _OUR_FAULT),
     100000014: Meaning("unknown", _OUR_FAULT),
     100000015: Meaning("unknown", _BUSY, passing=True),
-    100000016: Meaning("unknown", _told(100000016, "have it set up by ZEGO's support")),
-    100000017: Meaning("unknown", _told(100000017, "enable it in ZEGO's console")),
+    100000016: Meaning("unknown", _reason(100000016, "have it set up by ZEGO's support")),
+    100000017: Meaning("unknown", _reason(100000017, "enable it in ZEGO's console")),
+    104: Meaning("unknown", _reason(104, "report it, as ZEGO documents a count of 0 for it")),
     206: Meaning("unknown", _BUSY, passing=True),
     207: Meaning("unknown", _BUSY, passing=True),
+    5018: Meaning("unknown", _reason(5018, "try again"), passing=True),
 }
 
 _SIGNATURE_EXPIRED: Final = 100000004
@@ -112,6 +134,17 @@ class Verdict:
     def rejected(self) -> bool:
         return self.outcome == "rejected"
 
+    @property
+    def needs_repeating(self) -> bool:
+        """Whether the rejection reads like a fault of ZEGO's gateway.
+
+        That is so for 100000010 and 100000011. Their wording suggests that ZEGO may give them for
+        a good secret while its gateway cannot get the project's data, and the chat server's page
+        of return codes calls them internal errors. :meth:`ServerApi.probe` has already repeated
+        the call. Before you move a label because of such a verdict, probe again later.
+        """
+        return self.rejected and _is_passing(self.code)
+
 
 def signature(app_id: int, nonce: str, server_secret: str, timestamp: int) -> str:
     """The signature of a call: 32 lower-case hex digits.
@@ -130,7 +163,7 @@ class ServerApi:
 
     :param endpoint: https, or plain http to this machine.
     :param attempt_seconds: bound on one attempt.
-    :param attempts: at most; only what may pass is tried again.
+    :param attempts: at most; only a passing failure is tried again.
     :raises ValueError: the endpoint is neither.
     """
 
@@ -157,15 +190,20 @@ class ServerApi:
     def probe(self, secret: ServerSecret) -> Verdict:
         """Ask ZEGO whether it accepts the secret for its AppID. Changes nothing there.
 
+        The last response decides. A rejection that :attr:`Verdict.needs_repeating` is the verdict
+        only if every attempt ended so; beside another failure the verdict is unknown.
+
         Takes at most ``attempts * attempt_seconds`` and a second or two between them.
         """
-        verdict = self._attempt(secret)
-        for attempt in range(1, self._attempts):
-            if verdict.outcome != "unknown" or not _may_pass(verdict):
-                break
-            self._sleep(0.3 * 2**attempt * (0.5 + 0.5 * self._jitter()))
-            verdict = self._attempt(secret)
-        return verdict
+        verdicts = [self._attempt(secret)]
+        while _may_pass(verdicts[-1]) and len(verdicts) < self._attempts:
+            self._sleep(0.3 * 2 ** len(verdicts) * (0.5 + 0.5 * self._jitter()))
+            verdicts.append(self._attempt(secret))
+        last = verdicts[-1]
+        if last.needs_repeating and not all(verdict.needs_repeating for verdict in verdicts):
+            reason = f"{last.reason}; ZEGO did not say so at every attempt: try again"
+            return replace(last, outcome="unknown", reason=reason)
+        return last
 
     def _attempt(self, secret: ServerSecret) -> Verdict:
         url = self._signed_url("DescribeUserNum", secret, {"RoomId[]": f"probe_{_nonce()}"})
@@ -220,10 +258,12 @@ def _verdict(answer: Response, now: float) -> Verdict:
 
 
 def _may_pass(verdict: Verdict) -> bool:
-    """Whether to try again: no answer that can be read, or a code that says so."""
-    if verdict.code is None:
-        return True
-    meaning = MEANINGS.get(verdict.code)
+    """Whether to try again: the response cannot be read, or its code is a passing one."""
+    return verdict.code is None or _is_passing(verdict.code)
+
+
+def _is_passing(code: int | None) -> bool:
+    meaning = None if code is None else MEANINGS.get(code)
     return meaning is not None and meaning.passing
 
 

@@ -143,6 +143,8 @@ class TestWhatPeoplePaste:
             (["#20014"], [20014]),
             (["0"], [0]),
             (["2026-08-01T12:00:00.250Z [3] login failed, 0 retries left: 50119"], [50119]),
+            (["attempt 2 of 3 failed: 20014"], [20014]),
+            (['{"Code":3,"Message":"failed"}'], [3]),
             (["SDK 3.12.0 on port 443: code 52050119"], [52050119]),
         ],
         ids=str,

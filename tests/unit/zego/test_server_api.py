@@ -30,10 +30,14 @@ SECRET = ServerSecret(1234567890, "0123456789abcdef0123456789abcdef")
 #: The vendor's codes and what ZEGO's documentation makes of each, by hand: the table under test
 #: must not be its own witness.
 ACCEPTED = {0}
-REJECTED = {100000001, 100000005, 100000010, 100000011}
-TRIED_AGAIN = {100000012, 100000015, 206, 207}
+NEEDS_REPEATING = {100000010, 100000011}
+REJECTED = {*NEEDS_REPEATING, 100000001, 100000005}
+PASSING = {1, 7, 100000012, 100000015, 206, 207, 5018}
 UNKNOWN = {
-    *TRIED_AGAIN,
+    *PASSING,
+    2,
+    3,
+    104,
     100000000,
     100000002,
     100000003,
@@ -98,8 +102,9 @@ def test_the_code_alone_decides(code: int, status: int) -> None:
     assert verdict.accepted == (code in ACCEPTED)
     assert verdict.rejected == (code in REJECTED)
     assert (verdict.outcome == "unknown") == (code in UNKNOWN)
+    assert verdict.needs_repeating == (code in NEEDS_REPEATING)
     assert verdict.reason
-    assert len(probed.received) == (3 if code in TRIED_AGAIN else 1)
+    assert len(probed.received) == (3 if code in PASSING | NEEDS_REPEATING else 1)
 
 
 def test_a_code_that_zego_does_not_document_proves_nothing() -> None:
@@ -153,6 +158,40 @@ def test_a_passing_failure_passes() -> None:
 
 def test_a_rejection_after_a_passing_failure_is_a_rejection() -> None:
     assert probe(answer(206), answer(100000005)).verdict.rejected
+
+
+class TestARejectionThatMayBeAFaultOfTheGateway:
+    def test_it_is_a_rejection_if_every_attempt_ends_so(self) -> None:
+        probed = probe(answer(100000010), answer(100000011), answer(100000010))
+        assert (probed.verdict.outcome, probed.verdict.code) == ("rejected", 100000010)
+        assert probed.verdict.needs_repeating
+        assert len(probed.received) == 3
+
+    @pytest.mark.parametrize("code", sorted(NEEDS_REPEATING))
+    def test_a_later_acceptance_decides(self, code: int) -> None:
+        probed = probe(answer(code), answer(0))
+        assert probed.verdict.accepted
+        assert len(probed.received) == 2
+
+    def test_a_later_rejection_of_the_signature_decides(self) -> None:
+        verdict = probe(answer(100000010), answer(100000005)).verdict
+        assert (verdict.outcome, verdict.code) == ("rejected", 100000005)
+        assert not verdict.needs_repeating
+
+    @pytest.mark.parametrize(
+        "codes",
+        [(100000010, 100000010, 206), (206, 100000010, 100000010), (206, 206, 100000011)],
+        ids=str,
+    )
+    def test_beside_another_response_it_proves_nothing(self, codes: tuple[int, ...]) -> None:
+        verdict = probe(*map(answer, codes)).verdict
+        assert (verdict.outcome, verdict.code) == ("unknown", codes[-1])
+        assert not verdict.needs_repeating
+
+    def test_after_an_attempt_without_a_response_it_proves_nothing(self) -> None:
+        verdict = probe(reply(502, b"<html>"), answer(100000010)).verdict
+        assert (verdict.outcome, verdict.code) == ("unknown", 100000010)
+        assert "try again" in verdict.reason
 
 
 @pytest.mark.parametrize(("jitter", "pauses"), [(0.0, [0.3, 0.6]), (1.0, [0.6, 1.2])])

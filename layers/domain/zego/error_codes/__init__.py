@@ -27,6 +27,8 @@ TELEMETRY: Final = 52_000_000
 #: Added by the web SDK, before that, to some raw codes of the room server: 2002 is 202002 too.
 _ROOM_SERVER: Final = 200_000
 _MOST_NEAR: Final = 4
+#: A shorter code is not suggested: one slip makes it of any number as short.
+_SHORTEST_NEAR: Final = 100
 
 #: Every code that is known. Those of the same platforms stand together.
 CODES: Final[Mapping[int, ErrorCode]] = {
@@ -50,7 +52,8 @@ def near(code: int) -> tuple[ErrorCode, ...]:
     """What may have been meant by a code that is not known: the likeliest first, four at most.
 
     These are codes of which one slip of the hand makes the one given, then those of the same
-    hundred; of one in telemetry the raw codes, if there are such. Success is none of them.
+    hundred; of one in telemetry the raw codes, if there are such. Codes below 100 are never among
+    them.
     """
     if code > TELEMETRY and (raw := [known for known in _slips(code - TELEMETRY) if known.is_raw]):
         return tuple(raw)
@@ -61,7 +64,7 @@ def _slips(code: int) -> list[ErrorCode]:
     slips = {
         known: slip
         for known in CODES.values()
-        if known.code and (slip := _slip(str(code), str(known.code))) is not None
+        if known.code >= _SHORTEST_NEAR and (slip := _slip(str(code), str(known.code))) is not None
     }
     ranked = sorted(slips, key=lambda known: (slips[known], abs(known.code - code)))
     return ranked[:_MOST_NEAR]

@@ -1,8 +1,10 @@
-"""The codes with which ZEGO's server API answers. It takes no tokens: a ServerSecret signs.
+"""The return codes of ZEGO's server API. It takes no tokens: a ServerSecret signs its calls.
 
-Source: "Global return codes" and the return codes of the chat server's API, in the vendor's
-documentation, which gives no names. That a wrong ServerSecret is 100000005 is documented; which
-causes it has is what public reports show.
+Source: "Return codes" of server API v2, "Global return codes" of the RTC products, and "Return
+codes" of the chat server's API, in the vendor's documentation, which gives no names. It documents
+that a wrong ServerSecret gives 100000005; its causes come from public reports. The pages differ on
+two codes: 3 is a failed verification, but a parameter that is too long in "DescribeUsers"; and the
+chat server's page calls 100000010 and 100000011 internal errors.
 """
 
 from __future__ import annotations
@@ -11,14 +13,18 @@ from typing import Final
 
 from zego.error_codes.code import ErrorCode
 
-_MEND_REQUEST: Final = "Mend the code that makes the request; the ServerSecret is not to blame."
+_FIX_REQUEST: Final = "Fix the code that makes the request; the ServerSecret is not to blame."
 _WAIT: Final = "Try again in a moment. It says nothing of the ServerSecret."
+_WAIT_AND_COMPARE: Final = (
+    "Try again in a moment. If ZEGO repeats it, compare the AppID with ZEGO's console; if the AppID"
+    " is right, contact ZEGO's support."
+)
 
 
 def _request(code: int, meaning: str, cause: str) -> ErrorCode:
     """A request to the server API that was not made as the documentation has it."""
     return ErrorCode(
-        code, ("server-api",), None, meaning, (cause,), _MEND_REQUEST, is_about_token=False
+        code, ("server-api",), None, meaning, (cause,), _FIX_REQUEST, is_about_token=False
     )
 
 
@@ -32,6 +38,26 @@ CODES: Final = (
         "The request succeeded, and so the AppID, the ServerSecret and the clock are right.",
         ("Nothing is wrong.",),
         "Nothing: look for the error elsewhere.",
+    ),
+    _server(
+        1,
+        "ZEGO could not process the request.",
+        ("ZEGO's server is busy.",),
+        _WAIT,
+    ),
+    _request(2, "ZEGO finds a parameter wrong.", "A parameter is missing or has a wrong value."),
+    _server(
+        3,
+        "ZEGO could not verify the request.",
+        ("ZEGO documents no cause.",),
+        "Contact ZEGO's support. See what ZEGO says of the stored secret: zego-token secret"
+        " status.",
+    ),
+    _server(
+        7,
+        "ZEGO limits how often the API is called.",
+        ("The AppID sends more requests per second than it may.",),
+        _WAIT,
     ),
     _request(
         100000000,
@@ -76,15 +102,15 @@ CODES: Final = (
     _request(100000009, "ZEGO finds no Signature.", "The parameter is missing or empty."),
     _server(
         100000010,
-        "ZEGO has no ServerSecret for this AppID.",
-        ("The AppID is wrong.",),
-        "Compare the AppID with ZEGO's console.",
+        "ZEGO could not get the ServerSecret of this AppID.",
+        ("The AppID is wrong.", "ZEGO's gateway failed."),
+        _WAIT_AND_COMPARE,
     ),
     _server(
         100000011,
-        "ZEGO has no project with this AppID.",
-        ("The AppID is wrong.",),
-        "Compare the AppID with ZEGO's console.",
+        "ZEGO could not get the configuration of this AppID.",
+        ("The AppID is wrong.", "ZEGO's gateway failed."),
+        _WAIT_AND_COMPARE,
     ),
     _server(
         100000012,
@@ -108,6 +134,12 @@ CODES: Final = (
         "Enable it in ZEGO's console.",
     ),
     _server(
+        104,
+        "ZEGO has no room with this RoomId.",
+        ("The RoomId is wrong, or the room has ended.",),
+        "Check the RoomId: a room exists only while a user is in it.",
+    ),
+    _server(
         206,
         "ZEGO limits how often this is called.",
         ("More requests a second than the AppID may send.",),
@@ -117,6 +149,12 @@ CODES: Final = (
         207,
         "ZEGO limits how often this is called.",
         ("More requests than the AppID may send.",),
+        _WAIT,
+    ),
+    _server(
+        5018,
+        "ZEGO finds that the room's status does not match.",
+        ("ZEGO documents no cause.",),
         _WAIT,
     ),
 )
