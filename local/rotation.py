@@ -1,15 +1,23 @@
 """Secrets Manager's rotations: the four calls of the rotation function, their retries and events.
 
-RotateSecret (`local.secret_actions`) begins one and answers at once. The function is then called
+RotateSecret (`local.secret_actions`) begins one and returns at once. The function is then called
 with `createSecret`, `setSecret`, `testSecret` and `finishSecret`, one after the other. If one
 fails, all four are run again some time later, until the attempts are used up or the version is no
 longer in the rotation. AWS tries for hours; here the attempts and the time between them are given.
+The events of the function have no RotationToken: see `local.secrets_manager`.
 
 Each rule has a test that is named after it, in `tests/local_stack/test_rotation_driver.py`.
 
-Sources: "Rotation by Lambda function" and "Log events with CloudTrail" in the Secrets Manager user
-guide. That every failed attempt is a RotationFailed event of its own is inferred: the event names
-the step that failed.
+Sources: "Rotation by Lambda function" and "Log events with CloudTrail" in the user guide;
+RotateSecret and CancelRotateSecret in the API reference; AWS' error text "A previous rotation isn't
+complete. That rotation will be reattempted."
+
+Undocumented, and so decided here:
+
+* Every failed attempt has its own RotationFailed event, as the event names the step that failed.
+* A rotation that RotateSecret finds pending is attempted again at once, unless it is running. A
+  cancelled one is not.
+* No event follows the cancellation of a rotation. A step that runs at that time runs to its end.
 """
 
 from __future__ import annotations
@@ -38,11 +46,11 @@ _SERVICE = "secretsmanager.amazonaws.com"
 
 
 class Result(Protocol):
-    """What is looked at in the result of an invocation, which is a `LambdaHost`'s or any other."""
+    """The result of an invocation, by a `LambdaHost` or a test."""
 
     @property
     def function_error(self) -> str | None:
-        """None where the function returned."""
+        """None if the function returned."""
 
 
 Invoke = Callable[[dict[str, Any]], Result]
@@ -76,11 +84,11 @@ class _Rotation:
 class RotationDriver:
     """Runs the rotations of a Secrets Manager, with `invoke` as the rotation function.
 
-    While it is started, the secret is configured to be rotated by `function_arn`. A rotation runs
-    in a thread of its own; with `background` false it waits for `run`. `sleep` is called between
+    While it is started, the secret is configured to be rotated by `function_arn`. Each rotation
+    runs in its own thread; with `background` false it waits for `run`. `sleep` is called between
     attempts with the seconds to wait. `on_event` gets what EventBridge would: RotationStarted,
     RotationSucceeded, RotationFailed, RotationAbandoned and TestRotationFailed. `on_attempt` gets
-    the end of each attempt, before its event, and once more where no other follows after all.
+    the end of each attempt, before its event, and once more if no other follows after all.
     """
 
     def __init__(
@@ -109,18 +117,21 @@ class RotationDriver:
         self._on_attempt = on_attempt
         self._clock = clock
         self._rotations: dict[str, _Rotation] = {}
+        self._cancelled: set[str] = set()
+        self._running: set[str] = set()
+        """The rotations that have a thread."""
         self._threads: list[threading.Thread] = []
         self._threads_lock = threading.Lock()
 
     def start(self) -> None:
-        """Configures the secret and takes its rotations, as soon as moto is loaded."""
+        """Configures the secret and accepts its rotations, as soon as moto is loaded."""
         self._storage = self._secrets_manager.storage
         secret_id = self._secrets_manager.secret_id
         self._storage.driver = self
         self._storage.configure_rotation(secret_id, self.function_arn, days=DAYS)
 
     def stop(self) -> None:
-        """Begins no further step. One that runs is left to end, which `wait` waits for."""
+        """Begins no further step. A step that runs may end, and `wait` waits for it."""
         self._stopping.set()
         self._storage.driver = None
 
@@ -132,17 +143,26 @@ class RotationDriver:
         self.stop()
 
     def begin(self, secret_arn: str, token: str, *, test_only: bool) -> None:
-        """Takes on a rotation that RotateSecret has begun. Called by Secrets Manager."""
+        """Accepts a rotation that RotateSecret has begun. Called by Secrets Manager."""
         self._rotations[token] = _Rotation(secret_arn, token, test_only)
-        if self._background:
-            thread = threading.Thread(target=self.run, args=(token,), daemon=True)
-            with self._threads_lock:  # `wait` must find no thread that has yet to start
-                thread.start()
-                self._threads.append(thread)
+        self._start(token)
+
+    def reattempt(self, secret_arn: str, token: str) -> None:
+        """Runs a pending rotation again, unless it is running. Called by Secrets Manager.
+
+        It may be one that no RotateSecret has begun: AWSPENDING alone decides that it is pending.
+        """
+        self._rotations.setdefault(token, _Rotation(secret_arn, token, test_only=False))
+        if token not in self._cancelled:
+            self._start(token)
+
+    def cancel(self, token: str) -> None:
+        """Runs no further step of a rotation. Called by Secrets Manager."""
+        self._cancelled.add(token)
 
     def abandoned(self, secret_arn: str) -> None:
-        """Says that a new current version ended a rotation. Called by Secrets Manager."""
-        self._say("RotationAbandoned", secret_arn)
+        """Reports that a new version ended a rotation. Called by Secrets Manager."""
+        self._publish("RotationAbandoned", secret_arn)
 
     def wait(self, seconds: float = 10.0) -> bool:
         """Waits for the rotations in the background; whether all of them ended in time."""
@@ -156,51 +176,78 @@ class RotationDriver:
             return not self._threads
 
     def run(self, token: str) -> bool:
-        """Runs a rotation to its end in the caller's thread; whether it succeeded.
+        """Runs a rotation to its end in the caller's thread. Returns whether it succeeded.
 
-        One that was given up can be run again, as AWS does in the next rotation window.
+        After the last attempt it can be run again, as AWS does in the next rotation window. One
+        that was cancelled does not run.
         """
         rotation = self._rotations[token]
+        if token in self._cancelled:
+            return False
         run = self._test if rotation.test_only else self._rotate
         try:
             return run(rotation)
         except SecretsManagerError as gone:  # somebody deleted the secret
-            self._say("RotationFailed", rotation.secret_arn, str(gone))
+            self._publish("RotationFailed", rotation.secret_arn, str(gone))
             return False
 
+    def _start(self, token: str) -> None:
+        """Runs a rotation in the background, unless it is running."""
+        if not self._background:
+            return
+        with self._threads_lock:  # `wait` must find no thread that has yet to start
+            if token in self._running:
+                return
+            self._running.add(token)
+            thread = threading.Thread(target=self._run_in_thread, args=(token,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _run_in_thread(self, token: str) -> None:
+        try:
+            self.run(token)
+        finally:
+            with self._threads_lock:
+                self._running.discard(token)
+
     def _rotate(self, rotation: _Rotation) -> bool:
-        self._say("RotationStarted", rotation.secret_arn)
+        self._publish("RotationStarted", rotation.secret_arn)
         for number in range(1, self._attempts + 1):
             failure = self._attempt(rotation)
             again = failure is not None and number < self._attempts and self._goes_on(rotation)
-            self._tell(rotation, number, failed=failure is not None, again=again)
+            self._report(rotation, number, failed=failure is not None, again=again)
             if failure is None:
-                self._say("RotationSucceeded", rotation.secret_arn)
+                self._publish("RotationSucceeded", rotation.secret_arn)
                 return True
-            self._say("RotationFailed", rotation.secret_arn, failure)
+            if rotation.token in self._cancelled:
+                break
+            self._publish("RotationFailed", rotation.secret_arn, failure)
             if not again:
                 break
             self._sleep(self._delay_seconds)
             if not self._goes_on(rotation):  # somebody has ended it meanwhile
-                self._tell(rotation, number, failed=True, again=False)
+                self._report(rotation, number, failed=True, again=False)
                 break
         return False
 
     def _attempt(self, rotation: _Rotation) -> str | None:
-        """Runs the four steps once; None, or why they failed."""
+        """Runs the four steps once. Returns None, or why they failed."""
         for step in STEPS:
-            if failure := self._step(step, rotation):
+            failure = self._step(step, rotation)
+            if rotation.token in self._cancelled:
+                return "CancelRotateSecret has cancelled the rotation"
+            if failure:
                 return failure
         if self._storage.end_rotation(rotation.secret_arn, rotation.token):
             return None
         return "finishSecret has not moved AWSCURRENT to the new version"
 
     def _test(self, rotation: _Rotation) -> bool:
-        """Runs testSecret alone, on a version that is there for this only."""
+        """Runs testSecret alone, on a version that exists only for this."""
         failure = self._step("testSecret", rotation)
         self._storage.end_test(rotation.secret_arn, rotation.token)
         if failure:
-            self._say("TestRotationFailed", rotation.secret_arn, failure)
+            self._publish("TestRotationFailed", rotation.secret_arn, failure)
         return failure is None
 
     def _step(self, step: str, rotation: _Rotation) -> str | None:
@@ -216,19 +263,18 @@ class RotationDriver:
             pass
         return f"Error when executing lambda {self.function_arn} during {step} step"
 
-    def _tell(self, rotation: _Rotation, number: int, *, failed: bool, again: bool) -> None:
+    def _report(self, rotation: _Rotation, number: int, *, failed: bool, again: bool) -> None:
         if self._on_attempt is None:
             return
         is_current = self._storage.is_current(rotation.secret_arn, rotation.token)
-        told = Attempt(rotation.token, number, self._attempts, failed, again, is_current)
-        self._on_attempt(told)
+        self._on_attempt(Attempt(rotation.token, number, self._attempts, failed, again, is_current))
 
     def _goes_on(self, rotation: _Rotation) -> bool:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or rotation.token in self._cancelled:
             return False
         return self._storage.in_rotation(rotation.secret_arn, rotation.token)
 
-    def _say(self, name: str, secret_arn: str, error: str | None = None) -> None:
+    def _publish(self, name: str, secret_arn: str, error: str | None = None) -> None:
         if self._on_event is None or self._stopping.is_set():
             return
         now, region = self._clock(), self._secrets_manager.region

@@ -1,4 +1,4 @@
-"""Secrets Manager's actions, those of moto and those in which moto differs from AWS.
+"""Secrets Manager's actions: those of moto, and those in which moto differs from AWS.
 
 Importing this imports moto, which takes most of a second.
 """
@@ -9,6 +9,7 @@ import inspect
 import json
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,19 @@ from moto.secretsmanager.exceptions import (
 from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
+from local.rotation_schedule import Schedule, check_rules
+from local.secret_quotas import check_tags
 from local.secret_versions import VALUES, Versions
-from local.secrets_manager import SecretsManagerError
+from local.secrets_manager import Conditions, SecretsManagerError
 from zego.secret_store.labels import CURRENT
 
 if TYPE_CHECKING:
     from local.rotation import RotationDriver
 
+KEPT_WRITES = 32
+"""How many writes ago a read can lag at most."""
+
+_LAGGING = frozenset({"DescribeSecret", "GetSecretValue", "ListSecretVersionIds"})
 _METHODS = frozenset(
     name
     for name, member in vars(SecretsManagerResponse).items()
@@ -35,98 +42,166 @@ _METHODS = frozenset(
 )
 """The actions that moto has, by the names of their methods."""
 
+_NO_FUNCTION = (
+    "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN"
+    " configured and you didn't include such an ARN as a parameter in this call."
+)
+_IN_PROGRESS = "A previous rotation isn't complete. That rotation will be reattempted."
+
 
 class Storage:
-    """The secrets of one AWS account. One call is worked on at a time.
+    """The secrets of one AWS account. Calls run one at a time.
 
     `driver` runs the rotations; without one no secret can be rotated. Its methods take the secret's
     ARN.
     """
 
-    def __init__(self, account_id: str, region: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, account_id: str, region: str, clock: Callable[[], float], conditions: Conditions
+    ) -> None:
         self.driver: RotationDriver | None = None
         self.account_id = account_id
         self.region = region
+        self.conditions = conditions
         self._clock = clock
+        self._history = None if conditions.lag is None else _History()
         self._one_at_a_time = threading.RLock()
 
     def perform(
         self, action: str, parameters: Mapping[str, Any], *, region: str | None = None
     ) -> str:
-        """Runs an action of the API; its answer as JSON."""
+        """Runs an action of the API. Returns its response as JSON."""
         with self._one_at_a_time:
-            call = _Call(self, parameters, region or self.region, self._clock())
-            return call.perform(action)
+            call = _Call(self, action, parameters, region or self.region, self._clock())
+            response = call.perform()
+            if action not in _LAGGING:
+                self._keep_state(call.region)
+            return response
 
     def configure_rotation(self, secret_id: str, function_arn: str, *, days: int) -> None:
         """Has a secret rotated by a function every so many days, as template.yaml does."""
         with self._one_at_a_time:
-            secret = self.secret(secret_id, self.region)
-            _configure(secret, function_arn, {"AutomaticallyAfterDays": days})
+            rules = {"AutomaticallyAfterDays": days}
+            schedule = Schedule(self.secret(secret_id, self.region))
+            schedule.turn_on(function_arn, rules, now=self._clock())
+            self._keep_state(self.region)
 
     def in_rotation(self, secret_id: str, version_id: str) -> bool:
         """Whether a rotation to this version goes on: it is pending, or was promoted."""
         with self._one_at_a_time:
-            return Versions(self.secret(secret_id, self.region)).in_rotation(version_id)
+            return self._versions(secret_id).in_rotation(version_id)
 
     def is_current(self, secret_id: str, version_id: str) -> bool:
         """Whether AWSCURRENT is on this version."""
         with self._one_at_a_time:
-            return Versions(self.secret(secret_id, self.region)).holder(CURRENT) == version_id
+            return self._versions(secret_id).holder(CURRENT) == version_id
 
     def end_rotation(self, secret_id: str, version_id: str) -> bool:
-        """Takes AWSPENDING off a version if it was promoted, and tells whether it was."""
+        """Ends a rotation if it has promoted its version. Returns whether it has."""
         with self._one_at_a_time:
-            versions = Versions(self.secret(secret_id, self.region))
-            return versions.end_rotation(version_id, now=self._clock())
+            ended = self._versions(secret_id).end_rotation(version_id)
+            if ended:
+                Schedule(self.secret(secret_id, self.region)).note_rotation(self._clock())
+                self._keep_state(self.region)
+            return ended
 
     def end_test(self, secret_id: str, version_id: str) -> None:
         """Removes the version that was made to test a rotation function."""
         with self._one_at_a_time:
-            Versions(self.secret(secret_id, self.region)).forget(version_id)
+            self._versions(secret_id).remove([version_id])
+            self._keep_state(self.region)
 
-    def secret(self, secret_id: str, region: str) -> FakeSecret:
-        """The secret of this ARN or name."""
+    def secret(self, secret_id: str, region: str, *, writes_ago: int = 0) -> FakeSecret:
+        """The secret of this ARN or name, as it is or as it was some writes ago."""
         secret = secretsmanager_backends[self.account_id][region].secrets.get(secret_id)
         if not isinstance(secret, FakeSecret):
             raise SecretsManagerError(
                 "ResourceNotFoundException", "Secrets Manager can't find the specified secret."
             )
+        if writes_ago and self._history:
+            return self._history.state(secret, writes_ago)
         return secret
+
+    def _versions(self, secret_id: str) -> Versions:
+        return Versions(self.secret(secret_id, self.region), self.conditions)
+
+    def _keep_state(self, region: str) -> None:
+        """Keeps what a write has changed, for reads that lag."""
+        if self._history:
+            for secret in secretsmanager_backends[self.account_id][region].secrets.values():
+                if isinstance(secret, FakeSecret):
+                    self._history.keep(secret)
+
+
+class _History:
+    """The latest states of each secret, for reads that lag."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, deque[FakeSecret]] = {}
+
+    def keep(self, secret: FakeSecret) -> None:
+        """Keeps the present state of a secret, unless it is the one that was kept last."""
+        states = self._states.setdefault(secret.arn, deque(maxlen=KEPT_WRITES + 1))
+        if not states or vars(states[-1]) != vars(secret):
+            states.append(_copy(secret))
+
+    def state(self, secret: FakeSecret, writes_ago: int) -> FakeSecret:
+        """A secret as it was, or the oldest state that is kept."""
+        states = self._states[secret.arn]
+        return states[max(0, len(states) - 1 - writes_ago)]
 
 
 class _Call(SecretsManagerResponse):
     """One call, without HTTP around it. Actions that are not here are moto's."""
 
     def __init__(
-        self, storage: Storage, parameters: Mapping[str, Any], region: str, now: float
+        self,
+        storage: Storage,
+        action: str,
+        parameters: Mapping[str, Any],
+        region: str,
+        now: float,
     ) -> None:
         # Not the parent's: that reads an HTTP request, of which nothing but this is used.
         self.current_account = storage.account_id
         self.region = region
         self._storage = storage
         self._driver = storage.driver
+        self._conditions = storage.conditions
+        self._action = action
         self._parameters = parameters
         self._now = now
 
-    def perform(self, action: str) -> str:
-        """Runs an action; its answer as JSON. Raises `SecretsManagerError`."""
-        name = camelcase_to_underscores(action)
+    def perform(self) -> str:
+        """Runs the action. Returns its response as JSON. Raises `SecretsManagerError`."""
+        name = camelcase_to_underscores(self._action)
         if name not in _METHODS:
-            raise SecretsManagerError("UnknownOperationException", f"{action} is not known here")
+            raise SecretsManagerError(
+                "UnknownOperationException", f"{self._action} is not known here"
+            )
         try:
-            answer: str = getattr(self, name)()
+            response: str = getattr(self, name)()
         except SecretsManagerClientError as error:
             raise SecretsManagerError(error.error_type, error.message) from None
-        return answer
+        return response
+
+    def create_secret(self) -> str:
+        name, secrets = self._get_param("Name"), self.backend.secrets
+        check_tags([], self._get_param("Tags", []))
+        is_new = name not in secrets
+        response = super().create_secret()
+        if is_new:
+            for version in secrets[name].versions.values():
+                version["createdate"] = self._now  # moto takes the time of day
+        return response
 
     def get_secret_value(self) -> str:
         secret = self._secret()
-        versions = Versions(secret)
+        versions = self._versions(secret)
         version_id = versions.find(self._get_param("VersionId"), self._get_param("VersionStage"))
-        answer = _named(secret, version_id, versions.labels(version_id))
+        response = _version_fields(secret, version_id, versions.labels(version_id))
         created = {"CreatedDate": versions.created_at(version_id)}
-        return json.dumps(answer | created | versions.value(version_id))
+        return json.dumps(response | created | versions.value(version_id))
 
     def put_secret_value(self) -> str:
         return self._put(self._get_param("VersionStages", [CURRENT]))
@@ -136,39 +211,43 @@ class _Call(SecretsManagerResponse):
 
     def update_secret_version_stage(self) -> str:
         secret = self._secret()
-        Versions(secret).move(
+        self._versions(secret).move(
             self._get_param("VersionStage"),
             remove_from=self._get_param("RemoveFromVersionId"),
             move_to=self._get_param("MoveToVersionId"),
         )
-        return json.dumps({"ARN": secret.arn, "Name": secret.name})
+        return json.dumps(_fields(secret))
 
     def describe_secret(self) -> str:
         secret = self._secret(deleted=True)
-        listed = {"VersionIdsToStages": Versions(secret).listed()}
-        answer = {name: value for name, value in secret.to_dict().items() if value is not None}
-        answer.pop("SecretVersionsToStages", None)  # ListSecrets' name for the same
-        return json.dumps(answer | listed)
+        described = secret.to_dict() | Schedule(secret).described()
+        described["VersionIdsToStages"] = self._versions(secret).labelled()
+        described.pop("SecretVersionsToStages", None)  # ListSecrets' name for the same
+        return json.dumps({name: value for name, value in described.items() if value is not None})
 
     def list_secret_version_ids(self) -> str:
         secret = self._secret(deleted=True)
-        versions = Versions(secret)
-        listed = versions.listed(deprecated=bool(self._get_param("IncludeDeprecated")))
+        versions = self._versions(secret)
+        ids = versions.with_value(deprecated=bool(self._get_param("IncludeDeprecated")))
+        start, end = self._page()
         entries = [
-            {"VersionId": id_, "VersionStages": labels, "CreatedDate": versions.created_at(id_)}
-            for id_, labels in listed.items()
+            {
+                "VersionId": id_,
+                "VersionStages": versions.labels(id_),
+                "CreatedDate": versions.created_at(id_),
+            }
+            for id_ in ids[start:end]
         ]
-        return json.dumps({"ARN": secret.arn, "Name": secret.name, "Versions": entries})
+        more = {"NextToken": str(end)} if end < len(ids) else {}
+        return json.dumps(_fields(secret) | {"Versions": entries} | more)
 
     def rotate_secret(self) -> str:
         secret = self._secret()
+        rules = self._get_param("RotationRules")
+        check_rules(rules or {})
         function_arn = self._get_param("RotationLambdaARN") or secret.rotation_lambda_arn
         if not function_arn:
-            raise InvalidRequestException(
-                "You tried to enable rotation on a secret that doesn't already have a Lambda"
-                " function ARN configured and you didn't include such an ARN as a parameter in this"
-                " call."
-            )
+            raise InvalidRequestException(_NO_FUNCTION)
         if self._driver is None or function_arn != self._driver.function_arn:
             raise SecretsManagerError(
                 "AccessDeniedException",
@@ -176,31 +255,78 @@ class _Call(SecretsManagerResponse):
                 " function policy grants access to the principal secretsmanager.amazonaws.com",
             )
         token, test_only = self._token(), not self._get_param("RotateImmediately", True)
-        begun = Versions(secret).begin_rotation(token, test_only=test_only, now=self._now)
-        _configure(secret, function_arn, self._get_param("RotationRules"))
-        if begun:
+        versions = self._versions(secret)
+        is_new = token not in versions  # otherwise it is the same request again
+        if is_new and (pending := versions.pending()):
+            self._driver.reattempt(secret.arn, pending)
+            raise InvalidRequestException(_IN_PROGRESS)
+        Schedule(secret).turn_on(function_arn, rules, now=self._now)
+        if is_new:
+            versions.begin_rotation(token, test_only=test_only, now=self._now)
             self._driver.begin(secret.arn, token, test_only=test_only)
-        return json.dumps({"ARN": secret.arn, "Name": secret.name, "VersionId": token})
+        return json.dumps(_fields(secret) | {"VersionId": token})
+
+    def cancel_rotate_secret(self) -> str:
+        secret = self._secret()
+        if not secret.rotation_lambda_arn:
+            raise InvalidRequestException(_NO_FUNCTION)
+        Schedule(secret).turn_off()
+        pending = self._versions(secret).pending()
+        if pending is None:
+            return json.dumps(_fields(secret))
+        if self._driver:
+            self._driver.cancel(pending)
+        return json.dumps(_fields(secret) | {"VersionId": pending})
+
+    def tag_resource(self) -> str:
+        check_tags(self._secret().tags or [], self._get_param("Tags", []))
+        return super().tag_resource()
+
+    def untag_resource(self) -> str:
+        self._secret()
+        return super().untag_resource()
 
     def _put(self, labels: Sequence[str]) -> str:
         secret, token = self._secret(), self._token()
         value = self._value()
         if len(value) != 1:
             raise InvalidRequestException("You must provide either SecretString or SecretBinary.")
-        versions = Versions(secret)
+        versions = self._versions(secret)
+        is_new = token not in versions  # otherwise it is the version of a rotation, or no change
         abandoned = versions.put(token, value, labels, now=self._now)
+        if is_new:
+            Schedule(secret).note_value(self._now)
         if abandoned and self._driver:
             self._driver.abandoned(secret.arn)
-        return json.dumps(_named(secret, token, versions.labels(token)))
+        return json.dumps(_version_fields(secret, token, versions.labels(token)))
 
     def _secret(self, *, deleted: bool = False) -> FakeSecret:
-        """The secret that is asked for; one marked for deletion only where that may be."""
-        secret = self._storage.secret(self._get_param("SecretId", ""), self.region)
+        """The secret of the request; one that is marked for deletion only if `deleted` says so."""
+        lag = self._conditions.lag if self._action in _LAGGING else None
+        writes_ago = lag(self._action) if lag else 0
+        secret_id = self._get_param("SecretId", "")
+        secret = self._storage.secret(secret_id, self.region, writes_ago=writes_ago)
         if secret.is_deleted() and not deleted:
             raise InvalidRequestException(
                 "You can't perform this operation on the secret because it was marked for deletion."
             )
         return secret
+
+    def _versions(self, secret: FakeSecret) -> Versions:
+        return Versions(secret, self._conditions)
+
+    def _page(self) -> tuple[int, int]:
+        """The place of the first entry of a page, and that of the first one after it."""
+        size, token = self._get_param("MaxResults", 100), self._get_param("NextToken")
+        if not 1 <= size <= 100:
+            raise InvalidParameterException("MaxResults is a number from 1 to 100.")
+        if token is None:
+            return (0, 0) if self._conditions.empty_first_page else (0, size)
+        if not token.isdecimal():
+            raise SecretsManagerError(
+                "InvalidNextTokenException", "The NextToken value is invalid."
+            )
+        return int(token), int(token) + size
 
     def _value(self) -> dict[str, str]:
         return {name: text for name in VALUES if (text := self._get_param(name)) is not None}
@@ -216,18 +342,21 @@ class _Call(SecretsManagerResponse):
         return if_none if value is None else value
 
 
-def _configure(secret: FakeSecret, function_arn: str, rules: Mapping[str, Any] | None) -> None:
-    """Says which function rotates a secret, and how often; for DescribeSecret."""
-    secret.rotation_requested = secret.rotation_enabled = True
-    secret.rotation_lambda_arn = function_arn
-    if rules and "AutomaticallyAfterDays" in rules:
-        secret.auto_rotate_after_days = rules["AutomaticallyAfterDays"]
+def _fields(secret: FakeSecret) -> dict[str, Any]:
+    """What almost every response begins with."""
+    return {"ARN": secret.arn, "Name": secret.name}
 
 
-def _named(secret: FakeSecret, version_id: str, labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "ARN": secret.arn,
-        "Name": secret.name,
-        "VersionId": version_id,
-        "VersionStages": list(labels),
+def _version_fields(secret: FakeSecret, version_id: str, labels: Sequence[str]) -> dict[str, Any]:
+    return _fields(secret) | {"VersionId": version_id, "VersionStages": list(labels)}
+
+
+def _copy(secret: FakeSecret) -> FakeSecret:
+    """A copy of a secret that no later write changes."""
+    made = object.__new__(FakeSecret)  # moto would keep a list of those that it makes
+    vars(made).update(vars(secret))
+    made.versions = {
+        id_: version | {"version_stages": list(version["version_stages"])}
+        for id_, version in secret.versions.items()
     }
+    return made

@@ -1,25 +1,33 @@
 """A secret's versions and their staging labels: AWS' rules, in moto's storage.
 
-moto 5 has rules of its own; each of these has a test that is named after it, in
-`tests/local_stack/test_secrets_manager.py`. Importing this imports moto, which takes most of a
-second.
+moto 5 has other rules. Each of these has a test that is named after it, in
+`tests/local_stack/test_secrets_manager.py` and the files beside it. Importing this imports moto,
+which takes most of a second.
 
-Sources: the Secrets Manager API reference, and AWS' own error texts.
+Sources: the Secrets Manager API reference, AWS' own error texts, and "Log events with CloudTrail"
+in the user guide for what abandons a rotation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from moto.secretsmanager.exceptions import (
     InvalidParameterException,
-    InvalidRequestException,
     ResourceExistsException,
     ResourceNotFoundException,
     SecretStageVersionMismatchException,
 )
 from moto.secretsmanager.models import FakeSecret
 
+from local.secret_quotas import (
+    KEPT_SECONDS,
+    VERSIONS,
+    check_label_count,
+    check_labels,
+    check_version_count,
+)
+from local.secrets_manager import Conditions
 from zego.secret_store.labels import CURRENT, PENDING, PREVIOUS
 
 VALUES = {"SecretString": "secret_string", "SecretBinary": "secret_binary"}
@@ -27,14 +35,18 @@ VALUES = {"SecretString": "secret_string", "SecretBinary": "secret_binary"}
 
 
 class Versions:
-    """The versions of one secret, and on which of them its labels are.
+    """The versions of one secret and their labels.
 
     A label is on one version at most. A change that is refused changes nothing.
     """
 
-    def __init__(self, secret: FakeSecret) -> None:
+    def __init__(self, secret: FakeSecret, conditions: Conditions) -> None:
         self._secret = secret
         self._versions = secret.versions
+        self._conditions = conditions
+
+    def __contains__(self, version_id: str) -> bool:
+        return version_id in self._versions
 
     def holder(self, label: str) -> str | None:
         """The id of the version that has a label."""
@@ -45,17 +57,25 @@ class Versions:
         labels: list[str] = self._versions[version_id]["version_stages"]
         return labels
 
-    def listed(self, *, deprecated: bool = False) -> dict[str, list[str]]:
-        """The versions with their labels; the `deprecated` ones, which have none, if asked for."""
-        all_of_them = {version_id: self.labels(version_id) for version_id in self._versions}
-        return {id_: labels for id_, labels in all_of_them.items() if labels or deprecated}
+    def labelled(self) -> dict[str, list[str]]:
+        """The versions that have a label, with or without a value, and their labels."""
+        return {id_: labels for id_ in self._versions if (labels := self.labels(id_))}
+
+    def with_value(self, *, deprecated: bool) -> list[str]:
+        """The ids of the versions that have a value, with or without the `deprecated` ones.
+
+        A deprecated version has no label.
+        """
+        return [
+            id_ for id_ in self._versions if (deprecated or self.labels(id_)) and self.value(id_)
+        ]
 
     def created_at(self, version_id: str) -> float:
-        """When a version was made, in Unix seconds."""
+        """The creation time of a version, in Unix seconds."""
         return float(self._versions[version_id]["createdate"])
 
     def value(self, version_id: str) -> dict[str, str]:
-        """A version's value under its name in the API; empty where it has none yet."""
+        """A version's value under its name in the API; empty if it has none yet."""
         version = self._versions[version_id]
         return {name: version[key] for name, key in VALUES.items() if key in version}
 
@@ -63,25 +83,26 @@ class Versions:
         """The id of the version that GetSecretValue means, which has a value."""
         if version_id is None:
             label = label or CURRENT
-            found, asked = self.holder(label), f"staging label: {label}"
+            found, wanted = self.holder(label), f"staging label: {label}"
         else:
-            found, asked = version_id, f"VersionId: {version_id}"
+            found, wanted = version_id, f"VersionId: {version_id}"
             if found in self._versions and label and label not in self.labels(found):
                 raise SecretStageVersionMismatchException
         if found is None or found not in self._versions or not self.value(found):
             raise ResourceNotFoundException(
-                f"Secrets Manager can't find the specified secret value for {asked}"
+                f"Secrets Manager can't find the specified secret value for {wanted}"
             )
         return found
 
     def put(
         self, version_id: str, value: Mapping[str, str], labels: Sequence[str], *, now: float
     ) -> str | None:
-        """Stores a value, in a new version or in the one that a rotation has begun.
+        """Stores a value and attaches labels to its version.
 
-        Gives the version of the rotation that is abandoned by it, if any: a new current version
-        takes AWSPENDING off another that is not current.
+        Returns the version of the rotation that this abandons, if there is one. It does nothing if
+        the version has this value already.
         """
+        check_labels(labels)
         if version_id in self._versions and (present := self.value(version_id)):
             if present == value:
                 return None
@@ -91,18 +112,22 @@ class Versions:
             )
         if not self._versions:
             labels = [*labels, CURRENT]
+        check_label_count(self._label_count(labels, version_id))
+        if version_id not in self._versions:
+            self._make_room(now, check=True)
         self._add(version_id, value, now)
         for label in labels:
             self._attach(label, version_id)
         self._secret.last_changed_date = int(now)
-        pending = self.holder(PENDING)
-        if CURRENT not in labels or pending in (None, version_id):
-            return None
-        self._detach(PENDING)
-        return pending
+        abandoned = self._abandoned(version_id, labels)
+        if abandoned:
+            self._detach(PENDING)
+        self._delete_unlabelled()
+        return abandoned
 
     def move(self, label: str, *, remove_from: str | None, move_to: str | None) -> None:
-        """Moves a label, puts it on, or takes it off, if it is where the caller says it is."""
+        """Moves a label, attaches or removes it, if it is on the version that the caller names."""
+        check_labels([label])
         holder = self.holder(label)
         for version_id in (remove_from, move_to):
             if version_id is not None and version_id not in self._versions:
@@ -118,6 +143,7 @@ class Versions:
                 f"Version stage {label} not found in version {remove_from}"
             )
         if move_to is not None:
+            check_label_count(self._label_count([label], move_to))
             self._attach(label, move_to)
         elif label == CURRENT:
             raise InvalidParameterException(
@@ -126,40 +152,78 @@ class Versions:
             )
         else:
             self._detach(label)
+        self._delete_unlabelled()
 
-    def begin_rotation(self, version_id: str, *, test_only: bool, now: float) -> bool:
-        """Puts AWSPENDING on a new version: one without a value, or for a test with the present.
+    def pending(self) -> str | None:
+        """The version of the rotation in progress: AWSPENDING is on it, and AWSCURRENT is not."""
+        pending = self.holder(PENDING)
+        return None if pending == self.holder(CURRENT) else pending
 
-        False where it has begun before, for then this is the same request again.
+    def begin_rotation(self, version_id: str, *, test_only: bool, now: float) -> None:
+        """Attaches AWSPENDING to a new version.
+
+        It has no value, or for a test that of AWSCURRENT.
         """
-        if version_id in self._versions:
-            return False
         current = self.holder(CURRENT)
-        if self.holder(PENDING) not in (None, current):
-            raise InvalidRequestException(
-                "A previous rotation isn't complete. That rotation will be reattempted."
-            )
-        value = self.value(current) if test_only and current else {}
-        self._add(version_id, value, now)
+        self._make_room(now, check=False)
+        self._add(version_id, self.value(current) if test_only and current else {}, now)
         self._attach(PENDING, version_id)
-        return True
+        self._delete_unlabelled()
 
     def in_rotation(self, version_id: str) -> bool:
         """Whether a rotation to this version goes on: it is pending, or was promoted."""
         return version_id in (self.holder(PENDING), self.holder(CURRENT))
 
-    def end_rotation(self, version_id: str, *, now: float) -> bool:
-        """Takes AWSPENDING off the version if it was promoted, and tells whether it was."""
+    def end_rotation(self, version_id: str) -> bool:
+        """Removes AWSPENDING from the version if it was promoted. Returns whether it was."""
         if self.holder(CURRENT) != version_id:
             return False
-        if self.holder(PENDING) == version_id:
+        if self.holder(PENDING) == version_id and not self._conditions.keep_pending:
             self._detach(PENDING)
-        self._secret.last_rotation_date = int(now)
         return True
 
-    def forget(self, version_id: str) -> None:
-        """Removes the version of a test."""
-        del self._versions[version_id]
+    def remove(self, version_ids: Iterable[str]) -> None:
+        """Removes versions, those that still exist."""
+        for version_id in version_ids:
+            self._versions.pop(version_id, None)
+
+    def _abandoned(self, version_id: str, labels: Sequence[str]) -> str | None:
+        """The version that loses AWSPENDING because another version got a value."""
+        pending = self.holder(PENDING)
+        if pending == version_id:
+            return None
+        if CURRENT in labels:
+            return pending
+        return self.pending() if self._conditions.abandon_on_any_version else None
+
+    def _label_count(self, labels: Sequence[str], version_id: str) -> int:
+        """How many labels there are once a version has these."""
+        count = {label for attached in self.labelled().values() for label in attached}
+        count.update(labels)
+        if CURRENT in labels and self.holder(CURRENT) not in (None, version_id):
+            count.add(PREVIOUS)
+        return len(count)
+
+    def _make_room(self, now: float, *, check: bool) -> None:
+        """Removes the oldest deprecated versions so that one more version fits.
+
+        If it does not fit even so, it is refused on `check`.
+        """
+        excess = len(self._versions) + 1 - VERSIONS
+        if excess <= 0:
+            return
+        old = [
+            id_
+            for id_ in self._versions
+            if not self.labels(id_) and self.created_at(id_) <= now - KEPT_SECONDS
+        ]
+        if check:
+            check_version_count(VERSIONS + excess - min(excess, len(old)))
+        self.remove(old[:excess])
+
+    def _delete_unlabelled(self) -> None:
+        if self._conditions.delete_unlabelled:
+            self.remove([id_ for id_ in self._versions if not self.labels(id_)])
 
     def _add(self, version_id: str, value: Mapping[str, str], now: float) -> None:
         new = {"version_id": version_id, "createdate": now, "version_stages": []}
@@ -167,7 +231,7 @@ class Versions:
         version.update({VALUES[name]: text for name, text in value.items()})
 
     def _attach(self, label: str, version_id: str) -> None:
-        """Puts a label on a version, wherever it was. AWSPREVIOUS follows AWSCURRENT."""
+        """Attaches a label to one version alone. AWSPREVIOUS follows AWSCURRENT."""
         holder = self.holder(label)
         if holder == version_id:
             return

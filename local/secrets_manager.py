@@ -1,11 +1,15 @@
-"""Secrets Manager over HTTP or in this process, holding one secret.
+"""Secrets Manager over HTTP or in this process, with one secret.
 
-Its storage is moto's, its rules are AWS' (`local.secret_versions`), its rotations a driver's
-(`local.rotation`). moto is imported in the background, as that takes most of a second; calls that
-come earlier wait.
+moto stores the secret, `local.secret_versions`, `local.secret_quotas` and
+`local.rotation_schedule` have AWS' rules, and `local.rotation` runs the rotations. `Conditions` are
+switches for what AWS only sometimes does, or leaves open in its documentation. Two things are not
+imitated: the RotationToken of a rotation across accounts, which is ignored, and replicas in other
+regions.
+
+moto is imported in the background, because that takes most of a second; earlier calls wait for it.
 
 A boto3 client reaches it by `endpoint_url=secrets_manager.url`. `tests/support/in_process.py` has
-one that calls `answer` without HTTP; for that it need not be started.
+a client that calls `answer` without HTTP; for that it need not be started.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local import client
@@ -45,13 +50,51 @@ class SecretsManagerError(Exception):
         self.message = message
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What AWS only sometimes does, or leaves open in its documentation.
+
+    By default everything is as AWS documents it, on a good day.
+    """
+
+    throttle: Callable[[str], bool] | None = None
+    """Called with the action of each call. If it returns true, the call has no effect and fails
+    with ThrottlingException."""
+
+    lag: Callable[[str], int] | None = None
+    """Called with the action of each DescribeSecret, GetSecretValue and ListSecretVersionIds, once.
+    The response shows the whole secret as it was that many writes ago: 0 is now, and a number that
+    is too large is the oldest state that is kept (see `secret_actions.KEPT_WRITES`). Only a write
+    that changed something counts, including those of Secrets Manager itself. Writes always act on
+    the present state. How far a read can lag on AWS is undocumented."""
+
+    empty_first_page: bool = False
+    """The first page of ListSecretVersionIds has no entries, and a NextToken. AWS: this "can occur
+    even when the response includes no values at all"."""
+
+    abandon_on_any_version: bool = False
+    """Every PutSecretValue that creates a version abandons the rotation in progress, whatever the
+    labels of the new version. AWS: "When you manually create a new version of a secret". Without
+    it, only a new AWSCURRENT does."""
+
+    keep_pending: bool = False
+    """AWSPENDING stays on the version that a rotation has promoted. AWS: after a success it "might
+    be attached to the same version as the AWSCURRENT version, or it might not be attached to any
+    version"."""
+
+    delete_unlabelled: bool = False
+    """A version is deleted as soon as it has no label. AWS: such versions "are considered
+    deprecated and Secrets Manager can delete them". Without it, they are deleted once there are
+    more than 100 versions, and then only if they are older than 24 hours."""
+
+
 class SecretsManager(LoopbackServer):
     """A Secrets Manager with the secret `secret_id`, whose ServerSecret is random.
 
-    Instances in one process keep apart: each has an AWS account of its own within moto, numbered
-    from 000000000000. A stopped one that is started again holds what it held. Signatures are not
-    verified. `clock` gives the times of versions. `on_change`, where set, is called after each call
-    over HTTP that may have changed something.
+    Instances in one process do not share secrets: each has its own AWS account in moto, numbered
+    from 000000000000. One that is stopped and started again still has its secret. Signatures are
+    not verified. `clock` gives the times of versions. `on_change`, if set, is called after each
+    call over HTTP that may have changed something.
     """
 
     def __init__(
@@ -61,11 +104,13 @@ class SecretsManager(LoopbackServer):
         region: str = "us-east-1",
         secret_id: str = SECRET_ID,
         clock: Callable[[], float] = time.time,
+        conditions: Conditions | None = None,
     ) -> None:
         super().__init__(port=port)
         self.on_change: Callable[[], None] | None = None
         self.region = region
         self.secret_id = secret_id
+        self.conditions = conditions or Conditions()
         self.app_id = APP_ID
         self.server_secret = secrets.token_hex(16)
         self._account_id = f"{next(_accounts):012d}"
@@ -75,30 +120,33 @@ class SecretsManager(LoopbackServer):
 
     @property
     def storage(self) -> Storage:
-        """What holds the secret, as soon as moto is loaded."""
+        """The storage of the secret, as soon as moto is loaded."""
         return self._load().result()
 
     def start(self) -> None:
-        """Listens at once, and has moto ready a little later."""
+        """Listens at once, and loads moto in the background."""
         super().start()
         self._load()
 
     def wait_until_ready(self) -> None:
-        """Returns when moto is loaded and the secret is there; raises what went wrong with that."""
+        """Returns when moto is loaded and the secret exists. Raises what prevents that."""
         self._load().result()
 
     def put(self, value: str) -> str:
-        """Makes `value`, whatever it is, the current version of the secret; gives its id."""
+        """Makes any `value` the current version of the secret. Returns the version's id."""
         version = self.call("PutSecretValue", SecretId=self.secret_id, SecretString=value)
         return str(version["VersionId"])
 
     def call(self, action: str, **parameters: object) -> dict[str, Any]:
-        """Calls an action of the API. Raises `SecretsManagerError` where it is refused."""
-        answer: dict[str, Any] = json.loads(self.storage.perform(action, parameters))
-        return answer
+        """Calls an action of the API, under the same conditions as any caller.
+
+        Raises `SecretsManagerError` if the call is refused.
+        """
+        response: dict[str, Any] = json.loads(self._perform(action, parameters))
+        return response
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers a call of the API, in the region that it is signed for."""
+        """Responds to a call of the API, in the region that the call is signed for."""
         action = (request.header("x-amz-target") or "").rpartition(".")[2]
         scope = _SCOPE.search(request.header("authorization") or "")
         try:
@@ -106,12 +154,19 @@ class SecretsManager(LoopbackServer):
         except ValueError:
             return _refusal("SerializationException", "the body is not JSON")
         try:
-            answer = self.storage.perform(action, parameters, region=scope and scope[1])
+            response = self._perform(action, parameters, scope and scope[1])
         except SecretsManagerError as refused:
             return _refusal(refused.code, refused.message)
         if self.on_change and not action.startswith(_READING):
             self.on_change()
-        return HttpResponse(200, _HEADERS, answer.encode())
+        return HttpResponse(200, _HEADERS, response.encode())
+
+    def _perform(
+        self, action: str, parameters: Mapping[str, Any], region: str | None = None
+    ) -> str:
+        if self.conditions.throttle and self.conditions.throttle(action):
+            raise SecretsManagerError("ThrottlingException", "Rate exceeded")
+        return self.storage.perform(action, parameters, region=region)
 
     def _load(self) -> Future[Storage]:
         with self._load_once:
@@ -124,35 +179,35 @@ class SecretsManager(LoopbackServer):
         try:
             from local.secret_actions import Storage  # noqa: PLC0415  imports moto
 
-            storage = Storage(self._account_id, self.region, self._clock)
+            storage = Storage(self._account_id, self.region, self._clock, self.conditions)
             value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})
             storage.perform("CreateSecret", {"Name": self.secret_id, "SecretString": value})
-        except BaseException as error:  # noqa: BLE001  it is raised where the storage is asked for
+        except BaseException as error:  # noqa: BLE001  `storage` raises it
             made.set_exception(error)
         else:
             made.set_result(storage)
 
 
 def read_secret(url: str, secret_id: str, region: str) -> tuple[int, str]:
-    """The AppID and ServerSecret that the Secrets Manager at `url` holds as current.
+    """Returns the AppID and the current ServerSecret of the Secrets Manager at `url`.
 
-    Raises `SecretsManagerError` where it gives none.
+    Raises `SecretsManagerError` if the call is refused.
     """
     value: dict[str, Any] = json.loads(read_current(url, secret_id, region)["SecretString"])
     return value["app_id"], value["server_secret"]
 
 
 def read_current(url: str, secret_id: str, region: str) -> dict[str, Any]:
-    """What the Secrets Manager at `url` answers to GetSecretValue of the current version.
+    """Returns the response of the Secrets Manager at `url` to GetSecretValue of AWSCURRENT.
 
-    Raises `SecretsManagerError` where it refuses.
+    Raises `SecretsManagerError` if the call is refused.
     """
     body = json.dumps({"SecretId": secret_id, "VersionStage": "AWSCURRENT"}).encode()
-    answer = client.post(url, body, _headers("GetSecretValue", region))
-    said: dict[str, Any] = answer.json()
-    if answer.status != 200:
-        raise SecretsManagerError(said["__type"], said["message"])
-    return said
+    response = client.post(url, body, _headers("GetSecretValue", region))
+    fields: dict[str, Any] = response.json()
+    if response.status != 200:
+        raise SecretsManagerError(fields["__type"], fields["message"])
+    return fields
 
 
 def _refusal(code: str, message: str) -> HttpResponse:

@@ -82,6 +82,11 @@ class Rotated:
     def labels(self) -> dict[str, list[str]]:
         return self.api.describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"]
 
+    def listed(self) -> list[str]:
+        """The versions that ListSecretVersionIds returns."""
+        response = self.api.list_secret_version_ids(SecretId=SECRET_ID, IncludeDeprecated=True)
+        return [version["VersionId"] for version in response["Versions"]]
+
     def holder(self, label: str) -> str:
         (version,) = (version for version, labels in self.labels().items() if label in labels)
         return version
@@ -148,13 +153,20 @@ class TestBeginning:
             with pytest.raises(ClientError, match="ResourceNotFoundException"):
                 rotated.text(**which)
 
-    def test_the_version_says_when_it_was_begun_before_it_has_a_value(
+    def test_the_version_is_described_and_not_listed_until_it_has_a_value(
         self, rotated: Rotated
     ) -> None:
+        """ListSecretVersionIds: it "only returns versions that contain a secret value"."""
         token = rotated.rotate()
-        listed = rotated.api.list_secret_version_ids(SecretId=SECRET_ID)["Versions"]
-        (pending,) = (version for version in listed if version["VersionId"] == token)
-        assert pending["CreatedDate"].timestamp() == Clock().now
+        assert rotated.labels()[token] == [PENDING]
+        assert rotated.listed() == [rotated.first]
+        rotated.api.put_secret_value(
+            SecretId=SECRET_ID,
+            ClientRequestToken=token,
+            SecretString="new",
+            VersionStages=[PENDING],
+        )
+        assert rotated.listed() == [rotated.first, token]
 
     def test_a_value_that_is_put_into_it_keeps_its_creation(self, rotated: Rotated) -> None:
         token = rotated.rotate()

@@ -1,0 +1,151 @@
+"""A secret's rotation schedule: AWS' rules, in moto's storage.
+
+Nothing here waits for the schedule. The rules are checked and kept, and DescribeSecret shows them
+with the date of the next rotation.
+
+Sources:
+
+* RotationRulesType in the API reference: 1 to 1000 days; AutomaticallyAfterDays or
+  ScheduleExpression, "but not both"; "You can rotate a secret as often as every four hours";
+  "Secrets Manager calculates the next rotation date based on the previous rotation. Manually
+  updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid
+  rotation."
+* DescribeSecret in the API reference: "If the secret isn't configured for rotation or rotation has
+  been disabled, Secrets Manager returns null" for both dates; if rotation "is now turned off",
+  RotationRules "shows the previous rotation schedule"; NextRotationDate is "the latest date that
+  rotation will occur".
+* "Rotation schedules" in the user guide: the windows, and 999 days at most for a rate.
+
+Undocumented: the second at which NextRotationDate lies (the last one of the window, here), and
+whether PutSecretValue counts for a rate() too (it does, here). A cron() expression is kept and not
+read: there is no NextRotationDate for it. AWS also shows an AutomaticallyAfterDays that it has
+calculated from a ScheduleExpression; that is not imitated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from moto.secretsmanager.exceptions import InvalidParameterException
+from moto.secretsmanager.models import FakeSecret
+
+_HOUR = 60 * 60
+_DAY = 24 * _HOUR
+_EXPRESSION = re.compile(r"[0-9A-Za-z()#?*\-/, ]{1,256}")
+_RATE = re.compile(r"rate\(([1-9][0-9]*) (hour|day)s?\)")
+_CRON = re.compile(r"cron\(.+\)")
+_DURATION = re.compile(r"(?=.{2,3}\Z)([0-9]+)h")
+
+
+class Schedule:
+    """Whether, by which function and how often a secret is rotated."""
+
+    def __init__(self, secret: FakeSecret) -> None:
+        self._secret = secret
+
+    def turn_on(self, function_arn: str, rules: Mapping[str, Any] | None, *, now: float) -> None:
+        """Turns rotation on, as RotateSecret does; without `rules` the schedule stays."""
+        if rules:
+            # moto stores the days alone, for ListSecrets.
+            vars(self._secret)["rotation_rules"] = dict(rules)
+            self._secret.auto_rotate_after_days = rules.get("AutomaticallyAfterDays", 0)
+        if rules or not self._secret.rotation_enabled:
+            self._secret.next_rotation_date = next_date(self._rules, now)
+        self._secret.rotation_requested = self._secret.rotation_enabled = True
+        self._secret.rotation_lambda_arn = function_arn
+
+    def turn_off(self) -> None:
+        """Turns rotation off, as CancelRotateSecret does. The rules and the function stay."""
+        self._secret.rotation_enabled = False
+        self._secret.next_rotation_date = None
+
+    def note_rotation(self, now: float) -> None:
+        """Notes that a rotation has succeeded."""
+        self._secret.last_rotation_date = int(now)
+        self.note_value(now)
+
+    def note_value(self, now: float) -> None:
+        """Notes that somebody has stored a value, which moves the next date as a rotation does."""
+        if self._secret.rotation_enabled:
+            self._secret.next_rotation_date = next_date(self._rules, now)
+
+    def described(self) -> dict[str, Any]:
+        """The fields that DescribeSecret shows; those that are None are left out."""
+        is_on = self._secret.rotation_enabled
+        return {
+            "RotationRules": self._rules or None,
+            "LastRotatedDate": self._secret.last_rotation_date if is_on else None,
+            "NextRotationDate": self._secret.next_rotation_date if is_on else None,
+        }
+
+    @property
+    def _rules(self) -> dict[str, Any]:
+        rules: dict[str, Any] = vars(self._secret).get("rotation_rules", {})
+        return rules
+
+
+def check_rules(rules: Mapping[str, Any]) -> None:
+    """Checks RotationRules. Raises moto's InvalidParameterException."""
+    days, expression = rules.get("AutomaticallyAfterDays"), rules.get("ScheduleExpression")
+    if days is not None and expression is not None:
+        raise InvalidParameterException(
+            "RotationRules has AutomaticallyAfterDays or ScheduleExpression, but not both."
+        )
+    if days is not None and not 1 <= days <= 1000:
+        raise InvalidParameterException("AutomaticallyAfterDays is a number from 1 to 1000.")
+    if expression is not None:
+        _check_expression(expression)
+    if "Duration" in rules:
+        _check_duration(rules)
+
+
+def next_date(rules: Mapping[str, Any], since: float) -> int | None:
+    """The end of the next rotation window after a rotation at `since`, both in Unix seconds."""
+    period = _period(rules)
+    if period is None:
+        return None
+    count, unit = period
+    start = int(since) + count * unit
+    start -= start % unit  # midnight UTC, or the full hour
+    return start + _window(rules, unit) - 1
+
+
+def _check_expression(expression: str) -> None:
+    rate = _RATE.fullmatch(expression)
+    if not _EXPRESSION.fullmatch(expression) or not (rate or _CRON.fullmatch(expression)):
+        raise InvalidParameterException("ScheduleExpression is rate(...) or cron(...).")
+    if rate is None:
+        return
+    count, unit = int(rate[1]), rate[2]
+    if unit == "hour" and count < 4:
+        raise InvalidParameterException("A secret can be rotated every four hours at most.")
+    if count * (_HOUR if unit == "hour" else _DAY) > 999 * _DAY:
+        raise InvalidParameterException("A rate is 999 days at most.")
+
+
+def _check_duration(rules: Mapping[str, Any]) -> None:
+    if not _DURATION.fullmatch(rules["Duration"]):
+        raise InvalidParameterException("Duration is a number of hours, for example 3h.")
+    count, unit = _period(rules) or (1, _DAY)
+    longest = min(count * unit, _DAY) if unit == _HOUR else _DAY
+    if not _HOUR <= _window(rules, unit) <= longest:
+        raise InvalidParameterException(
+            "The rotation window has one hour or more, and ends before the next UTC day and the"
+            " next window."
+        )
+
+
+def _period(rules: Mapping[str, Any]) -> tuple[int, int] | None:
+    """How often a secret is rotated: a number of hours or days, and the seconds of one."""
+    if days := rules.get("AutomaticallyAfterDays"):
+        return days, _DAY
+    rate = _RATE.fullmatch(rules.get("ScheduleExpression", ""))
+    return rate and (int(rate[1]), _HOUR if rate[2] == "hour" else _DAY)
+
+
+def _window(rules: Mapping[str, Any], unit: int) -> int:
+    """The seconds of a rotation window: one hour, or the whole day, without a Duration."""
+    duration = _DURATION.fullmatch(rules.get("Duration", ""))
+    return int(duration[1]) * _HOUR if duration else unit
