@@ -185,8 +185,13 @@ def _diagnose(request: HttpRequest) -> Answer:
 
         asked = token_diagnosis.read_request(request.body)
         found = token_diagnosis.diagnose(asked, _current_secret, _previous_secret, now=time.time())
-        verdict, fingerprint = found.diagnosis.verdict, found.secret_fingerprint
-        exchange.diagnosed = Diagnosed(asked.token, verdict, found.first_finding, fingerprint)
+        exchange.diagnosed = Diagnosed(
+            asked.token,
+            found.diagnosis.verdict,
+            found.first_finding,
+            found.diagnosis.opened_by,
+            found.secret_fingerprint,
+        )
     return http_event.answer(200, found.document() | {"request_id": request.request_id})
 
 

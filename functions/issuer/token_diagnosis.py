@@ -1,7 +1,8 @@
-"""Why a token is refused: what is asked, the secrets to open it with, and what is answered.
+"""Why a token is refused: the request, the secrets that may open the token, and the response.
 
-Whatever is in a token is told only where a secret of ours opens it. Nothing imports this before the
-first diagnosis: what it needs besides would slow every cold start.
+Callers do not hold the ServerSecret, so only :mod:`zego.diagnosis.verified` opens tokens here, and
+the module imports no other way: a test holds it to that. Nothing imports this module before the
+first diagnosis: its own imports would slow every cold start.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Any, Final, get_args
 from issuer import request_body
 from issuer.problems import Problem
 from issuer.request_body import wrong_type
-from zego import diagnosis
-from zego.diagnosis import Candidate, Diagnosis, Expected, Sdk
+from zego.diagnosis import text
+from zego.diagnosis.examination import examine
+from zego.diagnosis.findings import Diagnosis, Expected, Found, Sdk, found
+from zego.diagnosis.verified import Opened, open_gcm, wrong_label
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.server_secret import ServerSecret
+from zego.token04 import Envelope
 
 SDKS: Final[tuple[Sdk, ...]] = get_args(Sdk)
 #: Longest id that is compared, in characters. ZEGO takes none that is nearly as long.
@@ -24,7 +28,7 @@ MAX_ID_LENGTH: Final = 1024
 #: Largest AppID that is compared, and smallest below 0: what every reader of JSON keeps exactly.
 MAX_APP_ID: Final = 2**53 - 1
 
-#: Gives a version of the secret; ``None`` where it cannot be had.
+#: Gives a version of the secret; ``None`` if it is not available.
 ReadSecret = Callable[[], ServerSecret | None]
 
 _FIELDS: Final = frozenset({"token", "user_id", "room_id", "app_id", "sdk"})
@@ -43,9 +47,9 @@ class DiagnosisRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenDiagnosis:
-    """What is to be said of a token.
+    """The findings on a token, and the secrets that were tried on it.
 
-    :ivar tried: the secrets that could be had to open it, by label, in their order.
+    :ivar tried: by label, in the order in which they were tried.
     """
 
     diagnosis: Diagnosis
@@ -95,33 +99,46 @@ def read_request(body: bytes) -> DiagnosisRequest:
 def diagnose(
     asked: DiagnosisRequest, read_current: ReadSecret, read_previous: ReadSecret, *, now: float
 ) -> TokenDiagnosis:
-    """Look at the token, and open it where it can be opened and one of the secrets does.
+    """Say what the text shows, and what is in the token if a stored secret verifies its GCM tag.
 
-    Without the current secret the last one is not tried either: that it does not open a token
-    would say nothing. A secret is read only where there is something to open.
+    Every other token gets the finding ``not-opened-here``, whatever it decrypts to. Timing shows no
+    more than that: no secret is even read for CBC, and OpenSSL compares tags in constant time.
 
     :param now: Unix seconds.
     """
-    tried: dict[str, ServerSecret] = {}
-    found = _diagnosis(asked, tried, now)
-    for label, read in ((CURRENT, read_current), (PREVIOUS, read_previous)):
-        if found.cipher is None or found.opened_by is not None:
-            break
-        secret = read()
-        if secret is None:
-            break
-        tried[label] = secret
-        found = _diagnosis(asked, tried, now)
-    return TokenDiagnosis(found, tried)
-
-
-def _diagnosis(asked: DiagnosisRequest, tried: Mapping[str, ServerSecret], now: float) -> Diagnosis:
+    reading = text.read(asked.token)
+    opened: Opened | None = None
+    tried: Mapping[str, ServerSecret] = {}
+    about_seal: list[Found] = []
+    if reading.envelope is not None:
+        stored = {CURRENT: read_current, PREVIOUS: read_previous}
+        opened, tried = _opened(reading.envelope, stored)
+        about_seal = [found("not-opened-here")] if opened is None else [*wrong_label(opened.label)]
     app_id = asked.app_id
-    if app_id is None and CURRENT in tried:
+    if app_id is None and opened is not None:
         app_id = tried[CURRENT].app_id
     expected = Expected(now, app_id, asked.user_id, asked.room_id, sdk=asked.sdk)
-    candidates = {label: Candidate.of(secret) for label, secret in tried.items()}
-    return diagnosis.diagnose(asked.token, candidates, expected)
+    return TokenDiagnosis(examine(reading, opened, about_seal, expected), tried)
+
+
+def _opened(
+    envelope: Envelope, stored: Mapping[str, ReadSecret]
+) -> tuple[Opened | None, Mapping[str, ServerSecret]]:
+    """Open a GCM token with the first of the stored secrets that verifies its tag.
+
+    Returns the secrets that were tried too. A secret that is not available ends the attempts: a
+    later one is old, and that it does not open the token would say nothing.
+    """
+    tried: dict[str, ServerSecret] = {}
+    if envelope.cipher == "gcm":
+        for label, read in stored.items():
+            secret = read()
+            if secret is None:
+                break
+            tried[label] = secret
+            if opened := open_gcm(envelope, label, secret):
+                return opened, tried
+    return None, tried
 
 
 def _id(values: Mapping[str, object], field_name: str) -> str | None:

@@ -89,7 +89,7 @@ def test_a_token_in_an_example_opens_to_what_stands_beside_it(example: Example) 
             } == grant["privileges"]
 
 
-@pytest.mark.parametrize("name", ["ExpiredToken", "Jwt"])
+@pytest.mark.parametrize("name", ["ExpiredToken", "Jwt", "CbcToken"])
 def test_a_diagnosis_in_an_example_is_what_the_service_says(name: str) -> None:
     asked = DOCUMENT.at(f"/components/examples/{name}ToDiagnose/value")
     answer = DOCUMENT.at(f"/components/examples/{name}Diagnosed/value")

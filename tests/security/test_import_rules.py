@@ -156,6 +156,59 @@ def test_the_issuer_reaches_no_aws_sdk_at_its_start_or_later(module: str, uses_i
     assert reached & IN_THE_LAYER["aws_sdk"] == (IN_THE_LAYER["aws_sdk"] if uses_it else set[str]())
 
 
+#: Of the codec, what a diagnosis over HTTP may use: it reads envelopes and opens none.
+CODEC_WITHOUT_A_SECRET = {
+    "Cipher",
+    "Envelope",
+    "FormatError",
+    "MAX_APP_ID",
+    "MAX_LIFETIME_SECONDS",
+    "PREFIX",
+    "TrailingBytesError",
+    "TruncatedError",
+    "parse",
+}
+
+
+def callable_from(module: str) -> set[str]:
+    """The names that a module imports, and those that the modules behind these names import.
+
+    Importing a submodule also runs its package, but makes nothing of the package callable; so only
+    what is imported by name is followed. The codec's own modules are not: its names are the result.
+    """
+    found, ahead = set[str](), [module]
+    while ahead:
+        name = ahead.pop()
+        if name in found:
+            continue
+        found.add(name)
+        if not f"{name}.".startswith("zego.token04."):
+            for defined_in in [*files_of(name)][-1:]:
+                ahead += imported(defined_in)
+    return found
+
+
+def ciphers_of(module: str) -> tuple[set[str], set[str]]:
+    """What a module can call of the codec, and of the package cryptography."""
+    names = callable_from(module)
+    codec = {name.removeprefix("zego.token04.") for name in names if "zego.token04" in name}
+    return codec, {name for name in names if name.startswith("cryptography")}
+
+
+def test_a_diagnosis_over_http_can_call_no_cipher_but_gcm_with_its_tag() -> None:
+    codec, cryptography = ciphers_of("issuer.token_diagnosis")
+    assert codec <= CODEC_WITHOUT_A_SECRET
+    assert cryptography == {
+        "cryptography.exceptions.InvalidTag",
+        "cryptography.hazmat.primitives.ciphers.aead.AESGCM",
+    }
+
+
+def test_a_diagnosis_with_the_secret_at_hand_can_call_all_of_them() -> None:
+    codec, _ = ciphers_of("zego.diagnosis.diagnose")
+    assert "unseal" in codec
+
+
 def pure_modules() -> list[Path]:
     domain = ROOT / "layers" / "domain" / "zego"
     found = {

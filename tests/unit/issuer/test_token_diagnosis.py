@@ -180,14 +180,42 @@ class TestSecrets:
             "AWSCURRENT"
         ]
 
-    def test_of_a_token_of_neither_it_names_both(self, issuer: Application) -> None:
+    def test_a_token_of_neither_is_no_verdict_on_a_secret(self, issuer: Application) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
         answer = diagnose(issuer, minted("another secret, of 32 characters"))
-        finding = answer.document["findings"][0]
-        assert finding["kind"] == "other-secret"
-        assert "AWSCURRENT, AWSPREVIOUS" in finding["cause"]
-        assert answer.document["opened_by"] is None
-        assert answer.document["secret_fingerprint"] is None
+        document = answer.document
+        (finding,) = document["findings"]
+        assert (document["verdict"], finding["kind"]) == ("unknown", "not-opened-here")
+        assert (finding["severity"], finding["codes"]) == ("note", {})
+        assert document["secrets_tried"] == ["AWSCURRENT", "AWSPREVIOUS"]
+        assert (document["opened_by"], document["secret_fingerprint"]) == (None, None)
+
+    def test_it_sends_nobody_to_a_rotation(self, issuer: Application) -> None:
+        (finding,) = diagnose(issuer, minted(OTHER_SECRET)).document["findings"]
+        assert "zego-token inspect" in finding["remedy"]
+        assert "last_verdict" in finding["remedy"]
+        assert "rotat" not in finding["cause"] + finding["remedy"]
+
+    @pytest.mark.parametrize("cipher", ["gcm", "cbc"])
+    def test_what_the_text_shows_comes_first(self, issuer: Application, cipher: Cipher) -> None:
+        token = minted(OTHER_SECRET, ago=9000, cipher=cipher)
+        answer = diagnose(issuer, f'"{token}"', sdk="uikit")
+        assert answer.document["verdict"] == "refused"
+        assert kinds(answer) == ["quoted", "kit-details-missing", "expired", "not-opened-here"]
+
+    def test_no_secret_is_read_for_cbc(self, issuer: Application) -> None:
+        answer = diagnose(issuer, minted(cipher="cbc"))
+        assert (answer.document["cipher"], kinds(answer)) == ("cbc", ["not-opened-here"])
+        assert answer.document["secrets_tried"] == []
+        assert issuer.secrets_manager.requests == []
+
+    def test_a_kit_token_that_is_not_opened_is_not_compared_with_the_secrets_app_id(
+        self, issuer: Application
+    ) -> None:
+        details = {"userID": "alice", "roomID": "call_1", "userName": "Alice", "appID": 5}
+        kit = f"{minted(OTHER_SECRET)}#{base64.b64encode(json.dumps(details).encode()).decode()}"
+        assert kinds(diagnose(issuer, kit, sdk="uikit")) == ["not-opened-here"]
+        assert "kit-mismatch" in kinds(diagnose(issuer, kit, sdk="uikit", app_id=APP_ID))
 
     @pytest.mark.parametrize(
         ("previous", "reason"),
@@ -203,7 +231,7 @@ class TestSecrets:
     ) -> None:
         issuer.secrets_manager.previous = previous
         answer = diagnose(issuer, minted(OTHER_SECRET))
-        assert (answer.status, kinds(answer)) == (200, ["other-secret"])
+        assert (answer.status, kinds(answer)) == (200, ["not-opened-here"])
         assert answer.document["secrets_tried"] == ["AWSCURRENT"]
         (line,) = (line for line in issuer.lines() if line.get("level") == "WARNING")
         assert line["message"] == "AWSPREVIOUS cannot be read"
@@ -254,7 +282,8 @@ class TestSecrets:
     def test_an_expired_token_is_refused_without_a_secret_too(self, issuer: Application) -> None:
         issuer.secrets_manager.down = True
         answer = diagnose(issuer, minted(ago=9000))
-        assert (answer.document["verdict"], kinds(answer)) == ("refused", ["expired"])
+        assert answer.document["verdict"] == "refused"
+        assert kinds(answer) == ["expired", "not-opened-here"]
 
     def test_a_secret_that_was_promoted_meanwhile_is_found_at_once(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
@@ -403,6 +432,7 @@ class TestAudit:
                 "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
                 "verdict": "refused",
                 "finding": "expired",
+                "opened_by": "AWSCURRENT",
                 "secret_fingerprint": FINGERPRINT,
             }
         ]
@@ -411,6 +441,16 @@ class TestAudit:
         diagnose(issuer, minted())
         (said,) = issuer.audit_events()
         assert (said["verdict"], said["finding"]) == ("good", None)
+
+    @pytest.mark.parametrize(
+        "token",
+        ["", minted(OTHER_SECRET), minted(cipher="cbc")],
+        ids=["no token", "another secret", "CBC"],
+    )
+    def test_its_event_says_if_nothing_was_opened(self, issuer: Application, token: str) -> None:
+        diagnose(issuer, token)
+        (said,) = issuer.audit_events()
+        assert (said["opened_by"], said["secret_fingerprint"]) == ("none", None)
 
     def test_its_line_can_be_found_by_words(self, issuer: Application) -> None:
         diagnose(issuer, minted())

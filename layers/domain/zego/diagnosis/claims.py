@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from zego import identifiers
 from zego.diagnosis.findings import Expected, Found, found
-from zego.diagnosis.sealing import Opened
 from zego.diagnosis.spans import json_type, span
+from zego.diagnosis.verified import Opened
 from zego.identifiers import IdentifierError, Kind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
 

@@ -359,6 +359,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         " another project, or from before a reset), with a CallbackSecret, or it was altered.",
         _ROTATE,
     ),
+    "not-opened-here": Kind(
+        "note",
+        _NONE,
+        "The service did not open it. Over HTTP it opens only tokens that AWSCURRENT or AWSPREVIOUS"
+        " sealed with GCM. This does not mean that a secret is wrong.",
+        "Run zego-token inspect with access to the secret: it tries CBC and common mistakes too. If"
+        " this service issued the token, its audit log has the token's SHA-256 (token_sha256)."
+        " GET /v1/status shows in last_verdict whether ZEGO accepts the current secret.",
+    ),
     "app-id-mismatch": Kind(
         "refused",
         {"web": (20014, 50119, 1102016), "native": (1002076,), "zim": (6000103,)},

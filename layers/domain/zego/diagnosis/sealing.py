@@ -1,4 +1,8 @@
-"""Which secret opens a token: one as it was given, or one as it is mishandled on the way."""
+"""Which secret opens a token: one as it was given, or one as it is mishandled on the way.
+
+Only for callers who hold the secrets. What it says about CBC tokens, and about keys made from a
+secret, would let anybody else decrypt and forge tokens: see :mod:`.verified`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ import hashlib
 import re
 from base64 import b64decode
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from zego import strict_json
 from zego.diagnosis.findings import Candidate, Found, found
+from zego.diagnosis.verified import Opened, wrong_label
 from zego.server_secret import LENGTH, ServerSecret, ServerSecretError
 from zego.token04 import Envelope, SealError, unseal
 
@@ -31,29 +35,6 @@ _BEFORE: Final = (
     ("a byte order mark", b"\xef\xbb\xbf"),
 )
 
-#: Labels whose secrets ZEGO does not take now; other labels say nothing of that.
-_NOT_CURRENT: Final[Mapping[str, str]] = {
-    "AWSPREVIOUS": "made-with-previous",
-    "AWSPENDING": "made-with-staged",
-    "CANDIDATE": "made-with-staged",
-}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Opened:
-    """A token that was opened.
-
-    :ivar label: of the secret that did it.
-    :ivar app_id: of that secret, where it is known.
-    :ivar content: what was sealed: JSON, or ``None`` where it is something else.
-    :ivar is_json: whether ``content`` was read.
-    """
-
-    label: str
-    app_id: int | None
-    content: Any
-    is_json: bool
-
 
 def open_with(
     envelope: Envelope, secrets: Mapping[str, Candidate]
@@ -65,7 +46,7 @@ def open_with(
     for label, candidate in secrets.items():
         opened = _opened(envelope, label, candidate, _text_key(candidate.value))
         if opened is not None:
-            return opened, [*_wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
+            return opened, [*wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
     for label, candidate in secrets.items():
         for key, mishandled in _mishandled(label, candidate.value):
             opened = _opened(envelope, label, candidate, key)
@@ -98,11 +79,6 @@ def _opened(envelope: Envelope, label: str, candidate: Candidate, key: bytes) ->
         return Opened(label, candidate.app_id, None, is_json=False)
 
 
-def _wrong_label(label: str) -> Iterator[Found]:
-    if label in _NOT_CURRENT:
-        yield found(_NOT_CURRENT[label], label=label)
-
-
 def _text_key(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
@@ -111,7 +87,7 @@ def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Found, ..
     """Keys that are made of a secret by mistake, each with what the mistake is."""
     bare = value.strip().strip(_QUOTES).strip()
     if bare != value:  # what was given is misshapen, which is said elsewhere
-        yield _text_key(bare), tuple(_wrong_label(label))
+        yield _text_key(bare), tuple(wrong_label(label))
     if _APP_SIGN.fullmatch(bare):
         for key in (bytes.fromhex(bare), _text_key(bare[:LENGTH])):
             yield key, (found("made-with-app-sign", label=label),)

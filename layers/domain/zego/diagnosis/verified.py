@@ -1,0 +1,69 @@
+"""Opens a token only if its seal proves which ServerSecret made it: AES-GCM with its tag.
+
+This is all the cryptography that a diagnosis over HTTP has. A caller who does not hold the secret
+must not learn what other bytes decrypt to: with enough such responses he builds tokens without the
+secret. Nobody can make a GCM tag without the secret, so a token that opens here was sealed with it,
+and one that does not open says nothing. :mod:`.sealing` opens all the rest, for those who hold the
+secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from zego import strict_json
+from zego.diagnosis.findings import Found, found
+from zego.server_secret import ServerSecret
+from zego.token04 import Envelope
+
+#: Labels whose secrets ZEGO does not accept now; other labels do not say whether it does.
+_NOT_CURRENT: Final[Mapping[str, str]] = {
+    "AWSPREVIOUS": "made-with-previous",
+    "AWSPENDING": "made-with-staged",
+    "CANDIDATE": "made-with-staged",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """A token that a secret opened.
+
+    :ivar label: of that secret.
+    :ivar app_id: of that secret, if it is known.
+    :ivar content: the sealed JSON; ``None`` if something else is sealed.
+    :ivar is_json: whether ``content`` was read.
+    """
+
+    label: str
+    app_id: int | None
+    content: Any
+    is_json: bool
+
+
+def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> Opened | None:
+    """Open a GCM token whose tag this secret verifies; every other token gives ``None``.
+
+    The key is the secret itself. Keys made from it by mistake are not tried: some are shorter, and
+    so easier to guess than the secret.
+    """
+    if envelope.cipher != "gcm":
+        return None
+    try:
+        plaintext = AESGCM(secret.value.encode()).decrypt(envelope.iv, envelope.sealed, None)
+    except InvalidTag:
+        return None
+    try:
+        return Opened(label, secret.app_id, strict_json.loads(plaintext), is_json=True)
+    except ValueError:
+        return Opened(label, secret.app_id, None, is_json=False)
+
+
+def wrong_label(label: str) -> Iterator[Found]:
+    """What is wrong with a token that the secret with this label opens."""
+    if label in _NOT_CURRENT:
+        yield found(_NOT_CURRENT[label], label=label)
