@@ -23,6 +23,7 @@ OF_EVERY_STACK: Final = {
     "ErrorRateAlarm",
     "RefusalRateAlarm",
     "RefusalsReportedAlarm",
+    "DiagnosesNotOpenedAlarm",
 }
 OF_THE_OWNER: Final = {
     "SecretRejectedAlarm",
