@@ -38,6 +38,7 @@ _keys = SigningKeys()
 _secrets_manager = SecretsManager(
     _settings.region, AwsCredentials(os.environ), endpoint=_settings.secrets_manager_endpoint
 )
+_gateway_clock = http_event.GatewayClock()
 
 
 def _fetch(label: str) -> SecretValue:
@@ -49,6 +50,7 @@ def _cached(label: str) -> CachedSecret:
         lambda: _fetch(label),
         ttl_seconds=_settings.secret_ttl_seconds,
         max_stale_seconds=_settings.secret_max_stale_seconds,
+        outside_clock=_gateway_clock,
     )
 
 
@@ -65,6 +67,7 @@ def handler(event: Mapping[str, Any], _context: object) -> Answer:
     """
     started = time.perf_counter()
     request = http_event.read(event)
+    _gateway_clock.set(request.received_at)
     try:
         route = ROUTES.get(request.route)
         if route is None:

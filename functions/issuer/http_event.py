@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from zego import strict_json
+
+#: No time in milliseconds is as late: it is the year 33658.
+_TIMES_END: Final = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class HttpRequest:
     :ivar headers: with lower-case names.
     :ivar iam: the identity that API Gateway verified, on routes that it protects with IAM.
     :ivar request_id: API Gateway's, which its access log has too.
+    :ivar received_at: when API Gateway received it, by its clock, Unix seconds; ``None`` if the
+        event does not say.
     """
 
     route: str
@@ -25,6 +31,30 @@ class HttpRequest:
     body: bytes
     iam: Mapping[str, object] | None
     request_id: str
+    received_at: float | None
+
+
+class GatewayClock:
+    """API Gateway's clock: the time of the latest request, plus the time since then.
+
+    Lambda can freeze this environment, and its wall clock can be set back; neither changes the time
+    that the next request brings. Made without reading a clock.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._ahead_seconds: float | None = None
+
+    def set(self, received_at: float | None) -> None:
+        """Take over the time of a request, if it has one."""
+        if received_at is not None:
+            self._ahead_seconds = received_at - self._monotonic()
+
+    def __call__(self) -> float | None:
+        """The time in Unix seconds; ``None`` before the first request that has one."""
+        if self._ahead_seconds is None:
+            return None
+        return self._monotonic() + self._ahead_seconds
 
 
 class EventError(ValueError):
@@ -44,6 +74,7 @@ def read(event: Mapping[str, Any]) -> HttpRequest:
             body=_body(event),
             iam=(context.get("authorizer") or {}).get("iam"),
             request_id=context["requestId"],
+            received_at=_received_at(context.get("timeEpoch")),
         )
     except (KeyError, TypeError, AttributeError):
         raise EventError("this is no event of an HTTP API in payload format 2.0") from None
@@ -62,6 +93,12 @@ def answer(
         },
         "body": strict_json.dumps(document),
     }
+
+
+def _received_at(milliseconds: object) -> float | None:
+    if type(milliseconds) is int and 0 <= milliseconds < _TIMES_END:
+        return milliseconds / 1000
+    return None
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

@@ -385,6 +385,37 @@ class TestStatus:
         assert problem(answer) == (503, "secret_unavailable")
 
 
+class TestGatewayTime:
+    """API Gateway's time in an event, while this machine's own clocks barely move."""
+
+    def readings(self, issuer: Application, *times: object) -> int:
+        """How often requests with these times, in milliseconds, read the secret."""
+        for milliseconds in times:
+            request = event(TOKENS, bearer=bearer())
+            request["requestContext"]["timeEpoch"] = milliseconds
+            assert issuer.handle(request).status == 201
+        return len(issuer.secrets_manager.requests)
+
+    def test_an_environment_that_was_frozen_and_set_back_reads_the_secret_at_once(
+        self, issuer: Application
+    ) -> None:
+        assert self.readings(issuer, 1_700_000_000_000, 1_700_003_600_000) == 2
+
+    def test_a_time_far_in_the_future_causes_one_reading(self, issuer: Application) -> None:
+        future = range(4_000_000_000_000, 4_000_000_020_000, 1000)
+        assert self.readings(issuer, 1_700_000_000_000, *future) == 2
+
+    @pytest.mark.parametrize(
+        "milliseconds",
+        [None, "1700003600000", True, -1, 10**400, 1e300, [], {}],
+        ids=lambda milliseconds: repr(milliseconds)[:15],
+    )
+    def test_an_event_without_a_time_is_a_request_like_any(
+        self, issuer: Application, milliseconds: object
+    ) -> None:
+        assert self.readings(issuer, milliseconds, 1_700_000_000_000, milliseconds) == 1
+
+
 class TestRefusedTokens:
     """What a caller sets going who says that ZEGO refused its last token."""
 

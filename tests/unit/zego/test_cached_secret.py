@@ -52,8 +52,9 @@ class FakeSecretsManager:
 class Scene:
     """A cache of the secret with a clock of each kind, and a Secrets Manager that has v1.
 
-    Its TTL is 60 s, it may serve stale for 900 s, and it asks again 5 s after a failure. Doubted,
-    it asks 10 s after it has asked.
+    The clock outside the environment shows no time unless a test sets it. The TTL is 60 s, the
+    cache may serve stale for 900 s, and it asks again 5 s after a failure. Doubted, it asks 10 s
+    after it has asked.
     """
 
     ttl_seconds: float = 60.0
@@ -61,6 +62,7 @@ class Scene:
     wall: Clock = field(default_factory=Clock)
     monotonic: Clock = field(default_factory=lambda: Clock(50.0))
     jitter_draws: int = 0
+    outside: float | None = None
 
     def __post_init__(self) -> None:
         self.secrets_manager = FakeSecretsManager((self.wall, self.monotonic), value("v1"))
@@ -72,6 +74,7 @@ class Scene:
             refetch_seconds=10.0,
             clock=self.wall,
             monotonic=self.monotonic,
+            outside_clock=lambda: self.outside,
             jitter=self._draw_jitter,
         )
 
@@ -192,6 +195,69 @@ class TestTwoClocks:
         clock.turn(900.0)
         with pytest.raises(SecretUnavailableError):
             warm.secret.get()
+
+
+class TestOutsideClock:
+    """A clock outside the environment, such as API Gateway's. Here the other two stand still."""
+
+    @pytest.fixture
+    def timed(self) -> Scene:
+        """A scene in which v1 was read when the outside clock showed a known time."""
+        timed = Scene(outside=1_700_000_000.0)
+        timed.secret.get()
+        timed.secrets_manager.has = value("v2")
+        return timed
+
+    def test_a_frozen_environment_whose_wall_clock_was_set_back_reads_it_anew(
+        self, timed: Scene
+    ) -> None:
+        timed.outside = 1_700_003_600.0
+        assert timed.secret.get() == Reading(version("v2"), refreshed=True)
+
+    def test_within_its_time_to_live_it_is_served_from_the_cache(self, timed: Scene) -> None:
+        timed.outside = 1_700_000_059.9
+        assert timed.secret.get() == Reading(version("v1"))
+
+    @pytest.mark.parametrize("outside", [None, 1_600_000_000.0, -math.inf])
+    def test_a_clock_that_shows_no_time_or_an_earlier_one_changes_nothing(
+        self, timed: Scene, outside: float | None
+    ) -> None:
+        timed.outside = outside
+        assert timed.after(59.9) == Reading(version("v1"))
+        assert timed.after(0.1) == Reading(version("v2"), refreshed=True)
+
+    def test_a_reading_at_no_known_time_is_not_older_for_it(self, warm: Scene) -> None:
+        warm.outside = 1_700_000_000.0
+        assert warm.after(59.9) == Reading(version("v1"))
+        assert warm.after(0.1).refreshed is True
+
+    def test_far_in_the_future_it_causes_one_reading_and_not_one_per_request(
+        self, timed: Scene
+    ) -> None:
+        timed.outside = 4_000_000_000.0
+        for _ in range(20):
+            timed.outside += 1.0
+            timed.after(1.0)
+        assert timed.secrets_manager.asked == 2
+
+    def test_after_a_time_far_in_the_future_it_is_still_read_again(self, timed: Scene) -> None:
+        timed.outside = 4_000_000_000.0
+        timed.secret.get()
+        timed.outside = 1_700_000_000.0
+        assert timed.after(59.9).refreshed is False
+        assert timed.after(0.1).refreshed is True
+
+    def test_wrong_times_between_right_ones_cause_few_readings(self, timed: Scene) -> None:
+        for seconds in range(600):
+            timed.outside = 4_000_000_000.0 if seconds % 2 else 1_700_000_000.0 + seconds
+            timed.after(1.0)
+        assert timed.secrets_manager.asked <= 1 + 2 * 600 / 60
+
+    def test_it_ends_the_time_it_may_be_stale(self, timed: Scene) -> None:
+        timed.secrets_manager.has = DOWN
+        timed.outside = 1_700_000_900.0
+        with pytest.raises(SecretUnavailableError):
+            timed.secret.get()
 
 
 class TestStale:
@@ -353,6 +419,7 @@ SECONDS = st.sampled_from([0.0, 0.1, 4.9, 5.0, 9.9, 10.0, 50.0, 59.9, 60.0, 890.
 STEPS = st.tuples(
     SECONDS | SECONDS.map(lambda seconds: -seconds) | st.floats(-1000.0, 1000.0),  # wall clock
     SECONDS | st.floats(0.0, 1000.0),  # monotonic clock
+    st.none() | SECONDS | SECONDS.map(lambda seconds: -seconds),  # outside clock, or it shows none
     st.booleans(),  # doubted
     st.sampled_from([value("v1"), value("v2"), value("v3", "REPLACE_ME"), DOWN]),
     st.sampled_from([0.0, 3.0]),  # how long an answer takes
@@ -360,26 +427,34 @@ STEPS = st.tuples(
 
 
 class TestAnySequence:
-    """Whatever happens, in any order, with either clock stopped or set back."""
+    """Whatever happens, in any order, with any clock stopped or set back."""
 
     @given(st.lists(STEPS, max_size=30))
     def test_it_asks_when_it_must_and_says_what_it_knows(
-        self, steps: list[tuple[float, float, bool, SecretValue | Exception, float]]
+        self, steps: list[tuple[float, float, float | None, bool, SecretValue | Exception, float]]
     ) -> None:
         scene = Scene()
         manager = scene.secrets_manager
         good: str | None = None
         failed = False
-        read_at = asked_at = (-math.inf, -math.inf)
+        outside_now = 1_700_000_000.0
+        read_at = asked_at = (-math.inf, -math.inf, math.nan)
 
-        def since(instant: tuple[float, float]) -> float:
-            return max(scene.wall.now - instant[0], scene.monotonic.now - instant[1])
+        def instant() -> tuple[float, float, float]:
+            outside = math.nan if scene.outside is None else scene.outside
+            return scene.wall.now, scene.monotonic.now, outside
 
-        for wall, monotonic, doubted, has, takes in steps:
+        def since(earlier: tuple[float, float, float]) -> float:
+            ages = [now - then for now, then in zip(instant(), earlier, strict=True)]
+            return max(age for age in ages if not math.isnan(age))
+
+        for wall, monotonic, outside, doubted, has, takes in steps:
             scene.wall.turn(wall)
             scene.monotonic.turn(monotonic)
+            outside_now += outside or 0.0
+            scene.outside = None if outside is None else outside_now
             manager.has, manager.takes_seconds = has, takes
-            now = scene.wall.now, scene.monotonic.now
+            now = instant()
             fresh = since(read_at) < 60.0
             due = not fresh or (doubted and since(asked_at) >= 10.0)
             due = due and not (failed and since(asked_at) < 5.0)
@@ -391,7 +466,7 @@ class TestAnySequence:
             assert manager.asked - before == due
             if due:
                 failed = has not in (value("v1"), value("v2"))
-                asked_at = (scene.wall.now, scene.monotonic.now) if failed else now
+                asked_at = instant() if failed else now
             if due and not failed:
                 read_at, good = now, has.version_id if isinstance(has, SecretValue) else None
                 assert reading == Reading(version(str(good)), refreshed=True)

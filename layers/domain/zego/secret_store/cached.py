@@ -14,8 +14,10 @@ gone     after that there is no secret to be had, and the caller says so
 ======== ============================================================================
 
 After a failure it is not asked again for ``retry_seconds``, so that a slow Secrets Manager slows
-one request and not all of them. Age is the larger of what two clocks say: Lambda freezes a
-process between invocations, which stops the monotonic clock, and the wall clock can be set back.
+one request and not all of them. Age is the largest that three clocks show: Lambda freezes a
+process between invocations, which stops the monotonic clock; the wall clock can be set back; and
+only a clock outside the environment notices if both happen. No single wrong clock keeps a version
+fresh. One that jumps ahead makes the cache ask once, because the next age counts from there.
 """
 
 from __future__ import annotations
@@ -79,9 +81,13 @@ class Reading:
 class _Instant:
     wall: float
     monotonic: float
+    outside: float | None = None
 
     def age_at(self, later: _Instant) -> float:
-        return max(later.wall - self.wall, later.monotonic - self.monotonic)
+        age = max(later.wall - self.wall, later.monotonic - self.monotonic)
+        if self.outside is None or later.outside is None:
+            return age
+        return max(age, later.outside - self.outside)
 
 
 class CachedSecret:
@@ -92,6 +98,8 @@ class CachedSecret:
     :param max_stale_seconds: how long it is served when asking fails; at least the TTL.
     :param retry_seconds: how long a failure keeps it from asking again.
     :param refetch_seconds: how long after it asked doubt does not make it ask again.
+    :param outside_clock: a clock outside the environment, in seconds; ``None`` while it shows no
+        time.
     """
 
     def __init__(
@@ -104,6 +112,7 @@ class CachedSecret:
         refetch_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        outside_clock: Callable[[], float | None] = lambda: None,
         jitter: Callable[[], float] = _jitter,
     ) -> None:
         self._fetch = fetch
@@ -113,6 +122,7 @@ class CachedSecret:
         self._refetch_seconds = refetch_seconds
         self._clock = clock
         self._monotonic = monotonic
+        self._outside_clock = outside_clock
         self._jitter = jitter
         self._version: SecretVersion | None = None
         self._read_at = self._asked_at = _Instant(0.0, 0.0)
@@ -154,7 +164,7 @@ class CachedSecret:
         return self._read_at.age_at(now) < self._fresh_seconds
 
     def _now(self) -> _Instant:
-        return _Instant(self._clock(), self._monotonic())
+        return _Instant(self._clock(), self._monotonic(), self._outside_clock())
 
 
 def _parse(value: SecretValue) -> SecretVersion:
