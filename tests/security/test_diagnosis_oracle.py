@@ -80,15 +80,15 @@ def token_of(iv: bytes, sealed: bytes) -> str:
     return of_binary(EXPIRES_AT.to_bytes(8, "big") + lengths[0] + iv + lengths[1] + sealed + mode)
 
 
-#: An own token of the attacker's, as any user gets one, and the same sealed with CBC.
+#: The claims of the attacker's own tokens, as any user gets them.
 OWN_CLAIMS: Final = Claims(APP_ID, "mallory", 1, EXPIRES_AT - 7200, EXPIRES_AT)
 FIXED_CLAIMS: Final = Claims(APP_ID, "mallory", 1, 1_700_000_000, 1_700_007_200)
 
 
 def opened_blocks(envelope: Envelope, plaintext: bytes) -> list[tuple[bytes, bytes]]:
-    """AES blocks of a GCM token whose plaintext is known, each after what it decrypts to.
+    """Pairs of x and AES(x), out of a GCM token whose plaintext is known.
 
-    The ciphertext is the plaintext XOR AES(IV and counter); the tag takes the counter 1.
+    x is the IV with a counter, and AES(x) is ciphertext XOR plaintext. The tag takes the counter 1.
     """
     known = [envelope.iv + count.to_bytes(4, "big") for count in range(2, 2 + len(plaintext) // 16)]
     sealed = zip(blocks_of(envelope.sealed), blocks_of(plaintext), strict=False)
@@ -100,7 +100,7 @@ KEYSTREAM: Final = opened_blocks(
     token04.parse(token04.encode(FIXED_CLAIMS, SERVER_SECRET, iv=b"made-up-iv12")),
     to_plaintext(FIXED_CLAIMS),
 )
-#: How often an attacker asked the earlier version until it showed 16 bytes that he did not know.
+#: The query with which the earlier version showed 16 bytes that the attacker did not know.
 QUERIES: Final = 168_757
 
 

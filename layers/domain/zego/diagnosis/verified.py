@@ -1,10 +1,9 @@
 """Opens a token only if its seal proves which ServerSecret made it: AES-GCM with its tag.
 
-This is all the cryptography that a diagnosis over HTTP has. A caller who does not hold the secret
-must not learn what other bytes decrypt to: with enough such responses he builds tokens without the
-secret. Nobody can make a GCM tag without the secret, so a token that opens here was sealed with it,
-and one that does not open says nothing. :mod:`.sealing` opens all the rest, for those who hold the
-secret.
+This is all the cryptography that a diagnosis over HTTP has. A caller without the secret must not
+learn what CBC blocks decrypt to: enough such responses are as good as the secret for building a
+token. Nobody can make a GCM tag without the secret, so only tokens that were sealed with it open
+here. :mod:`.sealing` opens all others, for callers who hold the secret.
 """
 
 from __future__ import annotations
