@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     )
     DRIFT = 4, "the targets do not have the same secret, or one cannot be read"
     AWS = 5, "AWS refused, was not reached, or has no rotation set up; the message says which"
+    IN_FLIGHT = 6, "a rotation is in flight; apart from that, status found nothing wrong"
     BROKEN = 70, "zego-token itself failed"
     UNWRITTEN = 74, "the output cannot be written (a full disk); no change had begun"
     INTERRUPTED = 130, "ended by you: Ctrl-C (which ends watch with 0), or a no to what it asked"

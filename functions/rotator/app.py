@@ -10,7 +10,7 @@ import os
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import boto3
 
@@ -33,6 +33,11 @@ _versions = SecretVersions(
 )
 _rotation = Rotation(_versions, ServerApi(_settings.zego_server_api))
 telemetry.logger.append_keys(stage=_settings.stage)
+
+
+#: Outcomes that are neither noted nor counted: why a rotation was given up is noted already, and a
+#: test of the set-up is no rotation.
+_QUIET: Final = ("given-up", "set-up")
 
 
 class RotationError(Exception):
@@ -87,8 +92,8 @@ def _is_ours(secret_id: object) -> bool:
 
 def _note(step: Step, token: str, result: Result) -> None:
     """Keep the outcome on the secret, for the command line. No rotation fails for it."""
-    if result.outcome in ("not-pending", "set-up"):
-        return  # of the one is noted why it ended; the other is no rotation
+    if result.outcome in _QUIET:
+        return
     note = RotationNote(
         token, step, result.outcome, int(time.time()), result.code, result.fingerprint
     ).to_tag()
@@ -102,7 +107,8 @@ def _note(step: Step, token: str, result: Result) -> None:
 
 def _say(step: Step, token: str, result: Result) -> None:
     kind = result.ending.kind
-    log = telemetry.logger.info if kind == "done" else telemetry.logger.error
+    is_news = kind != "done" and result.outcome not in _QUIET
+    log = telemetry.logger.error if is_news else telemetry.logger.info
     log(
         "%s: %s",
         step,
@@ -113,6 +119,6 @@ def _say(step: Step, token: str, result: Result) -> None:
         code=result.code,
         secret_fingerprint=result.fingerprint,
     )
-    counted = result.outcome if result.outcome in ("promoted", "unproven", "not-pending") else kind
-    if counted in telemetry.OUTCOMES:
+    counted = result.outcome if result.outcome in ("promoted", "unproven") else kind
+    if counted in telemetry.OUTCOMES and result.outcome not in _QUIET:
         telemetry.record_outcome(counted, _settings.stage)

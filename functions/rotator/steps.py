@@ -1,16 +1,19 @@
-"""The four steps of a rotation, and what each refuses.
+"""The four steps of a rotation, and what each of them refuses.
 
-Secrets Manager calls them in their order, and any failure makes it start again at the first; it can
-also stop anywhere. So each step looks at what there is, does what is missing, and leaves alone what
-is done. What holds whenever it is stopped:
+Secrets Manager calls them in their order and starts again at the first one after any failure; it
+can also stop anywhere. So each step checks what there is, does what is missing, and leaves alone
+what is done. These rules hold wherever a rotation is stopped:
 
-* Nothing becomes AWSCURRENT but by one compare-and-swap, right after ZEGO has accepted that value.
-* A refusal for good takes AWSPENDING off its version, so that the next rotation can begin; what
-  Secrets Manager may try again stays as it is.
+* A value becomes AWSCURRENT only by one compare-and-swap, right after ZEGO has accepted it.
+* Only a refusal of the value, or a rotation that was given up, takes AWSPENDING off. Any read can
+  lag behind a change, so a version that one read does not show is tried again.
 * CANDIDATE is dropped last, and only if it holds what was promoted.
 
-Whether ZEGO still accepts the current secret is not asked: after a reset at the console it accepts
-the new one alone, and then the promotion is what is needed.
+A rotation promotes what is staged under CANDIDATE, or the stored version that its token names
+(:class:`zego.rotation.CopyToken`): a heal or a restore moves no label before the promotion.
+
+The steps do not ask whether ZEGO still accepts the current secret: after a reset at the console it
+accepts the new one alone, and then the promotion is what is needed.
 """
 
 from __future__ import annotations
@@ -21,8 +24,15 @@ from typing import Final
 
 from rotator import round_trip
 from zego import server_secret
-from zego.rotation import OUTCOMES, Ending, Step
-from zego.secret_store import CANDIDATE, CURRENT, PENDING
+from zego.rotation import OUTCOMES, CopyToken, Ending, Step
+from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store.notes import (
+    FAILURE_TAG,
+    ROTATION_TAG,
+    RotationNote,
+    compromised,
+    given_up,
+)
 from zego.secret_store.versions import (
     ConflictError,
     NotTextError,
@@ -31,6 +41,7 @@ from zego.secret_store.versions import (
     SecretVersions,
     VersionNotFoundError,
 )
+from zego.secrets_manager import SecretValue
 from zego.server_api import ServerApi, Verdict
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
@@ -40,9 +51,9 @@ class Result:
     """How a step ended. Safe to log.
 
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
-    :ivar detail: what is to be known beyond the outcome's meaning.
-    :ivar code: ZEGO's code, where it gave one.
-    :ivar fingerprint: of the value that was tried, where that is known.
+    :ivar detail: what to know beyond the outcome's meaning.
+    :ivar code: ZEGO's code, if it gave one.
+    :ivar fingerprint: of the value that was tried, if that is known.
     """
 
     outcome: str
@@ -76,7 +87,7 @@ class Rotation:
         self._zego = zego
 
     def run(self, step: Step, token: str, *, rotation_token: str | None = None) -> Result:
-        """Run one step. Every failure of Secrets Manager's or ZEGO's is a result.
+        """Run one step. Every failure of Secrets Manager or ZEGO is a result.
 
         :param token: the client request token, which is the id of the new version.
         :param rotation_token: see :meth:`SecretVersions.fill_pending`.
@@ -97,27 +108,36 @@ class Rotation:
             return Result("store-failed", str(error))
 
     def _create(self, token: str, rotation_token: str | None) -> Result:
-        """Copy the candidate into the version that the rotation has begun."""
+        """Copy the value into the version that the rotation has begun."""
         state = self._begun(token)
         if state.labels[CURRENT] == token or self._has_value(token):
             return _DONE
         try:
-            candidate = self._versions.read(label=CANDIDATE)
-        except VersionNotFoundError:
-            if CANDIDATE in state.labels:
-                raise  # one of two answers lags behind the other
-            raise _Stop("no-candidate") from None
+            source = self._source(token, state)
         except NotTextError as error:
             raise _Stop("malformed", _sentence(str(error))) from None
-        self._check_fit(_parsed(candidate.text), state)
-        self._versions.fill_pending(token, candidate.text, rotation_token=rotation_token)
+        self._check_fit(_parsed(source.text), token, state)
+        self._versions.fill_pending(token, source.text, rotation_token=rotation_token)
         return _DONE
 
+    def _source(self, token: str, state: SecretState) -> SecretValue:
+        """What the rotation promotes: the version that its token names, or CANDIDATE."""
+        copy = CopyToken.read(token)
+        if copy is None:
+            if CANDIDATE not in state.labels:
+                raise _Stop("no-candidate")
+            return self._versions.read(label=CANDIDATE)
+        for label in (CANDIDATE, PREVIOUS):
+            version_id = state.labels.get(label)
+            if version_id is not None and copy.copies(version_id):
+                return self._versions.read(version_id=version_id)
+        raise _Stop("outdated")
+
     def _set(self, token: str) -> Result:
-        """ZEGO's console has set it; look that it is for the same project."""
+        """ZEGO's console has set it; check that it is for the same project."""
         state = self._begun(token)
         if state.labels[CURRENT] != token:
-            self._check_fit(self._secret(token), state)
+            self._check_fit(self._secret(token), token, state)
         return _DONE
 
     def _test(self, token: str) -> Result:
@@ -128,16 +148,13 @@ class Rotation:
         return Result("set-up") if self._only_tested(token, state) else _DONE
 
     def _finish(self, token: str) -> Result:
-        """Promote it, look again, and clear away the candidate."""
+        """Promote it, ask ZEGO again, and drop the candidate."""
         state = self._begun(token)
         secret = self._secret(token)
         if state.labels[CURRENT] != token:
-            self._check_fit(secret, state)
+            self._check_fit(secret, token, state)
             self._prove(secret)
-            try:
-                self._versions.promote(token, replacing=state.labels[CURRENT])
-            except ConflictError:
-                raise _Stop("overtaken") from None
+            self._promote(token, replacing=state.labels[CURRENT])
         after = self._zego.probe(secret)
         if after.rejected:
             raise _Stop(
@@ -147,12 +164,26 @@ class Rotation:
         detail = "" if after.accepted else _in_words(after)
         return Result("promoted", detail, after.code, secret.fingerprint)
 
+    def _promote(self, token: str, *, replacing: str) -> None:
+        """Move AWSCURRENT, unless the rotation was given up while ZEGO was asked."""
+        if self._begun(token).labels[CURRENT] == token:
+            return
+        try:
+            self._versions.promote(token, replacing=replacing)
+        except ConflictError:
+            raise _Stop("overtaken") from None
+
     def _begun(self, token: str) -> SecretState:
         """The secret, if the token's version is in a rotation, or was promoted by it."""
         state = self._versions.describe()
         if CURRENT not in state.labels:
             raise SecretStoreError("the secret has no AWSCURRENT version")
-        if token not in (state.labels.get(PENDING), state.labels[CURRENT]):
+        if token == state.labels[CURRENT]:
+            return state
+        is_pending = token == state.labels.get(PENDING)
+        if token in given_up(state.tags) or (not is_pending and _was_refused(token, state)):
+            raise _Stop("given-up")
+        if not is_pending:
             raise _Stop("not-pending")
         return state
 
@@ -171,23 +202,32 @@ class Rotation:
         except NotTextError as error:
             raise _Stop("malformed", _sentence(str(error))) from None
 
-    def _check_fit(self, secret: ServerSecret, state: SecretState) -> None:
-        """Refuse what must not replace the current secret, however good it is.
-
-        A current value that cannot be read, such as the placeholder of a new stack, has no AppID
-        to compare with.
-        """
-        try:
-            current = server_secret.parse(
-                self._versions.read(version_id=state.labels[CURRENT]).text
-            )
-        except (ServerSecretError, NotTextError):
-            return
+    def _check_fit(self, secret: ServerSecret, token: str, state: SecretState) -> None:
+        """Refuse a value that must not replace the current one, however good it is."""
+        copy = CopyToken.read(token)
+        if copy is not None and not copy.replaces(state.labels[CURRENT]):
+            raise _Stop("outdated", tried=secret.fingerprint)
+        if secret.fingerprint in compromised(state.tags):
+            raise _Stop("compromised", tried=secret.fingerprint)
+        current = self._readable(state, CURRENT)
         if secret == current:
             raise _Stop("already-current", tried=secret.fingerprint)
-        if secret.app_id != current.app_id:
-            both = f"It is for {secret.app_id}, and AWSCURRENT for {current.app_id}"
+        known = current or self._readable(state, PREVIOUS)
+        if known is None and (copy is None or copy.purpose != "heal"):
+            return  # a first set-up: somebody chose this AppID
+        app_id = "unknown" if known is None else known.app_id
+        if secret.app_id != app_id:
+            both = f"It is for {secret.app_id}, and the present AppID is {app_id}"
             raise _Stop("other-app-id", both, tried=secret.fingerprint)
+
+    def _readable(self, state: SecretState, label: str) -> ServerSecret | None:
+        """The secret under a label; ``None``: there is none, as with a new stack's placeholder."""
+        if label not in state.labels:
+            return None
+        try:
+            return server_secret.parse(self._versions.read(version_id=state.labels[label]).text)
+        except (ServerSecretError, NotTextError):
+            return None
 
     def _prove(self, secret: ServerSecret) -> None:
         round_trip.check(secret)
@@ -213,6 +253,8 @@ class Rotation:
         """Take the version out of the rotation, which is over."""
         try:
             state = self._versions.describe()
+            if state.labels.get(CURRENT) == token:
+                return Result("store-failed", "An earlier read lagged behind the promotion")
             only_tested = step == "testSecret" and self._only_tested(token, state)
             if state.in_flight == token and not only_tested:
                 self._versions.drop_label(PENDING, version_id=token)
@@ -236,6 +278,15 @@ class Rotation:
 
 
 _DONE: Final = Result("done")
+
+
+def _was_refused(token: str, state: SecretState) -> bool:
+    """Whether this rotation was refused before; its note says so."""
+    notes = (RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG))
+    return any(
+        note is not None and note.token == token and OUTCOMES[note.outcome].kind == "refused"
+        for note in notes
+    )
 
 
 def _parsed(text: str) -> ServerSecret:

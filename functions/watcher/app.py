@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 EVENT_SOURCE: Final = "zego-token-service"
-EVENT_TYPE: Final = "ServerSecret Verdict Changed"
 
 _settings = settings.read(os.environ)
 _events = boto3.client(
@@ -40,13 +39,13 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
     """Look at the current secret once; gives what was found, as the event has it.
 
     :param event: EventBridge's: of the schedule, or of a rotation's end.
-    :raises WatchError: a change could not be told or noted.
+    :raises WatchError: a change could not be published or noted.
     """
     if outcome := _rotation_outcome(event):
         telemetry.record_rotation(outcome, _settings.stage)
     try:
-        tick = _watch.tick()
-        telemetry.record_tick(tick)  # first: the alarm must not depend on who can be told
+        tick = _watch.tick(telemetry.record_verdict)
+        telemetry.record_action(tick)
         _watch.tell(tick)
     except (WatchError, SecretStoreError) as error:
         raise WatchError(str(error)) from None
@@ -58,7 +57,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
 
 
 def _rotation_outcome(event: Mapping[str, Any]) -> str | None:
-    """How a rotation ended, where the event is about that."""
+    """How a rotation ended, if the event is about that."""
     if event.get("source") != "aws.secretsmanager":
         return None
     detail = event.get("detail")
@@ -77,7 +76,7 @@ _ROTATION_EVENTS: Final[Mapping[str, str]] = {
 def _publish(tick: Tick) -> None:
     entry: PutEventsRequestEntryTypeDef = {
         "Source": EVENT_SOURCE,
-        "DetailType": EVENT_TYPE,
+        "DetailType": tick.event_type,
         "Detail": json.dumps({"stage": _settings.stage, **tick.document()}),
         "Resources": [tick.secret_arn] if tick.secret_arn else [],
     }

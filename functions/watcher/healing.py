@@ -1,43 +1,41 @@
-"""What is done about a current secret that ZEGO rejects.
+"""What the watcher does if ZEGO rejects the current secret.
 
-The healing rule: if ZEGO accepts what is staged under CANDIDATE, or else AWSPREVIOUS, that version
-is staged and a rotation asked for, at most once per value in a cool-down. The rotation proves it
-again, so all promotions go through one door. What cannot be healed is said, with the fingerprint.
+It starts a rotation to a version that ZEGO accepts. The rotator proves that version again, so there
+is one way to AWSCURRENT. No label moves before: the rotation's token names the version to copy and
+the one to replace, so a heal is refused if AWSCURRENT has changed in between.
 
-Two looks may heal at once and be stopped anywhere: the cool-down is noted on the secret before the
-rotation is asked for, Secrets Manager runs one rotation at a time, and where AWSCURRENT has moved
-since the look nothing is done.
+* CANDIDATE, which ops staged, is promoted at the first rejection. AWSPREVIOUS, which somebody
+  rotated away from, needs the rejection of two looks.
+* A version without a verdict is waited for, but not for ever.
+* A value that a heal promoted is not healed with again within a cool-down. The version's id says
+  that a heal made it, so nothing has to be noted.
+* A heal never changes the AppID, and there is none while the AppID is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
-from zego.secret_store.notes import HEALS_TAG, HealsNote
-from zego.secret_store.versions import (
-    ConflictError,
-    NoAnswerError,
-    RotationInFlightError,
-    SecretState,
-    SecretStoreError,
-    SecretVersions,
-    Version,
-)
+from zego.rotation import CopyToken, is_heal
+from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
+from zego.secret_store.notes import VerdictNote, compromised
+from zego.secret_store.versions import SecretState, SecretStoreError, SecretVersions, Version
 from zego.server_api import ServerApi, Verdict
 
-#: A rotation that has not ended by then is stuck; its steps take a minute at most.
-STUCK_SECONDS: Final = 900
+#: How long a rejection has to last until a version without a verdict no longer keeps the next one
+#: from its turn: three looks.
+PATIENCE_SECONDS: Final = 900
+_ROTATE: Final = "Rotate with the value in ZEGO's console: zego-token secret rotate."
 
 
 @dataclass(frozen=True, slots=True)
 class Healed:
     """What was done.
 
-    :ivar action: that, or why nothing was, for people.
-    :ivar with_fingerprint: of the value that a rotation was asked for; ``None``: none was.
+    :ivar action: that, or why nothing was done, for people.
+    :ivar with_fingerprint: of the value that a rotation was started to; ``None``: none was.
     """
 
     action: str
@@ -46,7 +44,7 @@ class Healed:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What to heal with: a version, with what is said of it; or why none."""
+    """What to heal with, and why this one; or why none."""
 
     version: Version | None
     reason: str
@@ -68,99 +66,116 @@ class Healing:
         self._cooldown_seconds = cooldown_seconds
         self._clock = clock
 
-    def heal(self, state: SecretState, current: Version) -> Healed:
-        """Ask for a rotation to what ZEGO accepts, if there is something.
+    def heal(
+        self, state: SecretState, current: Version, verdict: Verdict, noted: VerdictNote | None
+    ) -> Healed:
+        """Start a rotation to what ZEGO accepts, if there is something.
 
-        :param state: as it was when the current version was looked at.
+        :param state: as it was when the current version was judged. A rotation that it shows in
+            flight has been given up.
+        :param verdict: the rejection.
+        :param noted: the verdict of earlier looks.
         """
-        before = ""
+        if state.is_rotation_off:
+            off = "Somebody turned rotation off (CancelRotateSecret), so nothing is healed."
+            return Healed(f"{off} {_ROTATE}")
+        since = _rejected_since(noted, current)
+        if verdict.needs_repeating and since is None:
+            return Healed(f"ZEGO's code {verdict.code} counts once the next look gets it again.")
         try:
-            if state.in_flight is not None:
-                if not self._unstick(state):
-                    return Healed("A rotation is in flight; its end is waited for.")
-                before = f"The rotation to version {state.in_flight} did not end; given up. "
-            healed = self._heal(state, current)
+            choice = self._choose(state, current, since)
+            if choice.version is None:
+                return Healed(choice.reason)
+            return self._start(state, choice.version, choice.reason)
         except SecretStoreError as error:
-            healed = Healed(f"It could not be healed: {error}.")
-        return replace(healed, action=before + healed.action)
+            return Healed(f"It could not be healed: {error}.")
 
-    def _heal(self, state: SecretState, current: Version) -> Healed:
-        choice = self._choose(state, current)
-        if choice.version is None or choice.version.fingerprint is None:
-            return Healed(choice.reason)
-        fingerprint = choice.version.fingerprint
-        cooling = self._cooling(state, fingerprint)
-        if cooling is not None:
-            return cooling
-        self._versions.stage_version(choice.version.version_id, while_current=state.labels[CURRENT])
-        staged = self._versions.describe()
-        cooling = self._cooling(staged, fingerprint)
-        if cooling is not None:
-            return cooling  # another look was quicker
-        self._start(staged, fingerprint)
-        return Healed(f"A rotation to {fingerprint} ({choice.reason}) was asked for.", fingerprint)
+    def _choose(self, state: SecretState, current: Version, since: float | None) -> _Choice:
+        """The first version that ZEGO accepts and that may replace the current one.
 
-    def _unstick(self, state: SecretState) -> bool:
-        """Take AWSPENDING off a rotation that will not end. Whether the way is free."""
-        pending = self._versions.version(state, PENDING)
-        if pending is None:
-            return True
-        began = pending.created_at or self._versions.begun_at(pending.version_id)
-        if began is None or self._clock() - began < STUCK_SECONDS:
-            return False
-        try:
-            self._versions.drop_label(PENDING, version_id=pending.version_id)
-        except ConflictError:
-            return False
-        return True
-
-    def _choose(self, state: SecretState, current: Version) -> _Choice:
-        """The first version that ZEGO accepts. One that it cannot answer for is waited for."""
-        tried: list[str] = []
-        for label in (CANDIDATE, PREVIOUS):
-            version = self._versions.version(state, label)
-            if version is None:
-                continue
-            verdict = self._fit(version, current)
+        :param since: when the rejection began; ``None``: no look saw it before.
+        """
+        first, second = (CANDIDATE, PREVIOUS) if current.secret else (PREVIOUS, CANDIDATE)
+        stored = {
+            label: version
+            for label in (first, second)
+            if (version := self._versions.version(state, label)) is not None
+        }
+        app_id = _app_id(current, stored.get(PREVIOUS))
+        if app_id is None:
+            unknown = "A heal never changes the AppID, and AWSCURRENT and AWSPREVIOUS hold none."
+            return _Choice(None, f"{unknown} {_ROTATE}")
+        refused = self._cooling(stored.values()) | dict.fromkeys(
+            compromised(state.tags), "it is marked as compromised"
+        )
+        passed: list[str] = []
+        for label, version in stored.items():
             name = f"{label} {version.fingerprint or version.version_id}"
+            verdict = self._fit(version, current, app_id, refused)
+            if verdict.accepted and (label == CANDIDATE or since is not None):
+                return _Choice(version, "; ".join([label, *passed]))
             if verdict.accepted:
-                return _Choice(version, "; ".join([label, *tried]))
-            if verdict.outcome == "unknown":
-                return _Choice(None, f"{name} is asked about again: {verdict.reason}.")
-            tried.append(f"{name}: {verdict.reason}")
-        found = f" ({'; '.join(tried)})" if tried else ""
-        return _Choice(None, f"Nothing to heal with{found}: rotate with the console's value.")
+                wait = "is promoted if the next look finds AWSCURRENT rejected too"
+                return _Choice(None, f"ZEGO accepts {name}, which {wait}.")
+            if verdict.outcome == "unknown" and self._is_recent(since):
+                return _Choice(None, f"The next look tries {name} again: {verdict.reason}.")
+            passed.append(f"{name}: {verdict.reason}")
+        found = f" ({'; '.join(passed)})" if passed else ""
+        return _Choice(None, f"Nothing to heal with{found}. {_ROTATE}")
 
-    def _fit(self, version: Version, current: Version) -> Verdict:
-        """ZEGO's verdict, or why it needs not be asked."""
+    def _fit(
+        self, version: Version, current: Version, app_id: int, refused: Mapping[str, str]
+    ) -> Verdict:
+        """ZEGO's verdict, or why the version must not become current whatever ZEGO says."""
         if version.secret is None:
             return Verdict("rejected", version.problem or "it has no value")
-        if current.secret is not None:
-            if version.secret == current.secret:
-                return Verdict("rejected", "it is the same value as AWSCURRENT")
-            if version.secret.app_id != current.secret.app_id:
-                return Verdict("rejected", "it is for another AppID")
+        if version.secret == current.secret:
+            return Verdict("rejected", "it is the same value as AWSCURRENT")
+        if version.secret.app_id != app_id:
+            return Verdict("rejected", "it is for another AppID")
+        if version.secret.fingerprint in refused:
+            return Verdict("rejected", refused[version.secret.fingerprint])
         return self._zego.probe(version.secret)
 
-    def _cooling(self, state: SecretState, fingerprint: str) -> Healed | None:
-        """Why the value is not promoted now, if it was lately."""
-        healed_at = HealsNote.from_tag(state.tags.get(HEALS_TAG)).at.get(fingerprint)
-        if healed_at is None:
-            return None
-        seconds = healed_at + self._cooldown_seconds - self._clock()
-        if seconds <= 0:
-            return None
-        return Healed(f"{fingerprint} was promoted lately; again in {seconds:.0f} s.")
+    def _cooling(self, stored: Iterable[Version]) -> dict[str, str]:
+        """The fingerprints of what a heal promoted within the cool-down, each with the reason."""
+        left = {
+            version.fingerprint: version.created_at + self._cooldown_seconds - self._clock()
+            for version in stored
+            if is_heal(version.version_id) and version.fingerprint and version.created_at
+        }
+        return {
+            fingerprint: f"a heal promoted it a short while ago; again in {seconds:.0f} s"
+            for fingerprint, seconds in left.items()
+            if seconds > 0
+        }
 
-    def _start(self, state: SecretState, fingerprint: str) -> None:
-        """Ask for the rotation. The cool-down begins first, and ends if that was refused."""
-        before = HealsNote.from_tag(state.tags.get(HEALS_TAG))
-        now = before.with_heal(fingerprint, int(self._clock()))
-        self._versions.note(HEALS_TAG, now.to_tag())
-        try:
-            self._versions.start_rotation()
-        except (NoAnswerError, RotationInFlightError):
-            raise  # it may have begun, or another's to the same value
-        except SecretStoreError:
-            self._versions.note(HEALS_TAG, before.to_tag() or "-")
-            raise
+    def _is_recent(self, since: float | None) -> bool:
+        return since is None or self._clock() - since < PATIENCE_SECONDS
+
+    def _start(self, state: SecretState, version: Version, reason: str) -> Healed:
+        """Start the rotation, unless somebody was quicker."""
+        replaced = state.labels[CURRENT]
+        now = self._versions.describe()
+        is_begun = now.in_flight not in {None, state.in_flight}  # that one was given up
+        if is_begun or now.labels.get(CURRENT) != replaced:
+            return Healed("Somebody else changed the secret meanwhile. The next look checks again.")
+        token = CopyToken.make("heal", copy=version.version_id, replace=replaced)
+        self._versions.start_rotation(token)
+        action = f"Started a rotation to {version.fingerprint} ({reason})."
+        return Healed(action, version.fingerprint)
+
+
+def _app_id(current: Version, previous: Version | None) -> int | None:
+    """Whose secret this is: AWSPREVIOUS says so if AWSCURRENT cannot be read."""
+    for version in (current, previous):
+        if version is not None and version.secret is not None:
+            return version.secret.app_id
+    return None
+
+
+def _rejected_since(noted: VerdictNote | None, current: Version) -> float | None:
+    """When an earlier look saw this very value rejected; ``None``: none did."""
+    if noted is None or noted.outcome != "rejected" or noted.fingerprint != current.fingerprint:
+        return None
+    return noted.since

@@ -1,29 +1,56 @@
-"""One look at the current ServerSecret: ask ZEGO, have healed what it rejects, tell of a change.
+"""One look at the ServerSecret: ask ZEGO, give up what is stuck, heal, report a change.
 
-Two looks may overlap and any of them may be stopped anywhere.
+Two looks may overlap and any of them may be stopped anywhere. The order is by what must not be
+lost: the verdict is recorded first, then comes what mends the secret, then the events.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from watcher.healing import Healing
-from zego.secret_store import CURRENT
-from zego.secret_store.notes import VERDICT_TAG, VerdictNote
-from zego.secret_store.versions import SecretState, SecretStoreError, SecretVersions, Version
+from zego.rotation import STUCK_SECONDS
+from zego.secret_store import CURRENT, PENDING
+from zego.secret_store.notes import (
+    GIVEN_UP_TAG,
+    IN_FLIGHT_TAG,
+    VERDICT_TAG,
+    InFlightNote,
+    VerdictNote,
+    given_up,
+    with_newest,
+)
+from zego.secret_store.versions import (
+    ConflictError,
+    SecretState,
+    SecretStoreError,
+    SecretVersions,
+    Version,
+)
 from zego.server_api import ServerApi, Verdict
+
+#: So many looks in a row must bring no verdict until that is an event.
+UNKNOWN_LOOKS: Final = 3
+#: How far the clock of the Lambda that wrote a note may be ahead; a later time is nonsense.
+_SKEW_SECONDS: Final = 60
+
+EventType = Literal["ServerSecret Verdict Changed", "ServerSecret Rotation Stuck"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """What one look found and did. Safe to log.
 
-    :ivar noted: the verdict before this one, as it was noted; ``None``: there was none.
+    :ivar noted: the verdict of earlier looks; ``None``: there was none.
     :ivar age_days: since the current version was stored.
-    :ivar action: what was done about a rejection, or why nothing was.
-    :ivar healed_with: fingerprint of the value that a rotation was asked for.
+    :ivar in_flight: the token of the rotation in flight, with when it was first seen.
+    :ivar is_stuck: whether that was :data:`zego.rotation.STUCK_SECONDS` ago or more.
+    :ivar action: what was done about a rejection or a stuck rotation, or why nothing was.
+    :ivar healed_with: fingerprint of the value that a rotation was started to.
+    :ivar event_type: what the event is about, if this is published.
     """
 
     verdict: Verdict
@@ -32,13 +59,16 @@ class Tick:
     fingerprint: str | None = None
     noted: VerdictNote | None = None
     age_days: float | None = None
+    in_flight: InFlightNote | None = None
+    is_stuck: bool = False
     action: str = ""
     healed_with: str | None = None
+    event_type: EventType = "ServerSecret Verdict Changed"
 
     def is_noted_as(self, note: VerdictNote | None) -> bool:
         """Whether the note says of this value what was found now."""
-        found = (self.verdict.outcome, self.fingerprint)
-        return note is not None and (note.outcome, note.fingerprint) == found
+        found = (self.verdict.outcome, self.fingerprint, 0)
+        return note is not None and (note.outcome, note.fingerprint, note.unknown_looks) == found
 
     def document(self) -> dict[str, object]:
         """For the log and the event."""
@@ -47,9 +77,12 @@ class Tick:
             "version_id": self.version_id,
             "fingerprint": self.fingerprint,
             "verdict": self.verdict.outcome,
-            "previous_verdict": None if self.noted is None else self.noted.outcome,
+            "previous_verdict": None if self.noted is None else self.noted.reported,
             "code": self.verdict.code,
             "reason": self.verdict.reason,
+            "in_flight": None if self.in_flight is None else self.in_flight.token,
+            "in_flight_since": None if self.in_flight is None else self.in_flight.since,
+            "stuck": self.is_stuck,
             "action": self.action,
         }
 
@@ -57,8 +90,11 @@ class Tick:
 class Watch:
     """Watches one secret.
 
-    :param publish: tells the world of a change of verdict.
-    :param cooldown_seconds: how long a value is not promoted by itself again.
+    A note that cannot be written keeps nothing from happening. This object remembers its text, so
+    that the next look of the same Lambda environment knows it, and :meth:`tell` reports it.
+
+    :param publish: publishes the event that a tick describes.
+    :param cooldown_seconds: how long a value that a heal promoted is not healed with again.
     """
 
     def __init__(
@@ -75,51 +111,173 @@ class Watch:
         self._publish = publish
         self._healing = Healing(versions, zego, cooldown_seconds=cooldown_seconds, clock=clock)
         self._clock = clock
+        self._tags: Mapping[str, str] = {}
+        self._unwritten: dict[str, tuple[str | None, str]] = {}
+        self._failure: SecretStoreError | None = None
 
-    def tick(self) -> Tick:
-        """Look once, and heal. Nobody is told yet: see :meth:`tell`."""
+    def tick(self, record: Callable[[Tick], None] = lambda _tick: None) -> Tick:
+        """Look once, give up a rotation that is stuck, and heal. See :meth:`tell` for the events.
+
+        :param record: gets the verdict, before anything is done about it.
+        """
+        self._failure = None
         try:
-            state = self._versions.describe()
-            current = self._versions.version(state, CURRENT)
+            state = self._described()
         except SecretStoreError as error:
-            return Tick(Verdict("unknown", f"AWSCURRENT cannot be read: {error}"))
-        if current is None or not current.has_value:
-            return Tick(Verdict("unknown", "AWSCURRENT is on no version with a value"))
-        tick = self._judged(state, current)
-        if tick.verdict.rejected:
-            healed = self._healing.heal(state, current)
-            return replace(tick, action=healed.action, healed_with=healed.with_fingerprint)
-        return tick
+            unread = Tick(Verdict("unknown", f"AWSCURRENT cannot be read: {error}"))
+            record(unread)
+            return unread
+        current, tick = self._judged(state)
+        record(tick)
+        return self._act(state, current, tick)
 
     def tell(self, tick: Tick) -> None:
-        """Publish a change of verdict, and note what is known of which value.
+        """Publish what is new, and note it.
 
-        Published first: a change that could not be noted is told again, never not at all.
+        It publishes first: a change that could not be noted is published again, never not at all.
 
-        :raises SecretStoreError: it could not be noted; the next tick will try again.
+        :raises SecretStoreError: something could not be noted; the next tick tries again.
         """
-        if tick.secret_arn is None or tick.is_noted_as(tick.noted):
-            return
-        noted = VerdictNote.from_tag(self._versions.describe().tags.get(VERDICT_TAG))
-        if tick.is_noted_as(noted):
-            return  # another tick was quicker
-        outcome = tick.verdict.outcome
-        if noted is None or noted.outcome != outcome:
-            self._publish(tick)
-        note = VerdictNote(outcome, tick.fingerprint, int(self._clock()), tick.verdict.code)
-        self._versions.note(VERDICT_TAG, note.to_tag())
+        is_new = tick.version_id is not None and not tick.is_noted_as(tick.noted)
+        if is_new or _is_stuck_news(tick.in_flight, tick):
+            tags = self._described().tags  # another tick may have been quicker
+            self._tell_stuck(tick, tags)
+            self._tell_verdict(tick, tags)
+        if self._failure is not None:
+            raise self._failure
 
-    def _judged(self, state: SecretState, current: Version) -> Tick:
+    def _judged(self, state: SecretState) -> tuple[Version | None, Tick]:
+        """The current version, and what ZEGO says of it."""
+        in_flight = self._in_flight(state)
+        found = Tick(
+            Verdict("unknown", "AWSCURRENT is on no version with a value"),
+            secret_arn=state.arn,
+            noted=self._noted(state.tags),
+            in_flight=in_flight,
+            is_stuck=in_flight is not None and self._age(in_flight.since) >= STUCK_SECONDS,
+        )
+        try:
+            current = self._versions.version(state, CURRENT)
+        except SecretStoreError as error:
+            return None, replace(
+                found, verdict=Verdict("unknown", f"AWSCURRENT cannot be read: {error}")
+            )
+        if current is None or current.created_at is None:
+            return None, found
         if current.secret is None:
             verdict = Verdict("rejected", f"AWSCURRENT is no ServerSecret: {current.problem}")
         else:
             verdict = self._zego.probe(current.secret)
-        age = self._clock() - (current.created_at or 0.0)
-        return Tick(
-            verdict,
-            secret_arn=state.arn,
+        return current, replace(
+            found,
+            verdict=verdict,
             version_id=current.version_id,
             fingerprint=current.fingerprint,
-            noted=VerdictNote.from_tag(state.tags.get(VERDICT_TAG)),
-            age_days=round(age / 86400, 3),
+            age_days=round(self._age(current.created_at) / 86400, 3),
         )
+
+    def _act(self, state: SecretState, current: Version | None, tick: Tick) -> Tick:
+        action, is_free = "", True
+        if tick.in_flight is not None:
+            action, is_free = self._follow(state, tick.in_flight, is_stuck=tick.is_stuck)
+        if current is None or not tick.verdict.rejected:
+            return replace(tick, action=action if tick.is_stuck else "")
+        if not is_free:
+            return replace(tick, action=action)
+        healed = self._healing.heal(state, current, tick.verdict, tick.noted)
+        return replace(
+            tick,
+            action=f"{action} {healed.action}".strip(),
+            healed_with=healed.with_fingerprint,
+        )
+
+    def _follow(
+        self, state: SecretState, rotation: InFlightNote, *, is_stuck: bool
+    ) -> tuple[str, bool]:
+        """Note a rotation in flight, or give it up. Gives what was done, and whether it is over."""
+        if not is_stuck:
+            if state.tags.get(IN_FLIGHT_TAG) != rotation.to_tag():
+                self._note(IN_FLIGHT_TAG, rotation.to_tag())
+            return "A rotation is in flight; the watcher waits for its end.", False
+        self._note(GIVEN_UP_TAG, with_newest(rotation.token, given_up(state.tags)))
+        which = f"The rotation to version {rotation.token}"
+        try:
+            self._versions.drop_label(PENDING, version_id=rotation.token)
+        except ConflictError:
+            return f"{which} has just ended.", False
+        except SecretStoreError as error:
+            return f"{which} is stuck, and could not be given up: {error}.", False
+        return f"{which} was stuck and was given up.", True
+
+    def _tell_stuck(self, tick: Tick, tags: Mapping[str, str]) -> None:
+        rotation = InFlightNote.from_tag(tags.get(IN_FLIGHT_TAG)) or tick.in_flight
+        if rotation is not None and _is_stuck_news(rotation, tick):
+            self._publish(replace(tick, event_type="ServerSecret Rotation Stuck"))
+            self._note(IN_FLIGHT_TAG, replace(rotation, is_reported=True).to_tag())
+
+    def _tell_verdict(self, tick: Tick, tags: Mapping[str, str]) -> None:
+        noted = self._noted(tags)
+        if tick.version_id is None or tick.is_noted_as(noted):
+            return
+        outcome, reported = tick.verdict.outcome, None if noted is None else noted.reported
+        note = VerdictNote(outcome, tick.fingerprint, int(self._clock()), tick.verdict.code)
+        if outcome == "unknown" and reported != "unknown":
+            before = noted or note
+            if before.unknown_looks + 1 < UNKNOWN_LOOKS:
+                waiting = replace(before, unknown_looks=before.unknown_looks + 1)
+                self._note(VERDICT_TAG, waiting.to_tag())
+                return
+        if outcome != reported:
+            self._publish(replace(tick, noted=noted))
+        elif noted is not None and noted.fingerprint == tick.fingerprint:
+            note = replace(note, since=noted.since)  # looks without a verdict lay between
+        self._note(VERDICT_TAG, note.to_tag())
+
+    def _in_flight(self, state: SecretState) -> InFlightNote | None:
+        """The rotation in flight, with when it was first seen: now, if no look saw it before."""
+        if state.in_flight is None:
+            return None
+        noted = InFlightNote.from_tag(state.tags.get(IN_FLIGHT_TAG))
+        if noted is not None and noted.token == state.in_flight and not self._is_ahead(noted.since):
+            return noted
+        return InFlightNote(state.in_flight, int(self._clock()))
+
+    def _noted(self, tags: Mapping[str, str]) -> VerdictNote | None:
+        noted = VerdictNote.from_tag(tags.get(VERDICT_TAG))
+        return None if noted is None or self._is_ahead(noted.since) else noted
+
+    def _is_ahead(self, moment: float) -> bool:
+        return self._age(moment) < -_SKEW_SECONDS
+
+    def _age(self, moment: float) -> float:
+        return self._clock() - moment
+
+    def _described(self) -> SecretState:
+        """The secret, with the notes that could not be written, unless somebody wrote others."""
+        state = self._versions.describe()
+        self._tags = state.tags
+        remembered = {
+            key: text
+            for key, (before, text) in self._unwritten.items()
+            if state.tags.get(key) == before
+        }
+        return replace(state, tags={**state.tags, **remembered})
+
+    def _note(self, key: str, text: str) -> None:
+        try:
+            self._versions.note(key, text)
+        except SecretStoreError as error:
+            self._failure = error
+            self._unwritten[key] = (self._tags.get(key), text)
+        else:
+            self._unwritten.pop(key, None)
+
+
+def _is_stuck_news(rotation: InFlightNote | None, tick: Tick) -> bool:
+    """Whether the tick's rotation is stuck and no event has said so."""
+    return (
+        tick.is_stuck
+        and tick.in_flight is not None
+        and rotation is not None
+        and not (rotation.token == tick.in_flight.token and rotation.is_reported)
+    )

@@ -20,6 +20,7 @@ from local.stack_file import StackDescription
 from local.zego_cloud import Project
 from zego import token04
 from zego.diagnosis import Candidate, Expected, diagnose
+from zego.rotation import CopyToken
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.secret_store.versions import (
@@ -155,12 +156,12 @@ class Operations:
         return {"rotation": self._versions.start_rotation()}
 
     def _restore(self, _said: Said) -> dict[str, Any]:
-        """Stages what was current before, and rotates to it."""
+        """Rotates to what was current before."""
         labels = self._versions.describe().labels
         if PREVIOUS not in labels:
             raise RefusedError("There is no AWSPREVIOUS to go back to: nothing was rotated yet.")
-        self._versions.stage_version(labels[PREVIOUS], while_current=labels[CURRENT])
-        return {"rotation": self._versions.start_rotation()}
+        token = CopyToken.make("restore", copy=labels[PREVIOUS], replace=labels[CURRENT])
+        return {"rotation": self._versions.start_rotation(token)}
 
     def _reset(self, said: Said) -> dict[str, Any]:
         asked = json.dumps({"keep_old": said.get("keep_old") is True}).encode()

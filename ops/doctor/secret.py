@@ -14,13 +14,12 @@ from ops.explanations import explain
 from ops.secret import screen
 from ops.secret.report import JudgedVersion, in_flight_since
 from ops.times import duration
-from zego.rotation import OUTCOMES
+from zego.rotation import OUTCOMES, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, VERDICT_TAG, RotationNote
 from zego.secret_store.notes import VerdictNote as Noted
+from zego.secret_store.versions import SecretStoreError
 
-#: Secrets Manager tries a rotation again for a while; one that takes longer does not end.
-_STUCK_SECONDS: Final = 900.0
 #: The watcher looks every 5 min.
 _WATCHED_SECONDS: Final = 600.0
 _UNSTICK: Final = "Give it up: zego-token secret unstick."
@@ -55,14 +54,18 @@ def _pending(deployment: Deployment) -> Iterator[Result]:
     state = deployment.state
     if state.in_flight is None:
         return
-    began = in_flight_since(deployment.target, state)
+    try:
+        pending = deployment.target.versions.version(state, PENDING)
+    except SecretStoreError:
+        pending = None
+    began = in_flight_since(state, pending)
     if began is None:
-        seen = "A rotation is in flight; since when, AWS does not say."
-        yield Result("warning", seen, f"Should it not end: {_UNSTICK}", PENDING)
+        seen = "A rotation is in flight. The watcher notes within 5 min since when."
+        yield Result("warning", seen, f"If it does not end: {_UNSTICK}", PENDING)
         return
     age = deployment.clock() - began
     seen = f"A rotation has been in flight for {duration(age)}"
-    if age < _STUCK_SECONDS:
+    if age < STUCK_SECONDS:
         yield Result("ok", f"{seen}.", of=PENDING)
     else:
         yield Result("warning", f"{seen}: it does not end.", _UNSTICK, PENDING)
@@ -166,6 +169,12 @@ def rotation(deployment: Deployment) -> Iterator[Result]:
             "Deploy the stack that owns it, or set RotateGivenSecret=Yes in one (docs/deploy.md).",
         )
         return
+    if state.is_rotation_off:
+        yield Result(
+            "warning",
+            "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing.",
+            "Turn it on again with a rotation: zego-token secret rotate.",
+        )
     name = state.rotation_function.rpartition(":function:")[2]
     last, failure = (
         RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)

@@ -1,12 +1,13 @@
 """What changes the secret: stage a value, rotate to it, go back, give a rotation up.
 
-Nothing here promotes. A rotation does, after the rotator has had the value accepted by ZEGO.
+Nothing here promotes. A rotation does, after ZEGO has accepted the value.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -22,8 +23,17 @@ from ops.secret.report import in_flight_since, timestamp, verdict_document
 from ops.secret.screen import VERDICT_STYLES, in_words
 from ops.targets import Target
 from zego import server_secret
-from zego.rotation import OUTCOMES
+from zego.rotation import OUTCOMES, CopyToken
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store.notes import (
+    COMPROMISED_TAG,
+    GIVEN_UP_TAG,
+    ROTATION_TAG,
+    RotationNote,
+    compromised,
+    given_up,
+    with_newest,
+)
 from zego.secret_store.versions import (
     ConflictError,
     RotationInFlightError,
@@ -35,17 +45,20 @@ from zego.server_api import Verdict
 from zego.server_secret import ServerSecret, ServerSecretError
 
 _WAYS_ON: Final = "Follow it: zego-token secret watch. Give it up: zego-token secret unstick."
-_BY_CONSOLE: Final = "Rotate to the value of ZEGO's console: zego-token secret rotate."
+_BY_CONSOLE: Final = "Rotate to the value in ZEGO's console: zego-token secret rotate."
 _PROMOTED_LATER: Final = (
-    "It stays staged. Once ZEGO has switched to it, the watcher rotates to it within 5 min."
+    "It stays staged. Once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it within"
+    " 5 min."
 )
+_STAGED: Final = "To rotate to what is staged: zego-token secret rotate --staged."
 
 
 def stage(target: Target, out: Output, given: Given) -> None:
     """Store a value under CANDIDATE.
 
     :raises ServerSecretError: it cannot be a ServerSecret.
-    :raises CommandError: it is for another AppID, or not accepted though that is required.
+    :raises CommandError: it is for another AppID, marked as compromised, not accepted although
+        that is required, or would replace a better one.
     :raises SecretStoreError: it is current already, a rotation is in flight, or AWS refused.
     """
     _, verdict = _stage(target, out, given, _idle(target))
@@ -55,40 +68,65 @@ def stage(target: Target, out: Output, given: Given) -> None:
     out.show(line(copyable(text, target.name)))
 
 
-def rotate(target: Target, out: Output, given: Given | None, patience: Patience) -> ExitCode:
+def rotate(
+    target: Target,
+    out: Output,
+    given: Given | None,
+    patience: Patience,
+    *,
+    is_compromised: bool = False,
+) -> ExitCode:
     """Stage a value, start the rotation, follow it to its end.
 
-    :param given: ``None``: rotate what is staged.
+    :param given: ``None``: rotate to what is staged.
+    :param is_compromised: mark the present value, so that nothing promotes it again.
     :raises Exception: as :func:`stage`.
     """
     state = _idle(target, to_rotate=True)
+    current = target.versions.version(state, CURRENT)
+    present = None if current is None else current.fingerprint
+    if is_compromised and present is None:
+        raise CommandError(
+            "AWSCURRENT is no ServerSecret, so there is no value to mark as compromised.",
+            "Rotate without --compromised.",
+        )
+    if state.is_rotation_off:
+        text = "Automatic rotation was turned off (CancelRotateSecret). This turns it on again."
+        out.tell("turned-on", text, style=UNSURE)
+    expected: str | None
+    verdict = None
     if given is not None:
         expected, verdict = _stage(target, out, given, state)
-        if verdict.rejected:
-            raise CommandError(
-                "No rotation was started, as it would be refused.",
-                f"{_PROMOTED_LATER} To rotate to it all the same:"
-                " zego-token secret rotate --staged.",
-            )
-        return _run(target, out, patience, expected)
-    staged = target.versions.version(state, CANDIDATE)
-    if staged is None:
-        raise _refusal("no-candidate")
-    return _run(target, out, patience, staged.fingerprint)
+    else:
+        staged = target.versions.version(state, CANDIDATE)
+        if staged is None:
+            raise _refusal("no-candidate")
+        expected = staged.fingerprint
+        if is_compromised and expected == present:
+            raise _refusal("already-current")
+    if is_compromised and present is not None:
+        known = compromised(state.tags)
+        target.versions.note(COMPROMISED_TAG, with_newest(present, known))
+        text = f"Marked {present} as compromised: it never becomes AWSCURRENT again."
+        out.tell("compromised", text, fingerprint=present)
+    if verdict is not None and verdict.rejected:
+        raise CommandError(
+            "No rotation was started, because it would be refused.",
+            f"{_PROMOTED_LATER} To rotate to it all the same: zego-token secret rotate --staged.",
+        )
+    return _run(target, out, patience, expected)
 
 
 def restore(
     target: Target, out: Output, patience: Patience, confirm: Callable[[str], None]
 ) -> ExitCode:
-    """Stage AWSPREVIOUS and rotate to it.
+    """Rotate to the value of AWSPREVIOUS. What is staged stays staged.
 
-    :param confirm: asks the person; raises where the answer is no.
-    :raises CommandError: there is nothing to go back to, or ZEGO rejects it.
+    :param confirm: asks the person; raises if the person says no.
+    :raises CommandError: there is nothing to go back to, or it must not or cannot be restored.
     """
     state = _idle(target, to_rotate=True)
-    previous, current, staged = (
-        target.versions.version(state, label) for label in (PREVIOUS, CURRENT, CANDIDATE)
-    )
+    previous, current = (target.versions.version(state, label) for label in (PREVIOUS, CURRENT))
     if previous is None:
         raise CommandError("There is no AWSPREVIOUS to go back to.", _BY_CONSOLE)
     if previous.secret is None:
@@ -98,61 +136,86 @@ def restore(
             f"AWSPREVIOUS is the same value as AWSCURRENT ({previous.fingerprint}).",
             "There is nothing to restore.",
         )
-    _check_app_id(previous.secret, current)
+    if previous.fingerprint in compromised(state.tags):
+        raise _refusal("compromised", f" AWSPREVIOUS is {previous.fingerprint}.")
+    _check_app_id(previous.secret, None if current is None else current.secret)
     verdict = target.probe(previous.secret)
     if verdict.rejected:
         raise CommandError(
             f"AWSPREVIOUS is {previous.fingerprint}, and {in_words(verdict)}.", _BY_CONSOLE
         )
-    displaced, lost = None, ""
-    if staged is not None and staged.secret != previous.secret:
-        displaced = {"version_id": staged.version_id, "fingerprint": staged.fingerprint}
-        which = staged.fingerprint or f"version {staged.version_id}"
-        lost = f" What is staged now, {which}, makes way for it."
     now = None if current is None else current.fingerprint
     out.tell(
         "restoring",
         f"AWSCURRENT is {now or 'no ServerSecret'}. AWSPREVIOUS is {previous.fingerprint}:"
-        f" {in_words(verdict)}.{lost}",
+        f" {in_words(verdict)}.",
         version_id=previous.version_id,
         fingerprint=previous.fingerprint,
         current_fingerprint=now,
-        displaced=displaced,
         verdict=verdict_document(verdict),
     )
     confirm(f"Rotate back to {previous.fingerprint}?")
-    target.versions.stage_version(previous.version_id, while_current=state.labels.get(CURRENT))
-    out.go_on()
-    return _run(target, out, patience, previous.fingerprint)
+    token = CopyToken.make(
+        "restore", copy=previous.version_id, replace=state.labels.get(CURRENT, "")
+    )
+    return _run(target, out, patience, previous.fingerprint, token)
 
 
-def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> None:
-    """Take AWSPENDING off a rotation that does not end; nothing else changes.
+def unstick(
+    target: Target,
+    out: Output,
+    confirm: Callable[[str], None],
+    *,
+    looks: int = 20,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ExitCode:
+    """Take AWSPENDING off a rotation that does not end, and see what becomes of it.
 
-    A step of it that still runs finds itself out of the rotation and stops. A promotion that wins
-    the race has happened, and is told.
+    A step that runs at this moment may be about to promote it. Its last call can take
+    :data:`zego.secret_store.versions.SLOWEST_CALL_SECONDS`, so the result is known after that.
+
+    :param looks: how many times to check, one second apart.
     """
     state = target.versions.describe()
     token = state.in_flight
     if token is None:
         out.tell("idle", "No rotation is in flight; there is nothing to do.")
-        return
-    began = in_flight_since(target, state)
+        return ExitCode.DONE
+    began = in_flight_since(state, target.versions.version(state, PENDING))
     out.tell(
         "in-flight",
         copyable("\n".join(screen.rotation(state, time.time(), began)), target.name),
         version_id=token,
         began_at=timestamp(began),
     )
-    confirm("Give it up? AWSCURRENT and CANDIDATE stay as they are.")
-    try:
+    confirm("Give it up? What is staged stays staged.")
+    with suppress(SecretStoreError):  # without the note, a late step fails and is not refused
+        target.versions.note(GIVEN_UP_TAG, with_newest(token, given_up(state.tags)))
+    with suppress(ConflictError):  # it is off: by this call that boto3 repeated, or it has ended
         target.versions.drop_label(PENDING, version_id=token)
-    except ConflictError:
-        out.tell("ended", "It has just ended by itself.", version_id=token)
-        return
     out.go_on()
-    text = "Given up. To rotate to what is staged: zego-token secret rotate --staged."
-    out.tell("given-up", copyable(text, target.name), version_id=token)
+    out.show(f"AWSPENDING is off. Checking for {looks} s whether a running step promotes it.")
+    kind, text, exit_code = _after_giving_up(target, token, looks, sleep)
+    out.tell(kind, copyable(text, target.name), version_id=token)
+    return exit_code
+
+
+def _after_giving_up(
+    target: Target, token: str, looks: int, sleep: Callable[[float], None]
+) -> tuple[str, str, ExitCode]:
+    """What became of a rotation that was given up: an event, its text, and the exit code."""
+    note = None
+    for _ in range(looks):
+        sleep(1.0)
+        now = target.versions.describe()
+        if now.labels.get(CURRENT) == token:
+            text = "A step that was still running has promoted it: it is AWSCURRENT now."
+            return "ended", f"{text} See: zego-token secret status.", ExitCode.REFUSED
+        note = RotationNote.from_tag(now.tags.get(ROTATION_TAG))
+    if note is not None and note.token == token and OUTCOMES[note.outcome].kind == "refused":
+        why = screen.ending(note.outcome, note.code, note.fingerprint)
+        return "ended", f"It has just been refused. {why}", ExitCode.DONE
+    return "given-up", f"Given up, and not promoted. {_STAGED}", ExitCode.DONE
 
 
 def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
@@ -171,11 +234,19 @@ def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
 
 def _stage(target: Target, out: Output, given: Given, state: SecretState) -> tuple[str, Verdict]:
     """Stage it; gives its fingerprint, and what ZEGO says of it."""
-    current = target.versions.version(state, CURRENT)
+    current, previous, staged = (
+        target.versions.version(state, label) for label in (CURRENT, PREVIOUS, CANDIDATE)
+    )
+    known = next((one.secret for one in (current, previous) if one and one.secret), None)
     try:
-        secret = value.take(given, None if current is None else current.secret)
-        _check_app_id(secret, current)
+        secret = value.take(given, known)
+        _check_app_id(secret, known)
+        if secret.fingerprint in compromised(state.tags):
+            raise _refusal("compromised", f" It is {secret.fingerprint}.")
         verdict = target.probe(secret)
+        replaced = None if staged is None or staged.secret == secret else staged
+        if replaced is not None and verdict.rejected and not given.force:
+            _keep_if_accepted(target, replaced, verdict)
     except (KeyboardInterrupt, EOFError):
         raise CommandError("\nNothing was staged.", "", ExitCode.INTERRUPTED) from None
     if given.require_accepted and not verdict.accepted:
@@ -183,25 +254,44 @@ def _stage(target: Target, out: Output, given: Given, state: SecretState) -> tup
         raise CommandError(f"Nothing was staged. {in_words(verdict)}.", "", code)
     version_id = target.versions.stage(secret)
     out.go_on()
-    unusual = " It is not 32 lower-case hex digits, as ZEGO's are." if secret.looks_unusual else ""
+    text = f"Staged {secret.fingerprint} for AppID {secret.app_id}. {in_words(verdict)}."
+    if secret.looks_unusual:
+        text += " It is not 32 lower-case hex digits, as ZEGO's are."
+    if replaced is not None:
+        text += f" This replaces the staged {_name(replaced)}."
     out.tell(
         "staged",
-        f"Staged {secret.fingerprint} for AppID {secret.app_id}. {in_words(verdict)}.{unusual}",
+        text,
         style=VERDICT_STYLES[verdict.outcome],
         version_id=version_id,
         app_id=secret.app_id,
         fingerprint=secret.fingerprint,
         unusual=secret.looks_unusual,
+        replaced=replaced
+        and {"version_id": replaced.version_id, "fingerprint": replaced.fingerprint},
         verdict=verdict_document(verdict),
     )
     return secret.fingerprint, verdict
 
 
-def _check_app_id(secret: ServerSecret, current: Version | None) -> None:
-    if current is None or current.secret is None or current.secret.app_id == secret.app_id:
+def _keep_if_accepted(target: Target, staged: Version, verdict: Verdict) -> None:
+    """Refuse to replace a value that ZEGO accepts by one that it rejects."""
+    if staged.secret is not None and target.probe(staged.secret).accepted:
+        raise CommandError(
+            f"Nothing was staged. {in_words(verdict)}. It accepts the staged {_name(staged)}.",
+            f"{_STAGED} To replace it all the same, use --force.",
+        )
+
+
+def _name(version: Version) -> str:
+    return version.fingerprint or f"version {version.version_id}"
+
+
+def _check_app_id(secret: ServerSecret, known: ServerSecret | None) -> None:
+    if known is None or known.app_id == secret.app_id:
         return
     raise _refusal(
-        "other-app-id", f" It is for {secret.app_id}, AWSCURRENT for {current.secret.app_id}."
+        "other-app-id", f" It is for {secret.app_id}, and the present AppID is {known.app_id}."
     )
 
 
@@ -210,12 +300,19 @@ def _refusal(outcome: str, detail: str = "") -> CommandError:
     return CommandError(ending.meaning + detail, ending.remedy)
 
 
-def _run(target: Target, out: Output, patience: Patience, expected: str | None) -> ExitCode:
-    """Start the rotation, follow it, and say how it ended.
+def _run(
+    target: Target,
+    out: Output,
+    patience: Patience,
+    expected: str | None,
+    token: str | None = None,
+) -> ExitCode:
+    """Start the rotation, follow it, and report how it ended.
 
-    :param expected: fingerprint of what is to be promoted; ``None``: it is no ServerSecret.
+    :param expected: fingerprint of the value to promote; ``None``: it is no ServerSecret.
+    :param token: see :meth:`SecretVersions.start_rotation`.
     """
-    token = target.versions.start_rotation()
+    token = target.versions.start_rotation(token)
     out.go_on()
     out.tell("started", "", version_id=token)
     events = follow(

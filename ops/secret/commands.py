@@ -32,9 +32,9 @@ def secret() -> None:
 def stage(target: Target, out: Output, given: Given) -> ExitCode:
     """Store a value under CANDIDATE, for the next rotation.
 
-    The value is the 32 characters of ZEGO's console, or {"app_id", "server_secret"} in JSON. One
-    that ZEGO rejects is staged as well, as ZEGO may yet switch to it: staged before a reset at the
-    console, it is promoted by itself after it.
+    The value is the 32 characters in ZEGO's console, or {"app_id", "server_secret"} in JSON. It may
+    be one that ZEGO still rejects: once ZEGO accepts it and rejects AWSCURRENT, the watcher
+    promotes it.
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
@@ -45,20 +45,37 @@ def stage(target: Target, out: Output, given: Given) -> ExitCode:
 @secret.command()
 @value_given
 @click.option("--staged", is_flag=True, help="Rotate to what is staged, and ask for no value.")
+@click.option(
+    "--compromised",
+    is_flag=True,
+    help="Mark the present value as compromised first: it never becomes AWSCURRENT again.",
+)
 @patience
 @one_target
 @output
-def rotate(target: Target, out: Output, given: Given, staged: bool, patience: Patience) -> ExitCode:
+def rotate(
+    target: Target,
+    out: Output,
+    given: Given,
+    staged: bool,
+    compromised: bool,
+    patience: Patience,
+) -> ExitCode:
     """Stage a value, rotate to it, follow each step to the end.
 
-    It becomes AWSCURRENT only if ZEGO accepts it. One that ZEGO rejects right away stays staged,
-    and no rotation is started. Ctrl-C leaves the rotation to itself.
+    It becomes AWSCURRENT only if ZEGO accepts it. A value that ZEGO rejects right away stays
+    staged, and no rotation is started. Ctrl-C does not stop the rotation.
+
+    If the present value has leaked, use --compromised. Otherwise the watcher promotes it again
+    when ZEGO rejects the new value and still accepts the old one.
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
     if staged and given != Given():
-        raise click.UsageError("--staged goes with none of the options that give a value.")
-    return change.rotate(target, out, None if staged else given, patience)
+        raise click.UsageError("--staged cannot be combined with options that give a value.")
+    return change.rotate(
+        target, out, None if staged else given, patience, is_compromised=compromised
+    )
 
 
 @secret.command()
@@ -69,9 +86,9 @@ def rotate(target: Target, out: Output, given: Given, staged: bool, patience: Pa
 def restore(
     target: Target, out: Output, patience: Patience, confirm: Callable[[str], None]
 ) -> ExitCode:
-    """Rotate back to AWSPREVIOUS, the last good one.
+    """Rotate back to AWSPREVIOUS, the value that was current before.
 
-    It goes through the same steps: ZEGO has to accept it.
+    It goes through the same steps: ZEGO has to accept it. What is staged stays staged.
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
@@ -85,13 +102,12 @@ def restore(
 def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> ExitCode:
     """Give up a rotation that does not end.
 
-    Takes AWSPENDING off its version, so that another rotation can begin. AWSCURRENT and CANDIDATE
-    stay where they are.
+    Takes AWSPENDING off its version, so that another rotation can begin. Then it checks for 20 s
+    whether a step that was still running has promoted the version all the same.
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
-    change.unstick(target, out, confirm)
-    return ExitCode.DONE
+    return change.unstick(target, out, confirm)
 
 
 @secret.command()

@@ -19,12 +19,14 @@ class Given:
     """A value as the options give it.
 
     :ivar file: see :func:`ops.secret.value.read`.
-    :ivar require_accepted: stage nothing but what ZEGO accepts right now.
+    :ivar require_accepted: stage only what ZEGO accepts right now.
+    :ivar force: replace a staged value that ZEGO accepts even by one that it rejects.
     """
 
     file: str | None = None
     app_id: int | None = None
     require_accepted: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,23 @@ def value_given(command: Command) -> Command:
     @click.option(
         "--require-accepted", is_flag=True, help="Stage it only if ZEGO accepts it right now."
     )
+    @click.option(
+        "--force",
+        is_flag=True,
+        help="Replace a staged value that ZEGO accepts, even if it rejects the new one.",
+    )
     @functools.wraps(command)
     def with_value(
-        *, file: str | None, app_id: int | None, require_accepted: bool, **options: Any
+        *,
+        file: str | None,
+        app_id: int | None,
+        require_accepted: bool,
+        force: bool,
+        **options: Any,
     ) -> ExitCode:
         is_asked_for = file is None and not options.get("staged")
         with unseen() if is_asked_for else nullcontext():  # also what is pasted before the prompt
-            return command(given=Given(file, app_id, require_accepted), **options)
+            return command(given=Given(file, app_id, require_accepted, force), **options)
 
     return with_value
 

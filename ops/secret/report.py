@@ -22,11 +22,13 @@ from ops.failures import CommandError, Failure
 from ops.options import Wanted
 from ops.targets import Target, connect
 from zego.rotation import OUTCOMES
-from zego.secret_store import CURRENT
+from zego.secret_store import CURRENT, PENDING
 from zego.secret_store.notes import (
     FAILURE_TAG,
+    IN_FLIGHT_TAG,
     ROTATION_TAG,
     VERDICT_TAG,
+    InFlightNote,
     RotationNote,
     VerdictNote,
 )
@@ -107,7 +109,9 @@ class Look:
         verdict = None if self.current is None else self.current.verdict
         if verdict is None or verdict.rejected:
             return ExitCode.REFUSED
-        return ExitCode.DONE if verdict.accepted else ExitCode.UNDECIDED
+        if not verdict.accepted:
+            return ExitCode.UNDECIDED
+        return ExitCode.DONE if self.state.in_flight is None else ExitCode.IN_FLIGHT
 
     def document(self) -> dict[str, Any]:
         noted = self.noted
@@ -125,6 +129,7 @@ class Look:
             "last_rotation": _note_document(self.rotation),
             "last_failure": _note_document(self.failure),
             "rotation_function": self.state.rotation_function,
+            "rotation_off": self.state.is_rotation_off,
             "in_flight": self.state.in_flight,
             "in_flight_since": timestamp(self.in_flight_since),
             "error": None,
@@ -170,12 +175,14 @@ class Report:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Rejected before drift before what is not known; if nothing was seen, that failure's."""
+        """Rejected before drift before what is not known before a rotation in flight."""
         codes = {target.exit_code for target in self.targets}
         if ExitCode.REFUSED in codes:
             return ExitCode.REFUSED
-        anything_seen = any(isinstance(target, Look) for target in self.targets)
-        return max(codes) if self.drift is False or not anything_seen else ExitCode.DRIFT
+        if self.drift is not False and any(isinstance(target, Look) for target in self.targets):
+            return ExitCode.DRIFT
+        failures = codes - {ExitCode.DONE, ExitCode.IN_FLIGHT}
+        return max(failures or codes)
 
     def document(self) -> dict[str, Any]:
         return {"drift": self.drift, "targets": [target.document() for target in self.targets]}
@@ -212,18 +219,24 @@ def look(target: Target, *, clock: Callable[[], float] = time.time) -> Look:
         JudgedVersion(version, None if version.secret is None else verdicts[version.secret])
         for version in versions
     )
-    return Look(target.name, now, state, tuple(judged), in_flight_since(target, state))
+    pending = next((version for version in versions if PENDING in version.labels), None)
+    return Look(target.name, now, state, tuple(judged), in_flight_since(state, pending))
 
 
-def in_flight_since(target: Target, state: SecretState) -> float | None:
-    """When the rotation in flight began, Unix seconds; ``None``: there is none, or AWS won't say.
+def in_flight_since(state: SecretState, pending: Version | None) -> float | None:
+    """Since when a rotation has been in flight, at least, in Unix seconds.
 
-    It takes a permission that nothing else here needs.
+    The watcher notes when it first saw one. AWS gives no time for a version without a value.
+
+    :param pending: the version under AWSPENDING.
+    :returns: ``None``: there is none, or it is not known yet.
     """
-    try:
-        return None if state.in_flight is None else target.versions.begun_at(state.in_flight)
-    except SecretStoreError:
+    if state.in_flight is None:
         return None
+    noted = InFlightNote.from_tag(state.tags.get(IN_FLIGHT_TAG))
+    seen = noted.since if noted is not None and noted.token == state.in_flight else None
+    created = None if pending is None else pending.created_at
+    return min((moment for moment in (seen, created) if moment is not None), default=None)
 
 
 def _at_once(

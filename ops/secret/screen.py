@@ -19,7 +19,13 @@ from ops.secret.report import JudgedVersion, Look, Report, Unseen
 from ops.times import duration
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
-from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
+from zego.secret_store.notes import (
+    FAILURE_TAG,
+    ROTATION_TAG,
+    RotationNote,
+    compromised,
+    given_up,
+)
 from zego.secret_store.versions import SecretState
 from zego.server_api import MEANINGS, Verdict
 
@@ -160,6 +166,11 @@ def facts(look: Look) -> Iterator[str]:
     yield _watched(look)
     if look.state.rotation_function is None:
         yield "No function rotates this secret."
+    elif look.state.is_rotation_off:
+        yield (
+            "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
+            " A rotation turns it on again: zego-token secret rotate."
+        )
     yield from rotation(look.state, look.at, look.in_flight_since)
     yield from calls_fail(look)
 
@@ -181,15 +192,20 @@ def _watched(look: Look) -> str:
 def rotation(state: SecretState, now: float, began: float | None = None) -> Iterator[str]:
     """The rotation in flight, or else the last one: how far it came, and what to do.
 
-    :param began: when the one in flight did, where that is known.
+    :param began: when the one in flight did, if that is known.
     """
     note, failure = (
         RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)
     )
     token, whose = state.in_flight, "Its"
     if token is not None:
-        since = "" if began is None else f" for {duration(now - began)}"
-        yield f"A rotation has been in flight{since} (version {token})."
+        if began is None:
+            since = "The watcher notes within 5 min since when."
+            yield f"A rotation is in flight (version {token}). {since}"
+        else:
+            at = time.strftime("%H:%M UTC", time.gmtime(began))
+            since = f"for {duration(now - began)}, since {at}"
+            yield f"A rotation has been in flight {since} (version {token})."
     elif note is not None:
         token, whose = note.token, "The last rotation's"
     for one in dict.fromkeys((failure, note)):  # they are equal where the last step failed
@@ -207,33 +223,37 @@ def rotation(state: SecretState, now: float, began: float | None = None) -> Iter
 
 
 def was_given_up(note: RotationNote, state: SecretState) -> bool:
-    """A refused one ended by itself, and a promoted one as it should."""
+    """Whether it neither was refused nor promoted, and is over all the same."""
+    if state.labels.get(CURRENT) == note.token:
+        return False
+    if note.token in given_up(state.tags):
+        return True
     is_refused = OUTCOMES[note.outcome].kind == "refused"
-    is_promoted = note.outcome in {"promoted", "rejected-after"}
-    return not (is_refused or is_promoted or state.labels.get(CURRENT) == note.token)
+    return not (is_refused or note.outcome in {"promoted", "rejected-after"})
 
 
 def calls_fail(look: Look) -> Iterator[str]:
-    """What to do where ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
+    """What to do if ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
     if look.exit_code is not ExitCode.REFUSED:
         return
     accepted = {
         label
         for judged in look.versions
         if judged.verdict is not None and judged.verdict.accepted
+        if judged.version.fingerprint not in compromised(look.state.tags)
         for label in judged.version.labels
     }
     if look.state.in_flight is not None:
         yield "Calls fail until AWSCURRENT is replaced. A rotation is in flight: see above."
         return
-    for label, way in ((CANDIDATE, "rotate --staged"), (PREVIOUS, "restore")):
+    for label, minutes, way in ((CANDIDATE, 5, "rotate --staged"), (PREVIOUS, 10, "restore")):
         if label in accepted:
             yield (
-                f"Calls fail. ZEGO accepts {label}. The watcher rotates to it within 5 min; to do"
-                f" it now: zego-token secret {way}."
+                f"Calls fail. ZEGO accepts {label}. The watcher promotes it within {minutes} min;"
+                f" to do it now: zego-token secret {way}."
             )
             return
-    yield "Calls fail. Rotate to the value of ZEGO's console: zego-token secret rotate."
+    yield "Calls fail. Rotate to the value in ZEGO's console: zego-token secret rotate."
 
 
 def _agreement(report: Report) -> Text:

@@ -29,6 +29,8 @@ OF_THE_OWNER: Final = {
     "SecretRejectedAlarm",
     "SecretVerdictUnknownAlarm",
     "RotationFailedAlarm",
+    "RotationFunctionsFailAlarm",
+    "RotationStuckAlarm",
     "WatcherFailsAlarm",
 }
 EMAIL: Final = "operators@example.com"
@@ -157,7 +159,38 @@ def test_each_way_in_which_a_rotation_ends_badly_alarms() -> None:
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
 
 
-@pytest.mark.parametrize("name", ["RotationFailedAlarm", "ErrorRateAlarm", "RefusalRateAlarm"])
+def test_one_look_that_finds_a_rotation_stuck_alarms() -> None:
+    alarm = alarms(stack())["RotationStuckAlarm"]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("RotationStuck", "Maximum")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 300
+
+
+def test_a_rotator_or_a_watcher_that_cannot_run_alarms_without_a_metric_of_its_own() -> None:
+    alarm = alarms(stack())["RotationFunctionsFailAlarm"]
+    assert [
+        (metric["Namespace"], metric["MetricName"], dimensions(metric)["FunctionName"]["Ref"])
+        for metric in metrics_of(alarm)
+    ] == [
+        ("AWS/Lambda", name, function)
+        for function in ("RotatorFunction", "WatcherFunction")
+        for name in ("Errors", "Throttles")
+    ]
+    ids = [query["Id"] for query in alarm["Metrics"] if "MetricStat" in query]
+    assert alarm["Metrics"][0]["Expression"] == " + ".join(f"FILL({each}, 0)" for each in ids)
+    periods = {query["MetricStat"]["Period"] for query in alarm["Metrics"] if "MetricStat" in query}
+    assert (periods, alarm["EvaluationPeriods"], alarm["Threshold"]) == ({900}, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RotationFailedAlarm",
+        "RotationFunctionsFailAlarm",
+        "ErrorRateAlarm",
+        "RefusalRateAlarm",
+    ],
+)
 def test_an_alarm_on_an_expression_uses_every_metric_it_names_and_returns_one(name: str) -> None:
     expression, *queries = alarms(stack())[name]["Metrics"]
     used = set(re.findall(r"\b[a-z][a-z_]*\b", expression["Expression"]))

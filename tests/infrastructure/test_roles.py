@@ -17,7 +17,13 @@ from tests.infrastructure.stacks import (
     stack_with_given_secret,
 )
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
-from zego.secret_store.notes import FAILURE_TAG, HEALS_TAG, ROTATION_TAG, VERDICT_TAG
+from zego.secret_store.notes import (
+    FAILURE_TAG,
+    GIVEN_UP_TAG,
+    IN_FLIGHT_TAG,
+    ROTATION_TAG,
+    VERDICT_TAG,
+)
 
 MADE_SECRET = {"Ref": "ServerSecret"}
 MADE_KEY = {"Fn::GetAtt": ["ServerSecretKey", "Arn"]}
@@ -95,7 +101,7 @@ def rotate(secret: object) -> list[dict[str, Any]]:
 
 
 def watch(secret: object) -> list[dict[str, Any]]:
-    read_and_ask = ["DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "RotateSecret"]
+    read_and_ask = ["DescribeSecret", "GetSecretValue", "RotateSecret"]
     actions = [f"secretsmanager:{action}" for action in read_and_ask]
     move, tag = "secretsmanager:UpdateSecretVersionStage", "secretsmanager:TagResource"
     invoke = allow(
@@ -105,8 +111,18 @@ def watch(secret: object) -> list[dict[str, Any]]:
     )
     return [
         allow("ReadTheVersionsAndAskForARotation", actions, secret),
-        allow("StageAndUnstick", move, secret, **labels(PENDING, CANDIDATE)),
-        allow("NoteVerdictsAndHeals", tag, secret, **tagging(VERDICT_TAG, HEALS_TAG)),
+        allow(
+            "GiveUpARotation",
+            move,
+            secret,
+            StringEquals={"secretsmanager:VersionStage": PENDING},
+        ),
+        allow(
+            "NoteVerdictsAndRotations",
+            tag,
+            secret,
+            **tagging(VERDICT_TAG, IN_FLIGHT_TAG, GIVEN_UP_TAG),
+        ),
         invoke,
     ]
 

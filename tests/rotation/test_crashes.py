@@ -1,40 +1,55 @@
 """Whatever goes wrong, at whichever call of a rotation: nothing is promoted unproven, nothing lost.
 
 A rotation is run on the local stack's driver, retries and all, once for every fault at every call
-of it, to AWS and to ZEGO; then with faults at two calls, and with a fault that stays. What must
-hold is looked at after every call (``World.look``), and in the end a healthy retry converges.
+of it, to AWS and to ZEGO; then with faults at two calls, and with a fault that stays. Secrets
+Manager is at its least friendly: reads lag by one to three writes, versions without a label vanish,
+and AWSPENDING stays after a success. What must hold is checked after every call (``World.look``).
+A rotation that meets fewer faults than Secrets Manager has attempts succeeds by itself; in the end
+a healthy retry converges.
+
+With ``EXHAUSTIVE=1`` (`make prove`) every schedule is run. Else every single fault is, and of the
+rest a seeded sample.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pytest
 
-from tests.rotation.wire import Fault, is_read
+from local.secrets_manager import Conditions
+from tests.rotation.wire import Fault, faults_at
 from tests.rotation.world import World
-from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store import CURRENT, PENDING, PREVIOUS
 
 Schedule = Mapping[int, Fault]
 
 WRONG: Final = "0123456789abcdef" * 2
 PLACEHOLDER: Final = '{"app_id": 1234567890, "server_secret": "REPLACE-WITH-THE-CONSOLES-VALUE!"}'
-#: How many schedules of two faults are drawn for a scenario. There are some ten thousand.
-PAIRS: Final = 60
+IS_EXHAUSTIVE: Final = bool(os.environ.get("EXHAUSTIVE"))
+#: How many schedules of a kind are drawn for a scenario, unless all are run.
+DRAWN: Final = 30
+UNFRIENDLY: Final = Conditions(delete_unlabelled=True, keep_pending=True)
+
+
+def _begin(world: World) -> str:
+    return world.begin()
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is so before the rotation. It gives the value that is to be promoted."""
+    """What is so before the rotation. ``prepare`` gives the value to promote."""
 
     name: str
     prepare: Callable[[World], str]
     promotes: bool = True
+    begin: Callable[[World], str] = _begin
 
 
 def _both_accepted(world: World) -> str:
@@ -61,28 +76,66 @@ def _placeholder_is_current(world: World) -> str:
     return world.first
 
 
+def _rotated(world: World) -> str:
+    """Another value is staged, which no heal and no restore may displace."""
+    with world.calm():
+        world.stage(world.reset(keep_old=True))
+        assert world.rotate()
+        world.stage(WRONG)
+    return world.first
+
+
+def _first_alone_accepted(world: World) -> str:
+    value = _rotated(world)
+    world.zego.project.accepted = world.zego.project.made[:1]
+    with world.calm():
+        world.tick()
+    return value
+
+
+def _restore(world: World) -> str:
+    token = world.begin_restore()
+    assert token is not None
+    return token
+
+
+def _heal(world: World) -> str:
+    with world.calm():
+        world.tick()
+        token = world.versions.describe().in_flight
+    assert token is not None
+    return token
+
+
 SCENARIOS: Final = (
     Scenario("both accepted", _both_accepted),
     Scenario("cutover", _new_one_alone_accepted),
     Scenario("new stack", _placeholder_is_current),
     Scenario("wrong value", _wrong_value, promotes=False),
+    Scenario("restore", _rotated, begin=_restore),
+    Scenario("heal", _first_alone_accepted, begin=_heal),
 )
 
 
-def run(scenario: Scenario, schedule: Schedule) -> World:
-    """One rotation with these faults, then a healthy retry; asserts all that must hold."""
-    world = World(schedule, seconds_a_call=7.0)
+def run(scenario: Scenario, schedule: Schedule, *, is_lasting: bool = False) -> World:
+    """One rotation with these faults, then a healthy retry; asserts all that must hold.
+
+    :param is_lasting: there are more faults than attempts.
+    """
+    world = World(schedule, seconds_a_call=7.0, conditions=UNFRIENDLY)
     value = scenario.prepare(world)
     before = world.value(CURRENT)
-    world.driver.run(world.begin())
+    world.driver.run(scenario.begin(world))
     world.look()
     if world.value(CURRENT) == value:
         assert scenario.promotes
     else:
         assert world.value(CURRENT) == before
-        assert world.value(CANDIDATE) == value, "what ops staged is lost"
+        rejections = {("ZEGO", Fault.FALSE), ("ZEGO", Fault.STALE)}  # each of them is final
+        is_refused = not scenario.promotes or not rejections.isdisjoint(world.wire.met)
+        assert is_lasting or is_refused, f"a healthy retry would have promoted it: {world.outcome}"
         with world.calm():
-            _retry(world, promotes=scenario.promotes)
+            _retry(world, scenario)
         assert world.value(CURRENT) == (value if scenario.promotes else before)
     if scenario.promotes:
         assert world.text(PREVIOUS) == world.promoted[-2]
@@ -91,23 +144,16 @@ def run(scenario: Scenario, schedule: Schedule) -> World:
     return world
 
 
-def _retry(world: World, *, promotes: bool) -> None:
-    """Ops looks after it: gives up what hangs, and rotates again."""
+def _retry(world: World, scenario: Scenario) -> None:
+    """Ops gives up what hangs, and rotates again; or the watcher does."""
     world.unstick()
-    assert world.rotate() == promotes, world.outcome
-    assert promotes or world.outcome == "rejected"
+    assert world.driver.run(scenario.begin(world)) == scenario.promotes, world.outcome
+    assert scenario.promotes or world.outcome == "rejected"
 
 
 def calls_of(scenario: Scenario) -> list[str]:
     """The calls of a rotation without faults."""
     return run(scenario, {}).wire.calls
-
-
-def faults_at(call: str) -> Iterator[Fault]:
-    """The faults that this call can have: an answer can be stale only to a question."""
-    for fault in Fault:
-        if fault is not Fault.STALE or call == "ZEGO" or is_read(call):
-            yield fault
 
 
 def points_of(scenario: Scenario) -> list[tuple[int, Fault]]:
@@ -119,40 +165,57 @@ def points_of(scenario: Scenario) -> list[tuple[int, Fault]]:
     ]
 
 
+def drawn(schedules: Sequence[Schedule], scenario: Scenario) -> Sequence[Schedule]:
+    """All of them, or the same sample each time."""
+    if IS_EXHAUSTIVE or len(schedules) <= DRAWN:
+        return schedules
+    return random.Random(scenario.name).sample(schedules, DRAWN)
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 class TestFaults:
     def test_one_at_every_call(self, scenario: Scenario, record: Record) -> None:
-        points = points_of(scenario)
-        worlds = [run(scenario, {number: fault}) for number, fault in points]
+        schedules = [{number: fault} for number, fault in points_of(scenario)]
+        worlds = [run(scenario, schedule) for schedule in schedules]
         assert all(world.wire.met for world in worlds), "a fault was not come to"
-        record(scenario, "one fault at every call", points, len(worlds))
+        record(scenario, "one fault at every call", len(schedules), len(worlds))
 
     def test_one_at_all_attempts_of_every_call(self, scenario: Scenario, record: Record) -> None:
         """What boto3 tries again by itself fails again, and again."""
         again = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED)
-        points = [point for point in points_of(scenario) if point[1] in again]
-        for number, fault in points:
-            run(scenario, dict.fromkeys(range(number, number + 3), fault))
-        record(scenario, "one fault at all attempts of every call", points, len(points))
+        schedules = [
+            dict.fromkeys(range(number, number + 3), fault)
+            for number, fault in points_of(scenario)
+            if fault in again
+        ]
+        chosen = drawn(schedules, scenario)
+        for schedule in chosen:
+            run(scenario, schedule, is_lasting=True)
+        record(scenario, "one fault at all attempts of a call", len(schedules), len(chosen))
 
     def test_one_that_stays(self, scenario: Scenario, record: Record) -> None:
         """From one call on, none succeeds: a permission is missing, a network is gone."""
         lasting = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED, Fault.DENIED)
-        points = [point for point in points_of(scenario) if point[1] in lasting]
-        for number, fault in points:
-            run(scenario, dict.fromkeys(range(number, number + 1000), fault))
-        record(scenario, "a fault that stays, from every call on", points, len(points))
+        schedules = [
+            dict.fromkeys(range(number, number + 1000), fault)
+            for number, fault in points_of(scenario)
+            if fault in lasting
+        ]
+        chosen = drawn(schedules, scenario)
+        for schedule in chosen:
+            run(scenario, schedule, is_lasting=True)
+        record(scenario, "a fault that stays, from a call on", len(schedules), len(chosen))
 
     def test_two_at_any_calls(self, scenario: Scenario, record: Record) -> None:
-        points = points_of(scenario)
-        pairs = [pair for pair in itertools.combinations(points, 2) if pair[0][0] < pair[1][0]]
-        drawn = random.Random(scenario.name).sample(pairs, PAIRS)
-        for pair in drawn:
-            run(scenario, dict(pair))
-        record(scenario, f"two faults, {PAIRS} of {len(pairs)} pairs", points, len(drawn))
+        pairs = itertools.combinations(points_of(scenario), 2)
+        schedules = [dict(pair) for pair in pairs if pair[0][0] < pair[1][0]]
+        chosen = drawn(schedules, scenario)
+        for schedule in chosen:
+            run(scenario, schedule)
+        record(scenario, "two faults", len(schedules), len(chosen))
 
 
-Record = Callable[[Scenario, str, list[tuple[int, Fault]], int], None]
+Record = Callable[[Scenario, str, int, int], None]
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +224,8 @@ def record(pytestconfig: pytest.Config) -> Iterator[Record]:
     lines: list[str] = []
     total: Counter[str] = Counter()
 
-    def note(scenario: Scenario, what: str, points: list[tuple[int, Fault]], runs: int) -> None:
-        lines.append(f"  {scenario.name}: {what}: {len(points)} fault points, {runs} schedules")
+    def note(scenario: Scenario, what: str, schedules: int, runs: int) -> None:
+        lines.append(f"  {scenario.name}: {what}: {runs} of {schedules} schedules")
         total["schedules"] += runs
 
     yield note

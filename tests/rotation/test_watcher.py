@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import pytest
 
 import watcher.app
+from local.loopback import HttpRequest, HttpResponse
 from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
+from local.zego_cloud.server_api import signature
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World
-from watcher.healing import STUCK_SECONDS
-from watcher.watch import Tick
+from watcher.healing import PATIENCE_SECONDS
+from watcher.watch import UNKNOWN_LOOKS, Tick
+from zego.rotation import STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
-from zego.secret_store.notes import HEALS_TAG, VERDICT_TAG, HealsNote, VerdictNote
-from zego.secret_store.versions import NoAnswerError, VersionNotFoundError
+from zego.secret_store.notes import (
+    GIVEN_UP_TAG,
+    IN_FLIGHT_TAG,
+    VERDICT_TAG,
+    InFlightNote,
+    VerdictNote,
+    given_up,
+)
+from zego.secret_store.versions import NoAnswerError, SecretStoreError, VersionNotFoundError
 from zego.secrets_manager import SecretValue
 from zego.server_secret import ServerSecret
 
 HEX: Final = "0123456789abcdef" * 2
+#: From one look to the next.
+TICK_SECONDS: Final = 300.0
 SCHEDULE: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
@@ -36,11 +50,12 @@ def healthy() -> World:
 
 
 def heal(world: World) -> Tick:
-    """A tick, and the rotation that it may have asked for."""
+    """A tick, and the rotation that it may have started."""
     tick = world.tick()
     pending = world.versions.describe().in_flight
     if pending is not None and tick.healed_with is not None:
         world.driver.run(pending)
+    world.clock.turn(TICK_SECONDS)
     return tick
 
 
@@ -61,41 +76,150 @@ class TestHealing:
         tick = heal(world)
         assert tick.verdict.rejected
         assert tick.healed_with is not None
-        assert "(CANDIDATE) was asked for" in tick.action
+        assert tick.action == f"Started a rotation to {tick.healed_with} (CANDIDATE)."
         assert world.value(CURRENT) == new
         assert heal(world).verdict.accepted
 
-    def test_else_the_one_before_is_promoted(self) -> None:
+    def test_the_one_before_is_promoted_if_two_looks_find_a_rejection(self) -> None:
         world = healthy()
         newest = world.value(CURRENT)
         (first, _second) = world.zego.project.made
         world.zego.project.accepted = (first,)
+        waiting = heal(world)
+        assert waiting.healed_with is None
+        assert "promoted if the next look finds AWSCURRENT rejected too" in waiting.action
         tick = heal(world)
-        assert "(AWSPREVIOUS) was asked for" in tick.action
+        assert tick.action == f"Started a rotation to {first.fingerprint} (AWSPREVIOUS)."
         assert (world.value(CURRENT), world.value(PREVIOUS)) == (world.first, newest)
+
+    def test_one_false_rejection_moves_nothing(self) -> None:
+        """H4: both secrets are accepted, as after a rotation that ZEGO's support arranged."""
+        world = healthy()
+        current = world.value(CURRENT)
+        for _ in range(3):
+            world.wire.schedule = {len(world.wire.calls) + 2: Fault.FALSE}
+            assert heal(world).verdict.rejected
+            assert heal(world).verdict.accepted
+        assert world.value(CURRENT) == current
+
+    @pytest.mark.parametrize("code", [100000010, 100000011])
+    def test_a_code_that_reads_like_a_gateways_fault_counts_once_it_is_repeated(
+        self, code: int
+    ) -> None:
+        world = healthy()
+        new = world.reset()
+        world.stage(new)
+        world.zego.intercept = _answering(code, times=1)
+        first = heal(world)
+        assert (first.verdict.rejected, first.healed_with) == (True, None)
+        assert first.action == f"ZEGO's code {code} counts once the next look gets it again."
+        assert heal(world).healed_with is not None
+        assert world.value(CURRENT) == new
 
     def test_a_candidate_that_zego_rejects_gives_way_to_the_one_before(self) -> None:
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
         world.stage(HEX)
+        assert heal(world).healed_with is None
         assert heal(world).healed_with is not None
         assert world.value(CURRENT) == world.first
 
     @pytest.mark.parametrize("text", ["garbage", json.dumps({"app_id": 42, "server_secret": HEX})])
-    def test_a_candidate_that_cannot_be_meant_gives_way_too(self, text: str) -> None:
+    def test_an_unusable_candidate_gives_way_too(self, text: str) -> None:
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
         world.store(text)
+        heal(world)
         assert heal(world).healed_with is not None
+        assert world.text(CANDIDATE) == text
 
-    def test_a_current_value_that_cannot_be_read_is_healed_as_well(self) -> None:
+    def test_what_is_staged_keeps_its_label_and_is_promoted_once_zego_has_switched(self) -> None:
+        """H5: staged before the reset, and the one before heals in between."""
+        world = healthy()
+        first, _current = world.zego.project.made
+        staged = world.zego.project.reset(keep_old=True)
+        world.stage(staged.value)
+        world.zego.project.accepted = (first,)
+        heal(world)
+        heal(world)
+        assert (world.value(CURRENT), world.value(CANDIDATE)) == (first.value, staged.value)
+        world.zego.project.accepted = (staged,)
+        assert heal(world).healed_with == staged.fingerprint
+        assert world.value(CURRENT) == staged.value
+        assert world.text(CANDIDATE) is None
+
+    def test_a_current_value_that_cannot_be_read_is_healed_with_the_one_before(self) -> None:
+        """A1: only AWSPREVIOUS says for which AppID, so it has its turn first."""
         world = healthy()
         good = world.value(CURRENT)
+        world.stage(world.reset(keep_old=True))
         world.store("garbage", CURRENT)
         tick = heal(world)
         assert tick.verdict.rejected
-        assert tick.fingerprint is None
+        assert (tick.fingerprint, tick.healed_with) == (None, None)
+        assert "ZEGO accepts AWSPREVIOUS" in tick.action
+        assert heal(world).healed_with is not None
         assert world.value(CURRENT) == good
+
+    def test_a_heal_never_changes_the_app_id(self) -> None:
+        """A1: ZEGO accepts the candidate for another project."""
+        world = healthy()
+        world.store("garbage", CURRENT)
+        world.zego.project.accepted = ()
+        world.store(json.dumps({"app_id": 42, "server_secret": HEX}))
+        for _ in range(5):
+            tick = heal(world)
+            assert tick.healed_with is None
+            assert f"{CANDIDATE} {ServerSecret(42, HEX).fingerprint}: it is for another" in (
+                tick.action
+            )
+
+    def test_nor_heals_without_knowing_it(self) -> None:
+        world = healthy()
+        good = world.text(CURRENT) or ""
+        world.store("garbage", PREVIOUS)
+        world.look = lambda: None  # type: ignore[method-assign]  # AWSPREVIOUS was overwritten
+        world.wire.look = world.look
+        world.store("garbage", CURRENT)
+        world.store("garbage", PREVIOUS)
+        world.store(good)
+        for _ in range(3):
+            tick = heal(world)
+            assert tick.healed_with is None
+            assert tick.action.startswith("A heal never changes the AppID, and AWSCURRENT and")
+
+    def test_a_candidate_without_a_verdict_is_not_waited_for_for_ever(self) -> None:
+        """H6: ZEGO's code 3 for the candidate, for good."""
+        world = healthy()
+        world.zego.project.accepted = world.zego.project.made[:1]
+        world.stage(HEX)
+        world.zego.intercept = _answering(3, signed_by=ServerSecret(APP_ID, HEX))
+        looks = [heal(world) for _ in range(4)]
+        assert all(f"The next look tries {CANDIDATE}" in look.action for look in looks[:3])
+        assert looks[3].healed_with == world.zego.project.made[0].fingerprint
+        assert PATIENCE_SECONDS == 3 * TICK_SECONDS
+        assert world.value(CANDIDATE) == HEX
+
+    def test_a_compromised_value_is_never_healed_with(self) -> None:
+        world = World()
+        world.tick()
+        world.mark_compromised()
+        world.stage(world.reset(keep_old=True))
+        assert world.rotate()
+        world.zego.project.accepted = world.zego.project.made[:1]
+        for _ in range(5):
+            tick = heal(world)
+            assert tick.healed_with is None
+            assert "it is marked as compromised" in tick.action
+
+    def test_nothing_is_healed_while_rotation_is_turned_off(self) -> None:
+        world = healthy()
+        world.stage(world.reset())
+        world.aws.call("CancelRotateSecret", SecretId=world.aws.secret_id)
+        assert heal(world).action.startswith("Somebody turned rotation off (CancelRotateSecret)")
+        world.aws.call("RotateSecret", SecretId=world.aws.secret_id, RotateImmediately=False)
+        world.driver.run(world.versions.describe().in_flight or "")
+        assert heal(world).healed_with is not None
 
     def test_where_nothing_is_accepted_it_says_so(self) -> None:
         world = healthy()
@@ -104,7 +228,9 @@ class TestHealing:
         tick = heal(world)
         assert tick.healed_with is None
         assert tick.action.startswith("Nothing to heal with (CANDIDATE ")
-        assert tick.action.endswith("rotate with the console's value.")
+        assert tick.action.endswith(
+            "Rotate with the value in ZEGO's console: zego-token secret rotate."
+        )
 
     def test_it_says_what_is_wrong_with_each(self) -> None:
         world = healthy()
@@ -128,54 +254,100 @@ class TestHealing:
 
 class TestCoolDown:
     def broken_again(self) -> World:
-        """The value that was just healed with is rejected by now, and then accepted again."""
+        """The value that a heal has just promoted is rejected, and then accepted again."""
         world = healthy()
         older, newer = world.zego.project.made
-        world.zego.project.accepted = (older,)
-        assert heal(world).healed_with == older.fingerprint
-        world.zego.project.accepted = (newer,)
-        assert heal(world).healed_with == newer.fingerprint
+        for accepted in (older, newer):
+            world.zego.project.accepted = (accepted,)
+            assert heal(world).healed_with is None
+            assert heal(world).healed_with == accepted.fingerprint
         world.zego.project.accepted = (older,)
         return world
 
     def test_the_same_value_is_not_promoted_again_before_its_end(self) -> None:
         world = self.broken_again()
-        world.clock.turn(COOLDOWN_SECONDS - 1)
+        heals = len(world.heals)
+        (since,) = {when for value, when in world.heals if value == world.first}
+        heal(world)
         tick = heal(world)
-        assert tick.healed_with is None
-        assert "was promoted lately; again in 1 s" in tick.action
-
-    def test_and_is_after_it(self) -> None:
-        world = self.broken_again()
-        world.clock.turn(COOLDOWN_SECONDS)
+        assert f"a heal promoted it a short while ago; again in {_left(world, since)} s" in (
+            tick.action
+        )
+        while world.clock.now - since < COOLDOWN_SECONDS:
+            assert heal(world).healed_with is None
+        assert len(world.heals) == heals
         assert heal(world).healed_with is not None
-        assert heal(world).verdict.accepted
 
-    def test_a_refused_rotation_begins_none(self) -> None:
-        world = self.at_rotate_secret(Fault.DENIED)
+    def test_it_counts_from_a_promotion_and_not_from_an_attempt(self) -> None:
+        """H3: a reset that has not reached all of ZEGO accepts it for the watcher alone."""
+        world = healthy()
+        new = world.reset()
+        world.stage(new)
         tick = world.tick()
-        assert world.wire.met == [("RotateSecret", Fault.DENIED)]
-        assert "It could not be healed: rotate_secret" in tick.action
+        assert tick.healed_with is not None
+        world.zego.intercept = _answering(100000005)
+        assert not world.driver.run(world.versions.describe().in_flight or "")
+        assert world.outcome == "rejected"
+        world.zego.intercept = None
+        world.clock.turn(TICK_SECONDS)
         assert heal(world).healed_with is not None
+        assert world.value(CURRENT) == new
 
-    @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.KILLED_AFTER])
-    def test_a_rotation_that_may_have_begun_begins_one(self, fault: Fault) -> None:
-        world = self.at_rotate_secret(fault)
+    def test_a_heals_note_of_an_earlier_release_means_nothing(self) -> None:
+        """Not even one with a time in the future."""
+        world = healthy()
+        new = world.zego.project.reset()
+        world.stage(new.value)
+        world.versions.note("zego-token-service:heals", f"{new.fingerprint}@999999999999")
+        assert heal(world).healed_with == new.fingerprint
+
+    @pytest.mark.parametrize("fault", [Fault.DENIED, Fault.LOST_ANSWER, Fault.KILLED_AFTER])
+    def test_a_heal_that_could_not_be_started_is_started_by_the_next_look(
+        self, fault: Fault
+    ) -> None:
+        world = healthy()
+        new = world.reset()
+        world.stage(new)
+        calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "GetSecretValue", "GetSecretValue"]
+        calls += ["ZEGO", "DescribeSecret", "RotateSecret"]
+        world.wire.schedule = {len(world.wire.calls) + calls.index("RotateSecret"): fault}
         with contextlib.suppress(Killed):
             world.tick()
         assert world.wire.met == [("RotateSecret", fault)]
-        tags = world.versions.describe().tags
-        healed = HealsNote.from_tag(tags[HEALS_TAG]).at
-        assert set(healed) == {world.zego.project.made[-1].fingerprint}
+        pending = world.versions.describe().in_flight
+        assert (pending is None) is (fault is Fault.DENIED)
+        if pending is not None:
+            assert world.driver.run(pending)
+        world.clock.turn(TICK_SECONDS)
+        heal(world)
+        assert world.value(CURRENT) == new
 
-    def at_rotate_secret(self, fault: Fault) -> World:
-        """A world where a heal has this fault when it asks for the rotation."""
-        world = healthy()
-        world.stage(world.reset())
-        calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "GetSecretValue", "ZEGO"]
-        calls += ["DescribeSecret", "DescribeSecret", "TagResource", "RotateSecret"]
-        world.wire.schedule = {len(world.wire.calls) + calls.index("RotateSecret"): fault}
-        return world
+
+def _left(world: World, since: float) -> str:
+    """The rest of the cool-down at the last look."""
+    return f"{since + COOLDOWN_SECONDS - (world.clock.now - TICK_SECONDS):.0f}"
+
+
+def _answering(
+    code: int, *, times: int | None = None, signed_by: ServerSecret | None = None
+) -> Callable[[HttpRequest], HttpResponse | None]:
+    """ZEGO answers with a code: so many times, or to calls that one secret has signed."""
+    left = [times]
+
+    def answer(request: HttpRequest) -> HttpResponse | None:
+        named = {name: each[0] for name, each in parse_qs(request.query).items()}
+        signed = (named["AppId"], named["SignatureNonce"], named["Timestamp"])
+        if signed_by is not None and named["Signature"] != signature(
+            signed[0], signed[1], signed_by.value, signed[2]
+        ):
+            return None
+        if left[0] is not None:
+            if left[0] == 0:
+                return None
+            left[0] -= 1
+        return HttpResponse(200, body=json.dumps({"Code": code}).encode())
+
+    return answer
 
 
 class TestARotationInFlight:
@@ -194,24 +366,156 @@ class TestARotationInFlight:
         world = self.stuck()
         tick = world.tick()
         assert tick.verdict.rejected
-        assert tick.action == "A rotation is in flight; its end is waited for."
+        assert tick.action == "A rotation is in flight; the watcher waits for its end."
         assert world.versions.describe().in_flight is not None
 
-    def test_one_that_will_not_end_is_taken_out_of_the_way(self) -> None:
+    def test_one_that_will_not_end_is_given_up(self) -> None:
         world = self.stuck()
         waiting = world.value(PENDING)
-        world.clock.turn(STUCK_SECONDS)
-        assert heal(world).healed_with is not None
+        looks = [heal(world) for _ in range(4)]
+        assert [look.is_stuck for look in looks] == [False, False, False, True]
+        assert "was stuck and was given up. Started a rotation" in looks[-1].action
         assert world.value(CURRENT) == waiting
 
-    def test_so_is_one_whose_version_has_no_value_yet(self) -> None:
+    def begun(self) -> tuple[World, str]:
+        """A rotation whose first step never runs: its version has no value (H1)."""
         world = healthy()
-        world.stage(world.reset())
-        world.begin()
-        assert world.tick().healed_with is None
-        world.clock.turn(STUCK_SECONDS)
+        world.stage(world.reset(keep_old=True))
+        return world, world.begin()
+
+    def test_so_is_one_whose_version_has_no_value_whatever_the_verdict(self) -> None:
+        world, token = self.begun()
+        began = world.clock.now
+        looks = [heal(world) for _ in range(3)]
+        assert [look.verdict.outcome for look in looks] == ["accepted"] * 3
+        noted = InFlightNote.from_tag(world.versions.describe().tags[IN_FLIGHT_TAG])
+        assert noted == InFlightNote(token, int(began))
+        last = heal(world)
+        assert world.clock.now - began == STUCK_SECONDS + TICK_SECONDS
+        assert last.verdict.accepted
+        assert last.action == f"The rotation to version {token} was stuck and was given up."
+        state = world.versions.describe()
+        assert state.in_flight is None
+        assert given_up(state.tags) == (token,)
+        assert world.rotate(), "the way is free"
+
+    def test_then_what_is_staged_is_healed_with(self) -> None:
+        world, _token = self.begun()
+        new = world.value(CANDIDATE)
+        for _ in range(3):
+            heal(world)
+        world.zego.project.accepted = world.zego.project.made[-1:]
         assert heal(world).healed_with is not None
-        assert heal(world).verdict.accepted
+        assert world.value(CURRENT) == new
+
+    def test_it_is_published_and_measured_once(self, capsys: pytest.CaptureFixture[str]) -> None:
+        world, token = self.begun()
+        capsys.readouterr()
+        world.aws.intercept = None
+        types: list[str] = []
+        world.watch._publish = lambda tick: types.append(tick.event_type)
+        stuck = []
+        for _ in range(6):
+            watcher.app.handler(SCHEDULE, None)
+            stuck.append(metrics(capsys.readouterr().out)[-1]["RotationStuck"])
+            world.clock.turn(TICK_SECONDS)
+        assert types == ["ServerSecret Rotation Stuck"]
+        assert stuck == [0, 0, 0, 1, 0, 0]
+        assert token not in world.versions.describe().labels.values()
+
+    def test_one_that_may_not_be_given_up_is_published_once_and_measured_at_every_look(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        world, token = self.begun()
+        types: list[str] = []
+        world.watch._publish = lambda tick: types.append(tick.event_type)
+        stuck: list[int] = []
+        for _ in range(6):
+            calls = len(world.wire.calls)
+            world.wire.schedule = {calls + 4: Fault.DENIED} if len(stuck) > 2 else {}
+            capsys.readouterr()
+            watcher.app.handler(SCHEDULE, None)
+            stuck.append(metrics(capsys.readouterr().out)[-1]["RotationStuck"])
+            world.clock.turn(TICK_SECONDS)
+        assert {met[0] for met in world.wire.met} == {"UpdateSecretVersionStage"}
+        assert types == ["ServerSecret Rotation Stuck"]
+        assert stuck == [0, 0, 0, 1, 1, 1]
+        assert world.versions.describe().in_flight == token
+
+    def test_one_that_was_seen_in_the_future_was_seen_now(self) -> None:
+        world, token = self.begun()
+        world.versions.note(IN_FLIGHT_TAG, InFlightNote(token, 999999999999).to_tag())
+        looks = [heal(world) for _ in range(4)]
+        assert [look.is_stuck for look in looks] == [False, False, False, True]
+
+    @pytest.mark.parametrize("tag", [IN_FLIGHT_TAG, GIVEN_UP_TAG, VERDICT_TAG])
+    def test_nonsense_under_one_of_our_tags_counts_as_none(self, tag: str) -> None:
+        world, _token = self.begun()
+        world.versions.note(tag, "what somebody else wrote @ 12:30")
+        looks = [heal(world) for _ in range(4)]
+        assert looks[-1].is_stuck
+        assert world.versions.describe().in_flight is None
+
+
+class TestNotesThatCannotBeWritten:
+    """H7: TagResource is denied, or 50 other tags are there."""
+
+    def denied(self, *, by_quota: bool) -> World:
+        world = healthy()
+        arn = world.aws.secret_id
+        if by_quota:
+            kept = world.versions.describe().tags
+            world.aws.call("UntagResource", SecretId=arn, TagKeys=list(kept))
+            tags = [{"Key": f"tag-{number}", "Value": "x"} for number in range(50)]
+            world.aws.call("TagResource", SecretId=arn, Tags=tags)
+        else:
+            world.deny = ("TagResource",)
+        return world
+
+    @pytest.mark.parametrize("by_quota", [False, True])
+    def test_a_candidate_is_healed_with_all_the_same(self, by_quota: bool) -> None:
+        world = self.denied(by_quota=by_quota)
+        new = world.reset()
+        world.stage(new)
+        with pytest.raises(watcher.app.WatchError, match="tag_resource"):
+            watcher.app.handler(SCHEDULE, None)
+        assert world.driver.run(world.versions.describe().in_flight or "")
+        assert world.value(CURRENT) == new
+
+    @pytest.mark.parametrize("by_quota", [False, True])
+    def test_the_environment_remembers_what_it_could_not_note(self, by_quota: bool) -> None:
+        """So AWSPREVIOUS is promoted, and a change is published once."""
+        world = self.denied(by_quota=by_quota)
+        world.zego.project.accepted = world.zego.project.made[:1]
+        for _ in range(2):
+            with contextlib.suppress(SecretStoreError):
+                world.tick()
+            world.clock.turn(TICK_SECONDS)
+        assert world.driver.run(world.versions.describe().in_flight or "")
+        assert world.value(CURRENT) == world.first
+        assert [each["verdict"] for each in world.published] == ["rejected"]
+
+    def test_a_stuck_rotation_is_given_up(self) -> None:
+        world = self.denied(by_quota=False)
+        world.stage(world.reset(keep_old=True))
+        world.begin()
+        for _ in range(4):
+            with contextlib.suppress(SecretStoreError):
+                world.tick()
+            world.clock.turn(TICK_SECONDS)
+        assert world.versions.describe().in_flight is None
+
+    def test_what_somebody_else_notes_meanwhile_counts(self) -> None:
+        world = self.denied(by_quota=False)
+        world.zego.project.accepted = world.zego.project.made[:1]
+        with contextlib.suppress(SecretStoreError):
+            world.tick()
+        world.deny = ()
+        world.clock.turn(TICK_SECONDS)
+        current = world.zego.project.made[-1].fingerprint
+        note = VerdictNote("accepted", current, int(world.clock.now), 0)
+        world.versions.note(VERDICT_TAG, note.to_tag())
+        assert world.tick().healed_with is None, "this rejection is the first again"
 
 
 class TestNews:
@@ -257,12 +561,9 @@ class TestNews:
     def test_a_change_that_could_not_be_noted_fails_the_tick(self) -> None:
         world = healthy()
         world.reset()
-        calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "GetSecretValue", "ZEGO"]
-        calls += ["DescribeSecret", "TagResource"]
-        world.wire.schedule = {len(world.wire.calls) + calls.index("TagResource"): Fault.DENIED}
+        world.deny = ("TagResource",)
         with pytest.raises(watcher.app.WatchError, match="tag_resource"):
             watcher.app.handler(SCHEDULE, None)
-        assert world.wire.met == [("TagResource", Fault.DENIED)]
 
     @pytest.mark.parametrize("denied", ["PutEvents", "TagResource"])
     def test_the_metrics_do_not_depend_on_who_can_be_told(
@@ -280,7 +581,7 @@ class TestNews:
 
             world.watch._publish = refuse
         else:
-            world.wire.schedule = {len(world.wire.calls) + 6: Fault.DENIED}
+            world.deny = ("TagResource",)
         with pytest.raises(watcher.app.WatchError):
             watcher.app.handler(SCHEDULE, None)
         assert metrics(capsys.readouterr().out)[-1]["SecretAccepted"] == 0
@@ -338,51 +639,39 @@ class TestWhatHappensMeanwhile:
         asking_zego = len(world.wire.calls) + 2
         world.wire.meanwhile = {asking_zego: ops_rotates}
         tick = heal(world)
-        assert "AWSCURRENT was moved meanwhile" in tick.action
+        assert tick.healed_with is None
         assert world.value(CURRENT) == newest.value
 
-    def test_another_tick_that_was_quicker_keeps_its_cool_down(self) -> None:
+    def test_another_look_that_was_quicker_has_started_the_only_rotation(self) -> None:
         world = healthy()
         new = world.zego.project.reset()
         world.stage(new.value)
-        rotations: list[str] = []
-
-        def another_tick() -> None:
-            assert world.tick().healed_with == new.fingerprint
-            rotations.extend(filter(None, [world.versions.describe().in_flight]))
-
-        staging = len(world.wire.calls) + 5
-        world.wire.meanwhile = {staging: another_tick}
+        calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "GetSecretValue", "GetSecretValue"]
+        calls += ["ZEGO", "DescribeSecret", "RotateSecret"]
+        world.wire.meanwhile = {len(world.wire.calls) + len(calls) - 1: world.tick}
         tick = world.tick()
-        assert "It could not be healed: nothing can be staged" in tick.action
-        assert len(world.heals) == 1
-        assert world.driver.run(rotations[0])
-        healed = HealsNote.from_tag(world.versions.describe().tags[HEALS_TAG]).at
-        assert new.fingerprint in healed
-
-    def test_a_rotation_that_ops_gives_up_begins_no_cool_down(self) -> None:
-        world = healthy()
-        new = world.zego.project.reset()
-        world.stage(new.value)
-        staging = len(world.wire.calls) + 5
-        world.wire.meanwhile = {staging: world.begin}
-        assert world.tick().healed_with is None
-        world.unstick()
-        assert heal(world).healed_with == new.fingerprint
-
-    def test_a_heal_that_another_tick_has_ended_stays_noted(self) -> None:
-        world = healthy()
-        new = world.zego.project.reset()
-        world.stage(new.value)
-
-        def another_tick_and_its_rotation() -> None:
-            assert heal(world).healed_with == new.fingerprint
-
-        world.wire.meanwhile = {len(world.wire.calls) + 3: another_tick_and_its_rotation}
-        assert world.tick().healed_with is None
+        assert "It could not be healed: rotate_secret: not now" in tick.action
+        assert world.driver.run(world.versions.describe().in_flight or "")
         assert world.value(CURRENT) == new.value
-        healed = HealsNote.from_tag(world.versions.describe().tags[HEALS_TAG]).at
-        assert set(healed) == {new.fingerprint}
+
+    @pytest.mark.parametrize("call", range(3, 7))
+    def test_a_value_that_ops_rotates_to_during_a_look_is_not_replaced(self, call: int) -> None:
+        """The heal's token says what it replaces, so not even the last moment is too late."""
+        world = healthy()
+        old, _current = world.zego.project.made
+        world.zego.project.accepted = (old,)
+        assert world.tick().healed_with is None
+        newest = world.zego.project.reset()
+        world.zego.project.accepted = (old, newest)
+
+        def ops_rotates() -> None:
+            world.stage(newest.value)
+            assert world.rotate()
+
+        world.wire.meanwhile = {len(world.wire.calls) + call: ops_rotates}
+        heal(world)
+        assert world.wire.meanwhile == {}
+        assert world.value(CURRENT) == newest.value
 
     def test_a_binary_value_is_rejected_and_healed(self) -> None:
         world = healthy()
@@ -398,19 +687,20 @@ class TestWhatHappensMeanwhile:
         tick = heal(world)
         assert tick.verdict.rejected
         assert "binary" in tick.verdict.reason
+        assert heal(world).healed_with is not None
         assert world.value(CURRENT) == good
 
     def test_a_candidate_that_zego_cannot_answer_for_keeps_its_place(self) -> None:
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
         world.stage(HEX)
-        asking_about_it = len(world.wire.calls) + 4
+        asking_about_it = len(world.wire.calls) + 5
         world.wire.schedule = {asking_about_it: Fault.LOST_REQUEST}
         tick = world.tick()
         assert world.wire.met == [("ZEGO", Fault.LOST_REQUEST)]
         assert tick.healed_with is None
-        assert tick.action.startswith("CANDIDATE ")
-        assert "is asked about again: ZEGO gave no answer" in tick.action
+        assert tick.action.startswith("The next look tries CANDIDATE ")
+        assert "again: ZEGO gave no answer" in tick.action
         assert world.value(CANDIDATE) == HEX
 
     def test_a_candidate_that_gives_way_is_named(self) -> None:
@@ -418,6 +708,7 @@ class TestWhatHappensMeanwhile:
         world.zego.project.accepted = world.zego.project.made[:1]
         world.stage(HEX)
         fingerprint = ServerSecret(APP_ID, HEX).fingerprint
+        heal(world)
         assert f"CANDIDATE {fingerprint}: it is not the ServerSecret" in heal(world).action
 
 
@@ -457,6 +748,7 @@ class TestHandler:
             "service": "watcher",
             "SecretAccepted": 1,
             "SecretVerdictUnknown": 0,
+            "RotationStuck": 0,
             "SecretAgeDays": 3.0,
             "ClockSkewSeconds": 0.0,
         }

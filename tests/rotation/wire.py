@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -27,7 +27,14 @@ class Fault(enum.Enum):
     LOST_ANSWER = "time-out, the call was done"
     THROTTLED = "throttled"
     DENIED = "AccessDenied"
-    STALE = "stale read"
+    STALE = "a read that is one write behind"
+    STALE_2 = "a read that is two writes behind"
+    STALE_3 = "a read that is three writes behind"
+    FALSE = "ZEGO rejects it, whatever it is"
+
+
+#: How many writes a read is behind.
+STALE: Final[Mapping[Fault, int]] = {Fault.STALE: 1, Fault.STALE_2: 2, Fault.STALE_3: 3}
 
 
 class Wire:
@@ -39,6 +46,7 @@ class Wire:
     :ivar done: of those, the ones that arrived and were done.
     :ivar met: the faults of the schedule that were come to.
     :ivar meanwhile: what somebody else does right before the call of this number.
+    :ivar behind: how many writes the call of this number is behind, a read.
     """
 
     def __init__(self, schedule: Mapping[int, Fault], look: Callable[[], None]) -> None:
@@ -48,6 +56,7 @@ class Wire:
         self.done: list[str] = []
         self.met: list[tuple[str, Fault]] = []
         self.meanwhile: dict[int, Callable[[], object]] = {}
+        self.behind: dict[int, int] = {}
 
     def send(
         self,
@@ -55,12 +64,12 @@ class Wire:
         do: Callable[[], T],
         *,
         fail: Callable[[Fault], T],
-        stale: Callable[[], T],
+        stale: Callable[[int], T],
     ) -> T:
         """Make a call, or have its fault.
 
         :param fail: what the caller sees of a fault, which it may raise.
-        :param stale: the answer as it was before the last change.
+        :param stale: the response as it was that many changes ago.
         """
         number = len(self.calls)
         fault = self.schedule.get(number)
@@ -71,9 +80,10 @@ class Wire:
             self.met.append((name, fault))
         if fault is Fault.KILLED_BEFORE:
             raise Killed
-        if fault in (Fault.LOST_REQUEST, Fault.THROTTLED, Fault.DENIED):
+        if fault in (Fault.LOST_REQUEST, Fault.THROTTLED, Fault.DENIED, Fault.FALSE):
             return fail(fault)
-        answer = stale() if fault is Fault.STALE else do()
+        behind = STALE.get(fault, 0) if fault else self.behind.get(number, 0)
+        answer = stale(behind) if behind else do()
         self.done.append(name)
         self.look()
         if fault is Fault.KILLED_AFTER:
@@ -96,3 +106,16 @@ def refusal_body(code: str) -> bytes:
 def is_read(action: str) -> bool:
     """Whether a call of Secrets Manager's changes nothing."""
     return action.startswith(("Get", "Describe", "List"))
+
+
+def faults_at(call: str) -> Iterator[Fault]:
+    """The faults that this call can have: only a read can be stale, and only ZEGO can be wrong."""
+    for fault in Fault:
+        if fault is Fault.FALSE:
+            is_possible = call == "ZEGO"
+        elif fault in STALE:
+            is_possible = is_read(call) or (call == "ZEGO" and fault is Fault.STALE)
+        else:
+            is_possible = True
+        if is_possible:
+            yield fault

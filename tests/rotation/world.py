@@ -1,17 +1,18 @@
 """Secrets Manager, ZEGO, ops, the rotator and the watcher in one process, and what must hold.
 
 Nothing of ours is replaced: the handlers run, and boto3 and :mod:`zego.server_api` build their
-requests and read their answers as ever; only the network between is the :class:`Wire`. AWS is the
-local stack's, with its rotation driver; ZEGO is the local stack's stand-in.
+requests and read the responses as ever; only the network between is the :class:`Wire`. Secrets
+Manager is the local stack's, written from AWS' documentation, with its rotation driver; ZEGO is the
+local stack's stand-in.
 """
 
 from __future__ import annotations
 
-import copy
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
@@ -23,16 +24,23 @@ from botocore.exceptions import ReadTimeoutError
 from local.event_bus import Event
 from local.loopback import HttpRequest, HttpResponse
 from local.rotation import RotationDriver
-from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager, SecretsManagerError
+from local.secrets_manager import (
+    APP_ID,
+    SECRET_ID,
+    Conditions,
+    SecretsManager,
+    SecretsManagerError,
+)
 from local.zego_cloud import ZegoCloud
 from local.zego_cloud.server_api import signature
 from rotator.steps import Rotation
-from tests.rotation.wire import AWS_REFUSALS, Fault, Killed, Wire, is_read, refusal_body
+from tests.rotation.wire import AWS_REFUSALS, Fault, Killed, Wire, refusal_body
 from tests.support.clock import Clock
 from tests.support.in_process import client_of
 from watcher.watch import Tick, Watch
 from zego import server_api, server_secret, token04
 from zego.bounded_http import HttpError, Response
+from zego.rotation import CopyToken, is_heal
 from zego.secret_store import (
     CANDIDATE,
     CURRENT,
@@ -41,8 +49,16 @@ from zego.secret_store import (
     CachedSecret,
     SecretUnavailableError,
 )
-from zego.secret_store.notes import ROTATION_TAG, RotationNote
-from zego.secret_store.versions import SecretVersions
+from zego.secret_store.notes import (
+    COMPROMISED_TAG,
+    GIVEN_UP_TAG,
+    ROTATION_TAG,
+    RotationNote,
+    compromised,
+    given_up,
+    with_newest,
+)
+from zego.secret_store.versions import SecretStoreError, SecretVersions
 from zego.secrets_manager import SecretsManagerError as IssuersError
 from zego.secrets_manager import SecretValue
 from zego.server_api import ServerApi
@@ -76,26 +92,36 @@ class World:
 
     :ivar problems: what did not hold. A handler may have caught the error that said so.
     :ivar promoted: the texts that were AWSCURRENT, in their order.
-    :ivar heals: what the watcher has asked a rotation to, with the time.
+    :ivar heals: the values that heals have promoted, each with the time.
+    :ivar staged: the value that ops has staged, until it is promoted.
+    :ivar deny: actions that nobody may call; these calls are not counted.
     :ivar published: the watcher's events.
     :ivar announced: Secrets Manager's events.
     """
 
     def __init__(
-        self, schedule: Mapping[int, Fault] | None = None, *, seconds_a_call: float = 0.0
+        self,
+        schedule: Mapping[int, Fault] | None = None,
+        *,
+        seconds_a_call: float = 0.0,
+        conditions: Conditions | None = None,
     ) -> None:
         """A world that nothing has happened to.
 
         :param schedule: the faults of what is run by :meth:`rotate` and :meth:`step`.
         :param seconds_a_call: how long each call takes, by the clock of this world.
+        :param conditions: of Secrets Manager. Its reads lag if the schedule says so.
         """
+        self.deny: tuple[str, ...] = ()
         self.seconds_a_call = seconds_a_call
+        self.seconds_a_probe = seconds_a_call
         self.clock = Clock()
-        self.aws = SecretsManager(clock=self.clock)
+        self._writes_behind = 0
+        lagging = replace(conditions or Conditions(), lag=lambda _action: self._writes_behind)
+        self.aws = SecretsManager(clock=self.clock, conditions=lagging)
         self.first = self.aws.server_secret
         self.zego = ZegoCloud(APP_ID, self.first, clock=self.clock)
         self.wire = Wire(schedule or {}, self.look)
-        self._is_calm = False
         self.announced: list[Event] = []
         self.published: list[dict[str, object]] = []
         self.driver = RotationDriver(
@@ -110,11 +136,12 @@ class World:
         self.driver.start()
         self.promoted = [self.text(CURRENT)]
         self.heals: list[tuple[str, float]] = []
+        self.staged: str | None = None
+        self._rejections: Counter[str] = Counter()
         self._invocations = 0
         self._answers: dict[str, tuple[bool, int]] = {}
         self._last_current: dict[str, float] = {}
         self.problems: list[str] = []
-        self._before: tuple[Any, ...] | None = None
         self._accepted_before = self.zego.project.accepted
         self.issuer = CachedSecret(
             self._fetch, ttl_seconds=TTL_SECONDS, clock=self.clock, monotonic=self.clock
@@ -143,8 +170,14 @@ class World:
 
     def stage(self, value: str, app_id: int = APP_ID) -> None:
         """Ops stages a value."""
-        with self.calm():
-            self.versions.stage(ServerSecret(app_id, value))
+        self.staged, before = None, self.staged
+        try:
+            with self.calm():
+                self.versions.stage(ServerSecret(app_id, value))
+        except SecretStoreError:
+            self.staged = before
+            raise
+        self.staged = self.text(CANDIDATE)
 
     def store(self, text: str, label: str = CANDIDATE) -> None:
         """Somebody stores any text under a label, past the command line."""
@@ -153,21 +186,47 @@ class World:
         )
         if label == CURRENT:
             self.promoted.append(text)
+        if label == CANDIDATE:
+            self.staged = text
 
     def begin(self) -> str:
         """Ask for a rotation; gives its token."""
         with self.calm():
             return self.versions.start_rotation()
 
+    def begin_restore(self) -> str | None:
+        """Ask for a rotation to AWSPREVIOUS; gives its token, if there is one."""
+        with self.calm():
+            labels = self.versions.describe().labels
+            if PREVIOUS not in labels:
+                return None
+            token = CopyToken.make("restore", copy=labels[PREVIOUS], replace=labels[CURRENT])
+            return self.versions.start_rotation(token)
+
+    def mark_compromised(self) -> None:
+        """Ops marks the present value as compromised."""
+        with self.calm():
+            state = self.versions.describe()
+            current = self.versions.version(state, CURRENT)
+            if current is not None and current.fingerprint is not None:
+                known = compromised(state.tags)
+                self.versions.note(COMPROMISED_TAG, with_newest(current.fingerprint, known))
+
     def rotate(self) -> bool:
         """Ask for a rotation and run it to its end, retries and all; whether it promoted."""
         return self.driver.run(self.begin())
 
     def tick(self) -> Tick:
-        """The watcher looks, heals and tells."""
-        tick = self.watch.tick()
+        """The watcher looks, heals and publishes."""
+        tick = self.watch.tick(self._judged)
         self.watch.tell(tick)
         return tick
+
+    def _judged(self, tick: Tick) -> None:
+        """Count the looks that found a version rejected, since one found it accepted."""
+        if tick.version_id is not None and tick.verdict.outcome != "unknown":
+            rejections = self._rejections[tick.version_id] + 1 if tick.verdict.rejected else 0
+            self._rejections[tick.version_id] = rejections
 
     def step(self, step: str, token: str) -> Invocation:
         """Run one step of a rotation, as Secrets Manager would."""
@@ -176,21 +235,26 @@ class World:
         return self._invoke({"Step": step, "SecretId": arn, "ClientRequestToken": token})
 
     def unstick(self) -> None:
-        """Ops takes AWSPENDING off a rotation that was given up."""
+        """Ops gives up a rotation that does not end."""
         with self.calm():
-            pending = self.versions.describe().in_flight
-            if pending is not None:
-                self.versions.drop_label(PENDING, version_id=pending)
+            state = self.versions.describe()
+            if state.in_flight is not None:
+                tokens = with_newest(state.in_flight, given_up(state.tags))
+                self.versions.note(GIVEN_UP_TAG, tokens)
+                self.versions.drop_label(PENDING, version_id=state.in_flight)
+
+    def lag(self, writes: int) -> None:
+        """The next read is so many writes behind."""
+        self.wire.behind[len(self.wire.calls)] = writes
 
     @contextmanager
     def calm(self) -> Iterator[None]:
         """No faults, and nothing is counted."""
         wire, self.wire = self.wire, Wire({}, self.look)
-        was_calm, self._is_calm = self._is_calm, True
         try:
             yield
         finally:
-            self.wire, self._is_calm = wire, was_calm
+            self.wire = wire
 
     # What there is.
 
@@ -242,8 +306,30 @@ class World:
                 "promoted, and ZEGO has not accepted it within the step, or not last"
             )
             assert self.text(PREVIOUS) == self.promoted[-1], "the value before is lost"
+            self._look_at_the_promotion(current)
             self.promoted.append(current)
+        if current == self.staged:
+            self.staged = None
+        assert self.staged in (None, self.text(CANDIDATE)), "what ops staged has lost its label"
         self._look_at_the_issuer()
+
+    def _look_at_the_promotion(self, text: str) -> None:
+        """What a heal may promote, and what nobody may."""
+        secret = server_secret.parse(text)
+        described = self.aws.call("DescribeSecret", SecretId=SECRET_ID)
+        on = {
+            label: version
+            for version, labels in described["VersionIdsToStages"].items()
+            for label in labels
+        }
+        tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+        assert secret.fingerprint not in compromised(tags), "a compromised value is back"
+        if not is_heal(on[CURRENT]):
+            return
+        self.heals.append((secret.value, self.clock.now))
+        if text in self.promoted:
+            looks = self._rejections[on[PREVIOUS]]
+            assert looks >= 2, f"an old value is back after {looks} looks that found a rejection"
 
     def _look_at_the_issuer(self) -> None:
         """It seals with what is AWSCURRENT, or was within its time to live; or it answers 503."""
@@ -284,22 +370,17 @@ class World:
 
         def do() -> HttpResponse:
             self.clock.turn(self.seconds_a_call)
-            if not is_read(action):
-                self._before = self._holding()
-            answer = self.aws.respond(request)
-            if action == "RotateSecret" and answer.status == 200 and not self._is_calm:
-                self.heals.append((self.value(CANDIDATE) or "", self.clock.now))
-            return answer
+            return self.aws.respond(request)
 
-        def stale() -> HttpResponse:
-            if self._before is None or not is_read(action):
-                return do()
-            now = self._holding()
-            self._hold(self._before)
+        def stale(writes: int) -> HttpResponse:
+            self._writes_behind = writes
             try:
                 return do()
             finally:
-                self._hold(now)
+                self._writes_behind = 0
+
+        if action in self.deny:
+            return HttpResponse(400, body=refusal_body("AccessDeniedException"))
 
         def fail(fault: Fault) -> HttpResponse:
             if fault in AWS_REFUSALS:
@@ -313,6 +394,7 @@ class World:
         query = urlsplit(url).query
 
         def do() -> Response:
+            self.clock.turn(self.seconds_a_probe)
             asked = HttpRequest("GET", f"/?{query}", (("host", "127.0.0.1"),))
             try:
                 answer = self.zego.answer(asked)
@@ -322,7 +404,7 @@ class World:
             self._answers[self._signer(query)] = (accepted, self._invocations)
             return Response(answer.status, dict(answer.headers), answer.body)
 
-        def stale() -> Response:
+        def stale(_resets: int) -> Response:
             project = self.zego.project
             now, project.accepted = project.accepted, self._accepted_before
             try:
@@ -331,6 +413,9 @@ class World:
                 project.accepted = now
 
         def fail(fault: Fault) -> Response:
+            if fault is Fault.FALSE:
+                self._answers[self._signer(query)] = (False, self._invocations)
+                return Response(200, {}, b'{"Code": 100000005}')
             if fault is Fault.THROTTLED:
                 return Response(200, {}, b'{"Code": 100000015}')
             if fault is Fault.DENIED:
@@ -347,18 +432,6 @@ class World:
             if signature(parts[0], parts[1], secret.value, parts[2]) == named["Signature"]:
                 return secret.value
         return "one that ZEGO never made"
-
-    def _holding(self) -> tuple[Any, ...]:
-        """All that Secrets Manager holds of the secret."""
-        secret = self._secret()
-        return copy.deepcopy((secret.versions, secret.default_version_id, secret.tags))
-
-    def _hold(self, what: tuple[Any, ...]) -> None:
-        secret = self._secret()
-        secret.versions, secret.default_version_id, secret.tags = copy.deepcopy(what)
-
-    def _secret(self) -> Any:
-        return self.aws.storage.secret(SECRET_ID, self.aws.region)
 
 
 class _Network:

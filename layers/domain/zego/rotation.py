@@ -1,11 +1,14 @@
-"""The words of a rotation: its steps, and how each of them can end.
+"""The words of a rotation: its steps, how each of them can end, and its token.
 
-The rotator says one of these outcomes, the command line explains it, and ``docs/rotation.md`` has
-the same table, which a test holds to this one.
+The rotator reports one of these outcomes, the command line explains it, and ``docs/rotation.md``
+has the same table, which a test compares with this one.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -13,6 +16,8 @@ from typing import Final, Literal, get_args
 #: Secrets Manager's, in its order.
 Step = Literal["createSecret", "setSecret", "testSecret", "finishSecret"]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
+#: A rotation that has not ended by then is stuck. Each of its steps takes 5 minutes at most.
+STUCK_SECONDS: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Ending:
     :ivar kind: ``done``; ``refused``, for good: the rotator takes the version out of the rotation;
         or ``failed``, which Secrets Manager tries again by itself.
     :ivar meaning: what happened.
-    :ivar remedy: what to do next; empty where nothing is.
+    :ivar remedy: what to do next; empty if there is nothing to do.
     """
 
     kind: Literal["done", "refused", "failed"]
@@ -58,15 +63,33 @@ OUTCOMES: Final[Mapping[str, Ending]] = {
         "The candidate is the value that is current already.",
         "Nothing, or stage the new value of ZEGO's console.",
     ),
+    "compromised": Ending(
+        "refused",
+        "The value is marked as compromised, so it never becomes AWSCURRENT again.",
+        "Make a new ServerSecret in ZEGO's console and rotate with it: zego-token secret rotate.",
+    ),
+    "outdated": Ending(
+        "refused",
+        "The labels have moved since this rotation was asked for: what it would copy or replace is"
+        " not what it was.",
+        "After a restore, start it again. A heal needs nothing: the watcher looks every 5 min.",
+    ),
     "rejected": Ending(
         "refused",
         "ZEGO rejects the candidate.",
         _COPY + " If ZEGO has yet to switch to it, the candidate stays staged: rotate again then.",
     ),
-    "not-pending": Ending(
+    "given-up": Ending(
         "refused",
-        "The version is in no rotation: it was refused before, or somebody took AWSPENDING off.",
+        "This rotation was refused or given up before.",
         "Start a new rotation: zego-token secret rotate.",
+    ),
+    "not-pending": Ending(
+        "failed",
+        "Secrets Manager shows the version under neither AWSPENDING nor AWSCURRENT. A read can lag"
+        " behind a change.",
+        "Wait: Secrets Manager tries again. If it stays so, start a new rotation: zego-token secret"
+        " rotate.",
     ),
     "unproven": Ending(
         "failed",
@@ -92,3 +115,56 @@ OUTCOMES: Final[Mapping[str, Ending]] = {
         "failed", "The rotator itself failed.", "Report it with the lines of the rotator's log."
     ),
 }
+
+#: Why somebody asks for a rotation that copies a version which is stored already.
+Purpose = Literal["heal", "restore"]
+_TOKEN: Final = re.compile(r"(heal|restore)-([0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{12}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyToken:
+    """What the client request token of a rotation says, if it copies a stored version.
+
+    The caller of RotateSecret chooses the token (32 to 64 characters), and every step gets it. So
+    the token can name the version to copy and the one to replace, and no label has to move before
+    the rotation. It names each by a digest, because a version id can have 64 characters itself.
+    """
+
+    purpose: Purpose
+    copied: str
+    replaced: str
+
+    @classmethod
+    def read(cls, token: str) -> CopyToken | None:
+        """``None``: the rotation copies CANDIDATE."""
+        match _TOKEN.fullmatch(token):
+            case None:
+                return None
+            case found:
+                purpose: Purpose = "heal" if found[1] == "heal" else "restore"
+                return cls(purpose, found[2], found[3])
+
+    @staticmethod
+    def make(purpose: Purpose, *, copy: str, replace: str) -> str:
+        """A fresh token, of 46 to 54 characters.
+
+        :param copy: id of the version whose value becomes current.
+        :param replace: id of the version that is AWSCURRENT, and must be until then.
+        """
+        return f"{purpose}-{_digest(copy)}-{_digest(replace)}-{secrets.token_hex(6)}"
+
+    def copies(self, version_id: str) -> bool:
+        return self.copied == _digest(version_id)
+
+    def replaces(self, version_id: str) -> bool:
+        return self.replaced == _digest(version_id)
+
+
+def is_heal(version_id: str) -> bool:
+    """Whether a heal made the version: a version's id is the token of its rotation."""
+    token = CopyToken.read(version_id)
+    return token is not None and token.purpose == "heal"
+
+
+def _digest(version_id: str) -> str:
+    return hashlib.sha256(version_id.encode()).hexdigest()[:16]

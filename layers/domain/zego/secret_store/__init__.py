@@ -12,11 +12,12 @@ from zego.secret_store.cached import (
     SecretUnavailableError,
     SecretVersion,
 )
-from zego.secret_store.labels import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store.labels import CANDIDATE, CURRENT, FILLED, PENDING, PREVIOUS
 
 __all__ = [
     "CANDIDATE",
     "CURRENT",
+    "FILLED",
     "PENDING",
     "PREVIOUS",
     "CachedSecret",

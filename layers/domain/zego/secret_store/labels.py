@@ -10,6 +10,9 @@ CURRENT: Final = "AWSCURRENT"
 PREVIOUS: Final = "AWSPREVIOUS"
 #: What a rotation is about to promote; at first a version without a value.
 PENDING: Final = "AWSPENDING"
-#: What ops, or the watcher, wants promoted. A label of its own: one put under AWSPENDING by
-#: hand would make the next rotation fail.
+#: What ops wants promoted. It is not AWSPENDING: a version under AWSPENDING that no rotation began
+#: makes the next rotation fail.
 CANDIDATE: Final = "CANDIDATE"
+#: Where a rotation stores its value, beside AWSPENDING. It says nothing about the version.
+#: PutSecretValue needs a label, and with AWSPENDING it could take that from another rotation.
+FILLED: Final = "FILLED"

@@ -1,28 +1,31 @@
-"""What the functions note on the secret: tags, which whoever may describe the secret can read.
+"""Notes on the secret: tags, which everybody who may describe the secret can read.
 
-So the last verdict, the last rotation and the last heals are where the secret is, for every
-account and region that shares it, and no second store has to agree with it. No tag holds a value,
-only fingerprints.
+The state of the last verdict, the rotation in flight and the last rotation is kept with the secret,
+for every account and region that shares it, so no second store has to agree with it. No tag holds
+a value, only fingerprints.
 
-=================================  ========================================  ================
-tag                                text                                      written by
-=================================  ========================================  ================
-``zego-token-service:verdict``     outcome, fingerprint, since, ZEGO's code  the watcher
-``zego-token-service:rotation``    token, step, outcome, when, ZEGO's code,  the rotator
-                                   fingerprint
-``...:rotation-failure``           the same, of the last step that did not   the rotator
-                                   end well
-``zego-token-service:heals``       fingerprint@when, the newest first        the watcher
-=================================  ========================================  ================
+======================================  ======================================  ===============
+tag                                     text                                    written by
+======================================  ======================================  ===============
+``zego-token-service:verdict``          outcome, fingerprint, since, ZEGO's     the watcher
+                                        code, ``+N`` after N unknown looks
+``zego-token-service:in-flight``        token, first seen, ``reported`` once    the watcher
+                                        its being stuck was reported
+``zego-token-service:given-up``         tokens, the newest first                ops, the watcher
+``zego-token-service:rotation``         token, step, outcome, when, ZEGO's      the rotator
+                                        code, fingerprint
+``zego-token-service:rotation-failure`` the same, of the last step that failed  the rotator
+``zego-token-service:compromised``      fingerprints, the newest first          ops
+======================================  ======================================  ===============
 
-Times are Unix seconds; ``-`` stands for what is not known. A tag that cannot be read, because
-somebody edited it, counts as absent.
+Times are Unix seconds; ``-`` means unknown. A tag that cannot be read, because somebody edited it,
+counts as absent. Secrets Manager takes 256 characters for a tag's value and 50 tags.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -34,50 +37,85 @@ if TYPE_CHECKING:
 VERDICT_TAG: Final = "zego-token-service:verdict"
 ROTATION_TAG: Final = "zego-token-service:rotation"
 FAILURE_TAG: Final = "zego-token-service:rotation-failure"
-HEALS_TAG: Final = "zego-token-service:heals"
+IN_FLIGHT_TAG: Final = "zego-token-service:in-flight"
+GIVEN_UP_TAG: Final = "zego-token-service:given-up"
+COMPROMISED_TAG: Final = "zego-token-service:compromised"
 
+#: Of a tag's value, in characters (Secrets Manager's quota).
+_MAX_LENGTH: Final = 256
+_VERSION: Final = r"[\w-]{32,64}"
 _FINGERPRINT: Final = "[0-9a-f]{12}"
 _VERDICT: Final = re.compile(
-    rf"(accepted|rejected|unknown) ({_FINGERPRINT}|-) (\d{{1,12}}) (\d{{1,12}}|-)", re.ASCII
+    rf"(accepted|rejected|unknown) ({_FINGERPRINT}|-) (\d{{1,12}}) (\d{{1,12}}|-)(?: \+(\d))?",
+    re.ASCII,
 )
+_IN_FLIGHT: Final = re.compile(rf"({_VERSION}) (\d{{1,12}})( reported)?", re.ASCII)
 _ROTATION: Final = re.compile(
-    rf"([\w-]{{32,64}}) (\w+) ([a-z-]+) (\d{{1,12}}) (\d{{1,12}}|-) ({_FINGERPRINT}|-)", re.ASCII
+    rf"({_VERSION}) (\w+) ([a-z-]+) (\d{{1,12}}) (\d{{1,12}}|-) ({_FINGERPRINT}|-)", re.ASCII
 )
-_HEAL: Final = re.compile(rf"({_FINGERPRINT})@(\d{{1,12}})", re.ASCII)
-#: A tag's value has at most 256 characters.
-_HEALS_KEPT: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictNote:
     """The last verdict on AWSCURRENT.
 
-    :ivar fingerprint: of the value it was about; ``None`` where that had none.
+    :ivar fingerprint: of the value it was about; ``None`` if that had none.
     :ivar since: when the verdict became this one, Unix seconds.
-    :ivar code: ZEGO's code, where it gave one.
+    :ivar code: ZEGO's code, if it gave one.
+    :ivar unknown_looks: how many looks since then, 9 at most, brought no verdict and were not
+        reported yet.
     """
 
     outcome: Outcome
     fingerprint: str | None
     since: int
     code: int | None = None
+    unknown_looks: int = 0
+
+    @property
+    def reported(self) -> Outcome | None:
+        """The outcome of the last event. The first looks without a verdict are none."""
+        return None if self.outcome == "unknown" and self.unknown_looks else self.outcome
 
     def to_tag(self) -> str:
-        known = f"{_shown(self.fingerprint)} {self.since} {_shown(self.code)}"
-        return f"{self.outcome} {known}"
+        known = f"{self.outcome} {_shown(self.fingerprint)} {self.since} {_shown(self.code)}"
+        return f"{known} +{self.unknown_looks}" if self.unknown_looks else known
 
     @classmethod
     def from_tag(cls, text: str | None) -> VerdictNote | None:
         found = _VERDICT.fullmatch(text or "")
         if found is None:
             return None
-        outcome, fingerprint, since, code = found.groups()
+        outcome, fingerprint, since, code, unknown_looks = found.groups()
         return cls(
             cast("Outcome", outcome),
             None if fingerprint == "-" else fingerprint,
             int(since),
             None if code == "-" else int(code),
+            int(unknown_looks or 0),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class InFlightNote:
+    """The rotation that the watcher saw in flight.
+
+    :ivar token: the client request token, which is the id of the version under AWSPENDING.
+    :ivar since: when the watcher saw it first, Unix seconds.
+    :ivar is_reported: whether an event has said that it is stuck.
+    """
+
+    token: str
+    since: int
+    is_reported: bool = False
+
+    def to_tag(self) -> str:
+        return f"{self.token} {self.since}{' reported' if self.is_reported else ''}"
+
+    @classmethod
+    def from_tag(cls, text: str | None) -> InFlightNote | None:
+        found = _IN_FLIGHT.fullmatch(text or "")
+        return None if found is None else cls(found[1], int(found[2]), found[3] is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +125,8 @@ class RotationNote:
     :ivar token: the client request token, which is the new version's id.
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
     :ivar at: when, Unix seconds.
-    :ivar code: ZEGO's code, where it gave one.
-    :ivar fingerprint: of the value that was tried, where that is known.
+    :ivar code: ZEGO's code, if it gave one.
+    :ivar fingerprint: of the value that was tried, if that is known.
     """
 
     token: str
@@ -118,22 +156,27 @@ class RotationNote:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HealsNote:
-    """When which value was last asked to be promoted by itself."""
+def given_up(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The tokens of the rotations that ops or the watcher gave up, the newest first."""
+    return _words(tags.get(GIVEN_UP_TAG), _VERSION)
 
-    at: Mapping[str, int]
 
-    def to_tag(self) -> str:
-        newest = sorted(self.at.items(), key=lambda heal: -heal[1])[:_HEALS_KEPT]
-        return " ".join(f"{fingerprint}@{when}" for fingerprint, when in newest)
+def compromised(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The fingerprints of the values that must not become AWSCURRENT again, the newest first."""
+    return _words(tags.get(COMPROMISED_TAG), _FINGERPRINT)
 
-    @classmethod
-    def from_tag(cls, text: str | None) -> HealsNote:
-        return cls({found[1]: int(found[2]) for found in _HEAL.finditer(text or "")})
 
-    def with_heal(self, fingerprint: str, when: int) -> HealsNote:
-        return HealsNote({**self.at, fingerprint: when})
+def with_newest(newest: str, known: Sequence[str]) -> str:
+    """The text of a tag that lists words, with one more. If it gets too long, the oldest go."""
+    words = [newest, *(word for word in known if word != newest)]
+    while len(" ".join(words)) > _MAX_LENGTH:
+        words.pop()
+    return " ".join(words)
+
+
+def _words(text: str | None, pattern: str) -> tuple[str, ...]:
+    words = (text or "").split(" ")
+    return tuple(word for word in words if re.fullmatch(pattern, word, re.ASCII))
 
 
 def _shown(value: object) -> object:

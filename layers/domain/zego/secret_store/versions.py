@@ -25,17 +25,20 @@ from botocore.exceptions import (
 )
 
 from zego import server_secret, strict_json
-from zego.secret_store.labels import CANDIDATE, CURRENT, PENDING
+from zego.secret_store.labels import CANDIDATE, CURRENT, FILLED, PENDING
 from zego.secrets_manager import SecretValue
 from zego.server_secret import ServerSecret, ServerSecretError
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-#: For the client: an answer within seconds or an error, and a few attempts at what may pass.
+#: For the client: a response within seconds or an error, and a few attempts at what may pass.
 CLIENT_CONFIG: Final = Config(
-    connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
+    connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
 )
+#: How long one call takes at most, in seconds: three attempts of 2 + 3 s, and between them the
+#: pauses of botocore's standard mode, of up to 1 and 2 s.
+SLOWEST_CALL_SECONDS: Final = 18
 
 
 class SecretStoreError(Exception):
@@ -86,11 +89,13 @@ class AlreadyCurrentError(SecretStoreError):
 class SecretState:
     """What Secrets Manager says of the secret, without its values.
 
-    :ivar labels: each staging label with the id of the version it is on.
+    :ivar labels: each staging label with the id of the version it is on, FILLED left out.
     :ivar tags: see :mod:`zego.secret_store.notes`.
     :ivar rotation_function: ARN of the function that rotates it; ``None``: none does.
     :ivar kms_key: id, ARN or alias of the KMS key that encrypts it; ``None``: AWS' own,
         ``aws/secretsmanager``.
+    :ivar is_rotation_off: whether somebody called CancelRotateSecret. RotateSecret turns rotation
+        on again.
     """
 
     arn: str
@@ -98,6 +103,7 @@ class SecretState:
     tags: Mapping[str, str]
     rotation_function: str | None
     kms_key: str | None = None
+    is_rotation_off: bool = False
 
     @property
     def in_flight(self) -> str | None:
@@ -153,10 +159,12 @@ class SecretVersions:
             label: version
             for version, stages in answer.get("VersionIdsToStages", {}).items()
             for label in stages
+            if label != FILLED
         }
         tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags") or ()}
         function, key = (answer.get(name) or None for name in ("RotationLambdaARN", "KmsKeyId"))
-        return SecretState(answer["ARN"], labels, tags, function, key)
+        is_off = function is not None and answer.get("RotationEnabled") is False
+        return SecretState(answer["ARN"], labels, tags, function, key, is_off)
 
     def read(self, *, version_id: str | None = None, label: str | None = None) -> SecretValue:
         """One version's value, by its id, its label, or both, which must agree.
@@ -186,13 +194,6 @@ class SecretVersions:
         ]
         return tuple(sorted(found, key=lambda version: -(version.created_at or float("inf"))))
 
-    def begun_at(self, version_id: str) -> float | None:
-        """When a version was made, Unix seconds, also for one that has no value yet."""
-        for version in self._call("list_secret_version_ids")["Versions"]:
-            if version["VersionId"] == version_id and "CreatedDate" in version:
-                return float(version["CreatedDate"].timestamp())
-        return None
-
     def stage(self, secret: ServerSecret) -> str:
         """Store a secret as the candidate of the next rotation; gives its version's id.
 
@@ -201,7 +202,11 @@ class SecretVersions:
         :raises RotationInFlightError: now it could not be told which value that rotation promotes.
         :raises AlreadyCurrentError: there is nothing to rotate.
         """
-        state = self._without_rotation("staged")
+        state = self.describe()
+        if state.in_flight is not None:
+            raise RotationInFlightError(
+                f"nothing can be staged while a rotation is in flight (version {state.in_flight})"
+            )
         if CURRENT not in state.labels:  # Secrets Manager makes the first version current at once
             raise SecretStoreError(
                 "the secret has no AWSCURRENT version; store a placeholder first"
@@ -216,43 +221,31 @@ class SecretVersions:
         self._put(version_id, strict_json.dumps(value), CANDIDATE)
         return version_id
 
-    def stage_version(self, version_id: str, *, while_current: str | None = None) -> None:
-        """Make a version that is stored already the candidate: only the label moves.
-
-        :param while_current: the version that AWSCURRENT must be on still.
-        :raises RotationInFlightError: as :meth:`stage`.
-        :raises ConflictError: AWSCURRENT is elsewhere by now.
-        """
-        state = self._without_rotation("staged")
-        if while_current is not None and state.labels.get(CURRENT) != while_current:
-            raise ConflictError("AWSCURRENT was moved meanwhile")
-        if state.labels.get(CANDIDATE) != version_id:
-            self._move(CANDIDATE, to=version_id, off=state.labels.get(CANDIDATE))
-
-    def start_rotation(self) -> str:
+    def start_rotation(self, token: str | None = None) -> str:
         """Ask for a rotation; gives its token, which is the id of the version it makes.
 
+        :param token: see :class:`zego.rotation.CopyToken`; ``None``: one that copies CANDIDATE.
         :raises RotationInFlightError: the last one has not ended.
         """
-        token = str(uuid.uuid4())
+        token = token or str(uuid.uuid4())
         try:
             self._call("rotate_secret", ClientRequestToken=token)
         except SecretStoreError as error:
             if self._has_begun(token):
-                return token  # the client asked again, as the first answer was lost
+                return token  # the client asked again, as the first response was lost
             if error.code != _NOT_NOW:
                 raise
             raise RotationInFlightError(str(error), error.code, error.action) from None
         return token
 
     def fill_pending(self, token: str, text: str, *, rotation_token: str | None = None) -> None:
-        """Give the version that a rotation has begun its value.
+        """Give the version that a rotation has begun its value, and leave AWSPENDING where it is.
 
         :param rotation_token: of the rotation's event, where it has one: who asks, for a function
             that assumes another account's role.
         :raises ConflictError: it has another value already.
         """
-        self._put(token, text, PENDING, rotation_token)
+        self._put(token, text, FILLED, rotation_token)
 
     def promote(self, version_id: str, *, replacing: str) -> None:
         """Move AWSCURRENT, if it still is on ``replacing``. AWSPREVIOUS follows by itself.
@@ -277,14 +270,6 @@ class SecretVersions:
             return self.describe().labels.get(PENDING) == token
         except SecretStoreError:
             return False
-
-    def _without_rotation(self, what: str) -> SecretState:
-        state = self.describe()
-        if state.in_flight is not None:
-            raise RotationInFlightError(
-                f"nothing can be {what} while a rotation is in flight (version {state.in_flight})"
-            )
-        return state
 
     def _version(self, state: SecretState, version_id: str) -> Version:
         labels = state.labels_of(version_id)
