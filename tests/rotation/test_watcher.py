@@ -15,11 +15,12 @@ from local.loopback import HttpRequest, HttpResponse
 from local.secrets_manager import APP_ID
 from local.zego_cloud import Trouble
 from local.zego_cloud.server_api import signature
+from tests.infrastructure.stacks import stack
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World
 from watcher.healing import PATIENCE_SECONDS
 from watcher.watch import UNKNOWN_LOOKS, Tick
-from zego.rotation import STUCK_SECONDS
+from zego.rotation import STEPS, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import (
     GIVEN_UP_TAG,
@@ -29,7 +30,13 @@ from zego.secret_store.notes import (
     VerdictNote,
     given_up,
 )
-from zego.secret_store.versions import NoAnswerError, SecretStoreError, VersionNotFoundError
+from zego.secret_store.versions import (
+    CLIENT_CONFIG,
+    SLOWEST_CALL_SECONDS,
+    NoAnswerError,
+    SecretStoreError,
+    VersionNotFoundError,
+)
 from zego.secrets_manager import SecretValue
 from zego.server_secret import ServerSecret
 
@@ -598,6 +605,45 @@ class TestNews:
         assert (note.outcome, note.fingerprint) == ("accepted", new.fingerprint)
         assert world.published == []
 
+    def test_looks_without_a_verdict_are_an_event_only_if_several_follow_each_other(self) -> None:
+        """E1: ZEGO answers every second look; then not at all for a while."""
+        world = healthy()
+        for trouble in ["bad-gateway", None] * 12:
+            world.zego.trouble = Trouble(trouble) if trouble else Trouble()
+            heal(world)
+        assert world.published == []
+        world.zego.trouble = Trouble("bad-gateway")
+        for look in range(UNKNOWN_LOOKS + 2):
+            heal(world)
+            assert len(world.published) == (look >= UNKNOWN_LOOKS - 1)
+        world.zego.trouble = Trouble()
+        heal(world)
+        verdicts = [(each["previous_verdict"], each["verdict"]) for each in world.published]
+        assert verdicts == [("accepted", "unknown"), ("unknown", "accepted")]
+
+    def test_the_first_looks_ever_without_a_verdict_are_no_event_either(self) -> None:
+        world = World()
+        world.zego.trouble = Trouble("bad-gateway")
+        heal(world)
+        heal(world)
+        world.zego.trouble = Trouble()
+        heal(world)
+        verdicts = [(each["previous_verdict"], each["verdict"]) for each in world.published]
+        assert verdicts == [(None, "accepted")]
+
+    def test_a_look_without_a_verdict_does_not_make_a_rejection_younger(self) -> None:
+        world = healthy()
+        world.reset()
+        since = int(world.clock.now)
+        heal(world)
+        world.zego.trouble = Trouble("bad-gateway")
+        heal(world)
+        world.zego.trouble = Trouble()
+        heal(world)
+        note = VerdictNote.from_tag(world.versions.describe().tags[VERDICT_TAG])
+        assert note is not None
+        assert (note.outcome, note.since, note.unknown_looks) == ("rejected", since, 0)
+
     def test_of_two_ticks_at_once_one_tells(self) -> None:
         world = healthy()
         world.reset()
@@ -733,6 +779,72 @@ def metrics(printed: str) -> list[dict[str, Any]]:
         }
         for line in lines
     ]
+
+
+class TestTime:
+    """N1: every call to Secrets Manager takes as long as its three attempts can, ZEGO likewise."""
+
+    def slow(self, world: World) -> World:
+        world.seconds_a_call = SLOWEST_CALL_SECONDS
+        world.seconds_a_probe = 11.0  # three attempts of 3 s, and the pauses between them
+        return world
+
+    def timeout(self, function: str) -> float:
+        timeout = stack().properties(function)["Timeout"]
+        assert isinstance(timeout, int)
+        return timeout
+
+    def test_the_bound_is_that_of_botocores_settings(self) -> None:
+        attempts = CLIENT_CONFIG.retries["total_max_attempts"]  # type: ignore[attr-defined]
+        seconds = CLIENT_CONFIG.connect_timeout + CLIENT_CONFIG.read_timeout  # type: ignore[attr-defined]
+        assert attempts * seconds + sum(2**retry for retry in range(attempts - 1)) == (
+            SLOWEST_CALL_SECONDS
+        )
+
+    def test_a_look_that_gives_up_a_rotation_and_heals_ends_in_time(self) -> None:
+        world = healthy()
+        world.stage(HEX)
+        world.begin()
+        world.zego.project.accepted = world.zego.project.made[:1]
+        for _ in range(3):
+            heal(world)
+        self.slow(world)
+        began = world.clock.now
+        tick = world.tick()
+        assert (tick.is_stuck, tick.healed_with is not None) == (True, True)
+        events = 2 * SLOWEST_CALL_SECONDS  # the publisher of the tests takes no time
+        assert world.clock.now - began + events <= self.timeout("WatcherFunction")
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_so_does_every_step_of_a_rotation(self, step: str) -> None:
+        world = healthy()
+        world.stage(world.reset(keep_old=True))
+        token = world.begin()
+        for earlier in STEPS[: STEPS.index(step)]:
+            world.step(earlier, token)
+        self.slow(world)
+        began = world.clock.now
+        assert world.step(step, token).function_error is None
+        assert world.clock.now - began <= self.timeout("RotatorFunction")
+
+    def test_the_verdict_is_measured_before_the_heal(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        world = healthy()
+        world.stage(world.reset())
+        calls = len(world.wire.calls)
+        world.wire.schedule = {calls + 3: Fault.KILLED_BEFORE}
+        capsys.readouterr()
+        with pytest.raises(Killed):
+            watcher.app.handler(SCHEDULE, None)
+        assert world.wire.calls[calls:] == [
+            "DescribeSecret",
+            "GetSecretValue",
+            "ZEGO",
+            "GetSecretValue",
+        ]
+        (line,) = metrics(capsys.readouterr().out)
+        assert line["SecretAccepted"] == 0
 
 
 class TestHandler:

@@ -280,6 +280,12 @@ class World:
             return None
 
     @property
+    def in_flight(self) -> str | None:
+        """The token of the rotation in flight."""
+        with self.calm():
+            return self.versions.describe().in_flight
+
+    @property
     def outcome(self) -> str | None:
         """How the last step ended, as it was noted on the secret."""
         with self.calm():
