@@ -72,12 +72,11 @@ class Schedule:
             self._secret.next_rotation_date = next_date(self._rules, now)
 
     def described(self) -> dict[str, Any]:
-        """The fields that DescribeSecret shows; those that are None are left out."""
+        """The fields in which DescribeSecret differs from moto; it omits those that are None."""
         is_on = self._secret.rotation_enabled
         return {
             "RotationRules": self._rules or None,
             "LastRotatedDate": self._secret.last_rotation_date if is_on else None,
-            "NextRotationDate": self._secret.next_rotation_date if is_on else None,
         }
 
     @property

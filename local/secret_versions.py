@@ -1,8 +1,8 @@
 """A secret's versions and their staging labels: AWS' rules, in moto's storage.
 
 moto 5 has other rules. Each of these has a test that is named after it, in
-`tests/local_stack/test_secrets_manager.py` and the files beside it. Importing this imports moto,
-which takes most of a second.
+`tests/local_stack/test_secret_versions.py`. Importing this imports moto, which takes most of a
+second.
 
 Sources: the Secrets Manager API reference, AWS' own error texts, and "Log events with CloudTrail"
 in the user guide for what abandons a rotation.

@@ -1,4 +1,4 @@
-"""Handlers of a few lines, run by a real Lambda host."""
+"""Handlers of a few lines on a real Lambda host, and secrets under the conditions of a test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 
 from local.lambda_host import LambdaHost
+from local.rotation import RotationDriver
+from local.secrets_manager import Conditions
+from tests.local_stack.rotated import Rotated, StartDriver
+from tests.local_stack.secret import Secret
 
 StartHost = Callable[..., LambdaHost]
 
@@ -26,3 +30,46 @@ def start_host(tmp_path: Path) -> Iterator[StartHost]:
             return running.enter_context(LambdaHost("tiny.handler", **options))
 
         yield start
+
+
+@pytest.fixture
+def conditions() -> Conditions:
+    """A good day. A test class with its own fixture of this name has other conditions."""
+    return Conditions()
+
+
+@pytest.fixture
+def secret(conditions: Conditions) -> Secret:
+    """A secret that does not rotate."""
+    return Secret(conditions)
+
+
+@pytest.fixture
+def rotated(conditions: Conditions) -> Rotated:
+    """A secret that rotates once a driver is started."""
+    return Rotated(conditions)
+
+
+@pytest.fixture
+def start_driver(rotated: Rotated) -> Iterator[StartDriver]:
+    """Starts a driver that does not sleep. Rotations wait for `run`."""
+    with ExitStack() as running:
+
+        def start(**options: Any) -> RotationDriver:
+            quiet: dict[str, Any] = {
+                "background": False,
+                "sleep": rotated.slept.append,
+                "on_event": rotated.events.append,
+                "on_attempt": rotated.attempts.append,
+                "clock": rotated.clock,
+            }
+            driver = RotationDriver(rotated.secrets_manager, rotated.function, **(quiet | options))
+            return running.enter_context(driver)
+
+        yield start
+
+
+@pytest.fixture
+def driver(start_driver: StartDriver) -> RotationDriver:
+    """A driver that is started, with three attempts."""
+    return start_driver(attempts=3, delay_seconds=7)

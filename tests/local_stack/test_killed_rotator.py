@@ -21,6 +21,7 @@ from local.rotation import RotationDriver
 from local.secrets_manager import SecretsManager
 from local.stack import PYTHON_PATH
 from local.zego_cloud import ZegoCloud
+from tests.support.clock import Clock
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
 
@@ -34,6 +35,7 @@ class Parts:
     :ivar answered: whether that call is done before.
     """
 
+    clock: Clock
     secrets_manager: SecretsManager
     zego: ZegoCloud
     rotator: LambdaHost
@@ -46,7 +48,11 @@ class Parts:
     lines: list[str] = field(default_factory=list)
 
     def rotate(self, kill_at: int | None = None, *, answered: bool = False) -> bool:
-        """Rotate to a new value of the console's; whether it was promoted."""
+        """Rotate to a new value of the console's, a day later; whether it was promoted.
+
+        On one day, all these rotations would exceed the quota of versions.
+        """
+        self.clock.turn(24 * 60 * 60)
         new = self.zego.project.reset(keep_old=True)
         self.versions.stage(new)
         token = self.versions.start_rotation()
@@ -82,7 +88,8 @@ class Parts:
 @pytest.fixture(scope="module")
 def parts() -> Iterator[Parts]:
     with ExitStack() as running:
-        secrets_manager = running.enter_context(SecretsManager())
+        clock = Clock()
+        secrets_manager = running.enter_context(SecretsManager(clock=clock))
         first = secrets_manager.server_secret
         zego = running.enter_context(ZegoCloud(secrets_manager.app_id, first))
         rotator = LambdaHost(
@@ -113,7 +120,7 @@ def parts() -> Iterator[Parts]:
             config=CLIENT_CONFIG,
         )
         versions = SecretVersions(client, secrets_manager.secret_id)
-        made = Parts(secrets_manager, zego, rotator, driver, versions)
+        made = Parts(clock, secrets_manager, zego, rotator, driver, versions)
         made.meddle_with(secrets_manager)
         made.meddle_with(zego)
         yield made
