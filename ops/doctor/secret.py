@@ -12,13 +12,12 @@ from ops.doctor.check import Result, Status
 from ops.doctor.deployment import LABELS, Deployment
 from ops.explanations import explain
 from ops.secret import screen
-from ops.secret.report import JudgedVersion, in_flight_since
+from ops.secret.report import JudgedVersion, in_flight_since, pending
 from ops.times import duration
 from zego.rotation import OUTCOMES, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, VERDICT_TAG, RotationNote
 from zego.secret_store.notes import VerdictNote as Noted
-from zego.secret_store.versions import SecretStoreError
 
 #: The watcher looks every 5 min.
 _WATCHED_SECONDS: Final = 600.0
@@ -54,13 +53,9 @@ def _pending(deployment: Deployment) -> Iterator[Result]:
     state = deployment.state
     if state.in_flight is None:
         return
-    try:
-        pending = deployment.target.versions.version(state, PENDING)
-    except SecretStoreError:
-        pending = None
-    began = in_flight_since(state, pending)
+    began = in_flight_since(state, pending(deployment.target, state))
     if began is None:
-        seen = "A rotation is in flight. The watcher notes within 5 min since when."
+        seen = f"A rotation is in flight. {screen.NO_START_TIME}"
         yield Result("warning", seen, f"If it does not end: {_UNSTICK}", PENDING)
         return
     age = deployment.clock() - began
@@ -172,8 +167,8 @@ def rotation(deployment: Deployment) -> Iterator[Result]:
     if state.is_rotation_off:
         yield Result(
             "warning",
-            "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing.",
-            "Turn it on again with a rotation: zego-token secret rotate.",
+            screen.ROTATION_OFF,
+            "A rotation turns it on again: zego-token secret rotate.",
         )
     name = state.rotation_function.rpartition(":function:")[2]
     last, failure = (

@@ -1,16 +1,18 @@
-"""What changes the secret: stage a value, rotate to it, go back, give a rotation up.
+"""What changes the secret: stage a value, rotate to it, go back to the one before.
 
 Nothing here promotes. A rotation does, after ZEGO has accepted the value.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+import click
 
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
@@ -19,23 +21,19 @@ from ops.paragraphs import copyable
 from ops.secret import screen, value
 from ops.secret.follow import Event, follow
 from ops.secret.options import Given, Patience
-from ops.secret.report import in_flight_since, timestamp, verdict_document
+from ops.secret.report import timestamp, verdict_document
 from ops.secret.screen import VERDICT_STYLES, in_words
+from ops.streams import can_ask
 from ops.targets import Target
 from zego import server_secret
 from zego.rotation import OUTCOMES, CopyToken
-from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.notes import (
     COMPROMISED_TAG,
-    GIVEN_UP_TAG,
-    ROTATION_TAG,
-    RotationNote,
     compromised,
-    given_up,
     with_newest,
 )
 from zego.secret_store.versions import (
-    ConflictError,
     RotationInFlightError,
     SecretState,
     SecretStoreError,
@@ -50,7 +48,10 @@ _PROMOTED_LATER: Final = (
     "It stays staged. Once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it within"
     " 5 min."
 )
-_STAGED: Final = "To rotate to what is staged: zego-token secret rotate --staged."
+ROTATE_STAGED: Final = "To rotate to what is staged: zego-token secret rotate --staged."
+SEE_STATUS: Final = "See: zego-token secret status."
+_NOT_STAGED: Final = "Nothing was staged."
+_NOT_ROTATED: Final = "Nothing was rotated."
 
 
 def stage(target: Target, out: Output, given: Given) -> None:
@@ -61,7 +62,9 @@ def stage(target: Target, out: Output, given: Given) -> None:
         that is required, or would replace a better one.
     :raises SecretStoreError: it is current already, a rotation is in flight, or AWS refused.
     """
-    _, verdict = _stage(target, out, given, _idle(target))
+    with interruptible(_NOT_STAGED):
+        state = _idle(target)
+    _, verdict = _stage(target, out, given, state)
     text = "To rotate to it: zego-token secret rotate --staged."
     if verdict.rejected:
         text = f"{_PROMOTED_LATER} {text}"
@@ -82,39 +85,35 @@ def rotate(
     :param is_compromised: mark the present value, so that nothing promotes it again.
     :raises Exception: as :func:`stage`.
     """
-    state = _idle(target, to_rotate=True)
-    current = target.versions.version(state, CURRENT)
-    present = None if current is None else current.fingerprint
-    if is_compromised and present is None:
-        raise CommandError(
-            "AWSCURRENT is no ServerSecret, so there is no value to mark as compromised.",
-            "Rotate without --compromised.",
-        )
-    if state.is_rotation_off:
-        text = "Automatic rotation was turned off (CancelRotateSecret). This turns it on again."
-        out.tell("turned-on", text, style=UNSURE)
+    with interruptible(_NOT_ROTATED if given is None else _NOT_STAGED):
+        state = _idle(target, to_rotate=True)
+        current = target.versions.version(state, CURRENT)
+        present = None if current is None else current.fingerprint
+        if is_compromised and present is None:
+            raise CommandError(
+                "AWSCURRENT is no ServerSecret, so there is no value to mark as compromised.",
+                "Rotate without --compromised.",
+            )
     expected: str | None
     verdict = None
-    if given is not None:
-        expected, verdict = _stage(target, out, given, state)
-    else:
-        staged = target.versions.version(state, CANDIDATE)
-        if staged is None:
-            raise _refusal("no-candidate")
-        expected = staged.fingerprint
-        if is_compromised and expected == present:
-            raise _refusal("already-current")
-    if is_compromised and present is not None:
-        known = compromised(state.tags)
-        target.versions.note(COMPROMISED_TAG, with_newest(present, known))
-        text = f"Marked {present} as compromised: it never becomes AWSCURRENT again."
-        out.tell("compromised", text, fingerprint=present)
+    with interruptible(_NOT_ROTATED):
+        if given is not None:
+            expected, verdict = _stage(target, out, given, state)
+        else:
+            expected = _staged(target, state)
+            if is_compromised and expected == present:
+                raise _refusal("already-current")
+        if is_compromised and present is not None:
+            known = compromised(state.tags)
+            target.versions.note(COMPROMISED_TAG, with_newest(present, known))
+            text = f"Marked {present} as compromised: it never becomes AWSCURRENT again."
+            out.tell("compromised", text, fingerprint=present)
     if verdict is not None and verdict.rejected:
         raise CommandError(
             "No rotation was started, because it would be refused.",
             f"{_PROMOTED_LATER} To rotate to it all the same: zego-token secret rotate --staged.",
         )
-    return _run(target, out, patience, expected)
+    return _run(target, out, patience, state, expected)
 
 
 def restore(
@@ -125,7 +124,18 @@ def restore(
     :param confirm: asks the person; raises if the person says no.
     :raises CommandError: there is nothing to go back to, or it must not or cannot be restored.
     """
-    state = _idle(target, to_rotate=True)
+    with interruptible(_NOT_ROTATED):
+        state = _idle(target, to_rotate=True)
+        previous = _restorable(target, out, state)
+        confirm(f"Rotate back to {previous.fingerprint}?")
+    token = CopyToken.make(
+        "restore", copy=previous.version_id, replace=state.labels.get(CURRENT, "")
+    )
+    return _run(target, out, patience, state, previous.fingerprint, token)
+
+
+def _restorable(target: Target, out: Output, state: SecretState) -> Version:
+    """AWSPREVIOUS, if a rotation to it can succeed."""
     previous, current = (target.versions.version(state, label) for label in (PREVIOUS, CURRENT))
     if previous is None:
         raise CommandError("There is no AWSPREVIOUS to go back to.", _BY_CONSOLE)
@@ -154,68 +164,21 @@ def restore(
         current_fingerprint=now,
         verdict=verdict_document(verdict),
     )
-    confirm(f"Rotate back to {previous.fingerprint}?")
-    token = CopyToken.make(
-        "restore", copy=previous.version_id, replace=state.labels.get(CURRENT, "")
-    )
-    return _run(target, out, patience, previous.fingerprint, token)
+    return previous
 
 
-def unstick(
-    target: Target,
-    out: Output,
-    confirm: Callable[[str], None],
-    *,
-    looks: int = 20,
-    sleep: Callable[[float], None] = time.sleep,
-) -> ExitCode:
-    """Take AWSPENDING off a rotation that does not end, and see what becomes of it.
+@contextmanager
+def interruptible(so_far: str, remedy: str = "") -> Iterator[None]:
+    """Ctrl-C, also at a prompt, ends the command with what has become of it.
 
-    A step that runs at this moment may be about to promote it. Its last call can take
-    :data:`zego.secret_store.versions.SLOWEST_CALL_SECONDS`, so the result is known after that.
-
-    :param looks: how many times to check, one second apart.
+    :param so_far: that, as a sentence.
     """
-    state = target.versions.describe()
-    token = state.in_flight
-    if token is None:
-        out.tell("idle", "No rotation is in flight; there is nothing to do.")
-        return ExitCode.DONE
-    began = in_flight_since(state, target.versions.version(state, PENDING))
-    out.tell(
-        "in-flight",
-        copyable("\n".join(screen.rotation(state, time.time(), began)), target.name),
-        version_id=token,
-        began_at=timestamp(began),
-    )
-    confirm("Give it up? What is staged stays staged.")
-    with suppress(SecretStoreError):  # without the note, a late step fails and is not refused
-        target.versions.note(GIVEN_UP_TAG, with_newest(token, given_up(state.tags)))
-    with suppress(ConflictError):  # it is off: by this call that boto3 repeated, or it has ended
-        target.versions.drop_label(PENDING, version_id=token)
-    out.go_on()
-    out.show(f"AWSPENDING is off. Checking for {looks} s whether a running step promotes it.")
-    kind, text, exit_code = _after_giving_up(target, token, looks, sleep)
-    out.tell(kind, copyable(text, target.name), version_id=token)
-    return exit_code
-
-
-def _after_giving_up(
-    target: Target, token: str, looks: int, sleep: Callable[[float], None]
-) -> tuple[str, str, ExitCode]:
-    """What became of a rotation that was given up: an event, its text, and the exit code."""
-    note = None
-    for _ in range(looks):
-        sleep(1.0)
-        now = target.versions.describe()
-        if now.labels.get(CURRENT) == token:
-            text = "A step that was still running has promoted it: it is AWSCURRENT now."
-            return "ended", f"{text} See: zego-token secret status.", ExitCode.REFUSED
-        note = RotationNote.from_tag(now.tags.get(ROTATION_TAG))
-    if note is not None and note.token == token and OUTCOMES[note.outcome].kind == "refused":
-        why = screen.ending(note.outcome, note.code, note.fingerprint)
-        return "ended", f"It has just been refused. {why}", ExitCode.DONE
-    return "given-up", f"Given up, and not promoted. {_STAGED}", ExitCode.DONE
+    try:
+        yield
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        if can_ask():
+            print(file=sys.stderr)  # the prompt or ^C is on this line
+        raise CommandError(so_far, remedy, ExitCode.INTERRUPTED) from None
 
 
 def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
@@ -234,11 +197,11 @@ def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
 
 def _stage(target: Target, out: Output, given: Given, state: SecretState) -> tuple[str, Verdict]:
     """Stage it; gives its fingerprint, and what ZEGO says of it."""
-    current, previous, staged = (
-        target.versions.version(state, label) for label in (CURRENT, PREVIOUS, CANDIDATE)
-    )
-    known = next((one.secret for one in (current, previous) if one and one.secret), None)
-    try:
+    with interruptible(_NOT_STAGED):
+        current, previous, staged = (
+            target.versions.version(state, label) for label in (CURRENT, PREVIOUS, CANDIDATE)
+        )
+        known = next((one.secret for one in (current, previous) if one and one.secret), None)
         secret = value.take(given, known)
         _check_app_id(secret, known)
         if secret.fingerprint in compromised(state.tags):
@@ -247,12 +210,11 @@ def _stage(target: Target, out: Output, given: Given, state: SecretState) -> tup
         replaced = None if staged is None or staged.secret == secret else staged
         if replaced is not None and verdict.rejected and not given.force:
             _keep_if_accepted(target, replaced, verdict)
-    except (KeyboardInterrupt, EOFError):
-        raise CommandError("\nNothing was staged.", "", ExitCode.INTERRUPTED) from None
     if given.require_accepted and not verdict.accepted:
         code = ExitCode.REFUSED if verdict.rejected else ExitCode.UNDECIDED
-        raise CommandError(f"Nothing was staged. {in_words(verdict)}.", "", code)
-    version_id = target.versions.stage(secret)
+        raise CommandError(f"{_NOT_STAGED} {in_words(verdict)}.", "", code)
+    with interruptible("The value may have been staged.", SEE_STATUS):
+        version_id = target.versions.stage(secret)
     out.go_on()
     text = f"Staged {secret.fingerprint} for AppID {secret.app_id}. {in_words(verdict)}."
     if secret.looks_unusual:
@@ -279,8 +241,18 @@ def _keep_if_accepted(target: Target, staged: Version, verdict: Verdict) -> None
     if staged.secret is not None and target.probe(staged.secret).accepted:
         raise CommandError(
             f"Nothing was staged. {in_words(verdict)}. It accepts the staged {_name(staged)}.",
-            f"{_STAGED} To replace it all the same, use --force.",
+            f"{ROTATE_STAGED} To replace it all the same, use --force.",
         )
+
+
+def _staged(target: Target, state: SecretState) -> str | None:
+    """Fingerprint of what is staged; ``None``: it is no ServerSecret, which the rotator refuses."""
+    staged = target.versions.version(state, CANDIDATE)
+    if staged is None:
+        raise _refusal("no-candidate")
+    if staged.fingerprint in compromised(state.tags):
+        raise _refusal("compromised", f" What is staged is {staged.fingerprint}.")
+    return staged.fingerprint
 
 
 def _name(version: Version) -> str:
@@ -304,17 +276,23 @@ def _run(
     target: Target,
     out: Output,
     patience: Patience,
+    state: SecretState,
     expected: str | None,
     token: str | None = None,
 ) -> ExitCode:
     """Start the rotation, follow it, and report how it ended.
 
+    :param state: the secret before it.
     :param expected: fingerprint of the value to promote; ``None``: it is no ServerSecret.
     :param token: see :meth:`SecretVersions.start_rotation`.
     """
-    token = target.versions.start_rotation(token)
+    with interruptible("The rotation may have started.", SEE_STATUS):
+        token = target.versions.start_rotation(token)
     out.go_on()
     out.tell("started", "", version_id=token)
+    if state.is_rotation_off:
+        text = "Automatic rotation was off (CancelRotateSecret). This rotation turned it on again."
+        out.tell("turned-on", text, style=UNSURE)
     events = follow(
         target.versions.describe, token, wait_seconds=patience.end, every_seconds=patience.look
     )

@@ -105,9 +105,9 @@ def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> Exit
     Takes AWSPENDING off its version, so that another rotation can begin. Then it checks for 20 s
     whether a step that was still running has promoted the version all the same.
     """
-    from ops.secret import change  # noqa: PLC0415  slow
+    from ops.secret.unstick import unstick as run  # noqa: PLC0415  slow
 
-    return change.unstick(target, out, confirm)
+    return run(target, out, confirm)
 
 
 @secret.command()

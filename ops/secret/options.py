@@ -55,7 +55,7 @@ def value_given(command: Command) -> Command:
         "--app-id",
         type=click.IntRange(1, 2**32 - 1),
         metavar="NUMBER",
-        help="The AppID of the value.  [default: that of AWSCURRENT]",
+        help="The AppID of the value.  [default: that of AWSCURRENT, or else of AWSPREVIOUS]",
     )
     @click.option(
         "--require-accepted", is_flag=True, help="Stage it only if ZEGO accepts it right now."

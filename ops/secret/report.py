@@ -219,23 +219,31 @@ def look(target: Target, *, clock: Callable[[], float] = time.time) -> Look:
         JudgedVersion(version, None if version.secret is None else verdicts[version.secret])
         for version in versions
     )
-    pending = next((version for version in versions if PENDING in version.labels), None)
-    return Look(target.name, now, state, tuple(judged), in_flight_since(state, pending))
+    begun = next((version for version in versions if PENDING in version.labels), None)
+    return Look(target.name, now, state, tuple(judged), in_flight_since(state, begun))
 
 
-def in_flight_since(state: SecretState, pending: Version | None) -> float | None:
+def pending(target: Target, state: SecretState) -> Version | None:
+    """The version under AWSPENDING; ``None`` also if it cannot be read."""
+    try:
+        return target.versions.version(state, PENDING)
+    except SecretStoreError:
+        return None
+
+
+def in_flight_since(state: SecretState, begun: Version | None) -> float | None:
     """Since when a rotation has been in flight, at least, in Unix seconds.
 
     The watcher notes when it first saw one. AWS gives no time for a version without a value.
 
-    :param pending: the version under AWSPENDING.
+    :param begun: the version under AWSPENDING.
     :returns: ``None``: there is none, or it is not known yet.
     """
     if state.in_flight is None:
         return None
     noted = InFlightNote.from_tag(state.tags.get(IN_FLIGHT_TAG))
     seen = noted.since if noted is not None and noted.token == state.in_flight else None
-    created = None if pending is None else pending.created_at
+    created = None if begun is None else begun.created_at
     return min((moment for moment in (seen, created) if moment is not None), default=None)
 
 

@@ -31,8 +31,14 @@ from zego.server_api import MEANINGS, Verdict
 
 VERDICT_STYLES: Final = {"accepted": GOOD, "rejected": BAD, "unknown": UNSURE}
 
+#: Of a rotation that has stored no value yet.
+NO_START_TIME: Final = "AWS gives no start time for it; the watcher notes one within 5 min."
+ROTATION_OFF: Final = (
+    "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
+)
+
 _DOES: Final[dict[Step, str]] = {
-    "createSecret": "copies the candidate",
+    "createSecret": "copies the value",
     "setSecret": "compares it with the current one",
     "testSecret": "asks ZEGO whether it accepts it",
     "finishSecret": "promotes it, and asks ZEGO again",
@@ -167,10 +173,7 @@ def facts(look: Look) -> Iterator[str]:
     if look.state.rotation_function is None:
         yield "No function rotates this secret."
     elif look.state.is_rotation_off:
-        yield (
-            "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
-            " A rotation turns it on again: zego-token secret rotate."
-        )
+        yield f"{ROTATION_OFF} A rotation turns it on again: zego-token secret rotate."
     yield from rotation(look.state, look.at, look.in_flight_since)
     yield from calls_fail(look)
 
@@ -200,8 +203,7 @@ def rotation(state: SecretState, now: float, began: float | None = None) -> Iter
     token, whose = state.in_flight, "Its"
     if token is not None:
         if began is None:
-            since = "The watcher notes within 5 min since when."
-            yield f"A rotation is in flight (version {token}). {since}"
+            yield f"A rotation is in flight (version {token}). {NO_START_TIME}"
         else:
             at = time.strftime("%H:%M UTC", time.gmtime(began))
             since = f"for {duration(now - began)}, since {at}"
@@ -236,24 +238,52 @@ def calls_fail(look: Look) -> Iterator[str]:
     """What to do if ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
     if look.exit_code is not ExitCode.REFUSED:
         return
-    accepted = {
-        label
-        for judged in look.versions
-        if judged.verdict is not None and judged.verdict.accepted
-        if judged.version.fingerprint not in compromised(look.state.tags)
-        for label in judged.version.labels
-    }
     if look.state.in_flight is not None:
         yield "Calls fail until AWSCURRENT is replaced. A rotation is in flight: see above."
         return
-    for label, minutes, way in ((CANDIDATE, 5, "rotate --staged"), (PREVIOUS, 10, "restore")):
-        if label in accepted:
-            yield (
-                f"Calls fail. ZEGO accepts {label}. The watcher promotes it within {minutes} min;"
-                f" to do it now: zego-token secret {way}."
-            )
-            return
+    app_id, first = _app_id(look), (CANDIDATE, PREVIOUS)
+    if look.fingerprint is None:
+        first = (PREVIOUS, CANDIDATE)  # the watcher's order too
+    for label in first:
+        if not _can_become_current(look, label, app_id):
+            continue
+        minutes, way = _WAYS[label]
+        heals = look.state.rotation_function and not look.state.is_rotation_off and app_id
+        if heals:
+            by_itself = f"The watcher promotes it within {minutes} min; to do it now"
+        else:
+            by_itself = "To promote it"
+        yield f"Calls fail. ZEGO accepts {label}. {by_itself}: zego-token secret {way}."
+        return
     yield "Calls fail. Rotate to the value in ZEGO's console: zego-token secret rotate."
+
+
+#: How long the watcher takes at most, in minutes, and the command for it. AWSPREVIOUS needs two
+#: looks.
+_WAYS: Final = {CANDIDATE: (5, "rotate --staged"), PREVIOUS: (10, "restore")}
+
+
+def _can_become_current(look: Look, label: str, app_id: int | None) -> bool:
+    """Whether ZEGO accepts what has a label, and no rule of a rotation refuses it."""
+    judged = next((one for one in look.versions if label in one.version.labels), None)
+    if judged is None or judged.version.secret is None or judged.verdict is None:
+        return False
+    secret = judged.version.secret
+    is_compromised = secret.fingerprint in compromised(look.state.tags)
+    return judged.verdict.accepted and not is_compromised and app_id in {None, secret.app_id}
+
+
+def _app_id(look: Look) -> int | None:
+    """Whose secret this is: AWSPREVIOUS says so if AWSCURRENT cannot be read."""
+    return next(
+        (
+            one.version.secret.app_id
+            for label in (CURRENT, PREVIOUS)
+            for one in look.versions
+            if label in one.version.labels and one.version.secret is not None
+        ),
+        None,
+    )
 
 
 def _agreement(report: Report) -> Text:

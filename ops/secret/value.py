@@ -57,14 +57,14 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
             )
 
 
-def take(given: Given, current: ServerSecret | None) -> ServerSecret:
+def take(given: Given, known: ServerSecret | None) -> ServerSecret:
     """Read the value that is given; nobody is asked for one that could not be taken.
 
     :raises Exception: as :func:`read` and :func:`parse`.
     """
-    if given.file is None and given.app_id is None and current is None:
+    if given.file is None and given.app_id is None and known is None:
         raise _which_app_id()
-    return parse(read(given.file), app_id=given.app_id, current=current)
+    return parse(read(given.file), app_id=given.app_id, known=known)
 
 
 def read(file: str | None) -> str:
@@ -118,10 +118,11 @@ def read(file: str | None) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def parse(text: str, *, app_id: int | None, current: ServerSecret | None) -> ServerSecret:
+def parse(text: str, *, app_id: int | None, known: ServerSecret | None) -> ServerSecret:
     """Read the JSON that Secrets Manager holds, or the 32 characters of ZEGO's console alone.
 
-    :param app_id: as the person gave it; without it, that of the current secret.
+    :param app_id: as the person gave it; without it, that of a secret that is known.
+    :param known: AWSCURRENT, or if that cannot be read, AWSPREVIOUS.
     :raises ServerSecretError: it cannot be a ServerSecret.
     :raises CommandError: for which AppID it is, is not known, or said twice and differently.
     """
@@ -134,8 +135,8 @@ def parse(text: str, *, app_id: int | None, current: ServerSecret | None) -> Ser
                 ExitCode.USAGE,
             )
         return secret
-    if app_id is None and current is not None:
-        app_id = current.app_id
+    if app_id is None and known is not None:
+        app_id = known.app_id
     if app_id is None:
         ServerSecret(1, text)  # what is wrong with the value itself comes first
         raise _which_app_id()
@@ -144,7 +145,7 @@ def parse(text: str, *, app_id: int | None, current: ServerSecret | None) -> Ser
 
 def _which_app_id() -> CommandError:
     return CommandError(
-        "For which AppID? AWSCURRENT holds none yet.",
-        "Name it: --app-id, as ZEGO's console shows it.",
+        "For which AppID? AWSCURRENT and AWSPREVIOUS hold none.",
+        "Copy it from ZEGO's console, and give it with --app-id.",
         ExitCode.USAGE,
     )

@@ -1,4 +1,4 @@
-"""Staging, rotating, restoring and giving up, on a Secrets Manager with its rules and rotations.
+"""Staging, rotating and restoring, on a Secrets Manager with its rules and rotations.
 
 The rotator's steps are the real ones; ZEGO says what the test wants.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import errno
 import json
-import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import click
 import pytest
 
 from local.rotation import RotationDriver
-from local.secrets_manager import APP_ID, SecretsManager
+from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
 from ops.output import Output
@@ -23,12 +24,12 @@ from ops.secret import change, screen
 from ops.secret.options import Given, Patience
 from ops.targets import Target
 from rotator.steps import Rotation
+from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Broken, Zego, stored
 from zego.rotation import STEPS
-from zego.secret_store.notes import ROTATION_TAG, RotationNote
+from zego.secret_store.notes import COMPROMISED_TAG, ROTATION_TAG, RotationNote, compromised
 from zego.secret_store.versions import (
     AlreadyCurrentError,
-    ConflictError,
     RotationInFlightError,
     SecretStoreError,
     SecretVersions,
@@ -37,10 +38,13 @@ from zego.server_secret import ServerSecret, ServerSecretError
 
 NEW = "0123456789abcdef" * 2
 OTHER = "fedcba9876543210" * 2
+THIRD = "0f1e2d3c4b5a6978" * 2
+PLACEHOLDER = '{"app_id": 0, "server_secret": "REPLACE-ME"}'
 SOON = Patience(end=10, look=0.01)
 
 Said = Callable[[], list[dict[str, Any]]]
 AFile = Callable[[str], str]
+Command = Callable[[Target, Output, Given], object]
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,9 @@ class Invocation:
     function_error: str | None
 
 
-@pytest.fixture
-def driver(aws: SecretsManager, target: Target, zego: Zego) -> Iterator[RotationDriver]:
-    """Rotates, and notes each step as the rotator does."""
+@contextmanager
+def driven(aws: SecretsManager, target: Target, zego: Zego) -> Iterator[RotationDriver]:
+    """Rotates meanwhile, and notes each step as the rotator does."""
     rotation = Rotation(target.versions, zego)  # type: ignore[arg-type]  # asked by probe alone
 
     def invoke(event: dict[str, Any]) -> Invocation:
@@ -67,6 +71,64 @@ def driver(aws: SecretsManager, target: Target, zego: Zego) -> Iterator[Rotation
     with RotationDriver(aws, invoke, attempts=3, delay_seconds=0.05) as driver:
         yield driver
     driver.wait()
+
+
+@pytest.fixture
+def driver(aws: SecretsManager, target: Target, zego: Zego) -> Iterator[RotationDriver]:
+    with driven(aws, target, zego) as driver:
+        yield driver
+
+
+@pytest.fixture
+def unset(aws: SecretsManager, zego: Zego) -> Target:
+    """A new stack's secret: its only version is a placeholder."""
+    aws.call("CreateSecret", Name="zego/new", SecretString=PLACEHOLDER)
+    versions = SecretVersions(secrets_manager_client(aws), "zego/new")
+    return Target("--local", versions, zego.probe)
+
+
+def rotated_to(target: Target, out: Output, given: Given) -> ExitCode:
+    """`rotate`, with the parameters of `stage`."""
+    return change.rotate(target, out, given, SOON)
+
+
+def rotate_compromised(target: Target, out: Output, given: Given | None) -> ExitCode:
+    return change.rotate(target, out, given, SOON, is_compromised=True)
+
+
+def marked(target: Target) -> tuple[str, ...]:
+    return compromised(target.versions.describe().tags)
+
+
+def in_json(value: str, app_id: int) -> str:
+    return json.dumps({"app_id": app_id, "server_secret": value})
+
+
+def refuse(action: str) -> Callable[..., None]:
+    """A method of the secret's that AWS does not allow."""
+
+    def method(*_given: object) -> None:
+        raise SecretStoreError("x", "AccessDeniedException", action)
+
+    return method
+
+
+def interrupted(error: type[BaseException]) -> Callable[..., Any]:
+    """A function in which somebody presses Ctrl-C."""
+
+    def function(*_given: object, **_named: object) -> None:
+        raise error
+
+    return function
+
+
+def interruption(command: Callable[[], object]) -> tuple[str, str]:
+    """What a command says that somebody interrupts: what has become of it, and what to do."""
+    with pytest.raises(CommandError) as caught:
+        command()
+    failure = caught.value.failure
+    assert failure.exit_code is ExitCode.INTERRUPTED
+    return failure.message, failure.remedy
 
 
 def fingerprint(value: str) -> str:
@@ -134,14 +196,118 @@ class TestStaging:
         with pytest.raises(AlreadyCurrentError):
             change.stage(target, out, Given(a_file(aws.server_secret)))
 
-    def test_a_placeholder_gives_way_to_the_app_id_that_is_said(
+    def test_a_first_value_needs_its_app_id(
+        self, unset: Target, out: Output, said: Said, a_file: AFile
+    ) -> None:
+        with pytest.raises(CommandError, match="For which AppID"):
+            change.stage(unset, out, Given(a_file(NEW)))
+        change.stage(unset, out, Given(a_file(NEW), app_id=8))
+        assert said()[0]["app_id"] == 8
+
+    def test_if_awscurrent_cannot_be_read_awsprevious_says_which_app_id(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
-        aws.put('{"app_id": 0, "server_secret": "REPLACE-ME"}')
-        with pytest.raises(CommandError, match="For which AppID"):
+        aws.put(PLACEHOLDER)
+        for given in (Given(a_file(NEW), app_id=8), Given(a_file(in_json(NEW, 8)))):
+            with pytest.raises(CommandError, match="another AppID") as caught:
+                change.stage(target, out, given)
+            assert f"the present AppID is {APP_ID}" in caught.value.failure.message
+        change.stage(target, out, Given(a_file(NEW)))
+        assert said()[0]["app_id"] == APP_ID
+
+    @pytest.mark.parametrize("command", [change.stage, rotated_to])
+    def test_what_it_replaces_is_named(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        zego: Zego,
+        a_file: AFile,
+        capsys: pytest.CaptureFixture[str],
+        command: Command,
+    ) -> None:
+        zego.accepted.add(NEW)
+        with driven(aws, target, zego):
+            version_id = stored(aws, OTHER)
+            command(target, Output(as_json=True), Given(a_file(NEW)))
+            replaced = json.loads(capsys.readouterr().out.splitlines()[0])["replaced"]
+            assert replaced == {"version_id": version_id, "fingerprint": fingerprint(OTHER)}
+            zego.accepted.add(THIRD)
+            stored(aws, OTHER)
+            command(target, Output(as_json=False), Given(a_file(THIRD)))
+        text = capsys.readouterr().out.splitlines()[0]
+        assert text.endswith(f"This replaces the staged {fingerprint(OTHER)}.")
+
+    @pytest.mark.parametrize("staged", [None, NEW])
+    def test_the_same_value_or_none_staged_before_is_not_replaced(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        said: Said,
+        a_file: AFile,
+        staged: str | None,
+    ) -> None:
+        if staged:
+            stored(aws, staged)
+        change.stage(target, out, Given(a_file(NEW)))
+        assert said()[0]["replaced"] is None
+
+    @pytest.mark.parametrize("command", [change.stage, rotated_to])
+    def test_one_that_zego_accepts_is_not_replaced_by_one_that_it_rejects(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        said: Said,
+        zego: Zego,
+        a_file: AFile,
+        command: Command,
+    ) -> None:
+        zego.accepted.add(OTHER)
+        with driven(aws, target, zego):
+            version_id = stored(aws, OTHER)
+            with pytest.raises(CommandError, match="Nothing was staged") as caught:
+                command(target, out, Given(a_file(NEW)))
+        failure = caught.value.failure
+        assert f"It accepts the staged {fingerprint(OTHER)}." in failure.message
+        assert "--force" in failure.remedy
+        assert said() == []
+        assert target.versions.describe().labels["CANDIDATE"] == version_id
+
+    @pytest.mark.parametrize(
+        ("is_accepted", "is_busy", "force"),
+        [(True, False, True), (False, False, False), (True, True, False)],
+        ids=["by force", "one that ZEGO rejects too", "while ZEGO cannot say"],
+    )
+    def test_otherwise_it_is_replaced(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        said: Said,
+        zego: Zego,
+        a_file: AFile,
+        is_accepted: bool,
+        is_busy: bool,
+        force: bool,
+    ) -> None:
+        zego.accepted |= {OTHER} if is_accepted else set()
+        zego.busy = is_busy
+        stored(aws, OTHER)
+        change.stage(target, out, Given(a_file(NEW), force=force))
+        (event,) = said()
+        assert event["replaced"]["fingerprint"] == fingerprint(OTHER)
+        assert target.versions.describe().labels["CANDIDATE"] == event["version_id"]
+
+    def test_a_value_that_is_marked_as_compromised_is_refused(
+        self, target: Target, out: Output, said: Said, zego: Zego, a_file: AFile
+    ) -> None:
+        zego.accepted.add(NEW)
+        target.versions.note(COMPROMISED_TAG, fingerprint(NEW))
+        with pytest.raises(CommandError, match="marked as compromised") as caught:
             change.stage(target, out, Given(a_file(NEW)))
-        change.stage(target, out, Given(a_file(NEW), app_id=8))
-        assert said()[0]["app_id"] == 8
+        assert fingerprint(NEW) in caught.value.failure.message
+        assert "CANDIDATE" not in target.versions.describe().labels
 
     def test_while_a_rotation_is_in_flight_nobody_is_asked_for_a_value(
         self, aws: SecretsManager, target: Target, out: Output
@@ -149,22 +315,6 @@ class TestStaging:
         stored(aws, NEW, label="AWSPENDING")
         with pytest.raises(RotationInFlightError):
             change.stage(target, out, Given("/nowhere"))
-
-    @pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
-    def test_who_gives_up_typing_is_told_that_nothing_was_staged(
-        self,
-        target: Target,
-        out: Output,
-        error: type[BaseException],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        def leave(*_given: object) -> None:
-            raise error
-
-        monkeypatch.setattr("ops.secret.value.read", leave)
-        with pytest.raises(CommandError, match="Nothing was staged") as caught:
-            change.stage(target, out, Given())
-        assert caught.value.failure.exit_code is ExitCode.INTERRUPTED
 
     def test_a_value_of_a_wrong_shape_is_not_stored(
         self, target: Target, out: Output, a_file: AFile
@@ -228,9 +378,9 @@ class TestRotating:
     ) -> None:
         start = SecretVersions.start_rotation
 
-        def stage_another_and_start(versions: SecretVersions) -> str:
+        def stage_another_and_start(versions: SecretVersions, token: str | None) -> str:
             stored(aws, OTHER)
-            return start(versions)
+            return start(versions, token)
 
         zego.accepted |= {NEW, OTHER}
         if is_staged_before:
@@ -376,70 +526,51 @@ class TestRestoring:
         )
         assert current(target) == fingerprint(first)
 
-    def test_what_is_staged_and_makes_way_for_it_is_said_first(
-        self, aws: SecretsManager, target: Target, first: str, capsys: pytest.CaptureFixture[str]
+    def test_what_is_staged_stays_staged(
+        self, aws: SecretsManager, target: Target, out: Output, said: Said, zego: Zego, first: str
     ) -> None:
-        version_id = stored(aws, OTHER)
-        for as_json in (True, False):
-            with pytest.raises(CommandError):
-                change.restore(target, Output(as_json=as_json), SOON, no)
-        in_json, in_words = capsys.readouterr().out.splitlines()[-2:]
-        displaced = {"version_id": version_id, "fingerprint": fingerprint(OTHER)}
-        assert json.loads(in_json)["displaced"] == displaced
-        assert f"What is staged now, {fingerprint(OTHER)}, makes way for it." in in_words
-
-    def test_the_same_value_staged_makes_no_way(
-        self, aws: SecretsManager, target: Target, out: Output, said: Said, first: str
-    ) -> None:
-        stored(aws, first)
-        said()
-        change.restore(target, out, SOON, yes)
-        assert said()[0]["displaced"] is None
-
-    def test_another_value_that_was_promoted_is_no_success(
-        self,
-        aws: SecretsManager,
-        target: Target,
-        out: Output,
-        zego: Zego,
-        first: str,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        start = SecretVersions.start_rotation
-
-        def stage_another_and_start(versions: SecretVersions) -> str:
-            stored(aws, OTHER)
-            return start(versions)
-
         zego.accepted.add(OTHER)
-        monkeypatch.setattr(SecretVersions, "start_rotation", stage_another_and_start)
-        assert change.restore(target, out, SOON, yes) is ExitCode.REFUSED
+        staged = stored(aws, OTHER)
+        said()
+        assert change.restore(target, out, SOON, yes) is ExitCode.DONE
+        assert "displaced" not in said()[0]
+        assert current(target) == fingerprint(first)
+        assert target.versions.describe().labels["CANDIDATE"] == staged
 
-    def test_nothing_is_staged_where_current_moved_while_the_person_thought(
-        self, aws: SecretsManager, target: Target, out: Output, first: str
+    def test_if_current_moved_while_the_person_thought_it_is_refused(
+        self, aws: SecretsManager, target: Target, out: Output, said: Said, first: str
     ) -> None:
         def think(_question: str) -> None:
             stored(aws, OTHER, label="AWSCURRENT")
 
-        with pytest.raises(ConflictError):
-            change.restore(target, out, SOON, think)
-        assert "CANDIDATE" not in target.versions.describe().labels
+        assert change.restore(target, out, SOON, think) is ExitCode.REFUSED
+        assert said()[-1]["outcome"] == "outdated"
+        assert current(target) == fingerprint(OTHER)
 
-    def test_nothing_is_staged_before_the_person_agrees(
+    def test_one_that_is_marked_as_compromised_is_refused(
+        self, target: Target, out: Output, first: str
+    ) -> None:
+        target.versions.note(COMPROMISED_TAG, fingerprint(first))
+        with pytest.raises(CommandError, match="marked as compromised") as caught:
+            change.restore(target, out, SOON, yes)
+        assert f"AWSPREVIOUS is {fingerprint(first)}." in caught.value.failure.message
+        assert target.versions.describe().in_flight is None
+
+    def test_nothing_begins_before_the_person_agrees(
         self, target: Target, out: Output, first: str
     ) -> None:
         with pytest.raises(CommandError, match="Nothing was changed"):
             change.restore(target, out, SOON, no)
-        assert "CANDIDATE" not in target.versions.describe().labels
-        assert current(target) != fingerprint(first)
+        assert target.versions.describe().in_flight is None
+        assert current(target) == fingerprint(NEW)
 
-    def test_one_that_zego_rejects_is_not_staged(
+    def test_to_one_that_zego_rejects_no_rotation_starts(
         self, target: Target, out: Output, first: str, zego: Zego
     ) -> None:
         zego.accepted.remove(first)
         with pytest.raises(CommandError, match=r"AWSPREVIOUS is .*, and ZEGO rejects it"):
             change.restore(target, out, SOON, yes)
-        assert "CANDIDATE" not in target.versions.describe().labels
+        assert target.versions.describe().in_flight is None
 
     def test_there_may_be_none(self, target: Target, out: Output) -> None:
         with pytest.raises(CommandError, match="no AWSPREVIOUS"):
@@ -468,63 +599,216 @@ class TestRestoring:
             change.restore(target, out, SOON, yes)
 
 
-class TestGivingUp:
-    def test_the_label_goes_and_nothing_else_changes(
-        self, aws: SecretsManager, target: Target, out: Output, said: Said
-    ) -> None:
-        stored(aws, NEW)
-        token = stored(aws, secrets.token_hex(16), label="AWSPENDING")
-        before = dict(target.versions.describe().labels)
-        change.unstick(target, out, yes)
-        assert [event["event"] for event in said()] == ["in-flight", "given-up"]
-        assert target.versions.describe().labels == {
-            label: version for label, version in before.items() if version != token
-        }
+@pytest.mark.usefixtures("driver")
+class TestCompromised:
+    """`rotate --compromised`."""
 
-    def test_the_person_sees_how_far_it_came(
-        self, aws: SecretsManager, target: Target, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        token = stored(aws, NEW, label="AWSPENDING")
-        note = RotationNote(token, "testSecret", "unproven", 1_700_000_000)
-        target.versions.note(ROTATION_TAG, note.to_tag())
-        with pytest.raises(CommandError):
-            change.unstick(target, Output(as_json=False), no)
-        printed = capsys.readouterr().out
-        assert "A rotation has been in flight for " in printed
-        assert "Its last step, " in printed
-        assert "testSecret: ZEGO could not say" in printed
-        assert target.versions.describe().in_flight == token
-
-    def test_its_age_is_left_out_where_it_may_not_be_asked_for(
+    def test_the_present_value_is_marked_before_the_rotation_and_never_comes_back(
         self,
         aws: SecretsManager,
         target: Target,
         out: Output,
         said: Said,
+        zego: Zego,
+        a_file: AFile,
+    ) -> None:
+        zego.accepted.add(NEW)
+        old = fingerprint(aws.server_secret)
+        assert rotate_compromised(target, out, Given(a_file(NEW))) is ExitCode.DONE
+        events = said()
+        assert [event["event"] for event in events[:3]] == ["staged", "compromised", "started"]
+        assert events[1]["fingerprint"] == old
+        assert marked(target) == (old,)
+        with pytest.raises(CommandError, match="marked as compromised"):
+            change.restore(target, out, SOON, yes)
+        with pytest.raises(CommandError, match="marked as compromised"):
+            change.rotate(target, out, Given(a_file(aws.server_secret)), SOON)
+        stored(aws, aws.server_secret)
+        with pytest.raises(CommandError, match="marked as compromised"):
+            change.rotate(target, out, None, SOON)
+        assert current(target) == fingerprint(NEW)
+
+    @pytest.mark.parametrize("is_staged", [True, False])
+    def test_repeating_the_command_does_not_mark_the_new_value(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        zego: Zego,
+        a_file: AFile,
+        is_staged: bool,
+    ) -> None:
+        zego.accepted.add(NEW)
+        rotate_compromised(target, out, Given(a_file(NEW)))
+        if is_staged:
+            stored(aws, NEW)
+            with pytest.raises(CommandError, match="current already"):
+                rotate_compromised(target, out, None)
+        else:
+            with pytest.raises(AlreadyCurrentError):
+                rotate_compromised(target, out, Given(a_file(NEW)))
+        assert marked(target) == (fingerprint(aws.server_secret),)
+
+    @pytest.mark.parametrize("given", [Given("/nowhere"), None])
+    def test_a_value_that_was_not_staged_marks_nothing(
+        self, target: Target, out: Output, given: Given | None
+    ) -> None:
+        with pytest.raises(CommandError):
+            rotate_compromised(target, out, given)
+        assert marked(target) == ()
+
+    def test_earlier_marks_stay(
+        self, aws: SecretsManager, target: Target, out: Output, zego: Zego, a_file: AFile
+    ) -> None:
+        zego.accepted |= {NEW, OTHER}
+        rotate_compromised(target, out, Given(a_file(NEW)))
+        rotate_compromised(target, out, Given(a_file(OTHER)))
+        assert marked(target) == (fingerprint(NEW), fingerprint(aws.server_secret))
+
+    def test_without_a_present_secret_there_is_nothing_to_mark(
+        self, aws: SecretsManager, target: Target, out: Output
+    ) -> None:
+        aws.put(PLACEHOLDER)
+        with pytest.raises(CommandError, match="AWSCURRENT is no ServerSecret") as caught:
+            rotate_compromised(target, out, Given("/nowhere"))
+        assert caught.value.failure.remedy == "Rotate without --compromised."
+        assert marked(target) == ()
+
+    def test_if_it_cannot_be_marked_nothing_is_rotated(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        out: Output,
+        zego: Zego,
+        a_file: AFile,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def refuse(_versions: SecretVersions, _version_id: str) -> None:
-            raise SecretStoreError("x", "AccessDeniedException", "list_secret_version_ids")
+        zego.accepted.add(NEW)
+        monkeypatch.setattr(SecretVersions, "note", refuse("tag_resource"))
+        with pytest.raises(SecretStoreError) as caught:
+            rotate_compromised(target, out, Given(a_file(NEW)))
+        assert caught.value.action == "tag_resource"
+        assert target.versions.describe().in_flight is None
+        assert current(target) == fingerprint(aws.server_secret)
 
-        stored(aws, NEW, label="AWSPENDING")
-        monkeypatch.setattr(SecretVersions, "begun_at", refuse)
-        change.unstick(target, out, yes)
-        assert [event.get("began_at") for event in said()] == [None, None]
 
-    def test_without_a_rotation_there_is_nothing_to_do(
-        self, target: Target, out: Output, said: Said
+@pytest.mark.usefixtures("driver")
+class TestRotationTurnedOff:
+    @pytest.fixture(autouse=True)
+    def _off(self, aws: SecretsManager, driver: RotationDriver) -> None:
+        aws.call("CancelRotateSecret", SecretId=SECRET_ID)
+
+    def test_a_rotation_that_turns_it_on_again_says_so(
+        self, target: Target, zego: Zego, a_file: AFile, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        change.unstick(target, out, no)
-        assert said() == [{"event": "idle"}]
+        zego.accepted |= {NEW, OTHER}
+        change.rotate(target, Output(as_json=False), Given(a_file(NEW)), SOON)
+        assert (
+            "Automatic rotation was off (CancelRotateSecret). This rotation turned it on again.\n"
+        ) in capsys.readouterr().out
+        assert not target.versions.describe().is_rotation_off
+        change.rotate(target, Output(as_json=False), Given(a_file(OTHER)), SOON)
+        assert "turned it on" not in capsys.readouterr().out
 
-    def test_a_rotation_that_ends_meanwhile_is_left_alone(
-        self, aws: SecretsManager, target: Target, out: Output, said: Said
+    def test_a_program_gets_an_event(
+        self, aws: SecretsManager, target: Target, out: Output, said: Said, zego: Zego
     ) -> None:
-        token = stored(aws, NEW, label="AWSPENDING")
-        versions: SecretVersions = target.versions
+        zego.accepted.add(NEW)
+        stored(aws, NEW)
+        change.rotate(target, out, None, SOON)
+        assert [event["event"] for event in said()[:2]] == ["started", "turned-on"]
 
-        def it_ends(_question: str) -> None:
-            versions.drop_label("AWSPENDING", version_id=token)
+    def test_what_starts_no_rotation_leaves_it_off(
+        self, target: Target, out: Output, said: Said, a_file: AFile
+    ) -> None:
+        with pytest.raises(CommandError, match="No rotation was started"):
+            change.rotate(target, out, Given(a_file(NEW)), SOON)
+        assert [event["event"] for event in said()] == ["staged"]
+        assert target.versions.describe().is_rotation_off
 
-        change.unstick(target, out, it_ends)
-        assert said()[-1]["event"] == "ended"
+
+@pytest.mark.usefixtures("driver")
+class TestCtrlC:
+    """Before anything has changed, it says so."""
+
+    @pytest.fixture
+    def agreed(self, aws: SecretsManager) -> None:
+        """There is something to rotate to, and to go back to."""
+        stored(aws, NEW, label="AWSCURRENT")
+        stored(aws, OTHER)
+
+    @pytest.mark.parametrize("asked", ["describe", "read"])
+    @pytest.mark.parametrize(
+        ("command", "words"),
+        [
+            (lambda target, out: change.stage(target, out, Given("/nowhere")), "staged"),
+            (lambda target, out: change.rotate(target, out, Given("/nowhere"), SOON), "staged"),
+            (lambda target, out: change.rotate(target, out, None, SOON), "rotated"),
+            (lambda target, out: change.restore(target, out, SOON, yes), "rotated"),
+        ],
+        ids=["stage", "rotate", "rotate --staged", "restore"],
+    )
+    @pytest.mark.usefixtures("agreed")
+    def test_while_aws_is_asked_it_says_that_nothing_was_done(
+        self,
+        target: Target,
+        out: Output,
+        command: Callable[[Target, Output], object],
+        words: str,
+        asked: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(SecretVersions, asked, interrupted(KeyboardInterrupt))
+        assert interruption(lambda: command(target, out)) == (f"Nothing was {words}.", "")
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
+    def test_at_the_prompt_it_says_that_nothing_was_staged(
+        self,
+        target: Target,
+        out: Output,
+        error: type[BaseException],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("ops.secret.value.read", interrupted(error))
+        message = ("Nothing was staged.", "")
+        assert interruption(lambda: change.stage(target, out, Given())) == message
+        assert interruption(lambda: change.rotate(target, out, Given(), SOON)) == message
+
+    @pytest.mark.usefixtures("agreed")
+    def test_at_a_question_it_says_that_nothing_was_rotated(
+        self, target: Target, out: Output, zego: Zego
+    ) -> None:
+        zego.accepted.add(NEW)
+        ask = interrupted(click.Abort)
+        found = interruption(lambda: change.restore(target, out, SOON, ask))
+        assert found == ("Nothing was rotated.", "")
+
+    @pytest.mark.usefixtures("agreed")
+    def test_while_a_change_is_made_it_says_that_it_may_be_done(
+        self,
+        target: Target,
+        out: Output,
+        a_file: AFile,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        see = "See: zego-token secret status."
+        monkeypatch.setattr(SecretVersions, "stage", interrupted(KeyboardInterrupt))
+        found = interruption(lambda: change.stage(target, out, Given(a_file(THIRD))))
+        assert found == ("The value may have been staged.", see)
+        monkeypatch.setattr(SecretVersions, "start_rotation", interrupted(KeyboardInterrupt))
+        found = interruption(lambda: change.rotate(target, out, None, SOON))
+        assert found == ("The rotation may have started.", see)
+
+    @pytest.mark.parametrize("is_terminal", [True, False])
+    def test_only_a_terminal_gets_a_line_end_before_it(
+        self,
+        target: Target,
+        out: Output,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        is_terminal: bool,
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: is_terminal, raising=False)
+        monkeypatch.setattr(SecretVersions, "describe", interrupted(KeyboardInterrupt))
+        interruption(lambda: change.stage(target, out, Given()))
+        assert capsys.readouterr().err == "\n" * is_terminal

@@ -104,27 +104,27 @@ class TestReading:
 
 class TestParsing:
     def test_the_bare_value_is_for_the_current_app_id(self) -> None:
-        assert value.parse(SECRET, app_id=None, current=CURRENT) == ServerSecret(7, SECRET)
+        assert value.parse(SECRET, app_id=None, known=CURRENT) == ServerSecret(7, SECRET)
 
     def test_the_bare_value_is_for_the_app_id_that_is_given(self) -> None:
-        assert value.parse(SECRET, app_id=8, current=CURRENT) == ServerSecret(8, SECRET)
+        assert value.parse(SECRET, app_id=8, known=CURRENT) == ServerSecret(8, SECRET)
 
     def test_the_json_of_secrets_manager_says_its_app_id(self) -> None:
         text = f' {{"app_id": 9, "server_secret": "{SECRET}"}}'
-        assert value.parse(text, app_id=None, current=CURRENT) == ServerSecret(9, SECRET)
-        assert value.parse(text, app_id=9, current=None) == ServerSecret(9, SECRET)
+        assert value.parse(text, app_id=None, known=CURRENT) == ServerSecret(9, SECRET)
+        assert value.parse(text, app_id=9, known=None) == ServerSecret(9, SECRET)
 
     def test_two_app_ids_are_an_error(self) -> None:
         text = f'{{"app_id": 9, "server_secret": "{SECRET}"}}'
         with pytest.raises(CommandError, match=r"AppID 9, and --app-id says 8"):
-            value.parse(text, app_id=8, current=None)
+            value.parse(text, app_id=8, known=None)
 
     def test_without_an_app_id_it_asks_for_one(self) -> None:
         with pytest.raises(CommandError, match="For which AppID") as caught:
-            value.parse(SECRET, app_id=None, current=None)
+            value.parse(SECRET, app_id=None, known=None)
         assert "--app-id" in caught.value.failure.remedy
 
-    @pytest.mark.parametrize("current", [CURRENT, None])
+    @pytest.mark.parametrize("known", [CURRENT, None])
     @pytest.mark.parametrize(
         ("text", "why"),
         [
@@ -139,15 +139,15 @@ class TestParsing:
         ],
     )
     def test_what_is_wrong_with_the_value_is_said(
-        self, text: str, why: str, current: ServerSecret | None
+        self, text: str, why: str, known: ServerSecret | None
     ) -> None:
         with pytest.raises(ServerSecretError, match=why) as caught:
-            value.parse(text, app_id=None, current=current)
+            value.parse(text, app_id=None, known=known)
         assert SECRET not in str(caught.value)
 
     def test_a_placeholder_is_one(self) -> None:
         with pytest.raises(PlaceholderError):
-            value.parse("REPLACE-ME", app_id=None, current=None)
+            value.parse("REPLACE-ME", app_id=None, known=None)
 
 
 class TestArguments:

@@ -1,0 +1,105 @@
+"""Give up a rotation that does not end, and see what becomes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from ops.exit_codes import ExitCode
+from ops.output import Output
+from ops.paragraphs import copyable
+from ops.secret import screen
+from ops.secret.change import ROTATE_STAGED, SEE_STATUS, interruptible
+from ops.secret.report import in_flight_since, pending, timestamp
+from ops.targets import Target
+from zego.rotation import OUTCOMES
+from zego.secret_store import CURRENT, PENDING
+from zego.secret_store.notes import (
+    GIVEN_UP_TAG,
+    ROTATION_TAG,
+    RotationNote,
+    given_up,
+    with_newest,
+)
+from zego.secret_store.versions import ConflictError, SecretState, SecretStoreError
+
+
+def unstick(
+    target: Target,
+    out: Output,
+    confirm: Callable[[str], None],
+    *,
+    looks: int = 20,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ExitCode:
+    """Take AWSPENDING off a rotation that does not end, and see what becomes of it.
+
+    A step that runs at this moment may be about to promote it. Its last call can take
+    :data:`zego.secret_store.versions.SLOWEST_CALL_SECONDS`, so the result is known after that.
+
+    :param looks: how many times to check, one second apart.
+    """
+    with interruptible("Nothing was changed."):
+        state = target.versions.describe()
+        token = state.in_flight
+        if token is None:
+            out.tell("idle", "No rotation is in flight; there is nothing to do.")
+            return ExitCode.DONE
+        began = in_flight_since(state, pending(target, state))
+        out.tell(
+            "in-flight",
+            copyable("\n".join(screen.rotation(state, time.time(), began)), target.name),
+            version_id=token,
+            began_at=timestamp(began),
+        )
+        confirm("Give it up? What is staged stays staged.")
+    with interruptible("The rotation may have been given up.", SEE_STATUS):
+        with suppress(SecretStoreError):  # without the note, a late step fails and is not refused
+            target.versions.note(GIVEN_UP_TAG, with_newest(token, given_up(state.tags)))
+        with suppress(ConflictError):  # it is off: by this call, which boto3 repeats, or by others
+            target.versions.drop_label(PENDING, version_id=token)
+    out.go_on()
+    try:
+        out.show(
+            f"AWSPENDING is off. Checking for {looks} s whether a step that still runs promotes it."
+        )
+        kind, text, exit_code = _after_giving_up(target, state, token, looks, sleep)
+    except (KeyboardInterrupt, SecretStoreError):
+        text = f"AWSPENDING is off. A step that still runs may promote the version. {SEE_STATUS}"
+        out.tell("left", copyable(text, target.name), version_id=token)
+        raise
+    out.tell(kind, copyable(text, target.name), version_id=token)
+    return exit_code
+
+
+def _after_giving_up(
+    target: Target, before: SecretState, token: str, looks: int, sleep: Callable[[float], None]
+) -> tuple[str, str, ExitCode]:
+    """What became of a rotation that was given up: an event, its text, and the exit code.
+
+    :raises SecretStoreError: the last check failed.
+    """
+    note = noted_before = RotationNote.from_tag(before.tags.get(ROTATION_TAG))
+    for left in reversed(range(looks)):
+        sleep(1.0)
+        try:
+            now = target.versions.describe()
+        except SecretStoreError:
+            if not left:
+                raise
+            continue
+        if now.labels.get(CURRENT) == token:
+            text = "A step that was still running has promoted it: it is AWSCURRENT now."
+            return "ended", f"{text} {SEE_STATUS}", ExitCode.REFUSED
+        note = RotationNote.from_tag(now.tags.get(ROTATION_TAG))
+    if note is not None and note != noted_before and _is_refusal(note, token):
+        why = screen.ending(note.outcome, note.code, note.fingerprint)
+        return "ended", f"It has just been refused. {why}", ExitCode.DONE
+    return "given-up", f"Given up, and not promoted. {ROTATE_STAGED}", ExitCode.DONE
+
+
+def _is_refusal(note: RotationNote, token: str) -> bool:
+    """Of this rotation's value. A step that meets the note of ``unstick`` ends as given up."""
+    is_refused = OUTCOMES[note.outcome].kind == "refused"
+    return note.token == token and is_refused and note.outcome != "given-up"
