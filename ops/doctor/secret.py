@@ -56,7 +56,8 @@ def _pending(deployment: Deployment) -> Iterator[Result]:
     began = in_flight_since(state, pending(deployment.target, state))
     if began is None:
         seen = f"A rotation is in flight. {screen.NO_START_TIME}"
-        yield Result("warning", seen, f"If it does not end: {_UNSTICK}", PENDING)
+        remedy = "If it does not end, give it up: zego-token secret unstick."
+        yield Result("warning", seen, remedy, PENDING)
         return
     age = deployment.clock() - began
     seen = f"A rotation has been in flight for {duration(age)}"

@@ -66,7 +66,7 @@ def test_the_incident_is_noticed_and_healed() -> None:
         "accepted -> rejected",
         "SecretAccepted is 0",
         "staged under CANDIDATE",
-        "A rotation to",
+        "Started a rotation to",
         STEPS,
         "rejected -> accepted",
         "logs in: accepted",

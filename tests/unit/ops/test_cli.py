@@ -113,7 +113,9 @@ class TestMistakes:
     def test_staged_needs_no_value(self, a_stack: str, capsys: Capture) -> None:
         line = ["secret", "rotate", "--local", a_stack, "--staged", "--app-id", "5"]
         assert cli.main(line) == ExitCode.USAGE
-        assert "--staged goes with none of" in capsys.readouterr().err
+        assert (
+            "--staged cannot be combined with options that give a value." in capsys.readouterr().err
+        )
 
     @pytest.mark.parametrize("around", ["{}\n", "x\n{}", "'\"{}", "\\{}"], ids=ascii)
     @pytest.mark.parametrize(

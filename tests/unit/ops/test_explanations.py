@@ -153,7 +153,7 @@ class Denies:
         (SecretVersions.describe, "DescribeSecret"),
         (SecretVersions.start_rotation, "RotateSecret"),
         (lambda versions: versions.read(label="AWSCURRENT"), "GetSecretValue"),
-        (lambda versions: versions.begun_at("x" * 32), "ListSecretVersionIds"),
+        (lambda versions: versions.note("x", "y"), "TagResource"),
         (
             lambda versions: versions.promote("x" * 32, replacing="y" * 32),
             "UpdateSecretVersionStage",

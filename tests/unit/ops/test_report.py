@@ -5,11 +5,12 @@ from __future__ import annotations
 import _thread
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from local.rotation import RotationDriver
-from local.secrets_manager import APP_ID, SecretsManager
+from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from ops.exit_codes import ExitCode
 from ops.failures import Failure
 from ops.options import Wanted
@@ -20,8 +21,10 @@ from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Zego, stored
 from zego.secret_store.notes import (
     FAILURE_TAG,
+    IN_FLIGHT_TAG,
     ROTATION_TAG,
     VERDICT_TAG,
+    InFlightNote,
     RotationNote,
     VerdictNote,
 )
@@ -37,6 +40,13 @@ def at(target: Target, seconds_later: float = 0.0) -> Look:
     version = target.versions.version(target.versions.describe(), "AWSCURRENT")
     created = (version and version.created_at) or 0.0
     return look(target, clock=lambda: created + seconds_later)
+
+
+@pytest.fixture
+def rotating(aws: SecretsManager) -> Iterator[RotationDriver]:
+    """A function rotates the secret, and no step of a rotation runs."""
+    with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False) as driver:
+        yield driver
 
 
 class TestOneTarget:
@@ -62,6 +72,7 @@ class TestOneTarget:
             "last_rotation",
             "last_failure",
             "rotation_function",
+            "rotation_off",
             "in_flight",
             "in_flight_since",
             "error",
@@ -120,26 +131,50 @@ class TestOneTarget:
         assert document["last_rotation"]["code"] == 100000005
         assert document["last_failure"] == document["last_rotation"]
 
-    def test_a_rotation_in_flight_is_told_with_its_age(
-        self, aws: SecretsManager, target: Target
+    def test_of_a_rotation_in_flight_the_watcher_notes_since_when(
+        self, target: Target, rotating: RotationDriver
     ) -> None:
-        with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False):
-            token = target.versions.start_rotation()
-            document = at(target).document()
-        assert document["in_flight"] == token
-        assert document["in_flight_since"] is not None
-        assert document["rotation_function"].endswith(":rotator")
-
-    def test_its_age_is_left_out_where_it_may_not_be_asked_for(
-        self, aws: SecretsManager, target: Target, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def refuse(_versions: SecretVersions, _version_id: str) -> None:
-            raise SecretStoreError("x", "AccessDeniedException", "list_secret_version_ids")
-
-        token = stored(aws, NEW, label="AWSPENDING")
-        monkeypatch.setattr(SecretVersions, "begun_at", refuse)
+        token = target.versions.start_rotation()
         document = at(target).document()
         assert (document["in_flight"], document["in_flight_since"]) == (token, None)
+        assert document["rotation_function"].endswith(":rotator")
+        target.versions.note(IN_FLIGHT_TAG, InFlightNote(token, 1_700_000_000).to_tag())
+        assert at(target).document()["in_flight_since"] == "2023-11-14T22:13:20+00:00"
+
+    def test_the_note_of_another_rotation_does_not_count(
+        self, target: Target, rotating: RotationDriver
+    ) -> None:
+        target.versions.start_rotation()
+        target.versions.note(IN_FLIGHT_TAG, InFlightNote("e" * 36, 1_700_000_000).to_tag())
+        assert at(target).document()["in_flight_since"] is None
+
+    def test_nor_does_a_note_without_a_rotation(self, target: Target) -> None:
+        target.versions.note(IN_FLIGHT_TAG, InFlightNote("e" * 36, 1_700_000_000).to_tag())
+        document = at(target).document()
+        assert (document["in_flight"], document["in_flight_since"]) == (None, None)
+
+    @pytest.mark.parametrize(("noted_later", "since"), [(-60, -60), (60, 0), (None, 0)])
+    def test_a_version_with_a_value_was_there_since_then_at_least(
+        self, aws: SecretsManager, target: Target, noted_later: int | None, since: int
+    ) -> None:
+        token = stored(aws, NEW, label="AWSPENDING")
+        begun = target.versions.version(target.versions.describe(), "AWSPENDING")
+        assert begun is not None
+        assert begun.created_at is not None
+        created = int(begun.created_at)
+        if noted_later is not None:
+            note = InFlightNote(token, created + noted_later)
+            target.versions.note(IN_FLIGHT_TAG, note.to_tag())
+        found = at(target).in_flight_since
+        assert found is not None
+        assert int(found) == created + since
+
+    def test_rotation_that_was_turned_off_is_told(
+        self, aws: SecretsManager, target: Target, rotating: RotationDriver
+    ) -> None:
+        assert at(target).document()["rotation_off"] is False
+        aws.call("CancelRotateSecret", SecretId=SECRET_ID)
+        assert at(target).document()["rotation_off"] is True
 
     def test_ctrl_c_waits_for_no_answer_of_zegos(self, target: Target) -> None:
         def interrupted(_secret: ServerSecret) -> Verdict:
@@ -161,13 +196,25 @@ class TestOneTarget:
             (True, True, ExitCode.UNDECIDED),
         ],
     )
-    def test_the_exit_code_is_the_verdict_on_the_current_one(
-        self, target: Target, zego: Zego, accepts: bool, busy: bool, exit_code: ExitCode
+    @pytest.mark.parametrize("is_in_flight", [False, True])
+    def test_the_exit_code_is_the_verdict_on_the_current_one_before_a_rotation_in_flight(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        zego: Zego,
+        accepts: bool,
+        busy: bool,
+        exit_code: ExitCode,
+        is_in_flight: bool,
     ) -> None:
+        if is_in_flight:
+            stored(aws, NEW, label="AWSPENDING")
         if not accepts:
             zego.accepted.clear()
         zego.busy = busy
-        assert Report((at(target),)).exit_code is exit_code
+        is_well = exit_code is ExitCode.DONE
+        expected = ExitCode.IN_FLIGHT if is_in_flight and is_well else exit_code
+        assert Report((at(target),)).exit_code is expected
 
     def test_a_placeholder_is_as_good_as_rejected(
         self, aws: SecretsManager, target: Target
@@ -209,6 +256,24 @@ class TestSeveralTargets:
     ) -> None:
         zego.accepted.clear()
         assert Report((at(target), other)).exit_code is ExitCode.REFUSED
+
+    def test_a_drift_counts_more_than_what_zego_cannot_say(
+        self, target: Target, other: Look, zego: Zego
+    ) -> None:
+        zego.busy = True
+        assert Report((at(target), other)).exit_code is ExitCode.DRIFT
+
+    def test_a_rotation_in_flight_counts_least(
+        self, aws: SecretsManager, target: Target, zego: Zego, other: Look
+    ) -> None:
+        well = at(target)
+        stored(aws, NEW, label="AWSPENDING")
+        in_flight = at(target)
+        assert Report((well, in_flight)).exit_code is ExitCode.IN_FLIGHT
+        assert Report((other, in_flight)).exit_code is ExitCode.DRIFT
+        assert Report((in_flight, UNREACHED)).exit_code is ExitCode.DRIFT
+        zego.busy = True
+        assert Report((in_flight, at(target))).exit_code is ExitCode.UNDECIDED
 
     def test_if_nothing_could_be_read_that_is_the_failure(self) -> None:
         neither = Report((UNREACHED, UNREACHED))

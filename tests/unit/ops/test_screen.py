@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from local.secrets_manager import SecretsManager
+from local.rotation import RotationDriver
+from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from ops.exit_codes import ExitCode
 from ops.failures import Failure
 from ops.output import Output, line
@@ -21,9 +24,13 @@ from ops.targets import Target
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Zego, stored
 from zego.secret_store.notes import (
+    COMPROMISED_TAG,
     FAILURE_TAG,
+    GIVEN_UP_TAG,
+    IN_FLIGHT_TAG,
     ROTATION_TAG,
     VERDICT_TAG,
+    InFlightNote,
     RotationNote,
     VerdictNote,
 )
@@ -48,19 +55,27 @@ class TestText:
         assert line("a\x1b[2Jb\rc\u202ed\n").plain == "a?[2Jb?c?d\n"
 
 
+@pytest.fixture
+def seen(aws: SecretsManager, target: Target) -> Look:
+    stored(aws, NEW)
+    return look(target)
+
+
+@pytest.fixture
+def rotating(aws: SecretsManager) -> Iterator[RotationDriver]:
+    """A function rotates the secret, and no step of a rotation runs."""
+    with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False) as driver:
+        yield driver
+
+
+def printed_of(capsys: Capture, *targets: Look | Unseen) -> str:
+    screen.show_status(Output(as_json=False), Report(targets))
+    return capsys.readouterr().out
+
+
 class TestStatus:
-    @pytest.fixture
-    def seen(self, aws: SecretsManager, target: Target) -> Look:
-        stored(aws, NEW)
-        return look(target)
-
-    @staticmethod
-    def printed(capsys: Capture, *targets: Look | Unseen) -> str:
-        screen.show_status(Output(as_json=False), Report(targets))
-        return capsys.readouterr().out
-
     def test_each_version_has_its_line(self, capsys: Capture, seen: Look) -> None:
-        printed = self.printed(capsys, seen).splitlines()
+        printed = printed_of(capsys, seen).splitlines()
         (current,) = (text for text in printed if text.startswith("AWSCURRENT"))
         (candidate,) = (text for text in printed if text.startswith("CANDIDATE"))
         assert seen.fingerprint
@@ -69,7 +84,7 @@ class TestStatus:
         assert candidate.rstrip().endswith("rejected  it is not the ServerSecret of this AppID")
 
     def test_no_value_is_shown(self, aws: SecretsManager, capsys: Capture, seen: Look) -> None:
-        printed = self.printed(capsys, seen)
+        printed = printed_of(capsys, seen)
         assert NEW not in printed
         assert aws.server_secret not in printed
 
@@ -81,13 +96,16 @@ class TestStatus:
         note = RotationNote(token, "setSecret", "done", 1_700_000_100)
         target.versions.note(VERDICT_TAG, verdict.to_tag())
         target.versions.note(ROTATION_TAG, note.to_tag())
+        target.versions.note(IN_FLIGHT_TAG, InFlightNote(token, 1_700_000_000).to_tag())
         self.fails(target, token)
-        printed = self.printed(capsys, look(target, clock=lambda: 1_700_000_120))
+        printed = printed_of(capsys, look(target, clock=lambda: 1_700_000_120))
         assert (
             "The watcher noted 2 min ago, its last change: rejected (code 100000005), for"
             " 3fa9c01b22de. That is not how it stands now: it looks every 5 min.\n"
         ) in printed
-        assert f"A rotation has been in flight for 0 s (version {token}).\n" in printed
+        assert (
+            f"A rotation has been in flight for 2 min, since 22:13 UTC (version {token}).\n"
+        ) in printed
         assert (
             "Its last failure, 1 min ago, testSecret: ZEGO could not say whether it accepts the"
             " candidate, so it is not promoted. (fingerprint 3fa9c01b22de; ZEGO's code 206:"
@@ -112,7 +130,7 @@ class TestStatus:
         note = RotationNote(token, "createSecret", "done", 1_700_000_100)
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.drop_label("AWSPENDING", version_id=token)
-        printed = self.printed(capsys, look(target, clock=lambda: 1_700_000_120))
+        printed = printed_of(capsys, look(target, clock=lambda: 1_700_000_120))
         assert "The last rotation's last failure, 1 min ago, testSecret: ZEGO could" in printed
         assert "It was given up. To rotate to what is staged:\n  zego-token secret" in printed
         assert "Wait" not in printed
@@ -123,47 +141,141 @@ class TestStatus:
     ) -> None:
         note = RotationNote("t" * 36, "finishSecret", outcome, 1_700_000_000)
         target.versions.note(ROTATION_TAG, note.to_tag())
-        printed = self.printed(capsys, look(target))
+        printed = printed_of(capsys, look(target))
         assert "The last rotation's last step" in printed
         assert "given up" not in printed
 
-    @pytest.mark.parametrize(
-        ("accepted", "label", "way"),
-        [
-            (True, "CANDIDATE", "rotate --staged"),
-            (True, "AWSPREVIOUS", "restore"),
-            (False, "CANDIDATE", "rotate"),
-        ],
-    )
-    def test_where_calls_fail_it_says_what_to_do(
-        self,
-        capsys: Capture,
-        target: Target,
-        aws: SecretsManager,
-        zego: Zego,
-        accepted: bool,
-        label: str,
-        way: str,
+    def test_a_rotation_given_up_by_its_note_is_not_waited_for(
+        self, capsys: Capture, target: Target
     ) -> None:
-        zego.accepted = {NEW} if accepted else set()
-        if label == "AWSPREVIOUS":
-            stored(aws, NEW, label="AWSCURRENT")
-            stored(aws, "f0" * 16, label="AWSCURRENT")
-        else:
-            stored(aws, NEW, label=label)
-        printed = self.printed(capsys, look(target))
-        assert ("Calls fail. ZEGO accepts " in printed) is accepted
-        assert printed.rstrip().endswith(f":\n  zego-token secret {way} --local")
+        note = RotationNote("t" * 36, "testSecret", "rejected", 1_700_000_000)
+        target.versions.note(ROTATION_TAG, note.to_tag())
+        target.versions.note(GIVEN_UP_TAG, "t" * 36)
+        assert "It was given up. To rotate to what is staged:" in printed_of(capsys, look(target))
 
+    def test_of_a_rotation_without_a_value_the_watcher_notes_the_start_soon(
+        self, capsys: Capture, target: Target, rotating: RotationDriver
+    ) -> None:
+        token = target.versions.start_rotation()
+        assert (
+            f"A rotation is in flight (version {token}). AWS gives no start time for it; the"
+            " watcher notes one within 5 min.\n"
+        ) in printed_of(capsys, look(target))
+
+    def test_that_rotation_was_turned_off_is_said_with_what_turns_it_on(
+        self, aws: SecretsManager, capsys: Capture, target: Target, rotating: RotationDriver
+    ) -> None:
+        assert "turned off" not in printed_of(capsys, look(target))
+        aws.call("CancelRotateSecret", SecretId=SECRET_ID)
+        assert (
+            "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
+            " A rotation turns it on again:\n  zego-token secret rotate --local\n"
+        ) in printed_of(capsys, look(target))
+
+
+class TestWhereCallsFail:
+    """ZEGO rejects AWSCURRENT: what promotes another, and when."""
+
+    @pytest.fixture(autouse=True)
+    def _rejected(self, zego: Zego) -> None:
+        zego.accepted = {NEW}
+
+    @staticmethod
+    def said(target: Target, capsys: Capture) -> str:
+        text = printed_of(capsys, look(target))
+        return text[text.index("Calls fail") :].rstrip()
+
+    @staticmethod
+    def before(aws: SecretsManager, *, app_id: int = APP_ID, current: str = "f0" * 16) -> None:
+        """NEW was current before."""
+        stored(aws, NEW, label="AWSCURRENT", app_id=app_id)
+        stored(aws, current, label="AWSCURRENT")
+
+    def test_the_watcher_promotes_a_candidate_at_its_next_look(
+        self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
+    ) -> None:
+        self.before(aws)
+        stored(aws, NEW)
+        assert self.said(target, capsys) == (
+            "Calls fail. ZEGO accepts CANDIDATE. The watcher promotes it within 5 min; to do it"
+            " now:\n  zego-token secret rotate --staged --local"
+        )
+
+    def test_awsprevious_needs_two_looks(
+        self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
+    ) -> None:
+        self.before(aws)
+        assert self.said(target, capsys) == (
+            "Calls fail. ZEGO accepts AWSPREVIOUS. The watcher promotes it within 10 min; to do it"
+            " now:\n  zego-token secret restore --local"
+        )
+
+    def test_it_has_its_turn_first_if_awscurrent_cannot_be_read(
+        self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
+    ) -> None:
+        self.before(aws, current="REPLACE-ME")
+        stored(aws, NEW)
+        assert "ZEGO accepts AWSPREVIOUS." in self.said(target, capsys)
+
+    @pytest.mark.parametrize("is_off", [True, False], ids=["turned off", "without a function"])
+    def test_without_rotation_the_watcher_promotes_nothing(
+        self, aws: SecretsManager, target: Target, capsys: Capture, is_off: bool
+    ) -> None:
+        stored(aws, NEW)
+        driver = RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False)
+        with driver if is_off else nullcontext():
+            if is_off:
+                aws.call("CancelRotateSecret", SecretId=SECRET_ID)
+            assert self.said(target, capsys) == (
+                "Calls fail. ZEGO accepts CANDIDATE. To promote it:\n"
+                "  zego-token secret rotate --staged --local"
+            )
+
+    def test_nor_does_it_while_the_app_id_is_unknown(
+        self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
+    ) -> None:
+        for _ in range(2):
+            aws.put('{"app_id": 0, "server_secret": "REPLACE-ME"}')
+        stored(aws, NEW)
+        assert "ZEGO accepts CANDIDATE. To promote it:" in self.said(target, capsys)
+
+    @pytest.mark.parametrize("what", ["none", "of another AppID", "compromised"])
+    def test_otherwise_only_the_console_has_a_value(
+        self,
+        aws: SecretsManager,
+        target: Target,
+        capsys: Capture,
+        rotating: RotationDriver,
+        what: str,
+    ) -> None:
+        if what != "none":
+            stored(aws, NEW, app_id=8 if what == "of another AppID" else APP_ID)
+        if what == "compromised":
+            fingerprint = ServerSecret(APP_ID, NEW).fingerprint
+            target.versions.note(COMPROMISED_TAG, fingerprint)
+        assert self.said(target, capsys) == (
+            "Calls fail. Rotate to the value in ZEGO's console:\n  zego-token secret rotate --local"
+        )
+
+    def test_a_rotation_in_flight_is_waited_for(
+        self, aws: SecretsManager, target: Target, capsys: Capture
+    ) -> None:
+        stored(aws, NEW, label="AWSPENDING")
+        assert self.said(target, capsys) == (
+            "Calls fail until AWSCURRENT is replaced. A rotation is in flight: see above."
+        )
+
+
+class TestHeadings:
     def test_its_heading_says_which_app_id_and_which_secret(
         self, capsys: Capture, seen: Look
     ) -> None:
-        heading, arn, *_ = self.printed(capsys, seen).splitlines()
+        heading, arn, *_ = printed_of(capsys, seen).splitlines()
         assert (heading, arn) == ("--local  AppID 1234567890", seen.state.arn)
 
     def test_a_drift_names_what_each_target_has(self, capsys: Capture, seen: Look) -> None:
         unseen = Unseen("--stage dev", Failure("AWS was not reached.", "", ExitCode.AWS))
-        printed = self.printed(capsys, seen, unseen)
+        printed = printed_of(capsys, seen, unseen)
         assert "AWS was not reached." in printed
         assert "Not all can be compared." in printed
         assert f"  {seen.fingerprint}  --local" in printed
@@ -173,10 +285,10 @@ class TestStatus:
         aws.put(json.dumps({"app_id": 5, "server_secret": NEW}))
         client = secrets_manager_client(aws)
         other = look(Target("--stage dev", SecretVersions(client, aws.secret_id), Zego().probe))
-        assert "Drift: AWSCURRENT is not the same" in self.printed(capsys, seen, other)
+        assert "Drift: AWSCURRENT is not the same" in printed_of(capsys, seen, other)
 
     def test_no_drift_is_said_too(self, capsys: Capture, seen: Look) -> None:
-        printed = self.printed(capsys, seen, seen)
+        printed = printed_of(capsys, seen, seen)
         assert printed.endswith(f"All 2 targets have {seen.fingerprint}.\n")
 
     def test_what_aws_holds_is_no_markup_and_does_not_steer(
@@ -188,7 +300,7 @@ class TestStatus:
         assert current
         version = replace(current.version, labels=("AWSCURRENT", "[red]\x1b[2J"))
         strange = replace(seen, state=state, versions=(replace(current, version=version),))
-        printed = self.printed(capsys, strange)
+        printed = printed_of(capsys, strange)
         assert "AWSCURRENT, [red]?[2J" in printed
         assert "arn:[bold]" in printed
 
@@ -201,7 +313,7 @@ class TestFollowing:
         Event("step-failed", 1, 1.0, "setSecret", "store-failed"),
         Event("step-began", 2, 0.0, "createSecret"),
         Event("step-done", 2, 0.0, "createSecret", "done"),
-        Event("refused", 2, 3.0, "createSecret", "not-pending"),
+        Event("refused", 2, 3.0, "createSecret", "no-candidate"),
     )
 
     def test_without_a_terminal_each_step_that_ends_is_a_line(self, capsys: Capture) -> None:

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zego.rotation import OUTCOMES, STEPS
-from zego.secret_store.notes import HealsNote, RotationNote, VerdictNote
+from zego.secret_store.notes import (
+    COMPROMISED_TAG,
+    GIVEN_UP_TAG,
+    InFlightNote,
+    RotationNote,
+    VerdictNote,
+    compromised,
+    given_up,
+    with_newest,
+)
 
 FINGERPRINTS = st.text("0123456789abcdef", min_size=12, max_size=12)
 TIMES = st.integers(0, 10**11)
@@ -40,20 +49,50 @@ def test_a_rotation_survives_its_tag(token: str, step: str, outcome: str, at: in
     assert RotationNote.from_tag(note.to_tag()) == note
 
 
-@given(st.dictionaries(FINGERPRINTS, TIMES, max_size=30))
-def test_of_the_heals_the_newest_survive_their_tag(heals: dict[str, int]) -> None:
-    tag = HealsNote(heals).to_tag()
-    assert TAG_VALUE.fullmatch(tag)
-    read = HealsNote.from_tag(tag).at
-    assert set(read.items()) <= set(heals.items())
-    assert len(read) == min(len(heals), 9)
-    left = [when for fingerprint, when in heals.items() if fingerprint not in read]
-    assert max(left, default=0) <= min(read.values(), default=0)
+@given(TOKENS, TIMES, st.booleans())
+def test_a_rotation_in_flight_survives_its_tag(token: str, since: int, is_reported: bool) -> None:
+    note = InFlightNote(token, since, is_reported)
+    assert TAG_VALUE.fullmatch(note.to_tag())
+    assert InFlightNote.from_tag(note.to_tag()) == note
 
 
-def test_a_heal_replaces_the_one_before_of_the_same_value() -> None:
-    note = HealsNote({"0" * 12: 5}).with_heal("0" * 12, 7).with_heal("1" * 12, 8)
-    assert dict(note.at) == {"0" * 12: 7, "1" * 12: 8}
+@given(st.lists(TOKENS, min_size=1, max_size=20, unique=True))
+def test_of_the_rotations_given_up_the_newest_survive_their_tag(tokens: list[str]) -> None:
+    tags: dict[str, str] = {}
+    for token in tokens:
+        tags[GIVEN_UP_TAG] = with_newest(token, given_up(tags))
+        assert TAG_VALUE.fullmatch(tags[GIVEN_UP_TAG])
+    newest_first = tokens[::-1]
+    assert given_up(tags) == tuple(newest_first[:6])
+
+
+@given(st.lists(FINGERPRINTS, min_size=1, max_size=30, unique=True))
+def test_of_the_compromised_values_the_newest_19_survive_their_tag(values: list[str]) -> None:
+    tags: dict[str, str] = {}
+    for fingerprint in values:
+        tags[COMPROMISED_TAG] = with_newest(fingerprint, compromised(tags))
+        assert TAG_VALUE.fullmatch(tags[COMPROMISED_TAG])
+    assert compromised(tags) == tuple(values[::-1][:19])
+
+
+def test_a_word_that_is_noted_again_becomes_the_newest() -> None:
+    assert with_newest("a", ("b", "a", "c")) == "a b c"
+
+
+@pytest.mark.parametrize("text", [None, "", "0123456789AB", "0123456789ab,0123456789ac", "\n"])
+def test_words_that_nobody_wrote_are_skipped(text: str | None) -> None:
+    tags = {} if text is None else {COMPROMISED_TAG: text, GIVEN_UP_TAG: text}
+    assert compromised(tags) == given_up(tags) == ()
+    edited = {COMPROMISED_TAG: f"{text or ''} 0123456789ab"}
+    assert compromised(edited) == ("0123456789ab",)
+
+
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_the_looks_without_a_verdict_survive_the_tag(count: int) -> None:
+    note = VerdictNote("unknown", None, 1_700_000_000, None, count)
+    assert TAG_VALUE.fullmatch(note.to_tag())
+    assert VerdictNote.from_tag(note.to_tag()) == note
+    assert note.reported == (None if count else "unknown")
 
 
 @pytest.mark.parametrize(
@@ -68,11 +107,12 @@ def test_a_heal_replaces_the_one_before_of_the_same_value() -> None:
         "accepted 0123456789AB 1 0",
         "accepted 0123456789ab ٣ 0",
         "\naccepted 0123456789ab 1 0",
+        "unknown - 1 - +10",
+        "unknown - 1 - +",
     ],
 )
 def test_a_tag_that_nobody_wrote_is_no_verdict(text: str | None) -> None:
     assert VerdictNote.from_tag(text) is None
-    assert HealsNote.from_tag(text).at == {}
 
 
 @pytest.mark.parametrize(
@@ -88,3 +128,18 @@ def test_a_tag_that_nobody_wrote_is_no_verdict(text: str | None) -> None:
 )
 def test_a_tag_that_nobody_wrote_is_no_rotation(text: str | None) -> None:
     assert RotationNote.from_tag(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "0d8f8a52-7c5c-4f9e-9f5e-3a0c4c9d1b11",
+        "0d8f8a52-7c5c-4f9e-9f5e-3a0c4c9d1b11 soon",
+        "0d8f8a52-7c5c-4f9e-9f5e-3a0c4c9d1b11 1 told",
+        "short 1",
+    ],
+)
+def test_a_tag_that_nobody_wrote_is_no_rotation_in_flight(text: str | None) -> None:
+    assert InFlightNote.from_tag(text) is None

@@ -16,8 +16,10 @@ from tests.unit.ops.doctor.doubles import refused
 from tests.unit.ops.doubles import Zego, stored
 from zego.secret_store.notes import (
     FAILURE_TAG,
+    IN_FLIGHT_TAG,
     ROTATION_TAG,
     VERDICT_TAG,
+    InFlightNote,
     RotationNote,
     VerdictNote,
 )
@@ -61,20 +63,31 @@ class TestLabels:
     def test_a_rotation_that_does_not_end_is_stuck(
         self, patient: Patient, seconds: float, status: str, words: str
     ) -> None:
-        patient.target.versions.start_rotation()
+        token = patient.target.versions.start_rotation()
+        note = InFlightNote(token, int(time.time()))
+        patient.target.versions.note(IN_FLIGHT_TAG, note.to_tag())
         patient.seconds_later = seconds + 1
         result = patient.results("labels")[-1]
         assert (result.status, result.of) == (status, "AWSPENDING")
         assert words in result.seen
         assert ("secret unstick" in result.remedy) is (status == "warning")
 
-    def test_one_whose_age_is_not_to_be_had_may_be(
-        self, patient: Patient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_one_whose_start_is_unknown_may_be(self, patient: Patient) -> None:
         patient.target.versions.start_rotation()
-        monkeypatch.setattr(SecretVersions, "begun_at", refuse("list_secret_version_ids"))
         result = patient.result("labels")
-        assert (result.status, "since when" in result.seen) == ("warning", True)
+        assert (result.status, result.of) == ("warning", "AWSPENDING")
+        assert result.seen == (
+            "A rotation is in flight. AWS gives no start time for it; the watcher notes one within"
+            " 5 min."
+        )
+        assert result.remedy == "If it does not end, give it up: zego-token secret unstick."
+
+    def test_a_value_that_may_not_be_read_hides_no_rotation(
+        self, patient: Patient, aws: SecretsManager, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stored(aws, NEW, label="AWSPENDING")
+        monkeypatch.setattr(SecretVersions, "read", refuse("get_secret_value"))
+        assert "the watcher notes one within 5 min" in patient.result("labels").seen
 
     def test_awspending_on_the_promoted_version_is_how_it_should_be(
         self, patient: Patient, aws: SecretsManager
@@ -91,7 +104,12 @@ class TestLabels:
         self, patient: Patient, aws: SecretsManager
     ) -> None:
         current = patient.target.versions.describe().labels["AWSCURRENT"]
-        patient.target.versions.stage_version(current)
+        aws.call(
+            "UpdateSecretVersionStage",
+            SecretId=aws.secret_id,
+            VersionStage="CANDIDATE",
+            MoveToVersionId=current,
+        )
         result = patient.result("labels")
         assert (result.status, result.of) == ("warning", "CANDIDATE")
         assert [one.status for one in patient.results("value")] == ["ok", "ok"]
@@ -213,6 +231,17 @@ class TestRotation:
         patient.state = {"rotation_function": None}
         result = patient.result("rotation")
         assert (result.status, "docs/deploy.md" in result.remedy) == ("warning", True)
+
+    def test_that_it_was_turned_off_is_a_warning(
+        self, patient: Patient, aws: SecretsManager
+    ) -> None:
+        aws.call("CancelRotateSecret", SecretId=aws.secret_id)
+        first, second = patient.results("rotation")
+        assert (first.status, second.status) == ("warning", "ok")
+        assert first.seen == (
+            "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
+        )
+        assert first.remedy == "A rotation turns it on again: zego-token secret rotate."
 
     def test_the_last_one_was_promoted(self, patient: Patient) -> None:
         current = patient.target.versions.describe().labels["AWSCURRENT"]
