@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeVar
 
@@ -57,6 +58,7 @@ class Wire:
         self.met: list[tuple[str, Fault]] = []
         self.meanwhile: dict[int, Callable[[], object]] = {}
         self.behind: dict[int, int] = {}
+        self._one_at_a_time = threading.RLock()
 
     def send(
         self,
@@ -83,9 +85,10 @@ class Wire:
         if fault in (Fault.LOST_REQUEST, Fault.THROTTLED, Fault.DENIED, Fault.FALSE):
             return fail(fault)
         behind = STALE.get(fault, 0) if fault else self.behind.get(number, 0)
-        answer = stale(behind) if behind else do()
-        self.done.append(name)
-        self.look()
+        with self._one_at_a_time:  # else somebody else's look would see it first
+            answer = stale(behind) if behind else do()
+            self.done.append(name)
+            self.look()
         if fault is Fault.KILLED_AFTER:
             raise Killed
         return fail(fault) if fault is Fault.LOST_ANSWER else answer
