@@ -80,6 +80,22 @@ class Person:
         answer = aws.call("GetSecretValue", SecretId=aws.secret_id, VersionStage="AWSCURRENT")
         return server_secret.parse(answer["SecretString"]).fingerprint
 
+    def pending(self) -> list[str]:
+        """The versions under AWSPENDING."""
+        aws = self.stack.secrets_manager
+        versions = aws.call("DescribeSecret", SecretId=aws.secret_id)["VersionIdsToStages"]
+        return [version for version, labels in versions.items() if "AWSPENDING" in labels]
+
+    def ends_the_rotation(self) -> None:
+        """Takes AWSPENDING off, and does not check for 20 s what becomes of it."""
+        aws, (version,) = self.stack.secrets_manager, self.pending()
+        aws.call(
+            "UpdateSecretVersionStage",
+            SecretId=aws.secret_id,
+            VersionStage="AWSPENDING",
+            RemoveFromVersionId=version,
+        )
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
@@ -147,9 +163,38 @@ def test_while_zego_cannot_say_nothing_is_decided_until_it_is_given_up(person: P
     again = person.runs("stage", "--file", "-", stdin=person.reset().value)
     assert again.exit_code == 1
     assert "zego-token secret unstick" in again.err
+    person.stack.zego.trouble = Trouble()
+    status = person.runs("status")
+    assert status.exit_code == 6
+    assert "A rotation has been in flight for " in status.out
+    person.stack.zego.trouble = Trouble(kind="rate-limit")
     assert person.runs("unstick").exit_code == 2
-    assert person.runs("unstick", "--yes").exit_code == 0
+    given_up = person.runs("unstick", "--yes")
+    assert given_up.exit_code == 0
+    assert "Given up, and not promoted. To rotate to what is staged:\n" in given_up.out
     assert person.runs("unstick", "--yes").out.startswith("No rotation is in flight")
+
+
+def test_a_staged_value_that_zego_accepts_is_not_lost_to_a_wrong_one(person: Person) -> None:
+    new = person.reset()
+    person.runs("stage", "--file", "-", stdin=new.value)
+    refused = person.runs("stage", "--file", "-", stdin=WRONG)
+    assert refused.exit_code == 1
+    assert f"It accepts the staged {new.fingerprint}." in refused.err
+    forced = person.runs("stage", "--file", "-", "--force", "--json", stdin=WRONG)
+    assert forced.exit_code == 0
+    assert forced.events()[0]["replaced"]["fingerprint"] == new.fingerprint
+
+
+def test_a_compromised_value_does_not_come_back(person: Person) -> None:
+    old, new = person.current(), person.reset()
+    done = person.runs("rotate", "--compromised", "--file", "-", stdin=new.value)
+    assert done.exit_code == 0
+    assert f"Marked {old} as compromised: it never becomes AWSCURRENT again." in done.out
+    refused = person.runs("restore", "--yes")
+    assert refused.exit_code == 1
+    assert "marked as compromised" in refused.err
+    assert person.current() == new.fingerprint
 
 
 def test_two_secrets_that_differ_are_a_drift(person: Person) -> None:
@@ -279,7 +324,60 @@ def test_ctrl_c_leaves_a_rotation_to_itself(person: Person) -> None:
     assert process.returncode == 130
     person.checked(Done(130, first + out, err))
     assert "The rotation goes on. Follow it:\n  zego-token secret watch --local" in out
-    person.runs("unstick", "--yes")
+    person.ends_the_rotation()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["stage", "--file", "/dev/null"], "Nothing was staged."),
+        (["rotate", "--file", "/dev/null"], "Nothing was staged."),
+        (["rotate", "--staged"], "Nothing was rotated."),
+        (["restore", "--yes"], "Nothing was rotated."),
+        (["unstick", "--yes"], "Nothing was changed."),
+    ],
+    ids=["stage", "rotate", "rotate --staged", "restore", "unstick"],
+)
+def test_ctrl_c_while_aws_is_asked_says_that_nothing_was_done(
+    person: Person, tmp_path: Path, command: list[str], words: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        stack = json.loads(person.stack.file.read_text(encoding="utf-8"))
+        (tmp_path / "stack.json").write_text(
+            json.dumps(stack | {"secrets_manager": address}), encoding="utf-8"
+        )
+        with subprocess.Popen(
+            [COMMAND, "secret", *command, "--local", tmp_path],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            asked, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            asked.close()
+    assert (process.returncode, out, err) == (130, "", f"{words}\n")
+
+
+def test_ctrl_c_while_unstick_checks_leaves_awspending_off(person: Person) -> None:
+    person.stack.zego.trouble = Trouble(kind="rate-limit")
+    person.runs("rotate", "--file", "-", "--wait", "0", stdin=person.reset().value)
+    with subprocess.Popen(
+        person.command("unstick", "--yes", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        in_flight = json.loads(process.stdout.readline())
+        while in_flight["version_id"] in person.pending():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err.strip()) == (130, "")
+    assert json.loads(out) == {"event": "left", "version_id": in_flight["version_id"]}
 
 
 def test_ctrl_c_waits_for_no_answer_of_zegos(person: Person) -> None:

@@ -28,7 +28,8 @@ from local.rotation import Attempt
 from local.stack import LocalStack
 from tests.local_stack.exchange import Answer, exchange
 from zego.diagnosis import KINDS, Candidate, Expected, diagnose
-from zego.secret_store.versions import RotationInFlightError
+from zego.rotation import CopyToken
+from zego.secret_store.versions import RotationInFlightError, SecretState
 from zego.server_secret import ServerSecret
 
 SECRET = ServerSecret(1234567890, "0123456789abcdef0123456789abcdef")
@@ -406,6 +407,32 @@ class TestTheOperations:
         assert (answer.status, answer.json()["code"]) == (409, "rotation_in_flight")
         assert operate(stack, "stage", value="mine").json()["code"] is None
 
+    def test_going_back_leaves_staged_what_is_staged(self, stack: LocalStack) -> None:
+        stack.zego.project.accept_all()
+        operate(stack, "reset", keep_old=True)
+        before = current(stack)
+        operate(stack, "stage", value="console")
+        operate(stack, "rotate")
+        assert stack.rotation.wait()
+        staged = operate(stack, "stage", value="mistyped").json()["fingerprint"]
+        token = CopyToken.read(operate(stack, "restore").json()["rotation"])
+        assert token is not None
+        assert token.purpose == "restore"
+        assert stack.rotation.wait()
+        assert current(stack) == before
+        assert labelled(stack, "CANDIDATE") == staged
+
+    def test_without_awsprevious_there_is_nothing_to_go_back_to(
+        self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        operate(stack, "break", mistake="jwt")  # it makes the operations
+        assert stack.page._operations
+        state = SecretState("arn", {"AWSCURRENT": "c" * 36}, {}, None)
+        monkeypatch.setattr(stack.page._operations._versions, "describe", lambda: state)
+        answer = operate(stack, "restore")
+        said = "There is no AWSPREVIOUS to go back to: nothing was rotated yet."
+        assert (answer.status, answer.json()["error"]) == (409, said)
+
     def test_the_command_that_gives_a_rotation_up_is_of_this_stack(self, stack: LocalStack) -> None:
         command = exchange(f"{stack.page.url}/stack").json()["unstick"]
         program, *arguments = shlex.split(command)
@@ -475,11 +502,15 @@ def shown(stack: LocalStack, text: str) -> bool:
 
 
 def current(stack: LocalStack) -> str:
-    """The fingerprint under AWSCURRENT."""
+    return labelled(stack, "AWSCURRENT")
+
+
+def labelled(stack: LocalStack, label: str) -> str:
+    """The fingerprint of the version that has a label."""
     operations = stack.page._operations
     assert isinstance(operations, Operations)
     versions = operations.standing()["versions"]
-    return next(str(one["fingerprint"]) for one in versions if "AWSCURRENT" in one["labels"])
+    return next(str(one["fingerprint"]) for one in versions if label in one["labels"])
 
 
 class TestTheReporter:

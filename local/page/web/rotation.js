@@ -6,8 +6,8 @@ import { operate, stack } from "./stack.js";
 import { timeOfDay } from "./times.js";
 
 const STEPS = {
-  createSecret: "copies the candidate",
-  setSecret: "looks that it fits",
+  createSecret: "copies the value",
+  setSecret: "checks that it belongs to the same AppID",
   testSecret: "asks ZEGO whether it accepts it",
   finishSecret: "makes it AWSCURRENT, asks once more",
 };

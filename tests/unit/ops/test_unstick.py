@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,7 @@ class Checks:
     :ivar seconds: that passed.
     """
 
-    def __init__(self, meanwhile: dict[int, Callable[[], object]] | None = None) -> None:
+    def __init__(self, meanwhile: Mapping[int, Callable[[], object]] | None = None) -> None:
         self.seconds = 0.0
         self._meanwhile = meanwhile or {}
 
@@ -67,7 +67,7 @@ def no(_question: str) -> None:
 
 
 def ended(
-    target: Target, out: Output, meanwhile: dict[int, Callable[[], object]] | None = None
+    target: Target, out: Output, meanwhile: Mapping[int, Callable[[], object]] | None = None
 ) -> ExitCode:
     return unstick(target, out, yes, looks=LOOKS, sleep=Checks(meanwhile))
 
