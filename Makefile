@@ -45,12 +45,17 @@ drill: $(RUN_READY) ## Replay the founding incident: a reset ServerSecret, notic
 ##@ Check
 
 .PHONY: check
-check: style lint types validate policies secrets test ## Everything the build server runs
+check: style lint types validate policies secrets test ## Every check, and the tests
 
 .PHONY: test
 test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 	@$(BIN)/python -m tools.chromium
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+.PHONY: prove
+prove: $(DEV_READY) ## Run the larger tier of tests: faults of a rotation, a month of watching
+	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist loadscope tests/rotation $(ARGS)
+	@$(BIN)/python -m tests.rotation.month
 
 .PHONY: style
 style: $(DEV_READY) ## Is the code formatted?
