@@ -9,7 +9,7 @@ import errno
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -26,7 +26,7 @@ from ops.targets import Target
 from rotator.steps import Rotation
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Broken, Zego, stored
-from zego.rotation import STEPS
+from zego.rotation import STEPS, CopyToken
 from zego.secret_store.notes import COMPROMISED_TAG, ROTATION_TAG, RotationNote, compromised
 from zego.secret_store.versions import (
     AlreadyCurrentError,
@@ -34,6 +34,7 @@ from zego.secret_store.versions import (
     SecretStoreError,
     SecretVersions,
 )
+from zego.server_api import Verdict
 from zego.server_secret import ServerSecret, ServerSecretError
 
 NEW = "0123456789abcdef" * 2
@@ -299,6 +300,17 @@ class TestStaging:
         assert event["replaced"]["fingerprint"] == fingerprint(OTHER)
         assert target.versions.describe().labels["CANDIDATE"] == event["version_id"]
 
+    def test_only_a_rejection_keeps_it_staged(
+        self, aws: SecretsManager, target: Target, out: Output, said: Said, a_file: AFile
+    ) -> None:
+        def probe(secret: ServerSecret) -> Verdict:
+            is_new = secret.value == NEW
+            return Verdict("unknown" if is_new else "accepted", "as a test wants it")
+
+        stored(aws, OTHER)
+        change.stage(replace(target, probe=probe), out, Given(a_file(NEW)))
+        assert said()[0]["replaced"]["fingerprint"] == fingerprint(OTHER)
+
     def test_a_value_that_is_marked_as_compromised_is_refused(
         self, target: Target, out: Output, said: Said, zego: Zego, a_file: AFile
     ) -> None:
@@ -543,8 +555,14 @@ class TestRestoring:
         def think(_question: str) -> None:
             stored(aws, OTHER, label="AWSCURRENT")
 
+        before = target.versions.describe().labels
         assert change.restore(target, out, SOON, think) is ExitCode.REFUSED
-        assert said()[-1]["outcome"] == "outdated"
+        result = said()[-1]
+        assert result["outcome"] == "outdated"
+        token = CopyToken.read(result["version_id"])
+        assert token is not None
+        assert token.copies(before["AWSPREVIOUS"])
+        assert token.replaces(before["AWSCURRENT"])
         assert current(target) == fingerprint(OTHER)
 
     def test_one_that_is_marked_as_compromised_is_refused(

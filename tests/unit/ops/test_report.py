@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -152,6 +153,16 @@ class TestOneTarget:
         target.versions.note(IN_FLIGHT_TAG, InFlightNote("e" * 36, 1_700_000_000).to_tag())
         document = at(target).document()
         assert (document["in_flight"], document["in_flight_since"]) == (None, None)
+
+    def test_awspending_on_the_current_version_is_no_rotation_in_flight(
+        self, aws: SecretsManager, target: Target
+    ) -> None:
+        value = json.dumps({"app_id": APP_ID, "server_secret": aws.server_secret})
+        both = ["AWSCURRENT", "AWSPENDING"]
+        aws.call("PutSecretValue", SecretId=SECRET_ID, SecretString=value, VersionStages=both)
+        seen = at(target)
+        assert (seen.state.in_flight, seen.in_flight_since) == (None, None)
+        assert seen.exit_code is ExitCode.DONE
 
     @pytest.mark.parametrize(("noted_later", "since"), [(-60, -60), (60, 0), (None, 0)])
     def test_a_version_with_a_value_was_there_since_then_at_least(
