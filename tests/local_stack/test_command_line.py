@@ -163,16 +163,26 @@ def test_while_zego_cannot_say_nothing_is_decided_until_it_is_given_up(person: P
     again = person.runs("stage", "--file", "-", stdin=person.reset().value)
     assert again.exit_code == 1
     assert "zego-token secret unstick" in again.err
-    person.stack.zego.trouble = Trouble()
-    status = person.runs("status")
-    assert status.exit_code == 6
-    assert "A rotation has been in flight for " in status.out
-    person.stack.zego.trouble = Trouble(kind="rate-limit")
     assert person.runs("unstick").exit_code == 2
     given_up = person.runs("unstick", "--yes")
     assert given_up.exit_code == 0
     assert "Given up, and not promoted. To rotate to what is staged:\n" in given_up.out
     assert person.runs("unstick", "--yes").out.startswith("No rotation is in flight")
+
+
+def test_a_rotation_in_flight_has_an_exit_code_while_all_else_is_well(person: Person) -> None:
+    aws = person.stack.secrets_manager
+    value = json.dumps({"app_id": aws.app_id, "server_secret": WRONG})
+    aws.call(
+        "PutSecretValue",
+        SecretId=aws.secret_id,
+        SecretString=value,
+        VersionStages=["AWSPENDING"],
+    )
+    status = person.runs("status")
+    person.ends_the_rotation()
+    assert status.exit_code == 6
+    assert "A rotation has been in flight for " in status.out
 
 
 def test_a_staged_value_that_zego_accepts_is_not_lost_to_a_wrong_one(person: Person) -> None:
