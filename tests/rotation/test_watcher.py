@@ -608,8 +608,8 @@ class TestNews:
     def test_looks_without_a_verdict_are_an_event_only_if_several_follow_each_other(self) -> None:
         """E1: ZEGO answers every second look; then not at all for a while."""
         world = healthy()
-        for trouble in ["bad-gateway", None] * 12:
-            world.zego.trouble = Trouble(trouble) if trouble else Trouble()
+        for trouble in [Trouble("bad-gateway"), Trouble()] * 12:
+            world.zego.trouble = trouble
             heal(world)
         assert world.published == []
         world.zego.trouble = Trouble("bad-gateway")
