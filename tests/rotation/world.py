@@ -31,7 +31,7 @@ from local.secrets_manager import (
     SecretsManager,
     SecretsManagerError,
 )
-from local.zego_cloud import ZegoCloud
+from local.zego_cloud import ZegoCloud, cloud
 from local.zego_cloud.server_api import signature
 from rotator.steps import Rotation
 from tests.rotation.wire import AWS_REFUSALS, Fault, Killed, Wire, refusal_body
@@ -97,6 +97,7 @@ class World:
     :ivar deny: actions that nobody may call; these calls are not counted.
     :ivar published: the watcher's events.
     :ivar announced: Secrets Manager's events.
+    :ivar judged: the latest look with its verdict, before it did anything.
     """
 
     def __init__(
@@ -105,12 +106,14 @@ class World:
         *,
         seconds_a_call: float = 0.0,
         conditions: Conditions | None = None,
+        attempts: int = ATTEMPTS,
     ) -> None:
         """A world that nothing has happened to.
 
         :param schedule: the faults of what is run by :meth:`rotate` and :meth:`step`.
         :param seconds_a_call: how long each call takes, by the clock of this world.
         :param conditions: of Secrets Manager. Its reads lag if the schedule says so.
+        :param attempts: how often a run of the driver attempts a rotation.
         """
         self.deny: tuple[str, ...] = ()
         self.seconds_a_call = seconds_a_call
@@ -124,10 +127,11 @@ class World:
         self.wire = Wire(schedule or {}, self.look)
         self.announced: list[Event] = []
         self.published: list[dict[str, object]] = []
+        self.judged: Tick | None = None
         self.driver = RotationDriver(
             self.aws,
             self._invoke,
-            attempts=ATTEMPTS,
+            attempts=attempts,
             background=False,
             sleep=lambda _seconds: None,
             on_event=self.announced.append,
@@ -224,6 +228,7 @@ class World:
 
     def _judged(self, tick: Tick) -> None:
         """Count the looks that found a version rejected, since one found it accepted."""
+        self.judged = tick
         if tick.version_id is not None and tick.verdict.outcome != "unknown":
             rejections = self._rejections[tick.version_id] + 1 if tick.verdict.rejected else 0
             self._rejections[tick.version_id] = rejections
@@ -299,7 +304,7 @@ class World:
         try:
             self._look()
         except Exception as error:
-            self.problems.append(f"{error!r} after {self.wire.calls}")
+            self.problems.append(f"{error!r} after {self.wire.calls[-60:]}")
             raise
 
     def _look(self) -> None:
@@ -434,7 +439,7 @@ class World:
         """Which secret has signed a call."""
         named = {name: values[0] for name, values in parse_qs(query).items()}
         parts = named["AppId"], named["SignatureNonce"], named["Timestamp"]
-        for secret in self.zego.project.made:
+        for secret in reversed(self.zego.project.made):
             if signature(parts[0], parts[1], secret.value, parts[2]) == named["Signature"]:
                 return secret.value
         return "one that ZEGO never made"
@@ -468,11 +473,12 @@ def _opens(token: str, text: str) -> bool:
 def network() -> Iterator[None]:
     """Every call of :mod:`zego.server_api` goes to the latest world while the block runs.
 
-    And boto3 does not wait before it tries again.
+    Neither boto3 nor ZEGO's stand-in waits: even a pause of no length costs time on a busy machine.
     """
     unhurried = SimpleNamespace(sleep=lambda _seconds: None)
     with (
         patch.object(server_api, "request", _network.zego),
         patch.object(botocore.endpoint, "time", unhurried),
+        patch.object(cloud, "time", unhurried),
     ):
         yield
