@@ -9,6 +9,7 @@ local stack's stand-in.
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -142,8 +143,8 @@ class World:
         self.heals: list[tuple[str, float]] = []
         self.staged: str | None = None
         self._rejections: Counter[str] = Counter()
-        self._invocations = 0
-        self._answers: dict[str, tuple[bool, int]] = {}
+        self._step = threading.local()  # a test may run several at once
+        self._answers: dict[tuple[object, str], bool] = {}
         self._last_current: dict[str, float] = {}
         self.problems: list[str] = []
         self._accepted_before = self.zego.project.accepted
@@ -313,7 +314,7 @@ class World:
         self._last_current[current] = self.clock.now
         if current != self.promoted[-1]:
             value = server_secret.parse(current).value
-            assert self._answers.get(value) == (True, self._invocations), (
+            assert self._answers.get((self._invocation, value)), (
                 "promoted, and ZEGO has not accepted it within the step, or not last"
             )
             assert self.text(PREVIOUS) == self.promoted[-1], "the value before is lost"
@@ -366,7 +367,7 @@ class World:
     # Lambda and the network.
 
     def _invoke(self, event: dict[str, Any]) -> Invocation:
-        self._invocations += 1
+        self._step.invocation = object()
         try:
             rotator.app.handler(event, None)
         except Killed:
@@ -374,6 +375,11 @@ class World:
         except (rotator.app.RotationError, rotator.app.EventError):
             return Invocation("Unhandled")
         return Invocation(None)
+
+    @property
+    def _invocation(self) -> object:
+        """Stands for the step that runs in this thread."""
+        return getattr(self._step, "invocation", None)
 
     def call_aws(self, request: HttpRequest) -> HttpResponse:
         """Answer a call of boto3's."""
@@ -412,7 +418,7 @@ class World:
             except ConnectionAbortedError:
                 raise HttpError("rtc-api.example.com cannot be reached") from None
             accepted = answer.body.startswith(b'{"Code": 0,')
-            self._answers[self._signer(query)] = (accepted, self._invocations)
+            self._answers[self._invocation, self._signer(query)] = accepted
             return Response(answer.status, dict(answer.headers), answer.body)
 
         def stale(_resets: int) -> Response:
@@ -425,7 +431,7 @@ class World:
 
         def fail(fault: Fault) -> Response:
             if fault is Fault.FALSE:
-                self._answers[self._signer(query)] = (False, self._invocations)
+                self._answers[self._invocation, self._signer(query)] = False
                 return Response(200, {}, b'{"Code": 100000005}')
             if fault is Fault.THROTTLED:
                 return Response(200, {}, b'{"Code": 100000015}')
