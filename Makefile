@@ -54,8 +54,8 @@ test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 
 .PHONY: prove
 prove: $(DEV_READY) ## Run the larger tier of tests: faults of a rotation, a month of watching
-	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist loadscope tests/rotation $(ARGS)
-	@$(BIN)/python -m tests.rotation.month
+	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist loadscope tests/rotation/test_interleavings.py tests/rotation/test_crashes.py $(ARGS)
+	@$(BIN)/python -m tests.rotation.month --seeds 2
 
 .PHONY: style
 style: $(DEV_READY) ## Is the code formatted?

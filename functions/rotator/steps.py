@@ -24,7 +24,7 @@ from typing import Final
 
 from rotator import round_trip
 from zego import server_secret
-from zego.rotation import OUTCOMES, CopyToken, Ending, Step
+from zego.rotation import OUTCOMES, CopyToken, Ending, Step, is_heal
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import (
     FAILURE_TAG,
@@ -126,7 +126,7 @@ class Rotation:
         if copy is None:
             if CANDIDATE not in state.labels:
                 raise _Stop("no-candidate")
-            return self._versions.read(label=CANDIDATE)
+            return self._versions.read(version_id=state.labels[CANDIDATE])
         for label in (CANDIDATE, PREVIOUS):
             version_id = state.labels.get(label)
             if version_id is not None and copy.copies(version_id):
@@ -152,8 +152,9 @@ class Rotation:
         state = self._begun(token)
         secret = self._secret(token)
         if state.labels[CURRENT] != token:
-            self._check_fit(secret, token, state)
+            current = self._check_fit(secret, token, state)
             self._prove(secret)
+            self._check_need(token, current)
             self._promote(token, replacing=state.labels[CURRENT])
         after = self._zego.probe(secret)
         if after.rejected:
@@ -202,8 +203,13 @@ class Rotation:
         except NotTextError as error:
             raise _Stop("malformed", _sentence(str(error))) from None
 
-    def _check_fit(self, secret: ServerSecret, token: str, state: SecretState) -> None:
-        """Refuse a value that must not replace the current one, however good it is."""
+    def _check_fit(
+        self, secret: ServerSecret, token: str, state: SecretState
+    ) -> ServerSecret | None:
+        """Refuse a value that must not replace the current one, however good it is.
+
+        :returns: the current one; ``None``: it is no ServerSecret.
+        """
         copy = CopyToken.read(token)
         if copy is not None and not copy.replaces(state.labels[CURRENT]):
             raise _Stop("outdated", tried=secret.fingerprint)
@@ -213,12 +219,18 @@ class Rotation:
         if secret == current:
             raise _Stop("already-current", tried=secret.fingerprint)
         known = current or self._readable(state, PREVIOUS)
-        if known is None and (copy is None or copy.purpose != "heal"):
-            return  # a first set-up: somebody chose this AppID
+        if known is None and not is_heal(token):
+            return None  # a first set-up: somebody chose this AppID
         app_id = "unknown" if known is None else known.app_id
         if secret.app_id != app_id:
             both = f"It is for {secret.app_id}, and the present AppID is {app_id}"
             raise _Stop("other-app-id", both, tried=secret.fingerprint)
+        return current
+
+    def _check_need(self, token: str, current: ServerSecret | None) -> None:
+        """Refuse a heal if ZEGO accepts the current value by now."""
+        if is_heal(token) and current is not None and self._zego.probe(current).accepted:
+            raise _Stop("recovered")
 
     def _readable(self, state: SecretState, label: str) -> ServerSecret | None:
         """The secret under a label; ``None``: there is none, as with a new stack's placeholder."""
@@ -255,15 +267,14 @@ class Rotation:
             state = self._versions.describe()
             if state.labels.get(CURRENT) == token:
                 return Result("store-failed", "An earlier read lagged behind the promotion")
-            only_tested = step == "testSecret" and self._only_tested(token, state)
-            if state.in_flight == token and not only_tested:
-                self._versions.drop_label(PENDING, version_id=token)
+            is_over = step != "testSecret" or refusal.outcome == "given-up"
+            if is_over or not self._only_tested(token, state):
+                self._versions.drop_label(PENDING, version_id=token)  # though no read shows it
         except ConflictError:
             return refusal  # it is off already
         except SecretStoreError as error:
-            left = f"AWSPENDING could not be removed: {error}"
-            detail = "; ".join(filter(None, (refusal.detail, left)))
-            return replace(refusal, detail=detail)
+            left = f"{refusal.ending.meaning} AWSPENDING could not be removed: {error}"
+            return replace(refusal, outcome="store-failed", detail=left)
         return refusal
 
     def _only_tested(self, token: str, state: SecretState) -> bool:

@@ -41,10 +41,11 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
     :param event: EventBridge's: of the schedule, or of a rotation's end.
     :raises WatchError: a change could not be published or noted.
     """
-    if outcome := _rotation_outcome(event):
+    outcome = _rotation_outcome(event)
+    if outcome is not None:
         telemetry.record_rotation(outcome, _settings.stage)
     try:
-        tick = _watch.tick(telemetry.record_verdict)
+        tick = _watch.tick(telemetry.record_verdict, is_scheduled=outcome is None)
         telemetry.record_action(tick)
         _watch.tell(tick)
     except (WatchError, SecretStoreError) as error:

@@ -5,7 +5,7 @@ is one way to AWSCURRENT. No label moves before: the rotation's token names the 
 the one to replace, so a heal is refused if AWSCURRENT has changed in between.
 
 * CANDIDATE, which ops staged, is promoted at the first rejection. AWSPREVIOUS, which somebody
-  rotated away from, needs the rejection of two looks.
+  rotated away from, needs the rejection of two looks of the schedule.
 * A version without a verdict is waited for, but not for ever.
 * A value that a heal promoted is not healed with again within a cool-down. The version's id says
   that a heal made it, so nothing has to be noted.
@@ -14,7 +14,7 @@ the one to replace, so a heal is refused if AWSCURRENT has changed in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,8 +25,8 @@ from zego.secret_store.versions import SecretState, SecretStoreError, SecretVers
 from zego.server_api import ServerApi, Verdict
 
 #: How long a rejection has to last until a version without a verdict no longer keeps the next one
-#: from its turn: three looks.
-PATIENCE_SECONDS: Final = 900
+#: from its turn: three looks, which may be a little less than 15 minutes apart.
+PATIENCE_SECONDS: Final = 840
 _ROTATE: Final = "Rotate with the value in ZEGO's console: zego-token secret rotate."
 
 
@@ -105,26 +105,30 @@ class Healing:
         if app_id is None:
             unknown = "A heal never changes the AppID, and AWSCURRENT and AWSPREVIOUS hold none."
             return _Choice(None, f"{unknown} {_ROTATE}")
-        refused = self._cooling(stored.values()) | dict.fromkeys(
-            compromised(state.tags), "it is marked as compromised"
-        )
+        previous = stored.get(PREVIOUS)
         passed: list[str] = []
         for label, version in stored.items():
             name = f"{label} {version.fingerprint or version.version_id}"
-            verdict = self._fit(version, current, app_id, refused)
-            if verdict.accepted and (label == CANDIDATE or since is not None):
+            goes_back = previous is not None and version.secret == previous.secret
+            verdict = self._fit(version, stored.values(), current, app_id, state)
+            if verdict.accepted and (since is not None or not goes_back):
                 return _Choice(version, "; ".join([label, *passed]))
             if verdict.accepted:
                 wait = "is promoted if the next look finds AWSCURRENT rejected too"
                 return _Choice(None, f"ZEGO accepts {name}, which {wait}.")
-            if verdict.outcome == "unknown" and self._is_recent(since):
+            if self._is_recent(since) and _may_change(verdict, version):
                 return _Choice(None, f"The next look tries {name} again: {verdict.reason}.")
             passed.append(f"{name}: {verdict.reason}")
         found = f" ({'; '.join(passed)})" if passed else ""
         return _Choice(None, f"Nothing to heal with{found}. {_ROTATE}")
 
     def _fit(
-        self, version: Version, current: Version, app_id: int, refused: Mapping[str, str]
+        self,
+        version: Version,
+        stored: Iterable[Version],
+        current: Version,
+        app_id: int,
+        state: SecretState,
     ) -> Verdict:
         """ZEGO's verdict, or why the version must not become current whatever ZEGO says."""
         if version.secret is None:
@@ -133,22 +137,28 @@ class Healing:
             return Verdict("rejected", "it is the same value as AWSCURRENT")
         if version.secret.app_id != app_id:
             return Verdict("rejected", "it is for another AppID")
-        if version.secret.fingerprint in refused:
-            return Verdict("rejected", refused[version.secret.fingerprint])
+        if version.secret.fingerprint in compromised(state.tags):
+            return Verdict("rejected", "it is marked as compromised")
+        if (seconds := self._cooling(version, stored)) > 0:
+            reason = f"a heal promoted it a short while ago; again in {seconds:.0f} s"
+            return Verdict("rejected", reason)
         return self._zego.probe(version.secret)
 
-    def _cooling(self, stored: Iterable[Version]) -> dict[str, str]:
-        """The fingerprints of what a heal promoted within the cool-down, each with the reason."""
-        left = {
-            version.fingerprint: version.created_at + self._cooldown_seconds - self._clock()
-            for version in stored
-            if is_heal(version.version_id) and version.fingerprint and version.created_at
-        }
-        return {
-            fingerprint: f"a heal promoted it a short while ago; again in {seconds:.0f} s"
-            for fingerprint, seconds in left.items()
-            if seconds > 0
-        }
+    def _cooling(self, version: Version, stored: Iterable[Version]) -> float:
+        """How long the cool-down of a value still is, in seconds; 0 or less: it is over.
+
+        It concerns what was stored when a heal promoted the value. What is staged after that was
+        staged on purpose.
+        """
+        healed = [
+            made.created_at
+            for made in stored
+            if made.created_at is not None
+            and is_heal(made.version_id)
+            and made.secret == version.secret
+            and made.created_at >= (version.created_at or 0.0)
+        ]
+        return max(healed, default=0.0) + self._cooldown_seconds - self._clock()
 
     def _is_recent(self, since: float | None) -> bool:
         return since is None or self._clock() - since < PATIENCE_SECONDS
@@ -164,6 +174,11 @@ class Healing:
         self._versions.start_rotation(token)
         action = f"Started a rotation to {version.fingerprint} ({reason})."
         return Healed(action, version.fingerprint)
+
+
+def _may_change(verdict: Verdict, version: Version) -> bool:
+    """Whether the next look may find otherwise: no verdict, a doubtful one, or a read that lags."""
+    return verdict.outcome == "unknown" or verdict.needs_repeating or version.created_at is None
 
 
 def _app_id(current: Version, previous: Version | None) -> int | None:

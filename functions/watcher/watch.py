@@ -46,8 +46,11 @@ class Tick:
 
     :ivar noted: the verdict of earlier looks; ``None``: there was none.
     :ivar age_days: since the current version was stored.
-    :ivar in_flight: the token of the rotation in flight, with when it was first seen.
-    :ivar is_stuck: whether that was :data:`zego.rotation.STUCK_SECONDS` ago or more.
+    :ivar is_scheduled: whether the look is one of the schedule, and not one after a rotation.
+    :ivar in_flight: the rotation in flight, with when it was first seen; or one that was stuck and
+        is over, if no event has said so yet.
+    :ivar is_stuck: whether it is in flight, and has been for
+        :data:`zego.rotation.STUCK_SECONDS`.
     :ivar action: what was done about a rejection or a stuck rotation, or why nothing was.
     :ivar healed_with: fingerprint of the value that a rotation was started to.
     :ivar event_type: what the event is about, if this is published.
@@ -59,6 +62,7 @@ class Tick:
     fingerprint: str | None = None
     noted: VerdictNote | None = None
     age_days: float | None = None
+    is_scheduled: bool = True
     in_flight: InFlightNote | None = None
     is_stuck: bool = False
     action: str = ""
@@ -115,10 +119,17 @@ class Watch:
         self._unwritten: dict[str, tuple[str | None, str]] = {}
         self._failure: SecretStoreError | None = None
 
-    def tick(self, record: Callable[[Tick], None] = lambda _tick: None) -> Tick:
+    def tick(
+        self,
+        record: Callable[[Tick], None] = lambda _tick: None,
+        *,
+        is_scheduled: bool = True,
+    ) -> Tick:
         """Look once, give up a rotation that is stuck, and heal. See :meth:`tell` for the events.
 
         :param record: gets the verdict, before anything is done about it.
+        :param is_scheduled: the look is one of the schedule. One after a rotation may come seconds
+            before or after that, so its rejection does not count as one of two.
         """
         self._failure = None
         try:
@@ -128,6 +139,7 @@ class Watch:
             record(unread)
             return unread
         current, tick = self._judged(state)
+        tick = replace(tick, is_scheduled=is_scheduled)
         record(tick)
         return self._act(state, current, tick)
 
@@ -139,22 +151,24 @@ class Watch:
         :raises SecretStoreError: something could not be noted; the next tick tries again.
         """
         is_new = tick.version_id is not None and not tick.is_noted_as(tick.noted)
-        if is_new or _is_stuck_news(tick.in_flight, tick):
-            tags = self._described().tags  # another tick may have been quicker
-            self._tell_stuck(tick, tags)
-            self._tell_verdict(tick, tags)
+        if is_new or VERDICT_TAG in self._unwritten or _is_stuck_news(tick):
+            state = self._described()  # another tick may have been quicker
+            self._tell_stuck(tick, state.tags)
+            if tick.version_id == state.labels.get(CURRENT):
+                self._tell_verdict(tick, state.tags)
         if self._failure is not None:
             raise self._failure
 
     def _judged(self, state: SecretState) -> tuple[Version | None, Tick]:
         """The current version, and what ZEGO says of it."""
         in_flight = self._in_flight(state)
+        is_old = in_flight is not None and self._age(in_flight.since) >= STUCK_SECONDS
         found = Tick(
             Verdict("unknown", "AWSCURRENT is on no version with a value"),
             secret_arn=state.arn,
             noted=self._noted(state.tags),
             in_flight=in_flight,
-            is_stuck=in_flight is not None and self._age(in_flight.since) >= STUCK_SECONDS,
+            is_stuck=is_old and state.in_flight is not None,
         )
         try:
             current = self._versions.version(state, CURRENT)
@@ -178,13 +192,14 @@ class Watch:
 
     def _act(self, state: SecretState, current: Version | None, tick: Tick) -> Tick:
         action, is_free = "", True
-        if tick.in_flight is not None:
+        if tick.in_flight is not None and state.in_flight is not None:
             action, is_free = self._follow(state, tick.in_flight, is_stuck=tick.is_stuck)
         if current is None or not tick.verdict.rejected:
             return replace(tick, action=action if tick.is_stuck else "")
         if not is_free:
             return replace(tick, action=action)
-        healed = self._healing.heal(state, current, tick.verdict, tick.noted)
+        noted = tick.noted if tick.is_scheduled else None
+        healed = self._healing.heal(state, current, tick.verdict, noted)
         return replace(
             tick,
             action=f"{action} {healed.action}".strip(),
@@ -195,9 +210,11 @@ class Watch:
         self, state: SecretState, rotation: InFlightNote, *, is_stuck: bool
     ) -> tuple[str, bool]:
         """Note a rotation in flight, or give it up. Gives what was done, and whether it is over."""
+        if is_stuck and not rotation.state:
+            rotation = replace(rotation, state="stuck")
+        if self._tags.get(IN_FLIGHT_TAG) != rotation.to_tag():
+            self._note(IN_FLIGHT_TAG, rotation.to_tag())
         if not is_stuck:
-            if state.tags.get(IN_FLIGHT_TAG) != rotation.to_tag():
-                self._note(IN_FLIGHT_TAG, rotation.to_tag())
             return "A rotation is in flight; the watcher waits for its end.", False
         self._note(GIVEN_UP_TAG, with_newest(rotation.token, given_up(state.tags)))
         which = f"The rotation to version {rotation.token}"
@@ -210,16 +227,26 @@ class Watch:
         return f"{which} was stuck and was given up.", True
 
     def _tell_stuck(self, tick: Tick, tags: Mapping[str, str]) -> None:
-        rotation = InFlightNote.from_tag(tags.get(IN_FLIGHT_TAG)) or tick.in_flight
-        if rotation is not None and _is_stuck_news(rotation, tick):
-            self._publish(replace(tick, event_type="ServerSecret Rotation Stuck"))
-            self._note(IN_FLIGHT_TAG, replace(rotation, is_reported=True).to_tag())
+        rotation = tick.in_flight
+        if rotation is None or not _is_stuck_news(tick):
+            return
+        noted = InFlightNote.from_tag(tags.get(IN_FLIGHT_TAG))
+        is_same = noted is not None and noted.token == rotation.token
+        if is_same and noted is not None and noted.state == "reported":
+            return
+        self._publish(replace(tick, is_stuck=True, event_type="ServerSecret Rotation Stuck"))
+        if is_same or noted is None:  # else the next rotation is noted there by now
+            self._note(IN_FLIGHT_TAG, replace(rotation, state="reported").to_tag())
 
     def _tell_verdict(self, tick: Tick, tags: Mapping[str, str]) -> None:
         noted = self._noted(tags)
-        if tick.version_id is None or tick.is_noted_as(noted):
+        if tick.is_noted_as(noted):
+            if noted is not None and VERDICT_TAG in self._unwritten:
+                self._note(VERDICT_TAG, noted.to_tag())
             return
         outcome, reported = tick.verdict.outcome, None if noted is None else noted.reported
+        if outcome == "rejected" and reported != "rejected" and not tick.is_scheduled:
+            return  # the next look of the schedule reports it
         note = VerdictNote(outcome, tick.fingerprint, int(self._clock()), tick.verdict.code)
         if outcome == "unknown" and reported != "unknown":
             before = noted or note
@@ -234,11 +261,16 @@ class Watch:
         self._note(VERDICT_TAG, note.to_tag())
 
     def _in_flight(self, state: SecretState) -> InFlightNote | None:
-        """The rotation in flight, with when it was first seen: now, if no look saw it before."""
-        if state.in_flight is None:
-            return None
+        """The rotation in flight, with when it was first seen: now, if no look saw it before.
+
+        If there is none, the last one that was stuck, until an event says so.
+        """
         noted = InFlightNote.from_tag(state.tags.get(IN_FLIGHT_TAG))
-        if noted is not None and noted.token == state.in_flight and not self._is_ahead(noted.since):
+        if noted is not None and self._is_ahead(noted.since):
+            noted = None
+        if state.in_flight is None:
+            return noted if noted is not None and noted.state == "stuck" else None
+        if noted is not None and noted.token == state.in_flight:
             return noted
         return InFlightNote(state.in_flight, int(self._clock()))
 
@@ -273,11 +305,9 @@ class Watch:
             self._unwritten.pop(key, None)
 
 
-def _is_stuck_news(rotation: InFlightNote | None, tick: Tick) -> bool:
-    """Whether the tick's rotation is stuck and no event has said so."""
-    return (
-        tick.is_stuck
-        and tick.in_flight is not None
-        and rotation is not None
-        and not (rotation.token == tick.in_flight.token and rotation.is_reported)
-    )
+def _is_stuck_news(tick: Tick) -> bool:
+    """Whether a rotation is, or was, stuck and no event has said so."""
+    rotation = tick.in_flight
+    if rotation is None or rotation.state == "reported":
+        return False
+    return tick.is_stuck or rotation.state == "stuck"

@@ -44,6 +44,7 @@ from zego.server_secret import ServerSecret, ServerSecretError
 
 _WAYS_ON: Final = "Follow it: zego-token secret watch. Give it up: zego-token secret unstick."
 _BY_CONSOLE: Final = "Rotate to the value in ZEGO's console: zego-token secret rotate."
+_STAYS_STAGED: Final = "It stays staged."
 _PROMOTED_LATER: Final = (
     "It stays staged. Once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it within"
     " 5 min."
@@ -67,7 +68,7 @@ def stage(target: Target, out: Output, given: Given) -> None:
     _, verdict = _stage(target, out, given, state)
     text = "To rotate to it: zego-token secret rotate --staged."
     if verdict.rejected:
-        text = f"{_PROMOTED_LATER} {text}"
+        text = f"{_what_becomes_of_it(state)} {text}"
     out.show(line(copyable(text, target.name)))
 
 
@@ -104,16 +105,23 @@ def rotate(
             if is_compromised and expected == present:
                 raise _refusal("already-current")
         if is_compromised and present is not None:
-            known = compromised(state.tags)
+            known = compromised(target.versions.describe().tags)  # another operator's marks too
             target.versions.note(COMPROMISED_TAG, with_newest(present, known))
             text = f"Marked {present} as compromised: it never becomes AWSCURRENT again."
             out.tell("compromised", text, fingerprint=present)
     if verdict is not None and verdict.rejected:
         raise CommandError(
             "No rotation was started, because it would be refused.",
-            f"{_PROMOTED_LATER} To rotate to it all the same: zego-token secret rotate --staged.",
+            f"{_what_becomes_of_it(state)} To rotate to it all the same: zego-token secret rotate"
+            " --staged.",
         )
     return _run(target, out, patience, state, expected)
+
+
+def _what_becomes_of_it(state: SecretState) -> str:
+    """Of a value that is staged and that ZEGO still rejects."""
+    is_watched = state.rotation_function is not None and not state.is_rotation_off
+    return _PROMOTED_LATER if is_watched else _STAYS_STAGED
 
 
 def restore(

@@ -20,10 +20,11 @@ from typing import Final, Literal
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store import CURRENT, PENDING
 from zego.secret_store.notes import ROTATION_TAG, RotationNote
-from zego.secret_store.versions import SecretState, SecretStoreError
+from zego.secret_store.versions import SLOWEST_CALL_SECONDS, SecretState, SecretStoreError
 
-#: How long a label may be ahead of its note, and a look may go wrong, in seconds.
-PATIENCE_SECONDS: Final = 10.0
+#: How long a label may be ahead of its note, and a look may go wrong, in seconds. A promotion that
+#: is being made while somebody gives the rotation up can take nearly as long.
+PATIENCE_SECONDS: Final = SLOWEST_CALL_SECONDS + 2.0
 
 Kind = Literal["step-began", "step-done", "step-failed", "promoted", "refused", "undecided"]
 ENDS: Final = ("promoted", "refused", "undecided")

@@ -230,6 +230,8 @@ def was_given_up(note: RotationNote, state: SecretState) -> bool:
         return False
     if note.token in given_up(state.tags):
         return True
+    if note.outcome == "not-pending":  # a late step of a rotation that ended long ago
+        return False
     is_refused = OUTCOMES[note.outcome].kind == "refused"
     return not (is_refused or note.outcome in {"promoted", "rejected-after"})
 

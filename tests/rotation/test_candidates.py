@@ -341,10 +341,10 @@ def test_a_candidate_that_is_not_seen_yet_is_no_refusal(monkeypatch: pytest.Monk
     world = World()
     world.stage(world.reset(keep_old=True))
     token = world.begin()
-    read = world.versions.read
+    read, candidate = world.versions.read, world.versions.describe().labels[CANDIDATE]
 
     def lagging(*, version_id: str | None = None, label: str | None = None) -> SecretValue:
-        if label == CANDIDATE:
+        if version_id == candidate:
             raise VersionNotFoundError("no such version")
         return read(version_id=version_id, label=label)
 
@@ -603,6 +603,53 @@ class TestALaggingRead:
         failure = RotationNote.from_tag(world.versions.describe().tags[FAILURE_TAG])
         assert failure is not None
         assert (failure.token, failure.outcome) == (token, "not-pending")
+
+
+class TestARefusalThatTheLabelsContradict:
+    """AWSPENDING could not be taken off, so Secrets Manager tries again: it is no refusal yet."""
+
+    @pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.LOST_REQUEST])
+    def test_one_whose_label_stays_has_failed(self, fault: Fault) -> None:
+        world = World()
+        world.stage(HEX)
+        token = world.begin()
+        for step in STEPS[:2]:
+            world.step(step, token)
+        calls = ["DescribeSecret", "GetSecretValue", "ZEGO", "DescribeSecret"]
+        calls += ["GetSecretValue", "GetSecretValue"]
+        dropping = len(world.wire.calls) + len(calls)
+        world.wire.schedule = dict.fromkeys(range(dropping, dropping + 3), fault)
+        assert world.step("testSecret", token).function_error == "Unhandled"
+        assert world.wire.met[0] == ("UpdateSecretVersionStage", fault)
+        assert world.outcome == "store-failed"
+        world.wire.schedule = {}
+        assert not world.driver.run(token)
+        assert world.outcome == "rejected"
+        assert world.versions.describe().in_flight is None
+
+    def test_one_that_a_stale_read_does_not_show_is_taken_off_all_the_same(self) -> None:
+        world = World()
+        world.stage(HEX)
+        token = world.begin()
+        for step in STEPS[:2]:
+            world.step(step, token)
+        world.wire.behind[len(world.wire.calls) + 3] = 6
+        world.step("testSecret", token)
+        assert world.outcome == "rejected"
+        assert world.versions.describe().in_flight is None
+
+
+class TestAHealThatIsNotNeededAnyMore:
+    def test_it_is_refused_if_zego_accepts_the_current_value_again(self) -> None:
+        world = World()
+        world.stage(world.reset(keep_old=True))
+        assert world.rotate()
+        labels = world.versions.describe().labels
+        current = world.value(CURRENT)
+        token = CopyToken.make("heal", copy=labels[PREVIOUS], replace=labels[CURRENT])
+        assert not world.driver.run(world.versions.start_rotation(token))
+        assert (world.outcome, world.value(CURRENT)) == ("recovered", current)
+        assert world.versions.describe().in_flight is None
 
 
 class TestARotationThatWasGivenUp:

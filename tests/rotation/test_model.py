@@ -1,7 +1,7 @@
 """Ops, ZEGO's console, the vendor's bad days and the watcher, in any order: what always holds.
 
 Secrets Manager's reads lag by up to three writes and versions without a label vanish. After every
-call (``World.look``): AWSCURRENT is a value that ZEGO had accepted when it was promoted,
+write (``World.look``): AWSCURRENT is a value that ZEGO had accepted when it was promoted,
 AWSPREVIOUS the one before it; what ops staged keeps its label until it is promoted or replaced; a
 heal brings an old value back only after two looks of rejection, and nothing brings back a
 compromised one; the issuer seals with AWSCURRENT or with nothing. After every rule: no value is

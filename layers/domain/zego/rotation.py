@@ -74,6 +74,11 @@ OUTCOMES: Final[Mapping[str, Ending]] = {
         " not what it was.",
         "After a restore, start it again. A heal needs nothing: the watcher looks every 5 min.",
     ),
+    "recovered": Ending(
+        "refused",
+        "ZEGO accepts AWSCURRENT again, so there is nothing to heal.",
+        "Nothing. If this repeats, ZEGO's verdict changes to and fro: ask its support.",
+    ),
     "rejected": Ending(
         "refused",
         "ZEGO rejects the candidate.",

@@ -21,7 +21,7 @@ from zego.secret_store.notes import (
 )
 
 FINGERPRINTS = st.text("0123456789abcdef", min_size=12, max_size=12)
-TIMES = st.integers(0, 10**11)
+TIMES = st.integers(0, 10**10 - 1)
 TOKENS = st.uuids().map(str)
 
 #: "Tag naming and usage conventions" of AWS: up to 256 of these.
@@ -49,9 +49,9 @@ def test_a_rotation_survives_its_tag(token: str, step: str, outcome: str, at: in
     assert RotationNote.from_tag(note.to_tag()) == note
 
 
-@given(TOKENS, TIMES, st.booleans())
-def test_a_rotation_in_flight_survives_its_tag(token: str, since: int, is_reported: bool) -> None:
-    note = InFlightNote(token, since, is_reported)
+@given(TOKENS, TIMES, st.sampled_from(["", "stuck", "reported"]))
+def test_a_rotation_in_flight_survives_its_tag(token: str, since: int, state: str) -> None:
+    note = InFlightNote(token, since, state)  # type: ignore[arg-type]
     assert TAG_VALUE.fullmatch(note.to_tag())
     assert InFlightNote.from_tag(note.to_tag()) == note
 

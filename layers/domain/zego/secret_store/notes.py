@@ -9,8 +9,8 @@ tag                                     text                                    
 ======================================  ======================================  ===============
 ``zego-token-service:verdict``          outcome, fingerprint, since, ZEGO's     the watcher
                                         code, ``+N`` after N unknown looks
-``zego-token-service:in-flight``        token, first seen, ``reported`` once    the watcher
-                                        its being stuck was reported
+``zego-token-service:in-flight``        token, first seen, ``stuck`` until an   the watcher
+                                        event said so, then ``reported``
 ``zego-token-service:given-up``         tokens, the newest first                ops, the watcher
 ``zego-token-service:rotation``         token, step, outcome, when, ZEGO's      the rotator
                                         code, fingerprint
@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from zego.rotation import OUTCOMES, STEPS, Step
 
@@ -45,13 +45,15 @@ COMPROMISED_TAG: Final = "zego-token-service:compromised"
 _MAX_LENGTH: Final = 256
 _VERSION: Final = r"[\w-]{32,64}"
 _FINGERPRINT: Final = "[0-9a-f]{12}"
+#: Up to the year 2286; a longer one is no time.
+_TIME: Final = r"\d{1,10}"
 _VERDICT: Final = re.compile(
-    rf"(accepted|rejected|unknown) ({_FINGERPRINT}|-) (\d{{1,12}}) (\d{{1,12}}|-)(?: \+(\d))?",
+    rf"(accepted|rejected|unknown) ({_FINGERPRINT}|-) ({_TIME}) (\d{{1,12}}|-)(?: \+(\d))?",
     re.ASCII,
 )
-_IN_FLIGHT: Final = re.compile(rf"({_VERSION}) (\d{{1,12}})( reported)?", re.ASCII)
+_IN_FLIGHT: Final = re.compile(rf"({_VERSION}) ({_TIME})(?: (stuck|reported))?", re.ASCII)
 _ROTATION: Final = re.compile(
-    rf"({_VERSION}) (\w+) ([a-z-]+) (\d{{1,12}}) (\d{{1,12}}|-) ({_FINGERPRINT}|-)", re.ASCII
+    rf"({_VERSION}) (\w+) ([a-z-]+) ({_TIME}) (\d{{1,12}}|-) ({_FINGERPRINT}|-)", re.ASCII
 )
 
 
@@ -102,20 +104,23 @@ class InFlightNote:
 
     :ivar token: the client request token, which is the id of the version under AWSPENDING.
     :ivar since: when the watcher saw it first, Unix seconds.
-    :ivar is_reported: whether an event has said that it is stuck.
+    :ivar state: ``stuck`` from when it was found to be, ``reported`` from when an event said so.
     """
 
     token: str
     since: int
-    is_reported: bool = False
+    state: Literal["", "stuck", "reported"] = ""
 
     def to_tag(self) -> str:
-        return f"{self.token} {self.since}{' reported' if self.is_reported else ''}"
+        return f"{self.token} {self.since} {self.state}".rstrip()
 
     @classmethod
     def from_tag(cls, text: str | None) -> InFlightNote | None:
         found = _IN_FLIGHT.fullmatch(text or "")
-        return None if found is None else cls(found[1], int(found[2]), found[3] is not None)
+        if found is None:
+            return None
+        state = cast("Literal['', 'stuck', 'reported']", found[3] or "")
+        return cls(found[1], int(found[2]), state)
 
 
 @dataclass(frozen=True, slots=True)
