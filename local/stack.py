@@ -33,7 +33,7 @@ PYTHON_PATH = (PROJECT / "functions", DOMAIN_LAYER)
 POLICY = Path(__file__).with_name("access_policy.toml")
 WATCH_SECONDS = 300.0
 """How often the watcher looks, as in template.yaml."""
-TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 60.0, "watcher": 120.0}
+TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 300.0, "watcher": 300.0}
 BACKEND_ARN = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
 
 

@@ -153,15 +153,23 @@ class Operations:
         return {"fingerprint": secret.fingerprint}
 
     def _rotate(self, _said: Said) -> dict[str, Any]:
+        self._labels_at_rest()
         return {"rotation": self._versions.start_rotation()}
 
     def _restore(self, _said: Said) -> dict[str, Any]:
         """Rotates to what was current before."""
-        labels = self._versions.describe().labels
+        labels = self._labels_at_rest()
         if PREVIOUS not in labels:
             raise RefusedError("There is no AWSPREVIOUS to go back to: nothing was rotated yet.")
         token = CopyToken.make("restore", copy=labels[PREVIOUS], replace=labels[CURRENT])
         return {"rotation": self._versions.start_rotation(token)}
+
+    def _labels_at_rest(self) -> Mapping[str, str]:
+        """The labels, if no rotation is in flight: RotateSecret would have that one tried again."""
+        state = self._versions.describe()
+        if state.in_flight is not None:
+            raise RotationInFlightError(f"a rotation is in flight (version {state.in_flight})")
+        return state.labels
 
     def _reset(self, said: Said) -> dict[str, Any]:
         asked = json.dumps({"keep_old": said.get("keep_old") is True}).encode()

@@ -308,7 +308,7 @@ def test_a_reset_secret_is_refused_noticed_and_healed(page: Page, stack: LocalSt
 
     stage(page)
     press(page, "Look now")
-    expect(page.locator("#log")).to_contain_text("A rotation to")
+    expect(page.locator("#log")).to_contain_text("Started a rotation to")
     expect(page.locator("#rotation-done")).to_contain_text("Promoted")
     expect(page.locator("#standing")).to_contain_text("ZEGO accepts AWSCURRENT")
     expect(looked).to_contain_text("is accepted")

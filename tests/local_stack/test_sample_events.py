@@ -62,7 +62,7 @@ def test_a_step_that_is_refused_says_why(
     assert invoke.main([str(path), "--directory", str(stack.file.parent)]) == 1
     said = capsys.readouterr().err
     assert "error: the rotator failed" in said
-    assert "The version is in no rotation" in said
+    assert "Secrets Manager shows the version under neither AWSPENDING nor AWSCURRENT" in said
 
 
 @pytest.mark.parametrize(
