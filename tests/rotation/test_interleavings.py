@@ -78,7 +78,7 @@ def _only_the_previous_accepted(world: World) -> None:
 
 
 def _stuck(world: World) -> None:
-    _staged(world)
+    _only_the_candidate_accepted(world)
     world.begin()
     world.tick()
     world.clock.turn(STUCK_SECONDS)
@@ -105,7 +105,7 @@ WORK: Final = {
     "a restore": Work(_staged, _restore),
     "a look that heals with what is staged": Work(_only_the_candidate_accepted, _look),
     "a look that heals with the value before": Work(_only_the_previous_accepted, _look),
-    "a look that gives a rotation up": Work(_stuck, _look),
+    "a look that gives a rotation up and heals": Work(_stuck, _look),
 }
 
 
