@@ -68,7 +68,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
 
 
 def _read(event: Mapping[str, Any]) -> tuple[Step, str, str | None]:
-    """The step, the client request token, and the rotation token where there is one."""
+    """The step, the client request token, and the rotation token if there is one."""
     step, token = event.get("Step"), event.get("ClientRequestToken")
     rotation_token = event.get("RotationToken")
     if step not in STEPS:

@@ -5,8 +5,8 @@ can also stop anywhere. So each step checks what there is, does what is missing,
 what is done. These rules hold wherever a rotation is stopped:
 
 * A value becomes AWSCURRENT only by one compare-and-swap, right after ZEGO has accepted it.
-* Only a refusal of the value, or a rotation that was given up, takes AWSPENDING off. Any read can
-  lag behind a change, so a version that one read does not show is tried again.
+* Only an outcome of the kind ``refused`` takes AWSPENDING off. Any read can lag behind a change, so
+  a step that does not find its version under AWSPENDING fails and is tried again.
 * CANDIDATE is dropped last, and only if it holds what was promoted.
 
 A rotation promotes what is staged under CANDIDATE, or the stored version that its token names
@@ -134,7 +134,7 @@ class Rotation:
         raise _Stop("outdated")
 
     def _set(self, token: str) -> Result:
-        """ZEGO's console has set it; check that it is for the same project."""
+        """Check that the value may replace the current one. ZEGO's console has set it already."""
         state = self._begun(token)
         if state.labels[CURRENT] != token:
             self._check_fit(self._secret(token), token, state)
@@ -206,7 +206,7 @@ class Rotation:
     def _check_fit(
         self, secret: ServerSecret, token: str, state: SecretState
     ) -> ServerSecret | None:
-        """Refuse a value that must not replace the current one, however good it is.
+        """Refuse a value that must not replace the current one, whatever ZEGO says of it.
 
         :returns: the current one; ``None``: it is no ServerSecret.
         """
@@ -250,7 +250,7 @@ class Rotation:
         raise _Stop(outcome, _in_words(verdict), code=verdict.code, tried=secret.fingerprint)
 
     def _drop_candidate(self, promoted: ServerSecret) -> None:
-        """Another candidate may have been staged meanwhile; it stays."""
+        """Drop CANDIDATE if it holds the promoted value. Another one, staged meanwhile, stays."""
         candidate = self._versions.describe().labels.get(CANDIDATE)
         if candidate is None:
             return

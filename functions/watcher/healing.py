@@ -9,7 +9,10 @@ the one to replace, so a heal is refused if AWSCURRENT has changed in between.
 * A version without a verdict is waited for, but not for ever.
 * A value that a heal promoted is not healed with again within a cool-down. The version's id says
   that a heal made it, so nothing has to be noted.
-* A heal never changes the AppID, and there is none while the AppID is unknown.
+* A heal never changes the AppID. While the AppID is unknown, nothing is healed.
+
+``docs/rotation.md`` lists these rules with their reasons, and ``ops.secret.screen`` tells operators
+what the watcher will do. Change all three together.
 """
 
 from __future__ import annotations
@@ -32,9 +35,9 @@ _ROTATE: Final = "Rotate with the value in ZEGO's console: zego-token secret rot
 
 @dataclass(frozen=True, slots=True)
 class Healed:
-    """What was done.
+    """What a look did about a rejection.
 
-    :ivar action: that, or why nothing was done, for people.
+    :ivar action: what was done, or why nothing was, as sentences.
     :ivar with_fingerprint: of the value that a rotation was started to; ``None``: none was.
     """
 
@@ -145,10 +148,10 @@ class Healing:
         return self._zego.probe(version.secret)
 
     def _cooling(self, version: Version, stored: Iterable[Version]) -> float:
-        """How long the cool-down of a value still is, in seconds; 0 or less: it is over.
+        """How long the cool-down of a value still lasts, in seconds; 0 or less: it is over.
 
-        It concerns what was stored when a heal promoted the value. What is staged after that was
-        staged on purpose.
+        It holds back only versions that were stored before the heal. If ops staged the value again
+        after that, they want it promoted.
         """
         healed = [
             made.created_at
@@ -182,7 +185,7 @@ def _may_change(verdict: Verdict, version: Version) -> bool:
 
 
 def _app_id(current: Version, previous: Version | None) -> int | None:
-    """Whose secret this is: AWSPREVIOUS says so if AWSCURRENT cannot be read."""
+    """The AppID of AWSCURRENT; of AWSPREVIOUS if AWSCURRENT is no ServerSecret."""
     for version in (current, previous):
         if version is not None and version.secret is not None:
             return version.secret.app_id
@@ -190,7 +193,7 @@ def _app_id(current: Version, previous: Version | None) -> int | None:
 
 
 def _rejected_since(noted: VerdictNote | None, current: Version) -> float | None:
-    """When an earlier look saw this very value rejected; ``None``: none did."""
+    """Since when earlier looks have found this very value rejected; ``None``: none has."""
     if noted is None or noted.outcome != "rejected" or noted.fingerprint != current.fingerprint:
         return None
     return noted.since

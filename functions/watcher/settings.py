@@ -41,7 +41,7 @@ class Settings:
 def read(values: Mapping[str, str]) -> Settings:
     """Read the settings.
 
-    :raises SettingsError: a variable is missing or cannot be meant.
+    :raises SettingsError: a variable is missing or invalid.
     """
     found = Environment(values, VARIABLES)
     return Settings(

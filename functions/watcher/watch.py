@@ -1,7 +1,7 @@
 """One look at the ServerSecret: ask ZEGO, give up what is stuck, heal, report a change.
 
-Two looks may overlap and any of them may be stopped anywhere. The order is by what must not be
-lost: the verdict is recorded first, then comes what mends the secret, then the events.
+Two looks may overlap, and each may be stopped anywhere. So what must not be lost comes first: a
+look records the verdict, then gives up a stuck rotation and heals, then publishes the events.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Watch:
     def tell(self, tick: Tick) -> None:
         """Publish what is new, and note it.
 
-        It publishes first: a change that could not be noted is published again, never not at all.
+        It publishes first: a change that could not be noted is published twice rather than never.
 
         :raises SecretStoreError: something could not be noted; the next tick tries again.
         """

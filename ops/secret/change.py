@@ -190,7 +190,7 @@ def interruptible(so_far: str, remedy: str = "") -> Iterator[None]:
 
 
 def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
-    """The secret, if it can be changed now: asked before anybody types a secret."""
+    """The secret, if it can be changed now. Called before a person types a value."""
     state = target.versions.describe()
     if to_rotate and state.rotation_function is None:
         raise CommandError(
@@ -390,7 +390,7 @@ def _undecided(target: Target, end: Event) -> _Result:
 
 
 def _verdict_on(target: Target, token: str) -> tuple[str | None, Verdict]:
-    """Fingerprint and verdict of what was promoted, which a failure to see does not undo."""
+    """Fingerprint and verdict of what was promoted. If it cannot be read, it is promoted still."""
     try:
         secret = server_secret.parse(target.versions.read(version_id=token).text)
     except (SecretStoreError, ServerSecretError) as error:

@@ -146,7 +146,7 @@ def watch(target: Target, out: Output, interval: float, count: int | None) -> Ex
     Labels, ZEGO's verdicts, a rotation's steps, what the watcher noted.
     """
     from ops.secret import report  # noqa: PLC0415  slow
-    from ops.secret.watch import watch as run  # noqa: PLC0415  likewise
+    from ops.secret.watch import watch as run  # noqa: PLC0415  slow
 
     try:
         run(out, lambda: report.look(target), every_seconds=interval, count=count)

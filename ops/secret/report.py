@@ -45,7 +45,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class JudgedVersion:
-    """A version, and what ZEGO says of it; ``None`` where there is nothing to ask about."""
+    """A version, and ZEGO's verdict; ``None`` if it has no secret to ask about."""
 
     version: Version
     verdict: Verdict | None
@@ -72,7 +72,7 @@ class Look:
     :ivar at: when, Unix seconds.
     :ivar noted: the watcher's last verdict on AWSCURRENT.
     :ivar rotation: how far the last rotation came.
-    :ivar in_flight_since: when a rotation that has not ended began, where one is in flight.
+    :ivar in_flight_since: when the rotation in flight began, if that is known.
     """
 
     target: str
@@ -138,7 +138,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A target that could not be looked at."""
+    """A target that could not be read."""
 
     target: str
     failure: Failure

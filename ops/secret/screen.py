@@ -210,7 +210,7 @@ def rotation(state: SecretState, now: float, began: float | None = None) -> Iter
             yield f"A rotation has been in flight {since} (version {token})."
     elif note is not None:
         token, whose = note.token, "The last rotation's"
-    for one in dict.fromkeys((failure, note)):  # they are equal where the last step failed
+    for one in dict.fromkeys((failure, note)):  # they are equal if the last step failed
         if one is None or one.token != token:
             continue
         which = "last failure" if one == failure else "last step"
@@ -225,7 +225,7 @@ def rotation(state: SecretState, now: float, began: float | None = None) -> Iter
 
 
 def was_given_up(note: RotationNote, state: SecretState) -> bool:
-    """Whether it neither was refused nor promoted, and is over all the same."""
+    """Whether it is over without a refusal or a promotion."""
     if state.labels.get(CURRENT) == note.token:
         return False
     if note.token in given_up(state.tags):
@@ -276,7 +276,7 @@ def _can_become_current(look: Look, label: str, app_id: int | None) -> bool:
 
 
 def _app_id(look: Look) -> int | None:
-    """Whose secret this is: AWSPREVIOUS says so if AWSCURRENT cannot be read."""
+    """The AppID of AWSCURRENT; of AWSPREVIOUS if AWSCURRENT is no ServerSecret."""
     return next(
         (
             one.version.secret.app_id

@@ -33,7 +33,7 @@ def unstick(
     looks: int = 20,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ExitCode:
-    """Take AWSPENDING off a rotation that does not end, and see what becomes of it.
+    """Take AWSPENDING off a rotation that does not end, and check what becomes of the version.
 
     A step that runs at this moment may be about to promote it. Its last call can take
     :data:`zego.secret_store.versions.SLOWEST_CALL_SECONDS`, so the result is known after that.
@@ -100,6 +100,6 @@ def _after_giving_up(
 
 
 def _is_refusal(note: RotationNote, token: str) -> bool:
-    """Of this rotation's value. A step that meets the note of ``unstick`` ends as given up."""
+    """Whether the note says that this rotation was refused, and not only that it was given up."""
     is_refused = OUTCOMES[note.outcome].kind == "refused"
     return note.token == token and is_refused and note.outcome != "given-up"

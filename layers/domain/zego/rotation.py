@@ -121,7 +121,7 @@ OUTCOMES: Final[Mapping[str, Ending]] = {
     ),
 }
 
-#: Why somebody asks for a rotation that copies a version which is stored already.
+#: Why a rotation copies a version that is stored already.
 Purpose = Literal["heal", "restore"]
 _TOKEN: Final = re.compile(r"(heal|restore)-([0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{12}", re.ASCII)
 

@@ -1,4 +1,4 @@
-"""From what a text is, and what was opened of it, to the diagnosis. Uses no secret."""
+"""Makes the diagnosis from what a text is and what was opened of it. Uses no secret."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def examine(
 
 
 def _for_uikit(reading: Reading) -> list[Found]:
-    """The problems of a text if a kit token is wanted."""
+    """The problems of a text if a kit token is expected."""
     problems = [one for one in reading.problems if one.kind != "kit-token"]
     if reading.form == "token04":
         problems.append(found("kit-details-missing"))

@@ -20,7 +20,7 @@ from zego.diagnosis.findings import Found, found
 from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
 
-#: Labels whose secrets ZEGO does not accept now; other labels do not say whether it does.
+#: The finding per label of a secret that is not the current one. Other labels give none.
 _NOT_CURRENT: Final[Mapping[str, str]] = {
     "AWSPREVIOUS": "made-with-previous",
     "AWSPENDING": "made-with-staged",

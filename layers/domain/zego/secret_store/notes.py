@@ -76,7 +76,7 @@ class VerdictNote:
 
     @property
     def reported(self) -> Outcome | None:
-        """The outcome of the last event. The first looks without a verdict are none."""
+        """The outcome of the last event; ``None``: there was none, only looks without a verdict."""
         return None if self.outcome == "unknown" and self.unknown_looks else self.outcome
 
     def to_tag(self) -> str:
@@ -104,7 +104,7 @@ class InFlightNote:
 
     :ivar token: the client request token, which is the id of the version under AWSPENDING.
     :ivar since: when the watcher saw it first, Unix seconds.
-    :ivar state: ``stuck`` from when it was found to be, ``reported`` from when an event said so.
+    :ivar state: ``stuck`` once a look found it stuck, ``reported`` once an event said so.
     """
 
     token: str

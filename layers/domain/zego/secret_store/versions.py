@@ -1,7 +1,7 @@
-"""The versions of the ServerSecret and their labels: look at them, stage one, promote it.
+"""The versions of the ServerSecret and their labels: read them, stage one, promote it.
 
-Nothing here decides. Whether a version may be promoted is the rotator's question; what is here is
-atomic where Secrets Manager is: :meth:`SecretVersions.promote` compares and swaps.
+Nothing here decides whether a version may be promoted: the rotator does. Only what is one call of
+Secrets Manager is atomic: :meth:`SecretVersions.promote` compares and swaps.
 
 Source: the Secrets Manager API reference.
 """
@@ -32,7 +32,7 @@ from zego.server_secret import ServerSecret, ServerSecretError
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-#: For the client: a response within seconds or an error, and a few attempts at what may pass.
+#: For the client: a response within seconds or an error, and retries of temporary failures.
 CLIENT_CONFIG: Final = Config(
     connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
 )
@@ -44,8 +44,8 @@ SLOWEST_CALL_SECONDS: Final = 18
 class SecretStoreError(Exception):
     """Secrets Manager refused, or could not be asked. Safe to log.
 
-    :ivar code: AWS' error code, or the kind of failure where no answer came.
-    :ivar action: what was asked, as boto3 calls it; empty where nothing was.
+    :ivar code: AWS' error code, or the kind of failure if no response came.
+    :ivar action: the call, by boto3's name; empty if there was none.
     """
 
     def __init__(self, message: str, code: str = "", action: str = "") -> None:
@@ -55,7 +55,7 @@ class SecretStoreError(Exception):
 
 
 class NoAnswerError(SecretStoreError):
-    """No answer came: what was asked may have been done, or may not."""
+    """No response came: the call may have taken effect, or may not."""
 
 
 class VersionNotFoundError(SecretStoreError):
@@ -121,7 +121,7 @@ class Version:
     """A version with its labels.
 
     :ivar created_at: Unix seconds; ``None`` for one that has no value yet.
-    :ivar secret: ``None`` where it has no value, or one that cannot be a ServerSecret.
+    :ivar secret: ``None`` if it has no value, or one that cannot be a ServerSecret.
     :ivar problem: why there is no secret.
     """
 
@@ -143,7 +143,7 @@ class Version:
 class SecretVersions:
     """One secret, through a boto3 client that was made with :data:`CLIENT_CONFIG`.
 
-    Every method raises :class:`SecretStoreError` where Secrets Manager refuses or does not answer.
+    Every method raises :class:`SecretStoreError` if Secrets Manager refuses or does not respond.
 
     :param secret_id: ARN or name.
     """
@@ -183,7 +183,7 @@ class SecretVersions:
         return SecretValue(answer["SecretString"], answer["VersionId"], created_at)
 
     def version(self, state: SecretState, label: str) -> Version | None:
-        """The version that has a label; ``None`` where none has it."""
+        """The version that has a label; ``None`` if none has it."""
         version_id = state.labels.get(label)
         return None if version_id is None else self._version(state, version_id)
 
@@ -199,7 +199,7 @@ class SecretVersions:
 
         What was staged before loses its label, and with it its place.
 
-        :raises RotationInFlightError: now it could not be told which value that rotation promotes.
+        :raises RotationInFlightError: that rotation might still copy the new value, or the old one.
         :raises AlreadyCurrentError: there is nothing to rotate.
         """
         state = self.describe()
@@ -222,7 +222,7 @@ class SecretVersions:
         return version_id
 
     def start_rotation(self, token: str | None = None) -> str:
-        """Ask for a rotation; gives its token, which is the id of the version it makes.
+        """Start a rotation; gives its token, which is the id of the version it makes.
 
         :param token: see :class:`zego.rotation.CopyToken`; ``None``: one that copies CANDIDATE.
         :raises RotationInFlightError: the last one has not ended.
@@ -232,7 +232,7 @@ class SecretVersions:
             self._call("rotate_secret", ClientRequestToken=token)
         except SecretStoreError as error:
             if self._has_begun(token):
-                return token  # the client asked again, as the first response was lost
+                return token  # boto3 repeated the call, as the first response was lost
             if error.code != _NOT_NOW:
                 raise
             raise RotationInFlightError(str(error), error.code, error.action) from None
@@ -241,8 +241,8 @@ class SecretVersions:
     def fill_pending(self, token: str, text: str, *, rotation_token: str | None = None) -> None:
         """Give the version that a rotation has begun its value, and leave AWSPENDING where it is.
 
-        :param rotation_token: of the rotation's event, where it has one: who asks, for a function
-            that assumes another account's role.
+        :param rotation_token: of the rotation's event, if it has one: it proves who calls, for a
+            function that assumes another account's role.
         :raises ConflictError: it has another value already.
         """
         self._put(token, text, FILLED, rotation_token)
@@ -300,7 +300,7 @@ class SecretVersions:
         named = {name: version for name, version in ends.items() if version is not None}
         try:
             self._call("update_secret_version_stage", VersionStage=label, **named)
-        except ConflictError:  # also where the client asked again, as the first answer was lost
+        except ConflictError:  # also if boto3 repeated the call, as the first response was lost
             if to is None or self.describe().labels.get(label) != to:
                 raise
 
