@@ -33,7 +33,7 @@ from zego.secret_store.versions import (
 )
 
 WRONG: Final = "0123456789abcdef" * 2
-#: A false rejection has rules of its own below: at most one is among the looks that count.
+#: Without false rejections, which rules below add: at most one is among the looks that count.
 FAULTS: Final = st.dictionaries(
     st.integers(0, 30),
     st.sampled_from([fault for fault in Fault if fault is not Fault.FALSE]),

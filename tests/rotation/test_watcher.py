@@ -882,7 +882,7 @@ def metrics(printed: str) -> list[dict[str, Any]]:
 
 
 class TestTime:
-    """N1: every call to Secrets Manager takes as long as its three attempts can, ZEGO likewise."""
+    """N1: every call to Secrets Manager and to ZEGO takes as long as its attempts can."""
 
     def slow(self, world: World) -> World:
         world.seconds_a_call = SLOWEST_CALL_SECONDS
