@@ -24,7 +24,13 @@ from typing import Final
 from zego.rotation import CopyToken, is_heal
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.notes import VerdictNote, compromised
-from zego.secret_store.versions import SecretState, SecretStoreError, SecretVersions, Version
+from zego.secret_store.versions import (
+    SecretState,
+    SecretStoreError,
+    SecretVersions,
+    Version,
+    whose,
+)
 from zego.server_api import ServerApi, Verdict
 
 #: How long a rejection has to last until a version without a verdict no longer keeps the next one
@@ -104,16 +110,16 @@ class Healing:
             for label in (first, second)
             if (version := self._versions.version(state, label)) is not None
         }
-        app_id = _app_id(current, stored.get(PREVIOUS))
-        if app_id is None:
+        previous = stored.get(PREVIOUS)
+        known = whose(current, previous)
+        if known is None:
             unknown = "A heal never changes the AppID, and AWSCURRENT and AWSPREVIOUS hold none."
             return _Choice(None, f"{unknown} {_ROTATE}")
-        previous = stored.get(PREVIOUS)
         passed: list[str] = []
         for label, version in stored.items():
             name = f"{label} {version.fingerprint or version.version_id}"
             goes_back = previous is not None and version.secret == previous.secret
-            verdict = self._fit(version, stored.values(), current, app_id, state)
+            verdict = self._fit(version, stored.values(), current, known.app_id, state)
             if verdict.accepted and (since is not None or not goes_back):
                 return _Choice(version, "; ".join([label, *passed]))
             if verdict.accepted:
@@ -182,14 +188,6 @@ class Healing:
 def _may_change(verdict: Verdict, version: Version) -> bool:
     """Whether the next look may find otherwise: no verdict, a doubtful one, or a read that lags."""
     return verdict.outcome == "unknown" or verdict.needs_repeating or version.created_at is None
-
-
-def _app_id(current: Version, previous: Version | None) -> int | None:
-    """The AppID of AWSCURRENT; of AWSPREVIOUS if AWSCURRENT is no ServerSecret."""
-    for version in (current, previous):
-        if version is not None and version.secret is not None:
-            return version.secret.app_id
-    return None
 
 
 def _rejected_since(noted: VerdictNote | None, current: Version) -> float | None:

@@ -38,6 +38,7 @@ from zego.secret_store.versions import (
     SecretState,
     SecretStoreError,
     Version,
+    whose,
 )
 from zego.server_api import Verdict
 from zego.server_secret import ServerSecret, ServerSecretError
@@ -209,7 +210,7 @@ def _stage(target: Target, out: Output, given: Given, state: SecretState) -> tup
         current, previous, staged = (
             target.versions.version(state, label) for label in (CURRENT, PREVIOUS, CANDIDATE)
         )
-        known = next((one.secret for one in (current, previous) if one and one.secret), None)
+        known = whose(current, previous)
         secret = value.take(given, known)
         _check_app_id(secret, known)
         if secret.fingerprint in compromised(state.tags):

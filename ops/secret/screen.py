@@ -26,7 +26,7 @@ from zego.secret_store.notes import (
     compromised,
     given_up,
 )
-from zego.secret_store.versions import SecretState
+from zego.secret_store.versions import SecretState, whose
 from zego.server_api import MEANINGS, Verdict
 
 VERDICT_STYLES: Final = {"accepted": GOOD, "rejected": BAD, "unknown": UNSURE}
@@ -267,7 +267,7 @@ _WAYS: Final = {CANDIDATE: (5, "rotate --staged"), PREVIOUS: (10, "restore")}
 
 def _can_become_current(look: Look, label: str, app_id: int | None) -> bool:
     """Whether ZEGO accepts what has a label, and no rule of a rotation refuses it."""
-    judged = next((one for one in look.versions if label in one.version.labels), None)
+    judged = _with_label(look, label)
     if judged is None or judged.version.secret is None or judged.verdict is None:
         return False
     secret = judged.version.secret
@@ -276,16 +276,13 @@ def _can_become_current(look: Look, label: str, app_id: int | None) -> bool:
 
 
 def _app_id(look: Look) -> int | None:
-    """The AppID of AWSCURRENT; of AWSPREVIOUS if AWSCURRENT is no ServerSecret."""
-    return next(
-        (
-            one.version.secret.app_id
-            for label in (CURRENT, PREVIOUS)
-            for one in look.versions
-            if label in one.version.labels and one.version.secret is not None
-        ),
-        None,
-    )
+    current, previous = (_with_label(look, label) for label in (CURRENT, PREVIOUS))
+    known = whose(current.version if current else None, previous.version if previous else None)
+    return None if known is None else known.app_id
+
+
+def _with_label(look: Look, label: str) -> JudgedVersion | None:
+    return next((one for one in look.versions if label in one.version.labels), None)
 
 
 def _agreement(report: Report) -> Text:

@@ -927,6 +927,20 @@ class TestTime:
         assert world.step(step, token).function_error is None
         assert world.clock.now - began <= self.timeout("RotatorFunction")
 
+    def test_so_does_the_promotion_of_a_heal(self) -> None:
+        """The rotator asks ZEGO about AWSCURRENT as well."""
+        world = healthy()
+        world.stage(world.reset())
+        assert world.tick().healed_with is not None
+        token = world.in_flight or ""
+        for step in STEPS[:3]:
+            world.step(step, token)
+        self.slow(world)
+        began = world.clock.now
+        assert world.step("finishSecret", token).function_error is None
+        assert world.clock.now - began == 213
+        assert self.timeout("RotatorFunction") >= 213
+
     def test_the_verdict_is_measured_before_the_heal(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:

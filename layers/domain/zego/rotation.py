@@ -70,8 +70,7 @@ OUTCOMES: Final[Mapping[str, Ending]] = {
     ),
     "outdated": Ending(
         "refused",
-        "The labels have moved since this rotation was asked for: what it would copy or replace is"
-        " not what it was.",
+        "The version to copy or to replace has changed since this rotation was started.",
         "After a restore, start it again. A heal needs nothing: the watcher looks every 5 min.",
     ),
     "recovered": Ending(

@@ -140,6 +140,14 @@ class Version:
         return None if self.secret is None else self.secret.fingerprint
 
 
+def whose(current: Version | None, previous: Version | None) -> ServerSecret | None:
+    """The secret that says which AppID this is: AWSCURRENT, or AWSPREVIOUS if that is none.
+
+    :returns: ``None``: nothing was set up yet, or both were overwritten.
+    """
+    return next((one.secret for one in (current, previous) if one and one.secret), None)
+
+
 class SecretVersions:
     """One secret, through a boto3 client that was made with :data:`CLIENT_CONFIG`.
 
