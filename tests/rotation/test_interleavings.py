@@ -13,7 +13,6 @@ anything that is stored and may be promoted is.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -22,7 +21,8 @@ from typing import Final
 
 import pytest
 
-from local.secrets_manager import APP_ID, Conditions
+from local.secrets_manager import Conditions
+from tests.rotation.looks import pair
 from tests.rotation.wire import STALE, Fault, Killed
 from tests.rotation.world import World
 from zego.rotation import STEPS, STUCK_SECONDS
@@ -38,10 +38,6 @@ LOOKS: Final = 8
 UNFRIENDLY: Final = Conditions(delete_unlabelled=True, keep_pending=True)
 
 Act = Callable[[World], object]
-
-
-def pair(value: str) -> str:
-    return json.dumps({"app_id": APP_ID, "server_secret": value})
 
 
 # What runs: it changes the secret, call by call.
