@@ -17,7 +17,14 @@ from hypothesis import HealthCheck, settings
 from tests.support.leaks import LeakWatch, watching
 
 #: Minutes of work each: begun last, one would be all that still runs.
-LONGEST: Final = ("diagnosis/test_fuzz.py", "rotation/test_crashes.py", "rotation/test_model.py")
+LONGEST: Final = (
+    "diagnosis/test_fuzz.py",
+    "rotation/test_crashes.py",
+    "rotation/test_interleavings.py",
+    "rotation/test_model.py",
+)
+#: A test that says how much it ran records that as a property of this name.
+HOW_MUCH: Final = "how much"
 #: What a process of pytest-xdist's hands over in the end is found under this name.
 HANDED_OVER: Final = "zego_leaks"
 
@@ -83,6 +90,14 @@ class LeakCheck:
         self.characters += characters
         self.secrets += secrets
         self.leaks += leaks
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how much the tests ran that say so."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == HOW_MUCH and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,8 +16,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +28,7 @@ from tests.rotation.world import World
 from zego.secret_store import CURRENT, PENDING, PREVIOUS
 
 Schedule = Mapping[int, Fault]
+Record = Callable[[str, object], None]
 
 WRONG: Final = "0123456789abcdef" * 2
 PLACEHOLDER: Final = '{"app_id": 1234567890, "server_secret": "REPLACE-WITH-THE-CONSOLES-VALUE!"}'
@@ -173,13 +173,15 @@ def drawn(schedules: Sequence[Schedule], scenario: Scenario) -> Sequence[Schedul
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 class TestFaults:
-    def test_one_at_every_call(self, scenario: Scenario, record: Record) -> None:
+    def test_one_at_every_call(self, scenario: Scenario, record_property: Record) -> None:
         schedules = [{number: fault} for number, fault in points_of(scenario)]
         worlds = [run(scenario, schedule) for schedule in schedules]
         assert all(world.wire.met for world in worlds), "a fault was not come to"
-        record(scenario, "one fault at every call", len(schedules), len(worlds))
+        record_property("how much", f"{len(worlds)} of {len(schedules)} schedules")
 
-    def test_one_at_all_attempts_of_every_call(self, scenario: Scenario, record: Record) -> None:
+    def test_one_at_all_attempts_of_every_call(
+        self, scenario: Scenario, record_property: Record
+    ) -> None:
         """What boto3 tries again by itself fails again, and again."""
         again = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED)
         schedules = [
@@ -190,9 +192,9 @@ class TestFaults:
         chosen = drawn(schedules, scenario)
         for schedule in chosen:
             run(scenario, schedule, is_lasting=True)
-        record(scenario, "one fault at all attempts of a call", len(schedules), len(chosen))
+        record_property("how much", f"{len(chosen)} of {len(schedules)} schedules")
 
-    def test_one_that_stays(self, scenario: Scenario, record: Record) -> None:
+    def test_one_that_stays(self, scenario: Scenario, record_property: Record) -> None:
         """From one call on, none succeeds: a permission is missing, a network is gone."""
         lasting = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED, Fault.DENIED)
         schedules = [
@@ -203,32 +205,12 @@ class TestFaults:
         chosen = drawn(schedules, scenario)
         for schedule in chosen:
             run(scenario, schedule, is_lasting=True)
-        record(scenario, "a fault that stays, from a call on", len(schedules), len(chosen))
+        record_property("how much", f"{len(chosen)} of {len(schedules)} schedules")
 
-    def test_two_at_any_calls(self, scenario: Scenario, record: Record) -> None:
+    def test_two_at_any_calls(self, scenario: Scenario, record_property: Record) -> None:
         pairs = itertools.combinations(points_of(scenario), 2)
         schedules = [dict(pair) for pair in pairs if pair[0][0] < pair[1][0]]
         chosen = drawn(schedules, scenario)
         for schedule in chosen:
             run(scenario, schedule)
-        record(scenario, "two faults", len(schedules), len(chosen))
-
-
-Record = Callable[[Scenario, str, int, int], None]
-
-
-@pytest.fixture(scope="module")
-def record(pytestconfig: pytest.Config) -> Iterator[Record]:
-    """Prints how much was run, at the end, whether or not output is captured."""
-    lines: list[str] = []
-    total: Counter[str] = Counter()
-
-    def note(scenario: Scenario, what: str, schedules: int, runs: int) -> None:
-        lines.append(f"  {scenario.name}: {what}: {runs} of {schedules} schedules")
-        total["schedules"] += runs
-
-    yield note
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    assert capture is not None
-    with capture.global_and_fixture_disabled():
-        print("\nrotations with faults:", *lines, f"  {total['schedules']} schedules", sep="\n")
+        record_property("how much", f"{len(chosen)} of {len(schedules)} schedules")

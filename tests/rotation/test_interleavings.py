@@ -38,6 +38,7 @@ LOOKS: Final = 8
 UNFRIENDLY: Final = Conditions(delete_unlabelled=True, keep_pending=True)
 
 Act = Callable[[World], object]
+Record = Callable[[str, object], None]
 
 
 # What runs: it changes the secret, call by call.
@@ -264,25 +265,17 @@ def _calls(work: Work) -> int:
 
 @pytest.mark.parametrize("name", WORK)
 class TestInterleavings:
-    def test_an_actor_before_every_call(self, name: str, pytestconfig: pytest.Config) -> None:
+    def test_an_actor_before_every_call(self, name: str, record_property: Record) -> None:
         runs = list(interleavings(WORK[name]))
         if not IS_EXHAUSTIVE:
             runs = random.Random(name).sample(runs, DRAWN)
         for one in runs:
             run(WORK[name], one)
-        _print(pytestconfig, f"{name}: an actor in between: {len(runs)} interleavings")
+        record_property("how much", f"{len(runs)} interleavings")
 
-    def test_an_actor_and_a_fault(self, name: str, pytestconfig: pytest.Config) -> None:
+    def test_an_actor_and_a_fault(self, name: str, record_property: Record) -> None:
         every = list(with_a_fault(WORK[name]))
         runs = random.Random(name).sample(every, min(DRAWN_WITH_A_FAULT, len(every)))
         for one in runs:
             run(WORK[name], one)
-        _print(pytestconfig, f"{name}: an actor and a fault: {len(runs)} interleavings")
-
-
-def _print(config: pytest.Config, line: str) -> None:
-    """Whether or not output is captured."""
-    capture = config.pluginmanager.getplugin("capturemanager")
-    assert capture is not None
-    with capture.global_and_fixture_disabled():
-        print(f"\n{line}")
+        record_property("how much", f"{len(runs)} interleavings")
