@@ -7,8 +7,8 @@ has the same table, which a test compares with this one.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -155,7 +155,7 @@ class CopyToken:
         :param copy: id of the version whose value becomes current.
         :param replace: id of the version that is AWSCURRENT, and must be until then.
         """
-        return f"{purpose}-{_digest(copy)}-{_digest(replace)}-{secrets.token_hex(6)}"
+        return f"{purpose}-{_digest(copy)}-{_digest(replace)}-{os.urandom(6).hex()}"
 
     def copies(self, version_id: str) -> bool:
         return self.copied == _digest(version_id)
