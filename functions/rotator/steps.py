@@ -153,8 +153,8 @@ class Rotation:
         secret = self._secret(token)
         if state.labels[CURRENT] != token:
             current = self._check_fit(secret, token, state)
-            self._prove(secret)
             self._check_need(token, current)
+            self._prove(secret)  # last: ZEGO has to accept it right before the promotion
             self._promote(token, replacing=state.labels[CURRENT])
         after = self._zego.probe(secret)
         if after.rejected:

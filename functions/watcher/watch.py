@@ -230,12 +230,11 @@ class Watch:
         rotation = tick.in_flight
         if rotation is None or not _is_stuck_news(tick):
             return
-        noted = InFlightNote.from_tag(tags.get(IN_FLIGHT_TAG))
-        is_same = noted is not None and noted.token == rotation.token
-        if is_same and noted is not None and noted.state == "reported":
+        noted = InFlightNote.from_tag(tags.get(IN_FLIGHT_TAG)) or rotation
+        if noted.token == rotation.token and noted.state == "reported":
             return
         self._publish(replace(tick, is_stuck=True, event_type="ServerSecret Rotation Stuck"))
-        if is_same or noted is None:  # else the next rotation is noted there by now
+        if noted.token == rotation.token:  # else the next rotation is noted there by now
             self._note(IN_FLIGHT_TAG, replace(rotation, state="reported").to_tag())
 
     def _tell_verdict(self, tick: Tick, tags: Mapping[str, str]) -> None:
