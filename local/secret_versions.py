@@ -1,7 +1,7 @@
 """A secret's versions and their staging labels: AWS' rules, in moto's storage.
 
 moto 5 has other rules. Each of these has a test that is named after it, in
-`tests/local_stack/test_secret_versions.py`. Importing this imports moto, which takes most of a
+`tests/local/test_secret_versions.py`. Importing this imports moto, which takes most of a
 second.
 
 Sources: the Secrets Manager API reference, AWS' own error texts, and "Log events with CloudTrail"

@@ -22,7 +22,7 @@ from botocore.credentials import Credentials
 from local.api_gateway import ApiGateway
 from local.lambda_host import LambdaHost
 from local.stack import PYTHON_PATH, LocalStack
-from tests.local_stack.exchange import Answer, exchange
+from tests.local.exchange import Answer, exchange
 from tests.support.routes import UNTHROTTLED
 
 _T = TypeVar("_T")

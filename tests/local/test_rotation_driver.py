@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from local.rotation import FUNCTION_ARN, STEPS, Attempt, RotationDriver
 from local.secrets_manager import SECRET_ID, Conditions
-from tests.local_stack.rotated import Result, Rotated, StartDriver, StepError, failing
-from tests.local_stack.secret import CURRENT, PENDING, PREVIOUS
+from tests.local.rotated import Result, Rotated, StartDriver, StepError, failing
+from tests.local.secret import CURRENT, PENDING, PREVIOUS
 from tests.support.clock import Clock
 
 IN_PROGRESS = "A previous rotation isn't complete. That rotation will be reattempted."

@@ -8,8 +8,8 @@ import pytest
 from botocore.config import Config
 
 from local.invoke_api import MAX_EVENT_BYTES, InvokeApi
-from tests.local_stack.conftest import StartHost
-from tests.local_stack.exchange import exchange
+from tests.local.conftest import StartHost
+from tests.local.exchange import exchange
 
 PATH = "/2015-03-31/functions/issuer/invocations"
 

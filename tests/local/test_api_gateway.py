@@ -18,8 +18,8 @@ from local.cors import Cors, is_origin
 from local.lambda_host import InvocationResult, ThrottledError
 from local.routes import Route
 from local.sigv4 import AccessKey
-from tests.local_stack.conftest import StartHost
-from tests.local_stack.exchange import Answer, exchange
+from tests.local.conftest import StartHost
+from tests.local.exchange import Answer, exchange
 from tests.support.clock import Clock
 
 REGION = "eu-central-1"

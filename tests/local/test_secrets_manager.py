@@ -21,8 +21,8 @@ from local.secrets_manager import (
     SecretsManagerError,
     read_secret,
 )
-from tests.local_stack.rotated import Rotated
-from tests.local_stack.secret import CANDIDATE, CURRENT, PENDING, Secret
+from tests.local.rotated import Rotated
+from tests.local.secret import CANDIDATE, CURRENT, PENDING, Secret
 from tests.support.clock import Clock
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from local.rotation import STEPS, RotationDriver
 from local.secrets_manager import SECRET_ID, Conditions
-from tests.local_stack.rotated import Rotated, StartDriver, StepError, failing
-from tests.local_stack.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from tests.local.rotated import Rotated, StartDriver, StepError, failing
+from tests.local.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS
 
 IN_PROGRESS = "A previous rotation isn't complete. That rotation will be reattempted."
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWK
 
 from local.identity_provider import IdentityProvider
-from tests.local_stack.bad_input.exchanges import problem
+from tests.local.bad_input.exchanges import problem
 from tests.support.bearer import jws
 from tests.support.routes import CALL, TOKENS
 from tests.support.service import Service

@@ -26,7 +26,7 @@ from local.page.reporter import Reporter
 from local.page.server import CLIENT, FILES, WEB
 from local.rotation import Attempt
 from local.stack import LocalStack
-from tests.local_stack.exchange import Answer, exchange
+from tests.local.exchange import Answer, exchange
 from zego.diagnosis import KINDS, Candidate, Expected, diagnose
 from zego.rotation import CopyToken
 from zego.secret_store.versions import RotationInFlightError, SecretState

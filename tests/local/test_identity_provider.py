@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from local.identity_provider import ALGORITHMS, AUDIENCE, IdentityProvider
 from local.loopback import HttpRequest, HttpResponse
-from tests.local_stack.exchange import Answer, exchange
+from tests.local.exchange import Answer, exchange
 
 NOW = 1_700_000_000
 PAGE = "http://127.0.0.1:8083"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local.lambda_host import LambdaHost, ThrottledError
-from tests.local_stack.conftest import StartHost
+from tests.local.conftest import StartHost
 
 ECHO = """
     def handler(event, context):

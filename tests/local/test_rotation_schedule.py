@@ -8,8 +8,8 @@ import pytest
 
 from local.rotation import RotationDriver
 from local.secrets_manager import SECRET_ID
-from tests.local_stack.rotated import Rotated, failing
-from tests.local_stack.secret import CANDIDATE, PENDING
+from tests.local.rotated import Rotated, failing
+from tests.local.secret import CANDIDATE, PENDING
 
 DAY = 24 * 60 * 60.0
 TODAY = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.stack import LocalStack
-from tests.local_stack.exchange import Answer
+from tests.local.exchange import Answer
 from tests.support.policy_mistakes import MISTAKES
 from tests.support.service import service
 

@@ -17,7 +17,7 @@ import pytest
 from local import zego_cloud
 from local.zego_cloud import Trouble, TroubleKind, ZegoCloud
 from local.zego_cloud.server_api import MESSAGES, signature
-from tests.local_stack.exchange import Answer, exchange
+from tests.local.exchange import Answer, exchange
 from tests.support.clock import Clock
 from zego import token04
 from zego.server_api import ServerApi

@@ -10,7 +10,7 @@ from typing import Any
 from local.event_bus import Event
 from local.rotation import Attempt, RotationDriver
 from local.secrets_manager import SECRET_ID, Conditions
-from tests.local_stack.secret import CURRENT, PENDING, Secret
+from tests.local.secret import CURRENT, PENDING, Secret
 
 StartDriver = Callable[..., RotationDriver]
 

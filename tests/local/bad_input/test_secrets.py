@@ -10,7 +10,7 @@ import pytest
 
 from local.loopback import Intercept
 from local.stack import LocalStack
-from tests.local_stack.bad_input.exchanges import problem
+from tests.local.bad_input.exchanges import problem
 from tests.support.faults import (
     Faults,
     answering,

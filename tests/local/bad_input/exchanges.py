@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.local_stack.exchange import Answer
+from tests.local.exchange import Answer
 
 
 def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from local.identity_provider import IdentityProvider
 from local.loopback import HttpRequest, HttpResponse, Intercept, LoopbackServer
-from tests.local_stack.bad_input.exchanges import problem
+from tests.local.bad_input.exchanges import problem
 from tests.support.faults import (
     Faults,
     answering,

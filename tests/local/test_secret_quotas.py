@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from local.secrets_manager import SECRET_ID
-from tests.local_stack.rotated import Rotated
-from tests.local_stack.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS, Secret
+from tests.local.rotated import Rotated
+from tests.local.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS, Secret
 
 
 class TestTags:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.local_stack.bad_input.exchanges import problem
+from tests.local.bad_input.exchanges import problem
 from tests.support.routes import BATCH, CALL, SERVICE_CALL, SERVICE_TOKENS, TOKENS
 from tests.support.service import Service
 

@@ -22,7 +22,7 @@ import pytest
 from local.identity_provider import PASSWORD
 from local.secrets_manager import read_secret
 from local.stack_file import StackDescription
-from tests.local_stack.exchange import Answer, exchange
+from tests.local.exchange import Answer, exchange
 from zego import token04
 
 PROJECT = Path(__file__).resolve().parents[2]

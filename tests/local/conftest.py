@@ -13,8 +13,8 @@ import pytest
 from local.lambda_host import LambdaHost
 from local.rotation import RotationDriver
 from local.secrets_manager import Conditions
-from tests.local_stack.rotated import Rotated, StartDriver
-from tests.local_stack.secret import Secret
+from tests.local.rotated import Rotated, StartDriver
+from tests.local.secret import Secret
 
 StartHost = Callable[..., LambdaHost]
 

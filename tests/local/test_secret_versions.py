@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.secrets_manager import SECRET_ID, Conditions, SecretsManagerError
-from tests.local_stack.rotated import Rotated
-from tests.local_stack.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS, Secret
+from tests.local.rotated import Rotated
+from tests.local.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS, Secret
 
 DAY = 24 * 60 * 60.0
 

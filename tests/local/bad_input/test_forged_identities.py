@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.local_stack.bad_input.exchanges import problem
+from tests.local.bad_input.exchanges import problem
 from tests.support.routes import BATCH, CALL, SERVICE_CALL, SERVICE_TOKENS, STATUS, TOKENS
 from tests.support.service import Service
 
