@@ -41,7 +41,7 @@ def an_object(value: object) -> dict[str, object]:
     :raises Problem: ``body_not_object``.
     """
     if not isinstance(value, dict):
-        raise Problem("body_not_object", f"Send a JSON object, not {_named(value)}.")
+        raise Problem("body_not_object", f"Send a JSON object, not {strict_json.type_name(value)}.")
     return value
 
 
@@ -59,19 +59,8 @@ def refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
 
 def wrong_type(field: str, expected: str, value: object) -> Problem:
     """A field whose value is of another JSON type."""
-    return Problem("wrong_type", f"{field} must be {expected}, not {_named(value)}.", field=field)
-
-
-def _named(value: object) -> str:
-    return _JSON_NAMES[type(value)]
-
-
-_JSON_NAMES: Final[Mapping[type, str]] = {
-    str: "a string",
-    int: "a number",
-    float: "a fraction",
-    bool: "a boolean",
-    list: "an array",
-    dict: "an object",
-    type(None): "null",
-}
+    return Problem(
+        "wrong_type",
+        f"{field} must be {expected}, not {strict_json.type_name(value)}.",
+        field=field,
+    )

@@ -35,8 +35,7 @@ from tools.sam_template import ROOT
 from zego.diagnosis import KINDS
 from zego.error_codes import CODES, ErrorCode
 from zego.identifiers import MAX_BYTES, REFUSED_CHARACTERS
-from zego.token04 import MAX_LIFETIME_SECONDS, Claims, decode, encode, mint
-from zego.token04.envelope import Cipher
+from zego.token04 import MAX_LIFETIME_SECONDS, Cipher, Claims, decode, encode, mint
 
 SECRET = "0123456789abcdef" * 2
 CLIENT = ROOT / "clients" / "javascript" / "token-source.js"

@@ -6,7 +6,18 @@ Encoder and decoder are made once; ``json.loads`` and ``json.dumps`` with option
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+_TYPE_NAMES: Final[Mapping[type, str]] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a fraction",
+    type(None): "null",
+    dict: "an object",
+    list: "an array",
+}
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -42,3 +53,8 @@ def loads_object(text: str | bytes) -> dict[str, Any]:
 def dumps(value: object) -> str:
     """Write JSON, in ASCII and without white space."""
     return _encoder.encode(value)
+
+
+def type_name(value: object) -> str:
+    """The JSON type of a value, in words: ``a string``, ``a fraction``, ``null``."""
+    return _TYPE_NAMES.get(type(value), type(value).__name__)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
+from zego import strict_json
+
 _UNITS: Final = (("days", 86400), ("h", 3600), ("min", 60))
-_TYPES: Final[Mapping[type, str]] = {
-    str: "a string",
-    bool: "a boolean",
-    int: "a number",
-    float: "a fraction",
-    type(None): "null",
-    dict: "an object",
-    list: "an array",
-}
 
 
 def span(seconds: float) -> str:
@@ -29,4 +21,4 @@ def json_type(value: object) -> str:
     """What a JSON value is: ``a string``; a number that is out of all bounds is one so large."""
     if isinstance(value, int | float) and not -(2**63) <= value < 2**63:
         return "a number so large"
-    return _TYPES.get(type(value), type(value).__name__)
+    return strict_json.type_name(value)

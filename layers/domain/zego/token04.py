@@ -1,0 +1,419 @@
+"""The Token04 codec: what ZEGO's SDKs take as a token, byte for byte.
+
+A token is ``"04"`` followed by the base64 of a binary envelope, integers big-endian::
+
+    expire      int64   Unix seconds; readable without the secret, and not authenticated
+    iv length   uint16  16 for CBC, 12 for GCM
+    iv          bytes
+    length      uint16  of the sealed claims
+    sealed      bytes   AES-CBC with PKCS#7, or AES-GCM ciphertext and its 16-byte tag (no AAD)
+    mode        uint8   1 for GCM; absent (or 0) for CBC
+
+The sealed plaintext is a JSON object, the :class:`Claims`. The key is the raw text of the
+ServerSecret: it looks like hexadecimal and is *not* decoded. It is neither a JWT nor an HMAC.
+
+:func:`mint`, :func:`encode` and :func:`decode` are for whole tokens; :func:`parse`, :func:`seal`
+and :func:`unseal` for the envelope alone. Every error is a :class:`Token04Error`, and no message
+holds a secret or a token.
+
+Source: the vendor's published token generators in seven languages, whose tokens are in
+``tests/vectors/token04.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from zego import strict_json
+
+Cipher = Literal["gcm", "cbc"]
+
+PREFIX: Final = "04"
+MAX_APP_ID: Final = 2**32 - 1
+#: Longest lifetime that both ZIM and the web SDK's timers can follow: 24 days, in seconds.
+MAX_LIFETIME_SECONDS: Final = 24 * 24 * 3600
+
+_NONCE_MASK: Final = 2**31 - 1
+_INT64_MAX: Final = 2**63 - 1
+_UINT16_MAX: Final = 2**16 - 1
+_IV_LENGTH: Final[dict[Cipher, int]] = {"gcm": 12, "cbc": 16}
+_GCM_TAG_LENGTH: Final = 16
+_GCM_MODE: Final = b"\x01"
+#: Names in the JSON, in the order of the fields of :class:`Claims`.
+_JSON_NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
+
+_uint16 = struct.Struct(">H")
+_expire_and_iv_length = struct.Struct(">qH")
+_gcm_head = struct.Struct(">qH12sH")
+_cbc_head = struct.Struct(">qH16sH")
+_json_string = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Token04Error(ValueError):
+    """A token, or what was to become one, is refused. The message says what is wrong with it."""
+
+
+class FormatError(Token04Error):
+    """The text is not a Token04, or its envelope is damaged. No secret is needed to see it."""
+
+
+class TruncatedError(FormatError):
+    """The token ends before what it announces does."""
+
+
+class TrailingBytesError(FormatError):
+    """More follows the sealed claims than the mode.
+
+    :ivar extra: how many bytes do; at most 1 may.
+    """
+
+    def __init__(self, extra: int) -> None:
+        super().__init__(f"{extra} bytes follow the sealed claims; at most 1 may")
+        self.extra = extra
+
+
+class SecretError(Token04Error):
+    """The ServerSecret given cannot be an AES key."""
+
+
+class SealError(Token04Error):
+    """The secret does not open the token: another secret sealed it, or it was altered."""
+
+
+class ClaimsError(Token04Error):
+    """The claims are not what ZEGO takes."""
+
+
+class ExpiryMismatchError(Token04Error):
+    """The readable expiry differs from the sealed one, so somebody changed the former."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says.
+
+    :ivar app_id: the project's AppID, 1 to 2^32-1.
+    :ivar user_id: who may log in with it; any non-empty text (the SDKs take less, see
+        :mod:`zego.identifiers`).
+    :ivar nonce: any 64-bit integer; :func:`mint` draws 31 random bits.
+    :ivar issued_at: Unix seconds (``ctime``).
+    :ivar expires_at: Unix seconds (``expire``).
+    :ivar payload: ``""``, or JSON as text such as :func:`room_payload` makes.
+    """
+
+    app_id: int
+    user_id: str
+    nonce: int
+    issued_at: int
+    expires_at: int
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An opened token.
+
+    :ivar claims: what was sealed in it.
+    :ivar cipher: how it was sealed.
+    :ivar header_expires_at: the expiry that is readable without the secret, Unix seconds.
+    """
+
+    claims: Claims
+    cipher: Cipher
+    header_expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What can be read of a token without the secret."""
+
+    expires_at: int
+    cipher: Cipher
+    iv: bytes
+    sealed: bytes
+
+
+def mint(
+    app_id: int,
+    user_id: str,
+    server_secret: str,
+    *,
+    issued_at: int,
+    lifetime_seconds: int,
+    payload: str = "",
+    cipher: Cipher = "gcm",
+) -> str:
+    """Make a fresh token: its nonces come from the operating system, so no two are alike.
+
+    :param issued_at: now, in Unix seconds.
+    :param lifetime_seconds: 1 to 2 073 600 (24 days).
+    :raises ClaimsError: a value is outside its bounds.
+    :raises SecretError: the secret is not 32 bytes long.
+    """
+    if not 1 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
+        raise ClaimsError(f"lifetime_seconds must be 1 to {MAX_LIFETIME_SECONDS}")
+    random = os.urandom(4 + _iv_length(cipher))
+    nonce = int.from_bytes(random[:4], "big") & _NONCE_MASK
+    expires_at = issued_at + lifetime_seconds
+    claims = Claims(app_id, user_id, nonce, issued_at, expires_at, payload)
+    return encode(claims, server_secret, cipher=cipher, iv=random[4:])
+
+
+def encode(
+    claims: Claims, server_secret: str, *, cipher: Cipher = "gcm", iv: bytes | None = None
+) -> str:
+    """Seal claims into a token.
+
+    :param iv: 12 bytes for GCM, 16 for CBC; drawn from the operating system unless given.
+        Never give the same one twice with the same secret, except in tests.
+    :raises ClaimsError: a claim is outside its bounds, or all of them are too long for a token.
+    :raises SecretError: the secret is not 32 bytes long.
+    """
+    length = _iv_length(cipher)
+    if iv is None:
+        iv = os.urandom(length)
+    elif len(iv) != length:
+        raise Token04Error(f"the IV has {len(iv)} bytes; {cipher} takes {length}")
+    key = _key(server_secret, lengths=(32,))
+    return seal(to_plaintext(claims), claims.expires_at, key, cipher=cipher, iv=iv)
+
+
+def decode(token: str, server_secret: str) -> Decoded:
+    """Open a token and read its claims. Whether it has expired is the caller's question.
+
+    :param server_secret: 32 bytes; 16 and 24 are taken too, as the vendor's decoders do.
+    :raises FormatError: not a Token04, or a damaged one.
+    :raises SealError: made with another secret, or altered.
+    :raises ClaimsError: opened, but the claims are not what ZEGO takes.
+    :raises ExpiryMismatchError: opened, but the readable expiry was changed.
+    :raises SecretError: the secret cannot be an AES key.
+    """
+    envelope = parse(token)
+    key = _key(server_secret, lengths=(32, 24, 16))
+    claims = _from_plaintext(unseal(envelope, key), envelope.cipher)
+    if claims.expires_at != envelope.expires_at:
+        raise ExpiryMismatchError(
+            f"the readable expiry is {envelope.expires_at}, the sealed one {claims.expires_at}:"
+            " the token was altered after it was made"
+        )
+    return Decoded(claims, envelope.cipher, envelope.expires_at)
+
+
+def room_payload(
+    room_id: str, *, login: bool, publish: bool, stream_ids: tuple[str, ...] | None = None
+) -> str:
+    """The payload of a privilege token: what its holder may do in one room.
+
+    :param stream_ids: the streams that may be published; ``None`` is any.
+
+    ZEGO enforces it only where its support has switched privilege tokens on for the AppID.
+    """
+    streams = "null" if stream_ids is None else f"[{','.join(map(_json_string, stream_ids))}]"
+    return (
+        f'{{"room_id":{_json_string(room_id)},"privilege":{{"1":{login:d},"2":{publish:d}}},'
+        f'"stream_id_list":{streams}}}'
+    )
+
+
+def parse(token: str) -> Envelope:
+    """Read the envelope of a token; needs no secret and proves nothing.
+
+    :raises FormatError: not a Token04, or a damaged one; the message says where.
+    """
+    expires_at, iv, sealed, mode = _take_apart(_binary(token))
+    if mode not in (b"", b"\x00", _GCM_MODE):
+        raise FormatError(f"unknown mode {mode[0]}; 1 is GCM, 0 or none is CBC")
+    cipher: Cipher = "gcm" if mode == _GCM_MODE else "cbc"
+    if len(iv) != _IV_LENGTH[cipher]:
+        expected = _IV_LENGTH[cipher]
+        raise FormatError(f"the IV has {len(iv)} bytes; {cipher.upper()} takes {expected}")
+    if cipher == "gcm" and len(sealed) <= _GCM_TAG_LENGTH:
+        raise FormatError(f"{len(sealed)} sealed bytes are too few to hold claims and a tag")
+    if cipher == "cbc" and (not sealed or len(sealed) % 16):
+        raise FormatError(f"{len(sealed)} sealed bytes are not a number of whole CBC blocks")
+    return Envelope(expires_at, cipher, iv, sealed)
+
+
+def seal(plaintext: bytes, expires_at: int, key: bytes, *, cipher: Cipher, iv: bytes) -> str:
+    """Encrypt a plaintext and wrap it as a token. :func:`encode` is this after its checks.
+
+    :raises ClaimsError: the plaintext is too long for the envelope's 16-bit length.
+    """
+    if cipher == "gcm":
+        _refuse_too_long(len(plaintext), _UINT16_MAX - _GCM_TAG_LENGTH)
+        sealed = AESGCM(key).encrypt(iv, plaintext, None)
+        binary = _gcm_head.pack(expires_at, 12, iv, len(sealed)) + sealed + _GCM_MODE
+    else:
+        _refuse_too_long(len(plaintext), _UINT16_MAX // 16 * 16 - 1)
+        sealed = _seal_cbc(plaintext, key, iv)
+        binary = _cbc_head.pack(expires_at, 16, iv, len(sealed)) + sealed
+    return PREFIX + b64encode(binary).decode()
+
+
+def unseal(envelope: Envelope, key: bytes) -> bytes:
+    """Decrypt the claims. CBC has no tag: it may give other bytes than were sealed.
+
+    :raises SealError: the key is another one, or the token was altered.
+    """
+    return _open_gcm(envelope, key) if envelope.cipher == "gcm" else _open_cbc(envelope, key)
+
+
+def to_plaintext(claims: Claims) -> bytes:
+    """The claims as ZEGO's generators write them: UTF-8, no white space, keys in this order."""
+    _check(claims)
+    try:
+        return (
+            f'{{"app_id":{claims.app_id},"user_id":{_json_string(claims.user_id)},'
+            f'"nonce":{claims.nonce},"ctime":{claims.issued_at},"expire":{claims.expires_at},'
+            f'"payload":{_json_string(claims.payload)}}}'
+        ).encode()
+    except UnicodeEncodeError:
+        raise ClaimsError("user_id or payload holds half of a surrogate pair") from None
+
+
+def _from_plaintext(plaintext: bytes, cipher: Cipher) -> Claims:
+    """Read what was sealed; the keys may be in any order.
+
+    :raises SealError: not JSON, from a cipher that does not tell whether the key was the right one.
+    :raises ClaimsError: not claims that :func:`to_plaintext` would write.
+    """
+    try:
+        values = json.loads(plaintext.decode())
+    except (ValueError, RecursionError):
+        if cipher == "cbc":  # it has no tag that would have told
+            raise _not_opened() from None
+        raise ClaimsError("the sealed claims are not JSON") from None
+    if not isinstance(values, dict):
+        raise ClaimsError("the sealed claims are JSON, but not an object")
+    missing = [name for name in _JSON_NAMES if name not in values]
+    if missing:
+        raise ClaimsError(f"the sealed claims lack {', '.join(missing)}")
+    claims = Claims(*(values[name] for name in _JSON_NAMES))
+    to_plaintext(claims)  # refuses what encode would refuse
+    return claims
+
+
+def _check(claims: Claims) -> None:
+    app_id, user_id, nonce = claims.app_id, claims.user_id, claims.nonce
+    if type(app_id) is not int or not 0 < app_id <= MAX_APP_ID:
+        raise ClaimsError(_wrong("app_id", app_id, "a number from 1 to 4294967295"))
+    if type(user_id) is not str or not user_id:
+        raise ClaimsError(_wrong("user_id", user_id, "a non-empty string"))
+    if type(nonce) is not int or not -_INT64_MAX - 1 <= nonce <= _INT64_MAX:
+        raise ClaimsError(_wrong("nonce", nonce, "a 64-bit integer"))
+    if type(claims.issued_at) is not int or not 0 <= claims.issued_at <= _INT64_MAX:
+        raise ClaimsError(_wrong("ctime", claims.issued_at, "a time in Unix seconds"))
+    if type(claims.expires_at) is not int or not 0 <= claims.expires_at <= _INT64_MAX:
+        raise ClaimsError(_wrong("expire", claims.expires_at, "a time in Unix seconds"))
+    if type(claims.payload) is not str:
+        raise ClaimsError(_wrong("payload", claims.payload, "a string (JSON as text, or empty)"))
+
+
+def _wrong(name: str, value: object, expected: str) -> str:
+    """Say what is wrong with a claim by its type, or by its value if that is a number."""
+    if type(value) is int:
+        shown = str(value) if abs(value) < 2**64 else "one so large"
+    else:
+        shown = "an empty one" if value == "" else strict_json.type_name(value)
+    return f"{name} must be {expected}, not {shown}"
+
+
+def _key(server_secret: str, *, lengths: tuple[int, ...]) -> bytes:
+    if not isinstance(server_secret, str):
+        raise SecretError(f"a ServerSecret is text, not {type(server_secret).__name__}")
+    try:
+        key = server_secret.encode()
+    except UnicodeEncodeError:
+        raise SecretError("the ServerSecret holds half of a surrogate pair") from None
+    if len(key) not in lengths:
+        raise SecretError(f"the ServerSecret has {len(key)} bytes; ZEGO's have {lengths[0]}")
+    return key
+
+
+def _iv_length(cipher: Cipher) -> int:
+    if cipher not in _IV_LENGTH:
+        raise Token04Error(f"cipher is {cipher!r}; it must be 'gcm' or 'cbc'")
+    return _IV_LENGTH[cipher]
+
+
+def _binary(token: str) -> bytes:
+    """The envelope's bytes. One token has one spelling: padded base64, nothing around it."""
+    if not isinstance(token, str):
+        raise FormatError(f"a token is text, not {type(token).__name__}")
+    if not token.startswith(PREFIX):
+        raise FormatError('a Token04 begins with "04"')
+    text = token[len(PREFIX) :]
+    try:
+        binary = b64decode(text, validate=True)
+    except ValueError:
+        raise FormatError("what follows the 04 is not base64 with padding") from None
+    if b64encode(binary).decode() != text:
+        raise FormatError("the base64 has bits set after its end")
+    return binary
+
+
+def _take_apart(binary: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Expiry, IV, sealed claims and mode, by the lengths that the envelope gives."""
+    if len(binary) < _expire_and_iv_length.size:
+        raise TruncatedError(f"the token ends after {len(binary)} bytes, within its expiry")
+    expires_at, iv_length = _expire_and_iv_length.unpack_from(binary)
+    iv_end = _expire_and_iv_length.size + iv_length
+    sealed_start = iv_end + _uint16.size
+    if len(binary) < sealed_start:
+        raise TruncatedError("the token ends within its IV")
+    (sealed_length,) = _uint16.unpack_from(binary, iv_end)
+    sealed_end = sealed_start + sealed_length
+    if len(binary) < sealed_end:
+        missing = sealed_end - len(binary)
+        raise TruncatedError(f"the token ends {missing} bytes before its sealed claims do")
+    if len(binary) > sealed_end + 1:
+        raise TrailingBytesError(len(binary) - sealed_end)
+    iv = binary[_expire_and_iv_length.size : iv_end]
+    return expires_at, iv, binary[sealed_start:sealed_end], binary[sealed_end:]
+
+
+def _refuse_too_long(length: int, limit: int) -> None:
+    if length > limit:
+        raise ClaimsError(f"the claims take {length} bytes; a token holds at most {limit}")
+
+
+def _not_opened() -> SealError:
+    return SealError(
+        "the secret does not open this token: another secret sealed it, or it was altered"
+    )
+
+
+def _open_gcm(envelope: Envelope, key: bytes) -> bytes:
+    try:
+        return AESGCM(key).decrypt(envelope.iv, envelope.sealed, None)
+    except InvalidTag:
+        raise _not_opened() from None
+
+
+def _seal_cbc(plaintext: bytes, key: bytes, iv: bytes) -> bytes:
+    padder = PKCS7(AES.block_size).padder()
+    padded = padder.update(plaintext) + padder.finalize()
+    encryptor = BlockCipher(AES(key), CBC(iv)).encryptor()
+    return encryptor.update(padded) + encryptor.finalize()
+
+
+def _open_cbc(envelope: Envelope, key: bytes) -> bytes:
+    decryptor = BlockCipher(AES(key), CBC(envelope.iv)).decryptor()
+    padded = decryptor.update(envelope.sealed) + decryptor.finalize()
+    unpadder = PKCS7(AES.block_size).unpadder()
+    try:
+        return unpadder.update(padded) + unpadder.finalize()
+    except ValueError:
+        raise _not_opened() from None
