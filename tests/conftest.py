@@ -6,8 +6,8 @@ it saw. The one that runs them all counts together, and fails the suite for a le
 
 from __future__ import annotations
 
-import os
 import signal
+from collections import Counter
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.leaks import LeakWatch, watching
+from tests.support.tiers import IS_EXHAUSTIVE
 
 #: Minutes of work each: begun last, one would be all that still runs.
 LONGEST: Final = (
@@ -23,6 +24,8 @@ LONGEST: Final = (
     "rotation/test_interleavings.py",
     "rotation/test_model.py",
 )
+#: How many of the slowest files are printed.
+SLOWEST: Final = 10
 #: A test that says how much it ran records that as a property of this name.
 HOW_MUCH: Final = "how much"
 #: What a process of pytest-xdist's hands over in the end is found under this name.
@@ -35,7 +38,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     max_examples=50,
-    derandomize="CI" in os.environ,
+    derandomize=not IS_EXHAUSTIVE,
 )
 settings.load_profile("suite")
 
@@ -93,7 +96,19 @@ class LeakCheck:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how much the tests ran that say so."""
+    """Print how much the tests ran that say so, and the files that took longest."""
+    reports = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport)
+    ]
+    seconds: Counter[str] = Counter()
+    for report in reports:
+        seconds[report.nodeid.partition("::")[0]] += report.duration  # type: ignore[assignment]
+    terminalreporter.write_line("Slowest files:")
+    for file, taken in seconds.most_common(SLOWEST):
+        terminalreporter.write_line(f"{taken:7.1f} s  {file}")
     for report in terminalreporter.stats.get("passed", ()):
         for name, value in getattr(report, "user_properties", ()):
             if name == HOW_MUCH and report.when == "call":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 from playwright.sync_api import Locator, Page, expect
 
 
@@ -65,3 +68,19 @@ def make_current_what_zego_accepts(page: Page) -> None:
     stage(page)
     rotate(page)
     expect(page.locator("#standing")).to_contain_text("ZEGO accepts AWSCURRENT")
+
+
+def report_until_accepted(page: Page, seconds: float) -> None:
+    """Report the refusal until the issuer has the new value.
+
+    Until its next look it seals with the old one, and of several reports in a short time it heeds
+    one.
+    """
+    verdict = page.locator("#logged-in")
+    ended = time.monotonic() + seconds
+    while True:
+        press(page, "Report it, fetch a fresh token, log in")
+        expect(verdict).to_contain_text(re.compile("Accepted|Refused"))  # it said: reporting
+        if "Accepted" in verdict.inner_text() or time.monotonic() > ended:
+            return
+        page.wait_for_timeout(100)

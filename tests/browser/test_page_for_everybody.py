@@ -15,6 +15,9 @@ from local.loopback import HttpResponse
 from local.stack import LocalStack
 from tests.browser.conftest import OpenPage
 from tests.browser.steps import card, get_token, log_in, press, reset_the_secret, sign_in, stage
+from tests.support.tiers import IS_EXHAUSTIVE
+
+pytestmark = pytest.mark.exhaustive
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -78,8 +81,12 @@ def test_axe_finds_nothing_in_the_page_as_it_opens(open_page: OpenPage, axe: str
     assert findings(open_page(), axe) == []
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    ("viewport", "scheme"),
+    itertools.product((DESKTOP, PHONE), SCHEMES)
+    if IS_EXHAUSTIVE
+    else [(DESKTOP, "light"), (PHONE, "dark")],
+)
 def test_axe_finds_nothing_in_all_that_it_can_show(
     full_page: Page, axe: str, viewport: ViewportSize, scheme: Scheme
 ) -> None:

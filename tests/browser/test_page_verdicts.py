@@ -20,6 +20,7 @@ from tests.browser.steps import (
     log_in,
     make_current_what_zego_accepts,
     press,
+    report_until_accepted,
     reset_the_secret,
     rotate,
     sign_in,
@@ -131,10 +132,7 @@ class TestTheSecretThatATokenIsSealedWith:
             expect(verdict).to_contain_text("(AWSPREVIOUS)")
             expect(verdict).to_contain_text("A report has the issuer look for the new value")
             expect(verdict).not_to_contain_text("restart")
-            ended = time.monotonic() + PATIENCE_MS / 1000
-            while "Accepted" not in verdict.inner_text() and time.monotonic() < ended:
-                press(page, REPORT)  # of more than one in 10 s the issuer makes nothing
-                expect(verdict).to_contain_text(re.compile("Accepted|Refused"))
+            report_until_accepted(page, PATIENCE_MS / 1000)
             expect(verdict).to_contain_text("Accepted: alice is in call_1")
 
 

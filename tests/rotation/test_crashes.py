@@ -7,14 +7,13 @@ and AWSPENDING stays after a success. What must hold is checked after every writ
 A rotation that meets fewer faults than Secrets Manager has attempts succeeds by itself; in the end
 a healthy retry converges.
 
-Every single fault is run. Of the rest `make test` runs a seeded sample, and `make prove`
-(``EXHAUSTIVE=1``) all but the pairs, of which it runs a larger sample.
+Every single fault is run. Of the rest `make test` runs a small seeded sample, and `make prove` all
+but the pairs, of which it runs a larger sample.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,10 @@ import pytest
 from local.secrets_manager import Conditions
 from tests.rotation.wire import STALE, Fault, faults_at
 from tests.rotation.world import World
+from tests.support.tiers import tier
 from zego.secret_store import CURRENT, PENDING, PREVIOUS
+
+pytestmark = pytest.mark.exhaustive
 
 Schedule = Mapping[int, Fault]
 Record = Callable[[str, object], None]
@@ -33,7 +35,7 @@ Record = Callable[[str, object], None]
 WRONG: Final = "0123456789abcdef" * 2
 PLACEHOLDER: Final = '{"app_id": 1234567890, "server_secret": "REPLACE-WITH-THE-CONSOLES-VALUE!"}'
 #: How many schedules of a kind are drawn for a scenario. There are some 30,000 pairs for each.
-DRAWN: Final = 300 if os.environ.get("EXHAUSTIVE") else 30
+DRAWN: Final = tier(test=5, prove=300)
 UNFRIENDLY: Final = Conditions(delete_unlabelled=True, keep_pending=True)
 
 

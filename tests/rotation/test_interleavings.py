@@ -6,14 +6,13 @@ Manager tries again what hangs and the watcher looks every five minutes. What mu
 after every write (``World.look``); in the end nothing is in flight, and AWSCURRENT is accepted if
 anything that is stored and may be promoted is.
 
-`make prove` (``EXHAUSTIVE=1``) runs every interleaving, and a sample with a fault at a later call;
+`make prove` runs every interleaving, and a sample with a fault at a later call;
 `make test` a smaller sample of both.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,15 +24,17 @@ from local.secrets_manager import Conditions
 from tests.rotation.looks import pair
 from tests.rotation.wire import STALE, Fault, Killed
 from tests.rotation.world import World
+from tests.support.tiers import IS_EXHAUSTIVE, tier
 from zego.rotation import STEPS, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.notes import compromised
 from zego.secret_store.versions import SecretStoreError
 
-IS_EXHAUSTIVE: Final = bool(os.environ.get("EXHAUSTIVE"))
+pytestmark = pytest.mark.exhaustive
+
 #: How many interleavings are drawn for each work.
 DRAWN: Final = 15
-DRAWN_WITH_A_FAULT: Final = 100 if IS_EXHAUSTIVE else 15
+DRAWN_WITH_A_FAULT: Final = tier(test=15, prove=100)
 LOOKS: Final = 8
 #: Two readings of what AWS leaves undocumented, each of which has every other call.
 READINGS: Final = (

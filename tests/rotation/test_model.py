@@ -16,6 +16,7 @@ import json
 from collections import Counter
 from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,6 +25,7 @@ from local.secrets_manager import APP_ID, Conditions
 from local.zego_cloud import Trouble
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World, network
+from tests.support.tiers import IS_EXHAUSTIVE, tier
 from zego.rotation import STEPS, STUCK_SECONDS
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.versions import (
@@ -31,6 +33,8 @@ from zego.secret_store.versions import (
     RotationInFlightError,
     SecretStoreError,
 )
+
+pytestmark = pytest.mark.exhaustive
 
 WRONG: Final = "0123456789abcdef" * 2
 #: Without false rejections, which rules below add: at most one is among the looks that count.
@@ -264,8 +268,9 @@ class Rotations(RuleBasedStateMachine):
 
 TestRotations = Rotations.TestCase
 TestRotations.settings = settings(
-    max_examples=120,
+    max_examples=tier(test=30, prove=500),
     stateful_step_count=30,
-    derandomize=True,
+    derandomize=not IS_EXHAUSTIVE,
+    print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -12,9 +12,12 @@ import { useRoom } from "./react.js";
 
 globalThis.IS_REACT_ACT_ENVIRONMENT = true;
 
-function start(t, getBearer = () => process.env.BEARER) {
+/** How long the client waits before it asks again for a token to renew with. */
+const NEXT_RENEWAL_MS = 20_000;
+
+function start(t, getBearer = () => process.env.BEARER, platform = globalThis) {
   const engine = new ZegoExpressEngine(1234567890, "wss://example.com/ws");
-  const source = createTokenSource({ url: process.env.API, getBearer });
+  const source = createTokenSource({ url: process.env.API, getBearer, platform });
   t.after(() => source.close());
   const seen = { errors: new Set() };
   const Room = ({ id }) => {
@@ -102,10 +105,16 @@ test("a room that is left before its token is there does no harm to another", as
 
 test("an error goes when the token is renewed after all", async (t) => {
   let isDown = false;
-  const { engine, seen, inRoom } = start(t, () => {
+  const getBearer = () => {
     if (isDown) throw new Error("down");
     return process.env.BEARER;
-  });
+  };
+  let timePasses;
+  const { Date, Math, clearTimeout, fetch, performance } = globalThis;
+  const setTimeout = (callback, ms) =>
+    ms === NEXT_RENEWAL_MS ? (timePasses = callback) : globalThis.setTimeout(callback, ms);
+  const platform = { Date, Math, clearTimeout, fetch, performance, setTimeout };
+  const { engine, seen, inRoom } = start(t, getBearer, platform);
   await mount(inRoom("call_1"));
   await becomes(seen, "LOGINED");
   isDown = true;
@@ -114,6 +123,7 @@ test("an error goes when the token is renewed after all", async (t) => {
   assert.equal(seen.error.code, "bearer_unavailable");
   isDown = false;
   engine.expire();
+  timePasses();
   while (seen.error) await act(() => new Promise(setImmediate));
   assert.equal(engine.renewals.length, 1);
 });

@@ -1,4 +1,7 @@
-"""zego.diagnosis with 200,000 texts that nobody thought of: it never raises, and never hangs."""
+"""zego.diagnosis with texts that nobody thought of: it never raises, and never hangs.
+
+`make test` tries 20,000 of them, the same each time; `make prove` 200,000 others.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,15 @@ from typing import Final, get_args
 
 import pytest
 
+from tests.support import tiers
 from tests.unit.zego.diagnosis import mutations
 from tests.unit.zego.diagnosis.making import APP_ID, CURRENT, NO_SECRETS, NOW, OTHER_SECRET, SECRET
 from tests.unit.zego.diagnosis.mutations import LONG, SHORT
 from zego.diagnosis import Candidate, Expected, Sdk, diagnose
 
-#: Texts of each sort; 200,000 together.
+pytestmark = pytest.mark.exhaustive
+
+#: Texts of each sort in `make prove`; 200,000 together.
 TEXTS: Final[dict[mutations.Sort, int]] = {
     mutations.mutated: 110_000,
     mutations.broken: 40_000,
@@ -73,22 +79,29 @@ def seconds_of(text: str, turn: int) -> float:
     return seconds
 
 
+def how_many(sort: mutations.Sort) -> int:
+    """How many texts of a sort are tried."""
+    return TEXTS[sort] // tiers.tier(test=10, prove=1)
+
+
 def takes_long(text: str, turn: int) -> bool:
     """Whether it does each time: what the machine does meanwhile is counted now and then."""
     bound = SHORT_SECONDS if len(text) <= SHORT else LONG_SECONDS
     return all(seconds_of(text, turn) >= bound for _ in range(5))
 
 
-def test_there_are_200_000() -> None:
+def test_there_are_200_000_or_a_tenth() -> None:
     assert sum(TEXTS.values()) == 200_000
+    tried = sum(map(how_many, TEXTS))
+    assert tried == tiers.tier(test=20_000, prove=200_000)
 
 
 @pytest.mark.parametrize("sort", TEXTS, ids=lambda sort: sort.__name__)
 def test_no_text_raises_or_takes_long(sort: mutations.Sort) -> None:
-    seed = random.SystemRandom().getrandbits(32)
+    seed = tiers.seed()
     print(f"random.Random({seed})")  # shown where the test fails
     chance = random.Random(seed)
-    for turn in range(TEXTS[sort]):
+    for turn in range(how_many(sort)):
         text = sort(chance)
         try:
             assert not takes_long(text, turn)

@@ -1,0 +1,26 @@
+"""The two tiers of the suite, and the one switch between them.
+
+``make test`` runs every single fault and a fixed sample of the rest, the same each time.
+``make prove`` (``EXHAUSTIVE=1``) runs the files that are marked ``exhaustive`` in full, with seeds
+of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+IS_EXHAUSTIVE: Final = bool(os.environ.get("EXHAUSTIVE"))
+
+
+def tier(*, test: T, prove: T) -> T:
+    """Return what the tier that runs takes of something."""
+    return prove if IS_EXHAUSTIVE else test
+
+
+def seed() -> int:
+    """Return a seed: always 0 in ``make test``, another one each time in ``make prove``."""
+    return random.SystemRandom().getrandbits(32) if IS_EXHAUSTIVE else 0
