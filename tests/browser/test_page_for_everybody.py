@@ -83,7 +83,7 @@ def test_axe_finds_nothing_in_the_page_as_it_opens(open_page: OpenPage, axe: str
 
 @pytest.mark.parametrize(
     ("viewport", "scheme"),
-    itertools.product((DESKTOP, PHONE), SCHEMES)
+    list(itertools.product((DESKTOP, PHONE), SCHEMES))
     if IS_EXHAUSTIVE
     else [(DESKTOP, "light"), (PHONE, "dark")],
 )
