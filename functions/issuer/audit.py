@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from issuer import telemetry
-from issuer.access_policy import Caller, Grant
+from issuer.access_policy import Caller
+from issuer.issue import IssuedToken
 from issuer.problems import Problem
 from issuer.token_request import TokenRequest
 
@@ -53,10 +54,7 @@ class Exchange:
     position: int | None = None
     caller: Caller | None = None
     request: TokenRequest | None = None
-    grant: Grant | None = None
-    secret_fingerprint: str | None = None
-    token: str | None = None
-    expires_at: int | None = None
+    issued: IssuedToken | None = None
     diagnosed: Diagnosed | None = None
 
     @property
@@ -85,14 +83,15 @@ def audited(exchange: Exchange) -> Iterator[Exchange]:
     finally:
         if exchange.refused_with is not None:
             telemetry.count("RefusalsReported")
-    if exchange.grant is not None and exchange.token is not None:
-        _granted(exchange, exchange.grant, exchange.token)
+    if exchange.issued is not None:
+        _granted(exchange, exchange.issued)
     if exchange.diagnosed is not None:
         _diagnosed(exchange, exchange.diagnosed)
 
 
-def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
+def _granted(exchange: Exchange, issued: IssuedToken) -> None:
     telemetry.count("TokensIssued")
+    grant = issued.grant
     event = _event(exchange, "granted")
     event["rule"] = grant.rule
     event["user_id"] = grant.user_id
@@ -100,9 +99,9 @@ def _granted(exchange: Exchange, grant: Grant, token: str) -> None:
     event["privileges"] = sorted(grant.privileges)
     event["stream_ids"] = grant.stream_ids
     event["lifetime_seconds"] = grant.lifetime_seconds
-    event["expires_at"] = exchange.expires_at
-    event["secret_fingerprint"] = exchange.secret_fingerprint
-    event["token_sha256"] = _sha256(token)
+    event["expires_at"] = issued.expires_at
+    event["secret_fingerprint"] = issued.secret_fingerprint
+    event["token_sha256"] = _sha256(issued.token)
     where = "any room" if grant.room_id is None else f"room {grant.room_id}"
     telemetry.logger.info(
         "Token issued for user %s in %s%s", grant.user_id, where, _after(exchange), audit=event

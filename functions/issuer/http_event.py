@@ -13,9 +13,12 @@ from zego import strict_json
 #: No time in milliseconds is as late: it is the year 33658.
 _TIMES_END: Final = 10**15
 
+#: A response as API Gateway takes it, payload format 2.0.
+ApiResponse = dict[str, object]
+
 
 @dataclass(frozen=True, slots=True)
-class HttpRequest:
+class ApiRequest:
     """A request as API Gateway handed it over.
 
     :ivar route: API Gateway's route key, such as ``POST /v1/tokens``.
@@ -57,18 +60,18 @@ class GatewayClock:
         return self._monotonic() + self._ahead_seconds
 
 
-class EventError(ValueError):
+class ApiEventError(ValueError):
     """The event is not one of an HTTP API. Safe to log."""
 
 
-def read(event: Mapping[str, Any]) -> HttpRequest:
+def read(event: Mapping[str, Any]) -> ApiRequest:
     """Read an event. Nothing but ``requestContext`` says who API Gateway verified.
 
-    :raises EventError: somebody invoked the function with something else.
+    :raises ApiEventError: somebody invoked the function with something else.
     """
     try:
         context = event["requestContext"]
-        return HttpRequest(
+        return ApiRequest(
             route=event["routeKey"],
             headers=event.get("headers") or {},
             body=_body(event),
@@ -77,13 +80,11 @@ def read(event: Mapping[str, Any]) -> HttpRequest:
             received_at=_received_at(context.get("timeEpoch")),
         )
     except (KeyError, TypeError, AttributeError):
-        raise EventError("this is no event of an HTTP API in payload format 2.0") from None
+        raise ApiEventError("this is no event of an HTTP API in payload format 2.0") from None
 
 
-def answer(
-    status: int, document: object, headers: Mapping[str, str] | None = None
-) -> dict[str, object]:
-    """An answer in payload format 2.0. Nothing here may be cached by anybody."""
+def respond(status: int, document: object, headers: Mapping[str, str] | None = None) -> ApiResponse:
+    """A response in payload format 2.0. Nothing may cache it."""
     return {
         "statusCode": status,
         "headers": {

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from issuer import request_body
+from issuer.body import as_object, optional, read_object, refuse_unknown, wrong_type
 from issuer.problems import Problem
-from issuer.request_body import wrong_type
 from zego import identifiers
 from zego.identifiers import IdentifierError
 from zego.token04 import MAX_LIFETIME_SECONDS
@@ -64,7 +63,7 @@ def read_token_request(body: bytes, *, names_user: bool) -> TokenRequest:
     :param names_user: whether the body names the user (service routes) or must not.
     :raises Problem: with the field and what is wrong with it.
     """
-    return token_request(request_body.read(body), names_user=names_user)
+    return token_request(read_object(body), names_user=names_user)
 
 
 def read_call_request(body: bytes, *, names_user: bool) -> TokenRequest:
@@ -72,7 +71,7 @@ def read_call_request(body: bytes, *, names_user: bool) -> TokenRequest:
 
     :raises Problem: with the field and what is wrong with it.
     """
-    return _request(request_body.read(body), _CALL_FIELDS, names_user=names_user)
+    return _request(read_object(body), _CALL_FIELDS, names_user=names_user)
 
 
 def read_batch(body: bytes) -> list[object]:
@@ -80,13 +79,11 @@ def read_batch(body: bytes) -> list[object]:
 
     :raises Problem: the batch itself is wrong.
     """
-    values = request_body.read(body, max_bytes=MAX_BATCH_BODY_BYTES)
-    request_body.refuse_unknown(values, frozenset({"requests"}))
-    if "requests" not in values:
+    values = read_object(body, max_bytes=MAX_BATCH_BODY_BYTES)
+    refuse_unknown(values, frozenset({"requests"}))
+    requests = optional(values, "requests", list, "an array of requests")
+    if requests is None:
         raise Problem("missing_field", 'The body needs "requests".', field="requests")
-    requests = values["requests"]
-    if not isinstance(requests, list):
-        raise wrong_type("requests", "an array of requests", requests)
     if not 1 <= len(requests) <= MAX_BATCH:
         detail = f"A batch has 1 to {MAX_BATCH} requests, this one {len(requests)}."
         raise Problem("batch_size", detail, field="requests")
@@ -98,7 +95,7 @@ def token_request(values: object, *, names_user: bool) -> TokenRequest:
 
     :raises Problem: with the field and what is wrong with it.
     """
-    sent = request_body.an_object(values)
+    sent = as_object(values)
     request = _request(sent, _TOKEN_FIELDS, names_user=names_user)
     if request.room_id is None:
         for field in ("privileges", "stream_ids"):
@@ -111,7 +108,7 @@ def token_request(values: object, *, names_user: bool) -> TokenRequest:
 def _request(
     values: Mapping[str, object], fields: frozenset[str], *, names_user: bool
 ) -> TokenRequest:
-    request_body.refuse_unknown(values, fields | _USER if names_user else fields)
+    refuse_unknown(values, fields | _USER if names_user else fields)
     if names_user and "user_id" not in values:
         raise Problem("missing_field", "Name the user: user_id.", field="user_id")
     return TokenRequest(
@@ -125,21 +122,17 @@ def _request(
 
 
 def _identifier(values: Mapping[str, object], field: Literal["user_id", "room_id"]) -> str | None:
-    if field not in values:
-        return None
-    value = values[field]
-    if not isinstance(value, str):
-        raise wrong_type(field, "a string", value)
+    value = optional(values, field, str, "a string")
     try:
-        return identifiers.check(field, value)
+        return None if value is None else identifiers.check(field, value)
     except IdentifierError as error:
         raise Problem("invalid_identifier", f"{error}.", field=field) from None
 
 
 def _privileges(values: Mapping[str, object]) -> frozenset[Privilege] | None:
-    if "privileges" not in values:
-        return None
     names = _strings(values, "privileges")
+    if names is None:
+        return None
     unknown = [name for name in names if name not in PRIVILEGES]
     if unknown or not names or len(set(names)) < len(names):
         detail = 'privileges lists "login", "publish" or both, each once.'
@@ -148,9 +141,9 @@ def _privileges(values: Mapping[str, object]) -> frozenset[Privilege] | None:
 
 
 def _stream_ids(values: Mapping[str, object]) -> tuple[str, ...] | None:
-    if "stream_ids" not in values:
-        return None
     ids = _strings(values, "stream_ids")
+    if ids is None:
+        return None
     if not 1 <= len(ids) <= MAX_STREAM_IDS or len(set(ids)) < len(ids):
         detail = f"stream_ids lists 1 to {MAX_STREAM_IDS} ids, each once."
         raise Problem("invalid_stream_ids", detail, field="stream_ids")
@@ -161,34 +154,24 @@ def _stream_ids(values: Mapping[str, object]) -> tuple[str, ...] | None:
 
 
 def _lifetime(values: Mapping[str, object]) -> int | None:
-    if "lifetime_seconds" not in values:
-        return None
-    value = values["lifetime_seconds"]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong_type("lifetime_seconds", "a whole number of seconds", value)
-    if not MIN_LIFETIME_SECONDS <= value <= MAX_LIFETIME_SECONDS:
+    value = optional(values, "lifetime_seconds", int, "a whole number of seconds")
+    if value is not None and not MIN_LIFETIME_SECONDS <= value <= MAX_LIFETIME_SECONDS:
         detail = f"lifetime_seconds is {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}."
         raise Problem("lifetime_out_of_range", detail, field="lifetime_seconds")
     return value
 
 
 def _refused_with(values: Mapping[str, object]) -> int | None:
-    if "refused_with" not in values:
-        return None
-    value = values["refused_with"]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong_type("refused_with", "a whole number, the code that ZEGO gave", value)
-    if value not in REFUSAL_CODES:
+    value = optional(values, "refused_with", int, "a whole number, the code that ZEGO gave")
+    if value is not None and value not in REFUSAL_CODES:
         detail = "refused_with is 20014, 50119, 1102016, 1002033, 1002070 to 1002079 or 6000103."
         raise Problem("invalid_refused_with", detail, field="refused_with")
     return value
 
 
-def _strings(values: Mapping[str, object], field: str) -> list[str]:
-    value = values[field]
-    if not isinstance(value, list):
-        raise wrong_type(field, "an array of strings", value)
-    for item in value:
+def _strings(values: Mapping[str, object], field: str) -> list[str] | None:
+    items = optional(values, field, list, "an array of strings")
+    for item in items or ():
         if not isinstance(item, str):
             raise wrong_type(field, "an array of strings", item)
-    return value
+    return cast("list[str] | None", items)

@@ -9,8 +9,8 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer import token_diagnosis
-from issuer.token_diagnosis import SDKS, DiagnosisRequest
+from issuer import diagnose
+from issuer.diagnose import SDKS, DiagnosisRequest
 from tests.contract.openapi import load
 from zego import strict_json, token04
 from zego.server_secret import ServerSecret
@@ -55,7 +55,7 @@ REQUESTS: Final = st.fixed_dictionaries(
 def violations(token: str, expected: dict[str, Any]) -> list[str]:
     """Where the answer, as it is sent, differs from the document."""
     request = DiagnosisRequest(token, **expected)
-    said = token_diagnosis.diagnose(request, lambda: CURRENT, lambda: PREVIOUS, now=NOW)
+    said = diagnose.diagnose(request, lambda: CURRENT, lambda: PREVIOUS, now=NOW)
     answer = json.loads(strict_json.dumps(said.document() | {"request_id": "made-up"}))
     return DOCUMENT.schema_violations({"$ref": "#/components/schemas/DiagnosisResponse"}, answer)
 

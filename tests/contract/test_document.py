@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from issuer import token_diagnosis
+from issuer import diagnose
 from tests.contract.openapi import Document, Example, load
 from zego import token04
 from zego.server_secret import ServerSecret
@@ -94,8 +94,8 @@ def test_a_diagnosis_in_an_example_is_what_the_service_says(name: str) -> None:
     asked = DOCUMENT.at(f"/components/examples/{name}ToDiagnose/value")
     answer = DOCUMENT.at(f"/components/examples/{name}Diagnosed/value")
     secret = ServerSecret(1234567890, MADE_UP_SECRET)
-    request = token_diagnosis.read_request(json.dumps(asked).encode())
-    said = token_diagnosis.diagnose(request, lambda: secret, lambda: None, now=1_700_010_000)
+    request = diagnose.read_request(json.dumps(asked).encode())
+    said = diagnose.diagnose(request, lambda: secret, lambda: None, now=1_700_010_000)
     assert answer == said.document() | {"request_id": answer["request_id"]}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuer import token_diagnosis
+from issuer import diagnose
 from issuer.problems import Problem
 from issuer.token_request import read_call_request, read_token_request
 from tests.contract.openapi import load
@@ -25,7 +25,7 @@ READERS: dict[str, Read] = {
     SERVICE_TOKENS: lambda body: read_token_request(body, names_user=True),
     CALL: lambda body: read_call_request(body, names_user=False),
     SERVICE_CALL: lambda body: read_call_request(body, names_user=True),
-    DIAGNOSE: token_diagnosis.read_request,
+    DIAGNOSE: diagnose.read_request,
 }
 
 # Left out: 60.0, an integer to JSON Schema alone, and line feeds, since Python's `$` overlooks

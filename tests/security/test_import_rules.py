@@ -196,7 +196,7 @@ def ciphers_of(module: str) -> tuple[set[str], set[str]]:
 
 
 def test_a_diagnosis_over_http_can_call_no_cipher_but_gcm_with_its_tag() -> None:
-    codec, cryptography = ciphers_of("issuer.token_diagnosis")
+    codec, cryptography = ciphers_of("issuer.diagnose")
     assert codec <= CODEC_WITHOUT_A_SECRET
     assert cryptography == {
         "cryptography.exceptions.InvalidTag",

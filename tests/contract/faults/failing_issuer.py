@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NoReturn
 
 from issuer import app
-from issuer.http_event import HttpRequest
+from issuer.http_event import ApiRequest
+from issuer.service import Service
 
 
-def _fail(_request: HttpRequest) -> NoReturn:
+def _fail(_service: Service, _request: ApiRequest) -> NoReturn:
     raise RuntimeError("this fault is made up")
 
 

@@ -6,28 +6,28 @@ on the function's path; everything but the times is the real thing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from issuer import app
 from issuer.signing_keys import SigningKeys
-from issuer.token_issuer import TokenIssuer
 from zego.secret_store import CURRENT, CachedSecret
 
 KEYS_FRESH_SECONDS = KEYS_COOL_DOWN_SECONDS = 1.2
 KEYS_MAX_STALE_SECONDS = 3.5
 
-app._keys = SigningKeys(
-    fresh_seconds=KEYS_FRESH_SECONDS,
-    max_stale_seconds=KEYS_MAX_STALE_SECONDS,
-    cool_down_seconds=KEYS_COOL_DOWN_SECONDS,
-)
-app._issuer = TokenIssuer(
-    app._policy,
-    CachedSecret(
-        lambda: app._fetch(CURRENT),
+app._service = replace(
+    app._service,
+    keys=SigningKeys(
+        fresh_seconds=KEYS_FRESH_SECONDS,
+        max_stale_seconds=KEYS_MAX_STALE_SECONDS,
+        cool_down_seconds=KEYS_COOL_DOWN_SECONDS,
+    ),
+    current=CachedSecret(
+        lambda: app._secret_value(CURRENT),
         ttl_seconds=app._settings.secret_ttl_seconds,
         max_stale_seconds=app._settings.secret_max_stale_seconds,
         retry_seconds=0.0,
         refetch_seconds=0.5,
     ),
-    app._settings.cipher,
 )
 handler = app.handler

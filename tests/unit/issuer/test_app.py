@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 import snapshot_restore_py
 
-from issuer.http_event import EventError
+from issuer.http_event import ApiEventError
 from tests.support.application import (
     APP_ID,
     OPERATOR_SESSION,
@@ -367,7 +367,7 @@ class TestStatus:
     def test_keys_are_not_asked_for_once_the_rest_took_long(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(issuer.app, "_FETCHING_SECONDS", 0.0)
+        monkeypatch.setattr("issuer.service.FETCHING_SECONDS", 0.0)
         answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         (keys,) = answer.document["signing_keys"]
         assert (answer.status, keys["keys"]) == (200, None)
@@ -423,7 +423,7 @@ class TestRefusedTokens:
     def promoted(self, issuer: Application, monkeypatch: pytest.MonkeyPatch) -> Application:
         """A secret was promoted since the issuer asked last, which is longer ago than 10 s."""
         issuer.handle(event(TOKENS, bearer=bearer()))
-        secret = issuer.app._issuer._secret
+        secret = issuer.app._service.current
         monkeypatch.setattr(secret, "_clock", lambda: time.time() + 11)
         promoted = json.dumps({"app_id": APP_ID, "server_secret": NEXT_SECRET})
         issuer.secrets_manager.value = promoted
@@ -584,7 +584,7 @@ class TestFailures:
         (line,) = (line for line in broken.lines() if line.get("level") == "ERROR")
         assert (line["message"], line["error"]) == ("The service failed", "RuntimeError")
         assert line["request_id"] == "request-1"
-        assert any("token_issuer.py" in frame for frame in line["frames"])
+        assert any("issue.py" in frame for frame in line["frames"])
         assert SERVER_SECRET not in broken.output()
 
     def test_it_is_audited_and_counted_as_a_refusal(self, broken: Application) -> None:
@@ -622,7 +622,7 @@ class TestFailures:
     def test_an_event_that_is_none_of_an_http_api_is_a_function_error(
         self, issuer: Application, other: dict[str, Any]
     ) -> None:
-        with pytest.raises(EventError, match="no event of an HTTP API"):
+        with pytest.raises(ApiEventError, match="no event of an HTTP API"):
             issuer.handle(other)
 
 
@@ -645,7 +645,7 @@ class TestSnapStart:
     def test_a_restore_that_took_long_leaves_the_keys_to_the_first_request(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(issuer.app, "_FETCHING_SECONDS", 0.0)
+        monkeypatch.setattr("issuer.service.FETCHING_SECONDS", 0.0)
         restore(issuer)
         assert issuer.jwks.requests == []
         assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201

@@ -426,7 +426,7 @@ class TestMetrics:
     ) -> None:
         issuer.handle(event(TOKENS, bearer=bearer()))
         issuer.secrets_manager.down = True
-        monkeypatch.setattr(issuer.app._issuer._secret, "_fresh_seconds", 0.0)
+        monkeypatch.setattr(issuer.app._service.current, "_fresh_seconds", 0.0)
         answer = issuer.handle(event(TOKENS, bearer=bearer()))
         assert answer.status == 201
         assert issuer.count_of("SecretStale") == 1

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer import token_request
+from issuer.body import MAX_BYTES
 from issuer.problems import Problem
-from issuer.request_body import MAX_BYTES
 from issuer.token_request import (
     MAX_BATCH,
     MAX_BATCH_BODY_BYTES,

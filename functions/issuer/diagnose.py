@@ -11,14 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from issuer import request_body
+from issuer import telemetry
+from issuer.body import optional, read_object, refuse_unknown
 from issuer.problems import Problem
-from issuer.request_body import wrong_type
 from zego.diagnosis import text
 from zego.diagnosis.examination import examine
 from zego.diagnosis.findings import Diagnosis, Expected, Found, Sdk, found
 from zego.diagnosis.verified import Opened, open_gcm, wrong_label
-from zego.secret_store import CURRENT, PREVIOUS
+from zego.secret_store import (
+    CURRENT,
+    PREVIOUS,
+    CachedSecret,
+    SecretUnavailableError,
+    SecretVersion,
+)
 from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
 
@@ -80,13 +86,11 @@ def read_request(body: bytes) -> DiagnosisRequest:
 
     :raises Problem: with the field and what is wrong with it.
     """
-    values = request_body.read(body)
-    request_body.refuse_unknown(values, _FIELDS)
-    if "token" not in values:
+    values = read_object(body)
+    refuse_unknown(values, _FIELDS)
+    token = optional(values, "token", str, "a string")
+    if token is None:
         raise Problem("missing_field", "Send the token, be it empty: token.", field="token")
-    token = values["token"]
-    if not isinstance(token, str):
-        raise wrong_type("token", "a string", token)
     return DiagnosisRequest(
         token,
         user_id=_id(values, "user_id"),
@@ -121,6 +125,27 @@ def diagnose(
     return TokenDiagnosis(examine(reading, opened, about_seal, expected), tried)
 
 
+def current_secret(read: Callable[..., SecretVersion]) -> ServerSecret | None:
+    """AWSCURRENT, read anew because its token is in doubt; ``None`` if it is not available."""
+    try:
+        return read(refetch=True).secret
+    except Problem:
+        return None  # the log says why
+
+
+def previous_secret(cached: CachedSecret) -> ServerSecret | None:
+    """AWSPREVIOUS, read anew. A missing one is no failure: nothing may have been rotated yet."""
+    try:
+        reading = cached.get(refetch=True)
+    except SecretUnavailableError as error:
+        if error.asked:
+            telemetry.record_no_previous_secret(str(error))
+        return None
+    if reading.failure is not None:
+        telemetry.record_no_previous_secret(reading.failure)
+    return reading.version.secret
+
+
 def _opened(
     envelope: Envelope, stored: Mapping[str, ReadSecret]
 ) -> tuple[Opened | None, Mapping[str, ServerSecret]]:
@@ -141,36 +166,27 @@ def _opened(
     return None, tried
 
 
-def _id(values: Mapping[str, object], field_name: str) -> str | None:
-    if field_name not in values:
-        return None
-    value = values[field_name]
-    if not isinstance(value, str):
-        raise wrong_type(field_name, "a string", value)
-    if len(value) > MAX_ID_LENGTH:
-        detail = f"{field_name} has {len(value)} characters; at most {MAX_ID_LENGTH} are compared."
-        raise Problem("invalid_identifier", detail, field=field_name)
+def _id(values: Mapping[str, object], name: str) -> str | None:
+    value = optional(values, name, str, "a string")
+    if value is not None and len(value) > MAX_ID_LENGTH:
+        detail = f"{name} has {len(value)} characters; at most {MAX_ID_LENGTH} are compared."
+        raise Problem("invalid_identifier", detail, field=name)
     return value
 
 
 def _app_id(values: Mapping[str, object]) -> int | None:
-    if "app_id" not in values:
-        return None
-    value = values["app_id"]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong_type("app_id", "a whole number", value)
-    if abs(value) > MAX_APP_ID:
+    value = optional(values, "app_id", int, "a whole number")
+    if value is not None and abs(value) > MAX_APP_ID:
         detail = f"app_id is compared up to {MAX_APP_ID}; ZEGO's have 32 bits."
         raise Problem("invalid_identifier", detail, field="app_id")
     return value
 
 
 def _sdk(values: Mapping[str, object]) -> Sdk | None:
-    if "sdk" not in values:
-        return None
-    value = values["sdk"]
-    if not isinstance(value, str):
-        raise wrong_type("sdk", "a string", value)
-    if value not in SDKS:
+    value = optional(values, "sdk", str, "a string")
+    for sdk in SDKS:
+        if value == sdk:
+            return sdk
+    if value is not None:
         raise Problem("invalid_sdk", f"sdk is {', '.join(SDKS[:-1])} or {SDKS[-1]}.", field="sdk")
-    return value
+    return None

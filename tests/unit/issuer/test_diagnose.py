@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from issuer import request_body, token_diagnosis
+from issuer.body import MAX_BYTES
+from issuer.diagnose import MAX_APP_ID, MAX_ID_LENGTH, DiagnosisRequest, read_request
 from issuer.problems import Problem
-from issuer.token_diagnosis import MAX_APP_ID, MAX_ID_LENGTH, DiagnosisRequest
 from tests.support.application import (
     APP_ID,
     OPERATOR_SESSION,
@@ -256,7 +256,7 @@ class TestSecrets:
     ) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
         diagnose(issuer, minted(OTHER_SECRET))
-        monkeypatch.setattr(issuer.app._previous, "_clock", lambda: time.time() + 11)
+        monkeypatch.setattr(issuer.app._service.previous, "_clock", lambda: time.time() + 11)
         issuer.secrets_manager.previous = None
         assert kinds(diagnose(issuer, minted(OTHER_SECRET))) == ["made-with-previous"]
         assert "AWSPREVIOUS cannot be read" in issuer.output()
@@ -289,7 +289,7 @@ class TestSecrets:
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         issuer.handle(event(TOKENS, bearer=bearer()))
-        monkeypatch.setattr(issuer.app._issuer._secret, "_clock", lambda: time.time() + 11)
+        monkeypatch.setattr(issuer.app._service.current, "_clock", lambda: time.time() + 11)
         issuer.secrets_manager.value = stored(OTHER_SECRET)
         answer = diagnose(issuer, minted(OTHER_SECRET))
         assert (answer.document["verdict"], answer.document["opened_by"]) == ("good", "AWSCURRENT")
@@ -342,7 +342,7 @@ class TestWhoMayAsk:
 
 def read(body: object) -> DiagnosisRequest:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return token_diagnosis.read_request(content)
+    return read_request(content)
 
 
 class TestRequests:
@@ -396,7 +396,7 @@ class TestRequests:
         assert (refused.value.code, refused.value.field) == (code, field)
 
     def test_a_body_over_16_kibibytes_is_too_large(self, issuer: Application) -> None:
-        room = request_body.MAX_BYTES - len('{"token": ""}')
+        room = MAX_BYTES - len('{"token": ""}')
         assert diagnose(issuer, "x" * room).status == 200
         assert problem(diagnose(issuer, "x" * (room + 1))) == (413, "body_too_large")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from issuer.problems import Problem
 from zego import strict_json
@@ -17,8 +17,10 @@ MAX_BYTES: Final = 16 * 1024
 #: Only what could be a field's name is repeated; a secret or a token is longer.
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,23}", re.ASCII)
 
+_T = TypeVar("_T", str, int, list[object])
 
-def read(body: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]:
+
+def read_object(body: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]:
     """The body's object; no body is an empty one.
 
     :raises Problem: ``body_too_large``, ``invalid_json``, ``body_not_object``.
@@ -32,10 +34,10 @@ def read(body: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]:
         values = strict_json.loads(body)
     except ValueError:
         raise Problem("invalid_json", "Send a JSON object in UTF-8.") from None
-    return an_object(values)
+    return as_object(values)
 
 
-def an_object(value: object) -> dict[str, object]:
+def as_object(value: object) -> dict[str, object]:
     """Parsed JSON that has to be an object.
 
     :raises Problem: ``body_not_object``.
@@ -55,6 +57,20 @@ def refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
         name = unknown[0] if _FIELD_NAME.fullmatch(unknown[0]) else None
         detail = f"The fields here are {', '.join(sorted(known))}."
         raise Problem("unknown_field", detail, field=name)
+
+
+def optional(values: Mapping[str, object], field: str, kind: type[_T], expected: str) -> _T | None:
+    """A field's value; ``None`` if it is absent. No field is a boolean.
+
+    :param expected: what the value must be, for a person.
+    :raises Problem: ``wrong_type``.
+    """
+    if field not in values:
+        return None
+    value = values[field]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise wrong_type(field, expected, value)
+    return value
 
 
 def wrong_type(field: str, expected: str, value: object) -> Problem:

@@ -1,0 +1,172 @@
+"""The routes that issue tokens or diagnose one, and the health check.
+
+Every token comes about in the steps of :func:`_issue`, in one direction: who is calling, what is
+requested, what the access policy grants, which secret, mint. Each step can refuse.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from issuer import token_request
+from issuer.access_policy import Caller, not_granted
+from issuer.audit import Diagnosed, audited
+from issuer.http_event import ApiRequest, ApiResponse, respond
+from issuer.issue import IssuedToken, issue
+from issuer.problems import Problem
+from issuer.service import Service
+from issuer.token_request import TokenRequest
+
+Authenticate = Callable[[ApiRequest], Caller]
+
+
+def tokens(service: Service, request: ApiRequest) -> ApiResponse:
+    """A token for the user of a bearer token."""
+    return _token(service, request, service.user, names_user=False)
+
+
+def service_tokens(service: Service, request: ApiRequest) -> ApiResponse:
+    """A token for the user whom an IAM role names."""
+    return _token(service, request, service.role, names_user=True)
+
+
+def service_tokens_batch(service: Service, request: ApiRequest) -> ApiResponse:
+    """A result for each request of a batch: its own token, or its own problem."""
+    with audited(service.exchange(request)) as exchange:
+        exchange.caller = caller = service.role(request)
+        entries = token_request.read_batch(request.body)
+        service.current_secret()  # without one the whole batch fails, for one retry
+    results = [_batch_entry(service, request, caller, *entry) for entry in enumerate(entries)]
+    return respond(200, {"results": results, "request_id": request.request_id})
+
+
+def calls(service: Service, request: ApiRequest) -> ApiResponse:
+    """A new call for the user of a bearer token."""
+    return _call(service, request, service.user, names_user=False)
+
+
+def service_calls(service: Service, request: ApiRequest) -> ApiResponse:
+    """A new call for the user whom an IAM role names."""
+    return _call(service, request, service.role, names_user=True)
+
+
+def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
+    """Why a token is refused, for an IAM role with ``diagnose_tokens``."""
+    with audited(service.exchange(request)) as exchange:
+        exchange.caller = caller = service.role(request)
+        if not caller.diagnose_tokens:
+            raise not_granted("the identity has no diagnose_tokens")
+        from issuer import diagnose  # noqa: PLC0415  no cold start waits for it
+
+        asked = diagnose.read_request(request.body)
+        found = diagnose.diagnose(
+            asked,
+            lambda: diagnose.current_secret(service.current_secret),
+            lambda: diagnose.previous_secret(service.previous),
+            now=time.time(),
+        )
+        exchange.diagnosed = Diagnosed(
+            asked.token,
+            found.diagnosis.verdict,
+            found.first_finding,
+            found.diagnosis.opened_by,
+            found.secret_fingerprint,
+        )
+    return respond(200, found.document() | {"request_id": request.request_id})
+
+
+def health(service: Service, _request: ApiRequest) -> ApiResponse:
+    """The issuer runs, and which version."""
+    return respond(200, {"status": "ok", "version": service.settings.build_version})
+
+
+def _issue(
+    service: Service,
+    request: ApiRequest,
+    authenticate: Authenticate,
+    read: Callable[[], TokenRequest],
+    position: int | None = None,
+) -> IssuedToken:
+    """Issue one token, or raise the problem; the audit log has either.
+
+    If the caller says that ZEGO refused its last token, the secret is read anew. Only what the
+    policy grants gets that far.
+    """
+    with audited(service.exchange(request, position)) as exchange:
+        exchange.caller = caller = authenticate(request)
+        exchange.request = wanted = read()
+        grant = service.policy.decide(caller, wanted)
+        secret = service.current_secret(refetch=wanted.refused_with is not None).secret
+        exchange.issued = issued = issue(grant, secret, service.settings.cipher, now=time.time())
+    return issued
+
+
+def _token(
+    service: Service, request: ApiRequest, authenticate: Authenticate, *, names_user: bool
+) -> ApiResponse:
+    def read() -> TokenRequest:
+        return token_request.read_token_request(request.body, names_user=names_user)
+
+    issued = _issue(service, request, authenticate, read)
+    return respond(201, _document(issued) | {"request_id": request.request_id})
+
+
+def _batch_entry(
+    service: Service, request: ApiRequest, caller: Caller, position: int, entry: object
+) -> dict[str, Any]:
+    def read() -> TokenRequest:
+        return token_request.token_request(entry, names_user=True)
+
+    try:
+        issued = _issue(service, request, lambda _: caller, read, position)
+    except Problem as problem:
+        return {"status": problem.type.status, "problem": problem.document()}
+    return {"status": 201, "token": _document(issued)}
+
+
+def _call(
+    service: Service, request: ApiRequest, authenticate: Authenticate, *, names_user: bool
+) -> ApiResponse:
+    """Begin a call: a token for a room that no user has been in before."""
+    call_id = os.urandom(16).hex()
+
+    def read() -> TokenRequest:
+        wanted = token_request.read_call_request(request.body, names_user=names_user)
+        return replace(wanted, room_id=f"call_{call_id}")
+
+    issued = _issue(service, request, authenticate, read)
+    document = {
+        "callId": call_id,
+        "zegoRoom": {
+            "roomId": issued.grant.room_id,
+            "appId": issued.app_id,
+            "token": issued.token,
+        },
+        "userId": issued.grant.user_id,
+        "privileges": issued.privileges,
+        "streamIds": issued.grant.stream_ids,
+        "issuedAt": issued.issued_at,
+        "expiresAt": issued.expires_at,
+        "renewAt": issued.renew_at,
+        "requestId": request.request_id,
+    }
+    return respond(201, document)
+
+
+def _document(issued: IssuedToken) -> dict[str, Any]:
+    grant = issued.grant
+    return {
+        "token": issued.token,
+        "app_id": issued.app_id,
+        "user_id": grant.user_id,
+        "room_id": grant.room_id,
+        "privileges": issued.privileges,
+        "stream_ids": grant.stream_ids,
+        "issued_at": issued.issued_at,
+        "expires_at": issued.expires_at,
+        "renew_at": issued.renew_at,
+    }

@@ -1,0 +1,81 @@
+"""The operators' status document: secret, policy, signing keys and build.
+
+It holds no secret. Only an IAM role with ``read_status`` may read it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from issuer import telemetry
+from issuer.access_policy import not_granted
+from issuer.audit import audited
+from issuer.http_event import ApiRequest, ApiResponse, respond
+from issuer.service import Service, may_fetch
+from zego.secret_store.notes import VERDICT_TAG, VerdictNote
+from zego.secrets_manager import SecretsManagerError
+
+
+def status(service: Service, request: ApiRequest) -> ApiResponse:
+    """The status, as the next token would find the service."""
+    started = time.monotonic()
+    with audited(service.exchange(request)) as exchange:
+        exchange.caller = caller = service.role(request)
+        if not caller.read_status:
+            raise not_granted("the identity has no read_status")
+        current = service.current_secret()
+    settings = service.settings
+    document = {
+        "secret": {
+            "version_id": current.version_id,
+            "fingerprint": current.secret.fingerprint,
+            "app_id": current.secret.app_id,
+            "created_at": int(current.created_at),
+            "age_days": round((time.time() - current.created_at) / 86400, 2),
+            "last_verdict": _last_verdict(service),
+        },
+        "policy": {"sha256": service.policy.sha256, "stage": settings.stage},
+        "signing_keys": _signing_keys(service, started),
+        "token_cipher": settings.cipher,
+        "version": settings.build_version,
+        "request_id": request.request_id,
+    }
+    return respond(200, document)
+
+
+def _last_verdict(service: Service) -> dict[str, Any] | None:
+    """The watcher's last note on the secret; ``None`` if there is none that can be read."""
+    try:
+        tags = service.secrets_manager.describe_tags(service.settings.secret_id)
+    except SecretsManagerError as error:
+        telemetry.logger.warning("The watcher's last verdict cannot be read", reason=str(error))
+        return None
+    note = VerdictNote.from_tag(tags.get(VERDICT_TAG))
+    if note is None:
+        return None
+    return {
+        "verdict": note.outcome,
+        "fingerprint": note.fingerprint,
+        "since": note.since,
+        "code": note.code,
+    }
+
+
+def _signing_keys(service: Service, started: float) -> list[dict[str, Any]]:
+    """The state of each identity provider's keys, fetched while there is time."""
+    found = []
+    for identity in service.policy.issuers.values():
+        reading = service.keys.look(
+            identity.jwks_uri, identity.algorithms, may_fetch=may_fetch(started)
+        )
+        found.append(
+            {
+                "identity": identity.name,
+                "issuer": identity.issuer,
+                "jwks_uri": identity.jwks_uri,
+                "keys": reading.keys,
+                "problem": reading.problem,
+            }
+        )
+    return found
