@@ -17,9 +17,9 @@ import snapshot_restore_py
 
 from issuer import http_event, policy_file, routes, settings, status, telemetry
 from issuer.http_event import ApiRequest, ApiResponse, respond
+from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from issuer.service import Service, may_fetch
-from issuer.signing_keys import SigningKeys
 from zego.aws_credentials import AwsCredentials
 from zego.secret_store import CURRENT, PREVIOUS, CachedSecret
 from zego.secrets_manager import SecretsManager, SecretValue

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from issuer import callers, telemetry
+from issuer import authentication, telemetry
 from issuer.access_policy import AccessPolicy, Caller
 from issuer.audit import Exchange
 from issuer.http_event import ApiRequest
+from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from issuer.settings import Settings
-from issuer.signing_keys import SigningKeys
 from zego.secret_store import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsManager
 
@@ -40,14 +40,16 @@ class Service:
 
         :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
         """
-        return callers.from_bearer(request.headers.get("authorization"), self.policy, self.keys)
+        return authentication.from_bearer(
+            request.headers.get("authorization"), self.policy, self.keys
+        )
 
     def role(self, request: ApiRequest) -> Caller:
         """The IAM role that API Gateway verified.
 
         :raises Problem: ``iam_identity_missing`` or ``not_granted``.
         """
-        return callers.from_role(request.iam, self.policy)
+        return authentication.from_role(request.iam, self.policy)
 
     def exchange(self, request: ApiRequest, position: int | None = None) -> Exchange:
         """A new record of a request, or of the entry at a position of a batch."""

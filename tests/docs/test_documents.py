@@ -14,7 +14,7 @@ import issuer.settings
 import rotator.settings
 import watcher.settings
 from issuer import policy_file, telemetry
-from issuer.signing_keys import ALGORITHMS
+from issuer.jwks import ALGORITHMS
 from ops import cli
 from ops.exit_codes import ExitCode
 from tests.contract import openapi

@@ -18,9 +18,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer.access_policy import Caller, OidcIdentity
-from issuer.callers import from_bearer
+from issuer.authentication import from_bearer
+from issuer.jwks import SigningKeys
 from issuer.problems import Problem
-from issuer.signing_keys import SigningKeys
 from tests.support.bearer import (
     AUDIENCE,
     ISSUER,

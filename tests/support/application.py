@@ -141,7 +141,7 @@ class Application:
             monkeypatch.setenv(name, value)
         self.jwks = JwksEndpoint(signer().jwk)
         self.secrets_manager = SecretsManager()
-        monkeypatch.setattr("issuer.signing_keys.request", lambda _method, uri, **_: self.jwks(uri))
+        monkeypatch.setattr("issuer.jwks.request", lambda _method, uri, **_: self.jwks(uri))
         monkeypatch.setattr("zego.secrets_manager.request", self.secrets_manager)
         monkeypatch.delitem(sys.modules, "issuer.app", raising=False)
         self.app: Any = importlib.import_module("issuer.app")

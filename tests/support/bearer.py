@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import get_default_algorithms
 
 from issuer.access_policy import AccessPolicy, OidcIdentity, RoleIdentity
-from issuer.signing_keys import ALGORITHMS
+from issuer.jwks import ALGORITHMS
 from zego.bounded_http import HttpError, Response
 
 ISSUER: Final = "https://login.example.com/"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from issuer import app
-from issuer.signing_keys import SigningKeys
+from issuer.jwks import SigningKeys
 from zego.secret_store import CURRENT, CachedSecret
 
 KEYS_FRESH_SECONDS = KEYS_COOL_DOWN_SECONDS = 1.2

@@ -1,7 +1,7 @@
-"""Proves an OIDC bearer token: a JWT, signed by a key of an issuer that the access policy names.
+"""Who is calling: a user with an OIDC bearer token, or an IAM role that API Gateway verified.
 
-A token is judged in this order, cheapest first, and nothing in it is believed before its signature
-is: size, form, issuer, the issuer's algorithms, key, signature, claims. Headers that would name a
+A bearer token is a JWT, signed by a key of an issuer that the access policy names. It is judged in
+this order, cheapest first, and nothing in it is believed before its signature is: size, form, issuer, the issuer's algorithms, key, signature, claims. Headers that would name a
 key (``jku``, ``x5u``, ``jwk``) are not looked at. PyJWT knows the keys and the algorithms; form and
 claims are checked here, where a token is read once and each refusal has a code of its own.
 Sources: RFC 6750, RFC 7515, RFC 7519, RFC 8725.
@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.access_policy import OidcIdentity
+from issuer.access_policy import AccessPolicy, Caller, OidcIdentity, not_granted
+from issuer.jwks import KeysUnavailableError, SigningKeys, UnknownKeyError
 from issuer.problems import Problem
-from issuer.signing_keys import KeysUnavailableError, SigningKeys, UnknownKeyError
-from zego import strict_json
+from zego import identifiers, strict_json
 
 MAX_BYTES: Final = 8 * 1024
 LEEWAY_SECONDS: Final = 60
@@ -27,7 +28,11 @@ REQUIRED_CLAIMS: Final = ("iss", "aud", "exp", "iat", "sub")
 
 _COMPACT: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
 
-Claims = dict[str, Any]
+_ASSUMED_ROLE: Final = re.compile(
+    r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([\w+=,.@-]+)/([\w+=,.@-]+)", re.ASCII
+)
+
+_BearerClaims = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,48 @@ class _Unverified:
     """A token taken apart, and nothing in it believed yet."""
 
     header: Mapping[str, Any]
-    claims: Claims
+    claims: _BearerClaims
     signed: bytes
     signature: bytes
+
+
+def from_bearer(
+    authorization: str | None,
+    policy: AccessPolicy,
+    keys: SigningKeys,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> Caller:
+    """The user whom a bearer token stands for: its subject, never somebody whom a body names.
+
+    :param authorization: the header as it came.
+    :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
+    """
+    identity, claims = verify(authorization, policy.issuers, keys, now=clock())
+    subject: str = claims["sub"]
+    user_id = identifiers.user_id_for_subject(
+        identity.issuer, subject, always_hash=identity.hashed_user_ids
+    )
+    return Caller(identity.name, f"{identity.issuer} {subject}", user_id, claims)
+
+
+def from_role(iam: Mapping[str, object] | None, policy: AccessPolicy) -> Caller:
+    """The role that API Gateway verified, from ``requestContext.authorizer.iam`` alone.
+
+    :raises Problem: ``iam_identity_missing``, or ``not_granted`` for one that is not in the policy.
+    """
+    arn = iam.get("userArn") if iam is not None else None
+    if not isinstance(arn, str):
+        detail = "API Gateway handed over no IAM identity: is the route deployed without AWS_IAM?"
+        raise Problem("iam_identity_missing", detail)
+    match = _ASSUMED_ROLE.fullmatch(arn)
+    if match is None:
+        raise not_granted(f"{arn} is not an assumed role")
+    partition, account, name, _session = match.groups()
+    identity = policy.roles.get(f"arn:{partition}:iam::{account}:role/{name}")
+    if identity is None:
+        raise not_granted(f"the policy has no identity for {arn}")
+    return Caller(identity.name, arn, None, {}, identity.read_status, identity.diagnose_tokens)
 
 
 def verify(
@@ -46,7 +90,7 @@ def verify(
     keys: SigningKeys,
     *,
     now: float,
-) -> tuple[OidcIdentity, Claims]:
+) -> tuple[OidcIdentity, _BearerClaims]:
     """The identity that a token belongs to, and its claims.
 
     :param authorization: the header as it came.
@@ -132,7 +176,7 @@ def _verify_signature(token: _Unverified, identity: OidcIdentity, keys: SigningK
         raise Problem("bearer_bad_signature", detail)
 
 
-def _check_claims(claims: Claims, identity: OidcIdentity, now: float) -> None:
+def _check_claims(claims: _BearerClaims, identity: OidcIdentity, now: float) -> None:
     for name in REQUIRED_CLAIMS:
         if claims.get(name) in (None, ""):
             raise Problem("bearer_missing_claim", f"The bearer token lacks the claim {name}.")
@@ -151,7 +195,7 @@ def _check_claims(claims: Claims, identity: OidcIdentity, now: float) -> None:
         raise Problem("bearer_wrong_audience", "The access policy names another audience (aud).")
 
 
-def _time(claims: Claims, name: str) -> float:
+def _time(claims: _BearerClaims, name: str) -> float:
     """A claim that is a time, RFC 7519's NumericDate; 0 where it is absent."""
     value = claims.get(name, 0)
     if type(value) not in (int, float) or value in (math.inf, -math.inf):

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from issuer.signing_keys import (
+from issuer.jwks import (
     ALGORITHMS,
     KeysReading,
     KeysUnavailableError,

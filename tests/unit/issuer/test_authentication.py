@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from issuer.access_policy import Caller, OidcIdentity, RoleIdentity
-from issuer.callers import from_bearer, from_role
+from issuer.authentication import from_bearer, from_role
+from issuer.jwks import SigningKeys
 from issuer.problems import Problem
-from issuer.signing_keys import SigningKeys
 from tests.support.bearer import (
     AUDIENCE,
     ISSUER,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from issuer import bearer_token
+from issuer import authentication
 from issuer.access_policy import AccessPolicy, OidcIdentity
-from issuer.bearer_token import LEEWAY_SECONDS, MAX_BYTES, REQUIRED_CLAIMS
+from issuer.authentication import LEEWAY_SECONDS, MAX_BYTES, REQUIRED_CLAIMS
+from issuer.jwks import ALGORITHMS, SigningKeys
 from issuer.problems import Problem
-from issuer.signing_keys import ALGORITHMS, SigningKeys
 from tests.support import bearer
 from tests.support.bearer import (
     AUDIENCE,
@@ -42,7 +42,7 @@ def verify(
     """The identity and the claims of a token."""
     keys = SigningKeys(endpoint or JwksEndpoint(signer().jwk))
     issuers = (known or policy(WEB)).issuers
-    identity, said = bearer_token.verify(f"{scheme} {token}", issuers, keys, now=NOW)
+    identity, said = authentication.verify(f"{scheme} {token}", issuers, keys, now=NOW)
     return identity.name, said
 
 
@@ -59,7 +59,7 @@ def refusal_of(
 def refusal_of_header(header: str | None) -> Problem:
     """Why the service refuses an Authorization header."""
     with pytest.raises(Problem) as refused:
-        bearer_token.verify(header, policy(WEB).issuers, SigningKeys(JwksEndpoint()), now=NOW)
+        authentication.verify(header, policy(WEB).issuers, SigningKeys(JwksEndpoint()), now=NOW)
     return refused.value
 
 
