@@ -1,9 +1,10 @@
 """Who is calling: a user with an OIDC bearer token, or an IAM role that API Gateway verified.
 
 A bearer token is a JWT, signed by a key of an issuer that the access policy names. It is judged in
-this order, cheapest first, and nothing in it is believed before its signature is: size, form, issuer, the issuer's algorithms, key, signature, claims. Headers that would name a
-key (``jku``, ``x5u``, ``jwk``) are not looked at. PyJWT knows the keys and the algorithms; form and
-claims are checked here, where a token is read once and each refusal has a code of its own.
+this order, cheapest first, and nothing in it is believed before its signature is: size, form,
+issuer, the issuer's algorithms, key, signature, claims. Headers that would name a key (``jku``,
+``x5u``, ``jwk``) are ignored. PyJWT knows the keys and the algorithms; form and claims are checked
+here, where a token is read once and each refusal has its own code.
 Sources: RFC 6750, RFC 7515, RFC 7519, RFC 8725.
 """
 
