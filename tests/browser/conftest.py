@@ -71,7 +71,7 @@ def new_context(browser: Browser) -> Iterator[NewContext]:
 
 @pytest.fixture(scope="session")
 def npm_package(browsers_are_wanted: None) -> Callable[[str], Path]:
-    """Gives the folder of one of `npm_packages.PACKAGES`."""
+    """Gives the folder of one of the packages that `tests/npm/` pins."""
     return npm_packages.fetch
 
 

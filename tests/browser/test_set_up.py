@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.browser.conftest import NewContext
 from tools import chromium, npm_packages
-from tools.npm_packages import NotFetchedError, NpmPackage
+from tools.npm_packages import FILES, NotFetchedError
 
 
 def test_the_browser_shows_a_page(new_context: NewContext) -> None:
@@ -87,40 +88,62 @@ class TestInstalling:
         assert chromium.find() == str(on_path / "google-chrome")
 
 
-def archive(directory: Path, content: bytes) -> tuple[Path, str]:
-    path = directory / "made-up-1.0.0.tgz"
-    path.write_bytes(content)
-    return path, base64.b64encode(hashlib.sha512(content).digest()).decode()
-
-
-def test_an_archive_is_taken_by_its_sha512_alone(tmp_path: Path) -> None:
-    path, digest = archive(tmp_path, b"as published")
-    assert npm_packages.matches(path, f"sha512-{digest}")
-    path.write_bytes(b"as changed")
-    assert not npm_packages.matches(path, f"sha512-{digest}")
-
-
-def test_a_weaker_digest_is_no_pin(tmp_path: Path) -> None:
-    path, _ = archive(tmp_path, b"as published")
-    weak = base64.b64encode(hashlib.sha1(b"as published", usedforsecurity=False).digest()).decode()
-    assert not npm_packages.matches(path, f"sha1-{weak}")
-
-
-def test_another_archive_than_the_pinned_one_is_not_unpacked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    path, _ = archive(tmp_path, b"another one")
+@pytest.fixture
+def pins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Pins of one package alone, which a test may change; nothing is installed for them yet."""
+    content = {name: json.loads((npm_packages.PINS / name).read_text()) for name in FILES}
+    package, lock = (content[name] for name in FILES)
+    only = {"tslib": package["devDependencies"]["tslib"]}
+    package["devDependencies"] = lock["packages"][""]["devDependencies"] = only
+    lock["packages"] = {key: lock["packages"][key] for key in ("", "node_modules/tslib")}
+    pins = tmp_path / "pins"
+    pins.mkdir()
+    for name, each in content.items():
+        (pins / name).write_text(json.dumps(each))
+    monkeypatch.setattr(npm_packages, "PINS", pins)
     monkeypatch.setattr(npm_packages, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(npm_packages, "_download", lambda _package, _directory: path)
-    pinned = NpmPackage("made-up", "1.0.0", "sha512-AAAA")
-    monkeypatch.setitem(npm_packages.PACKAGES, "made-up", pinned)
-    with pytest.raises(NotFetchedError, match="sha512 is another"):
-        npm_packages.fetch("made-up")
-    assert not pinned.directory.exists()
+    return pins
 
 
-@pytest.mark.parametrize("name", npm_packages.PACKAGES)
-def test_every_package_is_pinned_by_a_sha512(name: str) -> None:
-    assert (
-        len(base64.b64decode(npm_packages.PACKAGES[name].integrity.removeprefix("sha512-"))) == 64
-    )
+def test_a_package_is_installed_once(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = npm_packages.fetch("tslib")
+    assert (fetched / "package.json").is_file()
+    monkeypatch.setenv("PATH", "")
+    assert npm_packages.fetch("tslib") == fetched
+
+
+def test_another_archive_than_the_pinned_one_is_not_unpacked(pins: Path) -> None:
+    another = base64.b64encode(hashlib.sha512(b"another one").digest()).decode()
+    lock = json.loads((pins / "package-lock.json").read_text())
+    lock["packages"]["node_modules/tslib"]["integrity"] = f"sha512-{another}"
+    (pins / "package-lock.json").write_text(json.dumps(lock))
+    with pytest.raises(NotFetchedError, match="EINTEGRITY"):
+        npm_packages.fetch("tslib")
+    assert not list((pins.parent / "cache").glob("*/node_modules"))
+
+
+def test_another_version_than_the_locked_one_is_not_installed(pins: Path) -> None:
+    (pins / "package.json").write_text('{"devDependencies": {"tslib": "2.8.1"}}')
+    with pytest.raises(NotFetchedError, match="in sync"):
+        npm_packages.fetch("tslib")
+
+
+def test_a_machine_without_npm_is_told_so(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NotFetchedError, match="npm, which is not on PATH"):
+        npm_packages.fetch("tslib")
+
+
+def test_every_package_is_pinned_by_a_sha512_and_to_no_registry() -> None:
+    text = (npm_packages.PINS / "package-lock.json").read_text()
+    assert "resolved" not in text
+    assert "://" not in text
+    package, lock = (json.loads((npm_packages.PINS / name).read_text()) for name in FILES)
+    wanted = package["devDependencies"]
+    root, *locked = lock["packages"].items()
+    assert root == ("", {"devDependencies": wanted})
+    assert {name.removeprefix("node_modules/"): each["version"] for name, each in locked} == wanted
+    for _, each in locked:
+        algorithm, _, digest = each["integrity"].partition("-")
+        assert algorithm == "sha512"
+        assert len(base64.b64decode(digest)) == 64
