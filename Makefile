@@ -54,7 +54,7 @@ test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 
 .PHONY: prove
 prove: $(DEV_READY) ## Run the larger tier of tests: what is marked exhaustive, a month of watching
-	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist loadscope -m exhaustive $(ARGS)
+	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 	@$(BIN)/python -m tests.rotation.month --seeds 2
 
 .PHONY: style

@@ -17,12 +17,24 @@ from hypothesis import HealthCheck, settings
 from tests.support.leaks import LeakWatch, watching
 from tests.support.tiers import IS_EXHAUSTIVE
 
-#: Minutes of work each: begun last, one would be all that still runs.
+#: The longest files, the longest first: begun last, one would be all that still runs.
 LONGEST: Final = (
-    "diagnosis/test_fuzz.py",
     "rotation/test_crashes.py",
+    "browser/test_page_live.py",
+    "browser/test_page_verdicts.py",
+    "local/test_command_line.py",
+    "browser/test_page.py",
+    "browser/test_page_for_everybody.py",
+    "local/test_make_run.py",
+    "docs/test_quick_starts.py",
+    "clients/test_javascript.py",
+    "browser/test_zego_web_sdk.py",
+    "security/test_no_leaks.py",
     "rotation/test_interleavings.py",
+    "diagnosis/test_fuzz.py",
+    "rotation/test_month.py",
     "rotation/test_model.py",
+    "local/test_killed_rotator.py",
 )
 #: How many of the slowest files are printed.
 SLOWEST: Final = 10
@@ -116,7 +128,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+    """Begin with the longest files."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((at for at, name in enumerate(LONGEST) if path.endswith(name)), len(LONGEST))
+
+    items.sort(key=place)
 
 
 def pytest_configure(config: pytest.Config) -> None:
