@@ -12,7 +12,7 @@ from issuer.audit import Exchange
 from issuer.http_event import ApiRequest
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
-from issuer.settings import Settings
+from issuer.settings import IssuerSettings
 from zego.secret_store import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsManager
 
@@ -28,7 +28,7 @@ class Service:
     :ivar previous: the last one, which only tells which tokens it sealed.
     """
 
-    settings: Settings
+    settings: IssuerSettings
     policy: AccessPolicy
     keys: SigningKeys
     secrets_manager: SecretsManager

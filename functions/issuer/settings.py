@@ -10,29 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from zego import environment
-from zego.environment import Environment, SettingsError, Variable
+from runtime import settings
+from runtime.settings import Environment, EnvVariable, SettingsError
 from zego.token04 import Cipher
 
 VARIABLES: Final = (
-    environment.STAGE,
-    environment.SERVER_SECRET_ARN,
-    environment.AWS_REGION,
-    Variable("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
-    Variable("TOKEN_CIPHER", "gcm, or cbc for SDKs too old for it", "gcm"),
-    Variable("SECRET_TTL_SECONDS", "how long a secret is used without asking again, 1-3600", "60"),
-    Variable(
+    settings.STAGE,
+    settings.SERVER_SECRET_ARN,
+    settings.AWS_REGION,
+    EnvVariable("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
+    EnvVariable("TOKEN_CIPHER", "gcm, or cbc for SDKs too old for it", "gcm"),
+    EnvVariable(
+        "SECRET_TTL_SECONDS", "how long a secret is used without asking again, 1-3600", "60"
+    ),
+    EnvVariable(
         "SECRET_MAX_STALE_SECONDS",
         "how long it is used when asking fails; from the TTL to 86400",
         "900",
     ),
-    environment.AWS_ENDPOINT_URL_SECRETS_MANAGER,
-    Variable("BUILD_VERSION", "what /v1/health and /v1/status call this build", "unversioned"),
+    settings.AWS_ENDPOINT_URL_SECRETS_MANAGER,
+    EnvVariable("BUILD_VERSION", "what /v1/health and /v1/status call this build", "unversioned"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class IssuerSettings:
     """What the environment says. See :data:`VARIABLES`.
 
     :ivar secrets_manager_endpoint: ``None`` is AWS' own.
@@ -54,7 +56,7 @@ class Settings:
         return self.stage == "local"
 
 
-def read(values: Mapping[str, str]) -> Settings:
+def read(values: Mapping[str, str]) -> IssuerSettings:
     """Read the settings.
 
     :raises SettingsError: a variable is missing or cannot be meant.
@@ -62,7 +64,7 @@ def read(values: Mapping[str, str]) -> Settings:
     found = Environment(values, VARIABLES)
     stage = found.stage()
     ttl = found.seconds("SECRET_TTL_SECONDS", 1, 3600)
-    return Settings(
+    return IssuerSettings(
         stage=stage,
         secret_id=found.text("SERVER_SECRET_ARN"),
         region=found.secret_region(),

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import boto3
 
 from rotator import settings, telemetry
-from rotator.steps import Result, Rotation
+from rotator.steps import RotationSteps, StepResult
 from zego.rotation import STEPS, Step
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
 from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
@@ -31,7 +31,7 @@ _versions = SecretVersions(
     ),
     _settings.secret_id,
 )
-_rotation = Rotation(_versions, ServerApi(_settings.zego_server_api))
+_rotation = RotationSteps(_versions, ServerApi(_settings.zego_server_api))
 telemetry.logger.append_keys(stage=_settings.stage)
 
 
@@ -44,14 +44,14 @@ class RotationError(Exception):
     """The step did not end well. The message says why and what to do next."""
 
 
-class EventError(ValueError):
+class RotationEventError(ValueError):
     """Invoked with something that is not an event of Secrets Manager's rotation of this secret."""
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
     """Run one step of the rotation.
 
-    :raises EventError: not an event of this secret's rotation.
+    :raises RotationEventError: not an event of this secret's rotation.
     :raises RotationError: refused, or failed so that Secrets Manager shall try again.
     """
     step, token, rotation_token = _read(event)
@@ -60,7 +60,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
     except Exception as error:  # noqa: BLE001  its text could hold anything
         frames = traceback.format_tb(error.__traceback__)
         telemetry.logger.error("The rotator broke", error=type(error).__name__, frames=frames)
-        result = Result("broken", f"{type(error).__name__} in {step}")
+        result = StepResult("broken", f"{type(error).__name__} in {step}")
     _note(step, token, result)
     _say(step, token, result)
     if result.ending.kind != "done":
@@ -72,13 +72,13 @@ def _read(event: Mapping[str, Any]) -> tuple[Step, str, str | None]:
     step, token = event.get("Step"), event.get("ClientRequestToken")
     rotation_token = event.get("RotationToken")
     if step not in STEPS:
-        raise EventError(f"Step must be one of {', '.join(STEPS)}")
+        raise RotationEventError(f"Step must be one of {', '.join(STEPS)}")
     if not isinstance(token, str) or not token:
-        raise EventError("ClientRequestToken is missing")
+        raise RotationEventError("ClientRequestToken is missing")
     if not isinstance(rotation_token, str | None):
-        raise EventError("RotationToken is not a string")
+        raise RotationEventError("RotationToken is not a string")
     if not _is_ours(event.get("SecretId")):
-        raise EventError("SecretId is not the secret that this function rotates")
+        raise RotationEventError("SecretId is not the secret that this function rotates")
     return cast("Step", step), token, rotation_token
 
 
@@ -90,7 +90,7 @@ def _is_ours(secret_id: object) -> bool:
     return _settings.secret_id in (secret_id, name)
 
 
-def _note(step: Step, token: str, result: Result) -> None:
+def _note(step: Step, token: str, result: StepResult) -> None:
     """Keep the outcome on the secret, for the command line. No rotation fails for it."""
     if result.outcome in _QUIET:
         return
@@ -105,7 +105,7 @@ def _note(step: Step, token: str, result: Result) -> None:
         telemetry.logger.warning("The outcome could not be noted", reason=str(error))
 
 
-def _say(step: Step, token: str, result: Result) -> None:
+def _say(step: Step, token: str, result: StepResult) -> None:
     kind = result.ending.kind
     is_news = kind != "done" and result.outcome not in _QUIET
     log = telemetry.logger.error if is_news else telemetry.logger.info

@@ -1,4 +1,4 @@
-"""The rotator's environment; see :mod:`zego.environment`."""
+"""The rotator's environment; see :mod:`runtime.settings`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from zego import environment, server_api
-from zego.environment import Environment, Variable
+from runtime import settings
+from runtime.settings import Environment, EnvVariable
+from zego import server_api
 
 VARIABLES: Final = (
-    environment.STAGE,
-    environment.SERVER_SECRET_ARN,
-    environment.AWS_REGION,
-    Variable("ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT),
-    environment.AWS_ENDPOINT_URL_SECRETS_MANAGER,
+    settings.STAGE,
+    settings.SERVER_SECRET_ARN,
+    settings.AWS_REGION,
+    EnvVariable(
+        "ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT
+    ),
+    settings.AWS_ENDPOINT_URL_SECRETS_MANAGER,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RotatorSettings:
     """What the environment says. See :data:`VARIABLES`."""
 
     stage: str
@@ -29,13 +32,13 @@ class Settings:
     secrets_manager_endpoint: str | None
 
 
-def read(values: Mapping[str, str]) -> Settings:
+def read(values: Mapping[str, str]) -> RotatorSettings:
     """Read the settings.
 
     :raises SettingsError: a variable is missing or invalid.
     """
     found = Environment(values, VARIABLES)
-    return Settings(
+    return RotatorSettings(
         stage=found.stage(),
         secret_id=found.text("SERVER_SECRET_ARN"),
         region=found.secret_region(),

@@ -22,8 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from rotator import round_trip
-from zego import server_secret
+from zego import server_secret, token04
 from zego.rotation import OUTCOMES, CopyToken, Ending, Step, is_heal
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import (
@@ -44,10 +43,14 @@ from zego.secret_store.versions import (
 from zego.secrets_manager import SecretValue
 from zego.server_api import ServerApi, Verdict
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
+from zego.token04 import Cipher
+
+_CIPHERS: Final[tuple[Cipher, ...]] = ("gcm", "cbc")
+_TEST_USER: Final = "rotation_test"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StepResult:
     """How a step ended. Safe to log.
 
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
@@ -76,23 +79,23 @@ class _Stop(Exception):  # noqa: N818  the way out of a step, which ends in its 
         self, outcome: str, detail: str = "", *, code: int | None = None, tried: str | None = None
     ) -> None:
         super().__init__(outcome)
-        self.result = Result(outcome, detail, code, tried)
+        self.result = StepResult(outcome, detail, code, tried)
 
 
-class Rotation:
+class RotationSteps:
     """The rotation of one secret."""
 
     def __init__(self, versions: SecretVersions, zego: ServerApi) -> None:
         self._versions = versions
         self._zego = zego
 
-    def run(self, step: Step, token: str, *, rotation_token: str | None = None) -> Result:
+    def run(self, step: Step, token: str, *, rotation_token: str | None = None) -> StepResult:
         """Run one step. Every failure of Secrets Manager or ZEGO is a result.
 
         :param token: the client request token, which is the id of the new version.
         :param rotation_token: see :meth:`SecretVersions.fill_pending`.
         """
-        steps: Mapping[Step, Callable[[], Result]] = {
+        steps: Mapping[Step, Callable[[], StepResult]] = {
             "createSecret": lambda: self._create(token, rotation_token),
             "setSecret": lambda: self._set(token),
             "testSecret": lambda: self._test(token),
@@ -105,9 +108,9 @@ class Rotation:
                 return self._give_up(step, token, stop.result)
             return stop.result
         except SecretStoreError as error:
-            return Result("store-failed", str(error))
+            return StepResult("store-failed", str(error))
 
-    def _create(self, token: str, rotation_token: str | None) -> Result:
+    def _create(self, token: str, rotation_token: str | None) -> StepResult:
         """Copy the value into the version that the rotation has begun."""
         state = self._begun(token)
         if state.labels[CURRENT] == token or self._has_value(token):
@@ -133,21 +136,21 @@ class Rotation:
                 return self._versions.read(version_id=version_id)
         raise _Stop("outdated")
 
-    def _set(self, token: str) -> Result:
+    def _set(self, token: str) -> StepResult:
         """Check that the value may replace the current one. ZEGO's console has set it already."""
         state = self._begun(token)
         if state.labels[CURRENT] != token:
             self._check_fit(self._secret(token), token, state)
         return _DONE
 
-    def _test(self, token: str) -> Result:
+    def _test(self, token: str) -> StepResult:
         """Prove it. This step alone is called to test the set-up, with the present value."""
         state = self._begun(token)
         if state.labels[CURRENT] != token:
             self._prove(self._secret(token))
-        return Result("set-up") if self._only_tested(token, state) else _DONE
+        return StepResult("set-up") if self._only_tested(token, state) else _DONE
 
-    def _finish(self, token: str) -> Result:
+    def _finish(self, token: str) -> StepResult:
         """Promote it, ask ZEGO again, and drop the candidate."""
         state = self._begun(token)
         secret = self._secret(token)
@@ -163,7 +166,7 @@ class Rotation:
             )
         self._drop_candidate(secret)
         detail = "" if after.accepted else _in_words(after)
-        return Result("promoted", detail, after.code, secret.fingerprint)
+        return StepResult("promoted", detail, after.code, secret.fingerprint)
 
     def _promote(self, token: str, *, replacing: str) -> None:
         """Move AWSCURRENT, unless the rotation was given up while ZEGO was asked."""
@@ -242,7 +245,7 @@ class Rotation:
             return None
 
     def _prove(self, secret: ServerSecret) -> None:
-        round_trip.check(secret)
+        _check_round_trip(secret)
         verdict = self._zego.probe(secret)
         if verdict.accepted:
             return
@@ -261,12 +264,12 @@ class Rotation:
         except (ServerSecretError, NotTextError, ConflictError):
             return
 
-    def _give_up(self, step: Step, token: str, refusal: Result) -> Result:
+    def _give_up(self, step: Step, token: str, refusal: StepResult) -> StepResult:
         """Take the version out of the rotation, which is over."""
         try:
             state = self._versions.describe()
             if state.labels.get(CURRENT) == token:
-                return Result("store-failed", "An earlier read lagged behind the promotion")
+                return StepResult("store-failed", "An earlier read lagged behind the promotion")
             is_over = step != "testSecret" or refusal.outcome == "given-up"
             if is_over or not self._only_tested(token, state):
                 self._versions.drop_label(PENDING, version_id=token)  # though no read shows it
@@ -288,7 +291,30 @@ class Rotation:
             return False
 
 
-_DONE: Final = Result("done")
+_DONE: Final = StepResult("done")
+
+
+def _check_round_trip(secret: ServerSecret) -> None:
+    """Check that our codec opens what it seals with the secret, with each cipher.
+
+    :raises RuntimeError: it came out otherwise than it went in, which no ServerSecret can cause.
+    """
+    for cipher in _CIPHERS:
+        token = token04.mint(
+            secret.app_id,
+            _TEST_USER,
+            secret.value,
+            issued_at=1,
+            lifetime_seconds=60,
+            cipher=cipher,
+        )
+        claims = token04.decode(token, secret.value).claims
+        if (claims.app_id, claims.user_id, claims.expires_at) != (
+            secret.app_id,
+            _TEST_USER,
+            61,
+        ):
+            raise RuntimeError(f"a {cipher} token does not survive its own codec")
 
 
 def _was_refused(token: str, state: SecretState) -> bool:

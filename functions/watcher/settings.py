@@ -1,4 +1,4 @@
-"""The watcher's environment; see :mod:`zego.environment`."""
+"""The watcher's environment; see :mod:`runtime.settings`."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from zego import environment, server_api
-from zego.environment import Environment, Variable
+from runtime import settings
+from runtime.settings import Environment, EnvVariable
+from zego import server_api
 
 VARIABLES: Final = (
-    environment.STAGE,
-    environment.SERVER_SECRET_ARN,
-    environment.AWS_REGION,
-    Variable("ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT),
-    Variable(
+    settings.STAGE,
+    settings.SERVER_SECRET_ARN,
+    settings.AWS_REGION,
+    EnvVariable(
+        "ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT
+    ),
+    EnvVariable(
         "HEAL_COOLDOWN_SECONDS",
         "how long a value is not promoted by itself again, 60-86400",
         "1800",
     ),
-    environment.AWS_ENDPOINT_URL_SECRETS_MANAGER,
-    Variable("AWS_ENDPOINT_URL_EVENTS", "another URL for EventBridge", ""),
+    settings.AWS_ENDPOINT_URL_SECRETS_MANAGER,
+    EnvVariable("AWS_ENDPOINT_URL_EVENTS", "another URL for EventBridge", ""),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class WatcherSettings:
     """What the environment says. See :data:`VARIABLES`."""
 
     stage: str
@@ -38,13 +41,13 @@ class Settings:
     events_endpoint: str | None
 
 
-def read(values: Mapping[str, str]) -> Settings:
+def read(values: Mapping[str, str]) -> WatcherSettings:
     """Read the settings.
 
     :raises SettingsError: a variable is missing or invalid.
     """
     found = Environment(values, VARIABLES)
-    return Settings(
+    return WatcherSettings(
         stage=found.stage(),
         secret_id=found.text("SERVER_SECRET_ARN"),
         secret_region=found.secret_region(),

@@ -17,10 +17,10 @@ from issuer import policy_file, telemetry
 from issuer.jwks import ALGORITHMS
 from ops import cli
 from ops.exit_codes import ExitCode
+from runtime.settings import EnvVariable
 from tests.contract import openapi
 from tools import doc_tables
 from zego.diagnosis import KINDS
-from zego.environment import Variable
 from zego.error_codes import CODES
 from zego.rotation import OUTCOMES
 from zego.server_api import MEANINGS
@@ -61,7 +61,7 @@ def shown(default: str | None) -> str:
     ],
 )
 def test_the_tables_of_variables_are_the_codes(
-    function: str, variables: tuple[Variable, ...]
+    function: str, variables: tuple[EnvVariable, ...]
 ) -> None:
     section = read("docs/configuration.md").partition(f"## The {function}\n")[2].partition("##")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", section, re.MULTILINE)

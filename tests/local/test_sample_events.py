@@ -89,4 +89,4 @@ def test_an_event_that_is_no_step_of_this_secrets_rotation_is_refused(
     }
     result = stack.rotator.invoke(event | change)
     assert result.function_error == "Unhandled"
-    assert result.payload["errorType"] == "EventError"
+    assert result.payload["errorType"] == "RotationEventError"

@@ -34,7 +34,7 @@ from local.secrets_manager import (
 )
 from local.zego_cloud import ZegoCloud, cloud
 from local.zego_cloud.server_api import signature
-from rotator.steps import Rotation
+from rotator.steps import RotationSteps
 from tests.rotation.wire import AWS_REFUSALS, Fault, Killed, Wire, refusal_body
 from tests.support.clock import Clock
 from tests.support.in_process import client_of
@@ -162,7 +162,7 @@ class World:
             clock=self.clock,
         )
         rotator.app._versions = self.versions
-        rotator.app._rotation = Rotation(self.versions, api)
+        rotator.app._rotation = RotationSteps(self.versions, api)
         watcher.app._watch = self.watch
         _network.world = self
 
@@ -372,7 +372,7 @@ class World:
             rotator.app.handler(event, None)
         except Killed:
             return Invocation("Runtime exited")
-        except (rotator.app.RotationError, rotator.app.EventError):
+        except (rotator.app.RotationError, rotator.app.RotationEventError):
             return Invocation("Unhandled")
         return Invocation(None)
 

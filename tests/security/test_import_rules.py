@@ -15,7 +15,7 @@ from tools.sam_template import ROOT
 #: A root of packages, and what its modules may import of ours.
 ROOTS = {
     "layers/domain": {"zego"},
-    "functions": {"zego"},
+    "functions": {"runtime", "zego"},
     "local": {"local", "zego"},
     "ops": {"ops", "zego"},
     "tools": {"tools", "issuer", "zego"},

@@ -9,8 +9,8 @@ import pytest
 
 import issuer
 from issuer import settings
-from issuer.settings import VARIABLES, Settings
-from zego.environment import SettingsError
+from issuer.settings import VARIABLES, IssuerSettings
+from runtime.settings import SettingsError
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 ENVIRONMENT = {"STAGE": "prod", "SERVER_SECRET_ARN": ARN, "AWS_REGION": "us-east-1"}
@@ -23,18 +23,18 @@ LOCAL = {
 ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
 
-def read(**changes: str | None) -> Settings:
+def read(**changes: str | None) -> IssuerSettings:
     """The settings of a good environment with changes; ``None`` unsets a variable."""
     merged = ENVIRONMENT | changes
     return settings.read({name: value for name, value in merged.items() if value is not None})
 
 
-def read_local(**changes: str) -> Settings:
+def read_local(**changes: str) -> IssuerSettings:
     return settings.read(LOCAL | changes)
 
 
 def test_what_may_be_left_out_has_a_default() -> None:
-    assert read() == Settings(
+    assert read() == IssuerSettings(
         stage="prod",
         secret_id=ARN,
         region="eu-west-1",

@@ -23,7 +23,7 @@ from ops.output import Output
 from ops.secret import change, screen
 from ops.secret.options import Given, Patience
 from ops.targets import Target
-from rotator.steps import Rotation
+from rotator.steps import RotationSteps
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Broken, Zego, stored
 from zego.rotation import STEPS, CopyToken
@@ -58,7 +58,7 @@ class Invocation:
 @contextmanager
 def driven(aws: SecretsManager, target: Target, zego: Zego) -> Iterator[RotationDriver]:
     """Rotates meanwhile, and notes each step as the rotator does."""
-    rotation = Rotation(target.versions, zego)  # type: ignore[arg-type]  # asked by probe alone
+    rotation = RotationSteps(target.versions, zego)  # type: ignore[arg-type]  # asked by probe alone
 
     def invoke(event: dict[str, Any]) -> Invocation:
         step, token = event["Step"], event["ClientRequestToken"]

@@ -16,11 +16,11 @@ STAGES: Final = ("dev", "staging", "prod", "local")
 
 
 class SettingsError(ValueError):
-    """The environment cannot be meant. The message names the variable and what to set."""
+    """An invalid environment. The message names the variable and what to set."""
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class EnvVariable:
     """One environment variable. Without a default it must be set."""
 
     name: str
@@ -29,14 +29,14 @@ class Variable:
 
 
 # Those that every function has.
-STAGE: Final = Variable("STAGE", "dev, staging, prod, or local for the local stack")
-SERVER_SECRET_ARN: Final = Variable(
+STAGE: Final = EnvVariable("STAGE", "dev, staging, prod, or local for the local stack")
+SERVER_SECRET_ARN: Final = EnvVariable(
     "SERVER_SECRET_ARN", "ARN or name of the secret with the AppID and ServerSecret"
 )
-AWS_REGION: Final = Variable(
+AWS_REGION: Final = EnvVariable(
     "AWS_REGION", "set by Lambda; where the secret is, unless its ARN says otherwise"
 )
-AWS_ENDPOINT_URL_SECRETS_MANAGER: Final = Variable(
+AWS_ENDPOINT_URL_SECRETS_MANAGER: Final = EnvVariable(
     "AWS_ENDPOINT_URL_SECRETS_MANAGER", "another URL for Secrets Manager", ""
 )
 
@@ -44,10 +44,10 @@ AWS_ENDPOINT_URL_SECRETS_MANAGER: Final = Variable(
 class Environment:
     """Reads variables, with their defaults.
 
-    Every method raises :class:`SettingsError` for what is missing or cannot be meant.
+    Every method raises :class:`SettingsError` for a missing or invalid value.
     """
 
-    def __init__(self, values: Mapping[str, str], variables: tuple[Variable, ...]) -> None:
+    def __init__(self, values: Mapping[str, str], variables: tuple[EnvVariable, ...]) -> None:
         self._values = values
         self._defaults = {variable.name: variable.default for variable in variables}
 

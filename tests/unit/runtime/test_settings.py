@@ -8,7 +8,7 @@ import pytest
 
 import rotator.settings
 import watcher.settings
-from zego.environment import SettingsError
+from runtime.settings import SettingsError
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 ENVIRONMENT = {"STAGE": "prod", "SERVER_SECRET_ARN": ARN, "AWS_REGION": "us-east-1"}
@@ -26,14 +26,14 @@ def refusals(values: Mapping[str, str]) -> set[str]:
 
 
 def test_what_may_be_left_out_has_a_default() -> None:
-    assert rotator.settings.read(ENVIRONMENT) == rotator.settings.Settings(
+    assert rotator.settings.read(ENVIRONMENT) == rotator.settings.RotatorSettings(
         stage="prod",
         secret_id=ARN,
         region="eu-west-1",
         zego_server_api="https://rtc-api.zego.im/",
         secrets_manager_endpoint=None,
     )
-    assert watcher.settings.read(ENVIRONMENT) == watcher.settings.Settings(
+    assert watcher.settings.read(ENVIRONMENT) == watcher.settings.WatcherSettings(
         stage="prod",
         secret_id=ARN,
         secret_region="eu-west-1",

@@ -1,0 +1,1 @@
+"""What every Lambda function of ours shares. It imports nothing of ours but ``zego``."""
