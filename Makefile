@@ -97,6 +97,10 @@ format: $(DEV_READY) ## Format the code and mend what the linter can
 docs: $(RUN_READY) ## Write the tables of docs/troubleshooting.md from the data
 	@$(BIN)/python -m tools.doc_tables
 
+.PHONY: record
+record: $(DEV_READY) ## Write tests/recorded anew, after a change of what users build on
+	@$(BIN)/python -m pytest --quiet --record tests/recorded
+
 .PHONY: lock
 lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer versions)
 	@lock() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -107,6 +107,12 @@ class LeakCheck:
         self.leaks += leaks
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record", action="store_true", help="write the recordings of tests/recorded anew"
+    )
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how much the tests ran that say so, and the files that took longest."""
     reports = [

@@ -1,0 +1,352 @@
+"""The service and the command line in this process, on parts of the local stack.
+
+All that the recordings import of the code under test is here. The functions are reached by their
+handlers and configured by their variables; the commands by ``ops.cli``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn, Self
+from unittest.mock import patch
+
+import click
+
+from issuer import policy_file
+from local.api_gateway import ApiGateway
+from local.event_bus import EventBus
+from local.identity_provider import IdentityProvider
+from local.lambda_host import InvocationResult
+from local.loopback import HttpRequest, HttpResponse
+from local.rotation import RotationDriver
+from local.secrets_manager import APP_ID, SecretsManager
+from local.sigv4 import AccessKey
+from local.stack import POLICY
+from local.zego_cloud import Trouble, ZegoCloud
+from ops import cli
+from ops.exit_codes import ExitCode
+from ops.secret.follow import follow
+from ops.secret.unstick import unstick
+from ops.secret.watch import watch
+from runtime.settings import SettingsError
+from tests.support.routes import UNTHROTTLED
+
+__all__ = [
+    "APP_ID",
+    "Command",
+    "ExitCode",
+    "Parts",
+    "SettingsError",
+    "Trouble",
+    "policy_file",
+]
+
+REGION: Final = "us-east-1"
+ROLE_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
+STRANGER_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/Stranger/development"
+LOOK: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+_FUNCTIONS: Final = ("issuer", "rotator", "watcher")
+#: What waits between two looks.
+_WAITING: Final = (follow, unstick, watch)
+
+
+@contextmanager
+def imported_anew(name: str) -> Iterator[Any]:
+    """A module whose import reads the environment; what was imported before comes back after."""
+    parent, _, last = name.rpartition(".")
+    package = importlib.import_module(parent)
+    before = sys.modules.pop(name, None)
+    try:
+        yield importlib.import_module(name)
+    finally:
+        sys.modules.pop(name, None)
+        vars(package).pop(last, None)
+        if before is not None:
+            sys.modules[name] = before
+            setattr(package, last, before)
+
+
+class Function:
+    """A function, and what it has written to its log."""
+
+    def __init__(self, name: str, module: Any) -> None:
+        self.module = module
+        self._name = name
+        self._output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    def __call__(self, event: Mapping[str, Any]) -> Any:
+        with self._captured():
+            return self.module.handler(event, object())
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was written since this was last called."""
+        buffer = self._output.buffer
+        assert isinstance(buffer, io.BytesIO)
+        written = buffer.getvalue().decode()
+        buffer.seek(0)
+        buffer.truncate()
+        return [json.loads(line) for line in written.splitlines()]
+
+    @contextmanager
+    def _captured(self) -> Iterator[None]:
+        logger = logging.getLogger(self._name)
+        handlers = [one for one in logger.handlers if isinstance(one, logging.StreamHandler)]
+        before = [handler.setStream(self._output) for handler in handlers]
+        try:  # what else pytest shows of the log would bury the differences
+            with redirect_stdout(self._output), patch.object(logger, "propagate", new=False):
+                yield
+        finally:
+            for handler, stream in zip(handlers, before, strict=True):
+                if stream is not None:
+                    handler.setStream(stream)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that has ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[Any]:
+        """What it printed with ``--json``."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What the driver of rotations sees of a step."""
+
+    function_error: str | None
+
+
+class Parts:
+    """The parts of a local stack that the functions and the commands reach by their addresses.
+
+    A step of a rotation runs when a command looks at the secret, one for each look, so that what is
+    seen of a rotation is the same each time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.secrets_manager = SecretsManager()
+        self.zego = ZegoCloud(self.secrets_manager.app_id, self.secrets_manager.server_secret)
+        self.identity_provider = IdentityProvider()
+        self.event_bus = EventBus()
+        self.deny: Mapping[str, HttpResponse] = {}
+        self.policy = folder / "policy.toml"
+        self.stack_file = folder / "stack.json"
+        self._running = ExitStack()
+        self._is_waiting, self._is_stepping = threading.Event(), threading.Event()
+        self._permits, self._done = threading.Semaphore(0), threading.Semaphore(0)
+
+    def __enter__(self) -> Self:
+        for part in (self.secrets_manager, self.zego, self.identity_provider, self.event_bus):
+            part.start()
+            self._running.callback(part.stop)
+        self.policy.write_text(
+            POLICY.read_text(encoding="utf-8").replace(
+                "{identity_provider}", self.identity_provider.url
+            ),
+            encoding="utf-8",
+        )
+        self.secrets_manager.wait_until_ready()
+        self.secrets_manager.intercept = self._intercept
+        self._running.enter_context(patch.dict(os.environ, self.environment()))
+        self._running.enter_context(patch.dict(os.environ))
+        for name in ("ZEGO_TOKEN_SECRET_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+            os.environ.pop(name, None)
+        self.functions = {
+            name: self._running.enter_context(self.function(name)) for name in _FUNCTIONS
+        }
+        self.driver = self._running.enter_context(
+            RotationDriver(
+                self.secrets_manager,
+                self._invoke,
+                attempts=1,
+                on_event=self.event_bus.publish,
+            )
+        )
+        for function in _WAITING:
+            defaults: Any = function.__kwdefaults__
+            self._running.enter_context(patch.dict(defaults, sleep=lambda _seconds: None))
+        self._serve_the_api()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._running.close()
+
+    def environment(self) -> dict[str, str]:
+        """The variables of the functions."""
+        return {
+            "STAGE": "local",
+            "SERVER_SECRET_ARN": self.secrets_manager.secret_id,
+            "AWS_REGION": REGION,
+            "ACCESS_POLICY_FILE": str(self.policy),
+            "BUILD_VERSION": "build-1",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets_manager.url,
+            "AWS_ENDPOINT_URL_EVENTS": self.event_bus.url,
+            "ZEGO_SERVER_API_URL": self.zego.url,
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "aws-secret-access-key",
+        }
+
+    @contextmanager
+    def function(self, name: str, **changes: str) -> Iterator[Function]:
+        """A function whose variables are changed."""
+        with patch.dict(os.environ, changes), imported_anew(f"{name}.app") as module:
+            yield Function(name, module)
+
+    def run(self, *words: str, json_lines: bool = True, stdin: bytes = b"") -> Command:
+        """Run a command line."""
+        out, err = io.StringIO(), io.StringIO()
+        given = [*words, *(["--json"] if json_lines else [])]
+        typed = io.TextIOWrapper(io.BytesIO(stdin))
+        with patch.object(sys, "stdin", typed), redirect_stdout(out), redirect_stderr(err):
+            code = cli.main(given)
+        return Command(int(code), out.getvalue(), err.getvalue())
+
+    def store(self, value: str, label: str, app_id: int = APP_ID) -> str:
+        """Store a value under a label, past the command line; gives the version's id."""
+        answer = self.secrets_manager.call(
+            "PutSecretValue",
+            SecretId=self.secrets_manager.secret_id,
+            SecretString=json.dumps({"app_id": app_id, "server_secret": value}),
+            VersionStages=[label],
+        )
+        return str(answer["VersionId"])
+
+    def tag(self, **tags: str) -> None:
+        """Note something on the secret."""
+        self.secrets_manager.call(
+            "TagResource",
+            SecretId=self.secrets_manager.secret_id,
+            Tags=[{"Key": f"zego-token-service:{key}", "Value": tags[key]} for key in tags],
+        )
+
+    def tags(self) -> dict[str, str]:
+        """What is noted on the secret."""
+        described = self.secrets_manager.call(
+            "DescribeSecret", SecretId=self.secrets_manager.secret_id
+        )
+        return {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+
+    def clear_tags(self) -> None:
+        """Note nothing on the secret."""
+        self.secrets_manager.call(
+            "UntagResource", SecretId=self.secrets_manager.secret_id, TagKeys=list(self.tags())
+        )
+
+    def steps(self, *names: str) -> None:
+        """Let the steps of a rotation that was begun run, without a command that looks."""
+        while not self.driver.wait(0):
+            self._step()
+
+    def _serve_the_api(self) -> None:
+        issuer = self.functions["issuer"]
+
+        class InProcess:
+            """Stands for a Lambda host."""
+
+            def invoke(self, event: object) -> InvocationResult:
+                assert isinstance(event, dict)
+                raw = json.dumps(issuer(event)).encode()
+                return InvocationResult(raw, None, False, "request-1", 0.0, None)
+
+        key = AccessKey("ASIAEXAMPLE", "aws-secret-access-key", ROLE_SESSION)
+        api = ApiGateway(InProcess(), routes=UNTHROTTLED, region=REGION, access_keys=[key])
+        api.start()
+        self._running.callback(api.stop)
+        description = {
+            "api": api.url,
+            "secrets_manager": self.secrets_manager.url,
+            "secret_id": self.secrets_manager.secret_id,
+            "region": REGION,
+            "zego": self.zego.url,
+            "access_key_id": key.access_key_id,
+            "secret_access_key": key.secret_access_key,
+        }
+        self.stack_file.write_text(json.dumps(description), encoding="utf-8")
+
+    def _invoke(self, event: dict[str, Any]) -> _Step:
+        """A step of a rotation, once there was a look."""
+        self._is_waiting.set()
+        self._permits.acquire()
+        try:
+            self.functions["rotator"](event)
+        except Exception:  # noqa: BLE001  as Lambda has it
+            return _Step("Unhandled")
+        finally:
+            self._done.release()
+        return _Step(None)
+
+    def _intercept(self, request: HttpRequest) -> HttpResponse | None:
+        action = (request.header("x-amz-target") or "").rpartition(".")[2]
+        if action in self.deny:
+            return self.deny[action]
+        if action == "DescribeSecret" and not self._is_stepping.is_set():
+            self._step()
+        return None
+
+    def _step(self) -> None:
+        """Run the next step of the rotation in flight, if there is one, to its end."""
+        self._settle()
+        if not self._is_waiting.is_set():
+            return
+        self._is_waiting.clear()
+        self._is_stepping.set()
+        try:
+            self._permits.release()
+            self._done.acquire()
+            self._settle()
+        finally:
+            self._is_stepping.clear()
+
+    def _settle(self) -> None:
+        """Return once the rotation's next step waits, or no rotation runs."""
+        while not self.driver.wait(0) and not self._is_waiting.wait(0.002):
+            pass
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command and group of the command line, by its path."""
+    yield from _commands("zego-token", cli.app)
+
+
+def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _commands(f"{path} {name}", found)
+
+
+def settings_reader(function: str) -> Callable[[Mapping[str, str]], object]:
+    """What reads the variables of a function."""
+    read: Callable[[Mapping[str, str]], object] = importlib.import_module(
+        f"{function}.settings"
+    ).read
+    return read
+
+
+def failing(routes: Sequence[str]) -> dict[str, Callable[..., NoReturn]]:
+    """Routes with a fault."""
+
+    def fail(*_request: object) -> NoReturn:
+        raise RuntimeError("this fault is made up")
+
+    return dict.fromkeys(routes, fail)
