@@ -21,6 +21,7 @@ from typing import Any, Final, NoReturn, Self
 from unittest.mock import patch
 
 import click
+from aws_lambda_powertools import Metrics
 
 from issuer import policy_file
 from local.api_gateway import ApiGateway
@@ -74,6 +75,19 @@ def imported_anew(name: str) -> Iterator[Any]:
         if before is not None:
             sys.modules[name] = before
             setattr(package, last, before)
+
+
+@contextmanager
+def _powertools_of_its_own() -> Iterator[None]:
+    """What the import of a function sets for a whole process, such as the stage, is set back."""
+    with ExitStack() as restored:
+        for kept in (Metrics._dimensions, Metrics._default_dimensions):
+            restored.enter_context(patch.dict(kept, clear=True))
+        for name in _FUNCTIONS:
+            for handler in logging.getLogger(name).handlers:
+                log_format = getattr(handler.formatter, "log_format", {})
+                restored.enter_context(patch.dict(log_format))
+        yield
 
 
 class Function:
@@ -153,37 +167,35 @@ class Parts:
         self._permits, self._done = threading.Semaphore(0), threading.Semaphore(0)
 
     def __enter__(self) -> Self:
+        with ExitStack() as running:
+            self._start(running)
+            self._running = running.pop_all()
+        return self
+
+    def _start(self, running: ExitStack) -> None:
         for part in (self.secrets_manager, self.zego, self.identity_provider, self.event_bus):
             part.start()
-            self._running.callback(part.stop)
+            running.callback(part.stop)
+        policy = POLICY.read_text(encoding="utf-8")
         self.policy.write_text(
-            POLICY.read_text(encoding="utf-8").replace(
-                "{identity_provider}", self.identity_provider.url
-            ),
-            encoding="utf-8",
+            policy.replace("{identity_provider}", self.identity_provider.url), encoding="utf-8"
         )
         self.secrets_manager.wait_until_ready()
         self.secrets_manager.intercept = self._intercept
-        self._running.enter_context(patch.dict(os.environ, self.environment()))
-        self._running.enter_context(patch.dict(os.environ))
+        running.enter_context(patch.dict(os.environ, self.environment()))
         for name in ("ZEGO_TOKEN_SECRET_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             os.environ.pop(name, None)
-        self.functions = {
-            name: self._running.enter_context(self.function(name)) for name in _FUNCTIONS
-        }
-        self.driver = self._running.enter_context(
+        running.enter_context(_powertools_of_its_own())
+        self.functions = {name: running.enter_context(self.function(name)) for name in _FUNCTIONS}
+        self.driver = running.enter_context(
             RotationDriver(
-                self.secrets_manager,
-                self._invoke,
-                attempts=1,
-                on_event=self.event_bus.publish,
+                self.secrets_manager, self._invoke, attempts=1, on_event=self.event_bus.publish
             )
         )
         for function in _WAITING:
             defaults: Any = function.__kwdefaults__
-            self._running.enter_context(patch.dict(defaults, sleep=lambda _seconds: None))
-        self._serve_the_api()
-        return self
+            running.enter_context(patch.dict(defaults, sleep=lambda _seconds: None))
+        self._serve_the_api(running)
 
     def __exit__(self, *exc_info: object) -> None:
         self._running.close()
@@ -254,7 +266,7 @@ class Parts:
         while not self.driver.wait(0):
             self._step()
 
-    def _serve_the_api(self) -> None:
+    def _serve_the_api(self, running: ExitStack) -> None:
         issuer = self.functions["issuer"]
 
         class InProcess:
@@ -268,7 +280,7 @@ class Parts:
         key = AccessKey("ASIAEXAMPLE", "aws-secret-access-key", ROLE_SESSION)
         api = ApiGateway(InProcess(), routes=UNTHROTTLED, region=REGION, access_keys=[key])
         api.start()
-        self._running.callback(api.stop)
+        running.callback(api.stop)
         description = {
             "api": api.url,
             "secrets_manager": self.secrets_manager.url,
