@@ -41,7 +41,7 @@ def browsers_are_wanted() -> None:
         pytest.skip(f"left out by {chromium.LEFT_OUT_BY}")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(browsers_are_wanted: None) -> Iterator[Browser]:
     """The system's Chromium. Without one the tests fail and say how to install it."""
     missing = ""
@@ -75,9 +75,12 @@ def npm_package(browsers_are_wanted: None) -> Callable[[str], Path]:
     return npm_packages.fetch
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Its issuer looks for a new secret every second, and nothing happens by itself."""
+    """One per file, whatever order the files run in.
+
+    Its issuer looks for a new secret every second, and nothing happens by itself.
+    """
     environment = {"SECRET_TTL_SECONDS": "1"}
     directory = tmp_path_factory.mktemp("stack")
     with LocalStack(directory=directory, environment=environment, watch_seconds=None) as running:
