@@ -2,7 +2,8 @@
 
 Each part is a class of its own with `start`, `stop` and a `url`, usable alone as a context manager;
 `local.stack.LocalStack` composes them. Everything listens on 127.0.0.1 only. The functions are
-never imported here: they run as real processes under AWS' own runtime client (`local.lambda_host`).
+never imported here: they run as real processes under AWS' own runtime client
+(`local.aws.lambda_host`).
 """
 
 from __future__ import annotations

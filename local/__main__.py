@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from local import client, cors, curl, token_view
+from local import client, curl, token_view
+from local.aws import cors
+from local.aws.secrets_manager import read_secret
 from local.loopback import PortTakenError, port_or_any
-from local.secrets_manager import read_secret
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
 from local.stack_file import AlreadyRunningError, StackDescription
 

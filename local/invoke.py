@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from local import client, token_view
-from local.secrets_manager import read_current
+from local.aws.secrets_manager import read_current
 from local.stack import DIRECTORY, LocalStack
 from local.stack_file import StackDescription, read_running
 from zego.token04 import Token04Error

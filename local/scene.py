@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 
 from local import client
-from local.lambda_host import InvocationResult
+from local.aws.lambda_host import InvocationResult
 from local.stack import LocalStack
 from zego import token04
 from zego.secret_store.labels import CURRENT

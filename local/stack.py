@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Self
 
 from local import DOMAIN_LAYER, PROJECT
-from local.api_gateway import AccessRecord, ApiGateway
-from local.cors import Cors
-from local.event_bus import Event, EventBus
+from local.aws.cors import Cors
+from local.aws.event_bus import Event, EventBus
+from local.aws.http_api import AccessRecord, ApiGateway
+from local.aws.invoke_api import InvokeApi
+from local.aws.lambda_host import InvocationResult, LambdaHost, NotRunningError, ThrottledError
+from local.aws.secrets_manager import SecretsManager
+from local.aws.secrets_manager.rotation import RotationDriver
+from local.aws.sigv4 import AccessKey
+from local.aws.watch_schedule import WatchSchedule
+from local.fake_zego import ZegoCloud
 from local.identity_provider import IdentityProvider
-from local.invoke_api import InvokeApi
-from local.lambda_host import InvocationResult, LambdaHost, NotRunningError, ThrottledError
 from local.loopback import LoopbackServer, check_free
 from local.page import Page, Parts
-from local.rotation import RotationDriver
-from local.secrets_manager import SecretsManager
-from local.sigv4 import AccessKey
 from local.stack_file import StackDescription, StackFile
-from local.watch_schedule import WatchSchedule
-from local.zego_cloud import ZegoCloud
 
 DIRECTORY = PROJECT / ".local"
 PYTHON_PATH = (PROJECT / "functions", DOMAIN_LAYER)

@@ -14,10 +14,10 @@ from typing import Any
 import boto3
 
 from local import client
-from local.lambda_host import InvocationResult, NotRunningError, ThrottledError
+from local.aws.lambda_host import InvocationResult, NotRunningError, ThrottledError
+from local.fake_zego import Project
 from local.page.broken_tokens import MISTAKES
 from local.stack_file import StackDescription
-from local.zego_cloud import Project
 from zego import token04
 from zego.diagnosis import Candidate, Expected, diagnose
 from zego.rotation import CopyToken

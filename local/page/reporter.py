@@ -30,11 +30,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from local.api_gateway import AccessRecord
-from local.event_bus import Event
-from local.lambda_host import InvocationResult
+from local.aws.event_bus import Event
+from local.aws.http_api import AccessRecord
+from local.aws.lambda_host import InvocationResult
+from local.aws.secrets_manager.rotation import STEPS, Attempt
 from local.page.live import Live
-from local.rotation import STEPS, Attempt
 
 Invoke = Callable[[Any], InvocationResult]
 Labels = Mapping[str, str | None]

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local import PROJECT, curl
+from local.aws.lambda_host import InvocationResult
+from local.fake_zego import Project
 from local.identity_provider import PASSWORD
-from local.lambda_host import InvocationResult
 from local.loopback import Headers, HttpRequest, HttpResponse, LoopbackServer
 from local.page import same_origin
 from local.page.broken_tokens import MISTAKES
 from local.page.live import Live
 from local.page.reporter import Reporter
 from local.stack_file import StackDescription
-from local.zego_cloud import Project
 from zego.error_codes import CODES
 
 if TYPE_CHECKING:

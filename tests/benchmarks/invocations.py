@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from local.aws.lambda_host import InvocationResult, LambdaHost
+from local.aws.secrets_manager import SecretsManager
 from local.identity_provider import IdentityProvider
-from local.lambda_host import InvocationResult, LambdaHost
-from local.secrets_manager import SecretsManager
 from tests.benchmarks.rows import Row, absolute, difference, ratio
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from local.fake_zego.cloud import Trouble
 from local.loopback import HttpRequest, HttpResponse
 from local.page import live
 from local.page.live import KEPT
 from local.stack import LocalStack
-from local.zego_cloud.cloud import Trouble
 from tests.browser.conftest import NewContext, OpenPage
 from tests.browser.steps import (
     card,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from local.lambda_host import LambdaHost
+from local.aws.lambda_host import LambdaHost
 from local.loopback import HttpRequest, HttpResponse
 from local.stack import LocalStack
 from tests.browser.conftest import PATIENCE_MS, NewContext

@@ -14,11 +14,11 @@ from typing import NoReturn
 
 import pytest
 
-from local import api_gateway
-from local.api_gateway import ApiGateway
-from local.lambda_host import LambdaHost, ThrottledError
-from local.routes import ROUTES, Route
-from local.sigv4 import AccessKey
+from local.aws import http_api
+from local.aws.http_api import ApiGateway
+from local.aws.lambda_host import LambdaHost, ThrottledError
+from local.aws.routes import ROUTES, Route
+from local.aws.sigv4 import AccessKey
 from local.stack import PYTHON_PATH, LocalStack
 from tests.contract.services import Api, Function
 from tests.support.routes import UNTHROTTLED
@@ -136,7 +136,7 @@ def _service(
 
 @contextmanager
 def _in_front_of(
-    function: api_gateway.Function,
+    function: http_api.Function,
     stack: LocalStack,
     *,
     routes: Sequence[Route] = UNTHROTTLED,

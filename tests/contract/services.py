@@ -13,12 +13,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local import api_events
-from local.api_gateway import ApiGateway
+from local.aws import http_api_events
+from local.aws.http_api import ApiGateway
+from local.aws.lambda_host import LambdaHost
+from local.aws.sigv4 import AccessKey
 from local.identity_provider import IdentityProvider
-from local.lambda_host import LambdaHost
 from local.loopback import LOOPBACK
-from local.sigv4 import AccessKey
 from tests.contract.openapi import Answer, load
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -94,7 +94,7 @@ class Function:
             event["headers"]["authorization"] = f"Bearer {self.identity_provider.bearer('alice')}"
         result = self.host.invoke(event)
         assert result.function_error is None, result.payload
-        response = api_events.response(result.payload)
+        response = http_api_events.response(result.payload)
         return Answer(response.status, dict(response.headers), response.body)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.api_gateway import MAX_BODY_BYTES
+from local.aws.http_api import MAX_BODY_BYTES
 from local.stack import LocalStack
 from tests.contract.openapi import Answer, load
 from tests.contract.services import Api

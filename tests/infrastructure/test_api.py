@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.cors import Cors
-from local.routes import ROUTES
+from local.aws.cors import Cors
+from local.aws.routes import ROUTES
 from tests.infrastructure.stacks import stack
 from tools.sam_template import load
 

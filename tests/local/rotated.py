@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local.event_bus import Event
-from local.rotation import Attempt, RotationDriver
-from local.secrets_manager import SECRET_ID, Conditions
+from local.aws.event_bus import Event
+from local.aws.secrets_manager import SECRET_ID, Conditions
+from local.aws.secrets_manager.rotation import Attempt, RotationDriver
 from tests.local.secret import CURRENT, PENDING, Secret
 
 StartDriver = Callable[..., RotationDriver]

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from local.fake_zego import Trouble
 from local.stack import LocalStack
-from local.zego_cloud import Trouble
 from zego import server_secret
 from zego.rotation import STEPS
 from zego.server_secret import ServerSecret

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.api_gateway import ApiGateway
+from local.aws.http_api import ApiGateway
 from local.stack import LocalStack
 
 COMMAND = Path(sys.executable).with_name("zego-token")

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.invoke_api import MAX_EVENT_BYTES, InvokeApi
+from local.aws.invoke_api import MAX_EVENT_BYTES, InvokeApi
 from tests.local.conftest import StartHost
 from tests.local.exchange import exchange
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 import boto3
 import pytest
 
-from local.lambda_host import LambdaHost
+from local.aws.lambda_host import LambdaHost
+from local.aws.secrets_manager import SecretsManager
+from local.aws.secrets_manager.rotation import RotationDriver
+from local.fake_zego import ZegoCloud
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
-from local.rotation import RotationDriver
-from local.secrets_manager import SecretsManager
 from local.stack import PYTHON_PATH
-from local.zego_cloud import ZegoCloud
 from tests.support.clock import Clock
 from tests.support.tiers import IS_EXHAUSTIVE
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS

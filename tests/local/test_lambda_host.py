@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.lambda_host import LambdaHost, ThrottledError
+from local.aws.lambda_host import LambdaHost, ThrottledError
 from tests.local.conftest import StartHost
 
 ECHO = """
@@ -449,7 +449,7 @@ class TestEnding:
         program = f"""
             import threading
             from pathlib import Path
-            from local.lambda_host import LambdaHost
+            from local.aws.lambda_host import LambdaHost
 
             path = [Path({str(tmp_path)!r})]
             host = LambdaHost("tiny.handler", environment={{}}, python_path=path)

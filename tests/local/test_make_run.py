@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from local.aws.secrets_manager import read_secret
 from local.identity_provider import PASSWORD
-from local.secrets_manager import read_secret
 from local.stack_file import StackDescription
 from tests.local.exchange import Answer, exchange
 from zego import token04

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from local.lambda_host import InvocationResult
+from local.aws.lambda_host import InvocationResult
+from local.aws.secrets_manager.rotation import Attempt
 from local.loopback import HttpRequest, HttpResponse
 from local.page import Page
 from local.page.broken_tokens import MISTAKES
@@ -24,7 +25,6 @@ from local.page.live import KEPT, Live
 from local.page.operations import Operations, UnknownActionError
 from local.page.reporter import Reporter
 from local.page.server import CLIENT, FILES, WEB
-from local.rotation import Attempt
 from local.stack import LocalStack
 from tests.local.exchange import Answer, exchange
 from zego.diagnosis import KINDS, Candidate, Expected, diagnose

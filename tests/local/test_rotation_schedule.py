@@ -1,4 +1,4 @@
-"""Rotation rules and dates. `local.rotation_schedule` names the sources."""
+"""Rotation rules and dates. `local.aws.secrets_manager.schedule` names the sources."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.rotation import RotationDriver
-from local.secrets_manager import SECRET_ID
+from local.aws.secrets_manager import SECRET_ID
+from local.aws.secrets_manager.rotation import RotationDriver
 from tests.local.rotated import Rotated, failing
 from tests.local.secret import CANDIDATE, PENDING
 

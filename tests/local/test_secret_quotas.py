@@ -1,10 +1,10 @@
-"""The quotas of a secret. `local.secret_quotas` names the source of each."""
+"""The quotas of a secret. `local.aws.secrets_manager.quotas` names the source of each."""
 
 from __future__ import annotations
 
 import pytest
 
-from local.secrets_manager import SECRET_ID
+from local.aws.secrets_manager import SECRET_ID
 from tests.local.rotated import Rotated
 from tests.local.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS, Secret
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.secrets_manager import SECRET_ID, Conditions, SecretsManagerError
+from local.aws.secrets_manager import SECRET_ID, Conditions, SecretsManagerError
 from tests.local.rotated import Rotated
 from tests.local.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS, Secret
 

@@ -11,16 +11,16 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.loopback import HttpRequest, HttpResponse
-from local.rotation import RotationDriver
-from local.secret_actions import KEPT_WRITES
-from local.secrets_manager import (
+from local.aws.secrets_manager import (
     SECRET_ID,
     Conditions,
     SecretsManager,
     SecretsManagerError,
     read_secret,
 )
+from local.aws.secrets_manager.actions import KEPT_WRITES
+from local.aws.secrets_manager.rotation import RotationDriver
+from local.loopback import HttpRequest, HttpResponse
 from tests.local.rotated import Rotated
 from tests.local.secret import CANDIDATE, CURRENT, PENDING, Secret
 from tests.support.clock import Clock

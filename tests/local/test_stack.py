@@ -10,10 +10,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local.event_bus import Event
-from local.rotation import DAYS, DETAIL_TYPE, SOURCE
+from local.aws.event_bus import Event
+from local.aws.secrets_manager.rotation import DAYS, DETAIL_TYPE, SOURCE
+from local.aws.watch_schedule import ENDS_OF_A_ROTATION
 from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
-from local.watch_schedule import ENDS_OF_A_ROTATION
 from tools.sam_template import load
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
 

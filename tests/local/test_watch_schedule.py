@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from local.event_bus import Event, EventBus, make_event
-from local.rotation import DETAIL_TYPE, SOURCE
-from local.watch_schedule import WatchSchedule
+from local.aws.event_bus import Event, EventBus, make_event
+from local.aws.secrets_manager.rotation import DETAIL_TYPE, SOURCE
+from local.aws.watch_schedule import WatchSchedule
 
 
 class Watched:

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from local import zego_cloud
-from local.zego_cloud import Trouble, TroubleKind, ZegoCloud
-from local.zego_cloud.server_api import MESSAGES, signature
+from local import fake_zego
+from local.fake_zego import Trouble, TroubleKind, ZegoCloud
+from local.fake_zego.server_api import MESSAGES, signature
 from tests.local.exchange import Answer, exchange
 from tests.support.clock import Clock
 from zego import token04
@@ -67,7 +67,7 @@ def post(cloud: ZegoCloud, path: str, content: object, *headers: tuple[str, str]
 
 
 def test_it_uses_nothing_that_the_service_calls_zego_with() -> None:
-    for path in Path(zego_cloud.__file__).parent.glob("*.py"):
+    for path in Path(fake_zego.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert node.module != "zego.server_api"
@@ -187,7 +187,7 @@ class TestTroubles:
 
     def test_it_can_be_slow(self, cloud: ZegoCloud, monkeypatch: pytest.MonkeyPatch) -> None:
         slept: list[float] = []
-        monkeypatch.setattr("local.zego_cloud.cloud.time.sleep", slept.append)
+        monkeypatch.setattr("local.fake_zego.cloud.time.sleep", slept.append)
         cloud.trouble = Trouble(slow_seconds=2.5)
         assert code(cloud) == 0
         assert slept == [2.5]

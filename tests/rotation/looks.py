@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from local.secrets_manager import APP_ID
+from local.aws.secrets_manager import APP_ID
 from tests.rotation.world import World
 from watcher.watch import Tick
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, TypeVar
 
-from local.secrets_manager import SECRET_ID
-from local.watch_schedule import ENDS_OF_A_ROTATION
-from local.zego_cloud import Trouble
+from local.aws.secrets_manager import SECRET_ID
+from local.aws.watch_schedule import ENDS_OF_A_ROTATION
+from local.fake_zego import Trouble
 from tests.rotation.wire import Fault, Wire, is_read
 from tests.rotation.world import World
 from zego.rotation import is_heal

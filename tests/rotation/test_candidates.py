@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 
 import rotator.app
+from local.aws.secrets_manager import APP_ID
+from local.fake_zego import Trouble
 from local.loopback import HttpRequest
-from local.secrets_manager import APP_ID
-from local.zego_cloud import Trouble
 from tests.rotation.looks import HEX, pair
 from tests.rotation.wire import Fault
 from tests.rotation.world import World

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 import pytest
 
 import watcher.app
+from local.aws.secrets_manager import APP_ID
+from local.fake_zego import Trouble
+from local.fake_zego.server_api import signature
 from local.loopback import HttpRequest, HttpResponse
-from local.secrets_manager import APP_ID
-from local.zego_cloud import Trouble
-from local.zego_cloud.server_api import signature
 from tests.rotation.looks import HEX, SCHEDULE, TICK_SECONDS, heal, healthy
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import watcher.app
-from local.secrets_manager import APP_ID
-from local.zego_cloud import Trouble
+from local.aws.secrets_manager import APP_ID
+from local.fake_zego import Trouble
 from tests.infrastructure.stacks import stack
 from tests.rotation.looks import HEX, SCHEDULE, TICK_SECONDS, heal, healthy
 from tests.rotation.wire import Fault, Killed

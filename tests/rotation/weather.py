@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Final, get_args
 
-from local.secrets_manager import APP_ID
-from local.zego_cloud import Trouble, TroubleKind
+from local.aws.secrets_manager import APP_ID
+from local.fake_zego import Trouble, TroubleKind
 from tests.rotation.simulation import DAY, HOUR, MINUTE, Month, Story
 from zego.secret_store.versions import RotationInFlightError
 from zego.server_secret import ServerSecret

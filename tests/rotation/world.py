@@ -22,18 +22,18 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.endpoint
 from botocore.exceptions import ReadTimeoutError
 
-from local.event_bus import Event
-from local.loopback import HttpRequest, HttpResponse
-from local.rotation import RotationDriver
-from local.secrets_manager import (
+from local.aws.event_bus import Event
+from local.aws.secrets_manager import (
     APP_ID,
     SECRET_ID,
     Conditions,
     SecretsManager,
     SecretsManagerError,
 )
-from local.zego_cloud import ZegoCloud, cloud
-from local.zego_cloud.server_api import signature
+from local.aws.secrets_manager.rotation import RotationDriver
+from local.fake_zego import ZegoCloud, cloud
+from local.fake_zego.server_api import signature
+from local.loopback import HttpRequest, HttpResponse
 from rotator.steps import RotationSteps
 from tests.rotation.wire import AWS_REFUSALS, Fault, Killed, Wire, refusal_body
 from tests.support.clock import Clock

@@ -12,8 +12,8 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
+from local.aws.secrets_manager import SecretsManager
 from local.loopback import HttpRequest, HttpResponse
-from local.secrets_manager import SecretsManager
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient

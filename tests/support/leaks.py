@@ -20,8 +20,8 @@ from unittest.mock import patch
 
 import pytest
 
-from local.event_bus import Event, EventBus
-from local.lambda_host import InvocationResult, LambdaHost
+from local.aws.event_bus import Event, EventBus
+from local.aws.lambda_host import InvocationResult, LambdaHost
 from zego.server_secret import LENGTH, ServerSecret
 
 _HEX: Final = re.compile(rf"[0-9a-f]{{{LENGTH},}}")
@@ -74,7 +74,7 @@ class LeakWatch:
 @contextmanager
 def watching(watch: LeakWatch) -> Iterator[None]:
     """Learn every secret and see every output, beside what pytest captures."""
-    from local.secret_actions import Storage  # noqa: PLC0415  moto, which is slow
+    from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  moto, which is slow
 
     noted: dict[tuple[type, str], Callable[..., None]] = {
         (ServerSecret, "__post_init__"): _secret_made,

@@ -19,8 +19,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local.api_gateway import ApiGateway
-from local.lambda_host import LambdaHost
+from local.aws.http_api import ApiGateway
+from local.aws.lambda_host import LambdaHost
 from local.stack import PYTHON_PATH, LocalStack
 from tests.local.exchange import Answer, exchange
 from tests.support.routes import UNTHROTTLED

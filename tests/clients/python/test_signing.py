@@ -13,7 +13,7 @@ import pytest
 from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
-from local import sigv4
+from local.aws import sigv4
 from local.loopback import HttpRequest
 from tests.clients.python.backend import (
     ISSUED,

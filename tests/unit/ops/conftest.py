@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.secrets_manager import SECRET_ID, SecretsManager
+from local.aws.secrets_manager import SECRET_ID, SecretsManager
 from ops.output import Output
 from ops.targets import Target
 from tests.support.in_process import secrets_manager_client

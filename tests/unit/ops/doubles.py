@@ -6,7 +6,7 @@ import io
 import json
 import os
 
-from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from zego.secret_store import CANDIDATE
 from zego.server_api import Verdict
 from zego.server_secret import ServerSecret

@@ -15,8 +15,8 @@ from typing import Any
 import click
 import pytest
 
-from local.rotation import RotationDriver
-from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager.rotation import RotationDriver
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
 from ops.output import Output

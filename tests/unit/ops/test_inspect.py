@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.secrets_manager import SecretsManager
+from local.aws.secrets_manager import SecretsManager
 from ops import cli, targets
 from ops.exit_codes import ExitCode
 from ops.inspect.candidates import Candidates

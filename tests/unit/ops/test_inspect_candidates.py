@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from ops import targets
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.rotation import RotationDriver
-from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager.rotation import RotationDriver
 from ops.exit_codes import ExitCode
 from ops.failures import Failure
 from ops.options import Wanted

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.secrets_manager import APP_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SecretsManager
 from ops import cli
 from ops.exit_codes import ExitCode
 from ops.inspect.candidates import Candidates

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.rotation import RotationDriver
-from local.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager.rotation import RotationDriver
 from ops.exit_codes import ExitCode
 from ops.failures import Failure
 from ops.output import Output, line

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import NoRegionError, ProfileNotFound
 from botocore.stub import Stubber
 
-from local.secrets_manager import SecretsManager
+from local.aws.secrets_manager import SecretsManager
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
 from ops.options import Wanted

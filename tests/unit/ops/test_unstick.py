@@ -10,8 +10,8 @@ from typing import Any
 import click
 import pytest
 
+from local.aws.secrets_manager import SECRET_ID, SecretsManager
 from local.loopback import HttpRequest, HttpResponse
-from local.secrets_manager import SECRET_ID, SecretsManager
 from ops.exit_codes import ExitCode
 from ops.failures import CommandError
 from ops.output import Output

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.secrets_manager import SecretsManager
+from local.aws.secrets_manager import SecretsManager
 from ops.output import Output
 from ops.secret.report import Look, look
 from ops.secret.watch import watch

@@ -12,8 +12,8 @@ from itertools import groupby
 import pytest
 
 from issuer.token_request import REFUSAL_CODES
-from local.zego_cloud import room_login
-from local.zego_cloud.room_login import Refusal
+from local.fake_zego import room_login
+from local.fake_zego.room_login import Refusal
 from zego.diagnosis import KINDS
 from zego.error_codes import CODES, PLATFORMS, TELEMETRY, ErrorCode, near, resolve
 from zego.server_api import MEANINGS

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.rotation import RotationDriver
-from local.secrets_manager import SecretsManager
+from local.aws.secrets_manager import SecretsManager
+from local.aws.secrets_manager.rotation import RotationDriver
 from ops.doctor.check import Result, examine
 from ops.doctor.checks import CHECKS
 from ops.doctor.deployment import Deployment

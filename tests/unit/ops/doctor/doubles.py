@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from local.secrets_manager import APP_ID
+from local.aws.secrets_manager import APP_ID
 from zego import token04
 from zego.bounded_http import HttpError, Response
 from zego.server_secret import ServerSecret

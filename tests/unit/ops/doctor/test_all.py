@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from local.secrets_manager import APP_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SecretsManager
 from ops.doctor.check import Check, Result, examine
 from ops.doctor.checks import CHECKS
 from ops.exit_codes import ExitCode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.secrets_manager import APP_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SecretsManager
 from ops.doctor.check import Result
 from ops.doctor.dotenv_file import MAX_BYTES, EnvFileError, read, variables
 from tests.unit.ops.doctor.conftest import Patient

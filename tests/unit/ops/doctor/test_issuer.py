@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.secrets_manager import SecretsManager
+from local.aws.secrets_manager import SecretsManager
 from ops.doctor.options import Asked
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.doubles import API, ORIGIN, answer

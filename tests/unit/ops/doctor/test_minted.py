@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from local.secrets_manager import SecretsManager
+from local.aws.secrets_manager import SecretsManager
 from ops.doctor.options import Asked
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.doubles import BEARER, answer

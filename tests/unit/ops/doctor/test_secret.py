@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.secrets_manager import APP_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SecretsManager
 from ops.doctor.check import Result
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doctor.conftest import Patient

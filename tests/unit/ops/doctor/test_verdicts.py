@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
-from local.secrets_manager import SecretsManager
+from local.aws.secrets_manager import SecretsManager
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doubles import Zego, stored
 from zego.server_api import Verdict

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from local.zego_cloud import room_login
-from local.zego_cloud.project import Project
+from local.fake_zego import room_login
+from local.fake_zego.project import Project
 from tests.unit.zego.diagnosis.making import (
     APP_ID,
     CURRENT,

@@ -12,7 +12,7 @@ import secrets
 from typing import Any
 from urllib.parse import parse_qs
 
-from local.zego_cloud.project import Project
+from local.fake_zego.project import Project
 
 MAX_SKEW_SECONDS = 600
 MAX_ROOMS = 10

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from email.utils import formatdate
 from typing import Any, Literal, get_args
 
-from local.cors import Cors
+from local.aws.cors import Cors
+from local.fake_zego import room_login, server_api
+from local.fake_zego.project import Project
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
-from local.zego_cloud import room_login, server_api
-from local.zego_cloud.project import Project
 
 TroubleKind = Literal["none", "rate-limit", "gateway", "bad-gateway", "garbage", "hang-up"]
 MAX_SLOW_SECONDS = 60.0
@@ -56,7 +56,7 @@ class _RefusedError(Exception):
 
 
 class ZegoCloud(LoopbackServer):
-    """ZEGO's cloud with one project. See `local.zego_cloud` for what it answers.
+    """ZEGO's cloud with one project. See `local.fake_zego` for what it answers.
 
     Within this process the console is `project` and `trouble`. `allowed_origins` are the origins
     whose pages may use the console and the login, beside its own. `on_change`, where set, is called

@@ -25,7 +25,7 @@ that no web site can reset anything here::
 
 from __future__ import annotations
 
-from local.zego_cloud.cloud import Trouble, TroubleKind, ZegoCloud
-from local.zego_cloud.project import Project
+from local.fake_zego.cloud import Trouble, TroubleKind, ZegoCloud
+from local.fake_zego.project import Project
 
 __all__ = ["Project", "Trouble", "TroubleKind", "ZegoCloud"]

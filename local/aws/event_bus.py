@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from local.lambda_host import ACCOUNT_ID
+from local.aws.lambda_host import ACCOUNT_ID
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 EVENTS_KEPT = 1000

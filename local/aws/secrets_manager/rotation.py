@@ -1,10 +1,10 @@
 """Secrets Manager's rotations: the four calls of the rotation function, their retries and events.
 
-RotateSecret (`local.secret_actions`) begins one and returns at once. The function is then called
+RotateSecret (the module `actions`) begins one and returns at once. The function is then called
 with `createSecret`, `setSecret`, `testSecret` and `finishSecret`, one after the other. If one
 fails, all four are run again some time later, until the attempts are used up or the version is no
 longer in the rotation. AWS tries for hours; here the attempts and the time between them are given.
-The events of the function have no RotationToken: see `local.secrets_manager`.
+The events of the function have no RotationToken: see `local.aws.secrets_manager`.
 
 Each rule has a test that is named after it, in `tests/local/test_rotation_driver.py` or
 `tests/local/test_interrupted_rotations.py`.
@@ -30,12 +30,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from local.event_bus import Event, make_event, timestamp
-from local.lambda_host import ACCOUNT_ID, NotRunningError, ThrottledError
-from local.secrets_manager import SecretsManagerError
+from local.aws.event_bus import Event, make_event, timestamp
+from local.aws.lambda_host import ACCOUNT_ID, NotRunningError, ThrottledError
+from local.aws.secrets_manager import SecretsManagerError
 
 if TYPE_CHECKING:
-    from local.secrets_manager import SecretsManager
+    from local.aws.secrets_manager import SecretsManager
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 SOURCE = "aws.secretsmanager"

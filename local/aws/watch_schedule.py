@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from local.event_bus import Event, EventBus, make_event
-from local.rotation import DETAIL_TYPE, SOURCE
+from local.aws.event_bus import Event, EventBus, make_event
+from local.aws.secrets_manager.rotation import DETAIL_TYPE, SOURCE
 
 ENDS_OF_A_ROTATION = frozenset(
     {"RotationSucceeded", "RotationFailed", "RotationAbandoned", "TestRotationFailed"}

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from local.secrets_manager import SecretsManagerError
+from local.aws.secrets_manager import SecretsManagerError
 
 TAGS = 50
 TAG_KEY = 128

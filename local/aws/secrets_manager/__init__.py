@@ -1,8 +1,8 @@
 """Secrets Manager over HTTP or in this process, with one secret.
 
-moto stores the secret, `local.secret_versions`, `local.secret_quotas` and
-`local.rotation_schedule` have AWS' rules, and `local.rotation` runs the rotations. `Conditions` are
-switches for what AWS only sometimes does, or leaves open in its documentation. Two things are not
+moto stores the secret, the modules `versions`, `quotas` and `schedule` have AWS' rules, and
+`rotation` runs the rotations. `Conditions` are switches for what AWS only
+sometimes does, or leaves open in its documentation. Two things are not
 imitated: the RotationToken of a rotation across accounts, which is ignored, and replicas in other
 regions.
 
@@ -29,7 +29,7 @@ from local import client
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 if TYPE_CHECKING:
-    from local.secret_actions import Storage
+    from local.aws.secrets_manager.actions import Storage
 
 SECRET_ID = "zego/server-secret"  # noqa: S105  its name
 APP_ID = 1234567890
@@ -177,7 +177,7 @@ class SecretsManager(LoopbackServer):
 
     def _make_storage(self, made: Future[Storage]) -> None:
         try:
-            from local.secret_actions import Storage  # noqa: PLC0415  imports moto
+            from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  imports moto
 
             storage = Storage(self._account_id, self.region, self._clock, self.conditions)
             value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from local.routes import Route
+from local.aws.routes import Route
 
 
 @dataclass

@@ -22,14 +22,14 @@ from moto.secretsmanager.exceptions import (
 from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
-from local.rotation_schedule import Schedule, check_rules
-from local.secret_quotas import check_tags
-from local.secret_versions import VALUES, Versions
-from local.secrets_manager import Conditions, SecretsManagerError
+from local.aws.secrets_manager import Conditions, SecretsManagerError
+from local.aws.secrets_manager.quotas import check_tags
+from local.aws.secrets_manager.schedule import Schedule, check_rules
+from local.aws.secrets_manager.versions import VALUES, Versions
 from zego.secret_store.labels import CURRENT
 
 if TYPE_CHECKING:
-    from local.rotation import RotationDriver
+    from local.aws.secrets_manager.rotation import RotationDriver
 
 KEPT_WRITES = 32
 """How many writes ago a read can lag at most."""

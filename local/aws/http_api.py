@@ -1,10 +1,10 @@
 """The front: an HTTP API of API Gateway with one function behind it.
 
-It answers itself what API Gateway answers itself: preflight requests (`local.cors`), 404 for an
-unknown path or method, 429 above a route's rate (`local.throttle`), 413 over 10 MB, 403 on IAM
-routes without a good signature (`local.sigv4`), 500 for a function that failed and 503 for one that
-is throttled. The rest goes to the function as an event and comes back as its answer
-(`local.api_events`).
+It answers itself what API Gateway answers itself: preflight requests (`local.aws.cors`), 404 for an
+unknown path or method, 429 above a route's rate (`local.aws.throttle`), 413 over 10 MB, 403 on IAM
+routes without a good signature (`local.aws.sigv4`), 500 for a function that failed and 503 for one
+that is throttled. The rest goes to the function as an event and comes back as its answer
+(`local.aws.http_api_events`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from local import api_events, sigv4
-from local.cors import Cors
-from local.lambda_host import ACCOUNT_ID, InvocationResult, ThrottledError
+from local.aws import http_api_events, sigv4
+from local.aws.cors import Cors
+from local.aws.lambda_host import ACCOUNT_ID, InvocationResult, ThrottledError
+from local.aws.routes import ROUTES, Route
+from local.aws.throttle import Throttle
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
-from local.routes import ROUTES, Route
-from local.throttle import Throttle
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 API_ID = "local"
@@ -86,7 +86,7 @@ class ApiGateway(LoopbackServer):
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Answers one request and notes it in the access log."""
         started, now = time.perf_counter(), self._clock()
-        request_id = api_events.new_request_id()
+        request_id = http_api_events.new_request_id()
         answer, note = self._answer(request, request_id, now)
         headers = (*answer.headers, ("apigw-requestid", request_id))
         if self._on_access:
@@ -120,10 +120,10 @@ class ApiGateway(LoopbackServer):
                 access_key = sigv4.verify(request, self._access_keys, region=self._region, now=now)
             except sigv4.SignatureRefusedError as refused:
                 return _message(403, "Forbidden"), str(refused)
-        event = api_events.event(
+        event = http_api_events.event(
             request,
             route,
-            api=api_events.Api(ACCOUNT_ID, API_ID, self.port),
+            api=http_api_events.Api(ACCOUNT_ID, API_ID, self.port),
             request_id=request_id,
             now=now,
             access_key=access_key,
@@ -139,8 +139,8 @@ class ApiGateway(LoopbackServer):
             reason = result.payload.get("errorMessage", "no reason given")
             return _message(500, "Internal Server Error"), f"function error: {reason}"
         try:
-            return api_events.response(result.payload), ""
-        except api_events.MalformedAnswerError as malformed:
+            return http_api_events.response(result.payload), ""
+        except http_api_events.MalformedAnswerError as malformed:
             return _message(500, "Internal Server Error"), str(malformed)
 
 

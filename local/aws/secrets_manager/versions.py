@@ -20,14 +20,14 @@ from moto.secretsmanager.exceptions import (
 )
 from moto.secretsmanager.models import FakeSecret
 
-from local.secret_quotas import (
+from local.aws.secrets_manager import Conditions
+from local.aws.secrets_manager.quotas import (
     KEPT_SECONDS,
     VERSIONS,
     check_label_count,
     check_labels,
     check_version_count,
 )
-from local.secrets_manager import Conditions
 from zego.secret_store.labels import CURRENT, PENDING, PREVIOUS
 
 VALUES = {"SecretString": "secret_string", "SecretBinary": "secret_binary"}

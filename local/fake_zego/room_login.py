@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.zego_cloud.project import Project
+from local.fake_zego.project import Project
 from zego import token04
 from zego.token04 import Claims, ClaimsError, Token04Error
 

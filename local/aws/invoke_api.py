@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from urllib.parse import unquote
 
-from local.lambda_host import LambdaHost, ThrottledError
+from local.aws.lambda_host import LambdaHost, ThrottledError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024

@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from local.aws.routes import Route
+from local.aws.sigv4 import AccessKey
 from local.loopback import HttpRequest, HttpResponse
-from local.routes import Route
-from local.sigv4 import AccessKey
 
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
 HOP_BY_HOP = frozenset({"connection", "expect", "keep-alive", "transfer-encoding", "upgrade"})

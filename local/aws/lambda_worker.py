@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from local.process_group import ProcessGroup
-from local.runtime_api import RuntimeApi, RuntimeRequest, WorkerGoneError
+from local.aws.process_group import ProcessGroup
+from local.aws.runtime_api import RuntimeApi, RuntimeRequest, WorkerGoneError
 
 ACCEPTED = HTTPStatus.ACCEPTED
 EXIT_SECONDS = 1.0
