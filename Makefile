@@ -45,7 +45,7 @@ drill: $(RUN_READY) ## Replay the founding incident: a reset ServerSecret, notic
 ##@ Check
 
 .PHONY: check
-check: style lint types validate policies secrets test ## Every check, and the tests
+check: style lint imports types validate policies secrets test ## Every check, and the tests
 
 .PHONY: test
 test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
@@ -64,6 +64,11 @@ style: $(DEV_READY) ## Is the code formatted?
 .PHONY: lint
 lint: $(DEV_READY) ## Lint the code
 	@$(BIN)/ruff check --quiet .
+
+.PHONY: imports
+imports: $(DEV_READY) ## Check who imports whom, and that no imports form a circle
+	@report=$$(PYTHONPATH=$(PYTHONPATH):clients/python $(BIN)/lint-imports --no-logo --no-cache 2>&1) \
+	  || { echo "$$report" >&2; exit 1; }
 
 .PHONY: types
 types: $(DEV_READY) ## Check the types
