@@ -2,48 +2,79 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from typing import Final
 
 import click
 
-from ops.doctor.commands import doctor
-from ops.exit_codes import ExitCode
-from ops.explain.commands import explain
-from ops.failures import CommandError, Failure
-from ops.inspect.commands import inspect
-from ops.scan.commands import scan
-from ops.secret.commands import secret
+from ops.errors import CommandError, ExitCode, Failure, explain
+from ops.output import discard
 from ops.secret.value import refuse_in_arguments
-from ops.streams import Stream
+
+#: By name: where the command is, and what --help says of it.
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "doctor": (
+        "ops.doctor.commands:doctor",
+        "Check all from the configuration to a token that ZEGO accepts.",
+    ),
+    "explain": (
+        "ops.explain.commands:explain",
+        "Say why ZEGO shows an error code, and what to do.",
+    ),
+    "inspect": (
+        "ops.inspect.commands:inspect",
+        "Say why ZEGO refuses a token, or would, and what to do.",
+    ),
+    "scan": ("ops.scan.commands:scan", "Find secrets in a built front end or a repository."),
+    "secret": (
+        "ops.secret.commands:secret",
+        "Stage a ServerSecret, rotate to it, see how it stands.",
+    ),
+}
 
 #: An argument that may be a secret, mistyped; options are shorter.
 _LONG: Final = 20
 #: What is the same in the ``repr`` of a text.
 _UNESCAPED: Final = re.compile(r"[!-&(-\[\]-~]+")
 _EXIT_CODES: Final = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
+#: Standard output has no place, or is no file that can be written. A closed pipe is not one.
+_UNWRITTEN: Final = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
+
+
+class LazyGroup(click.Group):
+    """The commands of :data:`COMMANDS`, each imported when it is called."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
 
 
 @click.group(
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
 )
 @click.version_option(package_name="zego-token-service", prog_name="zego-token")
 def app() -> None:
     """Operate the zego-token-service, in AWS or on this machine (make run)."""
-
-
-app.add_command(secret)
-app.add_command(inspect)
-app.add_command(doctor)
-app.add_command(explain)
-app.add_command(scan)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,17 +84,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output too. No exception leaves this, whose text could hold anything.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.stdout, sys.stderr = (
+        open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: PTH123, SIM115
+        for stream in (sys.stdout, sys.stderr)  # closed from the start
+    )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may lack the marks
-    stdout, stderr = Stream(sys.stdout), Stream(sys.stderr, is_needed=False)
-    with redirect_stdout(stdout), redirect_stderr(stderr):
-        try:
-            return _run(given)
-        except CommandError as error:
-            stdout.is_needed = False
-            _say(error.failure, as_json="--json" in given)
-            return error.failure.exit_code
+    try:
+        return _run(given)
+    except CommandError as error:
+        _say(error.failure, as_json="--json" in given)
+        return error.failure.exit_code
 
 
 def _run(arguments: list[str]) -> int:
@@ -80,21 +112,32 @@ def _run(arguments: list[str]) -> int:
         path = "zego-token" if error.ctx is None else error.ctx.command_path
         message = _without(arguments, error.format_message())
         raise CommandError(message, f"See {path} --help.", ExitCode.USAGE) from None
-    except CommandError:
-        raise
+    except (SystemExit, BrokenPipeError):  # click and rich exit where a pipe is closed
+        discard(sys.stdout)
+        raise CommandError("Nobody reads the output any more.", "", ExitCode.UNREAD) from None
     except Exception as error:  # noqa: BLE001
-        from ops.explanations import explain  # noqa: PLC0415  slow
-
+        if isinstance(error, OSError) and error.errno in _UNWRITTEN:
+            discard(sys.stdout)
+            message = f"The output cannot be written: {error.strerror}."
+            raise CommandError(message, "", ExitCode.UNWRITTEN) from None
         failure = explain(error)
         raise CommandError(failure.message, failure.remedy, failure.exit_code) from None
 
 
 def _say(failure: Failure, *, as_json: bool) -> None:
+    """Each stream that cannot be written is left alone: the exit code says enough."""
+    said = []
     if failure.exit_code is not ExitCode.UNREAD:
         what = "" if failure.exit_code is ExitCode.INTERRUPTED else "error: "
-        print(what + failure.message, *filter(None, [failure.remedy]), sep="\n", file=sys.stderr)
+        words = (what + failure.message, *filter(None, [failure.remedy]))
+        said.append((sys.stderr, "\n".join(words)))
     if as_json:
-        print(json.dumps({"event": "error", **asdict(failure)}), flush=True)
+        said.append((sys.stdout, json.dumps({"event": "error", **asdict(failure)})))
+    for stream, text in said:
+        try:
+            print(text, file=stream, flush=True)
+        except OSError:
+            discard(stream)
 
 
 def _without(arguments: Sequence[str], message: str) -> str:

@@ -1,19 +1,28 @@
-"""Where commands say what they do: to a person, or with `--json` to a program.
+"""What commands say: to a person, or with `--json` to a program.
 
 Everything that is said is an event with a name, the text a person reads, and the fields a program
-does; one call says both, so that neither lacks what the other has.
+does; one call says both, so that neither lacks what the other has. Below it is how texts, commands
+and times are written.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+import re
 import shutil
 import sys
-from contextlib import AbstractContextManager, nullcontext
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from ops.streams import Stream
+import click
+
+from ops.errors import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,6 +39,25 @@ _WIDTH: Final = 2000
 _NARROWEST: Final = 40
 _WIDEST: Final = 100
 
+#: At a sentence's end: what takes the options of a target.
+_COMMAND: Final = re.compile(
+    r"\s*(zego-token (?:secret \w+|doctor|inspect)(?: --[a-z-]+(?: [A-Z]+)?)*)\.(?: |$)"
+)
+_OF_COMMAND: Final = "  "
+
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
+
+
+def output(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
+    """`--json`; the command gets an :class:`Output` as ``out``."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+    @functools.wraps(command)
+    def with_output(*, as_json: bool, **options: Any) -> ExitCode:
+        return command(out=Output(as_json=as_json), **options)
+
+    return with_output
+
 
 class Output:
     """Standard output.
@@ -39,21 +67,13 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-
-    @cached_property
-    def _stdout(self) -> Stream:
-        return sys.stdout if isinstance(sys.stdout, Stream) else Stream(sys.stdout)
-
-    @property
-    def _file(self) -> IO[str]:
-        return cast("IO[str]", self._stdout)
+        self._is_needed = True
 
     @cached_property
     def _console(self) -> Console:
         from rich.console import Console  # noqa: PLC0415  slow, and not needed for JSON
 
         return Console(
-            file=self._file,
             width=_WIDTH,
             markup=False,
             highlight=False,
@@ -82,43 +102,73 @@ class Output:
     def can_show(self, text: str) -> bool:
         """Whether the encoding of what is written has all its characters."""
         try:
-            text.encode(self._stdout.encoding or "ascii")
+            text.encode(sys.stdout.encoding or "ascii")
         except (UnicodeEncodeError, LookupError):
             return False
         return True
 
     def go_on(self) -> None:
         """A change has begun: from here on it ends as it does, heard or not."""
-        self._stdout.is_needed = False
+        self._is_needed = False
 
     def tell(self, event: str, text: str, *, style: str = "", **fields: Any) -> None:
         """Say something.
 
         :param text: no markup; empty where it is for programs alone.
         """
-        if self._as_json:
-            print(json.dumps({"event": event, **fields}), file=self._stdout, flush=True)
-        elif text:
-            self._console.print(line(text, style), soft_wrap=True)
+        with self._guarded():
+            if self._as_json:
+                print(json.dumps({"event": event, **fields}), flush=True)
+            elif text:
+                self._console.print(line(text, style), soft_wrap=True)
 
     def show(self, *parts: RenderableType) -> None:
         """Show a person what is more than lines."""
         if self._as_json:
             return
-        if not self._console.is_terminal and all(isinstance(part, str | _text()) for part in parts):
-            # It has no styles there, and rich takes half a millisecond for each to find that out.
-            print(*parts, sep="\n", file=self._stdout, flush=True)
-            return
-        self._console.print(*parts, sep="\n")
+        with self._guarded():
+            if self._console.is_terminal or not all(
+                isinstance(one, str | _text()) for one in parts
+            ):
+                self._console.print(*parts, sep="\n")
+            else:  # without styles, and rich takes half a millisecond for each to find that out
+                print(*parts, sep="\n", flush=True)
 
-    def live(self, shown: RenderableType) -> AbstractContextManager[object]:
+    @contextmanager
+    def live(self, shown: RenderableType) -> Iterator[None]:
         """Draw it anew, several times a second, where :attr:`is_live`."""
         if not self.is_live:
-            return nullcontext()
+            yield
+            return
         from rich.console import Console  # noqa: PLC0415  as above
-        from rich.live import Live  # noqa: PLC0415  likewise
+        from rich.live import Live  # noqa: PLC0415  slow, and for a terminal alone
 
-        return Live(shown, console=Console(file=self._file), refresh_per_second=10)
+        drawing = Live(shown, console=Console(), refresh_per_second=10)
+        with self._guarded():
+            drawing.start()
+        try:
+            yield
+        finally:
+            with self._guarded():
+                drawing.stop()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """:raises OSError: it cannot be written, and no change has begun."""
+        try:
+            yield
+        except (OSError, SystemExit):  # rich exits where a pipe is closed
+            if self._is_needed:
+                raise
+            discard(sys.stdout)
+
+
+def discard(stream: TextIO) -> None:
+    """Nothing more is written there, nor what Python still holds and writes when it ends."""
+    with suppress(OSError):  # a stream that is no file's
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def line(text: str, style: str = "") -> Text:
@@ -130,3 +180,73 @@ def _text() -> type[Text]:
     from rich.text import Text  # noqa: PLC0415  slow, and not needed for JSON
 
     return Text
+
+
+def copyable(text: str, options: str) -> str:
+    """A text with each command at a sentence's end on a line of its own, with a target's options.
+
+    ``Follow it: zego-token secret watch.`` becomes two lines, the second to be copied.
+    """
+    return _COMMAND.sub(
+        lambda found: f"\n{_OF_COMMAND}{found[1]} {options}".rstrip() + "\n", text
+    ).rstrip()
+
+
+def wrapped(
+    text: str,
+    width: int,
+    *,
+    first: str = "",
+    then: str = "",
+    style: str = "",
+    target: str | None = None,
+    breaks_words: bool = False,
+) -> Text:
+    """Lines of a width in columns; a command is not broken.
+
+    :param first: begins the first line, and
+    :param then: the others, as long.
+    :param target: the options of the commands in it, see :func:`copyable`; ``None``: a text in
+        which none are looked for.
+    :param breaks_words: break what has no space in it, too, such as an ARN.
+    """
+    text = line(text).plain
+    shown = line("", style)
+    for paragraph in (text if target is None else copyable(text, target)).split("\n"):
+        start = f"\n{then}" if shown else first
+        if paragraph.startswith(_OF_COMMAND):
+            shown.append(start).append(paragraph, "bold")
+            continue
+        parts = textwrap.wrap(
+            paragraph,
+            max(width - len(then), 1),
+            break_long_words=breaks_words,
+            break_on_hyphens=False,
+        )
+        shown.append(start + f"\n{then}".join(parts or [""]))
+    return shown
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its largest unit: ``12 d``, ``3 h``, ``5 min``, ``40 s``."""
+    seconds = max(0.0, seconds)
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def date_and_time(moment: float) -> str:
+    """``2026-08-01 12:00:00 UTC``.
+
+    :raises ValueError: it is not between the years 1 and 9999.
+    """
+    try:
+        return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, OSError) as error:
+        raise ValueError("it is no time") from error
+
+
+def relative(moment: float, now: float) -> str:
+    """``in 59 min``, ``3 h ago``."""
+    return f"in {duration(moment - now)}" if moment > now else f"{duration(now - moment)} ago"

@@ -7,11 +7,10 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from ops import targets
 from ops.doctor.check import Result
 from ops.doctor.deployment import Deployment
-from ops.explanations import explain
-from ops.failures import CommandError
+from ops.errors import CommandError, explain
+from ops.target import API_OUTPUT, STACK_NAME, client_of, region_of
 from zego.bounded_http import Response
 from zego.server_api import clock_skew
 
@@ -30,17 +29,17 @@ _USELESS: Final = frozenset(
 def credentials(deployment: Deployment) -> Iterator[Result]:
     """Those that this machine has, and whose AWS says they are."""
     session = deployment.session
-    if deployment.wanted.local is not None:
+    if deployment.target_options.local is not None:
         yield Result("ok", "those of the local stack")
         return
     if session.get_credentials() is None:
         raise NoCredentialsError
-    region = targets.region_of(deployment.wanted, session)
+    region = region_of(deployment.target_options, session)
     if region is None:
         yield Result("ok", "there; whose, is not known without a region")
         return
     try:
-        answer = targets.client_of(session, "sts", region).get_caller_identity()
+        answer = client_of(session, "sts", region).get_caller_identity()
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _USELESS:
             raise
@@ -64,7 +63,7 @@ def _nobodys(error: Exception) -> Result:
 
 def region(deployment: Deployment) -> Iterator[Result]:
     """The one that is asked first."""
-    found = targets.region_of(deployment.wanted, deployment.session)
+    found = region_of(deployment.target_options, deployment.session)
     if found is None:
         raise NoRegionError
     yield Result("ok", found)
@@ -73,13 +72,13 @@ def region(deployment: Deployment) -> Iterator[Result]:
 def target(deployment: Deployment) -> Iterator[Result]:
     """From the options to the secret's name."""
     api = deployment.target.api
-    wanted = deployment.wanted
-    if wanted.local is not None:
+    target_options = deployment.target_options
+    if target_options.local is not None:
         yield Result("ok", f"the local stack, {api}" if api else "the local stack")
-    elif wanted.stage is None:
+    elif target_options.stage is None:
         yield Result("ok", "the secret that is named")
     else:
-        stack = targets.STACK_NAME.format(stage=wanted.stage)
+        stack = STACK_NAME.format(stage=target_options.stage)
         if api is None:
-            raise CommandError(f"The stack {stack} has no output {targets.API_OUTPUT}.")
+            raise CommandError(f"The stack {stack} has no output {API_OUTPUT}.")
         yield Result("ok", f"the stack {stack}")

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from ops.exit_codes import ExitCode
-from ops.explanations import explain
-from ops.failures import CommandError
+from ops.errors import CommandError, ExitCode, explain
 
 if TYPE_CHECKING:
     from ops.doctor.deployment import Deployment
 
 #: ``note``: good to know, and nobody's fault.
-Status = Literal["ok", "warning", "failed", "not-looked-at", "note"]
+Status = Literal["ok", "warning", "failed", "skipped", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +62,10 @@ def examine(deployment: Deployment, checks: Sequence[Check]) -> Iterator[tuple[C
     for check in checks:
         reason = next((lacking[need] for need in check.needs if need in lacking), None)
         results = (
-            _made(check, deployment)
-            if reason is None
-            else (Result("not-looked-at", f"needs {reason}"),)
+            _made(check, deployment) if reason is None else (Result("skipped", f"needs {reason}"),)
         )
         for result in results:
-            if result.status in {"failed", "not-looked-at"}:
+            if result.status in {"failed", "skipped"}:
                 lacking.setdefault(check.name, check.name if reason is None else reason)
             yield check, result
 

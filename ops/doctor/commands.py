@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.doctor.options import Asked, asked
-from ops.exit_codes import ExitCode
-from ops.options import Wanted, one_wanted, output
+from ops.doctor.options import DoctorOptions, asked
+from ops.errors import ExitCode
+from ops.output import output
+from ops.target import TargetOptions, target
 
 if TYPE_CHECKING:
     from ops.output import Output
 
 
 @click.command(short_help="Check all from the configuration to a token that ZEGO accepts.")
-@one_wanted
+@target()
 @asked
 @output
-def doctor(wanted: Wanted, asked: Asked, out: Output) -> ExitCode:
+def doctor(target_options: TargetOptions, asked: DoctorOptions, out: Output) -> ExitCode:
     """Check everything between the configuration and a token that ZEGO accepts.
 
     AWS, the secret and its versions, ZEGO's verdict on each, the issuer, a token made by it; and
@@ -32,5 +33,5 @@ def doctor(wanted: Wanted, asked: Asked, out: Output) -> ExitCode:
     from ops.doctor.deployment import Deployment  # noqa: PLC0415  likewise
     from ops.doctor.screen import show  # noqa: PLC0415  likewise
 
-    deployment = Deployment(wanted, asked)
+    deployment = Deployment(target_options, asked)
     return show(out, deployment.name, examine(deployment, CHECKS))

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from ops import targets
 from ops.doctor.issuer_api import Answer, IssuerApi, Request
-from ops.doctor.options import Asked
-from ops.options import Wanted
+from ops.doctor.options import DoctorOptions
 from ops.secret import report
-from ops.secret.report import JudgedVersion, Look
-from ops.targets import Target
+from ops.secret.report import JudgedVersion, TargetStatus
+from ops.target import Target, TargetOptions, connect, open_session
 from zego.bounded_http import request as send
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.versions import SecretState
@@ -31,23 +29,23 @@ class Deployment:
 
     An attribute that is asked for raises what keeps it from being had.
 
-    :param open_session: see :func:`ops.targets.open_session`.
-    :param connect: see :func:`ops.targets.connect`.
+    :param open_session: see :func:`ops.target.open_session`.
+    :param connect: see :func:`ops.target.connect`.
     :param send: see :func:`zego.bounded_http.request`.
     :ivar clock_skews: how far this machine's clock is ahead of others', in seconds, by whose.
     """
 
     def __init__(
         self,
-        wanted: Wanted,
-        asked: Asked,
+        target_options: TargetOptions,
+        asked: DoctorOptions,
         *,
-        open_session: Callable[[Wanted], boto3.Session] = targets.open_session,
-        connect: Callable[[Wanted, boto3.Session], Target] = targets.connect,
+        open_session: Callable[[TargetOptions], boto3.Session] = open_session,
+        connect: Callable[[TargetOptions, boto3.Session], Target] = connect,
         send: Request = send,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.wanted = wanted
+        self.target_options = target_options
         self.asked = asked
         self.clock_skews: dict[str, float] = {}
         self.clock = clock
@@ -58,22 +56,22 @@ class Deployment:
     @property
     def name(self) -> str:
         """The options that name it, to be copied into other commands."""
-        return str(self.wanted)
+        return str(self.target_options)
 
     @cached_property
     def session(self) -> boto3.Session:
-        return self._open_session(self.wanted)
+        return self._open_session(self.target_options)
 
     @cached_property
     def target(self) -> Target:
-        return self._connect(self.wanted, self.session)
+        return self._connect(self.target_options, self.session)
 
     @cached_property
     def state(self) -> SecretState:
         return self.target.versions.describe()
 
     @cached_property
-    def look(self) -> Look:
+    def look(self) -> TargetStatus:
         """Values and verdicts too."""
         look = report.look(self.target, clock=self.clock)
         for judged in look.versions:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ops.doctor.check import Result
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer_api import Answer
-from ops.times import duration
+from ops.output import duration
 from zego.bounded_http import check_url
 from zego.secret_store import CURRENT, PREVIOUS
 
@@ -26,7 +26,7 @@ def address(deployment: Deployment) -> Iterator[Result]:
     """Where it is."""
     url = deployment.address
     if url is None:
-        yield Result("not-looked-at", "nobody says where it answers", "Give --api URL, or --stage.")
+        yield Result("skipped", "nobody says where it answers", "Give --api URL, or --stage.")
         return
     check_url(url, allow_loopback=True)
     yield Result("ok", url)
@@ -65,9 +65,9 @@ def refusal(answer: Answer, route: str, *, output: str, grant: str) -> Result:
     """
     if answer.status == 403 and answer.code is None:
         seen = f"{route}: API Gateway does not let these credentials call it."
-        return Result("not-looked-at", seen, _NOT_INVOKED.format(output=output))
+        return Result("skipped", seen, _NOT_INVOKED.format(output=output))
     if answer.code == "not_granted":
-        return Result("not-looked-at", f"{route}: the policy does not grant it.", grant)
+        return Result("skipped", f"{route}: the policy does not grant it.", grant)
     remedy = _REMEDIES.get(answer.code or "", "")
     return Result("failed", f"{route} was answered with {answer}.", remedy)
 
@@ -109,7 +109,7 @@ def policy(deployment: Deployment) -> Iterator[Result]:
     """It runs with one, so that one is valid; whether it is the one that is meant."""
     runs = deployment.status.part("policy")
     sha256, stage = str(runs.get("sha256")), str(runs.get("stage"))
-    wanted = deployment.wanted.stage
+    wanted = deployment.target_options.stage
     if wanted not in (None, stage):
         yield Result(
             "failed",
@@ -136,7 +136,7 @@ def signing_keys(deployment: Deployment) -> Iterator[Result]:
     """Whether the issuer itself gets the keys that bearer tokens are signed with."""
     found = deployment.status.document.get("signing_keys")
     if not isinstance(found, list):
-        yield Result("not-looked-at", "the issuer does not say", _OLDER)
+        yield Result("skipped", "the issuer does not say", _OLDER)
         return
     if not found:
         yield Result("ok", "The policy has no identity provider.")
@@ -152,7 +152,7 @@ def _signing_keys(one: dict[str, Any]) -> Result:
             return Result("ok", seen, of=identity)
         return Result("warning", f"{seen}, for an hour still: {problem}.", of=identity)
     if keys is None and (problem is None or str(problem).startswith("not fetched")):
-        return Result("not-looked-at", f"{uri}: the issuer has not asked yet", of=identity)
+        return Result("skipped", f"{uri}: the issuer has not asked yet", of=identity)
     return Result("failed", f"{uri}: {problem or 'it has no key'}.", of=identity)
 
 

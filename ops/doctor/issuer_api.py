@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
+from ops.errors import CommandError, ExitCode
 from zego import strict_json
 from zego.bounded_http import HttpError, Response
 from zego.server_api import clock_skew

@@ -10,7 +10,7 @@ from ops.doctor.check import Result, Status
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer import refusal
 from ops.doctor.issuer_api import Answer
-from ops.times import duration
+from ops.output import duration
 from zego.diagnosis import Candidate, Diagnosis, Expected, diagnose
 
 _USER: Final = "doctor"

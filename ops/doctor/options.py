@@ -11,8 +11,8 @@ from typing import IO, Any, Final
 
 import click
 
-from ops.exit_codes import ExitCode
-from ops.options import Command
+from ops.errors import ExitCode
+from ops.target import Command
 
 #: More than the service takes, whose limit then says so.
 _BEARER_BYTES: Final = 16384
@@ -20,7 +20,7 @@ _ORIGIN: Final = re.compile(r"https?://[0-9A-Za-z.-]+(:[0-9]{1,5})?|http://\[[0-
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DoctorOptions:
     """What is to be looked at beside the secret, and with what.
 
     :ivar app_id: the one that the clients have.
@@ -41,7 +41,7 @@ class Asked:
 
 
 def asked(command: Command) -> Command:
-    """The command gets an :class:`Asked` as ``asked``."""
+    """The command gets an :class:`DoctorOptions` as ``asked``."""
 
     @click.option(
         "--api",
@@ -113,7 +113,7 @@ def asked(command: Command) -> Command:
         if bearer_file is not None and user is not None:
             raise click.UsageError("--user goes not with --bearer-file, which says who it is.")
         bearer = None if bearer_file is None else _bearer(bearer_file)
-        wishes = Asked(app_id, api, policy, origins, env_files, user, room, bearer)
+        wishes = DoctorOptions(app_id, api, policy, origins, env_files, user, room, bearer)
         return command(asked=wishes, **options)
 
     return with_asked

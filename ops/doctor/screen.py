@@ -9,9 +9,8 @@ from typing import Final, NamedTuple
 from rich.text import Text
 
 from ops.doctor.check import Check, Result, Status
-from ops.exit_codes import ExitCode
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
-from ops.paragraphs import copyable, wrapped
+from ops.errors import ExitCode
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line, wrapped
 
 
 class _Mark(NamedTuple):
@@ -32,7 +31,7 @@ _MARKS: Final[dict[Status, _Mark]] = {
     "ok": _Mark("✓", "+", GOOD),
     "warning": _Mark("!", "!", UNSURE),
     "failed": _Mark("✗", "x", BAD),
-    "not-looked-at": _Mark("·", "-", QUIET),
+    "skipped": _Mark("·", "-", QUIET),
     "note": _Mark("i", "i", "cyan"),
 }
 #: What is counted, with its plural.
@@ -40,7 +39,7 @@ _WORDS: Final[dict[Status, tuple[str, str]]] = {
     "ok": ("ok", "ok"),
     "warning": ("warning", "warnings"),
     "failed": ("failed", "failed"),
-    "not-looked-at": ("not looked at", "not looked at"),
+    "skipped": ("not looked at", "not looked at"),
     "note": ("note", "notes"),
 }
 _NAME: Final = 14
@@ -82,7 +81,7 @@ def _tell(out: Output, name: str, check: Check, result: Result, *, is_first: boo
         remedy=remedy,
     )
     seen = f"{result.of}: {result.seen}" if result.of else result.seen
-    if result.status == "not-looked-at":
+    if result.status == "skipped":
         seen = f"not looked at: {seen}"
     mark = _MARKS[result.status].shown_by(out)
     out.show(*_lines(mark, check.name if is_first else "", result, seen, out.width, name))
@@ -94,7 +93,7 @@ def _lines(
     below = " " * _INDENT
     text = wrapped(seen, width, first=f"  {mark} {name:{_NAME}}", then=below)
     text.stylize(_MARKS[result.status].style, 2, 3)
-    if result.status == "not-looked-at":
+    if result.status == "skipped":
         text.stylize(QUIET, _INDENT)
     yield text
     if result.remedy:
@@ -108,7 +107,7 @@ def _summary(counts: Counter[Status], failed: Iterable[str]) -> Iterator[Text]:
     yield line(", ".join(said) + ".")
     if names := ", ".join(failed):
         yield line(f"Failed: {names}.", BAD)
-    elif counts["not-looked-at"]:
+    elif counts["skipped"]:
         yield line("Nothing has failed, but not all was looked at.", UNSURE)
     elif counts["warning"]:
         yield line("Nothing has failed.", UNSURE)

@@ -7,13 +7,13 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import targets
 from ops.doctor.check import Result, Status
 from ops.doctor.deployment import LABELS, Deployment
-from ops.explanations import explain
+from ops.errors import explain
+from ops.output import duration
 from ops.secret import screen
 from ops.secret.report import JudgedVersion, in_flight_since, pending
-from ops.times import duration
+from ops.target import client_of
 from zego.rotation import OUTCOMES, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, VERDICT_TAG, RotationNote
@@ -89,16 +89,16 @@ def key(deployment: Deployment) -> Iterator[Result]:
     if kms_key is None or kms_key.endswith("alias/aws/secretsmanager"):
         yield Result("ok", "AWS' own, aws/secretsmanager")
         return
-    if deployment.wanted.local is not None:
-        yield Result("not-looked-at", "the local stack has no KMS")
+    if deployment.target_options.local is not None:
+        yield Result("skipped", "the local stack has no KMS")
         return
     name = kms_key.rpartition("/")[2]
     try:
-        client = targets.client_of(deployment.session, "kms", deployment.target.region)
+        client = client_of(deployment.session, "kms", deployment.target.region)
         state = client.describe_key(KeyId=kms_key)["KeyMetadata"]["KeyState"]
     except (ClientError, BotoCoreError) as error:
         yield Result(
-            "not-looked-at",
+            "skipped",
             f"{name}: {explain(error).message}",
             "Nothing, where the values below can be read. Else allow kms:DescribeKey on the key.",
         )

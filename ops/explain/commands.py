@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.exit_codes import ExitCode
-from ops.options import output
+from ops.errors import ExitCode
+from ops.output import output
 from zego.error_codes import PLATFORMS, Platform
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from ops.exit_codes import ExitCode
-from ops.output import BAD, QUIET, Output, line
-from ops.paragraphs import wrapped
+from ops.errors import ExitCode
+from ops.output import BAD, QUIET, Output, line, wrapped
 from zego.error_codes import CODES, TELEMETRY, ErrorCode, Platform, near, resolve
 
 if TYPE_CHECKING:

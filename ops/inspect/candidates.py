@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.options import Wanted
+from ops import target
+from ops.errors import CommandError, ExitCode
 from ops.secret import value
+from ops.target import TargetOptions
 from zego import server_secret, strict_json
 from zego.diagnosis import Candidate
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 if TYPE_CHECKING:
-    from ops.targets import Target
+    from ops.target import Target
 
 #: Of a secret that is not in Secrets Manager.
 GIVEN: Final = "given"
@@ -53,21 +53,21 @@ class Candidates:
             return None
 
 
-def gather(wanted: Wanted | None, file: str | None, *, is_asked_for: bool) -> Candidates:
+def gather(
+    target_options: TargetOptions | None, file: str | None, *, is_asked_for: bool
+) -> Candidates:
     """Read them, all before the first token.
 
-    :param wanted: where Secrets Manager has some; ``None``: it is not asked.
+    :param target_options: where Secrets Manager has some; ``None``: it is not asked.
     :param file: has another, see :func:`ops.secret.value.read`; not beside ``is_asked_for``.
     :raises SecretStoreError: Secrets Manager refused, or did not answer.
-    :raises CommandError: the given one cannot be read, or nothing is where ``wanted`` says.
+    :raises CommandError: the given one cannot be read, or nothing is where ``target_options`` says.
     """
     texts: dict[str, str] = {}
     problems: dict[str, str] = {}
     given = _given(file) if file is not None or is_asked_for else None
-    if wanted is not None:
-        from ops.targets import connect  # noqa: PLC0415  slow
-
-        for label, text, problem in _stored(connect(wanted)):
+    if target_options is not None:
+        for label, text, problem in _stored(target.connect(target_options)):
             if text is None:
                 problems[label] = problem
             else:
@@ -81,7 +81,7 @@ def gather(wanted: Wanted | None, file: str | None, *, is_asked_for: bool) -> Ca
             problems[label] = problem
         if candidate is not None:
             secrets[label] = candidate
-    return Candidates(secrets, problems, "" if wanted is None else str(wanted))
+    return Candidates(secrets, problems, "" if target_options is None else str(target_options))
 
 
 def _given(file: str | None) -> str:
@@ -124,18 +124,18 @@ def _alone(text: str, problem: str) -> tuple[Candidate | None, str]:
     return Candidate(text), problem
 
 
-def _stored(target: Target) -> Iterator[tuple[str, str | None, str]]:
+def _stored(found: Target) -> Iterator[tuple[str, str | None, str]]:
     """Each version once, by its first label, with its text or why it has none to try."""
     from zego.secret_store.versions import NotTextError, VersionNotFoundError  # noqa: PLC0415  slow
 
-    labels = target.versions.describe().labels
+    labels = found.versions.describe().labels
     seen = set[str]()
     for label in sorted(labels, key=_rank):
         if labels[label] in seen:
             continue
         seen.add(labels[label])
         try:
-            text = target.versions.read(version_id=labels[label]).text
+            text = found.versions.read(version_id=labels[label]).text
         except VersionNotFoundError:
             yield label, None, "it has no value yet"
         except NotTextError:

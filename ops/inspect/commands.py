@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from ops.inspect.options import SECRET_OPTIONS, GivenSecret, expectations, secret_given
-from ops.options import Wanted, optional_target, output
-from ops.streams import unseen
+from ops.output import output
+from ops.prompt import unseen
+from ops.target import TargetOptions, target
 
 if TYPE_CHECKING:
     from ops.output import Output
@@ -25,13 +26,13 @@ _MISTAKEN: Final = (
 
 @click.command()
 @click.argument("token", required=False, metavar="[TOKEN | - | FILE]")
-@optional_target(unless=SECRET_OPTIONS)
+@target("optional", unless=SECRET_OPTIONS)
 @secret_given
 @expectations
 @output
 def inspect(
     token: str | None,
-    wanted: Wanted | None,
+    target_options: TargetOptions | None,
     secret: GivenSecret,
     expected: Expected,
     is_fixed: bool,
@@ -56,7 +57,7 @@ def inspect(
     """
     from ops.inspect import candidates, report, tokens  # noqa: PLC0415  slow
 
-    local = None if wanted is None else wanted.local
+    local = None if target_options is None else target_options.local
     if tokens.begins(secret.file or "") or (local and tokens.begins(str(local))):
         raise click.UsageError(_MISTAKEN)
     from_standard_input = tokens.is_standard_input(token)
@@ -69,7 +70,7 @@ def inspect(
         return report.inspect(
             out,
             tokens.read(token),
-            candidates.gather(wanted, secret.file, is_asked_for=secret.is_asked_for),
+            candidates.gather(target_options, secret.file, is_asked_for=secret.is_asked_for),
             expected,
             clock=None if is_fixed else time.time,
         )

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import click
 
-from ops.exit_codes import ExitCode
-from ops.options import Command
-from ops.streams import can_ask
+from ops.errors import ExitCode
+from ops.prompt import can_ask
+from ops.target import Command
 
 SECRET_OPTIONS: Final = ("secret_file", "ask_secret")
 

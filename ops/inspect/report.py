@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from ops.inspect.candidates import Candidates
 from ops.inspect.tokens import Token
 from ops.output import Output

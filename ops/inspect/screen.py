@@ -13,9 +13,18 @@ from rich.text import Text
 
 from ops.inspect.candidates import Candidates
 from ops.inspect.report import Inspection
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
-from ops.paragraphs import wrapped
-from ops.times import date_and_time, duration, relative
+from ops.output import (
+    BAD,
+    GOOD,
+    QUIET,
+    UNSURE,
+    Output,
+    date_and_time,
+    duration,
+    line,
+    relative,
+    wrapped,
+)
 from zego import strict_json
 from zego.diagnosis import Finding
 

@@ -14,9 +14,8 @@ from typing import IO, Final
 
 import click
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.streams import ask_unseen, can_ask
+from ops.errors import CommandError, ExitCode
+from ops.prompt import ask_unseen, can_ask
 from zego import token04
 
 STANDARD_INPUT: Final = "-"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from ops.inspect.options import SECRET_OPTIONS, GivenSecret, secret_given
-from ops.options import Wanted, optional_target, output
-from ops.streams import unseen
+from ops.output import output
+from ops.prompt import unseen
+from ops.target import TargetOptions, target
 
 if TYPE_CHECKING:
     from ops.output import Output
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@optional_target(unless=SECRET_OPTIONS)
+@target("optional", unless=SECRET_OPTIONS)
 @secret_given
 @click.option(
     "--app-id",
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--all", "show_all", is_flag=True, help="Show what is only possible as well.")
 @output
 def scan(
-    wanted: Wanted | None,
+    target_options: TargetOptions | None,
     out: Output,
     secret: GivenSecret,
     paths: tuple[str, ...],
@@ -68,5 +69,5 @@ def scan(
         )
     tree = Tree(paths, dependencies=dependencies)
     with unseen() if secret.is_asked_for else nullcontext():  # also what is pasted early
-        given = candidates.gather(wanted, secret.file, is_asked_for=secret.is_asked_for)
+        given = candidates.gather(target_options, secret.file, is_asked_for=secret.is_asked_for)
     return run(out, tree, Known.of(given, app_id), show_all=show_all, options=given.target)

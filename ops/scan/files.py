@@ -15,12 +15,11 @@ from gzip import BadGzipFile, GzipFile
 from pathlib import Path, PurePath
 from typing import IO, Final, Literal, cast
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
+from ops.errors import CommandError, ExitCode
+from ops.prompt import can_ask
 from ops.scan.matching import MARGIN
 from ops.scan.paths import shown
 from ops.scan.rules import PACKED_SUFFIXES, SKIPPED_FOLDERS
-from ops.streams import can_ask
 
 STANDARD_INPUT: Final = "-"
 #: How much of a file is looked at together, in bytes.

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ops.exit_codes import ExitCode
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
-from ops.paragraphs import wrapped
+from ops.errors import ExitCode
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line, wrapped
 from ops.scan import matching, values
 from ops.scan.files import STANDARD_INPUT, File, Skipped, Tree, UnreadError, pieces
 from ops.scan.findings import NOWHERE, Finding, Known

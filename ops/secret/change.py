@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import click
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.output import BAD, GOOD, UNSURE, Output, line
-from ops.paragraphs import copyable
+from ops.errors import CommandError, ExitCode
+from ops.output import BAD, GOOD, UNSURE, Output, copyable, line
+from ops.prompt import can_ask
 from ops.secret import screen, value
 from ops.secret.follow import Event, follow
-from ops.secret.options import Given, Patience
+from ops.secret.options import SecretInput, WaitOptions
 from ops.secret.report import timestamp, verdict_document
 from ops.secret.screen import VERDICT_STYLES, in_words
-from ops.streams import can_ask
-from ops.targets import Target
+from ops.target import Target
 from zego import server_secret
 from zego.rotation import OUTCOMES, CopyToken
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
@@ -56,7 +54,7 @@ _NOT_STAGED: Final = "Nothing was staged."
 _NOT_ROTATED: Final = "Nothing was rotated."
 
 
-def stage(target: Target, out: Output, given: Given) -> None:
+def stage(target: Target, out: Output, given: SecretInput) -> None:
     """Store a value under CANDIDATE.
 
     :raises ServerSecretError: it cannot be a ServerSecret.
@@ -76,8 +74,8 @@ def stage(target: Target, out: Output, given: Given) -> None:
 def rotate(
     target: Target,
     out: Output,
-    given: Given | None,
-    patience: Patience,
+    given: SecretInput | None,
+    patience: WaitOptions,
     *,
     is_compromised: bool = False,
 ) -> ExitCode:
@@ -126,7 +124,7 @@ def _what_becomes_of_it(state: SecretState) -> str:
 
 
 def restore(
-    target: Target, out: Output, patience: Patience, confirm: Callable[[str], None]
+    target: Target, out: Output, patience: WaitOptions, confirm: Callable[[str], None]
 ) -> ExitCode:
     """Rotate to the value of AWSPREVIOUS. What is staged stays staged.
 
@@ -186,7 +184,8 @@ def interruptible(so_far: str, remedy: str = "") -> Iterator[None]:
         yield
     except (KeyboardInterrupt, EOFError, click.Abort):
         if can_ask():
-            print(file=sys.stderr)  # the prompt or ^C is on this line
+            with suppress(OSError):
+                print(file=sys.stderr)  # the prompt or ^C is on this line
         raise CommandError(so_far, remedy, ExitCode.INTERRUPTED) from None
 
 
@@ -204,7 +203,9 @@ def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
     return state
 
 
-def _stage(target: Target, out: Output, given: Given, state: SecretState) -> tuple[str, Verdict]:
+def _stage(
+    target: Target, out: Output, given: SecretInput, state: SecretState
+) -> tuple[str, Verdict]:
     """Stage it; gives its fingerprint, and what ZEGO says of it."""
     with interruptible(_NOT_STAGED):
         current, previous, staged = (
@@ -284,7 +285,7 @@ def _refusal(outcome: str, detail: str = "") -> CommandError:
 def _run(
     target: Target,
     out: Output,
-    patience: Patience,
+    patience: WaitOptions,
     state: SecretState,
     expected: str | None,
     token: str | None = None,

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.exit_codes import ExitCode
-from ops.options import Wanted, confirmation, one_target, output, several_targets
-from ops.secret.options import Given, Patience, patience, value_given
+from ops.errors import ExitCode
+from ops.output import output
+from ops.prompt import confirmation
+from ops.secret.options import SecretInput, WaitOptions, patience, value_given
+from ops.target import TargetOptions, connected, target
 
 if TYPE_CHECKING:
     from ops.output import Output
-    from ops.targets import Target
 
 
 @click.group()
@@ -27,9 +28,9 @@ def secret() -> None:
 
 @secret.command()
 @value_given
-@one_target
+@target()
 @output
-def stage(target: Target, out: Output, given: Given) -> ExitCode:
+def stage(target_options: TargetOptions, out: Output, given: SecretInput) -> ExitCode:
     """Store a value under CANDIDATE, for the next rotation.
 
     The value is the 32 characters in ZEGO's console, or {"app_id", "server_secret"} in JSON. It may
@@ -38,7 +39,8 @@ def stage(target: Target, out: Output, given: Given) -> ExitCode:
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
-    change.stage(target, out, given)
+    with connected(target_options) as connection:
+        change.stage(connection, out, given)
     return ExitCode.DONE
 
 
@@ -51,15 +53,15 @@ def stage(target: Target, out: Output, given: Given) -> ExitCode:
     help="Mark the present value as compromised first: it never becomes AWSCURRENT again.",
 )
 @patience
-@one_target
+@target()
 @output
 def rotate(
-    target: Target,
+    target_options: TargetOptions,
     out: Output,
-    given: Given,
+    given: SecretInput,
     staged: bool,
     compromised: bool,
-    patience: Patience,
+    patience: WaitOptions,
 ) -> ExitCode:
     """Stage a value, rotate to it, follow each step to the end.
 
@@ -71,20 +73,23 @@ def rotate(
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
-    if staged and given != Given():
-        raise click.UsageError("--staged cannot be combined with options that give a value.")
-    return change.rotate(
-        target, out, None if staged else given, patience, is_compromised=compromised
-    )
+    with connected(target_options) as connection:
+        if staged and given != SecretInput():
+            raise click.UsageError("--staged cannot be combined with options that give a value.")
+        value = None if staged else given
+        return change.rotate(connection, out, value, patience, is_compromised=compromised)
 
 
 @secret.command()
 @confirmation
 @patience
-@one_target
+@target()
 @output
 def restore(
-    target: Target, out: Output, patience: Patience, confirm: Callable[[str], None]
+    target_options: TargetOptions,
+    out: Output,
+    patience: WaitOptions,
+    confirm: Callable[[str], None],
 ) -> ExitCode:
     """Rotate back to AWSPREVIOUS, the value that was current before.
 
@@ -92,14 +97,15 @@ def restore(
     """
     from ops.secret import change  # noqa: PLC0415  slow
 
-    return change.restore(target, out, patience, confirm)
+    with connected(target_options) as connection:
+        return change.restore(connection, out, patience, confirm)
 
 
 @secret.command()
 @confirmation
-@one_target
+@target()
 @output
-def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> ExitCode:
+def unstick(target_options: TargetOptions, out: Output, confirm: Callable[[str], None]) -> ExitCode:
     """Give up a rotation that does not end.
 
     Takes AWSPENDING off its version, so that another rotation can begin. Then it checks for 20 s
@@ -107,13 +113,14 @@ def unstick(target: Target, out: Output, confirm: Callable[[str], None]) -> Exit
     """
     from ops.secret.unstick import unstick as run  # noqa: PLC0415  slow
 
-    return run(target, out, confirm)
+    with connected(target_options) as connection:
+        return run(connection, out, confirm)
 
 
 @secret.command()
-@several_targets
+@target("many")
 @output
-def status(wanted: list[Wanted], out: Output) -> ExitCode:
+def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
     """Show the versions, ZEGO's verdict on each, and drift.
 
     With several stages, secrets, profiles or regions, each secret is looked at with each profile
@@ -121,7 +128,7 @@ def status(wanted: list[Wanted], out: Output) -> ExitCode:
     """
     from ops.secret import report, screen  # noqa: PLC0415  slow
 
-    seen = report.look_at_all(wanted)
+    seen = report.look_at_all(target_options)
     screen.show_status(out, seen)
     return seen.exit_code
 
@@ -138,9 +145,11 @@ def status(wanted: list[Wanted], out: Output) -> ExitCode:
 @click.option(
     "--count", type=click.IntRange(1), metavar="NUMBER", help="How many looks.  [default: no end]"
 )
-@one_target
+@target()
 @output
-def watch(target: Target, out: Output, interval: float, count: int | None) -> ExitCode:
+def watch(
+    target_options: TargetOptions, out: Output, interval: float, count: int | None
+) -> ExitCode:
     """Say what changes, a line each, until Ctrl-C, which ends it with 0.
 
     Labels, ZEGO's verdicts, a rotation's steps, what the watcher noted.
@@ -149,7 +158,8 @@ def watch(target: Target, out: Output, interval: float, count: int | None) -> Ex
     from ops.secret.watch import watch as run  # noqa: PLC0415  slow
 
     try:
-        run(out, lambda: report.look(target), every_seconds=interval, count=count)
+        with connected(target_options) as connection:
+            run(out, lambda: report.look(connection), every_seconds=interval, count=count)
     except KeyboardInterrupt:
         return ExitCode.DONE
     return ExitCode.DONE

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from ops.exit_codes import ExitCode
-from ops.options import Command
-from ops.streams import unseen
+from ops.errors import ExitCode
+from ops.prompt import unseen
+from ops.target import Command
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SecretInput:
     """A value as the options give it.
 
     :ivar file: see :func:`ops.secret.value.read`.
@@ -30,7 +30,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class WaitOptions:
     """How long to wait, in seconds.
 
     :ivar end: for a rotation's end.
@@ -44,7 +44,7 @@ class Patience:
 
 
 def value_given(command: Command) -> Command:
-    """The command gets a :class:`Given` as ``given``."""
+    """The command gets a :class:`SecretInput` as ``given``."""
 
     @click.option(
         "--file",
@@ -76,13 +76,13 @@ def value_given(command: Command) -> Command:
     ) -> ExitCode:
         is_asked_for = file is None and not options.get("staged")
         with unseen() if is_asked_for else nullcontext():  # also what is pasted before the prompt
-            return command(given=Given(file, app_id, require_accepted, force), **options)
+            return command(given=SecretInput(file, app_id, require_accepted, force), **options)
 
     return with_value
 
 
 def patience(command: Command) -> Command:
-    """The command gets a :class:`Patience` as ``patience``."""
+    """The command gets a :class:`WaitOptions` as ``patience``."""
 
     @click.option(
         "--wait",
@@ -102,6 +102,6 @@ def patience(command: Command) -> Command:
     )
     @functools.wraps(command)
     def with_patience(*, wait: float, issuer_ttl: float, **options: Any) -> ExitCode:
-        return command(patience=Patience(wait, issuer_ttl), **options)
+        return command(patience=WaitOptions(wait, issuer_ttl), **options)
 
     return with_patience

@@ -16,11 +16,8 @@ from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.exit_codes import ExitCode
-from ops.explanations import explain
-from ops.failures import CommandError, Failure
-from ops.options import Wanted
-from ops.targets import Target, connect
+from ops.errors import CommandError, ExitCode, Failure, explain
+from ops.target import Target, TargetOptions, connect
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT, PENDING
 from zego.secret_store.notes import (
@@ -66,7 +63,7 @@ class JudgedVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TargetStatus:
     """One target at one moment.
 
     :ivar at: when, Unix seconds.
@@ -137,7 +134,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class UnreachableTarget:
     """A target that could not be read."""
 
     target: str
@@ -163,7 +160,7 @@ class Unseen:
 class Report:
     """Several targets, and whether they agree."""
 
-    targets: Sequence[Look | Unseen]
+    targets: Sequence[TargetStatus | UnreachableTarget]
 
     @property
     def drift(self) -> bool | None:
@@ -179,7 +176,9 @@ class Report:
         codes = {target.exit_code for target in self.targets}
         if ExitCode.REFUSED in codes:
             return ExitCode.REFUSED
-        if self.drift is not False and any(isinstance(target, Look) for target in self.targets):
+        if self.drift is not False and any(
+            isinstance(target, TargetStatus) for target in self.targets
+        ):
             return ExitCode.DRIFT
         failures = codes - {ExitCode.DONE, ExitCode.IN_FLIGHT}
         return max(failures or codes)
@@ -188,24 +187,24 @@ class Report:
         return {"drift": self.drift, "targets": [target.document() for target in self.targets]}
 
 
-def look_at_all(wanted: Sequence[Wanted]) -> Report:
+def look_at_all(target_options: Sequence[TargetOptions]) -> Report:
     """Look at every target at once.
 
     :raises Exception: the only target there is cannot be looked at.
     """
-    if len(wanted) == 1:
-        return Report((look(connect(wanted[0])),))
-    return Report(_at_once(_look_or_failure, wanted, limit=_TARGETS))
+    if len(target_options) == 1:
+        return Report((look(connect(target_options[0])),))
+    return Report(_at_once(_look_or_failure, target_options, limit=_TARGETS))
 
 
-def _look_or_failure(wanted: Wanted) -> Look | Unseen:
+def _look_or_failure(target_options: TargetOptions) -> TargetStatus | UnreachableTarget:
     try:
-        return look(connect(wanted))
+        return look(connect(target_options))
     except (CommandError, SecretStoreError, BotoCoreError, ClientError) as error:
-        return Unseen(str(wanted), explain(error))
+        return UnreachableTarget(str(target_options), explain(error))
 
 
-def look(target: Target, *, clock: Callable[[], float] = time.time) -> Look:
+def look(target: Target, *, clock: Callable[[], float] = time.time) -> TargetStatus:
     """Ask Secrets Manager and ZEGO about one target.
 
     :raises SecretStoreError: Secrets Manager refused, or did not answer.
@@ -220,7 +219,7 @@ def look(target: Target, *, clock: Callable[[], float] = time.time) -> Look:
         for version in versions
     )
     begun = next((version for version in versions if PENDING in version.labels), None)
-    return Look(target.name, now, state, tuple(judged), in_flight_since(state, begun))
+    return TargetStatus(target.name, now, state, tuple(judged), in_flight_since(state, begun))
 
 
 def pending(target: Target, state: SecretState) -> Version | None:

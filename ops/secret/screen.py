@@ -11,12 +11,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ops.exit_codes import ExitCode
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line
-from ops.paragraphs import copyable
+from ops.errors import ExitCode
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, duration, line
 from ops.secret.follow import ENDS, Event
-from ops.secret.report import JudgedVersion, Look, Report, Unseen
-from ops.times import duration
+from ops.secret.report import JudgedVersion, Report, TargetStatus, UnreachableTarget
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.notes import (
@@ -129,7 +127,7 @@ def show_status(out: Output, report: Report) -> None:
     """The versions of each target, and whether the targets agree."""
     out.tell("status", "", **report.document(), exit_code=report.exit_code)
     for target in report.targets:
-        if isinstance(target, Unseen):
+        if isinstance(target, UnreachableTarget):
             failure = target.failure
             out.show(line(target.target, "bold"), line(f"{failure.message} {failure.remedy}", BAD))
         else:
@@ -139,7 +137,7 @@ def show_status(out: Output, report: Report) -> None:
         out.show(_agreement(report))
 
 
-def _target(look: Look) -> Iterator[Text | Table]:
+def _target(look: TargetStatus) -> Iterator[Text | Table]:
     secret = None if look.current is None else look.current.version.secret
     yield line(look.target, "bold").append(f"  AppID {secret.app_id}" if secret else "")
     yield line(look.state.arn, QUIET)
@@ -167,7 +165,7 @@ def _version(judged: JudgedVersion, now: float) -> Iterator[Text]:
         yield Text() if verdict.accepted else Text(verdict.reason, style)
 
 
-def facts(look: Look) -> Iterator[str]:
+def facts(look: TargetStatus) -> Iterator[str]:
     """What is known beside the versions, a sentence or two each; what to do is the last."""
     yield _watched(look)
     if look.state.rotation_function is None:
@@ -178,7 +176,7 @@ def facts(look: Look) -> Iterator[str]:
     yield from calls_fail(look)
 
 
-def _watched(look: Look) -> str:
+def _watched(look: TargetStatus) -> str:
     if (noted := look.noted) is None:
         return "The watcher has noted nothing yet."
     code = "" if noted.code is None else f" (code {noted.code})"
@@ -236,7 +234,7 @@ def was_given_up(note: RotationNote, state: SecretState) -> bool:
     return not (is_refused or note.outcome in {"promoted", "rejected-after"})
 
 
-def calls_fail(look: Look) -> Iterator[str]:
+def calls_fail(look: TargetStatus) -> Iterator[str]:
     """What to do if ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
     if look.exit_code is not ExitCode.REFUSED:
         return
@@ -265,7 +263,7 @@ def calls_fail(look: Look) -> Iterator[str]:
 _WAYS: Final = {CANDIDATE: (5, "rotate --staged"), PREVIOUS: (10, "restore")}
 
 
-def _can_become_current(look: Look, label: str, app_id: int | None) -> bool:
+def _can_become_current(look: TargetStatus, label: str, app_id: int | None) -> bool:
     """Whether ZEGO accepts what has a label, and no rule of a rotation refuses it."""
     judged = _with_label(look, label)
     if judged is None or judged.version.secret is None or judged.verdict is None:
@@ -275,13 +273,13 @@ def _can_become_current(look: Look, label: str, app_id: int | None) -> bool:
     return judged.verdict.accepted and not is_compromised and app_id in {None, secret.app_id}
 
 
-def _app_id(look: Look) -> int | None:
+def _app_id(look: TargetStatus) -> int | None:
     current, previous = (_with_label(look, label) for label in (CURRENT, PREVIOUS))
     known = whose(current.version if current else None, previous.version if previous else None)
     return None if known is None else known.app_id
 
 
-def _with_label(look: Look, label: str) -> JudgedVersion | None:
+def _with_label(look: TargetStatus, label: str) -> JudgedVersion | None:
     return next((one for one in look.versions if label in one.version.labels), None)
 
 

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from ops.exit_codes import ExitCode
-from ops.output import Output
-from ops.paragraphs import copyable
+from ops.errors import ExitCode
+from ops.output import Output, copyable
 from ops.secret import screen
 from ops.secret.change import ROTATE_STAGED, SEE_STATUS, interruptible
 from ops.secret.report import in_flight_since, pending, timestamp
-from ops.targets import Target
+from ops.target import Target
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT, PENDING
 from zego.secret_store.notes import (

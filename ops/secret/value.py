@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.secret.options import Given
-from ops.streams import ask_unseen, can_ask
+from ops.errors import CommandError, ExitCode
+from ops.prompt import ask_unseen, can_ask
+from ops.secret.options import SecretInput
 from zego import server_secret
 from zego.server_secret import ServerSecret, ServerSecretError
 
@@ -57,7 +56,7 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
             )
 
 
-def take(given: Given, known: ServerSecret | None) -> ServerSecret:
+def take(given: SecretInput, known: ServerSecret | None) -> ServerSecret:
     """Read the value that is given; nobody is asked for one that could not be taken.
 
     :raises Exception: as :func:`read` and :func:`parse`.

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ops.explanations import explain
+from ops.errors import explain
 from ops.output import Output
-from ops.secret.report import Look, timestamp
+from ops.secret.report import TargetStatus, timestamp
 from ops.secret.screen import ending, in_words
 from zego.secret_store.versions import SecretStoreError
 
@@ -19,7 +19,7 @@ _PROBLEM: Final = "problem"
 
 def watch(
     out: Output,
-    look: Callable[[], Look],
+    look: Callable[[], TargetStatus],
     *,
     every_seconds: float,
     count: int | None,
@@ -76,7 +76,7 @@ def changes(
             yield what, was, now
 
 
-def _facts(look: Look) -> dict[str, _Fact]:
+def _facts(look: TargetStatus) -> dict[str, _Fact]:
     """Where each label is, and what was noted."""
     facts: dict[str, _Fact] = {}
     for judged in look.versions:

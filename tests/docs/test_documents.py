@@ -16,7 +16,7 @@ import watcher.settings
 from issuer import policy_file, telemetry
 from issuer.jwks import ALGORITHMS
 from ops import cli
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from runtime.settings import EnvVariable
 from tests.contract import openapi
 from tools import doc_tables
@@ -126,9 +126,10 @@ def lacking(words: Sequence[str]) -> list[str]:
             options = {option for parameter in command.params for option in parameter.opts}
             missing += [word] if word.partition("=")[0] not in {*options, "--help"} else []
         elif isinstance(command, click.Group):
-            if word not in command.commands:
+            found = command.get_command(click.Context(command), word)
+            if found is None:
                 return [word]
-            command = command.commands[word]
+            command = found
     return missing
 
 

@@ -24,18 +24,18 @@ import click
 from aws_lambda_powertools import Metrics
 
 from issuer import policy_file
-from local.api_gateway import ApiGateway
-from local.event_bus import EventBus
+from local.aws.event_bus import EventBus
+from local.aws.http_api import ApiGateway
+from local.aws.lambda_host import InvocationResult
+from local.aws.secrets_manager import APP_ID, SecretsManager
+from local.aws.secrets_manager.rotation import RotationDriver
+from local.aws.sigv4 import AccessKey
+from local.fake_zego import Trouble, ZegoCloud
 from local.identity_provider import IdentityProvider
-from local.lambda_host import InvocationResult
 from local.loopback import HttpRequest, HttpResponse
-from local.rotation import RotationDriver
-from local.secrets_manager import APP_ID, SecretsManager
-from local.sigv4 import AccessKey
 from local.stack import POLICY
-from local.zego_cloud import Trouble, ZegoCloud
 from ops import cli
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from ops.secret.follow import follow
 from ops.secret.unstick import unstick
 from ops.secret.watch import watch

@@ -12,7 +12,7 @@ import pytest
 
 from local.aws.secrets_manager import SECRET_ID, SecretsManager
 from ops.output import Output
-from ops.targets import Target
+from ops.target import Target
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Zego
 from zego.secret_store.versions import SecretVersions

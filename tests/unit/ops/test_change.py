@@ -17,12 +17,11 @@ import pytest
 
 from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
+from ops.errors import CommandError, ExitCode
 from ops.output import Output
 from ops.secret import change, screen
-from ops.secret.options import Given, Patience
-from ops.targets import Target
+from ops.secret.options import SecretInput, WaitOptions
+from ops.target import Target
 from rotator.steps import RotationSteps
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Broken, Zego, stored
@@ -41,11 +40,11 @@ NEW = "0123456789abcdef" * 2
 OTHER = "fedcba9876543210" * 2
 THIRD = "0f1e2d3c4b5a6978" * 2
 PLACEHOLDER = '{"app_id": 0, "server_secret": "REPLACE-ME"}'
-SOON = Patience(end=10, look=0.01)
+SOON = WaitOptions(end=10, look=0.01)
 
 Said = Callable[[], list[dict[str, Any]]]
 AFile = Callable[[str], str]
-Command = Callable[[Target, Output, Given], object]
+Command = Callable[[Target, Output, SecretInput], object]
 
 
 @dataclass(frozen=True)
@@ -88,12 +87,12 @@ def unset(aws: SecretsManager, zego: Zego) -> Target:
     return Target("--local", versions, zego.probe)
 
 
-def rotated_to(target: Target, out: Output, given: Given) -> ExitCode:
+def rotated_to(target: Target, out: Output, given: SecretInput) -> ExitCode:
     """`rotate`, with the parameters of `stage`."""
     return change.rotate(target, out, given, SOON)
 
 
-def rotate_compromised(target: Target, out: Output, given: Given | None) -> ExitCode:
+def rotate_compromised(target: Target, out: Output, given: SecretInput | None) -> ExitCode:
     return change.rotate(target, out, given, SOON, is_compromised=True)
 
 
@@ -154,7 +153,7 @@ class TestStaging:
         self, target: Target, out: Output, said: Said, zego: Zego, a_file: AFile
     ) -> None:
         zego.accepted.add(NEW)
-        change.stage(target, out, Given(a_file(f"{NEW}\n")))
+        change.stage(target, out, SecretInput(a_file(f"{NEW}\n")))
         (event,) = said()
         assert (event["event"], event["fingerprint"]) == ("staged", fingerprint(NEW))
         assert event["verdict"]["outcome"] == "accepted"
@@ -163,7 +162,7 @@ class TestStaging:
     def test_one_that_zego_rejects_is_staged_all_the_same(
         self, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
-        change.stage(target, out, Given(a_file(NEW)))
+        change.stage(target, out, SecretInput(a_file(NEW)))
         assert said()[0]["verdict"]["outcome"] == "rejected"
         assert "CANDIDATE" in target.versions.describe().labels
 
@@ -181,7 +180,7 @@ class TestStaging:
     ) -> None:
         zego.busy = busy
         with pytest.raises(CommandError, match="Nothing was staged") as caught:
-            change.stage(target, out, Given(a_file(NEW), require_accepted=True))
+            change.stage(target, out, SecretInput(a_file(NEW), require_accepted=True))
         assert caught.value.failure.exit_code is exit_code
         assert "CANDIDATE" not in target.versions.describe().labels
 
@@ -189,31 +188,31 @@ class TestStaging:
         self, target: Target, out: Output, a_file: AFile
     ) -> None:
         with pytest.raises(CommandError, match="another AppID"):
-            change.stage(target, out, Given(a_file(NEW), app_id=8))
+            change.stage(target, out, SecretInput(a_file(NEW), app_id=8))
 
     def test_the_current_one_is_refused(
         self, aws: SecretsManager, target: Target, out: Output, a_file: AFile
     ) -> None:
         with pytest.raises(AlreadyCurrentError):
-            change.stage(target, out, Given(a_file(aws.server_secret)))
+            change.stage(target, out, SecretInput(a_file(aws.server_secret)))
 
     def test_a_first_value_needs_its_app_id(
         self, unset: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         with pytest.raises(CommandError, match="For which AppID"):
-            change.stage(unset, out, Given(a_file(NEW)))
-        change.stage(unset, out, Given(a_file(NEW), app_id=8))
+            change.stage(unset, out, SecretInput(a_file(NEW)))
+        change.stage(unset, out, SecretInput(a_file(NEW), app_id=8))
         assert said()[0]["app_id"] == 8
 
     def test_if_awscurrent_cannot_be_read_awsprevious_says_which_app_id(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         aws.put(PLACEHOLDER)
-        for given in (Given(a_file(NEW), app_id=8), Given(a_file(in_json(NEW, 8)))):
+        for given in (SecretInput(a_file(NEW), app_id=8), SecretInput(a_file(in_json(NEW, 8)))):
             with pytest.raises(CommandError, match="another AppID") as caught:
                 change.stage(target, out, given)
             assert f"the present AppID is {APP_ID}" in caught.value.failure.message
-        change.stage(target, out, Given(a_file(NEW)))
+        change.stage(target, out, SecretInput(a_file(NEW)))
         assert said()[0]["app_id"] == APP_ID
 
     @pytest.mark.parametrize("command", [change.stage, rotated_to])
@@ -229,12 +228,12 @@ class TestStaging:
         zego.accepted.add(NEW)
         with driven(aws, target, zego):
             version_id = stored(aws, OTHER)
-            command(target, Output(as_json=True), Given(a_file(NEW)))
+            command(target, Output(as_json=True), SecretInput(a_file(NEW)))
             replaced = json.loads(capsys.readouterr().out.splitlines()[0])["replaced"]
             assert replaced == {"version_id": version_id, "fingerprint": fingerprint(OTHER)}
             zego.accepted.add(THIRD)
             stored(aws, OTHER)
-            command(target, Output(as_json=False), Given(a_file(THIRD)))
+            command(target, Output(as_json=False), SecretInput(a_file(THIRD)))
         text = capsys.readouterr().out.splitlines()[0]
         assert text.endswith(f"This replaces the staged {fingerprint(OTHER)}.")
 
@@ -250,7 +249,7 @@ class TestStaging:
     ) -> None:
         if staged:
             stored(aws, staged)
-        change.stage(target, out, Given(a_file(NEW)))
+        change.stage(target, out, SecretInput(a_file(NEW)))
         assert said()[0]["replaced"] is None
 
     @pytest.mark.parametrize("command", [change.stage, rotated_to])
@@ -268,7 +267,7 @@ class TestStaging:
         with driven(aws, target, zego):
             version_id = stored(aws, OTHER)
             with pytest.raises(CommandError, match="Nothing was staged") as caught:
-                command(target, out, Given(a_file(NEW)))
+                command(target, out, SecretInput(a_file(NEW)))
         failure = caught.value.failure
         assert f"It accepts the staged {fingerprint(OTHER)}." in failure.message
         assert "--force" in failure.remedy
@@ -295,7 +294,7 @@ class TestStaging:
         zego.accepted |= {OTHER} if is_accepted else set()
         zego.busy = is_busy
         stored(aws, OTHER)
-        change.stage(target, out, Given(a_file(NEW), force=force))
+        change.stage(target, out, SecretInput(a_file(NEW), force=force))
         (event,) = said()
         assert event["replaced"]["fingerprint"] == fingerprint(OTHER)
         assert target.versions.describe().labels["CANDIDATE"] == event["version_id"]
@@ -308,7 +307,7 @@ class TestStaging:
             return Verdict("unknown" if is_new else "accepted", "as a test wants it")
 
         stored(aws, OTHER)
-        change.stage(replace(target, probe=probe), out, Given(a_file(NEW)))
+        change.stage(replace(target, probe=probe), out, SecretInput(a_file(NEW)))
         assert said()[0]["replaced"]["fingerprint"] == fingerprint(OTHER)
 
     def test_a_value_that_is_marked_as_compromised_is_refused(
@@ -317,7 +316,7 @@ class TestStaging:
         zego.accepted.add(NEW)
         target.versions.note(COMPROMISED_TAG, fingerprint(NEW))
         with pytest.raises(CommandError, match="marked as compromised") as caught:
-            change.stage(target, out, Given(a_file(NEW)))
+            change.stage(target, out, SecretInput(a_file(NEW)))
         assert fingerprint(NEW) in caught.value.failure.message
         assert "CANDIDATE" not in target.versions.describe().labels
 
@@ -326,18 +325,18 @@ class TestStaging:
     ) -> None:
         stored(aws, NEW, label="AWSPENDING")
         with pytest.raises(RotationInFlightError):
-            change.stage(target, out, Given("/nowhere"))
+            change.stage(target, out, SecretInput("/nowhere"))
 
     def test_a_value_of_a_wrong_shape_is_not_stored(
         self, target: Target, out: Output, a_file: AFile
     ) -> None:
         with pytest.raises(ServerSecretError, match="AppSign"):
-            change.stage(target, out, Given(a_file(NEW * 2)))
+            change.stage(target, out, SecretInput(a_file(NEW * 2)))
 
     def test_an_unusual_value_is_remarked_upon(
         self, target: Target, a_file: AFile, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        change.stage(target, Output(as_json=False), Given(a_file(NEW.upper())))
+        change.stage(target, Output(as_json=False), SecretInput(a_file(NEW.upper())))
         assert "not 32 lower-case hex digits" in capsys.readouterr().out
 
 
@@ -347,7 +346,7 @@ class TestRotating:
         self, target: Target, out: Output, said: Said, zego: Zego, a_file: AFile
     ) -> None:
         zego.accepted.add(NEW)
-        assert change.rotate(target, out, Given(a_file(NEW)), SOON) is ExitCode.DONE
+        assert change.rotate(target, out, SecretInput(a_file(NEW)), SOON) is ExitCode.DONE
         events = said()
         assert [event["step"] for event in events if event["event"] == "step-done"] == [*STEPS]
         assert [event["event"] for event in events[:2]] == ["staged", "started"]
@@ -360,7 +359,7 @@ class TestRotating:
     def test_one_that_zego_rejects_is_refused_with_the_reason(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
-        change.stage(target, out, Given(a_file(NEW)))
+        change.stage(target, out, SecretInput(a_file(NEW)))
         assert change.rotate(target, out, None, SOON) is ExitCode.REFUSED
         result = said()[-1]
         assert (result["result"], result["outcome"]) == ("refused", "rejected")
@@ -371,7 +370,7 @@ class TestRotating:
         self, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         with pytest.raises(CommandError, match="No rotation was started") as caught:
-            change.rotate(target, out, Given(a_file(NEW)), SOON)
+            change.rotate(target, out, SecretInput(a_file(NEW)), SOON)
         assert "It stays staged." in caught.value.failure.remedy
         assert [event["event"] for event in said()] == ["staged"]
         assert target.versions.describe().labels.keys() == {"AWSCURRENT", "CANDIDATE"}
@@ -398,7 +397,7 @@ class TestRotating:
         if is_staged_before:
             stored(aws, NEW)
         monkeypatch.setattr(SecretVersions, "start_rotation", stage_another_and_start)
-        given = None if is_staged_before else Given(a_file(NEW))
+        given = None if is_staged_before else SecretInput(a_file(NEW))
         assert change.rotate(target, out, given, SOON) is ExitCode.REFUSED
         result = said()[-1]
         assert (result["result"], result["exit_code"]) == ("promoted", 1)
@@ -419,7 +418,7 @@ class TestRotating:
         zego.accepted.add(NEW)
         monkeypatch.setattr("sys.stdout", Broken(number))
         out = Output(as_json=as_json)
-        assert change.rotate(target, out, Given(a_file(NEW)), SOON) is ExitCode.DONE
+        assert change.rotate(target, out, SecretInput(a_file(NEW)), SOON) is ExitCode.DONE
         assert current(target) == fingerprint(NEW)
 
     def test_what_is_staged_is_rotated_to(
@@ -439,8 +438,8 @@ class TestRotating:
         self, target: Target, out: Output, said: Said, zego: Zego, a_file: AFile
     ) -> None:
         zego.busy = True
-        patience = Patience(end=0.5, look=0.01)
-        assert change.rotate(target, out, Given(a_file(NEW)), patience) is ExitCode.UNDECIDED
+        patience = WaitOptions(end=0.5, look=0.01)
+        assert change.rotate(target, out, SecretInput(a_file(NEW)), patience) is ExitCode.UNDECIDED
         events = said()
         assert max(event.get("attempt", 0) for event in events) > 1
         assert events[-1]["outcome"] == "unproven"
@@ -465,7 +464,7 @@ class TestRotating:
             return end
 
         monkeypatch.setattr(screen, "follow", follow_and_reset)
-        assert change.rotate(target, out, Given(a_file(NEW)), SOON) is ExitCode.REFUSED
+        assert change.rotate(target, out, SecretInput(a_file(NEW)), SOON) is ExitCode.REFUSED
         assert said()[-1]["verdict"]["outcome"] == "rejected"
 
     @pytest.mark.parametrize(
@@ -501,7 +500,9 @@ class TestRotating:
         self, target: Target, zego: Zego, a_file: AFile, capsys: pytest.CaptureFixture[str]
     ) -> None:
         zego.accepted.add(NEW)
-        change.rotate(target, Output(as_json=False), Given(a_file(NEW)), Patience(10, 30, 0.01))
+        change.rotate(
+            target, Output(as_json=False), SecretInput(a_file(NEW)), WaitOptions(10, 30, 0.01)
+        )
         printed = capsys.readouterr().out
         assert f"AWSCURRENT is {fingerprint(NEW)}. Asked from here: ZEGO accepts it." in printed
         assert "(at most 30 s, their SECRET_TTL_SECONDS)" in printed
@@ -510,7 +511,7 @@ class TestRotating:
 
 def test_without_a_function_that_rotates_nothing_is_asked_for(target: Target, out: Output) -> None:
     with pytest.raises(CommandError, match="No function rotates") as caught:
-        change.rotate(target, out, Given("/nowhere"), SOON)
+        change.rotate(target, out, SecretInput("/nowhere"), SOON)
     assert caught.value.failure.exit_code is ExitCode.AWS
     with pytest.raises(CommandError, match="No function rotates"):
         change.restore(target, out, SOON, no)
@@ -632,7 +633,7 @@ class TestCompromised:
     ) -> None:
         zego.accepted.add(NEW)
         old = fingerprint(aws.server_secret)
-        assert rotate_compromised(target, out, Given(a_file(NEW))) is ExitCode.DONE
+        assert rotate_compromised(target, out, SecretInput(a_file(NEW))) is ExitCode.DONE
         events = said()
         assert [event["event"] for event in events[:3]] == ["staged", "compromised", "started"]
         assert events[1]["fingerprint"] == old
@@ -640,7 +641,7 @@ class TestCompromised:
         with pytest.raises(CommandError, match="marked as compromised"):
             change.restore(target, out, SOON, yes)
         with pytest.raises(CommandError, match="marked as compromised"):
-            change.rotate(target, out, Given(a_file(aws.server_secret)), SOON)
+            change.rotate(target, out, SecretInput(a_file(aws.server_secret)), SOON)
         stored(aws, aws.server_secret)
         with pytest.raises(CommandError, match="marked as compromised"):
             change.rotate(target, out, None, SOON)
@@ -657,19 +658,19 @@ class TestCompromised:
         is_staged: bool,
     ) -> None:
         zego.accepted.add(NEW)
-        rotate_compromised(target, out, Given(a_file(NEW)))
+        rotate_compromised(target, out, SecretInput(a_file(NEW)))
         if is_staged:
             stored(aws, NEW)
             with pytest.raises(CommandError, match="current already"):
                 rotate_compromised(target, out, None)
         else:
             with pytest.raises(AlreadyCurrentError):
-                rotate_compromised(target, out, Given(a_file(NEW)))
+                rotate_compromised(target, out, SecretInput(a_file(NEW)))
         assert marked(target) == (fingerprint(aws.server_secret),)
 
-    @pytest.mark.parametrize("given", [Given("/nowhere"), None])
+    @pytest.mark.parametrize("given", [SecretInput("/nowhere"), None])
     def test_a_value_that_was_not_staged_marks_nothing(
-        self, target: Target, out: Output, given: Given | None
+        self, target: Target, out: Output, given: SecretInput | None
     ) -> None:
         with pytest.raises(CommandError):
             rotate_compromised(target, out, given)
@@ -679,8 +680,8 @@ class TestCompromised:
         self, aws: SecretsManager, target: Target, out: Output, zego: Zego, a_file: AFile
     ) -> None:
         zego.accepted |= {NEW, OTHER}
-        rotate_compromised(target, out, Given(a_file(NEW)))
-        rotate_compromised(target, out, Given(a_file(OTHER)))
+        rotate_compromised(target, out, SecretInput(a_file(NEW)))
+        rotate_compromised(target, out, SecretInput(a_file(OTHER)))
         assert marked(target) == (fingerprint(NEW), fingerprint(aws.server_secret))
 
     def test_without_a_present_secret_there_is_nothing_to_mark(
@@ -688,7 +689,7 @@ class TestCompromised:
     ) -> None:
         aws.put(PLACEHOLDER)
         with pytest.raises(CommandError, match="AWSCURRENT is no ServerSecret") as caught:
-            rotate_compromised(target, out, Given("/nowhere"))
+            rotate_compromised(target, out, SecretInput("/nowhere"))
         assert caught.value.failure.remedy == "Rotate without --compromised."
         assert marked(target) == ()
 
@@ -704,7 +705,7 @@ class TestCompromised:
         zego.accepted.add(NEW)
         monkeypatch.setattr(SecretVersions, "note", refuse("tag_resource"))
         with pytest.raises(SecretStoreError) as caught:
-            rotate_compromised(target, out, Given(a_file(NEW)))
+            rotate_compromised(target, out, SecretInput(a_file(NEW)))
         assert caught.value.action == "tag_resource"
         assert target.versions.describe().in_flight is None
         assert current(target) == fingerprint(aws.server_secret)
@@ -720,12 +721,12 @@ class TestRotationTurnedOff:
         self, target: Target, zego: Zego, a_file: AFile, capsys: pytest.CaptureFixture[str]
     ) -> None:
         zego.accepted |= {NEW, OTHER}
-        change.rotate(target, Output(as_json=False), Given(a_file(NEW)), SOON)
+        change.rotate(target, Output(as_json=False), SecretInput(a_file(NEW)), SOON)
         assert (
             "Automatic rotation was off (CancelRotateSecret). This rotation turned it on again.\n"
         ) in capsys.readouterr().out
         assert not target.versions.describe().is_rotation_off
-        change.rotate(target, Output(as_json=False), Given(a_file(OTHER)), SOON)
+        change.rotate(target, Output(as_json=False), SecretInput(a_file(OTHER)), SOON)
         assert "turned it on" not in capsys.readouterr().out
 
     def test_a_program_gets_an_event(
@@ -740,7 +741,7 @@ class TestRotationTurnedOff:
         self, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         with pytest.raises(CommandError, match="No rotation was started"):
-            change.rotate(target, out, Given(a_file(NEW)), SOON)
+            change.rotate(target, out, SecretInput(a_file(NEW)), SOON)
         assert [event["event"] for event in said()] == ["staged"]
         assert target.versions.describe().is_rotation_off
 
@@ -759,8 +760,11 @@ class TestCtrlC:
     @pytest.mark.parametrize(
         ("command", "words"),
         [
-            (lambda target, out: change.stage(target, out, Given("/nowhere")), "staged"),
-            (lambda target, out: change.rotate(target, out, Given("/nowhere"), SOON), "staged"),
+            (lambda target, out: change.stage(target, out, SecretInput("/nowhere")), "staged"),
+            (
+                lambda target, out: change.rotate(target, out, SecretInput("/nowhere"), SOON),
+                "staged",
+            ),
             (lambda target, out: change.rotate(target, out, None, SOON), "rotated"),
             (lambda target, out: change.restore(target, out, SOON, yes), "rotated"),
         ],
@@ -789,8 +793,8 @@ class TestCtrlC:
     ) -> None:
         monkeypatch.setattr("ops.secret.value.read", interrupted(error))
         message = ("Nothing was staged.", "")
-        assert interruption(lambda: change.stage(target, out, Given())) == message
-        assert interruption(lambda: change.rotate(target, out, Given(), SOON)) == message
+        assert interruption(lambda: change.stage(target, out, SecretInput())) == message
+        assert interruption(lambda: change.rotate(target, out, SecretInput(), SOON)) == message
 
     @pytest.mark.usefixtures("agreed")
     def test_at_a_question_it_says_that_nothing_was_rotated(
@@ -811,7 +815,7 @@ class TestCtrlC:
     ) -> None:
         see = "See: zego-token secret status."
         monkeypatch.setattr(SecretVersions, "stage", interrupted(KeyboardInterrupt))
-        found = interruption(lambda: change.stage(target, out, Given(a_file(THIRD))))
+        found = interruption(lambda: change.stage(target, out, SecretInput(a_file(THIRD))))
         assert found == ("The value may have been staged.", see)
         monkeypatch.setattr(SecretVersions, "start_rotation", interrupted(KeyboardInterrupt))
         found = interruption(lambda: change.rotate(target, out, None, SOON))
@@ -828,5 +832,5 @@ class TestCtrlC:
     ) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: is_terminal, raising=False)
         monkeypatch.setattr(SecretVersions, "describe", interrupted(KeyboardInterrupt))
-        interruption(lambda: change.stage(target, out, Given()))
+        interruption(lambda: change.stage(target, out, SecretInput()))
         assert capsys.readouterr().err == "\n" * is_terminal

@@ -12,9 +12,9 @@ import click
 import pytest
 
 from ops import cli
-from ops.exit_codes import ExitCode
-from ops.options import SECRET_ID_VARIABLE
+from ops.errors import ExitCode
 from ops.secret import change, report
+from ops.target import SECRET_ID_VARIABLE
 from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecretError
 
@@ -55,12 +55,29 @@ class TestHelp:
             assert option in printed
 
     def test_these_are_the_commands(self) -> None:
-        group = cli.app.commands["secret"]
+        group = cli.app.get_command(click.Context(cli.app), "secret")
         assert isinstance(group, click.Group)
         assert sorted(group.commands) == sorted(COMMANDS)
 
+    def test_the_help_says_of_each_command_what_it_says_of_itself(self, capsys: Capture) -> None:
+        context = click.Context(cli.app)
+        for name, (_, text) in cli.COMMANDS.items():
+            command = cli.app.get_command(context, name)
+            assert command is not None
+            assert command.name == name
+            assert command.get_short_help_str(limit=80) == text
+        assert cli.app.get_command(context, "scna") is None
+
+    def test_the_help_imports_no_command(self) -> None:
+        code = "import sys; from ops.cli import main; main(['--help']); print(*sys.modules)"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        loaded = set(done.stdout.splitlines()[-1].split())
+        assert not loaded & {module.partition(":")[0] for module, _ in cli.COMMANDS.values()}
+
     def test_no_option_takes_a_secret(self) -> None:
-        group = cli.app.commands["secret"]
+        group = cli.app.get_command(click.Context(cli.app), "secret")
         assert isinstance(group, click.Group)
         for command in group.commands.values():
             assert all(isinstance(parameter, click.Option) for parameter in command.params)

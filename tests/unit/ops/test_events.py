@@ -12,8 +12,8 @@ import pytest
 from ops import cli
 from ops.doctor import screen
 from ops.doctor.check import Check, Result
-from ops.options import SECRET_ID_VARIABLE
 from ops.output import Output
+from ops.target import SECRET_ID_VARIABLE
 from tests.unit.ops.minted import jwt
 from tools.sam_template import ROOT
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ops import cli
-from ops.exit_codes import ExitCode
-from ops.paragraphs import copyable
+from ops.errors import ExitCode
+from ops.output import copyable
 from zego.error_codes import CODES, PLATFORMS, near
 
 Capture = pytest.CaptureFixture[str]

@@ -16,10 +16,8 @@ from botocore.exceptions import (
 )
 
 from local.loopback import HttpRequest, HttpResponse
-from ops import explanations
-from ops.exit_codes import ExitCode
-from ops.explanations import explain
-from ops.failures import CommandError, Failure
+from ops import errors
+from ops.errors import CommandError, ExitCode, Failure, explain
 from tests.support.in_process import client_of
 from zego.secret_store.versions import (
     AlreadyCurrentError,
@@ -104,7 +102,7 @@ def test_every_failure_says_what_to_do(error: Exception, exit_code: ExitCode, wo
     assert SECRET not in f"{failure}"
 
 
-@pytest.mark.parametrize("code", explanations._AWS)
+@pytest.mark.parametrize("code", errors._AWS)
 def test_every_code_has_a_remedy(code: str) -> None:
     failure = explain(SecretStoreError("x", code, "describe_secret"))
     assert failure.message.endswith(".")
@@ -115,7 +113,7 @@ def test_every_code_has_a_remedy(code: str) -> None:
 def test_the_names_are_those_of_botocore_and_of_secrets_manager() -> None:
     service = botocore.session.get_session().get_service_model("secretsmanager")
     known = {*vars(botocore.exceptions), *service.shape_names, *COMMON_CODES}
-    assert explanations._AWS.keys() <= known
+    assert errors._AWS.keys() <= known
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from local.aws.secrets_manager import SecretsManager
-from ops import cli, targets
-from ops.exit_codes import ExitCode
+from ops import cli
+from ops import target as targets
+from ops.errors import ExitCode
 from ops.inspect.candidates import Candidates
 from ops.inspect.report import inspect
 from ops.inspect.tokens import Token
-from ops.options import SECRET_ID_VARIABLE
 from ops.output import Output
-from ops.targets import Target
+from ops.target import SECRET_ID_VARIABLE, Target
 from tests.unit.ops.doubles import stored
 from tests.unit.ops.minted import (
     APP_ID,

@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
-from ops import targets
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
+from ops import target as targets
+from ops.errors import CommandError, ExitCode
 from ops.inspect.candidates import Candidates, gather
-from ops.options import Wanted
-from ops.targets import Target
+from ops.target import Target, TargetOptions
 from tests.unit.ops.doubles import stored
 from tests.unit.ops.minted import OTHER_SECRET, SECRET
 from zego.diagnosis import Candidate
@@ -22,7 +20,7 @@ from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecret
 
 NEWEST = "89abcdef01234567" * 2
-WANTED = Wanted("zego/server-secret", region="eu-west-1")
+WANTED = TargetOptions("zego/server-secret", region="eu-west-1")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from tests.unit.ops.minted import APP_ID, SECRET, jwt, room_token, token
 
 COMMAND = str(Path(sys.executable).with_name("zego-token"))

@@ -12,8 +12,7 @@ from urllib.parse import quote
 import click
 import pytest
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
+from ops.errors import CommandError, ExitCode
 from ops.inspect.tokens import MAX_BYTES, Token, is_standard_input, lines, read, tokens
 from ops.secret.value import refuse_in_arguments
 from tests.unit.ops.minted import broken, jwt, kit_token, room_token, token

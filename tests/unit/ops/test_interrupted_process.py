@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ops import cli
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from tools.sam_template import ROOT
 
 #: Ctrl-C, sent by the process to itself.

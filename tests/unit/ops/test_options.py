@@ -11,17 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ops import options
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.options import (
-    SECRET_ID_VARIABLE,
-    STACK_FILE,
-    Wanted,
-    confirmation,
-    optional_target,
-    several_targets,
-)
+from ops import prompt
+from ops.errors import CommandError, ExitCode
+from ops.prompt import confirmation
+from ops.target import SECRET_ID_VARIABLE, STACK_FILE, TargetOptions, target
 
 
 @pytest.fixture(autouse=True)
@@ -29,27 +22,27 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SECRET_ID_VARIABLE, raising=False)
 
 
-def named(line: str) -> list[Wanted]:
+def named(line: str) -> list[TargetOptions]:
     """What a line of options names."""
 
     @click.command()
-    @several_targets
-    def command(wanted: list[Wanted]) -> ExitCode:
-        found.extend(wanted)
+    @target("many")
+    def command(target_options: list[TargetOptions]) -> ExitCode:
+        found.extend(target_options)
         return ExitCode.DONE
 
-    found: list[Wanted] = []
+    found: list[TargetOptions] = []
     command.main(shlex.split(line), standalone_mode=False)
     return found
 
 
 def test_a_stage_names_its_stack() -> None:
-    assert named("--stage prod") == [Wanted(stage="prod")]
+    assert named("--stage prod") == [TargetOptions(stage="prod")]
 
 
 def test_a_secret_may_be_named_itself() -> None:
     assert named("--secret-id zego/x --region eu-west-1 --profile ops") == [
-        Wanted("zego/x", region="eu-west-1", profile="ops")
+        TargetOptions("zego/x", region="eu-west-1", profile="ops")
     ]
 
 
@@ -57,23 +50,23 @@ def test_the_targets_are_all_combinations() -> None:
     line = "--stage dev --stage prod --secret-id x --region a --region b --profile p --profile q"
     targets = named(line)
     assert len(set(targets)) == 12
-    assert Wanted(stage="prod", region="b", profile="p") in targets
-    assert Wanted("x", region="a", profile="q") in targets
+    assert TargetOptions(stage="prod", region="b", profile="p") in targets
+    assert TargetOptions("x", region="a", profile="q") in targets
 
 
 def test_the_environment_names_a_secret_where_nothing_else_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(SECRET_ID_VARIABLE, "zego/x")
-    assert named("--region a") == [Wanted("zego/x", region="a")]
-    assert named("--stage dev") == [Wanted(stage="dev")]
-    assert named("--local") == [Wanted(local=STACK_FILE)]
+    assert named("--region a") == [TargetOptions("zego/x", region="a")]
+    assert named("--stage dev") == [TargetOptions(stage="dev")]
+    assert named("--local") == [TargetOptions(local=STACK_FILE)]
 
 
 def test_the_local_stack_is_found_here_or_where_it_is_said(tmp_path: Path) -> None:
-    assert named("--local") == [Wanted(local=STACK_FILE)]
+    assert named("--local") == [TargetOptions(local=STACK_FILE)]
     assert named(f"--local {tmp_path} --zego-api http://127.0.0.1:1") == [
-        Wanted(local=tmp_path, zego_api="http://127.0.0.1:1")
+        TargetOptions(local=tmp_path, zego_api="http://127.0.0.1:1")
     ]
     assert [target.secret_id for target in named("--local --secret-id a --secret-id b")] == [
         "a",
@@ -94,24 +87,24 @@ def test_something_has_to_be_named() -> None:
 
 class TestAnOptionalTarget:
     @staticmethod
-    def named(line: str) -> Wanted | None:
+    def named(line: str) -> TargetOptions | None:
         """What a line of options names, of a command that has `--file` too."""
 
         @click.command()
-        @optional_target(unless=["file"])
+        @target("optional", unless=["file"])
         @click.option("--file")
-        def command(wanted: Wanted | None, file: str | None) -> ExitCode:
-            found.append(wanted)
+        def command(target_options: TargetOptions | None, file: str | None) -> ExitCode:
+            found.append(target_options)
             return ExitCode.DONE
 
-        found: list[Wanted | None] = []
+        found: list[TargetOptions | None] = []
         command.main(shlex.split(line), standalone_mode=False)
         return found[0]
 
     def test_none_need_be_named(self) -> None:
         assert self.named("") is None
-        assert self.named("--stage dev --region a") == Wanted(stage="dev", region="a")
-        assert self.named("--local") == Wanted(local=STACK_FILE)
+        assert self.named("--stage dev --region a") == TargetOptions(stage="dev", region="a")
+        assert self.named("--local") == TargetOptions(local=STACK_FILE)
 
     def test_a_region_or_profile_is_of_something(self) -> None:
         for line in ("--region eu-west-1", "--profile ops"):
@@ -126,9 +119,9 @@ class TestAnOptionalTarget:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(SECRET_ID_VARIABLE, "zego/x")
-        assert self.named("") == Wanted("zego/x")
+        assert self.named("") == TargetOptions("zego/x")
         assert self.named("--file x") is None
-        assert self.named("--file x --stage dev") == Wanted(stage="dev")
+        assert self.named("--file x --stage dev") == TargetOptions(stage="dev")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +156,7 @@ class TestConfirmation:
         assert "not a terminal" in self.answer(typed="y\n")
         monkeypatch.setattr("sys.stdin", None)
         with pytest.raises(CommandError, match="not a terminal"):
-            options._confirm("Sure?")
+            prompt._confirm("Sure?")
 
     @pytest.mark.parametrize(
         ("typed", "end"), [("y", "went on"), ("n", "Nothing was changed."), ("", "Nothing was")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.paragraphs import copyable, wrapped
+from ops.output import copyable, wrapped
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 

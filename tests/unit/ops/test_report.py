@@ -12,12 +12,10 @@ import pytest
 
 from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
-from ops.exit_codes import ExitCode
-from ops.failures import Failure
-from ops.options import Wanted
+from ops.errors import ExitCode, Failure
 from ops.secret import report
-from ops.secret.report import Look, Report, Unseen, look
-from ops.targets import Target
+from ops.secret.report import Report, TargetStatus, UnreachableTarget, look
+from ops.target import Target, TargetOptions
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Zego, stored
 from zego.secret_store.notes import (
@@ -34,10 +32,12 @@ from zego.server_api import Verdict
 from zego.server_secret import ServerSecret
 
 NEW = "0123456789abcdef" * 2
-UNREACHED = Unseen("--stage dev", Failure("AWS was not reached.", "Try again.", ExitCode.AWS))
+UNREACHED = UnreachableTarget(
+    "--stage dev", Failure("AWS was not reached.", "Try again.", ExitCode.AWS)
+)
 
 
-def at(target: Target, seconds_later: float = 0.0) -> Look:
+def at(target: Target, seconds_later: float = 0.0) -> TargetStatus:
     version = target.versions.version(target.versions.describe(), "AWSCURRENT")
     created = (version and version.created_at) or 0.0
     return look(target, clock=lambda: created + seconds_later)
@@ -236,7 +236,7 @@ class TestOneTarget:
 
 class TestSeveralTargets:
     @pytest.fixture
-    def other(self) -> Look:
+    def other(self) -> TargetStatus:
         """Another secret, with another value that ZEGO accepts."""
         aws = SecretsManager()
         zego = Zego(aws.server_secret)
@@ -247,7 +247,7 @@ class TestSeveralTargets:
         both = Report((at(target), at(target)))
         assert (both.drift, both.exit_code) == (False, ExitCode.DONE)
 
-    def test_another_value_somewhere_is_a_drift(self, target: Target, other: Look) -> None:
+    def test_another_value_somewhere_is_a_drift(self, target: Target, other: TargetStatus) -> None:
         both = Report((at(target), other))
         assert (both.drift, both.exit_code) == (True, ExitCode.DRIFT)
 
@@ -259,23 +259,25 @@ class TestSeveralTargets:
             "error": {"message": "AWS was not reached.", "remedy": "Try again."},
         }
 
-    def test_of_those_that_can_be_read_two_may_differ(self, target: Target, other: Look) -> None:
+    def test_of_those_that_can_be_read_two_may_differ(
+        self, target: Target, other: TargetStatus
+    ) -> None:
         assert Report((at(target), UNREACHED, other)).drift is True
 
     def test_a_rejected_one_counts_more_than_a_drift(
-        self, target: Target, other: Look, zego: Zego
+        self, target: Target, other: TargetStatus, zego: Zego
     ) -> None:
         zego.accepted.clear()
         assert Report((at(target), other)).exit_code is ExitCode.REFUSED
 
     def test_a_drift_counts_more_than_what_zego_cannot_say(
-        self, target: Target, other: Look, zego: Zego
+        self, target: Target, other: TargetStatus, zego: Zego
     ) -> None:
         zego.busy = True
         assert Report((at(target), other)).exit_code is ExitCode.DRIFT
 
     def test_a_rotation_in_flight_counts_least(
-        self, aws: SecretsManager, target: Target, zego: Zego, other: Look
+        self, aws: SecretsManager, target: Target, zego: Zego, other: TargetStatus
     ) -> None:
         well = at(target)
         stored(aws, NEW, label="AWSPENDING")
@@ -293,23 +295,23 @@ class TestSeveralTargets:
     def test_a_target_that_fails_does_not_keep_the_others_from_being_seen(
         self, target: Target, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def connect(wanted: Wanted) -> Target:
+        def connect(wanted: TargetOptions) -> Target:
             if wanted.stage == "dev":
                 raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
             return target
 
         monkeypatch.setattr(report, "connect", connect)
-        seen = report.look_at_all([Wanted(stage="dev"), Wanted(stage="prod")]).targets
-        assert isinstance(seen[0], Unseen)
+        seen = report.look_at_all([TargetOptions(stage="dev"), TargetOptions(stage="prod")]).targets
+        assert isinstance(seen[0], UnreachableTarget)
         assert "DescribeSecret" in seen[0].failure.message
-        assert isinstance(seen[1], Look)
+        assert isinstance(seen[1], TargetStatus)
 
     def test_the_only_target_fails_as_any_command_does(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def connect(_wanted: Wanted) -> Target:
+        def connect(_wanted: TargetOptions) -> Target:
             raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
 
         monkeypatch.setattr(report, "connect", connect)
         with pytest.raises(SecretStoreError):
-            report.look_at_all([Wanted(stage="dev")])
+            report.look_at_all([TargetOptions(stage="dev")])

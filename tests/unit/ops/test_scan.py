@@ -21,16 +21,15 @@ from hypothesis import strategies as st
 
 from local.aws.secrets_manager import APP_ID, SecretsManager
 from ops import cli
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from ops.inspect.candidates import Candidates
-from ops.options import SECRET_ID_VARIABLE
 from ops.output import Output
 from ops.scan import files, run
 from ops.scan.files import Tree
 from ops.scan.findings import Known
 from ops.scan.matching import MARGIN
 from ops.scan.paths import shown
-from ops.targets import Target
+from ops.target import SECRET_ID_VARIABLE, Target
 from tests.unit.ops.doubles import stored
 from tools.sam_template import ROOT
 from zego.diagnosis import Candidate
@@ -223,7 +222,7 @@ class TestBoundaries:
 class TestTheSecretsOfATarget:
     @pytest.fixture(autouse=True)
     def _connected(self, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ops.targets.connect", lambda _wanted: target)
+        monkeypatch.setattr("ops.target.connect", lambda _wanted: target)
 
     def test_each_label_is_looked_for(
         self, aws: SecretsManager, front_end: Path, scan: Scan

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from ops.failures import CommandError
+from ops.errors import CommandError
 from ops.scan import files
 from ops.scan.files import File, Tree, UnreadError, pieces
 from ops.scan.matching import MARGIN

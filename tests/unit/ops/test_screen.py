@@ -14,13 +14,12 @@ from rich.console import Console
 
 from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
-from ops.exit_codes import ExitCode
-from ops.failures import Failure
+from ops.errors import ExitCode, Failure
 from ops.output import Output, line
 from ops.secret import screen
 from ops.secret.follow import Event
-from ops.secret.report import Look, Report, Unseen, look
-from ops.targets import Target
+from ops.secret.report import Report, TargetStatus, UnreachableTarget, look
+from ops.target import Target
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doubles import Zego, stored
 from zego.secret_store.notes import (
@@ -56,7 +55,7 @@ class TestText:
 
 
 @pytest.fixture
-def seen(aws: SecretsManager, target: Target) -> Look:
+def seen(aws: SecretsManager, target: Target) -> TargetStatus:
     stored(aws, NEW)
     return look(target)
 
@@ -68,13 +67,13 @@ def rotating(aws: SecretsManager) -> Iterator[RotationDriver]:
         yield driver
 
 
-def printed_of(capsys: Capture, *targets: Look | Unseen) -> str:
+def printed_of(capsys: Capture, *targets: TargetStatus | UnreachableTarget) -> str:
     screen.show_status(Output(as_json=False), Report(targets))
     return capsys.readouterr().out
 
 
 class TestStatus:
-    def test_each_version_has_its_line(self, capsys: Capture, seen: Look) -> None:
+    def test_each_version_has_its_line(self, capsys: Capture, seen: TargetStatus) -> None:
         printed = printed_of(capsys, seen).splitlines()
         (current,) = (text for text in printed if text.startswith("AWSCURRENT"))
         (candidate,) = (text for text in printed if text.startswith("CANDIDATE"))
@@ -83,7 +82,9 @@ class TestStatus:
         assert "accepted" in current
         assert candidate.rstrip().endswith("rejected  it is not the ServerSecret of this AppID")
 
-    def test_no_value_is_shown(self, aws: SecretsManager, capsys: Capture, seen: Look) -> None:
+    def test_no_value_is_shown(
+        self, aws: SecretsManager, capsys: Capture, seen: TargetStatus
+    ) -> None:
         printed = printed_of(capsys, seen)
         assert NEW not in printed
         assert aws.server_secret not in printed
@@ -268,31 +269,33 @@ class TestWhereCallsFail:
 
 class TestHeadings:
     def test_its_heading_says_which_app_id_and_which_secret(
-        self, capsys: Capture, seen: Look
+        self, capsys: Capture, seen: TargetStatus
     ) -> None:
         heading, arn, *_ = printed_of(capsys, seen).splitlines()
         assert (heading, arn) == ("--local  AppID 1234567890", seen.state.arn)
 
-    def test_a_drift_names_what_each_target_has(self, capsys: Capture, seen: Look) -> None:
-        unseen = Unseen("--stage dev", Failure("AWS was not reached.", "", ExitCode.AWS))
+    def test_a_drift_names_what_each_target_has(self, capsys: Capture, seen: TargetStatus) -> None:
+        unseen = UnreachableTarget("--stage dev", Failure("AWS was not reached.", "", ExitCode.AWS))
         printed = printed_of(capsys, seen, unseen)
         assert "AWS was not reached." in printed
         assert "Not all can be compared." in printed
         assert f"  {seen.fingerprint}  --local" in printed
         assert "  -             --stage dev" in printed
 
-    def test_a_drift_is_said(self, capsys: Capture, seen: Look, aws: SecretsManager) -> None:
+    def test_a_drift_is_said(
+        self, capsys: Capture, seen: TargetStatus, aws: SecretsManager
+    ) -> None:
         aws.put(json.dumps({"app_id": 5, "server_secret": NEW}))
         client = secrets_manager_client(aws)
         other = look(Target("--stage dev", SecretVersions(client, aws.secret_id), Zego().probe))
         assert "Drift: AWSCURRENT is not the same" in printed_of(capsys, seen, other)
 
-    def test_no_drift_is_said_too(self, capsys: Capture, seen: Look) -> None:
+    def test_no_drift_is_said_too(self, capsys: Capture, seen: TargetStatus) -> None:
         printed = printed_of(capsys, seen, seen)
         assert printed.endswith(f"All 2 targets have {seen.fingerprint}.\n")
 
     def test_what_aws_holds_is_no_markup_and_does_not_steer(
-        self, capsys: Capture, seen: Look
+        self, capsys: Capture, seen: TargetStatus
     ) -> None:
         labels = {**seen.state.labels, "[red]\x1b[2J": seen.state.labels["AWSCURRENT"]}
         state = SecretState("arn:[bold]", labels, {}, None)

@@ -13,38 +13,47 @@ from pathlib import Path
 
 import pytest
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.streams import Stream, can_ask, unseen
+from ops import cli
+from ops.errors import ExitCode
+from ops.output import Output
+from ops.prompt import can_ask, unseen
 from tests.unit.ops.doubles import Broken
 
 COMMAND = str(Path(sys.executable).with_name("zego-token"))
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_cannot_be_written_ends_a_command_unless_a_change_has_begun(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", Broken(errno.ENOSPC))
+    out = Output(as_json=as_json)
+    with pytest.raises(OSError, match="No space left"):
+        out.tell("event", "text")
+    out.go_on()
+    out.tell("event", "text")
+    out.show("text")
+    monkeypatch.setattr("sys.stdout", Broken(errno.EPIPE))
+    out.tell("event", "text")
+
+
 @pytest.mark.parametrize(
     ("number", "words", "exit_code"),
     [
-        (errno.EPIPE, "Nobody reads", ExitCode.UNREAD),
+        (errno.EPIPE, "", ExitCode.UNREAD),
         (errno.ENOSPC, "cannot be written: No space left on device", ExitCode.UNWRITTEN),
     ],
 )
-def test_what_cannot_be_written_is_said_once_and_then_lost(
-    number: int, words: str, exit_code: ExitCode
+def test_a_command_says_once_that_its_output_cannot_be_written(
+    number: int,
+    words: str,
+    exit_code: ExitCode,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    stream = Stream(Broken(number))
-    with pytest.raises(CommandError, match=words) as caught:
-        stream.write("x")
-    assert caught.value.failure.exit_code is exit_code
-    assert stream.write("xy") == 2
-
-
-def test_what_is_not_needed_is_lost_without_a_word() -> None:
-    stream = Stream(Broken(errno.EPIPE), is_needed=False)
-    print("x", file=stream, flush=True)
-
-
-def test_a_stream_that_was_closed_from_the_start_takes_everything() -> None:
-    print("x", file=Stream(None), flush=True)
+    monkeypatch.setattr("sys.stdout", Broken(number))
+    assert cli.main(["explain", "20014", "--json"]) == exit_code
+    assert words in capsys.readouterr().err
 
 
 @pytest.fixture(params=["", "1"])

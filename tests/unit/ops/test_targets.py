@@ -12,10 +12,8 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from botocore.stub import Stubber
 
 from local.aws.secrets_manager import SecretsManager
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.options import Wanted
-from ops.targets import Target, connect, open_session, region_of
+from ops.errors import CommandError, ExitCode
+from ops.target import Target, TargetOptions, connect, open_session, region_of
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 
@@ -66,14 +64,17 @@ def a_stack(**outputs: str) -> dict[str, Any]:
 
 class TestInAws:
     def test_an_arn_says_its_region(self) -> None:
-        assert where(connect(Wanted(ARN))) == ("eu-west-1", ARN)
+        assert where(connect(TargetOptions(ARN))) == ("eu-west-1", ARN)
 
     def test_a_region_names_the_replica_there(self) -> None:
         replica = ARN.replace("eu-west-1", "us-east-1")
-        assert where(connect(Wanted(ARN, region="us-east-1"))) == ("us-east-1", replica)
+        assert where(connect(TargetOptions(ARN, region="us-east-1"))) == ("us-east-1", replica)
 
     def test_a_name_is_asked_for_in_the_region_that_is_said(self) -> None:
-        assert where(connect(Wanted("zego/x", region="us-east-1"))) == ("us-east-1", "zego/x")
+        assert where(connect(TargetOptions("zego/x", region="us-east-1"))) == (
+            "us-east-1",
+            "zego/x",
+        )
 
     def test_the_stack_of_a_stage_names_the_secret(self, cloudformation: Stubber) -> None:
         cloudformation.add_response(
@@ -81,59 +82,59 @@ class TestInAws:
             a_stack(Api="https://x", SecretArn=ARN),
             {"StackName": "zego-token-service-prod"},
         )
-        target = connect(Wanted(stage="prod", region="us-east-1"))
+        target = connect(TargetOptions(stage="prod", region="us-east-1"))
         assert where(target) == ("eu-west-1", ARN)
         assert target.name == "--stage prod --region us-east-1"
 
     def test_and_where_its_api_answers(self, cloudformation: Stubber) -> None:
         cloudformation.add_response("describe_stacks", a_stack(ApiUrl="https://x", SecretArn=ARN))
-        target = connect(Wanted(stage="prod", region="us-east-1"))
+        target = connect(TargetOptions(stage="prod", region="us-east-1"))
         assert (target.api, target.region) == ("https://x", "eu-west-1")
-        assert connect(Wanted(ARN)).api is None
+        assert connect(TargetOptions(ARN)).api is None
 
     def test_a_stage_without_a_stack_is_said(self, cloudformation: Stubber) -> None:
         cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
         with pytest.raises(CommandError, match="no stack zego-token-service-dev") as caught:
-            connect(Wanted(stage="dev", region="eu-west-1"))
+            connect(TargetOptions(stage="dev", region="eu-west-1"))
         assert caught.value.failure.exit_code is ExitCode.AWS
 
     def test_a_stack_without_the_output_is_said(self, cloudformation: Stubber) -> None:
         cloudformation.add_response("describe_stacks", a_stack(Api="https://x"))
         with pytest.raises(CommandError, match="no output SecretArn"):
-            connect(Wanted(stage="prod", region="eu-west-1"))
+            connect(TargetOptions(stage="prod", region="eu-west-1"))
 
     def test_another_arn_is_refused(self) -> None:
         with pytest.raises(CommandError, match="no ARN of a secret"):
-            connect(Wanted("arn:aws:s3:::bucket"))
+            connect(TargetOptions("arn:aws:s3:::bucket"))
 
     def test_a_region_has_to_be_known(self) -> None:
         with pytest.raises(NoRegionError):
-            connect(Wanted("zego/x"))
+            connect(TargetOptions("zego/x"))
 
     def test_the_environment_may_say_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_REGION", "eu-west-3")
-        assert where(connect(Wanted("zego/x"))) == ("eu-west-3", "zego/x")
-        assert where(connect(Wanted("zego/x", region="us-east-1")))[0] == "us-east-1"
-        assert where(connect(Wanted(ARN))) == ("eu-west-1", ARN)
+        assert where(connect(TargetOptions("zego/x"))) == ("eu-west-3", "zego/x")
+        assert where(connect(TargetOptions("zego/x", region="us-east-1")))[0] == "us-east-1"
+        assert where(connect(TargetOptions(ARN))) == ("eu-west-1", ARN)
 
     def test_the_region_is_known_before_anybody_is_asked(self) -> None:
         for wanted, region in (
-            (Wanted(ARN), "eu-west-1"),
-            (Wanted(ARN, region="us-east-1"), "us-east-1"),
-            (Wanted(stage="prod", region="us-west-2"), "us-west-2"),
-            (Wanted("zego/x"), None),
+            (TargetOptions(ARN), "eu-west-1"),
+            (TargetOptions(ARN, region="us-east-1"), "us-east-1"),
+            (TargetOptions(stage="prod", region="us-west-2"), "us-west-2"),
+            (TargetOptions("zego/x"), None),
         ):
             assert region_of(wanted, open_session(wanted)) == region
 
     @pytest.mark.parametrize(
         ("wanted", "variable"),
         [
-            (Wanted(ARN), "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-            (Wanted(stage="prod", region="eu-west-1"), "AWS_ENDPOINT_URL_CLOUDFORMATION"),
+            (TargetOptions(ARN), "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            (TargetOptions(stage="prod", region="eu-west-1"), "AWS_ENDPOINT_URL_CLOUDFORMATION"),
         ],
     )
     def test_an_endpoint_that_is_none_is_said(
-        self, wanted: Wanted, variable: str, monkeypatch: pytest.MonkeyPatch
+        self, wanted: TargetOptions, variable: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(variable, "garbage")
         with pytest.raises(CommandError, match="cannot be used") as caught:
@@ -143,7 +144,7 @@ class TestInAws:
 
     def test_a_profile_has_to_exist(self) -> None:
         with pytest.raises(ProfileNotFound):
-            connect(Wanted(ARN, profile="nobody"))
+            connect(TargetOptions(ARN, profile="nobody"))
 
 
 class TestLocally:
@@ -162,55 +163,55 @@ class TestLocally:
     @pytest.mark.parametrize("named", [".", "stack.json"])
     def test_the_stack_says_where_its_secret_is(self, tmp_path: Path, named: str) -> None:
         self.stack(tmp_path)
-        target = connect(Wanted(local=tmp_path / named))
+        target = connect(TargetOptions(local=tmp_path / named))
         assert where(target) == ("us-east-1", "zego/server-secret")
         assert target.versions._client.meta.endpoint_url == "http://127.0.0.1:1"
 
     def test_and_where_its_api_answers_with_which_key(self, tmp_path: Path) -> None:
         key = {"access_key_id": "ASIAEXAMPLE", "secret_access_key": "example"}
-        wanted = Wanted(local=self.stack(tmp_path, api="http://127.0.0.1:8080", **key))
+        wanted = TargetOptions(local=self.stack(tmp_path, api="http://127.0.0.1:8080", **key))
         assert connect(wanted).api == "http://127.0.0.1:8080"
         credentials = open_session(wanted).get_credentials()
         assert credentials
         assert (credentials.access_key, credentials.secret_key) == ("ASIAEXAMPLE", "example")
 
     def test_another_secret_of_it_may_be_named(self, tmp_path: Path) -> None:
-        assert where(connect(Wanted("other", local=self.stack(tmp_path))))[1] == "other"
+        assert where(connect(TargetOptions("other", local=self.stack(tmp_path))))[1] == "other"
 
     def test_it_needs_no_credentials(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
         with SecretsManager() as aws:
             path = self.stack(tmp_path, secrets_manager=aws.url)
-            assert "AWSCURRENT" in connect(Wanted(local=path)).versions.describe().labels
+            assert "AWSCURRENT" in connect(TargetOptions(local=path)).versions.describe().labels
 
     @pytest.mark.parametrize("zego_api", [None, "http://127.0.0.1:3"])
     def test_verdicts_are_the_stand_ins_or_of_whom_is_named(
         self, tmp_path: Path, zego_api: str | None
     ) -> None:
-        probe = connect(Wanted(local=self.stack(tmp_path), zego_api=zego_api)).probe
+        probe = connect(TargetOptions(local=self.stack(tmp_path), zego_api=zego_api)).probe
         endpoint = probe.__self__._endpoint  # type: ignore[attr-defined]  # a bound method
         assert endpoint == f"{zego_api or 'http://127.0.0.1:2'}/"
 
     def test_no_stack_is_said(self, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="No local stack runs here") as caught:
-            connect(Wanted(local=tmp_path))
+            connect(TargetOptions(local=tmp_path))
         assert "make run" in caught.value.failure.remedy
 
     def test_a_stack_whose_address_is_none_is_said(self, tmp_path: Path) -> None:
         path = self.stack(tmp_path, secrets_manager="garbage")
         with pytest.raises(CommandError, match="does not describe a local stack"):
-            connect(Wanted(local=path))
+            connect(TargetOptions(local=path))
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"region": 1}'])
     def test_another_file_is_said(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "stack.json").write_text(text, encoding="utf-8")
         with pytest.raises(CommandError, match="does not describe a local stack"):
-            connect(Wanted(local=tmp_path))
+            connect(TargetOptions(local=tmp_path))
 
 
 @pytest.mark.parametrize("url", ["http://zego.example", "ftp://x", "x", "https://u@x/"])
 def test_zego_is_asked_by_https_alone(url: str) -> None:
     with pytest.raises(CommandError, match="--zego-api") as caught:
-        connect(Wanted(ARN, zego_api=url))
+        connect(TargetOptions(ARN, zego_api=url))
     assert caught.value.failure.exit_code is ExitCode.USAGE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.times import date_and_time, duration, relative
+from ops.output import date_and_time, duration, relative
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ import pytest
 
 from local.aws.secrets_manager import SECRET_ID, SecretsManager
 from local.loopback import HttpRequest, HttpResponse
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
+from ops.errors import CommandError, ExitCode
 from ops.output import Output
 from ops.secret.unstick import unstick
-from ops.targets import Target
+from ops.target import Target
 from tests.support.in_process import client_of
 from tests.unit.ops.doubles import stored
 from zego.rotation import Step

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
+from ops.errors import CommandError, ExitCode
 from ops.secret import value
-from ops.secret.options import Given
+from ops.secret.options import SecretInput
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 SECRET = "0123456789abcdef" * 2
@@ -67,7 +66,7 @@ class TestReading:
 
     def test_nobody_types_a_value_that_could_not_be_taken(self) -> None:
         with pytest.raises(CommandError, match="For which AppID"):
-            value.take(Given(), None)
+            value.take(SecretInput(), None)
 
     def test_a_terminal_is_not_read_as_standard_input_as_it_would_show_the_value(
         self, monkeypatch: pytest.MonkeyPatch

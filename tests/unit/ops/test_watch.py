@@ -9,9 +9,9 @@ import pytest
 
 from local.aws.secrets_manager import SecretsManager
 from ops.output import Output
-from ops.secret.report import Look, look
+from ops.secret.report import TargetStatus, look
 from ops.secret.watch import watch
-from ops.targets import Target
+from ops.target import Target
 from tests.support.clock import Clock
 from tests.unit.ops.doubles import Zego, stored
 from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
@@ -22,7 +22,7 @@ Said = Callable[[], list[dict[str, Any]]]
 
 
 def watched(target: Target, out: Output, *between: Callable[[], object]) -> Clock:
-    """Look once more than there are things that happen between two looks."""
+    """TargetStatus once more than there are things that happen between two looks."""
     happen, clock = iter(between), Clock()
 
     def sleep(seconds: float) -> None:
@@ -115,7 +115,7 @@ def test_what_the_functions_note_is_a_change(target: Target, out: Output, said: 
 def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
     target: Target, out: Output, said: Said
 ) -> None:
-    def next_look() -> Look:
+    def next_look() -> TargetStatus:
         answer = looks.pop(0)
         if answer is None:
             raise SecretStoreError("x", "EndpointConnectionError", "describe_secret")
@@ -129,7 +129,7 @@ def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
 
 
 def test_a_first_look_that_fails_is_an_error(out: Output) -> None:
-    def fails() -> Look:
+    def fails() -> TargetStatus:
         raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
 
     with pytest.raises(SecretStoreError):

@@ -15,9 +15,8 @@ from local.aws.secrets_manager.rotation import RotationDriver
 from ops.doctor.check import Result, examine
 from ops.doctor.checks import CHECKS
 from ops.doctor.deployment import Deployment
-from ops.doctor.options import Asked
-from ops.options import Wanted
-from ops.targets import Target
+from ops.doctor.options import DoctorOptions
+from ops.target import Target, TargetOptions
 from tests.unit.ops.doctor.doubles import API, ORIGIN, POLICY, Issuer, Session
 from zego.secret_store.versions import SecretState
 
@@ -34,8 +33,8 @@ class Patient:
     target: Target
     issuer: Issuer
     session: Session
-    wanted: Wanted
-    asked: Asked
+    target_options: TargetOptions
+    asked: DoctorOptions
     connect: Exception | None = None
     state: dict[str, Any] = field(default_factory=dict)
     seconds_later: float = 0.0
@@ -58,13 +57,13 @@ class Patient:
         return result
 
     def deployment(self) -> Deployment:
-        def connect(_wanted: Wanted, _session: object) -> Target:
+        def connect(_wanted: TargetOptions, _session: object) -> Target:
             if self.connect is not None:
                 raise self.connect
             return self.target
 
         deployment = Deployment(
-            self.wanted,
+            self.target_options,
             self.asked,
             open_session=lambda _wanted: self.session,  # type: ignore[arg-type, return-value]  # a double
             connect=connect,
@@ -90,9 +89,9 @@ def patient(
     policy = tmp_path / "prod.toml"
     policy.write_bytes(POLICY)
     here = replace(target, name="--stage prod", region="eu-west-1", api=API)
-    asked = Asked(policy=policy, origins=(ORIGIN,))
+    asked = DoctorOptions(policy=policy, origins=(ORIGIN,))
     with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False):
-        yield Patient(here, issuer, Session(), Wanted(stage="prod"), asked)
+        yield Patient(here, issuer, Session(), TargetOptions(stage="prod"), asked)
 
 
 @pytest.fixture

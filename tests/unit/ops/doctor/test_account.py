@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ProfileNotFound
 
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError
-from ops.options import Wanted
+from ops.errors import CommandError, ExitCode
+from ops.target import TargetOptions
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.doubles import refused
 
@@ -69,7 +68,7 @@ def test_without_a_region_nothing_can_be_asked(patient: Patient) -> None:
 
 def test_the_region_of_an_arn_comes_first(patient: Patient) -> None:
     arn = "arn:aws:secretsmanager:us-west-2:111122223333:secret:zego/x-AbCdEf"
-    patient.wanted = Wanted(secret_id=arn)
+    patient.target_options = TargetOptions(secret_id=arn)
     assert patient.result("region").seen == "us-west-2"
 
 
@@ -100,7 +99,7 @@ def test_a_stack_that_does_not_name_its_api_is_one_too(patient: Patient) -> None
 
 
 def test_of_a_local_stack_nobody_is_asked_whose_it_is(patient: Patient) -> None:
-    patient.wanted = Wanted(local=Path("x"))
+    patient.target_options = TargetOptions(local=Path("x"))
     patient.session.identity = AssertionError("asked")
     found = patient.examined()
     assert found["credentials"][0].seen == "those of the local stack"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.aws.secrets_manager import SecretsManager
-from ops.doctor.options import Asked
+from ops.doctor.options import DoctorOptions
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.doubles import API, ORIGIN, answer
 from tests.unit.ops.doubles import Zego, stored
@@ -23,9 +23,9 @@ NEW = "0123456789abcdef" * 2
 
 def test_without_an_address_nothing_of_it_is_looked_at(patient: Patient) -> None:
     patient.target = replace(patient.target, api=None)
-    patient.wanted = replace(patient.wanted, stage=None, secret_id="zego/x")
+    patient.target_options = replace(patient.target_options, stage=None, secret_id="zego/x")
     found = patient.examined()
-    assert found["address"][0].status == "not-looked-at"
+    assert found["address"][0].status == "skipped"
     assert "--api URL" in found["address"][0].remedy
     for name in ("health", "status", "fingerprint", "policy", "signing-keys", "cors", "token"):
         assert found[name][0].seen == "needs address", name
@@ -88,7 +88,7 @@ class TestStatus:
         patient.issuer.answers["/v1/status"] = refusal
         found = patient.examined()
         (result,) = found["status"]
-        assert result.status == "not-looked-at"
+        assert result.status == "skipped"
         assert words in result.remedy
         assert found["fingerprint"][0].seen == found["policy"][0].seen == "needs status"
         assert found["token"][0].status == "ok"
@@ -132,21 +132,21 @@ class TestFingerprint:
 
 class TestPolicy:
     def test_without_a_file_it_is_named(self, patient: Patient) -> None:
-        patient.asked = Asked()
+        patient.asked = DoctorOptions()
         result = patient.result("policy")
         assert (result.status, "sha256" in result.seen) == ("ok", True)
 
     def test_another_file_is_a_drift(self, patient: Patient, tmp_path: Path) -> None:
         other = tmp_path / "other.toml"
         other.write_text("x")
-        patient.asked = Asked(policy=other)
+        patient.asked = DoctorOptions(policy=other)
         result = patient.result("policy")
         assert result.status == "failed"
         assert hashlib.sha256(b"x").hexdigest()[:12] in result.seen
         assert "make deploy" in result.remedy
 
     def test_a_file_that_is_gone_is_said(self, patient: Patient, tmp_path: Path) -> None:
-        patient.asked = Asked(policy=tmp_path / "none.toml")
+        patient.asked = DoctorOptions(policy=tmp_path / "none.toml")
         assert "cannot be read" in patient.result("policy").seen
 
     def test_an_issuer_of_another_stage_is_a_failure(self, patient: Patient) -> None:
@@ -167,8 +167,8 @@ class TestSigningKeys:
             ({"keys": 0, "problem": None}, "failed", "no key"),
             ({"keys": 0, "problem": "no key for RS256"}, "failed", "no key for RS256"),
             ({"keys": 2, "problem": "it answered 500"}, "warning", "2 at https://idp/keys, for"),
-            ({"keys": None, "problem": None}, "not-looked-at", "not asked yet"),
-            ({"keys": None, "problem": "not fetched: x"}, "not-looked-at", "not asked yet"),
+            ({"keys": None, "problem": None}, "skipped", "not asked yet"),
+            ({"keys": None, "problem": "not fetched: x"}, "skipped", "not asked yet"),
         ],
         ids=["keys", "problem", "none", "unfit", "stale", "not-asked", "no-time"],
     )
@@ -182,7 +182,7 @@ class TestSigningKeys:
 
     def test_an_older_issuer_does_not_say(self, patient: Patient) -> None:
         patient.issuer.signing_keys = None
-        assert patient.result("signing-keys").status == "not-looked-at"
+        assert patient.result("signing-keys").status == "skipped"
 
     def test_a_policy_without_frontends_needs_none(self, patient: Patient) -> None:
         patient.issuer.signing_keys = []
@@ -196,7 +196,7 @@ class TestCors:
 
     def test_each_origin_is_looked_at(self, patient: Patient) -> None:
         other = "https://other.example.com"
-        patient.asked = Asked(origins=(other, ORIGIN))
+        patient.asked = DoctorOptions(origins=(other, ORIGIN))
         assert [(one.of, one.status) for one in patient.results("cors")] == [
             (other, "failed"),
             (ORIGIN, "ok"),
@@ -235,5 +235,5 @@ class TestCors:
         assert patient.result("cors").status == "ok"
 
     def test_that_an_origin_may_be_named_is_good_to_know(self, patient: Patient) -> None:
-        patient.asked = Asked()
+        patient.asked = DoctorOptions()
         assert patient.result("cors").status == "note"

@@ -13,8 +13,8 @@ import pytest
 
 from ops import cli
 from ops.doctor import options
-from ops.doctor.options import Asked
-from ops.exit_codes import ExitCode
+from ops.doctor.options import DoctorOptions
+from ops.errors import ExitCode
 
 Capture = pytest.CaptureFixture[str]
 
@@ -23,12 +23,12 @@ Capture = pytest.CaptureFixture[str]
 def given(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Calls the options with a line; gives what they mean."""
 
-    def call(*line: str) -> Asked:
-        seen: list[Asked] = []
+    def call(*line: str) -> DoctorOptions:
+        seen: list[DoctorOptions] = []
 
         @click.command()
         @options.asked
-        def command(asked: Asked) -> ExitCode:
+        def command(asked: DoctorOptions) -> ExitCode:
             seen.append(asked)
             return ExitCode.DONE
 

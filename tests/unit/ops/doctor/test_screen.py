@@ -11,7 +11,7 @@ import pytest
 from ops.doctor import screen
 from ops.doctor.check import Check, Result, Status, examine
 from ops.doctor.checks import CHECKS
-from ops.exit_codes import ExitCode
+from ops.errors import ExitCode
 from ops.output import Output
 from tests.unit.ops.doctor.conftest import Patient
 
@@ -39,7 +39,7 @@ def test_each_check_is_a_line_with_its_mark_under_its_heading(capsys: Capture) -
         (check("region", "AWS"), Result("ok", "eu-west-1")),
         (verdict, Result("ok", "accepted", of="AWSCURRENT")),
         (verdict, Result("note", "rejected", of="AWSPREVIOUS")),
-        (check("clock"), Result("not-looked-at", "nobody says")),
+        (check("clock"), Result("skipped", "nobody says")),
     )
     assert exit_code is ExitCode.DONE
     assert lines == [
@@ -83,7 +83,7 @@ def test_all_is_well_where_all_was_looked_at(capsys: Capture) -> None:
 def test_marks_are_told_apart_where_there_is_only_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
     monkeypatch.setattr("sys.stdout", written)
-    statuses: list[Status] = ["ok", "warning", "failed", "not-looked-at", "note"]
+    statuses: list[Status] = ["ok", "warning", "failed", "skipped", "note"]
     found = [(check("x"), Result(status, "y")) for status in statuses]
     screen.show(Output(as_json=False), "--stage prod", found)
     written.seek(0)
@@ -91,7 +91,7 @@ def test_marks_are_told_apart_where_there_is_only_ascii(monkeypatch: pytest.Monk
 
 
 def test_a_warning_ends_with_no_failure(capsys: Capture) -> None:
-    exit_code, lines = shown(capsys, (check("x"), Result("warning", "Hm.", "Look.")))
+    exit_code, lines = shown(capsys, (check("x"), Result("warning", "Hm.", "TargetStatus.")))
     assert (exit_code, lines[-2:]) == (ExitCode.DONE, ["1 warning.", "Nothing has failed."])
 
 
@@ -132,7 +132,7 @@ def test_each_result_is_said_as_it_comes(capsys: Capture) -> None:
     screen.show(Output(as_json=False), "x", found())
 
 
-@pytest.mark.parametrize("status", ["ok", "warning", "failed", "not-looked-at", "note"])
+@pytest.mark.parametrize("status", ["ok", "warning", "failed", "skipped", "note"])
 def test_only_a_failure_is_one(capsys: Capture, status: Status) -> None:
     exit_code, _ = shown(capsys, (check("x"), Result(status, "y")))
     assert exit_code == (1 if status == "failed" else 0)

@@ -1,33 +1,82 @@
-"""Every exception that can reach a person, in words that say what to do."""
+"""How a command ends: exit codes, failures, and every exception in words that say what to do.
+
+:class:`ExitCode` is the table of ``zego-token --help`` and of ``docs/rotation.md``.
+"""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, Self
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ops.exit_codes import ExitCode
-from ops.failures import CommandError, Failure
-from zego.secret_store.versions import (
-    AlreadyCurrentError,
-    ConflictError,
-    NoAnswerError,
-    RotationInFlightError,
-    SecretStoreError,
-)
 from zego.server_secret import ServerSecretError
+
+if TYPE_CHECKING:
+    from zego.secret_store.versions import SecretStoreError
+
+
+class ExitCode(IntEnum):
+    """The exit code, with its meaning."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done; and where something was looked at, all is well"
+    REFUSED = 1, "refused: a value or a token, by the service or by ZEGO; or not all is well"
+    USAGE = 2, "not called as --help says, or what was given cannot be read"
+    UNDECIDED = (
+        3,
+        "undecided: ZEGO cannot say, a rotation has not ended, or not all could be read",
+    )
+    DRIFT = 4, "the targets do not have the same secret, or one cannot be read"
+    AWS = 5, "AWS refused, was not reached, or has no rotation set up; the message says which"
+    IN_FLIGHT = 6, "a rotation is in flight; apart from that, status found nothing wrong"
+    BROKEN = 70, "zego-token itself failed"
+    UNWRITTEN = 74, "the output cannot be written (a full disk); no change had begun"
+    INTERRUPTED = 130, "ended by you: Ctrl-C (which ends watch with 0), or a no to what it asked"
+    UNREAD = 141, "nobody reads the output any more (a closed pipe); no change had begun"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why, in words that say what to do. Holds no secret.
+
+    :ivar remedy: what to do next; empty where the message says it.
+    """
+
+    message: str
+    remedy: str
+    exit_code: ExitCode
+
+
+class CommandError(Exception):
+    """The command ends here. The texts hold no secret."""
+
+    def __init__(
+        self, message: str, remedy: str = "", exit_code: ExitCode = ExitCode.REFUSED
+    ) -> None:
+        super().__init__(message)
+        self.failure = Failure(message, remedy, exit_code)
 
 
 def explain(error: Exception) -> Failure:
     """Put it into words. What is not known could hold anything, so only its place is told."""
     if isinstance(error, CommandError):
         return error.failure
-    for kind, remedy in _REFUSALS.items():
-        if isinstance(error, kind):
-            return Failure(_sentence(error), remedy, ExitCode.REFUSED)
+    for kind in type(error).__mro__:
+        if kind.__name__ in _REFUSALS:
+            return Failure(_sentence(error), _REFUSALS[kind.__name__], ExitCode.REFUSED)
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  slow
+
+    from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  imports botocore
+
     match error:
         case SecretStoreError():
             failure = _of_store(error)
@@ -47,7 +96,8 @@ def _of_store(error: SecretStoreError) -> Failure:
         return Failure(_sentence(error), "", ExitCode.AWS)
     in_iam = "".join(word.capitalize() for word in error.action.split("_"))
     failure = _of_aws(error.code, f"secretsmanager:{in_iam}")
-    if isinstance(error, NoAnswerError) and not error.action.startswith(_READING):
+    is_unanswered = type(error).__name__ == "NoAnswerError"
+    if is_unanswered and not error.action.startswith(_READING):
         return replace(failure, remedy=f"{failure.remedy} {_PERHAPS_DONE}")
     return failure
 
@@ -69,18 +119,18 @@ def _sentence(error: Exception) -> str:
     text = str(error)
     if isinstance(error, ServerSecretError):
         return f"It cannot be a ServerSecret: {text}."
-    if isinstance(error, SecretStoreError):
-        text = text.removeprefix(f"{error.action}: ")
+    text = text.removeprefix(f"{getattr(error, 'action', '')}: ")
     return f"{text[:1].upper()}{text[1:]}."
 
 
-_REFUSALS: Final[Mapping[type[Exception], str]] = {
-    ServerSecretError: "Nothing was staged. Copy the ServerSecret from ZEGO's console again.",
-    AlreadyCurrentError: "There is nothing to do, unless ZEGO's console shows another by now.",
-    RotationInFlightError: (
+#: What to do about each, by the name of its class.
+_REFUSALS: Final[Mapping[str, str]] = {
+    "ServerSecretError": "Nothing was staged. Copy the ServerSecret from ZEGO's console again.",
+    "AlreadyCurrentError": "There is nothing to do, unless ZEGO's console shows another by now.",
+    "RotationInFlightError": (
         "Follow it: zego-token secret watch. If it will not end: zego-token secret unstick."
     ),
-    ConflictError: (
+    "ConflictError": (
         "Somebody else changed the secret at this moment. See how it stands, and try again:"
         " zego-token secret status."
     ),

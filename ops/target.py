@@ -1,0 +1,411 @@
+"""The secret that a command is about: the options that name it, and the way to it.
+
+:func:`target` gives a command the options as :class:`TargetOptions`; :func:`connected` makes them a
+:class:`Target`, in AWS or in the local stack. boto3 is imported by then alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import os
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+from ops.errors import CommandError, ExitCode, explain
+from ops.output import copyable
+
+if TYPE_CHECKING:
+    import boto3
+
+    from zego.secret_store.versions import SecretVersions
+    from zego.server_api import Verdict
+    from zego.server_secret import ServerSecret
+
+SECRET_ID_VARIABLE: Final = "ZEGO_TOKEN_SECRET_ID"  # noqa: S105  a name
+STACK_FILE: Final = Path(".local", "stack.json")
+STAGES: Final = ("dev", "staging", "prod")
+STACK_NAME: Final = "zego-token-service-{stage}"
+#: Of that stack.
+SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
+API_OUTPUT: Final = "ApiUrl"
+
+Service = Literal["secretsmanager", "cloudformation", "sts", "kms"]
+_ENDPOINT_VARIABLES: Final[Mapping[Service, str]] = {
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "cloudformation": "AWS_ENDPOINT_URL_CLOUDFORMATION",
+    "sts": "AWS_ENDPOINT_URL_STS",
+    "kms": "AWS_ENDPOINT_URL_KMS",
+}
+
+Command = Callable[..., ExitCode]
+
+_ABOUT_ONE: Final = "This is about one secret: give --stage or --secret-id, and each option once."
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOptions:
+    """Which secret a command is about, as its options say.
+
+    :ivar stage: whose stack names the secret.
+    :ivar local: the file in which a running local stack says where it is.
+    :ivar zego_api: where to ask for verdicts; ``None``: ZEGO, or the local stack's stand-in.
+    """
+
+    secret_id: str | None = None
+    stage: str | None = None
+    profile: str | None = None
+    region: str | None = None
+    local: Path | None = None
+    zego_api: str | None = None
+
+    def __str__(self) -> str:
+        """As options, to be copied into another command."""
+        options = {
+            "--local": None if self.local is None else str(self.local),
+            "--stage": self.stage,
+            "--secret-id": self.secret_id,
+            "--profile": self.profile,
+            "--region": self.region,
+            "--zego-api": self.zego_api,
+        }
+        words = [word for name, given in options.items() if given for word in (name, given)]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One secret, and whom to ask about it.
+
+    :ivar name: the options that name it.
+    :ivar probe: asks ZEGO.
+    :ivar region: where the secret is.
+    :ivar api: where the issuer of its tokens answers; ``None``: the options do not lead there.
+    """
+
+    name: str
+    versions: SecretVersions
+    probe: Callable[[ServerSecret], Verdict]
+    region: str | None = None
+    api: str | None = None
+
+
+# --- The options ------------------------------------------------------------------------------
+
+
+def target(
+    count: Literal["one", "many", "optional"] = "one", *, unless: Collection[str] = ()
+) -> Callable[[Command], Command]:
+    """Options that name a secret. The command gets :class:`TargetOptions` as ``target_options``.
+
+    :param count: with ``many`` they may be repeated, and the command gets a list of their
+        combinations; with ``optional`` it gets ``None`` if they name no secret.
+    :param unless: options of the command, each of which has the environment name no secret.
+    """
+    more = " May be repeated." if count == "many" else ""
+    options = [
+        click.option(
+            "--stage",
+            type=click.Choice(STAGES),
+            multiple=True,
+            help=f"The secret of the stack zego-token-service-<stage>.{more}",
+        ),
+        click.option(
+            "--secret-id",
+            multiple=True,
+            metavar="ARN|NAME",
+            help=f"The secret itself; without it, what {SECRET_ID_VARIABLE} says.{more}",
+        ),
+        click.option("--profile", multiple=True, help=f"The AWS profile.{more}"),
+        click.option("--region", multiple=True, help=f"The AWS region.{more}"),
+        click.option(
+            "--local",
+            type=click.Path(path_type=Path),
+            is_flag=False,
+            flag_value=str(STACK_FILE),
+            metavar="[PATH]",
+            help=f"The local stack that runs (make run); it is described in {STACK_FILE}.",
+        ),
+    ]
+    if count != "optional":
+        options.append(
+            click.option(
+                "--zego-api",
+                metavar="URL",
+                help="Where to ask for ZEGO's verdict.  [default: ZEGO, or the local stack's"
+                " stand-in]",
+            )
+        )
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_target(**given: Any) -> ExitCode:
+            in_environment = not any(given[name] for name in unless)
+            named = _combinations(
+                given, is_required=count != "optional", environment=in_environment
+            )
+            if count == "many":
+                return command(target_options=named, **given)
+            if len(named) > 1:
+                raise click.UsageError(_ABOUT_ONE)
+            return command(target_options=named[0] if named else None, **given)
+
+        for option in reversed(options):
+            with_target = option(with_target)
+        return with_target
+
+    return decorate
+
+
+def _combinations(
+    given: dict[str, Any], *, is_required: bool, environment: bool
+) -> list[TargetOptions]:
+    """What the options name; it is taken out of them. If none is required it may be nothing."""
+    stages, secret_ids, profiles, regions = (
+        list(given.pop(name)) for name in ("stage", "secret_id", "profile", "region")
+    )
+    local, zego_api = given.pop("local"), given.pop("zego_api", None)
+    if local is not None:
+        if stages or profiles or regions:
+            raise click.UsageError("--local goes with none of --stage, --profile and --region.")
+        return [TargetOptions(one, local=local, zego_api=zego_api) for one in secret_ids or [None]]
+    named: list[tuple[str | None, str | None]] = [(None, stage) for stage in stages]
+    named += [(secret_id, None) for secret_id in secret_ids]
+    from_environment = os.environ.get(SECRET_ID_VARIABLE) if environment else None
+    if not named and from_environment:
+        named = [(from_environment, None)]
+    if not named:
+        if not is_required and not profiles and not regions:
+            return []
+        raise click.UsageError("Which secret? Give --stage, --secret-id or --local.")
+    return [
+        TargetOptions(secret_id, stage, profile, region, None, zego_api)
+        for (secret_id, stage), profile, region in itertools.product(
+            named, profiles or [None], regions or [None]
+        )
+    ]
+
+
+# --- The way to the secret --------------------------------------------------------------------
+
+
+@contextmanager
+def connected(options: TargetOptions) -> Iterator[Target]:
+    """The target; if the command fails, what it says to do has the options that name the target."""
+    from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  imports botocore
+
+    target = connect(options)
+    try:
+        yield target
+    except (CommandError, SecretStoreError) as error:
+        failure = explain(error)
+        remedy = copyable(failure.remedy, target.name)
+        raise CommandError(failure.message, remedy, failure.exit_code) from None
+
+
+def open_session(options: TargetOptions) -> boto3.Session:
+    """Credentials and a region, as the options and this machine's configuration name them.
+
+    Of a local stack they are its own. Nobody has been asked yet whether they are good.
+
+    :raises CommandError: no local stack runs there.
+    :raises BotoCoreError: no such profile, or a configuration that cannot be read.
+    """
+    if options.local is not None:
+        return _StackFile.read(options.local).session()
+    import boto3  # noqa: PLC0415  0.4 s, which `explain` and most of `inspect` and `scan` do without
+
+    region = options.region or os.environ.get("AWS_REGION")  # which boto3 does not read itself
+    return boto3.Session(profile_name=options.profile, region_name=region)
+
+
+def connect(options: TargetOptions, session: boto3.Session | None = None) -> Target:
+    """The target. Of AWS, only the stack of a stage has been asked for so far.
+
+    :param session: as :func:`open_session` gave it, where it did already.
+    :raises CommandError: what was named is not there.
+    :raises BotoCoreError: no such profile, no region, no credentials for CloudFormation.
+    :raises ClientError: CloudFormation refused.
+    """
+    if options.local is not None:
+        return _local(options, _StackFile.read(options.local))
+    from zego.secret_store.versions import SecretVersions  # noqa: PLC0415  imports botocore
+
+    probe = _probe(options.zego_api)
+    session = session or open_session(options)
+    outputs = {} if options.stage is None else _outputs(session, options.stage)
+    secret_id, region = _secret_of(options, outputs)
+    client = client_of(session, "secretsmanager", region)
+    versions = SecretVersions(client, secret_id)
+    return Target(
+        str(options), versions, probe, client.meta.region_name, outputs.get(API_OUTPUT) or None
+    )
+
+
+def region_of(options: TargetOptions, session: boto3.Session) -> str | None:
+    """Where the secret is looked for, or first the stack that names it; nobody is asked."""
+    named = _secret_of(options, {})[1] if options.secret_id else None
+    return named or session.region_name
+
+
+def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str, str | None]:
+    """The secret's id, and the region to ask: the one in its ARN, or ``None``, the session's.
+
+    A replica's ARN is the primary's but for the region, so that ``--region`` names a replica.
+    """
+    secret_id = options.secret_id or _of_stage(options, outputs)
+    if not secret_id.startswith("arn:"):
+        return secret_id, None
+    parts = secret_id.split(":")
+    if len(parts) != 7 or parts[2] != "secretsmanager":
+        raise CommandError(
+            "--secret-id is no ARN of a secret.",
+            "It is arn:aws:secretsmanager:<region>:<account>:secret:<name>, or the name alone.",
+            ExitCode.USAGE,
+        )
+    if options.secret_id and options.region:
+        parts[3] = options.region
+    return ":".join(parts), parts[3]
+
+
+def client_of(session: boto3.Session, service: Service, region: str | None = None) -> Any:
+    """A client that gives an answer or an error within seconds.
+
+    :param region: ``None``: the session's.
+    :raises CommandError: an endpoint that this machine's configuration names is none.
+    :raises BotoCoreError: no region.
+    """
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  as above
+
+    from zego.secret_store.versions import CLIENT_CONFIG  # noqa: PLC0415  as above
+
+    try:
+        return session.client(service, region_name=region, config=CLIENT_CONFIG)
+    except BotoCoreError:
+        raise
+    except ValueError:  # its text could show an address with a password
+        variable = _ENDPOINT_VARIABLES[service]
+        raise CommandError(
+            "The AWS configuration of this machine cannot be used: an endpoint or a number in it"
+            " is none.",
+            f"See to {variable}, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, and endpoint_url in"
+            " ~/.aws/config.",
+            ExitCode.USAGE,
+        ) from None
+
+
+def _outputs(session: boto3.Session, stage: str) -> dict[str, str]:
+    """What the stack of a stage says of itself."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415  as above
+
+    stack = STACK_NAME.format(stage=stage)
+    client = client_of(session, "cloudformation")
+    try:
+        stacks = client.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ValidationError":
+            raise
+        raise CommandError(
+            f"There is no stack {stack} in this account and region.",
+            "Compare --stage, --region and --profile; or name the secret by --secret-id.",
+            ExitCode.AWS,
+        ) from None
+    return {
+        str(output.get("OutputKey")): str(output.get("OutputValue"))
+        for output in stacks[0].get("Outputs", ())
+    }
+
+
+def _of_stage(options: TargetOptions, outputs: Mapping[str, str]) -> str:
+    if SECRET_OUTPUT in outputs:
+        return outputs[SECRET_OUTPUT]
+    stack = STACK_NAME.format(stage=options.stage)
+    raise CommandError(
+        f"The stack {stack} has no output {SECRET_OUTPUT}.",
+        "Deploy it again (docs/deploy.md), or name the secret by --secret-id.",
+        ExitCode.AWS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _StackFile:
+    """What `stack.json` says of a stack that runs on this machine.
+
+    :ivar path: of the file.
+    :ivar access_key: the one pair that its API takes.
+    """
+
+    path: Path
+    secrets_manager: str
+    region: str
+    zego: str
+    secret_id: str
+    api: str | None
+    access_key: tuple[str, str] = field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> _StackFile:
+        """:raises CommandError: it is not there, or describes no stack."""
+        if path.is_dir():
+            path /= STACK_FILE.name
+        try:
+            stack = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                path,
+                stack["secrets_manager"],
+                stack["region"],
+                stack["zego"],
+                stack["secret_id"],
+                stack.get("api"),
+                (stack.get("access_key_id", "local"), stack.get("secret_access_key", "local")),
+            )
+        except FileNotFoundError:
+            raise CommandError(
+                f"No local stack runs here: there is no {path}.",
+                "Start one (make run), or name its stack.json: --local PATH.",
+                ExitCode.AWS,
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise _no_stack(path) from None
+
+    def session(self) -> boto3.Session:
+        import boto3  # noqa: PLC0415  as above
+
+        key_id, secret_key = self.access_key
+        return boto3.Session(key_id, secret_key, region_name=self.region)
+
+
+def _local(options: TargetOptions, stack: _StackFile) -> Target:
+    from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions  # noqa: PLC0415  as above
+
+    try:
+        client = stack.session().client(
+            "secretsmanager", endpoint_url=stack.secrets_manager, config=CLIENT_CONFIG
+        )
+    except (ValueError, TypeError, AttributeError):
+        raise _no_stack(stack.path) from None
+    versions = SecretVersions(client, options.secret_id or stack.secret_id)
+    probe = _probe(options.zego_api or stack.zego)
+    return Target(str(options), versions, probe, stack.region, stack.api)
+
+
+def _no_stack(path: Path) -> CommandError:
+    return CommandError(
+        f"{path} does not describe a local stack.", "Start it again (make run).", ExitCode.AWS
+    )
+
+
+def _probe(endpoint: str | None) -> Callable[[ServerSecret], Verdict]:
+    from zego.server_api import ENDPOINT, ServerApi  # noqa: PLC0415  imports ssl
+
+    try:
+        return ServerApi(endpoint or ENDPOINT).probe
+    except ValueError as error:
+        raise CommandError(f"--zego-api: {error}.", "", ExitCode.USAGE) from None
