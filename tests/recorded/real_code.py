@@ -13,8 +13,9 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
@@ -24,10 +25,11 @@ import click
 from aws_lambda_powertools import Metrics
 
 from issuer import policy_file
+from issuer.policy_file import PolicyError
 from local.aws.event_bus import EventBus
 from local.aws.http_api import ApiGateway
 from local.aws.lambda_host import InvocationResult
-from local.aws.secrets_manager import APP_ID, SecretsManager
+from local.aws.secrets_manager import APP_ID, SecretsManager, SecretsManagerError
 from local.aws.secrets_manager.rotation import RotationDriver
 from local.aws.sigv4 import AccessKey
 from local.fake_zego import Trouble, ZegoCloud
@@ -41,24 +43,17 @@ from ops.secret.unstick import unstick
 from ops.secret.watch import watch
 from runtime.settings import SettingsError
 from tests.support.routes import UNTHROTTLED
+from zego.server_api import ServerApi
 
-__all__ = [
-    "APP_ID",
-    "Command",
-    "ExitCode",
-    "Parts",
-    "SettingsError",
-    "Trouble",
-    "policy_file",
-]
+__all__ = ["APP_ID", "ExitCode", "PolicyError", "SettingsError", "Trouble", "policy_file"]
 
 REGION: Final = "us-east-1"
 ROLE_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
 STRANGER_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/Stranger/development"
 LOOK: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-_FUNCTIONS: Final = ("issuer", "rotator", "watcher")
-#: What waits between two looks.
-_WAITING: Final = (follow, unstick, watch)
+FUNCTIONS: Final = ("issuer", "rotator", "watcher")
+#: What waits between two looks, or two attempts.
+_WAITING: Final[Sequence[Any]] = (follow, unstick, watch, ServerApi.__init__)
 
 
 @contextmanager
@@ -83,7 +78,7 @@ def _powertools_of_its_own() -> Iterator[None]:
     with ExitStack() as restored:
         for kept in (Metrics._dimensions, Metrics._default_dimensions):
             restored.enter_context(patch.dict(kept, clear=True))
-        for name in _FUNCTIONS:
+        for name in FUNCTIONS:
             for handler in logging.getLogger(name).handlers:
                 log_format = getattr(handler.formatter, "log_format", {})
                 restored.enter_context(patch.dict(log_format))
@@ -185,16 +180,15 @@ class Parts:
         running.enter_context(patch.dict(os.environ, self.environment()))
         for name in ("ZEGO_TOKEN_SECRET_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             os.environ.pop(name, None)
+        for waiting in _WAITING:
+            running.enter_context(patch.dict(waiting.__kwdefaults__, sleep=lambda _seconds: None))
         running.enter_context(_powertools_of_its_own())
-        self.functions = {name: running.enter_context(self.function(name)) for name in _FUNCTIONS}
+        self.functions = {name: running.enter_context(self.function(name)) for name in FUNCTIONS}
         self.driver = running.enter_context(
             RotationDriver(
                 self.secrets_manager, self._invoke, attempts=1, on_event=self.event_bus.publish
             )
         )
-        for function in _WAITING:
-            defaults: Any = function.__kwdefaults__
-            running.enter_context(patch.dict(defaults, sleep=lambda _seconds: None))
         self._serve_the_api(running)
 
     def __exit__(self, *exc_info: object) -> None:
@@ -230,6 +224,17 @@ class Parts:
             code = cli.main(given)
         return Command(int(code), out.getvalue(), err.getvalue())
 
+    @property
+    def now(self) -> int:
+        """Unix seconds."""
+        return int(time.time())
+
+    def rotate(self) -> None:
+        """Run a rotation to what is staged, to its end."""
+        with suppress(SecretsManagerError):  # one that has not ended begins again, and AWS refuses
+            self.secrets_manager.call("RotateSecret", SecretId=self.secrets_manager.secret_id)
+        self.steps()
+
     def store(self, value: str, label: str, app_id: int = APP_ID) -> str:
         """Store a value under a label, past the command line; gives the version's id."""
         answer = self.secrets_manager.call(
@@ -255,13 +260,7 @@ class Parts:
         )
         return {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
 
-    def clear_tags(self) -> None:
-        """Note nothing on the secret."""
-        self.secrets_manager.call(
-            "UntagResource", SecretId=self.secrets_manager.secret_id, TagKeys=list(self.tags())
-        )
-
-    def steps(self, *names: str) -> None:
+    def steps(self) -> None:
         """Let the steps of a rotation that was begun run, without a command that looks."""
         while not self.driver.wait(0):
             self._step()
@@ -347,12 +346,9 @@ def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Co
             yield from _commands(f"{path} {name}", found)
 
 
-def settings_reader(function: str) -> Callable[[Mapping[str, str]], object]:
-    """What reads the variables of a function."""
-    read: Callable[[Mapping[str, str]], object] = importlib.import_module(
-        f"{function}.settings"
-    ).read
-    return read
+def read_settings(function: str, environment: Mapping[str, str]) -> None:
+    """Have a function read its variables."""
+    importlib.import_module(f"{function}.settings").read(environment)
 
 
 def failing(routes: Sequence[str]) -> dict[str, Callable[..., NoReturn]]:

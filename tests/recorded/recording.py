@@ -29,7 +29,8 @@ _MOMENT: Final = re.compile(
 _DURATION: Final = re.compile(r"(?<=in )\d+\.\d+ s\b|\d+ days(?= ago)")
 #: In this order: what comes later may be a part of what comes before.
 _NAMES: Final[Mapping[str, str]] = {
-    "token": r"04[A-Za-z0-9+/]{60,}={0,2}",
+    "secret ARN": r"arn:aws:secretsmanager:us-east-1:[0-9]{12}:secret:zego/server-secret-\w{6}",
+    "token": r"04AAAA[A-Za-z0-9+/]{60,}={0,2}",
     "id": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|(?:heal|restore)-[0-9a-f]{16}-[0-9a-f]{16}-[0-9a-f]{12}",
     "sha256": r"\b[0-9a-f]{64}\b",
