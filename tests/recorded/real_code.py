@@ -6,6 +6,7 @@ handlers and configured by their variables; the commands by ``ops.cli``.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 import json
@@ -21,11 +22,14 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 from unittest.mock import patch
 
+import botocore.session
 import click
 from aws_lambda_powertools import Metrics
+from botocore.loaders import create_loader
 
 from issuer import policy_file
 from issuer.policy_file import PolicyError
+from local.aws.cors import Cors
 from local.aws.event_bus import EventBus
 from local.aws.http_api import ApiGateway
 from local.aws.lambda_host import InvocationResult
@@ -34,7 +38,7 @@ from local.aws.secrets_manager.rotation import RotationDriver
 from local.aws.sigv4 import AccessKey
 from local.fake_zego import Trouble, ZegoCloud
 from local.identity_provider import IdentityProvider
-from local.loopback import HttpRequest, HttpResponse
+from local.loopback import HttpRequest, HttpResponse, Intercept
 from local.stack import POLICY
 from ops import cli
 from ops.errors import ExitCode
@@ -45,15 +49,26 @@ from runtime.settings import SettingsError
 from tests.support.routes import UNTHROTTLED
 from zego.server_api import ServerApi
 
-__all__ = ["APP_ID", "ExitCode", "PolicyError", "SettingsError", "Trouble", "policy_file"]
+__all__ = [
+    "APP_ID",
+    "ExitCode",
+    "PolicyError",
+    "SettingsError",
+    "Trouble",
+    "follow",
+    "policy_file",
+    "watch",
+]
 
 REGION: Final = "us-east-1"
+ORIGIN: Final = "https://calls.example.com"
 ROLE_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
 STRANGER_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/Stranger/development"
 LOOK: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 FUNCTIONS: Final = ("issuer", "rotator", "watcher")
 #: What waits between two looks, or two attempts.
 _WAITING: Final[Sequence[Any]] = (follow, unstick, watch, ServerApi.__init__)
+_loader: Final = functools.cache(create_loader)
 
 
 @contextmanager
@@ -154,7 +169,7 @@ class Parts:
         self.zego = ZegoCloud(self.secrets_manager.app_id, self.secrets_manager.server_secret)
         self.identity_provider = IdentityProvider()
         self.event_bus = EventBus()
-        self.deny: Mapping[str, HttpResponse] = {}
+        self.deny: dict[str, Intercept] = {}
         self.policy = folder / "policy.toml"
         self.stack_file = folder / "stack.json"
         self._running = ExitStack()
@@ -182,6 +197,8 @@ class Parts:
             os.environ.pop(name, None)
         for waiting in _WAITING:
             running.enter_context(patch.dict(waiting.__kwdefaults__, sleep=lambda _seconds: None))
+        # Each command reads botocore's data anew otherwise, which is most of its time here.
+        running.enter_context(patch.object(botocore.session, "create_loader", _loader))
         running.enter_context(_powertools_of_its_own())
         self.functions = {name: running.enter_context(self.function(name)) for name in FUNCTIONS}
         self.driver = running.enter_context(
@@ -214,15 +231,6 @@ class Parts:
         """A function whose variables are changed."""
         with patch.dict(os.environ, changes), imported_anew(f"{name}.app") as module:
             yield Function(name, module)
-
-    def run(self, *words: str, json_lines: bool = True, stdin: bytes = b"") -> Command:
-        """Run a command line."""
-        out, err = io.StringIO(), io.StringIO()
-        given = [*words, *(["--json"] if json_lines else [])]
-        typed = io.TextIOWrapper(io.BytesIO(stdin))
-        with patch.object(sys, "stdin", typed), redirect_stdout(out), redirect_stderr(err):
-            code = cli.main(given)
-        return Command(int(code), out.getvalue(), err.getvalue())
 
     @property
     def now(self) -> int:
@@ -277,7 +285,13 @@ class Parts:
                 return InvocationResult(raw, None, False, "request-1", 0.0, None)
 
         key = AccessKey("ASIAEXAMPLE", "aws-secret-access-key", ROLE_SESSION)
-        api = ApiGateway(InProcess(), routes=UNTHROTTLED, region=REGION, access_keys=[key])
+        api = ApiGateway(
+            InProcess(),
+            routes=UNTHROTTLED,
+            region=REGION,
+            access_keys=[key],
+            cors=Cors(origins=(ORIGIN,)),
+        )
         api.start()
         running.callback(api.stop)
         description = {
@@ -306,7 +320,7 @@ class Parts:
     def _intercept(self, request: HttpRequest) -> HttpResponse | None:
         action = (request.header("x-amz-target") or "").rpartition(".")[2]
         if action in self.deny:
-            return self.deny[action]
+            return self.deny[action](request)
         if action == "DescribeSecret" and not self._is_stepping.is_set():
             self._step()
         return None
@@ -329,6 +343,15 @@ class Parts:
         """Return once the rotation's next step waits, or no rotation runs."""
         while not self.driver.wait(0) and not self._is_waiting.wait(0.002):
             pass
+
+
+def run(*words: str, stdin: bytes = b"", out: io.StringIO | None = None) -> Command:
+    """Run a command line."""
+    out, err = out or io.StringIO(), io.StringIO()
+    typed = io.TextIOWrapper(io.BytesIO(stdin))
+    with patch.object(sys, "stdin", typed), redirect_stdout(out), redirect_stderr(err):
+        code = cli.main(words)
+    return Command(int(code), out.getvalue(), err.getvalue())
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

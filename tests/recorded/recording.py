@@ -26,25 +26,28 @@ _ACCOUNT: Final = re.compile("000000000[0-9]{3}|111122223333")
 _MOMENT: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?|\b\d\d:\d\d(?::\d\d)? UTC"
 )
-_DURATION: Final = re.compile(r"(?<=in )\d+\.\d+ s\b|\d+ days(?= ago)")
+_VARYING_TEXT: Final = re.compile(
+    r"(?<=in )\d+(?:\.\d+ s| ms)\b|\d+ (?:s|min|h|days)(?= ago)|(?<=, line )\d+"
+)
 #: In this order: what comes later may be a part of what comes before.
 _NAMES: Final[Mapping[str, str]] = {
     "secret ARN": r"arn:aws:secretsmanager:us-east-1:[0-9]{12}:secret:zego/server-secret-\w{6}",
     "token": r"04AAAA[A-Za-z0-9+/]{60,}={0,2}",
     "id": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|(?:heal|restore)-[0-9a-f]{16}-[0-9a-f]{16}-[0-9a-f]{12}",
+    "short id": r"(?<= on )[0-9a-f]{8}\b|(?<=version )[0-9a-f]{8}\b",
     "sha256": r"\b[0-9a-f]{64}\b",
     "random": r"(?<=call_)[0-9a-f]{32}\b|\b[0-9a-f]{32}\b|(?<=doctor_)[0-9a-f]{8,}\b",
     "fingerprint": r"(?<![\w-])[0-9a-f]{12}(?![\w-])",
 }
 _PORT: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+")
 _SECONDS: Final = re.compile(r"(?<![\w.-])[12]\d{9}(?![\w.])")
-#: Numbers that say how long something took, or how far a clock is off; and one that is random.
-_VARYING: Final = ("seconds", "clock_skew_seconds", "age_seconds", "age_days", "nonce")
+#: Numbers that say how long something took, or how far a clock is off; and what is random.
+_VARYING: Final = ("seconds", "clock_skew_seconds", "age_seconds", "age_days", "nonce", "length")
 #: A moment this close to a whole minute from now is that minute.
 _NEAR_SECONDS: Final = 15
 #: So far from now a moment is one that a test has made up.
-_THIS_RUN_SECONDS: Final = 100 * 86400
+_THIS_RUN_SECONDS: Final = 2 * 86400
 
 
 def normalised(value: Any, *folders: Path, now: float | None = None) -> Any:
@@ -134,7 +137,7 @@ class _Normaliser:
             text = re.sub(pattern, self._naming(name), text)
         text = _PORT.sub("<port>", text)
         text = _MOMENT.sub("<time>", text)
-        text = _DURATION.sub("<duration>", text)
+        text = _VARYING_TEXT.sub("<varies>", text)
         return _SECONDS.sub(lambda found: str(self._number(int(found[0]), self._now)), text)
 
     def _naming(self, name: str) -> Callable[[re.Match[str]], str]:

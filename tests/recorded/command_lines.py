@@ -1,0 +1,256 @@
+"""The commands of `zego-token` on their main outcomes, each as somebody would run it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, NoReturn
+from unittest.mock import patch
+
+from tests.recorded.real_code import (
+    APP_ID,
+    ORIGIN,
+    Command,
+    Parts,
+    Trouble,
+    commands,
+    follow,
+    run,
+    watch,
+)
+from tests.support.faults import refusing
+from tests.unit.ops import minted
+from tests.unit.ops.doubles import Broken
+
+WRONG: Final = "0123456789abcdef" * 2
+NOW: Final = str(minted.NOW)
+
+
+class Session:
+    """Runs commands one after the other, and keeps how each ended.
+
+    :param as_json: with ``--json``; without it, what a person sees.
+    """
+
+    def __init__(self, parts: Parts, *, as_json: bool) -> None:
+        self.parts = parts
+        self.ended: dict[str, Command] = {}
+        self._as_json = as_json
+        self._local = ("--local", str(parts.stack_file))
+
+    def run(
+        self,
+        what: str,
+        *words: str,
+        local: bool = False,
+        stdin: str = "",
+        out: io.StringIO | None = None,
+    ) -> None:
+        """Run a command; ``local`` has it be about the secret of the parts."""
+        assert what not in self.ended, what
+        given = [*words, *(self._local if local else ()), *(["--json"] if self._as_json else [])]
+        self.ended[what] = run(*given, stdin=stdin.encode(), out=out)
+
+    def secret(self, what: str, *words: str, stdin: str = "") -> None:
+        """Run a command of `zego-token secret`."""
+        self.run(what, "secret", *words, local=True, stdin=stdin)
+
+
+def secret(session: Session) -> None:
+    """`zego-token secret`."""
+    parts, run = session.parts, session.secret
+    project, manager = parts.zego.project, parts.secrets_manager
+    first = manager.server_secret
+    run("status", "status")
+    run("watch", "watch", "--count", "2")
+    with _interrupted(watch):
+        run("watch, ended by Ctrl-C", "watch")
+    run("restore, without a previous value", "restore", "--yes")
+    run("rotate, with nothing staged", "rotate", "--staged")
+    run("unstick, with no rotation in flight", "unstick", "--yes")
+    run("stage, what ZEGO rejects", "stage", "--file", "-", stdin=WRONG)
+    run("status, with what is staged", "status")
+    run("stage, what is current", "stage", "--file", "-", stdin=first)
+    run("stage, what is no ServerSecret", "stage", "--file", "-", stdin="too short")
+    run("stage, with no file", "stage", "--file", str(parts.folder / "absent"))
+    run("stage, of another AppID", "stage", "--app-id", "987654321", "--file", "-", stdin=WRONG)
+    run("stage, what has to be accepted", "stage", "--require-accepted", "--file", "-", stdin=WRONG)
+    run("rotate, to what ZEGO rejects", "rotate", "--file", "-", stdin=WRONG)
+    run("rotate, to a staged value that ZEGO rejects", "rotate", "--staged")
+    new = project.reset(keep_old=True).value
+    run("stage, what ZEGO accepts", "stage", "--file", "-", stdin=new)
+    run("stage, what would replace a better one", "stage", "--file", "-", stdin=WRONG)
+    run("rotate, to what is staged", "rotate", "--staged")
+    run("restore, with nobody to confirm it", "restore")
+    run("restore", "restore", "--yes")
+    run("rotate, and mark the present value", "rotate", "--compromised", "--file", "-", stdin=new)
+    run("restore, of a value that is compromised", "restore", "--yes")
+    with _interrupted(follow):
+        value = project.reset(keep_old=True).value
+        run("rotate, left with Ctrl-C", "rotate", "--file", "-", stdin=value)
+    run("status, with a rotation in flight", "status")
+    run("rotate, during another rotation", "rotate", "--staged")
+    parts.zego.trouble = Trouble(kind="rate-limit")
+    run("status, without a verdict", "status")
+    run("unstick, with nobody to confirm it", "unstick")
+    run("unstick", "unstick", "--yes")
+    run("rotate, for no time at all", "rotate", "--wait", "0", "--staged")
+    parts.zego.trouble = Trouble()
+    parts.steps()
+    run("status, of what was promoted meanwhile", "status")
+    both = ("--secret-id", manager.secret_id, "--secret-id", "zego/absent")
+    run("status, of two secrets", "status", *both)
+    run("status, of a secret that is not there", "status", "--secret-id", "zego/absent")
+    project.reset(keep_old=False)
+    run("status, of what ZEGO rejects", "status")
+    with patch.dict(parts.deny, {"DescribeSecret": refusing("AccessDeniedException")}):
+        run("status, which AWS does not allow", "status")
+    with patch.dict(parts.deny, {"DescribeSecret": refusing("ExpiredTokenException")}):
+        run("stage, with credentials that have expired", "stage", "--file", "-", stdin=WRONG)
+
+
+def usage(session: Session) -> None:
+    """What is not called as --help says, and what goes wrong around a command."""
+    run, folder = session.run, session.parts.folder
+    run("no such command", "secret", "statsu")
+    run("no such option", "secret", "status", "--colour")
+    run("no secret is named", "secret", "status")
+    run("two stages", "secret", "stage", "--stage", "dev", "--stage", "prod")
+    run("a stage that is none", "secret", "status", "--stage", "production")
+    run("a number that is none", "secret", "rotate", "--stage", "dev", "--wait", "soon")
+    run("no local stack", "secret", "status", "--local", str(folder / "absent.json"))
+    run("no stack in the file", "secret", "status", "--local", _file(folder, "other.json", "{}"))
+    session.secret("a value and --staged", "rotate", "--staged", "--app-id", "5")
+    run("an ARN that is none", "secret", "status", "--secret-id", "arn:aws:s3:::bucket")
+    run("a secret in the arguments", "secret", "stage", WRONG)
+
+    def failing(error: type[BaseException]) -> AbstractContextManager[Any]:
+        def broken(**_options: object) -> NoReturn:
+            raise error
+
+        return patch.object(dict(commands())["zego-token explain"], "callback", broken)
+
+    with failing(RuntimeError):
+        run("a fault of zego-token", "explain", "20014")
+    with failing(KeyboardInterrupt):
+        run("Ctrl-C", "explain", "20014")
+    run("a full disk", "explain", "20014", out=Broken(errno.ENOSPC))
+    run("a closed pipe", "explain", "20014", out=Broken(errno.EPIPE))
+
+
+def explain(session: Session) -> None:
+    """`zego-token explain`."""
+    run = session.run
+    run("a code of all clients", "explain", "20014")
+    run("codes of one client each", "explain", "1102018", "1002078", "6000103", "50119")
+    run("a code of the server API", "explain", "100000005")
+    run("a line of a log", "explain", "login room failed, code: 52050119 after 3 s")
+    run("a code that nobody knows", "explain", "20999")
+    run("no code", "explain")
+    run("a word", "explain", "v2.3.4")
+    run("all of one platform", "explain", "--all", "--platform", "zim")
+    run("a platform without --all", "explain", "20014", "--platform", "zim")
+
+
+def inspect(session: Session) -> None:
+    """`zego-token inspect`."""
+
+    def run(what: str, *words: str, stdin: str = "") -> None:
+        session.run(what, "inspect", *words, "--now", NOW, stdin=stdin)
+
+    folder = session.parts.folder
+    pair = {"app_id": minted.APP_ID, "server_secret": minted.SECRET}
+    of_secret = ("--secret-file", _file(folder, "secret", json.dumps(pair)))
+    room, alone = minted.room_token(), minted.token()
+    run("a good token for a room", room, *of_secret)
+    run("a good token for no room", alone, *of_secret)
+    run("a token and no secret", room)
+    run("a token that has expired", minted.token(issued_at=minted.NOW - 7200), *of_secret)
+    run("a token of another secret", minted.token(minted.OTHER_SECRET), *of_secret)
+    run("a token of CBC", minted.token(cipher="cbc"), *of_secret)
+    run("a token that is broken over lines", "-", *of_secret, stdin=minted.broken(room))
+    run("a token of UIKit", minted.kit_token(), *of_secret)
+    run("a JWT", minted.jwt(), *of_secret)
+    run("claims that are none", minted.sealed({"user_id": 5}), *of_secret)
+    expected = ("--expect-user", "bob", "--expect-room", "lobby", "--expect-app", "5")
+    run("a token for others", room, *of_secret, *expected, "--expect-publish", "--sdk", "web")
+    many = _file(folder, "tokens", f"{room}\n{alone}\n{minted.jwt()}")
+    run("a file of many tokens", many, *of_secret)
+    run("no token", stdin="")
+    run("a file that is not there", str(folder / "absent"))
+    run("a secret that is none", room, "--secret-file", _file(folder, "none", "too short"))
+    run("two secrets", room, *of_secret, "--ask-secret")
+    session.run("a token of another deployment", "inspect", room, "--now", NOW, local=True)
+
+
+def scan(session: Session) -> None:
+    """`zego-token scan`."""
+    run, folder = session.run, session.parts.folder
+    certain, likely, possible = (
+        hashlib.sha256(kind.encode()).hexdigest()[:32] for kind in ("certain", "likely", "possible")
+    )
+    clean, leaking = folder / "clean", folder / "leaking"
+    for one in (clean, leaking):
+        one.mkdir()
+    _file(clean, "index.js", "export const answer = 42;\n")
+    _file(leaking, "certain.js", f"const a = '{certain}';\n")
+    _file(leaking, "likely.js", f"const serverSecret = '{likely}';\n")
+    _file(leaking, "possible.js", f"const b = '{possible}';\n")
+    of_secret = ("--secret-file", _file(folder, "value", certain))
+    run("nothing", "scan", str(clean))
+    run("all kinds", "scan", str(leaking), *of_secret)
+    run("with the AppID", "scan", str(leaking), *of_secret, "--app-id", str(APP_ID), "--all")
+    run("without the secret", "scan", str(leaking), "--all")
+    run("standard input", "scan", "-", stdin=f"serverSecret = '{likely}'\n")
+    run("what is not there", "scan", str(folder / "absent"))
+    run("no path", "scan")
+    run("the secret that is deployed", "scan", str(clean), local=True)
+
+
+def doctor(session: Session) -> None:
+    """`zego-token doctor`."""
+    parts = session.parts
+
+    def run(what: str, *words: str) -> None:
+        session.run(what, "doctor", *words, local=True)
+
+    run("all is well", "--origin", ORIGIN, "--policy", str(parts.policy))
+    policy = _file(parts.folder, "other.toml", "[identities]\n")
+    env = _file(
+        parts.folder, "dot_env", f"ZEGO_APP_ID={APP_ID}\nZEGO_SERVER_SECRET={minted.SECRET}\n"
+    )
+    run("what differs", "--app-id", "5", "--policy", policy, "--env-file", env)
+    run("another API", "--api", "http://127.0.0.1:9")
+    run("an API that is none", "--api", "calls.example.com")
+    parts.zego.trouble = Trouble(kind="rate-limit")
+    run("ZEGO does not answer")
+    parts.zego.trouble = Trouble()
+    parts.zego.project.reset(keep_old=False)
+    run("ZEGO rejects the secret")
+    run("no such secret", "--secret-id", "zego/absent")
+    session.run("no stage", "doctor")
+
+
+SESSIONS: Final[dict[str, Callable[[Session], None]]] = {
+    one.__name__: one for one in (secret, usage, explain, inspect, scan, doctor)
+}
+
+
+def _interrupted(waiting: Any) -> AbstractContextManager[Any]:
+    """Ctrl-C while a command waits for its next look."""
+
+    def interrupt(_seconds: float) -> NoReturn:
+        raise KeyboardInterrupt
+
+    return patch.dict(waiting.__kwdefaults__, sleep=interrupt)
+
+
+def _file(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
