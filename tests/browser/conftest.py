@@ -1,4 +1,4 @@
-"""One browser and one stack for all tests here, contexts of their own, and packages from npm.
+"""One browser for all tests here, a stack per file, contexts per test, and packages from npm.
 
 Playwright's loop runs in this thread while the browser does, so the browser ends with this folder's
 tests and not with the session.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -15,6 +15,7 @@ from local.loopback import HttpRequest
 from tests.rotation.looks import HEX, pair
 from tests.rotation.wire import Fault
 from tests.rotation.world import World
+from zego import token04
 from zego.rotation import OUTCOMES, STEPS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
@@ -51,6 +52,30 @@ def test_a_good_candidate_is_promoted() -> None:
     assert (world.value(CURRENT), world.value(PREVIOUS)) == (new, world.first)
     assert (world.text(CANDIDATE), world.text(PENDING)) == (None, None)
     assert world.outcome == "promoted"
+
+
+@pytest.mark.parametrize("broken", ["cbc", "gcm"])
+def test_a_codec_that_cannot_open_its_own_tokens_promotes_nothing(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deployed code is faulty, not the candidate: it stays staged for the next rotation."""
+
+    def mint(*arguments: Any, **options: Any) -> str:
+        lifetime = options.pop("lifetime_seconds") + (options.get("cipher") == broken)
+        return real_mint(*arguments, lifetime_seconds=lifetime, **options)
+
+    real_mint = token04.mint
+    world = World()
+    new = world.reset(keep_old=True)
+    world.stage(new)
+    token = world.begin()
+    with monkeypatch.context() as faulty:
+        faulty.setattr(token04, "mint", mint)
+        assert not world.driver.run(token)
+        assert (world.outcome, world.value(CANDIDATE)) == ("broken", new)
+    assert world.value(CURRENT) == world.first
+    assert world.driver.run(token), "tried again, the rotation goes on once the code is repaired"
+    assert world.value(CURRENT) == new
 
 
 def test_at_the_cutover_the_one_that_zego_accepts_is_promoted() -> None:
