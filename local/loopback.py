@@ -1,9 +1,9 @@
-"""A small threaded HTTP/1.1 server on 127.0.0.1, and the request and response that its users see.
+"""A threaded HTTP/1.1 server on 127.0.0.1, and the request and response that its users see.
 
-Every part of the local stack that answers HTTP is one of these, with a `respond` of its own.
-Nagle's algorithm is off, connections are kept alive, and `stop` closes them, so that a part that
-was stopped answers nobody. Requests whose Host is another name are refused, so that no web page can
-reach the stack by rebinding its own name to 127.0.0.1.
+Every part of the local stack that speaks HTTP is a `LoopbackServer` with its own `respond`.
+Connections are kept alive, and `stop` closes them: a part that was stopped responds to nobody.
+Requests whose Host is another name are refused, so that no web page can reach the stack by
+rebinding its own name to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
-import selectors
 import socket
+import socketserver
 import threading
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler
-from typing import ClassVar, Self
+from typing import Any, Self
 
 LOOPBACK = "127.0.0.1"
 NAMES = frozenset({LOOPBACK, "localhost"})
+_CHUNK_BYTES = 1 << 16
 
 Headers = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request as it came: neither `target` nor header values are decoded."""
+    """A request as it arrived: neither `target` nor header values are decoded."""
 
     method: str
     target: str
@@ -36,30 +38,30 @@ class HttpRequest:
     protocol: str = "HTTP/1.1"
     client_ip: str = LOOPBACK
     body_too_large: bool = False
-    """The body was over the server's limit and is not in `body`."""
+    """The body exceeded the server's limit, and `body` is empty."""
 
     @property
     def path(self) -> str:
-        """The target without its query string, percent-encoded as it came."""
+        """The target without its query string, percent-encoded as it arrived."""
         return self.target.partition("?")[0]
 
     @property
     def query(self) -> str:
-        """The query string without its question mark, as it came."""
+        """The query string without its question mark, as it arrived."""
         return self.target.partition("?")[2]
 
     def header(self, name: str) -> str | None:
-        """The values of a header joined by commas, or None where it is absent."""
+        """The values of a header joined by commas, or None if it is absent."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return ",".join(values) if values else None
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An answer; `content-length`, `connection` and, unless given, `date` are the server's own.
+    """A response. The server adds `content-length`, `connection` and, unless given, `date`.
 
-    `stream`, where there is one, is sent in the place of `body`, each chunk as it comes; the
-    connection ends with it. It is closed once a chunk reaches nobody.
+    If there is a `stream`, it is sent instead of `body`, each chunk at once, and the connection
+    ends after it. The stream is closed when a chunk cannot be delivered.
     """
 
     status: int
@@ -72,7 +74,7 @@ Intercept = Callable[[HttpRequest], HttpResponse | None]
 
 
 class PortTakenError(Exception):
-    """A port that was asked for is in use by another program."""
+    """The requested port is in use by another program."""
 
     def __init__(self, port: int) -> None:
         super().__init__(f"port {port} is taken")
@@ -80,34 +82,31 @@ class PortTakenError(Exception):
 
 
 class LoopbackServer(abc.ABC):
-    """Answers on 127.0.0.1 what `respond` says, one thread a connection.
+    """Serves on 127.0.0.1 what `respond` returns, with one thread per connection.
 
-    `port` 0 lets the system choose one; a taken port raises `PortTakenError` from `start`. Bodies
-    over `max_body_bytes` are read and dropped, and `respond` sees `body_too_large`. `intercept`,
-    where set, is called before `respond`: it may wait, answer in its place, or raise
-    `ConnectionAbortedError` to hang up without an answer. Tests use it to count requests and to
+    With `port` 0 the system chooses a port; `start` raises `PortTakenError` if the port is in use.
+    A body over `max_body_bytes` is read and dropped, and `respond` sees `body_too_large`. If
+    `intercept` is set, it is called before `respond`: it may wait, respond itself, or raise
+    `ConnectionAbortedError` to hang up without a response. Tests use it to count requests and to
     make a part slow, wrong or absent.
     """
 
     def __init__(self, *, port: int = 0, max_body_bytes: int = 1 << 20) -> None:
         self.intercept: Intercept | None = None
-        self._wanted_port = port
+        self._requested_port = port
         self._max_body_bytes = max_body_bytes
-        self._connections: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._closing = contextlib.ExitStack()
-        self._address: tuple[str, int] | None = None
+        self._listener: _Listener | None = None
 
     @abc.abstractmethod
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """The answer to a request; called from several threads."""
+        """Returns the response to a request. Called from several threads."""
 
     @property
     def port(self) -> int:
         """The port it listens on; only while started."""
-        if self._address is None:
+        if self._listener is None:
             raise RuntimeError("the server is not started")
-        return self._address[1]
+        return self._listener.port
 
     @property
     def url(self) -> str:
@@ -115,23 +114,17 @@ class LoopbackServer(abc.ABC):
         return f"http://{LOOPBACK}:{self.port}"
 
     def start(self) -> None:
-        """Binds the port and serves until `stop`; answers are given as soon as this returns."""
-        listener = _listen(self._wanted_port)
-        wake, waker = socket.socketpair()
-        thread = threading.Thread(target=self._accept, args=(listener, wake), daemon=True)
-        self._closing.callback(listener.close)
-        self._closing.callback(wake.close)
-        self._closing.callback(self._hang_up)
-        self._closing.callback(thread.join)
-        self._closing.callback(waker.close)
-        self._address = (LOOPBACK, listener.getsockname()[1])
-        self._wanted_port = self.port  # one that is started again keeps its address
-        thread.start()
+        """Binds the port and serves until `stop`. Requests are accepted once this returns."""
+        handler = partial(_Exchange, self.answer, self._max_body_bytes)
+        self._listener = _Listener(self._requested_port, handler)
+        self._requested_port = self.port  # after a restart the address is the same
+        self._listener.start()
 
     def stop(self) -> None:
         """Closes the port and every open connection."""
-        self._closing.close()
-        self._address = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -141,50 +134,21 @@ class LoopbackServer(abc.ABC):
         self.stop()
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """What the server says to a request, without the network."""
+        """Returns the server's response to a request, without the network."""
         host = (request.header("host") or "").rpartition(":")
         if (host[0] or host[2]) not in NAMES:
             return HttpResponse(403, body=b"This server answers to 127.0.0.1 and localhost only.\n")
         early = self.intercept(request) if self.intercept else None
         return early or self.respond(request)
 
-    def _accept(self, listener: socket.socket, wake: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(listener, selectors.EVENT_READ)
-            selector.register(wake, selectors.EVENT_READ)
-            while all(key.fileobj is listener for key, _ in selector.select()):
-                with contextlib.suppress(OSError):
-                    connection, peer = listener.accept()
-                    connection.setblocking(True)
-                    with self._lock:
-                        self._connections.add(connection)
-                    threading.Thread(
-                        target=self._serve, args=(connection, peer), daemon=True
-                    ).start()
-
-    def _serve(self, connection: socket.socket, peer: tuple[str, int]) -> None:
-        try:
-            with contextlib.suppress(ConnectionError):
-                _Exchange(self, self._max_body_bytes, connection, peer)
-        finally:
-            with self._lock:
-                self._connections.discard(connection)
-            connection.close()
-
-    def _hang_up(self) -> None:
-        with self._lock:
-            for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
 
 def check_free(port: int) -> None:
-    """Raises `PortTakenError` where the port is in use at this moment."""
-    _listen(port).close()
+    """Raises `PortTakenError` if the port is in use at this moment."""
+    _Listener(port, _Exchange).server_close()
 
 
 def port_or_any(port: int) -> int:
-    """`port` where it is free at this moment, else 0, by which the system chooses one."""
+    """Returns `port` if it is free at this moment, else 0: the system then chooses one."""
     try:
         check_free(port)
     except PortTakenError:
@@ -192,76 +156,95 @@ def port_or_any(port: int) -> int:
     return port
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-        listener.listen(128)
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTakenError(port) from None
-        raise
-    return listener
+class _Listener(socketserver.ThreadingTCPServer):
+    """The standard library's threaded server, which can close the connections that are open.
 
+    `http.server.HTTPServer` is not used: it looks up the host's name in the DNS.
+    """
 
-@dataclass
-class _Body:
-    """A request body while it is read: kept up to a limit, dropped above it."""
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
 
-    limit: int
-    chunks: list[bytes] = field(default_factory=list)
-    size: int = 0
-
-    def add(self, chunk: bytes) -> None:
-        self.size += len(chunk)
-        if self.too_large:
-            self.chunks.clear()
-        else:
-            self.chunks.append(chunk)
+    def __init__(self, port: int, handler: Callable[..., _Exchange]) -> None:
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        try:
+            super().__init__((LOOPBACK, port), handler)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(port) from None
+            raise
 
     @property
-    def too_large(self) -> bool:
-        return self.size > self.limit
+    def port(self) -> int:
+        return int(self.socket.getsockname()[1])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        with contextlib.suppress(OSError):  # ends the wait for a connection, on every system
+            socket.create_connection((LOOPBACK, self.port), timeout=1).close()
+        self._thread.join()
+        self.server_close()
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while not self._stopping:
+            self.handle_request()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            with contextlib.suppress(ConnectionError):
+                self.finish_request(request, client_address)
+        finally:
+            with self._lock:
+                self._open.discard(request)
+            self.shutdown_request(request)
 
 
 class _Exchange(BaseHTTPRequestHandler):
-    """The standard library's HTTP parser, with all methods led to the server's `answer`."""
+    """The standard library's HTTP parser; every method goes to the server's `answer`."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    _chunk: ClassVar[int] = 1 << 16
 
     def __init__(
-        self,
-        loopback: LoopbackServer,
-        max_body_bytes: int,
-        connection: socket.socket,
-        peer: tuple[str, int],
+        self, answer: Callable[[HttpRequest], HttpResponse], max_body_bytes: int, *connection: Any
     ) -> None:
-        self._loopback = loopback
+        self._answer = answer
         self._max_body_bytes = max_body_bytes
-        super().__init__(connection, peer, None)  # type: ignore[arg-type]  # no server is needed
+        super().__init__(*connection)
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         if name.startswith("do_"):
-            return self._answer
+            return self._exchange
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
-        """Says nothing: the parts keep their own logs."""
+        """Logs nothing: the parts keep their own logs."""
 
     def handle_expect_100(self) -> bool:
         going_on = super().handle_expect_100()
         self.wfile.flush()
         return going_on
 
-    def _answer(self) -> None:
+    def _exchange(self) -> None:
         try:
-            body = self._read_body()
+            body = self._body()
         except ValueError:
             self.close_connection = True
             self._send(HttpResponse(400, body=b"The length of the body makes no sense.\n"))
@@ -270,12 +253,12 @@ class _Exchange(BaseHTTPRequestHandler):
             method=self.command,
             target=self.requestline.split()[1],  # `path` has leading slashes made one
             headers=tuple(self.headers.items()),
-            body=b"".join(body.chunks),
+            body=body or b"",
             protocol=self.request_version,
             client_ip=self.client_address[0],
-            body_too_large=body.too_large,
+            body_too_large=body is None,
         )
-        self._send(self._loopback.answer(request))
+        self._send(self._answer(request))
 
     def _send(self, response: HttpResponse) -> None:
         self.close_connection = self.close_connection or response.stream is not None
@@ -303,25 +286,34 @@ class _Exchange(BaseHTTPRequestHandler):
                 self.wfile.write(chunk)
                 self.wfile.flush()
 
-    def _read_body(self) -> _Body:
-        body = _Body(self._max_body_bytes)
-        if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            while size := int(self.rfile.readline().partition(b";")[0], 16):
-                self._read_into(body, size)
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                pass  # trailers
-        else:
+    def _body(self) -> bytes | None:
+        """Returns the body, or None if it is too large. Raises `ValueError` for a bad length."""
+        kept, size = bytearray(), 0
+        for chunk in self._chunks():
+            size += len(chunk)
+            if size <= self._max_body_bytes:
+                kept += chunk
+            else:
+                kept.clear()
+        return None if size > self._max_body_bytes else bytes(kept)
+
+    def _chunks(self) -> Iterator[bytes]:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
             length = int(self.headers.get("content-length", "0"))
             if length < 0:
                 raise ValueError(length)
-            self._read_into(body, length)
-        return body
+            yield from self._read(length)
+            return
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            yield from self._read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # trailers
 
-    def _read_into(self, body: _Body, size: int) -> None:
+    def _read(self, size: int) -> Iterator[bytes]:
         while size > 0:
-            chunk = self.rfile.read(min(size, self._chunk))
+            chunk = self.rfile.read(min(size, _CHUNK_BYTES))
             if not chunk:
                 raise ConnectionAbortedError("the client hung up within its body")
             size -= len(chunk)
-            body.add(chunk)
+            yield chunk
