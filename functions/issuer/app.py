@@ -9,17 +9,18 @@ import contextlib
 import gc
 import os
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import snapshot_restore_py
+from aws_lambda_powertools.metrics import MetricUnit
 
-from issuer import http_event, policy_file, routes, settings, status, telemetry
+from issuer import http_event, policy_file, routes, settings, status
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from issuer.service import Service, may_fetch
+from issuer.telemetry import telemetry
 from zego.aws_credentials import AwsCredentials
 from zego.secret_store import CURRENT, PREVIOUS, CachedSecret
 from zego.secrets_manager import SecretsManager, SecretValue
@@ -86,16 +87,12 @@ def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
     except Problem as problem:
         return _refusal(request, problem)
     except Exception as error:  # noqa: BLE001  a person gets a problem, operators the place
-        telemetry.logger.error(
-            "The service failed",
-            request_id=request.request_id,
-            error=type(error).__name__,
-            frames=traceback.format_tb(error.__traceback__),
-        )
+        telemetry.log_failure("The service failed", error, request_id=request.request_id)
         return _refusal(request, Problem("internal_error", "Report this with the request's id."))
     finally:
         if request.route != _HEALTH:
-            telemetry.record_latency((time.perf_counter() - started) * 1000)
+            took = (time.perf_counter() - started) * 1000
+            telemetry.add("ExchangeLatency", took, MetricUnit.Milliseconds)
             telemetry.flush()
 
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from issuer import telemetry
 from issuer.access_policy import Caller
 from issuer.issue import IssuedToken
 from issuer.problems import Problem
+from issuer.telemetry import telemetry
 from issuer.token_request import TokenRequest
 
 #: ``opened_by`` if no secret opened the token. A Contributor Insights rule in ``template.yaml``
@@ -50,7 +50,6 @@ class Exchange:
 
     request_id: str
     route: str
-    stage: str
     position: int | None = None
     caller: Caller | None = None
     request: TokenRequest | None = None
@@ -82,7 +81,7 @@ def audited(exchange: Exchange) -> Iterator[Exchange]:
         raise
     finally:
         if exchange.refused_with is not None:
-            telemetry.count("RefusalsReported")
+            telemetry.add("RefusalsReported")
     if exchange.issued is not None:
         _granted(exchange, exchange.issued)
     if exchange.diagnosed is not None:
@@ -90,7 +89,7 @@ def audited(exchange: Exchange) -> Iterator[Exchange]:
 
 
 def _granted(exchange: Exchange, issued: IssuedToken) -> None:
-    telemetry.count("TokensIssued")
+    telemetry.add("TokensIssued")
     grant = issued.grant
     event = _event(exchange, "granted")
     event["rule"] = grant.rule
@@ -121,8 +120,8 @@ def _diagnosed(exchange: Exchange, diagnosed: Diagnosed) -> None:
 
 
 def _refused(exchange: Exchange, problem: Problem) -> None:
-    telemetry.count("Refusals")
-    telemetry.count_refusal(problem.code, exchange.stage)
+    telemetry.add("Refusals")
+    telemetry.count_by("ExchangesRefused", code=problem.code)
     event = _event(exchange, "refused")
     event["code"] = problem.code
     event["reason"] = problem.reason

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from issuer import telemetry
 from issuer.body import optional, read_object, refuse_unknown
 from issuer.problems import Problem
+from issuer.telemetry import record_no_previous_secret
 from zego.diagnosis import text
 from zego.diagnosis.examination import examine
 from zego.diagnosis.findings import Diagnosis, Expected, Found, Sdk, found
@@ -139,10 +139,10 @@ def previous_secret(cached: CachedSecret) -> ServerSecret | None:
         reading = cached.get(refetch=True)
     except SecretUnavailableError as error:
         if error.asked:
-            telemetry.record_no_previous_secret(str(error))
+            record_no_previous_secret(str(error))
         return None
     if reading.failure is not None:
-        telemetry.record_no_previous_secret(reading.failure)
+        record_no_previous_secret(reading.failure)
     return reading.version.secret
 
 

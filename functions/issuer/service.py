@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from issuer import authentication, telemetry
+from issuer import authentication
 from issuer.access_policy import AccessPolicy, Caller
 from issuer.audit import Exchange
 from issuer.http_event import ApiRequest
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from issuer.settings import IssuerSettings
+from issuer.telemetry import record_secret_failure, record_secret_reading
 from zego.secret_store import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsManager
 
@@ -53,7 +54,7 @@ class Service:
 
     def exchange(self, request: ApiRequest, position: int | None = None) -> Exchange:
         """A new record of a request, or of the entry at a position of a batch."""
-        return Exchange(request.request_id, request.route, self.settings.stage, position)
+        return Exchange(request.request_id, request.route, position)
 
     def current_secret(self, *, refetch: bool = False) -> SecretVersion:
         """The secret that tokens are sealed with now.
@@ -65,14 +66,14 @@ class Service:
             reading = self.current.get(refetch=refetch)
         except SecretUnavailableError as error:
             if error.asked:
-                telemetry.record_secret_failure(str(error), "no token can be issued")
+                record_secret_failure(str(error), "no token can be issued")
             raise Problem(
                 "secret_unavailable",
                 "The service cannot read its ServerSecret now; try again.",
                 retry_after_seconds=error.retry_after_seconds,
                 reason=str(error),
             ) from None
-        telemetry.record_secret_reading(reading)
+        record_secret_reading(reading)
         return reading.version
 
 

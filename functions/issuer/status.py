@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from issuer import telemetry
 from issuer.access_policy import not_granted
 from issuer.audit import audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.service import Service, may_fetch
+from issuer.telemetry import telemetry
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.secrets_manager import SecretsManagerError
 

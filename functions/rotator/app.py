@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import boto3
 
-from rotator import settings, telemetry
+from rotator import settings
 from rotator.steps import RotationSteps, StepResult
+from runtime.telemetry import Telemetry
 from zego.rotation import STEPS, Step
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
 from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
@@ -32,12 +32,15 @@ _versions = SecretVersions(
     _settings.secret_id,
 )
 _rotation = RotationSteps(_versions, ServerApi(_settings.zego_server_api))
-telemetry.logger.append_keys(stage=_settings.stage)
-
+telemetry = Telemetry("rotator")
+telemetry.set_stage(_settings.stage)
 
 #: Outcomes that are neither noted nor counted: why a rotation was given up is noted already, and a
 #: test of the set-up is no rotation.
 _QUIET: Final = ("given-up", "set-up")
+#: The values of the dimension ``outcome`` of the rotator's one metric, RotationOutcome: how a
+#: rotation, or one attempt at it, ended.
+_COUNTED: Final = ("promoted", "refused", "unproven", "failed")
 
 
 class RotationError(Exception):
@@ -58,8 +61,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
     try:
         result = _rotation.run(step, token, rotation_token=rotation_token)
     except Exception as error:  # noqa: BLE001  its text could hold anything
-        frames = traceback.format_tb(error.__traceback__)
-        telemetry.logger.error("The rotator broke", error=type(error).__name__, frames=frames)
+        telemetry.log_failure("The rotator broke", error)
         result = StepResult("broken", f"{type(error).__name__} in {step}")
     _note(step, token, result)
     _say(step, token, result)
@@ -120,5 +122,5 @@ def _say(step: Step, token: str, result: StepResult) -> None:
         secret_fingerprint=result.fingerprint,
     )
     counted = result.outcome if result.outcome in ("promoted", "unproven") else kind
-    if counted in telemetry.OUTCOMES and result.outcome not in _QUIET:
-        telemetry.record_outcome(counted, _settings.stage)
+    if counted in _COUNTED and result.outcome not in _QUIET:
+        telemetry.count_by("RotationOutcome", outcome=counted)

@@ -1,17 +1,33 @@
-"""The watcher Lambda: every five minutes, and whenever Secrets Manager reports a rotation's end."""
+"""The watcher Lambda: every five minutes, and whenever Secrets Manager reports a rotation's end.
+
+Its metrics:
+
+====================== ======= ==========================================================
+SecretAccepted         Count   1 if ZEGO accepts AWSCURRENT, 0 if it rejects it; none if
+                               that is unknown
+SecretVerdictUnknown   Count   1 if it is unknown, else 0
+SecretAgeDays          None    since AWSCURRENT was stored
+ClockSkewSeconds       Seconds how far this clock is ahead of ZEGO's
+RotationStuck          Count   1 if a rotation has not ended for 15 minutes, else 0
+HealsStarted           Count   rotations that the watcher started
+RotationOutcome        Count   by ``outcome``, as Secrets Manager reports it: succeeded,
+                               failed, abandoned or test-failed
+====================== ======= ==========================================================
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
-from watcher import settings, telemetry
+from runtime.telemetry import Telemetry
+from watcher import settings
 from watcher.watch import Tick, Watch
 from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
 from zego.server_api import ServerApi
@@ -28,6 +44,7 @@ _events = boto3.client(
     endpoint_url=_settings.events_endpoint,
     config=CLIENT_CONFIG,
 )
+telemetry = Telemetry("watcher")
 telemetry.set_stage(_settings.stage)
 
 
@@ -43,16 +60,16 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
     """
     outcome = _rotation_outcome(event)
     if outcome is not None:
-        telemetry.record_rotation(outcome, _settings.stage)
+        telemetry.count_by("RotationOutcome", outcome=outcome)
+        telemetry.logger.info("A rotation ended: %s", outcome, outcome=outcome)
     try:
-        tick = _watch.tick(telemetry.record_verdict, is_scheduled=outcome is None)
-        telemetry.record_action(tick)
+        tick = _watch.tick(_record_verdict, is_scheduled=outcome is None)
+        _record_action(tick)
         _watch.tell(tick)
     except (WatchError, SecretStoreError) as error:
         raise WatchError(str(error)) from None
     except Exception as error:  # noqa: BLE001  its text could hold anything
-        frames = traceback.format_tb(error.__traceback__)
-        telemetry.logger.error("The watcher broke", error=type(error).__name__, frames=frames)
+        telemetry.log_failure("The watcher broke", error)
         raise WatchError(f"the watcher broke: {type(error).__name__}") from None
     return tick.document()
 
@@ -72,6 +89,31 @@ _ROTATION_EVENTS: Final[Mapping[str, str]] = {
     "RotationAbandoned": "abandoned",
     "TestRotationFailed": "test-failed",
 }
+
+
+def _record_verdict(tick: Tick) -> None:
+    """Log what a tick found and write its metrics, before anything is done about it."""
+    verdict = tick.verdict
+    telemetry.add("SecretVerdictUnknown", verdict.outcome == "unknown")
+    telemetry.add("RotationStuck", tick.is_stuck)
+    if verdict.outcome != "unknown":
+        telemetry.add("SecretAccepted", verdict.accepted)
+    if tick.age_days is not None:
+        telemetry.add("SecretAgeDays", tick.age_days, MetricUnit.NoUnit)
+    if verdict.clock_skew_seconds is not None:
+        telemetry.add("ClockSkewSeconds", verdict.clock_skew_seconds, MetricUnit.Seconds)
+    telemetry.flush()
+    log = telemetry.logger.info if verdict.accepted else telemetry.logger.error
+    log("AWSCURRENT is %s: %s", verdict.outcome, verdict.reason, extra=tick.document())
+
+
+def _record_action(tick: Tick) -> None:
+    """Log what a tick did about a rejection or a stuck rotation, and count a heal."""
+    if tick.healed_with is not None:
+        telemetry.add("HealsStarted")
+        telemetry.flush()
+    if tick.action:
+        telemetry.logger.error(tick.action, extra=tick.document())
 
 
 def _publish(tick: Tick) -> None:

@@ -91,7 +91,7 @@ def imported_anew(name: str) -> Iterator[Any]:
 def _powertools_of_its_own() -> Iterator[None]:
     """What the import of a function sets for a whole process, such as the stage, is set back."""
     with ExitStack() as restored:
-        for kept in (Metrics._dimensions, Metrics._default_dimensions):
+        for kept in (Metrics._metrics, Metrics._dimensions, Metrics._default_dimensions):
             restored.enter_context(patch.dict(kept, clear=True))
         for name in FUNCTIONS:
             for handler in logging.getLogger(name).handlers:

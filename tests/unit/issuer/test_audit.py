@@ -449,7 +449,7 @@ class TestAudited:
     """The scope that writes the event, however its work ends."""
 
     def test_work_that_ends_well_without_a_token_has_no_event(self, issuer: Application) -> None:
-        with audit.audited(Exchange("request-1", TOKENS, "dev")):
+        with audit.audited(Exchange("request-1", TOKENS)):
             pass
         assert issuer.audit_events() == []
 
@@ -457,7 +457,7 @@ class TestAudited:
     def test_work_that_ends_in_any_other_way_is_a_refusal(
         self, issuer: Application, ending: type[BaseException]
     ) -> None:
-        with pytest.raises(ending), audit.audited(Exchange("request-1", TOKENS, "dev")):
+        with pytest.raises(ending), audit.audited(Exchange("request-1", TOKENS)):
             raise ending("a secret")
         (said,) = issuer.audit_events()
         assert (said["code"], said["reason"]) == ("internal_error", "the service failed")
