@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from local.aws.lambda_worker import Invocation, LambdaWorker
-from local.aws.process_group import ProcessGroup
+from local.aws.lambda_worker import Invocation, LambdaWorker, ProcessGroup
 
 ACCOUNT_ID = "000000000000"
 LOG_LINES_KEPT = 10_000

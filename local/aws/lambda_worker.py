@@ -1,19 +1,27 @@
-"""One Lambda execution environment: a real `python -m awslambdaric` process, and its API."""
+"""One Lambda execution environment: a real `python -m awslambdaric` process and its Runtime API.
+
+The process asks and this side responds: `GET .../invocation/next` is held open until there is an
+event, and so on (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). The Runtime API
+has no threads: it waits on the sockets itself. Measured with an empty handler, that halves the time
+of a warm invocation (docs/design-notes.md).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import selectors
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import Self
 
-from local.aws.process_group import ProcessGroup
-from local.aws.runtime_api import RuntimeApi, RuntimeRequest, WorkerGoneError
+from local.loopback import LOOPBACK
 
 ACCEPTED = HTTPStatus.ACCEPTED
 EXIT_SECONDS = 1.0
@@ -21,11 +29,12 @@ EXIT_SECONDS = 1.0
 LIMITS_SECONDS = {"init": 30.0, "restore": 10.0}
 """For initialization, where Lambda gives 10 s on a core of its own, and for the hooks after a
 restore, as Lambda does."""
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a worker made of an event: the handler's answer, or a function error's description."""
+class HandlerResult:
+    """The outcome of an event: what the handler returned, or a description of its error."""
 
     payload: bytes
     function_error: bool
@@ -53,8 +62,8 @@ class LambdaWorker:
     """A worker process and its Runtime API.
 
     The process starts at once and initializes by itself; `prepare` waits for the end of that: the
-    first `next`, or with SnapStart the point where the snapshot is taken. `invoke` prepares if need
-    be, restores a snapshot, and runs one event. After `alive` turned false the worker is of no more
+    first `next`, or with SnapStart the point where the snapshot is taken. `invoke` prepares if necessary,
+    restores a snapshot, and runs one event. Once `alive` is false, the worker is of no more
     use. It belongs to one thread at a time; only `kill` may be called from another.
     """
 
@@ -109,23 +118,23 @@ class LambdaWorker:
         """The id of its process."""
         return self._process.pid
 
-    def prepare(self) -> Answer | None:
-        """Waits until the worker is initialized; the error where it could not be."""
+    def prepare(self) -> HandlerResult | None:
+        """Waits until the worker is initialized. Returns the error if it could not be."""
         try:
             self._initialized("init")
         except _WorkerError as failure:
-            return Answer(failure.payload, function_error=True)
+            return HandlerResult(failure.payload, function_error=True)
         return None
 
-    def invoke(self, invocation: Invocation) -> Answer:
-        """Runs one event and gives its answer. A worker that dies or takes too long is ended."""
+    def invoke(self, invocation: Invocation) -> HandlerResult:
+        """Runs one event and returns its result. A worker that dies or takes too long is ended."""
         self._used = True
         try:
             waiting = self._restored(self._initialized(invocation.request_id), invocation)
             self._pending = None
             return self._run(waiting, invocation)
         except _WorkerError as failure:
-            return Answer(failure.payload, function_error=True)
+            return HandlerResult(failure.payload, function_error=True)
 
     def kill(self) -> None:
         """Kills the process; whoever owns the worker sees it die."""
@@ -161,7 +170,7 @@ class LambdaWorker:
         self.init_seconds = time.perf_counter() - started
         return waiting
 
-    def _run(self, waiting: RuntimeRequest, invocation: Invocation) -> Answer:
+    def _run(self, waiting: RuntimeRequest, invocation: Invocation) -> HandlerResult:
         now = time.time()
         headers = {
             "Content-Type": "application/json",
@@ -174,10 +183,10 @@ class LambdaWorker:
         answer = self._next(invocation.request_id, invocation.timeout_seconds)
         self._api.reply(answer, ACCEPTED)
         self._api.drain_output()
-        return Answer(answer.body, function_error=answer.path.endswith("/error"))
+        return HandlerResult(answer.body, function_error=answer.path.endswith("/error"))
 
     def _next(self, request_id: str, seconds: float) -> RuntimeRequest:
-        """The next request; `_WorkerError` where the worker fails, dies or is late."""
+        """Returns the next request. Raises `_WorkerError` if the worker fails, dies or is late."""
         try:
             request = self._api.next_request(time.monotonic() + seconds)
         except TimeoutError:
@@ -215,6 +224,198 @@ class LambdaWorker:
         for line in lines:
             # The runtime client joins the lines of one error by carriage returns.
             self._on_line(line.decode("utf-8", "replace").replace("\r", "\n"))
+
+
+class ProcessGroup:
+    """Child processes started with `process_group=group.id` never outlive this program.
+
+    The group's leader is a shell that waits for the end of its standard input, the other end of
+    which only this program holds. When this program stops the group, exits or is killed, the system
+    closes that end, and the shell kills the whole group. This needs nothing but POSIX, so it also
+    works on macOS. The group is not the terminal's foreground group: Ctrl-C reaches this program
+    alone.
+    """
+
+    def __init__(self) -> None:
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    @property
+    def id(self) -> int:
+        """The group's id; only while started."""
+        if self._guard is None:
+            raise RuntimeError("the process group is not started")
+        return self._guard.pid
+
+    def start(self) -> None:
+        """Starts the leader; processes may join from here on."""
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", "read _; kill -KILL 0"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            process_group=0,
+        )
+
+    def stop(self) -> None:
+        """Kills whatever is left of the group and waits for the leader."""
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.close()
+            self._guard.wait()
+            self._guard = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+
+@dataclass(frozen=True)
+class RuntimeRequest:
+    """A request from the worker; `path` has no version prefix: `/runtime/...`."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection: socket.socket
+
+
+class WorkerGoneError(Exception):
+    """The worker process has ended and sends no more requests."""
+
+
+class RuntimeApi:
+    """Listens for one worker on a port of its own, and watches two of its pipes.
+
+    `lifeline` is the reading end of a pipe that only the worker holds: its end is the worker's end.
+    `output` is the worker's standard output and error; what arrives there goes to `on_output` at
+    once, so that a worker never waits for a reader.
+    """
+
+    def __init__(self, lifeline: int, output: int, on_output: Callable[[bytes], None]) -> None:
+        self._lifeline = lifeline
+        self._output = output
+        self._on_output = on_output
+        self._buffers: dict[socket.socket, _Inbox] = {}
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self._listener.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        for source in (self._listener, lifeline, output):
+            self._selector.register(source, selectors.EVENT_READ)
+
+    @property
+    def address(self) -> str:
+        """The value of AWS_LAMBDA_RUNTIME_API in the worker."""
+        return f"{LOOPBACK}:{self._listener.getsockname()[1]}"
+
+    def next_request(self, deadline: float) -> RuntimeRequest:
+        """The worker's next request.
+
+        Raises `TimeoutError` at `deadline`, of the monotonic clock, and `WorkerGoneError`.
+        """
+        while True:
+            for connection, inbox in self._buffers.items():
+                if request := inbox.take(connection):
+                    return request
+            left = deadline - time.monotonic()
+            ready = [key.fileobj for key, _ in self._selector.select(max(left, 0))]
+            if not ready and left <= 0:
+                raise TimeoutError
+            for source in ready:
+                if source == self._output:
+                    self._read_output()
+                elif source == self._listener:
+                    self._accept()
+                elif isinstance(source, socket.socket):
+                    self._receive(source)
+            if ready == [self._lifeline]:
+                raise WorkerGoneError
+
+    def reply(
+        self,
+        request: RuntimeRequest,
+        status: HTTPStatus,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        """Responds to a request from `next_request`, which also notices if the worker has died."""
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        with contextlib.suppress(ConnectionError):
+            request.connection.sendall("\r\n".join([*lines, "\r\n"]).encode() + body)
+
+    def drain_output(self) -> None:
+        """Hands over what the worker has written so far, without waiting."""
+        while self._output >= 0 and self._read_output():
+            pass
+
+    def close(self) -> None:
+        """Closes the port and all connections; the pipes stay with their owner."""
+        self._selector.close()
+        self._listener.close()
+        for connection in self._buffers:
+            connection.close()
+        self._buffers.clear()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        connection.setblocking(True)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffers[connection] = _Inbox()
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def _receive(self, connection: socket.socket) -> None:
+        try:
+            chunk = connection.recv(_CHUNK)
+        except ConnectionError:
+            chunk = b""
+        if chunk:
+            self._buffers[connection].bytes.extend(chunk)
+        else:
+            self._selector.unregister(connection)
+            del self._buffers[connection]
+            connection.close()
+
+    def _read_output(self) -> bool:
+        try:
+            chunk = os.read(self._output, _CHUNK)
+        except BlockingIOError:
+            return False
+        if chunk:
+            self._on_output(chunk)
+        else:
+            self._selector.unregister(self._output)
+            self._output = -1
+        return bool(chunk)
+
+
+@dataclass
+class _Inbox:
+    """Bytes that one connection has sent and that are not parsed yet."""
+
+    bytes: bytearray = field(default_factory=bytearray)
+
+    def take(self, connection: socket.socket) -> RuntimeRequest | None:
+        """Removes and returns the first complete request, or None."""
+        end = self.bytes.find(b"\r\n\r\n")
+        if end < 0:
+            return None
+        first, *lines = self.bytes[:end].decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        start, size = end + 4, int(headers.get("content-length", "0"))
+        if len(self.bytes) < start + size:
+            return None
+        body = bytes(self.bytes[start : start + size])
+        del self.bytes[: start + size]
+        method, target, _ = first.split(" ", 2)
+        return RuntimeRequest(method, target.removeprefix("/2018-06-01"), headers, body, connection)
 
 
 def _awaits_restore(request: RuntimeRequest) -> bool:
