@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from zego.diagnosis import KINDS, Kind
+from zego.diagnosis import KINDS, FindingKind
 from zego.error_codes import CODES, ErrorCode, Platform
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -74,7 +74,7 @@ def _findings() -> str:
     return _table(("finding", "severity", "a client shows", "cause", "do"), rows)
 
 
-def _shown(kind: Kind) -> str:
+def _shown(kind: FindingKind) -> str:
     shown = {sdk: ", ".join(map(str, codes)) for sdk, codes in kind.codes.items()}
     return "; ".join(f"{_SDKS[sdk]} {codes}" for sdk, codes in shown.items() if codes)
 

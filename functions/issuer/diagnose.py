@@ -14,10 +14,10 @@ from typing import Any, Final, get_args
 from issuer.body import optional, read_object, refuse_unknown
 from issuer.problems import Problem
 from issuer.telemetry import record_no_previous_secret
-from zego.diagnosis import text
 from zego.diagnosis.examination import examine
-from zego.diagnosis.findings import Diagnosis, Expected, Found, Sdk, found
-from zego.diagnosis.verified import Opened, open_gcm, wrong_label
+from zego.diagnosis.model import Diagnosis, Expected, Observation, Sdk, found
+from zego.diagnosis.recognise import recognise
+from zego.diagnosis.verified import OpenedToken, open_gcm, wrong_label
 from zego.secret_store import (
     CURRENT,
     PREVIOUS,
@@ -110,19 +110,19 @@ def diagnose(
 
     :param now: Unix seconds.
     """
-    reading = text.read(asked.token)
-    opened: Opened | None = None
+    text = recognise(asked.token)
+    opened: OpenedToken | None = None
     tried: Mapping[str, ServerSecret] = {}
-    about_seal: list[Found] = []
-    if reading.envelope is not None:
+    about_seal: list[Observation] = []
+    if text.envelope is not None:
         stored = {CURRENT: read_current, PREVIOUS: read_previous}
-        opened, tried = _opened(reading.envelope, stored)
+        opened, tried = _opened(text.envelope, stored)
         about_seal = [found("not-opened-here")] if opened is None else [*wrong_label(opened.label)]
     app_id = asked.app_id
     if app_id is None and opened is not None:
         app_id = tried[CURRENT].app_id
     expected = Expected(now, app_id, asked.user_id, asked.room_id, sdk=asked.sdk)
-    return TokenDiagnosis(examine(reading, opened, about_seal, expected), tried)
+    return TokenDiagnosis(examine(text, opened, about_seal, expected), tried)
 
 
 def current_secret(read: Callable[..., SecretVersion]) -> ServerSecret | None:
@@ -148,7 +148,7 @@ def previous_secret(cached: CachedSecret) -> ServerSecret | None:
 
 def _opened(
     envelope: Envelope, stored: Mapping[str, ReadSecret]
-) -> tuple[Opened | None, Mapping[str, ServerSecret]]:
+) -> tuple[OpenedToken | None, Mapping[str, ServerSecret]]:
     """Open a GCM token with the first of the stored secrets that verifies its tag.
 
     Returns the secrets that were tried too. A secret that is not available ends the attempts: a

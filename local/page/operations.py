@@ -19,7 +19,7 @@ from local.fake_zego import Project
 from local.page.broken_tokens import MISTAKES
 from local.stack_file import StackDescription
 from zego import token04
-from zego.diagnosis import Candidate, Expected, diagnose
+from zego.diagnosis import Expected, TriedSecret, diagnose
 from zego.rotation import CopyToken
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
@@ -208,11 +208,11 @@ class Operations:
             room_id=room_id,
             sdk="web",
         )
-        stored = {label: Candidate.of(secret) for label, secret in known.items()}
+        stored = {label: TriedSecret.of(secret) for label, secret in known.items()}
         diagnosis = diagnose(token, stored, expected)
         sealed_with = known.get(diagnosis.opened_by or "")
         for secret in self._project.made if diagnosis.opened_by is None else ():
-            other = diagnose(token, {NOT_STORED: Candidate.of(secret)}, expected)
+            other = diagnose(token, {NOT_STORED: TriedSecret.of(secret)}, expected)
             if other.opened_by:
                 diagnosis, sealed_with = other, secret
                 break

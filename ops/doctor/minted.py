@@ -11,7 +11,7 @@ from ops.doctor.deployment import Deployment
 from ops.doctor.issuer import refusal
 from ops.doctor.issuer_api import Answer
 from ops.output import duration
-from zego.diagnosis import Candidate, Diagnosis, Expected, diagnose
+from zego.diagnosis import Diagnosis, Expected, TriedSecret, diagnose
 
 _USER: Final = "doctor"
 _GRANT: Final = (
@@ -65,7 +65,7 @@ def _diagnose(deployment: Deployment, made: Any, room: str) -> Diagnosis:
         room_id=room,
         publish=True if publishes else None,
     )
-    candidates = {label: Candidate.of(secret) for label, secret in secrets.items()}
+    candidates = {label: TriedSecret.of(secret) for label, secret in secrets.items()}
     return diagnose(made["token"], candidates, expected)
 
 

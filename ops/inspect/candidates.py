@@ -11,7 +11,7 @@ from ops.errors import CommandError, ExitCode
 from ops.secret import value
 from ops.target import TargetOptions
 from zego import server_secret, strict_json
-from zego.diagnosis import Candidate
+from zego.diagnosis import TriedSecret
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
@@ -34,7 +34,7 @@ class Candidates:
     :ivar target: the options that name the secret in Secrets Manager; empty where none is.
     """
 
-    secrets: Mapping[str, Candidate]
+    secrets: Mapping[str, TriedSecret]
     problems: Mapping[str, str]
     target: str = ""
 
@@ -74,7 +74,7 @@ def gather(
                 texts[label] = text
     if given is not None:
         texts[GIVEN] = given
-    secrets: dict[str, Candidate] = {}
+    secrets: dict[str, TriedSecret] = {}
     for label, text in texts.items():
         candidate, problem = _candidate(text, is_stored=label != GIVEN)
         if problem:
@@ -91,14 +91,14 @@ def _given(file: str | None) -> str:
         raise CommandError(f"The secret cannot be read: {error}.", "", ExitCode.USAGE) from None
 
 
-def _candidate(text: str, *, is_stored: bool) -> tuple[Candidate | None, str]:
+def _candidate(text: str, *, is_stored: bool) -> tuple[TriedSecret | None, str]:
     """The value alone, or with its AppID in the JSON of Secrets Manager; however misshapen.
 
     With it, why it is no ServerSecret; empty where it is one, or where it is the value alone and
     not stored so. A placeholder is not to be tried.
     """
     try:
-        return Candidate.of(server_secret.parse(text)), ""
+        return TriedSecret.of(server_secret.parse(text)), ""
     except PlaceholderError as error:
         return None, str(error)
     except ServerSecretError as error:
@@ -109,19 +109,19 @@ def _candidate(text: str, *, is_stored: bool) -> tuple[Candidate | None, str]:
         return _alone(text, problem if is_stored else "")
     held, app_id = values.get("server_secret"), values.get("app_id")
     is_number = isinstance(app_id, int) and not isinstance(app_id, bool)
-    return Candidate(
+    return TriedSecret(
         held if isinstance(held, str) else text, app_id if is_number else None
     ), problem
 
 
-def _alone(text: str, problem: str) -> tuple[Candidate | None, str]:
+def _alone(text: str, problem: str) -> tuple[TriedSecret | None, str]:
     try:
         ServerSecret(1, text)  # whatever the AppID
     except PlaceholderError as error:
         return None, str(error)
     except ServerSecretError:
         pass  # which is said of it when it is tried
-    return Candidate(text), problem
+    return TriedSecret(text), problem
 
 
 def _stored(found: Target) -> Iterator[tuple[str, str | None, str]]:

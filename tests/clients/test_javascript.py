@@ -20,7 +20,7 @@ from tests.contract import openapi
 from tests.support.node import find_node
 from tools import npm_packages
 from zego import token04
-from zego.diagnosis import Candidate, Expected, diagnose
+from zego.diagnosis import Expected, TriedSecret, diagnose
 
 CLIENTS = Path(__file__).parents[2] / "clients"
 CLIENT = CLIENTS / "javascript"
@@ -123,5 +123,5 @@ def test_a_frontend_gets_tokens_of_the_local_stack(node: str, tmp_path: Path) ->
     assert problem["requestId"] in problem["message"]
 
     expected = Expected(time.time(), user_id="alice", room_id="call_1", sdk="uikit")
-    diagnosis = diagnose(got["kit"], {"given": Candidate(secret, first["appId"])}, expected)
+    diagnosis = diagnose(got["kit"], {"given": TriedSecret(secret, first["appId"])}, expected)
     assert (diagnosis.form, diagnosis.verdict) == ("kit-token", "good")

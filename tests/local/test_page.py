@@ -27,7 +27,7 @@ from local.page.reporter import Reporter
 from local.page.server import CLIENT, FILES, WEB
 from local.stack import LocalStack
 from tests.local.exchange import Answer, exchange
-from zego.diagnosis import KINDS, Candidate, Expected, diagnose
+from zego.diagnosis import KINDS, Expected, TriedSecret, diagnose
 from zego.rotation import CopyToken
 from zego.secret_store.versions import RotationInFlightError, SecretState
 from zego.server_secret import ServerSecret
@@ -637,6 +637,6 @@ class TestBrokenTokens:
     )
     def test_each_is_refused_for_its_mistake(self, mistake: str, kind: str) -> None:
         token = MISTAKES[mistake].make(SECRET, "alice", 1_700_000_000)
-        found = diagnose(token, {"AWSCURRENT": Candidate.of(SECRET)}, self.EXPECTED)
+        found = diagnose(token, {"AWSCURRENT": TriedSecret.of(SECRET)}, self.EXPECTED)
         assert kind in KINDS
         assert (found.verdict, found.findings[0].kind) == ("refused", kind)

@@ -30,7 +30,7 @@ from tests.support.application import (
     event,
 )
 from tests.support.routes import DIAGNOSE, TOKENS
-from tests.unit.zego.diagnosis.making import of_binary
+from tests.unit.zego.diagnosis.builders import of_binary
 from tests.unit.zego.diagnosis.test_findings import ALL
 from tests.unit.zego.vendor_tokens import vendor_tokens
 from zego import token04

@@ -35,7 +35,7 @@ from tests.unit.ops.minted import (
     sealed,
     token,
 )
-from zego.diagnosis import Candidate, Expected
+from zego.diagnosis import Expected, TriedSecret
 from zego.server_secret import ServerSecret
 
 Capture = pytest.CaptureFixture[str]
@@ -249,7 +249,7 @@ class TestExpectations:
         assert cli.main(words) == code
 
     def test_without_one_it_is_looked_at_for_now(self, capsys: Capture) -> None:
-        candidates = Candidates({"given": Candidate(SECRET)}, {})
+        candidates = Candidates({"given": TriedSecret(SECRET)}, {})
         clock = iter([NOW, NOW + 7200])
         tokens = [Token(token()), Token(token())]
         inspect(Output(as_json=True), tokens, candidates, Expected(0), clock=lambda: next(clock))
@@ -576,7 +576,7 @@ class TestRedaction:
     ) -> None:
         chance = random.Random(4)
         sources = [room_token(), jwt(), kit_token(), token(cipher="cbc"), token(OTHER_SECRET)]
-        secrets = {"given": Candidate(SECRET, APP_ID)} if opens else {}
+        secrets = {"given": TriedSecret(SECRET, APP_ID)} if opens else {}
         for number in range(400):
             text = chance.choice(sources)
             for _ in range(number % 4):

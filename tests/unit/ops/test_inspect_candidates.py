@@ -15,7 +15,7 @@ from ops.inspect.candidates import Candidates, gather
 from ops.target import Target, TargetOptions
 from tests.unit.ops.doubles import stored
 from tests.unit.ops.minted import OTHER_SECRET, SECRET
-from zego.diagnosis import Candidate
+from zego.diagnosis import TriedSecret
 from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecret
 
@@ -49,11 +49,11 @@ class TestOfSecretsManager:
         stored(aws, "e" * 31 + "0", label="a-label-of-somebody")
         candidates = gathered()
         assert candidates.secrets == {
-            "AWSCURRENT": Candidate(NEWEST, APP_ID),
-            "AWSPREVIOUS": Candidate(current, APP_ID),
-            "AWSPENDING": Candidate(SECRET, APP_ID),
-            "CANDIDATE": Candidate(OTHER_SECRET, APP_ID),
-            "a-label-of-somebody": Candidate("e" * 31 + "0", APP_ID),
+            "AWSCURRENT": TriedSecret(NEWEST, APP_ID),
+            "AWSPREVIOUS": TriedSecret(current, APP_ID),
+            "AWSPENDING": TriedSecret(SECRET, APP_ID),
+            "CANDIDATE": TriedSecret(OTHER_SECRET, APP_ID),
+            "a-label-of-somebody": TriedSecret("e" * 31 + "0", APP_ID),
         }
         assert list(candidates.secrets)[:4] == [
             "AWSCURRENT",
@@ -95,8 +95,8 @@ class TestOfSecretsManager:
         text = json.dumps({"app_id": str(APP_ID), "server_secret": f"{SECRET}\n"})
         put(aws, "AWSPENDING", SecretString=text)
         candidates = gathered()
-        assert candidates.secrets["CANDIDATE"] == Candidate(f'"{SECRET}"')
-        assert candidates.secrets["AWSPENDING"] == Candidate(f"{SECRET}\n")
+        assert candidates.secrets["CANDIDATE"] == TriedSecret(f'"{SECRET}"')
+        assert candidates.secrets["AWSPENDING"] == TriedSecret(f"{SECRET}\n")
         assert candidates.problems["AWSPENDING"] == (
             "server_secret has white space or a newline around it"
         )
@@ -132,16 +132,16 @@ class TestOfAFile:
     @pytest.mark.parametrize(
         ("text", "candidate"),
         [
-            (SECRET, Candidate(SECRET)),
-            (f"{SECRET}\n", Candidate(SECRET)),
-            (f'"{SECRET}"', Candidate(f'"{SECRET}"')),
-            (f" {SECRET} ", Candidate(f" {SECRET} ")),
-            ("0f" * 32, Candidate("0f" * 32)),
-            (json.dumps({"app_id": 7, "server_secret": SECRET}), Candidate(SECRET, 7)),
-            (json.dumps({"app_id": "7", "server_secret": SECRET}), Candidate(SECRET)),
-            (json.dumps({"app_id": True, "server_secret": SECRET}), Candidate(SECRET)),
-            ('{"app_id": 7}', Candidate('{"app_id": 7}', 7)),
-            ("[1]", Candidate("[1]")),
+            (SECRET, TriedSecret(SECRET)),
+            (f"{SECRET}\n", TriedSecret(SECRET)),
+            (f'"{SECRET}"', TriedSecret(f'"{SECRET}"')),
+            (f" {SECRET} ", TriedSecret(f" {SECRET} ")),
+            ("0f" * 32, TriedSecret("0f" * 32)),
+            (json.dumps({"app_id": 7, "server_secret": SECRET}), TriedSecret(SECRET, 7)),
+            (json.dumps({"app_id": "7", "server_secret": SECRET}), TriedSecret(SECRET)),
+            (json.dumps({"app_id": True, "server_secret": SECRET}), TriedSecret(SECRET)),
+            ('{"app_id": 7}', TriedSecret('{"app_id": 7}', 7)),
+            ("[1]", TriedSecret("[1]")),
         ],
         ids=[
             "the characters",
@@ -157,7 +157,7 @@ class TestOfAFile:
         ],
     )
     def test_it_is_tried_as_it_is_however_misshapen(
-        self, a_file: Callable[[str], str], text: str, candidate: Candidate
+        self, a_file: Callable[[str], str], text: str, candidate: TriedSecret
     ) -> None:
         assert of_file(a_file(text)).secrets == {"given": candidate}
 
@@ -178,7 +178,7 @@ class TestOfAFile:
 
     def test_it_is_read_from_standard_input_too(self, type_in: Callable[[bytes], None]) -> None:
         type_in(SECRET.encode())
-        assert of_file("-").secrets == {"given": Candidate(SECRET)}
+        assert of_file("-").secrets == {"given": TriedSecret(SECRET)}
 
     def test_a_file_that_is_not_there_is_an_error_of_usage(self) -> None:
         with pytest.raises(CommandError, match="cannot be read: No such file") as caught:
@@ -209,19 +209,19 @@ def test_without_any_there_is_nothing_to_try() -> None:
 def test_the_terminal_is_asked_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else "")
-    assert gather(None, None, is_asked_for=True).secrets == {"given": Candidate(SECRET)}
+    assert gather(None, None, is_asked_for=True).secrets == {"given": TriedSecret(SECRET)}
 
 
 @pytest.mark.parametrize(
     ("candidate", "app_id", "fingerprint"),
     [
-        (Candidate(SECRET, 7), None, ServerSecret(7, SECRET).fingerprint),
-        (Candidate(SECRET, 7), 8, ServerSecret(7, SECRET).fingerprint),
-        (Candidate(SECRET), 8, ServerSecret(8, SECRET).fingerprint),
-        (Candidate(SECRET), None, None),
-        (Candidate(SECRET), "8", None),
-        (Candidate(SECRET), 0, None),
-        (Candidate(f'"{SECRET}"'), 8, None),
+        (TriedSecret(SECRET, 7), None, ServerSecret(7, SECRET).fingerprint),
+        (TriedSecret(SECRET, 7), 8, ServerSecret(7, SECRET).fingerprint),
+        (TriedSecret(SECRET), 8, ServerSecret(8, SECRET).fingerprint),
+        (TriedSecret(SECRET), None, None),
+        (TriedSecret(SECRET), "8", None),
+        (TriedSecret(SECRET), 0, None),
+        (TriedSecret(f'"{SECRET}"'), 8, None),
     ],
     ids=[
         "of its AppID",
@@ -234,6 +234,6 @@ def test_the_terminal_is_asked_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_fingerprint_is_of_a_value_with_its_app_id(
-    candidate: Candidate, app_id: object, fingerprint: str | None
+    candidate: TriedSecret, app_id: object, fingerprint: str | None
 ) -> None:
     assert Candidates({"given": candidate}, {}).fingerprint("given", app_id) == fingerprint

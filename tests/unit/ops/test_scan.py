@@ -32,7 +32,7 @@ from ops.scan.paths import shown
 from ops.target import SECRET_ID_VARIABLE, Target
 from tests.unit.ops.doubles import stored
 from tools.sam_template import ROOT
-from zego.diagnosis import Candidate
+from zego.diagnosis import TriedSecret
 from zego.server_secret import PlaceholderError, ServerSecret
 
 Capture = pytest.CaptureFixture[str]
@@ -273,7 +273,7 @@ class TestTheSecretsOfATarget:
 class TestWhatIsKnown:
     @staticmethod
     def of(**values: str) -> Known:
-        given = {label: Candidate(text, 7) for label, text in values.items()}
+        given = {label: TriedSecret(text, 7) for label, text in values.items()}
         return Known.of(Candidates(given, {"AWSPENDING": "it has no value yet"}), None)
 
     def test_labels_with_the_same_value_are_one(self) -> None:

@@ -1,21 +1,27 @@
-"""What is wrong with what a token says."""
+"""What was sealed, and what is wrong with it: the claims, their payload, a kit token's details.
+
+The claims name the user and the time; the payload says what its holder may do in one room; the
+details behind the # of a kit token repeat some of both for UIKit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from zego import identifiers
-from zego.diagnosis.findings import Expected, Found, found
-from zego.diagnosis.spans import json_type, span
-from zego.diagnosis.verified import Opened
+from zego import identifiers, strict_json
+from zego.diagnosis.model import Expected, Observation, found
+from zego.diagnosis.spans import span
+from zego.diagnosis.verified import OpenedToken
 from zego.identifiers import IdentifierError, Kind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
 
 NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
 #: What a text is that UTF-8 cannot hold.
-HALF_A_PAIR: Final = "text with half of a surrogate pair"
+_HALF_A_PAIR: Final = "text with half of a surrogate pair"
 
+_LOGIN: Final = "1"
+_PUBLISH: Final = "2"
 _INT64: Final = range(-(2**63), 2**63)
 _INT32: Final = range(-(2**31), 2**31)
 #: From when on a time is in a smaller unit. As Unix seconds 10^11 is the year 5138, as milliseconds
@@ -31,7 +37,9 @@ _SKEW_SECONDS: Final = 5
 _MAX_TIMER_SECONDS: Final = (2**31 - 1) / 1000 + 30
 
 
-def about(opened: Opened, envelope: Envelope, expected: Expected) -> Iterator[Found]:
+def about_claims(
+    opened: OpenedToken, envelope: Envelope, expected: Expected
+) -> Iterator[Observation]:
     """All that is wrong with the sealed claims, their payload aside."""
     if not opened.is_json:
         yield found("claims-not-json")
@@ -52,7 +60,7 @@ def about(opened: Opened, envelope: Envelope, expected: Expected) -> Iterator[Fo
     yield from _times(claims, envelope, expected)
 
 
-def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Found]:
+def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Observation]:
     """What the expiry says that is readable without a secret."""
     if expires_at < 0:
         yield found("expire-wrong-type", what="negative")
@@ -66,31 +74,54 @@ def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Found]:
         yield from _left(expires_at - expected.now, expected)
 
 
-def identifier(kind: Kind, value: str, expected: Expected) -> Iterator[Found]:
-    """What is wrong with a user's or a room's id."""
-    name = "user-id" if kind == "user_id" else "room-id"
-    size = len(value.encode("utf-8", "surrogatepass"))
-    if size > identifiers.MAX_BYTES[kind]:
-        yield found(f"{name}-too-long", size=size)
-    if expected.concerns("web", "uikit"):
-        try:
-            identifiers.check_characters(kind, value)
-        except IdentifierError as error:
-            yield found(f"{name}-characters", what=str(error))
-
-
-def is_encodable(text: str) -> bool:
-    """Whether UTF-8 can hold it, in which every other token is sealed."""
+def about_payload(payload: object, expected: Expected) -> Iterator[Observation]:
+    """All that is wrong with it. ZIM reads none of it, so there it has to be text alone."""
+    if type(payload) is not str:
+        yield found("payload-wrong-type", what=_json_type(payload))
+        return
+    if not _is_encodable(payload):
+        yield found("payload-wrong-type", what=_HALF_A_PAIR)
+        return
+    if not payload or expected.sdk == "zim":
+        return
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        grant = strict_json.loads(payload)
+    except ValueError:
+        yield found("payload-not-json")
+        return
+    if not isinstance(grant, dict):
+        yield found("payload-not-object")
+        return
+    yield from _room(grant, expected)
+    yield from _privileges(grant.get("privilege"), expected)
+    yield from _streams(grant.get("stream_id_list"))
 
 
-def _app_id(app_id: object, opened: Opened, expected: Expected) -> Iterator[Found]:
+def about_kit_details(
+    details: Mapping[str, Any], sealed: Mapping[str, Any] | None, expected: Expected
+) -> Iterator[Observation]:
+    """Where the details are not those of the claims, or not what was expected.
+
+    :param sealed: the claims; ``None``: they are not known.
+    """
+    wanted: dict[str, dict[str, Any]] = {
+        "what was expected": {
+            "userID": expected.user_id,
+            "roomID": expected.room_id,
+            "appID": expected.app_id,
+        }
+    }
+    if sealed is not None:
+        wanted = {"the claims sealed in it": _as_kit_details(sealed), **wanted}
+    for what, values in wanted.items():
+        names = [name for name, one in values.items() if one not in (None, details[name])]
+        if names:
+            yield found("kit-mismatch", names=", ".join(names), what=what)
+
+
+def _app_id(app_id: object, opened: OpenedToken, expected: Expected) -> Iterator[Observation]:
     if type(app_id) is not int:
-        yield found("app-id-wrong-type", what=json_type(app_id))
+        yield found("app-id-wrong-type", what=_json_type(app_id))
     elif not 1 <= app_id <= MAX_APP_ID:
         yield found("app-id-out-of-range")
     elif expected.app_id not in (None, app_id):
@@ -99,19 +130,19 @@ def _app_id(app_id: object, opened: Opened, expected: Expected) -> Iterator[Foun
         yield found("other-project", found=app_id, label=opened.label, expected=opened.app_id)
 
 
-def _user_id(user_id: object, expected: Expected) -> Iterator[Found]:
+def _user_id(user_id: object, expected: Expected) -> Iterator[Observation]:
     if type(user_id) is not str:
-        yield found("user-id-wrong-type", what=json_type(user_id))
+        yield found("user-id-wrong-type", what=_json_type(user_id))
         return
     if not user_id:
         yield found("user-id-empty")
         return
-    if not is_encodable(user_id):
-        yield found("user-id-wrong-type", what=HALF_A_PAIR)
+    if not _is_encodable(user_id):
+        yield found("user-id-wrong-type", what=_HALF_A_PAIR)
     if expected.user_id not in (None, user_id):
         how = _difference(user_id, expected.user_id or "")
         yield found("user-id-mismatch", expected=expected.user_id, how=how)
-    yield from identifier("user_id", user_id, expected)
+    yield from _identifier("user_id", user_id, expected)
     size = len(user_id.encode("utf-8", "surrogatepass"))
     if _ZIM_MAX_USER_ID_BYTES < size <= identifiers.MAX_BYTES["user_id"] and expected.concerns(
         "zim"
@@ -126,20 +157,22 @@ def _difference(one: str, other: str) -> str:
     return " They differ in case alone." if one.casefold() == other.casefold() else ""
 
 
-def _nonce(nonce: object) -> Iterator[Found]:
+def _nonce(nonce: object) -> Iterator[Observation]:
     if type(nonce) is not int or nonce not in _INT64:
-        yield found("nonce-wrong-type", what=json_type(nonce))
+        yield found("nonce-wrong-type", what=_json_type(nonce))
     elif nonce not in _INT32:
         yield found("nonce-out-of-range")
 
 
-def _times(claims: Mapping[str, Any], envelope: Envelope, expected: Expected) -> Iterator[Found]:
+def _times(
+    claims: Mapping[str, Any], envelope: Envelope, expected: Expected
+) -> Iterator[Observation]:
     times: dict[str, int] = {}
     for name in ("ctime", "expire"):
         if name in claims:
             value = claims[name]
             if type(value) is not int or value not in _INT64:
-                yield found(f"{name}-wrong-type", what=json_type(value))
+                yield found(f"{name}-wrong-type", what=_json_type(value))
             elif value < 0:
                 yield found(f"{name}-wrong-type", what="negative")
             else:
@@ -163,7 +196,7 @@ def _small_unit(moment: int) -> str | None:
     return next((unit for least, unit in _UNITS if moment >= least), None)
 
 
-def _life(issued_at: int | None, expires_at: int, expected: Expected) -> Iterator[Found]:
+def _life(issued_at: int | None, expires_at: int, expected: Expected) -> Iterator[Observation]:
     is_brief = False
     if issued_at is not None and expires_at >= _LIFETIME:
         lifetime = expires_at - issued_at
@@ -179,8 +212,90 @@ def _life(issued_at: int | None, expires_at: int, expected: Expected) -> Iterato
         yield from readable_expiry(expires_at, expected)
 
 
-def _left(seconds: float, expected: Expected) -> Iterator[Found]:
+def _left(seconds: float, expected: Expected) -> Iterator[Observation]:
     if seconds < _MIN_LIFETIME_SECONDS:
         yield found("expires-within-30s", left=span(seconds))
     if seconds > _MAX_TIMER_SECONDS and expected.concerns("web", "uikit"):
         yield found("timer-overflow", left=span(seconds))
+
+
+def _room(grant: Mapping[str, Any], expected: Expected) -> Iterator[Observation]:
+    room_id = grant.get("room_id")
+    if type(room_id) is not str or not room_id:
+        what = "missing" if "room_id" not in grant else _json_type(room_id)
+        yield found("payload-without-room", what="empty" if room_id == "" else what)
+        return
+    if expected.room_id not in (None, room_id):
+        yield found("room-mismatch", expected=expected.room_id)
+    yield from _identifier("room_id", room_id, expected)
+
+
+def _privileges(privileges: object, expected: Expected) -> Iterator[Observation]:
+    if not isinstance(privileges, dict):
+        yield found("privileges-malformed", what=f"it is {_json_type(privileges)}, not an object")
+        return
+    if privileges.keys() - {_LOGIN, _PUBLISH}:
+        yield found("privileges-malformed", what="it has keys other than 1 and 2")
+        return
+    if any(type(value) is not int or value not in (0, 1) for value in privileges.values()):
+        yield found("privileges-malformed", what="its values are not the numbers 0 and 1")
+        return
+    if not privileges.get(_LOGIN):
+        yield found("no-login")
+    if not privileges.get(_PUBLISH) and expected.publish is not False:
+        yield found("no-publish", "refused" if expected.publish else "note")
+
+
+def _streams(stream_ids: object) -> Iterator[Observation]:
+    if stream_ids is None:
+        return
+    if not isinstance(stream_ids, list) or any(type(one) is not str for one in stream_ids):
+        what = (
+            "an array of other things" if isinstance(stream_ids, list) else _json_type(stream_ids)
+        )
+        yield found("stream-ids-malformed", what=what)
+        return
+    for stream_id in stream_ids:
+        try:
+            identifiers.check("stream_id", stream_id)
+        except IdentifierError as error:
+            yield found("stream-id-refused", what=str(error))
+            return
+
+
+def _identifier(kind: Kind, value: str, expected: Expected) -> Iterator[Observation]:
+    """What is wrong with a user's or a room's id."""
+    name = "user-id" if kind == "user_id" else "room-id"
+    size = len(value.encode("utf-8", "surrogatepass"))
+    if size > identifiers.MAX_BYTES[kind]:
+        yield found(f"{name}-too-long", size=size)
+    if expected.concerns("web", "uikit"):
+        try:
+            identifiers.check_characters(kind, value)
+        except IdentifierError as error:
+            yield found(f"{name}-characters", what=str(error))
+
+
+def _as_kit_details(sealed: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as the claims have it, as far as they say."""
+    try:
+        room_id = strict_json.loads_object(sealed["payload"]).get("room_id")
+    except (LookupError, TypeError, ValueError):  # no payload, an object, or no JSON
+        room_id = None
+    return {"userID": sealed.get("user_id"), "roomID": room_id, "appID": sealed.get("app_id")}
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether UTF-8 can hold it, in which every other token is sealed."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _json_type(value: object) -> str:
+    """What a JSON value is: ``a string``; a number that is out of all bounds is one so large."""
+    if isinstance(value, int | float) and not -(2**63) <= value < 2**63:
+        return "a number so large"
+    return strict_json.type_name(value)

@@ -5,54 +5,57 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from zego.diagnosis import claims, kit_token, payload
-from zego.diagnosis.findings import Diagnosis, Expected, Finding, Found, Sdk, found
-from zego.diagnosis.kinds import KINDS, Severity
-from zego.diagnosis.text import Reading
-from zego.diagnosis.verified import Opened
+from zego.diagnosis import claims
+from zego.diagnosis.kinds import KINDS, FindingSeverity
+from zego.diagnosis.model import Diagnosis, Expected, Finding, Observation, Sdk, found
+from zego.diagnosis.recognise import TokenText
+from zego.diagnosis.verified import OpenedToken
 from zego.token04 import Envelope
 
-_SEVERITIES: Final[tuple[Severity, ...]] = ("refused", "warning", "note")
+_SEVERITIES: Final[tuple[FindingSeverity, ...]] = ("refused", "warning", "note")
 _PRECEDENCE: Final = {kind: number for number, kind in enumerate(KINDS)}
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 
 
 def examine(
-    reading: Reading, opened: Opened | None, about_seal: Iterable[Found], expected: Expected
+    text: TokenText,
+    opened: OpenedToken | None,
+    about_seal: Iterable[Observation],
+    expected: Expected,
 ) -> Diagnosis:
     """Put together all findings on a text, the most decisive first.
 
     :param opened: the token in the text; ``None`` if no secret opened it.
     :param about_seal: the findings on its seal and on the secrets that were tried.
     """
-    problems = list(reading.problems)
+    problems = list(text.problems)
     if expected.sdk == "uikit":
-        problems = _for_uikit(reading)
+        problems = _for_uikit(text)
     problems += about_seal
-    if reading.envelope is not None:
-        return _of_envelope(reading, reading.envelope, opened, problems, expected)
-    if reading.header_expires_at is not None:
-        problems += claims.readable_expiry(reading.header_expires_at, expected)
+    if text.envelope is not None:
+        return _of_envelope(text, text.envelope, opened, problems, expected)
+    if text.header_expires_at is not None:
+        problems += claims.readable_expiry(text.header_expires_at, expected)
     return Diagnosis(
         _in_order(problems, expected.sdk),
-        reading.form,
-        header_expires_at=reading.header_expires_at,
+        text.form,
+        header_expires_at=text.header_expires_at,
     )
 
 
-def _for_uikit(reading: Reading) -> list[Found]:
+def _for_uikit(text: TokenText) -> list[Observation]:
     """The problems of a text if a kit token is expected."""
-    problems = [one for one in reading.problems if one.kind != "kit-token"]
-    if reading.form == "token04":
+    problems = [one for one in text.problems if one.kind != "kit-token"]
+    if text.form == "token04":
         problems.append(found("kit-details-missing"))
     return problems
 
 
 def _of_envelope(
-    reading: Reading,
+    text: TokenText,
     envelope: Envelope,
-    opened: Opened | None,
-    problems: list[Found],
+    opened: OpenedToken | None,
+    problems: list[Observation],
     expected: Expected,
 ) -> Diagnosis:
     problems += _weak_iv(envelope)
@@ -60,16 +63,16 @@ def _of_envelope(
     if opened is None:
         problems += claims.readable_expiry(envelope.expires_at, expected)
     else:
-        problems += claims.about(opened, envelope, expected)
+        problems += claims.about_claims(opened, envelope, expected)
         content = opened.content if isinstance(opened.content, dict) else {}
         sealed = {name: content[name] for name in claims.NAMES if name in content}
         if "payload" in sealed:
-            problems += payload.about(sealed["payload"], expected)
-    if reading.kit_details is not None:
-        problems += kit_token.about(reading.kit_details, sealed, expected)
+            problems += claims.about_payload(sealed["payload"], expected)
+    if text.kit_details is not None:
+        problems += claims.about_kit_details(text.kit_details, sealed, expected)
     return Diagnosis(
         _in_order(problems, expected.sdk),
-        reading.form,
+        text.form,
         envelope.cipher,
         envelope.expires_at,
         None if opened is None else opened.label,
@@ -77,7 +80,7 @@ def _of_envelope(
     )
 
 
-def _weak_iv(envelope: Envelope) -> list[Found]:
+def _weak_iv(envelope: Envelope) -> list[Observation]:
     iv = envelope.iv
     if not any(iv):
         return [found("weak-iv", what="all zeros", size=len(iv))]
@@ -86,7 +89,7 @@ def _weak_iv(envelope: Envelope) -> list[Found]:
     return []
 
 
-def _in_order(problems: Iterable[Found], sdk: Sdk | None) -> tuple[Finding, ...]:
+def _in_order(problems: Iterable[Observation], sdk: Sdk | None) -> tuple[Finding, ...]:
     """The most decisive first; if a kind is found twice, the more severe one."""
     findings = sorted(
         (Finding.of(problem, sdk) for problem in problems),

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Severity = Literal["refused", "warning", "note"]
+FindingSeverity = Literal["refused", "warning", "note"]
 #: Whose codes they are. UIKit is built on the web SDK, and shows its codes.
 Shown = Literal["web", "native", "zim"]
 Codes = Mapping[Shown, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FindingKind:
     """What all findings of one kind have in common.
 
     :ivar severity: ``refused``: ZEGO or its SDK does not take the token; ``warning``: it takes it,
@@ -30,7 +30,7 @@ class Kind:
     :ivar remedy: what to do.
     """
 
-    severity: Severity
+    severity: FindingSeverity
     codes: Codes
     cause: str
     remedy: str
@@ -77,197 +77,199 @@ _SECONDS: Final = "Use whole seconds: Math.floor(Date.now() / 1000), int(time.ti
 _FRESH: Final = "Have a fresh token made; a client renews when the SDK says tokenWillExpire."
 _AS_SHOWN: Final = "Use the 32 characters as ZEGO's console shows them, with nothing around them."
 
-KINDS: Final[Mapping[str, Kind]] = {
+KINDS: Final[Mapping[str, FindingKind]] = {
     # --- It is no Token04 ------------------------------------------------------------------------
-    "empty": Kind(
+    "empty": FindingKind(
         "refused",
         _MISSING,
         "There is no token: the text is empty.",
         "See why the client has none: did it wait for the answer, and read its field token?",
     ),
-    "too-long": Kind(
+    "too-long": FindingKind(
         "refused",
         _NOT_OPENED,
         "It has {length} characters; no Token04 has more than {limit}.",
         "Look at what was passed as the token: it is something else.",
     ),
-    "no-value": Kind(
+    "no-value": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is the text of {what}, not a token.",
         "Wait for the answer (await) and read its field token (zegoRoom.token of a call); see that"
         " it is there before it is used.",
     ),
-    "placeholder": Kind(
+    "placeholder": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is a placeholder, which nothing replaced by a token.",
         "See why it was not filled in: is the variable set where the template is read? " + _MINT,
     ),
-    "html-page": Kind(
+    "html-page": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is a web page: the address that was asked for a token answers with HTML or XML.",
         "Check the address, and the answer's status before its body is read. A proxy, a login page"
         " or a single-page app answers so where there is no such route.",
     ),
-    "answer-without-token": Kind(
+    "answer-without-token": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is JSON, and no token is in it: {what}.",
         "Check the answer's status before its body is read; the token is in the field token"
         " (zegoRoom.token of a call).",
     ),
-    "jwt": Kind(
+    "jwt": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is a JWT ({algorithm}), not a Token04. ZEGO takes no JWTs, whatever secret signs them,"
         " so the ServerSecret may well be right.",
         "Replace the code that signs a JWT. " + _MINT,
     ),
-    "json-in-base64": Kind(
+    "json-in-base64": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is JSON in base64, which nothing encrypts: {what}.",
         _MINT,
     ),
-    "older-token": Kind(
+    "older-token": FindingKind(
         "refused",
         _OLD,
         "It is a Token{version}, of an older generation. This service, and ZEGO's SDKs of today,"
         " use Token04.",
         "Replace the code that makes it. " + _MINT,
     ),
-    "hex-string": Kind(
+    "hex-string": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is {length} hexadecimal digits, not a token: {what}.",
         _MINT + " If it is a secret, whoever saw it has it: reset it in ZEGO's console.",
     ),
-    "not-a-token": Kind(
+    "not-a-token": FindingKind(
         "refused",
         _NOT_OPENED,
         'A Token04 begins with "04" and its expiry; nothing in this text does.',
         "Look at what was passed as the token. " + _MINT,
     ),
     # --- A Token04 that something happened to on its way -----------------------------------------
-    "whole-answer": Kind(
+    "whole-answer": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is a whole JSON answer; the token is one field of it.",
         "Pass on the field token (zegoRoom.token of /api/v1/calls/initiate) alone.",
     ),
-    "shortened": Kind(
+    "shortened": FindingKind(
         "refused",
         _NOT_OPENED,
         "Part of it is left out, as logs and people shorten tokens: nobody can check the rest.",
         "Copy the whole token from where it was made.",
     ),
-    "surrounded": Kind(
+    "surrounded": FindingKind(
         "refused",
         _NOT_OPENED,
         "Other text stands around the token, such as Bearer, a name or a URL.",
         _WHOLE,
     ),
-    "url-encoded": Kind(
+    "url-encoded": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is URL-encoded: %2B, %2F and %3D stand for its + / and =.",
         _HEADER,
     ),
-    "escaped": Kind(
+    "escaped": FindingKind(
         "refused",
         _NOT_OPENED,
         "Its characters are written as {what}.",
         "Read it with the parser of that format, once; or copy it from where it was made.",
     ),
-    "base64-twice": Kind(
+    "base64-twice": FindingKind(
         "refused",
         _NOT_OPENED,
         "It was encoded in base64 once more: a Token04 is base64 already.",
         "Leave out the second encoding, or decode it where it is read (as with a Kubernetes"
         " Secret).",
     ),
-    "quoted": Kind("refused", _NOT_OPENED, "There are quotes around it.", _WHOLE),
-    "plus-lost": Kind(
+    "quoted": FindingKind("refused", _NOT_OPENED, "There are quotes around it.", _WHOLE),
+    "plus-lost": FindingKind(
         "refused",
         _NOT_OPENED,
         "Each + of it became a space: it was in a URL or form without being encoded, or was decoded"
         " twice.",
         _HEADER,
     ),
-    "white-space": Kind(
+    "white-space": FindingKind(
         "refused",
         _NOT_OPENED,
         "White space or a line's end stands in it or around it.",
         "Trim what was read from a file or a variable, and wrap no lines. " + _WHOLE,
     ),
-    "invisible": Kind(
+    "invisible": FindingKind(
         "refused",
         _NOT_OPENED,
         "Characters that do not show stand in it, the first is U+{codepoint}: it was copied from a"
         " page, a chat or a document.",
         "Copy it from where it was made, as plain text.",
     ),
-    "non-ascii": Kind(
+    "non-ascii": FindingKind(
         "refused",
         _NOT_OPENED,
         "It holds U+{codepoint}; a Token04 is ASCII.",
         "Copy it from where it was made, as plain text; read it as UTF-8.",
     ),
-    "prefix-missing": Kind(
+    "prefix-missing": FindingKind(
         "refused",
         _NOT_OPENED,
         'The "04" in front, or a part of it, is missing; the rest is a Token04.',
         'Put "04" in front of the base64, as ZEGO\'s generators do; or copy its beginning too.',
     ),
-    "prefix-twice": Kind(
+    "prefix-twice": FindingKind(
         "refused",
         _NOT_OPENED,
         'The "04" stands in front twice.',
         'Leave one out: the generator puts "04" in front already.',
     ),
-    "base64url": Kind(
+    "base64url": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is in the URL-safe alphabet of base64 (- and _ for + and /); a Token04 is not.",
         "Encode with standard base64, with padding.",
     ),
-    "padding-missing": Kind(
+    "padding-missing": FindingKind(
         "refused",
         _NOT_OPENED,
         "Its padding is missing: one or two = at the end.",
         "Encode with standard base64, with padding; keep the = when it is passed on.",
     ),
-    "doubled": Kind(
+    "doubled": FindingKind(
         "refused", _NOT_OPENED, "The token stands there twice, or two are joined.", _WHOLE
     ),
-    "trailing-text": Kind("refused", _NOT_OPENED, "Other text follows the token's end.", _WHOLE),
-    "truncated": Kind(
+    "trailing-text": FindingKind(
+        "refused", _NOT_OPENED, "Other text follows the token's end.", _WHOLE
+    ),
+    "truncated": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is cut off: {what}.",
         "Look for what has room for fewer characters (a column, a header, a log line, a URL).",
     ),
-    "mode-missing": Kind(
+    "mode-missing": FindingKind(
         "refused",
         _NOT_OPENED,
         "Its last byte is missing, which says that it is sealed with GCM.",
         "Add the byte 1 behind the GCM tag, before base64; or it was cut off by one byte.",
     ),
-    "trailing-bytes": Kind(
+    "trailing-bytes": FindingKind(
         "refused",
         _NOT_OPENED,
         "Behind the sealed claims stand {extra} bytes, where at most one may.",
         "Mend the code that puts the envelope together, or what joins texts on the way.",
     ),
-    "damaged": Kind(
+    "damaged": FindingKind(
         "refused",
         _NOT_OPENED,
         "It is damaged: {what}.",
         "Compare it with the token as it was made. " + _WHOLE,
     ),
-    "malformed-envelope": Kind(
+    "malformed-envelope": FindingKind(
         "refused",
         _NOT_OPENED,
         "Its envelope is not a Token04's: {what}.",
@@ -275,91 +277,91 @@ KINDS: Final[Mapping[str, Kind]] = {
         " token service make the token.",
     ),
     # --- A kit token -----------------------------------------------------------------------------
-    "kit-token": Kind(
+    "kit-token": FindingKind(
         "warning",
         _NOT_OPENED,
         "It is a kit token, for UIKit alone: a Token04, a #, and the user's details in base64.",
         "Express and ZIM SDKs take the part before the #. The other findings are of that part.",
     ),
-    "kit-details-malformed": Kind(
+    "kit-details-malformed": FindingKind(
         "refused",
         _NOT_OPENED,
         "What follows the # is not the details that UIKit reads: {what}.",
         'Put base64 of {{"userID","roomID","userName","appID"}}, as JSON, behind the #.',
     ),
-    "kit-details-missing": Kind(
+    "kit-details-missing": FindingKind(
         "refused",
         _NOT_OPENED,
         "UIKit takes a kit token: the Token04, a #, and base64 of the user's details.",
         "Make it with ZegoUIKitPrebuilt.generateKitTokenForProduction(appId, token, room, user).",
     ),
     # --- Which secret ----------------------------------------------------------------------------
-    "secret-app-sign": Kind(
+    "secret-app-sign": FindingKind(
         "refused",
         _NOT_OPENED,
         "The secret {label} has 64 hexadecimal digits: that is an AppSign.",
         "Take the ServerSecret of ZEGO's console, which has 32 characters.",
     ),
-    "secret-quoted": Kind(
+    "secret-quoted": FindingKind(
         "refused",
         _NOT_OPENED,
         "The secret {label} has quotes around it; a server that reads it so makes tokens"
         " that ZEGO cannot open.",
         _AS_SHOWN,
     ),
-    "secret-white-space": Kind(
+    "secret-white-space": FindingKind(
         "refused",
         _NOT_OPENED,
         "The secret {label} has white space or a newline around it.",
         _AS_SHOWN,
     ),
-    "secret-malformed": Kind(
+    "secret-malformed": FindingKind(
         "refused",
         _NOT_OPENED,
         "The secret {label} is no ServerSecret: {what}.",
         _AS_SHOWN,
     ),
-    "made-with-app-sign": Kind(
+    "made-with-app-sign": FindingKind(
         "refused",
         _NOT_OPENED,
         "It was sealed with an AppSign ({label}), which is for logins without a token.",
         "Seal with the ServerSecret of ZEGO's console, which has 32 characters.",
     ),
-    "hex-decoded-secret": Kind(
+    "hex-decoded-secret": FindingKind(
         "refused",
         _NOT_OPENED,
         "It was sealed with the secret {label} hex-decoded to {size} bytes. A ServerSecret looks"
         " like hex, but its 32 characters are the key as they stand.",
         "Leave out the decoding: the key is the text's bytes.",
     ),
-    "altered-secret": Kind(
+    "altered-secret": FindingKind(
         "refused",
         _NOT_OPENED,
         "It was sealed with the secret {label} {how}.",
         _AS_SHOWN,
     ),
-    "made-with-previous": Kind(
+    "made-with-previous": FindingKind(
         "refused",
         _NOT_OPENED,
         "It was made with AWSPREVIOUS, the ServerSecret before the current one.",
         "Have a fresh token made. If new ones are still made so, an environment keeps an old"
         " secret. Look for it: zego-token doctor. Mend that environment and restart it.",
     ),
-    "made-with-staged": Kind(
+    "made-with-staged": FindingKind(
         "refused",
         _NOT_OPENED,
         "It was made with {label}, a ServerSecret that is not current yet.",
         "See whether it is to be promoted: zego-token secret status. Then look for what made a"
         " token with it already.",
     ),
-    "other-secret": Kind(
+    "other-secret": FindingKind(
         "refused",
         _NOT_OPENED,
         "None of the secrets tried ({labels}) opens it: it was made with another ServerSecret (of"
         " another project, or from before a reset), with a CallbackSecret, or it was altered.",
         _ROTATE,
     ),
-    "not-opened-here": Kind(
+    "not-opened-here": FindingKind(
         "note",
         _NONE,
         "The service did not open it. Over HTTP it opens only tokens that AWSCURRENT or AWSPREVIOUS"
@@ -368,243 +370,243 @@ KINDS: Final[Mapping[str, Kind]] = {
         " this service issued the token, its audit log has the token's SHA-256 (token_sha256)."
         " GET /v1/status shows in last_verdict whether ZEGO accepts the current secret.",
     ),
-    "app-id-mismatch": Kind(
+    "app-id-mismatch": FindingKind(
         "refused",
         {"web": (20014, 50119, 1102016), "native": (1002076,), "zim": (6000103,)},
         "It is for AppID {found}; the login is with AppID {expected}.",
         "Use one project on both sides: the client's AppID is the one in the service's answer.",
     ),
-    "other-project": Kind(
+    "other-project": FindingKind(
         "refused",
         {"web": (20014, 50119, 1102016), "native": (1002076,), "zim": (6000103,)},
         "It is for AppID {found}, and the secret that opens it ({label}) is of AppID {expected}.",
         "AppID and ServerSecret belong together: take both from one project of ZEGO's console.",
     ),
     # --- What it says ----------------------------------------------------------------------------
-    "claims-not-json": Kind(
+    "claims-not-json": FindingKind(
         "refused", _malformed(1002074), "It opens, but what is sealed is not JSON.", _GENERATOR
     ),
-    "claims-not-object": Kind(
+    "claims-not-object": FindingKind(
         "refused",
         _malformed(1002074),
         "It opens, but what is sealed is no JSON object.",
         _GENERATOR,
     ),
-    "claims-missing": Kind(
+    "claims-missing": FindingKind(
         "refused", _malformed(1002074), "It opens, but its claims lack {names}.", _GENERATOR
     ),
-    "app-id-wrong-type": Kind(
+    "app-id-wrong-type": FindingKind(
         "refused",
         _malformed(1002076),
         "Its app_id is {what}; it must be a number.",
         "Read the AppID as a number: Number(process.env.ZEGO_APP_ID), int(os.environ[...]).",
     ),
-    "app-id-out-of-range": Kind(
+    "app-id-out-of-range": FindingKind(
         "refused",
         _malformed(1002076),
         "Its app_id is outside 1 to 4294967295.",
         "Copy the AppID from ZEGO's console.",
     ),
-    "user-id-wrong-type": Kind(
+    "user-id-wrong-type": FindingKind(
         "refused",
         _malformed(1002077),
         "Its user_id is {what}; it must be a string.",
         "Turn it into text before the token is made: String(id), str(id).",
     ),
-    "user-id-empty": Kind(
+    "user-id-empty": FindingKind(
         "refused",
         _malformed(1002077),
         "Its user_id is empty.",
         "Name the user who logs in.",
     ),
-    "user-id-mismatch": Kind(
+    "user-id-mismatch": FindingKind(
         "refused",
         _mismatch(1002077),
         "It is for another user than the one who logs in ({expected}).{how}",
         "Log in with the user_id of the service's answer, letter for letter.",
     ),
-    "user-id-too-long": Kind(
+    "user-id-too-long": FindingKind(
         "refused",
         {**_refused_id(1002007), "zim": (6000103,)},
         "Its user_id has {size} bytes; ZEGO takes fewer than 64.",
         "Use a shorter id, the same at every login.",
     ),
-    "nonce-wrong-type": Kind(
+    "nonce-wrong-type": FindingKind(
         "refused",
         _malformed(1002080),
         "Its nonce is {what}; it must be an integer of 64 bits.",
         _GENERATOR,
     ),
-    "expire-wrong-type": Kind(
+    "expire-wrong-type": FindingKind(
         "refused",
         _malformed(1002078),
         "Its expire is {what}; it must be whole Unix seconds.",
         _SECONDS,
     ),
-    "ctime-wrong-type": Kind(
+    "ctime-wrong-type": FindingKind(
         "refused",
         _malformed(1002074),
         "Its ctime is {what}; it must be whole Unix seconds.",
         _SECONDS,
     ),
-    "expire-is-a-lifetime": Kind(
+    "expire-is-a-lifetime": FindingKind(
         "refused",
         _EXPIRED,
         "Its expiry is {found}, which is a lifetime (or a time before 2001): wanted is the time at"
         " which it ends.",
         "Set expire to ctime plus the lifetime, in Unix seconds.",
     ),
-    "expiry-mismatch": Kind(
+    "expiry-mismatch": FindingKind(
         "refused",
         _NOT_OPENED,
         "The readable expiry ({readable}) is not the sealed one ({sealed}): it was changed after it"
         " was made, or two clocks were read.",
         "Write one value in both places; never edit a token.",
     ),
-    "expired": Kind("refused", _EXPIRED, "It expired {ago} ago.", _FRESH),
-    "payload-wrong-type": Kind(
+    "expired": FindingKind("refused", _EXPIRED, "It expired {ago} ago.", _FRESH),
+    "payload-wrong-type": FindingKind(
         "refused",
         _malformed(1002075),
         "Its payload is {what}; it must be a string: empty, or JSON as text.",
         "Serialise the payload before the claims: JSON.stringify(payload), json.dumps(payload).",
     ),
-    "payload-not-json": Kind(
+    "payload-not-json": FindingKind(
         "refused",
         _malformed(1002075),
         "Its payload is neither empty nor JSON.",
         'Leave it "" for a token of any room, or write the privilege payload as JSON.',
     ),
-    "payload-not-object": Kind(
+    "payload-not-object": FindingKind(
         "refused",
         _malformed(1002075),
         "Its payload is JSON, but no object.",
         'Write {{"room_id","privilege","stream_id_list"}}; serialise it once, not twice.',
     ),
-    "payload-without-room": Kind(
+    "payload-without-room": FindingKind(
         "refused",
         _malformed(1002075),
         "Its payload names no room: room_id is {what}.",
         "Name the room in room_id, as a string; or leave the payload empty for any room.",
     ),
-    "room-mismatch": Kind(
+    "room-mismatch": FindingKind(
         "refused",
         _OTHER_ROOM,
         "It is for another room than the one that is logged in to ({expected}), which ZEGO refuses"
         " where its support has switched privileges on.",
         "Ask for a token of that room; log in with the room_id of the service's answer.",
     ),
-    "room-id-too-long": Kind(
+    "room-id-too-long": FindingKind(
         "refused",
         _refused_id(1002013),
         "Its room_id has {size} bytes; ZEGO takes fewer than 128.",
         "Use a shorter room id.",
     ),
-    "privileges-malformed": Kind(
+    "privileges-malformed": FindingKind(
         "refused",
         _malformed(1002075),
         "Its payload's privilege is malformed: {what}.",
         'Write {{"1":1,"2":1}}: 1 is login, 2 is publish; 1 allows, 0 denies.',
     ),
-    "no-login": Kind(
+    "no-login": FindingKind(
         "refused",
         _OTHER_ROOM,
         "Its payload does not allow to log in to the room (privilege 1), which ZEGO refuses where"
         " its support has switched privileges on.",
         "Ask for the privilege login, if the access policy grants it.",
     ),
-    "no-publish": Kind(
+    "no-publish": FindingKind(
         "note",
         {"native": (1002082,)},
         "Its payload does not allow to publish a stream (privilege 2): its holder watches and"
         " listens. As a renewal for one who publishes, it is refused.",
         "Ask for the privilege publish, if this user is to be seen or heard.",
     ),
-    "stream-ids-malformed": Kind(
+    "stream-ids-malformed": FindingKind(
         "refused",
         _malformed(1002075),
         "Its payload's stream_id_list is {what}; it must be null or an array of strings.",
         "Write null for any stream, or the ids.",
     ),
-    "stream-id-refused": Kind(
+    "stream-id-refused": FindingKind(
         "warning",
         _NONE,
         "A stream id in the payload is none that ZEGO takes: {what}.",
         "Use up to 255 of 0-9 A-Z a-z _ -; ZEGO answers 1000014 to longer ones.",
     ),
-    "kit-mismatch": Kind(
+    "kit-mismatch": FindingKind(
         "refused",
         _mismatch(1002077),
         "The kit token's details differ from {what}: {names}.",
         "Make both of the same user, room and AppID, and log in with those.",
     ),
     # --- What ZEGO takes, but not everywhere, or not for long ------------------------------------
-    "user-id-characters": Kind(
+    "user-id-characters": FindingKind(
         "warning",
         {"web": (1002006,)},
         "Its {what}.",
         'Use printable ASCII without space and " / : ? [ ] {{ | }}; hash what has others.',
     ),
-    "room-id-characters": Kind(
+    "room-id-characters": FindingKind(
         "warning",
         {"web": (1002012,)},
         "Its {what}.",
         'Use printable ASCII without space and " / : ? [ ] {{ | }}.',
     ),
-    "issued-in-future": Kind(
+    "issued-in-future": FindingKind(
         "warning",
         _NONE,
         "Its ctime is {ahead} from now: the clock that made it is ahead, or yours is behind. What"
         " ZEGO does with it is not documented.",
         "Set the clock (NTP) of what makes tokens. Measure it against ZEGO's: zego-token doctor.",
     ),
-    "time-in-milliseconds": Kind(
+    "time-in-milliseconds": FindingKind(
         "warning",
         {"zim": (6000103,)},
         "Its times ({names}) are in {unit}: as Unix seconds they are thousands of years away. What"
         " ZEGO does with it is not documented; ZIM takes a life of 24 days at most.",
         _SECONDS,
     ),
-    "timer-overflow": Kind(
+    "timer-overflow": FindingKind(
         "warning",
         _NONE,
         "It lives {left} from now. The web SDK's timers hold 24.8 days (2^31 ms): tokenWillExpire"
         " comes then, not 30 s before the expiry; before version 2.16, at once.",
         "Make it live 24 days at most.",
     ),
-    "lifetime-over-24-days": Kind(
+    "lifetime-over-24-days": FindingKind(
         "warning",
         {"zim": (6000103,)},
         "It lives {lifetime} s; ZIM takes {limit} s (24 days) at most.",
         "Make it live 24 days at most; hours are enough, as clients renew.",
     ),
-    "lifetime-under-30s": Kind(
+    "lifetime-under-30s": FindingKind(
         "warning",
         _TOO_SHORT,
         "It was made to {what}. ZIM refuses less than 30 s, and the web SDK asks for a renewal at"
         " once.",
         "Make it live 60 s or more.",
     ),
-    "expires-within-30s": Kind(
+    "expires-within-30s": FindingKind(
         "warning",
         _TOO_SHORT,
         "It expires in {left}. ZIM refuses less than 30 s, and the web SDK asks for a renewal at"
         " once.",
         _FRESH,
     ),
-    "nonce-out-of-range": Kind(
+    "nonce-out-of-range": FindingKind(
         "warning",
         _NONE,
         "Its nonce takes more than 32 bits, which is all that some of ZEGO's code reads.",
         "Draw 31 random bits.",
     ),
-    "weak-iv": Kind(
+    "weak-iv": FindingKind(
         "warning",
         _NONE,
         "Its IV is {what}, and so has far fewer values than {size} random bytes. ZEGO takes it, but"
         " the encryption is weaker.",
         "Draw the IV from the operating system as bytes: os.urandom, crypto.randomBytes.",
     ),
-    "user-id-too-long-for-zim": Kind(
+    "user-id-too-long-for-zim": FindingKind(
         "note",
         {"zim": (6000103,)},
         "Its user_id has {size} bytes: fine for calls, more than the 32 that ZIM takes.",

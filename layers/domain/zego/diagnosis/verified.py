@@ -3,7 +3,7 @@
 This is all the cryptography that a diagnosis over HTTP has. A caller without the secret must not
 learn what CBC blocks decrypt to: enough such responses are as good as the secret for building a
 token. Nobody can make a GCM tag without the secret, so only tokens that were sealed with it open
-here. :mod:`.sealing` opens all others, for callers who hold the secret.
+here. :mod:`.secrets` opens all others, for callers who hold the secret.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from zego import strict_json
-from zego.diagnosis.findings import Found, found
+from zego.diagnosis.model import Observation, found
 from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
 
@@ -29,7 +29,7 @@ _NOT_CURRENT: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Opened:
+class OpenedToken:
     """A token that a secret opened.
 
     :ivar label: of that secret.
@@ -44,7 +44,7 @@ class Opened:
     is_json: bool
 
 
-def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> Opened | None:
+def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> OpenedToken | None:
     """Open a GCM token whose tag this secret verifies; every other token gives ``None``.
 
     The key is the secret itself. Keys made from it by mistake are not tried: some are shorter, and
@@ -57,12 +57,12 @@ def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> Opened | N
     except InvalidTag:
         return None
     try:
-        return Opened(label, secret.app_id, strict_json.loads(plaintext), is_json=True)
+        return OpenedToken(label, secret.app_id, strict_json.loads(plaintext), is_json=True)
     except ValueError:
-        return Opened(label, secret.app_id, None, is_json=False)
+        return OpenedToken(label, secret.app_id, None, is_json=False)
 
 
-def wrong_label(label: str) -> Iterator[Found]:
+def wrong_label(label: str) -> Iterator[Observation]:
     """What is wrong with a token that the secret with this label opens."""
     if label in _NOT_CURRENT:
         yield found(_NOT_CURRENT[label], label=label)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
-from tests.unit.zego.diagnosis import no_tokens, on_the_way, sealed, secrets
-from tests.unit.zego.diagnosis.making import CBC, GCM, ROOM, UNPADDED, kit_details
+from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, sealed, secrets
+from tests.unit.zego.diagnosis.builders import CBC, GCM, ROOM, UNPADDED, kit_details
 
-TOKENS: Final = (GCM, CBC, ROOM, UNPADDED, f"{GCM}#{kit_details()}", no_tokens.HS256)
+TOKENS: Final = (GCM, CBC, ROOM, UNPADDED, f"{GCM}#{kit_details()}", not_tokens.HS256)
 LONG: Final = 200_000
 SHORT: Final = 1024
 
@@ -146,11 +146,11 @@ def long(chance: random.Random) -> str:
 _CORPUS: Final = [
     case.text
     for case in (
-        *no_tokens.CASES,
-        *on_the_way.AROUND,
-        *on_the_way.WITHIN,
-        *on_the_way.ENVELOPES,
-        *on_the_way.KIT_TOKENS,
+        *not_tokens.CASES,
+        *damaged_tokens.AROUND,
+        *damaged_tokens.WITHIN,
+        *damaged_tokens.ENVELOPES,
+        *damaged_tokens.KIT_TOKENS,
         *secrets.CASES,
         *sealed.CLAIMS,
         *sealed.PAYLOADS,

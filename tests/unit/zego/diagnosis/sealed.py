@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.zego.diagnosis.making import (
+from tests.unit.zego.diagnosis.builders import (
     CBC,
     GCM,
     IV,

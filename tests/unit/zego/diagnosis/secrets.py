@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import Any
 
-from tests.unit.zego.diagnosis.making import (
+from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     APP_SIGN,
     CBC,
@@ -21,19 +21,19 @@ from tests.unit.zego.diagnosis.making import (
     token,
     unopened,
 )
-from zego.diagnosis import Candidate
+from zego.diagnosis import TriedSecret
 
 
 def given(value: str, app_id: int | None = None, label: str = "given") -> dict[str, Any]:
-    return {"secrets": {label: Candidate(value, app_id)}}
+    return {"secrets": {label: TriedSecret(value, app_id)}}
 
 
 def as_(label: str) -> dict[str, Any]:
     """Opened by that one, beside a current one that does not open it."""
     return {
         "secrets": {
-            "AWSCURRENT": Candidate(OTHER_SECRET, APP_ID),
-            label: Candidate(SECRET, APP_ID),
+            "AWSCURRENT": TriedSecret(OTHER_SECRET, APP_ID),
+            label: TriedSecret(SECRET, APP_ID),
         },
         "opened_by": label,
     }
@@ -76,13 +76,16 @@ CASES = [
         "two other secrets",
         GCM,
         "other-secret",
-        secrets={"AWSCURRENT": Candidate(OTHER_SECRET), "AWSPREVIOUS": Candidate("f" + SECRET[1:])},
+        secrets={
+            "AWSCURRENT": TriedSecret(OTHER_SECRET),
+            "AWSPREVIOUS": TriedSecret("f" + SECRET[1:]),
+        },
     ),
     case(
         "a secret of another project",
         GCM,
         "other-project",
-        secrets={"AWSCURRENT": Candidate(SECRET, 5)},
+        secrets={"AWSCURRENT": TriedSecret(SECRET, 5)},
     ),
     case("another AppID than the client's", GCM, "app-id-mismatch", expected=expecting(app_id=5)),
     # --- A secret that is misshapen, and makes no good tokens ------------------------------------
@@ -102,7 +105,7 @@ CASES = [
         "a secret with AppID 0",
         GCM,
         "other-project",
-        secrets={"AWSCURRENT": Candidate(SECRET, 0)},
+        secrets={"AWSCURRENT": TriedSecret(SECRET, 0)},
     ),
     case(
         "the right one is given in quotes",
@@ -132,7 +135,7 @@ CASES = [
         "one that opens it, one in quotes",
         GCM,
         "secret-quoted",
-        secrets=CURRENT | {"env": Candidate(f"'{SECRET}'")},
+        secrets=CURRENT | {"env": TriedSecret(f"'{SECRET}'")},
         verdict="good",
     ),
     case(
@@ -146,7 +149,7 @@ CASES = [
         "sealed with a misshapen one, beside another",
         token(key=" " + SECRET[:31]),
         "secret-white-space",
-        secrets={"env": Candidate(f" {OTHER_SECRET}"), "given": Candidate(" " + SECRET[:31])},
+        secrets={"env": TriedSecret(f" {OTHER_SECRET}"), "given": TriedSecret(" " + SECRET[:31])},
         opened_by="given",
     ),
     case(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from local.fake_zego import room_login
 from local.fake_zego.project import Project
-from tests.unit.zego.diagnosis.making import (
+from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     CURRENT,
     GCM,
@@ -24,7 +24,7 @@ from tests.unit.zego.diagnosis.making import (
     token,
 )
 from zego import identifiers, token04
-from zego.diagnosis import Candidate, Expected, Sdk, diagnose
+from zego.diagnosis import Expected, Sdk, TriedSecret, diagnose
 from zego.identifiers import REFUSED_CHARACTERS
 from zego.token04 import Cipher, Claims, Token04Error
 
@@ -82,7 +82,7 @@ class TestCodec:
             cipher=cipher,
         )
         expected = Expected(NOW, app_id, user_id, room_id, publish if room_id else None, sdk)
-        diagnosis = diagnose(minted, {"AWSCURRENT": Candidate(SECRET, app_id)}, expected)
+        diagnosis = diagnose(minted, {"AWSCURRENT": TriedSecret(SECRET, app_id)}, expected)
         kinds = {finding.kind for finding in diagnosis.findings}
         assert diagnosis.verdict == "good"
         assert kinds <= {"user-id-too-long-for-zim"}

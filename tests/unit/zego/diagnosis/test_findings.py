@@ -11,17 +11,17 @@ from typing import get_args
 
 import pytest
 
-from tests.unit.zego.diagnosis import no_tokens, on_the_way, sealed, secrets
-from tests.unit.zego.diagnosis.making import CURRENT, NOW, Case, expecting
+from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, sealed, secrets
+from tests.unit.zego.diagnosis.builders import CURRENT, NOW, Case, expecting
 from zego import error_codes
 from zego.diagnosis import KINDS, Expected, Finding, Sdk, diagnose
 
 TOPICS = {
-    "no token": no_tokens.CASES,
-    "around": on_the_way.AROUND,
-    "within": on_the_way.WITHIN,
-    "envelope": on_the_way.ENVELOPES,
-    "kit token": on_the_way.KIT_TOKENS,
+    "no token": not_tokens.CASES,
+    "around": damaged_tokens.AROUND,
+    "within": damaged_tokens.WITHIN,
+    "envelope": damaged_tokens.ENVELOPES,
+    "kit token": damaged_tokens.KIT_TOKENS,
     "secret": secrets.CASES,
     "claim": sealed.CLAIMS,
     "time": sealed.TIMES,

@@ -16,9 +16,16 @@ import pytest
 
 from tests.support import tiers
 from tests.unit.zego.diagnosis import mutations
-from tests.unit.zego.diagnosis.making import APP_ID, CURRENT, NO_SECRETS, NOW, OTHER_SECRET, SECRET
+from tests.unit.zego.diagnosis.builders import (
+    APP_ID,
+    CURRENT,
+    NO_SECRETS,
+    NOW,
+    OTHER_SECRET,
+    SECRET,
+)
 from tests.unit.zego.diagnosis.mutations import LONG, SHORT
-from zego.diagnosis import Candidate, Expected, Sdk, diagnose
+from zego.diagnosis import Expected, Sdk, TriedSecret, diagnose
 
 pytestmark = pytest.mark.exhaustive
 
@@ -39,8 +46,8 @@ SECRETS = (
     CURRENT,
     NO_SECRETS,
     NO_SECRETS,
-    {"AWSCURRENT": Candidate(OTHER_SECRET, 5), "AWSPREVIOUS": Candidate(SECRET, APP_ID)},
-    {"given": Candidate(f'"{OTHER_SECRET}"')},
+    {"AWSCURRENT": TriedSecret(OTHER_SECRET, 5), "AWSPREVIOUS": TriedSecret(SECRET, APP_ID)},
+    {"given": TriedSecret(f'"{OTHER_SECRET}"')},
 )
 EXPECTED = tuple(
     Expected(NOW + later, APP_ID, user, room, publish, sdk)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.zego.diagnosis.making import (
+from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     APP_SIGN,
     CBC,
@@ -29,10 +29,10 @@ from tests.unit.zego.diagnosis.making import (
     sealed,
     token,
 )
-from tests.unit.zego.diagnosis.no_tokens import jwt
+from tests.unit.zego.diagnosis.not_tokens import jwt
 from tests.unit.zego.diagnosis.test_findings import ALL, CASES
 from zego import strict_json
-from zego.diagnosis import KINDS, Candidate, Diagnosis, Expected, diagnose
+from zego.diagnosis import KINDS, Diagnosis, Expected, TriedSecret, diagnose
 from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 
@@ -76,9 +76,9 @@ class TestWhatIsNotSaid:
             assert (diagnosis.document()["claims"] is not None) == is_opened, case
 
     @pytest.mark.parametrize("cipher", get_args(Cipher))
-    @pytest.mark.parametrize("secrets", [NO_SECRETS, {"given": Candidate(OTHER_SECRET, 5)}])
+    @pytest.mark.parametrize("secrets", [NO_SECRETS, {"given": TriedSecret(OTHER_SECRET, 5)}])
     def test_nothing_that_is_sealed_in_one_that_was_not_opened(
-        self, cipher: Cipher, secrets: dict[str, Candidate]
+        self, cipher: Cipher, secrets: dict[str, TriedSecret]
     ) -> None:
         made = token(cipher, user_id="sealed-user", payload=payload(room_id="sealed-room"))
         words = said(diagnose(made, secrets, Expected(NOW)))
@@ -99,11 +99,11 @@ class TestWhatIsNotSaid:
 
     @pytest.mark.parametrize("value", [SECRET, f'"{SECRET}"', APP_SIGN, "short"])
     def test_a_candidate_shows_no_value(self, value: str) -> None:
-        assert value not in repr(Candidate(value))
+        assert value not in repr(TriedSecret(value))
 
     def test_a_candidate_of_a_secret_has_its_value_and_its_app_id(self) -> None:
         secret = ServerSecret(5, OTHER_SECRET)
-        assert Candidate.of(secret) == Candidate(OTHER_SECRET, 5)
+        assert TriedSecret.of(secret) == TriedSecret(OTHER_SECRET, 5)
 
 
 class TestDocument:
@@ -179,7 +179,7 @@ class TestDocument:
     def test_what_was_expected_can_be_sent_whatever_it_was(self) -> None:
         expected = expecting(user_id="\udc80" + "u" * 10_000, room_id="\ud83d")
         made = token(payload=payload())
-        document = self.sent(diagnose(made, {"\udc80": Candidate(SECRET)}, expected))
+        document = self.sent(diagnose(made, {"\udc80": TriedSecret(SECRET)}, expected))
         kinds = [finding["kind"] for finding in document["findings"]]
         assert kinds == ["user-id-mismatch", "room-mismatch"]
         assert all(len(finding["cause"]) < 500 for finding in document["findings"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.zego.diagnosis.making import IV
+from tests.unit.zego.diagnosis.builders import IV
 from tests.unit.zego.vendor_tokens import VendorToken, vendor_tokens
 from zego import token04
-from zego.diagnosis import Candidate, Diagnosis, Expected, diagnose
+from zego.diagnosis import Diagnosis, Expected, TriedSecret, diagnose
 from zego.token04 import Claims
 
 VENDOR_TOKENS = vendor_tokens()
@@ -33,7 +33,7 @@ def when_made(vendor: VendorToken) -> int:
 
 def looked_at(vendor: VendorToken, token: str) -> Diagnosis:
     expected = Expected(when_made(vendor), vendor.app_id, vendor.user_id)
-    return diagnose(token, {"AWSCURRENT": Candidate(vendor.secret, vendor.app_id)}, expected)
+    return diagnose(token, {"AWSCURRENT": TriedSecret(vendor.secret, vendor.app_id)}, expected)
 
 
 @pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
@@ -60,12 +60,12 @@ def test_a_good_token_of_its_project_has_no_finding(vendor: VendorToken) -> None
         iv=IV[vendor.cipher],
     )
     expected = Expected(now, vendor.app_id, user_id)
-    diagnosis = diagnose(good, {"given": Candidate(vendor.secret, vendor.app_id)}, expected)
+    diagnosis = diagnose(good, {"given": TriedSecret(vendor.secret, vendor.app_id)}, expected)
     assert (kinds(diagnosis), diagnosis.verdict) == ((), "good")
 
 
 @pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
 def test_years_later_it_has_expired(vendor: VendorToken) -> None:
     expected = Expected(when_made(vendor) + 10 * 365 * 86400)
-    diagnosis = diagnose(vendor.token, {"given": Candidate(vendor.secret)}, expected)
+    diagnosis = diagnose(vendor.token, {"given": TriedSecret(vendor.secret)}, expected)
     assert "expired" in kinds(diagnosis)

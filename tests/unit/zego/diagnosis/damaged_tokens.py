@@ -7,7 +7,7 @@ import json
 import struct
 from urllib.parse import quote
 
-from tests.unit.zego.diagnosis.making import (
+from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     CBC,
     GCM,

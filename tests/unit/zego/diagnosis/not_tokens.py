@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from tests.unit.zego.diagnosis.making import (
+from tests.unit.zego.diagnosis.builders import (
     APP_SIGN,
     CURRENT,
     GCM,
@@ -14,7 +14,7 @@ from tests.unit.zego.diagnosis.making import (
     kit_details,
     no_token,
 )
-from zego.diagnosis import Candidate
+from zego.diagnosis import TriedSecret
 
 
 def base64url(values: object) -> str:
@@ -97,7 +97,7 @@ CASES = [
         HS256,
         "jwt",
         "secret-quoted",
-        secrets={"AWSCURRENT": Candidate(f'"{SECRET}"')},
+        secrets={"AWSCURRENT": TriedSecret(f'"{SECRET}"')},
         form="jwt",
     ),
     # --- Other strings ---------------------------------------------------------------------------
@@ -132,6 +132,6 @@ CASES = [
         "hello",
         "not-a-token",
         "secret-app-sign",
-        secrets=CURRENT | {"mine": Candidate(APP_SIGN)},
+        secrets=CURRENT | {"mine": TriedSecret(APP_SIGN)},
     ),
 ]

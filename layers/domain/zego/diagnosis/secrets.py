@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from zego import strict_json
-from zego.diagnosis.findings import Candidate, Found, found
-from zego.diagnosis.verified import Opened, wrong_label
+from zego.diagnosis.model import Observation, TriedSecret, found
+from zego.diagnosis.verified import OpenedToken, wrong_label
 from zego.server_secret import LENGTH, ServerSecret, ServerSecretError
 from zego.token04 import Envelope, SealError, unseal
 
@@ -37,19 +37,19 @@ _BEFORE: Final = (
 
 
 def open_with(
-    envelope: Envelope, secrets: Mapping[str, Candidate]
-) -> tuple[Opened | None, list[Found]]:
+    envelope: Envelope, secrets: Mapping[str, TriedSecret]
+) -> tuple[OpenedToken | None, list[Observation]]:
     """Try the secrets in their order, as they were given and then as they are mishandled.
 
     Gives what was opened, and what is wrong with how it was sealed or with a secret itself.
     """
-    for label, candidate in secrets.items():
-        opened = _opened(envelope, label, candidate, _text_key(candidate.value))
+    for label, tried in secrets.items():
+        opened = _opened(envelope, label, tried, _text_key(tried.value))
         if opened is not None:
             return opened, [*wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
-    for label, candidate in secrets.items():
-        for key, mishandled in _mishandled(label, candidate.value):
-            opened = _opened(envelope, label, candidate, key)
+    for label, tried in secrets.items():
+        for key, mishandled in _mishandled(label, tried.value):
+            opened = _opened(envelope, label, tried, key)
             if opened is not None:
                 return opened, [*mishandled, *_wrong_shapes(secrets)]
     problems = list(_wrong_shapes(secrets, blamed=tuple(secrets)))
@@ -59,12 +59,12 @@ def open_with(
     return None, problems
 
 
-def wrong_shapes(secrets: Mapping[str, Candidate]) -> list[Found]:
+def wrong_shapes(secrets: Mapping[str, TriedSecret]) -> list[Observation]:
     """What is wrong with the secrets themselves, where there is no token to try them on."""
     return list(_wrong_shapes(secrets))
 
 
-def _opened(envelope: Envelope, label: str, candidate: Candidate, key: bytes) -> Opened | None:
+def _opened(envelope: Envelope, label: str, tried: TriedSecret, key: bytes) -> OpenedToken | None:
     if len(key) not in _AES_KEYS:
         return None
     try:
@@ -72,18 +72,18 @@ def _opened(envelope: Envelope, label: str, candidate: Candidate, key: bytes) ->
     except SealError:
         return None
     try:
-        return Opened(label, candidate.app_id, strict_json.loads(plaintext), is_json=True)
+        return OpenedToken(label, tried.app_id, strict_json.loads(plaintext), is_json=True)
     except ValueError:
         if envelope.cipher == "cbc":  # which has no tag: another key gives nonsense, not an error
             return None
-        return Opened(label, candidate.app_id, None, is_json=False)
+        return OpenedToken(label, tried.app_id, None, is_json=False)
 
 
 def _text_key(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
-def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Found, ...]]]:
+def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
     """Keys that are made of a secret by mistake, each with what the mistake is."""
     bare = value.strip().strip(_QUOTES).strip()
     if bare != value:  # what was given is misshapen, which is said elsewhere
@@ -118,19 +118,19 @@ def _altered(text: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _wrong_shapes(
-    secrets: Mapping[str, Candidate], blamed: Collection[str] = ()
-) -> Iterator[Found]:
+    secrets: Mapping[str, TriedSecret], blamed: Collection[str] = ()
+) -> Iterator[Observation]:
     """What is wrong with the secrets themselves.
 
     :param blamed: labels whose shape explains a refusal; that of others is a warning.
     """
-    for label, candidate in secrets.items():
-        shape = _shape(label, candidate.value)
+    for label, tried in secrets.items():
+        shape = _shape(label, tried.value)
         if shape is not None:
-            yield Found(shape.kind, shape.details, None if label in blamed else "warning")
+            yield Observation(shape.kind, shape.details, None if label in blamed else "warning")
 
 
-def _shape(label: str, value: str) -> Found | None:
+def _shape(label: str, value: str) -> Observation | None:
     if value != value.strip():
         return found("secret-white-space", label=label)
     if value[:1] and (value[0] in _QUOTES or value[-1] in _QUOTES):

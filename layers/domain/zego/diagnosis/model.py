@@ -1,19 +1,24 @@
-"""What goes into a diagnosis, and what comes out of it."""
+"""What goes into a diagnosis, and what comes out of it.
+
+In: the secrets to try (:class:`TriedSecret`) and what was expected (:class:`Expected`). Out: a
+:class:`Diagnosis` of :class:`Finding`. Between them the steps pass each other
+:class:`Observation`, a finding that has no words yet.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from zego.diagnosis.kinds import KINDS, Severity, Shown
-from zego.diagnosis.plain_json import encodable, plain
+from zego.diagnosis.kinds import KINDS, FindingSeverity, Shown
 from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 
 Sdk = Literal["web", "native", "zim", "uikit"]
-Form = Literal["token04", "kit-token", "jwt", "older-token", "other"]
-Verdict = Literal["good", "refused", "unknown"]
+TokenForm = Literal["token04", "kit-token", "jwt", "older-token", "other"]
+TokenVerdict = Literal["good", "refused", "unknown"]
 
 _SHOWS: Final[Mapping[Sdk, Shown]] = {
     "web": "web",
@@ -23,10 +28,12 @@ _SHOWS: Final[Mapping[Sdk, Shown]] = {
 }
 #: Characters of what a text leaves open, such as an id that was expected.
 _LONGEST_DETAIL: Final = 200
+#: Claims are flat, and a payload that is an object has three levels.
+_LEVELS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class TriedSecret:
     """A secret that may have sealed the token, as it was given: its shape may be what is wrong.
 
     :ivar app_id: of the project that it is for, where that is known.
@@ -36,7 +43,7 @@ class Candidate:
     app_id: int | None = None
 
     @classmethod
-    def of(cls, secret: ServerSecret) -> Candidate:
+    def of(cls, secret: ServerSecret) -> TriedSecret:
         """One that is known to have the right shape."""
         return cls(secret.value, secret.app_id)
 
@@ -66,7 +73,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Observation:
     """A finding before it is put into words.
 
     :ivar details: what the texts of its kind leave open; safe to show.
@@ -75,12 +82,12 @@ class Found:
 
     kind: str
     details: Mapping[str, object]
-    severity: Severity | None = None
+    severity: FindingSeverity | None = None
 
 
-def found(kind: str, severity: Severity | None = None, /, **details: object) -> Found:
+def found(kind: str, severity: FindingSeverity | None = None, /, **details: object) -> Observation:
     """One of :data:`KINDS`, with what its texts leave open."""
-    return Found(kind, details, severity)
+    return Observation(kind, details, severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +99,13 @@ class Finding:
     """
 
     kind: str
-    severity: Severity
+    severity: FindingSeverity
     codes: Mapping[Sdk, tuple[int, ...]]
     cause: str
     remedy: str
 
     @classmethod
-    def of(cls, one: Found, sdk: Sdk | None) -> Finding:
+    def of(cls, one: Observation, sdk: Sdk | None) -> Finding:
         """Put it into words, for one SDK where that is known."""
         kind = KINDS[one.kind]
         codes: dict[Sdk, tuple[int, ...]] = dict(kind.codes.items())
@@ -123,12 +130,6 @@ class Finding:
         }
 
 
-def _shown(detail: object) -> str:
-    """A detail as a text that can be printed, and is no longer than a line."""
-    text = encodable(str(detail))
-    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}..."
-
-
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What is known of a token.
@@ -142,14 +143,14 @@ class Diagnosis:
     """
 
     findings: tuple[Finding, ...]
-    form: Form
+    form: TokenForm
     cipher: Cipher | None = None
     header_expires_at: int | None = None
     opened_by: str | None = None
     claims: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> TokenVerdict:
         """``unknown``: nothing that can be seen is wrong, but it was not opened."""
         if any(finding.severity == "refused" for finding in self.findings):
             return "refused"
@@ -162,7 +163,35 @@ class Diagnosis:
             "form": self.form,
             "cipher": self.cipher,
             "header_expires_at": self.header_expires_at,
-            "opened_by": None if self.opened_by is None else encodable(self.opened_by),
-            "claims": None if self.claims is None else plain(self.claims),
+            "opened_by": None if self.opened_by is None else _encodable(self.opened_by),
+            "claims": None if self.claims is None else _plain(self.claims),
             "findings": [finding.document() for finding in self.findings],
         }
+
+
+def _shown(detail: object) -> str:
+    """A detail as a text that can be printed, and is no longer than a line."""
+    text = _encodable(str(detail))
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}..."
+
+
+def _plain(value: Any, levels: int = _LEVELS) -> Any:
+    """The same value. In place of what JSON or UTF-8 cannot hold there is text: ``"inf"``,
+    ``"\\\\ud800"``; in place of what is nested deeper than anything of ZEGO's, ``"..."``.
+    """
+    if isinstance(value, str):
+        return _encodable(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return "..."
+    if isinstance(value, list):
+        return [_plain(one, levels - 1) for one in value]
+    return {_encodable(name): _plain(one, levels - 1) for name, one in value.items()}
+
+
+def _encodable(text: str) -> str:
+    """The same text, with halves of surrogate pairs written as escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

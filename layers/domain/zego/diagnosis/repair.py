@@ -1,16 +1,27 @@
-"""What stands around a token, or was done to it as a whole, on its way."""
+"""What happened to a token on its way, and what undoes it.
+
+:func:`unwrap` takes off what is around a token (quotes, a header's name, a JSON response) and
+decodes a token that HTML, JSON, a shell, a URL, e-mail or a second base64 encoded.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import unquote
 
 from zego import strict_json
-from zego.diagnosis import escapes
-from zego.diagnosis.escapes import BEGINS, Undo, Undone
-from zego.diagnosis.findings import Found, found
+from zego.diagnosis.model import Observation, found
 from zego.token04 import PREFIX
+
+#: The repaired text, and what was wrong with it; ``None`` if nothing was.
+RepairResult = tuple[str, Observation | None]
+Repair = Callable[[str], RepairResult]
+
+#: As every token begins whose expiry is Unix seconds, or milliseconds.
+BEGINS: Final = PREFIX + "AAA"
 
 #: Nothing is around a token, and nothing was done to it as a whole.
 _BARE: Final = re.compile(rf"{PREFIX}[0-9A-Za-z+/]*={{0,2}}")
@@ -31,17 +42,39 @@ _SCHEME: Final = re.compile(
 )
 #: What is undone may uncover more: quotes in a URL in a JSON text.
 _MAX_ROUNDS: Final = 12
+_TWICE: Final = "MDRBQUF"  # the same in base64
+_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_BACKSLASH: Final = re.compile(
+    r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL | re.ASCII
+)
+_ESCAPED: Final[dict[str, str]] = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_ENTITY: Final = re.compile(
+    r"&(?:#([0-9]{2,4})|#[xX]([0-9A-Fa-f]{2,4})|(quot|apos|amp|lt|gt|sol|plus|equals|nbsp|num));"
+)
+_ENTITIES: Final[dict[str, str]] = {
+    "quot": '"',
+    "apos": "'",
+    "amp": "&",
+    "lt": "<",
+    "gt": ">",
+    "sol": "/",
+    "plus": "+",
+    "equals": "=",
+    "nbsp": " ",
+    "num": "#",
+}
+_MAIL: Final = re.compile(r"=(?:\r?\n|([0-9A-F]{2}))")
 
 
-def unwrap(text: str) -> tuple[str, list[Found]]:
+def unwrap(text: str) -> tuple[str, list[Observation]]:
     """The text without what was put around it or done to it, and what that was."""
-    problems: dict[str, Found] = {}
+    problems: dict[str, Observation] = {}
     for _ in range(_MAX_ROUNDS):
         if _BARE.fullmatch(text):
             break
         before = text
-        for undo in _UNDO:
-            text, problem = undo(text)
+        for repair in _REPAIRS:
+            text, problem = repair(text)
             if problem is not None:
                 problems.setdefault(problem.kind, problem)
             if text != before:
@@ -51,7 +84,13 @@ def unwrap(text: str) -> tuple[str, list[Found]]:
     return text, list(problems.values())
 
 
-def _without_invisible(text: str) -> Undone:
+def standard_base64(text: str) -> str:
+    """Base64 of either alphabet, with or without padding, as :func:`b64decode` takes it."""
+    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
+    return standard + "=" * (-len(standard) % 4)
+
+
+def _without_invisible(text: str) -> RepairResult:
     is_plain = text.isascii() and text.isprintable()
     first = None if is_plain else _INVISIBLE.search(text)
     if first is None:
@@ -59,14 +98,14 @@ def _without_invisible(text: str) -> Undone:
     return _INVISIBLE.sub("", text), found("invisible", codepoint=f"{ord(first[0][0]):04X}")
 
 
-def _without_space_around(text: str) -> Undone:
+def _without_space_around(text: str) -> RepairResult:
     stripped = text.strip()
     if not stripped:  # nothing at all is another finding
         return stripped, None
     return stripped, None if stripped == text else found("white-space")
 
 
-def _without_answer(text: str) -> Undone:
+def _without_answer(text: str) -> RepairResult:
     if not text.startswith(("{", "[")):
         return text, None
     try:
@@ -91,7 +130,7 @@ def _tokens_in(values: object, levels: int = 5) -> Iterator[str]:
             yield value
 
 
-def _without_quotes(text: str) -> Undone:
+def _without_quotes(text: str) -> RepairResult:
     if text.startswith('"') and (content := _json_string(text)) is not None:
         return content, found("quoted")
     bare = text.rstrip(",; ")
@@ -108,7 +147,58 @@ def _json_string(text: str) -> str | None:
         return None
 
 
-def _without_surroundings(text: str) -> Undone:
+def _without_entities(text: str) -> RepairResult:
+    if "&" not in text or not _ENTITY.search(text):
+        return text, None
+    return _ENTITY.sub(_character, text), found("escaped", what="HTML does (&#x3D; for =)")
+
+
+def _character(entity: re.Match[str]) -> str:
+    decimal, hexadecimal, name = entity.groups()
+    if name is not None:
+        return _ENTITIES[name]
+    return chr(int(decimal) if decimal else int(hexadecimal, 16))
+
+
+def _without_backslashes(text: str) -> RepairResult:
+    if "\\" not in text or not _BACKSLASH.search(text):
+        return text, None
+    what = "JSON or a shell does, with backslashes"
+    return _BACKSLASH.sub(_unescaped, text), found("escaped", what=what)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    of_json, of_a_shell, character = escape.groups()
+    if character is not None:
+        return _ESCAPED.get(character, character)
+    return chr(int(of_json or of_a_shell, 16))
+
+
+def _without_percent(text: str) -> RepairResult:
+    if "%" not in text or not _PERCENT.search(text):
+        return text, None
+    return unquote(text, errors="replace"), found("url-encoded")
+
+
+def _without_mail_coding(text: str) -> RepairResult:
+    if not text.startswith(BEGINS) or "=3D" not in text:
+        return text, None
+    decoded = _MAIL.sub(lambda one: chr(int(one[1], 16)) if one[1] else "", text)
+    return decoded, found("escaped", what="e-mail does (=3D for =)")
+
+
+def _without_base64(text: str) -> RepairResult:
+    if not text.startswith(_TWICE):
+        return text, None
+    standard = standard_base64("".join(text.split()))
+    try:
+        decoded = b64decode(standard, validate=True).decode("ascii")
+    except ValueError:
+        return text, None
+    return decoded, found("base64-twice")
+
+
+def _without_surroundings(text: str) -> RepairResult:
     if text.startswith((PREFIX, "eyJ")):
         return text, None
     inner = _TOKEN.search(text) if BEGINS in text else None
@@ -121,11 +211,15 @@ def _without_surroundings(text: str) -> Undone:
     return (rest, found("surrounded")) if rest else (text, None)
 
 
-_UNDO: Final[tuple[Undo, ...]] = (
+_REPAIRS: Final[tuple[Repair, ...]] = (
     _without_invisible,
     _without_space_around,
     _without_answer,
     _without_quotes,
-    *escapes.UNDO,
+    _without_entities,
+    _without_backslashes,
+    _without_percent,
+    _without_mail_coding,
+    _without_base64,
     _without_surroundings,
 )

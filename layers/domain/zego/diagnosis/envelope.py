@@ -6,8 +6,8 @@ import re
 from base64 import b64decode, b64encode
 from typing import Final
 
-from zego.diagnosis.escapes import Undo, Undone
-from zego.diagnosis.findings import Found, found
+from zego.diagnosis.model import Observation, found
+from zego.diagnosis.repair import Repair, RepairResult
 from zego.token04 import PREFIX, Envelope, FormatError, TrailingBytesError, TruncatedError, parse
 
 _NOT_BASE64: Final = re.compile(r"[^0-9A-Za-z+/]")
@@ -26,7 +26,7 @@ _HEAD: Final = slice(len(PREFIX), len(PREFIX) + 16)
 _HEAD_BYTES: Final = 10
 
 
-def read(token: str) -> tuple[Envelope | None, int | None, list[Found]]:
+def read_envelope(token: str) -> tuple[Envelope | None, int | None, list[Observation]]:
     """The envelope, the readable expiry, and what is wrong with them.
 
     The expiry is there too where only the beginning of the token can be read.
@@ -35,7 +35,7 @@ def read(token: str) -> tuple[Envelope | None, int | None, list[Found]]:
         return whole, whole.expires_at, []
     if problem := _is_hopeless(token):
         return None, None, [problem]
-    problems: list[Found] = []
+    problems: list[Observation] = []
     for repair in _REPAIRS:
         token, problem = repair(token)
         if problem is not None:
@@ -59,7 +59,7 @@ def has_head(token: str) -> bool:
     return _expiry_in(head) is not None or _iv_length_in(head) in _IV_LENGTHS
 
 
-def _is_hopeless(token: str) -> Found | None:
+def _is_hopeless(token: str) -> Observation | None:
     """What is wrong with a text that no repair makes a token."""
     if len(token) >= _MIN_ONE_CASE and token in (token.upper(), token.lower()):
         case = "small" if token == token.lower() else "capital"
@@ -87,7 +87,7 @@ def _iv_length_in(head: bytes) -> int:
     return int.from_bytes(head[8:10], "big")
 
 
-def _parsed(token: str) -> tuple[Envelope | None, Found | None]:
+def _parsed(token: str) -> tuple[Envelope | None, Observation | None]:
     """The envelope, and what is wrong with it or with what stands behind it."""
     try:
         return parse(token), None
@@ -105,7 +105,7 @@ def _parsed(token: str) -> tuple[Envelope | None, Found | None]:
         return with_mode, found("mode-missing") if with_mode else _format_problem(token, error)
 
 
-def _without_rest(token: str) -> Undone:
+def _without_rest(token: str) -> RepairResult:
     """The first token where two are joined, or what stands before any other text."""
     if second := _SECOND.search(token, _MIN_TOKEN):
         return token[: second.start()].rstrip(" \t\r\n,;|"), found("doubled")
@@ -118,13 +118,13 @@ def _without_rest(token: str) -> Undone:
     return token, None
 
 
-def _without_url_alphabet(token: str) -> Undone:
+def _without_url_alphabet(token: str) -> RepairResult:
     if "-" not in token and "_" not in token:
         return token, None
     return token.translate(_URL_ALPHABET), found("base64url")
 
 
-def _without_space(token: str) -> Undone:
+def _without_space(token: str) -> RepairResult:
     """White space within: a + that was lost, or a line's end that came in."""
     compact = "".join(token.split())
     if compact == token:
@@ -136,14 +136,14 @@ def _without_space(token: str) -> Undone:
     return compact, found("white-space")
 
 
-def _with_padding(token: str) -> Undone:
+def _with_padding(token: str) -> RepairResult:
     padded = _padded(token)
     if padded == token or _parse(padded) is None:
         return token, None
     return padded, found("padding-missing")
 
 
-_REPAIRS: Final[tuple[Undo, ...]] = (
+_REPAIRS: Final[tuple[Repair, ...]] = (
     _without_rest,
     _without_url_alphabet,
     _without_space,
@@ -179,7 +179,7 @@ def _with_mode(token: str) -> Envelope | None:
     return _parse(PREFIX + b64encode(binary + b"\x01").decode())
 
 
-def _format_problem(token: str, error: FormatError) -> Found:
+def _format_problem(token: str, error: FormatError) -> Observation:
     body = token[len(PREFIX) :]
     bare = body.rstrip("=")
     wrong = _NOT_BASE64.search(bare)

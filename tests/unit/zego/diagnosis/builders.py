@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from zego import token04
-from zego.diagnosis import Candidate, Diagnosis, Expected, diagnose
+from zego.diagnosis import Diagnosis, Expected, TriedSecret, diagnose
 from zego.token04 import Cipher
 
 SECRET: Final = "0123456789abcdef" * 2
@@ -20,8 +20,8 @@ NOW: Final = 1_700_000_000
 #: Bytes that are neither hexadecimal digits nor all the same.
 IV: Final[dict[Cipher, bytes]] = {"gcm": bytes(range(200, 212)), "cbc": bytes(range(200, 216))}
 
-CURRENT: Final = {"AWSCURRENT": Candidate(SECRET, APP_ID)}
-NO_SECRETS: Final[dict[str, Candidate]] = {}
+CURRENT: Final = {"AWSCURRENT": TriedSecret(SECRET, APP_ID)}
+NO_SECRETS: Final[dict[str, TriedSecret]] = {}
 
 
 def claims(**changes: object) -> dict[str, object]:
@@ -122,7 +122,7 @@ class Case:
     name: str
     text: str = field(repr=False)
     finds: tuple[str, ...]
-    secrets: dict[str, Candidate] = field(default_factory=lambda: CURRENT)
+    secrets: dict[str, TriedSecret] = field(default_factory=lambda: CURRENT)
     expected: Expected = field(default_factory=lambda: Expected(NOW))
     verdict: str = "refused"
     form: str = "token04"

@@ -1,0 +1,265 @@
+"""What is this text? A Token04, a kit token, or something else that was given as a token.
+
+:func:`recognise` first lets :mod:`.repair` undo what happened to the text on its way. Then it
+looks for what stands in the place of a token (a missing value, a placeholder, a page, another
+response) and for what looks like one (a JWT, a hash, an older token). What is left begins as a
+Token04 does, and :mod:`.envelope` reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from zego import strict_json
+from zego.diagnosis.envelope import has_head, read_envelope, readable_expiry
+from zego.diagnosis.model import Observation, TokenForm, found
+from zego.diagnosis.repair import standard_base64, unwrap
+from zego.token04 import PREFIX, Envelope
+
+#: A Token04's two length fields have 16 bits each, so it has fewer than 174,800 characters.
+MAX_CHARACTERS: Final = 200_000
+
+_BASE64: Final = re.compile(r"[0-9A-Za-z+/_=-]*")
+#: How logs and people write that something is left out.
+_LEFT_OUT: Final = re.compile(
+    "\u2026|\u2022{2,}|\\.{2,}|\\*{2,}"
+    r"|[\[<(](?i:redacted|removed|hidden|masked|filtered|truncated|snip(?:ped)?|cut|omitted)[\])>]"
+)
+_NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+#: What is shorter and begins with 04 by chance is taken for no token: a date, a telephone number.
+_MIN_MALFORMED: Final = 60
+_KIT_MARK: Final = "#"
+_KIT_TYPES: Final[Mapping[str, type]] = {"userID": str, "roomID": str, "appID": int}
+
+#: What languages make of what is no text, where text is wanted.
+_NO_VALUES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile("undefined"), "JavaScript's undefined (a variable or field that is not there)"),
+    (re.compile("(?i:null|none|nil|<nil>|nullptr)"), "a missing value (null, None, nil)"),
+    (re.compile("(?i:true|false)"), "a truth value (whether there is a token)"),
+    (re.compile("NaN"), "NaN (a token was taken for a number)"),
+    (re.compile(r"\[object Promise\]|Promise \{.*", re.DOTALL), "a promise that nobody awaited"),
+    (re.compile("<coroutine object .*", re.DOTALL), "a coroutine that nobody awaited"),
+    (re.compile(r"\[object \w+\]|Array"), "an object (the token is one of its fields)"),
+    (
+        re.compile(r"(?:async )?function\b.*|\([\w, ]*\) ?=>.*", re.DOTALL),
+        "a function that was not called",
+    ),
+)
+#: A parameter of a URL, or a field, that has such a value.
+_FIELD: Final = re.compile(r"token[\"']?\s*[=:]\s*(undefined|null|NaN|\[object \w+\])(?![\w-])")
+_PLACEHOLDER: Final = re.compile(
+    r"\$\{?\w+\}?|%\w+%|<[\w -]+>|\{\{[^{}]*\}\}|\{\w+\}|(?:process|import\.meta)\.env\.\w+"
+    r"|(?i:(?:enter|insert|paste|put)?[ _-]*(?:your|my|the)[ _-](?:\w+[ _-])?token(?:[ _-]here)?"
+    r"|change[ _-]?me|replace[ _-]?me|todo|token|placeholder|x{3,})"
+)
+_PAGE: Final = re.compile(r"<(?:!doctype|html|head|body|\?xml|script|!--)", re.IGNORECASE)
+#: A longer text is no single word.
+_LONGEST_WORD: Final = 300
+
+_CLAIM_NAMES: Final = {"app_id", "user_id", "ctime", "expire"}
+_ERROR_NAMES: Final = {"error", "errors", "message", "detail", "title", "code", "Code"}
+
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{32,}")
+_UUID: Final = re.compile(r"\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
+_OLDER: Final = re.compile(r"0[0-3][0-9A-Za-z+/_-]{16,}=*")
+_JOSE: Final = re.compile(r"[\w-]+\.[\w-]*\.[\w-]*(?:\.[\w-]*\.[\w-]*)?", re.ASCII)
+#: As the header of a JWT begins, which is often all that is left of it: {"alg, {"typ, {"kid.
+_JOSE_BEGINS: Final = ("eyJhbGci", "eyJ0eXAi", "eyJraWQi")
+#: Those of RFC 7518 and 8037. Others are not repeated: they may be anything.
+_ALGORITHM: Final = re.compile(
+    r"none|dir|(?:HS|RS|PS)(?:256|384|512)|ES(?:256K?|384|512)|EdDSA|Ed25519|Ed448|RSA1_5"
+    r"|RSA-OAEP(?:-256)?|A(?:128|192|256)(?:GCM)?KW|ECDH-ES(?:\+A(?:128|192|256)KW)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenText:
+    """What a text is.
+
+    :ivar envelope: of the Token04 in it; ``None`` where there is none, or it cannot be read.
+    :ivar header_expires_at: Unix seconds, where as much of a Token04 is there.
+    :ivar kit_details: what stands behind the # of a kit token.
+    """
+
+    form: TokenForm
+    problems: tuple[Observation, ...]
+    envelope: Envelope | None = field(default=None, repr=False)
+    header_expires_at: int | None = None
+    kit_details: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def recognise(text: str) -> TokenText:
+    """Recognise a text. What happened to a Token04 on its way is undone, and said; of what is no
+    Token04, only what it is.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return _other(found("too-long", length=len(text), limit=MAX_CHARACTERS))
+    text, problems = unwrap(text)
+    if stand_in := _stand_in(text):
+        return _other(stand_in)
+    if known := _lookalike(text):
+        form, problem = known
+        return TokenText(form, (problem,))
+    token, mark, details = text.partition(_KIT_MARK)
+    token, prefix_problem = _with_prefix(token)
+    if not token:
+        return _other(found("not-a-token"))
+    if prefix_problem:
+        problems.append(prefix_problem)
+    if mark:
+        return _kit_token(token, details, problems)
+    return _token04(token, problems)
+
+
+def _with_prefix(token: str) -> tuple[str, Observation | None]:
+    """The token with its 04, once; empty where it is none."""
+    if token.startswith(PREFIX + PREFIX + "AAA"):
+        return token[len(PREFIX) :], found("prefix-twice")
+    if token.startswith(PREFIX):
+        is_one = len(token) >= _MIN_MALFORMED or has_head(token)
+        return token if is_one else "", None
+    for missing in (PREFIX, PREFIX[:1]):
+        whole = missing + token
+        if whole.startswith(PREFIX + "AA") and read_envelope(whole)[0] is not None:
+            return whole, found("prefix-missing")
+    return "", None
+
+
+def _token04(token: str, problems: list[Observation]) -> TokenText:
+    """A Token04, whole or damaged."""
+    hopeless: Observation | None = None
+    if not _BASE64.fullmatch(token):
+        if _LEFT_OUT.search(token):
+            hopeless = found("shortened")
+        elif foreign := _NON_ASCII.search(token):
+            hopeless = found("non-ascii", codepoint=f"{ord(foreign[0]):04X}")
+    if hopeless:
+        expires_at = readable_expiry(token)
+        return TokenText("token04", (*problems, hopeless), header_expires_at=expires_at)
+    envelope, expires_at, damages = read_envelope(token)
+    return TokenText("token04", (*problems, *damages), envelope, expires_at)
+
+
+def _kit_token(token: str, details: str, problems: list[Observation]) -> TokenText:
+    kit_details, kit_problem = _kit_details(details)
+    problems = [*problems, found("kit-token"), *([kit_problem] if kit_problem else ())]
+    inner = _token04(token, problems)
+    return TokenText(
+        "kit-token", inner.problems, inner.envelope, inner.header_expires_at, kit_details
+    )
+
+
+def _kit_details(text: str) -> tuple[Mapping[str, Any] | None, Observation | None]:
+    """What UIKit reads of the user behind the #, or what is wrong with it.
+
+    Source: the vendor's generators of kit tokens: base64 of ``{userID, roomID, userName, appID}``.
+    """
+    try:
+        values = strict_json.loads_object(b64decode(standard_base64(text)))
+    except ValueError:
+        return None, found("kit-details-malformed", what="it is no JSON object in base64")
+    wrong = [name for name, kind in _KIT_TYPES.items() if type(values.get(name)) is not kind]
+    if wrong:
+        what = f"{', '.join(wrong)} missing or of the wrong type"
+        return None, found("kit-details-malformed", what=what)
+    return values, None
+
+
+def _other(problem: Observation) -> TokenText:
+    return TokenText("other", (problem,))
+
+
+def _stand_in(text: str) -> Observation | None:
+    """What stands in the place of a token; ``None`` if nothing that is known does."""
+    if not text:
+        return found("empty")
+    if text.startswith(PREFIX):
+        return None
+    if _PAGE.match(text):
+        return found("html-page")
+    if text.startswith(("{", "[")) and (what := _response_kind(text)):
+        return found("answer-without-token", what=what)
+    return None if len(text) > _LONGEST_WORD else _word(text)
+
+
+def _word(text: str) -> Observation | None:
+    named = _FIELD.search(text)
+    value = named[1] if named else text
+    for pattern, what in _NO_VALUES:
+        if pattern.fullmatch(value):
+            return found("no-value", what=what)
+    return found("placeholder") if _PLACEHOLDER.fullmatch(value) else None
+
+
+def _response_kind(text: str) -> str | None:
+    """What a JSON object or array without a token in it may be; ``None``: it is none."""
+    try:
+        values = strict_json.loads(text)
+    except ValueError:
+        return None
+    names = set(values) if isinstance(values, dict) else set[str]()
+    if _CLAIM_NAMES & names:
+        return "claims that were never sealed"
+    return (
+        "an error, it seems" if _ERROR_NAMES & names else "another answer, or one without the token"
+    )
+
+
+def _lookalike(text: str) -> tuple[TokenForm, Observation] | None:
+    """What it is; ``None`` where it may be a Token04, or is nothing that is known."""
+    compact = "".join(text.split())
+    if algorithm := _jose_algorithm(compact):
+        return "jwt", found("jwt", algorithm=algorithm)
+    if _UUID.fullmatch(compact):
+        return "other", found("hex-string", length=32, what="a UUID")
+    if _HEX.fullmatch(compact):
+        return "other", found("hex-string", length=len(compact), what=_hex_kind(len(compact)))
+    if _OLDER.fullmatch(compact):
+        return "older-token", found("older-token", version=compact[:2])
+    values = _json_in_base64(compact)
+    return None if values is None else ("other", found("json-in-base64", what=_json_kind(values)))
+
+
+def _jose_algorithm(text: str) -> str | None:
+    """The algorithm in a JWT's header, also where only that is left; ``None``: it is no JWT."""
+    if not text.startswith("ey"):
+        return None
+    header = _json_in_base64(text.partition(".")[0])
+    if header is None:
+        return "cut off" if text.startswith(_JOSE_BEGINS) else None
+    if not (_JOSE.fullmatch(text) or {"alg", "typ"} & header.keys()):
+        return None
+    algorithm = header.get("alg")
+    if algorithm is None:
+        return "which names no algorithm"
+    is_known = isinstance(algorithm, str) and _ALGORITHM.fullmatch(algorithm)
+    return str(algorithm) if is_known else "of an algorithm that is not standard"
+
+
+def _hex_kind(length: int) -> str:
+    return {
+        32: "a ServerSecret or an MD5 has as many",
+        40: "a SHA-1, or an HMAC of it, has as many",
+        64: "an AppSign, or an HMAC of SHA-256, has as many",
+    }.get(length, "a hash, perhaps")
+
+
+def _json_in_base64(text: str) -> dict[str, Any] | None:
+    if not text.startswith(("ey", "ew")):  # as a JSON object begins: {" or { and a line's end
+        return None
+    try:
+        return strict_json.loads_object(b64decode(standard_base64(text)))
+    except ValueError:
+        return None
+
+
+def _json_kind(values: dict[str, Any]) -> str:
+    if {"userID", "appID"} & values.keys():
+        return "the part of a kit token after the #, without the token in front"
+    if {"app_id", "user_id"} & values.keys():
+        return "claims that were never sealed"
+    return "an object that ZEGO does not know"
