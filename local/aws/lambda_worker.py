@@ -62,9 +62,9 @@ class LambdaWorker:
     """A worker process and its Runtime API.
 
     The process starts at once and initializes by itself; `prepare` waits for the end of that: the
-    first `next`, or with SnapStart the point where the snapshot is taken. `invoke` prepares if necessary,
-    restores a snapshot, and runs one event. Once `alive` is false, the worker is of no more
-    use. It belongs to one thread at a time; only `kill` may be called from another.
+    first `next`, or with SnapStart the point where the snapshot is taken. `invoke` prepares if
+    necessary, restores a snapshot, and runs one event. Once `alive` is false, the worker is of no
+    more use. It belongs to one thread at a time; only `kill` may be called from another.
     """
 
     def __init__(
