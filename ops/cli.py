@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Say why ZEGO shows an error code, and what to do.",
     ),
     "inspect": (
-        "ops.inspect.commands:inspect",
+        "ops.inspect.command:inspect",
         "Say why ZEGO refuses a token, or would, and what to do.",
     ),
     "scan": ("ops.scan.commands:scan", "Find secrets in a built front end or a repository."),

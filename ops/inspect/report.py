@@ -1,17 +1,36 @@
-"""What was found of each token, as data: ``document()`` is what ``--json`` prints."""
+"""What was found of each token: for a program as data, for a person a report or a line each."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 from ops.errors import ExitCode
-from ops.inspect.candidates import Candidates
+from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
-from ops.output import Output
-from zego.diagnosis import Diagnosis, Expected, diagnose
+from ops.output import (
+    BAD,
+    GOOD,
+    QUIET,
+    UNSURE,
+    Output,
+    date_and_time,
+    duration,
+    line,
+    relative,
+    wrapped,
+)
+from zego import strict_json
+from zego.diagnosis import Diagnosis, Expected, Finding, diagnose
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _EXIT_CODES: Final = {
     "good": ExitCode.DONE,
@@ -20,6 +39,40 @@ _EXIT_CODES: Final = {
 }
 #: The first of these that any token has is the command's.
 _PRECEDENCE: Final = (ExitCode.REFUSED, ExitCode.UNDECIDED, ExitCode.DONE)
+
+_VERDICT_STYLES: Final = {"good": GOOD, "refused": BAD, "unknown": UNSURE}
+_SEVERITY_STYLES: Final = {"refused": BAD, "warning": UNSURE, "note": QUIET}
+
+_VERDICTS: Final[Mapping[str, str]] = {
+    "good": "Nothing is wrong with it, if ZEGO accepts the secret that opens it.",
+    "refused": "ZEGO does not take this token.",
+    "unknown": "Nothing is wrong as far as can be seen without the secret.",
+}
+_FORMS: Final[Mapping[str, str]] = {
+    "token04": "Token04",
+    "kit-token": "kit token (for UIKit)",
+    "jwt": "JWT",
+    "older-token": "token of an older generation",
+    "other": "no token of ZEGO's",
+}
+_SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM", "uikit": "UIKit"}
+_NOT_OPENED: Final = (
+    "There was no secret to try. Name one, to see what is sealed: --stage, --secret-id, --local,"
+    " --secret-file or --ask-secret."
+)
+#: The secret may have been reset, and be no longer ZEGO's.
+_REFUSED_ALL_THE_SAME: Final = (
+    "If it is refused all the same, see whether ZEGO still accepts that secret: zego-token doctor."
+)
+_PRIVILEGES: Final = {"1": "log in", "2": "publish"}
+
+#: Columns of the names of facts, with the space that follows.
+_NAMES: Final = 12
+#: Characters of one claim, which may have thousands.
+_LONGEST_CLAIM: Final = 160
+_STREAMS: Final = 5
+#: In seconds, 1000 years: what is longer is no span of time.
+_LONGEST_LIFETIME: Final = 1000 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +84,7 @@ class Inspection:
 
     token: Token
     diagnosis: Diagnosis
-    candidates: Candidates
+    secrets: TriedSecrets
     at: float
 
     @property
@@ -40,7 +93,7 @@ class Inspection:
         label, claims = self.diagnosis.opened_by, self.diagnosis.claims
         if label is None:
             return None
-        return self.candidates.fingerprint(label, (claims or {}).get("app_id"))
+        return self.secrets.fingerprint(label, (claims or {}).get("app_id"))
 
     @property
     def exit_code(self) -> ExitCode:
@@ -54,20 +107,22 @@ class Inspection:
             "length": len(token.text),
             **self.diagnosis.document(),
             "secret_fingerprint": self.secret_fingerprint,
-            "secrets_tried": list(self.candidates.secrets),
-            "secret_problems": dict(self.candidates.problems),
+            "secrets_tried": list(self.secrets.by_label),
+            "secret_problems": dict(self.secrets.problems),
         }
 
 
 def inspect(
     out: Output,
     tokens: Iterable[Token],
-    candidates: Candidates,
+    secrets: TriedSecrets,
     expected: Expected,
     *,
     clock: Callable[[], float] | None = time.time,
 ) -> ExitCode:
     """Say of each token what was found, as it comes in; gives the exit code of all together.
+
+    A person gets a report on one token, and a line for each of several.
 
     :param clock: ``None``: all are looked at for the moment that ``expected`` has.
     """
@@ -76,16 +131,259 @@ def inspect(
     def inspections() -> Iterator[Inspection]:
         for token in tokens:
             for_it = expected if clock is None else replace(expected, now=clock())
-            diagnosis = diagnose(token.text, candidates.secrets, for_it)
-            inspection = Inspection(token, diagnosis, candidates, for_it.now)
+            diagnosis = diagnose(token.text, secrets.by_label, for_it)
+            inspection = Inspection(token, diagnosis, secrets, for_it.now)
             codes.add(inspection.exit_code)
             yield inspection
 
+    found = inspections()
     if out.as_json:
-        for inspection in inspections():
+        for inspection in found:
             out.tell("inspection", "", **inspection.document())
     else:
-        from ops.inspect import screen  # noqa: PLC0415  slow
-
-        screen.show(out, inspections())
+        first = next(found)
+        second = next(found, None)
+        if second is None:
+            out.show(*_report(first, out.width))
+        else:
+            _show_many(out, chain((first, second), found))
     return next(code for code in _PRECEDENCE if code in codes)
+
+
+# --- One token --------------------------------------------------------------------------------
+
+
+def _report(inspection: Inspection, width: int) -> Iterator[Text]:
+    diagnosis = inspection.diagnosis
+    findings = diagnosis.findings
+    verdict = diagnosis.verdict
+    says = _VERDICTS[verdict]
+    if verdict == "good" and any(one.severity == "warning" for one in findings):
+        says = "ZEGO takes it, if it accepts the secret; but see the warnings."
+    yield line(f"{verdict.upper()}  ", _VERDICT_STYLES[verdict]).append(says)
+    if findings:
+        first, *others = findings
+        is_decisive = first.severity == "refused"
+        target = inspection.secrets.target
+        if is_decisive:
+            yield from _decisive(first, width, target)
+        yield from _others(others if is_decisive else findings, width, target, also=is_decisive)
+    if verdict == "good":
+        yield from _ask_zego(inspection.secrets, width)
+    yield line("")
+    for name, value in _facts(inspection):
+        yield _fact(name, value, width)
+
+
+def _decisive(finding: Finding, width: int, target: str) -> Iterator[Text]:
+    """What explains the refusal, and what to do."""
+    if codes := _codes(finding):
+        yield wrapped(f"A client shows: {codes}", width)
+    yield line("")
+    yield wrapped(finding.cause, width, style="bold")
+    yield wrapped(finding.remedy, width, first="-> ", then="   ", target=target)
+
+
+def _others(findings: Sequence[Finding], width: int, target: str, *, also: bool) -> Iterator[Text]:
+    if findings:
+        yield line("")
+    if findings and also:
+        yield line("Beside that:", QUIET)
+    for finding in findings:
+        margin = " " * 9
+        text = wrapped(finding.cause, width, first=f"{finding.severity:<9}", then=margin)
+        text.stylize(_SEVERITY_STYLES[finding.severity], 0, len(finding.severity))
+        yield text
+        yield wrapped(
+            finding.remedy, width, first=f"{margin}-> ", then=f"{margin}   ", target=target
+        )
+        if codes := _codes(finding):
+            yield wrapped(f"Codes: {codes}", width, first=margin, then=margin, style=QUIET)
+
+
+def _ask_zego(secrets: TriedSecrets, width: int) -> Iterator[Text]:
+    target = secrets.target
+    yield wrapped(_REFUSED_ALL_THE_SAME, width, first="-> ", then="   ", target=target)
+
+
+def _codes(finding: Finding) -> str:
+    """What clients show for it, by SDK."""
+    return "; ".join(
+        f"{_SDKS[sdk]} {', '.join(map(str, codes))}" for sdk, codes in finding.codes.items()
+    )
+
+
+def _facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    """What is known of it, by name."""
+    token, diagnosis = inspection.token, inspection.diagnosis
+    beginning = f"{token.beginning}..., " if token.beginning else ""
+    where = f", from line {token.line}" if token.line and token.line > 1 else ""
+    yield "token", f"{beginning}{len(token.text)} characters{where}"
+    yield "sha256", token.sha256
+    cipher = f", {diagnosis.cipher.upper()}" if diagnosis.cipher else ""
+    yield "form", f"{_FORMS[diagnosis.form]}{cipher}"
+    if diagnosis.header_expires_at is not None:
+        unproven = "" if diagnosis.opened_by else " (not sealed, so not proven)"
+        yield "expires", f"{_when(diagnosis.header_expires_at, inspection.at)}{unproven}"
+    yield from _secrets(inspection)
+    if diagnosis.claims is not None:
+        yield from _claims(diagnosis.claims)
+
+
+def _when(moment: int, now: float) -> str:
+    try:
+        return f"{date_and_time(moment)}, {relative(moment, now)}"
+    except ValueError:
+        return f"{moment}, which is no time"
+
+
+def _secrets(inspection: Inspection) -> Iterator[tuple[str, str]]:
+    """Which secret opens it, which do not, and which are none."""
+    diagnosis, secrets = inspection.diagnosis, inspection.secrets
+    if diagnosis.opened_by is not None:
+        fingerprint = inspection.secret_fingerprint
+        known = f", fingerprint {fingerprint}" if fingerprint else ""
+        yield "opened by", f"{diagnosis.opened_by}{known}"
+    elif secrets.by_label and diagnosis.cipher is not None:
+        tried = ((label, secrets.fingerprint(label)) for label in secrets.by_label)
+        which = ", ".join(f"{label} {found}" if found else label for label, found in tried)
+        yield "opened by", f"none of the secrets tried: {which}"
+    elif diagnosis.cipher is not None:
+        yield "opened by", _NOT_OPENED
+    if diagnosis.cipher is not None:
+        yield from _problems(secrets)
+
+
+def _problems(secrets: TriedSecrets) -> Iterator[tuple[str, str]]:
+    """Of what is no ServerSecret: what of it was tried, and what was not."""
+    for label, problem in secrets.problems.items():
+        yield "misshapen" if label in secrets.by_label else "no secret", f"{label}: {problem}"
+
+
+def _claims(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was sealed, in words; a claim of the wrong type as the JSON that it is."""
+    for name, claim in (("AppID", "app_id"), ("user", "user_id")):
+        if claim in claims:
+            yield name, _shown(claims[claim])
+    if "payload" in claims:
+        yield from _payload(claims["payload"])
+    issued, expires = claims.get("ctime"), claims.get("expire")
+    if "ctime" in claims:
+        yield "issued", _moment(issued)
+    if type(issued) is int and type(expires) is int and 0 < expires - issued < _LONGEST_LIFETIME:
+        yield "lifetime", duration(expires - issued)
+    elif "expire" in claims:
+        yield "ends", _moment(expires)
+
+
+def _moment(claim: object) -> str:
+    """A time that was sealed, if it is one."""
+    with suppress(ValueError):
+        if type(claim) is int:
+            return date_and_time(claim)
+    return _shown(claim)
+
+
+def _payload(payload: object) -> Iterator[tuple[str, str]]:
+    if payload == "":
+        yield "room", "any, as there is no payload"
+        return
+    try:
+        grant = strict_json.loads_object(payload) if isinstance(payload, str) else None
+    except ValueError:
+        grant = None
+    if grant is None:
+        yield "payload", _shown(payload)
+        return
+    yield "room", _shown(grant.get("room_id"))
+    yield "privileges", _privileges(grant.get("privilege"))
+    streams = grant.get("stream_id_list")
+    if isinstance(streams, list):
+        more = f" and {len(streams) - _STREAMS} more" if len(streams) > _STREAMS else ""
+        yield "streams", (", ".join(map(_shown, streams[:_STREAMS])) or "none") + more
+    else:
+        yield "streams", "any" if streams is None else _shown(streams)
+
+
+def _privileges(given: object) -> str:
+    if not isinstance(given, dict) or given.keys() - _PRIVILEGES:
+        return _shown(given)
+    says = {1: "yes", 0: "no"}
+    return ", ".join(
+        f"{words}: {says.get(given.get(key, 0), _shown(given.get(key)))}"
+        for key, words in _PRIVILEGES.items()
+    )
+
+
+def _shown(claim: object) -> str:
+    """A claim, cut if it is long; in quotes if it is a text that would not be seen whole."""
+    is_plain = isinstance(claim, str) and claim and claim == claim.strip() and claim.isprintable()
+    text = str(claim) if is_plain else json.dumps(claim)
+    if len(text) <= _LONGEST_CLAIM:
+        return text
+    return f"{text[:_LONGEST_CLAIM]}... ({len(text)} characters)"
+
+
+def _fact(name: str, value: str, width: int) -> Text:
+    text = wrapped(value, width, first=f"{name:<{_NAMES}}", then=" " * _NAMES, breaks_words=True)
+    text.stylize(QUIET, 0, _NAMES)
+    return text
+
+
+# --- Many tokens ------------------------------------------------------------------------------
+
+_ROW: Final = "{:>6}  {:<7}  {:<8}  {:<12}  {:<12}  {}"
+
+
+def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
+    """A line for each, and in the end each cause once, with how many tokens have it."""
+    verdicts = Counter[str]()
+    counts = Counter[str]()
+    causes: dict[str, tuple[Finding, Inspection]] = {}
+    heading = _ROW.format("line", "verdict", "begins", "sha256", "expires", "first finding")
+    out.show(line(heading, QUIET))
+    for inspection in inspections:
+        out.show(_row(inspection))
+        verdicts[inspection.diagnosis.verdict] += 1
+        for finding in inspection.diagnosis.findings[:1]:
+            counts[finding.kind] += 1
+            causes.setdefault(finding.kind, (finding, inspection))
+    said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+    out.show(line(""), line(f"{verdicts.total()} tokens: {said}.", "bold"))
+    if verdicts["unknown"]:
+        out.show(wrapped(_NOT_OPENED, out.width))
+    for kind, number in counts.most_common():
+        finding, inspection = causes[kind]
+        out.show(line(""), *_cause(finding, number, inspection, out.width))
+    secrets = inspection.secrets
+    if verdicts["good"]:
+        out.show(line(""), *_ask_zego(secrets, out.width))
+    for what, problem in _problems(secrets):
+        out.show(_fact(what, problem, out.width))
+
+
+def _row(inspection: Inspection) -> Text:
+    token, diagnosis = inspection.token, inspection.diagnosis
+    verdict, expires_at = diagnosis.verdict, diagnosis.header_expires_at
+    is_near = expires_at is not None and abs(expires_at - inspection.at) < _LONGEST_LIFETIME
+    text = line(
+        _ROW.format(
+            token.line or "",
+            verdict,
+            token.beginning,
+            token.sha256[:12],
+            relative(expires_at, inspection.at) if is_near and expires_at is not None else "-",
+            diagnosis.findings[0].kind if diagnosis.findings else "",
+        ).rstrip()
+    )
+    text.stylize(_VERDICT_STYLES[verdict], 8, 8 + len(verdict))
+    return text
+
+
+def _cause(finding: Finding, number: int, first: Inspection, width: int) -> Iterator[Text]:
+    target = first.secrets.target
+    times = f"{number} times, first in" if number > 1 else "in"
+    heading = line(finding.kind, _SEVERITY_STYLES[finding.severity])
+    yield heading.append(f"  {times} line {first.token.line}")
+    yield wrapped(finding.cause, width, first="  ", then="  ")
+    yield wrapped(finding.remedy, width, first="  -> ", then="     ", target=target)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.errors import ExitCode
-from ops.inspect.options import SECRET_OPTIONS, GivenSecret, secret_given
+from ops.inspect.secrets import SOURCE_OPTIONS, SecretSource, gather, secret_source
 from ops.output import output
 from ops.prompt import unseen
 from ops.target import TargetOptions, target
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@target("optional", unless=SECRET_OPTIONS)
-@secret_given
+@target("optional", unless=SOURCE_OPTIONS)
+@secret_source
 @click.option(
     "--app-id",
     type=click.IntRange(1, 2**32 - 1),
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def scan(
     target_options: TargetOptions | None,
     out: Output,
-    secret: GivenSecret,
+    source: SecretSource,
     paths: tuple[str, ...],
     app_id: int | None,
     show_all: bool,
@@ -58,16 +58,15 @@ def scan(
     Exit code: 1 if anything certain or likely is found; 3 if nothing is, but not all could be read;
     0 otherwise.
     """
-    from ops.inspect import candidates  # noqa: PLC0415  slow
     from ops.scan.files import STANDARD_INPUT, Tree  # noqa: PLC0415  likewise
     from ops.scan.findings import Known  # noqa: PLC0415  likewise
     from ops.scan.run import scan as run  # noqa: PLC0415  likewise
 
-    if STANDARD_INPUT in paths and secret.is_on_standard_input:
+    if STANDARD_INPUT in paths and source.is_on_standard_input:
         raise click.UsageError(
             "What is to be looked at and the secret cannot both come from standard input."
         )
     tree = Tree(paths, dependencies=dependencies)
-    with unseen() if secret.is_asked_for else nullcontext():  # also what is pasted early
-        given = candidates.gather(target_options, secret.file, is_asked_for=secret.is_asked_for)
+    with unseen() if source.is_asked_for else nullcontext():  # also what is pasted early
+        given = gather(target_options, source)
     return run(out, tree, Known.of(given, app_id), show_all=show_all, options=given.target)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from ops.inspect.candidates import Candidates
+from ops.inspect.secrets import TriedSecrets
 from ops.scan.matching import Match
 from ops.scan.paths import shown
 from ops.scan.rules import LABEL_REMEDIES, RULES, Kind, Severity
@@ -104,25 +104,23 @@ class Known:
     too_short: Sequence[str] = ()
 
     @classmethod
-    def of(cls, candidates: Candidates, app_id: int | None) -> Known:
-        """:param app_id: as the person gave it; without it, that of the candidates."""
-        app_ids = {one.app_id for one in candidates.secrets.values()} - {None}
+    def of(cls, secrets: TriedSecrets, app_id: int | None) -> Known:
+        """:param app_id: as the person gave it; without it, that of the secrets."""
+        app_ids = {one.app_id for one in secrets.by_label.values()} - {None}
         if app_id is None and len(app_ids) == 1:
             (app_id,) = app_ids
         labels: dict[str, list[str]] = {}
-        for label, candidate in candidates.secrets.items():
+        for label, candidate in secrets.by_label.items():
             labels.setdefault(candidate.value, []).append(label)
         values, too_short = [], []
         for text, same in labels.items():
             try:
-                fingerprint = candidates.fingerprint(same[0], app_id)
+                fingerprint = secrets.fingerprint(same[0], app_id)
                 values.append(Value(_SEPARATOR.join(same), text, fingerprint))
             except ValueError:
                 too_short += same
         unusable = {
-            label: why
-            for label, why in candidates.problems.items()
-            if label not in candidates.secrets
+            label: why for label, why in secrets.problems.items() if label not in secrets.by_label
         }
         return cls(values, app_id, unusable, too_short)
 

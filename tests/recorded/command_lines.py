@@ -24,11 +24,11 @@ from tests.recorded.real_code import (
     watch,
 )
 from tests.support.faults import refusing
-from tests.unit.ops import minted
+from tests.unit.ops import tokens
 from tests.unit.ops.doubles import Broken
 
 WRONG: Final = "0123456789abcdef" * 2
-NOW: Final = str(minted.NOW)
+NOW: Final = str(tokens.NOW)
 
 
 class Session:
@@ -164,22 +164,22 @@ def inspect(session: Session) -> None:
         session.run(what, "inspect", *words, "--now", NOW, stdin=stdin)
 
     folder = session.parts.folder
-    pair = {"app_id": minted.APP_ID, "server_secret": minted.SECRET}
+    pair = {"app_id": tokens.APP_ID, "server_secret": tokens.SECRET}
     of_secret = ("--secret-file", _file(folder, "secret", json.dumps(pair)))
-    room, alone = minted.room_token(), minted.token()
+    room, alone = tokens.room_token(), tokens.token()
     run("a good token for a room", room, *of_secret)
     run("a good token for no room", alone, *of_secret)
     run("a token and no secret", room)
-    run("a token that has expired", minted.token(issued_at=minted.NOW - 7200), *of_secret)
-    run("a token of another secret", minted.token(minted.OTHER_SECRET), *of_secret)
-    run("a token of CBC", minted.token(cipher="cbc"), *of_secret)
-    run("a token that is broken over lines", "-", *of_secret, stdin=minted.broken(room))
-    run("a token of UIKit", minted.kit_token(), *of_secret)
-    run("a JWT", minted.jwt(), *of_secret)
-    run("claims that are none", minted.sealed({"user_id": 5}), *of_secret)
+    run("a token that has expired", tokens.token(issued_at=tokens.NOW - 7200), *of_secret)
+    run("a token of another secret", tokens.token(tokens.OTHER_SECRET), *of_secret)
+    run("a token of CBC", tokens.token(cipher="cbc"), *of_secret)
+    run("a token that is broken over lines", "-", *of_secret, stdin=tokens.broken(room))
+    run("a token of UIKit", tokens.kit_token(), *of_secret)
+    run("a JWT", tokens.jwt(), *of_secret)
+    run("claims that are none", tokens.sealed({"user_id": 5}), *of_secret)
     expected = ("--expect-user", "bob", "--expect-room", "lobby", "--expect-app", "5")
     run("a token for others", room, *of_secret, *expected, "--expect-publish", "--sdk", "web")
-    many = _file(folder, "tokens", f"{room}\n{alone}\n{minted.jwt()}")
+    many = _file(folder, "tokens", f"{room}\n{alone}\n{tokens.jwt()}")
     run("a file of many tokens", many, *of_secret)
     run("no token", stdin="")
     run("a file that is not there", str(folder / "absent"))
@@ -222,7 +222,7 @@ def doctor(session: Session) -> None:
     run("all is well", "--origin", ORIGIN, "--policy", str(parts.policy))
     policy = _file(parts.folder, "other.toml", "[identities]\n")
     env = _file(
-        parts.folder, "dot_env", f"ZEGO_APP_ID={APP_ID}\nZEGO_SERVER_SECRET={minted.SECRET}\n"
+        parts.folder, "dot_env", f"ZEGO_APP_ID={APP_ID}\nZEGO_SERVER_SECRET={tokens.SECRET}\n"
     )
     run("what differs", "--app-id", "5", "--policy", policy, "--env-file", env)
     run("another API", "--api", "http://127.0.0.1:9")

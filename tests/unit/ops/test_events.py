@@ -14,7 +14,7 @@ from ops.doctor import screen
 from ops.doctor.check import Check, Result
 from ops.output import Output
 from ops.target import SECRET_ID_VARIABLE
-from tests.unit.ops.minted import jwt
+from tests.unit.ops.tokens import jwt
 from tools.sam_template import ROOT
 
 NAME = "ZEGO_SERVER_SECRET"

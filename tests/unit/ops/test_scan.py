@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from local.aws.secrets_manager import APP_ID, SecretsManager
 from ops import cli
 from ops.errors import ExitCode
-from ops.inspect.candidates import Candidates
+from ops.inspect.secrets import TriedSecrets
 from ops.output import Output
 from ops.scan import files, run
 from ops.scan.files import Tree
@@ -274,7 +274,7 @@ class TestWhatIsKnown:
     @staticmethod
     def of(**values: str) -> Known:
         given = {label: TriedSecret(text, 7) for label, text in values.items()}
-        return Known.of(Candidates(given, {"AWSPENDING": "it has no value yet"}), None)
+        return Known.of(TriedSecrets(given, {"AWSPENDING": "it has no value yet"}), None)
 
     def test_labels_with_the_same_value_are_one(self) -> None:
         known = self.of(AWSCURRENT=SECRET, CANDIDATE=OTHER, given=SECRET)

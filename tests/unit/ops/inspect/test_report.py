@@ -16,13 +16,13 @@ from local.aws.secrets_manager import SecretsManager
 from ops import cli
 from ops import target as targets
 from ops.errors import ExitCode
-from ops.inspect.candidates import Candidates
 from ops.inspect.report import inspect
+from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
 from ops.output import Output
 from ops.target import SECRET_ID_VARIABLE, Target
 from tests.unit.ops.doubles import stored
-from tests.unit.ops.minted import (
+from tests.unit.ops.tokens import (
     APP_ID,
     NOW,
     OTHER_SECRET,
@@ -199,7 +199,7 @@ class TestSecrets:
     ) -> None:
         typed = iter([SECRET, room_token()])
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-        monkeypatch.setattr("ops.inspect.commands.unseen", nullcontext)
+        monkeypatch.setattr("ops.inspect.command.unseen", nullcontext)
         monkeypatch.setattr("getpass.getpass", lambda _prompt: next(typed))
         assert cli.main(["inspect", "--ask-secret", "--now", str(NOW)]) == ExitCode.DONE
         assert f"given, fingerprint {FINGERPRINT}" in capsys.readouterr().out
@@ -249,7 +249,7 @@ class TestExpectations:
         assert cli.main(words) == code
 
     def test_without_one_it_is_looked_at_for_now(self, capsys: Capture) -> None:
-        candidates = Candidates({"given": TriedSecret(SECRET)}, {})
+        candidates = TriedSecrets({"given": TriedSecret(SECRET)}, {})
         clock = iter([NOW, NOW + 7200])
         tokens = [Token(token()), Token(token())]
         inspect(Output(as_json=True), tokens, candidates, Expected(0), clock=lambda: next(clock))
@@ -395,7 +395,7 @@ class TestJson:
                 assert len(capsys.readouterr().out.splitlines()) == (number > 0)
                 yield Token(token(), number)
 
-        inspect(Output(as_json=True), tokens(), Candidates({}, {}), Expected(NOW), clock=None)
+        inspect(Output(as_json=True), tokens(), TriedSecrets({}, {}), Expected(NOW), clock=None)
 
     def test_an_error_is_the_last_object(self, run: Run, type_in: Callable[[bytes], None]) -> None:
         type_in(f"{jwt()}\n".encode() + b"x" * 300_000)
@@ -583,7 +583,7 @@ class TestRedaction:
                 text = self.damaged(text, chance)
             given = [Token(text), Token(text, 2)] if number % 2 else [Token(text)]
             out = Output(as_json=as_json)
-            inspect(out, given, Candidates(secrets, {}), Expected(NOW), clock=None)
+            inspect(out, given, TriedSecrets(secrets, {}), Expected(NOW), clock=None)
             assert_not_shown(text, capsys.readouterr().out)
 
     def damaged(self, text: str, chance: random.Random) -> str:

@@ -11,10 +11,10 @@ import pytest
 from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from ops import target as targets
 from ops.errors import CommandError, ExitCode
-from ops.inspect.candidates import Candidates, gather
+from ops.inspect.secrets import SecretSource, TriedSecrets, gather
 from ops.target import Target, TargetOptions
 from tests.unit.ops.doubles import stored
-from tests.unit.ops.minted import OTHER_SECRET, SECRET
+from tests.unit.ops.tokens import OTHER_SECRET, SECRET
 from zego.diagnosis import TriedSecret
 from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecret
@@ -24,14 +24,14 @@ WANTED = TargetOptions("zego/server-secret", region="eu-west-1")
 
 
 @pytest.fixture
-def gathered(target: Target, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Candidates]:
+def gathered(target: Target, monkeypatch: pytest.MonkeyPatch) -> Callable[[], TriedSecrets]:
     """What Secrets Manager holds."""
     monkeypatch.setattr(targets, "connect", lambda _wanted: target)
-    return lambda: gather(WANTED, None, is_asked_for=False)
+    return lambda: gather(WANTED, SecretSource())
 
 
-def of_file(path: str) -> Candidates:
-    return gather(None, path, is_asked_for=False)
+def of_file(path: str) -> TriedSecrets:
+    return gather(None, SecretSource(path))
 
 
 def put(aws: SecretsManager, label: str, **value: Any) -> None:
@@ -40,31 +40,31 @@ def put(aws: SecretsManager, label: str, **value: Any) -> None:
 
 class TestOfSecretsManager:
     def test_each_label_has_its_own_the_current_one_first(
-        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+        self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         current = aws.server_secret
         stored(aws, NEWEST, label="AWSCURRENT")
         stored(aws, OTHER_SECRET)
         stored(aws, SECRET, label="AWSPENDING")
         stored(aws, "e" * 31 + "0", label="a-label-of-somebody")
-        candidates = gathered()
-        assert candidates.secrets == {
+        tried = gathered()
+        assert tried.by_label == {
             "AWSCURRENT": TriedSecret(NEWEST, APP_ID),
             "AWSPREVIOUS": TriedSecret(current, APP_ID),
             "AWSPENDING": TriedSecret(SECRET, APP_ID),
             "CANDIDATE": TriedSecret(OTHER_SECRET, APP_ID),
             "a-label-of-somebody": TriedSecret("e" * 31 + "0", APP_ID),
         }
-        assert list(candidates.secrets)[:4] == [
+        assert list(tried.by_label)[:4] == [
             "AWSCURRENT",
             "AWSPREVIOUS",
             "AWSPENDING",
             "CANDIDATE",
         ]
-        assert candidates.problems == {}
+        assert tried.problems == {}
 
     def test_a_version_is_tried_once_however_many_labels_it_has(
-        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+        self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         version = stored(aws, OTHER_SECRET)
         aws.call(
@@ -73,37 +73,37 @@ class TestOfSecretsManager:
             VersionStage="another",
             MoveToVersionId=version,
         )
-        assert list(gathered().secrets) == ["AWSCURRENT", "CANDIDATE"]
+        assert list(gathered().by_label) == ["AWSCURRENT", "CANDIDATE"]
 
     def test_what_holds_nothing_to_try_is_said(
-        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+        self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         put(aws, "CANDIDATE", SecretBinary="AAAA")
         text = json.dumps({"app_id": APP_ID, "server_secret": "replace me"})
         put(aws, "AWSPENDING", SecretString=text)
-        candidates = gathered()
-        assert list(candidates.secrets) == ["AWSCURRENT"]
-        assert candidates.problems == {
+        tried = gathered()
+        assert list(tried.by_label) == ["AWSCURRENT"]
+        assert tried.problems == {
             "AWSPENDING": "server_secret is a placeholder; store the one of ZEGO's console",
             "CANDIDATE": "its value is binary",
         }
 
     def test_a_misshapen_one_is_tried_as_a_server_may_have_used_it(
-        self, aws: SecretsManager, gathered: Callable[[], Candidates]
+        self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         put(aws, "CANDIDATE", SecretString=f'"{SECRET}"')
         text = json.dumps({"app_id": str(APP_ID), "server_secret": f"{SECRET}\n"})
         put(aws, "AWSPENDING", SecretString=text)
-        candidates = gathered()
-        assert candidates.secrets["CANDIDATE"] == TriedSecret(f'"{SECRET}"')
-        assert candidates.secrets["AWSPENDING"] == TriedSecret(f"{SECRET}\n")
-        assert candidates.problems["AWSPENDING"] == (
+        tried = gathered()
+        assert tried.by_label["CANDIDATE"] == TriedSecret(f'"{SECRET}"')
+        assert tried.by_label["AWSPENDING"] == TriedSecret(f"{SECRET}\n")
+        assert tried.problems["AWSPENDING"] == (
             "server_secret has white space or a newline around it"
         )
-        assert candidates.problems["CANDIDATE"].startswith("the secret is JSON, but not an object")
+        assert tried.problems["CANDIDATE"].startswith("the secret is JSON, but not an object")
 
     def test_a_label_on_a_version_without_a_value_is_said(
-        self, gathered: Callable[[], Candidates], target: Target, monkeypatch: pytest.MonkeyPatch
+        self, gathered: Callable[[], TriedSecrets], target: Target, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         describe = target.versions.describe
         state = describe()
@@ -113,7 +113,7 @@ class TestOfSecretsManager:
         assert gathered().problems == {"AWSPENDING": "it has no value yet"}
 
     def test_where_aws_refuses_it_is_an_error(
-        self, gathered: Callable[[], Candidates], target: Target, monkeypatch: pytest.MonkeyPatch
+        self, gathered: Callable[[], TriedSecrets], target: Target, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(**_which: object) -> None:
             raise SecretStoreError("no", "AccessDeniedException", "get_secret_value")
@@ -123,7 +123,7 @@ class TestOfSecretsManager:
             gathered()
 
     def test_commands_in_remedies_are_about_that_secret(
-        self, gathered: Callable[[], Candidates]
+        self, gathered: Callable[[], TriedSecrets]
     ) -> None:
         assert gathered().target == "--secret-id zego/server-secret --region eu-west-1"
 
@@ -159,7 +159,7 @@ class TestOfAFile:
     def test_it_is_tried_as_it_is_however_misshapen(
         self, a_file: Callable[[str], str], text: str, candidate: TriedSecret
     ) -> None:
-        assert of_file(a_file(text)).secrets == {"given": candidate}
+        assert of_file(a_file(text)).by_label == {"given": candidate}
 
     def test_what_is_wrong_with_the_json_is_said(self, a_file: Callable[[str], str]) -> None:
         text = json.dumps({"app_id": "7", "server_secret": SECRET})
@@ -172,13 +172,13 @@ class TestOfAFile:
         ids=["alone", "in JSON"],
     )
     def test_a_placeholder_is_not_tried(self, a_file: Callable[[str], str], text: str) -> None:
-        candidates = of_file(a_file(text))
-        assert candidates.secrets == {}
-        assert "is a placeholder" in candidates.problems["given"]
+        tried = of_file(a_file(text))
+        assert tried.by_label == {}
+        assert "is a placeholder" in tried.problems["given"]
 
     def test_it_is_read_from_standard_input_too(self, type_in: Callable[[bytes], None]) -> None:
         type_in(SECRET.encode())
-        assert of_file("-").secrets == {"given": TriedSecret(SECRET)}
+        assert of_file("-").by_label == {"given": TriedSecret(SECRET)}
 
     def test_a_file_that_is_not_there_is_an_error_of_usage(self) -> None:
         with pytest.raises(CommandError, match="cannot be read: No such file") as caught:
@@ -198,18 +198,18 @@ class TestOfAFile:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(targets, "connect", lambda _wanted: target)
-        both = gather(WANTED, a_file(SECRET), is_asked_for=False)
-        assert list(both.secrets) == ["AWSCURRENT", "given"]
+        both = gather(WANTED, SecretSource(a_file(SECRET)))
+        assert list(both.by_label) == ["AWSCURRENT", "given"]
 
 
 def test_without_any_there_is_nothing_to_try() -> None:
-    assert gather(None, None, is_asked_for=False) == Candidates({}, {})
+    assert gather(None, SecretSource()) == TriedSecrets({}, {})
 
 
 def test_the_terminal_is_asked_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else "")
-    assert gather(None, None, is_asked_for=True).secrets == {"given": TriedSecret(SECRET)}
+    assert gather(None, SecretSource(is_asked_for=True)).by_label == {"given": TriedSecret(SECRET)}
 
 
 @pytest.mark.parametrize(
@@ -236,4 +236,4 @@ def test_the_terminal_is_asked_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_fingerprint_is_of_a_value_with_its_app_id(
     candidate: TriedSecret, app_id: object, fingerprint: str | None
 ) -> None:
-    assert Candidates({"given": candidate}, {}).fingerprint("given", app_id) == fingerprint
+    assert TriedSecrets({"given": candidate}, {}).fingerprint("given", app_id) == fingerprint

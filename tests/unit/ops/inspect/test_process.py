@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import ExitCode
-from tests.unit.ops.minted import APP_ID, SECRET, jwt, room_token, token
+from tests.unit.ops.tokens import APP_ID, SECRET, jwt, room_token, token
 
 COMMAND = str(Path(sys.executable).with_name("zego-token"))
 #: What is promised of 1,000 tokens, in seconds; it takes about 0.5 with JSON and 0.9 without.
