@@ -21,12 +21,11 @@ from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from issuer.service import Service, may_fetch
 from issuer.telemetry import telemetry
-from zego.aws_credentials import AwsCredentials
 from zego.secret_store import CURRENT, PREVIOUS, CachedSecret
-from zego.secrets_manager import SecretsManager, SecretValue
+from zego.secrets_manager import AwsCredentials, SecretsManagerClient, SecretValue
 
 _settings = settings.read(os.environ)
-_secrets_manager = SecretsManager(
+_secrets_manager = SecretsManagerClient(
     _settings.region, AwsCredentials(os.environ), endpoint=_settings.secrets_manager_endpoint
 )
 _gateway_clock = http_event.GatewayClock()

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
 from local.loopback import HttpRequest
-from zego.aws_signature import signing_key
+from zego.secrets_manager import signing_key
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "execute-api"

@@ -1,24 +1,36 @@
-"""Of Secrets Manager what the issuer may call: ``GetSecretValue``, and a secret's tags.
+"""The two Secrets Manager calls that the issuer makes: ``GetSecretValue``, and a secret's tags.
 
-Source: the Secrets Manager API reference.
+A Lambda function finds its AWS credentials in its environment, or under SnapStart, whose snapshots
+must hold none, at the container credentials endpoint. With them it signs each call: a POST of JSON
+to the root of the service. botocore has the general case, but importing its signer would cost a
+cold start as much as the issuer's costliest import does now; ``make bench`` shows it. The tests
+hold the signature to botocore's.
+
+Sources: the Secrets Manager API reference; "SDK container credential provider" in the AWS SDKs and
+Tools reference guide; "Create a signed AWS API request" in the IAM user guide.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from zego import strict_json
-from zego.aws_credentials import AwsCredentials, CredentialsError
-from zego.aws_signature import signed_headers
 from zego.bounded_http import HttpError, Response, check_url, request
 
 #: A secret has at most 64 KiB; JSON may double it.
 _MAX_BYTES: Final = 200_000
 _THROTTLED: Final = frozenset({"ThrottlingException", "TooManyRequestsException"})
+#: How long before they expire credentials are fetched anew.
+_REFRESH_SECONDS: Final = 300.0
+_MAX_CREDENTIALS_BYTES: Final = 16384
+_ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 
 class SecretsManagerError(Exception):
@@ -34,6 +46,10 @@ class SecretsManagerError(Exception):
         self.passing = passing
 
 
+class CredentialsError(Exception):
+    """No credentials can be had. The message says what is missing, and holds no credential."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretValue:
     """One version of a secret.
@@ -46,7 +62,20 @@ class SecretValue:
     created_at: float
 
 
-class SecretsManager:
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """AWS credentials. Only the access key's id is ever shown.
+
+    :ivar expires_at: Unix seconds, ``None`` where they do not expire while we hold them.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(repr=False, default=None)
+    expires_at: float | None = None
+
+
+class SecretsManagerClient:
     """Reads secrets of one region.
 
     :param endpoint: the URL to call instead of AWS' own; plain http only to this machine.
@@ -128,6 +157,125 @@ class SecretsManager:
         return _document(answer)
 
 
+class AwsCredentials:
+    """The function's credentials, fetched when first asked for and again before they expire."""
+
+    def __init__(
+        self, environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._environment = environment
+        self._clock = clock
+        self._fetched: Credentials | None = None
+
+    def get(self) -> Credentials:
+        """Credentials that are good for some minutes at least.
+
+        :raises CredentialsError: the environment names none, or their endpoint does not answer.
+        """
+        environment = self._environment
+        access_key_id = environment.get("AWS_ACCESS_KEY_ID")
+        secret_access_key = environment.get("AWS_SECRET_ACCESS_KEY")
+        if access_key_id and secret_access_key:
+            token = environment.get("AWS_SESSION_TOKEN") or None
+            return Credentials(access_key_id, secret_access_key, token)
+        if self._fetched is None or self._expires_within(_REFRESH_SECONDS, self._fetched):
+            try:
+                self._fetched = self._fetch()
+            except CredentialsError:
+                if self._fetched is None or self._expires_within(0, self._fetched):
+                    raise
+        return self._fetched
+
+    def _expires_within(self, seconds: float, credentials: Credentials) -> bool:
+        expires_at = credentials.expires_at
+        return expires_at is not None and expires_at - self._clock() < seconds
+
+    def _fetch(self) -> Credentials:
+        url = self._environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+        if not url:
+            raise CredentialsError(
+                "the environment has neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                " nor AWS_CONTAINER_CREDENTIALS_FULL_URI"
+            )
+        token = self._environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
+        try:
+            answer = request(
+                "GET",
+                url,
+                headers={"authorization": token} if token else {},
+                timeout_seconds=2.0,
+                max_bytes=_MAX_CREDENTIALS_BYTES,
+            )
+        except HttpError as error:
+            raise CredentialsError(f"the container credentials endpoint: {error}") from None
+        if answer.status != 200:
+            raise CredentialsError(f"the container credentials endpoint answered {answer.status}")
+        try:
+            values = strict_json.loads_object(answer.body)
+            expiration = values.get("Expiration")
+            return Credentials(
+                _text(values["AccessKeyId"]),
+                _text(values["SecretAccessKey"]),
+                _text(values["Token"]) if values.get("Token") else None,
+                datetime.fromisoformat(expiration).timestamp() if expiration else None,
+            )
+        except (ValueError, KeyError, TypeError):
+            raise CredentialsError(
+                "the container credentials endpoint's answer cannot be read"
+            ) from None
+
+
+def signed_headers(
+    *,
+    service: str,
+    region: str,
+    host: str,
+    target: str,
+    body: bytes,
+    credentials: Credentials,
+    now: float,
+) -> dict[str, str]:
+    """The headers of a signed ``POST /`` of JSON 1.1.
+
+    :param host: as it stands in the URL, with a port that is not the scheme's own.
+    :param target: ``X-Amz-Target``, the service's action.
+    :param now: Unix seconds; AWS refuses what is more than 5 minutes off.
+    """
+    timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    headers = {
+        "content-type": "application/x-amz-json-1.1",
+        "host": host,
+        "x-amz-date": timestamp,
+        "x-amz-target": target,
+    }
+    if credentials.session_token is not None:
+        headers["x-amz-security-token"] = credentials.session_token
+    names = sorted(headers)
+    canonical_headers = "".join(f"{name}:{headers[name]}\n" for name in names)
+    signed = ";".join(names)
+    payload_hash = hashlib.sha256(body).hexdigest()
+    canonical = f"POST\n/\n\n{canonical_headers}\n{signed}\n{payload_hash}"
+
+    date = timestamp[:8]
+    scope = f"{date}/{region}/{service}/aws4_request"
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    key = signing_key(credentials.secret_access_key, date, region, service)
+    signature = _hmac(key, f"{_ALGORITHM}\n{timestamp}\n{scope}\n{hashed}").hex()
+    headers["authorization"] = (
+        f"{_ALGORITHM} Credential={credentials.access_key_id}/{scope},"
+        f" SignedHeaders={signed}, Signature={signature}"
+    )
+    return headers
+
+
+def signing_key(secret_access_key: str, date: str, region: str, service: str) -> bytes:
+    """The key that is derived for one day (``YYYYMMDD``), region and service."""
+    key = f"AWS4{secret_access_key}".encode()
+    for part in (date, region, service, "aws4_request"):
+        key = _hmac(key, part)
+    return key
+
+
 def _document(answer: Response) -> Mapping[str, Any]:
     if answer.status != 200:
         raise _refusal(answer)
@@ -173,3 +321,13 @@ def _refusal(answer: Response) -> SecretsManagerError:
 
 def _domain(region: str) -> str:
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("not a text")
+    return value
+
+
+def _hmac(key: bytes, message: str) -> bytes:
+    return hmac.new(key, message.encode(), hashlib.sha256).digest()

@@ -23,10 +23,14 @@ from tests.unit.zego.scripted_server import (
     serving,
 )
 from zego import secrets_manager
-from zego.aws_credentials import AwsCredentials
-from zego.aws_signature import Credentials
 from zego.bounded_http import HttpError, Response
-from zego.secrets_manager import SecretsManager, SecretsManagerError, SecretValue
+from zego.secrets_manager import (
+    AwsCredentials,
+    Credentials,
+    SecretsManagerClient,
+    SecretsManagerError,
+    SecretValue,
+)
 
 REGION = "eu-central-1"
 SECRET_ID = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:zego-AbCdEf"
@@ -64,7 +68,7 @@ def aws_error(code: str, status: int = 400, message: str = "") -> Reply:
 
 
 def read(server: ScriptedServer, pauses: list[float] | None = None) -> SecretValue:
-    manager = SecretsManager(
+    manager = SecretsManagerClient(
         REGION,
         CREDENTIALS,
         endpoint=server.url,
@@ -146,7 +150,7 @@ class TestSuccess:
             raise HttpError("no network in tests")
 
         monkeypatch.setattr(secrets_manager, "request", request)
-        manager = SecretsManager(region, CREDENTIALS, sleep=lambda _: None)
+        manager = SecretsManagerClient(region, CREDENTIALS, sleep=lambda _: None)
         with pytest.raises(SecretsManagerError):
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert asked == [("POST", url)] * 2
@@ -190,7 +194,9 @@ class TestTags:
     @staticmethod
     def tags(*replies: Reply) -> tuple[dict[str, str], ScriptedServer]:
         with serving(*replies) as server:
-            manager = SecretsManager(REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None)
+            manager = SecretsManagerClient(
+                REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None
+            )
             return manager.describe_tags(SECRET_ID), server
 
     def test_they_are_those_of_the_secrets_description(self) -> None:
@@ -299,7 +305,7 @@ class TestTriedAgain:
     def test_each_attempt_is_signed_with_its_own_time(self) -> None:
         clock = Clock()
         with serving(aws_error("ThrottlingException"), GOOD) as server:
-            manager = SecretsManager(
+            manager = SecretsManagerClient(
                 REGION, CREDENTIALS, endpoint=server.url, clock=clock, sleep=lambda _: clock.turn(2)
             )
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
@@ -390,7 +396,7 @@ class TestBounds:
         assert str(error) == "Unreachable: the answer is larger than 200000 bytes"
 
     def test_a_port_on_which_nobody_listens(self) -> None:
-        manager = SecretsManager(
+        manager = SecretsManagerClient(
             REGION,
             CREDENTIALS,
             endpoint=f"http://127.0.0.1:{closed_port()}/",
@@ -406,7 +412,7 @@ class TestBounds:
 class TestCredentials:
     def test_without_any_nothing_is_asked(self) -> None:
         with serving(GOOD) as server:
-            manager = SecretsManager(REGION, AwsCredentials({}), endpoint=server.url)
+            manager = SecretsManagerClient(REGION, AwsCredentials({}), endpoint=server.url)
             with pytest.raises(SecretsManagerError) as caught:
                 manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert caught.value.code == "CredentialsUnavailable"
@@ -420,7 +426,7 @@ class TestCredentials:
             "AWS_SESSION_TOKEN": f"{SESSION_TOKEN}\n",
         }
         with serving(GOOD) as server:
-            manager = SecretsManager(
+            manager = SecretsManagerClient(
                 REGION, AwsCredentials(environment), endpoint=server.url, sleep=lambda _: None
             )
             with pytest.raises(SecretsManagerError) as caught:
@@ -439,7 +445,7 @@ class TestEndpoints:
         ],
     )
     def test_https_or_this_machine_may_be_asked(self, endpoint: str) -> None:
-        SecretsManager(REGION, CREDENTIALS, endpoint=endpoint)
+        SecretsManagerClient(REGION, CREDENTIALS, endpoint=endpoint)
 
     @pytest.mark.parametrize(
         "endpoint",
@@ -455,4 +461,4 @@ class TestEndpoints:
     )
     def test_any_other_is_refused_at_once(self, endpoint: str) -> None:
         with pytest.raises(ValueError, match=r"^the Secrets Manager endpoint: it is not "):
-            SecretsManager(REGION, CREDENTIALS, endpoint=endpoint)
+            SecretsManagerClient(REGION, CREDENTIALS, endpoint=endpoint)

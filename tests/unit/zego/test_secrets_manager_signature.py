@@ -1,4 +1,4 @@
-"""zego.aws_signature signs as AWS' own library does."""
+"""zego.secrets_manager signs as AWS' own library does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.zego.botocore_signature import authorization
-from zego.aws_signature import Credentials, signed_headers
+from zego.secrets_manager import Credentials, signed_headers
 
 TARGET = "secretsmanager.GetSecretValue"
 KEY_CHARACTERS = string.ascii_letters + string.digits + "+/="

@@ -1,4 +1,4 @@
-"""zego.aws_credentials: from the environment, or from the endpoint that Lambda gives a snapshot."""
+"""The credentials of zego.secrets_manager: from the environment, or from the endpoint of Lambda."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from tests.unit.zego.scripted_server import (
     reply,
     serving,
 )
-from zego.aws_credentials import AwsCredentials, CredentialsError
-from zego.aws_signature import Credentials
+from zego.secrets_manager import AwsCredentials, Credentials, CredentialsError
 
 KEY_ID = "ASIAEXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG"
