@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Check all from the configuration to a token that ZEGO accepts.",
     ),
     "explain": (
-        "ops.explain.commands:explain",
+        "ops.explain:explain",
         "Say why ZEGO shows an error code, and what to do.",
     ),
     "inspect": (

@@ -1,0 +1,185 @@
+"""`zego-token explain`: what ZEGO's error codes mean, and what to do about each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ops.errors import ExitCode
+from ops.output import BAD, QUIET, Output, line, output, wrapped
+from zego.error_codes import CODES, PLATFORMS, TELEMETRY, ErrorCode, Platform, near, resolve
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+#: A number that is no part of a word, a fraction or a version. No code has more digits.
+_NUMBER: Final = re.compile(r"(?<![\w.])(?:0|[1-9][0-9]{0,11})(?!\w|\.[0-9])", re.ASCII)
+#: Numbers below it are counts more often than codes.
+_COUNTS_END: Final = 100
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_PLATFORMS: Final[Mapping[Platform, str]] = {
+    "web": "web SDK",
+    "native": "native SDKs",
+    "zim": "ZIM",
+    "server-api": "server API",
+}
+_SENTENCE_END: Final = re.compile(r"(?<=\.) (?=[A-Z])")
+
+
+@click.command()
+@click.argument("codes", nargs=-1, metavar="CODE...")
+@click.option("--all", "all_codes", is_flag=True, help="List every code that is known.")
+@click.option(
+    "--platform", type=click.Choice(PLATFORMS), help="List those of one platform alone (--all)."
+)
+@output
+def explain(
+    codes: tuple[str, ...], all_codes: bool, platform: Platform | None, out: Output
+) -> ExitCode:
+    """Say why ZEGO shows an error code, and what to do.
+
+    A CODE is what an SDK, its log, its telemetry or the server API shows, as it was copied: 20014,
+    52050119, "code: 50119", "Error 1102016", 20014,50119. Of a copied sentence the codes count.
+
+    Exit code: 0 if all are known; 1 if one is not, and then codes are named that may have been
+    meant; 2 if no code was given.
+    """
+    if all_codes:
+        if codes:
+            raise click.UsageError("--all lists every code: give it no CODE.")
+        _show_all(out, platform)
+        return ExitCode.DONE
+    if platform is not None:
+        raise click.UsageError("--platform goes with --all.")
+    numbers = _codes(codes)
+    if not numbers:
+        raise click.UsageError("Which code? Give what the client shows, or --all.")
+    return _show(out, numbers)
+
+
+# --- The codes in what a person pastes: numbers, lists of them, lines of a log ------------------
+
+
+def _codes(arguments: Iterable[str]) -> tuple[int, ...]:
+    """The codes, each once, in the order in which they stand there.
+
+    :raises UsageError: an argument has digits, and none of them is a code's.
+    """
+    found = [code for argument in arguments for code in _codes_in(argument)]
+    return tuple(dict.fromkeys(found))
+
+
+def _codes_in(argument: str) -> list[int]:
+    numbers = [int(digits) for digits in _NUMBER.findall(argument)]
+    if not numbers and any(character.isdigit() for character in argument):
+        raise click.UsageError(f"{argument!r} is no code: give its digits alone.")
+    if not _LETTER.search(argument):
+        return numbers
+    # A sentence: its dates, ports and counts are no codes, unless nothing else is.
+    known = [n for n in numbers if n >= _COUNTS_END and resolve(n) is not None]
+    return known or numbers
+
+
+# --- What is said of them -----------------------------------------------------------------------
+
+
+def _show(out: Output, codes: Sequence[int]) -> ExitCode:
+    """Each with its causes and remedy; of one that is not known, what may have been meant."""
+    exit_code = ExitCode.DONE
+    for number, code in enumerate(codes):
+        if (known := resolve(code)) is None:
+            exit_code = ExitCode.REFUSED
+            out.tell("unknown", "", given=code, near=[meant.code for meant in near(code)])
+            lines = _not_known(code, out.width)
+        else:
+            _tell(out, code, known)
+            lines = _in_full(code, known, out.width)
+        if not out.as_json:
+            out.show(*([""] if number else []), *lines)
+    return exit_code
+
+
+def _show_all(out: Output, platform: Platform | None) -> None:
+    """A line for each, those of the same platforms together."""
+    listed = [known for known in CODES.values() if platform in (None, *known.platforms)]
+    for platforms, group in groupby(listed, key=lambda known: known.platforms):
+        codes = [*group]
+        for known in codes:
+            _tell(out, known.code, known)
+        if not out.as_json:
+            heading = line(_named(platforms), "bold")
+            out.show(heading, *(_in_short(known, out.width) for known in codes), "")
+    if not out.as_json:
+        out.show(line("Causes and remedy of each: zego-token explain CODE", QUIET))
+
+
+def _tell(out: Output, code: int, known: ErrorCode) -> None:
+    out.tell(
+        "code",
+        "",
+        given=code,
+        code=known.code,
+        platforms=list(known.platforms),
+        name=known.name,
+        meaning=known.meaning,
+        causes=list(known.causes),
+        remedy=known.remedy,
+        source=known.source,
+        shown_as=known.shown_as,
+        is_about_token=known.is_about_token,
+    )
+
+
+def _in_full(code: int, known: ErrorCode, width: int) -> Iterator[Text]:
+    yield line(str(known.code), "bold").append(f"  {known.name}" if known.name else "")
+    yield wrapped("; ".join(_shown_where(code, known)), width, style=QUIET)
+    yield line("")
+    yield wrapped(known.meaning, width)
+    yield line("")
+    if len(known.causes) == 1:
+        yield wrapped(f"Cause: {known.causes[0]}", width)
+    else:
+        yield line("Causes, the likeliest first:")
+        for number, cause in enumerate(known.causes, start=1):
+            yield wrapped(cause, width, first=f"{number}. ", then="   ")
+    yield line("")
+    for number, step in enumerate(_SENTENCE_END.split(known.remedy)):
+        yield wrapped(step, width, first="   " if number else "-> ", then="   ", target="")
+
+
+def _shown_where(code: int, known: ErrorCode) -> Iterator[str]:
+    """Who shows it, and as what."""
+    yield _named(known.platforms)
+    if known.shown_as is not None:
+        yield f"in the log alone: the app sees {known.shown_as}"
+    if code != known.code:
+        yield f"{code} in {'telemetry' if code > TELEMETRY else 'some messages'}"
+    if not known.is_about_token:
+        yield "not about the token"
+    if known.source == "observed":
+        yield "observed, not documented"
+
+
+def _not_known(code: int, width: int) -> Iterator[Text]:
+    yield line(f"{code}  ", "bold").append("is not known.", BAD)
+    if meant := near(code):
+        yield line("May have been meant:")
+        yield from (_in_short(known, width) for known in meant)
+    else:
+        yield line("No code like it is known either. See all: zego-token explain --all")
+
+
+def _in_short(known: ErrorCode, width: int) -> Text:
+    name = f" ({known.name})" if known.name else ""
+    text = wrapped(f"{known.meaning}{name}", width, first=f"{known.code:>9}  ", then=" " * 11)
+    text.highlight_regex(r"^ *\d+", "bold")
+    text.highlight_regex(r"\(\w+\)$", QUIET)
+    return text
+
+
+def _named(platforms: Sequence[Platform]) -> str:
+    return ", ".join(_PLATFORMS[platform] for platform in platforms)

@@ -1,1 +1,0 @@
-"""`zego-token explain`: what ZEGO's error codes stand for."""
