@@ -99,8 +99,9 @@ format: $(DEV_READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: docs
-docs: $(RUN_READY) ## Write the tables of docs/troubleshooting.md from the data
+docs: $(RUN_READY) ## Write the tables of docs/troubleshooting.md and the policies' schema from the data
 	@$(BIN)/python -m tools.doc_tables
+	@$(BIN)/python -m tools.policy_schema
 
 .PHONY: record
 record: $(DEV_READY) ## Write tests/recorded anew, after a change of what users build on

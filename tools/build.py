@@ -40,6 +40,8 @@ PARTS: Final = {
 ISSUER_PARTS: Final = ("functions", "layers/domain", "layers/dependencies")
 #: Layers of third-party packages; requirements.txt beside their sources locks them.
 PACKAGE_LAYERS: Final = ("layers/dependencies", "layers/aws_sdk")
+#: Beside the stages' access policies, for whoever writes one.
+NOT_PACKAGED: Final = ("reference.toml", "policy.schema.json")
 #: For all the parts together, unzipped; and for the issuer's.
 BUDGET_MB: Final = 60
 AIM_MB: Final = 25
@@ -156,7 +158,7 @@ def _start(tree: Path) -> None:
     """Copy our own packages."""
     for part in PARTS:
         shutil.rmtree(tree / part, ignore_errors=True)
-    ignore = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("__pycache__", *NOT_PACKAGED)
     shutil.copytree(ROOT / "functions", tree / "functions", ignore=ignore)
     zego = tree / "layers" / "domain" / "python" / "zego"
     shutil.copytree(ROOT / "layers" / "domain" / "zego", zego, ignore=ignore)

@@ -15,7 +15,11 @@ from issuer.problems import Problem
 from zego import identifiers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-POLICIES: Final = sorted((ROOT / "functions" / "issuer" / "policies").glob("*.toml"))
+_FOLDER: Final = ROOT / "functions" / "issuer" / "policies"
+#: Shows every key. It is not packaged.
+REFERENCE: Final = _FOLDER / "reference.toml"
+#: One per stage in AWS.
+POLICIES: Final = sorted({*_FOLDER.glob("*.toml")} - {REFERENCE})
 #: The local stack fills in where its identity provider is.
 LOCAL: Final = ROOT / "local" / "access_policy.toml"
 
@@ -27,7 +31,7 @@ class ExampleError(ValueError):
 def main() -> int:
     """Check the files given, or all of the project's. Says what does not hold, and where."""
     parser = argparse.ArgumentParser(prog="make policies", description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path, default=[*POLICIES, LOCAL])
+    parser.add_argument("files", nargs="*", type=Path, default=[*POLICIES, REFERENCE, LOCAL])
     mistakes = [mistake for path in parser.parse_args().files for mistake in check(path)]
     for mistake in mistakes:
         print(mistake, file=sys.stderr)

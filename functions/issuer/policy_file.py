@@ -1,7 +1,8 @@
-"""Reads an access policy from TOML, and refuses one that cannot be meant.
+"""Reads an access policy from TOML, and refuses an invalid one.
 
 Unknown keys, wrong types, bad patterns, rules that grant nothing or can never be reached: each
-is an error that names the place. ``docs/access-policy.md`` tells how to write one.
+is an error that names the place. :mod:`issuer.policy_keys` lists the keys, and
+``docs/access-policy.md`` explains how to write a policy.
 """
 
 from __future__ import annotations
@@ -18,21 +19,17 @@ from issuer import patterns
 from issuer.access_policy import AccessPolicy, Claim, OidcIdentity, RoleIdentity, Rule
 from issuer.jwks import ALGORITHMS
 from issuer.patterns import Pattern, PatternError
-from issuer.token_request import MAX_STREAM_IDS, MIN_LIFETIME_SECONDS, PRIVILEGES, Privilege
-from zego.bounded_http import check_url
-from zego.token04 import MAX_LIFETIME_SECONDS
-
-_ROLE: Final = re.compile(
-    r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)", re.ASCII
+from issuer.policy_keys import (
+    DENYING_KEYS,
+    EXAMPLE_KEYS,
+    GRANTING_KEYS,
+    OIDC_KEYS,
+    POLICY_KEYS,
+    ROLE_KEYS,
+    Keys,
 )
-_EVERY: Final = (patterns.parse("*"),)
-_OIDC_KEYS: Final = ("issuer", "audience", "jwks_uri", "algorithms", "user_ids")
-_ROLE_KEYS: Final = ("role", "read_status", "diagnose_tokens")
-_MATCHING_KEYS: Final = ("name", "callers", "claims", "users", "rooms", "identity_tokens", "deny")
-_BOUNDING_KEYS: Final = ("privileges", "stream_ids", "max_lifetime_seconds")
-#: Every key of an identity and of a rule.
-IDENTITY_KEYS: Final = (*_OIDC_KEYS, *_ROLE_KEYS)
-RULE_KEYS: Final = (*_MATCHING_KEYS, *_BOUNDING_KEYS)
+from issuer.token_request import MAX_STREAM_IDS, PRIVILEGES, Privilege
+from zego.bounded_http import check_url
 
 
 class PolicyError(ValueError):
@@ -77,7 +74,7 @@ def load_examples(path: Path) -> list[Example]:
     """
     _, table = _read(path)
     try:
-        return [_example(example) for example in _numbered(table, "examples")]
+        return [_example(example) for example in _numbered(table, "examples", EXAMPLE_KEYS)]
     except TableError as error:
         raise PolicyError(f"{path.name}: {error}") from None
 
@@ -85,61 +82,61 @@ def load_examples(path: Path) -> list[Example]:
 def _read(path: Path) -> tuple[bytes, Table]:
     try:
         content = path.read_bytes()
-        return content, Table(tomllib.loads(content.decode()), "the policy")
+        return content, Table(tomllib.loads(content.decode()), "the policy", POLICY_KEYS)
     except OSError as error:
         raise PolicyError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise PolicyError(f"{path.name} is not TOML: {error}") from None
 
 
-def _numbered(table: Table, key: str) -> list[Table]:
-    return [Table(item, f"{key}[{n}]") for n, item in enumerate(table.tables(key), start=1)]
+def _numbered(table: Table, name: str, keys: Keys) -> list[Table]:
+    items = enumerate(table.tables(name), start=1)
+    return [Table(item, f"{name}[{number}]", keys) for number, item in items]
 
 
 def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
-    table.only("identities", "rules", "examples")
+    table.refuse_unknown_keys()
     issuers: dict[str, OidcIdentity] = {}
     roles: dict[str, RoleIdentity] = {}
     for name, values in table.table("identities").items():
         if not isinstance(values, dict):
             raise TableError(f"identities.{name} must be a table")
-        place = Table(values, f"identities.{name}")
+        place = f"identities.{name}"
         if "role" in values:
-            role = _role_identity(name, place)
+            role = _role_identity(name, Table(values, place, ROLE_KEYS))
             if role.role in roles:
-                raise TableError(f"{place.place}: {roles[role.role].name} is the same role")
+                raise TableError(f"{place}: {roles[role.role].name} is the same role")
             roles[role.role] = role
         else:
-            oidc = _oidc_identity(name, place, allow_loopback=allow_loopback)
+            identity = Table(values, place, OIDC_KEYS)
+            oidc = _oidc_identity(name, identity, allow_loopback=allow_loopback)
             if oidc.issuer in issuers:
-                raise TableError(f"{place.place}: {issuers[oidc.issuer].name} is the same issuer")
+                raise TableError(f"{place}: {issuers[oidc.issuer].name} is the same issuer")
             issuers[oidc.issuer] = oidc
     _refuse_equal_subjects(issuers)
     oidc_names = {identity.name for identity in issuers.values()}
     role_names = {identity.name for identity in roles.values()}
     rules: list[Rule] = []
-    for place in _numbered(table, "rules"):
-        rule = _rule(place, oidc_names, role_names)
-        _refuse_unreachable(rule, rules, place)
+    for item in _numbered(table, "rules", GRANTING_KEYS):
+        rule = _rule(item, oidc_names, role_names)
+        _refuse_unreachable(rule, rules, item)
         rules.append(rule)
     return AccessPolicy(sha256, issuers, roles, tuple(rules))
 
 
 def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIdentity:
-    table.only(*_OIDC_KEYS)
-    algorithms = table.strings("algorithms", ("RS256",))
+    table.refuse_unknown_keys()
+    algorithms = table.texts("algorithms")
     for algorithm in algorithms:
         if algorithm not in ALGORITHMS:
             raise TableError(
                 f"{table.place}: algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}"
             )
-    user_ids = table.text("user_ids", "subject")
-    if user_ids not in ("subject", "hashed"):
-        raise TableError(f'{table.place}: user_ids must be "subject" or "hashed"')
+    user_ids = table.text("user_ids")
     return OidcIdentity(
         name=name,
         issuer=_url(table, "issuer", allow_loopback=allow_loopback),
-        audience=table.strings("audience"),
+        audience=table.texts("audience"),
         jwks_uri=_url(table, "jwks_uri", allow_loopback=allow_loopback),
         algorithms=algorithms,
         hashed_user_ids=user_ids == "hashed",
@@ -147,8 +144,8 @@ def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIden
 
 
 def _role_identity(name: str, table: Table) -> RoleIdentity:
-    table.only(*_ROLE_KEYS)
-    match = _ROLE.fullmatch(table.text("role"))
+    table.refuse_unknown_keys()
+    match = re.fullmatch(table.keys["role"].pattern, table.text("role"), re.ASCII)
     if match is None:
         raise TableError(
             f"{table.place}: role must be arn:aws:iam::<12 digits>:role/<name>, without a wildcard"
@@ -156,8 +153,8 @@ def _role_identity(name: str, table: Table) -> RoleIdentity:
     return RoleIdentity(
         name,
         match[1] + match[2],
-        read_status=table.flag("read_status", default=False),
-        diagnose_tokens=table.flag("diagnose_tokens", default=False),
+        read_status=table.flag("read_status"),
+        diagnose_tokens=table.flag("diagnose_tokens"),
     )
 
 
@@ -181,22 +178,23 @@ def _refuse_equal_subjects(issuers: Mapping[str, OidcIdentity]) -> None:
 
 def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
     name = table.text("name")
-    table = Table(table.values, f"{table.place} {name!r}")
-    deny = table.flag("deny", default=False)
-    table.only(*_MATCHING_KEYS, *(() if deny else _BOUNDING_KEYS))
-    callers = frozenset(table.strings("callers"))
+    place = f"{table.place} {name!r}"
+    deny = Table(table.values, place, GRANTING_KEYS).flag("deny")
+    table = Table(table.values, place, DENYING_KEYS if deny else GRANTING_KEYS)
+    table.refuse_unknown_keys()
+    callers = frozenset(table.texts("callers"))
     for caller in sorted(callers - oidc_names - role_names):
         raise TableError(f"{table.place}: no identity is called {caller!r}")
     if callers & role_names and not deny and "users" not in table.values:
         raise TableError(f"{table.place}: a role may call here, so say whom it may name: users")
-    rooms = _patterns(table, "rooms", _EVERY if deny else ())
-    users = _patterns(table, "users", _EVERY)
+    rooms = _patterns(table, "rooms") or ()
+    users = _patterns(table, "users") or ()
     if deny and any(pattern.has_placeholder for pattern in (*users, *rooms)):
         raise TableError(
             f"{table.place}: a rule that denies takes no placeholder; for a caller without such a"
             " value it would deny nothing"
         )
-    identity_tokens = table.flag("identity_tokens", default=deny)
+    identity_tokens = table.flag("identity_tokens")
     if not rooms and not identity_tokens:
         raise TableError(f"{table.place} matches nothing: give it rooms or identity_tokens")
     return Rule(
@@ -209,22 +207,22 @@ def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
         deny=deny,
         privileges=frozenset() if deny else _privileges(table, narrow=not identity_tokens),
         streams=None if deny else _streams(table, narrow=not identity_tokens),
-        max_lifetime_seconds=0 if deny else _max_lifetime(table),
+        max_lifetime_seconds=0 if deny else table.number("max_lifetime_seconds"),
     )
 
 
-def _patterns(table: Table, key: str, default: tuple[Pattern, ...]) -> tuple[Pattern, ...]:
-    if key not in table.values:
-        return default
+def _patterns(table: Table, name: str) -> tuple[Pattern, ...] | None:
+    if not table.has(name):
+        return None
     try:
-        return tuple(patterns.parse(text) for text in table.strings(key))
+        return tuple(patterns.parse(text) for text in table.texts(name))
     except PatternError as error:
-        raise TableError(f"{table.place}: {key}: {error}") from None
+        raise TableError(f"{table.place}: {name}: {error}") from None
 
 
 def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
     claims: dict[str, tuple[Claim, ...]] = {}
-    for name, wanted in table.table("claims", {}).items():
+    for name, wanted in table.table("claims").items():
         items: list[object] = wanted if isinstance(wanted, list) else [wanted]
         values = tuple(item for item in items if isinstance(item, str | int | float))
         if not values or len(values) < len(items):
@@ -236,7 +234,7 @@ def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
 
 
 def _privileges(table: Table, *, narrow: bool) -> frozenset[Privilege]:
-    names = table.strings("privileges", PRIVILEGES)
+    names = table.texts("privileges")
     if not set(names) <= set(PRIVILEGES):
         raise TableError(f'{table.place}: privileges are "login" and "publish"')
     if not narrow and set(names) != set(PRIVILEGES):
@@ -245,12 +243,10 @@ def _privileges(table: Table, *, narrow: bool) -> frozenset[Privilege]:
 
 
 def _streams(table: Table, *, narrow: bool) -> tuple[Pattern, ...] | None:
-    if "stream_ids" not in table.values:
-        return None
-    if not narrow:
+    if not narrow and "stream_ids" in table.values:
         raise TableError(f"{table.place}: {_CANNOT_NARROW}")
-    streams = _patterns(table, "stream_ids", ())
-    if len(streams) > MAX_STREAM_IDS:
+    streams = _patterns(table, "stream_ids")
+    if streams is not None and len(streams) > MAX_STREAM_IDS:
         raise TableError(f"{table.place}: stream_ids has more than {MAX_STREAM_IDS} patterns")
     return streams
 
@@ -259,16 +255,6 @@ _CANNOT_NARROW: Final = (
     "an identity token carries no privileges and no streams, so a rule with identity_tokens"
     " cannot narrow them; make two rules"
 )
-
-
-def _max_lifetime(table: Table) -> int:
-    seconds = table.number("max_lifetime_seconds")
-    if not MIN_LIFETIME_SECONDS <= seconds <= MAX_LIFETIME_SECONDS:
-        raise TableError(
-            f"{table.place}: max_lifetime_seconds must be"
-            f" {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}"
-        )
-    return seconds
 
 
 def _refuse_unreachable(rule: Rule, earlier_rules: list[Rule], table: Table) -> None:
@@ -283,17 +269,14 @@ def _refuse_unreachable(rule: Rule, earlier_rules: list[Rule], table: Table) -> 
 
 
 def _example(table: Table) -> Example:
-    table.only("description", "caller", "claims", "request", "expect", "rule")
-    expect = table.text("expect")
-    if expect not in ("granted", "refused"):
-        raise TableError(f'{table.place}: expect must be "granted" or "refused"')
+    table.refuse_unknown_keys()
     return Example(
         description=table.text("description"),
         caller=table.text("caller"),
-        claims=table.table("claims", {}),
-        request=table.table("request", {}),
-        granted=expect == "granted",
-        rule=table.text("rule") if "rule" in table.values else None,
+        claims=table.table("claims"),
+        request=table.table("request"),
+        granted=table.text("expect") == "granted",
+        rule=table.text("rule") if table.has("rule") else None,
     )
 
 
@@ -304,73 +287,81 @@ class TableError(ValueError):
 class Table:
     """A table and its place in the file, for messages.
 
-    Every method that reads a key takes a default; without one the key is required.
+    Every method that reads a key gives its default if the table lacks it, or refuses the table.
     """
 
-    def __init__(self, values: Mapping[str, object], place: str) -> None:
+    def __init__(self, values: Mapping[str, object], place: str, keys: Keys) -> None:
         self.values = values
         self.place = place
+        self.keys = {key.name: key for key in keys}
 
-    def only(self, *known: str) -> None:
+    def refuse_unknown_keys(self) -> None:
         """Refuse keys that nobody reads: a misspelt one would be lost."""
-        for key in self.values:
-            if key not in known:
-                raise TableError(
-                    f"{self.place}: unknown key {key!r}; there are {', '.join(sorted(known))}"
-                )
+        for name in self.values:
+            if name not in self.keys:
+                known = ", ".join(sorted(self.keys))
+                raise TableError(f"{self.place}: unknown key {name!r}; there are {known}")
 
-    def text(self, key: str, default: str | None = None) -> str:
-        """A non-empty string."""
-        value = self._value(key, default)
+    def has(self, name: str) -> bool:
+        """Whether there is a value: the table's own, or the key's default."""
+        return name in self.values or self.keys[name].default is not None
+
+    def text(self, name: str) -> str:
+        """A non-empty string, one of the key's choices if it has some."""
+        value = self._value(name)
         if not isinstance(value, str) or not value:
-            raise self._wrong(key, "a non-empty string")
+            raise self._wrong(name, "a non-empty string")
+        choices = self.keys[name].choices
+        if choices and value not in choices:
+            raise self._wrong(name, " or ".join(f'"{choice}"' for choice in choices))
         return value
 
-    def flag(self, key: str, default: bool) -> bool:
+    def flag(self, name: str) -> bool:
         """``true`` or ``false``."""
-        value = self._value(key, default)
+        value = self._value(name)
         if not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
+            raise self._wrong(name, "true or false")
         return value
 
-    def number(self, key: str) -> int:
-        """A whole number."""
-        value = self._value(key, None)
+    def number(self, name: str) -> int:
+        """A whole number within the key's bounds."""
+        value = self._value(name)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise self._wrong(key, "a whole number")
+            raise self._wrong(name, "a whole number")
+        bounds = self.keys[name].bounds
+        if bounds is not None and not bounds[0] <= value <= bounds[1]:
+            raise self._wrong(name, f"{bounds[0]} to {bounds[1]}")
         return value
 
-    def strings(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    def texts(self, name: str) -> tuple[str, ...]:
         """A non-empty array of non-empty strings."""
-        value = self._value(key, default)
+        value = self._value(name)
         if isinstance(value, tuple):
             return value
         if not isinstance(value, list) or not value:
-            raise self._wrong(key, "a non-empty array of strings")
+            raise self._wrong(name, "a non-empty array of strings")
         if not all(isinstance(item, str) and item for item in value):
-            raise self._wrong(key, "a non-empty array of strings")
+            raise self._wrong(name, "a non-empty array of strings")
         return tuple(value)
 
-    def table(self, key: str, default: Mapping[str, object] | None = None) -> Mapping[str, object]:
+    def table(self, name: str) -> Mapping[str, object]:
         """A table."""
-        value = self._value(key, default)
+        value = self._value(name)
         if not isinstance(value, Mapping):
-            raise self._wrong(key, "a table")
+            raise self._wrong(name, "a table")
         return value
 
-    def tables(self, key: str) -> list[Mapping[str, object]]:
-        """An array of tables; none where the key is absent."""
-        value = self.values.get(key, [])
+    def tables(self, name: str) -> list[Mapping[str, object]]:
+        """An array of tables; none if the key is absent."""
+        value = self.values.get(name, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self._wrong(key, f"an array of tables, [[{key}]]")
+            raise self._wrong(name, f"an array of tables, [[{name}]]")
         return value
 
-    def _value(self, key: str, default: object) -> object:
-        if key in self.values:
-            return self.values[key]
-        if default is None:
-            raise TableError(f"{self.place} lacks {key}")
-        return default
+    def _value(self, name: str) -> object:
+        if not self.has(name):
+            raise TableError(f"{self.place} lacks {name}")
+        return self.values.get(name, self.keys[name].default)
 
-    def _wrong(self, key: str, expected: str) -> TableError:
-        return TableError(f"{self.place}: {key} must be {expected}")
+    def _wrong(self, name: str, expected: str) -> TableError:
+        return TableError(f"{self.place}: {name} must be {expected}")

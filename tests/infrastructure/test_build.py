@@ -96,6 +96,11 @@ print(json.dumps([boto3.__file__, endpoints]))
     }
 
 
+def test_the_policies_of_the_stages_are_packaged_and_nothing_beside_them(tree: Path) -> None:
+    packaged = sorted(path.name for path in (tree / "functions" / "issuer" / "policies").iterdir())
+    assert packaged == ["dev.toml", "prod.toml", "staging.toml"]
+
+
 def test_no_package_is_in_two_layers(tree: Path) -> None:
     packages = [
         {path.name for path in (tree / layer / "python").iterdir()} - {"__pycache__"}

@@ -12,7 +12,7 @@ from issuer.problems import Problem
 from tests.support.policy_mistakes import GOOD
 from tools import policies
 
-SHIPPED = [*policies.POLICIES, policies.LOCAL]
+SHIPPED = [*policies.POLICIES, policies.REFERENCE, policies.LOCAL]
 EXAMPLES = [
     pytest.param(path, example, id=f"{path.parent.name}/{path.name}: {example.description}")
     for path in SHIPPED
