@@ -15,6 +15,7 @@ from ops.errors import ExitCode
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, duration, line
 from ops.secret.follow import ENDS, Event
 from ops.secret.report import JudgedVersion, Report, TargetStatus, UnreachableTarget
+from zego.error_codes import SERVER_API_CODES
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.notes import (
@@ -25,7 +26,7 @@ from zego.secret_store.notes import (
     given_up,
 )
 from zego.secret_store.versions import SecretState, whose
-from zego.server_api import MEANINGS, Verdict
+from zego.server_api import Verdict
 
 VERDICT_STYLES: Final = {"accepted": GOOD, "rejected": BAD, "unknown": UNSURE}
 
@@ -117,8 +118,8 @@ def _why(event: Event) -> str:
 def ending(outcome: str, code: int | None, fingerprint: str | None) -> str:
     """How a step ended, with what ZEGO's code means and which value was tried."""
     known = [f"fingerprint {fingerprint}"] if fingerprint else []
-    if code and code in MEANINGS:
-        known.append(f"ZEGO's code {code}: {MEANINGS[code].reason}")
+    if code and code in SERVER_API_CODES:
+        known.append(f"ZEGO's code {code}: {SERVER_API_CODES[code].reason}")
     of = f" ({'; '.join(known)})" if known else ""
     return f"{OUTCOMES[outcome].meaning}{of}"
 

@@ -1,8 +1,8 @@
 """ZEGO's server API: signed calls, and what they prove of a ServerSecret.
 
 A ServerSecret signs these calls, so ZEGO itself says whether it is the right one: :meth:`probe`
-makes a call that changes nothing and reads its code with :data:`MEANINGS`. Causes and remedies of
-these codes are in :mod:`zego.error_codes`.
+makes a call that changes nothing, and :data:`zego.error_codes.SERVER_API_CODES` says what its code
+means for the secret.
 
 The call is DescribeUserNum for a room that does not exist. ZEGO documents its result: "When the
 Room does not exist, the User count is 0". ZEGO allows 10 of these calls per second and AppID, and
@@ -29,12 +29,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from random import SystemRandom
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from zego import strict_json
 from zego.bounded_http import HttpError, Response, check_url, request
-from zego.error_codes import CODES
+from zego.error_codes import SERVER_API_CODES, Outcome
 from zego.server_secret import ServerSecret
 
 #: Regional hosts are ``rtc-api-{sha,hkg,fra,lax,bom,sgp}.zego.im``.
@@ -46,67 +46,6 @@ _MAX_BYTES: Final = 65536
 #: No code has more than 12 digits.
 _CODES_END: Final = 10**12
 _random: Final = SystemRandom().random
-
-Outcome = Literal["accepted", "rejected", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a code says of the secret.
-
-    :ivar reason: what happened and what to do, for people.
-    :ivar passing: whether another attempt may get another response. A rejection that is passing
-        reads like a fault of ZEGO's gateway; it counts only if ZEGO repeats it.
-    """
-
-    outcome: Outcome
-    reason: str
-    passing: bool = False
-
-
-_OUR_FAULT: Final = "ZEGO found the request malformed, which is this service's fault: report it"
-_BUSY: Final = "ZEGO's gateway is limiting or failing requests: try again"
-
-
-_CHECK_APP_ID: Final = "compare the AppID with the console; if it is right, ZEGO's gateway fails"
-
-
-def _reason(code: int, advice: str = "") -> str:
-    """The code's meaning, and what to do."""
-    meaning = CODES[code].meaning.removesuffix(".")
-    return f"{meaning}: {advice}" if advice else meaning
-
-
-#: The codes that ZEGO documents, each with what it says of the secret that signed.
-MEANINGS: Final[Mapping[int, Meaning]] = {
-    0: Meaning("accepted", "ZEGO accepts it"),
-    1: Meaning("unknown", _BUSY, passing=True),
-    2: Meaning("unknown", _OUR_FAULT),
-    3: Meaning("unknown", _reason(3, "contact ZEGO's support")),
-    7: Meaning("unknown", _BUSY, passing=True),
-    100000000: Meaning("unknown", _OUR_FAULT),
-    100000001: Meaning("rejected", _reason(100000001, "compare it with the console")),
-    100000002: Meaning("unknown", _OUR_FAULT),
-    100000003: Meaning("unknown", _OUR_FAULT),
-    100000004: Meaning("unknown", _reason(100000004)),
-    100000005: Meaning("rejected", "it is not the ServerSecret of this AppID"),
-    100000006: Meaning("unknown", _OUR_FAULT),
-    100000007: Meaning("unknown", _OUR_FAULT),
-    100000008: Meaning("unknown", _OUR_FAULT),
-    100000009: Meaning("unknown", _OUR_FAULT),
-    100000010: Meaning("rejected", _reason(100000010, _CHECK_APP_ID), passing=True),
-    100000011: Meaning("rejected", _reason(100000011, _CHECK_APP_ID), passing=True),
-    100000012: Meaning("unknown", _BUSY, passing=True),
-    100000013: Meaning("unknown", _OUR_FAULT),
-    100000014: Meaning("unknown", _OUR_FAULT),
-    100000015: Meaning("unknown", _BUSY, passing=True),
-    100000016: Meaning("unknown", _reason(100000016, "have it set up by ZEGO's support")),
-    100000017: Meaning("unknown", _reason(100000017, "enable it in ZEGO's console")),
-    104: Meaning("unknown", _reason(104, "report it, as ZEGO documents a count of 0 for it")),
-    206: Meaning("unknown", _BUSY, passing=True),
-    207: Meaning("unknown", _BUSY, passing=True),
-    5018: Meaning("unknown", _reason(5018, "try again"), passing=True),
-}
 
 _SIGNATURE_EXPIRED: Final = 100000004
 
@@ -248,13 +187,13 @@ def _verdict(answer: Response, now: float) -> Verdict:
     if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < _CODES_END:
         reason = f"ZEGO's answer, HTTP {answer.status}, has no code that can be read"
         return Verdict("unknown", reason, None, skew)
-    meaning = MEANINGS.get(code)
-    if meaning is None:
+    known = SERVER_API_CODES.get(code)
+    if known is None:
         return Verdict("unknown", "ZEGO answered with a code it does not document", code, skew)
-    reason = meaning.reason
+    reason = known.reason
     if code == _SIGNATURE_EXPIRED:
         reason += _skew_in_words(skew)
-    return Verdict(meaning.outcome, reason, code, skew)
+    return Verdict(known.outcome, reason, code, skew)
 
 
 def _may_pass(verdict: Verdict) -> bool:
@@ -263,8 +202,8 @@ def _may_pass(verdict: Verdict) -> bool:
 
 
 def _is_passing(code: int | None) -> bool:
-    meaning = None if code is None else MEANINGS.get(code)
-    return meaning is not None and meaning.passing
+    known = None if code is None else SERVER_API_CODES.get(code)
+    return known is not None and known.passing
 
 
 def clock_skew(answer: Response, now: float) -> float | None:

@@ -8,8 +8,8 @@ takes it off again::
     resolve(50119).shown_as     # 1102016
     near(1102061)               # what may have been meant: 1102016, ...
 
-:mod:`.clients` has the codes of the SDKs, :mod:`.server` those of the server API. What one of the
-latter says of a ServerSecret is in :data:`zego.server_api.MEANINGS`.
+:mod:`.clients` has the codes of the SDKs, :mod:`.server` those of the server API with what each
+says of a ServerSecret.
 """
 
 from __future__ import annotations
@@ -18,9 +18,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from zego.error_codes import clients, server
-from zego.error_codes.code import PLATFORMS, ErrorCode, Platform, Source
+from zego.error_codes.code import PLATFORMS, ErrorCode, Outcome, Platform, ServerApiCode, Source
 
-__all__ = ["CODES", "PLATFORMS", "TELEMETRY", "ErrorCode", "Platform", "Source", "near", "resolve"]
+__all__ = [
+    "CODES",
+    "PLATFORMS",
+    "SERVER_API_CODES",
+    "TELEMETRY",
+    "ErrorCode",
+    "Outcome",
+    "Platform",
+    "ServerApiCode",
+    "Source",
+    "near",
+    "resolve",
+]
 
 #: Added to a raw code in the web SDK's telemetry, and in some of its messages.
 TELEMETRY: Final = 52_000_000
@@ -30,9 +42,12 @@ _MOST_NEAR: Final = 4
 #: A shorter code is not suggested: one slip makes it of any number as short.
 _SHORTEST_NEAR: Final = 100
 
+#: The codes of the server API that ZEGO documents.
+SERVER_API_CODES: Final[Mapping[int, ServerApiCode]] = {known.code: known for known in server.CODES}
 #: Every code that is known. Those of the same platforms stand together.
 CODES: Final[Mapping[int, ErrorCode]] = {
-    known.code: known for known in (*clients.CODES, *server.CODES)
+    **{known.code: known for known in clients.CODES},
+    **SERVER_API_CODES,
 }
 
 
@@ -73,11 +88,8 @@ def _slips(code: int) -> list[ErrorCode]:
 def _slip(given: str, meant: str) -> int | None:
     """How likely a slip makes the one of the other, 0 the likeliest; ``None``: none does."""
     if len(given) == len(meant):
-        wrong = [at for at in range(len(given)) if given[at] != meant[at]]
-        if (
-            len(wrong) == 2
-            and given[wrong[0]] + given[wrong[1]] == meant[wrong[1]] + meant[wrong[0]]
-        ):
+        wrong = [pair for pair in zip(given, meant, strict=True) if pair[0] != pair[1]]
+        if len(wrong) == 2 and wrong[0] == wrong[1][::-1]:
             return 0
         if len(wrong) == 1:
             return 1

@@ -1,4 +1,4 @@
-"""One error code, as data."""
+"""One error code, as data: one that an SDK shows, or one of the server API."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Final, Literal, get_args
 
 Platform = Literal["web", "native", "zim", "server-api"]
 Source = Literal["documented", "observed"]
+#: What ZEGO says of a ServerSecret, if anything.
+Outcome = Literal["accepted", "rejected", "unknown"]
 
 #: ``native`` is the Express SDK of phones and desktops, ``zim`` the chat SDK; UIKit shows the
 #: codes of ``web``.
@@ -49,3 +51,18 @@ class ErrorCode:
     def is_raw(self) -> bool:
         """Whether it is a server's, which the web SDK logs and telemetry shows."""
         return self.platforms == ("web",) and self.code < _RAW_END
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerApiCode(ErrorCode):
+    """A return code of the server API, with what it says of the secret that signed the request.
+
+    :ivar outcome: the verdict on the secret.
+    :ivar reason: what happened and what to do, for people.
+    :ivar passing: whether another attempt may get another response. A rejection that is passing
+        reads like a fault of ZEGO's gateway; it counts only if ZEGO repeats it.
+    """
+
+    outcome: Outcome
+    reason: str
+    passing: bool
