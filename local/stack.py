@@ -30,6 +30,7 @@ from local.stack_file import StackDescription, StackFile
 
 DIRECTORY = PROJECT / ".local"
 PYTHON_PATH = (PROJECT / "functions", DOMAIN_LAYER)
+ISSUER = "issuer.app.handler"
 POLICY = Path(__file__).with_name("access_policy.toml")
 WATCH_SECONDS = 300.0
 """How often the watcher looks, as in template.yaml."""
@@ -55,9 +56,10 @@ class LocalStack:
     `environment` is laid over the variables that the functions get. The watcher runs when a
     rotation ends, at `tick`, and every `watch_seconds` unless that is None. Pages of
     `allowed_origins` may log in and call the API, as the stack's own page may. `directory` holds
-    what the stack writes while it runs, `stack.json` first; one stack a directory. Starting raises
-    `PortTakenError` or `AlreadyRunningError`. The parts are attributes, for tests to look at and to
-    disturb; `function` is the issuer.
+    what the stack writes while it runs, `stack.json` first; one stack a directory. `issuer` is the
+    issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
+    `AlreadyRunningError`. The parts are attributes, for tests to look at and to disturb; `function`
+    is the issuer.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class LocalStack:
         policy: Path = POLICY,
         watch_seconds: float | None = WATCH_SECONDS,
         allowed_origins: Sequence[str] = (),
+        issuer: str = ISSUER,
+        python_path: Sequence[Path] = PYTHON_PATH,
         on_access: Callable[[AccessRecord], None] | None = None,
     ) -> None:
         ports = ports or Ports()
@@ -88,6 +92,8 @@ class LocalStack:
         self._ports = ports
         self._watch_seconds = watch_seconds
         self._allowed_origins = allowed_origins
+        self._issuer = issuer
+        self._python_path = python_path
         self._file = StackFile(directory)
         self._running = contextlib.ExitStack()
 
@@ -248,10 +254,10 @@ class LocalStack:
             on_line(line)
 
         return LambdaHost(
-            f"{name}.app.handler",
+            self._issuer if name == "issuer" else f"{name}.app.handler",
             function_name=name,
             environment=self.function_environment(),
-            python_path=PYTHON_PATH,
+            python_path=self._python_path,
             concurrency=self._workers,
             timeout_seconds=TIMEOUT_SECONDS[name],
             lazy=name != "issuer",

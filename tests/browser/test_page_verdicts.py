@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from local.aws.lambda_host import LambdaHost
 from local.loopback import HttpRequest, HttpResponse
-from local.stack import LocalStack
+from local.stack import PYTHON_PATH, LocalStack
 from tests.browser.conftest import PATIENCE_MS, NewContext
 from tests.browser.steps import (
     card,
@@ -48,18 +46,17 @@ def attempt(page: Page, what: str) -> Locator:
 
 
 @pytest.fixture
-def remembering_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalStack]:
+def remembering_stack(tmp_path: Path) -> Iterator[LocalStack]:
     """A stack of its own, whose issuer keeps a secret for its usual 60 s.
 
     It heeds a report after half a second, and not only after 10.
     """
-
-    def host(handler: str, *, python_path: Sequence[Path], **options: Any) -> LambdaHost:
-        handler = handler.replace("issuer.app.handler", "impatient_issuer.handler")
-        return LambdaHost(handler, python_path=[*python_path, HANDLERS], **options)
-
-    monkeypatch.setattr("local.stack.LambdaHost", host)
-    with LocalStack(directory=tmp_path, watch_seconds=None) as stack:
+    with LocalStack(
+        directory=tmp_path,
+        watch_seconds=None,
+        issuer="impatient_issuer.handler",
+        python_path=(*PYTHON_PATH, HANDLERS),
+    ) as stack:
         yield stack
 
 

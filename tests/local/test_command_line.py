@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ import pytest
 
 from local.fake_zego import Trouble
 from local.stack import LocalStack
+from ops.output import Output
+from ops.secret.unstick import unstick
+from ops.target import TargetOptions, connected
 from zego import server_secret
 from zego.rotation import STEPS
 from zego.server_secret import ServerSecret
@@ -26,13 +31,6 @@ from zego.server_secret import ServerSecret
 COMMAND = Path(sys.executable).with_name("zego-token")
 #: Of the right shape, and nobody's.
 WRONG = "0123456789abcdef" * 2
-#: The command, whose `unstick` checks once, and not 20 times, that no late step promotes.
-IMPATIENT = """
-from ops.__main__ import main
-from ops.secret.unstick import unstick
-unstick.__kwdefaults__["looks"] = 1
-raise SystemExit(main())
-"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,10 @@ class Done:
     def events(self) -> list[dict[str, Any]]:
         """What it said in JSON."""
         return [json.loads(line) for line in self.out.splitlines()]
+
+
+def _agree(_question: str) -> None:
+    """`--yes`."""
 
 
 class Person:
@@ -62,16 +64,8 @@ class Person:
         return secret
 
     def runs(self, *words: str, stdin: str = "") -> Done:
-        return self._runs(self.command(*words), stdin)
-
-    def runs_impatiently(self, *words: str) -> Done:
-        """Run it likewise, but check for 1 s and not for 20 what a given-up rotation does."""
-        _, *words_of_the_command = self.command(*words)
-        return self._runs([sys.executable, "-c", IMPATIENT, *words_of_the_command], "")
-
-    def _runs(self, command: list[str], stdin: str) -> Done:
         done = subprocess.run(
-            command,
+            self.command(*words),
             input=stdin,
             capture_output=True,
             text=True,
@@ -79,6 +73,15 @@ class Person:
             check=False,
         )
         return self.checked(Done(done.returncode, done.stdout, done.stderr))
+
+    def gives_up(self) -> Done:
+        """Run `unstick --yes` in this process, where its checks are not one second apart."""
+        out, err = io.StringIO(), io.StringIO()
+        options = TargetOptions(local=self.stack.file)
+        with redirect_stdout(out), redirect_stderr(err), connected(options) as target:
+            said = Output(as_json=False)
+            exit_code = unstick(target, said, _agree, sleep=lambda _seconds: None)
+        return self.checked(Done(exit_code, out.getvalue(), err.getvalue()))
 
     def command(self, *words: str) -> list[str]:
         return [str(COMMAND), "secret", *words, "--local", str(self.stack.file)]
@@ -179,7 +182,7 @@ def test_while_zego_cannot_say_nothing_is_decided_until_it_is_given_up(person: P
     assert again.exit_code == 1
     assert "zego-token secret unstick" in again.err
     assert person.runs("unstick").exit_code == 2
-    given_up = person.runs_impatiently("unstick", "--yes")
+    given_up = person.gives_up()
     assert given_up.exit_code == 0
     assert "Given up, and not promoted. To rotate to what is staged:\n" in given_up.out
     assert person.runs("unstick", "--yes").out.startswith("No rotation is in flight")
