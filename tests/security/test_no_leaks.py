@@ -8,14 +8,14 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.leaks import LeakWatch, watching
 from zego.server_secret import ServerSecret
 
-PROJECT = Path(__file__).resolve().parents[2]
+pytest_plugins = ["pytester"]
+
 #: No secret of any other test, so that what is printed here is no leak of the suite.
 MADE_UP = secrets.token_hex(16)
 
@@ -69,27 +69,25 @@ def test_what_a_test_captures_or_expects_is_seen(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("processes", [0, 2])
-def test_a_leak_in_any_process_fails_the_suite(tmp_path: Path, processes: int) -> None:
+@pytest.mark.parametrize(
+    ("tests", "code", "told"),
+    [
+        (["test_quiet.py"], 0, "characters of output hold none of 1 secrets"),
+        (["test_quiet.py", "test_leaky.py"], 1, "::test_leaky: ...<secret>..."),
+    ],
+    ids=["no leak", "a leak"],
+)
+def test_a_leak_in_any_process_fails_the_suite(
+    pytester: pytest.Pytester, processes: int, tests: list[str], code: int, told: str
+) -> None:
     secret = secrets.token_hex(16)
     for name, printed in {"quiet": secret[::-1], "leaky": secret}.items():
-        (tmp_path / f"test_{name}.py").write_text(
+        pytester.path.joinpath(f"test_{name}.py").write_text(
             "from zego.server_secret import ServerSecret\n"
             f"def test_{name}() -> None:\n"
             f"    ServerSecret(1, {secret!r})\n"
             f"    print({printed!r})\n"
         )
-    suite = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-n", str(processes)]
-    for tests, code, told in (
-        (("test_quiet.py",), 0, "characters of output hold none of 1 secrets"),
-        (("test_quiet.py", "test_leaky.py"), 1, "::test_leaky: ...<secret>..."),
-    ):
-        done = subprocess.run(
-            [*suite, *(str(tmp_path / test) for test in tests)],
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (done.returncode, told in done.stdout) == (code, True), done.stdout + done.stderr
-        assert f"{len(tests)} passed" in done.stdout
+    done = pytester.runpytest_inprocess("-p", "tests.conftest", "-n", str(processes), *tests)
+    assert (done.ret, told in done.stdout.str()) == (code, True)
+    done.assert_outcomes(passed=len(tests))

@@ -66,7 +66,7 @@ REPEATED = (
 BEFORE = ("", "04AAAAAGVT", "eyJhbGciOiJIUzI1NiJ9.", "{", '"', "Bearer ", "MDRBQUFB")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _the_heap_of_other_tests_costs_nothing() -> Iterator[None]:
     """What they left would be looked through by the collector, in the time of some text."""
     gc.collect()
