@@ -21,7 +21,7 @@ from local import client
 from local.aws.lambda_host import InvocationResult
 from local.stack import LocalStack
 from zego import token04
-from zego.secret_store.labels import CURRENT
+from zego.secret_store import CURRENT
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
 from zego.server_secret import ServerSecret
 from zego.token04 import Token04Error

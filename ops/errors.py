@@ -96,7 +96,7 @@ def _of_store(error: SecretStoreError) -> Failure:
         return Failure(_sentence(error), "", ExitCode.AWS)
     in_iam = "".join(word.capitalize() for word in error.action.split("_"))
     failure = _of_aws(error.code, f"secretsmanager:{in_iam}")
-    is_unanswered = type(error).__name__ == "NoAnswerError"
+    is_unanswered = type(error).__name__ == "NoResponseError"
     if is_unanswered and not error.action.startswith(_READING):
         return replace(failure, remedy=f"{failure.remedy} {_PERHAPS_DONE}")
     return failure

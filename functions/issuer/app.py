@@ -22,10 +22,10 @@ from issuer.problems import Problem
 from issuer.service import Service, may_fetch
 from issuer.telemetry import telemetry
 from zego.secret_store import CURRENT, PREVIOUS, CachedSecret
-from zego.secrets_manager import AwsCredentials, SecretsManagerClient, SecretValue
+from zego.secrets_manager import AwsCredentials, SecretsReader, SecretValue
 
 _settings = settings.read(os.environ)
-_secrets_manager = SecretsManagerClient(
+_secrets_manager = SecretsReader(
     _settings.region, AwsCredentials(os.environ), endpoint=_settings.secrets_manager_endpoint
 )
 _gateway_clock = http_event.GatewayClock()

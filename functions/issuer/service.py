@@ -15,7 +15,7 @@ from issuer.problems import Problem
 from issuer.settings import IssuerSettings
 from issuer.telemetry import record_secret_failure, record_secret_reading
 from zego.secret_store import CachedSecret, SecretUnavailableError, SecretVersion
-from zego.secrets_manager import SecretsManagerClient
+from zego.secrets_manager import SecretsReader
 
 #: After so long no further fetch begins: half of what a restore, and a request, may take.
 FETCHING_SECONDS: Final = 5.0
@@ -32,7 +32,7 @@ class Service:
     settings: IssuerSettings
     policy: AccessPolicy
     keys: SigningKeys
-    secrets_manager: SecretsManagerClient
+    secrets_manager: SecretsReader
     current: CachedSecret
     previous: CachedSecret
 

@@ -18,12 +18,12 @@ from __future__ import annotations
 from typing import Final
 
 from runtime.telemetry import Telemetry
-from zego.secret_store import Reading
+from zego.secret_store import SecretReading
 
 telemetry: Final = Telemetry("issuer")
 
 
-def record_secret_reading(reading: Reading) -> None:
+def record_secret_reading(reading: SecretReading) -> None:
     """Say what a look at the secret gave, where that is news."""
     if reading.refreshed:
         telemetry.add("SecretRefresh")

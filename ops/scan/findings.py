@@ -13,7 +13,7 @@ from ops.scan.matching import Match
 from ops.scan.paths import shown
 from ops.scan.rules import LABEL_REMEDIES, RULES, Kind, Severity
 from ops.scan.values import Form, Value
-from zego.secret_store.labels import CURRENT
+from zego.secret_store import CURRENT
 from zego.server_secret import ServerSecret, ServerSecretError
 
 _DIGEST_DOMAIN: Final = b"zego-token-scan"

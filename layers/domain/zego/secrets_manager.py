@@ -75,7 +75,7 @@ class Credentials:
     expires_at: float | None = None
 
 
-class SecretsManagerClient:
+class SecretsReader:
     """Reads secrets of one region.
 
     :param endpoint: the URL to call instead of AWS' own; plain http only to this machine.

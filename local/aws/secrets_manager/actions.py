@@ -26,7 +26,7 @@ from local.aws.secrets_manager import Conditions, SecretsManagerError
 from local.aws.secrets_manager.quotas import check_tags
 from local.aws.secrets_manager.schedule import Schedule, check_rules
 from local.aws.secrets_manager.versions import VALUES, Versions
-from zego.secret_store.labels import CURRENT
+from zego.secret_store import CURRENT
 
 if TYPE_CHECKING:
     from local.aws.secrets_manager.rotation import RotationDriver

@@ -28,7 +28,7 @@ from local.aws.secrets_manager.quotas import (
     check_labels,
     check_version_count,
 )
-from zego.secret_store.labels import CURRENT, PENDING, PREVIOUS
+from zego.secret_store import CURRENT, PENDING, PREVIOUS
 
 VALUES = {"SecretString": "secret_string", "SecretBinary": "secret_binary"}
 """The kinds of value that a version can have, with their names in moto's storage."""

@@ -22,7 +22,7 @@ from tests.support.in_process import client_of
 from zego.secret_store.versions import (
     AlreadyCurrentError,
     ConflictError,
-    NoAnswerError,
+    NoResponseError,
     RotationInFlightError,
     SecretStoreError,
     SecretVersions,
@@ -171,5 +171,5 @@ def test_what_is_not_allowed_names_the_permission(
     ("action", "perhaps"), [("describe_secret", False), ("rotate_secret", True)]
 )
 def test_what_was_not_answered_may_have_been_done(action: str, perhaps: bool) -> None:
-    failure = explain(NoAnswerError("x", "ReadTimeoutError", action))
+    failure = explain(NoResponseError("x", "ReadTimeoutError", action))
     assert ("may have been done" in failure.remedy) is perhaps

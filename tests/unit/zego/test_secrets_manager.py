@@ -27,8 +27,8 @@ from zego.bounded_http import HttpError, Response
 from zego.secrets_manager import (
     AwsCredentials,
     Credentials,
-    SecretsManagerClient,
     SecretsManagerError,
+    SecretsReader,
     SecretValue,
 )
 
@@ -68,7 +68,7 @@ def aws_error(code: str, status: int = 400, message: str = "") -> Reply:
 
 
 def read(server: ScriptedServer, pauses: list[float] | None = None) -> SecretValue:
-    manager = SecretsManagerClient(
+    manager = SecretsReader(
         REGION,
         CREDENTIALS,
         endpoint=server.url,
@@ -150,7 +150,7 @@ class TestSuccess:
             raise HttpError("no network in tests")
 
         monkeypatch.setattr(secrets_manager, "request", request)
-        manager = SecretsManagerClient(region, CREDENTIALS, sleep=lambda _: None)
+        manager = SecretsReader(region, CREDENTIALS, sleep=lambda _: None)
         with pytest.raises(SecretsManagerError):
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert asked == [("POST", url)] * 2
@@ -194,9 +194,7 @@ class TestTags:
     @staticmethod
     def tags(*replies: Reply) -> tuple[dict[str, str], ScriptedServer]:
         with serving(*replies) as server:
-            manager = SecretsManagerClient(
-                REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None
-            )
+            manager = SecretsReader(REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None)
             return manager.describe_tags(SECRET_ID), server
 
     def test_they_are_those_of_the_secrets_description(self) -> None:
@@ -305,7 +303,7 @@ class TestTriedAgain:
     def test_each_attempt_is_signed_with_its_own_time(self) -> None:
         clock = Clock()
         with serving(aws_error("ThrottlingException"), GOOD) as server:
-            manager = SecretsManagerClient(
+            manager = SecretsReader(
                 REGION, CREDENTIALS, endpoint=server.url, clock=clock, sleep=lambda _: clock.turn(2)
             )
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
@@ -396,7 +394,7 @@ class TestBounds:
         assert str(error) == "Unreachable: the answer is larger than 200000 bytes"
 
     def test_a_port_on_which_nobody_listens(self) -> None:
-        manager = SecretsManagerClient(
+        manager = SecretsReader(
             REGION,
             CREDENTIALS,
             endpoint=f"http://127.0.0.1:{closed_port()}/",
@@ -412,7 +410,7 @@ class TestBounds:
 class TestCredentials:
     def test_without_any_nothing_is_asked(self) -> None:
         with serving(GOOD) as server:
-            manager = SecretsManagerClient(REGION, AwsCredentials({}), endpoint=server.url)
+            manager = SecretsReader(REGION, AwsCredentials({}), endpoint=server.url)
             with pytest.raises(SecretsManagerError) as caught:
                 manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert caught.value.code == "CredentialsUnavailable"
@@ -426,7 +424,7 @@ class TestCredentials:
             "AWS_SESSION_TOKEN": f"{SESSION_TOKEN}\n",
         }
         with serving(GOOD) as server:
-            manager = SecretsManagerClient(
+            manager = SecretsReader(
                 REGION, AwsCredentials(environment), endpoint=server.url, sleep=lambda _: None
             )
             with pytest.raises(SecretsManagerError) as caught:
@@ -445,7 +443,7 @@ class TestEndpoints:
         ],
     )
     def test_https_or_this_machine_may_be_asked(self, endpoint: str) -> None:
-        SecretsManagerClient(REGION, CREDENTIALS, endpoint=endpoint)
+        SecretsReader(REGION, CREDENTIALS, endpoint=endpoint)
 
     @pytest.mark.parametrize(
         "endpoint",
@@ -461,4 +459,4 @@ class TestEndpoints:
     )
     def test_any_other_is_refused_at_once(self, endpoint: str) -> None:
         with pytest.raises(ValueError, match=r"^the Secrets Manager endpoint: it is not "):
-            SecretsManagerClient(REGION, CREDENTIALS, endpoint=endpoint)
+            SecretsReader(REGION, CREDENTIALS, endpoint=endpoint)

@@ -1,18 +1,19 @@
-"""The ServerSecret in Secrets Manager.
+"""The ServerSecret in Secrets Manager: the labels of its versions, and a cached read of one.
 
-:class:`CachedSecret` reads it through a cache: all that the issuer needs. What changes it is in
+:class:`CachedSecret` is all that the issuer needs. What changes the secret is in
 :mod:`zego.secret_store.versions`, which needs boto3 and is imported by those who rotate.
 """
 
 from __future__ import annotations
 
-from zego.secret_store.cached import (
+from typing import Final
+
+from zego.secret_store.cache import (
     CachedSecret,
-    Reading,
+    SecretReading,
     SecretUnavailableError,
     SecretVersion,
 )
-from zego.secret_store.labels import CANDIDATE, CURRENT, FILLED, PENDING, PREVIOUS
 
 __all__ = [
     "CANDIDATE",
@@ -21,7 +22,22 @@ __all__ = [
     "PENDING",
     "PREVIOUS",
     "CachedSecret",
-    "Reading",
+    "SecretReading",
     "SecretUnavailableError",
     "SecretVersion",
 ]
+
+# The staging labels. Each is on one version at most.
+
+#: What the issuer seals tokens with. ZEGO had accepted it when it was promoted.
+CURRENT: Final = "AWSCURRENT"
+#: What was current before. Secrets Manager moves this label when it moves AWSCURRENT.
+PREVIOUS: Final = "AWSPREVIOUS"
+#: What a rotation is about to promote; at first a version without a value.
+PENDING: Final = "AWSPENDING"
+#: What ops wants promoted. It is not AWSPENDING: a version under AWSPENDING that no rotation began
+#: makes the next rotation fail.
+CANDIDATE: Final = "CANDIDATE"
+#: Where a rotation stores its value, beside AWSPENDING. It says nothing about the version.
+#: PutSecretValue needs a label, and with AWSPENDING it could take that from another rotation.
+FILLED: Final = "FILLED"

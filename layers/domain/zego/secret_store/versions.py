@@ -25,7 +25,7 @@ from botocore.exceptions import (
 )
 
 from zego import server_secret, strict_json
-from zego.secret_store.labels import CANDIDATE, CURRENT, FILLED, PENDING
+from zego.secret_store import CANDIDATE, CURRENT, FILLED, PENDING
 from zego.secrets_manager import SecretValue
 from zego.server_secret import ServerSecret, ServerSecretError
 
@@ -54,7 +54,7 @@ class SecretStoreError(Exception):
         self.action = action
 
 
-class NoAnswerError(SecretStoreError):
+class NoResponseError(SecretStoreError):
     """No response came: the call may have taken effect, or may not."""
 
 
@@ -321,7 +321,7 @@ class SecretVersions:
             raise _refusal(action, error) from None
         except (HTTPClientError, BotoConnectionError, IncompleteReadError) as error:
             kind = type(error).__name__
-            raise NoAnswerError(f"{action}: no answer ({kind})", kind, action) from None
+            raise NoResponseError(f"{action}: no answer ({kind})", kind, action) from None
         except BotoCoreError as error:  # its text could show a parameter
             kind = type(error).__name__
             raise SecretStoreError(f"{action}: could not be asked ({kind})", kind, action) from None

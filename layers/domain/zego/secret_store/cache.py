@@ -1,4 +1,4 @@
-"""One version of the ServerSecret, AWSCURRENT mostly, read from Secrets Manager through a cache.
+"""A cached read of one version of the ServerSecret, usually AWSCURRENT, in Secrets Manager.
 
 The cache holds the version that has one label:
 
@@ -63,7 +63,7 @@ class SecretVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SecretReading:
     """What one look into the cache gave.
 
     :ivar refreshed: Secrets Manager was asked, and gave a good value.
@@ -129,7 +129,7 @@ class CachedSecret:
         self._fresh_seconds = 0.0
         self._failure: str | None = None
 
-    def get(self, *, refetch: bool = False) -> Reading:
+    def get(self, *, refetch: bool = False) -> SecretReading:
         """That version: cached, asked for, or stale.
 
         :param refetch: it is doubted, as ZEGO refused a token.
@@ -139,7 +139,7 @@ class CachedSecret:
         asked_ago = self._asked_at.age_at(now)
         doubted = refetch and asked_ago >= self._refetch_seconds
         if self._version is not None and self._is_fresh(now) and not doubted:
-            return Reading(self._version)
+            return SecretReading(self._version)
         if self._failure is not None and asked_ago < self._retry_seconds:
             return self._last_good(now, self._failure, asked=False)
         try:
@@ -151,12 +151,12 @@ class CachedSecret:
         self._version, self._failure = version, None
         self._read_at = self._asked_at = now
         self._fresh_seconds = self._ttl_seconds * (1.0 - 0.2 * self._jitter())
-        return Reading(version, refreshed=True)
+        return SecretReading(version, refreshed=True)
 
-    def _last_good(self, now: _Instant, failure: str, *, asked: bool) -> Reading:
+    def _last_good(self, now: _Instant, failure: str, *, asked: bool) -> SecretReading:
         if self._version is None or self._read_at.age_at(now) >= self._max_stale_seconds:
             raise SecretUnavailableError(failure, max(1, round(self._retry_seconds)), asked=asked)
-        return Reading(
+        return SecretReading(
             self._version, failure=failure if asked else None, stale=not self._is_fresh(now)
         )
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clock import Clock
-from zego.secret_store import CachedSecret, Reading, SecretUnavailableError, SecretVersion
+from zego.secret_store import CachedSecret, SecretReading, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsManagerError, SecretValue
 from zego.server_secret import ServerSecret
 
@@ -82,7 +82,7 @@ class Scene:
         self.jitter_draws += 1
         return self.jitter
 
-    def after(self, seconds: float, *, refetch: bool = False) -> Reading:
+    def after(self, seconds: float, *, refetch: bool = False) -> SecretReading:
         """What it says when that much time has passed since it was last asked."""
         self.wall.turn(seconds)
         self.monotonic.turn(seconds)
@@ -116,14 +116,14 @@ class TestFresh:
         assert asked.mock_calls == []
 
     def test_the_first_request_reads_it(self, scene: Scene) -> None:
-        assert scene.secret.get() == Reading(version("v1"), refreshed=True)
+        assert scene.secret.get() == SecretReading(version("v1"), refreshed=True)
 
     def test_within_its_time_to_live_it_is_served_from_the_cache(self, warm: Scene) -> None:
-        assert warm.after(59.9) == Reading(version("v1"))
+        assert warm.after(59.9) == SecretReading(version("v1"))
         assert warm.secrets_manager.asked == 1
 
     def test_at_the_end_of_its_time_to_live_it_is_read_again(self, warm: Scene) -> None:
-        assert warm.after(60.0) == Reading(version("v1"), refreshed=True)
+        assert warm.after(60.0) == SecretReading(version("v1"), refreshed=True)
         assert warm.secrets_manager.asked == 2
 
     def test_it_is_asked_for_once_in_a_time_to_live(self, scene: Scene) -> None:
@@ -177,7 +177,7 @@ class TestTwoClocks:
     def test_a_wall_clock_set_back_does_not_make_it_old(self, warm: Scene) -> None:
         warm.wall.turn(-3600.0)
         warm.monotonic.turn(59.9)
-        assert warm.secret.get() == Reading(version("v1"))
+        assert warm.secret.get() == SecretReading(version("v1"))
 
     @pytest.mark.parametrize("running", ["wall", "monotonic"])
     def test_either_clock_ends_the_wait_after_a_failure(self, warm: Scene, running: str) -> None:
@@ -212,23 +212,23 @@ class TestOutsideClock:
         self, timed: Scene
     ) -> None:
         timed.outside = 1_700_003_600.0
-        assert timed.secret.get() == Reading(version("v2"), refreshed=True)
+        assert timed.secret.get() == SecretReading(version("v2"), refreshed=True)
 
     def test_within_its_time_to_live_it_is_served_from_the_cache(self, timed: Scene) -> None:
         timed.outside = 1_700_000_059.9
-        assert timed.secret.get() == Reading(version("v1"))
+        assert timed.secret.get() == SecretReading(version("v1"))
 
     @pytest.mark.parametrize("outside", [None, 1_600_000_000.0, -math.inf])
     def test_a_clock_that_shows_no_time_or_an_earlier_one_changes_nothing(
         self, timed: Scene, outside: float | None
     ) -> None:
         timed.outside = outside
-        assert timed.after(59.9) == Reading(version("v1"))
-        assert timed.after(0.1) == Reading(version("v2"), refreshed=True)
+        assert timed.after(59.9) == SecretReading(version("v1"))
+        assert timed.after(0.1) == SecretReading(version("v2"), refreshed=True)
 
     def test_a_reading_at_no_known_time_is_not_older_for_it(self, warm: Scene) -> None:
         warm.outside = 1_700_000_000.0
-        assert warm.after(59.9) == Reading(version("v1"))
+        assert warm.after(59.9) == SecretReading(version("v1"))
         assert warm.after(0.1).refreshed is True
 
     def test_far_in_the_future_it_causes_one_reading_and_not_one_per_request(
@@ -263,12 +263,12 @@ class TestOutsideClock:
 class TestStale:
     def test_when_reading_fails_the_last_version_serves_with_the_reason(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
-        assert warm.after(60.0) == Reading(version("v1"), failure=DOWN_TEXT, stale=True)
+        assert warm.after(60.0) == SecretReading(version("v1"), failure=DOWN_TEXT, stale=True)
 
     def test_the_reason_is_given_once_and_nothing_asked_while_it_waits(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
-        assert [warm.after(1.0) for _ in range(4)] == [Reading(version("v1"), stale=True)] * 4
+        assert [warm.after(1.0) for _ in range(4)] == [SecretReading(version("v1"), stale=True)] * 4
         assert warm.secrets_manager.asked == 2
 
     def test_after_the_wait_it_is_asked_for_again(self, warm: Scene) -> None:
@@ -294,8 +294,8 @@ class TestStale:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
         warm.secrets_manager.has = value("v2")
-        assert warm.after(5.0) == Reading(version("v2"), refreshed=True)
-        assert warm.after(59.9) == Reading(version("v2"))
+        assert warm.after(5.0) == SecretReading(version("v2"), refreshed=True)
+        assert warm.after(59.9) == SecretReading(version("v2"))
 
     def test_a_success_leaves_no_wait_behind(self) -> None:
         scene = Scene(ttl_seconds=1.0)
@@ -338,16 +338,16 @@ class TestDoubted:
 
     def test_it_is_read_again_although_it_is_fresh(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2")
-        assert warm.after(10.0, refetch=True) == Reading(version("v2"), refreshed=True)
+        assert warm.after(10.0, refetch=True) == SecretReading(version("v2"), refreshed=True)
 
     def test_what_was_read_is_fresh_for_all_who_follow(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2")
         warm.after(10.0, refetch=True)
-        assert warm.after(59.9) == Reading(version("v2"))
+        assert warm.after(59.9) == SecretReading(version("v2"))
         assert warm.secrets_manager.asked == 2
 
     def test_within_ten_seconds_of_the_last_reading_it_is_not(self, warm: Scene) -> None:
-        assert warm.after(9.9, refetch=True) == Reading(version("v1"))
+        assert warm.after(9.9, refetch=True) == SecretReading(version("v1"))
         assert warm.secrets_manager.asked == 1
 
     def test_the_ten_seconds_do_not_jitter(self) -> None:
@@ -357,13 +357,13 @@ class TestDoubted:
         assert scene.after(0.1, refetch=True).refreshed is True
 
     def test_a_first_reading_is_one_reading(self, scene: Scene) -> None:
-        assert scene.after(0.0, refetch=True) == Reading(version("v1"), refreshed=True)
+        assert scene.after(0.0, refetch=True) == SecretReading(version("v1"), refreshed=True)
         assert scene.secrets_manager.asked == 1
 
     def test_when_reading_fails_it_is_as_fresh_as_before(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
-        assert warm.after(10.0, refetch=True) == Reading(version("v1"), failure=DOWN_TEXT)
-        assert warm.after(49.9) == Reading(version("v1"))
+        assert warm.after(10.0, refetch=True) == SecretReading(version("v1"), failure=DOWN_TEXT)
+        assert warm.after(49.9) == SecretReading(version("v1"))
         assert warm.after(0.1).stale is True
 
     def test_a_malformed_value_does_not_replace_it(self, warm: Scene) -> None:
@@ -374,7 +374,7 @@ class TestDoubted:
     def test_after_a_failure_it_waits_as_long_as_after_a_success(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(10.0, refetch=True)
-        assert warm.after(9.9, refetch=True) == Reading(version("v1"))
+        assert warm.after(9.9, refetch=True) == SecretReading(version("v1"))
         assert warm.after(0.1, refetch=True).failure == DOWN_TEXT
         assert warm.secrets_manager.asked == 3
 
@@ -384,12 +384,12 @@ class TestDoubted:
         warm.secrets_manager.has = DOWN
         warm.after(54.0, refetch=True)
         warm.secrets_manager.has = value("v2")
-        assert warm.after(6.0) == Reading(version("v2"), refreshed=True)
+        assert warm.after(6.0) == SecretReading(version("v2"), refreshed=True)
 
     def test_a_failure_just_before_its_end_is_waited_for_as_any(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(58.0, refetch=True)
-        assert warm.after(2.0) == Reading(version("v1"), stale=True)
+        assert warm.after(2.0) == SecretReading(version("v1"), stale=True)
         assert warm.secrets_manager.asked == 2
 
     def test_a_slow_failure_may_reach_the_end_of_its_time(self, warm: Scene) -> None:
@@ -469,7 +469,7 @@ class TestAnySequence:
                 asked_at = instant() if failed else now
             if due and not failed:
                 read_at, good = now, has.version_id if isinstance(has, SecretValue) else None
-                assert reading == Reading(version(str(good)), refreshed=True)
+                assert reading == SecretReading(version(str(good)), refreshed=True)
             elif good is None or since(read_at) >= 900.0:
                 assert reading is None
             else:
@@ -519,7 +519,7 @@ class TestMalformed:
         warm.secrets_manager.has = value("v2", "REPLACE_ME")
         warm.after(60.0)
         warm.secrets_manager.has = value("v3")
-        assert warm.after(5.0) == Reading(version("v3"), refreshed=True)
+        assert warm.after(5.0) == SecretReading(version("v3"), refreshed=True)
 
     def test_no_failure_shows_the_value(self, warm: Scene) -> None:
         text = json.dumps({"app_id": SECRET.app_id, "server_secret": f"'{SECRET.value}'"})
@@ -546,7 +546,7 @@ class TestNeverRead:
         scene.secrets_manager.has = DOWN
         scene.refusal_after(0.0)
         scene.secrets_manager.has = value("v1")
-        assert scene.after(5.0) == Reading(version("v1"), refreshed=True)
+        assert scene.after(5.0) == SecretReading(version("v1"), refreshed=True)
 
     def test_a_wait_of_less_than_a_second_is_said_as_one(self) -> None:
         def fetch() -> SecretValue:
@@ -605,4 +605,4 @@ class TestDefaults:
 
 
 def test_a_version_does_not_show_its_secret() -> None:
-    assert SECRET.value not in repr(Reading(version("v1")))
+    assert SECRET.value not in repr(SecretReading(version("v1")))
