@@ -22,7 +22,7 @@ from ops.secret.value import refuse_in_arguments
 #: By name: where the command is, and what --help says of it.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "doctor": (
-        "ops.doctor.commands:doctor",
+        "ops.doctor.command:doctor",
         "Check all from the configuration to a token that ZEGO accepts.",
     ),
     "explain": (

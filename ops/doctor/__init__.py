@@ -1,5 +1,5 @@
-"""`zego-token doctor`: from configuration to a token, what is well and what to do where it is not.
+"""`zego-token doctor`: checks everything from the configuration to a token, and says what to do.
 
-:mod:`ops.doctor.checks` is the list; a check is a row of it and a function in the module of its
-theme. :class:`ops.doctor.deployment.Deployment` is what they look at.
+A check is a function in the module of its group, with :func:`ops.doctor.check.check` above it.
+:class:`ops.doctor.deployment.Deployment` is what they examine.
 """

@@ -1,9 +1,10 @@
-"""A check, what it can find, and how all of them are made, each by itself."""
+"""A check, what it can find, and how all checks are made, each by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from ops.errors import CommandError, ExitCode, explain
@@ -11,20 +12,21 @@ from ops.errors import CommandError, ExitCode, explain
 if TYPE_CHECKING:
     from ops.doctor.deployment import Deployment
 
+Group = Literal["AWS", "The secret", "ZEGO", "The issuer", "A token", "Files"]
 #: ``note``: good to know, and nobody's fault.
-Status = Literal["ok", "warning", "failed", "skipped", "note"]
+CheckStatus = Literal["ok", "warning", "failed", "skipped", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """What a check found. Holds no value of a secret and no token.
 
-    :ivar seen: what it looks like; of what was not looked at, why not.
-    :ivar remedy: what to do; empty where nothing is, or what the check says.
-    :ivar of: which label, file, identity or origin it is about, where the check has several.
+    :ivar seen: what it looks like; for a skipped check, why it was skipped.
+    :ivar remedy: what to do; empty if there is nothing to do, or the check's own remedy applies.
+    :ivar of: which label, file, identity or origin it is about, if the check has several.
     """
 
-    status: Status
+    status: CheckStatus
     seen: str
     remedy: str = ""
     of: str = ""
@@ -32,51 +34,65 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One row of the list.
+    """A question about a deployment, and the function that answers it.
 
     :ivar name: for people, and for ``--json``.
-    :ivar theme: the heading that it is under.
-    :ivar asks: the question that it answers.
-    :ivar look: gives its results; none where there is nothing to look at.
-    :ivar remedy: what to do where it is not well and the result knows no better.
-    :ivar needs: the checks before it without which it cannot be made.
+    :ivar group: the heading that it is under.
+    :ivar look: gives the results; none if there is nothing to check.
+    :ivar remedy: what to do if the check fails and the result knows no better.
+    :ivar needs: earlier checks; if one of them fails, this one is skipped.
     """
 
     name: str
-    theme: str
-    asks: str
-    look: Callable[[Deployment], Iterable[Result]]
+    group: Group
+    question: str
+    look: Callable[[Deployment], Iterable[CheckResult]]
     remedy: str
     needs: tuple[str, ...] = ()
 
 
-def examine(deployment: Deployment, checks: Sequence[Check]) -> Iterator[tuple[Check, Result]]:
+def check(
+    name: str, group: Group, question: str, *, remedy: str = "", needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Deployment], Iterable[CheckResult]]], Check]:
+    """Make a function a :class:`Check` of its module."""
+    return lambda look: Check(name, group, question, look, remedy, needs)
+
+
+def checks_of(*modules: ModuleType) -> tuple[Check, ...]:
+    """The checks of modules, in order."""
+    return tuple(
+        one for module in modules for one in vars(module).values() if isinstance(one, Check)
+    )
+
+
+def examine(deployment: Deployment, checks: Iterable[Check]) -> Iterator[tuple[Check, CheckResult]]:
     """Make every check, and give each result as it comes.
 
-    What raises has failed, and does not keep the others from being made, but for those that need
-    it.
+    A check that raises has failed. It does not stop the others, but those that need it are skipped.
 
-    :raises CommandError: the command was not called as it should be.
+    :raises CommandError: the command line is wrong.
     """
     lacking: dict[str, str] = {}
-    for check in checks:
-        reason = next((lacking[need] for need in check.needs if need in lacking), None)
+    for one in checks:
+        reason = next((lacking[need] for need in one.needs if need in lacking), None)
         results = (
-            _made(check, deployment) if reason is None else (Result("skipped", f"needs {reason}"),)
+            _made(one, deployment)
+            if reason is None
+            else (CheckResult("skipped", f"needs {reason}"),)
         )
         for result in results:
             if result.status in {"failed", "skipped"}:
-                lacking.setdefault(check.name, check.name if reason is None else reason)
-            yield check, result
+                lacking.setdefault(one.name, reason or one.name)
+            yield one, result
 
 
-def _made(check: Check, deployment: Deployment) -> Iterator[Result]:
+def _made(one: Check, deployment: Deployment) -> Iterator[CheckResult]:
     try:
-        for result in check.look(deployment):
+        for result in one.look(deployment):
             is_well = result.status not in {"failed", "warning"}
-            yield replace(result, remedy=result.remedy or ("" if is_well else check.remedy))
+            yield replace(result, remedy=result.remedy or ("" if is_well else one.remedy))
     except Exception as error:  # its text could hold anything
         failure = explain(error)
         if isinstance(error, CommandError) and failure.exit_code is ExitCode.USAGE:
             raise
-        yield Result("failed", failure.message, failure.remedy or check.remedy)
+        yield CheckResult("failed", failure.message, failure.remedy or one.remedy)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ops.doctor.issuer_api import Answer, IssuerApi, Request
-from ops.doctor.options import DoctorOptions
+from ops.doctor.issuer_api import IssuerApi, IssuerResponse
 from ops.secret import report
 from ops.secret.report import JudgedVersion, TargetStatus
 from ops.target import Target, TargetOptions, connect, open_session
-from zego.bounded_http import request as send
+from zego.bounded_http import Response, request
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.versions import SecretState
 from zego.server_secret import ServerSecret
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
 
 #: In the order in which they matter.
 LABELS: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What to check besides the secret, and with what.
+
+    :ivar app_id: the one that the clients have.
+    :ivar api: where the issuer answers; ``None``: where the target says.
+    :ivar policy: the file that the issuer is thought to run with.
+    :ivar user: of the token; ``None``: a made-up one.
+    :ivar bearer: what a frontend proves itself with; ``None``: the AWS credentials prove.
+    """
+
+    app_id: int | None = None
+    api: str | None = None
+    policy: Path | None = None
+    origins: tuple[str, ...] = ()
+    env_files: tuple[Path, ...] = ()
+    user: str | None = None
+    room: str | None = None
+    bearer: str | None = field(default=None, repr=False)
 
 
 class Deployment:
@@ -38,15 +60,15 @@ class Deployment:
     def __init__(
         self,
         target_options: TargetOptions,
-        asked: DoctorOptions,
+        options: DoctorOptions,
         *,
         open_session: Callable[[TargetOptions], boto3.Session] = open_session,
         connect: Callable[[TargetOptions, boto3.Session], Target] = connect,
-        send: Request = send,
+        send: Callable[..., Response] = request,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.target_options = target_options
-        self.asked = asked
+        self.options = options
         self.clock_skews: dict[str, float] = {}
         self.clock = clock
         self._open_session = open_session
@@ -102,7 +124,7 @@ class Deployment:
     @property
     def address(self) -> str | None:
         """Where the issuer answers, as far as is known."""
-        given = self.asked.api or self.target.api
+        given = self.options.api or self.target.api
         return given and given.rstrip("/")
 
     @cached_property
@@ -117,12 +139,12 @@ class Deployment:
         )
 
     @cached_property
-    def health(self) -> Answer:
+    def health(self) -> IssuerResponse:
         answer = self.issuer.get("/v1/health")
         if answer.clock_skew_seconds is not None:
             self.clock_skews["the issuer"] = answer.clock_skew_seconds
         return answer
 
     @cached_property
-    def status(self) -> Answer:
+    def status(self) -> IssuerResponse:
         return self.issuer.signed("GET", "/v1/status")

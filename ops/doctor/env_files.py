@@ -1,18 +1,43 @@
-"""Files that still hold the AppID or the ServerSecret: are they safe, and do they still hold true?
+"""The .env files that still hold the AppID or the ServerSecret: are they safe, and still true?
 
-Values are compared, and never shown.
+Values are compared, and never shown. A file is read as leniently as its many readers do: a reader's
+own parser would take off what is looked for here, quotes that others leave on. None is as lenient
+as all of them together: names may follow ``export``, ``=`` or ``:`` and spaces may stand around it,
+values may be quoted, comments may follow, lines may end as on Windows.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
 
-from ops.doctor.check import Result, Status
+from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
-from ops.doctor.dotenv_file import EnvFileError, Variable, read
+from ops.scan.rules import PUBLIC_PREFIX
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
+
+#: More than any needs.
+MAX_BYTES: Final = 262144
+
+_LINE: Final = re.compile(
+    r"[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][\w.-]*)[^\S\n]*[=:][^\S\n]*(.*)", re.ASCII
+)
+_QUOTED: Final = re.compile(r"""(["'`])((?:\\.|(?!\1).)*)\1[^\S\n]*(?:#.*)?""")
+_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
+_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
+
+VariableKind = Literal["ServerSecret", "AppSign", "AppID"]
+
+#: What a variable holds, by its name without underscores, in upper case; the first that is found.
+_KINDS: Final[tuple[tuple[VariableKind, re.Pattern[str]], ...]] = (
+    ("AppSign", re.compile("APPSIGN(?!IN|UP|OUT|OFF|AL|ATURE|ED)")),
+    ("ServerSecret", re.compile("SERVERSECRET|ZEGO(?!.*CALLBACK).*SECRET")),
+    ("AppID", re.compile("ZEGO.*APPID|^APPIDZEGO")),
+)
 
 _TAKE_OUT: Final = (
     "Take it out: a frontend asks the issuer for tokens. Then make a new ServerSecret at ZEGO's"
@@ -28,26 +53,31 @@ _DELETE: Final = (
 )
 
 
-def env_files(deployment: Deployment) -> Iterator[Result]:
-    """What of ZEGO's is in the files, and how it is written there."""
-    if not deployment.asked.env_files:
-        yield Result("note", "no file is named", "Give --env-file .env, if you keep one.")
-    for path in deployment.asked.env_files:
+@check(
+    "env-file",
+    "Files",
+    "Is anything of ZEGO's in a .env, and where everybody reads it?",
+    remedy="Save it as text in UTF-8.",
+)
+def env_files(deployment: Deployment) -> Iterator[CheckResult]:
+    if not deployment.options.env_files:
+        yield CheckResult("note", "no file is named", "Give --env-file .env, if you keep one.")
+    for path in deployment.options.env_files:
         try:
             found = read(path)
         except EnvFileError as error:
-            yield Result("failed", f"{error}.", of=str(path))
+            yield CheckResult("failed", f"{error}.", of=str(path))
             continue
         if not found:
-            yield Result("ok", "holds nothing of ZEGO's", of=str(path))
+            yield CheckResult("ok", "holds nothing of ZEGO's", of=str(path))
         for variable in found:
             yield from (
-                Result(status, f"{variable.name} {seen}", remedy, str(path))
+                CheckResult(status, f"{variable.name} {seen}", remedy, str(path))
                 for status, seen, remedy in _writing(variable)
             )
 
 
-def _writing(variable: Variable) -> Iterator[tuple[Status, str, str]]:
+def _writing(variable: EnvVariable) -> Iterator[tuple[CheckStatus, str, str]]:
     """How a variable is written; at least one thing."""
     if variable.kind == "AppID":
         yield "ok", "is there", ""
@@ -84,9 +114,9 @@ def _problem(value: str) -> str | None:
     return None
 
 
-def drift(deployment: Deployment) -> Iterator[Result]:
-    """Whether the files hold what Secrets Manager does."""
-    for path in deployment.asked.env_files:
+@check("drift", "Files", "Is it what Secrets Manager holds?", needs=("value",))
+def drift(deployment: Deployment) -> Iterator[CheckResult]:
+    for path in deployment.options.env_files:
         try:
             found = read(path)
         except EnvFileError:
@@ -94,12 +124,12 @@ def drift(deployment: Deployment) -> Iterator[Result]:
         for variable in found:
             if (compared := _compared(variable, deployment.secrets)) is not None:
                 status, seen, remedy = compared
-                yield Result(status, f"{variable.name} {seen}", remedy, str(path))
+                yield CheckResult(status, f"{variable.name} {seen}", remedy, str(path))
 
 
 def _compared(
-    variable: Variable, secrets: dict[str, ServerSecret]
-) -> tuple[Status, str, str] | None:
+    variable: EnvVariable, secrets: dict[str, ServerSecret]
+) -> tuple[CheckStatus, str, str] | None:
     """``None``: there is nothing to compare."""
     current = secrets[CURRENT]
     if not variable.value or variable.kind == "AppSign":
@@ -120,7 +150,7 @@ def _compared(
     return "failed", seen, _DELETE
 
 
-def _app_id(given: str, current: int) -> tuple[Status, str, str]:
+def _app_id(given: str, current: int) -> tuple[CheckStatus, str, str]:
     if not (given.isascii() and given.isdigit() and len(given) <= 10):
         return "failed", "is no AppID, which is a number up to ten digits long.", _DELETE
     if int(given) != current:
@@ -129,9 +159,79 @@ def _app_id(given: str, current: int) -> tuple[Status, str, str]:
     return "ok", "is the secret's", ""
 
 
-_SAME: Final[dict[str, tuple[Status, str, str]]] = {
+_SAME: Final[dict[str, tuple[CheckStatus, str, str]]] = {
     CURRENT: ("ok", "is AWSCURRENT", f"{_DELETE} The next rotation makes it stale."),
     PREVIOUS: ("failed", "is a drift: it is AWSPREVIOUS, stale since the last rotation", _DELETE),
     PENDING: ("warning", "is AWSPENDING, which is not current yet", _DELETE),
     CANDIDATE: ("warning", "is CANDIDATE, which is staged and not current", _DELETE),
 }
+
+
+# --- Reading a file -----------------------------------------------------------------------------
+
+
+class EnvFileError(Exception):
+    """It cannot be read. The message says why, and holds nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvVariable:
+    """A variable that may be of ZEGO.
+
+    :ivar value: as a careful reader has it, without quotes around it.
+    :ivar is_quoted: whether others have it with them.
+    """
+
+    name: str
+    kind: VariableKind
+    value: str = field(repr=False)
+    is_quoted: bool
+
+    @property
+    def bare(self) -> str:
+        """The value, without what does not belong to one and is around it all the same."""
+        return self.value.strip().strip(_QUOTES).strip()
+
+    @property
+    def is_published(self) -> bool:
+        """Whether a bundler puts it into the page, for everybody to read."""
+        return PUBLIC_PREFIX.match(self.name.encode()) is not None
+
+
+def read(path: Path) -> tuple[EnvVariable, ...]:
+    """The variables of ZEGO in a file.
+
+    :raises EnvFileError: it cannot be read, or is no text.
+    """
+    try:
+        with path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise EnvFileError(f"it cannot be read: {error.strerror or type(error).__name__}") from None
+    if len(content) > MAX_BYTES:
+        raise EnvFileError(f"it has more than {MAX_BYTES} bytes: that is another file")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise EnvFileError("it is in UTF-16, as PowerShell writes it, and few can read it so")
+    try:
+        return tuple(variables(content.decode("utf-8-sig")))
+    except UnicodeDecodeError:
+        raise EnvFileError("it is not text in UTF-8") from None
+
+
+def variables(text: str) -> Iterator[EnvVariable]:
+    """The variables of ZEGO in a text."""
+    for line in text.splitlines():
+        if (found := _LINE.fullmatch(line)) is None:
+            continue
+        name, given = found.groups()
+        if (kind := _kind(name)) is None:
+            continue
+        if (quoted := _QUOTED.fullmatch(given)) is not None:
+            yield EnvVariable(name, kind, quoted[2], is_quoted=True)
+        else:
+            yield EnvVariable(name, kind, _COMMENT.sub("", given).strip(), is_quoted=False)
+
+
+def _kind(name: str) -> VariableKind | None:
+    letters = re.sub("[^A-Z0-9]", "", name.upper())
+    return next((kind for kind, pattern in _KINDS if pattern.search(letters)), None)

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ops.doctor.check import Result
+from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import Deployment
-from ops.doctor.issuer_api import Answer
+from ops.doctor.issuer_api import IssuerResponse
 from ops.output import duration
 from zego.bounded_http import check_url
 from zego.secret_store import CURRENT, PREVIOUS
@@ -22,32 +22,53 @@ _NOT_INVOKED: Final = (
 )
 
 
-def address(deployment: Deployment) -> Iterator[Result]:
-    """Where it is."""
+@check(
+    "address",
+    "The issuer",
+    "Is it known where the issuer answers?",
+    remedy="Give --api https://..., the output ApiUrl of the stack.",
+    needs=("target",),
+)
+def address(deployment: Deployment) -> Iterator[CheckResult]:
     url = deployment.address
     if url is None:
-        yield Result("skipped", "nobody says where it answers", "Give --api URL, or --stage.")
+        yield CheckResult("skipped", "nobody says where it answers", "Give --api URL, or --stage.")
         return
     check_url(url, allow_loopback=True)
-    yield Result("ok", url)
+    yield CheckResult("ok", url)
 
 
-def health(deployment: Deployment) -> Iterator[Result]:
+@check(
+    "health",
+    "The issuer",
+    "Does the issuer answer?",
+    remedy="Compare --api with the stack's output ApiUrl. If it is right: the issuer's log"
+    " (docs/operations.md).",
+    needs=("address",),
+)
+def health(deployment: Deployment) -> Iterator[CheckResult]:
     """Anybody may ask."""
     answer = deployment.health
     if answer.status == 200 and answer.document.get("status") == "ok":
         version = str(answer.document.get("version", "unknown"))
-        yield Result("ok", f"alive, version {version[:40]}, in {answer.seconds * 1000:.0f} ms")
+        yield CheckResult("ok", f"alive, version {version[:40]}, in {answer.seconds * 1000:.0f} ms")
     else:
-        yield Result("failed", f"GET /v1/health was answered with {answer}.")
+        yield CheckResult("failed", f"GET /v1/health was answered with {answer}.")
 
 
-def status(deployment: Deployment) -> Iterator[Result]:
+@check(
+    "status",
+    "The issuer",
+    "May the credentials read the issuer's status?",
+    remedy="See the issuer's log (docs/operations.md).",
+    needs=("health",),
+)
+def status(deployment: Deployment) -> Iterator[CheckResult]:
     """Signed: who may read it is in the policy."""
     answer = deployment.status
     if answer.status == 200:
         cipher = str(answer.document.get("token_cipher", "unknown"))
-        yield Result("ok", f"read; tokens are sealed with {cipher[:8]}")
+        yield CheckResult("ok", f"read; tokens are sealed with {cipher[:8]}")
     else:
         yield refusal(answer, "GET /v1/status", output="StatusRouteArn", grant=_READ_STATUS)
 
@@ -57,7 +78,7 @@ _READ_STATUS: Final = (
 )
 
 
-def refusal(answer: Answer, route: str, *, output: str, grant: str) -> Result:
+def refusal(answer: IssuerResponse, route: str, *, output: str, grant: str) -> CheckResult:
     """What it means that a request was not granted: a permission that lacks is nobody's fault.
 
     :param output: the stack's, which names the route in IAM's words.
@@ -65,11 +86,11 @@ def refusal(answer: Answer, route: str, *, output: str, grant: str) -> Result:
     """
     if answer.status == 403 and answer.code is None:
         seen = f"{route}: API Gateway does not let these credentials call it."
-        return Result("skipped", seen, _NOT_INVOKED.format(output=output))
+        return CheckResult("skipped", seen, _NOT_INVOKED.format(output=output))
     if answer.code == "not_granted":
-        return Result("skipped", f"{route}: the policy does not grant it.", grant)
+        return CheckResult("skipped", f"{route}: the policy does not grant it.", grant)
     remedy = _REMEDIES.get(answer.code or "", "")
-    return Result("failed", f"{route} was answered with {answer}.", remedy)
+    return CheckResult("failed", f"{route} was answered with {answer}.", remedy)
 
 
 _REMEDIES: Final = {
@@ -87,96 +108,125 @@ _REMEDIES: Final = {
 }
 
 
-def fingerprint(deployment: Deployment) -> Iterator[Result]:
-    """Whether the issuer seals with AWSCURRENT."""
+@check(
+    "fingerprint",
+    "The issuer",
+    "Does the issuer seal with AWSCURRENT?",
+    remedy="Compare which secret the issuer reads (SERVER_SECRET_ARN); its log says why, if it"
+    " cannot refresh it (docs/operations.md).",
+    needs=("value", "status"),
+)
+def fingerprint(deployment: Deployment) -> Iterator[CheckResult]:
     has = deployment.status.part("secret")
     stored = deployment.secrets
     current = stored[CURRENT]
     if (has.get("fingerprint"), has.get("app_id")) == (current.fingerprint, current.app_id):
-        yield Result("ok", f"{current.fingerprint}, AWSCURRENT's")
+        yield CheckResult("ok", f"{current.fingerprint}, AWSCURRENT's")
         return
     shown = str(has.get("fingerprint", "none"))[:12]
     label = next((of for of, one in stored.items() if one.fingerprint == shown), "no label")
     age = deployment.clock() - (deployment.by_label[CURRENT].version.created_at or 0.0)
     seen = f"It has {shown}, of {label}; AWSCURRENT is {current.fingerprint}"
     if label == PREVIOUS and age < _TTL_SECONDS:
-        yield Result("warning", f"{seen}, {duration(age)} old.", "Wait a minute: it looks again.")
+        yield CheckResult(
+            "warning", f"{seen}, {duration(age)} old.", "Wait a minute: it looks again."
+        )
     else:
-        yield Result("failed", f"{seen}.")
+        yield CheckResult("failed", f"{seen}.")
 
 
-def policy(deployment: Deployment) -> Iterator[Result]:
+@check(
+    "policy",
+    "The issuer",
+    "Does it run with the policy that is meant?",
+    remedy="Deploy the stage again (make deploy): its policy is packaged with it.",
+    needs=("status",),
+)
+def policy(deployment: Deployment) -> Iterator[CheckResult]:
     """It runs with one, so that one is valid; whether it is the one that is meant."""
     runs = deployment.status.part("policy")
     sha256, stage = str(runs.get("sha256")), str(runs.get("stage"))
     wanted = deployment.target_options.stage
     if wanted not in (None, stage):
-        yield Result(
+        yield CheckResult(
             "failed",
             f"The issuer at this address is of stage {stage[:20]}, and --stage says {wanted}.",
             "Compare --api and --stage.",
         )
-    file = deployment.asked.policy
+    file = deployment.options.policy
     if file is None:
-        yield Result("ok", f"valid; of stage {stage[:20]}, sha256 {sha256[:12]}")
+        yield CheckResult("ok", f"valid; of stage {stage[:20]}, sha256 {sha256[:12]}")
         return
     try:
         own = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         why = error.strerror or type(error).__name__
-        yield Result("failed", f"{file} cannot be read: {why}.", "Compare --policy.")
+        yield CheckResult("failed", f"{file} cannot be read: {why}.", "Compare --policy.")
         return
     if own == sha256:
-        yield Result("ok", f"that of {file}, sha256 {sha256[:12]}")
+        yield CheckResult("ok", f"that of {file}, sha256 {sha256[:12]}")
     else:
-        yield Result("failed", f"Drift: it has {sha256[:12]}, and {file} is {own[:12]}.")
+        yield CheckResult("failed", f"Drift: it has {sha256[:12]}, and {file} is {own[:12]}.")
 
 
-def signing_keys(deployment: Deployment) -> Iterator[Result]:
-    """Whether the issuer itself gets the keys that bearer tokens are signed with."""
+@check(
+    "signing-keys",
+    "The issuer",
+    "Does it get the identity providers' keys?",
+    remedy="Compare jwks_uri in the policy with the identity provider's discovery document"
+    " (docs/access-policy.md).",
+    needs=("status",),
+)
+def signing_keys(deployment: Deployment) -> Iterator[CheckResult]:
     found = deployment.status.document.get("signing_keys")
     if not isinstance(found, list):
-        yield Result("skipped", "the issuer does not say", _OLDER)
+        yield CheckResult("skipped", "the issuer does not say", _OLDER)
         return
     if not found:
-        yield Result("ok", "The policy has no identity provider.")
+        yield CheckResult("ok", "The policy has no identity provider.")
     yield from (_signing_keys(one) for one in found if isinstance(one, dict))
 
 
-def _signing_keys(one: dict[str, Any]) -> Result:
+def _signing_keys(one: dict[str, Any]) -> CheckResult:
     identity, uri = str(one.get("identity")), str(one.get("jwks_uri"))
     problem, keys = one.get("problem"), one.get("keys")
     if keys:
         seen = f"{keys} at {uri}"
         if problem is None:
-            return Result("ok", seen, of=identity)
-        return Result("warning", f"{seen}, for an hour still: {problem}.", of=identity)
+            return CheckResult("ok", seen, of=identity)
+        return CheckResult("warning", f"{seen}, for an hour still: {problem}.", of=identity)
     if keys is None and (problem is None or str(problem).startswith("not fetched")):
-        return Result("skipped", f"{uri}: the issuer has not asked yet", of=identity)
-    return Result("failed", f"{uri}: {problem or 'it has no key'}.", of=identity)
+        return CheckResult("skipped", f"{uri}: the issuer has not asked yet", of=identity)
+    return CheckResult("failed", f"{uri}: {problem or 'it has no key'}.", of=identity)
 
 
-def cors(deployment: Deployment) -> Iterator[Result]:
-    """Whether browsers let pages of an origin ask, and read the answer."""
-    if not deployment.asked.origins:
-        yield Result("note", "no origin is named", "Give --origin https://your.page.")
-    for origin in deployment.asked.origins:
+@check(
+    "cors",
+    "The issuer",
+    "May pages of the origin call it?",
+    remedy="Add the origin, exactly, to AllowedOrigins in samconfig.toml, and deploy.",
+    needs=("health",),
+)
+def cors(deployment: Deployment) -> Iterator[CheckResult]:
+    if not deployment.options.origins:
+        yield CheckResult("note", "no origin is named", "Give --origin https://your.page.")
+    for origin in deployment.options.origins:
         yield _cors(deployment, origin)
 
 
-def _cors(deployment: Deployment, origin: str) -> Result:
+def _cors(deployment: Deployment, origin: str) -> CheckResult:
     allowed = deployment.issuer.preflight(_TOKENS, origin).headers
     answered = deployment.issuer.get("/v1/health", origin=origin).headers
     for headers, what in ((allowed, "the preflight"), (answered, "an answer")):
         if headers.get("access-control-allow-origin") not in {origin, "*"}:
             seen = f"Its pages may not call the API: {what} does not allow the origin."
-            return Result("failed", seen, of=origin)
+            return CheckResult("failed", seen, of=origin)
     for name, wanted in _ALLOWED.items():
         said = {one.strip().lower() for one in allowed.get(name, "").split(",")}
         said |= {*wanted} - {"authorization"} if "*" in said else set()  # as browsers read it
         if lacking := [one for one in wanted if one not in said]:
-            return Result("failed", f"{name} lacks {', '.join(lacking)}.", of=origin)
-    return Result("ok", "its pages may call the API", of=origin)
+            return CheckResult("failed", f"{name} lacks {', '.join(lacking)}.", of=origin)
+    return CheckResult("ok", "its pages may call the API", of=origin)
 
 
 _ALLOWED: Final = {

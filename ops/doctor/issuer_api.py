@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
@@ -28,24 +28,9 @@ _REGION: Final = re.compile(r"\.execute-api\.([a-z0-9-]+)\.")
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
 
 
-class Request(Protocol):
-    """:func:`zego.bounded_http.request`."""
-
-    def __call__(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout_seconds: float,
-        max_bytes: int,
-    ) -> Response: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer, whatever its status.
+class IssuerResponse:
+    """A response, whatever its status.
 
     :ivar document: the body's JSON object; empty where it is none.
     :ivar seconds: how long it took.
@@ -81,6 +66,7 @@ class IssuerApi:
 
     :param url: without a slash at the end.
     :param session: with whose credentials requests are signed.
+    :param send: see :func:`zego.bounded_http.request`.
     :param region: of the API, where its address does not say it.
     """
 
@@ -90,7 +76,7 @@ class IssuerApi:
         *,
         session: boto3.Session,
         region: str,
-        send: Request,
+        send: Callable[..., Response],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.url = url
@@ -100,11 +86,11 @@ class IssuerApi:
         self._send = send
         self._clock = clock
 
-    def get(self, path: str, *, origin: str | None = None) -> Answer:
+    def get(self, path: str, *, origin: str | None = None) -> IssuerResponse:
         """As anybody, or as a page of an origin."""
         return self._ask("GET", path, {} if origin is None else {"origin": origin}, None)
 
-    def signed(self, method: str, path: str, document: object = None) -> Answer:
+    def signed(self, method: str, path: str, document: object = None) -> IssuerResponse:
         """As a role does: signed with Signature Version 4."""
         headers, body = _json(document)
         request = AWSRequest(method, self.url + path, headers, body or b"")
@@ -115,12 +101,12 @@ class IssuerApi:
         SigV4Auth(frozen, "execute-api", self._region).add_auth(request)
         return self._ask(method, path, dict(request.headers.items()), body)
 
-    def with_bearer(self, path: str, bearer: str, document: object) -> Answer:
+    def with_bearer(self, path: str, bearer: str, document: object) -> IssuerResponse:
         """As a frontend does."""
         headers, body = _json(document)
         return self._ask("POST", path, headers | {"authorization": f"Bearer {bearer}"}, body)
 
-    def preflight(self, path: str, origin: str) -> Answer:
+    def preflight(self, path: str, origin: str) -> IssuerResponse:
         """As a browser does before a page of an origin may post JSON with a bearer token."""
         headers = {
             "origin": origin,
@@ -131,7 +117,7 @@ class IssuerApi:
 
     def _ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Answer:
+    ) -> IssuerResponse:
         began = time.monotonic()
         try:
             response = self._send(
@@ -148,7 +134,7 @@ class IssuerApi:
                 "See to the network and the address (--api); with --local, that the stack runs.",
                 ExitCode.AWS,
             ) from None
-        return Answer(
+        return IssuerResponse(
             response.status,
             response.headers,
             _document(response.body),

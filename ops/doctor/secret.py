@@ -7,7 +7,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.doctor.check import Result, Status
+from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import LABELS, Deployment
 from ops.errors import explain
 from ops.output import duration
@@ -16,25 +16,36 @@ from ops.secret.report import JudgedVersion, in_flight_since, pending
 from ops.target import client_of
 from zego.rotation import OUTCOMES, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
-from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, VERDICT_TAG, RotationNote
-from zego.secret_store.notes import VerdictNote as Noted
+from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
 
-#: The watcher looks every 5 min.
-_WATCHED_SECONDS: Final = 600.0
 _UNSTICK: Final = "Give it up: zego-token secret unstick."
 
 
-def secret(deployment: Deployment) -> Iterator[Result]:
-    """Whether there is one that may be described."""
-    yield Result("ok", deployment.state.arn)
+@check(
+    "secret",
+    "The secret",
+    "Is the secret there?",
+    remedy="Compare --secret-id or --stage, --region and --profile.",
+    needs=("target",),
+)
+def secret(deployment: Deployment) -> Iterator[CheckResult]:
+    yield CheckResult("ok", deployment.state.arn)
 
 
-def labels(deployment: Deployment) -> Iterator[Result]:
+@check(
+    "labels",
+    "The secret",
+    "Is AWSCURRENT there, and is no rotation stuck?",
+    remedy="Deploy the stack that owns the secret: it stores a placeholder. Then"
+    " zego-token secret rotate.",
+    needs=("secret",),
+)
+def labels(deployment: Deployment) -> Iterator[CheckResult]:
     """AWSCURRENT is there, AWSPENDING passes, CANDIDATE is something new."""
     state = deployment.state
     where = state.labels
     if CURRENT not in where:
-        yield Result(
+        yield CheckResult(
             "failed", "No version has it: there is nothing to issue tokens with.", of=CURRENT
         )
         return
@@ -45,11 +56,11 @@ def labels(deployment: Deployment) -> Iterator[Result]:
     ]
     problems = [*_pending(deployment), *_candidate(deployment)]
     if not any(problem.status == "warning" for problem in problems):
-        yield Result("ok", ", ".join(found))
+        yield CheckResult("ok", ", ".join(found))
     yield from problems
 
 
-def _pending(deployment: Deployment) -> Iterator[Result]:
+def _pending(deployment: Deployment) -> Iterator[CheckResult]:
     state = deployment.state
     if state.in_flight is None:
         return
@@ -57,25 +68,25 @@ def _pending(deployment: Deployment) -> Iterator[Result]:
     if began is None:
         seen = f"A rotation is in flight. {screen.NO_START_TIME}"
         remedy = "If it does not end, give it up: zego-token secret unstick."
-        yield Result("warning", seen, remedy, PENDING)
+        yield CheckResult("warning", seen, remedy, PENDING)
         return
     age = deployment.clock() - began
     seen = f"A rotation has been in flight for {duration(age)}"
     if age < STUCK_SECONDS:
-        yield Result("ok", f"{seen}.", of=PENDING)
+        yield CheckResult("ok", f"{seen}.", of=PENDING)
     else:
-        yield Result("warning", f"{seen}: it does not end.", _UNSTICK, PENDING)
+        yield CheckResult("warning", f"{seen}: it does not end.", _UNSTICK, PENDING)
 
 
-def _candidate(deployment: Deployment) -> Iterator[Result]:
+def _candidate(deployment: Deployment) -> Iterator[CheckResult]:
     """By where the label is; a stored copy of the current value is for those who can read it."""
     where = deployment.state.labels
     if where.get(CANDIDATE) == where[CURRENT]:
         yield _not_new()
 
 
-def _not_new() -> Result:
-    return Result(
+def _not_new() -> CheckResult:
+    return CheckResult(
         "warning",
         "It is the value that is current already, so a rotation to it would be refused.",
         "Stage the new value of ZEGO's console: zego-token secret stage.",
@@ -83,33 +94,49 @@ def _not_new() -> Result:
     )
 
 
-def key(deployment: Deployment) -> Iterator[Result]:
+@check(
+    "key",
+    "The secret",
+    "Can the KMS key be used?",
+    remedy="Enable the key, or cancel its deletion (aws kms enable-key, cancel-key-deletion).",
+    needs=("secret",),
+)
+def key(deployment: Deployment) -> Iterator[CheckResult]:
     """The KMS key that encrypts the secret, where it has one of its own."""
     kms_key = deployment.state.kms_key
     if kms_key is None or kms_key.endswith("alias/aws/secretsmanager"):
-        yield Result("ok", "AWS' own, aws/secretsmanager")
+        yield CheckResult("ok", "AWS' own, aws/secretsmanager")
         return
     if deployment.target_options.local is not None:
-        yield Result("skipped", "the local stack has no KMS")
+        yield CheckResult("skipped", "the local stack has no KMS")
         return
     name = kms_key.rpartition("/")[2]
     try:
         client = client_of(deployment.session, "kms", deployment.target.region)
         state = client.describe_key(KeyId=kms_key)["KeyMetadata"]["KeyState"]
     except (ClientError, BotoCoreError) as error:
-        yield Result(
+        yield CheckResult(
             "skipped",
             f"{name}: {explain(error).message}",
             "Nothing, where the values below can be read. Else allow kms:DescribeKey on the key.",
         )
         return
     if state == "Enabled":
-        yield Result("ok", f"{name}, enabled")
+        yield CheckResult("ok", f"{name}, enabled")
     else:
-        yield Result("failed", f"{name} is {state}: neither the issuer nor a rotation can use it.")
+        yield CheckResult(
+            "failed", f"{name} is {state}: neither the issuer nor a rotation can use it."
+        )
 
 
-def values(deployment: Deployment) -> Iterator[Result]:
+@check(
+    "value",
+    "The secret",
+    "Has each value the shape of a ServerSecret?",
+    remedy="Copy the ServerSecret from ZEGO's console, and rotate: zego-token secret rotate.",
+    needs=("labels",),
+)
+def values(deployment: Deployment) -> Iterator[CheckResult]:
     """The shape of each value, which needs no answer of ZEGO's."""
     for label, judged in deployment.by_label.items():
         yield _value(label, judged)
@@ -119,17 +146,19 @@ def values(deployment: Deployment) -> Iterator[Result]:
         yield _not_new()
 
 
-def _value(label: str, judged: JudgedVersion) -> Result:
+def _value(label: str, judged: JudgedVersion) -> CheckResult:
     version = judged.version
     if version.secret is None:
         seen = f"{version.problem}."
         if label == PENDING and not version.has_value:
-            return Result("ok", seen, of=label)
-        return Result("failed" if label == CURRENT else "warning", seen, _REPLACE[label], label)
+            return CheckResult("ok", seen, of=label)
+        return CheckResult(
+            "failed" if label == CURRENT else "warning", seen, _REPLACE[label], label
+        )
     if version.secret.looks_unusual:
         seen = f"fingerprint {version.fingerprint}; not the lower-case hex digits that ZEGO gives."
-        return Result("warning", seen, "Compare it with ZEGO's console.", label)
-    return Result("ok", f"fingerprint {version.fingerprint}", of=label)
+        return CheckResult("warning", seen, "Compare it with ZEGO's console.", label)
+    return CheckResult("ok", f"fingerprint {version.fingerprint}", of=label)
 
 
 _REPLACE: Final = {
@@ -140,33 +169,46 @@ _REPLACE: Final = {
 }
 
 
-def app_id(deployment: Deployment) -> Iterator[Result]:
-    """The same under every label, and the clients' one where that is known."""
+@check(
+    "app-id",
+    "The secret",
+    "Is it the same AppID everywhere?",
+    remedy="Compare the clients with the AppID in ZEGO's console. Tokens are for the secret's"
+    " alone.",
+    needs=("value",),
+)
+def app_id(deployment: Deployment) -> Iterator[CheckResult]:
     found = {label: secret.app_id for label, secret in deployment.secrets.items()}
-    current, expected = found[CURRENT], deployment.asked.app_id
+    current, expected = found[CURRENT], deployment.options.app_id
     if expected not in (None, current):
-        yield Result("failed", f"{current}; --app-id says {expected}.", of=CURRENT)
+        yield CheckResult("failed", f"{current}; --app-id says {expected}.", of=CURRENT)
     else:
         known = "" if expected is None else ", as --app-id says"
-        yield Result("ok", f"{current}{known}")
+        yield CheckResult("ok", f"{current}{known}")
     for label, other in found.items():
         if other != current:
             remedy = "A rotation never changes the AppID: another project is another secret."
-            yield Result("warning", f"It is for AppID {other}.", remedy, label)
+            yield CheckResult("warning", f"It is for AppID {other}.", remedy, label)
 
 
-def rotation(deployment: Deployment) -> Iterator[Result]:
-    """Which function rotates it, and how the last rotation ended."""
+@check(
+    "rotation",
+    "The secret",
+    "Is there a rotation, and how did the last one end?",
+    remedy="See docs/rotation.md.",
+    needs=("secret",),
+)
+def rotation(deployment: Deployment) -> Iterator[CheckResult]:
     state = deployment.state
     if state.rotation_function is None:
-        yield Result(
+        yield CheckResult(
             "warning",
             "No function rotates this secret: a new value would be current unproven.",
             "Deploy the stack that owns it, or set RotateGivenSecret=Yes in one (docs/deploy.md).",
         )
         return
     if state.is_rotation_off:
-        yield Result(
+        yield CheckResult(
             "warning",
             screen.ROTATION_OFF,
             "A rotation turns it on again: zego-token secret rotate.",
@@ -176,7 +218,7 @@ def rotation(deployment: Deployment) -> Iterator[Result]:
         RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)
     )
     if last is None:
-        yield Result("ok", f"by {name}; none has been noted yet")
+        yield CheckResult("ok", f"by {name}; none has been noted yet")
         return
     if failure is not None and failure.token == state.in_flight:
         last = failure
@@ -184,38 +226,9 @@ def rotation(deployment: Deployment) -> Iterator[Result]:
     seen = f"by {name}; the last one {ago} ago, {last.step}: "
     seen += screen.ending(last.outcome, last.code, last.fingerprint)
     if OUTCOMES[last.outcome].kind != "done":
-        yield Result("warning", seen, OUTCOMES[last.outcome].remedy)
+        yield CheckResult("warning", seen, OUTCOMES[last.outcome].remedy)
     elif state.in_flight is None and screen.was_given_up(last, state):
         remedy = "To rotate to what is staged: zego-token secret rotate --staged."
-        yield Result("warning", f"{seen} It was given up then.", remedy)
+        yield CheckResult("warning", f"{seen} It was given up then.", remedy)
     else:
-        yield Result("ok", seen)
-
-
-def watcher(deployment: Deployment) -> Iterator[Result]:
-    """What the watcher noted last, beside what ZEGO says now."""
-    noted = Noted.from_tag(deployment.state.tags.get(VERDICT_TAG))
-    current = deployment.by_label[CURRENT]
-    now = deployment.clock()
-    age = now - (current.version.created_at or 0.0)
-    just_made = age < _WATCHED_SECONDS
-    if noted is None:
-        status: Status = "ok" if just_made else "warning"
-        seen = "nothing noted yet"
-        if just_made:
-            seen += f"; AWSCURRENT is {duration(age)} old, and it looks every 5 min"
-        yield Result(status, seen)
-        return
-    since = duration(now - noted.since)
-    code = "" if noted.code is None else f" (code {noted.code})"
-    seen = f"{noted.outcome}{code} for {since}"
-    stands = "rejected" if current.verdict is None else current.verdict.outcome
-    if stands == "unknown":
-        yield Result("ok", f"{seen}; ZEGO cannot say now")
-    elif (noted.outcome, noted.fingerprint) == (stands, deployment.look.fingerprint):
-        yield Result("ok", seen)
-    elif just_made:
-        yield Result("ok", f"{seen}; now {stands}, and it looks every 5 min")
-    else:
-        of = f" for {noted.fingerprint}" if noted.fingerprint else ""
-        yield Result("warning", f"{seen}{of}; that is not how it stands now: {stands}.")
+        yield CheckResult("ok", seen)

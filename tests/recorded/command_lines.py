@@ -25,7 +25,7 @@ from tests.recorded.real_code import (
 )
 from tests.support.faults import refusing
 from tests.unit.ops import tokens
-from tests.unit.ops.doubles import Broken
+from tests.unit.ops.fakes import Broken
 
 WRONG: Final = "0123456789abcdef" * 2
 NOW: Final = str(tokens.NOW)

@@ -14,7 +14,7 @@ from local.aws.secrets_manager import SECRET_ID, SecretsManager
 from ops.output import Output
 from ops.target import Target
 from tests.support.in_process import secrets_manager_client
-from tests.unit.ops.doubles import Zego
+from tests.unit.ops.fakes import Zego
 from zego.secret_store.versions import SecretVersions
 
 

@@ -24,7 +24,7 @@ from ops.secret.options import SecretInput, WaitOptions
 from ops.target import Target
 from rotator.steps import RotationSteps
 from tests.support.in_process import secrets_manager_client
-from tests.unit.ops.doubles import Broken, Zego, stored
+from tests.unit.ops.fakes import Broken, Zego, stored
 from zego.rotation import STEPS, CopyToken
 from zego.secret_store.notes import COMPROMISED_TAG, ROTATION_TAG, RotationNote, compromised
 from zego.secret_store.versions import (

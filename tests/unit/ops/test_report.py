@@ -17,7 +17,7 @@ from ops.secret import report
 from ops.secret.report import Report, TargetStatus, UnreachableTarget, look
 from ops.target import Target, TargetOptions
 from tests.support.in_process import secrets_manager_client
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.fakes import Zego, stored
 from zego.secret_store.notes import (
     FAILURE_TAG,
     IN_FLIGHT_TAG,

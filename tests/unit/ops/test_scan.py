@@ -30,7 +30,7 @@ from ops.scan.findings import Known
 from ops.scan.matching import MARGIN
 from ops.scan.paths import shown
 from ops.target import SECRET_ID_VARIABLE, Target
-from tests.unit.ops.doubles import stored
+from tests.unit.ops.fakes import stored
 from tools.sam_template import ROOT
 from zego.diagnosis import TriedSecret
 from zego.server_secret import PlaceholderError, ServerSecret

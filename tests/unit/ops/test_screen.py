@@ -21,7 +21,7 @@ from ops.secret.follow import Event
 from ops.secret.report import Report, TargetStatus, UnreachableTarget, look
 from ops.target import Target
 from tests.support.in_process import secrets_manager_client
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.fakes import Zego, stored
 from zego.secret_store.notes import (
     COMPROMISED_TAG,
     FAILURE_TAG,

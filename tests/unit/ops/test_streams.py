@@ -17,7 +17,7 @@ from ops import cli
 from ops.errors import ExitCode
 from ops.output import Output
 from ops.prompt import can_ask, unseen
-from tests.unit.ops.doubles import Broken
+from tests.unit.ops.fakes import Broken
 
 COMMAND = str(Path(sys.executable).with_name("zego-token"))
 

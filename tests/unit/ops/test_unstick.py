@@ -17,7 +17,7 @@ from ops.output import Output
 from ops.secret.unstick import unstick
 from ops.target import Target
 from tests.support.in_process import client_of
-from tests.unit.ops.doubles import stored
+from tests.unit.ops.fakes import stored
 from zego.rotation import Step
 from zego.secret_store.notes import (
     GIVEN_UP_TAG,

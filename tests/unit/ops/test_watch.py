@@ -13,7 +13,7 @@ from ops.secret.report import TargetStatus, look
 from ops.secret.watch import watch
 from ops.target import Target
 from tests.support.clock import Clock
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.fakes import Zego, stored
 from zego.secret_store.notes import ROTATION_TAG, VERDICT_TAG, RotationNote, VerdictNote
 from zego.secret_store.versions import SecretStoreError
 

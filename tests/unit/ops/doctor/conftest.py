@@ -12,13 +12,14 @@ import pytest
 
 from local.aws.secrets_manager import SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
-from ops.doctor.check import Result, examine
-from ops.doctor.checks import CHECKS
-from ops.doctor.deployment import Deployment
-from ops.doctor.options import DoctorOptions
+from ops.doctor.check import CheckResult, examine
+from ops.doctor.command import checks
+from ops.doctor.deployment import Deployment, DoctorOptions
 from ops.target import Target, TargetOptions
-from tests.unit.ops.doctor.doubles import API, ORIGIN, POLICY, Issuer, Session
+from tests.unit.ops.doctor.fakes import API, ORIGIN, POLICY, Issuer, Session
 from zego.secret_store.versions import SecretState
+
+CHECKS = checks()
 
 
 @dataclass
@@ -34,24 +35,24 @@ class Patient:
     issuer: Issuer
     session: Session
     target_options: TargetOptions
-    asked: DoctorOptions
+    options: DoctorOptions
     connect: Exception | None = None
     state: dict[str, Any] = field(default_factory=dict)
     seconds_later: float = 0.0
 
-    def examined(self) -> dict[str, list[Result]]:
+    def examined(self) -> dict[str, list[CheckResult]]:
         """The results by the checks' names, in the order of the list."""
         deployment = self.deployment()
-        found: dict[str, list[Result]] = {check.name: [] for check in CHECKS}
+        found: dict[str, list[CheckResult]] = {check.name: [] for check in CHECKS}
         for check, result in examine(deployment, CHECKS):
             found[check.name].append(result)
         return found
 
-    def results(self, name: str) -> list[Result]:
+    def results(self, name: str) -> list[CheckResult]:
         """Of one check."""
         return self.examined()[name]
 
-    def result(self, name: str) -> Result:
+    def result(self, name: str) -> CheckResult:
         """Of one check, that has one."""
         (result,) = self.results(name)
         return result
@@ -64,7 +65,7 @@ class Patient:
 
         deployment = Deployment(
             self.target_options,
-            self.asked,
+            self.options,
             open_session=lambda _wanted: self.session,  # type: ignore[arg-type, return-value]  # a double
             connect=connect,
             send=self.issuer,
@@ -89,9 +90,9 @@ def patient(
     policy = tmp_path / "prod.toml"
     policy.write_bytes(POLICY)
     here = replace(target, name="--stage prod", region="eu-west-1", api=API)
-    asked = DoctorOptions(policy=policy, origins=(ORIGIN,))
+    options = DoctorOptions(policy=policy, origins=(ORIGIN,))
     with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False):
-        yield Patient(here, issuer, Session(), TargetOptions(stage="prod"), asked)
+        yield Patient(here, issuer, Session(), TargetOptions(stage="prod"), options)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def env_file(patient: Patient, tmp_path: Path) -> Callable[[str], Path]:
     def write(text: str) -> Path:
         path = tmp_path / ".env"
         path.write_text(text, encoding="utf-8")
-        patient.asked = replace(patient.asked, env_files=(path,))
+        patient.options = replace(patient.options, env_files=(path,))
         return path
 
     return write

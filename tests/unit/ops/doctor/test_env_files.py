@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from local.aws.secrets_manager import APP_ID, SecretsManager
-from ops.doctor.check import Result
-from ops.doctor.dotenv_file import MAX_BYTES, EnvFileError, read, variables
+from ops.doctor.check import CheckResult
+from ops.doctor.env_files import MAX_BYTES, EnvFileError, read, variables
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.fakes import Zego, stored
 
 SECRET = "0123456789abcdef" * 2
 OTHER = "fedcba9876543210" * 2
@@ -184,7 +184,7 @@ class TestWriting:
 
 
 class TestDrift:
-    def compared(self, patient: Patient) -> Result:
+    def compared(self, patient: Patient) -> CheckResult:
         return patient.result("drift")
 
     @pytest.mark.parametrize("around", ["{}", '"{}"', "' {} '"])

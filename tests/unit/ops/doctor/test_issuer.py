@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from local.aws.secrets_manager import SecretsManager
-from ops.doctor.options import DoctorOptions
+from ops.doctor.deployment import DoctorOptions
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.doubles import API, ORIGIN, answer
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.doctor.fakes import API, ORIGIN, answer
+from tests.unit.ops.fakes import Zego, stored
 from zego.bounded_http import Response
 from zego.server_secret import ServerSecret
 
@@ -33,7 +33,7 @@ def test_without_an_address_nothing_of_it_is_looked_at(patient: Patient) -> None
 
 def test_the_address_that_is_given_comes_first(patient: Patient) -> None:
     patient.target = replace(patient.target, api="https://elsewhere")
-    patient.asked = replace(patient.asked, api=API)
+    patient.options = replace(patient.options, api=API)
     assert patient.result("address").seen == API
     assert patient.result("health").status == "ok"
 
@@ -68,7 +68,7 @@ class TestStatus:
         assert re.search(scope, headers["Authorization"])
 
     def test_a_domain_of_ones_own_is_in_the_sessions_region(self, patient: Patient) -> None:
-        patient.asked = replace(patient.asked, api="https://tokens.example.com")
+        patient.options = replace(patient.options, api="https://tokens.example.com")
         patient.session.region_name = "us-east-1"
         patient.examined()
         _, headers = patient.issuer.requests["/v1/status"]
@@ -132,21 +132,21 @@ class TestFingerprint:
 
 class TestPolicy:
     def test_without_a_file_it_is_named(self, patient: Patient) -> None:
-        patient.asked = DoctorOptions()
+        patient.options = DoctorOptions()
         result = patient.result("policy")
         assert (result.status, "sha256" in result.seen) == ("ok", True)
 
     def test_another_file_is_a_drift(self, patient: Patient, tmp_path: Path) -> None:
         other = tmp_path / "other.toml"
         other.write_text("x")
-        patient.asked = DoctorOptions(policy=other)
+        patient.options = DoctorOptions(policy=other)
         result = patient.result("policy")
         assert result.status == "failed"
         assert hashlib.sha256(b"x").hexdigest()[:12] in result.seen
         assert "make deploy" in result.remedy
 
     def test_a_file_that_is_gone_is_said(self, patient: Patient, tmp_path: Path) -> None:
-        patient.asked = DoctorOptions(policy=tmp_path / "none.toml")
+        patient.options = DoctorOptions(policy=tmp_path / "none.toml")
         assert "cannot be read" in patient.result("policy").seen
 
     def test_an_issuer_of_another_stage_is_a_failure(self, patient: Patient) -> None:
@@ -196,7 +196,7 @@ class TestCors:
 
     def test_each_origin_is_looked_at(self, patient: Patient) -> None:
         other = "https://other.example.com"
-        patient.asked = DoctorOptions(origins=(other, ORIGIN))
+        patient.options = DoctorOptions(origins=(other, ORIGIN))
         assert [(one.of, one.status) for one in patient.results("cors")] == [
             (other, "failed"),
             (ORIGIN, "ok"),
@@ -235,5 +235,5 @@ class TestCors:
         assert patient.result("cors").status == "ok"
 
     def test_that_an_origin_may_be_named_is_good_to_know(self, patient: Patient) -> None:
-        patient.asked = DoctorOptions()
+        patient.options = DoctorOptions()
         assert patient.result("cors").status == "note"

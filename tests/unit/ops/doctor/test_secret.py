@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from local.aws.secrets_manager import APP_ID, SecretsManager
-from ops.doctor.check import Result
+from ops.doctor.check import CheckResult
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.doubles import refused
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.doctor.fakes import refused
+from tests.unit.ops.fakes import Zego, stored
 from zego.secret_store.notes import (
     FAILURE_TAG,
     IN_FLIGHT_TAG,
@@ -204,7 +204,7 @@ class TestValues:
 class TestAppId:
     @pytest.mark.parametrize(("app_id", "status"), [(APP_ID, "ok"), (5, "failed")])
     def test_it_is_the_clients(self, patient: Patient, app_id: int, status: str) -> None:
-        patient.asked = type(patient.asked)(app_id=app_id)
+        patient.options = type(patient.options)(app_id=app_id)
         assert patient.result("app-id").status == status
 
     def test_another_label_is_for_the_same_one(self, patient: Patient, aws: SecretsManager) -> None:
@@ -218,7 +218,7 @@ class TestAppId:
 class TestRotation:
     def note(
         self, patient: Patient, outcome: str, *tags: str, token: str = "t" * 36, code: int = 0
-    ) -> Result:
+    ) -> CheckResult:
         """What is found once the rotator has noted a step's end."""
         step: Any = "finishSecret" if outcome == "promoted" else "testSecret"
         note = RotationNote(token, step, outcome, int(time.time()) - 120, code or None)

@@ -21,7 +21,7 @@ from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
 from ops.output import Output
 from ops.target import SECRET_ID_VARIABLE, Target
-from tests.unit.ops.doubles import stored
+from tests.unit.ops.fakes import stored
 from tests.unit.ops.tokens import (
     APP_ID,
     NOW,

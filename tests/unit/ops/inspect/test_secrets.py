@@ -13,7 +13,7 @@ from ops import target as targets
 from ops.errors import CommandError, ExitCode
 from ops.inspect.secrets import SecretSource, TriedSecrets, gather
 from ops.target import Target, TargetOptions
-from tests.unit.ops.doubles import stored
+from tests.unit.ops.fakes import stored
 from tests.unit.ops.tokens import OTHER_SECRET, SECRET
 from zego.diagnosis import TriedSecret
 from zego.secret_store.versions import SecretStoreError

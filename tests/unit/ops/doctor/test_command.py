@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import click
 import pytest
 
 from ops import cli
-from ops.doctor import options
-from ops.doctor.options import DoctorOptions
+from ops.doctor.command import doctor
+from ops.doctor.deployment import DoctorOptions
 from ops.errors import ExitCode
 
 Capture = pytest.CaptureFixture[str]
@@ -26,13 +27,13 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Any:
     def call(*line: str) -> DoctorOptions:
         seen: list[DoctorOptions] = []
 
-        @click.command()
-        @options.asked
-        def command(asked: DoctorOptions) -> ExitCode:
-            seen.append(asked)
-            return ExitCode.DONE
+        def stop(_target_options: object, options: DoctorOptions) -> None:
+            seen.append(options)
+            raise click.Abort
 
-        command.main(list(line), standalone_mode=False)
+        monkeypatch.setattr("ops.doctor.deployment.Deployment", stop)
+        with suppress(click.Abort):
+            doctor.main(["--stage", "dev", *line], standalone_mode=False)
         return seen[0]
 
     return call
@@ -97,9 +98,9 @@ class TestBearer:
         ids=["alone", "newline", "header", "bom"],
     )
     def test_it_is_read_from_a_file(self, given: Any, a_file: Any, content: bytes) -> None:
-        asked = given("--bearer-file", a_file(content))
-        assert asked.bearer == "eyJ.a.b"
-        assert "eyJ" not in repr(asked)
+        options = given("--bearer-file", a_file(content))
+        assert options.bearer == "eyJ.a.b"
+        assert "eyJ" not in repr(options)
 
     def test_or_from_standard_input(self, given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"eyJ.a.b\n")))

@@ -9,7 +9,7 @@ import pytest
 
 from local.aws.secrets_manager import SecretsManager
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.fakes import Zego, stored
 from zego.server_api import Verdict
 from zego.server_secret import ServerSecret
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
-from ops.doctor.check import Check, Result, Status
+from ops.doctor.check import Check, CheckResult, CheckStatus
 from ops.errors import ExitCode
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line, wrapped
 
@@ -27,7 +27,7 @@ class _Mark(NamedTuple):
         return self.mark if out.can_show(self.mark) else self.ascii
 
 
-_MARKS: Final[dict[Status, _Mark]] = {
+_MARKS: Final[dict[CheckStatus, _Mark]] = {
     "ok": _Mark("✓", "+", GOOD),
     "warning": _Mark("!", "!", UNSURE),
     "failed": _Mark("✗", "x", BAD),
@@ -35,7 +35,7 @@ _MARKS: Final[dict[Status, _Mark]] = {
     "note": _Mark("i", "i", "cyan"),
 }
 #: What is counted, with its plural.
-_WORDS: Final[dict[Status, tuple[str, str]]] = {
+_WORDS: Final[dict[CheckStatus, tuple[str, str]]] = {
     "ok": ("ok", "ok"),
     "warning": ("warning", "warnings"),
     "failed": ("failed", "failed"),
@@ -46,15 +46,15 @@ _NAME: Final = 14
 _INDENT: Final = 4 + _NAME
 
 
-def show(out: Output, name: str, found: Iterable[tuple[Check, Result]]) -> ExitCode:
+def show(out: Output, name: str, found: Iterable[tuple[Check, CheckResult]]) -> ExitCode:
     """Show each result as it comes; gives the exit code."""
-    counts: Counter[Status] = Counter()
+    counts: Counter[CheckStatus] = Counter()
     failed: dict[str, None] = {}
     last: Check | None = None
     out.show(line(name, "bold"))
     for check, result in found:
-        if last is None or check.theme != last.theme:
-            out.show("", line(check.theme, "bold"))
+        if last is None or check.group != last.group:
+            out.show("", line(check.group, "bold"))
         _tell(out, name, check, result, is_first=check is not last)
         counts[result.status] += 1
         if result.status == "failed":
@@ -67,14 +67,14 @@ def show(out: Output, name: str, found: Iterable[tuple[Check, Result]]) -> ExitC
     return exit_code
 
 
-def _tell(out: Output, name: str, check: Check, result: Result, *, is_first: bool) -> None:
+def _tell(out: Output, name: str, check: Check, result: CheckResult, *, is_first: bool) -> None:
     remedy = copyable(result.remedy, name)
     out.tell(
         "check",
         "",
         check=check.name,
-        theme=check.theme,
-        asks=check.asks,
+        theme=check.group,
+        asks=check.question,
         status=result.status,
         of=result.of or None,
         seen=result.seen,
@@ -88,7 +88,7 @@ def _tell(out: Output, name: str, check: Check, result: Result, *, is_first: boo
 
 
 def _lines(
-    mark: str, name: str, result: Result, seen: str, width: int, target: str
+    mark: str, name: str, result: CheckResult, seen: str, width: int, target: str
 ) -> Iterator[Text]:
     below = " " * _INDENT
     text = wrapped(seen, width, first=f"  {mark} {name:{_NAME}}", then=below)
@@ -100,7 +100,7 @@ def _lines(
         yield wrapped(result.remedy, width, first=f"{below}-> ", then=f"{below}   ", target=target)
 
 
-def _summary(counts: Counter[Status], failed: Iterable[str]) -> Iterator[Text]:
+def _summary(counts: Counter[CheckStatus], failed: Iterable[str]) -> Iterator[Text]:
     said = [
         f"{count} {_WORDS[status][count != 1]}" for status in _MARKS if (count := counts[status])
     ]

@@ -10,18 +10,20 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from local.aws.secrets_manager import APP_ID, SecretsManager
-from ops.doctor.check import Check, Result, examine
-from ops.doctor.checks import CHECKS
+from ops.doctor.check import Check, CheckResult, examine
+from ops.doctor.command import checks
 from ops.errors import CommandError, ExitCode
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.doubles import BEARER
+from tests.unit.ops.doctor.fakes import BEARER
+
+CHECKS = checks()
 
 
 def test_where_all_is_well_nothing_is_to_be_done(
     patient: Patient, aws: SecretsManager, env_file: Callable[[str], Path]
 ) -> None:
     env_file(f"ZEGO_APP_ID={APP_ID}\n")
-    patient.asked = replace(patient.asked, app_id=APP_ID)
+    patient.options = replace(patient.options, app_id=APP_ID)
     found = patient.examined()
     assert [name for name, results in found.items() if not results] == []
     results = [result for results in found.values() for result in results]
@@ -33,7 +35,7 @@ def test_the_checks_go_from_the_configuration_to_a_token() -> None:
     names = [check.name for check in CHECKS]
     assert len(names) == len({*names})
     for check in CHECKS:
-        assert check.asks.endswith("?")
+        assert check.question.endswith("?")
         assert all(names.index(need) < names.index(check.name) for need in check.needs)
 
 
@@ -56,10 +58,10 @@ def test_what_fails_leaves_out_what_needs_it_and_nothing_else(patient: Patient) 
 
 
 def failing(error: Exception) -> Check:
-    def look(_deployment: object) -> list[Result]:
+    def look(_deployment: object) -> list[CheckResult]:
         raise error
 
-    return Check("bad", "x", "?", look, "Mend it.")
+    return Check("bad", "AWS", "?", look, "Mend it.")
 
 
 def test_a_fault_of_our_own_is_one_failed_check_that_shows_no_text(patient: Patient) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from ops.doctor.check import Result
+from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError, explain
 from ops.target import API_OUTPUT, STACK_NAME, client_of, region_of
@@ -26,17 +26,22 @@ _USELESS: Final = frozenset(
 )
 
 
-def credentials(deployment: Deployment) -> Iterator[Result]:
-    """Those that this machine has, and whose AWS says they are."""
+@check(
+    "credentials",
+    "AWS",
+    "Are there AWS credentials, and whose?",
+    remedy="Log in (aws sso login, aws login), or name another --profile.",
+)
+def credentials(deployment: Deployment) -> Iterator[CheckResult]:
     session = deployment.session
     if deployment.target_options.local is not None:
-        yield Result("ok", "those of the local stack")
+        yield CheckResult("ok", "those of the local stack")
         return
     if session.get_credentials() is None:
         raise NoCredentialsError
     region = region_of(deployment.target_options, session)
     if region is None:
-        yield Result("ok", "there; whose, is not known without a region")
+        yield CheckResult("ok", "there; whose, is not known without a region")
         return
     try:
         answer = client_of(session, "sts", region).get_caller_identity()
@@ -51,34 +56,46 @@ def credentials(deployment: Deployment) -> Iterator[Result]:
         skew = clock_skew(Response(200, headers, b""), deployment.clock())
         if skew is not None:
             deployment.clock_skews["AWS"] = skew
-        yield Result("ok", str(answer["Arn"]))
+        yield CheckResult("ok", str(answer["Arn"]))
 
 
-def _nobodys(error: Exception) -> Result:
+def _nobodys(error: Exception) -> CheckResult:
     """What else AWS says of them is for the next checks to see."""
     failure = explain(error)
     seen = f"there; STS does not say whose. {failure.message}"
-    return Result("warning", seen, failure.remedy or "Nothing, if what follows is well.")
+    return CheckResult("warning", seen, failure.remedy or "Nothing, if what follows is well.")
 
 
-def region(deployment: Deployment) -> Iterator[Result]:
-    """The one that is asked first."""
+@check(
+    "region",
+    "AWS",
+    "Is it known where to look?",
+    remedy="Name the --region, or set AWS_REGION or the profile's region.",
+    needs=("credentials",),
+)
+def region(deployment: Deployment) -> Iterator[CheckResult]:
     found = region_of(deployment.target_options, deployment.session)
     if found is None:
         raise NoRegionError
-    yield Result("ok", found)
+    yield CheckResult("ok", found)
 
 
-def target(deployment: Deployment) -> Iterator[Result]:
-    """From the options to the secret's name."""
+@check(
+    "target",
+    "AWS",
+    "Do the options lead to a secret?",
+    remedy="Deploy the stack again (docs/deploy.md), or name the secret by --secret-id.",
+    needs=("region",),
+)
+def target(deployment: Deployment) -> Iterator[CheckResult]:
     api = deployment.target.api
     target_options = deployment.target_options
     if target_options.local is not None:
-        yield Result("ok", f"the local stack, {api}" if api else "the local stack")
+        yield CheckResult("ok", f"the local stack, {api}" if api else "the local stack")
     elif target_options.stage is None:
-        yield Result("ok", "the secret that is named")
+        yield CheckResult("ok", "the secret that is named")
     else:
         stack = STACK_NAME.format(stage=target_options.stage)
         if api is None:
             raise CommandError(f"The stack {stack} has no output {API_OUTPUT}.")
-        yield Result("ok", f"the stack {stack}")
+        yield CheckResult("ok", f"the stack {stack}")

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.doctor import screen
-from ops.doctor.check import Check, Result, Status, examine
-from ops.doctor.checks import CHECKS
+from ops.doctor import render
+from ops.doctor.check import Check, CheckResult, CheckStatus, Group, examine
+from ops.doctor.command import checks
 from ops.errors import ExitCode
 from ops.output import Output
 from tests.unit.ops.doctor.conftest import Patient
+
+CHECKS = checks()
 
 Capture = pytest.CaptureFixture[str]
 
@@ -23,12 +25,12 @@ def _eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def check(name: str, theme: str = "ZEGO") -> Check:
-    return Check(name, theme, f"Is {name}?", lambda _deployment: (), "")
+def check(name: str, group: Group = "ZEGO") -> Check:
+    return Check(name, group, f"Is {name}?", lambda _deployment: (), "")
 
 
-def shown(capsys: Capture, *found: tuple[Check, Result]) -> tuple[ExitCode, list[str]]:
-    exit_code = screen.show(Output(as_json=False), "--stage prod", iter(found))
+def shown(capsys: Capture, *found: tuple[Check, CheckResult]) -> tuple[ExitCode, list[str]]:
+    exit_code = render.show(Output(as_json=False), "--stage prod", iter(found))
     return exit_code, [text.rstrip() for text in capsys.readouterr().out.splitlines()]
 
 
@@ -36,10 +38,10 @@ def test_each_check_is_a_line_with_its_mark_under_its_heading(capsys: Capture) -
     verdict = check("verdict")
     exit_code, lines = shown(
         capsys,
-        (check("region", "AWS"), Result("ok", "eu-west-1")),
-        (verdict, Result("ok", "accepted", of="AWSCURRENT")),
-        (verdict, Result("note", "rejected", of="AWSPREVIOUS")),
-        (check("clock"), Result("skipped", "nobody says")),
+        (check("region", "AWS"), CheckResult("ok", "eu-west-1")),
+        (verdict, CheckResult("ok", "accepted", of="AWSCURRENT")),
+        (verdict, CheckResult("note", "rejected", of="AWSPREVIOUS")),
+        (check("clock"), CheckResult("skipped", "nobody says")),
     )
     assert exit_code is ExitCode.DONE
     assert lines == [
@@ -62,7 +64,7 @@ def test_a_remedy_is_below_what_it_is_for_and_its_command_can_be_copied(capsys: 
     remedy = (
         "Copy the ServerSecret from ZEGO's console, and rotate to it: zego-token secret rotate."
     )
-    exit_code, lines = shown(capsys, (check("verdict"), Result("failed", "Bad.", remedy)))
+    exit_code, lines = shown(capsys, (check("verdict"), CheckResult("failed", "Bad.", remedy)))
     assert exit_code is ExitCode.REFUSED
     assert lines[3:] == [
         "  ✗ verdict       Bad.",
@@ -76,42 +78,46 @@ def test_a_remedy_is_below_what_it_is_for_and_its_command_can_be_copied(capsys: 
 
 
 def test_all_is_well_where_all_was_looked_at(capsys: Capture) -> None:
-    _, lines = shown(capsys, (check("x"), Result("ok", "y")), (check("y"), Result("note", "z")))
+    _, lines = shown(
+        capsys, (check("x"), CheckResult("ok", "y")), (check("y"), CheckResult("note", "z"))
+    )
     assert lines[-1] == "All well."
 
 
 def test_marks_are_told_apart_where_there_is_only_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
     monkeypatch.setattr("sys.stdout", written)
-    statuses: list[Status] = ["ok", "warning", "failed", "skipped", "note"]
-    found = [(check("x"), Result(status, "y")) for status in statuses]
-    screen.show(Output(as_json=False), "--stage prod", found)
+    statuses: list[CheckStatus] = ["ok", "warning", "failed", "skipped", "note"]
+    found = [(check("x"), CheckResult(status, "y")) for status in statuses]
+    render.show(Output(as_json=False), "--stage prod", found)
     written.seek(0)
     assert [text[2] for text in written.read().splitlines()[3:8]] == ["+", "!", "x", "-", "i"]
 
 
 def test_a_warning_ends_with_no_failure(capsys: Capture) -> None:
-    exit_code, lines = shown(capsys, (check("x"), Result("warning", "Hm.", "TargetStatus.")))
+    exit_code, lines = shown(capsys, (check("x"), CheckResult("warning", "Hm.", "TargetStatus.")))
     assert (exit_code, lines[-2:]) == (ExitCode.DONE, ["1 warning.", "Nothing has failed."])
 
 
 def test_long_texts_are_broken_below_themselves_and_arns_are_not(capsys: Capture) -> None:
     arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
-    _, lines = shown(capsys, (check("secret"), Result("warning", f"{'a b ' * 40}{arn}", "c " * 60)))
+    _, lines = shown(
+        capsys, (check("secret"), CheckResult("warning", f"{'a b ' * 40}{arn}", "c " * 60))
+    )
     assert f"{'':18}{arn}" in lines
     assert all(len(text) <= 80 for text in lines if arn not in text)
     assert all(text.startswith(" " * 18) for text in lines[4:-3])
 
 
 def test_what_aws_holds_does_not_steer_a_terminal(capsys: Capture) -> None:
-    _, lines = shown(capsys, (check("x"), Result("ok", "[red]\x1b[2J", of="\x1b]0;")))
+    _, lines = shown(capsys, (check("x"), CheckResult("ok", "[red]\x1b[2J", of="\x1b]0;")))
     assert lines[3] == "  ✓ x             ?]0;: [red]?[2J"
 
 
 def test_a_program_gets_an_object_a_result_and_a_summary(patient: Patient, capsys: Capture) -> None:
     patient.issuer.problem("/v1/status", 503, "secret_unavailable")
     found = examine(patient.deployment(), CHECKS)
-    exit_code = screen.show(Output(as_json=True), "--stage prod", found)
+    exit_code = render.show(Output(as_json=True), "--stage prod", found)
     *checks, summary = (json.loads(text) for text in capsys.readouterr().out.splitlines())
     assert {one["event"] for one in checks} == {"check"}
     assert checks[0].keys() == {
@@ -124,15 +130,15 @@ def test_a_program_gets_an_object_a_result_and_a_summary(patient: Patient, capsy
 
 
 def test_each_result_is_said_as_it_comes(capsys: Capture) -> None:
-    def found() -> Iterator[tuple[Check, Result]]:
-        yield check("first"), Result("ok", "1")
+    def found() -> Iterator[tuple[Check, CheckResult]]:
+        yield check("first"), CheckResult("ok", "1")
         assert "first" in capsys.readouterr().out
-        yield check("second"), Result("ok", "2")
+        yield check("second"), CheckResult("ok", "2")
 
-    screen.show(Output(as_json=False), "x", found())
+    render.show(Output(as_json=False), "x", found())
 
 
 @pytest.mark.parametrize("status", ["ok", "warning", "failed", "skipped", "note"])
-def test_only_a_failure_is_one(capsys: Capture, status: Status) -> None:
-    exit_code, _ = shown(capsys, (check("x"), Result(status, "y")))
+def test_only_a_failure_is_one(capsys: Capture, status: CheckStatus) -> None:
+    exit_code, _ = shown(capsys, (check("x"), CheckResult(status, "y")))
     assert exit_code == (1 if status == "failed" else 0)

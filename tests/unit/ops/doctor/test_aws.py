@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, Profile
 from ops.errors import CommandError, ExitCode
 from ops.target import TargetOptions
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.doubles import refused
+from tests.unit.ops.doctor.fakes import refused
 
 
 def test_whose_credentials_they_are_is_said(patient: Patient) -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from local.aws.secrets_manager import SecretsManager
-from ops.doctor.options import DoctorOptions
+from ops.doctor.deployment import DoctorOptions
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.doubles import BEARER, answer
-from tests.unit.ops.doubles import Zego, stored
+from tests.unit.ops.doctor.fakes import BEARER, answer
+from tests.unit.ops.fakes import Zego, stored
 from zego.bounded_http import Response
 from zego.server_secret import ServerSecret
 
@@ -20,7 +20,7 @@ FRONTEND = "/v1/tokens"
 
 
 def test_a_good_one_is_told_by_whom_and_for_what_it_is(patient: Patient) -> None:
-    patient.asked = DoctorOptions(user="bob", room="lobby")
+    patient.options = DoctorOptions(user="bob", room="lobby")
     result = patient.result("token")
     assert result.status == "ok"
     said = "bob may enter lobby, for 2 h: sealed with AWSCURRENT, which ZEGO accepts (gcm)"
@@ -40,12 +40,12 @@ def test_it_is_shown_nowhere(patient: Patient) -> None:
 
 
 def test_with_a_bearer_token_it_is_asked_for_as_a_frontend_does(patient: Patient) -> None:
-    patient.asked = DoctorOptions(bearer=BEARER)
+    patient.options = DoctorOptions(bearer=BEARER)
     assert "alice may enter call_doctor_" in patient.result("token").seen
     _, headers = patient.issuer.requests[FRONTEND]
     assert headers["authorization"] == f"Bearer {BEARER}"
     assert SERVICE not in patient.issuer.requests
-    assert BEARER not in repr(patient.asked)
+    assert BEARER not in repr(patient.options)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_with_a_bearer_token_it_is_asked_for_as_a_frontend_does(patient: Patient
 def test_one_that_is_not_granted_is_nobodys_fault(
     patient: Patient, bearer: str | None, refusal: Response, words: str
 ) -> None:
-    patient.asked = DoctorOptions(bearer=bearer)
+    patient.options = DoctorOptions(bearer=bearer)
     patient.issuer.answers[FRONTEND if bearer else SERVICE] = refusal
     result = patient.result("token")
     assert result.status == "skipped"
@@ -107,7 +107,7 @@ def test_one_that_lives_too_short_is_a_failure_or_a_warning(patient: Patient) ->
 
 
 def test_one_for_another_app_than_the_clients_is_a_failure(patient: Patient) -> None:
-    patient.asked = DoctorOptions(app_id=5)
+    patient.options = DoctorOptions(app_id=5)
     assert patient.results("token")[0].status == "failed"
 
 

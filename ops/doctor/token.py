@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ops.doctor.check import Result, Status
+from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer import refusal
-from ops.doctor.issuer_api import Answer
+from ops.doctor.issuer_api import IssuerResponse
 from ops.output import duration
 from zego.diagnosis import Diagnosis, Expected, TriedSecret, diagnose
 
@@ -23,44 +23,54 @@ _GRANT_BEARER: Final = (
     " (docs/operations.md)."
 )
 _REJECTED: Final = "See the verdict above: first the secret, then the tokens."
-_STATUSES: Final[dict[str, Status]] = {"refused": "failed", "warning": "warning", "note": "note"}
+_STATUSES: Final[dict[str, CheckStatus]] = {
+    "refused": "failed",
+    "warning": "warning",
+    "note": "note",
+}
 
 
-def token(deployment: Deployment) -> Iterator[Result]:
-    """Whether a client would be let in with it."""
-    room = deployment.asked.room or f"call_doctor_{os.urandom(6).hex()}"
+@check(
+    "token",
+    "A token",
+    "Would a client be let in with a token of the issuer's?",
+    remedy="See the issuer's log (docs/operations.md).",
+    needs=("value", "health"),
+)
+def token(deployment: Deployment) -> Iterator[CheckResult]:
+    room = deployment.options.room or f"call_doctor_{os.urandom(6).hex()}"
     answer, route = _ask(deployment, room)
     made = answer.document
     if answer.status != 201 or not isinstance(made.get("token"), str):
-        bearer = deployment.asked.bearer
+        bearer = deployment.options.bearer
         grant = _GRANT if bearer is None else _GRANT_BEARER
         yield refusal(answer, route, output="ServiceRoutesArn", grant=grant)
         return
     diagnosis = _diagnose(deployment, made, room)
     for finding in diagnosis.findings:
-        yield Result(_STATUSES[finding.severity], finding.cause, finding.remedy)
+        yield CheckResult(_STATUSES[finding.severity], finding.cause, finding.remedy)
     yield from _accepted(deployment, diagnosis, made)
 
 
-def _ask(deployment: Deployment, room: str) -> tuple[Answer, str]:
-    issuer, asked = deployment.issuer, deployment.asked
-    if asked.bearer is not None:
+def _ask(deployment: Deployment, room: str) -> tuple[IssuerResponse, str]:
+    issuer, options = deployment.issuer, deployment.options
+    if options.bearer is not None:
         path = "/v1/tokens"
-        return issuer.with_bearer(path, asked.bearer, {"room_id": room}), f"POST {path}"
+        return issuer.with_bearer(path, options.bearer, {"room_id": room}), f"POST {path}"
     path = "/v1/service/tokens"
-    document = {"user_id": asked.user or _USER, "room_id": room}
+    document = {"user_id": options.user or _USER, "room_id": room}
     return issuer.signed("POST", path, document), f"POST {path}"
 
 
 def _diagnose(deployment: Deployment, made: Any, room: str) -> Diagnosis:
     secrets = deployment.secrets
-    user = made.get("user_id") if deployment.asked.bearer else deployment.asked.user or _USER
+    user = made.get("user_id") if deployment.options.bearer else deployment.options.user or _USER
     privileges = made.get("privileges")
     publishes = isinstance(privileges, dict) and privileges.get("publish") is True
     skew = deployment.clock_skews.get("ZEGO", 0.0)
     expected = Expected(
         now=deployment.clock() - skew,
-        app_id=deployment.asked.app_id or secrets["AWSCURRENT"].app_id,
+        app_id=deployment.options.app_id or secrets["AWSCURRENT"].app_id,
         user_id=user if isinstance(user, str) else None,
         room_id=room,
         publish=True if publishes else None,
@@ -69,20 +79,20 @@ def _diagnose(deployment: Deployment, made: Any, room: str) -> Diagnosis:
     return diagnose(made["token"], candidates, expected)
 
 
-def _accepted(deployment: Deployment, diagnosis: Diagnosis, made: Any) -> Iterator[Result]:
+def _accepted(deployment: Deployment, diagnosis: Diagnosis, made: Any) -> Iterator[CheckResult]:
     """Where nothing of the token itself is refused: whether ZEGO takes the secret."""
     label = diagnosis.opened_by
     if diagnosis.verdict == "refused":
         return
     if label is None:
-        yield Result("failed", "No version of the secret opens it.")
+        yield CheckResult("failed", "No version of the secret opens it.")
         return
     verdict = deployment.by_label[label].verdict
     if verdict is None or verdict.rejected:
-        yield Result("failed", f"It is sealed with {label}, which ZEGO rejects.", _REJECTED)
+        yield CheckResult("failed", f"It is sealed with {label}, which ZEGO rejects.", _REJECTED)
     elif not verdict.accepted:
         seen = f"It is sealed with {label}; ZEGO cannot say whether it accepts that."
-        yield Result("warning", seen, _REJECTED)
+        yield CheckResult("warning", seen, _REJECTED)
     else:
         issued_at, expires_at = (made.get(name) for name in ("issued_at", "expires_at"))
         lives = ""
@@ -90,4 +100,4 @@ def _accepted(deployment: Deployment, diagnosis: Diagnosis, made: Any) -> Iterat
             lives = f", for {duration(expires_at - issued_at)}"
         user, room = (str(made.get(name))[:128] for name in ("user_id", "room_id"))
         seen = f"{user} may enter {room}{lives}: sealed with {label}, which ZEGO accepts"
-        yield Result("ok", f"{seen} ({diagnosis.cipher})")
+        yield CheckResult("ok", f"{seen} ({diagnosis.cipher})")

@@ -1,0 +1,152 @@
+"""The command `zego-token doctor`. Keep imports light: ``--help`` loads no botocore."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import IO, Any, Final
+
+import click
+
+from ops.doctor.check import Check, checks_of, examine
+from ops.errors import ExitCode
+from ops.output import Output, output
+from ops.target import TargetOptions, target
+from zego.bounded_http import check_url
+
+#: More than the service takes, whose limit then says so.
+_BEARER_BYTES: Final = 16384
+_ORIGIN: Final = re.compile(r"https?://[0-9A-Za-z.-]+(:[0-9]{1,5})?|http://\[[0-9a-f:]+\](:\d+)?")
+
+
+def _url(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    if given is None:
+        return None
+    try:
+        url = check_url(given, allow_loopback=True)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; plain http goes to this machine alone.") from None
+    if "?" in url or "#" in url:
+        raise click.BadParameter("it has more than a scheme, a host and a path.")
+    return url.rstrip("/")
+
+
+def _origins(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    for origin in given:
+        if not _ORIGIN.fullmatch(origin):
+            raise click.BadParameter(
+                "an origin is a scheme, a host and perhaps a port, with no path and no slash at"
+                " the end: https://calls.example.com."
+            )
+    return given
+
+
+@click.command()
+@target()
+@click.option(
+    "--api",
+    metavar="URL",
+    callback=_url,
+    help="Where the issuer answers, a domain of your own for instance.  [default: the output"
+    " ApiUrl of the --stage's stack, or the local stack's]",
+)
+@click.option(
+    "--app-id",
+    type=click.IntRange(1, 2**32 - 1),
+    metavar="NUMBER",
+    help="The AppID that your clients have: the secret's must be the same.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="PATH",
+    help="The policy file that the issuer should run with: they are compared by SHA-256.",
+)
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=_origins,
+    help="Whether pages of this origin may call the API (CORS), such as"
+    " https://calls.example.com. May be repeated.",
+)
+@click.option(
+    "--env-file",
+    "env_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="PATH",
+    help="A .env that still holds ZEGO_APP_ID or ZEGO_SERVER_SECRET: is that the value in"
+    " Secrets Manager? No value of it is shown. May be repeated.",
+)
+@click.option(
+    "--user",
+    metavar="ID",
+    help="For whom to ask for a token, which leaves an audit event.  [default: doctor]",
+)
+@click.option(
+    "--room",
+    metavar="ID",
+    help="For which room.  [default: a new one, call_doctor_...]",
+)
+@click.option(
+    "--bearer-file",
+    type=click.File("rb"),
+    metavar="PATH|-",
+    help="Ask for the token as a frontend does, with the bearer token in this file or on"
+    " standard input, instead of with the AWS credentials.",
+)
+@output
+def doctor(
+    target_options: TargetOptions,
+    out: Output,
+    user: str | None,
+    bearer_file: IO[bytes] | None,
+    **options: Any,
+) -> ExitCode:
+    """Check everything between the configuration and a token that ZEGO accepts.
+
+    AWS, the secret and its versions, ZEGO's verdict on each, the issuer, a token made by it; and
+    what to do where something is not well. Nothing is changed. No value and no token is shown.
+
+    Exit code: 0 if nothing has failed, whatever the warnings, and whatever could not be looked at;
+    1 if something has.
+    """
+    from ops.doctor.deployment import Deployment, DoctorOptions  # noqa: PLC0415  imports botocore
+    from ops.doctor.render import show  # noqa: PLC0415  imports rich
+
+    if bearer_file is not None and user is not None:
+        raise click.UsageError("--user goes not with --bearer-file, which says who it is.")
+    bearer = None if bearer_file is None else _bearer(bearer_file)
+    doctor_options = DoctorOptions(user=user, bearer=bearer, **options)
+    deployment = Deployment(target_options, doctor_options)
+    return show(out, deployment.name, examine(deployment, checks()))
+
+
+def checks() -> tuple[Check, ...]:
+    """All checks, from the configuration to a token."""
+    from ops.doctor import (  # noqa: PLC0415  imports botocore
+        aws,
+        env_files,
+        issuer,
+        secret,
+        token,
+        zego,
+    )
+
+    return checks_of(aws, secret, zego, issuer, token, env_files)
+
+
+def _bearer(file: IO[bytes]) -> str:
+    if sys.stdin is not None and sys.stdin.isatty() and file is sys.stdin.buffer:
+        raise click.UsageError("--bearer-file: standard input is a terminal, which would show it.")
+    content = file.read(_BEARER_BYTES + 1)
+    text = content.decode("utf-8-sig", errors="replace").strip()
+    text = re.sub(r"\Abearer\s+", "", text, flags=re.IGNORECASE)
+    if not text or len(content) > _BEARER_BYTES or not re.fullmatch(r"[!-~]+", text):
+        raise click.UsageError("--bearer-file holds no bearer token: one line of printable ASCII.")
+    return text
