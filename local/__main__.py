@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from local import client, curl, token_view
-from local.aws import cors
+from local.aws.http_api_access import is_origin
 from local.aws.secrets_manager import read_secret
 from local.loopback import PortTakenError, port_or_any
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
@@ -225,7 +225,7 @@ def _seconds(text: str) -> float:
 
 
 def _origin(text: str) -> str:
-    if not cors.is_origin(text):
+    if not is_origin(text):
         raise argparse.ArgumentTypeError(
             "an origin is as a browser sends it, such as http://localhost:5173: http or https, a"
             " host in lower case, and a port unless it is the scheme's own, with nothing after"

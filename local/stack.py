@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Self
 
 from local import DOMAIN_LAYER, PROJECT
-from local.aws.cors import Cors
-from local.aws.event_bus import Event, EventBus
+from local.aws.events import Event, EventBus, WatchSchedule
 from local.aws.http_api import AccessRecord, ApiGateway
+from local.aws.http_api_access import AccessKey, Cors
 from local.aws.invoke_api import InvokeApi
 from local.aws.lambda_host import InvocationResult, LambdaHost, NotRunningError, ThrottledError
 from local.aws.secrets_manager import SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
-from local.aws.sigv4 import AccessKey
-from local.aws.watch_schedule import WatchSchedule
 from local.fake_zego import ZegoCloud
 from local.identity_provider import IdentityProvider
 from local.loopback import LoopbackServer, check_free

@@ -1,29 +1,66 @@
-"""The front: an HTTP API of API Gateway with one function behind it.
+"""An HTTP API of API Gateway with one function behind it: its routes, their rates, the gateway.
 
-It answers itself what API Gateway answers itself: preflight requests (`local.aws.cors`), 404 for an
-unknown path or method, 429 above a route's rate (`local.aws.throttle`), 413 over 10 MB, 403 on IAM
-routes without a good signature (`local.aws.sigv4`), 500 for a function that failed and 503 for one
-that is throttled. The rest goes to the function as an event and comes back as its answer
-(`local.aws.http_api_events`).
+It answers itself what API Gateway answers itself: preflight requests, 404 for an unknown path or
+method, 429 above a route's rate, 413 over 10 MB, 403 on IAM routes without a good signature, 500
+for a function that failed and 503 for one that is throttled. Any other request goes to the function
+as an event, and its result comes back as the response (`local.aws.http_api_events`).
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
-from local.aws import http_api_events, sigv4
-from local.aws.cors import Cors
+from local.aws import http_api_events
+from local.aws.http_api_access import AccessKey, Cors, SignatureRefusedError, verify_signature
 from local.aws.lambda_host import ACCOUNT_ID, InvocationResult, ThrottledError
-from local.aws.routes import ROUTES, Route
-from local.aws.throttle import Throttle
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 API_ID = "local"
+
+Auth = Literal["NONE", "AWS_IAM"]
+"""Who authenticates the caller: the function (a bearer token, or not at all), or API Gateway."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route; its key is what API Gateway calls `routeKey`.
+
+    `rate` is how many requests per second it takes in the long run, `burst` how many at once.
+    """
+
+    method: str
+    path: str
+    auth: Auth
+    rate: float = 100
+    burst: float = 200
+
+    @property
+    def key(self) -> str:
+        """The route key, `POST /v1/tokens`."""
+        return f"{self.method} {self.path}"
+
+
+ROUTES = (
+    Route("POST", "/v1/tokens", "NONE"),
+    Route("POST", "/v1/service/tokens", "AWS_IAM"),
+    Route("POST", "/v1/service/tokens/batch", "AWS_IAM", rate=10, burst=20),
+    Route("POST", "/api/v1/calls/initiate", "NONE"),
+    Route("POST", "/v1/service/calls/initiate", "AWS_IAM"),
+    Route("GET", "/v1/health", "NONE", rate=10, burst=20),
+    Route("GET", "/v1/status", "AWS_IAM", rate=5, burst=10),
+    Route("POST", "/v1/diagnose", "AWS_IAM", rate=5, burst=10),
+)
+"""The routes that template.yaml deploys and docs/openapi.yaml describes; tests keep them the same.
+
+They are written here again so that the local stack starts without parsing CloudFormation, whose
+functions and transforms it would have to imitate.
+"""
 
 
 class Function(Protocol):
@@ -68,7 +105,7 @@ class ApiGateway(LoopbackServer):
         routes: Sequence[Route] = ROUTES,
         port: int = 0,
         region: str = "us-east-1",
-        access_keys: Sequence[sigv4.AccessKey] = (),
+        access_keys: Sequence[AccessKey] = (),
         cors: Cors | None = None,
         on_access: Callable[[AccessRecord], None] | None = None,
         clock: Callable[[], float] = time.time,
@@ -117,12 +154,14 @@ class ApiGateway(LoopbackServer):
         access_key = None
         if route.auth == "AWS_IAM":
             try:
-                access_key = sigv4.verify(request, self._access_keys, region=self._region, now=now)
-            except sigv4.SignatureRefusedError as refused:
+                access_key = verify_signature(
+                    request, self._access_keys, region=self._region, now=now
+                )
+            except SignatureRefusedError as refused:
                 return _message(403, "Forbidden"), str(refused)
         event = http_api_events.event(
             request,
-            route,
+            route.key,
             api=http_api_events.Api(ACCOUNT_ID, API_ID, self.port),
             request_id=request_id,
             now=now,
@@ -142,6 +181,41 @@ class ApiGateway(LoopbackServer):
             return http_api_events.response(result.payload), ""
         except http_api_events.MalformedAnswerError as malformed:
             return _message(500, "Internal Server Error"), str(malformed)
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    filled_at: float
+
+
+class Throttle:
+    """Token buckets, one per route and full at first. Called from several threads.
+
+    A bucket holds `burst` tokens and is refilled with `rate` of them per second. A request takes
+    one, or is refused. API Gateway calls both best effort
+    (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html) and does
+    not say whether requests that would be refused anyway count. Here both are exact, and every
+    request to a route counts.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+        self._lock = threading.Lock()
+
+    def takes(self, route: Route) -> bool:
+        """Whether the route takes one more request."""
+        with self._lock:
+            now = self._clock()
+            bucket = self._buckets.setdefault(route.key, _Bucket(route.burst, now))
+            refill = max(0.0, now - bucket.filled_at) * route.rate
+            bucket.tokens = min(route.burst, bucket.tokens + refill)
+            bucket.filled_at = now
+            if bucket.tokens < 1:
+                return False
+            bucket.tokens -= 1
+            return True
 
 
 def _message(status: int, message: str) -> HttpResponse:

@@ -19,8 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local.aws.routes import Route
-from local.aws.sigv4 import AccessKey
+from local.aws.http_api_access import AccessKey
 from local.loopback import HttpRequest, HttpResponse
 
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
@@ -43,7 +42,7 @@ class Api:
 
 def event(
     request: HttpRequest,
-    route: Route,
+    route_key: str,
     *,
     api: Api,
     request_id: str,
@@ -61,7 +60,7 @@ def event(
     path = unquote(request.path)
     result: dict[str, Any] = {
         "version": "2.0",
-        "routeKey": route.key,
+        "routeKey": route_key,
         "rawPath": path,
         "rawQueryString": request.query,
         "headers": headers,
@@ -78,7 +77,7 @@ def event(
                 "userAgent": headers.get("user-agent", ""),
             },
             "requestId": request_id,
-            "routeKey": route.key,
+            "routeKey": route_key,
             "stage": "$default",
             "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "timeEpoch": int(now * 1000),

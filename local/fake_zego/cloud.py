@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from email.utils import formatdate
 from typing import Any, Literal, get_args
 
-from local.aws.cors import Cors
+from local.aws.http_api_access import Cors
 from local.fake_zego import room_login, server_api
 from local.fake_zego.project import Project
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer

@@ -30,7 +30,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from local.aws.event_bus import Event
+from local.aws.events import Event
 from local.aws.http_api import AccessRecord
 from local.aws.lambda_host import InvocationResult
 from local.aws.secrets_manager.rotation import STEPS, Attempt

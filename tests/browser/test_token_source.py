@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from local.aws.cors import Cors
+from local.aws.http_api_access import Cors
 from local.loopback import HttpRequest, HttpResponse, Intercept, LoopbackServer
 from local.stack import LocalStack
 from tests.browser.conftest import NewContext

@@ -15,10 +15,9 @@ from typing import NoReturn
 import pytest
 
 from local.aws import http_api
-from local.aws.http_api import ApiGateway
+from local.aws.http_api import ROUTES, ApiGateway, Route
+from local.aws.http_api_access import AccessKey
 from local.aws.lambda_host import LambdaHost, ThrottledError
-from local.aws.routes import ROUTES, Route
-from local.aws.sigv4 import AccessKey
 from local.stack import PYTHON_PATH, LocalStack
 from tests.contract.services import Api, Function
 from tests.support.routes import UNTHROTTLED

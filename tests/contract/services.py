@@ -15,8 +15,8 @@ from botocore.credentials import Credentials
 
 from local.aws import http_api_events
 from local.aws.http_api import ApiGateway
+from local.aws.http_api_access import AccessKey
 from local.aws.lambda_host import LambdaHost
-from local.aws.sigv4 import AccessKey
 from local.identity_provider import IdentityProvider
 from local.loopback import LOOPBACK
 from tests.contract.openapi import Answer, load

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from local.aws.routes import ROUTES
+from local.aws.http_api import ROUTES
 from tests.contract.openapi import load
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.aws.cors import Cors
-from local.aws.routes import ROUTES
+from local.aws.http_api import ROUTES
+from local.aws.http_api_access import Cors
 from tests.infrastructure.stacks import stack
 from tools.sam_template import load
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local.aws.event_bus import Event
+from local.aws.events import Event
 from local.aws.secrets_manager import SECRET_ID, Conditions
 from local.aws.secrets_manager.rotation import Attempt, RotationDriver
 from tests.local.secret import CURRENT, PENDING, Secret

@@ -10,9 +10,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local.aws.event_bus import Event
-from local.aws.secrets_manager.rotation import DAYS, DETAIL_TYPE, SOURCE
-from local.aws.watch_schedule import ENDS_OF_A_ROTATION
+from local.aws.events import BY_CLOUDTRAIL, ENDS_OF_A_ROTATION, SECRETS_MANAGER, Event
+from local.aws.secrets_manager.rotation import DAYS
 from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
 from tools.sam_template import load
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
@@ -113,7 +112,7 @@ def test_functions_and_times_are_those_of_the_template() -> None:
     events = functions["watcher"]["Events"]
     assert events["Tick"]["Properties"]["Schedule"] == f"rate({WATCH_SECONDS / 60:g} minutes)"
     pattern = events["RotationEnded"]["Properties"]["Pattern"]
-    assert (pattern["source"], pattern["detail-type"]) == ([SOURCE], [DETAIL_TYPE])
+    assert (pattern["source"], pattern["detail-type"]) == ([SECRETS_MANAGER], [BY_CLOUDTRAIL])
     assert set(pattern["detail"]["eventName"]) == ENDS_OF_A_ROTATION
     assert template["Parameters"]["RotationReminderDays"]["Default"] == DAYS
 

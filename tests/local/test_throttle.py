@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.aws.routes import Route
-from local.aws.throttle import Throttle
+from local.aws.http_api import Route, Throttle
 from tests.support.clock import Clock
 
 ROUTE = Route("POST", "/v1/diagnose", "AWS_IAM", rate=5, burst=10)

@@ -5,9 +5,14 @@ import time
 
 import pytest
 
-from local.aws.event_bus import Event, EventBus, make_event
-from local.aws.secrets_manager.rotation import DETAIL_TYPE, SOURCE
-from local.aws.watch_schedule import WatchSchedule
+from local.aws.events import (
+    BY_CLOUDTRAIL,
+    SECRETS_MANAGER,
+    Event,
+    EventBus,
+    WatchSchedule,
+    make_event,
+)
 
 
 class Watched:
@@ -20,7 +25,9 @@ class Watched:
             self.invoked.put, self.bus, every_seconds=every_seconds, region="us-east-1"
         )
 
-    def publish(self, name: str, source: str = SOURCE, detail_type: str = DETAIL_TYPE) -> Event:
+    def publish(
+        self, name: str, source: str = SECRETS_MANAGER, detail_type: str = BY_CLOUDTRAIL
+    ) -> Event:
         event = make_event(source, detail_type, {"eventName": name}, region="us-east-1", now=0)
         self.bus.publish(event)
         return event

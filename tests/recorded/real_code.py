@@ -29,13 +29,12 @@ from botocore.loaders import create_loader
 
 from issuer import policy_file
 from issuer.policy_file import PolicyError
-from local.aws.cors import Cors
-from local.aws.event_bus import EventBus
+from local.aws.events import EventBus
 from local.aws.http_api import ApiGateway
+from local.aws.http_api_access import AccessKey, Cors
 from local.aws.lambda_host import InvocationResult
 from local.aws.secrets_manager import APP_ID, SecretsManager, SecretsManagerError
 from local.aws.secrets_manager.rotation import RotationDriver
-from local.aws.sigv4 import AccessKey
 from local.fake_zego import Trouble, ZegoCloud
 from local.identity_provider import IdentityProvider
 from local.loopback import HttpRequest, HttpResponse, Intercept

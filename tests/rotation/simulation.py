@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, TypeVar
 
+from local.aws.events import ENDS_OF_A_ROTATION
 from local.aws.secrets_manager import SECRET_ID
-from local.aws.watch_schedule import ENDS_OF_A_ROTATION
 from local.fake_zego import Trouble
 from tests.rotation.wire import Fault, Wire, is_read
 from tests.rotation.world import World

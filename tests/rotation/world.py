@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.endpoint
 from botocore.exceptions import ReadTimeoutError
 
-from local.aws.event_bus import Event
+from local.aws.events import Event
 from local.aws.secrets_manager import (
     APP_ID,
     SECRET_ID,

@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import pytest
 
-from local.aws.event_bus import Event, EventBus
+from local.aws.events import Event, EventBus
 from local.aws.lambda_host import InvocationResult, LambdaHost
 from zego.server_secret import LENGTH, ServerSecret
 

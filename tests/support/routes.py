@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from local.aws.routes import ROUTES
+from local.aws.http_api import ROUTES
 
 TOKENS = "POST /v1/tokens"
 SERVICE_TOKENS = "POST /v1/service/tokens"

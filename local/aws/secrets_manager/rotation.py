@@ -30,7 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from local.aws.event_bus import Event, make_event, timestamp
+from local.aws.events import BY_CLOUDTRAIL, SECRETS_MANAGER, Event, make_event, timestamp
 from local.aws.lambda_host import ACCOUNT_ID, NotRunningError, ThrottledError
 from local.aws.secrets_manager import SecretsManagerError
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from local.aws.secrets_manager import SecretsManager
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
-SOURCE = "aws.secretsmanager"
-DETAIL_TYPE = "AWS Service Event via CloudTrail"
 FUNCTION_ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:rotator"
 DAYS = 365
 """The schedule, as template.yaml has it. Nothing here waits for it."""
@@ -299,4 +297,4 @@ class RotationDriver:
         }
         if error is not None:
             detail["errorMessage"] = error
-        self._on_event(make_event(SOURCE, DETAIL_TYPE, detail, region=region, now=now))
+        self._on_event(make_event(SECRETS_MANAGER, BY_CLOUDTRAIL, detail, region=region, now=now))

@@ -13,7 +13,7 @@ import pytest
 from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
-from local.aws import sigv4
+from local.aws.http_api_access import AccessKey, SignatureRefusedError, verify_signature
 from local.loopback import HttpRequest
 from tests.clients.python.backend import (
     ISSUED,
@@ -35,8 +35,8 @@ def verify(received: Received, region: str = REGION) -> None:
     """As API Gateway does; raises where it would answer 403."""
     headers = tuple(received.headers.items())
     request = HttpRequest(received.method, received.target, headers, received.body)
-    key = sigv4.AccessKey(KEY_ID, SECRET_KEY, "arn:aws:sts::000000000000:assumed-role/Made/up")
-    sigv4.verify(request, [key], region=region, now=time.time())
+    key = AccessKey(KEY_ID, SECRET_KEY, "arn:aws:sts::000000000000:assumed-role/Made/up")
+    verify_signature(request, [key], region=region, now=time.time())
 
 
 def key_id(received: Received) -> str:
@@ -77,7 +77,7 @@ def test_body_and_session_token_are_part_of_the_signature(backend: Backend) -> N
         backend.client(server).token("bob")
         (received,) = server.received
     altered = Received(received.method, received.target, received.headers, b'{"user_id":"eve"}')
-    with pytest.raises(sigv4.SignatureRefusedError, match="does not match"):
+    with pytest.raises(SignatureRefusedError, match="does not match"):
         verify(altered)
     assert "x-amz-security-token" in received.headers["authorization"]
 

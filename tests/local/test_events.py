@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.aws.event_bus import EVENTS_KEPT, Event, EventBus, make_event
+from local.aws.events import EVENTS_KEPT, Event, EventBus, make_event
 from tests.local.exchange import exchange
 from tests.support.clock import Clock
 from tests.support.in_process import client_of

@@ -1,20 +1,20 @@
-"""EventBridge's default event bus: it takes PutEvents and hands each event to who asked for it.
+"""EventBridge: the default event bus, and the two rules that run the watcher.
 
-`GET /` shows the last events, newest last. Signatures are not verified.
-
-Sources: PutEvents and its error codes in the EventBridge API reference; "AWS service events" in the
-EventBridge user guide for what an event holds.
+Signatures are not verified. Sources: PutEvents and its error codes in the EventBridge API
+reference; "AWS service events" in the EventBridge user guide for what an event holds.
 """
 
 from __future__ import annotations
 
 import json
+import queue
+import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from local.aws.lambda_host import ACCOUNT_ID
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
@@ -22,6 +22,12 @@ from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 EVENTS_KEPT = 1000
 MAX_ENTRIES = 10
 TARGET = "AWSEvents.PutEvents"
+SECRETS_MANAGER = "aws.secretsmanager"
+BY_CLOUDTRAIL = "AWS Service Event via CloudTrail"
+"""The source and the detail type of Secrets Manager's events."""
+ENDS_OF_A_ROTATION = frozenset(
+    {"RotationSucceeded", "RotationFailed", "RotationAbandoned", "TestRotationFailed"}
+)
 
 Event = dict[str, Any]
 Subscriber = Callable[[Event], None]
@@ -59,7 +65,10 @@ def timestamp(now: float) -> str:
 
 
 class EventBus(LoopbackServer):
-    """An event bus that keeps the last `EVENTS_KEPT` events."""
+    """An event bus that takes PutEvents and hands each event to its subscribers.
+
+    It keeps the last `EVENTS_KEPT` events, which `GET /` shows, newest last.
+    """
 
     def __init__(
         self,
@@ -127,6 +136,74 @@ class EventBus(LoopbackServer):
         )
         self.publish(event)
         return {"EventId": event["id"]}
+
+
+class WatchSchedule:
+    """The two EventBridge rules of template.yaml that have the watcher as their target.
+
+    It calls `invoke` with one event at a time, in its own thread: every `every_seconds`, the first
+    time after that many seconds (None: never), and when Secrets Manager reports a rotation's end.
+    """
+
+    def __init__(
+        self,
+        invoke: Callable[[Event], object],
+        bus: EventBus,
+        *,
+        every_seconds: float | None,
+        region: str,
+    ) -> None:
+        self._invoke = invoke
+        self._every_seconds = every_seconds
+        self._region = region
+        self._waiting: queue.Queue[Event | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        bus.subscribe(self._take, source=SECRETS_MANAGER, detail_type=BY_CLOUDTRAIL)
+
+    def start(self) -> None:
+        """Begins to count the seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Invokes no more. One that runs is left to end."""
+        self._waiting.put(None)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def scheduled_event(self) -> Event:
+        """The event of a schedule, as EventBridge makes it."""
+        rule = f"arn:aws:events:{self._region}:{ACCOUNT_ID}:rule/watcher"
+        return make_event(
+            "aws.events",
+            "Scheduled Event",
+            {},
+            region=self._region,
+            resources=[rule],
+            now=time.time(),
+        )
+
+    def _take(self, event: Event) -> None:
+        if event["detail"]["eventName"] in ENDS_OF_A_ROTATION:
+            self._waiting.put(event)
+
+    def _run(self) -> None:
+        every = self._every_seconds
+        due = None if every is None else time.monotonic() + every
+        while True:
+            left = None if due is None else max(0.0, due - time.monotonic())
+            try:
+                event = self._waiting.get(timeout=left)
+            except queue.Empty:
+                event = self.scheduled_event()
+                due = time.monotonic() + (every or 0.0)
+            if event is None:
+                return
+            self._invoke(event)
 
 
 def _refused(entry: Any) -> tuple[str, str] | None:

@@ -13,11 +13,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local.aws.cors import Cors, is_origin
-from local.aws.http_api import MAX_BODY_BYTES, AccessRecord, ApiGateway
+from local.aws.http_api import MAX_BODY_BYTES, AccessRecord, ApiGateway, Route
+from local.aws.http_api_access import AccessKey, Cors, is_origin
 from local.aws.lambda_host import InvocationResult, ThrottledError
-from local.aws.routes import Route
-from local.aws.sigv4 import AccessKey
 from tests.local.conftest import StartHost
 from tests.local.exchange import Answer, exchange
 from tests.support.clock import Clock

@@ -1,9 +1,15 @@
-"""Verifies AWS Signature Version 4, as API Gateway does on routes with IAM authorization.
+"""Who may use an HTTP API: signatures of AWS Signature Version 4, and pages of allowed origins.
 
-The algorithm:
+`verify_signature` is what API Gateway does on routes with IAM authorization. The algorithm:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Only the
-Authorization header counts; a signature in the query string is not taken. Session tokens are not
-looked at: the stack's key pair is its own. The body is always part of the signature.
+Authorization header counts, not a signature in the query string. Session tokens are ignored: the
+stack has its own key pair. The body is always part of the signature. This is an independent
+implementation, which makes the client's tests a proof.
+
+`Cors` is cross-origin resource sharing by an API's CorsConfiguration. API Gateway answers preflight
+requests itself, adds the CORS headers to other responses if the origin is allowed, and drops those
+that a function sends
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html).
 """
 
 from __future__ import annotations
@@ -11,12 +17,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
-from local.loopback import HttpRequest
+from local.loopback import Headers, HttpRequest, HttpResponse
 from zego.secrets_manager import signing_key
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -27,11 +33,15 @@ _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=([^/,\s]+)/(\d{{8}})/([^/,]+)/([^/,]+)/aws4_request,\s*"
     r"SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})"
 )
+_ORIGIN = re.compile(
+    r"(https?)://(?:[0-9a-z-]+(?:\.[0-9a-z-]+)*|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?"
+)
+_OWN_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class AccessKey:
-    """An access key pair, and the identity that it proves: an assumed role's ARN."""
+    """An access key pair, and the identity it proves: the ARN of an assumed role."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -39,13 +49,13 @@ class AccessKey:
 
 
 class SignatureRefusedError(Exception):
-    """A request is not signed as it must be; the message says how, for the stack's own log."""
+    """A request is not signed properly. The message says why, for the stack's own log."""
 
 
-def verify(
+def verify_signature(
     request: HttpRequest, access_keys: Iterable[AccessKey], *, region: str, now: float
 ) -> AccessKey:
-    """The access key that signed the request. Raises `SignatureRefusedError`.
+    """Returns the access key that signed the request. Raises `SignatureRefusedError`.
 
     `now` is in Unix seconds.
     """
@@ -80,7 +90,7 @@ def verify(
 
 
 def canonical_request(request: HttpRequest, signed_headers: list[str], payload_hash: str) -> str:
-    """The canonical request, of which the signature is made."""
+    """Returns the canonical request, from which the signature is made."""
     if "host" not in signed_headers:
         raise SignatureRefusedError("the host header is not signed")
     if signed_headers != sorted(set(signed_headers)):
@@ -127,3 +137,58 @@ def _encode(text: str) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Cors:
+    """Whose pages may read the responses: these origins only. The rest is as in template.yaml."""
+
+    origins: Sequence[str] = ()
+    methods: Sequence[str] = ("GET", "POST")
+    headers: Sequence[str] = ("authorization", "content-type")
+    expose: Sequence[str] = ("retry-after", "apigw-requestid")
+    max_age_seconds: int = 3600
+
+    def preflight(self, request: HttpRequest) -> HttpResponse | None:
+        """Returns the response to a preflight request, or None if it is not one."""
+        asked = request.header("origin") and request.header("access-control-request-method")
+        if request.method != "OPTIONS" or not asked:
+            return None
+        if not self._allows(request):
+            return HttpResponse(204)
+        return HttpResponse(
+            204,
+            (
+                ("access-control-allow-origin", request.header("origin") or ""),
+                ("access-control-allow-methods", ",".join(self.methods)),
+                ("access-control-allow-headers", ",".join(self.headers)),
+                ("access-control-max-age", str(self.max_age_seconds)),
+                ("vary", "origin"),
+            ),
+        )
+
+    def on_answer(self, request: HttpRequest) -> Headers:
+        """Returns the headers to add to any other response."""
+        if not self._allows(request):
+            return ()
+        return (
+            ("access-control-allow-origin", request.header("origin") or ""),
+            ("access-control-expose-headers", ",".join(self.expose)),
+            ("vary", "origin"),
+        )
+
+    def _allows(self, request: HttpRequest) -> bool:
+        return request.header("origin") in self.origins
+
+
+def is_origin(text: str) -> bool:
+    """Whether this is how a browser writes a page's origin (RFC 6454, 6.2).
+
+    That is http or https and a host in lower case, with a port unless it is the scheme's default;
+    no path, no wildcard. AllowedOrigins of template.yaml takes plain http for localhost only.
+    """
+    origin = _ORIGIN.fullmatch(text)
+    if origin is None:
+        return False
+    port = int(origin[2] or 0)
+    return port <= 65535 and port != _OWN_PORTS[origin[1]]
