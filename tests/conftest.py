@@ -6,12 +6,17 @@ it saw. The one that runs them all counts together, and fails the suite for a le
 
 from __future__ import annotations
 
+import functools
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Final
+from unittest.mock import patch
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
 
 from tests.support.leaks import LeakWatch, watching
@@ -105,6 +110,13 @@ class LeakCheck:
         self.characters += characters
         self.secrets += secrets
         self.leaks += leaks
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _botocore_reads_its_data_once() -> Iterator[None]:
+    """Every session reads some megabytes of JSON anew otherwise, most of the time of a client."""
+    with patch.object(botocore.session, "create_loader", functools.cache(create_loader)):
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,7 +6,6 @@ handlers and configured by their variables; the commands by ``ops.cli``.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import io
 import json
@@ -22,10 +21,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 from unittest.mock import patch
 
-import botocore.session
 import click
 from aws_lambda_powertools import Metrics
-from botocore.loaders import create_loader
 
 from issuer import policy_file
 from issuer.policy_file import PolicyError
@@ -67,7 +64,6 @@ LOOK: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail
 FUNCTIONS: Final = ("issuer", "rotator", "watcher")
 #: What waits between two looks, or two attempts.
 _WAITING: Final[Sequence[Any]] = (follow, unstick, watch, ServerApi.__init__)
-_loader: Final = functools.cache(create_loader)
 
 
 @contextmanager
@@ -196,8 +192,6 @@ class Parts:
             os.environ.pop(name, None)
         for waiting in _WAITING:
             running.enter_context(patch.dict(waiting.__kwdefaults__, sleep=lambda _seconds: None))
-        # Each command reads botocore's data anew otherwise, which is most of its time here.
-        running.enter_context(patch.object(botocore.session, "create_loader", _loader))
         running.enter_context(_powertools_of_its_own())
         self.functions = {name: running.enter_context(self.function(name)) for name in FUNCTIONS}
         self.driver = running.enter_context(
