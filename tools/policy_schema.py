@@ -1,4 +1,6 @@
-"""Write the JSON schema of an access policy from the keys that the issuer reads: ``make docs``.
+"""Write the JSON schema of an access policy: ``make docs``.
+
+The keys are those that the issuer reads; the reference policy's comments describe them.
 
 Editors that know TOML schemas (Taplo, Even Better TOML) complete and check a policy by it, because
 each policy names it in its first line. The schema sees the structure of a policy: unknown, missing
@@ -8,8 +10,8 @@ and misspelt keys, types, bounds. ``make policies`` sees the rest.
 from __future__ import annotations
 
 import json
+import re
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from issuer.policy_keys import (
@@ -23,9 +25,9 @@ from issuer.policy_keys import (
     KeyType,
     PolicyKey,
 )
+from tools.policies import REFERENCE, ROOT
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-SCHEMA: Final = ROOT / "functions" / "issuer" / "policies" / "policy.schema.json"
+SCHEMA: Final = REFERENCE.with_name("policy.schema.json")
 
 _TEXT: Final = {"type": "string", "minLength": 1}
 _CLAIM: Final = {"type": ["string", "number", "boolean"]}
@@ -49,13 +51,16 @@ def schema_file() -> str:
 
 def schema() -> dict[str, Any]:
     """The schema, JSON Schema draft 7."""
-    policy = _table(POLICY_KEYS)
+    about = descriptions(REFERENCE.read_text(encoding="utf-8"))
     has_role = {"required": ["role"]}
     denies = {"properties": {"deny": {"const": True}}, "required": ["deny"]}
+    policy = _table(POLICY_KEYS, about[""])
     properties = policy["properties"]
-    properties["identities"]["additionalProperties"] = _either(has_role, ROLE_KEYS, OIDC_KEYS)
-    properties["rules"]["items"] = _either(denies, DENYING_KEYS, GRANTING_KEYS)
-    properties["examples"]["items"] = _table(EXAMPLE_KEYS)
+    properties["identities"]["additionalProperties"] = _either(
+        has_role, ROLE_KEYS, OIDC_KEYS, about["identities"]
+    )
+    properties["rules"]["items"] = _either(denies, DENYING_KEYS, GRANTING_KEYS, about["rules"])
+    properties["examples"]["items"] = _table(EXAMPLE_KEYS, about["examples"])
     head = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Access policy of the ZEGO token service",
@@ -63,23 +68,47 @@ def schema() -> dict[str, Any]:
     return head | policy
 
 
-def _table(keys: Keys) -> dict[str, Any]:
+def descriptions(policy: str) -> dict[str, dict[str, str]]:
+    """The comment right before the first place of each key, by the kind of its table.
+
+    Before the first table of a kind is the comment of that key of the policy: its kind is "".
+    """
+    found: dict[str, dict[str, str]] = {"": {}}
+    kind, comment = "", ""
+    for line in policy.splitlines():
+        text = line.removeprefix("# ")
+        if text != line:
+            comment = f"{comment} {text}".strip()
+            continue
+        if table := re.match(r"\[+(\w+)", line):
+            kind = table[1]
+            found.setdefault(kind, {})
+            found[""].setdefault(kind, comment)
+        elif comment and (key := re.match(r"\w+", line)):
+            found[kind].setdefault(key[0], comment)
+        comment = ""
+    return found
+
+
+def _table(keys: Keys, about: dict[str, str]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {key.name: _value(key) for key in keys},
+        "properties": {key.name: _value(key, about[key.name]) for key in keys},
         "required": _required(keys),
         "additionalProperties": False,
     }
 
 
-def _either(condition: dict[str, Any], keys: Keys, others: Keys) -> dict[str, Any]:
+def _either(
+    condition: dict[str, Any], keys: Keys, others: Keys, about: dict[str, str]
+) -> dict[str, Any]:
     """A table with the one set of keys if a condition holds, else with the other set.
 
     The properties of both come first, so that an editor can complete them and show a misspelt one.
     """
     return {
         "type": "object",
-        "properties": {key.name: _value(key) for key in (*keys, *others)},
+        "properties": {key.name: _value(key, about[key.name]) for key in (*keys, *others)},
         "additionalProperties": False,
         "if": condition,
         "then": {"required": _required(keys), "properties": _without(others, keys)},
@@ -97,8 +126,8 @@ def _without(excluded: Keys, keys: Keys) -> dict[str, bool]:
     return {key.name: False for key in excluded if key.name not in names}
 
 
-def _value(key: PolicyKey) -> dict[str, Any]:
-    value = _type(key) | {"description": key.description}
+def _value(key: PolicyKey, description: str) -> dict[str, Any]:
+    value = _type(key) | {"description": description}
     if key.default is not None:
         value["default"] = key.default
     return value

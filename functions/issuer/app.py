@@ -19,7 +19,7 @@ from issuer import http_event, policy_file, routes, settings, status
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
-from issuer.service import Service, may_fetch
+from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
 from zego.secret_store import CURRENT, PREVIOUS, CachedSecret
 from zego.secrets_manager import AwsCredentials, SecretsReader, SecretValue

@@ -75,10 +75,48 @@ class KeysReading:
     problem: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One key of a JWKS, parsed when it is first needed for an algorithm."""
+
+    jwk: Jwk
+    parsed: dict[str, PyJWK] = field(default_factory=dict)
+
+    def fits(self, algorithm: str) -> bool:
+        """Whether its type and curve are the algorithm's, and it names no other one."""
+        key_type, curve = ALGORITHMS[algorithm]
+        return (
+            self.jwk["kty"] == key_type
+            and self.jwk.get("crv") == curve
+            and self.jwk.get("alg", algorithm) == algorithm
+        )
+
+    def parse(self, algorithm: str) -> PyJWK:
+        """The key for an algorithm that it fits.
+
+        :raises UnknownKeyError: it cannot be read, or is too weak.
+        """
+        if algorithm not in self.parsed:
+            try:
+                key = PyJWK(self.jwk, algorithm)
+            except (PyJWTError, ValueError, TypeError):
+                raise UnknownKeyError("the issuer's key of that id cannot be read") from None
+            if self.jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS:
+                raise UnknownKeyError(f"the issuer's key has less than {_MIN_RSA_BITS} bits")
+            self.parsed[algorithm] = key
+        return self.parsed[algorithm]
+
+    def verifies(self, algorithm: str) -> bool:
+        """Whether a signature of that algorithm can be verified with it."""
+        try:
+            return self.fits(algorithm) and bool(self.parse(algorithm))
+        except UnknownKeyError:
+            return False
+
+
 @dataclass(slots=True)
 class _Entry:
-    keys: list[Jwk] = field(default_factory=list)
-    parsed: dict[tuple[int, str], PyJWK] = field(default_factory=dict)
+    keys: list[_Key] = field(default_factory=list)
     fetched_at: float = -math.inf
     tried_at: float = -math.inf
     failure: str | None = None
@@ -124,15 +162,15 @@ class SigningKeys:
             self._refresh(jwks_uri, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
             raise self._unavailable(entry, now)
-        position = _find(entry.keys, key_id, algorithm)
-        if position is None:
+        key = _find(entry.keys, key_id, algorithm)
+        if key is None:
             self._refresh(jwks_uri, entry, now)
-            position = _find(entry.keys, key_id, algorithm)
-        if position is None:
+            key = _find(entry.keys, key_id, algorithm)
+        if key is None:
             if entry.failure is not None:
                 raise self._unavailable(entry, now)
             raise UnknownKeyError(f"the issuer has no {algorithm} key of that id")
-        return _parsed(entry, position, algorithm)
+        return key.parse(algorithm)
 
     def look(
         self, jwks_uri: str, algorithms: Sequence[str], *, may_fetch: bool = True
@@ -148,10 +186,7 @@ class SigningKeys:
             self._refresh(jwks_uri, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
             return KeysReading(None, entry.failure or "not fetched: there was no time")
-        usable = sum(
-            any(_verifies(entry, position, each) for each in algorithms)
-            for position in range(len(entry.keys))
-        )
+        usable = sum(any(map(key.verifies, algorithms)) for key in entry.keys)
         if not usable:
             return KeysReading(0, f"the issuer has no key for {' or '.join(algorithms)}")
         return KeysReading(usable, entry.failure)
@@ -170,7 +205,6 @@ class SigningKeys:
             entry.failure = str(error)
             return
         entry.keys, entry.fetched_at, entry.failure = keys, now, None
-        entry.parsed.clear()
 
     def _wait_seconds(self, entry: _Entry, now: float) -> float:
         """From one fetch to the next: shorter where no key can be used until one succeeds."""
@@ -182,7 +216,7 @@ class SigningKeys:
         return KeysUnavailableError(entry.failure or "not fetched", max(1, math.ceil(wait)))
 
 
-def _read(answer: Response) -> list[Jwk]:
+def _read(answer: Response) -> list[_Key]:
     """The keys of a JWKS that may verify signatures.
 
     :raises HttpError: it is no JWKS.
@@ -195,7 +229,7 @@ def _read(answer: Response) -> list[Jwk]:
         keys = None
     if not isinstance(keys, list):
         raise HttpError("the JWKS endpoint's answer is no JWKS")
-    usable = [key for key in keys if _may_verify(key)]
+    usable = [_Key(jwk) for jwk in keys if _may_verify(jwk)]
     if not usable:
         raise HttpError("the JWKS endpoint's answer has no key that verifies signatures")
     return usable
@@ -209,50 +243,14 @@ def _may_verify(jwk: object) -> bool:
         and isinstance(jwk.get("kty"), str)
         and "d" not in jwk
         and jwk.get("use", "sig") == "sig"
-        and "verify" in _strings(jwk.get("key_ops", ["verify"]))
+        and isinstance(operations := jwk.get("key_ops", ["verify"]), list)
+        and "verify" in operations
     )
 
 
-def _strings(values: object) -> list[object]:
-    return values if isinstance(values, list) else []
-
-
-def _find(keys: Sequence[Jwk], key_id: str | None, algorithm: str) -> int | None:
-    """Where the one key is that fits; ids need only be unique among keys of one type."""
-    fitting = [n for n, jwk in enumerate(keys) if _fits(jwk, algorithm)]
+def _find(keys: Sequence[_Key], key_id: str | None, algorithm: str) -> _Key | None:
+    """The one key that fits; ids need only be unique among keys of one type."""
+    fitting = [key for key in keys if key.fits(algorithm)]
     if key_id is not None:
-        fitting = [n for n in fitting if keys[n].get("kid") == key_id]
+        fitting = [key for key in fitting if key.jwk.get("kid") == key_id]
     return fitting[0] if len(fitting) == 1 else None
-
-
-def _fits(jwk: Jwk, algorithm: str) -> bool:
-    key_type, curve = ALGORITHMS[algorithm]
-    return (
-        jwk["kty"] == key_type
-        and jwk.get("crv") == curve
-        and jwk.get("alg", algorithm) == algorithm
-    )
-
-
-def _verifies(entry: _Entry, position: int, algorithm: str) -> bool:
-    if not _fits(entry.keys[position], algorithm):
-        return False
-    try:
-        _parsed(entry, position, algorithm)
-    except UnknownKeyError:
-        return False
-    return True
-
-
-def _parsed(entry: _Entry, position: int, algorithm: str) -> PyJWK:
-    key = entry.parsed.get((position, algorithm))
-    if key is None:
-        jwk = entry.keys[position]
-        try:
-            key = PyJWK(jwk, algorithm)
-        except (PyJWTError, ValueError, TypeError):
-            raise UnknownKeyError("the issuer's key of that id cannot be read") from None
-        if jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS:
-            raise UnknownKeyError(f"the issuer's key has less than {_MIN_RSA_BITS} bits")
-        entry.parsed[position, algorithm] = key
-    return key

@@ -27,6 +27,8 @@ from issuer.policy_keys import (
     POLICY_KEYS,
     ROLE_KEYS,
     Keys,
+    Table,
+    TableError,
 )
 from issuer.token_request import MAX_STREAM_IDS, PRIVILEGES, Privilege
 from zego.bounded_http import check_url
@@ -278,90 +280,3 @@ def _example(table: Table) -> Example:
         granted=table.text("expect") == "granted",
         rule=table.text("rule") if table.has("rule") else None,
     )
-
-
-class TableError(ValueError):
-    """A key that is unknown, missing or of the wrong type. The message names the place."""
-
-
-class Table:
-    """A table and its place in the file, for messages.
-
-    Every method that reads a key gives its default if the table lacks it, or refuses the table.
-    """
-
-    def __init__(self, values: Mapping[str, object], place: str, keys: Keys) -> None:
-        self.values = values
-        self.place = place
-        self.keys = {key.name: key for key in keys}
-
-    def refuse_unknown_keys(self) -> None:
-        """Refuse keys that nobody reads: a misspelt one would be lost."""
-        for name in self.values:
-            if name not in self.keys:
-                known = ", ".join(sorted(self.keys))
-                raise TableError(f"{self.place}: unknown key {name!r}; there are {known}")
-
-    def has(self, name: str) -> bool:
-        """Whether there is a value: the table's own, or the key's default."""
-        return name in self.values or self.keys[name].default is not None
-
-    def text(self, name: str) -> str:
-        """A non-empty string, one of the key's choices if it has some."""
-        value = self._value(name)
-        if not isinstance(value, str) or not value:
-            raise self._wrong(name, "a non-empty string")
-        choices = self.keys[name].choices
-        if choices and value not in choices:
-            raise self._wrong(name, " or ".join(f'"{choice}"' for choice in choices))
-        return value
-
-    def flag(self, name: str) -> bool:
-        """``true`` or ``false``."""
-        value = self._value(name)
-        if not isinstance(value, bool):
-            raise self._wrong(name, "true or false")
-        return value
-
-    def number(self, name: str) -> int:
-        """A whole number within the key's bounds."""
-        value = self._value(name)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self._wrong(name, "a whole number")
-        bounds = self.keys[name].bounds
-        if bounds is not None and not bounds[0] <= value <= bounds[1]:
-            raise self._wrong(name, f"{bounds[0]} to {bounds[1]}")
-        return value
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """A non-empty array of non-empty strings."""
-        value = self._value(name)
-        if isinstance(value, tuple):
-            return value
-        if not isinstance(value, list) or not value:
-            raise self._wrong(name, "a non-empty array of strings")
-        if not all(isinstance(item, str) and item for item in value):
-            raise self._wrong(name, "a non-empty array of strings")
-        return tuple(value)
-
-    def table(self, name: str) -> Mapping[str, object]:
-        """A table."""
-        value = self._value(name)
-        if not isinstance(value, Mapping):
-            raise self._wrong(name, "a table")
-        return value
-
-    def tables(self, name: str) -> list[Mapping[str, object]]:
-        """An array of tables; none if the key is absent."""
-        value = self.values.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self._wrong(name, f"an array of tables, [[{name}]]")
-        return value
-
-    def _value(self, name: str) -> object:
-        if not self.has(name):
-            raise TableError(f"{self.place} lacks {name}")
-        return self.values.get(name, self.keys[name].default)
-
-    def _wrong(self, name: str, expected: str) -> TableError:
-        return TableError(f"{self.place}: {name} must be {expected}")

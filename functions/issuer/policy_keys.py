@@ -1,11 +1,12 @@
-"""Every key of an access policy, as data.
+"""Every key of an access policy, as data, and how a table with such keys is read.
 
-:mod:`issuer.policy_file` reads a policy by these tables. ``make docs`` makes the JSON schema of
-them, and a test holds ``policies/reference.toml`` to them.
+``policies/reference.toml`` says what each key does; a test holds it to these tables. ``make docs``
+makes the JSON schema of a policy from both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -31,7 +32,6 @@ class PolicyKey:
 
     name: str
     type: KeyType
-    description: str
     required: bool = False
     default: object = None
     choices: tuple[str, ...] = ()
@@ -43,157 +43,46 @@ class PolicyKey:
 Keys = tuple[PolicyKey, ...]
 
 POLICY_KEYS: Final[Keys] = (
-    PolicyKey(
-        "identities",
-        "table",
-        "Who may call, by name: identity providers and IAM roles. Rules refer to these names.",
-        required=True,
-    ),
-    PolicyKey(
-        "rules",
-        "tables",
-        "What callers may get. The first rule that matches decides; with no match, the service"
-        " refuses the request.",
-    ),
-    PolicyKey(
-        "examples",
-        "tables",
-        "Tests of this file. `make policies` runs them; the service ignores them.",
-    ),
+    PolicyKey("identities", "table", required=True),
+    PolicyKey("rules", "tables"),
+    PolicyKey("examples", "tables"),
 )
 
 #: Of an identity without ``role``: the users of an OIDC identity provider.
 OIDC_KEYS: Final[Keys] = (
-    PolicyKey(
-        "issuer",
-        "text",
-        "The bearer token's `iss`, exactly. An https URL; one identity per issuer.",
-        required=True,
-    ),
-    PolicyKey(
-        "audience",
-        "texts",
-        "The bearer token's `aud` must contain one of these.",
-        required=True,
-    ),
-    PolicyKey(
-        "jwks_uri",
-        "text",
-        "Where the issuer's public keys are. An https URL: `jwks_uri` in"
-        " `<issuer>/.well-known/openid-configuration`.",
-        required=True,
-    ),
-    PolicyKey(
-        "algorithms",
-        "texts",
-        "The signature algorithms that bearer tokens may use.",
-        default=("RS256",),
-        choices=tuple(ALGORITHMS),
-    ),
-    PolicyKey(
-        "user_ids",
-        "text",
-        '"subject": the user id is the bearer token\'s `sub`, or its hash if ZEGO would reject the'
-        ' `sub`. "hashed": always the hash. Only one issuer may use "subject".',
-        default="subject",
-        choices=("subject", "hashed"),
-    ),
+    PolicyKey("issuer", "text", required=True),
+    PolicyKey("audience", "texts", required=True),
+    PolicyKey("jwks_uri", "text", required=True),
+    PolicyKey("algorithms", "texts", default=("RS256",), choices=tuple(ALGORITHMS)),
+    PolicyKey("user_ids", "text", default="subject", choices=("subject", "hashed")),
 )
+
+_ROLE: Final = r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)"
 
 #: Of an identity with ``role``: an IAM role.
 ROLE_KEYS: Final[Keys] = (
-    PolicyKey(
-        "role",
-        "text",
-        "The ARN of the role, `arn:aws:iam::<account>:role/<name>`, without a wildcard. A path is"
-        " ignored, because AWS does not show it when the role calls.",
-        required=True,
-        pattern=r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)",
-    ),
-    PolicyKey(
-        "read_status",
-        "flag",
-        "Whether the role may call `GET /v1/status`.",
-        default=False,
-    ),
-    PolicyKey(
-        "diagnose_tokens",
-        "flag",
-        "Whether the role may call `POST /v1/diagnose`. It then reads what is in the tokens that"
-        " it has.",
-        default=False,
-    ),
+    PolicyKey("role", "text", required=True, pattern=_ROLE),
+    PolicyKey("read_status", "flag", default=False),
+    PolicyKey("diagnose_tokens", "flag", default=False),
 )
 
 _MATCHING_KEYS: Final[Keys] = (
-    PolicyKey("name", "text", "Names the rule in the audit log. Unique.", required=True),
-    PolicyKey(
-        "callers",
-        "texts",
-        "The rule matches callers with these identities.",
-        required=True,
-    ),
-    PolicyKey(
-        "claims",
-        "claims",
-        "The rule matches bearer tokens with these claims. Each claim has this value, or one of"
-        " this array; if the claim itself is an array, one of its items does.",
-        default={},
-    ),
-    PolicyKey(
-        "users",
-        "texts",
-        "The rule matches requests for users whose id matches one of these patterns. Required if"
-        " a role is among the callers of a rule that grants.",
-        default=("*",),
-    ),
-    PolicyKey(
-        "rooms",
-        "texts",
-        "The rule matches requests for rooms whose id matches one of these patterns. Without it, a"
-        " rule that grants matches no room, and one that denies matches every room.",
-    ),
-    PolicyKey(
-        "identity_tokens",
-        "flag",
-        "Whether the rule also matches requests for a token without a room. Such a token opens"
-        " every room. The default is true for a rule that denies.",
-        default=False,
-    ),
-    PolicyKey(
-        "deny",
-        "flag",
-        "Refuse what this rule matches. Such a rule has no placeholders and no privileges,"
-        " stream_ids or max_lifetime_seconds.",
-        default=False,
-    ),
+    PolicyKey("name", "text", required=True),
+    PolicyKey("callers", "texts", required=True),
+    PolicyKey("claims", "claims", default={}),
+    PolicyKey("users", "texts", default=("*",)),
+    PolicyKey("rooms", "texts"),
+    PolicyKey("identity_tokens", "flag", default=False),
+    PolicyKey("deny", "flag", default=False),
 )
+_LIFETIMES: Final = (MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS)
 
 #: Of a rule that grants.
 GRANTING_KEYS: Final[Keys] = (
     *_MATCHING_KEYS,
-    PolicyKey(
-        "privileges",
-        "texts",
-        "What a token may allow in its room: enter it, publish streams.",
-        default=PRIVILEGES,
-        choices=PRIVILEGES,
-    ),
-    PolicyKey(
-        "stream_ids",
-        "texts",
-        "A token may publish streams whose id matches one of these patterns. Without it, any"
-        " stream.",
-        most=MAX_STREAM_IDS,
-    ),
-    PolicyKey(
-        "max_lifetime_seconds",
-        "number",
-        "The longest lifetime of a token. If a request names none, its token lives 7200 s or this"
-        " value, whichever is shorter.",
-        required=True,
-        bounds=(MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS),
-    ),
+    PolicyKey("privileges", "texts", default=PRIVILEGES, choices=PRIVILEGES),
+    PolicyKey("stream_ids", "texts", most=MAX_STREAM_IDS),
+    PolicyKey("max_lifetime_seconds", "number", required=True, bounds=_LIFETIMES),
 )
 
 _DENYING_DEFAULTS: Final = {"rooms": ("*",), "identity_tokens": True}
@@ -204,21 +93,97 @@ DENYING_KEYS: Final[Keys] = tuple(
 )
 
 EXAMPLE_KEYS: Final[Keys] = (
-    PolicyKey("description", "text", "What the example shows.", required=True),
-    PolicyKey("caller", "text", "The name of the identity that calls.", required=True),
-    PolicyKey(
-        "claims",
-        "table",
-        "The claims of its bearer token, with `sub`. A role has none.",
-        default={},
-    ),
-    PolicyKey("request", "table", "The body of the request.", default={}),
-    PolicyKey(
-        "expect",
-        "text",
-        "Whether the service must grant or refuse the request.",
-        required=True,
-        choices=("granted", "refused"),
-    ),
-    PolicyKey("rule", "text", "The name of the rule that must decide. Without it, any rule."),
+    PolicyKey("description", "text", required=True),
+    PolicyKey("caller", "text", required=True),
+    PolicyKey("claims", "table", default={}),
+    PolicyKey("request", "table", default={}),
+    PolicyKey("expect", "text", required=True, choices=("granted", "refused")),
+    PolicyKey("rule", "text"),
 )
+
+
+class TableError(ValueError):
+    """A key that is unknown, missing or of the wrong type. The message names the place."""
+
+
+class Table:
+    """A table and its place in the file, for messages.
+
+    Every method that reads a key gives its default if the table lacks it, or refuses the table.
+    """
+
+    def __init__(self, values: Mapping[str, object], place: str, keys: Keys) -> None:
+        self.values = values
+        self.place = place
+        self.keys = {key.name: key for key in keys}
+
+    def refuse_unknown_keys(self) -> None:
+        """Refuse keys that nobody reads: a misspelt one would be lost."""
+        for name in self.values:
+            if name not in self.keys:
+                known = ", ".join(sorted(self.keys))
+                raise TableError(f"{self.place}: unknown key {name!r}; there are {known}")
+
+    def has(self, name: str) -> bool:
+        """Whether there is a value: the table's own, or the key's default."""
+        return name in self.values or self.keys[name].default is not None
+
+    def text(self, name: str) -> str:
+        """A non-empty string, one of the key's choices if it has some."""
+        value = self._value(name)
+        if not isinstance(value, str) or not value:
+            raise self._wrong(name, "a non-empty string")
+        choices = self.keys[name].choices
+        if choices and value not in choices:
+            raise self._wrong(name, " or ".join(f'"{choice}"' for choice in choices))
+        return value
+
+    def flag(self, name: str) -> bool:
+        """``true`` or ``false``."""
+        value = self._value(name)
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return value
+
+    def number(self, name: str) -> int:
+        """A whole number within the key's bounds."""
+        value = self._value(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._wrong(name, "a whole number")
+        bounds = self.keys[name].bounds
+        if bounds is not None and not bounds[0] <= value <= bounds[1]:
+            raise self._wrong(name, f"{bounds[0]} to {bounds[1]}")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A non-empty array of non-empty strings."""
+        value = self._value(name)
+        if isinstance(value, tuple):
+            return value
+        if not isinstance(value, list) or not value:
+            raise self._wrong(name, "a non-empty array of strings")
+        if not all(isinstance(item, str) and item for item in value):
+            raise self._wrong(name, "a non-empty array of strings")
+        return tuple(value)
+
+    def table(self, name: str) -> Mapping[str, object]:
+        """A table."""
+        value = self._value(name)
+        if not isinstance(value, Mapping):
+            raise self._wrong(name, "a table")
+        return value
+
+    def tables(self, name: str) -> list[Mapping[str, object]]:
+        """An array of tables; none if the key is absent."""
+        value = self.values.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self._wrong(name, f"an array of tables, [[{name}]]")
+        return value
+
+    def _value(self, name: str) -> object:
+        if not self.has(name):
+            raise TableError(f"{self.place} lacks {name}")
+        return self.values.get(name, self.keys[name].default)
+
+    def _wrong(self, name: str, expected: str) -> TableError:
+        return TableError(f"{self.place}: {name} must be {expected}")

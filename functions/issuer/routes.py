@@ -1,4 +1,4 @@
-"""The routes that issue tokens or diagnose one, and the health check.
+"""The parts of the issuer, the routes that issue tokens or diagnose one, and the health check.
 
 Every token comes about in the steps of :func:`_issue`, in one direction: who is calling, what is
 requested, what the access policy grants, which secret, mint. Each step can refuse.
@@ -9,19 +9,87 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from issuer import token_request
-from issuer.access_policy import Caller, not_granted
-from issuer.audit import Diagnosed, audited
+from issuer import authentication, token_request
+from issuer.access_policy import AccessPolicy, Caller, not_granted
+from issuer.audit import Diagnosed, Exchange, audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.issue import IssuedToken, issue
+from issuer.jwks import SigningKeys
 from issuer.problems import Problem
-from issuer.service import Service
+from issuer.settings import IssuerSettings
+from issuer.telemetry import record_secret_failure, record_secret_reading
 from issuer.token_request import TokenRequest
+from zego.secret_store import CachedSecret, SecretUnavailableError, SecretVersion
+from zego.secrets_manager import SecretsReader
+
+#: After so long no further fetch begins: half of what a restore, and a request, may take.
+FETCHING_SECONDS: Final = 5.0
 
 Authenticate = Callable[[ApiRequest], Caller]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of the issuer. Made without reading a clock and without the network.
+
+    :ivar current: the secret that seals tokens.
+    :ivar previous: the last one, which only tells which tokens it sealed.
+    """
+
+    settings: IssuerSettings
+    policy: AccessPolicy
+    keys: SigningKeys
+    secrets_manager: SecretsReader
+    current: CachedSecret
+    previous: CachedSecret
+
+    def user(self, request: ApiRequest) -> Caller:
+        """The user whom the request's bearer token proves.
+
+        :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
+        """
+        return authentication.from_bearer(
+            request.headers.get("authorization"), self.policy, self.keys
+        )
+
+    def role(self, request: ApiRequest) -> Caller:
+        """The IAM role that API Gateway verified.
+
+        :raises Problem: ``iam_identity_missing`` or ``not_granted``.
+        """
+        return authentication.from_role(request.iam, self.policy)
+
+    def exchange(self, request: ApiRequest, position: int | None = None) -> Exchange:
+        """A new record of a request, or of the entry at a position of a batch."""
+        return Exchange(request.request_id, request.route, position)
+
+    def current_secret(self, *, refetch: bool = False) -> SecretVersion:
+        """The secret that tokens are sealed with now.
+
+        :param refetch: see :meth:`zego.secret_store.CachedSecret.get`.
+        :raises Problem: ``secret_unavailable``.
+        """
+        try:
+            reading = self.current.get(refetch=refetch)
+        except SecretUnavailableError as error:
+            if error.asked:
+                record_secret_failure(str(error), "no token can be issued")
+            raise Problem(
+                "secret_unavailable",
+                "The service cannot read its ServerSecret now; try again.",
+                retry_after_seconds=error.retry_after_seconds,
+                reason=str(error),
+            ) from None
+        record_secret_reading(reading)
+        return reading.version
+
+
+def may_fetch(started: float) -> bool:
+    """Whether there is time for another fetch, by ``time.monotonic()``."""
+    return time.monotonic() - started < FETCHING_SECONDS
 
 
 def tokens(service: Service, request: ApiRequest) -> ApiResponse:

@@ -11,7 +11,7 @@ from typing import Any
 from issuer.access_policy import not_granted
 from issuer.audit import audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
-from issuer.service import Service, may_fetch
+from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.secrets_manager import SecretsManagerError

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from issuer import app
 from issuer.http_event import ApiRequest
-from issuer.service import Service
+from issuer.routes import Service
 
 
 def _fail(_service: Service, _request: ApiRequest) -> NoReturn:

@@ -367,7 +367,7 @@ class TestStatus:
     def test_keys_are_not_asked_for_once_the_rest_took_long(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("issuer.service.FETCHING_SECONDS", 0.0)
+        monkeypatch.setattr("issuer.routes.FETCHING_SECONDS", 0.0)
         answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         (keys,) = answer.document["signing_keys"]
         assert (answer.status, keys["keys"]) == (200, None)
@@ -645,7 +645,7 @@ class TestSnapStart:
     def test_a_restore_that_took_long_leaves_the_keys_to_the_first_request(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("issuer.service.FETCHING_SECONDS", 0.0)
+        monkeypatch.setattr("issuer.routes.FETCHING_SECONDS", 0.0)
         restore(issuer)
         assert issuer.jwks.requests == []
         assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201

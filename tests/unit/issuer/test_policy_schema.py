@@ -153,6 +153,12 @@ class TestReference:
         for bound in (*(key.bounds or ()), *key.choices, key.most or ""):
             assert str(bound) in said
 
+    def test_its_comments_describe_the_keys_in_the_schema(self) -> None:
+        rules = policy_schema.schema()["properties"]["rules"]
+        assert rules["description"].startswith("What callers may get. The first rule that matches")
+        described = rules["items"]["properties"]["stream_ids"]["description"]
+        assert described.endswith("patterns, at most 50. Without this key, any stream.")
+
     def test_no_stage_selects_it(self) -> None:
         environment = {"STAGE": "reference", "SERVER_SECRET_ARN": "a", "AWS_REGION": "eu-west-1"}
         with pytest.raises(SettingsError, match="STAGE is 'reference'; it must be one of"):
