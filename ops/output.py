@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from ops.errors import ExitCode
+from zego.durations import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -44,8 +45,6 @@ _COMMAND: Final = re.compile(
     r"\s*(zego-token (?:secret \w+|doctor|inspect)(?: --[a-z-]+(?: [A-Z]+)?)*)\.(?: |$)"
 )
 _OF_COMMAND: Final = "  "
-
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def output(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
@@ -225,15 +224,6 @@ def wrapped(
         )
         shown.append(start + f"\n{then}".join(parts or [""]))
     return shown
-
-
-def duration(seconds: float) -> str:
-    """A span of time in its largest unit: ``12 d``, ``3 h``, ``5 min``, ``40 s``."""
-    seconds = max(0.0, seconds)
-    for unit, length in _UNITS:
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def date_and_time(moment: float) -> str:

@@ -21,6 +21,7 @@ import click
 
 from ops.errors import CommandError, ExitCode, explain
 from ops.output import copyable
+from zego import DEPLOYED_STAGES
 
 if TYPE_CHECKING:
     import boto3
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 SECRET_ID_VARIABLE: Final = "ZEGO_TOKEN_SECRET_ID"  # noqa: S105  a name
 STACK_FILE: Final = Path(".local", "stack.json")
-STAGES: Final = ("dev", "staging", "prod")
 STACK_NAME: Final = "zego-token-service-{stage}"
 #: Of that stack.
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
@@ -113,7 +113,7 @@ def target(
     options = [
         click.option(
             "--stage",
-            type=click.Choice(STAGES),
+            type=click.Choice(DEPLOYED_STAGES),
             multiple=True,
             help=f"The secret of the stack zego-token-service-<stage>.{more}",
         ),

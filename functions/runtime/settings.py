@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from zego import STAGES
 from zego.bounded_http import check_url
-
-STAGES: Final = ("dev", "staging", "prod", "local")
 
 
 class SettingsError(ValueError):

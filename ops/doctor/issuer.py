@@ -9,8 +9,8 @@ from typing import Any, Final
 from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer_api import IssuerResponse
-from ops.output import duration
 from zego.bounded_http import check_url
+from zego.durations import duration
 from zego.secret_store import CURRENT, PREVIOUS
 
 #: How long an issuer may serve what it has read (SECRET_TTL_SECONDS), with time to spare.

@@ -10,10 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import LABELS, Deployment
 from ops.errors import explain
-from ops.output import duration
 from ops.secret import screen
 from ops.secret.report import JudgedVersion, in_flight_since, pending
 from ops.target import client_of
+from zego.durations import duration
 from zego.rotation import OUTCOMES, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote

@@ -9,9 +9,9 @@ from typing import Final
 from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError
-from ops.output import duration
 from ops.secret.report import JudgedVersion
 from ops.secret.screen import calls_fail, in_words
+from zego.durations import duration
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.server_api import MAX_CLOCK_SKEW_SECONDS

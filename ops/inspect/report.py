@@ -21,13 +21,13 @@ from ops.output import (
     UNSURE,
     Output,
     date_and_time,
-    duration,
     line,
     relative,
     wrapped,
 )
 from zego import strict_json
 from zego.diagnosis import Diagnosis, Expected, Finding, diagnose
+from zego.durations import duration
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.errors import ExitCode
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, duration, line
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line
 from ops.secret.follow import ENDS, Event
 from ops.secret.report import JudgedVersion, Report, TargetStatus, UnreachableTarget
+from zego.durations import duration
 from zego.error_codes import SERVER_API_CODES
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS

@@ -27,7 +27,8 @@ _MOMENT: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?|\b\d\d:\d\d(?::\d\d)? UTC"
 )
 _VARYING_TEXT: Final = re.compile(
-    r"(?<=in )\d+(?:\.\d+ s| ms)\b|\d+ (?:s|min|h|days)(?= ago| old)|(?<=, line )\d+"
+    r"(?<=in )\d+(?:\.\d+ s| ms)\b|\d+ (?:d|h|min|s)(?: \d+ (?:h|min|s))?(?= ago| old)"
+    r"|(?<=, line )\d+"
 )
 #: In this order: what comes later may be a part of what comes before.
 _NAMES: Final[Mapping[str, str]] = {

@@ -27,6 +27,7 @@ PURE = (
     "identifiers",
     "server_secret",
     "strict_json",
+    "durations",
     "error_codes",
     "diagnosis",
 )

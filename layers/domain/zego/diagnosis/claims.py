@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from zego import identifiers, strict_json
 from zego.diagnosis.model import Expected, Observation, found
-from zego.diagnosis.spans import span
 from zego.diagnosis.verified import OpenedToken
+from zego.durations import duration
 from zego.identifiers import IdentifierError, Kind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
 
@@ -69,7 +69,7 @@ def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Observation
     elif expires_at < _LIFETIME:
         yield found("expire-is-a-lifetime", found=expires_at)
     elif expires_at <= expected.now:
-        yield found("expired", ago=span(expected.now - expires_at))
+        yield found("expired", ago=duration(expected.now - expires_at))
     else:
         yield from _left(expires_at - expected.now, expected)
 
@@ -201,12 +201,12 @@ def _life(issued_at: int | None, expires_at: int, expected: Expected) -> Iterato
     if issued_at is not None and expires_at >= _LIFETIME:
         lifetime = expires_at - issued_at
         if issued_at > expected.now + _SKEW_SECONDS:
-            yield found("issued-in-future", ahead=span(issued_at - expected.now))
+            yield found("issued-in-future", ahead=duration(issued_at - expected.now))
         if lifetime > MAX_LIFETIME_SECONDS and expected.concerns("zim"):
             yield found("lifetime-over-24-days", lifetime=lifetime, limit=MAX_LIFETIME_SECONDS)
         is_brief = lifetime < _MIN_LIFETIME_SECONDS
         if is_brief:
-            what = f"live {span(lifetime)}" if lifetime > 0 else "end before it begins"
+            what = f"live {duration(lifetime)}" if lifetime > 0 else "end before it begins"
             yield found("lifetime-under-30s", what=what)
     if not is_brief or expires_at <= expected.now:
         yield from readable_expiry(expires_at, expected)
@@ -214,9 +214,9 @@ def _life(issued_at: int | None, expires_at: int, expected: Expected) -> Iterato
 
 def _left(seconds: float, expected: Expected) -> Iterator[Observation]:
     if seconds < _MIN_LIFETIME_SECONDS:
-        yield found("expires-within-30s", left=span(seconds))
+        yield found("expires-within-30s", left=duration(seconds))
     if seconds > _MAX_TIMER_SECONDS and expected.concerns("web", "uikit"):
-        yield found("timer-overflow", left=span(seconds))
+        yield found("timer-overflow", left=duration(seconds))
 
 
 def _room(grant: Mapping[str, Any], expected: Expected) -> Iterator[Observation]:

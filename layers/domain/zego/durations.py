@@ -1,0 +1,22 @@
+"""How a span of time is written for people: the same everywhere, from a finding to a report."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its two largest units, rounded down: ``1 h 30 min``, ``12 d``, ``40 s``.
+
+    The second one is left out if it would be 0. A negative span counts as ``0 s``.
+    """
+    whole = max(0, int(seconds))
+    for (unit, length), (smaller_unit, smaller) in pairwise(_UNITS):
+        if whole >= length:
+            count, rest = divmod(whole, length)
+            more = rest // smaller
+            return f"{count} {unit} {more} {smaller_unit}" if more else f"{count} {unit}"
+    return f"{whole} s"
