@@ -7,8 +7,9 @@ import io
 import json
 import os
 import re
+import string
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from typing import Final
@@ -17,7 +18,6 @@ import click
 
 from ops.errors import CommandError, ExitCode, Failure, explain
 from ops.output import discard
-from ops.secret.value import refuse_in_arguments
 
 #: By name: where the command is, and what --help says of it.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -40,6 +40,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 
+#: What a ServerSecret, most of one, or an AppSign looks like.
+_SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
+#: Options that take an id which others chose.
+_ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room"})
+_AROUND: Final = string.punctuation + string.whitespace
 #: An argument that may be a secret, mistyped; options are shorter.
 _LONG: Final = 20
 #: What is the same in the ``repr`` of a text.
@@ -122,6 +127,31 @@ def _run(arguments: list[str]) -> int:
             raise CommandError(message, "", ExitCode.UNWRITTEN) from None
         failure = explain(error)
         raise CommandError(failure.message, failure.remedy, failure.exit_code) from None
+
+
+def refuse_in_arguments(arguments: Iterable[str]) -> None:
+    """Refuse what looks like a secret among the arguments.
+
+    An id of a user or a room is none, though it may look so: many are 24 or 32 hex digits.
+
+    :raises CommandError: one does; the message does not repeat it.
+    """
+    before = ""
+    for argument in arguments:
+        option, _, held = argument.partition("=")
+        is_id, before = before in _ID_OPTIONS or (held and option in _ID_OPTIONS), argument
+        if is_id:
+            continue
+        parts = (argument, held)
+        is_json = "{" in argument and "server_secret" in argument
+        if is_json or any(_SECRET.fullmatch(part.strip(_AROUND)) for part in parts):
+            raise CommandError(
+                "An argument looks like a ServerSecret. Others can read arguments, and your shell"
+                " keeps them.",
+                "Give it when it is asked for, or in a file. Clear it from the shell's history, and"
+                " if others use this machine, reset it at ZEGO's console.",
+                ExitCode.USAGE,
+            )
 
 
 def _say(failure: Failure, *, as_json: bool) -> None:

@@ -44,7 +44,7 @@ def _origins(
     return given
 
 
-@click.command()
+@click.command(short_help="Check all from the configuration to a token that ZEGO accepts.")
 @target()
 @click.option(
     "--api",

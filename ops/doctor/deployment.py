@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ops.doctor.issuer_api import IssuerApi, IssuerResponse
-from ops.secret import report
-from ops.secret.report import JudgedVersion, TargetStatus
+from ops.secret import status
+from ops.secret.status import JudgedVersion, TargetStatus
 from ops.target import Target, TargetOptions, connect, open_session
 from zego.bounded_http import Response, request
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
@@ -95,7 +95,7 @@ class Deployment:
     @cached_property
     def look(self) -> TargetStatus:
         """Values and verdicts too."""
-        look = report.look(self.target, clock=self.clock)
+        look = status.look(self.target, clock=self.clock)
         for judged in look.versions:
             if judged.verdict and judged.verdict.clock_skew_seconds is not None:
                 self.clock_skews["ZEGO"] = judged.verdict.clock_skew_seconds
@@ -107,7 +107,7 @@ class Deployment:
 
         AWSPENDING only while a rotation is in flight: it stays on what was promoted.
         """
-        found = {label: one for one in self.look.versions for label in one.version.labels}
+        found = self.look.by_label
         if self.look.state.in_flight is None:
             found.pop(PENDING, None)
         return {label: found[label] for label in LABELS if label in found}

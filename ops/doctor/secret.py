@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import LABELS, Deployment
 from ops.errors import explain
-from ops.secret import screen
-from ops.secret.report import JudgedVersion, in_flight_since, pending
+from ops.secret import render
+from ops.secret.status import JudgedVersion, in_flight_since, pending
 from ops.target import client_of
 from zego.durations import duration
 from zego.rotation import OUTCOMES, STUCK_SECONDS
@@ -66,7 +66,7 @@ def _pending(deployment: Deployment) -> Iterator[CheckResult]:
         return
     began = in_flight_since(state, pending(deployment.target, state))
     if began is None:
-        seen = f"A rotation is in flight. {screen.NO_START_TIME}"
+        seen = f"A rotation is in flight. {render.NO_START_TIME}"
         remedy = "If it does not end, give it up: zego-token secret unstick."
         yield CheckResult("warning", seen, remedy, PENDING)
         return
@@ -210,7 +210,7 @@ def rotation(deployment: Deployment) -> Iterator[CheckResult]:
     if state.is_rotation_off:
         yield CheckResult(
             "warning",
-            screen.ROTATION_OFF,
+            render.ROTATION_OFF,
             "A rotation turns it on again: zego-token secret rotate.",
         )
     name = state.rotation_function.rpartition(":function:")[2]
@@ -224,11 +224,10 @@ def rotation(deployment: Deployment) -> Iterator[CheckResult]:
         last = failure
     ago = duration(deployment.clock() - last.at)
     seen = f"by {name}; the last one {ago} ago, {last.step}: "
-    seen += screen.ending(last.outcome, last.code, last.fingerprint)
+    seen += render.ending(last)
     if OUTCOMES[last.outcome].kind != "done":
         yield CheckResult("warning", seen, OUTCOMES[last.outcome].remedy)
-    elif state.in_flight is None and screen.was_given_up(last, state):
-        remedy = "To rotate to what is staged: zego-token secret rotate --staged."
-        yield CheckResult("warning", f"{seen} It was given up then.", remedy)
+    elif state.in_flight is None and render.was_given_up(last, state):
+        yield CheckResult("warning", f"{seen} It was given up then.", render.ROTATE_STAGED)
     else:
         yield CheckResult("ok", seen)

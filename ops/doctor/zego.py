@@ -9,8 +9,8 @@ from typing import Final
 from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError
-from ops.secret.report import JudgedVersion
-from ops.secret.screen import calls_fail, in_words
+from ops.secret.render import calls_fail, in_words, outcome_with_code
+from ops.secret.status import JudgedVersion
 from zego.durations import duration
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
@@ -84,9 +84,8 @@ _REJECTED: Final[dict[str, tuple[CheckStatus, str]]] = {
 )
 def watcher(deployment: Deployment) -> Iterator[CheckResult]:
     noted = VerdictNote.from_tag(deployment.state.tags.get(VERDICT_TAG))
-    current = deployment.by_label[CURRENT]
     now = deployment.clock()
-    age = now - (current.version.created_at or 0.0)
+    age = now - (deployment.by_label[CURRENT].version.created_at or 0.0)
     just_made = age < _WATCHED_SECONDS
     if noted is None:
         status: CheckStatus = "ok" if just_made else "warning"
@@ -96,12 +95,11 @@ def watcher(deployment: Deployment) -> Iterator[CheckResult]:
         yield CheckResult(status, seen)
         return
     since = duration(now - noted.since)
-    code = "" if noted.code is None else f" (code {noted.code})"
-    seen = f"{noted.outcome}{code} for {since}"
-    stands = "rejected" if current.verdict is None else current.verdict.outcome
+    seen = f"{outcome_with_code(noted)} for {since}"
+    stands = deployment.look.outcome
     if stands == "unknown":
         yield CheckResult("ok", f"{seen}; ZEGO cannot say now")
-    elif (noted.outcome, noted.fingerprint) == (stands, deployment.look.fingerprint):
+    elif deployment.look.is_as_noted:
         yield CheckResult("ok", seen)
     elif just_made:
         yield CheckResult("ok", f"{seen}; now {stands}, and it looks every 5 min")

@@ -17,11 +17,11 @@ import click
 from ops.errors import CommandError, ExitCode
 from ops.output import BAD, GOOD, UNSURE, Output, copyable, line
 from ops.prompt import can_ask
-from ops.secret import screen, value
-from ops.secret.follow import Event, follow
-from ops.secret.options import SecretInput, WaitOptions
-from ops.secret.report import timestamp, verdict_document
-from ops.secret.screen import VERDICT_STYLES, in_words
+from ops.secret import render, value
+from ops.secret.follow import RotationEvent, follow
+from ops.secret.render import ROTATE_STAGED, VERDICT_STYLES, in_words
+from ops.secret.status import timestamp, verdict_document
+from ops.secret.value import SecretInput
 from ops.target import Target
 from zego import server_secret
 from zego.rotation import OUTCOMES, CopyToken
@@ -48,13 +48,26 @@ _PROMOTED_LATER: Final = (
     "It stays staged. Once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it within"
     " 5 min."
 )
-ROTATE_STAGED: Final = "To rotate to what is staged: zego-token secret rotate --staged."
 SEE_STATUS: Final = "See: zego-token secret status."
 _NOT_STAGED: Final = "Nothing was staged."
 _NOT_ROTATED: Final = "Nothing was rotated."
 
 
-def stage(target: Target, out: Output, given: SecretInput) -> None:
+@dataclass(frozen=True, slots=True)
+class WaitOptions:
+    """How long to wait, in seconds.
+
+    :ivar end: for a rotation's end.
+    :ivar issuer_ttl: the longest that an issuer serves a secret that it has read.
+    :ivar look: from one look at the rotation to the next.
+    """
+
+    end: float = 300.0
+    issuer_ttl: float = 60.0
+    look: float = 0.5
+
+
+def stage(target: Target, out: Output, source: SecretInput) -> None:
     """Store a value under CANDIDATE.
 
     :raises ServerSecretError: it cannot be a ServerSecret.
@@ -64,7 +77,7 @@ def stage(target: Target, out: Output, given: SecretInput) -> None:
     """
     with interruptible(_NOT_STAGED):
         state = _idle(target)
-    _, verdict = _stage(target, out, given, state)
+    _, verdict = _stage(target, out, source, state)
     text = "To rotate to it: zego-token secret rotate --staged."
     if verdict.rejected:
         text = f"{_what_becomes_of_it(state)} {text}"
@@ -74,18 +87,18 @@ def stage(target: Target, out: Output, given: SecretInput) -> None:
 def rotate(
     target: Target,
     out: Output,
-    given: SecretInput | None,
-    patience: WaitOptions,
+    source: SecretInput | None,
+    waits: WaitOptions,
     *,
     is_compromised: bool = False,
 ) -> ExitCode:
     """Stage a value, start the rotation, follow it to its end.
 
-    :param given: ``None``: rotate to what is staged.
+    :param source: ``None``: rotate to what is staged.
     :param is_compromised: mark the present value, so that nothing promotes it again.
     :raises Exception: as :func:`stage`.
     """
-    with interruptible(_NOT_ROTATED if given is None else _NOT_STAGED):
+    with interruptible(_NOT_ROTATED if source is None else _NOT_STAGED):
         state = _idle(target, to_rotate=True)
         current = target.versions.version(state, CURRENT)
         present = None if current is None else current.fingerprint
@@ -97,8 +110,8 @@ def rotate(
     expected: str | None
     verdict = None
     with interruptible(_NOT_ROTATED):
-        if given is not None:
-            expected, verdict = _stage(target, out, given, state)
+        if source is not None:
+            expected, verdict = _stage(target, out, source, state)
         else:
             expected = _staged(target, state)
             if is_compromised and expected == present:
@@ -114,7 +127,7 @@ def rotate(
             f"{_what_becomes_of_it(state)} To rotate to it all the same: zego-token secret rotate"
             " --staged.",
         )
-    return _run(target, out, patience, state, expected)
+    return _run(target, out, waits, state, expected)
 
 
 def _what_becomes_of_it(state: SecretState) -> str:
@@ -124,7 +137,7 @@ def _what_becomes_of_it(state: SecretState) -> str:
 
 
 def restore(
-    target: Target, out: Output, patience: WaitOptions, confirm: Callable[[str], None]
+    target: Target, out: Output, waits: WaitOptions, confirm: Callable[[str], None]
 ) -> ExitCode:
     """Rotate to the value of AWSPREVIOUS. What is staged stays staged.
 
@@ -138,7 +151,7 @@ def restore(
     token = CopyToken.make(
         "restore", copy=previous.version_id, replace=state.labels.get(CURRENT, "")
     )
-    return _run(target, out, patience, state, previous.fingerprint, token)
+    return _run(target, out, waits, state, previous.fingerprint, token)
 
 
 def _restorable(target: Target, out: Output, state: SecretState) -> Version:
@@ -204,7 +217,7 @@ def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
 
 
 def _stage(
-    target: Target, out: Output, given: SecretInput, state: SecretState
+    target: Target, out: Output, source: SecretInput, state: SecretState
 ) -> tuple[str, Verdict]:
     """Stage it; gives its fingerprint, and what ZEGO says of it."""
     with interruptible(_NOT_STAGED):
@@ -212,15 +225,15 @@ def _stage(
             target.versions.version(state, label) for label in (CURRENT, PREVIOUS, CANDIDATE)
         )
         known = whose(current, previous)
-        secret = value.take(given, known)
+        secret = value.take(source, known)
         _check_app_id(secret, known)
         if secret.fingerprint in compromised(state.tags):
             raise _refusal("compromised", f" It is {secret.fingerprint}.")
         verdict = target.probe(secret)
         replaced = None if staged is None or staged.secret == secret else staged
-        if replaced is not None and verdict.rejected and not given.force:
+        if replaced is not None and verdict.rejected and not source.force:
             _keep_if_accepted(target, replaced, verdict)
-    if given.require_accepted and not verdict.accepted:
+    if source.require_accepted and not verdict.accepted:
         code = ExitCode.REFUSED if verdict.rejected else ExitCode.UNDECIDED
         raise CommandError(f"{_NOT_STAGED} {in_words(verdict)}.", "", code)
     with interruptible("The value may have been staged.", SEE_STATUS):
@@ -285,7 +298,7 @@ def _refusal(outcome: str, detail: str = "") -> CommandError:
 def _run(
     target: Target,
     out: Output,
-    patience: WaitOptions,
+    waits: WaitOptions,
     state: SecretState,
     expected: str | None,
     token: str | None = None,
@@ -304,38 +317,36 @@ def _run(
         text = "Automatic rotation was off (CancelRotateSecret). This rotation turned it on again."
         out.tell("turned-on", text, style=UNSURE)
     events = follow(
-        target.versions.describe, token, wait_seconds=patience.end, every_seconds=patience.look
+        target.versions.describe, token, wait_seconds=waits.end, every_seconds=waits.look
     )
     try:
-        end = screen.follow(out, events)
+        end = render.follow(out, events)
     except (KeyboardInterrupt, SecretStoreError):
         text = copyable(f"The rotation goes on. {_WAYS_ON}", target.name)
         out.tell("left", text, version_id=token)
         raise
     if end.kind == "promoted":
-        result = _promoted(target, end, token, expected, patience.issuer_ttl)
-    elif end.kind == "refused":
-        result = _refused(target, end)
+        ending = _promoted(target, end, token, expected, waits.issuer_ttl)
     else:
-        result = _undecided(target, end)
+        ending = _not_promoted(target, end)
     out.tell(
         "result",
-        result.text,
-        style=_STYLES[result.exit_code],
+        ending.text,
+        style=_STYLES[ending.exit_code],
         result=end.kind,
         outcome=end.outcome,
         code=end.code,
         version_id=token,
         attempts=end.attempt,
         seconds=end.seconds,
-        **result.fields,
-        exit_code=result.exit_code,
+        **ending.fields,
+        exit_code=ending.exit_code,
     )
-    return result.exit_code
+    return ending.exit_code
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
+class _Ending:
     exit_code: ExitCode
     text: str
     fields: Mapping[str, Any]
@@ -345,8 +356,8 @@ _STYLES: Final = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD, ExitCode.UNDECIDED
 
 
 def _promoted(
-    target: Target, end: Event, token: str, expected: str | None, issuer_ttl: float
-) -> _Result:
+    target: Target, end: RotationEvent, token: str, expected: str | None, issuer_ttl: float
+) -> _Ending:
     fingerprint, verdict = _verdict_on(target, token)
     by = datetime.now(UTC) + timedelta(seconds=issuer_ttl)
     fields = {
@@ -360,35 +371,32 @@ def _promoted(
     if fingerprint not in {None, expected}:
         other = f"That is not {expected or 'what was staged'}: somebody staged another meanwhile."
         see = copyable("See how things stand: zego-token secret status.", target.name)
-        return _Result(ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields)
+        return _Ending(ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields)
     if verdict.rejected:
         reset = OUTCOMES["rejected-after"]
-        return _Result(ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields)
+        return _Ending(ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields)
     text += (
         f" Asked from here: {in_words(verdict)}.\nAll issuers have it by {by:%H:%M:%S} UTC"
         f" (at most {issuer_ttl:g} s, their SECRET_TTL_SECONDS)."
     )
-    return _Result(ExitCode.DONE, text, fields)
+    return _Ending(ExitCode.DONE, text, fields)
 
 
-def _refused(target: Target, end: Event) -> _Result:
-    meaning = "It ended without a promotion, and the rotator could not note why."
-    remedy = "See the rotator's log. AWSCURRENT is as it was."
-    if end.outcome is not None and OUTCOMES[end.outcome].kind == "refused":
-        meaning = screen.ending(end.outcome, end.code, end.fingerprint)
-        remedy = OUTCOMES[end.outcome].remedy
+def _not_promoted(target: Target, end: RotationEvent) -> _Ending:
+    outcome = None if end.outcome is None else OUTCOMES[end.outcome]
+    if end.kind == "undecided":
+        exit_code, text = ExitCode.UNDECIDED, f"Not ended after {end.seconds:.0f} s."
+        meaning = render.ending(end) or "The rotator has noted nothing yet."
+        remedy = _WAYS_ON
+    elif outcome is not None and outcome.kind == "refused":
+        exit_code, text = ExitCode.REFUSED, "Refused."
+        meaning, remedy = render.ending(end), outcome.remedy
+    else:
+        exit_code, text = ExitCode.REFUSED, "Refused."
+        meaning = "It ended without a promotion, and the rotator could not note why."
+        remedy = "See the rotator's log. AWSCURRENT is as it was."
     remedy = copyable(remedy, target.name)
-    fields = {"meaning": meaning, "remedy": remedy}
-    return _Result(ExitCode.REFUSED, f"Refused. {meaning} {remedy}", fields)
-
-
-def _undecided(target: Target, end: Event) -> _Result:
-    meaning = "The rotator has noted nothing yet."
-    if end.outcome is not None:
-        meaning = screen.ending(end.outcome, end.code, end.fingerprint)
-    remedy = copyable(_WAYS_ON, target.name)
-    text = f"Not ended after {end.seconds:.0f} s. {meaning} {remedy}"
-    return _Result(ExitCode.UNDECIDED, text, {"meaning": meaning, "remedy": remedy})
+    return _Ending(exit_code, f"{text} {meaning} {remedy}", {"meaning": meaning, "remedy": remedy})
 
 
 def _verdict_on(target: Target, token: str) -> tuple[str | None, Verdict]:

@@ -1,20 +1,40 @@
-"""The commands of `zego-token secret`: what they say of themselves, and nothing slow to import."""
+"""The commands of `zego-token secret`. Keep imports light: ``--help`` loads no botocore."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from ops.errors import ExitCode
 from ops.output import output
 from ops.prompt import confirmation
-from ops.secret.options import SecretInput, WaitOptions, patience, value_given
-from ops.target import TargetOptions, connected, target
+from ops.secret.value import SecretInput, secret_input
+from ops.target import Command, TargetOptions, connected, target
 
 if TYPE_CHECKING:
     from ops.output import Output
+
+
+_WAITS: Final = (
+    click.option(
+        "--issuer-ttl",
+        type=click.FloatRange(0, 3600),
+        default=60,
+        show_default=True,
+        metavar="SECONDS",
+        help="The issuers' SECRET_TTL_SECONDS, for the time until all of them have the new one.",
+    ),
+    click.option(
+        "--wait",
+        type=click.FloatRange(0, 86400),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to follow the rotation, which goes on by itself.",
+    ),
+)
 
 
 @click.group()
@@ -26,42 +46,50 @@ def secret() -> None:
     """
 
 
+def _waits(command: Command) -> Command:
+    """Options that say how long to wait. The command gets ``wait`` and ``issuer_ttl``."""
+    for option in _WAITS:
+        command = option(command)
+    return command
+
+
 @secret.command()
-@value_given
+@secret_input
 @target()
 @output
-def stage(target_options: TargetOptions, out: Output, given: SecretInput) -> ExitCode:
+def stage(target_options: TargetOptions, out: Output, secret_input: SecretInput) -> ExitCode:
     """Store a value under CANDIDATE, for the next rotation.
 
     The value is the 32 characters in ZEGO's console, or {"app_id", "server_secret"} in JSON. It may
     be one that ZEGO still rejects: once ZEGO accepts it and rejects AWSCURRENT, the watcher
     promotes it.
     """
-    from ops.secret import change  # noqa: PLC0415  slow
+    from ops.secret import change  # noqa: PLC0415  imports botocore
 
     with connected(target_options) as connection:
-        change.stage(connection, out, given)
+        change.stage(connection, out, secret_input)
     return ExitCode.DONE
 
 
 @secret.command()
-@value_given
+@secret_input
 @click.option("--staged", is_flag=True, help="Rotate to what is staged, and ask for no value.")
 @click.option(
     "--compromised",
     is_flag=True,
     help="Mark the present value as compromised first: it never becomes AWSCURRENT again.",
 )
-@patience
+@_waits
 @target()
 @output
 def rotate(
     target_options: TargetOptions,
     out: Output,
-    given: SecretInput,
+    secret_input: SecretInput,
     staged: bool,
     compromised: bool,
-    patience: WaitOptions,
+    wait: float,
+    issuer_ttl: float,
 ) -> ExitCode:
     """Stage a value, rotate to it, follow each step to the end.
 
@@ -71,34 +99,36 @@ def rotate(
     If the present value has leaked, use --compromised. Otherwise the watcher promotes it again
     when ZEGO rejects the new value and still accepts the old one.
     """
-    from ops.secret import change  # noqa: PLC0415  slow
+    from ops.secret import change  # noqa: PLC0415  imports botocore
 
     with connected(target_options) as connection:
-        if staged and given != SecretInput():
+        if staged and secret_input != SecretInput():
             raise click.UsageError("--staged cannot be combined with options that give a value.")
-        value = None if staged else given
-        return change.rotate(connection, out, value, patience, is_compromised=compromised)
+        source = None if staged else secret_input
+        waits = change.WaitOptions(wait, issuer_ttl)
+        return change.rotate(connection, out, source, waits, is_compromised=compromised)
 
 
 @secret.command()
 @confirmation
-@patience
+@_waits
 @target()
 @output
 def restore(
     target_options: TargetOptions,
     out: Output,
-    patience: WaitOptions,
+    wait: float,
+    issuer_ttl: float,
     confirm: Callable[[str], None],
 ) -> ExitCode:
     """Rotate back to AWSPREVIOUS, the value that was current before.
 
     It goes through the same steps: ZEGO has to accept it. What is staged stays staged.
     """
-    from ops.secret import change  # noqa: PLC0415  slow
+    from ops.secret import change  # noqa: PLC0415  imports botocore
 
     with connected(target_options) as connection:
-        return change.restore(connection, out, patience, confirm)
+        return change.restore(connection, out, change.WaitOptions(wait, issuer_ttl), confirm)
 
 
 @secret.command()
@@ -111,7 +141,7 @@ def unstick(target_options: TargetOptions, out: Output, confirm: Callable[[str],
     Takes AWSPENDING off its version, so that another rotation can begin. Then it checks for 20 s
     whether a step that was still running has promoted the version all the same.
     """
-    from ops.secret.unstick import unstick as run  # noqa: PLC0415  slow
+    from ops.secret.unstick import unstick as run  # noqa: PLC0415  imports botocore
 
     with connected(target_options) as connection:
         return run(connection, out, confirm)
@@ -126,11 +156,12 @@ def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
     With several stages, secrets, profiles or regions, each secret is looked at with each profile
     in each region, and it is a drift if AWSCURRENT is not the same everywhere.
     """
-    from ops.secret import report, screen  # noqa: PLC0415  slow
+    from ops.secret.render import show_status  # noqa: PLC0415  imports botocore
+    from ops.secret.status import look_at_all  # noqa: PLC0415  imports botocore
 
-    seen = report.look_at_all(target_options)
-    screen.show_status(out, seen)
-    return seen.exit_code
+    report = look_at_all(target_options)
+    show_status(out, report)
+    return report.exit_code
 
 
 @secret.command()
@@ -154,12 +185,12 @@ def watch(
 
     Labels, ZEGO's verdicts, a rotation's steps, what the watcher noted.
     """
-    from ops.secret import report  # noqa: PLC0415  slow
-    from ops.secret.watch import watch as run  # noqa: PLC0415  slow
+    from ops.secret.status import look  # noqa: PLC0415  imports botocore
+    from ops.secret.watch import watch as run  # noqa: PLC0415  imports botocore
 
     try:
         with connected(target_options) as connection:
-            run(out, lambda: report.look(connection), every_seconds=interval, count=count)
+            run(out, lambda: look(connection), every_seconds=interval, count=count)
     except KeyboardInterrupt:
         return ExitCode.DONE
     return ExitCode.DONE

@@ -26,12 +26,14 @@ from zego.secret_store.versions import SLOWEST_CALL_SECONDS, SecretState, Secret
 #: is being made while somebody gives the rotation up can take nearly as long.
 PATIENCE_SECONDS: Final = SLOWEST_CALL_SECONDS + 2.0
 
-Kind = Literal["step-began", "step-done", "step-failed", "promoted", "refused", "undecided"]
+RotationEventKind = Literal[
+    "step-began", "step-done", "step-failed", "promoted", "refused", "undecided"
+]
 ENDS: Final = ("promoted", "refused", "undecided")
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class RotationEvent:
     """Something that happened to the rotation.
 
     :ivar attempt: from 1; Secrets Manager begins again at the first step where one has failed.
@@ -43,7 +45,7 @@ class Event:
     :ivar fingerprint: of the value that the step was about, where that is known.
     """
 
-    kind: Kind
+    kind: RotationEventKind
     attempt: int
     seconds: float
     step: Step | None = None
@@ -60,7 +62,7 @@ def follow(
     every_seconds: float = 0.5,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Event]:
+) -> Iterator[RotationEvent]:
     """The events of one rotation as they come; the last one is one of :data:`ENDS`.
 
     :param look: asks Secrets Manager how things stand.
@@ -69,7 +71,7 @@ def follow(
     :raises SecretStoreError: no look has succeeded for :data:`PATIENCE_SECONDS`.
     """
     began = seen = clock()
-    rotation = _Rotation(token, began)
+    rotation = _RotationProgress(token, began)
     yield from rotation.begin(began)
     while True:
         now = clock()
@@ -90,7 +92,7 @@ def follow(
         sleep(every_seconds)
 
 
-class _Rotation:
+class _RotationProgress:
     """What is known of it."""
 
     def __init__(self, token: str, began: float) -> None:
@@ -103,23 +105,23 @@ class _Rotation:
         self._failure: RotationNote | None = None
         self._over_since: float | None = None
 
-    def begin(self, now: float) -> Iterator[Event]:
+    def begin(self, now: float) -> Iterator[RotationEvent]:
         self._step_began = now
-        yield Event("step-began", self._attempt, 0.0, STEPS[self._step])
+        yield RotationEvent("step-began", self._attempt, 0.0, STEPS[self._step])
 
-    def advance(self, state: SecretState, now: float) -> Iterator[Event]:
+    def advance(self, state: SecretState, now: float) -> Iterator[RotationEvent]:
         note = RotationNote.from_tag(state.tags.get(ROTATION_TAG))
         if note is not None and note.token == self._token and self._is_news(note):
             self._note = note
             yield from self._take(note, now)
         yield from self._end_by_labels(state, now)
 
-    def end(self, kind: Literal["promoted", "refused", "undecided"], now: float) -> Event:
+    def end(self, kind: Literal["promoted", "refused", "undecided"], now: float) -> RotationEvent:
         note = self._failure or self._note if kind == "undecided" else self._note
         seconds = round(now - self._began, 1)
         if note is None:
-            return Event(kind, self._attempt, seconds)
-        return Event(
+            return RotationEvent(kind, self._attempt, seconds)
+        return RotationEvent(
             kind, self._attempt, seconds, note.step, note.outcome, note.code, note.fingerprint
         )
 
@@ -130,7 +132,7 @@ class _Rotation:
         goes_on = STEPS.index(note.step) >= STEPS.index(self._note.step)
         return note.at > self._note.at or goes_on or OUTCOMES[self._note.outcome].kind == "failed"
 
-    def _take(self, note: RotationNote, now: float) -> Iterator[Event]:
+    def _take(self, note: RotationNote, now: float) -> Iterator[RotationEvent]:
         if STEPS.index(note.step) < self._step:  # its failure passed between two looks
             self._try_again()
         if self._step_began is None:
@@ -149,7 +151,7 @@ class _Rotation:
         else:
             yield self.end("promoted" if kind == "done" else "refused", now)
 
-    def _end_by_labels(self, state: SecretState, now: float) -> Iterator[Event]:
+    def _end_by_labels(self, state: SecretState, now: float) -> Iterator[RotationEvent]:
         is_current = state.labels.get(CURRENT) == self._token
         if state.labels.get(PENDING) == self._token and not is_current:
             self._over_since = None
@@ -158,7 +160,7 @@ class _Rotation:
         elif now - self._over_since >= PATIENCE_SECONDS:
             yield self.end("promoted" if is_current else "refused", now)
 
-    def _pass(self, now: float) -> Iterator[Event]:
+    def _pass(self, now: float) -> Iterator[RotationEvent]:
         yield self._over("step-done", "done", now)
         self._step += 1
         yield from self.begin(now)
@@ -169,6 +171,8 @@ class _Rotation:
         self._step = 0
         self._step_began = None
 
-    def _over(self, kind: Literal["step-done", "step-failed"], outcome: str, now: float) -> Event:
+    def _over(
+        self, kind: Literal["step-done", "step-failed"], outcome: str, now: float
+    ) -> RotationEvent:
         seconds = 0.0 if self._step_began is None else round(now - self._step_began, 1)
-        return Event(kind, self._attempt, seconds, STEPS[self._step], outcome)
+        return RotationEvent(kind, self._attempt, seconds, STEPS[self._step], outcome)

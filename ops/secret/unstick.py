@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from ops.errors import ExitCode
 from ops.output import Output, copyable
-from ops.secret import screen
-from ops.secret.change import ROTATE_STAGED, SEE_STATUS, interruptible
-from ops.secret.report import in_flight_since, pending, timestamp
+from ops.secret.change import SEE_STATUS, interruptible
+from ops.secret.render import ROTATE_STAGED, ending, rotation_facts
+from ops.secret.status import in_flight_since, pending, timestamp
 from ops.target import Target
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT, PENDING
@@ -48,7 +48,7 @@ def unstick(
         began = in_flight_since(state, pending(target, state))
         out.tell(
             "in-flight",
-            copyable("\n".join(screen.rotation(state, time.time(), began)), target.name),
+            copyable("\n".join(rotation_facts(state, time.time(), began)), target.name),
             version_id=token,
             began_at=timestamp(began),
         )
@@ -93,7 +93,7 @@ def _after_giving_up(
             return "ended", f"{text} {SEE_STATUS}", ExitCode.REFUSED
         note = RotationNote.from_tag(now.tags.get(ROTATION_TAG))
     if note is not None and note != noted_before and _is_refusal(note, token):
-        why = screen.ending(note.outcome, note.code, note.fingerprint)
+        why = ending(note)
         return "ended", f"It has just been refused. {why}", ExitCode.DONE
     return "given-up", f"Given up, and not promoted. {ROTATE_STAGED}", ExitCode.DONE
 

@@ -5,16 +5,18 @@ Arguments and the environment can be read by other processes, and a shell keeps 
 
 from __future__ import annotations
 
-import re
-import string
+import functools
 import sys
-from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import click
 
 from ops.errors import CommandError, ExitCode
-from ops.prompt import ask_unseen, can_ask
-from ops.secret.options import SecretInput
+from ops.prompt import ask_unseen, can_ask, unseen
+from ops.target import Command
 from zego import server_secret
 from zego.server_secret import ServerSecret, ServerSecretError
 
@@ -24,46 +26,70 @@ MAX_BYTES: Final = 4096
 _STANDARD_INPUT: Final = "-"
 #: What is longer may be a token in the place of a path, and is not shown.
 _LONGEST_PATH: Final = 100
-#: What a ServerSecret, most of one, or an AppSign looks like.
-_SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
-#: Options that take an id which others chose.
-_ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room"})
-_AROUND: Final = string.punctuation + string.whitespace
 
 
-def refuse_in_arguments(arguments: Iterable[str]) -> None:
-    """Refuse what looks like a secret among the arguments.
+@dataclass(frozen=True, slots=True)
+class SecretInput:
+    """A value as the options give it.
 
-    An id of a user or a room is none, though it may look so: many are 24 or 32 hex digits.
-
-    :raises CommandError: one does; the message does not repeat it.
+    :ivar file: see :func:`read`.
+    :ivar require_accepted: stage only what ZEGO accepts right now.
+    :ivar force: replace a staged value that ZEGO accepts even by one that it rejects.
     """
-    before = ""
-    for argument in arguments:
-        option, _, held = argument.partition("=")
-        is_id, before = before in _ID_OPTIONS or (held and option in _ID_OPTIONS), argument
-        if is_id:
-            continue
-        parts = (argument, held)
-        is_json = "{" in argument and "server_secret" in argument
-        if is_json or any(_SECRET.fullmatch(part.strip(_AROUND)) for part in parts):
-            raise CommandError(
-                "An argument looks like a ServerSecret. Others can read arguments, and your shell"
-                " keeps them.",
-                "Give it when it is asked for, or in a file. Clear it from the shell's history, and"
-                " if others use this machine, reset it at ZEGO's console.",
-                ExitCode.USAGE,
-            )
+
+    file: str | None = None
+    app_id: int | None = None
+    require_accepted: bool = False
+    force: bool = False
 
 
-def take(given: SecretInput, known: ServerSecret | None) -> ServerSecret:
-    """Read the value that is given; nobody is asked for one that could not be taken.
+def secret_input(command: Command) -> Command:
+    """The command gets a :class:`SecretInput` as ``secret_input``."""
+
+    @click.option(
+        "--file",
+        metavar="PATH|-",
+        help="Take the value from a file, or with - from standard input, instead of asking for it.",
+    )
+    @click.option(
+        "--app-id",
+        type=click.IntRange(1, 2**32 - 1),
+        metavar="NUMBER",
+        help="The AppID of the value.  [default: that of AWSCURRENT, or else of AWSPREVIOUS]",
+    )
+    @click.option(
+        "--require-accepted", is_flag=True, help="Stage it only if ZEGO accepts it right now."
+    )
+    @click.option(
+        "--force",
+        is_flag=True,
+        help="Replace a staged value that ZEGO accepts, even if it rejects the new one.",
+    )
+    @functools.wraps(command)
+    def with_value(
+        *,
+        file: str | None,
+        app_id: int | None,
+        require_accepted: bool,
+        force: bool,
+        **options: Any,
+    ) -> ExitCode:
+        chosen = SecretInput(file, app_id, require_accepted, force)
+        is_asked_for = file is None and not options.get("staged")
+        with unseen() if is_asked_for else nullcontext():  # also what is pasted before the prompt
+            return command(secret_input=chosen, **options)
+
+    return with_value
+
+
+def take(source: SecretInput, known: ServerSecret | None) -> ServerSecret:
+    """Read the value; nobody is asked for one that could not be taken.
 
     :raises Exception: as :func:`read` and :func:`parse`.
     """
-    if given.file is None and given.app_id is None and known is None:
+    if source.file is None and source.app_id is None and known is None:
         raise _which_app_id()
-    return parse(read(given.file), app_id=given.app_id, known=known)
+    return parse(read(source.file), app_id=source.app_id, known=known)
 
 
 def read(file: str | None) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from ops.errors import explain
 from ops.output import Output
-from ops.secret.report import TargetStatus, timestamp
-from ops.secret.screen import ending, in_words
+from ops.secret.render import ending, in_words
+from ops.secret.status import TargetStatus, timestamp
 from zego.secret_store.versions import SecretStoreError
 
 _PROBLEM: Final = "problem"
@@ -97,7 +97,7 @@ def _facts(look: TargetStatus) -> dict[str, _Fact]:
         fields = {"outcome": noted.outcome, "fingerprint": noted.fingerprint, "code": noted.code}
         facts["watcher"] = _Fact(text, fields)
     if (last := look.rotation) is not None:
-        said = ending(last.outcome, last.code, last.fingerprint)
+        said = ending(last)
         fields = {
             "version_id": last.token,
             "step": last.step,

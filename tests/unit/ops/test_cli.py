@@ -13,7 +13,7 @@ import pytest
 
 from ops import cli
 from ops.errors import ExitCode
-from ops.secret import change, report
+from ops.secret import change, status
 from ops.target import SECRET_ID_VARIABLE
 from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecretError
@@ -232,7 +232,7 @@ class TestFailures:
         def interrupt(*_given: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(report, "look", interrupt)
+        monkeypatch.setattr(status, "look", interrupt)
         assert cli.main(["secret", "watch", "--local", a_stack]) == ExitCode.DONE
 
     def test_a_character_that_a_terminal_lacks_is_no_failure(self) -> None:

@@ -63,7 +63,7 @@ def test_before_the_command_runs_it_ends_quietly() -> None:
 
 
 def test_while_a_command_runs_it_ends_without_a_traceback() -> None:
-    done = run("from ops import explain", f"explain._codes = lambda _: exec({CTRL_C!r})")
+    done = run("from ops import explain", f"explain.resolve = lambda _: exec({CTRL_C!r})")
     assert (done.returncode, done.stdout, done.stderr.strip()) == (ExitCode.INTERRUPTED, "", "")
 
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import click
 import pytest
 
+from ops.cli import refuse_in_arguments
 from ops.errors import CommandError, ExitCode
 from ops.inspect.tokens import MAX_BYTES, Token, is_standard_input, lines, read, tokens
-from ops.secret.value import refuse_in_arguments
 from tests.unit.ops.tokens import broken, jwt, kit_token, room_token, token
 from tests.unit.zego.vendor_tokens import VendorToken, vendor_tokens
 from zego.token04 import Cipher

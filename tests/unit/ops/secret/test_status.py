@@ -13,8 +13,8 @@ import pytest
 from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
 from ops.errors import ExitCode, Failure
-from ops.secret import report
-from ops.secret.report import Report, TargetStatus, UnreachableTarget, look
+from ops.secret import status
+from ops.secret.status import Report, TargetStatus, UnreachableTarget, look
 from ops.target import Target, TargetOptions
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.fakes import Zego, stored
@@ -300,8 +300,8 @@ class TestSeveralTargets:
                 raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
             return target
 
-        monkeypatch.setattr(report, "connect", connect)
-        seen = report.look_at_all([TargetOptions(stage="dev"), TargetOptions(stage="prod")]).targets
+        monkeypatch.setattr(status, "connect", connect)
+        seen = status.look_at_all([TargetOptions(stage="dev"), TargetOptions(stage="prod")]).targets
         assert isinstance(seen[0], UnreachableTarget)
         assert "DescribeSecret" in seen[0].failure.message
         assert isinstance(seen[1], TargetStatus)
@@ -312,6 +312,6 @@ class TestSeveralTargets:
         def connect(_wanted: TargetOptions) -> Target:
             raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
 
-        monkeypatch.setattr(report, "connect", connect)
+        monkeypatch.setattr(status, "connect", connect)
         with pytest.raises(SecretStoreError):
-            report.look_at_all([TargetOptions(stage="dev")])
+            status.look_at_all([TargetOptions(stage="dev")])

@@ -19,8 +19,9 @@ from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
 from ops.errors import CommandError, ExitCode
 from ops.output import Output
-from ops.secret import change, screen
-from ops.secret.options import SecretInput, WaitOptions
+from ops.secret import change, render
+from ops.secret.change import WaitOptions
+from ops.secret.value import SecretInput
 from ops.target import Target
 from rotator.steps import RotationSteps
 from tests.support.in_process import secrets_manager_client
@@ -456,14 +457,14 @@ class TestRotating:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         zego.accepted.add(NEW)
-        follow = screen.follow
+        follow = render.follow
 
         def follow_and_reset(*given: Any) -> Any:
             end = follow(*given)
             zego.accepted.clear()
             return end
 
-        monkeypatch.setattr(screen, "follow", follow_and_reset)
+        monkeypatch.setattr(render, "follow", follow_and_reset)
         assert change.rotate(target, out, SecretInput(a_file(NEW)), SOON) is ExitCode.REFUSED
         assert said()[-1]["verdict"]["outcome"] == "rejected"
 
@@ -485,7 +486,7 @@ class TestRotating:
         def interrupt(*_given: Any) -> None:
             raise error
 
-        monkeypatch.setattr(screen, "follow", interrupt)
+        monkeypatch.setattr(render, "follow", interrupt)
         with pytest.raises(type(error)):
             change.rotate(target, Output(as_json=False), None, SOON)
         assert capsys.readouterr().out.splitlines()[-4:] == [

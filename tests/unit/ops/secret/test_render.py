@@ -16,9 +16,9 @@ from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
 from ops.errors import ExitCode, Failure
 from ops.output import Output, line
-from ops.secret import screen
-from ops.secret.follow import Event
-from ops.secret.report import Report, TargetStatus, UnreachableTarget, look
+from ops.secret import render
+from ops.secret.follow import RotationEvent
+from ops.secret.status import Report, TargetStatus, UnreachableTarget, look
 from ops.target import Target
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.fakes import Zego, stored
@@ -68,7 +68,7 @@ def rotating(aws: SecretsManager) -> Iterator[RotationDriver]:
 
 
 def printed_of(capsys: Capture, *targets: TargetStatus | UnreachableTarget) -> str:
-    screen.show_status(Output(as_json=False), Report(targets))
+    render.show_status(Output(as_json=False), Report(targets))
     return capsys.readouterr().out
 
 
@@ -310,17 +310,17 @@ class TestHeadings:
 
 class TestFollowing:
     EVENTS = (
-        Event("step-began", 1, 0.0, "createSecret"),
-        Event("step-done", 1, 0.6, "createSecret", "done"),
-        Event("step-began", 1, 0.0, "setSecret"),
-        Event("step-failed", 1, 1.0, "setSecret", "store-failed"),
-        Event("step-began", 2, 0.0, "createSecret"),
-        Event("step-done", 2, 0.0, "createSecret", "done"),
-        Event("refused", 2, 3.0, "createSecret", "no-candidate"),
+        RotationEvent("step-began", 1, 0.0, "createSecret"),
+        RotationEvent("step-done", 1, 0.6, "createSecret", "done"),
+        RotationEvent("step-began", 1, 0.0, "setSecret"),
+        RotationEvent("step-failed", 1, 1.0, "setSecret", "store-failed"),
+        RotationEvent("step-began", 2, 0.0, "createSecret"),
+        RotationEvent("step-done", 2, 0.0, "createSecret", "done"),
+        RotationEvent("refused", 2, 3.0, "createSecret", "no-candidate"),
     )
 
     def test_without_a_terminal_each_step_that_ends_is_a_line(self, capsys: Capture) -> None:
-        end = screen.follow(Output(as_json=False), iter(self.EVENTS))
+        end = render.follow(Output(as_json=False), iter(self.EVENTS))
         assert end is self.EVENTS[-1]
         assert capsys.readouterr().out.splitlines() == [
             "createSecret: done, 0.6 s",
@@ -333,7 +333,7 @@ class TestFollowing:
     ) -> None:
         terminal = Terminal()
         monkeypatch.setattr("sys.stdout", terminal)
-        screen.follow(Output(as_json=False), iter(self.EVENTS[:4] + self.EVENTS[-1:]))
+        render.follow(Output(as_json=False), iter(self.EVENTS[:4] + self.EVENTS[-1:]))
         last = terminal.getvalue().rpartition("createSecret")[2]
         assert "✗" in last
         assert "Secrets Manager did not answer" in last
@@ -343,19 +343,19 @@ class TestFollowing:
         ("outcome", "is_tried_again"), [("unproven", True), ("rejected", False)]
     )
     def test_only_what_failed_is_tried_again(self, outcome: str, is_tried_again: bool) -> None:
-        steps = screen._Steps()
-        steps.take(Event("step-failed", 1, 1.0, "testSecret", outcome))
+        steps = render._Steps()
+        steps.take(RotationEvent("step-failed", 1, 1.0, "testSecret", outcome))
         assert ("tries again" in drawn(steps)) is is_tried_again
 
     def test_another_attempt_begins_with_empty_marks(self) -> None:
-        steps = screen._Steps()
+        steps = render._Steps()
         for event in self.EVENTS[:-1]:
             steps.take(event)
         marks = [text.split()[0] for text in drawn(steps).splitlines()]
         assert marks == ["✓", "·", "·", "·"]
 
 
-def drawn(steps: screen._Steps) -> str:
+def drawn(steps: render._Steps) -> str:
     console = Console(file=io.StringIO(), width=100)
     with console.capture() as captured:
         console.print(steps)
@@ -380,7 +380,7 @@ class Terminal(io.StringIO):
 def test_a_verdict_is_a_clause(accepted: bool, busy: bool, words: str) -> None:
     zego = Zego(*([NEW] if accepted else []))
     zego.busy = busy
-    assert screen.in_words(zego.probe(ServerSecret(1, NEW))) == words
+    assert render.in_words(zego.probe(ServerSecret(1, NEW))) == words
 
 
 def test_json_is_one_object_a_line(capsys: Capture) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.secret.follow import PATIENCE_SECONDS, Event, follow
+from ops.secret.follow import PATIENCE_SECONDS, RotationEvent, follow
 from tests.support.clock import Clock
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store.notes import ROTATION_TAG, RotationNote
@@ -45,17 +45,19 @@ class Looks:
             raise answer
         return answer
 
-    def follow(self, *, wait_seconds: float = 300) -> Iterator[Event]:
+    def follow(self, *, wait_seconds: float = 300) -> Iterator[RotationEvent]:
         return follow(
             self, TOKEN, wait_seconds=wait_seconds, clock=self.clock, sleep=self.clock.turn
         )
 
 
-def followed(*answers: SecretState | SecretStoreError, wait_seconds: float = 300) -> list[Event]:
+def followed(
+    *answers: SecretState | SecretStoreError, wait_seconds: float = 300
+) -> list[RotationEvent]:
     return list(Looks(*answers).follow(wait_seconds=wait_seconds))
 
 
-def in_short(events: list[Event]) -> list[str]:
+def in_short(events: list[RotationEvent]) -> list[str]:
     return [f"{event.kind} {event.step}" for event in events if event.kind != "step-began"]
 
 
@@ -68,7 +70,7 @@ def test_each_step_is_told_as_it_begins_and_ends() -> None:
         ("step-done", "setSecret"),
     ]
     assert in_short(events) == [*GOOD_END, "step-done finishSecret", "promoted finishSecret"]
-    assert events[-1] == Event("promoted", 1, 1.5, "finishSecret", "promoted")
+    assert events[-1] == RotationEvent("promoted", 1, 1.5, "finishSecret", "promoted")
 
 
 def test_steps_that_passed_between_two_looks_are_told_together() -> None:
@@ -133,7 +135,7 @@ def test_the_note_of_another_rotation_is_not_this_ones() -> None:
 
 def test_a_promotion_is_seen_by_the_label_alone() -> None:
     looks = Looks(state(), state(pending=None, current=TOKEN))
-    assert list(looks.follow())[-1] == Event("promoted", 1, PATIENCE_SECONDS + 0.5)
+    assert list(looks.follow())[-1] == RotationEvent("promoted", 1, PATIENCE_SECONDS + 0.5)
 
 
 def test_a_promotion_is_seen_though_secrets_manager_tries_its_last_step_again() -> None:
@@ -160,14 +162,14 @@ def test_a_label_that_is_seen_late_or_not_for_a_moment_ends_nothing() -> None:
     unseen, seen = state(pending=None), state()
     promoted = state("finishSecret", "promoted", pending=None)
     events = followed(*[unseen] * 5, *[seen] * 20, *[unseen] * 5, promoted)
-    assert events[-1] == Event("promoted", 1, 15.0, "finishSecret", "promoted")
+    assert events[-1] == RotationEvent("promoted", 1, 15.0, "finishSecret", "promoted")
 
 
 def test_what_has_not_ended_in_time_is_undecided_with_its_last_failure() -> None:
     events = followed(
         state("testSecret", "unproven", at=1), state("createSecret", at=2), wait_seconds=5
     )
-    assert events[-1] == Event("undecided", 2, 5.0, "testSecret", "unproven")
+    assert events[-1] == RotationEvent("undecided", 2, 5.0, "testSecret", "unproven")
 
 
 def test_a_look_that_fails_is_made_again() -> None:

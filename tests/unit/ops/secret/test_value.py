@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from ops import cli
 from ops.errors import CommandError, ExitCode
 from ops.secret import value
-from ops.secret.options import SecretInput
+from ops.secret.value import SecretInput
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 SECRET = "0123456789abcdef" * 2
@@ -167,7 +168,7 @@ class TestArguments:
     )
     def test_a_secret_is_refused_and_not_repeated(self, argument: str) -> None:
         with pytest.raises(CommandError) as caught:
-            value.refuse_in_arguments(["secret", "stage", argument])
+            cli.refuse_in_arguments(["secret", "stage", argument])
         assert SECRET not in str(caught.value).lower()
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
@@ -178,9 +179,9 @@ class TestArguments:
         ids=["an ObjectId", "a UUID", "letters and digits"],
     )
     def test_an_id_may_look_like_one(self, option: str, id_: str) -> None:
-        value.refuse_in_arguments(["inspect", option, id_, f"{option}={id_}"])
+        cli.refuse_in_arguments(["inspect", option, id_, f"{option}={id_}"])
         with pytest.raises(CommandError):
-            value.refuse_in_arguments(["inspect", option, id_, id_])
+            cli.refuse_in_arguments(["inspect", option, id_, id_])
 
     @pytest.mark.parametrize(
         "argument",
@@ -194,4 +195,4 @@ class TestArguments:
         ],
     )
     def test_what_names_things_is_taken(self, argument: str) -> None:
-        value.refuse_in_arguments([argument, f"--option={argument}"])
+        cli.refuse_in_arguments([argument, f"--option={argument}"])

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.errors import CommandError, ExitCode, Failure, explain
 from ops.target import Target, TargetOptions, connect
+from zego.error_codes import Outcome
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT, PENDING
 from zego.secret_store.notes import (
@@ -92,9 +93,13 @@ class TargetStatus:
         return RotationNote.from_tag(self.state.tags.get(FAILURE_TAG))
 
     @property
+    def by_label(self) -> dict[str, JudgedVersion]:
+        return {label: one for one in self.versions for label in one.version.labels}
+
+    @property
     def current(self) -> JudgedVersion | None:
         """The version that tokens are sealed with."""
-        return next((one for one in self.versions if CURRENT in one.version.labels), None)
+        return self.by_label.get(CURRENT)
 
     @property
     def fingerprint(self) -> str | None:
@@ -102,11 +107,25 @@ class TargetStatus:
         return None if self.current is None else self.current.version.fingerprint
 
     @property
-    def exit_code(self) -> ExitCode:
+    def outcome(self) -> Outcome:
+        """ZEGO's verdict on the current value; ``rejected`` if it is no ServerSecret."""
         verdict = None if self.current is None else self.current.verdict
-        if verdict is None or verdict.rejected:
+        return "rejected" if verdict is None else verdict.outcome
+
+    @property
+    def is_as_noted(self) -> bool:
+        """Whether that is what the watcher noted last."""
+        noted = self.noted
+        return noted is not None and (noted.outcome, noted.fingerprint) == (
+            self.outcome,
+            self.fingerprint,
+        )
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if self.outcome == "rejected":
             return ExitCode.REFUSED
-        if not verdict.accepted:
+        if self.outcome == "unknown":
             return ExitCode.UNDECIDED
         return ExitCode.DONE if self.state.in_flight is None else ExitCode.IN_FLIGHT
 

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ops.errors import ExitCode
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line
-from ops.secret.follow import ENDS, Event
-from ops.secret.report import JudgedVersion, Report, TargetStatus, UnreachableTarget
+from ops.secret.follow import ENDS, RotationEvent
+from ops.secret.status import JudgedVersion, Report, TargetStatus, UnreachableTarget
 from zego.durations import duration
 from zego.error_codes import SERVER_API_CODES
 from zego.rotation import OUTCOMES, STEPS, Step
@@ -23,6 +23,7 @@ from zego.secret_store.notes import (
     FAILURE_TAG,
     ROTATION_TAG,
     RotationNote,
+    VerdictNote,
     compromised,
     given_up,
 )
@@ -31,6 +32,7 @@ from zego.server_api import Verdict
 
 VERDICT_STYLES: Final = {"accepted": GOOD, "rejected": BAD, "unknown": UNSURE}
 
+ROTATE_STAGED: Final = "To rotate to what is staged: zego-token secret rotate --staged."
 #: Of a rotation that has stored no value yet.
 NO_START_TIME: Final = "AWS gives no start time for it; the watcher notes one within 5 min."
 ROTATION_OFF: Final = (
@@ -45,7 +47,7 @@ _DOES: Final[dict[Step, str]] = {
 }
 
 
-def follow(out: Output, events: Iterator[Event]) -> Event:
+def follow(out: Output, events: Iterator[RotationEvent]) -> RotationEvent:
     """Show a rotation's steps as they pass; gives its end."""
     steps = _Steps()
     with out.live(steps):
@@ -54,7 +56,7 @@ def follow(out: Output, events: Iterator[Event]) -> Event:
             steps.take(event)
             if not out.is_live:
                 fields = asdict(event)
-                out.tell(fields.pop("kind"), _sentence(event), **fields)
+                out.tell(fields.pop("kind"), _step_line(event), **fields)
             event = next(events)
     return event
 
@@ -64,11 +66,11 @@ class _Steps:
 
     def __init__(self) -> None:
         self._spinner = Spinner("dots")
-        self._events: dict[Step, Event] = {}
+        self._events: dict[Step, RotationEvent] = {}
         self._began_at = time.monotonic()
         self._attempt = 1
 
-    def take(self, event: Event) -> None:
+    def take(self, event: RotationEvent) -> None:
         if event.attempt != self._attempt:
             self._attempt = event.attempt
             self._events.clear()
@@ -85,7 +87,7 @@ class _Steps:
             table.add_row(self._spinner, "", "", "Secrets Manager tries again, or gives up.")
         return table
 
-    def _row(self, step: Step, event: Event | None) -> Iterable[Spinner | Text]:
+    def _row(self, step: Step, event: RotationEvent | None) -> Iterable[Spinner | Text]:
         if event is None:
             return Text("·", QUIET), Text(step, QUIET), Text(), Text(_DOES[step], QUIET)
         if event.kind == "step-began":
@@ -94,35 +96,33 @@ class _Steps:
         took = Text(_took(event))
         if event.kind == "step-done":
             return Text("✓", GOOD), Text(step), took, Text(_DOES[step], QUIET)
-        return Text("✗", BAD), Text(step), took, Text(_why(event), BAD)
+        return Text("✗", BAD), Text(step), took, Text(ending(event), BAD)
 
 
-def _sentence(event: Event) -> str:
+def _step_line(event: RotationEvent) -> str:
     """A line for each step's end; that one begins is news on a terminal alone."""
     if event.kind == "step-began":
         return ""
     again = "" if event.attempt == 1 else f"attempt {event.attempt}, "
     took = _took(event)
-    end = f"done{took and f', {took}'}" if event.kind == "step-done" else _why(event)
+    end = f"done{took and f', {took}'}" if event.kind == "step-done" else ending(event)
     return f"{again}{event.step}: {end}"
 
 
-def _took(event: Event) -> str:
+def _took(event: RotationEvent) -> str:
     """Empty for a step that passed between two looks."""
     return f"{event.seconds:.1f} s" if event.seconds else ""
 
 
-def _why(event: Event) -> str:
-    return "" if event.outcome is None else ending(event.outcome, event.code, event.fingerprint)
-
-
-def ending(outcome: str, code: int | None, fingerprint: str | None) -> str:
-    """How a step ended, with what ZEGO's code means and which value was tried."""
-    known = [f"fingerprint {fingerprint}"] if fingerprint else []
-    if code and code in SERVER_API_CODES:
-        known.append(f"ZEGO's code {code}: {SERVER_API_CODES[code].reason}")
+def ending(what: RotationNote | RotationEvent) -> str:
+    """How a step ended, with what ZEGO's code means and which value was tried; empty: not known."""
+    if what.outcome is None:
+        return ""
+    known = [f"fingerprint {what.fingerprint}"] if what.fingerprint else []
+    if what.code and what.code in SERVER_API_CODES:
+        known.append(f"ZEGO's code {what.code}: {SERVER_API_CODES[what.code].reason}")
     of = f" ({'; '.join(known)})" if known else ""
-    return f"{OUTCOMES[outcome].meaning}{of}"
+    return f"{OUTCOMES[what.outcome].meaning}{of}"
 
 
 def show_status(out: Output, report: Report) -> None:
@@ -174,25 +174,22 @@ def facts(look: TargetStatus) -> Iterator[str]:
         yield "No function rotates this secret."
     elif look.state.is_rotation_off:
         yield f"{ROTATION_OFF} A rotation turns it on again: zego-token secret rotate."
-    yield from rotation(look.state, look.at, look.in_flight_since)
+    yield from rotation_facts(look.state, look.at, look.in_flight_since)
     yield from calls_fail(look)
 
 
 def _watched(look: TargetStatus) -> str:
     if (noted := look.noted) is None:
         return "The watcher has noted nothing yet."
-    code = "" if noted.code is None else f" (code {noted.code})"
     of = f", for {noted.fingerprint}" if noted.fingerprint else ""
     since = duration(look.at - noted.since)
-    text = f"The watcher noted {since} ago, its last change: {noted.outcome}{code}{of}."
-    verdict = look.current.verdict if look.current else None
-    now = "rejected" if verdict is None else verdict.outcome
-    if (noted.outcome, noted.fingerprint) == (now, look.fingerprint):
-        return text
-    return f"{text} That is not how it stands now: it looks every 5 min."
+    text = f"The watcher noted {since} ago, its last change: {outcome_with_code(noted)}{of}."
+    return (
+        text if look.is_as_noted else f"{text} That is not how it stands now: it looks every 5 min."
+    )
 
 
-def rotation(state: SecretState, now: float, began: float | None = None) -> Iterator[str]:
+def rotation_facts(state: SecretState, now: float, began: float | None = None) -> Iterator[str]:
     """The rotation in flight, or else the last one: how far it came, and what to do.
 
     :param began: when the one in flight did, if that is known.
@@ -214,14 +211,14 @@ def rotation(state: SecretState, now: float, began: float | None = None) -> Iter
         if one is None or one.token != token:
             continue
         which = "last failure" if one == failure else "last step"
-        said = ending(one.outcome, one.code, one.fingerprint)
+        said = ending(one)
         remedy = OUTCOMES[one.outcome].remedy
         if not state.in_flight and (one is not note or remedy.startswith("Wait")):
             remedy = ""  # of what has passed
         ago = duration(now - one.at)
         yield f"{whose} {which}, {ago} ago, {one.step}: {said} {remedy}".strip()
     if note is not None and not state.in_flight and was_given_up(note, state):
-        yield "It was given up. To rotate to what is staged: zego-token secret rotate --staged."
+        yield f"It was given up. {ROTATE_STAGED}"
 
 
 def was_given_up(note: RotationNote, state: SecretState) -> bool:
@@ -267,7 +264,7 @@ _WAYS: Final = {CANDIDATE: (5, "rotate --staged"), PREVIOUS: (10, "restore")}
 
 def _can_become_current(look: TargetStatus, label: str, app_id: int | None) -> bool:
     """Whether ZEGO accepts what has a label, and no rule of a rotation refuses it."""
-    judged = _with_label(look, label)
+    judged = look.by_label.get(label)
     if judged is None or judged.version.secret is None or judged.verdict is None:
         return False
     secret = judged.version.secret
@@ -276,13 +273,9 @@ def _can_become_current(look: TargetStatus, label: str, app_id: int | None) -> b
 
 
 def _app_id(look: TargetStatus) -> int | None:
-    current, previous = (_with_label(look, label) for label in (CURRENT, PREVIOUS))
+    current, previous = (look.by_label.get(label) for label in (CURRENT, PREVIOUS))
     known = whose(current.version if current else None, previous.version if previous else None)
     return None if known is None else known.app_id
-
-
-def _with_label(look: TargetStatus, label: str) -> JudgedVersion | None:
-    return next((one for one in look.versions if label in one.version.labels), None)
 
 
 def _agreement(report: Report) -> Text:
@@ -293,6 +286,11 @@ def _agreement(report: Report) -> Text:
     if report.drift is None:
         return line(f"Not all can be compared.\n{have}", UNSURE)
     return line(f"Drift: AWSCURRENT is not the same everywhere.\n{have}", BAD)
+
+
+def outcome_with_code(noted: VerdictNote) -> str:
+    """``rejected (code 100000005)``."""
+    return noted.outcome if noted.code is None else f"{noted.outcome} (code {noted.code})"
 
 
 def in_words(verdict: Verdict) -> str:

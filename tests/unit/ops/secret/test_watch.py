@@ -9,7 +9,7 @@ import pytest
 
 from local.aws.secrets_manager import SecretsManager
 from ops.output import Output
-from ops.secret.report import TargetStatus, look
+from ops.secret.status import TargetStatus, look
 from ops.secret.watch import watch
 from ops.target import Target
 from tests.support.clock import Clock
