@@ -14,7 +14,7 @@ from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
-from zego.secrets_manager import SecretsManagerError
+from zego.secrets_manager import SecretsReaderError
 
 
 def status(service: Service, request: ApiRequest) -> ApiResponse:
@@ -48,7 +48,7 @@ def _last_verdict(service: Service) -> dict[str, Any] | None:
     """The watcher's last note on the secret; ``None`` if there is none that can be read."""
     try:
         tags = service.secrets_manager.describe_tags(service.settings.secret_id)
-    except SecretsManagerError as error:
+    except SecretsReaderError as error:
         telemetry.logger.warning("The watcher's last verdict cannot be read", reason=str(error))
         return None
     note = VerdictNote.from_tag(tags.get(VERDICT_TAG))

@@ -60,8 +60,7 @@ from zego.secret_store.notes import (
     with_newest,
 )
 from zego.secret_store.versions import SecretStoreError, SecretVersions
-from zego.secrets_manager import SecretsManagerError as IssuersError
-from zego.secrets_manager import SecretValue
+from zego.secrets_manager import SecretsReaderError, SecretValue
 from zego.server_api import ServerApi
 from zego.server_secret import ServerSecret, ServerSecretError
 from zego.token04 import SealError
@@ -360,7 +359,7 @@ class World:
     def _fetch(self) -> SecretValue:
         """The issuer's own look at Secrets Manager; it fails where a call of this number does."""
         if self.wire.schedule.get(len(self.wire.calls)) in _ISSUERS_FAULTS:
-            raise IssuersError("Unreachable", "as a test wants it")
+            raise SecretsReaderError("Unreachable", "as a test wants it")
         answer = self.aws.call("GetSecretValue", SecretId=SECRET_ID, VersionStage=CURRENT)
         return SecretValue(answer["SecretString"], answer["VersionId"], answer["CreatedDate"])
 

@@ -11,10 +11,10 @@ import hashlib
 import re
 from typing import Final, Literal
 
-Kind = Literal["user_id", "room_id", "stream_id"]
+IdentifierKind = Literal["user_id", "room_id", "stream_id"]
 
 #: Longest id of each kind, in bytes.
-MAX_BYTES: Final[dict[Kind, int]] = {"user_id": 63, "room_id": 127, "stream_id": 255}
+MAX_BYTES: Final[dict[IdentifierKind, int]] = {"user_id": 63, "room_id": 127, "stream_id": 255}
 
 #: Characters the web SDK refuses in user and room ids, all of them printable ASCII.
 REFUSED_CHARACTERS: Final = frozenset(' "/:?[]{|}')
@@ -27,7 +27,7 @@ class IdentifierError(ValueError):
     """An id that ZEGO would refuse. The message names the kind of id, never its value."""
 
 
-def check(kind: Kind, value: str) -> str:
+def check(kind: IdentifierKind, value: str) -> str:
     """Return the id if ZEGO accepts it.
 
     :raises IdentifierError: it is empty, too long, or holds a character that is refused.
@@ -45,7 +45,7 @@ def check(kind: Kind, value: str) -> str:
     return value
 
 
-def check_characters(kind: Kind, value: str) -> None:
+def check_characters(kind: IdentifierKind, value: str) -> None:
     """Look at the characters of a user or room id alone, however long it is.
 
     :raises IdentifierError: one of them is refused.

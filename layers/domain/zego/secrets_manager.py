@@ -33,7 +33,7 @@ _MAX_CREDENTIALS_BYTES: Final = 16384
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 
-class SecretsManagerError(Exception):
+class SecretsReaderError(Exception):
     """Secrets Manager gave no answer, or none that is of use. Safe to log.
 
     :ivar code: AWS' error code, or ``Unreachable`` where no answer came.
@@ -108,7 +108,7 @@ class SecretsReader:
 
         :param secret_id: the secret's ARN or name.
         :param version_stage: a label such as ``AWSCURRENT``.
-        :raises SecretsManagerError: refused, unreachable, too slow, or without a text value.
+        :raises SecretsReaderError: refused, unreachable, too slow, or without a text value.
         """
         asked = {"SecretId": secret_id, "VersionStage": version_stage}
         return _value(self._call("GetSecretValue", asked))
@@ -117,7 +117,7 @@ class SecretsReader:
         """The secret's tags. Tried once more where that may help.
 
         :param secret_id: the secret's ARN or name.
-        :raises SecretsManagerError: refused, unreachable, too slow, or not to be read.
+        :raises SecretsReaderError: refused, unreachable, too slow, or not to be read.
         """
         return _tags(self._call("DescribeSecret", {"SecretId": secret_id}))
 
@@ -125,7 +125,7 @@ class SecretsReader:
         body = strict_json.dumps(asked).encode()
         try:
             return self._attempt(action, body)
-        except SecretsManagerError as error:
+        except SecretsReaderError as error:
             if not error.passing:
                 raise
         self._sleep(0.1)
@@ -151,9 +151,9 @@ class SecretsReader:
                 max_bytes=_MAX_BYTES,
             )
         except CredentialsError as error:
-            raise SecretsManagerError("CredentialsUnavailable", str(error)) from None
+            raise SecretsReaderError("CredentialsUnavailable", str(error)) from None
         except HttpError as error:
-            raise SecretsManagerError("Unreachable", str(error), passing=True) from None
+            raise SecretsReaderError("Unreachable", str(error), passing=True) from None
         return _document(answer)
 
 
@@ -290,11 +290,11 @@ def _value(values: Mapping[str, Any]) -> SecretValue:
         text, version_id = values["SecretString"], values["VersionId"]
         created_at = float(values["CreatedDate"])
     except KeyError:
-        raise SecretsManagerError("NoText", "the version has no text value") from None
+        raise SecretsReaderError("NoText", "the version has no text value") from None
     except (ValueError, TypeError, OverflowError):
         raise _unreadable() from None
     if not isinstance(text, str) or not isinstance(version_id, str):
-        raise SecretsManagerError("NoText", "the version has no text value")
+        raise SecretsReaderError("NoText", "the version has no text value")
     return SecretValue(text, version_id, created_at)
 
 
@@ -305,18 +305,18 @@ def _tags(values: Mapping[str, Any]) -> dict[str, str]:
         raise _unreadable() from None
 
 
-def _unreadable() -> SecretsManagerError:
-    return SecretsManagerError("Unreadable", "the answer cannot be read")
+def _unreadable() -> SecretsReaderError:
+    return SecretsReaderError("Unreadable", "the answer cannot be read")
 
 
-def _refusal(answer: Response) -> SecretsManagerError:
+def _refusal(answer: Response) -> SecretsReaderError:
     try:
         code = str(strict_json.loads_object(answer.body)["__type"]).rpartition("#")[2]
     except (ValueError, KeyError):
         code = f"Http{answer.status}"
     passing = answer.status >= 500 or answer.status == 429 or code in _THROTTLED
     message = f"Secrets Manager refused, HTTP {answer.status}"
-    return SecretsManagerError(code, message, passing=passing)
+    return SecretsReaderError(code, message, passing=passing)
 
 
 def _domain(region: str) -> str:

@@ -122,7 +122,7 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedToken:
     """An opened token.
 
     :ivar claims: what was sealed in it.
@@ -190,7 +190,7 @@ def encode(
     return seal(to_plaintext(claims), claims.expires_at, key, cipher=cipher, iv=iv)
 
 
-def decode(token: str, server_secret: str) -> Decoded:
+def decode(token: str, server_secret: str) -> DecodedToken:
     """Open a token and read its claims. Whether it has expired is the caller's question.
 
     :param server_secret: 32 bytes; 16 and 24 are taken too, as the vendor's decoders do.
@@ -208,7 +208,7 @@ def decode(token: str, server_secret: str) -> Decoded:
             f"the readable expiry is {envelope.expires_at}, the sealed one {claims.expires_at}:"
             " the token was altered after it was made"
         )
-    return Decoded(claims, envelope.cipher, envelope.expires_at)
+    return DecodedToken(claims, envelope.cipher, envelope.expires_at)
 
 
 def room_payload(

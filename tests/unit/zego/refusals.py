@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from zego import token04
-from zego.token04 import Decoded, Token04Error
+from zego.token04 import DecodedToken, Token04Error
 
 #: Shorter ones could stand in any sentence by chance.
 _TELLTALE_LENGTH = 12
@@ -30,7 +30,7 @@ def refusal_of_token(token: str, secret: str) -> Token04Error:
     return error
 
 
-def decoded_or_refused(token: str, secret: str) -> Decoded | Token04Error:
+def decoded_or_refused(token: str, secret: str) -> DecodedToken | Token04Error:
     """What a token says, or the error with which it is refused."""
     try:
         return token04.decode(token, secret)

@@ -13,10 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from zego import identifiers
-from zego.identifiers import IdentifierError, Kind
+from zego.identifiers import IdentifierError, IdentifierKind
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
-LONGEST: dict[Kind, int] = {"user_id": 63, "room_id": 127, "stream_id": 255}
+KINDS: tuple[IdentifierKind, ...] = get_args(IdentifierKind)
+LONGEST: dict[IdentifierKind, int] = {"user_id": 63, "room_id": 127, "stream_id": 255}
 
 STREAM_CHARACTERS = string.ascii_letters + string.digits + "_-"
 REFUSED_CHARACTERS = ' "/:?[]{|}'
@@ -29,7 +29,7 @@ ISSUERS = st.text().filter(lambda issuer: "\0" not in issuer)
 ANY_TEXT = st.text(st.characters(codec=None))
 
 
-def refusal(kind: Kind, value: str) -> str:
+def refusal(kind: IdentifierKind, value: str) -> str:
     with pytest.raises(IdentifierError) as caught:
         identifiers.check(kind, value)
     return str(caught.value)
@@ -38,57 +38,63 @@ def refusal(kind: Kind, value: str) -> str:
 class TestLengths:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("shorter_by", [0, 1])
-    def test_an_id_up_to_its_limit_is_taken(self, kind: Kind, shorter_by: int) -> None:
+    def test_an_id_up_to_its_limit_is_taken(self, kind: IdentifierKind, shorter_by: int) -> None:
         value = "a" * (LONGEST[kind] - shorter_by)
         assert identifiers.check(kind, value) == value
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_one_byte_more_is_refused(self, kind: Kind) -> None:
+    def test_one_byte_more_is_refused(self, kind: IdentifierKind) -> None:
         limit = LONGEST[kind]
         message = f"{kind} has {limit + 1} bytes; ZEGO takes at most {limit}"
         assert refusal(kind, "a" * (limit + 1)) == message
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_bytes_are_counted_and_not_characters(self, kind: Kind) -> None:
+    def test_bytes_are_counted_and_not_characters(self, kind: IdentifierKind) -> None:
         value = "é" * LONGEST[kind]
         assert refusal(kind, value).startswith(f"{kind} has {2 * LONGEST[kind]} bytes")
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_the_empty_id_is_refused(self, kind: Kind) -> None:
+    def test_the_empty_id_is_refused(self, kind: IdentifierKind) -> None:
         assert refusal(kind, "") == f"{kind} is empty"
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_a_single_character_will_do(self, kind: Kind) -> None:
+    def test_a_single_character_will_do(self, kind: IdentifierKind) -> None:
         assert identifiers.check(kind, "a") == "a"
 
 
 @pytest.mark.parametrize("kind", ["user_id", "room_id"])
 class TestUserAndRoomIds:
     @pytest.mark.parametrize("character", ROOM_CHARACTERS)
-    def test_other_printable_ascii_is_taken(self, kind: Kind, character: str) -> None:
+    def test_other_printable_ascii_is_taken(self, kind: IdentifierKind, character: str) -> None:
         assert identifiers.check(kind, f"a{character}b") == f"a{character}b"
 
     @pytest.mark.parametrize("character", REFUSED_CHARACTERS)
     def test_a_character_that_the_web_sdk_refuses_is_named(
-        self, kind: Kind, character: str
+        self, kind: IdentifierKind, character: str
     ) -> None:
         name = "a space" if character == " " else f"the character {character}"
         expected = f"{kind} holds {name}, which ZEGO's web SDK refuses"
         assert refusal(kind, f"a{character}b") == expected
 
     @pytest.mark.parametrize("code", [*range(0x20), 0x7F])
-    def test_a_control_character_is_named_by_its_number(self, kind: Kind, code: int) -> None:
+    def test_a_control_character_is_named_by_its_number(
+        self, kind: IdentifierKind, code: int
+    ) -> None:
         expected = f"{kind} holds the control character U+{code:04X}, which ZEGO's web SDK refuses"
         assert refusal(kind, f"a{chr(code)}b") == expected
 
     @pytest.mark.parametrize("character", ["\x80", "\xa0", "é", "用", "\u2028", "😀", "\ud83d"])
-    def test_a_non_ascii_character_is_named_by_its_number(self, kind: Kind, character: str) -> None:
+    def test_a_non_ascii_character_is_named_by_its_number(
+        self, kind: IdentifierKind, character: str
+    ) -> None:
         number = f"U+{ord(character):04X}"
         expected = f"{kind} holds the non-ASCII character {number}, which ZEGO's web SDK refuses"
         assert refusal(kind, f"a{character}b") == expected
 
     @pytest.mark.parametrize("value", [" a", "a ", "a\n", "\na"])
-    def test_white_space_around_an_id_is_not_taken_off(self, kind: Kind, value: str) -> None:
+    def test_white_space_around_an_id_is_not_taken_off(
+        self, kind: IdentifierKind, value: str
+    ) -> None:
         refusal(kind, value)
 
 
@@ -113,7 +119,7 @@ class TestStreamIds:
 
 class TestProperties:
     @given(st.sampled_from(KINDS), ANY_TEXT)
-    def test_an_id_is_taken_unchanged_or_refused(self, kind: Kind, value: str) -> None:
+    def test_an_id_is_taken_unchanged_or_refused(self, kind: IdentifierKind, value: str) -> None:
         allowed = STREAM_CHARACTERS if kind == "stream_id" else ROOM_CHARACTERS
         good = 0 < len(value) <= LONGEST[kind] and set(value) <= set(allowed)
         if good:
@@ -125,7 +131,7 @@ class TestProperties:
         st.sampled_from(["user_id", "room_id"]),
         st.text(st.characters(min_codepoint=0x80), min_size=8, max_size=12),
     )
-    def test_a_refusal_does_not_repeat_the_value(self, kind: Kind, value: str) -> None:
+    def test_a_refusal_does_not_repeat_the_value(self, kind: IdentifierKind, value: str) -> None:
         assert value not in refusal(kind, value)
 
 

@@ -27,8 +27,8 @@ from zego.bounded_http import HttpError, Response
 from zego.secrets_manager import (
     AwsCredentials,
     Credentials,
-    SecretsManagerError,
     SecretsReader,
+    SecretsReaderError,
     SecretValue,
 )
 
@@ -79,9 +79,9 @@ def read(server: ScriptedServer, pauses: list[float] | None = None) -> SecretVal
     return manager.get_secret_value(SECRET_ID, version_stage="AWSCURRENT")
 
 
-def refusal(*replies: Reply) -> tuple[SecretsManagerError, int]:
+def refusal(*replies: Reply) -> tuple[SecretsReaderError, int]:
     """Why there is no value, and how often the server was asked. The reason shows no credential."""
-    with serving(*replies) as server, pytest.raises(SecretsManagerError) as caught:
+    with serving(*replies) as server, pytest.raises(SecretsReaderError) as caught:
         read(server)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     for hidden in (SECRET_KEY, SESSION_TOKEN, "0123456789abcdef", "Signature="):
@@ -151,7 +151,7 @@ class TestSuccess:
 
         monkeypatch.setattr(secrets_manager, "request", request)
         manager = SecretsReader(region, CREDENTIALS, sleep=lambda _: None)
-        with pytest.raises(SecretsManagerError):
+        with pytest.raises(SecretsReaderError):
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert asked == [("POST", url)] * 2
 
@@ -228,7 +228,7 @@ class TestTags:
     def test_without_an_answer_of_use_the_reason_is_told_as_of_a_value(
         self, bad: Reply, code: str
     ) -> None:
-        with pytest.raises(SecretsManagerError) as caught:
+        with pytest.raises(SecretsReaderError) as caught:
             self.tags(bad)
         assert caught.value.code == code
 
@@ -378,7 +378,7 @@ class TestBounds:
     def test_two_attempts_at_a_slow_server_take_two_bounds(self, slow: Reply) -> None:
         with serving(slow) as server:
             started = time.monotonic()
-            with pytest.raises(SecretsManagerError) as caught:
+            with pytest.raises(SecretsReaderError) as caught:
                 read(server)
             took = time.monotonic() - started
         assert str(caught.value) == "Unreachable: 127.0.0.1 did not answer in 0.3 s"
@@ -400,7 +400,7 @@ class TestBounds:
             endpoint=f"http://127.0.0.1:{closed_port()}/",
             sleep=lambda _: None,
         )
-        with pytest.raises(SecretsManagerError) as caught:
+        with pytest.raises(SecretsReaderError) as caught:
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert str(caught.value) == (
             "Unreachable: 127.0.0.1 cannot be reached: ConnectionRefusedError"
@@ -411,7 +411,7 @@ class TestCredentials:
     def test_without_any_nothing_is_asked(self) -> None:
         with serving(GOOD) as server:
             manager = SecretsReader(REGION, AwsCredentials({}), endpoint=server.url)
-            with pytest.raises(SecretsManagerError) as caught:
+            with pytest.raises(SecretsReaderError) as caught:
                 manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert caught.value.code == "CredentialsUnavailable"
         assert "AWS_ACCESS_KEY_ID" in str(caught.value)
@@ -427,7 +427,7 @@ class TestCredentials:
             manager = SecretsReader(
                 REGION, AwsCredentials(environment), endpoint=server.url, sleep=lambda _: None
             )
-            with pytest.raises(SecretsManagerError) as caught:
+            with pytest.raises(SecretsReaderError) as caught:
                 manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert SESSION_TOKEN not in "".join(traceback.format_exception(caught.value))
 

@@ -27,7 +27,7 @@ from zego.token04 import (
     Cipher,
     Claims,
     ClaimsError,
-    Decoded,
+    DecodedToken,
     ExpiryMismatchError,
     FormatError,
     SealError,
@@ -192,7 +192,7 @@ class TestVendorTokens:
     @pytest.mark.parametrize("cipher", CIPHERS)
     def test_the_described_token_decodes_to_the_described_claims(self, cipher: Cipher) -> None:
         decoded = token04.decode(DESCRIBED[cipher], SECRET)
-        assert decoded == Decoded(CLAIMS, cipher, CLAIMS.expires_at)
+        assert decoded == DecodedToken(CLAIMS, cipher, CLAIMS.expires_at)
 
 
 class TestEncode:

@@ -18,7 +18,7 @@ from zego.token04 import (
     Cipher,
     Claims,
     ClaimsError,
-    Decoded,
+    DecodedToken,
     ExpiryMismatchError,
     FormatError,
     SealError,
@@ -87,7 +87,7 @@ class TestRoundTrip:
         self, claims: Claims, secret: str, cipher: Cipher
     ) -> None:
         token = token04.encode(claims, secret, cipher=cipher)
-        assert token04.decode(token, secret) == Decoded(claims, cipher, claims.expires_at)
+        assert token04.decode(token, secret) == DecodedToken(claims, cipher, claims.expires_at)
 
     @given(CLAIMS, SECRETS, CIPHERS, st.data())
     def test_the_same_claims_and_iv_give_the_same_token(
@@ -300,7 +300,7 @@ class TestDamagedCbc:
         for bit in bits:
             binary = flipped(binary, bit)
         outcome = decoded_or_refused(token_of(binary), secret)
-        if isinstance(outcome, Decoded):
+        if isinstance(outcome, DecodedToken):
             token04.encode(outcome.claims, secret, cipher="cbc")
 
 
@@ -396,7 +396,7 @@ class TestArbitraryPlaintext:
         self, values: dict[str, Any], cipher: Cipher
     ) -> None:
         outcome = decoded_or_refused(self.seal(json.dumps(values).encode(), cipher), SECRET)
-        assert isinstance(outcome, Decoded | ClaimsError | ExpiryMismatchError)
+        assert isinstance(outcome, DecodedToken | ClaimsError | ExpiryMismatchError)
 
     @given(
         st.sampled_from([field.name for field in dataclasses.fields(Claims)]),

@@ -13,7 +13,7 @@ from zego import identifiers, strict_json
 from zego.diagnosis.model import Expected, Observation, found
 from zego.diagnosis.verified import OpenedToken
 from zego.durations import duration
-from zego.identifiers import IdentifierError, Kind
+from zego.identifiers import IdentifierError, IdentifierKind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
 
 NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
@@ -263,7 +263,7 @@ def _streams(stream_ids: object) -> Iterator[Observation]:
             return
 
 
-def _identifier(kind: Kind, value: str, expected: Expected) -> Iterator[Observation]:
+def _identifier(kind: IdentifierKind, value: str, expected: Expected) -> Iterator[Observation]:
     """What is wrong with a user's or a room's id."""
     name = "user-id" if kind == "user_id" else "room-id"
     size = len(value.encode("utf-8", "surrogatepass"))

@@ -14,8 +14,8 @@ from typing import Final, Literal
 
 FindingSeverity = Literal["refused", "warning", "note"]
 #: Whose codes they are. UIKit is built on the web SDK, and shows its codes.
-Shown = Literal["web", "native", "zim"]
-Codes = Mapping[Shown, tuple[int, ...]]
+SdkFamily = Literal["web", "native", "zim"]
+Codes = Mapping[SdkFamily, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from zego.diagnosis.kinds import KINDS, FindingSeverity, Shown
+from zego.diagnosis.kinds import KINDS, FindingSeverity, SdkFamily
 from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 
@@ -20,7 +20,7 @@ Sdk = Literal["web", "native", "zim", "uikit"]
 TokenForm = Literal["token04", "kit-token", "jwt", "older-token", "other"]
 TokenVerdict = Literal["good", "refused", "unknown"]
 
-_SHOWS: Final[Mapping[Sdk, Shown]] = {
+_SHOWS: Final[Mapping[Sdk, SdkFamily]] = {
     "web": "web",
     "native": "native",
     "zim": "zim",

@@ -29,7 +29,7 @@ from random import SystemRandom
 from typing import Final
 
 from zego import server_secret
-from zego.secrets_manager import SecretsManagerError, SecretValue
+from zego.secrets_manager import SecretsReaderError, SecretValue
 from zego.server_secret import ServerSecret, ServerSecretError
 
 #: Of the operating system: the state of Python's own generator would be the same in every
@@ -144,7 +144,7 @@ class CachedSecret:
             return self._last_good(now, self._failure, asked=False)
         try:
             version = _parse(self._fetch())
-        except (SecretsManagerError, ServerSecretError) as error:
+        except (SecretsReaderError, ServerSecretError) as error:
             now = self._asked_at = self._now()
             self._failure = str(error)
             return self._last_good(now, self._failure, asked=True)

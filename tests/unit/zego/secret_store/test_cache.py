@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from tests.support.clock import Clock
 from zego.secret_store import CachedSecret, SecretReading, SecretUnavailableError, SecretVersion
-from zego.secrets_manager import SecretsManagerError, SecretValue
+from zego.secrets_manager import SecretsReaderError, SecretValue
 from zego.server_secret import ServerSecret
 
 SECRET = ServerSecret(1234567890, "0123456789abcdef" * 2)
-DOWN = SecretsManagerError("Unreachable", "127.0.0.1 did not answer in 1.5 s")
+DOWN = SecretsReaderError("Unreachable", "127.0.0.1 did not answer in 1.5 s")
 DOWN_TEXT = "Unreachable: 127.0.0.1 did not answer in 1.5 s"
 
 
