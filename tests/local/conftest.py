@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.aws.lambda_host import LambdaHost
-from local.aws.secrets_manager import Conditions
+from local.aws.secrets_manager.conditions import Conditions
 from local.aws.secrets_manager.rotation import RotationDriver
 from tests.local.rotated import Rotated, StartDriver
 from tests.local.secret import Secret

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.aws.events import Event
-from local.aws.secrets_manager import SECRET_ID, Conditions
+from local.aws.secrets_manager import SECRET_ID
+from local.aws.secrets_manager.conditions import Conditions
 from local.aws.secrets_manager.rotation import Attempt, RotationDriver
 from tests.local.secret import CURRENT, PENDING, Secret
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws.secrets_manager import SECRET_ID, Conditions, SecretsManager, SecretsManagerError
+from local.aws.secrets_manager import SECRET_ID, SecretsManager
+from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from tests.support.clock import Clock
 from tests.support.in_process import secrets_manager_client
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws.secrets_manager import SECRET_ID, Conditions
+from local.aws.secrets_manager import SECRET_ID
+from local.aws.secrets_manager.conditions import Conditions
 from local.aws.secrets_manager.rotation import STEPS, RotationDriver
 from tests.local.rotated import Rotated, StartDriver, StepError, failing
 from tests.local.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS

@@ -7,7 +7,8 @@ import threading
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws.secrets_manager import SECRET_ID, Conditions
+from local.aws.secrets_manager import SECRET_ID
+from local.aws.secrets_manager.conditions import Conditions
 from local.aws.secrets_manager.rotation import FUNCTION_ARN, STEPS, Attempt, RotationDriver
 from tests.local.rotated import Result, Rotated, StartDriver, StepError, failing
 from tests.local.secret import CURRENT, PENDING, PREVIOUS

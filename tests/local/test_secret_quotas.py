@@ -1,4 +1,4 @@
-"""The quotas of a secret. `local.aws.secrets_manager.quotas` names the source of each."""
+"""The quotas of a secret. `local.aws.secrets_manager.versions` names the source of each."""
 
 from __future__ import annotations
 

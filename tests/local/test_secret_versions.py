@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.aws.secrets_manager import SECRET_ID, Conditions, SecretsManagerError
+from local.aws.secrets_manager import SECRET_ID
+from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from tests.local.rotated import Rotated
 from tests.local.secret import CANDIDATE, CURRENT, PENDING, PREVIOUS, Secret
 

@@ -11,14 +11,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.aws.secrets_manager import (
-    SECRET_ID,
-    Conditions,
-    SecretsManager,
-    SecretsManagerError,
-    read_secret,
-)
+from local.aws.secrets_manager import SECRET_ID, SecretsManager, read_secret
 from local.aws.secrets_manager.actions import KEPT_WRITES
+from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.aws.secrets_manager.rotation import RotationDriver
 from local.loopback import HttpRequest, HttpResponse
 from tests.local.rotated import Rotated

@@ -30,7 +30,8 @@ from local.aws.events import EventBus
 from local.aws.http_api import ApiGateway
 from local.aws.http_api_access import AccessKey, Cors
 from local.aws.lambda_host import InvocationResult
-from local.aws.secrets_manager import APP_ID, SecretsManager, SecretsManagerError
+from local.aws.secrets_manager import APP_ID, SecretsManager
+from local.aws.secrets_manager.conditions import SecretsManagerError
 from local.aws.secrets_manager.rotation import RotationDriver
 from local.fake_zego import Trouble, ZegoCloud
 from local.identity_provider import IdentityProvider

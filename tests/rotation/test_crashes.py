@@ -21,7 +21,7 @@ from typing import Final
 
 import pytest
 
-from local.aws.secrets_manager import Conditions
+from local.aws.secrets_manager.conditions import Conditions
 from tests.rotation.wire import STALE, Fault, faults_at
 from tests.rotation.world import World
 from tests.support.tiers import tier

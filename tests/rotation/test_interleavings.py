@@ -20,7 +20,7 @@ from typing import Final
 
 import pytest
 
-from local.aws.secrets_manager import Conditions
+from local.aws.secrets_manager.conditions import Conditions
 from tests.rotation.looks import pair
 from tests.rotation.wire import STALE, Fault, Killed
 from tests.rotation.world import World

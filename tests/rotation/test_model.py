@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from local.aws.secrets_manager import APP_ID, Conditions
+from local.aws.secrets_manager import APP_ID
+from local.aws.secrets_manager.conditions import Conditions
 from local.fake_zego import Trouble
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World, network

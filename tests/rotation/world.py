@@ -23,13 +23,8 @@ import botocore.endpoint
 from botocore.exceptions import ReadTimeoutError
 
 from local.aws.events import Event
-from local.aws.secrets_manager import (
-    APP_ID,
-    SECRET_ID,
-    Conditions,
-    SecretsManager,
-    SecretsManagerError,
-)
+from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
+from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.aws.secrets_manager.rotation import RotationDriver
 from local.fake_zego import ZegoCloud, cloud
 from local.fake_zego.server_api import signature

@@ -1,10 +1,9 @@
 """Secrets Manager over HTTP or in this process, with one secret.
 
-moto stores the secret, the modules `versions`, `quotas` and `schedule` have AWS' rules, and
-`rotation` runs the rotations. `Conditions` are switches for what AWS only
-sometimes does, or leaves open in its documentation. Two things are not
-imitated: the RotationToken of a rotation across accounts, which is ignored, and replicas in other
-regions.
+moto stores the secret, the modules `actions`, `versions` and `schedule` have AWS' rules, and
+`rotation` runs the rotations. `Conditions` are switches for what AWS only sometimes does, or leaves
+open in its documentation. Two things are not imitated: the RotationToken of a rotation across
+accounts, which is ignored, and replicas in other regions.
 
 moto is imported in the background, because that takes most of a second; earlier calls wait for it.
 
@@ -22,10 +21,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local import client
+from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 if TYPE_CHECKING:
@@ -39,53 +38,6 @@ _accounts = itertools.count()
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/secretsmanager/")
 _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 _READING = ("Get", "Describe", "List")
-
-
-class SecretsManagerError(Exception):
-    """Secrets Manager refused a call, with AWS' error code."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What AWS only sometimes does, or leaves open in its documentation.
-
-    By default everything is as AWS documents it, on a good day.
-    """
-
-    throttle: Callable[[str], bool] | None = None
-    """Called with the action of each call. If it returns true, the call has no effect and fails
-    with ThrottlingException."""
-
-    lag: Callable[[str], int] | None = None
-    """Called with the action of each DescribeSecret, GetSecretValue and ListSecretVersionIds, once.
-    The response shows the whole secret as it was that many writes ago: 0 is now, and a number that
-    is too large is the oldest state that is kept (see `secret_actions.KEPT_WRITES`). Only a write
-    that changed something counts, including those of Secrets Manager itself. Writes always act on
-    the present state. How far a read can lag on AWS is undocumented."""
-
-    empty_first_page: bool = False
-    """The first page of ListSecretVersionIds has no entries, and a NextToken. AWS: this "can occur
-    even when the response includes no values at all"."""
-
-    abandon_on_any_version: bool = False
-    """Every PutSecretValue that creates a version abandons the rotation in progress, whatever the
-    labels of the new version. AWS: "When you manually create a new version of a secret". Without
-    it, only a new AWSCURRENT does."""
-
-    keep_pending: bool = False
-    """AWSPENDING stays on the version that a rotation has promoted. AWS: after a success it "might
-    be attached to the same version as the AWSCURRENT version, or it might not be attached to any
-    version"."""
-
-    delete_unlabelled: bool = False
-    """A version is deleted as soon as it has no label. AWS: such versions "are considered
-    deprecated and Secrets Manager can delete them". Without it, they are deleted once there are
-    more than 100 versions, and then only if they are older than 24 hours."""
 
 
 class SecretsManager(LoopbackServer):

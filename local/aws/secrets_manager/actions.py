@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from moto.core.utils import camelcase_to_underscores
 from moto.secretsmanager.exceptions import (
@@ -22,17 +22,19 @@ from moto.secretsmanager.exceptions import (
 from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
-from local.aws.secrets_manager import Conditions, SecretsManagerError
-from local.aws.secrets_manager.quotas import check_tags
+from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.aws.secrets_manager.schedule import Schedule, check_rules
 from local.aws.secrets_manager.versions import VALUES, Versions
 from zego.secret_store import CURRENT
 
-if TYPE_CHECKING:
-    from local.aws.secrets_manager.rotation import RotationDriver
-
 KEPT_WRITES = 32
 """How many writes ago a read can lag at most."""
+TAGS = 50
+TAG_KEY = 128
+TAG_VALUE = 256
+"""Quotas of tags. Sources: TagKeyType and TagValueType in the API reference, "Service quotas for
+Tagging" in the General Reference, to which TagResource refers. Which error a 51st tag causes is
+undocumented: TagResource lists no LimitExceededException, so it is InvalidParameterException."""
 
 _LAGGING = frozenset({"DescribeSecret", "GetSecretValue", "ListSecretVersionIds"})
 _METHODS = frozenset(
@@ -49,6 +51,26 @@ _NO_FUNCTION = (
 _IN_PROGRESS = "A previous rotation isn't complete. That rotation will be reattempted."
 
 
+class Driver(Protocol):
+    """What runs rotations: `rotation.RotationDriver`."""
+
+    @property
+    def function_arn(self) -> str:
+        """The rotation function that may be named."""
+
+    def begin(self, secret_arn: str, token: str, *, test_only: bool) -> None:
+        """Accepts a rotation that RotateSecret has begun."""
+
+    def reattempt(self, secret_arn: str, token: str) -> None:
+        """Runs a pending rotation again, unless it is running."""
+
+    def cancel(self, token: str) -> None:
+        """Runs no further step of a rotation."""
+
+    def abandoned(self, secret_arn: str) -> None:
+        """Reports that a new version ended a rotation."""
+
+
 class Storage:
     """The secrets of one AWS account. Calls run one at a time.
 
@@ -59,7 +81,7 @@ class Storage:
     def __init__(
         self, account_id: str, region: str, clock: Callable[[], float], conditions: Conditions
     ) -> None:
-        self.driver: RotationDriver | None = None
+        self.driver: Driver | None = None
         self.account_id = account_id
         self.region = region
         self.conditions = conditions
@@ -187,7 +209,7 @@ class _Call(SecretsManagerResponse):
 
     def create_secret(self) -> str:
         name, secrets = self._get_param("Name"), self.backend.secrets
-        check_tags([], self._get_param("Tags", []))
+        _check_tags([], self._get_param("Tags", []))
         is_new = name not in secrets
         response = super().create_secret()
         if is_new:
@@ -279,7 +301,7 @@ class _Call(SecretsManagerResponse):
         return json.dumps(_fields(secret) | {"VersionId": pending})
 
     def tag_resource(self) -> str:
-        check_tags(self._secret().tags or [], self._get_param("Tags", []))
+        _check_tags(self._secret().tags or [], self._get_param("Tags", []))
         return super().tag_resource()
 
     def untag_resource(self) -> str:
@@ -340,6 +362,17 @@ class _Call(SecretsManagerResponse):
     def _get_param(self, param_name: str, if_none: Any = None) -> Any:
         value = self._parameters.get(param_name)
         return if_none if value is None else value
+
+
+def _check_tags(present: Sequence[Mapping[str, str]], added: Sequence[Mapping[str, str]]) -> None:
+    """Checks the tags that TagResource adds to those that are `present`."""
+    for tag in added:
+        if not 1 <= len(tag["Key"]) <= TAG_KEY:
+            raise InvalidParameterException(f"A tag key has 1 to {TAG_KEY} characters.")
+        if len(tag.get("Value", "")) > TAG_VALUE:
+            raise InvalidParameterException(f"A tag value has at most {TAG_VALUE} characters.")
+    if len({tag["Key"] for tag in (*present, *added)}) > TAGS:
+        raise InvalidParameterException(f"A secret has at most {TAGS} tags.")
 
 
 def _fields(secret: FakeSecret) -> dict[str, Any]:

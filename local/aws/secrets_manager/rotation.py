@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from local.aws.events import BY_CLOUDTRAIL, SECRETS_MANAGER, Event, make_event, timestamp
 from local.aws.lambda_host import ACCOUNT_ID, NotRunningError, ThrottledError
-from local.aws.secrets_manager import SecretsManagerError
+from local.aws.secrets_manager.conditions import SecretsManagerError
 
 if TYPE_CHECKING:
     from local.aws.secrets_manager import SecretsManager

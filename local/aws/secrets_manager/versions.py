@@ -1,11 +1,23 @@
-"""A secret's versions and their staging labels: AWS' rules, in moto's storage.
+"""A secret's versions and their staging labels: AWS' rules and quotas, in moto's storage.
 
 moto 5 has other rules. Each of these has a test that is named after it, in
 `tests/local/test_secret_versions.py`. Importing this imports moto, which takes most of a
 second.
 
-Sources: the Secrets Manager API reference, AWS' own error texts, and "Log events with CloudTrail"
-in the user guide for what abandons a rotation.
+Sources:
+
+* The Secrets Manager API reference, AWS' own error texts, and "Log events with CloudTrail" in the
+  user guide for what abandons a rotation.
+* The page "AWS Secrets Manager quotas" of the user guide: 20 "staging labels attached across all
+  versions of a secret" and about 100 versions. "Secrets Manager removes unlabeled versions when
+  there are more than 100, but it does not remove versions created less than 24 hours ago."
+* The API reference: a list of labels has 1 to 20 of them (SecretVersionStagesType), a label 1 to
+  256 characters (SecretVersionStageType). InvalidParameterException is "The parameter name or value
+  is invalid", LimitExceededException "The request failed because it would exceed one of the Secrets
+  Manager quotas".
+
+Undocumented: at which number of versions PutSecretValue fails ("~100" is 100 here); what happens at
+a quota that RotateSecret would exceed, as it lists no LimitExceededException (nothing, here).
 """
 
 from __future__ import annotations
@@ -20,16 +32,16 @@ from moto.secretsmanager.exceptions import (
 )
 from moto.secretsmanager.models import FakeSecret
 
-from local.aws.secrets_manager import Conditions
-from local.aws.secrets_manager.quotas import (
-    KEPT_SECONDS,
-    VERSIONS,
-    check_label_count,
-    check_labels,
-    check_version_count,
-)
+from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from zego.secret_store import CURRENT, PENDING, PREVIOUS
 
+LABELS = 20
+"""The most labels on all versions of a secret, and in a request."""
+LABEL = 256
+"""The most characters of a label."""
+VERSIONS = 100
+KEPT_SECONDS = 24 * 60 * 60.0
+"""No version is removed that is younger."""
 VALUES = {"SecretString": "secret_string", "SecretBinary": "secret_binary"}
 """The kinds of value that a version can have, with their names in moto's storage."""
 
@@ -102,7 +114,7 @@ class Versions:
         Returns the version of the rotation that this abandons, if there is one. It does nothing if
         the version has this value already.
         """
-        check_labels(labels)
+        _check_labels(labels)
         if version_id in self._versions and (present := self.value(version_id)):
             if present == value:
                 return None
@@ -112,7 +124,7 @@ class Versions:
             )
         if not self._versions:
             labels = [*labels, CURRENT]
-        check_label_count(self._label_count(labels, version_id))
+        _check_label_count(self._label_count(labels, version_id))
         if version_id not in self._versions:
             self._make_room(now, check=True)
         self._add(version_id, value, now)
@@ -127,7 +139,7 @@ class Versions:
 
     def move(self, label: str, *, remove_from: str | None, move_to: str | None) -> None:
         """Moves a label, attaches or removes it, if it is on the version that the caller names."""
-        check_labels([label])
+        _check_labels([label])
         holder = self.holder(label)
         for version_id in (remove_from, move_to):
             if version_id is not None and version_id not in self._versions:
@@ -143,7 +155,7 @@ class Versions:
                 f"Version stage {label} not found in version {remove_from}"
             )
         if move_to is not None:
-            check_label_count(self._label_count([label], move_to))
+            _check_label_count(self._label_count([label], move_to))
             self._attach(label, move_to)
         elif label == CURRENT:
             raise InvalidParameterException(
@@ -218,7 +230,7 @@ class Versions:
             if not self.labels(id_) and self.created_at(id_) <= now - KEPT_SECONDS
         ]
         if check:
-            check_version_count(VERSIONS + excess - min(excess, len(old)))
+            _check_version_count(VERSIONS + excess - min(excess, len(old)))
         self.remove(old[:excess])
 
     def _delete_unlabelled(self) -> None:
@@ -247,3 +259,28 @@ class Versions:
         holder = self.holder(label)
         if holder is not None:
             self.labels(holder).remove(label)
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    """Checks the labels in a request."""
+    if not 1 <= len(labels) <= LABELS:
+        raise InvalidParameterException(f"VersionStages has 1 to {LABELS} staging labels.")
+    if not all(1 <= len(label) <= LABEL for label in labels):
+        raise InvalidParameterException(f"A staging label has 1 to {LABEL} characters.")
+
+
+def _check_label_count(count: int) -> None:
+    """Checks the number of labels that all versions of a secret would have."""
+    if count > LABELS:
+        raise SecretsManagerError(
+            "LimitExceededException",
+            "You exceeded the maximum number of staging labels allowed on a secret.",
+        )
+
+
+def _check_version_count(count: int) -> None:
+    """Checks the number of versions that a secret would have."""
+    if count > VERSIONS:
+        raise SecretsManagerError(
+            "LimitExceededException", f"A secret has at most {VERSIONS} versions."
+        )
