@@ -25,7 +25,7 @@ NOT_OPENED: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosed:
+class DiagnosisSummary:
     """The result of a diagnosis.
 
     :ivar finding: the kind of the first finding, if there is one.
@@ -54,7 +54,7 @@ class Exchange:
     caller: Caller | None = None
     request: TokenRequest | None = None
     issued: IssuedToken | None = None
-    diagnosed: Diagnosed | None = None
+    diagnosed: DiagnosisSummary | None = None
 
     @property
     def refused_with(self) -> int | None:
@@ -107,7 +107,7 @@ def _granted(exchange: Exchange, issued: IssuedToken) -> None:
     )
 
 
-def _diagnosed(exchange: Exchange, diagnosed: Diagnosed) -> None:
+def _diagnosed(exchange: Exchange, diagnosed: DiagnosisSummary) -> None:
     event = _event(exchange, "granted")
     event["token_sha256"] = _sha256(diagnosed.token)
     event["verdict"] = diagnosed.verdict

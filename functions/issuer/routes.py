@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from issuer import authentication, token_request
 from issuer.access_policy import AccessPolicy, Caller, not_granted
-from issuer.audit import Diagnosed, Exchange, audited
+from issuer.audit import DiagnosisSummary, Exchange, audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.issue import IssuedToken, issue
 from issuer.jwks import SigningKeys
@@ -137,7 +137,7 @@ def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
             lambda: diagnose.previous_secret(service.previous),
             now=time.time(),
         )
-        exchange.diagnosed = Diagnosed(
+        exchange.diagnosed = DiagnosisSummary(
             asked.token,
             found.diagnosis.verdict,
             found.first_finding,

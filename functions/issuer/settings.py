@@ -11,25 +11,23 @@ from pathlib import Path
 from typing import Final, cast
 
 from runtime import settings
-from runtime.settings import Environment, EnvVariable, SettingsError
+from runtime.settings import Environment, Setting, SettingsError
 from zego.token04 import Cipher
 
 VARIABLES: Final = (
     settings.STAGE,
     settings.SERVER_SECRET_ARN,
     settings.AWS_REGION,
-    EnvVariable("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
-    EnvVariable("TOKEN_CIPHER", "gcm, or cbc for SDKs too old for it", "gcm"),
-    EnvVariable(
-        "SECRET_TTL_SECONDS", "how long a secret is used without asking again, 1-3600", "60"
-    ),
-    EnvVariable(
+    Setting("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
+    Setting("TOKEN_CIPHER", "gcm, or cbc for SDKs too old for it", "gcm"),
+    Setting("SECRET_TTL_SECONDS", "how long a secret is used without asking again, 1-3600", "60"),
+    Setting(
         "SECRET_MAX_STALE_SECONDS",
         "how long it is used when asking fails; from the TTL to 86400",
         "900",
     ),
     settings.AWS_ENDPOINT_URL_SECRETS_MANAGER,
-    EnvVariable("BUILD_VERSION", "what /v1/health and /v1/status call this build", "unversioned"),
+    Setting("BUILD_VERSION", "what /v1/health and /v1/status call this build", "unversioned"),
 )
 
 

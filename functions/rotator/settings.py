@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from runtime import settings
-from runtime.settings import Environment, EnvVariable
+from runtime.settings import Environment, Setting
 from zego import server_api
 
 VARIABLES: Final = (
     settings.STAGE,
     settings.SERVER_SECRET_ARN,
     settings.AWS_REGION,
-    EnvVariable(
-        "ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT
-    ),
+    Setting("ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT),
     settings.AWS_ENDPOINT_URL_SECRETS_MANAGER,
 )
 

@@ -309,11 +309,8 @@ def _check_round_trip(secret: ServerSecret) -> None:
             cipher=cipher,
         )
         claims = token04.decode(token, secret.value).claims
-        if (claims.app_id, claims.user_id, claims.expires_at) != (
-            secret.app_id,
-            _TEST_USER,
-            61,
-        ):
+        opened = (claims.app_id, claims.user_id, claims.expires_at)
+        if opened != (secret.app_id, _TEST_USER, 61):
             raise RuntimeError(f"a {cipher} token does not survive its own codec")
 
 

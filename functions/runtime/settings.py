@@ -19,7 +19,7 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class EnvVariable:
+class Setting:
     """One environment variable. Without a default it must be set."""
 
     name: str
@@ -28,14 +28,14 @@ class EnvVariable:
 
 
 # Those that every function has.
-STAGE: Final = EnvVariable("STAGE", "dev, staging, prod, or local for the local stack")
-SERVER_SECRET_ARN: Final = EnvVariable(
+STAGE: Final = Setting("STAGE", "dev, staging, prod, or local for the local stack")
+SERVER_SECRET_ARN: Final = Setting(
     "SERVER_SECRET_ARN", "ARN or name of the secret with the AppID and ServerSecret"
 )
-AWS_REGION: Final = EnvVariable(
+AWS_REGION: Final = Setting(
     "AWS_REGION", "set by Lambda; where the secret is, unless its ARN says otherwise"
 )
-AWS_ENDPOINT_URL_SECRETS_MANAGER: Final = EnvVariable(
+AWS_ENDPOINT_URL_SECRETS_MANAGER: Final = Setting(
     "AWS_ENDPOINT_URL_SECRETS_MANAGER", "another URL for Secrets Manager", ""
 )
 
@@ -46,7 +46,7 @@ class Environment:
     Every method raises :class:`SettingsError` for a missing or invalid value.
     """
 
-    def __init__(self, values: Mapping[str, str], variables: tuple[EnvVariable, ...]) -> None:
+    def __init__(self, values: Mapping[str, str], variables: tuple[Setting, ...]) -> None:
         self._values = values
         self._defaults = {variable.name: variable.default for variable in variables}
 

@@ -40,7 +40,7 @@ _ROTATE: Final = "Rotate with the value in ZEGO's console: zego-token secret rot
 
 
 @dataclass(frozen=True, slots=True)
-class Healed:
+class Heal:
     """What a look did about a rejection.
 
     :ivar action: what was done, or why nothing was, as sentences.
@@ -77,7 +77,7 @@ class Healing:
 
     def heal(
         self, state: SecretState, current: Version, verdict: Verdict, noted: VerdictNote | None
-    ) -> Healed:
+    ) -> Heal:
         """Start a rotation to what ZEGO accepts, if there is something.
 
         :param state: as it was when the current version was judged. A rotation that it shows in
@@ -87,17 +87,17 @@ class Healing:
         """
         if state.is_rotation_off:
             off = "Somebody turned rotation off (CancelRotateSecret), so nothing is healed."
-            return Healed(f"{off} {_ROTATE}")
+            return Heal(f"{off} {_ROTATE}")
         since = _rejected_since(noted, current)
         if verdict.needs_repeating and since is None:
-            return Healed(f"ZEGO's code {verdict.code} counts once the next look gets it again.")
+            return Heal(f"ZEGO's code {verdict.code} counts once the next look gets it again.")
         try:
             choice = self._choose(state, current, since)
             if choice.version is None:
-                return Healed(choice.reason)
+                return Heal(choice.reason)
             return self._start(state, choice.version, choice.reason)
         except SecretStoreError as error:
-            return Healed(f"It could not be healed: {error}.")
+            return Heal(f"It could not be healed: {error}.")
 
     def _choose(self, state: SecretState, current: Version, since: float | None) -> _Choice:
         """The first version that ZEGO accepts and that may replace the current one.
@@ -172,17 +172,17 @@ class Healing:
     def _is_recent(self, since: float | None) -> bool:
         return since is None or self._clock() - since < PATIENCE_SECONDS
 
-    def _start(self, state: SecretState, version: Version, reason: str) -> Healed:
+    def _start(self, state: SecretState, version: Version, reason: str) -> Heal:
         """Start the rotation, unless somebody was quicker."""
         replaced = state.labels[CURRENT]
         now = self._versions.describe()
         is_begun = now.in_flight not in {None, state.in_flight}  # that one was given up
         if is_begun or now.labels.get(CURRENT) != replaced:
-            return Healed("Somebody else changed the secret meanwhile. The next look checks again.")
+            return Heal("Somebody else changed the secret meanwhile. The next look checks again.")
         token = CopyToken.make("heal", copy=version.version_id, replace=replaced)
         self._versions.start_rotation(token)
         action = f"Started a rotation to {version.fingerprint} ({reason})."
-        return Healed(action, version.fingerprint)
+        return Heal(action, version.fingerprint)
 
 
 def _may_change(verdict: Verdict, version: Version) -> bool:

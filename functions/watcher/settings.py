@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from runtime import settings
-from runtime.settings import Environment, EnvVariable
+from runtime.settings import Environment, Setting
 from zego import server_api
 
 VARIABLES: Final = (
     settings.STAGE,
     settings.SERVER_SECRET_ARN,
     settings.AWS_REGION,
-    EnvVariable(
-        "ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT
-    ),
-    EnvVariable(
+    Setting("ZEGO_SERVER_API_URL", "ZEGO's server API, or a regional host's", server_api.ENDPOINT),
+    Setting(
         "HEAL_COOLDOWN_SECONDS",
         "how long a value is not promoted by itself again, 60-86400",
         "1800",
     ),
     settings.AWS_ENDPOINT_URL_SECRETS_MANAGER,
-    EnvVariable("AWS_ENDPOINT_URL_EVENTS", "another URL for EventBridge", ""),
+    Setting("AWS_ENDPOINT_URL_EVENTS", "another URL for EventBridge", ""),
 )
 
 

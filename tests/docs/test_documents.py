@@ -17,7 +17,7 @@ from issuer import policy_keys
 from issuer.jwks import ALGORITHMS
 from ops import cli
 from ops.errors import ExitCode
-from runtime.settings import EnvVariable
+from runtime.settings import Setting
 from tests.contract import openapi
 from tools import doc_tables
 from zego.diagnosis import KINDS
@@ -60,7 +60,7 @@ def shown(default: str | None) -> str:
     ],
 )
 def test_the_tables_of_variables_are_the_codes(
-    function: str, variables: tuple[EnvVariable, ...]
+    function: str, variables: tuple[Setting, ...]
 ) -> None:
     section = read("docs/configuration.md").partition(f"## The {function}\n")[2].partition("##")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", section, re.MULTILINE)
