@@ -54,6 +54,11 @@ def _refused_id(code: int) -> Codes:
     return {"web": (code,), "native": (code,)}
 
 
+def _not_opened(cause: str, remedy: str) -> FindingKind:
+    """A text that ZEGO cannot open as a token."""
+    return FindingKind("refused", _NOT_OPENED, cause, remedy)
+
+
 def _malformed(native: int) -> Codes:
     return {"web": (50120, 1102016), "native": (native,), "zim": (6000103,)}
 
@@ -85,52 +90,35 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "There is no token: the text is empty.",
         "See why the client has none: did it wait for the answer, and read its field token?",
     ),
-    "too-long": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "too-long": _not_opened(
         "It has {length} characters; no Token04 has more than {limit}.",
         "Look at what was passed as the token: it is something else.",
     ),
-    "no-value": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "no-value": _not_opened(
         "It is the text of {what}, not a token.",
         "Wait for the answer (await) and read its field token (zegoRoom.token of a call); see that"
         " it is there before it is used.",
     ),
-    "placeholder": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "placeholder": _not_opened(
         "It is a placeholder, which nothing replaced by a token.",
         "See why it was not filled in: is the variable set where the template is read? " + _MINT,
     ),
-    "html-page": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "html-page": _not_opened(
         "It is a web page: the address that was asked for a token answers with HTML or XML.",
         "Check the address, and the answer's status before its body is read. A proxy, a login page"
         " or a single-page app answers so where there is no such route.",
     ),
-    "answer-without-token": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "answer-without-token": _not_opened(
         "It is JSON, and no token is in it: {what}.",
         "Check the answer's status before its body is read; the token is in the field token"
         " (zegoRoom.token of a call).",
     ),
-    "jwt": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "jwt": _not_opened(
         "It is a JWT ({algorithm}), not a Token04. ZEGO takes no JWTs, whatever secret signs them,"
         " so the ServerSecret may well be right.",
         "Replace the code that signs a JWT. " + _MINT,
     ),
-    "json-in-base64": FindingKind(
-        "refused",
-        _NOT_OPENED,
-        "It is JSON in base64, which nothing encrypts: {what}.",
-        _MINT,
-    ),
+    "json-in-base64": _not_opened("It is JSON in base64, which nothing encrypts: {what}.", _MINT),
     "older-token": FindingKind(
         "refused",
         _OLD,
@@ -138,140 +126,94 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " use Token04.",
         "Replace the code that makes it. " + _MINT,
     ),
-    "hex-string": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "hex-string": _not_opened(
         "It is {length} hexadecimal digits, not a token: {what}.",
         _MINT + " If it is a secret, whoever saw it has it: reset it in ZEGO's console.",
     ),
-    "not-a-token": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "not-a-token": _not_opened(
         'A Token04 begins with "04" and its expiry; nothing in this text does.',
         "Look at what was passed as the token. " + _MINT,
     ),
     # --- A Token04 that something happened to on its way -----------------------------------------
-    "whole-answer": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "whole-answer": _not_opened(
         "It is a whole JSON answer; the token is one field of it.",
         "Pass on the field token (zegoRoom.token of /api/v1/calls/initiate) alone.",
     ),
-    "shortened": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "shortened": _not_opened(
         "Part of it is left out, as logs and people shorten tokens: nobody can check the rest.",
         "Copy the whole token from where it was made.",
     ),
-    "surrounded": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "surrounded": _not_opened(
         "Other text stands around the token, such as Bearer, a name or a URL.",
         _WHOLE,
     ),
-    "url-encoded": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "url-encoded": _not_opened(
         "It is URL-encoded: %2B, %2F and %3D stand for its + / and =.",
         _HEADER,
     ),
-    "escaped": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "escaped": _not_opened(
         "Its characters are written as {what}.",
         "Read it with the parser of that format, once; or copy it from where it was made.",
     ),
-    "base64-twice": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "base64-twice": _not_opened(
         "It was encoded in base64 once more: a Token04 is base64 already.",
         "Leave out the second encoding, or decode it where it is read (as with a Kubernetes"
         " Secret).",
     ),
-    "quoted": FindingKind("refused", _NOT_OPENED, "There are quotes around it.", _WHOLE),
-    "plus-lost": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "quoted": _not_opened("There are quotes around it.", _WHOLE),
+    "plus-lost": _not_opened(
         "Each + of it became a space: it was in a URL or form without being encoded, or was decoded"
         " twice.",
         _HEADER,
     ),
-    "white-space": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "white-space": _not_opened(
         "White space or a line's end stands in it or around it.",
         "Trim what was read from a file or a variable, and wrap no lines. " + _WHOLE,
     ),
-    "invisible": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "invisible": _not_opened(
         "Characters that do not show stand in it, the first is U+{codepoint}: it was copied from a"
         " page, a chat or a document.",
         "Copy it from where it was made, as plain text.",
     ),
-    "non-ascii": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "non-ascii": _not_opened(
         "It holds U+{codepoint}; a Token04 is ASCII.",
         "Copy it from where it was made, as plain text; read it as UTF-8.",
     ),
-    "prefix-missing": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "prefix-missing": _not_opened(
         'The "04" in front, or a part of it, is missing; the rest is a Token04.',
         'Put "04" in front of the base64, as ZEGO\'s generators do; or copy its beginning too.',
     ),
-    "prefix-twice": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "prefix-twice": _not_opened(
         'The "04" stands in front twice.',
         'Leave one out: the generator puts "04" in front already.',
     ),
-    "base64url": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "base64url": _not_opened(
         "It is in the URL-safe alphabet of base64 (- and _ for + and /); a Token04 is not.",
         "Encode with standard base64, with padding.",
     ),
-    "padding-missing": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "padding-missing": _not_opened(
         "Its padding is missing: one or two = at the end.",
         "Encode with standard base64, with padding; keep the = when it is passed on.",
     ),
-    "doubled": FindingKind(
-        "refused", _NOT_OPENED, "The token stands there twice, or two are joined.", _WHOLE
-    ),
-    "trailing-text": FindingKind(
-        "refused", _NOT_OPENED, "Other text follows the token's end.", _WHOLE
-    ),
-    "truncated": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "doubled": _not_opened("The token stands there twice, or two are joined.", _WHOLE),
+    "trailing-text": _not_opened("Other text follows the token's end.", _WHOLE),
+    "truncated": _not_opened(
         "It is cut off: {what}.",
         "Look for what has room for fewer characters (a column, a header, a log line, a URL).",
     ),
-    "mode-missing": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "mode-missing": _not_opened(
         "Its last byte is missing, which says that it is sealed with GCM.",
         "Add the byte 1 behind the GCM tag, before base64; or it was cut off by one byte.",
     ),
-    "trailing-bytes": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "trailing-bytes": _not_opened(
         "Behind the sealed claims stand {extra} bytes, where at most one may.",
         "Mend the code that puts the envelope together, or what joins texts on the way.",
     ),
-    "damaged": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "damaged": _not_opened(
         "It is damaged: {what}.",
         "Compare it with the token as it was made. " + _WHOLE,
     ),
-    "malformed-envelope": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "malformed-envelope": _not_opened(
         "Its envelope is not a Token04's: {what}.",
         "Mend the code that puts the envelope together (its integers are big-endian), or have the"
         " token service make the token.",
@@ -283,80 +225,50 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "It is a kit token, for UIKit alone: a Token04, a #, and the user's details in base64.",
         "Express and ZIM SDKs take the part before the #. The other findings are of that part.",
     ),
-    "kit-details-malformed": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "kit-details-malformed": _not_opened(
         "What follows the # is not the details that UIKit reads: {what}.",
         'Put base64 of {{"userID","roomID","userName","appID"}}, as JSON, behind the #.',
     ),
-    "kit-details-missing": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "kit-details-missing": _not_opened(
         "UIKit takes a kit token: the Token04, a #, and base64 of the user's details.",
         "Make it with ZegoUIKitPrebuilt.generateKitTokenForProduction(appId, token, room, user).",
     ),
     # --- Which secret ----------------------------------------------------------------------------
-    "secret-app-sign": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "secret-app-sign": _not_opened(
         "The secret {label} has 64 hexadecimal digits: that is an AppSign.",
         "Take the ServerSecret of ZEGO's console, which has 32 characters.",
     ),
-    "secret-quoted": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "secret-quoted": _not_opened(
         "The secret {label} has quotes around it; a server that reads it so makes tokens"
         " that ZEGO cannot open.",
         _AS_SHOWN,
     ),
-    "secret-white-space": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "secret-white-space": _not_opened(
         "The secret {label} has white space or a newline around it.",
         _AS_SHOWN,
     ),
-    "secret-malformed": FindingKind(
-        "refused",
-        _NOT_OPENED,
-        "The secret {label} is no ServerSecret: {what}.",
-        _AS_SHOWN,
-    ),
-    "made-with-app-sign": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "secret-malformed": _not_opened("The secret {label} is no ServerSecret: {what}.", _AS_SHOWN),
+    "made-with-app-sign": _not_opened(
         "It was sealed with an AppSign ({label}), which is for logins without a token.",
         "Seal with the ServerSecret of ZEGO's console, which has 32 characters.",
     ),
-    "hex-decoded-secret": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "hex-decoded-secret": _not_opened(
         "It was sealed with the secret {label} hex-decoded to {size} bytes. A ServerSecret looks"
         " like hex, but its 32 characters are the key as they stand.",
         "Leave out the decoding: the key is the text's bytes.",
     ),
-    "altered-secret": FindingKind(
-        "refused",
-        _NOT_OPENED,
-        "It was sealed with the secret {label} {how}.",
-        _AS_SHOWN,
-    ),
-    "made-with-previous": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "altered-secret": _not_opened("It was sealed with the secret {label} {how}.", _AS_SHOWN),
+    "made-with-previous": _not_opened(
         "It was made with AWSPREVIOUS, the ServerSecret before the current one.",
         "Have a fresh token made. If new ones are still made so, an environment keeps an old"
         " secret. Look for it: zego-token doctor. Mend that environment and restart it.",
     ),
-    "made-with-staged": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "made-with-staged": _not_opened(
         "It was made with {label}, a ServerSecret that is not current yet.",
         "See whether it is to be promoted: zego-token secret status. Then look for what made a"
         " token with it already.",
     ),
-    "other-secret": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "other-secret": _not_opened(
         "None of the secrets tried ({labels}) opens it: it was made with another ServerSecret (of"
         " another project, or from before a reset), with a CallbackSecret, or it was altered.",
         _ROTATE,
@@ -456,9 +368,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " which it ends.",
         "Set expire to ctime plus the lifetime, in Unix seconds.",
     ),
-    "expiry-mismatch": FindingKind(
-        "refused",
-        _NOT_OPENED,
+    "expiry-mismatch": _not_opened(
         "The readable expiry ({readable}) is not the sealed one ({sealed}): it was changed after it"
         " was made, or two clocks were read.",
         "Write one value in both places; never edit a token.",

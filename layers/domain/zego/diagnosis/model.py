@@ -20,12 +20,6 @@ Sdk = Literal["web", "native", "zim", "uikit"]
 TokenForm = Literal["token04", "kit-token", "jwt", "older-token", "other"]
 TokenVerdict = Literal["good", "refused", "unknown"]
 
-_SHOWS: Final[Mapping[Sdk, SdkFamily]] = {
-    "web": "web",
-    "native": "native",
-    "zim": "zim",
-    "uikit": "web",
-}
 #: Characters of what a text leaves open, such as an id that was expected.
 _LONGEST_DETAIL: Final = 200
 #: Claims are flat, and a payload that is an object has three levels.
@@ -111,8 +105,9 @@ class Finding:
         codes: dict[Sdk, tuple[int, ...]] = dict(kind.codes.items())
         severity = one.severity or kind.severity
         if sdk is not None:
-            refused = _SHOWS[sdk] in kind.codes
-            codes = {sdk: kind.codes[_SHOWS[sdk]]} if refused else {}
+            family: SdkFamily = "web" if sdk == "uikit" else sdk
+            refused = family in kind.codes
+            codes = {sdk: kind.codes[family]} if refused else {}
             if refused and one.severity is None:
                 severity = "refused"
         details = {name: _shown(value) for name, value in one.details.items()}

@@ -46,22 +46,30 @@ def open_with(
     for label, tried in secrets.items():
         opened = _opened(envelope, label, tried, _text_key(tried.value))
         if opened is not None:
-            return opened, [*wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
+            return opened, [*wrong_label(label), *wrong_shapes(secrets, blamed=(label,))]
     for label, tried in secrets.items():
         for key, mishandled in _mishandled(label, tried.value):
             opened = _opened(envelope, label, tried, key)
             if opened is not None:
-                return opened, [*mishandled, *_wrong_shapes(secrets)]
-    problems = list(_wrong_shapes(secrets, blamed=tuple(secrets)))
+                return opened, [*mishandled, *wrong_shapes(secrets)]
+    problems = list(wrong_shapes(secrets, blamed=tuple(secrets)))
     misshapen = {problem.details["label"] for problem in problems}
     if well_formed := [label for label in secrets if label not in misshapen]:
         problems.append(found("other-secret", labels=", ".join(well_formed)))
     return None, problems
 
 
-def wrong_shapes(secrets: Mapping[str, TriedSecret]) -> list[Observation]:
-    """What is wrong with the secrets themselves, where there is no token to try them on."""
-    return list(_wrong_shapes(secrets))
+def wrong_shapes(
+    secrets: Mapping[str, TriedSecret], blamed: Collection[str] = ()
+) -> Iterator[Observation]:
+    """What is wrong with the secrets themselves.
+
+    :param blamed: labels whose shape explains a refusal; that of others is a warning.
+    """
+    for label, tried in secrets.items():
+        shape = _shape(label, tried.value)
+        if shape is not None:
+            yield Observation(shape.kind, shape.details, None if label in blamed else "warning")
 
 
 def _opened(envelope: Envelope, label: str, tried: TriedSecret, key: bytes) -> OpenedToken | None:
@@ -115,19 +123,6 @@ def _altered(text: bytes) -> Iterator[tuple[str, bytes]]:
     yield "cut to 24 bytes", text[:24]
     if _BASE64.fullmatch(text):
         yield "decoded as if it were base64", b64decode(text)
-
-
-def _wrong_shapes(
-    secrets: Mapping[str, TriedSecret], blamed: Collection[str] = ()
-) -> Iterator[Observation]:
-    """What is wrong with the secrets themselves.
-
-    :param blamed: labels whose shape explains a refusal; that of others is a warning.
-    """
-    for label, tried in secrets.items():
-        shape = _shape(label, tried.value)
-        if shape is not None:
-            yield Observation(shape.kind, shape.details, None if label in blamed else "warning")
 
 
 def _shape(label: str, value: str) -> Observation | None:
