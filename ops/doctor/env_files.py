@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
-from ops.scan.rules import PUBLIC_PREFIX
+from ops.scan.patterns import PUBLIC_PREFIX
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 

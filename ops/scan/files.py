@@ -8,7 +8,7 @@ import stat
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from gzip import BadGzipFile, GzipFile
@@ -17,9 +17,7 @@ from typing import IO, Final, Literal, cast
 
 from ops.errors import CommandError, ExitCode
 from ops.prompt import can_ask
-from ops.scan.matching import MARGIN
-from ops.scan.paths import shown
-from ops.scan.rules import PACKED_SUFFIXES, SKIPPED_FOLDERS
+from ops.scan.patterns import MARGIN
 
 STANDARD_INPUT: Final = "-"
 #: How much of a file is looked at together, in bytes.
@@ -34,6 +32,28 @@ Skipped = Literal["dependencies", "history", "links", "packed", "special"]
 _LONGEST_MISSING: Final = 100
 _GZIP: Final = b"\x1f\x8b"
 _VENV: Final = "pyvenv.cfg"
+#: Folders that are not looked into, with what they are. Caches count as dependencies: others made
+#: them, from files that are looked at.
+_SKIPPED_FOLDERS: Final[Mapping[str, Literal["dependencies", "history"]]] = {
+    ".git": "history",
+    ".hg": "history",
+    ".svn": "history",
+    ".mypy_cache": "dependencies",
+    ".pytest_cache": "dependencies",
+    ".ruff_cache": "dependencies",
+    ".venv": "dependencies",
+    "__pycache__": "dependencies",
+    "bower_components": "dependencies",
+    "node_modules": "dependencies",
+    "site-packages": "dependencies",
+}
+#: Files that are packed in a way that is not looked into.
+_PACKED_SUFFIXES: Final = frozenset(
+    {".7z", ".aab", ".apk", ".br", ".bz2", ".ipa", ".jar", ".rar", ".whl", ".xz", ".zip", ".zst"}
+)
+#: So much of a value is not shown.
+_PART: Final = 8
+_HIDDEN: Final = "*"
 
 
 class UnreadError(Exception):
@@ -113,7 +133,7 @@ class Tree:
                     else:
                         self.skipped[what] += 1
                 elif entry.is_file(follow_symlinks=False):
-                    if PurePath(entry.name).suffix.lower() in PACKED_SUFFIXES:
+                    if PurePath(entry.name).suffix.lower() in _PACKED_SUFFIXES:
                         self.skipped["packed"] += 1
                     yield File(entry.path, place / entry.name)
                 else:
@@ -130,7 +150,7 @@ class Tree:
 
     def _kind(self, folder: os.DirEntry[str]) -> Literal["dependencies", "history"] | None:
         """What is not looked into."""
-        kind = SKIPPED_FOLDERS.get(folder.name)
+        kind = _SKIPPED_FOLDERS.get(folder.name)
         if kind is None and os.path.isfile(os.path.join(folder.path, _VENV)):  # noqa: PTH113, PTH118
             kind = "dependencies"
         return None if kind == "dependencies" and self._dependencies else kind
@@ -164,7 +184,7 @@ def _identity(path: str) -> str:
 def pieces(file: File, *, size: int = PIECE) -> Iterator[Piece]:
     """The content, unpacked where it is gzip's. Together the parts are all of it.
 
-    :param size: of a part, in bytes; at least :data:`ops.scan.matching.MARGIN`.
+    :param size: of a part, in bytes; at least :data:`ops.scan.patterns.MARGIN`.
     :raises UnreadError: it cannot be read, or not to its end.
     """
     try:
@@ -207,3 +227,20 @@ def _cut(content: IO[bytes], size: int) -> Iterator[Piece]:
 
 def _why(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+
+def shown(path: str, values: Iterable[str] = ()) -> str:
+    """The path, with printable characters alone, and without the values and longer parts of them.
+
+    A file may be named by what must not be seen.
+    """
+    hidden = set[int]()
+    small = path.lower()
+    for value in values:
+        parts = {value[at : at + _PART].lower() for at in range(len(value) - _PART + 1)}
+        for at in range(len(small) - _PART + 1):
+            if small[at : at + _PART] in parts:
+                hidden.update(range(at, at + _PART))
+    text = "".join(_HIDDEN if at in hidden else c for at, c in enumerate(path))
+    readable = os.fsencode(text).decode(errors="replace")
+    return "".join(c if c.isprintable() else "?" for c in readable)

@@ -14,7 +14,7 @@ import pytest
 from ops.errors import CommandError
 from ops.scan import files
 from ops.scan.files import File, Tree, UnreadError, pieces
-from ops.scan.matching import MARGIN
+from ops.scan.patterns import MARGIN
 
 Write = Callable[..., Path]
 

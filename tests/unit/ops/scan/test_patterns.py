@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.scan.matching import Match, Origin, find
+from ops.scan.patterns import Match, Origin, find
 from ops.scan.values import Value
 
 

@@ -24,11 +24,10 @@ from ops import cli
 from ops.errors import ExitCode
 from ops.inspect.secrets import TriedSecrets
 from ops.output import Output
-from ops.scan import files, run
-from ops.scan.files import Tree
-from ops.scan.findings import Known
-from ops.scan.matching import MARGIN
-from ops.scan.paths import shown
+from ops.scan import files, report
+from ops.scan.files import Tree, shown
+from ops.scan.patterns import MARGIN
+from ops.scan.report import SecretValues
 from ops.target import SECRET_ID_VARIABLE, Target
 from tests.unit.ops.fakes import stored
 from tools.sam_template import ROOT
@@ -272,9 +271,9 @@ class TestTheSecretsOfATarget:
 
 class TestWhatIsKnown:
     @staticmethod
-    def of(**values: str) -> Known:
+    def of(**values: str) -> SecretValues:
         given = {label: TriedSecret(text, 7) for label, text in values.items()}
-        return Known.of(TriedSecrets(given, {"AWSPENDING": "it has no value yet"}), None)
+        return SecretValues.of(TriedSecrets(given, {"AWSPENDING": "it has no value yet"}), None)
 
     def test_labels_with_the_same_value_are_one(self) -> None:
         known = self.of(AWSCURRENT=SECRET, CANDIDATE=OTHER, given=SECRET)
@@ -285,7 +284,7 @@ class TestWhatIsKnown:
     ) -> None:
         known = self.of(AWSCURRENT="short")
         tree = Tree([str(front_end)], dependencies=False)
-        assert run.scan(out, tree, known) == ExitCode.UNDECIDED
+        assert report.scan(out, tree, known) == ExitCode.UNDECIDED
         (summary,) = said()
         assert summary["not_looked_for"] == ["AWSPENDING", "AWSCURRENT"]
 
@@ -293,7 +292,7 @@ class TestWhatIsKnown:
         self, capsys: Capture, front_end: Path
     ) -> None:
         tree = Tree([str(front_end)], dependencies=False)
-        assert run.scan(Output(as_json=False), tree, self.of(AWSCURRENT=SECRET)) == ExitCode.DONE
+        assert report.scan(Output(as_json=False), tree, self.of(AWSCURRENT=SECRET)) == ExitCode.DONE
         assert "Nothing to look for under AWSPENDING: it has no" in capsys.readouterr().out
 
     def test_another_kind_of_secret_can_be_given(

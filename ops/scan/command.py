@@ -1,20 +1,18 @@
-"""The command `zego-token scan`: what it says of itself, and nothing slow to import."""
+"""The command `zego-token scan`."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
 
 import click
 
 from ops.errors import ExitCode
 from ops.inspect.secrets import SOURCE_OPTIONS, SecretSource, gather, secret_source
-from ops.output import output
+from ops.output import Output, output
 from ops.prompt import unseen
+from ops.scan import report
+from ops.scan.files import STANDARD_INPUT, Tree
 from ops.target import TargetOptions, target
-
-if TYPE_CHECKING:
-    from ops.output import Output
 
 
 @click.command()
@@ -58,10 +56,6 @@ def scan(
     Exit code: 1 if anything certain or likely is found; 3 if nothing is, but not all could be read;
     0 otherwise.
     """
-    from ops.scan.files import STANDARD_INPUT, Tree  # noqa: PLC0415  likewise
-    from ops.scan.findings import Known  # noqa: PLC0415  likewise
-    from ops.scan.run import scan as run  # noqa: PLC0415  likewise
-
     if STANDARD_INPUT in paths and source.is_on_standard_input:
         raise click.UsageError(
             "What is to be looked at and the secret cannot both come from standard input."
@@ -69,4 +63,5 @@ def scan(
     tree = Tree(paths, dependencies=dependencies)
     with unseen() if source.is_asked_for else nullcontext():  # also what is pasted early
         given = gather(target_options, source)
-    return run(out, tree, Known.of(given, app_id), show_all=show_all, options=given.target)
+    secrets = report.SecretValues.of(given, app_id)
+    return report.scan(out, tree, secrets, show_all=show_all, options=given.target)

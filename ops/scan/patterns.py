@@ -1,0 +1,377 @@
+"""The patterns of secrets: what is looked for beside the secret itself, and the search for it.
+
+No regular expression runs over all of the data, as that takes fifty times as long as a search for
+fixed bytes: each has a hint that is searched for, and looks at the bytes around it alone.
+
+Sources: the public configuration of Next.js, Vite, Create React App, Expo, Nuxt, Gatsby, SvelteKit,
+Astro and Vue CLI for the prefixes; ZEGO's server assistant and UIKit for the functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final, Literal
+
+from ops.scan import values
+from ops.scan.values import Form, Value
+
+#: How far before and behind a match anything is looked at, in bytes.
+MARGIN: Final = 8192
+
+#: ``certain``: the value itself. ``likely``: by its name or place. ``possible``: by its form alone.
+Severity = Literal["certain", "likely", "possible"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("certain", "likely", "possible")
+
+LeakKind = Literal[
+    "secret-value",
+    "server-secret",
+    "app-sign",
+    "public-name",
+    "kit-token-for-test",
+    "kit-token-for-production",
+    "token-minted",
+    "token-generator",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LeakRule:
+    """A kind of finding.
+
+    :ivar what: what is there, as a clause.
+    :ivar remedy: what to do; a command at a sentence's end is put on a line of its own.
+    """
+
+    what: str
+    remedy: str
+
+
+_MINT_ELSEWHERE: Final = (
+    "Ask the service for tokens (POST /v1/tokens), and let no browser have the secret. If it had:"
+    " reset it at ZEGO's console, and rotate to the new one: zego-token secret rotate."
+)
+
+RULES: Final[Mapping[LeakKind, LeakRule]] = {
+    "secret-value": LeakRule(
+        "the value itself",
+        "Take it out. Whoever has had the file has the secret: reset it at ZEGO's console, and"
+        " rotate to the new one: zego-token secret rotate.",
+    ),
+    "server-secret": LeakRule(
+        "32 hex digits, named or used as a ServerSecret",
+        "If that is one: take it out, reset it at ZEGO's console, and rotate to the new one:"
+        " zego-token secret rotate.",
+    ),
+    "app-sign": LeakRule(
+        "64 hex digits, named as an AppSign",
+        "If that is one: take it out, log in with tokens, and have ZEGO's support switch AppSign"
+        " off for the AppID.",
+    ),
+    "public-name": LeakRule(
+        "a secret's name that builds hand to every browser",
+        "Take it out of the front end, and ask the service for tokens (POST /v1/tokens). If it had"
+        " a value in any build: reset it at ZEGO's console, and rotate to the new one: zego-token"
+        " secret rotate.",
+    ),
+    "kit-token-for-test": LeakRule(
+        "generateKitTokenForTest, which takes the ServerSecret into the browser", _MINT_ELSEWHERE
+    ),
+    "kit-token-for-production": LeakRule(
+        "generateKitTokenForProduction, given a secret where it takes a token", _MINT_ELSEWHERE
+    ),
+    "token-minted": LeakRule(
+        "generateToken04 in a front end, which takes the ServerSecret there", _MINT_ELSEWHERE
+    ),
+    "token-generator": LeakRule("ZEGO's generator of tokens in a front end", _MINT_ELSEWHERE),
+}
+
+#: What to do about the value of a label that is not AWSCURRENT.
+LABEL_REMEDIES: Final[Mapping[str, str]] = {
+    "AWSPREVIOUS": (
+        "Take it out. ZEGO may take it still: where it does, reset it at ZEGO's console. See which"
+        " it accepts: zego-token secret status."
+    ),
+    "AWSPENDING": (
+        "Take it out. A rotation is about to promote it: reset it at ZEGO's console, and rotate to"
+        " the new one: zego-token secret rotate."
+    ),
+    "CANDIDATE": (
+        "Take it out, and do not rotate to it: reset it at ZEGO's console, and rotate to the new"
+        " one: zego-token secret rotate."
+    ),
+}
+
+#: On a finding's line, behind it: the finding is none. The secret itself is one all the same.
+_IGNORE: Final = b"zego-token:ignore"
+
+#: Names of secrets: whatever they name is one.
+_SECRET_NAME: Final = re.compile(
+    rb"(?:server|callback)[_-]?secret"
+    rb"|app[_-]?sign(?!_?(?:in|up|out|off|al|ature|ed|ing)(?![a-z])|ature)",
+    re.IGNORECASE,
+)
+#: Names that are a secret's where ZEGO is mentioned shortly before.
+_SHORT_NAME: Final = re.compile(
+    rb"(?:app_?)?(?:secret|sign)(?:_?key)?|key|create_?engine\w*", re.IGNORECASE
+)
+_ZEGO: Final = re.compile(rb"zego", re.IGNORECASE)
+#: One of these is near where any of the three is.
+_NAME_HINT: Final = re.compile(rb"secret|sign|zego", re.IGNORECASE)
+#: In a name: what it names is about a secret, or about ZEGO, and is none.
+_NO_SECRET: Final = re.compile(
+    rb"hash|sha\d|md5|digest|sum|fingerprint|integrity|etag|version|build|commit|revision"
+    rb"|room|user|stream|(?:id|arn|url|nonce)s?\b",
+    re.IGNORECASE,
+)
+#: Words that may stand between a name and what it names; and those of one letter.
+_BETWEEN: Final = frozenset(
+    b"byte char const content data default env final get getenv key let name null nsstring or"
+    b" process readonly ref required return static str string text trim type undefined val value"
+    b" var".split()
+)
+
+#: Digits that are nobody's secret: ZEGO published them to show how a request is signed.
+_PUBLISHED: Final = frozenset({b"9193cc662a4c0ec135ec71fb57194b38"})
+
+#: With these, builds put the value of an environment's variable into what browsers load.
+PUBLIC_PREFIX: Final = re.compile(
+    rb"(?:NEXT_PUBLIC|NUXT_PUBLIC|EXPO_PUBLIC|REACT_APP|VUE_APP|VITE|GATSBY|PUBLIC)_"
+)
+#: What such a name must not have in it.
+_PUBLIC_SECRET: Final = re.compile(
+    rb"(?:SERVER|CALLBACK)_?SECRET|ZEGO[A-Z0-9_]*SECRET"
+    rb"|APP_?SIGN(?!_?(?:IN|UP|OUT|OFF|AL|ATURE|ED|ING)(?![A-Z]))"
+)
+#: One of these is in each such name.
+_PUBLIC_HINTS: Final = (b"SECRET", b"APP_SIGN", b"APPSIGN")
+
+#: UIKit's helpers; the first is for tests, and makes the token itself.
+_KIT_TOKEN: Final = b"generateKitTokenFor"
+#: Of ZEGO's server assistant.
+_TOKEN04: Final = b"generateToken04"
+#: What that says of a bad secret: it stays when a build shortens its names.
+_GENERATOR: Final = b"secret must be a 32 byte string"
+
+#: A file with one of these is of a front end.
+_FRONT_END_SUFFIXES: Final = frozenset(
+    {".astro", ".htm", ".html", ".jsx", ".svelte", ".tsx", ".vue"}
+)
+#: So is one with one of these, in one of these folders.
+_SCRIPT_SUFFIXES: Final = frozenset({".bundle", ".cjs", ".js", ".jsbundle", ".map", ".mjs", ".ts"})
+_FRONT_END_FOLDERS: Final = frozenset(
+    {"assets", "browser", "build", "client", "dist", "frontend", "out", "public", "static", "www"}
+)
+#: Unless a folder is one of these.
+_SERVER_FOLDERS: Final = frozenset(
+    {"api", "backend", "functions", "lambda", "netlify", "node_modules", "server"}
+)
+#: In a document a name leaks nothing; nor where TypeScript declares what stands elsewhere.
+_DOCUMENT_SUFFIXES: Final = frozenset({".adoc", ".markdown", ".md", ".rst", ".txt"})
+_DECLARATIONS: Final = (".d.ts", ".d.mts", ".d.cts")
+
+# --- The search --------------------------------------------------------------------------------
+
+_NAME_REACH: Final = 128
+_CALL_REACH: Final = 400
+_IGNORE_REACH: Final = 300
+
+_HEX_DIGITS: Final = b"0123456789abcdefABCDEF"
+_IS_HEX: Final = bytes(ord("h") if byte in _HEX_DIGITS else ord(".") for byte in range(256))
+_SECRET_DIGITS: Final = 32
+_APP_SIGN_DIGITS: Final = 64
+_RUN: Final = b"h" * _SECRET_DIGITS
+_REST_OF_RUN: Final = re.compile(rb"h+")
+#: What makes digits part of something longer, such as a file's name, at either end.
+_GOES_BEFORE: Final = re.compile(rb"\w|(?<=\w)[./-]")
+_GOES_ON: Final = re.compile(rb"\w|[./-]\w")
+_PERIODIC: Final = re.compile(rb"(.{1,16})\1+", re.DOTALL)
+_WORD: Final = re.compile(rb"[A-Za-z_$][\w$-]+")
+_NAME_CHARACTERS: Final = re.compile(rb"[A-Z0-9_]*")
+
+#: From the name to the bracket: ``.f(``, ``?.(``, ``["f"](``, ``(0, x.f)(``.
+_CALL: Final = re.compile(rb"(?P<name>\w{1,64}+)[\"'`\])\s?.!]{0,16}+\((?P<arguments>[^)]{0,300}+)")
+#: What stands before a function that is called, and not before one that is defined.
+_CALLED: Final = re.compile(rb"(?:[.=(:?&|!\[\"'`]|\breturn|\bawait)\s{0,16}\Z")
+_SECRET_ARGUMENT: Final = re.compile(
+    rb"secret|app_?sign|(?<![0-9A-Za-z])[0-9a-f]{32}(?![0-9A-Za-z])", re.IGNORECASE
+)
+#: The secret is the third of at least four arguments.
+_TOKEN04_COMMAS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a file's name says of it."""
+
+    is_front_end: bool = False
+    is_document: bool = False
+
+    @classmethod
+    def of(cls, path: PurePath) -> Origin:
+        """:param path: from the folder that was named on; ``.gz`` counts for nothing."""
+        name = path.name.lower().removesuffix(".gz")
+        suffix = PurePath(name).suffix
+        if suffix in _DOCUMENT_SUFFIXES or name.endswith(_DECLARATIONS):
+            return cls(is_document=True)
+        folders = {part.lower() for part in path.parts[:-1]}
+        if folders & _SERVER_FOLDERS:
+            return cls()
+        is_built = suffix in _SCRIPT_SUFFIXES and folders & _FRONT_END_FOLDERS
+        return cls(is_front_end=suffix in _FRONT_END_SUFFIXES or bool(is_built))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Match:
+    """Something in the data; its repr shows nothing.
+
+    :ivar start: its first byte.
+    :ivar text: the digits that are likely a secret; empty where it is about a name.
+    :ivar value: which value it is, and
+    :ivar form: in which form.
+    :ivar is_ignored: whoever wrote it says that it is none.
+    """
+
+    kind: LeakKind
+    severity: Severity
+    start: int
+    end: int
+    text: str = ""
+    value: Value | None = None
+    form: Form | None = None
+    is_ignored: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Match {self.kind}>"
+
+
+def find(data: bytes, looked_for: Sequence[Value], origin: Origin) -> list[Match]:
+    """The matches in the data, in order.
+
+    Those in the first and last :data:`MARGIN` bytes may be incomplete, if the data goes on there.
+    """
+    certain = [
+        Match("secret-value", "certain", start, end, value=value, form=form)
+        for value, form, start, end in values.find(data, looked_for)
+    ]
+    taken = bytearray(len(data) if certain else 0)
+    for match in certain:
+        taken[match.start : match.end] = b"\1" * (match.end - match.start)
+    others = [*_digits(data), *_public_names(data, origin), *_calls(data, origin)]
+    found = [match for match in others if not any(taken[match.start : match.end])]
+    return sorted((*certain, *found), key=lambda match: (match.start, match.end, match.kind))
+
+
+def _digits(data: bytes) -> Iterator[Match]:
+    """Hex digits, exactly as many as a ServerSecret or an AppSign has."""
+    classes = data.translate(_IS_HEX)
+    start = classes.find(_RUN)
+    while start >= 0:
+        rest = _REST_OF_RUN.match(classes, start)
+        end = rest.end() if rest else start
+        if end - start in {_SECRET_DIGITS, _APP_SIGN_DIGITS} and _stands_alone(data, start, end):
+            yield _judged(data, start, end)
+        start = classes.find(_RUN, end)
+
+
+def _stands_alone(data: bytes, start: int, end: int) -> bool:
+    digits = data[start:end]
+    if end - start == _SECRET_DIGITS and digits != digits.lower():
+        return False
+    if _PERIODIC.fullmatch(digits) or digits in _PUBLISHED:
+        return False  # made up
+    if digits.isdigit() or digits.isalpha():
+        return False
+    return not (_GOES_BEFORE.match(data, max(0, start - 1), start) or _GOES_ON.match(data, end))
+
+
+def _judged(data: bytes, start: int, end: int) -> Match:
+    kind: LeakKind = "server-secret" if end - start == _SECRET_DIGITS else "app-sign"
+    before = data[max(0, start - _NAME_REACH) : start]
+    is_secret = _NAME_HINT.search(before) is not None and _is_named(before)
+    if kind == "server-secret":
+        is_secret = is_secret or _is_in_call(data, start, end)
+    severity: Severity = "likely" if is_secret else "possible"
+    text = data[start:end].decode("ascii")
+    return Match(kind, severity, start, end, text, is_ignored=_is_ignored(data, end))
+
+
+def _is_named(before: bytes) -> bool:
+    """Whether the nearest name says that what comes is a secret."""
+    for name in reversed(_WORD.findall(before)):
+        if name.lower() in _BETWEEN and not _SECRET_NAME.search(name):
+            continue
+        if _NO_SECRET.search(name):
+            return False
+        if _SECRET_NAME.search(name) or _ZEGO.search(name):
+            return True
+        return bool(_SHORT_NAME.fullmatch(name) and _ZEGO.search(before))
+    return False
+
+
+def _is_in_call(data: bytes, start: int, end: int) -> bool:
+    first = max(0, start - _CALL_REACH)
+    return any(data.find(name, first, end + _CALL_REACH) >= 0 for name in (_KIT_TOKEN, _TOKEN04))
+
+
+def _public_names(data: bytes, origin: Origin) -> Iterator[Match]:
+    seen = -1
+    for at in sorted(at for hint in _PUBLIC_HINTS for at in _all(data, hint)):
+        before = data[max(0, at - _NAME_REACH) : at][::-1]
+        name_before = _NAME_CHARACTERS.match(before)
+        start = at - (name_before.end() if name_before else 0)
+        rest = _NAME_CHARACTERS.match(data, at, at + _NAME_REACH)
+        end = rest.end() if rest else at
+        name = data[start:end]
+        prefix = PUBLIC_PREFIX.match(name)
+        if start == seen or prefix is None:
+            continue
+        has_secret = _PUBLIC_SECRET.search(name, prefix.end())
+        if has_secret and not _NO_SECRET.search(name.replace(b"_", b" "), has_secret.end()):
+            seen = start
+            yield _about(data, "public-name", start, end, is_likely=not origin.is_document)
+
+
+def _calls(data: bytes, origin: Origin) -> Iterator[Match]:
+    for at in _all(data, _KIT_TOKEN):
+        call = _CALL.match(data, at)
+        if call is None or not _CALLED.search(data[max(0, at - 32) : at]):
+            continue
+        is_likely = not origin.is_document
+        which = call["name"].removeprefix(_KIT_TOKEN)
+        if which == b"Test":
+            yield _about(data, "kit-token-for-test", at, call.end("name"), is_likely=is_likely)
+        elif which == b"Production" and _SECRET_ARGUMENT.search(call["arguments"]):
+            end = call.end("name")
+            yield _about(data, "kit-token-for-production", at, end, is_likely=is_likely)
+    for at in _all(data, _TOKEN04):
+        call = _CALL.match(data, at)
+        if call is None or call["name"] != _TOKEN04:
+            continue
+        arguments = call["arguments"]
+        if arguments.count(b",") >= _TOKEN04_COMMAS or _SECRET_ARGUMENT.search(arguments):
+            end = call.end("name")
+            yield _about(data, "token-minted", at, end, is_likely=origin.is_front_end)
+    for at in _all(data, _GENERATOR):
+        end = at + len(_GENERATOR)
+        yield _about(data, "token-generator", at, end, is_likely=origin.is_front_end)
+
+
+def _all(data: bytes, hint: bytes) -> Iterator[int]:
+    at = data.find(hint)
+    while at >= 0:
+        yield at
+        at = data.find(hint, at + len(hint))
+
+
+def _about(data: bytes, kind: LeakKind, start: int, end: int, *, is_likely: bool) -> Match:
+    severity: Literal["likely", "possible"] = "likely" if is_likely else "possible"
+    return Match(kind, severity, start, end, is_ignored=_is_ignored(data, end))
+
+
+def _is_ignored(data: bytes, end: int) -> bool:
+    """Whether the rest of the line says so; a line in a source map ends in a ``\\n`` of two."""
+    rest = data[end : end + _IGNORE_REACH].split(b"\n", 1)[0].split(b"\\n", 1)[0]
+    return _IGNORE in rest

@@ -1,0 +1,347 @@
+"""The scan: file after file, each leak told at once, and in the end what to do.
+
+A :class:`Leak` says where it is, what it is, and which value by its fingerprint, and holds nothing
+of the file's text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from ops.errors import ExitCode
+from ops.inspect.secrets import TriedSecrets
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line, wrapped
+from ops.scan import patterns, values
+from ops.scan.files import STANDARD_INPUT, File, Skipped, Tree, UnreadError, pieces, shown
+from ops.scan.patterns import (
+    LABEL_REMEDIES,
+    RULES,
+    SEVERITIES,
+    LeakKind,
+    Match,
+    Origin,
+    Severity,
+)
+from ops.scan.values import SHORTEST, Form, Value
+from zego.secret_store import CURRENT
+from zego.server_secret import ServerSecret, ServerSecretError
+
+_STYLES: Final[Mapping[Severity, str]] = {"certain": BAD, "likely": UNSURE, "possible": QUIET}
+_STANDARD_INPUT_NAME: Final = "standard input"
+_MEGABYTE: Final = 1e6
+
+#: What is not looked into: one of it, several, and how to have it looked at.
+_SKIPPED: Final[Mapping[Skipped, tuple[str, str, str]]] = {
+    "dependencies": ("folder", "folders", " of dependencies and caches (--dependencies)."),
+    "history": ("repository's history", "repositories' histories", ". In the repository:"),
+    "links": ("symbolic link", "symbolic links", " (name what they lead to)."),
+    "packed": ("packed file", "packed files", " (unpack them)."),
+    "special": ("device, pipe or socket", "devices, pipes or sockets", "."),
+}
+_OF_HISTORY: Final = "\n  git log --all --patch --text | zego-token scan"
+
+_DIGEST_DOMAIN: Final = b"zego-token-scan"
+_SEPARATOR: Final = ", "
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Something that is in a file and should not. Holds nothing of the file's text.
+
+    :ivar path: printable, and without what was found.
+    :ivar line: from 1; ``None``: it is in the file's name.
+    :ivar column: of its first byte, from 1, in bytes.
+    :ivar label: of the value, where that is one of those in question.
+    :ivar form: how that is written.
+    :ivar fingerprint: as :class:`~zego.server_secret.ServerSecret` has it; ``None``: the AppID is
+        not known, or it is not a ServerSecret.
+    :ivar digest: 12 hex digits of HMAC-SHA256(value, "zego-token-scan"), equal where the values
+        are, and equal to no fingerprint; ``None``: it is about a name.
+    """
+
+    path: str
+    line: int | None
+    column: int | None
+    kind: LeakKind
+    severity: Severity
+    label: str | None = None
+    form: Form | None = None
+    fingerprint: str | None = None
+    digest: str | None = None
+
+    @property
+    def place(self) -> str:
+        return self.path if self.line is None else f"{self.path}:{self.line}:{self.column}"
+
+    @property
+    def what(self) -> str:
+        """As a clause."""
+        what = RULES[self.kind].what if self.label is None else f"the value ({self.label})"
+        return ", ".join(filter(None, (what, self.form)))
+
+    @property
+    def which(self) -> str:
+        """Which value it is; empty where it is about a name."""
+        if self.fingerprint is not None:
+            return f"fingerprint {self.fingerprint}"
+        return "" if self.digest is None else f"digest {self.digest}"
+
+    @property
+    def remedy(self) -> str:
+        labels = (self.label or "").split(_SEPARATOR)
+        if CURRENT not in labels:
+            for label in labels:
+                if label in LABEL_REMEDIES:
+                    return LABEL_REMEDIES[label]
+        return RULES[self.kind].remedy
+
+    def document(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {**asdict(self), "what": self.what, "remedy": self.remedy}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretValues:
+    """The values to look for, and what is known of them.
+
+    :ivar values: what is looked for; each text once.
+    :ivar app_id: of the values, and of what looks like a ServerSecret; ``None``: it is not secrets.
+    :ivar unusable: why there is nothing to look for under a label.
+    :ivar too_short: labels of values that cannot be looked for.
+    """
+
+    values: Sequence[Value] = ()
+    app_id: int | None = None
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    too_short: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, secrets: TriedSecrets, app_id: int | None) -> SecretValues:
+        """:param app_id: as the person gave it; without it, that of the secrets."""
+        app_ids = {one.app_id for one in secrets.by_label.values()} - {None}
+        if app_id is None and len(app_ids) == 1:
+            (app_id,) = app_ids
+        labels: dict[str, list[str]] = {}
+        for label, candidate in secrets.by_label.items():
+            labels.setdefault(candidate.value, []).append(label)
+        values, too_short = [], []
+        for text, same in labels.items():
+            try:
+                fingerprint = secrets.fingerprint(same[0], app_id)
+                values.append(Value(_SEPARATOR.join(same), text, fingerprint))
+            except ValueError:
+                too_short += same
+        unusable = {
+            label: why for label, why in secrets.problems.items() if label not in secrets.by_label
+        }
+        return cls(values, app_id, unusable, too_short)
+
+    def shown(self, path: str, also: str = "") -> str:
+        """The path without the values; see :func:`ops.scan.files.shown`.
+
+        :param also: another value that must not be in it.
+        """
+        return shown(path, filter(None, (*(value.text for value in self.values), also)))
+
+    def leak(
+        self, path: str, match: Match, line: int | None = None, column: int | None = None
+    ) -> Leak:
+        """What may be said of a match."""
+        value = match.value
+        text = match.text if value is None else value.text
+        return Leak(
+            self.shown(path, match.text),
+            line,
+            column,
+            match.kind,
+            match.severity,
+            label=None if value is None else value.label,
+            form=match.form,
+            fingerprint=self._fingerprint(text) if value is None else value.fingerprint,
+            digest=_digest(text) if text else None,
+        )
+
+    def _fingerprint(self, text: str) -> str | None:
+        if self.app_id is None:
+            return None
+        try:
+            return ServerSecret(self.app_id, text).fingerprint
+        except ServerSecretError:
+            return None
+
+
+def _digest(text: str) -> str:
+    return hmac.new(text.encode(), _DIGEST_DOMAIN, hashlib.sha256).hexdigest()[:12]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the scan has come to.
+
+    :ivar size: bytes, unpacked.
+    :ivar found: how many findings of each severity there are, shown or not.
+    :ivar ignored: how many are marked as none.
+    :ivar unread: how many files and folders could not be read, or not to their end.
+    :ivar groups: findings without their places and forms, with how many of each were shown.
+    """
+
+    files: int = 0
+    size: int = 0
+    ignored: int = 0
+    unread: int = 0
+    found: Counter[Severity] = field(default_factory=Counter)
+    groups: Counter[Leak] = field(default_factory=Counter)
+
+
+def scan(
+    out: Output,
+    tree: Tree,
+    secrets: SecretValues,
+    *,
+    show_all: bool = False,
+    options: str = "",
+) -> ExitCode:
+    """Look at every file; say what is found, what was not looked at, and what to do.
+
+    :param show_all: what is possible, too.
+    :param options: of the target, for the commands that are to be copied.
+    """
+    began, tally = time.monotonic(), Tally()
+    for file in tree.files():
+        tally.files += 1
+        try:
+            for leak in _look(file, secrets, tally):
+                tally.found[leak.severity] += 1
+                if leak.severity != "possible" or show_all:
+                    tally.groups[replace(leak, path="", line=None, column=None, form=None)] += 1
+                    _tell(out, leak)
+        except UnreadError as error:
+            _tell_unread(out, tally, secrets, error)
+    for unread in tree.unread:
+        _tell_unread(out, tally, secrets, unread)
+    seconds = time.monotonic() - began
+
+    exit_code = ExitCode.UNDECIDED if tally.unread or secrets.too_short else ExitCode.DONE
+    if tally.found["certain"] or tally.found["likely"]:
+        exit_code = ExitCode.REFUSED
+    _show_remedies(out, tally, options)
+    for sentence in _limits(tree, secrets, options):
+        out.show(wrapped(sentence, out.width, style=QUIET))
+    style = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD}.get(exit_code, UNSURE)
+    out.tell(
+        "summary",
+        _summary(tally, seconds, show_all=show_all),
+        style=style,
+        files=tally.files,
+        bytes=tally.size,
+        seconds=round(seconds, 3),
+        **{severity: tally.found[severity] for severity in SEVERITIES},
+        ignored=tally.ignored,
+        unread=tally.unread,
+        skipped={what: tree.skipped[what] for what in _SKIPPED},
+        looked_for=[value.label for value in secrets.values],
+        not_looked_for=[*secrets.unusable, *secrets.too_short],
+        exit_code=exit_code,
+    )
+    return exit_code
+
+
+def _look(file: File, secrets: SecretValues, tally: Tally) -> Iterator[Leak]:
+    """:raises UnreadError: it cannot be read, or not to its end."""
+    path = _STANDARD_INPUT_NAME if file.path == STANDARD_INPUT else file.path
+    for value, form, start, end in values.find(os.fsencode(file.place.name), secrets.values):
+        match = Match("secret-value", "certain", start, end, value=value, form=form)
+        yield secrets.leak(path, match)
+    origin = Origin.of(file.place)
+    row, column = 1, 1  # of the piece's start
+    for piece in pieces(file):
+        data, at = piece.data, piece.start
+        tally.size += piece.end - piece.start
+        for match in patterns.find(data, secrets.values, origin):
+            if not piece.start <= match.start < piece.end:
+                continue  # the piece before has it, or the one behind
+            row, column = _further(data, at, match.start, row, column)
+            at = match.start
+            if match.is_ignored:
+                tally.ignored += 1
+            else:
+                yield secrets.leak(path, match, row, column)
+        row, column = _further(data, at, piece.end, row, column)
+
+
+def _further(data: bytes, start: int, end: int, row: int, column: int) -> tuple[int, int]:
+    """Line and column of the end, from those of the start."""
+    newlines = data.count(b"\n", start, end)
+    if not newlines:
+        return row, column + end - start
+    return row + newlines, end - data.rfind(b"\n", start, end)
+
+
+def _tell(out: Output, leak: Leak) -> None:
+    which = leak.which and f", {leak.which}"
+    text = f"{leak.place}: {leak.severity}: {leak.what}{which}"
+    out.tell("finding", text, style=_STYLES[leak.severity], **leak.document())
+
+
+def _tell_unread(out: Output, tally: Tally, secrets: SecretValues, error: UnreadError) -> None:
+    tally.unread += 1
+    path = secrets.shown(error.path)
+    out.tell("unread", f"{path}: not looked at: {error.why}", style=BAD, path=path, why=error.why)
+
+
+def _show_remedies(out: Output, tally: Tally, options: str) -> None:
+    """What to do, once for all places of the same."""
+    for leak in sorted(tally.groups, key=lambda one: SEVERITIES.index(one.severity)):
+        count = tally.groups[leak]
+        which = leak.which and f", {leak.which}"
+        times = "" if count == 1 else f", {count} times"
+        head = f"{leak.severity}: {leak.what}{which}{times}"
+        out.show("", line(head, _STYLES[leak.severity]))
+        out.show(wrapped(leak.remedy, out.width, first="-> ", then="   ", target=options))
+    if tally.groups:
+        out.show("")
+
+
+def _limits(tree: Tree, secrets: SecretValues, options: str) -> Iterator[str]:
+    """What was not looked for, or at, and how it would be."""
+    if secrets.values:
+        yield f"Looked for the value: {', '.join(value.label for value in secrets.values)}."
+    elif not secrets.unusable and not secrets.too_short:
+        yield (
+            "The secret's own value was not looked for: name it by --stage, --secret-id, --local,"
+            " --secret-file or --ask-secret."
+        )
+    for label, why in secrets.unusable.items():
+        yield f"Nothing to look for under {label}: {why}."
+    for label in secrets.too_short:
+        yield f"The value of {label} has fewer than {SHORTEST} letters and digits: not looked for."
+    for what, (one, several, way) in _SKIPPED.items():
+        if count := tree.skipped[what]:
+            noun = f"1 {one}" if count == 1 else f"{count} {several}"
+            command = " ".join(filter(None, (_OF_HISTORY, options, STANDARD_INPUT)))
+            yield f"Not looked into: {noun}{way}{command if what == 'history' else ''}"
+
+
+def _summary(tally: Tally, seconds: float, *, show_all: bool) -> str:
+    counts = [
+        f"{tally.found[severity]} {severity}"
+        for severity in SEVERITIES
+        if tally.found[severity] and (severity != "possible" or show_all)
+    ]
+    hidden = 0 if show_all else tally.found["possible"]
+    size = tally.size / _MEGABYTE
+    files = "1 file" if tally.files == 1 else f"{tally.files:,} files"
+    parts = [
+        f"{', '.join(counts) or 'No secret was found'}: {files}, {size:,.1f} MB, {seconds:.1f} s.",
+        f"Not shown: {hidden:,} possible by their form alone (--all)." if hidden else "",
+        f"Marked as none: {tally.ignored:,}." if tally.ignored else "",
+        f"Not looked at: {tally.unread:,}, see above." if tally.unread else "",
+    ]
+    return " ".join(filter(None, parts))
