@@ -36,11 +36,11 @@ invoke: $(RUN_READY) ## Run one event, on the running system or one of its own (
 
 .PHONY: rotate
 rotate: $(RUN_READY) ## Walk through a rotation of the ServerSecret, a wrong value first
-	@$(BIN)/python -m local.rotate
+	@$(BIN)/python -m local.demo rotate
 
 .PHONY: drill
 drill: $(RUN_READY) ## Replay the founding incident: a reset ServerSecret, noticed and healed
-	@$(BIN)/python -m local.drill
+	@$(BIN)/python -m local.demo drill
 
 ##@ Check
 

@@ -15,10 +15,18 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from local import client, curl, token_view
 from local.aws.http_api_access import is_origin
 from local.aws.secrets_manager import read_secret
 from local.loopback import PortTakenError, port_or_any
+from local.samples import (
+    curl_bearer,
+    curl_health,
+    curl_reset,
+    curl_signed,
+    log_in,
+    post,
+    token_table,
+)
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
 from local.stack_file import AlreadyRunningError, StackDescription
 
@@ -98,34 +106,34 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             f"Try it in a browser: {parts.page}",
             "",
             f"A token, fetched through all of it in {milliseconds:.0f} ms:",
-            textwrap.indent(token_view.table(token, server_secret), "  "),
+            textwrap.indent(token_table(token, server_secret), "  "),
             "",
             "The parts:",
             *(f"  {name:<21}{value}" for name, value in where.items()),
             "",
             "# A frontend logs in and obtains a token:",
-            curl.bearer(parts),
+            curl_bearer(parts),
             "",
             "# A backend signs its request, and obtains a token for one of its users:",
-            curl.signed(parts),
+            curl_signed(parts),
             "",
             "# Operators see how the ServerSecret stands:",
             stack.zego_token("status"),
             "",
             "# It is reset at ZEGO's console, and the new one rotated to:",
-            f"{curl.reset(parts)} |\n  {stack.zego_token('rotate')} --file -",
+            f"{curl_reset(parts)} |\n  {stack.zego_token('rotate')} --file -",
             "",
             "# Is it alive?",
-            curl.health(parts),
+            curl_health(parts),
             "",
         ]
     )
 
 
 def _fetch_token(stack: LocalStack, parts: StackDescription) -> str:
-    bearer = client.log_in(parts.identity_provider, "alice")
+    bearer = log_in(parts.identity_provider, "alice")
     headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
-    answer = client.post(f"{parts.api}/v1/tokens", b'{"room_id": "call_1"}', headers)
+    answer = post(f"{parts.api}/v1/tokens", b'{"room_id": "call_1"}', headers)
     if answer.status != 201:
         lines = [
             f"no token was issued; the answer was {answer.status} {answer.body.decode()}",

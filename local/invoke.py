@@ -21,8 +21,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from local import client, token_view
 from local.aws.secrets_manager import read_current
+from local.samples import log_in, post, shortened, token_table
 from local.stack import DIRECTORY, LocalStack
 from local.stack_file import StackDescription, read_running
 from zego.token04 import Token04Error
@@ -91,11 +91,11 @@ def function_of(event: dict[str, Any]) -> str:
 def _run(event: dict[str, Any], stack: StackDescription) -> int:
     name = function_of(event)
     current = read_current(stack.secrets_manager, stack.secret_id, stack.region)
-    event = fill_in(event, lambda user: client.log_in(stack.identity_provider, user))
+    event = fill_in(event, lambda user: log_in(stack.identity_provider, user))
     text = json.dumps(event)
     text = text.replace("{secret_arn}", current["ARN"])
     text = text.replace("{current_version}", current["VersionId"])
-    answer = client.post(
+    answer = post(
         f"{stack.lambda_}/2015-03-31/functions/{name}/invocations",
         text.encode(),
         {"content-type": "application/json"},
@@ -133,15 +133,15 @@ def _shorten(value: Any, tokens: list[str]) -> Any:
         return value
     if isinstance(token := value.get("token"), str):
         tokens.append(token)
-        value = value | {"token": token_view.shortened(token)}
+        value = value | {"token": shortened(token)}
     return {name: _shorten(item, tokens) for name, item in value.items()}
 
 
 def _claims(token: str, server_secret: str) -> str:
     try:
-        return token_view.table(token, server_secret)
+        return token_table(token, server_secret)
     except Token04Error as error:
-        return f"{token_view.shortened(token)}: {error}"
+        return f"{shortened(token)}: {error}"
 
 
 if __name__ == "__main__":

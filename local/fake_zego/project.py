@@ -36,3 +36,9 @@ class Project:
     def accept_all(self) -> None:
         """Accepts every secret that was ever made."""
         self.accepted = self.made
+
+
+def mistyped(secret: ServerSecret) -> ServerSecret:
+    """Returns the secret with its last character mistyped."""
+    last = "1" if secret.value.endswith("0") else "0"
+    return ServerSecret(secret.app_id, secret.value[:-1] + last)

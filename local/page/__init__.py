@@ -1,12 +1,11 @@
 """The page of the stack: a frontend to try the service with, and what operations do and see.
 
 ======================  ==========================================================================
-`server`                the files, the operator's actions, the stream of what happens
+`server`                the files, the operator's actions and who may use them, the stream
 `operations`            what the buttons of operations do, through the doors that people use
 `broken_tokens`         tokens that ZEGO refuses, to try and to have explained
-`reporter`              what the parts of the stack say, as messages for the page
-`live`                  those messages as server-sent events
-`same_origin`           who may press the buttons
+`feed`                  what the parts of the stack say, as messages for the page
+`sse`                   those messages as server-sent events
 `web/`                  the page itself: HTML, a style sheet and ES modules, served as they are
 ======================  ==========================================================================
 

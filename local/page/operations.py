@@ -13,10 +13,10 @@ from typing import Any
 
 import boto3
 
-from local import client
 from local.aws.lambda_host import InvocationResult, NotRunningError, ThrottledError
-from local.fake_zego import Project
+from local.fake_zego.project import Project, mistyped
 from local.page.broken_tokens import MISTAKES
+from local.samples import post
 from local.stack_file import StackDescription
 from zego import token04
 from zego.diagnosis import Expected, TriedSecret, diagnose
@@ -146,7 +146,7 @@ class Operations:
             case "console":
                 pass
             case "mistyped":
-                secret = _mistyped(secret)
+                secret = mistyped(secret)
             case _:
                 raise RefusedError("value must be console or mistyped.")
         self._versions.stage(secret)
@@ -175,7 +175,7 @@ class Operations:
         asked = json.dumps({"keep_old": said.get("keep_old") is True}).encode()
         headers = {"content-type": "application/json"}
         try:
-            answer = client.post(f"{self._console_url}/reset", asked, headers)
+            answer = post(f"{self._console_url}/reset", asked, headers)
         except OSError:
             raise RefusedError("ZEGO's console does not answer.") from None
         if answer.status != 200:
@@ -245,11 +245,6 @@ class Operations:
             if version.secret is not None
         }
         return dict(sorted(found.items(), key=lambda item: item[0] != CURRENT))
-
-
-def _mistyped(secret: ServerSecret) -> ServerSecret:
-    last = "1" if secret.value.endswith("0") else "0"
-    return ServerSecret(secret.app_id, secret.value[:-1] + last)
 
 
 def _text(value: object) -> str | None:

@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local import PROJECT, curl
+from local import PROJECT
 from local.aws.lambda_host import InvocationResult
 from local.fake_zego import Project
 from local.identity_provider import PASSWORD
 from local.loopback import Headers, HttpRequest, HttpResponse, LoopbackServer
-from local.page import same_origin
 from local.page.broken_tokens import MISTAKES
-from local.page.live import Live
-from local.page.reporter import Reporter
+from local.page.feed import Reporter
+from local.page.sse import Live
+from local.samples import curl_bearer
 from local.stack_file import StackDescription
 from zego.error_codes import CODES
 
@@ -132,16 +132,16 @@ class Page(LoopbackServer):
         return _error(404, "There is no such page.")
 
     def _events(self, request: HttpRequest, parts: Parts) -> HttpResponse:
-        if same_origin.is_of_another(request):
+        if _is_of_another(request):
             return _error(403, "Only this page may listen.")
         self._operate(parts)
         stream = self.live.stream(request.header("last-event-id"))
         return HttpResponse(200, _headers("text/event-stream"), stream=stream)
 
     def _acted(self, request: HttpRequest, parts: Parts) -> HttpResponse:
-        if not same_origin.is_own(request, self.origins):
+        if not _is_own(request, self.origins):
             return _error(403, "Only this page may do that.")
-        if not same_origin.is_json(request):
+        if not _is_json(request):
             return _error(415, "The request must be application/json.")
         if request.body_too_large:
             what = "token" if request.path == f"{ACTIONS}inspect" else "request"
@@ -204,6 +204,29 @@ class Page(LoopbackServer):
             self.reporter.labels(before, fingerprints)
 
 
+def _is_own(request: HttpRequest, origins: Sequence[str]) -> bool:
+    """Whether the page itself has sent the request, under one of its `origins`.
+
+    A browser says so in headers that no page can set: `Sec-Fetch-Site` (Fetch Metadata), or
+    `Origin` if the browser is too old for that.
+    """
+    site, origin = request.header("sec-fetch-site"), request.header("origin")
+    if origin is not None and origin not in origins:
+        return False
+    return site == "same-origin" if site is not None else origin is not None
+
+
+def _is_of_another(request: HttpRequest) -> bool:
+    """Whether a browser says that another site has sent the request; not every GET says."""
+    return request.header("sec-fetch-site") in ("cross-site", "same-site")
+
+
+def _is_json(request: HttpRequest) -> bool:
+    """Whether its content type is JSON, which a form of another site cannot send."""
+    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    return media_type == "application/json"
+
+
 def _starting(request: HttpRequest) -> HttpResponse:
     if request.path == "/":
         return HttpResponse(503, _headers(CONTENT_TYPES[".html"]), STARTING)
@@ -235,7 +258,7 @@ def _description(parts: Parts) -> dict[str, Any]:
         "watch_seconds": parts.watch_seconds,
         "unstick": parts.unstick,
         "password": PASSWORD,
-        "curl": curl.bearer(stack),
+        "curl": curl_bearer(stack),
         "mistakes": {name: mistake.says for name, mistake in MISTAKES.items()},
     }
 

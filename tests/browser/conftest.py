@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from local import client
 from local.aws.secrets_manager import read_secret
+from local.samples import post
 from local.stack import LocalStack
 from tests.browser.chromium import running
 from tools import chromium, npm_packages
@@ -101,7 +101,7 @@ def calls_work(stack: LocalStack, server_secret: str) -> None:
     def operate(action: str, **said: str) -> None:
         url = f"{stack.zego.url}/console/{action}"
         headers = {"content-type": "application/json"}
-        assert client.post(url, json.dumps(said).encode(), headers).status == 200
+        assert post(url, json.dumps(said).encode(), headers).status == 200
 
     if server_secret not in {secret.value for secret in stack.zego.project.accepted}:
         operate("accept-all")

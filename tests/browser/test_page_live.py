@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from local.fake_zego.cloud import Trouble
 from local.loopback import HttpRequest, HttpResponse
-from local.page import live
-from local.page.live import KEPT
+from local.page import sse
+from local.page.sse import KEPT
 from local.stack import LocalStack
 from tests.browser.conftest import NewContext, OpenPage
 from tests.browser.steps import (
@@ -189,7 +189,7 @@ def test_it_is_live_once_it_has_heard_what_happened_before(
     page = new_context().new_page()
     connection = page.locator("#connection")
     with monkeypatch.context() as patched:
-        patched.setattr(live, "UP_TO_DATE", b"")
+        patched.setattr(sse, "UP_TO_DATE", b"")
         page.goto(stack.page.url)
         expect(page.locator("#standing")).to_contain_text("AWSCURRENT")
         expect(connection).to_have_text("Connecting")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from local import client
+from local.samples import post
 from local.stack import LocalStack
 from tests.support.node import find_node
 from tools import npm_packages
@@ -232,6 +232,6 @@ def test_an_app_that_has_no_token_is_told_as_the_table_says(
 ) -> None:
     given = bearer.replace("{alice}", stack.identity_provider.bearer("alice"))
     headers = {"authorization": f"Bearer {given}", "content-type": "application/json"}
-    answer = client.post(f"{stack.api.url}/v1/tokens", body, headers)
+    answer = post(f"{stack.api.url}/v1/tokens", body, headers)
     assert (answer.status, answer.json().get("code")) == (status, code)
     assert answer.json()["request_id"]

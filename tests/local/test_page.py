@@ -21,10 +21,10 @@ from local.aws.secrets_manager.rotation import Attempt
 from local.loopback import HttpRequest, HttpResponse
 from local.page import Page
 from local.page.broken_tokens import MISTAKES
-from local.page.live import KEPT, Live
+from local.page.feed import Reporter
 from local.page.operations import Operations, UnknownActionError
-from local.page.reporter import Reporter
 from local.page.server import CLIENT, FILES, WEB
+from local.page.sse import KEPT, Live
 from local.stack import LocalStack
 from tests.local.exchange import Answer, exchange
 from zego.diagnosis import KINDS, Expected, TriedSecret, diagnose

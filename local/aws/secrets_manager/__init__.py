@@ -23,9 +23,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from local import client
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.samples import post
 
 if TYPE_CHECKING:
     from local.aws.secrets_manager.actions import Storage
@@ -155,7 +155,7 @@ def read_current(url: str, secret_id: str, region: str) -> dict[str, Any]:
     Raises `SecretsManagerError` if the call is refused.
     """
     body = json.dumps({"SecretId": secret_id, "VersionStage": "AWSCURRENT"}).encode()
-    response = client.post(url, body, _headers("GetSecretValue", region))
+    response = post(url, body, _headers("GetSecretValue", region))
     fields: dict[str, Any] = response.json()
     if response.status != 200:
         raise SecretsManagerError(fields["__type"], fields["message"])

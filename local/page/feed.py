@@ -34,7 +34,7 @@ from local.aws.events import Event
 from local.aws.http_api import AccessRecord
 from local.aws.lambda_host import InvocationResult
 from local.aws.secrets_manager.rotation import STEPS, Attempt
-from local.page.live import Live
+from local.page.sse import Live
 
 Invoke = Callable[[Any], InvocationResult]
 Labels = Mapping[str, str | None]

@@ -10,18 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from local.drill import incident
-from local.rotate import rotation
-from local.scene import Scene, play
+from local.demo import Scene, incident, play, rotation
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEPS = r"createSecret .*\n.* setSecret .*\n.* testSecret .*\n.* finishSecret .*\n.* promoted"
 
 
-def shown(module: str) -> str:
-    """What a program prints, that does nothing but what it should."""
+def shown(scene: str) -> str:
+    """What a scene prints, in which everything happens as it should."""
     done = subprocess.run(
-        [sys.executable, "-m", module],
+        [sys.executable, "-m", "local.demo", scene],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -42,7 +40,7 @@ def holds_a_secret(printed: str) -> bool:
 
 
 def test_a_rotation_refuses_the_wrong_value_and_promotes_the_right_one() -> None:
-    printed = shown("local.rotate")
+    printed = shown("rotate")
     assert in_order(
         printed,
         "logs in to the room: accepted",
@@ -59,7 +57,7 @@ def test_a_rotation_refuses_the_wrong_value_and_promotes_the_right_one() -> None
 
 
 def test_the_incident_is_noticed_and_healed() -> None:
-    printed = shown("local.drill")
+    printed = shown("drill")
     assert in_order(
         printed,
         "refused with 1102016; her console has 20014, 50119",

@@ -1,0 +1,144 @@
+"""Sample requests to the stack: sent from here, as curl commands to paste, and the token returned.
+
+A token is shown shortened, with its claims beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from local.identity_provider import PASSWORD
+from local.stack_file import StackDescription
+from zego import token04
+
+TIMEOUT_SECONDS = 30
+SHOWN_CHARACTERS = 10
+
+_CURL = "curl -sS -w '\\n'"
+_JSON = "-H 'content-type: application/json'"
+_EXTRACT = 'sed \'s/.*"access_token": *"\\([^"]*\\)".*/\\1/\''
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """A response to a request; header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The decoded body."""
+        return json.loads(self.body)
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+    """POSTs `body` and returns the response, whatever its status."""
+    # Only the stack's URLs are used here, without a proxy.
+    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+            return _read(answer.status, answer)
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return _read(answer.code, answer)
+
+
+def log_in(identity_provider: str, username: str) -> str:
+    """Returns a bearer token of the development identity provider for `username`."""
+    form = {"grant_type": "password", "username": username, "password": PASSWORD}
+    answer = post(
+        f"{identity_provider}/token",
+        urllib.parse.urlencode(form).encode(),
+        {"content-type": "application/x-www-form-urlencoded"},
+    )
+    return str(answer.json()["access_token"])
+
+
+def curl_bearer(stack: StackDescription, *, username: str = "alice") -> str:
+    """As a frontend: gets a bearer token from the identity provider, then a token for a room."""
+    login = f"grant_type=password&username={username}&password={PASSWORD}"
+    return _lines(
+        f"{_CURL} {stack.api}/v1/tokens",
+        _JSON + """ -d '{"room_id": "call_1"}'""",
+        f"""-H "authorization: Bearer $(curl -sS {stack.identity_provider}/token""",
+        f"""  -d '{login}' | {_EXTRACT})\"""",
+    )
+
+
+def curl_signed(stack: StackDescription) -> str:
+    """As a backend: a request signed with the development key pair, for one of its users."""
+    keys = f"{stack.access_key_id}:{stack.secret_access_key}"
+    return _lines(
+        f"{_CURL} {stack.api}/v1/service/tokens",
+        _JSON + """ -d '{"user_id": "bob", "room_id": "call_1"}'""",
+        f"--aws-sigv4 aws:amz:{stack.region}:execute-api --user {shlex.quote(keys)}",
+    )
+
+
+def curl_health(stack: StackDescription) -> str:
+    """Asks whether the API is alive."""
+    return f"{_CURL} {stack.api}/v1/health"
+
+
+def curl_reset(stack: StackDescription) -> str:
+    """Resets the secret at the console of ZEGO's stand-in, which responds with the new one."""
+    return f"curl -sS {_JSON} -d '{{}}' {stack.zego}/console/reset"
+
+
+def shortened(token: str) -> str:
+    """Returns the start of a token and its length: enough to recognise it, too little to use."""
+    return f"{token[:SHOWN_CHARACTERS]}... ({len(token)} characters)"
+
+
+def token_table(token: str, server_secret: str) -> str:
+    """Returns the token's claims, one per line. Raises `Token04Error` if it cannot be decoded."""
+    decoded = token04.decode(token, server_secret)
+    claims = decoded.claims
+    lifetime = claims.expires_at - claims.issued_at
+    rows = {
+        "token": f"{shortened(token)}, AES-{decoded.cipher.upper()}",
+        "app_id": str(claims.app_id),
+        "user_id": claims.user_id,
+        "payload": _payload(claims.payload),
+        "issued_at": _moment(claims.issued_at),
+        "expires_at": f"{_moment(claims.expires_at)}, {lifetime} s later",
+        "nonce": str(claims.nonce),
+    }
+    return "\n".join(f"{name:<12}{value}" for name, value in rows.items())
+
+
+def _read(status: int, answer: Any) -> HttpAnswer:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return HttpAnswer(status, headers, answer.read())
+
+
+def _lines(*parts: str) -> str:
+    return " \\\n  ".join(parts)
+
+
+def _payload(payload: str) -> str:
+    if not payload:
+        return "none: an identity token"
+    grant: Mapping[str, Any] = json.loads(payload)
+    privileges = grant["privilege"]
+    said = {"1": "login", "2": "publish"}
+    may = ", ".join(
+        f"{name} {'yes' if privileges.get(key) else 'no'}" for key, name in said.items()
+    )
+    streams = grant["stream_id_list"]
+    which = "any stream" if streams is None else f"streams {', '.join(streams)}"
+    return f"room {grant['room_id']}: {may}, {which}"
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
