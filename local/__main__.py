@@ -1,7 +1,7 @@
 """`python -m local`: runs the whole system on this machine until Ctrl-C.
 
-It fetches one token through all parts, shows it decoded, and says how to do the same with curl.
-Requests are noted on standard error as they come.
+It fetches one token through all parts, shows it decoded, and prints how to do the same with curl.
+Requests are logged to standard error.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sys
 import textwrap
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,34 +31,31 @@ from local.samples import (
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
 from local.stack_file import AlreadyRunningError, StackDescription
 
-PORTS = {
-    "port": 8080,
-    "identity_provider_port": 8081,
-    "secrets_manager_port": 8082,
-    "page_port": 8083,
-    "zego_port": 8084,
-    "events_port": 8085,
-}
-"""The options for ports, each with the port that is taken where it is free and none is given."""
-PORTS_OF = {"port": "API", "zego_port": "stand-in for ZEGO", "events_port": "event bus"}
-"""Whose port it is, where the option does not say so."""
+PORT = 8080
+MAX_PORT = 65535
+REMOVED_OPTIONS = (
+    "--identity-provider-port",
+    "--secrets-manager-port",
+    "--page-port",
+    "--zego-port",
+    "--events-port",
+)
 LOG_LINES_SHOWN = 10
 
 
 class NoTokenError(Exception):
-    """The stack is up, but did not issue a token; the message says what it answered."""
+    """The stack runs but issued no token; the message shows its response."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the stack until a signal ends it by `SystemExit(0)`; 1 or 2 where it cannot run."""
+    """Runs the stack until a signal ends it by `SystemExit(0)`. Returns 1 or 2 if it cannot run."""
     options = _parse(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
         _run(options)
     except PortTakenError as taken:
-        option = next(name for name in PORTS if getattr(options, name) == taken.port)
-        return _fail(f"{taken}; give another with --{option.replace('_', '-')}", 2)
+        return _fail(f"{taken}; give another with --port", 2)
     except AlreadyRunningError as running:
         return _fail(str(running), 2)
     except NoTokenError as failure:
@@ -68,7 +66,7 @@ def _run(options: argparse.Namespace) -> NoReturn:
     started = time.monotonic()
     stack = LocalStack(
         directory=options.directory,
-        ports=_ports(options),
+        ports=_ports(options.port),
         workers=options.workers,
         environment=dict(options.env),
         watch_seconds=options.watch_seconds or None,
@@ -144,33 +142,28 @@ def _fetch_token(stack: LocalStack, parts: StackDescription) -> str:
     return str(answer.json()["token"])
 
 
-def _ports(options: argparse.Namespace) -> Ports:
-    def port(name: str) -> int:
-        given: int | None = getattr(options, name)
-        return port_or_any(PORTS[name]) if given is None else given
-
-    return Ports(
-        api=port("port"),
-        identity_provider=port("identity_provider_port"),
-        secrets_manager=port("secrets_manager_port"),
-        page=port("page_port"),
-        zego=port("zego_port"),
-        events=port("events_port"),
-    )
+def _ports(given: int | None) -> Ports:
+    """The API's port and the five after it. Only a port that was given has to be free."""
+    api = port_or_any(PORT) if given is None else given
+    first = given or PORT
+    following = range(first + 1, first + len(fields(Ports)))
+    return Ports(api, *(port_or_any(port) if port <= MAX_PORT else 0 for port in following))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local", description="Runs zego-token-service on this machine, until Ctrl-C."
     )
-    for name, port in PORTS.items():
-        what = PORTS_OF.get(name, name.removesuffix("_port").replace("_", " "))
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=_port,
-            metavar="PORT",
-            help=f"port of the {what} (default: {port}, or any where that is taken)",
-        )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        metavar="PORT",
+        help=f"port of the API (default: {PORT}, or any if that is taken). The next five are those"
+        " of the identity provider, Secrets Manager, the page, the stand-in for ZEGO and the event"
+        " bus; any free port replaces one that is taken",
+    )
+    for option in REMOVED_OPTIONS:
+        parser.add_argument(option, type=_removed, help=argparse.SUPPRESS)
     parser.add_argument(
         "--workers",
         type=_positive,
@@ -213,9 +206,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _port(text: str) -> int:
     port = int(text)
-    if not 1 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is between 1 and 65535")
+    if not 1 <= port <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"a port is between 1 and {MAX_PORT}")
     return port
+
+
+def _removed(_text: str) -> NoReturn:
+    raise argparse.ArgumentTypeError("there is one option for all ports: --port")
 
 
 def _positive(text: str) -> int:

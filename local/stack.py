@@ -38,7 +38,7 @@ BACKEND_ARN = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of the parts; 0 lets the system choose."""
+    """The ports of the parts, in the order of `python -m local --port`; 0: the system chooses."""
 
     api: int = 0
     identity_provider: int = 0

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from local.__main__ import REMOVED_OPTIONS
 from local.aws.secrets_manager import read_secret
 from local.identity_provider import PASSWORD
 from local.stack_file import StackDescription
@@ -213,16 +214,54 @@ def test_a_second_stack_in_the_same_place_is_refused(running: Running) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "option", ["--port", "--identity-provider-port", "--zego-port", "--events-port"]
-)
-def test_a_taken_port_is_a_clear_error(tmp_path: Path, option: str) -> None:
+def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = finish(*command("local", "--directory", tmp_path, option, str(port)))
+        done = finish(*command("local", "--directory", tmp_path, "--port", str(port)))
     assert done.returncode == 2
-    assert done.stderr == f"error: port {port} is taken; give another with {option}\n"
+    assert done.stderr == f"error: port {port} is taken; give another with --port\n"
     assert not (tmp_path / "stack.json").exists()
+
+
+@contextmanager
+def six_free_ports() -> Iterator[int]:
+    """The first of six ports in a row that are free, but for the third."""
+    for first in range(20000, 30000, 6):
+        with ExitStack() as taken:
+            try:
+                for port in range(first, first + 6):
+                    taken.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+        with socket.create_server(("127.0.0.1", first + 2)):
+            yield first
+            return
+    pytest.fail("no six free ports in a row")
+
+
+def test_the_other_ports_follow_that_of_the_api_and_a_taken_one_is_replaced(tmp_path: Path) -> None:
+    with six_free_ports() as first, run(tmp_path, "--port", str(first)) as running:
+        stack = running.description
+        urls = (stack.api, stack.identity_provider, stack.page, stack.zego, stack.events)
+        assert [urlsplit(url).port for url in urls] == [first + n for n in (0, 1, 3, 4, 5)]
+        assert urlsplit(stack.secrets_manager).port not in range(first, first + 6)
+        assert exchange(f"{stack.secrets_manager}/", "POST", [], b"{}").status == 400
+
+
+def test_the_help_says_which_port_is_whose() -> None:
+    printed = " ".join(finish(*command("local", "--help")).stdout.split())
+    assert "--port PORT port of the API (default: 8080, or any if that is taken)." in printed
+    assert "identity provider, Secrets Manager, the page, the stand-in for ZEGO" in printed
+    assert not any(option in printed for option in REMOVED_OPTIONS)
+
+
+@pytest.mark.parametrize("option", REMOVED_OPTIONS)
+def test_an_option_for_another_port_says_what_replaces_it(tmp_path: Path, option: str) -> None:
+    done = finish(*command("local", "--directory", tmp_path, option, "9000"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == (
+        f"python -m local: error: argument {option}: there is one option for all ports: --port"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
