@@ -269,6 +269,13 @@ KIT_TOKENS = [
         form="kit-token",
     ),
     case(
+        "details in base64url",  # of which this name needs both characters
+        f"{GCM}#{base64url(kit_details(userName='~?>~~'))}",
+        "kit-token",
+        form="kit-token",
+        verdict="good",
+    ),
+    case(
         "details that are no JSON",
         f"{GCM}#alice",
         "kit-details-malformed",
@@ -296,6 +303,14 @@ KIT_TOKENS = [
         "kit-mismatch",
         "kit-token",
         form="kit-token",
+    ),
+    case(
+        "details of another user, whom nobody expected either",
+        f"{GCM}#{kit_details(userID='bob')}",
+        "kit-mismatch",
+        "kit-token",
+        form="kit-token",
+        expected=expecting(user_id="alice"),
     ),
     case(
         "details of another project",

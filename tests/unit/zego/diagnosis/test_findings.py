@@ -203,6 +203,11 @@ class TestTexts:
             ("kit token", "details without a room", "roomID"),
             ("kit token", "details of another room", "sealed in it: roomID"),
             ("kit token", "details of another user than was expected", "what was expected: userID"),
+            (
+                "kit token",
+                "details of another user, whom nobody expected either",
+                "sealed in it: userID",
+            ),
             ("secret", "AWSPENDING", "AWSPENDING"),
             ("secret", "CANDIDATE", "CANDIDATE"),
             ("secret", "two other secrets", "(AWSCURRENT, AWSPREVIOUS)"),
