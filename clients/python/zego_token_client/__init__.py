@@ -14,19 +14,20 @@ from zego_token_client.errors import (
     TokenProblem,
     TokenServiceError,
 )
-from zego_token_client.results import (
+from zego_token_client.models import (
     Call,
     Diagnosis,
     Finding,
     IssuedToken,
     LastVerdict,
     PolicyStatus,
+    Privilege,
     Privileges,
     SecretStatus,
     SigningKeys,
     Status,
+    TokenRequest,
 )
-from zego_token_client.token_request import Privilege, TokenRequest
 
 __all__ = [
     "BadAnswerError",

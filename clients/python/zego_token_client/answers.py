@@ -1,12 +1,17 @@
-"""From an answer to what it grants, or to the error that it is."""
+"""From a response to the dataclass that it holds, or to the error that it is."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import types
+import typing
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar, cast
 
 from zego_token_client.errors import (
     BadAnswerError,
@@ -14,11 +19,9 @@ from zego_token_client.errors import (
     TokenServiceError,
     can_pass,
 )
-from zego_token_client.reading import ShapeError, read
-from zego_token_client.results import Call, IssuedToken
+from zego_token_client.models import Call, IssuedToken, TokenRequest
 from zego_token_client.retries import retry_after_seconds
 from zego_token_client.signed_http import Answer
-from zego_token_client.token_request import TokenRequest
 
 T = TypeVar("T")
 
@@ -36,6 +39,10 @@ GATEWAY_CODES: Final[Mapping[int, tuple[str, str]]] = {
 _TOKEN04: Final = re.compile(r"04[A-Za-z0-9+/]+={0,2}")
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
+
+
+class ShapeError(ValueError):
+    """A value is not what its field says. The message names the field, and not the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,17 @@ def batch(
     ]
 
 
+def read(kind: type[T], values: Mapping[str, object]) -> T:
+    """Return the dataclass that a JSON object describes.
+
+    A type hint is the whole description: scalars, ``X | None``, tuples, mappings and other
+    dataclasses. Fields that a newer service adds are ignored; one with a default may be missing.
+
+    :raises ShapeError: the object does not fit.
+    """
+    return cast("T", _read(kind, values, "the answer"))
+
+
 def _check(token: IssuedToken, request: TokenRequest) -> None:
     if not _TOKEN04.fullmatch(token.token):
         raise ShapeError("token is no Token04")
@@ -174,3 +192,37 @@ def _request_id(answer: Answer) -> str | None:
 
 def _snake(name: str) -> str:
     return re.sub(r"[A-Z]", lambda upper: f"_{upper[0].lower()}", name)
+
+
+def _read(hint: Any, value: Any, place: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):  # of one type and None, in either spelling
+        return None if value is None else _read(arguments[0], value, place)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_read(arguments[0], item, place) for item in value)
+    if isinstance(value, dict):
+        if dataclasses.is_dataclass(hint):
+            return _read_fields(hint, value)
+        if origin is Mapping:
+            return {name: _read(arguments[1], item, place) for name, item in value.items()}
+    if hint is object or type(value) is hint:
+        return value
+    if hint is float and type(value) is int:
+        with suppress(OverflowError):  # JSON has numbers that no float reaches
+            return float(value)
+    raise ShapeError(f"{place} has the wrong type")
+
+
+def _read_fields(kind: Any, values: Mapping[str, Any]) -> Any:
+    read = {}
+    for field in dataclasses.fields(kind):
+        if field.name in values:
+            read[field.name] = _read(_hints(kind)[field.name], values[field.name], field.name)
+        elif field.default is dataclasses.MISSING:
+            raise ShapeError(f"{field.name} is missing")
+    return kind(**read)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)

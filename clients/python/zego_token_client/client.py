@@ -9,12 +9,19 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from zego_token_client import answers
+from zego_token_client.answers import read
 from zego_token_client.errors import TokenProblem
-from zego_token_client.reading import read
-from zego_token_client.results import Call, Diagnosis, IssuedToken, Status
+from zego_token_client.models import (
+    Call,
+    Diagnosis,
+    IssuedToken,
+    Privilege,
+    Status,
+    TokenRequest,
+    without_none,
+)
 from zego_token_client.retries import Retries
 from zego_token_client.signed_http import Request, SignedHttp, post
-from zego_token_client.token_request import Privilege, TokenRequest, without_none
 
 if TYPE_CHECKING:
     from typing_extensions import Self
