@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     What went wrong is said on standard error, and with ``--json`` as the last object on standard
     output too. No exception leaves this, whose text could hold anything.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     sys.stdout, sys.stderr = (
         open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: PTH123, SIM115
         for stream in (sys.stdout, sys.stderr)  # closed from the start
@@ -97,9 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may lack the marks
     try:
-        return _run(given)
+        return _run(words)
     except CommandError as error:
-        _say(error.failure, as_json="--json" in given)
+        _say(error.failure, as_json="--json" in words)
         return error.failure.exit_code
 
 

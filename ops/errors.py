@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
-from zego.server_secret import ServerSecretError
-
 if TYPE_CHECKING:
     from zego.secret_store.versions import SecretStoreError
 
@@ -72,7 +70,8 @@ def explain(error: Exception) -> Failure:
         return error.failure
     for kind in type(error).__mro__:
         if kind.__name__ in _REFUSALS:
-            return Failure(_sentence(error), _REFUSALS[kind.__name__], ExitCode.REFUSED)
+            opening, remedy = _REFUSALS[kind.__name__]
+            return Failure(_sentence(error, opening), remedy, ExitCode.REFUSED)
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  slow
 
     from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  imports botocore
@@ -115,24 +114,36 @@ def _of_us(error: Exception) -> Failure:
     return Failure(message, "Report it, with the command and this line.", ExitCode.BROKEN)
 
 
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, ServerSecretError):
-        return f"It cannot be a ServerSecret: {text}."
-    text = text.removeprefix(f"{getattr(error, 'action', '')}: ")
+def reason(error: Exception) -> str:
+    """Why a file cannot be used, without its name."""
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+
+def _sentence(error: Exception, opening: str = "") -> str:
+    text = opening + str(error).removeprefix(f"{getattr(error, 'action', '')}: ")
     return f"{text[:1].upper()}{text[1:]}."
 
 
-#: What to do about each, by the name of its class.
-_REFUSALS: Final[Mapping[str, str]] = {
-    "ServerSecretError": "Nothing was staged. Copy the ServerSecret from ZEGO's console again.",
-    "AlreadyCurrentError": "There is nothing to do, unless ZEGO's console shows another by now.",
+#: How each is introduced, and what to do, by the name of its class: none of them is imported here.
+_REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
+    "ServerSecretError": (
+        "It cannot be a ServerSecret: ",
+        "Nothing was staged. Copy the ServerSecret from ZEGO's console again.",
+    ),
+    "AlreadyCurrentError": (
+        "",
+        "There is nothing to do, unless ZEGO's console shows another by now.",
+    ),
     "RotationInFlightError": (
-        "Follow it: zego-token secret watch. If it will not end: zego-token secret unstick."
+        "",
+        "Follow it: zego-token secret watch. If it will not end: zego-token secret unstick.",
     ),
     "ConflictError": (
-        "Somebody else changed the secret at this moment. See how it stands, and try again:"
-        " zego-token secret status."
+        "",
+        (
+            "Somebody else changed the secret at this moment. See how it stands, and try again:"
+            " zego-token secret status."
+        ),
     ),
 }
 

@@ -37,8 +37,8 @@ STACK_NAME: Final = "zego-token-service-{stage}"
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 API_OUTPUT: Final = "ApiUrl"
 
-Service = Literal["secretsmanager", "cloudformation", "sts", "kms"]
-_ENDPOINT_VARIABLES: Final[Mapping[Service, str]] = {
+AwsService = Literal["secretsmanager", "cloudformation", "sts", "kms"]
+_ENDPOINT_VARIABLES: Final[Mapping[AwsService, str]] = {
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "cloudformation": "AWS_ENDPOINT_URL_CLOUDFORMATION",
     "sts": "AWS_ENDPOINT_URL_STS",
@@ -76,7 +76,7 @@ class TargetOptions:
             "--region": self.region,
             "--zego-api": self.zego_api,
         }
-        words = [word for name, given in options.items() if given for word in (name, given)]
+        words = [word for name, value in options.items() if value for word in (name, value)]
         return shlex.join(words)
 
 
@@ -110,7 +110,7 @@ def target(
     :param unless: options of the command, each of which has the environment name no secret.
     """
     more = " May be repeated." if count == "many" else ""
-    options = [
+    decorators = [
         click.option(
             "--stage",
             type=click.Choice(DEPLOYED_STAGES),
@@ -135,7 +135,7 @@ def target(
         ),
     ]
     if count != "optional":
-        options.append(
+        decorators.append(
             click.option(
                 "--zego-api",
                 metavar="URL",
@@ -146,32 +146,32 @@ def target(
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
-        def with_target(**given: Any) -> ExitCode:
-            in_environment = not any(given[name] for name in unless)
+        def with_target(**options: Any) -> ExitCode:
+            in_environment = not any(options[name] for name in unless)
             named = _combinations(
-                given, is_required=count != "optional", environment=in_environment
+                options, is_required=count != "optional", environment=in_environment
             )
             if count == "many":
-                return command(target_options=named, **given)
+                return command(target_options=named, **options)
             if len(named) > 1:
                 raise click.UsageError(_ABOUT_ONE)
-            return command(target_options=named[0] if named else None, **given)
+            return command(target_options=named[0] if named else None, **options)
 
-        for option in reversed(options):
-            with_target = option(with_target)
+        for decorator in reversed(decorators):
+            with_target = decorator(with_target)
         return with_target
 
     return decorate
 
 
 def _combinations(
-    given: dict[str, Any], *, is_required: bool, environment: bool
+    options: dict[str, Any], *, is_required: bool, environment: bool
 ) -> list[TargetOptions]:
     """What the options name; it is taken out of them. If none is required it may be nothing."""
     stages, secret_ids, profiles, regions = (
-        list(given.pop(name)) for name in ("stage", "secret_id", "profile", "region")
+        list(options.pop(name)) for name in ("stage", "secret_id", "profile", "region")
     )
-    local, zego_api = given.pop("local"), given.pop("zego_api", None)
+    local, zego_api = options.pop("local"), options.pop("zego_api", None)
     if local is not None:
         if stages or profiles or regions:
             raise click.UsageError("--local goes with none of --stage, --profile and --region.")
@@ -219,7 +219,7 @@ def open_session(options: TargetOptions) -> boto3.Session:
     :raises BotoCoreError: no such profile, or a configuration that cannot be read.
     """
     if options.local is not None:
-        return _StackFile.read(options.local).session()
+        return _RunningStack.read(options.local).session()
     import boto3  # noqa: PLC0415  0.4 s, which `explain` and most of `inspect` and `scan` do without
 
     region = options.region or os.environ.get("AWS_REGION")  # which boto3 does not read itself
@@ -235,7 +235,7 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
     :raises ClientError: CloudFormation refused.
     """
     if options.local is not None:
-        return _local(options, _StackFile.read(options.local))
+        return _local(options, _RunningStack.read(options.local))
     from zego.secret_store.versions import SecretVersions  # noqa: PLC0415  imports botocore
 
     probe = _probe(options.zego_api)
@@ -275,7 +275,7 @@ def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str,
     return ":".join(parts), parts[3]
 
 
-def client_of(session: boto3.Session, service: Service, region: str | None = None) -> Any:
+def client_of(session: boto3.Session, service: AwsService, region: str | None = None) -> Any:
     """A client that gives an answer or an error within seconds.
 
     :param region: ``None``: the session's.
@@ -335,7 +335,7 @@ def _of_stage(options: TargetOptions, outputs: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _StackFile:
+class _RunningStack:
     """What `stack.json` says of a stack that runs on this machine.
 
     :ivar path: of the file.
@@ -351,7 +351,7 @@ class _StackFile:
     access_key: tuple[str, str] = field(repr=False)
 
     @classmethod
-    def read(cls, path: Path) -> _StackFile:
+    def read(cls, path: Path) -> _RunningStack:
         """:raises CommandError: it is not there, or describes no stack."""
         if path.is_dir():
             path /= STACK_FILE.name
@@ -382,7 +382,7 @@ class _StackFile:
         return boto3.Session(key_id, secret_key, region_name=self.region)
 
 
-def _local(options: TargetOptions, stack: _StackFile) -> Target:
+def _local(options: TargetOptions, stack: _RunningStack) -> Target:
     from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions  # noqa: PLC0415  as above
 
     try:

@@ -20,11 +20,11 @@ _BEARER_BYTES: Final = 16384
 _ORIGIN: Final = re.compile(r"https?://[0-9A-Za-z.-]+(:[0-9]{1,5})?|http://\[[0-9a-f:]+\](:\d+)?")
 
 
-def _url(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
-    if given is None:
+def _url(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is None:
         return None
     try:
-        url = check_url(given, allow_loopback=True)
+        url = check_url(value, allow_loopback=True)
     except ValueError as error:
         raise click.BadParameter(f"{error}; plain http goes to this machine alone.") from None
     if "?" in url or "#" in url:
@@ -33,15 +33,15 @@ def _url(_context: click.Context, _option: click.Parameter, given: str | None) -
 
 
 def _origins(
-    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+    _context: click.Context, _option: click.Parameter, origins: tuple[str, ...]
 ) -> tuple[str, ...]:
-    for origin in given:
+    for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise click.BadParameter(
                 "an origin is a scheme, a host and perhaps a port, with no path and no slash at"
                 " the end: https://calls.example.com."
             )
-    return given
+    return origins
 
 
 @click.command(short_help="Check all from the configuration to a token that ZEGO accepts.")

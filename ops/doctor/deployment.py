@@ -124,8 +124,8 @@ class Deployment:
     @property
     def address(self) -> str | None:
         """Where the issuer answers, as far as is known."""
-        given = self.options.api or self.target.api
-        return given and given.rstrip("/")
+        url = self.options.api or self.target.api
+        return url and url.rstrip("/")
 
     @cached_property
     def issuer(self) -> IssuerApi:

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
+from ops.errors import reason
 from ops.scan.patterns import PUBLIC_PREFIX
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
@@ -137,24 +138,24 @@ def _compared(
     if variable.kind == "AppID":
         return _app_id(variable.bare, current.app_id)
     try:
-        given = ServerSecret(current.app_id, variable.bare)
+        found = ServerSecret(current.app_id, variable.bare)
     except PlaceholderError:
         return None
     except ServerSecretError:
         return "failed", "is a drift: it is no value of the secret's.", _DELETE
-    label = next((label for label, one in secrets.items() if one.value == given.value), None)
+    label = next((label for label, one in secrets.items() if one.value == found.value), None)
     if label is not None:
         status, seen, remedy = _SAME[label]
-        return status, f"{seen} ({given.fingerprint})", remedy
-    seen = f"is a drift: it has {given.fingerprint}, and AWSCURRENT {current.fingerprint}."
+        return status, f"{seen} ({found.fingerprint})", remedy
+    seen = f"is a drift: it has {found.fingerprint}, and AWSCURRENT {current.fingerprint}."
     return "failed", seen, _DELETE
 
 
-def _app_id(given: str, current: int) -> tuple[CheckStatus, str, str]:
-    if not (given.isascii() and given.isdigit() and len(given) <= 10):
+def _app_id(text: str, current: int) -> tuple[CheckStatus, str, str]:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
         return "failed", "is no AppID, which is a number up to ten digits long.", _DELETE
-    if int(given) != current:
-        seen = f"is a drift: it is {int(given)}, and the secret is for {current}."
+    if int(text) != current:
+        seen = f"is a drift: it is {int(text)}, and the secret is for {current}."
         return "failed", seen, "Take the secret's; tokens made by the issuer come with it."
     return "ok", "is the secret's", ""
 
@@ -207,7 +208,7 @@ def read(path: Path) -> tuple[EnvVariable, ...]:
         with path.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
     except OSError as error:
-        raise EnvFileError(f"it cannot be read: {error.strerror or type(error).__name__}") from None
+        raise EnvFileError(f"it cannot be read: {reason(error)}") from None
     if len(content) > MAX_BYTES:
         raise EnvFileError(f"it has more than {MAX_BYTES} bytes: that is another file")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -223,13 +224,13 @@ def variables(text: str) -> Iterator[EnvVariable]:
     for line in text.splitlines():
         if (found := _LINE.fullmatch(line)) is None:
             continue
-        name, given = found.groups()
+        name, text = found.groups()
         if (kind := _kind(name)) is None:
             continue
-        if (quoted := _QUOTED.fullmatch(given)) is not None:
+        if (quoted := _QUOTED.fullmatch(text)) is not None:
             yield EnvVariable(name, kind, quoted[2], is_quoted=True)
         else:
-            yield EnvVariable(name, kind, _COMMENT.sub("", given).strip(), is_quoted=False)
+            yield EnvVariable(name, kind, _COMMENT.sub("", text).strip(), is_quoted=False)
 
 
 def _kind(name: str) -> VariableKind | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer_api import IssuerResponse
+from ops.errors import reason
 from zego.bounded_http import check_url
 from zego.durations import duration
 from zego.secret_store import CURRENT, PREVIOUS
@@ -146,11 +147,11 @@ def policy(deployment: Deployment) -> Iterator[CheckResult]:
     """It runs with one, so that one is valid; whether it is the one that is meant."""
     runs = deployment.status.part("policy")
     sha256, stage = str(runs.get("sha256")), str(runs.get("stage"))
-    wanted = deployment.target_options.stage
-    if wanted not in (None, stage):
+    expected = deployment.target_options.stage
+    if expected not in (None, stage):
         yield CheckResult(
             "failed",
-            f"The issuer at this address is of stage {stage[:20]}, and --stage says {wanted}.",
+            f"The issuer at this address is of stage {stage[:20]}, and --stage says {expected}.",
             "Compare --api and --stage.",
         )
     file = deployment.options.policy
@@ -160,8 +161,8 @@ def policy(deployment: Deployment) -> Iterator[CheckResult]:
     try:
         own = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        yield CheckResult("failed", f"{file} cannot be read: {why}.", "Compare --policy.")
+        seen = f"{file} cannot be read: {reason(error)}."
+        yield CheckResult("failed", seen, "Compare --policy.")
         return
     if own == sha256:
         yield CheckResult("ok", f"that of {file}, sha256 {sha256[:12]}")

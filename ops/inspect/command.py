@@ -112,7 +112,6 @@ def inspect(
     )
     asks = source.is_asked_for or (token is None and not from_standard_input)
     with unseen() if asks else nullcontext():  # also what is pasted before the prompt
-        given = tokens.read(token)
         secrets = gather(target_options, source)
         clock = time.time if now is None else None
-        return report.inspect(out, given, secrets, expected, clock=clock)
+        return report.inspect(out, tokens.read(token), secrets, expected, clock=clock)

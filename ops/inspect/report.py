@@ -14,17 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ops.errors import ExitCode
 from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
-from ops.output import (
-    BAD,
-    GOOD,
-    QUIET,
-    UNSURE,
-    Output,
-    date_and_time,
-    line,
-    relative,
-    wrapped,
-)
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, date_and_time, line, relative, wrapped
 from zego import strict_json
 from zego.diagnosis import Diagnosis, Expected, Finding, diagnose
 from zego.durations import duration
@@ -305,12 +295,12 @@ def _payload(payload: object) -> Iterator[tuple[str, str]]:
         yield "streams", "any" if streams is None else _shown(streams)
 
 
-def _privileges(given: object) -> str:
-    if not isinstance(given, dict) or given.keys() - _PRIVILEGES:
-        return _shown(given)
+def _privileges(claim: object) -> str:
+    if not isinstance(claim, dict) or claim.keys() - _PRIVILEGES:
+        return _shown(claim)
     says = {1: "yes", 0: "no"}
     return ", ".join(
-        f"{words}: {says.get(given.get(key, 0), _shown(given.get(key)))}"
+        f"{words}: {says.get(claim.get(key, 0), _shown(claim.get(key)))}"
         for key, words in _PRIVILEGES.items()
     )
 

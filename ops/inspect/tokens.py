@@ -14,7 +14,7 @@ from typing import IO, Final
 
 import click
 
-from ops.errors import CommandError, ExitCode
+from ops.errors import CommandError, ExitCode, reason
 from ops.prompt import ask_unseen, can_ask
 from zego import token04
 
@@ -139,8 +139,9 @@ def _of_file(path: Path) -> Iterator[Token]:
         with path.open("rb") as opened:
             yield from _of(opened, "The file")
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise CommandError(f"The file cannot be read: {why}.", "", ExitCode.USAGE) from None
+        raise CommandError(
+            f"The file cannot be read: {reason(error)}.", "", ExitCode.USAGE
+        ) from None
 
 
 def _of(stream: IO[bytes], name: str) -> Iterator[Token]:
@@ -168,7 +169,7 @@ def lines(stream: IO[bytes], name: str) -> Iterator[str]:
         is_first = False
 
 
-def tokens(given: Iterator[str], name: str) -> Iterator[Token]:
+def tokens(texts: Iterator[str], name: str) -> Iterator[Token]:
     """One token a line, but for a damaged one that is broken over several.
 
     A line that does not begin as a token does goes on the one before, unless that is whole. So a
@@ -178,7 +179,7 @@ def tokens(given: Iterator[str], name: str) -> Iterator[Token]:
     :raises CommandError: what belongs together has more than :data:`MAX_BYTES` characters.
     """
     held: _Held | None = None
-    for number, text in enumerate(given, start=1):
+    for number, text in enumerate(texts, start=1):
         if not text.strip():
             continue
         if held is not None and held.ends_before(text):

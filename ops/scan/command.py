@@ -62,6 +62,6 @@ def scan(
         )
     tree = Tree(paths, dependencies=dependencies)
     with unseen() if source.is_asked_for else nullcontext():  # also what is pasted early
-        given = gather(target_options, source)
-    secrets = report.SecretValues.of(given, app_id)
-    return report.scan(out, tree, secrets, show_all=show_all, options=given.target)
+        tried = gather(target_options, source)
+    secrets = report.SecretValues.of(tried, app_id)
+    return report.scan(out, tree, secrets, show_all=show_all, options=tried.target)

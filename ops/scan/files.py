@@ -15,7 +15,7 @@ from gzip import BadGzipFile, GzipFile
 from pathlib import Path, PurePath
 from typing import IO, Final, Literal, cast
 
-from ops.errors import CommandError, ExitCode
+from ops.errors import CommandError, ExitCode, reason
 from ops.prompt import can_ask
 from ops.scan.patterns import MARGIN
 
@@ -145,7 +145,7 @@ class Tree:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self.unread.append(UnreadError(folder, _why(error)))
+            self.unread.append(UnreadError(folder, reason(error)))
             return []
 
     def _kind(self, folder: os.DirEntry[str]) -> Literal["dependencies", "history"] | None:
@@ -171,7 +171,7 @@ def _identity(path: str) -> str:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError) as error:
         name = shown(path) if len(path) <= _LONGEST_MISSING else "What is named"
-        raise CommandError(f"{name}: {_why(error)}.", "", ExitCode.USAGE) from None
+        raise CommandError(f"{name}: {reason(error)}.", "", ExitCode.USAGE) from None
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise CommandError(
             f"{shown(path)} is neither a file nor a folder.",
@@ -199,7 +199,7 @@ def pieces(file: File, *, size: int = PIECE) -> Iterator[Piece]:
     except (BadGzipFile, EOFError, zlib.error):
         raise UnreadError(file.path, "it begins as gzip does, and is damaged") from None
     except (OSError, ValueError) as error:
-        raise UnreadError(file.path, _why(error)) from None
+        raise UnreadError(file.path, reason(error)) from None
 
 
 @contextmanager
@@ -223,10 +223,6 @@ def _cut(content: IO[bytes], size: int) -> Iterator[Piece]:
         data = b"".join((before, part, following[:MARGIN]))
         yield Piece(data, len(before), len(before) + len(part))
         before, part = data[: len(before) + len(part)][-MARGIN:], following
-
-
-def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
 def shown(path: str, values: Iterable[str] = ()) -> str:

@@ -20,15 +20,7 @@ from ops.inspect.secrets import TriedSecrets
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line, wrapped
 from ops.scan import patterns, values
 from ops.scan.files import STANDARD_INPUT, File, Skipped, Tree, UnreadError, pieces, shown
-from ops.scan.patterns import (
-    LABEL_REMEDIES,
-    RULES,
-    SEVERITIES,
-    LeakKind,
-    Match,
-    Origin,
-    Severity,
-)
+from ops.scan.patterns import LABEL_REMEDIES, RULES, SEVERITIES, LeakKind, Match, Origin, Severity
 from ops.scan.values import SHORTEST, Form, Value
 from zego.secret_store import CURRENT
 from zego.server_secret import ServerSecret, ServerSecretError

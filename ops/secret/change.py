@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,17 +20,13 @@ from ops.prompt import can_ask
 from ops.secret import render, value
 from ops.secret.follow import RotationEvent, follow
 from ops.secret.render import ROTATE_STAGED, VERDICT_STYLES, in_words
-from ops.secret.status import timestamp, verdict_document
+from ops.secret.status import timestamp
 from ops.secret.value import SecretInput
 from ops.target import Target
 from zego import server_secret
 from zego.rotation import OUTCOMES, CopyToken
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
-from zego.secret_store.notes import (
-    COMPROMISED_TAG,
-    compromised,
-    with_newest,
-)
+from zego.secret_store.notes import COMPROMISED_TAG, compromised, with_newest
 from zego.secret_store.versions import (
     RotationInFlightError,
     SecretState,
@@ -182,7 +178,7 @@ def _restorable(target: Target, out: Output, state: SecretState) -> Version:
         version_id=previous.version_id,
         fingerprint=previous.fingerprint,
         current_fingerprint=now,
-        verdict=verdict_document(verdict),
+        verdict=asdict(verdict),
     )
     return previous
 
@@ -254,7 +250,7 @@ def _stage(
         unusual=secret.looks_unusual,
         replaced=replaced
         and {"version_id": replaced.version_id, "fingerprint": replaced.fingerprint},
-        verdict=verdict_document(verdict),
+        verdict=asdict(verdict),
     )
     return secret.fingerprint, verdict
 
@@ -326,27 +322,27 @@ def _run(
         out.tell("left", text, version_id=token)
         raise
     if end.kind == "promoted":
-        ending = _promoted(target, end, token, expected, waits.issuer_ttl)
+        result = _promoted(target, end, token, expected, waits.issuer_ttl)
     else:
-        ending = _not_promoted(target, end)
+        result = _not_promoted(target, end)
     out.tell(
         "result",
-        ending.text,
-        style=_STYLES[ending.exit_code],
+        result.text,
+        style=_STYLES[result.exit_code],
         result=end.kind,
         outcome=end.outcome,
         code=end.code,
         version_id=token,
         attempts=end.attempt,
         seconds=end.seconds,
-        **ending.fields,
-        exit_code=ending.exit_code,
+        **result.fields,
+        exit_code=result.exit_code,
     )
-    return ending.exit_code
+    return result.exit_code
 
 
 @dataclass(frozen=True, slots=True)
-class _Ending:
+class _RotationResult:
     exit_code: ExitCode
     text: str
     fields: Mapping[str, Any]
@@ -357,13 +353,13 @@ _STYLES: Final = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD, ExitCode.UNDECIDED
 
 def _promoted(
     target: Target, end: RotationEvent, token: str, expected: str | None, issuer_ttl: float
-) -> _Ending:
+) -> _RotationResult:
     fingerprint, verdict = _verdict_on(target, token)
     by = datetime.now(UTC) + timedelta(seconds=issuer_ttl)
     fields = {
         "fingerprint": fingerprint,
         "expected_fingerprint": expected,
-        "verdict": verdict_document(verdict),
+        "verdict": asdict(verdict),
         "issuers_by": timestamp(by.timestamp()),
         "issuer_ttl_seconds": issuer_ttl,
     }
@@ -371,18 +367,20 @@ def _promoted(
     if fingerprint not in {None, expected}:
         other = f"That is not {expected or 'what was staged'}: somebody staged another meanwhile."
         see = copyable("See how things stand: zego-token secret status.", target.name)
-        return _Ending(ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields)
+        return _RotationResult(
+            ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields
+        )
     if verdict.rejected:
         reset = OUTCOMES["rejected-after"]
-        return _Ending(ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields)
+        return _RotationResult(ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields)
     text += (
         f" Asked from here: {in_words(verdict)}.\nAll issuers have it by {by:%H:%M:%S} UTC"
         f" (at most {issuer_ttl:g} s, their SECRET_TTL_SECONDS)."
     )
-    return _Ending(ExitCode.DONE, text, fields)
+    return _RotationResult(ExitCode.DONE, text, fields)
 
 
-def _not_promoted(target: Target, end: RotationEvent) -> _Ending:
+def _not_promoted(target: Target, end: RotationEvent) -> _RotationResult:
     outcome = None if end.outcome is None else OUTCOMES[end.outcome]
     if end.kind == "undecided":
         exit_code, text = ExitCode.UNDECIDED, f"Not ended after {end.seconds:.0f} s."
@@ -396,7 +394,9 @@ def _not_promoted(target: Target, end: RotationEvent) -> _Ending:
         meaning = "It ended without a promotion, and the rotator could not note why."
         remedy = "See the rotator's log. AWSCURRENT is as it was."
     remedy = copyable(remedy, target.name)
-    return _Ending(exit_code, f"{text} {meaning} {remedy}", {"meaning": meaning, "remedy": remedy})
+    return _RotationResult(
+        exit_code, f"{text} {meaning} {remedy}", {"meaning": meaning, "remedy": remedy}
+    )
 
 
 def _verdict_on(target: Target, token: str) -> tuple[str | None, Verdict]:

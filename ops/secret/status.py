@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -37,8 +37,8 @@ _TARGETS: Final = 8
 #: Versions of one secret that ZEGO is asked about at once; it takes 10 requests a second.
 _PROBES: Final = 4
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+_Input = TypeVar("_Input")
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class JudgedVersion:
             "app_id": None if secret is None else secret.app_id,
             "fingerprint": version.fingerprint,
             "problem": version.problem,
-            "verdict": None if self.verdict is None else verdict_document(self.verdict),
+            "verdict": None if self.verdict is None else asdict(self.verdict),
         }
 
 
@@ -266,8 +266,8 @@ def in_flight_since(state: SecretState, begun: Version | None) -> float | None:
 
 
 def _at_once(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], *, limit: int
-) -> tuple[_Result, ...]:
+    function: Callable[[_Input], _Found], items: Iterable[_Input], *, limit: int
+) -> tuple[_Found, ...]:
     """What a function gives for each, some of them at once. Ctrl-C waits for none of them."""
 
     def work() -> None:
@@ -277,7 +277,7 @@ def _at_once(
             except Exception as error:  # noqa: BLE001  it is raised where the result is asked for
                 future.set_exception(error)
 
-    futures = [(item, Future[_Result]()) for item in items]
+    futures = [(item, Future[_Found]()) for item in items]
     todo = iter(futures)
     for _ in range(min(limit, len(futures))):
         threading.Thread(target=work, daemon=True).start()
@@ -296,16 +296,6 @@ def _note_document(note: RotationNote | None) -> dict[str, Any] | None:
         "meaning": OUTCOMES[note.outcome].meaning,
         "remedy": OUTCOMES[note.outcome].remedy,
         "at": timestamp(note.at),
-    }
-
-
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    """What ZEGO says, for ``--json``."""
-    return {
-        "outcome": verdict.outcome,
-        "reason": verdict.reason,
-        "code": verdict.code,
-        "clock_skew_seconds": verdict.clock_skew_seconds,
     }
 
 

@@ -14,13 +14,7 @@ from ops.secret.status import in_flight_since, pending, timestamp
 from ops.target import Target
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT, PENDING
-from zego.secret_store.notes import (
-    GIVEN_UP_TAG,
-    ROTATION_TAG,
-    RotationNote,
-    given_up,
-    with_newest,
-)
+from zego.secret_store.notes import GIVEN_UP_TAG, ROTATION_TAG, RotationNote, given_up, with_newest
 from zego.secret_store.versions import ConflictError, SecretState, SecretStoreError
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from ops.errors import CommandError, ExitCode
+from ops.errors import CommandError, ExitCode, reason
 from ops.prompt import ask_unseen, can_ask, unseen
 from ops.target import Command
 from zego import server_secret
@@ -129,9 +129,8 @@ def read(file: str | None) -> str:
             with Path(file).open("rb") as opened:
                 content = opened.read(MAX_BYTES + 1)
     except OSError as error:
-        why = error.strerror or type(error).__name__
         name = file if 0 < len(file) <= _LONGEST_PATH else "The file"
-        raise CommandError(f"{name} cannot be read: {why}.", "", ExitCode.USAGE) from None
+        raise CommandError(f"{name} cannot be read: {reason(error)}.", "", ExitCode.USAGE) from None
     if len(content) > MAX_BYTES:
         raise CommandError(
             f"The value has more than {MAX_BYTES} bytes: that is another file.", "", ExitCode.USAGE
