@@ -1,4 +1,7 @@
-"""`zego-token secret` as a person or a program runs it, against the running local stack."""
+"""`zego-token secret` as a person or a program runs it, against the running local stack.
+
+What is about signals, terminals and pipes runs in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,18 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from local.fake_zego import Trouble
 from local.stack import LocalStack
+from ops import cli
 from ops.output import Output
 from ops.secret.unstick import unstick
 from ops.target import TargetOptions, connected
@@ -64,23 +69,26 @@ class Person:
         return secret
 
     def runs(self, *words: str, stdin: str = "") -> Done:
-        done = subprocess.run(
-            self.command(*words),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return self.checked(Done(done.returncode, done.stdout, done.stderr))
+        """Run a command in this process, which has no more to import."""
+        _, *arguments = self.command(*words)
+        typed = io.TextIOWrapper(io.BytesIO(stdin.encode()))
+        with patch.object(sys, "stdin", typed):
+            return self._captured(lambda: cli.main(arguments))
 
     def gives_up(self) -> Done:
-        """Run `unstick --yes` in this process, where its checks are not one second apart."""
+        """Run `unstick --yes`, but without a second between two checks."""
+
+        def run() -> int:
+            with connected(TargetOptions(local=self.stack.file)) as target:
+                said = Output(as_json=False)
+                return unstick(target, said, _agree, sleep=lambda _seconds: None)
+
+        return self._captured(run)
+
+    def _captured(self, run: Callable[[], int]) -> Done:
         out, err = io.StringIO(), io.StringIO()
-        options = TargetOptions(local=self.stack.file)
-        with redirect_stdout(out), redirect_stderr(err), connected(options) as target:
-            said = Output(as_json=False)
-            exit_code = unstick(target, said, _agree, sleep=lambda _seconds: None)
+        with redirect_stdout(out), redirect_stderr(err):
+            exit_code = run()
         return self.checked(Done(exit_code, out.getvalue(), err.getvalue()))
 
     def command(self, *words: str) -> list[str]:
