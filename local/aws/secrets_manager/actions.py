@@ -5,6 +5,7 @@ Importing this imports moto, which takes most of a second.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import threading
@@ -19,7 +20,11 @@ from moto.secretsmanager.exceptions import (
     InvalidRequestException,
     SecretsManagerClientError,
 )
-from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
+from moto.secretsmanager.models import (
+    FakeSecret,
+    SecretsManagerBackend,
+    secretsmanager_backends,
+)
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
@@ -43,6 +48,7 @@ _METHODS = frozenset(
     if inspect.isfunction(member) and not name.startswith("_")
 )
 """The actions that moto has, by the names of their methods."""
+_method_of = functools.cache(camelcase_to_underscores)
 
 _NO_FUNCTION = (
     "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN"
@@ -83,6 +89,8 @@ class Storage:
     ) -> None:
         self.driver: Driver | None = None
         self.account_id = account_id
+        #: By region. Not looked up each time: moto goes through all accounts then.
+        self.backends = secretsmanager_backends[account_id]
         self.region = region
         self.conditions = conditions
         self._clock = clock
@@ -135,7 +143,7 @@ class Storage:
 
     def secret(self, secret_id: str, region: str, *, writes_ago: int = 0) -> FakeSecret:
         """The secret of this ARN or name, as it is or as it was some writes ago."""
-        secret = secretsmanager_backends[self.account_id][region].secrets.get(secret_id)
+        secret = self.backends[region].secrets.get(secret_id)
         if not isinstance(secret, FakeSecret):
             raise SecretsManagerError(
                 "ResourceNotFoundException", "Secrets Manager can't find the specified secret."
@@ -150,7 +158,7 @@ class Storage:
     def _keep_state(self, region: str) -> None:
         """Keeps what a write has changed, for reads that lag."""
         if self._history:
-            for secret in secretsmanager_backends[self.account_id][region].secrets.values():
+            for secret in self.backends[region].secrets.values():
                 if isinstance(secret, FakeSecret):
                     self._history.keep(secret)
 
@@ -194,9 +202,13 @@ class _Call(SecretsManagerResponse):
         self._parameters = parameters
         self._now = now
 
+    @property
+    def backend(self) -> SecretsManagerBackend:
+        return self._storage.backends[self.region]
+
     def perform(self) -> str:
         """Runs the action. Returns its response as JSON. Raises `SecretsManagerError`."""
-        name = camelcase_to_underscores(self._action)
+        name = _method_of(self._action)
         if name not in _METHODS:
             raise SecretsManagerError(
                 "UnknownOperationException", f"{self._action} is not known here"
