@@ -11,6 +11,7 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
 from local.aws.secrets_manager import SecretsManager
 from local.loopback import HttpRequest, HttpResponse
@@ -62,8 +63,11 @@ def client_of(service: str, part: Part, *, attempts: int = 1) -> Any:
 
 @functools.cache
 def _session() -> botocore.session.Session:
-    """One for all clients: it keeps what it has read of botocore's data."""
-    return botocore.session.get_session()
+    """One for all clients: it keeps what it has read of botocore's data, and of times."""
+    session = botocore.session.get_session()
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=functools.cache(parse_timestamp))
+    return session
 
 
 @dataclass(frozen=True)
