@@ -99,7 +99,7 @@ format: $(DEV_READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: docs
-docs: $(RUN_READY) ## Write the tables of docs/troubleshooting.md and the policies' schema from the data
+docs: $(RUN_READY) ## Write the tables of the documents and the JSON schema of policies from code and data
 	@$(BIN)/python -m tools.doc_tables
 	@$(BIN)/python -m tools.policy_schema
 

@@ -1,4 +1,4 @@
-"""Write the tables of ``docs/troubleshooting.md`` anew from the data: ``make docs``.
+"""Writes the tables of the documents anew from data and code: ``make docs``.
 
 A table stands between ``<!-- table: <name> -->`` and ``<!-- end of table -->``; all else is left
 as it is.
@@ -6,33 +6,36 @@ as it is.
 
 from __future__ import annotations
 
+import ast
 import re
 import string
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from zego.diagnosis import KINDS, FindingKind
 from zego.error_codes import CODES, ErrorCode, Platform
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-DOCUMENT: Final = ROOT / "docs" / "troubleshooting.md"
+DOCUMENTS: Final = (ROOT / "docs" / "architecture.md", ROOT / "docs" / "troubleshooting.md")
 
 _TABLE: Final = re.compile(
     r"(?P<begin><!-- table: (?P<name>[\w, ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL
 )
+_PRODUCTION: Final = ("functions", "layers/domain")
 _SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM"}
 
 
 def main() -> int:
-    """Write the document, and say whether that changed it."""
-    before = DOCUMENT.read_text(encoding="utf-8")
-    after = filled(before)
-    if after != before:
-        DOCUMENT.write_text(after, encoding="utf-8")
-    print(f"{DOCUMENT.relative_to(ROOT)}: {'written' if after != before else 'as it was'}")
+    """Write the documents, and say which of them that changed."""
+    for document in DOCUMENTS:
+        before = document.read_text(encoding="utf-8")
+        after = filled(before)
+        if after != before:
+            document.write_text(after, encoding="utf-8")
+        print(f"{document.relative_to(ROOT)}: {'written' if after != before else 'unchanged'}")
     return 0
 
 
@@ -85,6 +88,42 @@ def _template(text: str) -> str:
     return "".join(literal + ("" if field is None else "...") for literal, field, _, _ in parts)
 
 
+class _Error(NamedTuple):
+    """An exception class as its source defines it."""
+
+    name: str
+    base: str
+    module: str
+    meaning: str  # the first line of its docstring
+
+
+def _errors() -> str:
+    """The errors of the functions and of the domain layer, each below what it derives from."""
+    errors = {error.name: error for root in _PRODUCTION for error in _errors_in(ROOT / root)}
+    roots = sorted({error.base for error in errors.values()} - errors.keys())
+    lines = [line for root in roots for line in [root, *_derived(root, errors, 1)]]
+    return "\n".join(["```", *lines, "```", ""])
+
+
+def _errors_in(root: Path) -> Iterator[_Error]:
+    for path in sorted(root.rglob("*.py")):
+        module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.bases and not node.name.startswith("_"):
+                base = ast.unparse(node.bases[0])
+                if base.endswith(("Error", "Exception")):
+                    first, *_ = (ast.get_docstring(node) or "").partition("\n")
+                    yield _Error(node.name, base, module, first)
+
+
+def _derived(base: str, errors: Mapping[str, _Error], depth: int) -> Iterator[str]:
+    for error in sorted(errors.values()):
+        if error.base == base:
+            named = f"{'  ' * depth}{error.name} ({error.module})"
+            yield f"{named:<60} {error.meaning}"
+            yield from _derived(error.name, errors, depth + 1)
+
+
 def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [_row(heading), "|---" * len(heading) + "|\n", *map(_row, rows)]
     return "".join(lines)
@@ -96,6 +135,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 #: What makes each table, by its name.
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "errors": _errors,
     "web": lambda: _codes("web"),
     "web and native": lambda: _codes("web", "native"),
     "native": lambda: _codes("native"),

@@ -61,7 +61,7 @@ class GatewayClock:
 
 
 class ApiEventError(ValueError):
-    """The event is not one of an HTTP API. Safe to log."""
+    """The event does not come from an HTTP API. Safe to log."""
 
 
 def read(event: Mapping[str, Any]) -> ApiRequest:

@@ -49,11 +49,11 @@ Fetch = Callable[[str], Response]
 
 
 class UnknownKeyError(Exception):
-    """The issuer has no such key for that algorithm."""
+    """The issuer has no key with this id for this algorithm."""
 
 
 class KeysUnavailableError(Exception):
-    """The issuer's keys cannot be had now. Safe to log.
+    """The issuer's keys cannot be fetched at present. Safe to log.
 
     :ivar retry_after_seconds: when the next fetch may happen.
     """

@@ -24,7 +24,7 @@ _PLACEHOLDER: Final = re.compile(r"user_id|claims\.\S+")
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be meant. The message says where."""
+    """The pattern is invalid. The message says where."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from zego.bounded_http import check_url
 
 
 class PolicyError(ValueError):
-    """A policy that cannot be meant. The message names the place and what to mend."""
+    """The policy is invalid. The message names the place and what to fix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ EXAMPLE_KEYS: Final[Keys] = (
 
 
 class TableError(ValueError):
-    """A key that is unknown, missing or of the wrong type. The message names the place."""
+    """A key is unknown, missing or of the wrong type. The message names the place."""
 
 
 class Table:

@@ -60,7 +60,7 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
 
 
 class Problem(Exception):  # noqa: N818  the name in RFC 9457
-    """A request that is refused.
+    """The request is refused.
 
     :ivar code: a key of :data:`PROBLEMS`.
     :ivar detail: what the caller can do about it. Goes out, so it holds no secret and no token.

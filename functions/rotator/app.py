@@ -44,11 +44,11 @@ _COUNTED: Final = ("promoted", "refused", "unproven", "failed")
 
 
 class RotationError(Exception):
-    """The step did not end well. The message says why and what to do next."""
+    """The step failed or was refused. The message says why and what to do next."""
 
 
 class RotationEventError(ValueError):
-    """Invoked with something that is not an event of Secrets Manager's rotation of this secret."""
+    """The event is not a rotation event of Secrets Manager for this secret."""
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:

@@ -15,7 +15,7 @@ from zego.bounded_http import check_url
 
 
 class SettingsError(ValueError):
-    """An invalid environment. The message names the variable and what to set."""
+    """An environment variable is missing or invalid. The message names it and what to set."""
 
 
 @dataclass(frozen=True, slots=True)

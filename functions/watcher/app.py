@@ -49,7 +49,7 @@ telemetry.set_stage(_settings.stage)
 
 
 class WatchError(Exception):
-    """The tick could not be finished. The message says why; the next one tries again."""
+    """The check could not finish. The message says why; the next check tries again."""
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:

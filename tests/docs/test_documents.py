@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -141,10 +142,33 @@ def test_the_commands_that_a_remedy_names_are_there() -> None:
     assert {line: lacking(line.split()) for line in lines if lacking(line.split())} == {}
 
 
-def test_the_tables_of_codes_and_findings_are_the_datas() -> None:
-    text = doc_tables.DOCUMENT.read_text(encoding="utf-8")
-    assert doc_tables.filled(text) == text, "make docs writes them anew"
-    assert re.findall(r"^<!-- table: (.+) -->$", text, re.MULTILINE) == [*doc_tables.TABLES]
+def test_the_generated_tables_are_up_to_date() -> None:
+    texts = [document.read_text(encoding="utf-8") for document in doc_tables.DOCUMENTS]
+    assert [doc_tables.filled(text) for text in texts] == texts, "make docs writes them anew"
+    named = [re.findall(r"^<!-- table: (.+) -->$", text, re.MULTILINE) for text in texts]
+    assert [*chain(*named)] == [*doc_tables.TABLES]
+
+
+def test_the_architecture_names_every_module_of_the_service() -> None:
+    """A reader of the page finds each file of the functions and of the domain layer in a table."""
+    tables = read("docs/architecture.md").partition("\n## The command line and the local stack")[0]
+    rows = re.findall(r"^\| .+ \| (`.+) \|$", tables, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
+    modules = {
+        ".".join(path.relative_to(ROOT / root).with_suffix("").parts)
+        for root in ("functions", "layers/domain")
+        for path in (ROOT / root).rglob("*.py")
+        if path.read_text(encoding="utf-8").count("\n") > 5  # an empty package has no door
+    }
+    assert {name.removesuffix(".__init__") for name in modules} == named
+
+
+def test_the_modules_of_tools_for_people_that_the_architecture_names_are_there() -> None:
+    named = re.findall(r"`((?:ops|local)\.[\w.]+)`", read("docs/architecture.md"))
+    files = [ROOT / name.replace(".", "/") for name in named]
+    missing = [file for file in files if not (file.is_dir() or file.with_suffix(".py").is_file())]
+    assert len(named) > 10
+    assert missing == []
 
 
 def test_every_code_and_every_finding_is_in_a_table() -> None:

@@ -25,7 +25,7 @@ _HOST: Final = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9a-f:.]+", re.AS
 
 
 class HttpError(Exception):
-    """No usable answer came: unreachable, too slow or too large. Safe to log."""
+    """No usable response: unreachable, too slow or too large. Safe to log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _HASHED_SUBJECT: Final = re.compile(r"u_[a-z2-7]{26}")
 
 
 class IdentifierError(ValueError):
-    """An id that ZEGO would refuse. The message names the kind of id, never its value."""
+    """ZEGO would refuse this id. The message names the kind of id, never its value."""
 
 
 def check(kind: IdentifierKind, value: str) -> str:

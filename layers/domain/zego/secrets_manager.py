@@ -34,7 +34,7 @@ _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
 
 class SecretsReaderError(Exception):
-    """Secrets Manager gave no answer, or none that is of use. Safe to log.
+    """Secrets Manager gave no usable response. Safe to log.
 
     :ivar code: AWS' error code, or ``Unreachable`` where no answer came.
     :ivar passing: whether another attempt may be answered.
@@ -47,7 +47,7 @@ class SecretsReaderError(Exception):
 
 
 class CredentialsError(Exception):
-    """No credentials can be had. The message says what is missing, and holds no credential."""
+    """There are no AWS credentials. The message says what is missing and contains no credential."""
 
 
 @dataclass(frozen=True, slots=True)

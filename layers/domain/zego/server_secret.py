@@ -25,7 +25,7 @@ _PLACEHOLDER: Final = re.compile(
 
 
 class ServerSecretError(ValueError):
-    """A value that cannot be a ServerSecret. The message says what to mend, never the value."""
+    """The value cannot be a ServerSecret. The message says what to fix, never the value."""
 
 
 class PlaceholderError(ServerSecretError):

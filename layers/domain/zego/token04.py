@@ -62,7 +62,7 @@ _json_string = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Token04Error(ValueError):
-    """A token, or what was to become one, is refused. The message says what is wrong with it."""
+    """The token, or the claims for one, are invalid. The message says what is wrong."""
 
 
 class FormatError(Token04Error):
@@ -70,11 +70,11 @@ class FormatError(Token04Error):
 
 
 class TruncatedError(FormatError):
-    """The token ends before what it announces does."""
+    """The token is shorter than its lengths say."""
 
 
 class TrailingBytesError(FormatError):
-    """More follows the sealed claims than the mode.
+    """More bytes follow the sealed claims than the mode.
 
     :ivar extra: how many bytes do; at most 1 may.
     """
@@ -85,7 +85,7 @@ class TrailingBytesError(FormatError):
 
 
 class SecretError(Token04Error):
-    """The ServerSecret given cannot be an AES key."""
+    """The ServerSecret cannot be an AES key."""
 
 
 class SealError(Token04Error):
@@ -93,11 +93,11 @@ class SealError(Token04Error):
 
 
 class ClaimsError(Token04Error):
-    """The claims are not what ZEGO takes."""
+    """ZEGO does not accept such claims."""
 
 
 class ExpiryMismatchError(Token04Error):
-    """The readable expiry differs from the sealed one, so somebody changed the former."""
+    """The readable expiry differs from the sealed one, so somebody changed it."""
 
 
 @dataclass(frozen=True, slots=True)

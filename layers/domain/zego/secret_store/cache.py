@@ -38,7 +38,7 @@ _jitter: Final = SystemRandom().random
 
 
 class SecretUnavailableError(Exception):
-    """There is no ServerSecret to be had. Safe to log.
+    """No ServerSecret can be read, and none is cached. Safe to log.
 
     :ivar retry_after_seconds: when asking again may help.
     :ivar asked: whether Secrets Manager was asked just now, or has failed a moment ago.

@@ -42,7 +42,7 @@ SLOWEST_CALL_SECONDS: Final = 18
 
 
 class SecretStoreError(Exception):
-    """Secrets Manager refused, or could not be asked. Safe to log.
+    """Secrets Manager refused a call or was not reached. Safe to log.
 
     :ivar code: AWS' error code, or the kind of failure if no response came.
     :ivar action: the call, by boto3's name; empty if there was none.
@@ -59,7 +59,7 @@ class NoResponseError(SecretStoreError):
 
 
 class VersionNotFoundError(SecretStoreError):
-    """There is no such version, or it has no value yet."""
+    """The version does not exist, or has no value yet."""
 
 
 class NotTextError(SecretStoreError):
