@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 
 from local.aws.lambda_host import InvocationResult
-from local.fake_zego.project import mistyped
+from local.page.broken_tokens import mistyped
 from local.samples import log_in, post
 from local.stack import WATCH_SECONDS, LocalStack
 from zego import token04

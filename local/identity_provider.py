@@ -126,8 +126,7 @@ class IdentityProvider(LoopbackServer):
         return _json(404, {"error": "not_found", "error_description": "No such page."})
 
     def _token(self, request: HttpRequest) -> HttpResponse:
-        media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
-        if media_type != "application/x-www-form-urlencoded":
+        if request.media_type != "application/x-www-form-urlencoded":
             return _refusal("invalid_request", "The request must be a form.")
         form = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
         if any(len(values) > 1 for values in form.values()):

@@ -18,7 +18,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Self
+from typing import Any
+
+from local import Part
 
 LOOPBACK = "127.0.0.1"
 NAMES = frozenset({LOOPBACK, "localhost"})
@@ -55,6 +57,11 @@ class HttpRequest:
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return ",".join(values) if values else None
 
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case; empty if there is none."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
 
 @dataclass(frozen=True)
 class HttpResponse:
@@ -81,7 +88,7 @@ class PortTakenError(Exception):
         self.port = port
 
 
-class LoopbackServer(abc.ABC):
+class LoopbackServer(Part):
     """Serves on 127.0.0.1 what `respond` returns, with one thread per connection.
 
     With `port` 0 the system chooses a port; `start` raises `PortTakenError` if the port is in use.
@@ -115,7 +122,7 @@ class LoopbackServer(abc.ABC):
 
     def start(self) -> None:
         """Binds the port and serves until `stop`. Requests are accepted once this returns."""
-        handler = partial(_Exchange, self.answer, self._max_body_bytes)
+        handler = partial(_Connection, self.answer, self._max_body_bytes)
         self._listener = _Listener(self._requested_port, handler)
         self._requested_port = self.port  # after a restart the address is the same
         self._listener.start()
@@ -125,13 +132,6 @@ class LoopbackServer(abc.ABC):
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """Returns the server's response to a request, without the network."""
@@ -144,7 +144,7 @@ class LoopbackServer(abc.ABC):
 
 def check_free(port: int) -> None:
     """Raises `PortTakenError` if the port is in use at this moment."""
-    _Listener(port, _Exchange).server_close()
+    _Listener(port, _Connection).server_close()
 
 
 def port_or_any(port: int) -> int:
@@ -166,7 +166,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, handler: Callable[..., _Exchange]) -> None:
+    def __init__(self, port: int, handler: Callable[..., _Connection]) -> None:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._stopping = False
@@ -215,7 +215,7 @@ class _Listener(socketserver.ThreadingTCPServer):
             self.shutdown_request(request)
 
 
-class _Exchange(BaseHTTPRequestHandler):
+class _Connection(BaseHTTPRequestHandler):
     """The standard library's HTTP parser; every method goes to the server's `answer`."""
 
     protocol_version = "HTTP/1.1"

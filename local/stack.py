@@ -10,9 +10,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Self
 
-from local import DOMAIN_LAYER, PROJECT
+from local import DOMAIN_LAYER, PROJECT, Part
 from local.aws.events import Event, EventBus, WatchSchedule
 from local.aws.http_api import AccessRecord, ApiGateway
 from local.aws.http_api_access import AccessKey, Cors
@@ -22,7 +21,7 @@ from local.aws.secrets_manager import SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
 from local.fake_zego import ZegoCloud
 from local.identity_provider import IdentityProvider
-from local.loopback import LoopbackServer, check_free
+from local.loopback import check_free
 from local.page import Page, Parts
 from local.stack_file import StackDescription, StackFile
 
@@ -48,7 +47,7 @@ class Ports:
     events: int = 0
 
 
-class LocalStack:
+class LocalStack(Part):
     """The service with everything it needs, on 127.0.0.1.
 
     `environment` is laid over the variables that the functions get. The watcher runs when a
@@ -132,13 +131,6 @@ class LocalStack:
         """Stops every part and removes `stack.json`."""
         self._running.close()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
-
     def tick(self) -> InvocationResult:
         """Runs the watcher now, as its schedule does, and gives what it answered."""
         return self._look(self.watch_schedule.scheduled_event())
@@ -175,11 +167,11 @@ class LocalStack:
     def _start_parts(self, running: contextlib.ExitStack) -> None:
         for port in astuple(self._ports):
             check_free(port)  # before anything slow begins
-        _serve(running, self.secrets_manager)
-        _serve(running, self.page)
-        _serve(running, self.identity_provider)
-        _serve(running, self.zego)
-        _serve(running, self.event_bus)
+        running.enter_context(self.secrets_manager)
+        running.enter_context(self.page)
+        running.enter_context(self.identity_provider)
+        running.enter_context(self.zego)
+        running.enter_context(self.event_bus)
         origins = (*self.page.origins, *self._allowed_origins)
         self.identity_provider.allowed_origins = origins
         self.zego.allowed_origins = self.page.origins  # no other page may reset the secret
@@ -199,8 +191,8 @@ class LocalStack:
             on_access=self._accessed,
         )
         self.invoke_api = InvokeApi(*self._functions())
-        _serve(running, self.api)
-        _serve(running, self.invoke_api)
+        running.enter_context(self.api)
+        running.enter_context(self.invoke_api)
         for function in self._functions():
             running.callback(function.stop)
             function.start()
@@ -283,11 +275,6 @@ class LocalStack:
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
             **self._environment,
         }
-
-
-def _serve(running: contextlib.ExitStack, part: LoopbackServer) -> None:
-    part.start()
-    running.callback(part.stop)
 
 
 def _new_access_key() -> AccessKey:

@@ -14,9 +14,10 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
-from local.aws.lambda_host import ACCOUNT_ID
+from local import Part
+from local.aws import ACCOUNT_ID, refusal, success
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 EVENTS_KEPT = 1000
@@ -32,7 +33,6 @@ ENDS_OF_A_ROTATION = frozenset(
 Event = dict[str, Any]
 Subscriber = Callable[[Event], None]
 
-_HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 _REQUIRED = ("Source", "DetailType", "Detail")
 
 
@@ -109,19 +109,19 @@ class EventBus(LoopbackServer):
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Answers PutEvents, and shows the events to a person."""
         if (request.method, request.path) == ("GET", "/"):
-            return HttpResponse(200, _HEADERS, json.dumps(self.events(), indent=2).encode())
+            return success(json.dumps(self.events(), indent=2))
         if request.header("x-amz-target") != TARGET:
-            return _refusal("UnknownOperationException", "only PutEvents is answered here")
+            return refusal("UnknownOperationException", "only PutEvents is answered here")
         try:
             entries = json.loads(request.body)["Entries"]
         except (ValueError, LookupError, TypeError):
-            return _refusal("SerializationException", "the body is not an object with Entries")
+            return refusal("SerializationException", "the body is not an object with Entries")
         if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_ENTRIES:
-            return _refusal("ValidationException", f"Entries must hold 1 to {MAX_ENTRIES} entries")
+            return refusal("ValidationException", f"Entries must hold 1 to {MAX_ENTRIES} entries")
         results = [self._put(entry) for entry in entries]
         failed = sum("ErrorCode" in result for result in results)
         answer = {"FailedEntryCount": failed, "Entries": results}
-        return HttpResponse(200, _HEADERS, json.dumps(answer).encode())
+        return success(json.dumps(answer))
 
     def _put(self, entry: Any) -> dict[str, str]:
         if refused := _refused(entry):
@@ -138,7 +138,7 @@ class EventBus(LoopbackServer):
         return {"EventId": event["id"]}
 
 
-class WatchSchedule:
+class WatchSchedule(Part):
     """The two EventBridge rules of template.yaml that have the watcher as their target.
 
     It calls `invoke` with one event at a time, in its own thread: every `every_seconds`, the first
@@ -167,13 +167,6 @@ class WatchSchedule:
     def stop(self) -> None:
         """Invokes no more. One that runs is left to end."""
         self._waiting.put(None)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
 
     def scheduled_event(self) -> Event:
         """The event of a schedule, as EventBridge makes it."""
@@ -223,8 +216,3 @@ def _refused(entry: Any) -> tuple[str, str] | None:
     if not isinstance(detail, dict):
         return "MalformedDetail", "Detail is malformed."
     return None
-
-
-def _refusal(code: str, message: str) -> HttpResponse:
-    body = json.dumps({"__type": code, "message": message}).encode()
-    return HttpResponse(400, _HEADERS, body)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from local.aws import http_api_events
+from local.aws import ACCOUNT_ID, http_api_events
 from local.aws.http_api_access import AccessKey, Cors, SignatureRefusedError, verify_signature
-from local.aws.lambda_host import ACCOUNT_ID, InvocationResult, ThrottledError
+from local.aws.lambda_host import InvocationResult, ThrottledError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 MAX_BODY_BYTES = 10 * 1024 * 1024

@@ -18,11 +18,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from local import Part
+from local.aws import ACCOUNT_ID
 from local.aws.lambda_worker import Invocation, LambdaWorker, ProcessGroup
 
-ACCOUNT_ID = "000000000000"
 LOG_LINES_KEPT = 10_000
 
 
@@ -56,7 +57,7 @@ class InvocationResult:
         return json.loads(self.raw)
 
 
-class LambdaHost:
+class LambdaHost(Part):
     """A function and its workers.
 
     One worker is started ahead and kept warm; a `lazy` host waits for the first invocation. When
@@ -131,13 +132,6 @@ class LambdaHost:
         with self._changed:
             self._changed.wait_for(lambda: not self._workers, timeout=2)
         self._group.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
 
     def prepare(self) -> Any | None:
         """Waits until a worker is initialized; None, or the error payload where it failed.

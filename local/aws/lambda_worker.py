@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self
 
+from local import Part
 from local.loopback import LOOPBACK
 
 ACCEPTED = HTTPStatus.ACCEPTED
@@ -226,7 +226,7 @@ class LambdaWorker:
             self._on_line(line.decode("utf-8", "replace").replace("\r", "\n"))
 
 
-class ProcessGroup:
+class ProcessGroup(Part):
     """Child processes started with `process_group=group.id` never outlive this program.
 
     The group's leader is a shell that waits for the end of its standard input, the other end of
@@ -263,13 +263,6 @@ class ProcessGroup:
             self._guard.stdin.close()
             self._guard.wait()
             self._guard = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
 
 
 @dataclass(frozen=True)

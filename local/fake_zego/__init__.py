@@ -25,7 +25,6 @@ that no web site can reset anything here::
 
 from __future__ import annotations
 
-from local.fake_zego.cloud import Trouble, TroubleKind, ZegoCloud
-from local.fake_zego.project import Project
+from local.fake_zego.cloud import Project, Trouble, TroubleKind, ZegoCloud
 
 __all__ = ["Project", "Trouble", "TroubleKind", "ZegoCloud"]

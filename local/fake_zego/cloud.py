@@ -1,8 +1,9 @@
-"""The stand-in's server: which request goes where, its console, and its troubles."""
+"""The stand-in's server: the project, its console, and its troubles."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,14 +12,45 @@ from typing import Any, Literal, get_args
 
 from local.aws.http_api_access import Cors
 from local.fake_zego import room_login, server_api
-from local.fake_zego.project import Project
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from zego.server_secret import ServerSecret
 
 TroubleKind = Literal["none", "rate-limit", "gateway", "bad-gateway", "garbage", "hang-up"]
 MAX_SLOW_SECONDS = 60.0
 
 _CODES: Mapping[TroubleKind, int] = {"rate-limit": 206, "gateway": 100000015}
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
+
+
+class Project:
+    """A project of ZEGO's: its AppID, the secrets ever made for it, and which are accepted.
+
+    In reality two are accepted at once only if ZEGO's support has switched that on.
+    """
+
+    def __init__(self, app_id: int, server_secret: str) -> None:
+        self.app_id = app_id
+        self.made: tuple[ServerSecret, ...] = (ServerSecret(app_id, server_secret),)
+        self.accepted: tuple[ServerSecret, ...] = self.made
+        """Oldest first; the last one is what the console shows."""
+
+    def reset(self, *, keep_old: bool = False) -> ServerSecret:
+        """Makes a new secret. The old ones are accepted no more, unless `keep_old` is true."""
+        new = ServerSecret(self.app_id, secrets.token_hex(16))
+        self.made += (new,)
+        self.accepted = (*self.accepted, new) if keep_old else (new,)
+        return new
+
+    def switch_off(self, fingerprint: str) -> None:
+        """Accepts a secret no more. Raises `LookupError` if it is not accepted."""
+        left = tuple(secret for secret in self.accepted if secret.fingerprint != fingerprint)
+        if left == self.accepted:
+            raise LookupError("no accepted secret has this fingerprint")
+        self.accepted = left
+
+    def accept_all(self) -> None:
+        """Accepts every secret that was ever made."""
+        self.accepted = self.made
 
 
 @dataclass(frozen=True)
@@ -49,7 +81,7 @@ class Trouble:
         return trouble
 
 
-class _RefusedError(Exception):
+class _RequestError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -96,7 +128,9 @@ class ZegoCloud(LoopbackServer):
             return HttpResponse(200, (("content-type", "application/json"),), b'{"Code":')
         if code := _CODES.get(kind):
             return _json(200, server_api.document(code))
-        return _json(200, server_api.answer(request.query, self.project, now))
+        return _json(
+            200, server_api.answer(request.query, self.project.app_id, self.project.accepted, now)
+        )
 
     def _page(self, request: HttpRequest, now: float) -> HttpResponse:
         """The login and the console, which pages may use."""
@@ -107,7 +141,7 @@ class ZegoCloud(LoopbackServer):
             return preflight
         try:
             answer = _json(200, self._content(request, now))
-        except _RefusedError as refused:
+        except _RequestError as refused:
             answer = _json(refused.status, {"error": str(refused)})
         return HttpResponse(answer.status, (*answer.headers, *cors.on_answer(request)), answer.body)
 
@@ -116,16 +150,18 @@ class ZegoCloud(LoopbackServer):
             case "GET", "/console":
                 return self._console()
             case "POST", "/v1/rooms/login":
-                return room_login.answer(_object(request), self.project, now)
+                return room_login.answer(
+                    _object(request), self.project.app_id, self.project.accepted, now
+                )
             case "POST", path if path in _CHANGES:
                 return self._change(path, _object(request)) | self._console()
-        raise _RefusedError(404, "no such page")
+        raise _RequestError(404, "no such page")
 
     def _change(self, path: str, said: Mapping[str, Any]) -> dict[str, Any]:
         try:
             changed = _CHANGES[path](self, said)
         except (ValueError, LookupError) as error:
-            raise _RefusedError(400, str(error)) from None
+            raise _RequestError(400, str(error)) from None
         if self.on_change:
             self.on_change(path.rpartition("/")[2])
         return changed
@@ -165,15 +201,14 @@ _CHANGES: Mapping[str, Callable[[ZegoCloud, Mapping[str, Any]], dict[str, Any]]]
 
 def _object(request: HttpRequest) -> dict[str, Any]:
     """The JSON object in a request; only a page that asked before can send its content type."""
-    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise _RefusedError(415, "the request must be application/json")
+    if request.media_type != "application/json":
+        raise _RequestError(415, "the request must be application/json")
     try:
         said = json.loads(request.body or b"{}")
     except ValueError:
         said = None
     if not isinstance(said, dict):
-        raise _RefusedError(400, "the body must be a JSON object")
+        raise _RequestError(400, "the body must be a JSON object")
     return said
 
 

@@ -10,12 +10,12 @@ Source: the vendor's tables of error codes, and what public reports of 20014 sho
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.fake_zego.project import Project
 from zego import token04
+from zego.server_secret import ServerSecret
 from zego.token04 import Claims, ClaimsError, Token04Error
 
 
@@ -52,24 +52,31 @@ EXPIRED = Refusal(1102018, 50117, (50117,), "The token has expired.")
 WRONG_ROOM = Refusal(1102020, None, (1102020,), "The token does not admit to this room.")
 
 
-def answer(request: Mapping[str, Any], project: Project, now: float) -> dict[str, Any]:
-    """The answer's content to a login with `app_id`, `user_id`, `room_id` and `token`."""
-    refusal = _refusal(request, project, now)
+def answer(
+    request: Mapping[str, Any], app_id: int, accepted: Sequence[ServerSecret], now: float
+) -> dict[str, Any]:
+    """Returns the response to a login with `app_id`, `user_id`, `room_id` and `token`.
+
+    `app_id` and the `accepted` secrets are the project's.
+    """
+    refusal = _refusal(request, app_id, accepted, now)
     return {"code": 0} if refusal is None else refusal.document()
 
 
-def _refusal(request: Mapping[str, Any], project: Project, now: float) -> Refusal | None:
+def _refusal(
+    request: Mapping[str, Any], app_id: int, accepted: Sequence[ServerSecret], now: float
+) -> Refusal | None:
     token = request.get("token")
     if not isinstance(token, str) or not token:
         return NO_TOKEN
     try:
-        claims = _opened(token, project)
+        claims = _opened(token, accepted)
     except ClaimsError:
         return MALFORMED
     if claims is None:
         return NOT_OPENED
     checks = (
-        (WRONG_APP_ID, project.app_id == claims.app_id == request.get("app_id")),
+        (WRONG_APP_ID, app_id == claims.app_id == request.get("app_id")),
         (WRONG_USER, claims.user_id == request.get("user_id")),
         (EXPIRED, claims.expires_at > now),
         (WRONG_ROOM, _admits(claims.payload, request.get("room_id"))),
@@ -77,8 +84,8 @@ def _refusal(request: Mapping[str, Any], project: Project, now: float) -> Refusa
     return next((refusal for refusal, holds in checks if not holds), None)
 
 
-def _opened(token: str, project: Project) -> Claims | None:
-    for secret in project.accepted:
+def _opened(token: str, accepted: Sequence[ServerSecret]) -> Claims | None:
+    for secret in accepted:
         try:
             return token04.decode(token, secret.value).claims
         except ClaimsError:

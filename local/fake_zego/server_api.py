@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
-from local.fake_zego.project import Project
+from zego.server_secret import ServerSecret
 
 MAX_SKEW_SECONDS = 600
 MAX_ROOMS = 10
@@ -35,11 +36,11 @@ MESSAGES = {
     100000014: "Unsupported SignatureVersion.",
     100000015: "API gateway internal error.",
 }
-"""What it says with each code that it answers."""
+"""The message with each code that it responds with."""
 
 
 def document(code: int, data: object = None) -> dict[str, Any]:
-    """An answer's content."""
+    """Returns the content of a response."""
     request_id = str(secrets.randbelow(10**19))
     return {
         "Code": code,
@@ -49,11 +50,14 @@ def document(code: int, data: object = None) -> dict[str, Any]:
     }
 
 
-def answer(query: str, project: Project, now: float) -> dict[str, Any]:
-    """The answer's content to a signed call. `now` is ZEGO's time, in Unix seconds."""
+def answer(query: str, app_id: int, accepted: Sequence[ServerSecret], now: float) -> dict[str, Any]:
+    """Returns the response to a signed call. `now` is ZEGO's time, in Unix seconds.
+
+    `app_id` and the `accepted` secrets are the project's.
+    """
     given = parse_qs(query, keep_blank_values=True)
     named = {name: values[0] for name, values in given.items()}
-    if code := _refusal(named, project, now):
+    if code := _refusal(named, app_id, accepted, now):
         return document(code)
     rooms = given.get("RoomId[]", [])
     if not 1 <= len(rooms) <= MAX_ROOMS or not all(rooms):
@@ -63,18 +67,20 @@ def answer(query: str, project: Project, now: float) -> dict[str, Any]:
 
 
 def signature(app_id: str, nonce: str, server_secret: str, timestamp: str) -> str:
-    """md5 over the four, one after the other, as lower-case hex digits."""
+    """Returns md5 over the four, concatenated, as lower-case hex digits."""
     digest = hashlib.md5(usedforsecurity=False)
     for part in (app_id, nonce, server_secret, timestamp):
         digest.update(part.encode())
     return digest.hexdigest()
 
 
-def _refusal(named: dict[str, str], project: Project, now: float) -> int:
-    """The code of what is wrong with the common parameters, or 0."""
-    app_id, timestamp = named.get("AppId", ""), named.get("Timestamp", "")
+def _refusal(
+    named: dict[str, str], app_id: int, accepted: Sequence[ServerSecret], now: float
+) -> int:
+    """Returns the code for what is wrong with the common parameters, or 0."""
+    named_app_id, timestamp = named.get("AppId", ""), named.get("Timestamp", "")
     checks: tuple[tuple[int, object], ...] = (
-        (100000001, _is_number(app_id) and 0 < int(app_id) < 2**32),
+        (100000001, _is_number(named_app_id) and 0 < int(named_app_id) < 2**32),
         (100000002, timestamp),
         (100000003, _is_number(timestamp)),
         (100000006, named.get("Action")),
@@ -89,13 +95,13 @@ def _refusal(named: dict[str, str], project: Project, now: float) -> int:
             return code
     if abs(now - int(timestamp)) > MAX_SKEW_SECONDS:
         return 100000004
-    if int(app_id) != project.app_id:
+    if int(named_app_id) != app_id:
         return 100000011
-    if not project.accepted:
+    if not accepted:
         return 100000010
     signatures = (
-        signature(app_id, named["SignatureNonce"], secret.value, timestamp)
-        for secret in project.accepted
+        signature(named_app_id, named["SignatureNonce"], secret.value, timestamp)
+        for secret in accepted
     )
     given = named["Signature"].encode()
     matches = [hmac.compare_digest(given, expected.encode()) for expected in signatures]

@@ -1,4 +1,4 @@
-"""Tokens that ZEGO refuses, each as somebody once made it by mistake."""
+"""Tokens and a secret that ZEGO refuses, each as somebody once made it by mistake."""
 
 from __future__ import annotations
 
@@ -65,6 +65,12 @@ MISTAKES: Mapping[str, Mistake] = {
     "quoted": Mistake("In quotes", _quoted),
     "cut": Mistake("Cut off", _cut),
 }
+
+
+def mistyped(secret: ServerSecret) -> ServerSecret:
+    """Returns the secret with its last character mistyped."""
+    last = "1" if secret.value.endswith("0") else "0"
+    return ServerSecret(secret.app_id, secret.value[:-1] + last)
 
 
 def _minted(secret: ServerSecret, user_id: str, now: int) -> str:

@@ -36,7 +36,7 @@ from local.aws.lambda_host import InvocationResult
 from local.aws.secrets_manager.rotation import STEPS, Attempt
 from local.page.sse import Live
 
-Invoke = Callable[[Any], InvocationResult]
+Invoker = Callable[[Any], InvocationResult]
 Labels = Mapping[str, str | None]
 """The labels on a secret's versions, each with the fingerprint of the value that it is on."""
 
@@ -99,7 +99,7 @@ class Reporter:
             return
         self._tell("audit", **audited)
 
-    def stepping(self, invoke: Invoke) -> Invoke:
+    def stepping(self, invoke: Invoker) -> Invoker:
         """`invoke` of the rotator, with the beginning and the end of each step told."""
 
         def step(event: Mapping[str, Any]) -> InvocationResult:
@@ -128,7 +128,7 @@ class Reporter:
                 self._show_rotation({**self._rotation, "attempt": ended})
         self.changed()
 
-    def looking(self, invoke: Invoke) -> Invoke:
+    def looking(self, invoke: Invoker) -> Invoker:
         """`invoke` of the watcher, with what it found told."""
 
         def look(event: Any) -> InvocationResult:

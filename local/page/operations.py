@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 
 from local.aws.lambda_host import InvocationResult, NotRunningError, ThrottledError
-from local.fake_zego.project import Project, mistyped
-from local.page.broken_tokens import MISTAKES
+from local.fake_zego import Project
+from local.page.broken_tokens import MISTAKES, mistyped
 from local.samples import post
 from local.stack_file import StackDescription
 from zego import token04
@@ -38,7 +38,7 @@ NOT_STORED = "not stored here"
 """In place of a label: of a secret that was made at the console, and has none now."""
 ROTATION_IN_FLIGHT = "rotation_in_flight"
 
-Said = Mapping[str, Any]
+Arguments = Mapping[str, Any]
 
 
 class RefusedError(Exception):
@@ -79,7 +79,7 @@ class Operations:
             config=CLIENT_CONFIG,
         )
         self._versions = SecretVersions(secrets_manager, stack.secret_id)
-        self._actions: Mapping[str, Callable[[Said], dict[str, Any]]] = {
+        self._actions: Mapping[str, Callable[[Arguments], dict[str, Any]]] = {
             "stage": self._stage,
             "rotate": self._rotate,
             "restore": self._restore,
@@ -89,7 +89,7 @@ class Operations:
             "break": self._break,
         }
 
-    def perform(self, action: str, said: Said) -> dict[str, Any]:
+    def perform(self, action: str, said: Arguments) -> dict[str, Any]:
         """Does one of the actions. Raises `RefusedError` or `UnknownActionError`."""
         do = self._actions.get(action)
         if do is None:
@@ -137,7 +137,7 @@ class Operations:
             "problem": version.problem,
         }
 
-    def _stage(self, said: Said) -> dict[str, Any]:
+    def _stage(self, said: Arguments) -> dict[str, Any]:
         """The console's value, or that with one character mistyped."""
         if not self._project.accepted:
             raise RefusedError("The console shows no ServerSecret. Reset it first.")
@@ -152,11 +152,11 @@ class Operations:
         self._versions.stage(secret)
         return {"fingerprint": secret.fingerprint}
 
-    def _rotate(self, _said: Said) -> dict[str, Any]:
+    def _rotate(self, _said: Arguments) -> dict[str, Any]:
         self._labels_at_rest()
         return {"rotation": self._versions.start_rotation()}
 
-    def _restore(self, _said: Said) -> dict[str, Any]:
+    def _restore(self, _said: Arguments) -> dict[str, Any]:
         """Rotates to what was current before."""
         labels = self._labels_at_rest()
         if PREVIOUS not in labels:
@@ -171,7 +171,7 @@ class Operations:
             raise RotationInFlightError(f"a rotation is in flight (version {state.in_flight})")
         return state.labels
 
-    def _reset(self, said: Said) -> dict[str, Any]:
+    def _reset(self, said: Arguments) -> dict[str, Any]:
         asked = json.dumps({"keep_old": said.get("keep_old") is True}).encode()
         headers = {"content-type": "application/json"}
         try:
@@ -183,13 +183,13 @@ class Operations:
         accepted = answer.json()["accepted"]
         return {"fingerprint": accepted[-1], "accepted": accepted}
 
-    def _look_now(self, _said: Said) -> dict[str, Any]:
+    def _look_now(self, _said: Arguments) -> dict[str, Any]:
         result = self._look()
         if result.function_error:
             raise RefusedError(f"The watcher failed: {result.payload.get('errorMessage')}")
         return dict(result.payload)
 
-    def _inspect(self, said: Said) -> dict[str, Any]:
+    def _inspect(self, said: Arguments) -> dict[str, Any]:
         """Why a token would be refused. This is a development stack: whoever asks is told all.
 
         A secret's label does not say whether ZEGO accepts it: `accepted` does, null where the token
@@ -222,7 +222,7 @@ class Operations:
             "current_accepted": known.get(CURRENT) in self._project.accepted,
         }
 
-    def _break(self, said: Said) -> dict[str, Any]:
+    def _break(self, said: Arguments) -> dict[str, Any]:
         """A token with one of the known mistakes, and the user whose it was to be."""
         mistake = MISTAKES.get(str(said.get("mistake")))
         if mistake is None:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from local.aws import refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 from local.samples import post
@@ -36,7 +37,6 @@ APP_ID = 1234567890
 
 _accounts = itertools.count()
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/secretsmanager/")
-_HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 _READING = ("Get", "Describe", "List")
 
 
@@ -104,14 +104,14 @@ class SecretsManager(LoopbackServer):
         try:
             parameters = json.loads(request.body or b"{}")
         except ValueError:
-            return _refusal("SerializationException", "the body is not JSON")
+            return refusal("SerializationException", "the body is not JSON")
         try:
             response = self._perform(action, parameters, scope and scope[1])
         except SecretsManagerError as refused:
-            return _refusal(refused.code, refused.message)
+            return refusal(refused.code, refused.message)
         if self.on_change and not action.startswith(_READING):
             self.on_change()
-        return HttpResponse(200, _HEADERS, response.encode())
+        return success(response)
 
     def _perform(
         self, action: str, parameters: Mapping[str, Any], region: str | None = None
@@ -160,11 +160,6 @@ def read_current(url: str, secret_id: str, region: str) -> dict[str, Any]:
     if response.status != 200:
         raise SecretsManagerError(fields["__type"], fields["message"])
     return fields
-
-
-def _refusal(code: str, message: str) -> HttpResponse:
-    body = json.dumps({"__type": code, "message": message}).encode()
-    return HttpResponse(400, _HEADERS, body)
 
 
 def _headers(action: str, region: str) -> dict[str, str]:

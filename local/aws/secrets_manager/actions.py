@@ -102,7 +102,7 @@ class Storage:
     ) -> str:
         """Runs an action of the API. Returns its response as JSON."""
         with self._one_at_a_time:
-            call = _Call(self, action, parameters, region or self.region, self._clock())
+            call = _ApiCall(self, action, parameters, region or self.region, self._clock())
             response = call.perform()
             if action not in _LAGGING:
                 self._keep_state(call.region)
@@ -181,7 +181,7 @@ class _History:
         return states[max(0, len(states) - 1 - writes_ago)]
 
 
-class _Call(SecretsManagerResponse):
+class _ApiCall(SecretsManagerResponse):
     """One call, without HTTP around it. Actions that are not here are moto's."""
 
     def __init__(

@@ -28,10 +28,12 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
+from local import Part
+from local.aws import ACCOUNT_ID
 from local.aws.events import BY_CLOUDTRAIL, SECRETS_MANAGER, Event, make_event, timestamp
-from local.aws.lambda_host import ACCOUNT_ID, NotRunningError, ThrottledError
+from local.aws.lambda_host import NotRunningError, ThrottledError
 from local.aws.secrets_manager.conditions import SecretsManagerError
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ DAYS = 365
 _SERVICE = "secretsmanager.amazonaws.com"
 
 
-class Result(Protocol):
+class StepOutcome(Protocol):
     """The result of an invocation, by a `LambdaHost` or a test."""
 
     @property
@@ -52,7 +54,7 @@ class Result(Protocol):
         """None if the function returned."""
 
 
-Invoke = Callable[[dict[str, Any]], Result]
+RotationFunction = Callable[[dict[str, Any]], StepOutcome]
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class _Rotation:
     test_only: bool
 
 
-class RotationDriver:
+class RotationDriver(Part):
     """Runs the rotations of a Secrets Manager, with `invoke` as the rotation function.
 
     While it is started, the secret is configured to be rotated by `function_arn`. Each rotation
@@ -93,7 +95,7 @@ class RotationDriver:
     def __init__(
         self,
         secrets_manager: SecretsManager,
-        invoke: Invoke,
+        invoke: RotationFunction,
         *,
         function_arn: str = FUNCTION_ARN,
         attempts: int = 5,
@@ -133,13 +135,6 @@ class RotationDriver:
         """Begins no further step. A step that runs may end, and `wait` waits for it."""
         self._stopping.set()
         self._storage.driver = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()
 
     def begin(self, secret_arn: str, token: str, *, test_only: bool) -> None:
         """Accepts a rotation that RotateSecret has begun. Called by Secrets Manager."""

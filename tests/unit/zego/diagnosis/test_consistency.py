@@ -10,7 +10,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from local.fake_zego import room_login
-from local.fake_zego.project import Project
 from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     CURRENT,
@@ -26,6 +25,7 @@ from tests.unit.zego.diagnosis.builders import (
 from zego import identifiers, token04
 from zego.diagnosis import Expected, Sdk, TriedSecret, diagnose
 from zego.identifiers import REFUSED_CHARACTERS
+from zego.server_secret import ServerSecret
 from zego.token04 import Cipher, Claims, Token04Error
 
 CIPHERS = st.sampled_from(get_args(Cipher))
@@ -186,7 +186,7 @@ class TestStandInOfZego:
     @staticmethod
     def login(text: str) -> dict[str, Any]:
         request = {"token": text, "app_id": APP_ID, "user_id": "alice", "room_id": "room1"}
-        return room_login.answer(request, Project(APP_ID, SECRET), NOW)
+        return room_login.answer(request, APP_ID, [ServerSecret(APP_ID, SECRET)], NOW)
 
     @pytest.mark.parametrize("name", LOGINS)
     def test_a_login_shows_the_codes_of_the_first_finding(self, name: str) -> None:
