@@ -1,1 +1,1 @@
-"""The issuer: authenticate the caller, decide by policy, mint a Token04, answer."""
+"""The issuer: authenticates the caller, checks the access policy, mints a Token04."""

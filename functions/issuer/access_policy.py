@@ -1,4 +1,4 @@
-"""What a caller may obtain: identities, then ordered rules. First match wins, no match refuses.
+"""What a caller may get: identities, then ordered rules. The first rule that matches decides.
 
 A rule *matches* by caller, claims, user and room; the rule that matched then *bounds* what the
 token may allow and how long it lives. A request that asks for more than its rule grants is
@@ -18,7 +18,7 @@ from issuer.token_request import Privilege, TokenRequest
 from zego import identifiers
 from zego.identifiers import IdentifierError
 
-#: The lifetime of a token that nobody asked to be shorter, in seconds.
+#: The lifetime of a token if the request names none, in seconds.
 DEFAULT_LIFETIME_SECONDS: Final = 7200
 
 Claim = str | int | float | bool
@@ -58,12 +58,12 @@ class RoleIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling, proven.
+    """An authenticated caller.
 
     :ivar identity: the name of the identity in the policy.
     :ivar subject: the issuer and subject of a bearer token, or a role's ARN and session; for the
         audit log.
-    :ivar user_id: the user whom a bearer token stands for; ``None`` for a role, which names one.
+    :ivar user_id: the user that a bearer token identifies; ``None`` for a role, which names one.
     :ivar claims: a bearer token's verified claims.
     """
 
@@ -110,7 +110,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a rule lets a request have.
+    """What a rule grants a request.
 
     :ivar room_id: ``None`` for an identity token, which opens any room.
     :ivar stream_ids: ``None`` is any stream.
@@ -142,7 +142,7 @@ class AccessPolicy:
         """Grant the request, or refuse it.
 
         :raises Problem: ``not_granted`` (the reason is for the audit log), or what the caller can
-            mend: ``lifetime_out_of_range``, ``invalid_stream_ids``.
+            fix: ``lifetime_out_of_range``, ``invalid_stream_ids``.
         """
         user_id = request.user_id if caller.user_id is None else caller.user_id
         if user_id is None:

@@ -1,6 +1,6 @@
 """The issuer Lambda: its parts, its routes and its handler.
 
-A request goes one way, see :mod:`issuer.routes`; the audit event is written once, at the end.
+Each request takes the steps in :mod:`issuer.routes`, which writes one audit event at the end.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
 
 
 def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
-    """Answer one request of the HTTP API, payload format 2.0.
+    """Respond to one request of the HTTP API, payload format 2.0.
 
     :raises ApiEventError: invoked with something else; all other failures are responses.
     """
@@ -101,10 +101,10 @@ def _refusal(request: ApiRequest, problem: Problem) -> ApiResponse:
 
 
 def _prefetch() -> None:
-    """Fetch after a SnapStart restore what a snapshot must not hold, before the first request.
+    """Fetch the secret and the signing keys after a SnapStart restore: no snapshot may hold them.
 
-    A restore may take 10 s: what is not fetched by half of that is left to the first request, which
-    also tells its caller of what could not be fetched.
+    A restore may take 10 s. After half of that the first request fetches what is missing; it also
+    reports to its caller what failed here.
     """
     started = time.monotonic()
     with contextlib.suppress(Problem):
@@ -117,5 +117,5 @@ def _prefetch() -> None:
 
 snapshot_restore_py.register_after_restore(_prefetch)
 
-# What is loaded by now stays for good: the collector need not look at it again, warm or cold.
+# Everything loaded so far is never freed, so the garbage collector can skip it.
 gc.freeze()

@@ -1,4 +1,4 @@
-"""One audit event an exchange, granted or refused: who asked for what, and what was decided.
+"""One audit event per exchange, granted or refused: the caller, the request and the decision.
 
 An event is a log line with the key ``audit``. It holds the token's SHA-256 and the secret's
 fingerprint, never the token, what is in it, or the secret. To find the refusals of a caller, with
@@ -42,10 +42,10 @@ class DiagnosisSummary:
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of an exchange, filled in on its way through.
+    """What is known of a request so far. Each step adds what it found.
 
     :ivar position: of a request within a batch.
-    :ivar diagnosed: what was found, where a token was not asked for but brought.
+    :ivar diagnosed: the result, if the request was to diagnose a token.
     """
 
     request_id: str
@@ -58,7 +58,7 @@ class Exchange:
 
     @property
     def refused_with(self) -> int | None:
-        """With which code ZEGO refused the caller's last token, where a proven caller said so."""
+        """The code with which ZEGO refused the last token, if an authenticated caller says so."""
         return None if self.request is None else self.request.refused_with
 
 
@@ -66,10 +66,10 @@ class Exchange:
 def audited(exchange: Exchange) -> Iterator[Exchange]:
     """Write the exchange's event when its work is done, however that ends.
 
-    Work that ends well without a token has none: the entries of a batch have their own. A report
-    that ZEGO refused a token is counted whether this exchange is granted or not, but only of
-    callers who proved who they are (a body is not read before that): nobody else can raise the
-    alarm that stands on it.
+    Work that succeeds without a token writes none: each entry of a batch writes its own. A report
+    that ZEGO refused a token counts whether this exchange is granted or not. Only authenticated
+    callers can make one, because a body is read after authentication; so no stranger can raise
+    the alarm on this metric.
     """
     try:
         yield exchange

@@ -1,7 +1,7 @@
 """Who is calling: a user with an OIDC bearer token, or an IAM role that API Gateway verified.
 
-A bearer token is a JWT, signed by a key of an issuer that the access policy names. It is judged in
-this order, cheapest first, and nothing in it is believed before its signature is: size, form,
+A bearer token is a JWT, signed by a key of an issuer that the access policy names. It is checked in
+this order, cheapest first, and nothing in it is trusted before its signature: size, form,
 issuer, the issuer's algorithms, key, signature, claims. Headers that would name a key (``jku``,
 ``x5u``, ``jwk``) are ignored. PyJWT knows the keys and the algorithms; form and claims are checked
 here, where a token is read once and each refusal has its own code.
@@ -38,7 +38,7 @@ _BearerClaims = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Unverified:
-    """A token taken apart, and nothing in it believed yet."""
+    """A token taken apart. Nothing in it is trusted yet."""
 
     header: Mapping[str, Any]
     claims: _BearerClaims
@@ -53,7 +53,7 @@ def from_bearer(
     *,
     clock: Callable[[], float] = time.time,
 ) -> Caller:
-    """The user whom a bearer token stands for: its subject, never somebody whom a body names.
+    """The user that a bearer token identifies: its subject, never a user that a body names.
 
     :param authorization: the header as it came.
     :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
@@ -197,7 +197,7 @@ def _check_claims(claims: _BearerClaims, identity: OidcIdentity, now: float) -> 
 
 
 def _time(claims: _BearerClaims, name: str) -> float:
-    """A claim that is a time, RFC 7519's NumericDate; 0 where it is absent."""
+    """A claim that is a time, RFC 7519's NumericDate; 0 if it is absent."""
     value = claims.get(name, 0)
     if type(value) not in (int, float) or value in (math.inf, -math.inf):
         raise Problem("bearer_malformed", f"The bearer token's {name} is not a time in seconds.")

@@ -1,6 +1,6 @@
-"""A request's body: a JSON object up to a size, with known fields, each of its own type.
+"""Reads a request's body: a JSON object of limited size whose fields are known and typed.
 
-What is wrong with one is 400, or 413 where it is too large.
+A mistake is status 400, a body that is too large is 413.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 from issuer.problems import Problem
 from zego import strict_json
 
-#: Largest body taken but where a route says otherwise, in bytes.
+#: Largest body, in bytes, unless a route sets another limit.
 MAX_BYTES: Final = 16 * 1024
-#: Only what could be a field's name is repeated; a secret or a token is longer.
+#: A problem repeats a field's name only if it looks like one. A secret or a token is longer.
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,23}", re.ASCII)
 
 _T = TypeVar("_T", str, int, list[object])
@@ -48,7 +48,7 @@ def as_object(value: object) -> dict[str, object]:
 
 
 def refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
-    """Hold a body to the fields that are read: a misspelt one would be lost.
+    """Refuse unknown fields, because a misspelt one would have no effect.
 
     :raises Problem: ``unknown_field``.
     """

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API events, payload format 2.0: what of them the routes use."""
+"""API Gateway's HTTP API events, payload format 2.0: reads a request, makes a response."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ApiEventError(ValueError):
 def read(event: Mapping[str, Any]) -> ApiRequest:
     """Read an event. Nothing but ``requestContext`` says who API Gateway verified.
 
-    :raises ApiEventError: somebody invoked the function with something else.
+    :raises ApiEventError: the function was invoked with something else.
     """
     try:
         context = event["requestContext"]

@@ -1,18 +1,18 @@
 """The identity providers' public keys, fetched from their JWKS and cached.
 
-One entry an issuer; the states of an entry:
+There is one entry per issuer. The states of an entry:
 
 ======== ===============================================================================
-fresh    for ``fresh_seconds`` after a fetch its keys are used without asking again
-old      then the next request fetches; should that fail, known keys still verify, up to
+fresh    for ``fresh_seconds`` after a fetch its keys are used without another fetch
+old      then the next request fetches; if that fails, known keys still verify, up to
          ``max_stale_seconds`` after the last good fetch
 gone     after that nothing can be verified until a fetch succeeds
 ======== ===============================================================================
 
 A key id that is not known causes a fetch too, since providers rotate keys, but whatever the
-cause there is at most one fetch in ``cool_down_seconds``: nobody can make the service hammer an
-identity provider with invented key ids. Without any key to use it is one in ``retry_seconds``.
-Redirects are not followed, and the size and the time of an answer are bounded.
+cause there is at most one fetch per ``cool_down_seconds``, so that invented key ids cannot make
+the service hammer an identity provider. Without any usable key it is one per ``retry_seconds``.
+Redirects are not followed, and the size and the time of a response are limited.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class KeysUnavailableError(Exception):
 class KeysReading:
     """What is known of an issuer's keys.
 
-    :ivar keys: how many can verify its tokens; ``None`` where none are at hand.
+    :ivar keys: how many can verify its tokens; ``None`` if none are cached.
     :ivar problem: why that is so, or why the last fetch failed. Safe to log.
     """
 
@@ -123,12 +123,12 @@ class _Entry:
 
 
 def fetch_jwks(uri: str) -> Response:
-    """Ask an identity provider for its keys, within bounds."""
+    """Request an identity provider's keys, with limits on time and size."""
     return request("GET", uri, timeout_seconds=FETCH_SECONDS, max_bytes=MAX_JWKS_BYTES)
 
 
 class SigningKeys:
-    """The keys of all trusted issuers. Made without a look at a clock or the network."""
+    """The keys of all trusted issuers. Creating this reads no clock and no network."""
 
     def __init__(
         self,
@@ -153,8 +153,8 @@ class SigningKeys:
 
         :param key_id: the token's ``kid``; without one the issuer must have a single fitting key.
         :param algorithm: a key of :data:`ALGORITHMS`; the key is bound to it.
-        :raises UnknownKeyError: the issuer answered, and has no such key for the algorithm.
-        :raises KeysUnavailableError: the issuer must be asked, and does not answer.
+        :raises UnknownKeyError: the issuer has no such key for the algorithm.
+        :raises KeysUnavailableError: the keys must be fetched, and that fails.
         """
         entry = self._entries.setdefault(jwks_uri, _Entry())
         now = self._clock()
@@ -178,7 +178,7 @@ class SigningKeys:
         """The issuer's keys as the next token would find them.
 
         :param algorithms: that its tokens may be signed with, keys of :data:`ALGORITHMS`.
-        :param may_fetch: whether there is time to ask for what is not fresh.
+        :param may_fetch: whether there is time to fetch keys that are not fresh.
         """
         entry = self._entries.setdefault(jwks_uri, _Entry())
         now = self._clock()
@@ -192,7 +192,7 @@ class SigningKeys:
         return KeysReading(usable, entry.failure)
 
     def prefetch(self, jwks_uri: str) -> None:
-        """Fetch keys ahead of the first request, which will say so if that fails."""
+        """Fetch keys ahead of the first request. If that fails, that request reports it."""
         self._refresh(jwks_uri, self._entries.setdefault(jwks_uri, _Entry()), self._clock())
 
     def _refresh(self, jwks_uri: str, entry: _Entry, now: float) -> None:
@@ -207,7 +207,7 @@ class SigningKeys:
         entry.keys, entry.fetched_at, entry.failure = keys, now, None
 
     def _wait_seconds(self, entry: _Entry, now: float) -> float:
-        """From one fetch to the next: shorter where no key can be used until one succeeds."""
+        """From one fetch to the next: shorter if no key can be used until one succeeds."""
         usable = now - entry.fetched_at < self._max_stale_seconds
         return self._cool_down_seconds if usable else self._retry_seconds
 
@@ -236,7 +236,7 @@ def _read(answer: Response) -> list[_Key]:
 
 
 def _may_verify(jwk: object) -> bool:
-    """Whether it is a public key for signatures. One that is not spoils none of the others."""
+    """Whether it is a public key for signatures. Other keys are skipped."""
     return (
         isinstance(jwk, dict)
         and isinstance(jwk.get("kid", ""), str)

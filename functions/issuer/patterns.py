@@ -1,6 +1,6 @@
 """Anchored glob patterns with placeholders, for the ids in an access policy.
 
-``*`` stands for any characters, none included; everything else for itself. A placeholder such as
+``*`` matches any text, even an empty one; other characters match themselves. A placeholder such as
 ``{user_id}`` or ``{claims.team}`` is filled in with the caller's value, *as a literal*: a ``*``
 in a claim is a star, never a wildcard. Matching takes linear time.
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-#: Gives the value of a placeholder, or ``None`` where the caller has none: no match then.
+#: Returns the value of a placeholder; ``None`` if the caller has none, and nothing matches.
 Values = Callable[[str], str | None]
 
 _TOKEN: Final = re.compile(r"\*|\{([^{}]*)\}|[{}]|[^*{}]+")
@@ -40,7 +40,7 @@ class Placeholder:
     starts_after: str | None = None
 
     def accepts(self, value: str) -> bool:
-        """Whether the value can be told from what stands beside it."""
+        """Whether the value can be told apart from what is beside it."""
         ends, starts = self.ends_before, self.starts_after
         return (ends is None or (value + ends).find(ends) == len(value)) and (
             starts is None or (starts + value).rfind(starts) == 0
@@ -68,7 +68,7 @@ class Pattern:
         return any(isinstance(atom, Placeholder) for atom in self.atoms)
 
     def fill_in(self, values: Values) -> list[str] | None:
-        """The literals between the stars; ``None`` where a placeholder has no fitting value."""
+        """The literals between the stars; ``None`` if a placeholder has no suitable value."""
         literals = [""]
         for atom in self.atoms:
             if isinstance(atom, Star):
@@ -83,7 +83,7 @@ class Pattern:
         return literals
 
     def matches(self, text: str, values: Values) -> bool:
-        """Whether the whole text is what this pattern stands for."""
+        """Whether the pattern matches the whole text."""
         literals = self.fill_in(values)
         if literals is None:
             return False

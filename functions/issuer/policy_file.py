@@ -45,7 +45,7 @@ class Example:
     :ivar caller: the name of an identity.
     :ivar claims: of its bearer token; none for a role.
     :ivar request: a body, as the route of that kind of caller takes it.
-    :ivar rule: the rule that shall decide, where the example names one.
+    :ivar rule: the rule that must decide, if the example names one.
     """
 
     description: str
@@ -59,8 +59,8 @@ class Example:
 def load(path: Path, *, allow_loopback: bool = False) -> AccessPolicy:
     """Read a policy file.
 
-    :param allow_loopback: take plain http to this machine, as the local stack needs.
-    :raises PolicyError: the file cannot be read, or says something that cannot be meant.
+    :param allow_loopback: accept plain http to this machine, which the local stack needs.
+    :raises PolicyError: the file cannot be read, or the policy is invalid.
     """
     content, table = _read(path)
     try:

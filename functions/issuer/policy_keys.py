@@ -118,7 +118,7 @@ class Table:
         self.keys = {key.name: key for key in keys}
 
     def refuse_unknown_keys(self) -> None:
-        """Refuse keys that nobody reads: a misspelt one would be lost."""
+        """Refuse unknown keys, because a misspelt one would have no effect."""
         for name in self.values:
             if name not in self.keys:
                 known = ", ".join(sorted(self.keys))

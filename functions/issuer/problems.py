@@ -1,8 +1,8 @@
 """Every refusal of the service, as RFC 9457 ``application/problem+json``.
 
-The codes are stable: clients decide on them. ``docs/openapi.yaml`` lists the same table, and a
-test holds the two together. A detail says what the caller can mend, and nothing of why a policy
-refused: that is in the audit log.
+The codes are stable, so clients can decide by them. ``docs/openapi.yaml`` has the same table; a
+test compares the two. A detail says what the caller can fix. Why a policy refused a request is only
+in the audit log.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 class ProblemType:
     """What all problems of one code have in common.
 
-    :ivar retryable: whether the same request may be answered later.
+    :ivar retryable: whether the same request may succeed later.
     """
 
     status: int
@@ -63,11 +63,11 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
     """The request is refused.
 
     :ivar code: a key of :data:`PROBLEMS`.
-    :ivar detail: what the caller can do about it. Goes out, so it holds no secret and no token.
-    :ivar field: the field of the body at fault, where it is one.
-    :ivar retry_after_seconds: when to try again, where that may help.
-    :ivar reason: what only the audit log may know; the detail where there is no more to say.
-    :ivar rule: the policy rule that decided, where one did.
+    :ivar detail: what the caller can do about it. Callers see it, so it has no secret and no token.
+    :ivar field: the field of the body with the mistake, if there is one.
+    :ivar retry_after_seconds: when to retry, if that may help.
+    :ivar reason: for the audit log only; without one it gets the detail.
+    :ivar rule: the policy rule that decided, if one did.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
         return PROBLEMS[self.code]
 
     def document(self) -> dict[str, object]:
-        """The problem as RFC 9457 has it, but for the request's id."""
+        """The problem as in RFC 9457, without the request's id."""
         kind = self.type
         document: dict[str, object] = {
             "type": f"urn:zego-token-service:problem:{self.code}",
@@ -109,7 +109,7 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
         return document
 
     def headers(self) -> dict[str, str]:
-        """What the answer's headers say of it."""
+        """The headers of the response."""
         headers = {"content-type": "application/problem+json"}
         if self.retry_after_seconds is not None:
             headers["retry-after"] = str(self.retry_after_seconds)

@@ -1,7 +1,7 @@
 """The parts of the issuer, the routes that issue tokens or diagnose one, and the health check.
 
-Every token comes about in the steps of :func:`_issue`, in one direction: who is calling, what is
-requested, what the access policy grants, which secret, mint. Each step can refuse.
+:func:`_issue` issues every token in the same steps: authenticate the caller, read the request,
+check the access policy, get the secret, mint. Each step can refuse.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Authenticate = Callable[[ApiRequest], Caller]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The parts of the issuer. Made without reading a clock and without the network.
+    """The parts of the issuer. Creating this reads no clock and no network.
 
     :ivar current: the secret that seals tokens.
-    :ivar previous: the last one, which only tells which tokens it sealed.
+    :ivar previous: the one before, which is only used to recognise the tokens that it sealed.
     """
 
     settings: IssuerSettings

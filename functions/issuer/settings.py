@@ -1,6 +1,6 @@
 """The function's environment, read once and checked.
 
-``docs/configuration.md`` has the same table; a test holds the two together.
+``docs/configuration.md`` has the same table; a test compares the two.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class IssuerSettings:
 def read(values: Mapping[str, str]) -> IssuerSettings:
     """Read the settings.
 
-    :raises SettingsError: a variable is missing or cannot be meant.
+    :raises SettingsError: a variable is missing or invalid.
     """
     found = Environment(values, VARIABLES)
     stage = found.stage()

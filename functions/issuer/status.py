@@ -1,6 +1,6 @@
 """The operators' status document: secret, policy, signing keys and build.
 
-It holds no secret. Only an IAM role with ``read_status`` may read it.
+It has no secret in it. Only an IAM role with ``read_status`` may read it.
 """
 
 from __future__ import annotations

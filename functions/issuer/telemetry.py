@@ -1,15 +1,15 @@
 """The issuer's log and metrics.
 
 ====================== ============ ====================================================
-TokensIssued           Count        tokens given out
-Refusals               Count        exchanges refused, those without proof too
+TokensIssued           Count        issued tokens
+Refusals               Count        refused requests, including unauthenticated ones
 ExchangesRefused       Count        the same by ``code``, one of the problem codes
-RefusalsReported       Count        exchanges whose caller, proven, said that ZEGO had
-                                    refused its last token
+RefusalsReported       Count        requests of authenticated callers who report that ZEGO
+                                    refused their last token
 ExchangeLatency        Milliseconds of one invocation that issued or refused
-SecretRefresh          Count        Secrets Manager gave a good value
-SecretRefreshFailed    Count        it was asked and gave none
-SecretStale            Count        exchanges served with a secret older than its TTL
+SecretRefresh          Count        Secrets Manager returned a valid value
+SecretRefreshFailed    Count        Secrets Manager returned no valid value
+SecretStale            Count        requests served with a secret older than its TTL
 ====================== ============ ====================================================
 """
 
@@ -24,7 +24,7 @@ telemetry: Final = Telemetry("issuer")
 
 
 def record_secret_reading(reading: SecretReading) -> None:
-    """Say what a look at the secret gave, where that is news."""
+    """Record a read of the cached secret, if it changed something or failed."""
     if reading.refreshed:
         telemetry.add("SecretRefresh")
         secret = reading.version.secret
@@ -45,11 +45,11 @@ def record_secret_reading(reading: SecretReading) -> None:
 
 
 def record_no_previous_secret(failure: str) -> None:
-    """Say that AWSPREVIOUS cannot be read, which fails nobody; there may be none yet."""
+    """Log that AWSPREVIOUS cannot be read. No request fails; there may be none yet."""
     telemetry.logger.warning("AWSPREVIOUS cannot be read", reason=failure)
 
 
 def record_secret_failure(failure: str, consequence: str) -> None:
-    """Say that Secrets Manager gave no good value, and what that means for callers."""
+    """Record that Secrets Manager returned no valid value, and what that means for callers."""
     telemetry.add("SecretRefreshFailed")
     telemetry.logger.error("ServerSecret cannot be refreshed: %s", consequence, reason=failure)

@@ -1,6 +1,7 @@
-"""What a caller asks for: the request's body, read and checked against what ZEGO accepts.
+"""Reads a token request from the body and checks it against what ZEGO accepts.
 
-Wrong shapes are 400, well-formed values out of bounds 422; each names the field and the bound.
+A wrong type or an unknown field is status 400, a value out of bounds is 422. Each problem names the
+field and the bound.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ MAX_BATCH_BODY_BYTES: Final = 128 * 1024
 class TokenRequest:
     """A request for one token, every value within ZEGO's bounds.
 
-    :ivar user_id: who the token is for, where the request names somebody.
+    :ivar user_id: the user of the token, if the request names one.
     :ivar room_id: the room it opens; ``None`` asks for an identity token.
-    :ivar privileges: what it shall allow; ``None`` is all that the policy grants.
+    :ivar privileges: what it must allow; ``None`` is all that the policy grants.
     :ivar stream_ids: the streams it may publish; ``None`` is all that the policy grants.
     :ivar lifetime_seconds: ``None`` is the service's default.
-    :ivar refused_with: the code with which ZEGO refused the last token, where the caller says so.
+    :ivar refused_with: the code with which ZEGO refused the last token, if the caller reports one.
     """
 
     user_id: str | None = None

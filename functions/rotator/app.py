@@ -1,7 +1,7 @@
 """The rotator Lambda: Secrets Manager's event in, one step, its outcome noted and logged.
 
-Secrets Manager invokes it synchronously and takes every error as "try again", so a step that did
-not end well raises; the text goes to the log, and holds neither a secret nor a token.
+Secrets Manager invokes it synchronously and retries after every error, so a step that did not
+succeed raises. The error's text goes to the log and has neither a secret nor a token in it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
     """Run one step of the rotation.
 
     :raises RotationEventError: not an event of this secret's rotation.
-    :raises RotationError: refused, or failed so that Secrets Manager shall try again.
+    :raises RotationError: refused, or failed so that Secrets Manager retries.
     """
     step, token, rotation_token = _read(event)
     try:

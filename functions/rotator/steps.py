@@ -1,19 +1,19 @@
 """The four steps of a rotation, and what each of them refuses.
 
-Secrets Manager calls them in their order and starts again at the first one after any failure; it
-can also stop anywhere. So each step checks what there is, does what is missing, and leaves alone
-what is done. These rules hold wherever a rotation is stopped:
+Secrets Manager calls them in order and starts again with the first one after any failure; it can
+also stop anywhere. So each step checks the state, does what is missing and leaves alone what is
+done. Wherever a rotation stops, these rules are kept:
 
 * A value becomes AWSCURRENT only by one compare-and-swap, right after ZEGO has accepted it.
-* Only an outcome of the kind ``refused`` takes AWSPENDING off. Any read can lag behind a change, so
-  a step that does not find its version under AWSPENDING fails and is tried again.
-* CANDIDATE is dropped last, and only if it holds what was promoted.
+* Only an outcome of the kind ``refused`` removes AWSPENDING. Any read can lag behind a change, so a
+  step that does not find its version under AWSPENDING fails, and Secrets Manager retries it.
+* CANDIDATE is removed last, and only if it is on the value that was promoted.
 
 A rotation promotes what is staged under CANDIDATE, or the stored version that its token names
 (:class:`zego.rotation.CopyToken`): a heal or a restore moves no label before the promotion.
 
-The steps do not ask whether ZEGO still accepts the current secret: after a reset at the console it
-accepts the new one alone, and then the promotion is what is needed.
+The steps do not check whether ZEGO still accepts the current secret: after a reset in the console
+it accepts only the new one, and promoting that is the fix.
 """
 
 from __future__ import annotations

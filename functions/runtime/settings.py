@@ -1,7 +1,7 @@
 """A function's environment, read once and checked.
 
-Each function lists its variables as data; ``docs/configuration.md`` has the same tables, which a
-test holds to these.
+Each function lists its variables as data; ``docs/configuration.md`` has the same tables; a test
+compares them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Environment:
         return value
 
     def stage(self) -> str:
-        """The stage; ``local``, where plain http is taken, is refused in AWS."""
+        """The stage. ``local``, which accepts plain http, is refused in AWS."""
         stage = self.choice(STAGE.name, STAGES)
         in_aws = self._values.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda_")
         if stage == "local" and in_aws:
@@ -84,7 +84,7 @@ class Environment:
         return stage
 
     def secret_region(self) -> str:
-        """The region of the secret: it is read where it is, from wherever the function runs."""
+        """The region of the secret, which may not be the function's."""
         parts = self.text(SERVER_SECRET_ARN.name).split(":")
         if parts[0] != "arn":
             return self.text(AWS_REGION.name)
@@ -95,11 +95,11 @@ class Environment:
         return parts[3]
 
     def url(self, name: str) -> str:
-        """Where to call: https, or in the local stack plain http to this machine."""
+        """An https URL; the local stack also accepts plain http to this machine."""
         return self._url(name, self.text(name))
 
     def optional_url(self, name: str) -> str | None:
-        """As :meth:`url`; ``None`` where it is not set."""
+        """As :meth:`url`; ``None`` if it is not set."""
         value = self._values.get(name)
         return self._url(name, value) if value else None
 

@@ -1,1 +1,1 @@
-"""Is the current ServerSecret still accepted? If not: say so, and heal."""
+"""The watcher: checks whether ZEGO accepts the current secret; if not, reports and heals it."""

@@ -53,7 +53,7 @@ class WatchError(Exception):
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
-    """Look at the current secret once; gives what was found, as the event has it.
+    """Check the current secret once. Returns what the check found, as in the event.
 
     :param event: EventBridge's: of the schedule, or of a rotation's end.
     :raises WatchError: a change could not be published or noted.
@@ -75,7 +75,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
 
 
 def _rotation_outcome(event: Mapping[str, Any]) -> str | None:
-    """How a rotation ended, if the event is about that."""
+    """How a rotation ended, if the event reports that."""
     if event.get("source") != "aws.secretsmanager":
         return None
     detail = event.get("detail")
@@ -92,7 +92,7 @@ _ROTATION_EVENTS: Final[Mapping[str, str]] = {
 
 
 def _record_verdict(tick: Tick) -> None:
-    """Log what a tick found and write its metrics, before anything is done about it."""
+    """Log what a check found and write its metrics, before the watcher acts on it."""
     verdict = tick.verdict
     telemetry.add("SecretVerdictUnknown", verdict.outcome == "unknown")
     telemetry.add("RotationStuck", tick.is_stuck)
@@ -108,7 +108,7 @@ def _record_verdict(tick: Tick) -> None:
 
 
 def _record_action(tick: Tick) -> None:
-    """Log what a tick did about a rejection or a stuck rotation, and count a heal."""
+    """Log what a check did about a rejection or a stuck rotation, and count a heal."""
     if tick.healed_with is not None:
         telemetry.add("HealsStarted")
         telemetry.flush()

@@ -1,14 +1,14 @@
 """What the watcher does if ZEGO rejects the current secret.
 
 It starts a rotation to a version that ZEGO accepts. The rotator proves that version again, so there
-is one way to AWSCURRENT. No label moves before: the rotation's token names the version to copy and
-the one to replace, so a heal is refused if AWSCURRENT has changed in between.
+is only one way to become AWSCURRENT. Until then no label moves: the rotation's token names the
+version to copy and the one to replace, so a heal is refused if AWSCURRENT has changed meanwhile.
 
-* CANDIDATE, which ops staged, is promoted at the first rejection. AWSPREVIOUS, which somebody
-  rotated away from, needs the rejection of two looks of the schedule.
-* A version without a verdict is waited for, but not for ever.
-* A value that a heal promoted is not healed with again within a cool-down. The version's id says
-  that a heal made it, so nothing has to be noted.
+* CANDIDATE, which an operator staged, is promoted at the first rejection. AWSPREVIOUS, which an
+  operator replaced, is promoted only if two scheduled checks find AWSCURRENT rejected.
+* If a version has no verdict, the watcher waits for one, but not for ever.
+* A value that a heal promoted is not promoted by another heal within a cool-down. The version's id
+  says that a heal made it, so no note is needed.
 * A heal never changes the AppID. While the AppID is unknown, nothing is healed.
 
 ``docs/rotation.md`` lists these rules with their reasons, and ``ops.secret.screen`` tells operators
@@ -33,17 +33,17 @@ from zego.secret_store.versions import (
 )
 from zego.server_api import ServerApi, Verdict
 
-#: How long a rejection has to last until a version without a verdict no longer keeps the next one
-#: from its turn: three looks, which may be a little less than 15 minutes apart.
+#: After a rejection has lasted so long, a version without a verdict no longer keeps the next one
+#: from its turn: three checks, which may be a little less than 15 minutes apart.
 PATIENCE_SECONDS: Final = 840
 _ROTATE: Final = "Rotate with the value in ZEGO's console: zego-token secret rotate."
 
 
 @dataclass(frozen=True, slots=True)
 class Heal:
-    """What a look did about a rejection.
+    """What a check did about a rejection.
 
-    :ivar action: what was done, or why nothing was, as sentences.
+    :ivar action: what was done, or why nothing was done, as sentences.
     :ivar with_fingerprint: of the value that a rotation was started to; ``None``: none was.
     """
 
@@ -78,12 +78,12 @@ class Healing:
     def heal(
         self, state: SecretState, current: Version, verdict: Verdict, noted: VerdictNote | None
     ) -> Heal:
-        """Start a rotation to what ZEGO accepts, if there is something.
+        """Start a rotation to a version that ZEGO accepts, if there is one.
 
         :param state: as it was when the current version was judged. A rotation that it shows in
             flight has been given up.
         :param verdict: the rejection.
-        :param noted: the verdict of earlier looks.
+        :param noted: the verdict of earlier checks.
         """
         if state.is_rotation_off:
             off = "Somebody turned rotation off (CancelRotateSecret), so nothing is healed."
@@ -102,7 +102,7 @@ class Healing:
     def _choose(self, state: SecretState, current: Version, since: float | None) -> _Choice:
         """The first version that ZEGO accepts and that may replace the current one.
 
-        :param since: when the rejection began; ``None``: no look saw it before.
+        :param since: when the rejection began; ``None``: no check saw it before.
         """
         first, second = (CANDIDATE, PREVIOUS) if current.secret else (PREVIOUS, CANDIDATE)
         stored = {
@@ -156,8 +156,8 @@ class Healing:
     def _cooling(self, version: Version, stored: Iterable[Version]) -> float:
         """How long the cool-down of a value still lasts, in seconds; 0 or less: it is over.
 
-        It holds back only versions that were stored before the heal. If ops staged the value again
-        after that, they want it promoted.
+        It applies only to versions that were stored before the heal. An operator who staged the
+        value again after that wants it promoted.
         """
         healed = [
             made.created_at
@@ -173,7 +173,7 @@ class Healing:
         return since is None or self._clock() - since < PATIENCE_SECONDS
 
     def _start(self, state: SecretState, version: Version, reason: str) -> Heal:
-        """Start the rotation, unless somebody was quicker."""
+        """Start the rotation, unless the secret has changed meanwhile."""
         replaced = state.labels[CURRENT]
         now = self._versions.describe()
         is_begun = now.in_flight not in {None, state.in_flight}  # that one was given up
@@ -186,12 +186,12 @@ class Healing:
 
 
 def _may_change(verdict: Verdict, version: Version) -> bool:
-    """Whether the next look may find otherwise: no verdict, a doubtful one, or a read that lags."""
+    """Whether the next check may differ: no verdict, a doubtful one, or a read that lags."""
     return verdict.outcome == "unknown" or verdict.needs_repeating or version.created_at is None
 
 
 def _rejected_since(noted: VerdictNote | None, current: Version) -> float | None:
-    """Since when earlier looks have found this very value rejected; ``None``: none has."""
+    """Since when earlier checks have found this value rejected; ``None``: none has."""
     if noted is None or noted.outcome != "rejected" or noted.fingerprint != current.fingerprint:
         return None
     return noted.since

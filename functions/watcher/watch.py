@@ -1,7 +1,7 @@
-"""One look at the ServerSecret: ask ZEGO, give up what is stuck, heal, report a change.
+"""One check of the ServerSecret: ask ZEGO, give up a stuck rotation, heal, report a change.
 
-Two looks may overlap, and each may be stopped anywhere. So what must not be lost comes first: a
-look records the verdict, then gives up a stuck rotation and heals, then publishes the events.
+Two checks may overlap, and each may stop anywhere. So what must not be lost comes first: a check
+records the verdict, then gives up a stuck rotation and heals, then publishes the events.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from zego.secret_store.versions import (
 )
 from zego.server_api import ServerApi, Verdict
 
-#: So many looks in a row must bring no verdict until that is an event.
+#: After so many checks in a row without a verdict, an event reports that.
 UNKNOWN_LOOKS: Final = 3
 #: How far the clock of the Lambda that wrote a note may be ahead; a later time is nonsense.
 _SKEW_SECONDS: Final = 60
@@ -42,11 +42,11 @@ EventType = Literal["ServerSecret Verdict Changed", "ServerSecret Rotation Stuck
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What one look found and did. Safe to log.
+    """What one check found and did. Safe to log.
 
-    :ivar noted: the verdict of earlier looks; ``None``: there was none.
+    :ivar noted: the verdict of earlier checks; ``None``: there was none.
     :ivar age_days: since the current version was stored.
-    :ivar is_scheduled: whether the look is one of the schedule, and not one after a rotation.
+    :ivar is_scheduled: whether the schedule started the check, and not the end of a rotation.
     :ivar in_flight: the rotation in flight, with when it was first seen; or one that was stuck and
         is over, if no event has said so yet.
     :ivar is_stuck: whether it is in flight, and has been for
@@ -94,8 +94,8 @@ class Tick:
 class Watch:
     """Watches one secret.
 
-    A note that cannot be written keeps nothing from happening. This object remembers its text, so
-    that the next look of the same Lambda environment knows it, and :meth:`tell` reports it.
+    A note that cannot be written stops nothing. This object remembers its text, so that the next
+    check in the same Lambda environment knows it, and :meth:`tell` reports it.
 
     :param publish: publishes the event that a tick describes.
     :param cooldown_seconds: how long a value that a heal promoted is not healed with again.
@@ -125,11 +125,11 @@ class Watch:
         *,
         is_scheduled: bool = True,
     ) -> Tick:
-        """Look once, give up a rotation that is stuck, and heal. See :meth:`tell` for the events.
+        """Check once, give up a stuck rotation, and heal. :meth:`tell` publishes the events.
 
-        :param record: gets the verdict, before anything is done about it.
-        :param is_scheduled: the look is one of the schedule. One after a rotation may come seconds
-            before or after that, so its rejection does not count as one of two.
+        :param record: receives the verdict, before the watcher acts on it.
+        :param is_scheduled: the schedule started this check. A check at the end of a rotation may
+            come seconds before or after one of those, so its rejection is not one of two.
         """
         self._failure = None
         try:
@@ -144,7 +144,7 @@ class Watch:
         return self._act(state, current, tick)
 
     def tell(self, tick: Tick) -> None:
-        """Publish what is new, and note it.
+        """Publish what is new, and note that.
 
         It publishes first: a change that could not be noted is published twice rather than never.
 
@@ -152,7 +152,7 @@ class Watch:
         """
         is_new = tick.version_id is not None and not tick.is_noted_as(tick.noted)
         if is_new or VERDICT_TAG in self._unwritten or _is_stuck_news(tick):
-            state = self._described()  # another tick may have been quicker
+            state = self._described()  # another check may have been quicker
             self._tell_stuck(tick, state.tags)
             if tick.version_id == state.labels.get(CURRENT):
                 self._tell_verdict(tick, state.tags)
@@ -160,7 +160,7 @@ class Watch:
             raise self._failure
 
     def _judged(self, state: SecretState) -> tuple[Version | None, Tick]:
-        """The current version, and what ZEGO says of it."""
+        """The current version, and ZEGO's verdict on it."""
         in_flight = self._in_flight(state)
         is_old = in_flight is not None and self._age(in_flight.since) >= STUCK_SECONDS
         found = Tick(
@@ -209,7 +209,7 @@ class Watch:
     def _follow(
         self, state: SecretState, rotation: InFlightNote, *, is_stuck: bool
     ) -> tuple[str, bool]:
-        """Note a rotation in flight, or give it up. Gives what was done, and whether it is over."""
+        """Note a rotation in flight, or give it up. Returns what it did, and whether that is over."""
         if is_stuck and not rotation.state:
             rotation = replace(rotation, state="stuck")
         if self._tags.get(IN_FLIGHT_TAG) != rotation.to_tag():
@@ -245,7 +245,7 @@ class Watch:
             return
         outcome, reported = tick.verdict.outcome, None if noted is None else noted.reported
         if outcome == "rejected" and reported != "rejected" and not tick.is_scheduled:
-            return  # the next look of the schedule reports it
+            return  # the next scheduled check reports it
         note = VerdictNote(outcome, tick.fingerprint, int(self._clock()), tick.verdict.code)
         if outcome == "unknown" and reported != "unknown":
             before = noted or note
@@ -256,11 +256,11 @@ class Watch:
         if outcome != reported:
             self._publish(replace(tick, noted=noted))
         elif noted is not None and noted.fingerprint == tick.fingerprint:
-            note = replace(note, since=noted.since)  # looks without a verdict lay between
+            note = replace(note, since=noted.since)  # checks without a verdict came between
         self._note(VERDICT_TAG, note.to_tag())
 
     def _in_flight(self, state: SecretState) -> InFlightNote | None:
-        """The rotation in flight, with when it was first seen: now, if no look saw it before.
+        """The rotation in flight, with when it was first seen: now, if no check saw it before.
 
         If there is none, the last one that was stuck, until an event says so.
         """
@@ -284,7 +284,7 @@ class Watch:
         return self._clock() - moment
 
     def _described(self) -> SecretState:
-        """The secret, with the notes that could not be written, unless somebody wrote others."""
+        """The secret, with the notes that could not be written, unless they have changed since."""
         state = self._versions.describe()
         self._tags = state.tags
         remembered = {
