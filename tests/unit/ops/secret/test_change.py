@@ -21,6 +21,7 @@ from ops.errors import CommandError, ExitCode
 from ops.output import Output
 from ops.secret import change, render
 from ops.secret.change import WaitOptions
+from ops.secret.follow import RotationEvent
 from ops.secret.value import SecretInput
 from ops.target import Target
 from rotator.steps import RotationSteps
@@ -467,6 +468,26 @@ class TestRotating:
         monkeypatch.setattr(render, "follow", follow_and_reset)
         assert change.rotate(target, out, SecretInput(a_file(NEW)), SOON) is ExitCode.REFUSED
         assert said()[-1]["verdict"]["outcome"] == "rejected"
+
+    @pytest.mark.parametrize("outcome", [None, "done", "unproven"])
+    def test_an_end_without_a_noted_refusal_names_no_reason(
+        self,
+        target: Target,
+        zego: Zego,
+        a_file: AFile,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        outcome: str | None,
+    ) -> None:
+        zego.accepted.add(NEW)
+        end = RotationEvent("refused", 1, 2.0, "setSecret", outcome)
+        monkeypatch.setattr(render, "follow", lambda *_given: end)
+        code = change.rotate(target, Output(as_json=False), SecretInput(a_file(NEW)), SOON)
+        assert code is ExitCode.REFUSED
+        assert capsys.readouterr().out.splitlines()[-1] == (
+            "Refused. It ended without a promotion, and the rotator could not note why."
+            " See the rotator's log. AWSCURRENT is as it was."
+        )
 
     @pytest.mark.parametrize(
         "error", [KeyboardInterrupt(), SecretStoreError("x", "ExpiredToken", "describe_secret")]
