@@ -209,7 +209,7 @@ class Watch:
     def _follow(
         self, state: SecretState, rotation: InFlightNote, *, is_stuck: bool
     ) -> tuple[str, bool]:
-        """Note a rotation in flight, or give it up. Returns what it did, and whether that is over."""
+        """Note a rotation in flight, or give it up. Returns what was done, and if it is over."""
         if is_stuck and not rotation.state:
             rotation = replace(rotation, state="stuck")
         if self._tags.get(IN_FLIGHT_TAG) != rotation.to_tag():
