@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from issuer import diagnose
 from tests.contract.openapi import Document, Example, load
+from tests.support.table import table
 from zego import token04
 from zego.server_secret import ServerSecret
 
@@ -64,12 +65,12 @@ def test_the_document_is_valid_openapi_3_1() -> None:
     validate(DOCUMENT.content, cls=OpenAPIV31SpecValidator)
 
 
-@pytest.mark.parametrize("example", DOCUMENT.examples, ids=lambda example: example.name)
+@table("example", DOCUMENT.examples, ids=lambda example: example.name)
 def test_an_example_satisfies_its_schema(example: Example) -> None:
     assert DOCUMENT.schema_violations(example.schema, example.value) == []
 
 
-@pytest.mark.parametrize("example", DOCUMENT.examples, ids=lambda example: example.name)
+@table("example", DOCUMENT.examples, ids=lambda example: example.name)
 def test_a_token_in_an_example_opens_to_what_stands_beside_it(example: Example) -> None:
     for grant in issued(example.value):
         claims = token04.decode(grant["token"], MADE_UP_SECRET).claims

@@ -13,6 +13,7 @@ from tests.contract.exchanges import GOOD, REFUSALS, ROOM, Good, Refusal, alice,
 from tests.contract.openapi import load
 from tests.contract.services import Api
 from tests.support.routes import BATCH, CALL, HEALTH, STATUS, TOKENS
+from tests.support.table import table
 from zego import token04
 from zego.secret_store.notes import VERDICT_TAG
 
@@ -80,7 +81,7 @@ def test_a_call_is_named_by_its_room(api: Api) -> None:
     assert body["zegoRoom"]["roomId"] == f"call_{body['callId']}"
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=str)
+@table("refusal", REFUSALS, ids=str)
 def test_a_refusal_is_a_problem_that_the_document_describes(
     refusal: Refusal, request: pytest.FixtureRequest
 ) -> None:

@@ -32,6 +32,7 @@ from tests.support.bearer import (
     policy,
     signer,
 )
+from tests.support.table import table
 from zego.bounded_http import Response
 
 IDP = signer()
@@ -113,8 +114,8 @@ PUBLIC_KEY_AS_TEXT = {
 }
 
 
-@pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
-@pytest.mark.parametrize("key", PUBLIC_KEY_AS_TEXT.values(), ids=PUBLIC_KEY_AS_TEXT)
+@table("digest", ["sha256", "sha384", "sha512"])
+@table("key", PUBLIC_KEY_AS_TEXT.values(), ids=PUBLIC_KEY_AS_TEXT)
 def test_an_hmac_keyed_with_the_public_key_is_refused(key: bytes, digest: str) -> None:
     """CVE-2017-11424, CVE-2022-29217, CVE-2024-33663: a public key is no secret."""
     header = {"alg": f"HS{digest[3:]}", "kid": "key-1"}

@@ -20,6 +20,7 @@ from tests.support.bearer import (
     signer,
 )
 from tests.support.clock import Clock
+from tests.support.table import table
 from zego import identifiers
 
 WEB = OidcIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
@@ -134,7 +135,7 @@ class TestRoles:
         assert refused.value.code == "iam_identity_missing"
         assert refused.value.type.status == 401
 
-    @pytest.mark.parametrize(
+    @table(
         "arn",
         [
             "",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from issuer import patterns
 from issuer.patterns import PatternError, Placeholder, Star
+from tests.support.table import table
 
 FILTERED = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 THOROUGH = settings(FILTERED, max_examples=300)
@@ -86,7 +87,7 @@ class TestMatching:
     def test_any_other_text_is_not(self, pattern: str, text: str) -> None:
         assert not matches(pattern, text)
 
-    @pytest.mark.parametrize("character", ".^$+?()|\\,;:!=<>-_%#@&'\"`~/ \n")
+    @table("character", ".^$+?()|\\,;:!=<>-_%#@&'\"`~/ \n")
     def test_every_character_but_the_star_and_braces_stands_for_itself(
         self, character: str
     ) -> None:

@@ -12,6 +12,7 @@ from issuer import policy_file
 from issuer.access_policy import AccessPolicy, OidcIdentity, RoleIdentity
 from issuer.policy_file import Example, PolicyError
 from tests.support.policy_mistakes import GOOD, MISTAKES, PolicyMistake
+from tests.support.table import table
 
 EVERY_MISTAKE = {
     f"{kind}: {mistake.name}": mistake
@@ -46,7 +47,7 @@ def load_examples(file: Path, text: str) -> list[Example]:
 
 
 class TestMistakes:
-    @pytest.mark.parametrize("mistake", EVERY_MISTAKE.values(), ids=EVERY_MISTAKE)
+    @table("mistake", EVERY_MISTAKE.values(), ids=EVERY_MISTAKE)
     def test_it_is_refused_with_its_place_and_what_is_wrong(
         self, file: Path, mistake: PolicyMistake
     ) -> None:
@@ -59,7 +60,7 @@ class TestMistakes:
             assert words in message[position:]
             position = message.index(words, position) + len(words)
 
-    @pytest.mark.parametrize("mistake", EVERY_MISTAKE.values(), ids=EVERY_MISTAKE)
+    @table("mistake", EVERY_MISTAKE.values(), ids=EVERY_MISTAKE)
     def test_it_names_the_place_once(self, file: Path, mistake: PolicyMistake) -> None:
         with pytest.raises(PolicyError) as refused:
             load(file, mistake.policy)

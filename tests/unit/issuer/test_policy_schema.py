@@ -16,6 +16,7 @@ from issuer import policy_file, policy_keys, settings
 from issuer.policy_keys import Keys, PolicyKey
 from runtime.settings import SettingsError
 from tests.support.policy_mistakes import GOOD, MISTAKES
+from tests.support.table import table
 from tools import policies, policy_schema
 
 SCHEMA = Draft7Validator(policy_schema.schema())
@@ -62,7 +63,7 @@ class TestSchema:
         assert named is not None
         assert (path.parent / named[1]).resolve() == policy_schema.SCHEMA
 
-    @pytest.mark.parametrize("policy", STRUCTURAL_MISTAKES.values(), ids=STRUCTURAL_MISTAKES)
+    @table("policy", STRUCTURAL_MISTAKES.values(), ids=STRUCTURAL_MISTAKES)
     def test_a_mistake_in_the_structure_is_refused(self, policy: str) -> None:
         assert not accepts(policy)
 
@@ -138,7 +139,7 @@ class TestReference:
         assert keys_of(reference["rules"]) == rules
         assert keys_of(reference["examples"]) == names(policy_keys.EXAMPLE_KEYS)
 
-    @pytest.mark.parametrize(("place", "key"), EVERY_KEY.values(), ids=EVERY_KEY)
+    @table(("place", "key"), EVERY_KEY.values(), ids=EVERY_KEY)
     def test_a_comment_says_what_a_key_does_its_default_and_its_bounds(
         self, place: str, key: PolicyKey
     ) -> None:

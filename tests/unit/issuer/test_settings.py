@@ -11,6 +11,7 @@ import issuer
 from issuer import settings
 from issuer.settings import VARIABLES, IssuerSettings
 from runtime.settings import SettingsError
+from tests.support.table import table
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 ENVIRONMENT = {"STAGE": "prod", "SERVER_SECRET_ARN": ARN, "AWS_REGION": "us-east-1"}
@@ -93,7 +94,7 @@ def test_an_empty_variable_with_a_default_is_that_default(name: str) -> None:
     assert read(**{name: ""}) == read()
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "value", "words"),
     [
         ("STAGE", "production", "'production'; it must be one of dev, staging, prod, local"),

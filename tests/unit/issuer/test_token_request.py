@@ -20,6 +20,7 @@ from issuer.token_request import (
     REFUSAL_CODES,
     TokenRequest,
 )
+from tests.support.table import table
 
 
 def body(value: object) -> bytes:
@@ -160,7 +161,7 @@ class TestFields:
     def test_a_service_route_lacks_its_user(self, content: bytes) -> None:
         assert code_and_field(refusal(content, names_user=True)) == ("missing_field", "user_id")
 
-    @pytest.mark.parametrize(
+    @table(
         ("field", "value", "expected", "named"),
         [
             ("room_id", 1, "a string", "a number"),
@@ -218,8 +219,8 @@ class TestIdentifiers:
         assert code_and_field(problem) == ("invalid_identifier", field)
         assert f"at most {limit}" in problem.detail
 
-    @pytest.mark.parametrize("field", ["user_id", "room_id"])
-    @pytest.mark.parametrize(
+    @table("field", ["user_id", "room_id"])
+    @table(
         ("value", "named"),
         [
             ("", "is empty"),

@@ -19,6 +19,7 @@ from local.loopback import HttpRequest, HttpResponse
 from ops import errors
 from ops.errors import CommandError, ExitCode, Failure, explain
 from tests.support.in_process import client_of
+from tests.support.table import table
 from zego.secret_store.versions import (
     AlreadyCurrentError,
     ConflictError,
@@ -102,7 +103,7 @@ def test_every_failure_says_what_to_do(error: Exception, exit_code: ExitCode, wo
     assert SECRET not in f"{failure}"
 
 
-@pytest.mark.parametrize("code", errors._AWS)
+@table("code", errors._AWS)
 def test_every_code_has_a_remedy(code: str) -> None:
     failure = explain(SecretStoreError("x", code, "describe_secret"))
     assert failure.message.endswith(".")

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.table import table
 from tests.unit.zego.scripted_server import (
     GRACE_SECONDS,
     LOOPBACK,
@@ -481,7 +482,7 @@ class TestCheckUrl:
         with pytest.raises(ValueError, match=r"^it is not an https URL$"):
             check_url(url, allow_loopback=True)
 
-    @pytest.mark.parametrize(
+    @table(
         "url",
         [
             "",

@@ -14,6 +14,7 @@ import pytest
 from issuer.token_request import REFUSAL_CODES
 from local.fake_zego import room_login
 from local.fake_zego.room_login import Refusal
+from tests.support.table import table
 from zego.diagnosis import KINDS
 from zego.error_codes import CODES, PLATFORMS, SERVER_API_CODES, TELEMETRY, ErrorCode, near, resolve
 
@@ -107,7 +108,7 @@ NOT_ABOUT_TOKENS = {
 #: A code that callers may report, and that no table of the vendor's has.
 UNPUBLISHED = {1002070}
 
-every_code = pytest.mark.parametrize("known", CODES.values(), ids=lambda known: str(known.code))
+every_code = table("known", CODES.values(), ids=lambda known: str(known.code))
 
 
 def codes(found: Iterable[ErrorCode]) -> list[int]:
@@ -176,7 +177,7 @@ class TestOtherTables:
         of_server = {code for code, known in CODES.items() if known.platforms == ("server-api",)}
         assert of_server == SERVER_API_CODES.keys()
 
-    @pytest.mark.parametrize("code", SERVER_API_CODES)
+    @table("code", SERVER_API_CODES)
     def test_a_verdict_and_a_remedy_do_not_contradict_each_other(self, code: int) -> None:
         known = SERVER_API_CODES[code]
         assert CODES[code] is known
@@ -212,7 +213,7 @@ class TestOtherTables:
                 assert (known.shown_as or code) == refusal.code
             assert refusal.raw in (None, refusal.logged[-1])
 
-    @pytest.mark.parametrize("kind", KINDS)
+    @table("kind", KINDS)
     def test_what_a_finding_shows_is_known(self, kind: str) -> None:
         for sdk, shown in KINDS[kind].codes.items():
             for code in shown:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.support.table import table
 from zego import identifiers
 from zego.identifiers import IdentifierError, IdentifierKind
 
@@ -64,11 +65,11 @@ class TestLengths:
 
 @pytest.mark.parametrize("kind", ["user_id", "room_id"])
 class TestUserAndRoomIds:
-    @pytest.mark.parametrize("character", ROOM_CHARACTERS)
+    @table("character", ROOM_CHARACTERS)
     def test_other_printable_ascii_is_taken(self, kind: IdentifierKind, character: str) -> None:
         assert identifiers.check(kind, f"a{character}b") == f"a{character}b"
 
-    @pytest.mark.parametrize("character", REFUSED_CHARACTERS)
+    @table("character", REFUSED_CHARACTERS)
     def test_a_character_that_the_web_sdk_refuses_is_named(
         self, kind: IdentifierKind, character: str
     ) -> None:
@@ -76,14 +77,14 @@ class TestUserAndRoomIds:
         expected = f"{kind} holds {name}, which ZEGO's web SDK refuses"
         assert refusal(kind, f"a{character}b") == expected
 
-    @pytest.mark.parametrize("code", [*range(0x20), 0x7F])
+    @table("code", [*range(0x20), 0x7F])
     def test_a_control_character_is_named_by_its_number(
         self, kind: IdentifierKind, code: int
     ) -> None:
         expected = f"{kind} holds the control character U+{code:04X}, which ZEGO's web SDK refuses"
         assert refusal(kind, f"a{chr(code)}b") == expected
 
-    @pytest.mark.parametrize("character", ["\x80", "\xa0", "é", "用", "\u2028", "😀", "\ud83d"])
+    @table("character", ["\x80", "\xa0", "é", "用", "\u2028", "😀", "\ud83d"])
     def test_a_non_ascii_character_is_named_by_its_number(
         self, kind: IdentifierKind, character: str
     ) -> None:
@@ -99,11 +100,11 @@ class TestUserAndRoomIds:
 
 
 class TestStreamIds:
-    @pytest.mark.parametrize("character", STREAM_CHARACTERS)
+    @table("character", STREAM_CHARACTERS)
     def test_letters_digits_dash_and_underscore_are_taken(self, character: str) -> None:
         assert identifiers.check("stream_id", character) == character
 
-    @pytest.mark.parametrize(
+    @table(
         "character",
         [chr(code) for code in range(0x80) if chr(code) not in STREAM_CHARACTERS]
         + ["é", "用", "😀", "\u0661", "\ud83d"],

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.support.clock import Clock
+from tests.support.table import table
 from tests.unit.zego.scripted_server import (
     SILENCE,
     Received,
@@ -94,8 +95,8 @@ def test_the_table_has_every_code_that_the_vendor_documents() -> None:
     assert set(SERVER_API_CODES) == ACCEPTED | REJECTED | UNKNOWN
 
 
-@pytest.mark.parametrize("status", [200, 400, 500])
-@pytest.mark.parametrize("code", sorted(ACCEPTED | REJECTED | UNKNOWN))
+@table("status", [200, 400, 500])
+@table("code", sorted(ACCEPTED | REJECTED | UNKNOWN))
 def test_the_code_alone_decides(code: int, status: int) -> None:
     probed = probe(answer(code, status=status))
     verdict = probed.verdict

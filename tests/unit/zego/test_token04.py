@@ -14,6 +14,7 @@ from typing import Any, get_args
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tests.support.table import table
 from tests.unit.zego.refusals import refusal, refusal_of_token
 from tests.unit.zego.vendor_tokens import (
     KnownAnswer,
@@ -128,7 +129,7 @@ class TestVendorTokens:
     def test_there_are_56_and_28_of_them_are_known_answers(self) -> None:
         assert (len(VENDOR_TOKENS), len(KNOWN_ANSWERS)) == (56, 28)
 
-    @pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
+    @table("vendor", VENDOR_TOKENS, ids=str)
     def test_each_decodes_to_what_its_generator_was_told(self, vendor: VendorToken) -> None:
         decoded = token04.decode(vendor.token, vendor.secret)
         claims = decoded.claims
@@ -141,7 +142,7 @@ class TestVendorTokens:
         assert claims.expires_at - claims.issued_at == vendor.lifetime_seconds
         assert decoded.header_expires_at == claims.expires_at
 
-    @pytest.mark.parametrize("answer", KNOWN_ANSWERS, ids=str)
+    @table("answer", KNOWN_ANSWERS, ids=str)
     def test_a_known_answer_decodes_to_its_very_claims(self, answer: KnownAnswer) -> None:
         assert token04.decode(answer.token, answer.secret).claims == answer.claims
 
@@ -174,9 +175,7 @@ class TestVendorTokens:
         assert our_text != vendors_text
         assert json.loads(our_text) == json.loads(vendors_text)
 
-    @pytest.mark.parametrize(
-        "vendor", [one for one in VENDOR_TOKENS if one.generator != "php"], ids=str
-    )
+    @table("vendor", [one for one in VENDOR_TOKENS if one.generator != "php"], ids=str)
     def test_python_and_node_tokens_encode_again_from_what_they_say(
         self, vendor: VendorToken
     ) -> None:
@@ -273,7 +272,7 @@ class TestLengths:
         assert type(error) is ClaimsError
         assert str(error) == f"the claims take {length} bytes; a token holds at most {self.LONGEST}"
 
-    @pytest.mark.parametrize("length", range(100, 133))
+    @table("length", range(100, 133))
     def test_cbc_pads_every_length_as_pkcs7_does(self, length: int) -> None:
         token = sealed(b"x" * length, "cbc")
         assert len(token04.parse(token).sealed) == (length // 16 + 1) * 16
@@ -317,13 +316,13 @@ JSON_NAMES = {"issued_at": "ctime", "expires_at": "expire"}
 
 
 class TestClaims:
-    @pytest.mark.parametrize(("field", "value", "message"), WRONG_CLAIMS, ids=WRONG_CLAIM_IDS)
+    @table(("field", "value", "message"), WRONG_CLAIMS, ids=WRONG_CLAIM_IDS)
     def test_a_wrong_claim_is_not_encoded(self, field: str, value: Any, message: str) -> None:
         claims = dataclasses.replace(CLAIMS, **{field: value})
         error = refusal(lambda: token04.encode(claims, SECRET))
         assert (type(error), str(error)) == (ClaimsError, message)
 
-    @pytest.mark.parametrize(("field", "value", "message"), WRONG_CLAIMS, ids=WRONG_CLAIM_IDS)
+    @table(("field", "value", "message"), WRONG_CLAIMS, ids=WRONG_CLAIM_IDS)
     def test_a_wrong_claim_is_not_decoded(self, field: str, value: Any, message: str) -> None:
         token = sealed_json(json_claims(**{JSON_NAMES.get(field, field): value}))
         error = refusal_of_token(token, SECRET)

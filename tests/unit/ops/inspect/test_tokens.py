@@ -15,6 +15,7 @@ import pytest
 from ops.cli import refuse_in_arguments
 from ops.errors import CommandError, ExitCode
 from ops.inspect.tokens import MAX_BYTES, Token, is_standard_input, lines, read, tokens
+from tests.support.table import table
 from tests.unit.ops.tokens import broken, jwt, kit_token, room_token, token
 from tests.unit.zego.vendor_tokens import VendorToken, vendor_tokens
 from zego.token04 import Cipher
@@ -69,7 +70,7 @@ class TestAnArgument:
         refuse_in_arguments(["inspect", argument, "--json"])
         assert list(read(argument)) == [Token(argument)]
 
-    @pytest.mark.parametrize("one", vendor_tokens(), ids=str)
+    @table("one", vendor_tokens(), ids=str)
     def test_the_vendors_tokens_are_no_secret_to_refuse(self, one: VendorToken) -> None:
         refuse_in_arguments([one.token, f"--x={one.token}", quote(one.token, safe="")])
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ops.scan.patterns import Match, Origin, find
 from ops.scan.values import Value
+from tests.support.table import table
 
 
 def made_up(name: str) -> str:
@@ -41,7 +42,7 @@ def kinds(text: str, origin: Origin = SCRIPT) -> list[tuple[str, str]]:
 
 
 class TestDigitsWithAName:
-    @pytest.mark.parametrize(
+    @table(
         "text",
         [
             'serverSecret:"{}"',
@@ -184,7 +185,7 @@ class TestDigitsAlone:
 
 
 class TestPublicNames:
-    @pytest.mark.parametrize(
+    @table(
         "prefix",
         [
             "NEXT_PUBLIC_",
@@ -197,7 +198,7 @@ class TestPublicNames:
             "VUE_APP_",
         ],
     )
-    @pytest.mark.parametrize(
+    @table(
         "name",
         [
             "SERVER_SECRET",

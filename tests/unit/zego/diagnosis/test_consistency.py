@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from local.fake_zego import room_login
+from tests.support.table import table
 from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     CURRENT,
@@ -188,7 +189,7 @@ class TestStandInOfZego:
         request = {"token": text, "app_id": APP_ID, "user_id": "alice", "room_id": "room1"}
         return room_login.answer(request, APP_ID, [ServerSecret(APP_ID, SECRET)], NOW)
 
-    @pytest.mark.parametrize("name", LOGINS)
+    @table("name", LOGINS)
     def test_a_login_shows_the_codes_of_the_first_finding(self, name: str) -> None:
         text, kind = LOGINS[name]
         expected = Expected(NOW, APP_ID, "alice", "room1", sdk="web")

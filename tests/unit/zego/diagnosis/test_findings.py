@@ -11,6 +11,7 @@ from typing import get_args
 
 import pytest
 
+from tests.support.table import table
 from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, sealed, secrets
 from tests.unit.zego.diagnosis.builders import CURRENT, NOW, Case, expecting
 from zego import error_codes
@@ -46,7 +47,7 @@ def all_findings() -> dict[str, list[Finding]]:
     return findings
 
 
-@pytest.mark.parametrize("case", CASES)
+@table("case", CASES)
 def test_all_that_is_wrong_is_found_the_most_decisive_first(case: Case) -> None:
     diagnosis = case.diagnosis
     assert tuple(finding.kind for finding in diagnosis.findings) == case.finds
@@ -58,15 +59,20 @@ def test_there_are_90_broken_tokens_and_more() -> None:
     assert sum(bool(case.finds) for case in ALL) >= 90
 
 
-@pytest.mark.parametrize("kind", KINDS)
+every_kind = table("kind", KINDS)
+
+
 class TestKinds:
+    @every_kind
     def test_it_is_the_first_finding_of_a_case(self, kind: str) -> None:
         firsts = {case.finds[0] for case in ALL if case.finds}
         assert kind in firsts | OVER_HTTP
 
+    @every_kind
     def test_a_diagnosis_with_secrets_finds_it_unless_it_is_of_http(self, kind: str) -> None:
         assert bool(all_findings()[kind]) == (kind not in OVER_HTTP)
 
+    @every_kind
     def test_its_texts_are_sentences_with_nothing_left_open(self, kind: str) -> None:
         for finding in all_findings()[kind]:
             for text in (finding.cause, finding.remedy):
@@ -76,14 +82,17 @@ class TestKinds:
                 assert "  " not in text
                 assert not re.search(r"{\w+}|\b(\w+) \1\b", text), text
 
+    @every_kind
     def test_its_codes_are_known(self, kind: str) -> None:
         codes = {code for codes in KINDS[kind].codes.values() for code in codes}
         assert codes <= error_codes.CODES.keys()
 
+    @every_kind
     def test_each_code_is_of_the_sdk_that_shows_it(self, kind: str) -> None:
         for sdk, codes in KINDS[kind].codes.items():
             assert all(sdk in error_codes.CODES[code].platforms for code in codes)
 
+    @every_kind
     def test_what_the_app_sees_follows_what_is_only_logged(self, kind: str) -> None:
         codes = KINDS[kind].codes.get("web", ())
         for before, code in pairwise(codes):
@@ -91,6 +100,7 @@ class TestKinds:
             assert shown_as in codes, (before, code)
         assert not codes or error_codes.CODES[codes[-1]].shown_as is None
 
+    @every_kind
     def test_what_is_refused_names_a_code(self, kind: str) -> None:
         assert KINDS[kind].severity != "refused" or KINDS[kind].codes
 
@@ -158,7 +168,7 @@ class TestSdks:
 class TestTexts:
     """What differs from token to token is in the text, and says what it is."""
 
-    @pytest.mark.parametrize(
+    @table(
         ("topic", "name", "says"),
         [
             ("no token", "a JWT", "(HS256)"),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.table import table
 from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     APP_SIGN,
@@ -61,7 +62,7 @@ def parts(text: str) -> Iterator[str]:
 
 
 class TestWhatIsNotSaid:
-    @pytest.mark.parametrize("case", CASES)
+    @table("case", CASES)
     def test_no_part_of_a_token_or_of_a_secret(self, case: Case) -> None:
         words = said(case.diagnosis)
         texts = (case.text[:1000], *(candidate.value for candidate in case.secrets.values()))
@@ -114,7 +115,7 @@ class TestDocument:
         text = json.dumps(diagnosis.document(), ensure_ascii=False, allow_nan=False)
         return strict_json.loads(text.encode())
 
-    @pytest.mark.parametrize("case", CASES)
+    @table("case", CASES)
     def test_it_can_be_sent_and_read_again(self, case: Case) -> None:
         diagnosis = case.diagnosis
         sent = self.sent(diagnosis)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.support.table import table
 from tests.unit.zego.diagnosis.builders import IV
 from tests.unit.zego.vendor_tokens import VendorToken, vendor_tokens
 from zego import token04
@@ -36,7 +35,7 @@ def looked_at(vendor: VendorToken, token: str) -> Diagnosis:
     return diagnose(token, {"AWSCURRENT": TriedSecret(vendor.secret, vendor.app_id)}, expected)
 
 
-@pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
+@table("vendor", VENDOR_TOKENS, ids=str)
 def test_all_that_is_found_is_what_its_case_was_made_to_try(vendor: VendorToken) -> None:
     is_drawn = vendor.fixed is None  # by the generator, of which this one draws hex digits
     has_weak_iv = is_drawn and (vendor.generator, vendor.cipher) == ("python", "cbc")
@@ -47,7 +46,7 @@ def test_all_that_is_found_is_what_its_case_was_made_to_try(vendor: VendorToken)
     assert (diagnosis.cipher, diagnosis.opened_by) == (vendor.cipher, "AWSCURRENT")
 
 
-@pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
+@table("vendor", VENDOR_TOKENS, ids=str)
 def test_a_good_token_of_its_project_has_no_finding(vendor: VendorToken) -> None:
     user_id = (
         "alice" if vendor.case.endswith(("unicode_user", "escapes", "user64")) else vendor.user_id
@@ -64,7 +63,7 @@ def test_a_good_token_of_its_project_has_no_finding(vendor: VendorToken) -> None
     assert (kinds(diagnosis), diagnosis.verdict) == ((), "good")
 
 
-@pytest.mark.parametrize("vendor", VENDOR_TOKENS, ids=str)
+@table("vendor", VENDOR_TOKENS, ids=str)
 def test_years_later_it_has_expired(vendor: VendorToken) -> None:
     expected = Expected(when_made(vendor) + 10 * 365 * 86400)
     diagnosis = diagnose(vendor.token, {"given": TriedSecret(vendor.secret)}, expected)
