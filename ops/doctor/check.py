@@ -38,7 +38,7 @@ class Check:
 
     :ivar name: for people, and for ``--json``.
     :ivar group: the heading that it is under.
-    :ivar look: gives the results; none if there is nothing to check.
+    :ivar run: gives the results; none if there is nothing to check.
     :ivar remedy: what to do if the check fails and the result knows no better.
     :ivar needs: earlier checks; if one of them fails, this one is skipped.
     """
@@ -46,7 +46,7 @@ class Check:
     name: str
     group: Group
     question: str
-    look: Callable[[Deployment], Iterable[CheckResult]]
+    run: Callable[[Deployment], Iterable[CheckResult]]
     remedy: str
     needs: tuple[str, ...] = ()
 
@@ -55,7 +55,7 @@ def check(
     name: str, group: Group, question: str, *, remedy: str = "", needs: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Deployment], Iterable[CheckResult]]], Check]:
     """Make a function a :class:`Check` of its module."""
-    return lambda look: Check(name, group, question, look, remedy, needs)
+    return lambda run: Check(name, group, question, run, remedy, needs)
 
 
 def checks_of(*modules: ModuleType) -> tuple[Check, ...]:
@@ -88,7 +88,7 @@ def examine(deployment: Deployment, checks: Iterable[Check]) -> Iterator[tuple[C
 
 def _made(one: Check, deployment: Deployment) -> Iterator[CheckResult]:
     try:
-        for result in one.look(deployment):
+        for result in one.run(deployment):
             is_well = result.status not in {"failed", "warning"}
             yield replace(result, remedy=result.remedy or ("" if is_well else one.remedy))
     except Exception as error:  # its text could hold anything

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ops.doctor.issuer_api import IssuerApi, IssuerResponse
-from ops.secret import status
-from ops.secret.status import JudgedVersion, TargetStatus
+from ops.secret.status import JudgedVersion, TargetStatus, read_status
 from ops.target import Target, TargetOptions, connect, open_session
 from zego.bounded_http import Response, request
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
@@ -93,13 +92,13 @@ class Deployment:
         return self.target.versions.describe()
 
     @cached_property
-    def look(self) -> TargetStatus:
+    def secret_status(self) -> TargetStatus:
         """Values and verdicts too."""
-        look = status.look(self.target, clock=self.clock)
-        for judged in look.versions:
+        found = read_status(self.target, clock=self.clock)
+        for judged in found.versions:
             if judged.verdict and judged.verdict.clock_skew_seconds is not None:
                 self.clock_skews["ZEGO"] = judged.verdict.clock_skew_seconds
-        return look
+        return found
 
     @property
     def by_label(self) -> dict[str, JudgedVersion]:
@@ -107,8 +106,8 @@ class Deployment:
 
         AWSPENDING only while a rotation is in flight: it stays on what was promoted.
         """
-        found = self.look.by_label
-        if self.look.state.in_flight is None:
+        found = self.secret_status.by_label
+        if self.secret_status.state.in_flight is None:
             found.pop(PENDING, None)
         return {label: found[label] for label in LABELS if label in found}
 

@@ -47,7 +47,7 @@ def _verdict(deployment: Deployment, label: str, judged: JudgedVersion) -> Itera
     elif judged.verdict.rejected:
         status, remedy = _REJECTED[label]
         yield CheckResult(
-            status, f"{seen}.", remedy or " ".join(calls_fail(deployment.look)), label
+            status, f"{seen}.", remedy or " ".join(calls_fail(deployment.secret_status)), label
         )
     else:
         status = "failed" if label == CURRENT else "warning"
@@ -96,10 +96,10 @@ def watcher(deployment: Deployment) -> Iterator[CheckResult]:
         return
     since = duration(now - noted.since)
     seen = f"{outcome_with_code(noted)} for {since}"
-    stands = deployment.look.outcome
+    stands = deployment.secret_status.outcome
     if stands == "unknown":
         yield CheckResult("ok", f"{seen}; ZEGO cannot say now")
-    elif deployment.look.is_as_noted:
+    elif deployment.secret_status.is_as_noted:
         yield CheckResult("ok", seen)
     elif just_made:
         yield CheckResult("ok", f"{seen}; now {stands}, and it looks every 5 min")

@@ -178,27 +178,27 @@ def tokens(texts: Iterator[str], name: str) -> Iterator[Token]:
 
     :raises CommandError: what belongs together has more than :data:`MAX_BYTES` characters.
     """
-    held: _Held | None = None
+    partial: _PartialToken | None = None
     for number, text in enumerate(texts, start=1):
         if not text.strip():
             continue
-        if held is not None and held.ends_before(text):
-            yield held.token
-            held = None
-        if held is None:
-            held = _Held(number, text)
+        if partial is not None and partial.ends_before(text):
+            yield partial.token
+            partial = None
+        if partial is None:
+            partial = _PartialToken(number, text)
         else:
-            held.take(text)
-        if held.length > MAX_BYTES:
+            partial.take(text)
+        if partial.length > MAX_BYTES:
             raise _too_long(name)
-        if held.is_whole:
-            yield held.token
-            held = None
-    if held is not None:
-        yield held.token
+        if partial.is_whole:
+            yield partial.token
+            partial = None
+    if partial is not None:
+        yield partial.token
 
 
-class _Held:
+class _PartialToken:
     """Lines of one token, to which more may belong."""
 
     def __init__(self, number: int, text: str) -> None:

@@ -104,7 +104,7 @@ class SecretValues:
     """The values to look for, and what is known of them.
 
     :ivar values: what is looked for; each text once.
-    :ivar app_id: of the values, and of what looks like a ServerSecret; ``None``: it is not secrets.
+    :ivar app_id: of the values, and of what looks like a ServerSecret; ``None``: it is not known.
     :ivar unusable: why there is nothing to look for under a label.
     :ivar too_short: labels of values that cannot be looked for.
     """

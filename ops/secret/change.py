@@ -53,14 +53,14 @@ _NOT_ROTATED: Final = "Nothing was rotated."
 class WaitOptions:
     """How long to wait, in seconds.
 
-    :ivar end: for a rotation's end.
+    :ivar rotation: for the end of a rotation.
     :ivar issuer_ttl: the longest that an issuer serves a secret that it has read.
-    :ivar look: from one look at the rotation to the next.
+    :ivar interval: until the rotation is looked at again.
     """
 
-    end: float = 300.0
+    rotation: float = 300.0
     issuer_ttl: float = 60.0
-    look: float = 0.5
+    interval: float = 0.5
 
 
 def stage(target: Target, out: Output, source: SecretInput) -> None:
@@ -313,7 +313,7 @@ def _run(
         text = "Automatic rotation was off (CancelRotateSecret). This rotation turned it on again."
         out.tell("turned-on", text, style=UNSURE)
     events = follow(
-        target.versions.describe, token, wait_seconds=waits.end, every_seconds=waits.look
+        target.versions.describe, token, wait_seconds=waits.rotation, every_seconds=waits.interval
     )
     try:
         end = render.follow(out, events)

@@ -157,9 +157,9 @@ def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
     in each region, and it is a drift if AWSCURRENT is not the same everywhere.
     """
     from ops.secret.render import show_status  # noqa: PLC0415  imports botocore
-    from ops.secret.status import look_at_all  # noqa: PLC0415  imports botocore
+    from ops.secret.status import read_all  # noqa: PLC0415  imports botocore
 
-    report = look_at_all(target_options)
+    report = read_all(target_options)
     show_status(out, report)
     return report.exit_code
 
@@ -185,12 +185,12 @@ def watch(
 
     Labels, ZEGO's verdicts, a rotation's steps, what the watcher noted.
     """
-    from ops.secret.status import look  # noqa: PLC0415  imports botocore
+    from ops.secret.status import read_status  # noqa: PLC0415  imports botocore
     from ops.secret.watch import watch as run  # noqa: PLC0415  imports botocore
 
     try:
         with connected(target_options) as connection:
-            run(out, lambda: look(connection), every_seconds=interval, count=count)
+            run(out, lambda: read_status(connection), every_seconds=interval, count=count)
     except KeyboardInterrupt:
         return ExitCode.DONE
     return ExitCode.DONE

@@ -55,7 +55,7 @@ class RotationEvent:
 
 
 def follow(
-    look: Callable[[], SecretState],
+    describe: Callable[[], SecretState],
     token: str,
     *,
     wait_seconds: float,
@@ -65,7 +65,7 @@ def follow(
 ) -> Iterator[RotationEvent]:
     """The events of one rotation as they come; the last one is one of :data:`ENDS`.
 
-    :param look: asks Secrets Manager how things stand.
+    :param describe: asks Secrets Manager how things stand.
     :param token: the rotation's, which is the id of the version it makes.
     :param wait_seconds: ``undecided`` is what it is after that; the rotation goes on.
     :raises SecretStoreError: no look has succeeded for :data:`PATIENCE_SECONDS`.
@@ -76,7 +76,7 @@ def follow(
     while True:
         now = clock()
         try:
-            state = look()
+            state = describe()
         except SecretStoreError:
             if now - seen >= PATIENCE_SECONDS:
                 raise

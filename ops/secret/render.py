@@ -139,17 +139,17 @@ def show_status(out: Output, report: Report) -> None:
         out.show(_agreement(report))
 
 
-def _target(look: TargetStatus) -> Iterator[Text | Table]:
-    secret = None if look.current is None else look.current.version.secret
-    yield line(look.target, "bold").append(f"  AppID {secret.app_id}" if secret else "")
-    yield line(look.state.arn, QUIET)
+def _target(status: TargetStatus) -> Iterator[Text | Table]:
+    secret = None if status.current is None else status.current.version.secret
+    yield line(status.target, "bold").append(f"  AppID {secret.app_id}" if secret else "")
+    yield line(status.state.arn, QUIET)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
     for heading in ("labels", "version", "age", "fingerprint", "ZEGO", ""):
         table.add_column(heading, no_wrap=True)
-    for version in look.versions:
-        table.add_row(*_version(version, look.at))
+    for version in status.versions:
+        table.add_row(*_version(version, status.at))
     yield table
-    yield from (line(copyable(fact, look.target)) for fact in facts(look))
+    yield from (line(copyable(fact, status.target)) for fact in facts(status))
 
 
 def _version(judged: JudgedVersion, now: float) -> Iterator[Text]:
@@ -167,25 +167,27 @@ def _version(judged: JudgedVersion, now: float) -> Iterator[Text]:
         yield Text() if verdict.accepted else Text(verdict.reason, style)
 
 
-def facts(look: TargetStatus) -> Iterator[str]:
+def facts(status: TargetStatus) -> Iterator[str]:
     """What is known beside the versions, a sentence or two each; what to do is the last."""
-    yield _watched(look)
-    if look.state.rotation_function is None:
+    yield _watched(status)
+    if status.state.rotation_function is None:
         yield "No function rotates this secret."
-    elif look.state.is_rotation_off:
+    elif status.state.is_rotation_off:
         yield f"{ROTATION_OFF} A rotation turns it on again: zego-token secret rotate."
-    yield from rotation_facts(look.state, look.at, look.in_flight_since)
-    yield from calls_fail(look)
+    yield from rotation_facts(status.state, status.at, status.in_flight_since)
+    yield from calls_fail(status)
 
 
-def _watched(look: TargetStatus) -> str:
-    if (noted := look.noted) is None:
+def _watched(status: TargetStatus) -> str:
+    if (noted := status.noted) is None:
         return "The watcher has noted nothing yet."
     of = f", for {noted.fingerprint}" if noted.fingerprint else ""
-    since = duration(look.at - noted.since)
+    since = duration(status.at - noted.since)
     text = f"The watcher noted {since} ago, its last change: {outcome_with_code(noted)}{of}."
     return (
-        text if look.is_as_noted else f"{text} That is not how it stands now: it looks every 5 min."
+        text
+        if status.is_as_noted
+        else f"{text} That is not how it stands now: it looks every 5 min."
     )
 
 
@@ -233,21 +235,21 @@ def was_given_up(note: RotationNote, state: SecretState) -> bool:
     return not (is_refused or note.outcome in {"promoted", "rejected-after"})
 
 
-def calls_fail(look: TargetStatus) -> Iterator[str]:
+def calls_fail(status: TargetStatus) -> Iterator[str]:
     """What to do if ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
-    if look.exit_code is not ExitCode.REFUSED:
+    if status.exit_code is not ExitCode.REFUSED:
         return
-    if look.state.in_flight is not None:
+    if status.state.in_flight is not None:
         yield "Calls fail until AWSCURRENT is replaced. A rotation is in flight: see above."
         return
-    app_id, first = _app_id(look), (CANDIDATE, PREVIOUS)
-    if look.fingerprint is None:
+    app_id, first = _app_id(status), (CANDIDATE, PREVIOUS)
+    if status.fingerprint is None:
         first = (PREVIOUS, CANDIDATE)  # the watcher's order too
     for label in first:
-        if not _can_become_current(look, label, app_id):
+        if not _can_become_current(status, label, app_id):
             continue
         minutes, way = _WAYS[label]
-        heals = look.state.rotation_function and not look.state.is_rotation_off and app_id
+        heals = status.state.rotation_function and not status.state.is_rotation_off and app_id
         if heals:
             by_itself = f"The watcher promotes it within {minutes} min; to do it now"
         else:
@@ -262,18 +264,18 @@ def calls_fail(look: TargetStatus) -> Iterator[str]:
 _WAYS: Final = {CANDIDATE: (5, "rotate --staged"), PREVIOUS: (10, "restore")}
 
 
-def _can_become_current(look: TargetStatus, label: str, app_id: int | None) -> bool:
+def _can_become_current(status: TargetStatus, label: str, app_id: int | None) -> bool:
     """Whether ZEGO accepts what has a label, and no rule of a rotation refuses it."""
-    judged = look.by_label.get(label)
+    judged = status.by_label.get(label)
     if judged is None or judged.version.secret is None or judged.verdict is None:
         return False
     secret = judged.version.secret
-    is_compromised = secret.fingerprint in compromised(look.state.tags)
+    is_compromised = secret.fingerprint in compromised(status.state.tags)
     return judged.verdict.accepted and not is_compromised and app_id in {None, secret.app_id}
 
 
-def _app_id(look: TargetStatus) -> int | None:
-    current, previous = (look.by_label.get(label) for label in (CURRENT, PREVIOUS))
+def _app_id(status: TargetStatus) -> int | None:
+    current, previous = (status.by_label.get(label) for label in (CURRENT, PREVIOUS))
     known = whose(current.version if current else None, previous.version if previous else None)
     return None if known is None else known.app_id
 

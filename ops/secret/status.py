@@ -37,8 +37,8 @@ _TARGETS: Final = 8
 #: Versions of one secret that ZEGO is asked about at once; it takes 10 requests a second.
 _PROBES: Final = 4
 
-_Input = TypeVar("_Input")
-_Found = TypeVar("_Found")
+_Item = TypeVar("_Item")
+_Reply = TypeVar("_Reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,24 +206,24 @@ class Report:
         return {"drift": self.drift, "targets": [target.document() for target in self.targets]}
 
 
-def look_at_all(target_options: Sequence[TargetOptions]) -> Report:
+def read_all(target_options: Sequence[TargetOptions]) -> Report:
     """Look at every target at once.
 
     :raises Exception: the only target there is cannot be looked at.
     """
     if len(target_options) == 1:
-        return Report((look(connect(target_options[0])),))
-    return Report(_at_once(_look_or_failure, target_options, limit=_TARGETS))
+        return Report((read_status(connect(target_options[0])),))
+    return Report(_at_once(_status_or_failure, target_options, limit=_TARGETS))
 
 
-def _look_or_failure(target_options: TargetOptions) -> TargetStatus | UnreachableTarget:
+def _status_or_failure(target_options: TargetOptions) -> TargetStatus | UnreachableTarget:
     try:
-        return look(connect(target_options))
+        return read_status(connect(target_options))
     except (CommandError, SecretStoreError, BotoCoreError, ClientError) as error:
         return UnreachableTarget(str(target_options), explain(error))
 
 
-def look(target: Target, *, clock: Callable[[], float] = time.time) -> TargetStatus:
+def read_status(target: Target, *, clock: Callable[[], float] = time.time) -> TargetStatus:
     """Ask Secrets Manager and ZEGO about one target.
 
     :raises SecretStoreError: Secrets Manager refused, or did not answer.
@@ -266,8 +266,8 @@ def in_flight_since(state: SecretState, begun: Version | None) -> float | None:
 
 
 def _at_once(
-    function: Callable[[_Input], _Found], items: Iterable[_Input], *, limit: int
-) -> tuple[_Found, ...]:
+    function: Callable[[_Item], _Reply], items: Iterable[_Item], *, limit: int
+) -> tuple[_Reply, ...]:
     """What a function gives for each, some of them at once. Ctrl-C waits for none of them."""
 
     def work() -> None:
@@ -277,7 +277,7 @@ def _at_once(
             except Exception as error:  # noqa: BLE001  it is raised where the result is asked for
                 future.set_exception(error)
 
-    futures = [(item, Future[_Found]()) for item in items]
+    futures = [(item, Future[_Reply]()) for item in items]
     todo = iter(futures)
     for _ in range(min(limit, len(futures))):
         threading.Thread(target=work, daemon=True).start()

@@ -19,7 +19,7 @@ _PROBLEM: Final = "problem"
 
 def watch(
     out: Output,
-    look: Callable[[], TargetStatus],
+    read_status: Callable[[], TargetStatus],
     *,
     every_seconds: float,
     count: int | None,
@@ -28,15 +28,15 @@ def watch(
 ) -> None:
     """Say everything at first, and then each change, with its time.
 
-    :param count: how many looks; ``None``: until it is interrupted.
-    :raises SecretStoreError: the first look failed; later on, that is said as a change.
+    :param count: how many times; ``None``: until it is interrupted.
+    :raises SecretStoreError: it cannot be read the first time; later on, that is said as a change.
     """
     known: Mapping[str, _Fact] | None = None
     for number in itertools.count() if count is None else range(count):
         if number:
             sleep(every_seconds)
         try:
-            facts = _facts(look())
+            facts = _facts(read_status())
         except SecretStoreError as error:
             if known is None:
                 raise
@@ -76,10 +76,10 @@ def changes(
             yield what, was, now
 
 
-def _facts(look: TargetStatus) -> dict[str, _Fact]:
+def _facts(status: TargetStatus) -> dict[str, _Fact]:
     """Where each label is, and what was noted."""
     facts: dict[str, _Fact] = {}
-    for judged in look.versions:
+    for judged in status.versions:
         version, verdict = judged.version, judged.verdict
         says = version.problem if verdict is None else in_words(verdict)
         of = f", fingerprint {version.fingerprint}" if version.fingerprint else ""
@@ -92,11 +92,11 @@ def _facts(look: TargetStatus) -> dict[str, _Fact]:
         }
         fact = _Fact(f"version {version.version_id[:8]}{of}, {says}", fields)
         facts |= dict.fromkeys(version.labels, fact)
-    if (noted := look.noted) is not None:
+    if (noted := status.noted) is not None:
         text = f"noted {noted.outcome} {noted.fingerprint or ''}".rstrip()
         fields = {"outcome": noted.outcome, "fingerprint": noted.fingerprint, "code": noted.code}
         facts["watcher"] = _Fact(text, fields)
-    if (last := look.rotation) is not None:
+    if (last := status.rotation) is not None:
         said = ending(last)
         fields = {
             "version_id": last.token,

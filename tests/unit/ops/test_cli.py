@@ -232,7 +232,7 @@ class TestFailures:
         def interrupt(*_given: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(status, "look", interrupt)
+        monkeypatch.setattr(status, "read_status", interrupt)
         assert cli.main(["secret", "watch", "--local", a_stack]) == ExitCode.DONE
 
     def test_a_character_that_a_terminal_lacks_is_no_failure(self) -> None:

@@ -42,7 +42,7 @@ NEW = "0123456789abcdef" * 2
 OTHER = "fedcba9876543210" * 2
 THIRD = "0f1e2d3c4b5a6978" * 2
 PLACEHOLDER = '{"app_id": 0, "server_secret": "REPLACE-ME"}'
-SOON = WaitOptions(end=10, look=0.01)
+SOON = WaitOptions(rotation=10, interval=0.01)
 
 Said = Callable[[], list[dict[str, Any]]]
 AFile = Callable[[str], str]
@@ -440,7 +440,7 @@ class TestRotating:
         self, target: Target, out: Output, said: Said, zego: Zego, a_file: AFile
     ) -> None:
         zego.busy = True
-        patience = WaitOptions(end=0.5, look=0.01)
+        patience = WaitOptions(rotation=0.5, interval=0.01)
         assert change.rotate(target, out, SecretInput(a_file(NEW)), patience) is ExitCode.UNDECIDED
         events = said()
         assert max(event.get("attempt", 0) for event in events) > 1

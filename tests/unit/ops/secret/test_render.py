@@ -18,7 +18,7 @@ from ops.errors import ExitCode, Failure
 from ops.output import Output, line
 from ops.secret import render
 from ops.secret.follow import RotationEvent
-from ops.secret.status import Report, TargetStatus, UnreachableTarget, look
+from ops.secret.status import Report, TargetStatus, UnreachableTarget, read_status
 from ops.target import Target
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.fakes import Zego, stored
@@ -57,7 +57,7 @@ class TestText:
 @pytest.fixture
 def seen(aws: SecretsManager, target: Target) -> TargetStatus:
     stored(aws, NEW)
-    return look(target)
+    return read_status(target)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ class TestStatus:
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.note(IN_FLIGHT_TAG, InFlightNote(token, 1_700_000_000).to_tag())
         self.fails(target, token)
-        printed = printed_of(capsys, look(target, clock=lambda: 1_700_000_120))
+        printed = printed_of(capsys, read_status(target, clock=lambda: 1_700_000_120))
         assert (
             "The watcher noted 2 min ago, its last change: rejected (code 100000005), for"
             " 3fa9c01b22de. That is not how it stands now: it looks every 5 min.\n"
@@ -131,7 +131,7 @@ class TestStatus:
         note = RotationNote(token, "createSecret", "done", 1_700_000_100)
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.drop_label("AWSPENDING", version_id=token)
-        printed = printed_of(capsys, look(target, clock=lambda: 1_700_000_120))
+        printed = printed_of(capsys, read_status(target, clock=lambda: 1_700_000_120))
         assert "The last rotation's last failure, 1 min ago, testSecret: ZEGO could" in printed
         assert "It was given up. To rotate to what is staged:\n  zego-token secret" in printed
         assert "Wait" not in printed
@@ -142,7 +142,7 @@ class TestStatus:
     ) -> None:
         note = RotationNote("t" * 36, "finishSecret", outcome, 1_700_000_000)
         target.versions.note(ROTATION_TAG, note.to_tag())
-        printed = printed_of(capsys, look(target))
+        printed = printed_of(capsys, read_status(target))
         assert "The last rotation's last step" in printed
         assert "given up" not in printed
 
@@ -152,7 +152,9 @@ class TestStatus:
         note = RotationNote("t" * 36, "testSecret", "rejected", 1_700_000_000)
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.note(GIVEN_UP_TAG, "t" * 36)
-        assert "It was given up. To rotate to what is staged:" in printed_of(capsys, look(target))
+        assert "It was given up. To rotate to what is staged:" in printed_of(
+            capsys, read_status(target)
+        )
 
     def test_of_a_rotation_without_a_value_the_watcher_notes_the_start_soon(
         self, capsys: Capture, target: Target, rotating: RotationDriver
@@ -161,17 +163,17 @@ class TestStatus:
         assert (
             f"A rotation is in flight (version {token}). AWS gives no start time for it; the"
             " watcher notes one within 5 min.\n"
-        ) in printed_of(capsys, look(target))
+        ) in printed_of(capsys, read_status(target))
 
     def test_that_rotation_was_turned_off_is_said_with_what_turns_it_on(
         self, aws: SecretsManager, capsys: Capture, target: Target, rotating: RotationDriver
     ) -> None:
-        assert "turned off" not in printed_of(capsys, look(target))
+        assert "turned off" not in printed_of(capsys, read_status(target))
         aws.call("CancelRotateSecret", SecretId=SECRET_ID)
         assert (
             "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
             " A rotation turns it on again:\n  zego-token secret rotate --local\n"
-        ) in printed_of(capsys, look(target))
+        ) in printed_of(capsys, read_status(target))
 
 
 class TestWhereCallsFail:
@@ -183,7 +185,7 @@ class TestWhereCallsFail:
 
     @staticmethod
     def said(target: Target, capsys: Capture) -> str:
-        text = printed_of(capsys, look(target))
+        text = printed_of(capsys, read_status(target))
         return text[text.index("Calls fail") :].rstrip()
 
     @staticmethod
@@ -287,7 +289,9 @@ class TestHeadings:
     ) -> None:
         aws.put(json.dumps({"app_id": 5, "server_secret": NEW}))
         client = secrets_manager_client(aws)
-        other = look(Target("--stage dev", SecretVersions(client, aws.secret_id), Zego().probe))
+        other = read_status(
+            Target("--stage dev", SecretVersions(client, aws.secret_id), Zego().probe)
+        )
         assert "Drift: AWSCURRENT is not the same" in printed_of(capsys, seen, other)
 
     def test_no_drift_is_said_too(self, capsys: Capture, seen: TargetStatus) -> None:

@@ -14,7 +14,7 @@ from local.aws.secrets_manager import APP_ID, SECRET_ID, SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
 from ops.errors import ExitCode, Failure
 from ops.secret import status
-from ops.secret.status import Report, TargetStatus, UnreachableTarget, look
+from ops.secret.status import Report, TargetStatus, UnreachableTarget, read_status
 from ops.target import Target, TargetOptions
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.fakes import Zego, stored
@@ -40,7 +40,7 @@ UNREACHED = UnreachableTarget(
 def at(target: Target, seconds_later: float = 0.0) -> TargetStatus:
     version = target.versions.version(target.versions.describe(), "AWSCURRENT")
     created = (version and version.created_at) or 0.0
-    return look(target, clock=lambda: created + seconds_later)
+    return read_status(target, clock=lambda: created + seconds_later)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ class TestOneTarget:
             asked.append(secret.fingerprint)
             return zego.probe(secret)
 
-        seen = look(Target("x", target.versions, probe))  # type: ignore[arg-type]
+        seen = read_status(Target("x", target.versions, probe))  # type: ignore[arg-type]
         assert len(asked) == 1
         assert len(seen.versions) == 2
 
@@ -195,7 +195,7 @@ class TestOneTarget:
 
         is_over, began = threading.Event(), time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            look(Target("x", target.versions, interrupted))
+            read_status(Target("x", target.versions, interrupted))
         assert time.monotonic() - began < 5
         is_over.set()
 
@@ -241,7 +241,7 @@ class TestSeveralTargets:
         aws = SecretsManager()
         zego = Zego(aws.server_secret)
         versions = SecretVersions(secrets_manager_client(aws), aws.secret_id)
-        return look(Target("--stage prod", versions, zego.probe))
+        return read_status(Target("--stage prod", versions, zego.probe))
 
     def test_the_same_value_everywhere_is_no_drift(self, target: Target) -> None:
         both = Report((at(target), at(target)))
@@ -301,7 +301,7 @@ class TestSeveralTargets:
             return target
 
         monkeypatch.setattr(status, "connect", connect)
-        seen = status.look_at_all([TargetOptions(stage="dev"), TargetOptions(stage="prod")]).targets
+        seen = status.read_all([TargetOptions(stage="dev"), TargetOptions(stage="prod")]).targets
         assert isinstance(seen[0], UnreachableTarget)
         assert "DescribeSecret" in seen[0].failure.message
         assert isinstance(seen[1], TargetStatus)
@@ -314,4 +314,4 @@ class TestSeveralTargets:
 
         monkeypatch.setattr(status, "connect", connect)
         with pytest.raises(SecretStoreError):
-            status.look_at_all([TargetOptions(stage="dev")])
+            status.read_all([TargetOptions(stage="dev")])

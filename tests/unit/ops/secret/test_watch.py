@@ -9,7 +9,7 @@ import pytest
 
 from local.aws.secrets_manager import SecretsManager
 from ops.output import Output
-from ops.secret.status import TargetStatus, look
+from ops.secret.status import TargetStatus, read_status
 from ops.secret.watch import watch
 from ops.target import Target
 from tests.support.clock import Clock
@@ -31,7 +31,7 @@ def watched(target: Target, out: Output, *between: Callable[[], object]) -> Cloc
 
     watch(
         out,
-        lambda: look(target),
+        lambda: read_status(target),
         every_seconds=30,
         count=len(between) + 1,
         clock=clock,
@@ -121,7 +121,7 @@ def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
             raise SecretStoreError("x", "EndpointConnectionError", "describe_secret")
         return answer
 
-    seen = look(target)
+    seen = read_status(target)
     looks = [seen, None, None, seen]
     watch(out, next_look, every_seconds=1, count=4, sleep=lambda _seconds: None)
     problems = [change for change in said() if change["what"] == "problem"]
