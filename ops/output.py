@@ -61,35 +61,25 @@ def output(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 class Output:
     """Standard output.
 
-    :param as_json: one JSON object a line, each with its ``event``.
+    :ivar as_json: a program reads it: one JSON object per line, each with its ``event``.
     """
 
     def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+        self.as_json = as_json
         self._is_needed = True
 
     @cached_property
     def _console(self) -> Console:
         from rich.console import Console  # noqa: PLC0415  slow, and not needed for JSON
 
-        return Console(
-            width=_WIDTH,
-            markup=False,
-            highlight=False,
-            emoji=False,
-        )
+        return Console(width=_WIDTH, markup=False, highlight=False, emoji=False)
 
     @property
     def is_live(self) -> bool:
         """Whether what is shown can be drawn over, as it is a person's terminal."""
-        if self._as_json:
+        if self.as_json:
             return False
         return self._console.is_terminal and not self._console.is_dumb_terminal
-
-    @property
-    def as_json(self) -> bool:
-        """Whether a program reads it."""
-        return self._as_json
 
     @property
     def width(self) -> int:
@@ -116,14 +106,14 @@ class Output:
         :param text: no markup; empty where it is for programs alone.
         """
         with self._guarded():
-            if self._as_json:
+            if self.as_json:
                 print(json.dumps({"event": event, **fields}), flush=True)
             elif text:
                 self._console.print(line(text, style), soft_wrap=True)
 
     def show(self, *parts: RenderableType) -> None:
         """Show a person what is more than lines."""
-        if self._as_json:
+        if self.as_json:
             return
         with self._guarded():
             if self._console.is_terminal or not all(

@@ -56,13 +56,9 @@ def confirmation(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
     @functools.wraps(command)
     def with_confirmation(*, yes: bool, **options: Any) -> ExitCode:
-        return command(confirm=_agreed if yes else _confirm, **options)
+        return command(confirm=(lambda _question: None) if yes else _confirm, **options)
 
     return with_confirmation
-
-
-def _agreed(_question: str) -> None:
-    """`--yes`."""
 
 
 def _confirm(question: str) -> None:

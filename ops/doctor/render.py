@@ -13,34 +13,27 @@ from ops.errors import ExitCode
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line, wrapped
 
 
-class _Mark(NamedTuple):
-    """What stands before a result.
+class _Appearance(NamedTuple):
+    """How results of one status are shown.
 
-    :ivar ascii: the same, for where ``mark`` cannot be shown.
+    :ivar ascii: shown if ``mark`` cannot be.
+    :ivar one: how one of them is counted, and
+    :ivar several: how several are.
     """
 
     mark: str
     ascii: str
     style: str
+    one: str
+    several: str
 
-    def shown_by(self, out: Output) -> str:
-        return self.mark if out.can_show(self.mark) else self.ascii
 
-
-_MARKS: Final[dict[CheckStatus, _Mark]] = {
-    "ok": _Mark("✓", "+", GOOD),
-    "warning": _Mark("!", "!", UNSURE),
-    "failed": _Mark("✗", "x", BAD),
-    "skipped": _Mark("·", "-", QUIET),
-    "note": _Mark("i", "i", "cyan"),
-}
-#: What is counted, with its plural.
-_WORDS: Final[dict[CheckStatus, tuple[str, str]]] = {
-    "ok": ("ok", "ok"),
-    "warning": ("warning", "warnings"),
-    "failed": ("failed", "failed"),
-    "skipped": ("not looked at", "not looked at"),
-    "note": ("note", "notes"),
+_APPEARANCES: Final[dict[CheckStatus, _Appearance]] = {
+    "ok": _Appearance("✓", "+", GOOD, "ok", "ok"),
+    "warning": _Appearance("!", "!", UNSURE, "warning", "warnings"),
+    "failed": _Appearance("✗", "x", BAD, "failed", "failed"),
+    "skipped": _Appearance("·", "-", QUIET, "not looked at", "not looked at"),
+    "note": _Appearance("i", "i", "cyan", "note", "notes"),
 }
 _NAME: Final = 14
 _INDENT: Final = 4 + _NAME
@@ -61,7 +54,7 @@ def show(out: Output, name: str, found: Iterable[tuple[Check, CheckResult]]) -> 
             failed[check.name] = None
         last = check
     exit_code = ExitCode.REFUSED if failed else ExitCode.DONE
-    numbers = {status: counts[status] for status in _MARKS}
+    numbers = {status: counts[status] for status in _APPEARANCES}
     out.tell("summary", "", counts=numbers, failed=[*failed], exit_code=exit_code)
     out.show("", *_summary(counts, failed))
     return exit_code
@@ -83,7 +76,8 @@ def _tell(out: Output, name: str, check: Check, result: CheckResult, *, is_first
     seen = f"{result.of}: {result.seen}" if result.of else result.seen
     if result.status == "skipped":
         seen = f"not looked at: {seen}"
-    mark = _MARKS[result.status].shown_by(out)
+    look = _APPEARANCES[result.status]
+    mark = look.mark if out.can_show(look.mark) else look.ascii
     out.show(*_lines(mark, check.name if is_first else "", result, seen, out.width, name))
 
 
@@ -92,7 +86,7 @@ def _lines(
 ) -> Iterator[Text]:
     below = " " * _INDENT
     text = wrapped(seen, width, first=f"  {mark} {name:{_NAME}}", then=below)
-    text.stylize(_MARKS[result.status].style, 2, 3)
+    text.stylize(_APPEARANCES[result.status].style, 2, 3)
     if result.status == "skipped":
         text.stylize(QUIET, _INDENT)
     yield text
@@ -102,7 +96,9 @@ def _lines(
 
 def _summary(counts: Counter[CheckStatus], failed: Iterable[str]) -> Iterator[Text]:
     said = [
-        f"{count} {_WORDS[status][count != 1]}" for status in _MARKS if (count := counts[status])
+        f"{count} {words.one if count == 1 else words.several}"
+        for status, words in _APPEARANCES.items()
+        if (count := counts[status])
     ]
     yield line(", ".join(said) + ".")
     if names := ", ".join(failed):
