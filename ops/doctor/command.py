@@ -116,12 +116,13 @@ def doctor(
     Exit code: 0 if nothing has failed, whatever the warnings, and whatever could not be looked at;
     1 if something has.
     """
-    from ops.doctor.deployment import Deployment, DoctorOptions  # noqa: PLC0415  imports botocore
-    from ops.doctor.render import show  # noqa: PLC0415  imports rich
-
     if bearer_file is not None and user is not None:
         raise click.UsageError("--user goes not with --bearer-file, which says who it is.")
     bearer = None if bearer_file is None else _bearer(bearer_file)
+
+    from ops.doctor.deployment import Deployment, DoctorOptions  # noqa: PLC0415  imports botocore
+    from ops.doctor.render import show  # noqa: PLC0415  imports rich
+
     doctor_options = DoctorOptions(user=user, bearer=bearer, **options)
     deployment = Deployment(target_options, doctor_options)
     return show(out, deployment.name, examine(deployment, checks()))

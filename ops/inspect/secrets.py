@@ -107,12 +107,12 @@ class TriedSecrets:
 
         :param app_id: for which it is, where it does not say so itself.
         """
-        candidate = self.by_label[label]
-        known = app_id if candidate.app_id is None else candidate.app_id
+        secret = self.by_label[label]
+        known = app_id if secret.app_id is None else secret.app_id
         if not isinstance(known, int):
             return None
         try:
-            return ServerSecret(known, candidate.value).fingerprint
+            return ServerSecret(known, secret.value).fingerprint
         except ServerSecretError:
             return None
 
@@ -132,17 +132,17 @@ def gather(target_options: TargetOptions | None, source: SecretSource) -> TriedS
     secrets: dict[str, TriedSecret] = {}
     problems: dict[str, str] = {}
     for label, text, lack in found:
-        candidate, problem = None, lack
+        secret, problem = None, lack
         if text is not None:
-            candidate, problem = _candidate(text, is_stored=label != GIVEN)
+            secret, problem = _secret_of(text, is_stored=label != GIVEN)
         if problem:
             problems[label] = problem
-        if candidate is not None:
-            secrets[label] = candidate
+        if secret is not None:
+            secrets[label] = secret
     return TriedSecrets(secrets, problems, "" if target_options is None else str(target_options))
 
 
-def _candidate(text: str, *, is_stored: bool) -> tuple[TriedSecret | None, str]:
+def _secret_of(text: str, *, is_stored: bool) -> tuple[TriedSecret | None, str]:
     """The value alone, or with its AppID in the JSON of Secrets Manager; however misshapen.
 
     With it, why it is no ServerSecret; empty where it is one, or where it is the value alone and

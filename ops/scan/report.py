@@ -79,11 +79,12 @@ class Leak:
         return ", ".join(filter(None, (what, self.form)))
 
     @property
-    def which(self) -> str:
-        """Which value it is; empty where it is about a name."""
+    def title(self) -> str:
+        """How sure it is, what it is, and which value, unless it is about a name."""
+        which = self.digest and f"digest {self.digest}"
         if self.fingerprint is not None:
-            return f"fingerprint {self.fingerprint}"
-        return "" if self.digest is None else f"digest {self.digest}"
+            which = f"fingerprint {self.fingerprint}"
+        return ", ".join(filter(None, (f"{self.severity}: {self.what}", which)))
 
     @property
     def remedy(self) -> str:
@@ -121,8 +122,8 @@ class SecretValues:
         if app_id is None and len(app_ids) == 1:
             (app_id,) = app_ids
         labels: dict[str, list[str]] = {}
-        for label, candidate in secrets.by_label.items():
-            labels.setdefault(candidate.value, []).append(label)
+        for label, secret in secrets.by_label.items():
+            labels.setdefault(secret.value, []).append(label)
         values, too_short = [], []
         for text, same in labels.items():
             try:
@@ -178,10 +179,10 @@ class Tally:
     """What the scan has come to.
 
     :ivar size: bytes, unpacked.
-    :ivar found: how many findings of each severity there are, shown or not.
+    :ivar found: how many leaks of each severity there are, shown or not.
     :ivar ignored: how many are marked as none.
     :ivar unread: how many files and folders could not be read, or not to their end.
-    :ivar groups: findings without their places and forms, with how many of each were shown.
+    :ivar groups: leaks without their places and forms, with how many of each were shown.
     """
 
     files: int = 0
@@ -277,9 +278,8 @@ def _further(data: bytes, start: int, end: int, row: int, column: int) -> tuple[
 
 
 def _tell(out: Output, leak: Leak) -> None:
-    which = leak.which and f", {leak.which}"
-    text = f"{leak.place}: {leak.severity}: {leak.what}{which}"
-    out.tell("finding", text, style=_STYLES[leak.severity], **leak.document())
+    style = _STYLES[leak.severity]
+    out.tell("finding", f"{leak.place}: {leak.title}", style=style, **leak.document())
 
 
 def _tell_unread(out: Output, tally: Tally, secrets: SecretValues, error: UnreadError) -> None:
@@ -292,10 +292,8 @@ def _show_remedies(out: Output, tally: Tally, options: str) -> None:
     """What to do, once for all places of the same."""
     for leak in sorted(tally.groups, key=lambda one: SEVERITIES.index(one.severity)):
         count = tally.groups[leak]
-        which = leak.which and f", {leak.which}"
         times = "" if count == 1 else f", {count} times"
-        head = f"{leak.severity}: {leak.what}{which}{times}"
-        out.show("", line(head, _STYLES[leak.severity]))
+        out.show("", line(f"{leak.title}{times}", _STYLES[leak.severity]))
         out.show(wrapped(leak.remedy, out.width, first="-> ", then="   ", target=options))
     if tally.groups:
         out.show("")

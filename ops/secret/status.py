@@ -287,15 +287,19 @@ def _at_once(
 def _note_document(note: RotationNote | None) -> dict[str, Any] | None:
     if note is None:
         return None
+    ending = OUTCOMES[note.outcome]
+    said = {"meaning": ending.meaning, "remedy": ending.remedy, "at": timestamp(note.at)}
+    return note_fields(note) | said
+
+
+def note_fields(note: RotationNote) -> dict[str, Any]:
+    """What the rotator noted of a step, for ``--json``."""
     return {
         "version_id": note.token,
         "step": note.step,
         "outcome": note.outcome,
         "code": note.code,
         "fingerprint": note.fingerprint,
-        "meaning": OUTCOMES[note.outcome].meaning,
-        "remedy": OUTCOMES[note.outcome].remedy,
-        "at": timestamp(note.at),
     }
 
 

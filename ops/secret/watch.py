@@ -11,7 +11,7 @@ from typing import Any, Final
 from ops.errors import explain
 from ops.output import Output
 from ops.secret.render import ending, in_words
-from ops.secret.status import TargetStatus, timestamp
+from ops.secret.status import TargetStatus, note_fields, timestamp
 from zego.secret_store.versions import SecretStoreError
 
 _PROBLEM: Final = "problem"
@@ -97,13 +97,6 @@ def _facts(status: TargetStatus) -> dict[str, _Fact]:
         fields = {"outcome": noted.outcome, "fingerprint": noted.fingerprint, "code": noted.code}
         facts["watcher"] = _Fact(text, fields)
     if (last := status.rotation) is not None:
-        said = ending(last)
-        fields = {
-            "version_id": last.token,
-            "step": last.step,
-            "outcome": last.outcome,
-            "code": last.code,
-            "fingerprint": last.fingerprint,
-        }
-        facts["rotation"] = _Fact(f"version {last.token[:8]}, {last.step}: {said}", fields)
+        text = f"version {last.token[:8]}, {last.step}: {ending(last)}"
+        facts["rotation"] = _Fact(text, note_fields(last))
     return facts
