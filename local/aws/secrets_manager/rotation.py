@@ -6,8 +6,8 @@ fails, all four are run again some time later, until the attempts are used up or
 longer in the rotation. AWS tries for hours; here the attempts and the time between them are given.
 The events of the function have no RotationToken: see `local.aws.secrets_manager`.
 
-Each rule has a test that is named after it, in `tests/local/test_rotation_driver.py` or
-`tests/local/test_interrupted_rotations.py`.
+Each rule has a test that is named after it, in `test_rotation.py` or
+`test_interrupted_rotations.py` of tests/local/aws/secrets_manager.
 
 Sources: "Rotation by Lambda function" and "Log events with CloudTrail" in the user guide;
 RotateSecret and CancelRotateSecret in the API reference; AWS' error text "A previous rotation isn't

@@ -1,8 +1,8 @@
 """A secret's versions and their staging labels: AWS' rules and quotas, in moto's storage.
 
 moto 5 has other rules. Each of these has a test that is named after it, in
-`tests/local/test_secret_versions.py`. Importing this imports moto, which takes most of a
-second.
+`tests/local/aws/secrets_manager/test_versions.py`. Importing this imports moto, which takes most of
+a second.
 
 Sources:
 

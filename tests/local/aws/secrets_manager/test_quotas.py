@@ -97,7 +97,7 @@ class TestLabels:
 
 
 class TestVersions:
-    """The quotas page: about 100 "versions of a secret". `test_secret_versions` has the rest."""
+    """The quotas page: about 100 "versions of a secret". `test_versions` has the rest."""
 
     def test_a_secret_has_100_at_most(self, secret: Secret) -> None:
         for number in range(99):

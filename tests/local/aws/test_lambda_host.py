@@ -462,7 +462,7 @@ class TestEnding:
             [sys.executable, "-c", textwrap.dedent(program)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         ) as started:
             assert started.stdout is not None
             worker = int(started.stdout.readline())

@@ -1,4 +1,4 @@
-"""Answers that are sent piece by piece."""
+"""Bodies up to a limit, and responses that are sent piece by piece."""
 
 from __future__ import annotations
 
@@ -36,6 +36,41 @@ class Streaming(LoopbackServer):
                 yield piece
         finally:
             self.closed.set()
+
+
+class Measuring(LoopbackServer):
+    """Says how large a body it got, and whether that was too large."""
+
+    def __init__(self) -> None:
+        super().__init__(max_body_bytes=100_000)
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, body=f"{len(request.body)} {request.body_too_large}".encode())
+
+
+@pytest.mark.parametrize("in_chunks", [False, True])
+@pytest.mark.parametrize(("size", "said"), [(100_000, b"100000 False"), (100_001, b"0 True")])
+def test_a_body_is_kept_up_to_the_limit_and_dropped_above_it(
+    size: int, said: bytes, in_chunks: bool
+) -> None:
+    body = iter([b"x" * (size - 1), b"x"]) if in_chunks else b"x" * size
+    with Measuring() as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        for _ in range(2):  # it is read to its end, and the connection goes on
+            connection.request("POST", "/", body)
+            assert connection.getresponse().read() == said
+            body = iter([b"x" * (size - 1), b"x"]) if in_chunks else b"x" * size
+        connection.close()
+
+
+def test_a_server_that_is_started_again_has_the_same_port() -> None:
+    server = Measuring()
+    with server:
+        port = server.port
+    with pytest.raises(ConnectionRefusedError):
+        http.client.HTTPConnection("127.0.0.1", port, timeout=60).connect()
+    with server:
+        assert server.port == port
 
 
 @pytest.fixture
