@@ -1,7 +1,7 @@
 """Why a token is refused: the request, the secrets that may open the token, and the response.
 
-Callers do not hold the ServerSecret, so only :mod:`zego.diagnosis.verified` opens tokens here, and
-the module imports no other way: a test holds it to that. Nothing imports this module before the
+Callers do not hold the ServerSecret, so only :mod:`zego.diagnosis.verified` opens tokens here. No
+other code that opens tokens is imported: a test checks that. Nothing imports this module before the
 first diagnosis: its own imports would slow every cold start.
 """
 
@@ -14,10 +14,10 @@ from typing import Any, Final, get_args
 from issuer.body import optional, read_object, refuse_unknown
 from issuer.problems import Problem
 from issuer.telemetry import record_no_previous_secret
-from zego.diagnosis.examination import examine
-from zego.diagnosis.model import Diagnosis, Expected, Observation, Sdk, found
+from zego.diagnosis import Diagnosis, Expected, Sdk, examine
+from zego.diagnosis.model import Observation, OpenedToken, found, wrong_label
 from zego.diagnosis.recognise import recognise
-from zego.diagnosis.verified import OpenedToken, open_gcm, wrong_label
+from zego.diagnosis.verified import open_gcm
 from zego.secret_store import (
     CURRENT,
     PREVIOUS,

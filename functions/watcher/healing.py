@@ -11,7 +11,7 @@ version to copy and the one to replace, so a heal is refused if AWSCURRENT has c
   says that a heal made it, so no note is needed.
 * A heal never changes the AppID. While the AppID is unknown, nothing is healed.
 
-``docs/rotation.md`` lists these rules with their reasons, and ``ops.secret.screen`` tells operators
+``docs/rotation.md`` lists these rules with their reasons, and ``ops.secret.render`` tells operators
 what the watcher will do. Change all three together.
 """
 

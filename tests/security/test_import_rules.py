@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,8 +207,20 @@ def test_a_diagnosis_over_http_can_call_no_cipher_but_gcm_with_its_tag() -> None
     }
 
 
+def test_a_diagnosis_over_http_does_not_even_load_the_other_ways() -> None:
+    loaded = "import sys, issuer.diagnose; print('zego.diagnosis.secrets' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", loaded],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "False\n"
+
+
 def test_a_diagnosis_with_the_secret_at_hand_can_call_all_of_them() -> None:
-    codec, _ = ciphers_of("zego.diagnosis.diagnose")
+    codec, _ = ciphers_of("zego.diagnosis.secrets.diagnose")
     assert "unseal" in codec
 
 

@@ -1,30 +1,36 @@
 """Why a token is refused, or would be: from its text to findings, the most decisive first.
 
-:func:`diagnose` is for callers who hold the secrets: it tries them in every way that it knows. It
-takes all that it needs as arguments, the time and the secrets too, and raises nothing::
+A diagnosis has three steps:
 
-    diagnosis = diagnose(text, {"AWSCURRENT": TriedSecret.of(secret)}, Expected(now=time.time()))
-    diagnosis.verdict      # "refused"
-    diagnosis.findings[0]  # kind "jwt", the codes a client shows, cause, remedy
+1. :mod:`.recognise` says what the text is; :mod:`.repair` and :mod:`.envelope` undo what happened
+   to a Token04 on its way.
+2. :mod:`.secrets` finds the secret that opens the token, for callers who hold the secrets. For
+   callers without them, a service uses :mod:`.verified` instead.
+3. :func:`examine` puts the findings together; :mod:`.claims` has those on what was sealed.
 
-A diagnosis has three steps. :mod:`.recognise` says what the text is; :mod:`.repair` and
-:mod:`.envelope` undo what happened to a Token04 on its way. :mod:`.secrets` finds the secret that
-opens it. :mod:`.examination` puts the findings together; :mod:`.claims` has those on what was
-sealed. :data:`KINDS` has every kind of finding, in the order of precedence.
-
-A service that diagnoses tokens for callers without the secrets takes the same steps with
-:mod:`.verified` in place of :mod:`.secrets`, and never calls :func:`diagnose`.
+:data:`KINDS` has every kind of finding, in the order of precedence. This package itself imports
+nothing that can open a token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from typing import Any, Final
 
-from zego.diagnosis.examination import examine
+from zego.diagnosis import claims
 from zego.diagnosis.kinds import KINDS, FindingKind, FindingSeverity
-from zego.diagnosis.model import Diagnosis, Expected, Finding, Sdk, TriedSecret
-from zego.diagnosis.recognise import recognise
-from zego.diagnosis.secrets import open_with, wrong_shapes
+from zego.diagnosis.model import (
+    Diagnosis,
+    Expected,
+    Finding,
+    Observation,
+    OpenedToken,
+    Sdk,
+    TriedSecret,
+    found,
+)
+from zego.diagnosis.recognise import TokenText
+from zego.token04 import Envelope
 
 __all__ = [
     "KINDS",
@@ -35,18 +41,93 @@ __all__ = [
     "FindingSeverity",
     "Sdk",
     "TriedSecret",
-    "diagnose",
+    "examine",
 ]
 
+_SEVERITIES: Final[tuple[FindingSeverity, ...]] = ("refused", "warning", "note")
+_PRECEDENCE: Final = {kind: number for number, kind in enumerate(KINDS)}
+_HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 
-def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected) -> Diagnosis:
-    """Say why a text that was, or will be, used as a token is refused, with secrets at hand.
 
-    :param secrets: by label (AWSCURRENT, AWSPREVIOUS or any other name), in the order in which to
-        try them; without one, all is said that can be known without one.
+def examine(
+    text: TokenText,
+    opened: OpenedToken | None,
+    about_seal: Iterable[Observation],
+    expected: Expected,
+) -> Diagnosis:
+    """Put together all findings on a text, the most decisive first.
+
+    :param opened: the token in the text; ``None`` if no secret opened it.
+    :param about_seal: the findings on its seal and on the secrets that were tried.
     """
-    text = recognise(token)
-    if text.envelope is None:
-        return examine(text, None, wrong_shapes(secrets), expected)
-    opened, about_seal = open_with(text.envelope, secrets)
-    return examine(text, opened, about_seal, expected)
+    problems = list(text.problems)
+    if expected.sdk == "uikit":
+        problems = _for_uikit(text)
+    problems += about_seal
+    if text.envelope is not None:
+        return _of_envelope(text, text.envelope, opened, problems, expected)
+    if text.header_expires_at is not None:
+        problems += claims.readable_expiry(text.header_expires_at, expected)
+    return Diagnosis(
+        _in_order(problems, expected.sdk),
+        text.form,
+        header_expires_at=text.header_expires_at,
+    )
+
+
+def _for_uikit(text: TokenText) -> list[Observation]:
+    """The problems of a text if a kit token is expected."""
+    problems = [one for one in text.problems if one.kind != "kit-token"]
+    if text.form == "token04":
+        problems.append(found("kit-details-missing"))
+    return problems
+
+
+def _of_envelope(
+    text: TokenText,
+    envelope: Envelope,
+    opened: OpenedToken | None,
+    problems: list[Observation],
+    expected: Expected,
+) -> Diagnosis:
+    problems += _weak_iv(envelope)
+    sealed: dict[str, Any] | None = None
+    if opened is None:
+        problems += claims.readable_expiry(envelope.expires_at, expected)
+    else:
+        problems += claims.about_claims(opened, envelope, expected)
+        content = opened.content if isinstance(opened.content, dict) else {}
+        sealed = {name: content[name] for name in claims.NAMES if name in content}
+        if "payload" in sealed:
+            problems += claims.about_payload(sealed["payload"], expected)
+    if text.kit_details is not None:
+        problems += claims.about_kit_details(text.kit_details, sealed, expected)
+    return Diagnosis(
+        _in_order(problems, expected.sdk),
+        text.form,
+        envelope.cipher,
+        envelope.expires_at,
+        None if opened is None else opened.label,
+        sealed,
+    )
+
+
+def _weak_iv(envelope: Envelope) -> list[Observation]:
+    iv = envelope.iv
+    if not any(iv):
+        return [found("weak-iv", what="all zeros", size=len(iv))]
+    if set(iv) <= _HEX_DIGITS:
+        return [found("weak-iv", what="made of hexadecimal digits alone", size=len(iv))]
+    return []
+
+
+def _in_order(problems: Iterable[Observation], sdk: Sdk | None) -> tuple[Finding, ...]:
+    """The most decisive first; if a kind is found twice, the more severe one."""
+    findings = sorted(
+        (Finding.of(problem, sdk) for problem in problems),
+        key=lambda one: (_SEVERITIES.index(one.severity), _PRECEDENCE[one.kind]),
+    )
+    by_kind: dict[str, Finding] = {}
+    for finding in findings:
+        by_kind.setdefault(finding.kind, finding)
+    return tuple(by_kind.values())

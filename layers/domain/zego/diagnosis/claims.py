@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from zego import identifiers, strict_json
-from zego.diagnosis.model import Expected, Observation, found
-from zego.diagnosis.verified import OpenedToken
+from zego.diagnosis.model import Expected, Observation, OpenedToken, found
 from zego.durations import duration
 from zego.identifiers import IdentifierError, IdentifierKind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope

@@ -8,7 +8,7 @@ In: the secrets to try (:class:`TriedSecret`) and what was expected (:class:`Exp
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -24,6 +24,12 @@ TokenVerdict = Literal["good", "refused", "unknown"]
 _LONGEST_DETAIL: Final = 200
 #: Claims are flat, and a payload that is an object has three levels.
 _LEVELS: Final = 8
+#: The finding per label of a secret that is not the current one. Other labels give none.
+_NOT_CURRENT: Final[Mapping[str, str]] = {
+    "AWSPREVIOUS": "made-with-previous",
+    "AWSPENDING": "made-with-staged",
+    "CANDIDATE": "made-with-staged",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,28 @@ class Observation:
 def found(kind: str, severity: FindingSeverity | None = None, /, **details: object) -> Observation:
     """One of :data:`KINDS`, with what its texts leave open."""
     return Observation(kind, details, severity)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OpenedToken:
+    """A token that a secret opened.
+
+    :ivar label: of that secret.
+    :ivar app_id: of that secret, if it is known.
+    :ivar content: the sealed JSON; ``None`` if something else is sealed.
+    :ivar is_json: whether ``content`` was read.
+    """
+
+    label: str
+    app_id: int | None
+    content: Any
+    is_json: bool
+
+
+def wrong_label(label: str) -> Iterator[Observation]:
+    """What is wrong with a token that the secret with this label opens."""
+    if label in _NOT_CURRENT:
+        yield found(_NOT_CURRENT[label], label=label)
 
 
 @dataclass(frozen=True, slots=True)

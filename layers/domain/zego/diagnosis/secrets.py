@@ -1,4 +1,11 @@
-"""Which secret opens a token: one as it was given, or one as it is mishandled on the way.
+"""A diagnosis with secrets at hand: which of them opens the token, as it is or mishandled.
+
+:func:`diagnose` takes all that it needs as arguments, the time and the secrets too, and raises
+nothing::
+
+    diagnosis = diagnose(text, {"AWSCURRENT": TriedSecret.of(secret)}, Expected(now=time.time()))
+    diagnosis.verdict      # "refused"
+    diagnosis.findings[0]  # kind "jwt", the codes a client shows, cause, remedy
 
 Only for callers who hold the secrets. What it says about CBC tokens, and about keys made from a
 secret, would let anybody else decrypt and forge tokens: see :mod:`.verified`.
@@ -13,8 +20,17 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from zego import strict_json
-from zego.diagnosis.model import Observation, TriedSecret, found
-from zego.diagnosis.verified import OpenedToken, wrong_label
+from zego.diagnosis import examine
+from zego.diagnosis.model import (
+    Diagnosis,
+    Expected,
+    Observation,
+    OpenedToken,
+    TriedSecret,
+    found,
+    wrong_label,
+)
+from zego.diagnosis.recognise import recognise
 from zego.server_secret import LENGTH, ServerSecret, ServerSecretError
 from zego.token04 import Envelope, SealError, unseal
 
@@ -36,7 +52,20 @@ _BEFORE: Final = (
 )
 
 
-def open_with(
+def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected) -> Diagnosis:
+    """Say why a text that was, or will be, used as a token is refused, with secrets at hand.
+
+    :param secrets: by label (AWSCURRENT, AWSPREVIOUS or any other name), in the order in which to
+        try them; without one, all is said that can be known without one.
+    """
+    text = recognise(token)
+    if text.envelope is None:
+        return examine(text, None, _wrong_shapes(secrets), expected)
+    opened, about_seal = _open_with(text.envelope, secrets)
+    return examine(text, opened, about_seal, expected)
+
+
+def _open_with(
     envelope: Envelope, secrets: Mapping[str, TriedSecret]
 ) -> tuple[OpenedToken | None, list[Observation]]:
     """Try the secrets in their order, as they were given and then as they are mishandled.
@@ -46,20 +75,20 @@ def open_with(
     for label, tried in secrets.items():
         opened = _opened(envelope, label, tried, _text_key(tried.value))
         if opened is not None:
-            return opened, [*wrong_label(label), *wrong_shapes(secrets, blamed=(label,))]
+            return opened, [*wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
     for label, tried in secrets.items():
         for key, mishandled in _mishandled(label, tried.value):
             opened = _opened(envelope, label, tried, key)
             if opened is not None:
-                return opened, [*mishandled, *wrong_shapes(secrets)]
-    problems = list(wrong_shapes(secrets, blamed=tuple(secrets)))
+                return opened, [*mishandled, *_wrong_shapes(secrets)]
+    problems = list(_wrong_shapes(secrets, blamed=tuple(secrets)))
     misshapen = {problem.details["label"] for problem in problems}
     if well_formed := [label for label in secrets if label not in misshapen]:
         problems.append(found("other-secret", labels=", ".join(well_formed)))
     return None, problems
 
 
-def wrong_shapes(
+def _wrong_shapes(
     secrets: Mapping[str, TriedSecret], blamed: Collection[str] = ()
 ) -> Iterator[Observation]:
     """What is wrong with the secrets themselves.

@@ -8,40 +8,13 @@ here. :mod:`.secrets` opens all others, for callers who hold the secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
-
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from zego import strict_json
-from zego.diagnosis.model import Observation, found
+from zego.diagnosis.model import OpenedToken
 from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
-
-#: The finding per label of a secret that is not the current one. Other labels give none.
-_NOT_CURRENT: Final[Mapping[str, str]] = {
-    "AWSPREVIOUS": "made-with-previous",
-    "AWSPENDING": "made-with-staged",
-    "CANDIDATE": "made-with-staged",
-}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class OpenedToken:
-    """A token that a secret opened.
-
-    :ivar label: of that secret.
-    :ivar app_id: of that secret, if it is known.
-    :ivar content: the sealed JSON; ``None`` if something else is sealed.
-    :ivar is_json: whether ``content`` was read.
-    """
-
-    label: str
-    app_id: int | None
-    content: Any
-    is_json: bool
 
 
 def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> OpenedToken | None:
@@ -60,9 +33,3 @@ def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> OpenedToke
         return OpenedToken(label, secret.app_id, strict_json.loads(plaintext), is_json=True)
     except ValueError:
         return OpenedToken(label, secret.app_id, None, is_json=False)
-
-
-def wrong_label(label: str) -> Iterator[Observation]:
-    """What is wrong with a token that the secret with this label opens."""
-    if label in _NOT_CURRENT:
-        yield found(_NOT_CURRENT[label], label=label)

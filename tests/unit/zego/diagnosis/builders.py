@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from zego import token04
-from zego.diagnosis import Diagnosis, Expected, TriedSecret, diagnose
+from zego.diagnosis import Diagnosis, Expected, TriedSecret
+from zego.diagnosis.secrets import diagnose
 from zego.token04 import Cipher
 
 SECRET: Final = "0123456789abcdef" * 2

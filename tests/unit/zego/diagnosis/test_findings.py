@@ -15,7 +15,8 @@ from tests.support.table import table
 from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, sealed, secrets
 from tests.unit.zego.diagnosis.builders import CURRENT, NOW, Case, expecting
 from zego import error_codes
-from zego.diagnosis import KINDS, Expected, Finding, Sdk, diagnose
+from zego.diagnosis import KINDS, Expected, Finding, Sdk
+from zego.diagnosis.secrets import diagnose
 
 TOPICS = {
     "no token": not_tokens.CASES,
