@@ -65,7 +65,7 @@ def load(path: Path, *, allow_loopback: bool = False) -> AccessPolicy:
     content, table = _read(path)
     try:
         return _policy(table, hashlib.sha256(content).hexdigest(), allow_loopback=allow_loopback)
-    except (TableError, PatternError) as error:
+    except TableError as error:
         raise PolicyError(f"{path.name}: {error}") from None
 
 
@@ -103,17 +103,18 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
     for name, values in table.table("identities").items():
         if not isinstance(values, dict):
             raise TableError(f"identities.{name} must be a table")
-        place = f"identities.{name}"
-        if "role" in values:
-            role = _role_identity(name, Table(values, place, ROLE_KEYS))
+        is_role = "role" in values
+        identity = Table(values, f"identities.{name}", ROLE_KEYS if is_role else OIDC_KEYS)
+        identity.refuse_unknown_keys()
+        if is_role:
+            role = _role_identity(name, identity)
             if role.role in roles:
-                raise TableError(f"{place}: {roles[role.role].name} is the same role")
+                raise identity.error(f"{roles[role.role].name} is the same role")
             roles[role.role] = role
         else:
-            identity = Table(values, place, OIDC_KEYS)
             oidc = _oidc_identity(name, identity, allow_loopback=allow_loopback)
             if oidc.issuer in issuers:
-                raise TableError(f"{place}: {issuers[oidc.issuer].name} is the same issuer")
+                raise identity.error(f"{issuers[oidc.issuer].name} is the same issuer")
             issuers[oidc.issuer] = oidc
     _refuse_equal_subjects(issuers)
     oidc_names = {identity.name for identity in issuers.values()}
@@ -127,13 +128,10 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
 
 
 def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIdentity:
-    table.refuse_unknown_keys()
     algorithms = table.texts("algorithms")
     for algorithm in algorithms:
         if algorithm not in ALGORITHMS:
-            raise TableError(
-                f"{table.place}: algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}"
-            )
+            raise table.error(f"algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
     user_ids = table.text("user_ids")
     return OidcIdentity(
         name=name,
@@ -146,12 +144,9 @@ def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIden
 
 
 def _role_identity(name: str, table: Table) -> RoleIdentity:
-    table.refuse_unknown_keys()
     match = re.fullmatch(table.keys["role"].pattern, table.text("role"), re.ASCII)
     if match is None:
-        raise TableError(
-            f"{table.place}: role must be arn:aws:iam::<12 digits>:role/<name>, without a wildcard"
-        )
+        raise table.error("role must be arn:aws:iam::<12 digits>:role/<name>, without a wildcard")
     return RoleIdentity(
         name,
         match[1] + match[2],
@@ -165,7 +160,7 @@ def _url(table: Table, key: str, *, allow_loopback: bool) -> str:
     try:
         return check_url(url, allow_loopback=allow_loopback)
     except ValueError as error:
-        raise TableError(f"{table.place}: {key}: {error}") from None
+        raise table.error(f"{key}: {error}") from None
 
 
 def _refuse_equal_subjects(issuers: Mapping[str, OidcIdentity]) -> None:
@@ -186,14 +181,14 @@ def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
     table.refuse_unknown_keys()
     callers = frozenset(table.texts("callers"))
     for caller in sorted(callers - oidc_names - role_names):
-        raise TableError(f"{table.place}: no identity is called {caller!r}")
+        raise table.error(f"no identity is called {caller!r}")
     if callers & role_names and not deny and "users" not in table.values:
-        raise TableError(f"{table.place}: a role may call here, so say whom it may name: users")
+        raise table.error("a role may call here, so say whom it may name: users")
     rooms = _patterns(table, "rooms") or ()
     users = _patterns(table, "users") or ()
     if deny and any(pattern.has_placeholder for pattern in (*users, *rooms)):
-        raise TableError(
-            f"{table.place}: a rule that denies takes no placeholder; for a caller without such a"
+        raise table.error(
+            "a rule that denies takes no placeholder; for a caller without such a"
             " value it would deny nothing"
         )
     identity_tokens = table.flag("identity_tokens")
@@ -219,7 +214,7 @@ def _patterns(table: Table, name: str) -> tuple[Pattern, ...] | None:
     try:
         return tuple(patterns.parse(text) for text in table.texts(name))
     except PatternError as error:
-        raise TableError(f"{table.place}: {name}: {error}") from None
+        raise table.error(f"{name}: {error}") from None
 
 
 def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
@@ -228,9 +223,7 @@ def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
         items: list[object] = wanted if isinstance(wanted, list) else [wanted]
         values = tuple(item for item in items if isinstance(item, str | int | float))
         if not values or len(values) < len(items):
-            raise TableError(
-                f"{table.place}: claims.{name} must be a string, number or boolean, or some of them"
-            )
+            raise table.error(f"claims.{name} must be a string, number or boolean, or some of them")
         claims[name] = values
     return claims
 
@@ -238,18 +231,18 @@ def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
 def _privileges(table: Table, *, narrow: bool) -> frozenset[Privilege]:
     names = table.texts("privileges")
     if not set(names) <= set(PRIVILEGES):
-        raise TableError(f'{table.place}: privileges are "login" and "publish"')
+        raise table.error('privileges are "login" and "publish"')
     if not narrow and set(names) != set(PRIVILEGES):
-        raise TableError(f"{table.place}: {_CANNOT_NARROW}")
+        raise table.error(_CANNOT_NARROW)
     return frozenset(cast("tuple[Privilege, ...]", names))
 
 
 def _streams(table: Table, *, narrow: bool) -> tuple[Pattern, ...] | None:
     if not narrow and "stream_ids" in table.values:
-        raise TableError(f"{table.place}: {_CANNOT_NARROW}")
+        raise table.error(_CANNOT_NARROW)
     streams = _patterns(table, "stream_ids")
     if streams is not None and len(streams) > MAX_STREAM_IDS:
-        raise TableError(f"{table.place}: stream_ids has more than {MAX_STREAM_IDS} patterns")
+        raise table.error(f"stream_ids has more than {MAX_STREAM_IDS} patterns")
     return streams
 
 
@@ -262,7 +255,7 @@ _CANNOT_NARROW: Final = (
 def _refuse_unreachable(rule: Rule, earlier_rules: list[Rule], table: Table) -> None:
     for earlier in earlier_rules:
         if earlier.name == rule.name:
-            raise TableError(f"{table.place}: the name {rule.name!r} is taken")
+            raise table.error(f"the name {rule.name!r} is taken")
         if earlier.covers(rule):
             raise TableError(
                 f"{table.place} {rule.name!r} can never be reached:"

@@ -117,12 +117,16 @@ class Table:
         self.place = place
         self.keys = {key.name: key for key in keys}
 
+    def error(self, text: str) -> TableError:
+        """What is wrong with the table, for a person."""
+        return TableError(f"{self.place}: {text}")
+
     def refuse_unknown_keys(self) -> None:
         """Refuse unknown keys, because a misspelt one would have no effect."""
         for name in self.values:
             if name not in self.keys:
                 known = ", ".join(sorted(self.keys))
-                raise TableError(f"{self.place}: unknown key {name!r}; there are {known}")
+                raise self.error(f"unknown key {name!r}; there are {known}")
 
     def has(self, name: str) -> bool:
         """Whether there is a value: the table's own, or the key's default."""
@@ -186,4 +190,4 @@ class Table:
         return self.values.get(name, self.keys[name].default)
 
     def _wrong(self, name: str, expected: str) -> TableError:
-        return TableError(f"{self.place}: {name} must be {expected}")
+        return self.error(f"{name} must be {expected}")
