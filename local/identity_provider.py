@@ -1,7 +1,7 @@
-"""A development identity provider: OpenID discovery, signing keys and a login that anybody passes.
+"""A development identity provider: OpenID discovery, signing keys, and a login for any user.
 
 `POST /token` is OAuth 2's resource owner password grant (RFC 6749, 4.3) with one password for all
-users: good for a development machine, and for nothing else. Keys are made anew at each start.
+users: good for a development machine only. Each start makes new keys.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ class IdentityProvider(LoopbackServer):
         headers: Mapping[str, Any] | None = None,
         key: Any = None,
     ) -> str:
-        """A JWT of `claims`. Any algorithm of RFC 7518 and 8037, also `none` and HS256.
+        """Returns a JWT of `claims`. Any algorithm of RFC 7518 and 8037, also `none` and HS256.
 
         `kid` and `key` are the provider's own for the algorithm unless given; HS256 takes `key` as
-        bytes. `headers` are laid over the JOSE header.
+        bytes. `headers` are merged into the JOSE header.
         """
         key = self._keys.get(_family(algorithm)) if key is None else key
         kid = self._kids.get(_family(algorithm)) if kid is None else kid
@@ -108,7 +108,7 @@ class IdentityProvider(LoopbackServer):
         return {"keys": [self._jwk(name) for name in ALGORITHMS]}
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers one request, for allowed origins with the CORS headers."""
+        """Responds to one request, with the CORS headers if its origin is allowed."""
         answer = self._answer(request)
         cors = self._cors(request)
         return HttpResponse(answer.status, (*answer.headers, *cors), answer.body)
@@ -186,7 +186,7 @@ def _family(algorithm: str) -> str:
 
 
 def _refusal(error: str, description: str) -> HttpResponse:
-    """An error answer of RFC 6749, 5.2."""
+    """Returns an error response (RFC 6749, 5.2)."""
     return _json(400, {"error": error, "error_description": description}, _NO_STORE)
 
 

@@ -1,8 +1,8 @@
-"""`python -m local.invoke events/<name>.json`: runs one event and prints the answer.
+"""`python -m local.invoke events/<name>.json`: runs one event and prints the result.
 
-It uses the stack that runs on this machine, or starts one for the occasion. The event's form says
+It uses the stack that runs on this machine, or starts one for this event. The event's form tells
 which function it is for: a step of a rotation, an event of EventBridge's, or else an API request.
-A header `authorization: Bearer {alice}` is filled with a fresh bearer token for alice,
+A header `authorization: Bearer {alice}` gets a new bearer token for alice,
 `{secret_arn}` and `{current_version}` with those of the stack's secret. Tokens are printed
 shortened, with their claims below. The exit code is 0 unless the function failed.
 """
@@ -31,7 +31,7 @@ _PLACEHOLDER = re.compile(r"Bearer \{([^{}]+)\}")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the event that the command line names: 1 where the function failed, 2 for no event."""
+    """Runs the event in a file. Returns 1 if the function failed, 2 if there is no event."""
     parser = argparse.ArgumentParser(
         prog="python -m local.invoke", description="Runs one event on its function."
     )
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def running_stack(directory: Path) -> Iterator[StackDescription]:
-    """The stack that runs in `directory`, or else one of its own while the context lasts."""
+    """Gives the stack that runs in `directory`, or starts one while the context lasts."""
     if running := read_running(directory):
         yield running
         return
@@ -112,7 +112,7 @@ def _run(event: dict[str, Any], stack: StackDescription) -> int:
 
 
 def described(answer: dict[str, Any], server_secret: str) -> str:
-    """A function's answer for a person: status, headers, body, and the claims of its tokens."""
+    """Returns the result as text: status, headers, body, and the claims of its tokens."""
     status = HTTPStatus(answer["statusCode"])
     headers = [f"{name}: {value}" for name, value in answer.get("headers", {}).items()]
     text = answer.get("body") or ""

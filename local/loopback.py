@@ -1,7 +1,7 @@
 """A threaded HTTP/1.1 server on 127.0.0.1, and the request and response that its users see.
 
 Every part of the local stack that speaks HTTP is a `LoopbackServer` with its own `respond`.
-Connections are kept alive, and `stop` closes them: a part that was stopped responds to nobody.
+Connections are kept alive, and `stop` closes them: a part that was stopped no longer responds.
 Requests whose Host is another name are refused, so that no web page can reach the stack by
 rebinding its own name to 127.0.0.1.
 """

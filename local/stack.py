@@ -50,13 +50,13 @@ class Ports:
 class LocalStack(Part):
     """The service with everything it needs, on 127.0.0.1.
 
-    `environment` is laid over the variables that the functions get. The watcher runs when a
+    `environment` overrides the variables that the functions get. The watcher runs when a
     rotation ends, at `tick`, and every `watch_seconds` unless that is None. Pages of
     `allowed_origins` may log in and call the API, as the stack's own page may. `directory` holds
-    what the stack writes while it runs, `stack.json` first; one stack a directory. `issuer` is the
-    issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
-    `AlreadyRunningError`. The parts are attributes, for tests to look at and to disturb; `function`
-    is the issuer.
+    what the stack writes while it runs, `stack.json` first; one stack per directory. `issuer` is
+    the issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
+    `AlreadyRunningError`. The parts are attributes, which tests inspect and disturb; `function` is
+    the issuer.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class LocalStack(Part):
         self._running.close()
 
     def tick(self) -> InvocationResult:
-        """Runs the watcher now, as its schedule does, and gives what it answered."""
+        """Runs the watcher now, as its schedule does, and returns its result."""
         return self._look(self.watch_schedule.scheduled_event())
 
     @property

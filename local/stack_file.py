@@ -1,8 +1,8 @@
 """`.local/stack.json`: where the parts of the running stack are, for other programs here.
 
-The file is there exactly while a stack runs: it is written whole or not at all, readable by its
-owner alone, and removed at the end. A lock beside it, which the system drops with its holder, tells
-a running stack from a file that a killed one left behind.
+The file exists while a stack runs: it is written atomically, readable by its owner only, and
+removed at the end. A lock beside it, which the system releases when its holder ends, tells a
+running stack from a file that a killed one left behind.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class StackFile:
         self._lock: TextIO | None = None
 
     def claim(self) -> None:
-        """Takes the lock, and makes the directory where needed. Raises `AlreadyRunningError`."""
+        """Takes the lock, and makes the directory if necessary. Raises `AlreadyRunningError`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = self._lock_path.open("w")
         try:
@@ -102,7 +102,7 @@ class StackFile:
 
 
 def read_running(directory: Path, *, check_lock: bool = True) -> StackDescription | None:
-    """The stack that runs in `directory`, or None, also where a killed one left its file."""
+    """Returns the stack that runs in `directory`, or None, even if a killed one left its file."""
     with contextlib.suppress(FileNotFoundError):
         if check_lock and not _is_locked(directory / LOCK_NAME):
             return None

@@ -107,7 +107,7 @@ class EventBus(LoopbackServer):
         return [event for event in kept if detail_type in (None, event["detail-type"])]
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers PutEvents, and shows the events to a person."""
+        """Responds to PutEvents, and shows the events on `GET /`."""
         if (request.method, request.path) == ("GET", "/"):
             return success(json.dumps(self.events(), indent=2))
         if request.header("x-amz-target") != TARGET:

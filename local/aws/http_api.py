@@ -81,7 +81,7 @@ class AccessRecord:
     status: int
     seconds: float
     note: str
-    """Why the gateway answered as it did, where the function did not answer; else empty."""
+    """Why the gateway responded itself; empty if the function did."""
 
     def __str__(self) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self.at))
@@ -94,8 +94,8 @@ class AccessRecord:
 class ApiGateway(LoopbackServer):
     """An HTTP API on 127.0.0.1 in front of `function`.
 
-    `access_keys` are the key pairs that IAM routes accept, each with the role it stands for.
-    `on_access` is called once a request, after the answer is made.
+    `access_keys` are the key pairs that IAM routes accept, each with its role. `on_access` is
+    called once per request, after the response is made.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class ApiGateway(LoopbackServer):
         self._clock = clock
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers one request and notes it in the access log."""
+        """Responds to one request and logs the access."""
         started, now = time.perf_counter(), self._clock()
         request_id = http_api_events.new_request_id()
         answer, note = self._answer(request, request_id, now)
@@ -137,7 +137,7 @@ class ApiGateway(LoopbackServer):
     def _answer(
         self, request: HttpRequest, request_id: str, now: float
     ) -> tuple[HttpResponse, str]:
-        """The answer, and a note for the access log where it is the gateway's own."""
+        """Returns the response, and a note for the access log if it is the gateway's own."""
         if preflight := self._cors.preflight(request):
             return preflight, "preflight"
         answer, note = self._route(request, request_id, now)

@@ -2,9 +2,9 @@
 
 The format:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html.
-Where that page is silent, this follows events and answers captured from API Gateway: `rawPath` is
-percent-decoded, only text, JSON, XML and JavaScript come as text, and an answer without a content
-type is text/plain.
+Where that page says nothing, this follows events and responses captured from API Gateway: `rawPath`
+is percent-decoded, only text, JSON, XML and JavaScript come as text, and a response without a
+content type is text/plain.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SET_BY_GATEWAY = frozenset({"connection", "content-length", "date", "transfer-en
 
 
 class MalformedAnswerError(Exception):
-    """A function's answer is not one that API Gateway can turn into an HTTP response."""
+    """API Gateway cannot turn a function's result into an HTTP response."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def iam_identity(access_key: AccessKey) -> dict[str, Any]:
 
 
 def response(answer: Any) -> HttpResponse:
-    """The HTTP response that a function's answer stands for. Raises `MalformedAnswerError`."""
+    """Returns the HTTP response for a function's result. Raises `MalformedAnswerError`."""
     if not isinstance(answer, dict) or "statusCode" not in answer:
         # Format 2.0 takes any other JSON as the body of a 200.
         return HttpResponse(200, (("content-type", "application/json"),), _as_body(answer))

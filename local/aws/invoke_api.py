@@ -28,7 +28,7 @@ class InvokeApi(LoopbackServer):
         }
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers one call of the API."""
+        """Responds to one call of the API."""
         if refused := self._refused(request):
             return refused
         try:

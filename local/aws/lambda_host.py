@@ -40,20 +40,20 @@ class InvocationResult:
     """The outcome of one invocation, as Lambda's Invoke API gives it, with times in seconds."""
 
     raw: bytes
-    """The answer as it came: the handler's result as JSON, or the description of its error."""
+    """The handler's result as JSON, or the description of its error."""
     function_error: str | None
     """None, or `"Unhandled"`, as in the X-Amz-Function-Error header."""
     cold: bool
     """Whether it had to wait for a worker to be initialized or restored."""
     request_id: str
     duration: float
-    """From the call of `invoke` to the answer; where a process had to be started, that too."""
+    """From the call of `invoke` to the result, including the start of a process if necessary."""
     init_duration: float | None
     """Of a cold one: from the process's start (SnapStart: the restore) until it was ready."""
 
     @functools.cached_property
     def payload(self) -> Any:
-        """The answer decoded; for an error `{"errorType": ..., "errorMessage": ...}`."""
+        """The decoded result; for an error `{"errorType": ..., "errorMessage": ...}`."""
         return json.loads(self.raw)
 
 
@@ -66,8 +66,8 @@ class LambdaHost(Part):
     that dies or takes longer than `timeout_seconds` is dropped, the invocation gets a function
     error, and the next one gets a new worker.
 
-    With AWS_LAMBDA_INITIALIZATION_TYPE=snap-start in the environment, a worker waits where Lambda
-    takes the snapshot, and its first event is preceded by a restore.
+    With AWS_LAMBDA_INITIALIZATION_TYPE=snap-start in the environment, a worker waits at the point
+    where Lambda takes the snapshot, and is restored before its first event.
 
     `python_path` is what the handler and its modules are imported from; the first entry is the
     working directory, as /var/task is. `on_log` sees each line that a worker writes; the last ones
@@ -134,7 +134,7 @@ class LambdaHost(Part):
         self._group.stop()
 
     def prepare(self) -> Any | None:
-        """Waits until a worker is initialized; None, or the error payload where it failed.
+        """Waits until a worker is initialized. Returns the error payload if it failed, else None.
 
         With SnapStart it waits until the snapshot could be taken.
         """

@@ -27,7 +27,7 @@ ACCEPTED = HTTPStatus.ACCEPTED
 EXIT_SECONDS = 1.0
 """How long a process that reported its own failure may take to exit before it is killed."""
 LIMITS_SECONDS = {"init": 30.0, "restore": 10.0}
-"""For initialization, where Lambda gives 10 s on a core of its own, and for the hooks after a
+"""For initialization, for which Lambda gives 10 s on a core per worker, and for the hooks after a
 restore, as Lambda does."""
 _CHUNK = 1 << 16
 
@@ -137,7 +137,7 @@ class LambdaWorker:
             return HandlerResult(failure.payload, function_error=True)
 
     def kill(self) -> None:
-        """Kills the process; whoever owns the worker sees it die."""
+        """Kills the process. The owner of the worker sees it die."""
         self._process.kill()
 
     def end(self) -> None:
@@ -281,7 +281,7 @@ class WorkerGoneError(Exception):
 
 
 class RuntimeApi:
-    """Listens for one worker on a port of its own, and watches two of its pipes.
+    """Listens for one worker on its own port, and watches two of its pipes.
 
     `lifeline` is the reading end of a pipe that only the worker holds: its end is the worker's end.
     `output` is the worker's standard output and error; what arrives there goes to `on_output` at

@@ -66,7 +66,7 @@ class Trouble:
 
     @classmethod
     def from_json(cls, named: Mapping[str, Any]) -> Trouble:
-        """Raises `ValueError` where it is no trouble that can be had."""
+        """Returns the trouble that a JSON object names. Raises `ValueError` if it is unknown."""
         try:
             trouble = cls(**named)
         except TypeError:
@@ -88,10 +88,10 @@ class _RequestError(Exception):
 
 
 class ZegoCloud(LoopbackServer):
-    """ZEGO's cloud with one project. See `local.fake_zego` for what it answers.
+    """ZEGO's cloud with one project. See `local.fake_zego` for its routes.
 
     Within this process the console is `project` and `trouble`. `allowed_origins` are the origins
-    whose pages may use the console and the login, beside its own. `on_change`, where set, is called
+    whose pages may use the console and the login, beside its own. `on_change`, if set, is called
     with the name of each change at the console, after it.
     """
 
@@ -111,7 +111,7 @@ class ZegoCloud(LoopbackServer):
         self._clock = clock
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers one request, with ZEGO's time in the date header."""
+        """Responds to one request, with ZEGO's time in the date header."""
         now = self._clock() + self.trouble.clock_skew_seconds
         answer = self._server_api(request, now) if request.path == "/" else self._page(request, now)
         date = ("date", formatdate(now, usegmt=True))

@@ -1,8 +1,8 @@
 """What a web client meets when it logs in to a room with a token.
 
 The codes are those of the web SDK: `code` is what the app sees, `raw` the room server's own, and
-`logged` what is in the browser's console, in its order. That a privilege payload is held to its
-room is so only where ZEGO's support has switched it on for the AppID.
+`logged` what is in the browser's console, in its order. A privilege payload limits a
+token to its room only if ZEGO's support has switched that on for the AppID.
 
 Source: the vendor's tables of error codes, and what public reports of 20014 show.
 """
@@ -21,7 +21,7 @@ from zego.token04 import Claims, ClaimsError, Token04Error
 
 @dataclass(frozen=True)
 class Refusal:
-    """A login that fails. `raw` is None where no public report names one."""
+    """A login that fails. `raw` is None if no public report names one."""
 
     code: int
     raw: int | None
@@ -29,7 +29,7 @@ class Refusal:
     message: str
 
     def document(self) -> dict[str, Any]:
-        """The answer's content."""
+        """Returns the content of the response."""
         return {
             "code": self.code,
             "raw": self.raw,

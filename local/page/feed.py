@@ -1,23 +1,23 @@
-"""What the parts of the stack say of themselves, as messages for the page.
+"""What happens in the parts of the stack, as messages for the page.
 
-Messages hold fingerprints, no secret and no token: what they are made from, the functions' logs,
-access records and events, holds none either.
+Messages hold fingerprints, no secret and no token: nor do the logs, access records and events that
+they are made from.
 
 =========  =======================================================================================
-`access`   a request that the API answered
-`audit`    what the issuer decided of it and why, of its log
+`access`   a request to the API and its status
+`audit`    what the issuer decided and why, from its log
 `step`     a step of a rotation that has begun or ended
-`look`     a look of the watcher's
+`look`     a run of the watcher
 `event`    an event on the bus
 `console`  something was changed at ZEGO's console
 `label`    a label of the secret is on another value, or off
 =========  =======================================================================================
 
-Two are states, which whoever comes later is shown in whole, however much has happened since.
+Two are states: a page that connects later gets them in full, whatever has happened since.
 
 ==========  ======================================================================================
 `rotation`  the last rotation: its four steps in this attempt, and how the attempt ended
-`watcher`   what the watcher's last look found
+`watcher`   what the watcher's last run found
 ==========  ======================================================================================
 """
 
@@ -56,11 +56,11 @@ AUDITED = (
     "refused_with",
     "secret_fingerprint",
 )
-"""What the page is told of an audit event."""
+"""The fields of an audit event that the page gets."""
 
 
 class Reporter:
-    """Tells a page what happens, and calls `on_change` where the secret may stand otherwise."""
+    """Sends messages to the page, and calls `on_change` if the secret may have changed."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Reporter:
         self._tell("audit", **audited)
 
     def stepping(self, invoke: Invoker) -> Invoker:
-        """`invoke` of the rotator, with the beginning and the end of each step told."""
+        """Wraps `invoke` of the rotator: sends the start and the end of each step."""
 
         def step(event: Mapping[str, Any]) -> InvocationResult:
             self._stepped(event, {"state": "began"})
@@ -129,7 +129,7 @@ class Reporter:
         self.changed()
 
     def looking(self, invoke: Invoker) -> Invoker:
-        """`invoke` of the watcher, with what it found told."""
+        """Wraps `invoke` of the watcher: sends what it found."""
 
         def look(event: Any) -> InvocationResult:
             result = invoke(event)

@@ -1,4 +1,4 @@
-"""What the buttons of operations do, through the doors that people use.
+"""What the buttons for operators do, by the same ways that operators use.
 
 Those are Secrets Manager (`SecretVersions`, as `zego-token` uses it), the console of the stand-in
 for ZEGO, and an invocation of the watcher. Importing this imports boto3, which takes a while.
@@ -43,7 +43,7 @@ Arguments = Mapping[str, Any]
 
 
 class RefusedError(Exception):
-    """It cannot be done; the message says why, and what to do. `code` is what the page goes by."""
+    """The action cannot be done. The message says why, and what to do; `code` is for the page."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -110,7 +110,7 @@ class Operations:
             raise RefusedError("The watcher is busy. Try again.") from None
 
     def standing(self) -> dict[str, Any]:
-        """How the secret stands: its versions, and which of them ZEGO's project accepts.
+        """Returns the secret's versions, and which of them ZEGO's project accepts.
 
         Raises `SecretStoreError`.
         """
@@ -191,11 +191,11 @@ class Operations:
         return dict(result.payload)
 
     def _inspect(self, said: Arguments) -> dict[str, Any]:
-        """Why a token would be refused. This is a development stack: whoever asks is told all.
+        """Why a token would be refused. On this development stack, the page gets every detail.
 
-        A secret's label does not say whether ZEGO accepts it: `accepted` does, null where the token
-        was not opened, and `current_accepted` of AWSCURRENT. What two rotations took every label
-        from is tried too, as `NOT_STORED`.
+        A secret's label does not say whether ZEGO accepts it: `accepted` does, null if the token
+        was not opened, and `current_accepted` for AWSCURRENT. Secrets that have lost every label by
+        two rotations are tried too, as `NOT_STORED`.
         """
         token = said.get("token")
         if not isinstance(token, str) or len(token) > LONGEST_TOKEN:

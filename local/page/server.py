@@ -1,11 +1,11 @@
 """The page's server: its files by a fixed table, the operator's actions, `/events`.
 
 ====================  ============================================================================
-`GET /`, files        `FILES`, and nothing else of the disk
+`GET /`, files        `FILES`, and no other file
 `GET /stack`          where the parts are, for the page's modules
 `GET /codes`          what ZEGO's codes mean, for those that a web client shows
 `GET /events`         what happens, as server-sent events
-`POST /operate/...`   one of the actions of `Operations`, with a JSON object; from this page alone
+`POST /operate/...`   one of the actions of `Operations`, with a JSON object; from this page only
 ====================  ============================================================================
 """
 
@@ -39,7 +39,7 @@ ACTIONS = "/operate/"
 MAX_BODY_KIB = 100
 """More than the longest token that `Operations` takes, whatever its characters, as UTF-8."""
 AGAIN_SECONDS = 1.0
-"""How soon Secrets Manager is asked again, where it did not say how the secret stands."""
+"""The time until Secrets Manager is asked again after an error."""
 STARTING = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -81,7 +81,7 @@ class Parts:
 
 
 class Page(LoopbackServer):
-    """The page of a stack, whose parts tell it what happens by way of `reporter`."""
+    """The page of a stack. The parts report to it what happens, through `reporter`."""
 
     def __init__(self, *, port: int = 0) -> None:
         super().__init__(port=port, max_body_bytes=MAX_BODY_KIB * 1024)
@@ -93,7 +93,7 @@ class Page(LoopbackServer):
         self._changed = threading.Event()
 
     def connect(self, parts: Parts) -> None:
-        """Has the page know the parts, which run by now; before, it answers 503."""
+        """Gives the page the parts, once they run. Until then it responds with 503."""
         self._parts = parts
 
     def stop(self) -> None:
@@ -110,7 +110,7 @@ class Page(LoopbackServer):
         return self.url, f"http://localhost:{self.port}"
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Answers one request."""
+        """Responds to one request."""
         if self._parts is None:
             return _starting(request)
         if request.method == "POST":
@@ -165,7 +165,7 @@ class Page(LoopbackServer):
             return _error(404, "There is no such action.")
 
     def _operate(self, parts: Parts) -> Operations:
-        """Made when the first page asks, as boto3 takes a while; the secret is shown from then."""
+        """Makes the operations at the first request: boto3 loads slowly. Then shows the secret."""
         from local.page.operations import Operations  # noqa: PLC0415  slow
 
         with self._once:
@@ -180,9 +180,9 @@ class Page(LoopbackServer):
         self._changed.set()
 
     def _keep_shown(self, operations: Operations) -> None:
-        """Shows how the secret stands, after every change until the page stops.
+        """Shows the state of the secret after every change, until the page stops.
 
-        Where Secrets Manager does not say it, it is asked again until it does.
+        If Secrets Manager fails, it is asked again.
         """
         from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  slow
 

@@ -19,14 +19,14 @@ KEPT = 200
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT = b":\n\n"
 UP_TO_DATE = b"event: up-to-date\ndata: {}\n\n"
-"""Behind all that was kept. It has no id: whoever connects again is told it again."""
+"""Follows what was kept. It has no id, so it is sent again at each connection."""
 RETRY_MS = 1000
 """How long a browser waits before it connects again."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One event of the stream. Numbers rise; one that somebody got is not sent to them again."""
+    """One event of the stream. Numbers rise; a page gets each message once."""
 
     number: int
     name: str
@@ -39,12 +39,12 @@ class Message:
 
 
 class Live:
-    """Takes what happens from any thread, and gives it to any number of streams.
+    """Takes messages from any thread, and sends them to any number of streams.
 
-    What is told is history, of which the last `kept` messages wait for those who come later. What
-    is shown is a state: only its last message counts. A stream is silent for `heartbeat_seconds` at
-    most, by which both ends learn that the other is gone. Ids begin with a name of this run, so
-    that one of an earlier run counts for nothing.
+    What is told is history: the last `kept` messages are kept for pages that connect later. What is
+    shown is a state: only its last message counts. A stream is silent for at most
+    `heartbeat_seconds`, so that both ends notice if the other is gone. Ids begin with a name of
+    this run; an id of an earlier run is ignored.
     """
 
     def __init__(self, *, kept: int = KEPT, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
@@ -57,12 +57,12 @@ class Live:
         self._changed = threading.Condition()
 
     def tell(self, name: str, data: Mapping[str, Any]) -> None:
-        """Something happened."""
+        """Sends something that has happened."""
         with self._changed:
             self._told.append(self._next(name, data))
 
     def show(self, name: str, data: Mapping[str, Any]) -> None:
-        """Something is so from now on; nothing where it was so before."""
+        """Sends a new state, unless it is the same as before."""
         with self._changed:
             if name not in self._shown or self._shown[name].data != data:
                 self._shown[name] = self._next(name, data)

@@ -68,11 +68,11 @@ class _Batch:
 
 
 def result(answer: Answer, reader: Callable[[Mapping[str, object]], T]) -> T:
-    """What an answer grants.
+    """Return what a response grants.
 
-    :param reader: makes it from the answer's JSON object.
-    :raises TokenProblem: it refuses.
-    :raises BadAnswerError: it is none of this API's, or cannot be used.
+    :param reader: makes it from the JSON object of the response.
+    :raises TokenProblem: the service refused.
+    :raises BadAnswerError: the response is not from this API, or cannot be used.
     """
     media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
@@ -86,9 +86,9 @@ def result(answer: Answer, reader: Callable[[Mapping[str, object]], T]) -> T:
 
 
 def issued(values: Mapping[str, object], request: TokenRequest) -> IssuedToken:
-    """The token that was asked for.
+    """Return the requested token.
 
-    :raises ShapeError: it is none, or is for another user or room.
+    :raises ShapeError: the object is not a token, or is for another user or room.
     """
     token = read(IssuedToken, values)
     _check(token, request)
@@ -98,9 +98,9 @@ def issued(values: Mapping[str, object], request: TokenRequest) -> IssuedToken:
 
 
 def call(values: Mapping[str, object], request: TokenRequest) -> Call:
-    """The call that was asked for, from the API's camelCase and its room.
+    """Return the requested call, from the API's camelCase and its room.
 
-    :raises ShapeError: it is none, or is for another user.
+    :raises ShapeError: the object is not a call, or is for another user.
     """
     room = values.get("zegoRoom")
     flat = {**values, **(room if isinstance(room, dict) else {})}
@@ -112,9 +112,9 @@ def call(values: Mapping[str, object], request: TokenRequest) -> Call:
 def batch(
     values: Mapping[str, object], requests: Sequence[TokenRequest]
 ) -> list[IssuedToken | TokenProblem]:
-    """The results of a batch, each as it would have been answered alone.
+    """Return the results of a batch, each as for a single request.
 
-    :raises ShapeError: they are none, or do not fit the requests one by one.
+    :raises ShapeError: the object is not a batch, or does not fit the requests one by one.
     """
     answered = read(_Batch, values)
     if len(answered.results) != len(requests):

@@ -34,23 +34,23 @@ _random: Final = SystemRandom().random
 
 
 class TokenClient:
-    """Asks a zego-token-service for tokens, as the IAM role that this backend has.
+    """Requests tokens from a zego-token-service, with the IAM role of this backend.
 
-    Make one and keep it: it keeps up to 50 connections open, and may be used from several threads;
-    of more than 50 at once, some connect anew. ``with`` closes it in the end. It keeps no token:
-    each is for one user, who asks for the next at :attr:`IssuedToken.renew_at`.
+    Make one and keep it: it keeps up to 50 connections open and may be used from several threads;
+    if more than 50 send at once, some open a new connection. ``with`` closes it. It keeps no token:
+    each is for one user, who requests the next one at :attr:`IssuedToken.renew_at`.
 
-    Every call is signed anew at each attempt. It is tried again where the error says ``retryable``:
-    after a 429 or what is 500 or above, unless the service's problem says that it lasts, and where
-    no answer came. Never after another 4xx.
+    Each attempt of a call has a new signature. A call is retried if its error is ``retryable``:
+    after a 429 or a status of 500 or above, unless the service reports a lasting problem, and if
+    no response arrived. It is never retried after another 4xx.
 
     :param url: the API's address (the deployment's output ``ApiUrl``): https, or plain http to this
-        very machine.
+        machine.
     :param session: of botocore or boto3, whose credentials sign; botocore renews those that expire.
         ``None`` finds them as boto3 does.
     :param region: where the API is. ``None`` is the URL's, if its host is API Gateway's own, else
         the session's.
-    :param timeout_seconds: for a connection, and then for each silence of the other side; at most
+    :param timeout_seconds: for a connection, and then for each pause of the other side; at most
         3600.
     :param attempts: of a call, the first one included; at most 100.
     :param patience_seconds: no attempt of a call begins later than this after it began; at most
@@ -86,9 +86,9 @@ class TokenClient:
         lifetime_seconds: int | None = None,
         refused_with: int | None = None,
     ) -> IssuedToken:
-        """A fresh token for a user. The arguments are those of :class:`TokenRequest`.
+        """Return a new token for a user. The arguments are those of :class:`TokenRequest`.
 
-        :raises TokenServiceError: none was had.
+        :raises TokenServiceError: the service issued none.
         """
         request = TokenRequest(
             user_id, room_id, privileges, stream_ids, lifetime_seconds, refused_with
@@ -97,12 +97,12 @@ class TokenClient:
         return self._ask(post("/v1/service/tokens", request.document()), reader)
 
     def tokens(self, requests: Iterable[TokenRequest]) -> list[IssuedToken | TokenProblem]:
-        """Up to 100 tokens at once: for each request, in order, its token or why there is none.
+        """Return up to 100 tokens: for each request, in order, its token or why there is none.
 
-        A longer list is refused as a whole: send it in parts, of which each then succeeds or fails
-        by itself.
+        The service refuses a longer list as a whole. Send it in parts: each part then succeeds or
+        fails by itself.
 
-        :raises TokenServiceError: the batch as a whole came to nothing.
+        :raises TokenServiceError: the batch as a whole failed.
         """
         asked = tuple(requests)  # may be gone through but once, or change before the answer
         document = {"requests": [request.document() for request in asked]}
@@ -118,9 +118,9 @@ class TokenClient:
         lifetime_seconds: int | None = None,
         refused_with: int | None = None,
     ) -> Call:
-        """A new room for a call, and a user's token for it. Others get theirs by :meth:`token`.
+        """Start a call: return a new room and a user's token for it. For others, use :meth:`token`.
 
-        :raises TokenServiceError: none was had.
+        :raises TokenServiceError: the service issued none.
         """
         request = TokenRequest(
             user_id, None, privileges, stream_ids, lifetime_seconds, refused_with
@@ -129,9 +129,9 @@ class TokenClient:
         return self._ask(post("/v1/service/calls/initiate", request.document()), reader)
 
     def status(self) -> Status:
-        """Which secret, policy and version the service works with, for a role that may read it.
+        """Return the secret, policy and version that the service uses, for a role that may read it.
 
-        :raises TokenServiceError: it did not say.
+        :raises TokenServiceError: the service did not respond with it.
         """
         return self._ask(Request("GET", "/v1/status"), partial(read, Status))
 
@@ -144,12 +144,12 @@ class TokenClient:
         app_id: int | None = None,
         sdk: Literal["web", "native", "zim", "uikit"] | None = None,
     ) -> Diagnosis:
-        """Why ZEGO refuses a token, or would refuse it, for a role that may ask.
+        """Return why ZEGO refuses a token, or would refuse it, for a role that may ask.
 
-        :param token: the text that was handed to the SDK, whatever it is. The other arguments say
-            what was expected when it was refused; what is ``None`` is not compared.
-        :raises TokenServiceError: the service did not say.
-        :raises TypeError: an argument is nothing that JSON has.
+        :param token: the text that was given to the SDK, whatever it is. The other arguments are
+            what was expected when it was refused; ``None`` is not compared.
+        :raises TokenServiceError: the service did not respond with it.
+        :raises TypeError: an argument cannot be sent as JSON.
         """
         expected = {"user_id": user_id, "room_id": room_id, "app_id": app_id, "sdk": sdk}
         try:
@@ -162,7 +162,7 @@ class TokenClient:
         return self._ask(request, partial(read, Diagnosis))
 
     def close(self) -> None:
-        """End the connections that are kept open. A later call opens them again."""
+        """Close the connections that are kept open. A later call opens new ones."""
         self._http.close()
 
     def __enter__(self) -> Self:

@@ -1,15 +1,15 @@
-"""What can go wrong with a call. One family; none holds a token, a credential or a signature,
-and no variable of this package's in its traceback shows one."""
+"""The errors of a call. No error holds a token, a credential or a signature, and no variable of
+this package in its traceback shows one."""
 
 from __future__ import annotations
 
 
 class TokenServiceError(Exception):
-    """A call came to nothing. The base of every error here but those of wrong settings.
+    """A call failed. The base of every error here except those for invalid settings.
 
-    :ivar retryable: whether the same call can succeed later. It was tried again already.
-    :ivar retry_after_seconds: how long to wait first, at most 3600; ``None`` where nobody said.
-    :ivar request_id: names the request in the service's logs; ``None`` where it did not get there.
+    :ivar retryable: whether the same call can succeed later. It was retried already.
+    :ivar retry_after_seconds: how long to wait first, at most 3600; ``None`` if unknown.
+    :ivar request_id: names the request in the service's logs; ``None`` if it did not arrive.
     """
 
     retryable: bool = False
@@ -24,7 +24,7 @@ class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
         one of :data:`zego_token_client.answers.GATEWAY_CODES`. Stable.
     :ivar status: the HTTP status.
     :ivar detail: what was wrong and what to do, for people. Its wording may change.
-    :ivar field: the field at fault, where it is one.
+    :ivar field: the invalid field, if there is one.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
 
 
 class NoAnswerError(TokenServiceError):
-    """No answer came: unreachable, too slow, or cut short."""
+    """No response arrived: the service is unreachable, too slow, or cut it short."""
 
     retryable = True
 
 
 class BadAnswerError(TokenServiceError):
-    """An answer came that is none of this API's, or to something else than was asked: is the URL
-    right, and what stands in between?
+    """The response is not from this API, or not for this request. Check the URL, and any proxy
+    in between.
 
     :ivar reason: what is wrong with it.
     :ivar status: the HTTP status.
@@ -84,11 +84,11 @@ class BadAnswerError(TokenServiceError):
 
 
 class CredentialsError(TokenServiceError):
-    """There are no AWS credentials to sign with, or none that a request can carry."""
+    """There are no AWS credentials to sign with, or they cannot be sent in a request."""
 
 
 def can_pass(status: int) -> bool:
-    """Whether what is answered with this status may pass by itself: 429, and any 5xx."""
+    """Whether a failure with this status can be temporary: 429, and any 5xx."""
     return status == 429 or status >= 500
 
 

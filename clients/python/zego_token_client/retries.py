@@ -1,7 +1,7 @@
-"""When a call is tried again.
+"""When a call is retried.
 
 The wait before attempt ``n + 1`` is drawn evenly from 0 to ``0.2 * 2**(n - 1)`` seconds, at most 5
-("full jitter"), on top of what ``Retry-After`` asks for.
+("full jitter"), plus the seconds in ``Retry-After``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_PATIENCE_SECONDS: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often an attempt is made, and for how long.
+    """How often a call is attempted, and for how long.
 
     :ivar attempts: in all, the first one included; 1 to 100.
     :ivar seconds: no attempt begins later than this after the first one; 0 to 86 400.
@@ -45,7 +45,7 @@ class Retries:
             raise ValueError(f"patience_seconds must be from 0 to {_LONGEST_PATIENCE_SECONDS}")
 
     def run(self, attempt: Callable[[], T]) -> T:
-        """What the first attempt to succeed gives.
+        """Return the result of the first attempt that succeeds.
 
         :raises TokenServiceError: of the last attempt; one that is not retryable is the last.
         """
@@ -67,15 +67,15 @@ class Retries:
 
 
 def is_number(value: object) -> bool:
-    """Whether a setting is a number. ``True`` is none."""
+    """Whether a setting is a number. ``True`` is not one."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> int | None:
-    """What ``Retry-After`` asks for, at most 3600; ``None`` where it is missing or says nothing.
+    """Return the seconds in ``Retry-After``, at most 3600; ``None`` if it is missing or invalid.
 
-    It has seconds or a date (RFC 9110, 10.2.3). A date is compared with the answer's own ``Date``,
-    so that this machine's clock does not matter.
+    It holds seconds or a date (RFC 9110, 10.2.3). A date is compared with the ``Date`` of the same
+    response, so that this machine's clock does not matter.
     """
     value = headers.get("retry-after", "")
     if value.isascii() and value.isdigit():

@@ -1,4 +1,4 @@
-"""One signed request to the API, by way of botocore: its signer, its credentials, its HTTP."""
+"""One signed request to the API, with botocore's signer, credentials and HTTP session."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, whatever its status. ``repr`` leaves out its body, which may hold a token.
+    """A response, whatever its status. ``repr`` leaves out its body, which may hold a token.
 
     :ivar headers: their names are lower-case.
     """
@@ -92,10 +92,10 @@ def post(path: str, document: Mapping[str, object]) -> Request:
 class SignedHttp:
     """The API at one address. Safe to use from several threads; keeps up to 50 connections open.
 
-    :param url: where its paths begin: https, or plain http to this very machine.
+    :param url: the base of its paths: https, or plain http to this machine.
     :param session: whose credentials sign; botocore renews those that expire.
-    :param region: ``None`` is the URL's, where its host is API Gateway's own, else the session's.
-    :param timeout_seconds: for the connection, and for each silence after it; at most 3600.
+    :param region: ``None`` is the URL's if its host is API Gateway's own, else the session's.
+    :param timeout_seconds: for the connection, and for each pause after it; at most 3600.
     :raises ValueError: a setting cannot be used.
     """
 
@@ -122,10 +122,10 @@ class SignedHttp:
         )
 
     def send(self, request: Request) -> Answer:
-        """Sign a request, send it and read the whole answer. No redirect is followed.
+        """Sign a request, send it and read the whole response. Redirects are not followed.
 
-        :raises CredentialsError: there is nothing to sign with, or nothing that can be sent.
-        :raises NoAnswerError: no whole answer came.
+        :raises CredentialsError: there are no usable credentials to sign with.
+        :raises NoAnswerError: no complete response arrived.
         """
         signed = self._signed(request)
         try:
@@ -138,7 +138,7 @@ class SignedHttp:
         raise NoAnswerError(f"{self._host} {reason}")
 
     def close(self) -> None:
-        """End the connections that are kept open."""
+        """Close the connections that are kept open."""
         self._http.close()
 
     def _signed(self, request: Request) -> AWSPreparedRequest:
@@ -175,7 +175,7 @@ class SignedHttp:
 
 
 def _unusable_in(credentials: ReadOnlyCredentials) -> str | None:
-    """What of the credentials no header can have, or no signature can be made with, if any."""
+    """Return the part of the credentials that cannot be sent or signed with, if any."""
     texts: dict[str, object] = {
         "access key id": credentials.access_key,
         "secret access key": credentials.secret_key,
@@ -200,9 +200,9 @@ def _whole(response: AWSResponse) -> Answer:
 
 
 def _host_of(url: str) -> str:
-    """The host of a URL to which a signed request may go.
+    """Return the host of a URL to which a signed request may be sent.
 
-    :raises ValueError: it may not. The message does not show the URL.
+    :raises ValueError: it may not be sent there. The message does not show the URL.
     """
     try:
         parts = urlsplit(url)
@@ -221,7 +221,7 @@ def _host_of(url: str) -> str:
 
 
 def _proxies_for(url: str) -> dict[str, str]:
-    """The proxies that the environment names for an https URL.
+    """Return the proxies that the environment names for an https URL.
 
     :raises ValueError: one cannot be used. The message does not show it: it may hold a password.
     """

@@ -67,7 +67,7 @@ class Schedule:
         self.note_value(now)
 
     def note_value(self, now: float) -> None:
-        """Notes that somebody has stored a value, which moves the next date as a rotation does."""
+        """Notes that a value was stored, which moves the next date as a rotation does."""
         if self._secret.rotation_enabled:
             self._secret.next_rotation_date = next_date(self._rules, now)
 
