@@ -38,7 +38,7 @@ HIDE = """(hidden) => {
 
 @pytest.fixture
 def quick_retries(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack.rotation, "_delay_seconds", 0.2)
+    monkeypatch.setattr(stack.rotation, "delay_seconds", 0.2)
 
 
 def current(stack: LocalStack) -> str:

@@ -86,10 +86,11 @@ class RotationDriver(Part):
     """Runs the rotations of a Secrets Manager, with `invoke` as the rotation function.
 
     While it is started, the secret is configured to be rotated by `function_arn`. Each rotation
-    runs in its own thread; with `background` false it waits for `run`. `sleep` is called between
-    attempts with the seconds to wait. `on_event` gets what EventBridge would: RotationStarted,
-    RotationSucceeded, RotationFailed, RotationAbandoned and TestRotationFailed. `on_attempt` gets
-    the end of each attempt, before its event, and once more if no other follows after all.
+    runs in its own thread; with `background` false it waits for `run`. Between attempts, `sleep` is
+    called with `delay_seconds`, which may be set later too. `on_event` gets what EventBridge would:
+    RotationStarted, RotationSucceeded, RotationFailed, RotationAbandoned and TestRotationFailed.
+    `on_attempt` gets the end of each attempt, before its event, and once more if no other follows
+    after all.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class RotationDriver(Part):
         self.function_arn = function_arn
         self._secrets_manager = secrets_manager
         self._attempts = attempts
-        self._delay_seconds = delay_seconds
+        self.delay_seconds = delay_seconds
         self._background = background
         self._stopping = threading.Event()
         self._sleep = sleep or self._stopping.wait
@@ -217,7 +218,7 @@ class RotationDriver(Part):
             self._publish("RotationFailed", rotation.secret_arn, failure)
             if not again:
                 break
-            self._sleep(self._delay_seconds)
+            self._sleep(self.delay_seconds)
             if not self._goes_on(rotation):  # somebody has ended it meanwhile
                 self._report(rotation, number, failed=True, again=False)
                 break
