@@ -1,4 +1,4 @@
-"""Which tokens are taken, by every algorithm of a policy, key and `alg` of it, header and key id."""
+"""Which tokens are taken, by every algorithm of a policy, key and its `alg`, header and key id."""
 
 from __future__ import annotations
 
