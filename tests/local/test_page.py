@@ -479,7 +479,7 @@ class TestTheOperations:
         monkeypatch.setattr(stack.secrets_manager, "intercept", refuse_once)
         new = stack.zego.project.reset()
         stack.page.reporter.changed()
-        assert refused.wait(5)
+        assert refused.wait(60)
         assert shown(stack, new.fingerprint)
 
     def test_no_answer_and_no_event_holds_a_secret(self, stack: LocalStack) -> None:

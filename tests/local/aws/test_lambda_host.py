@@ -309,14 +309,14 @@ class TestWorkersThatFail:
     def test_an_event_that_takes_too_long_is_ended_and_its_worker_replaced(
         self, start_host: StartHost
     ) -> None:
-        host = start_host(SLEEPS, timeout_seconds=0.1)
+        host = start_host(SLEEPS, timeout_seconds=1)
         before = host.invoke({"seconds": 0}).payload
         late = host.invoke({"seconds": 60})
         assert late.function_error == "Unhandled"
         assert late.payload == {
             "errorType": "Sandbox.Timedout",
             "errorMessage": f"RequestId: {late.request_id} Error: "
-            "Task timed out after 0.10 seconds",
+            "Task timed out after 1.00 seconds",
         }
         assert not is_running(before)
         assert host.invoke({"seconds": 0}).payload != before

@@ -227,7 +227,7 @@ class TestRotateSecretDuringARotation:
         self, rotated: Rotated, start_driver: StartDriver
     ) -> None:
         refused = threading.Event()
-        rotated.before = lambda _step: None if refused.wait(5) else pytest.fail("not refused")
+        rotated.before = lambda _step: None if refused.wait(60) else pytest.fail("not refused")
         driver = start_driver(background=True)
         rotated.rotate()
         rotated.refuses("InvalidRequestException", rotated.rotate, IN_PROGRESS)

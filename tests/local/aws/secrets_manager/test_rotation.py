@@ -134,7 +134,7 @@ class TestRunning:
     ) -> None:
         returned = threading.Event()
         seen: list[bool] = []
-        rotated.before = lambda _step: seen.append(returned.wait(5))
+        rotated.before = lambda _step: seen.append(returned.wait(60))
         driver = start_driver(background=True)
         token = rotated.rotate()
         returned.set()

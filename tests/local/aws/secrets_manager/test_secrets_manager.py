@@ -141,7 +141,7 @@ def test_one_call_is_worked_on_at_a_time() -> None:
         def __call__(self) -> float:
             if threading.current_thread().name.startswith("first"):
                 working.set()
-                go_on.wait(5)
+                go_on.wait(60)
             return self.now
 
     secrets_manager = SecretsManager(clock=SlowClock())
@@ -151,7 +151,7 @@ def test_one_call_is_worked_on_at_a_time() -> None:
         ThreadPoolExecutor(1, "second") as second,
     ):
         put = first.submit(secrets_manager.put, "new")
-        assert working.wait(5)
+        assert working.wait(60)
         read = second.submit(secrets_manager.call, "GetSecretValue", SecretId=SECRET_ID)
         with pytest.raises(TimeoutError):
             read.result(timeout=0.03)

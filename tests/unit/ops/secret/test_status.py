@@ -190,13 +190,13 @@ class TestOneTarget:
     def test_ctrl_c_waits_for_no_answer_of_zegos(self, target: Target) -> None:
         def interrupted(_secret: ServerSecret) -> Verdict:
             _thread.interrupt_main()
-            is_over.wait(10)
+            is_over.wait(120)
             return Verdict("unknown", "")
 
         is_over, began = threading.Event(), time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             read_status(Target("x", target.versions, interrupted))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         is_over.set()
 
     @pytest.mark.parametrize(
