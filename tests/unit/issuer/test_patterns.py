@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from issuer import patterns
 from issuer.patterns import PatternError, Placeholder, Star
 from tests.support.table import table
+from tests.support.tiers import tier
 
 FILTERED = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-THOROUGH = settings(FILTERED, max_examples=300)
+THOROUGH = settings(FILTERED, max_examples=tier(test=100, prove=1000))
 
 ALICE = {"user_id": "alice", "claims.team": "red"}
 
@@ -378,6 +379,7 @@ def texts_like(draw: st.DrawFn, parts: list[str], known: Known) -> str:
 KNOWN = st.fixed_dictionaries({"user_id": VALUES, "claims.team": VALUES})
 
 
+@pytest.mark.exhaustive
 @THOROUGH
 @given(st.data())
 def test_what_covers_a_pattern_matches_all_that_it_does(data: st.DataObject) -> None:
@@ -396,6 +398,7 @@ def test_a_pattern_covers_itself(parts: list[str]) -> None:
     assert covers("".join(parts), "".join(parts))
 
 
+@pytest.mark.exhaustive
 @THOROUGH
 @given(st.data())
 def test_callers_who_share_a_room_have_the_same_values_for_its_pattern(
