@@ -29,22 +29,22 @@ _CHECK_APP_ID: Final = "compare the AppID with the console; if it is right, ZEGO
 
 def _request(code: int, meaning: str, cause: str) -> ServerApiCode:
     """A request to the server API that was not made as the documentation has it."""
-    return _server(code, meaning, (cause,), _FIX_REQUEST, reason=_OUR_FAULT)
+    return _server(code, meaning, cause, remedy=_FIX_REQUEST, reason=_OUR_FAULT)
 
 
 def _busy(code: int, meaning: str, *causes: str) -> ServerApiCode:
     """A request that ZEGO's gateway did not get to."""
-    return _server(code, meaning, causes, _WAIT, reason=_BUSY, passing=True)
+    return _server(code, meaning, *causes, remedy=_WAIT, reason=_BUSY, passing=True)
 
 
 def _no_project(code: int, meaning: str) -> ServerApiCode:
     """A rejection that a fault of ZEGO's gateway may give too."""
-    causes = ("The AppID is wrong.", "ZEGO's gateway failed.")
     return _server(
         code,
         meaning,
-        causes,
-        _WAIT_AND_COMPARE,
+        "The AppID is wrong.",
+        "ZEGO's gateway failed.",
+        remedy=_WAIT_AND_COMPARE,
         outcome="rejected",
         advice=_CHECK_APP_ID,
         passing=True,
@@ -54,9 +54,8 @@ def _no_project(code: int, meaning: str) -> ServerApiCode:
 def _server(
     code: int,
     meaning: str,
-    causes: tuple[str, ...],
+    *causes: str,
     remedy: str,
-    *,
     outcome: Outcome = "unknown",
     reason: str = "",
     advice: str = "",
@@ -82,8 +81,8 @@ CODES: Final = (
     _server(
         0,
         "The request succeeded, and so the AppID, the ServerSecret and the clock are right.",
-        ("Nothing is wrong.",),
-        "Nothing: look for the error elsewhere.",
+        "Nothing is wrong.",
+        remedy="Nothing: look for the error elsewhere.",
         outcome="accepted",
         reason="ZEGO accepts it",
     ),
@@ -92,8 +91,8 @@ CODES: Final = (
     _server(
         3,
         "ZEGO could not verify the request.",
-        ("ZEGO documents no cause.",),
-        "Contact ZEGO's support. See what ZEGO says of the stored secret: zego-token secret"
+        "ZEGO documents no cause.",
+        remedy="Contact ZEGO's support. See what ZEGO says of the stored secret: zego-token secret"
         " status.",
         advice="contact ZEGO's support",
     ),
@@ -110,8 +109,9 @@ CODES: Final = (
     _server(
         100000001,
         "ZEGO does not take the AppID.",
-        ("AppId is empty or no number.", "It was sent with quotes or spaces around it."),
-        "Compare the AppID with ZEGO's console.",
+        "AppId is empty or no number.",
+        "It was sent with quotes or spaces around it.",
+        remedy="Compare the AppID with ZEGO's console.",
         outcome="rejected",
         advice="compare it with the console",
     ),
@@ -120,24 +120,20 @@ CODES: Final = (
     _server(
         100000004,
         "ZEGO finds the time of the request more than 10 minutes off.",
-        (
-            "The clock of the machine that asks is wrong.",
-            "The request was made and signed long before it was sent.",
-        ),
-        "Set the clock (NTP). See how far it is off: zego-token doctor.",
+        "The clock of the machine that asks is wrong.",
+        "The request was made and signed long before it was sent.",
+        remedy="Set the clock (NTP). See how far it is off: zego-token doctor.",
     ),
     _server(
         100000005,
         "ZEGO finds the signature wrong: another ServerSecret than this AppID's made it.",
-        (
-            "The ServerSecret was reset at ZEGO's console.",
-            "It is another project's.",
-            "It was read with quotes, spaces or a newline around it.",
-            "An AppSign (64 hex digits) or the CallbackSecret was used in its place.",
-            "What is signed is not AppId, SignatureNonce, ServerSecret, Timestamp, in this order.",
-        ),
-        "See what ZEGO says of the stored one: zego-token secret status. Store the one of ZEGO's"
-        " console: zego-token secret rotate.",
+        "The ServerSecret was reset at ZEGO's console.",
+        "It is another project's.",
+        "It was read with quotes, spaces or a newline around it.",
+        "An AppSign (64 hex digits) or the CallbackSecret was used in its place.",
+        "What is signed is not AppId, SignatureNonce, ServerSecret, Timestamp, in this order.",
+        remedy="See what ZEGO says of the stored one: zego-token secret status. Store the one of"
+        " ZEGO's console: zego-token secret rotate.",
         outcome="rejected",
         reason="it is not the ServerSecret of this AppID",
     ),
@@ -161,22 +157,22 @@ CODES: Final = (
     _server(
         100000016,
         "ZEGO has no production environment for this project.",
-        ("The project is for tests alone: requests need IsTest=true.",),
-        "Have the production environment set up by ZEGO's support.",
+        "The project is for tests alone: requests need IsTest=true.",
+        remedy="Have the production environment set up by ZEGO's support.",
         advice="have it set up by ZEGO's support",
     ),
     _server(
         100000017,
         "ZEGO has not enabled this service for the project.",
-        ("The service was not switched on for it.",),
-        "Enable it in ZEGO's console.",
+        "The service was not switched on for it.",
+        remedy="Enable it in ZEGO's console.",
         advice="enable it in ZEGO's console",
     ),
     _server(
         104,
         "ZEGO has no room with this RoomId.",
-        ("The RoomId is wrong, or the room has ended.",),
-        "Check the RoomId: a room exists only while a user is in it.",
+        "The RoomId is wrong, or the room has ended.",
+        remedy="Check the RoomId: a room exists only while a user is in it.",
         advice="report it, as ZEGO documents a count of 0 for it",
     ),
     _busy(
@@ -188,8 +184,8 @@ CODES: Final = (
     _server(
         5018,
         "ZEGO finds that the room's status does not match.",
-        ("ZEGO documents no cause.",),
-        _WAIT,
+        "ZEGO documents no cause.",
+        remedy=_WAIT,
         advice="try again",
         passing=True,
     ),
