@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 FindingSeverity = Literal["refused", "warning", "note"]
@@ -36,35 +37,31 @@ class FindingKind:
     remedy: str
 
 
-_NONE: Final[Codes] = {}
-_MISSING: Final[Codes] = {"web": (1100001,), "native": (1002067,), "zim": (6000103,)}
+_NO_CODES: Final[Codes] = {}
 _NOT_OPENED: Final[Codes] = {
     "web": (20014, 50119, 1102016),
     "native": (1002033,),
     "zim": (6000103,),
 }
-_OLD: Final[Codes] = {**_NOT_OPENED, "native": (1002079,), "zim": (6000107,)}
 _EXPIRED: Final[Codes] = {"web": (50117, 1102018), "native": (1002078,), "zim": (6000106,)}
-_TOO_SHORT: Final[Codes] = {"zim": (6000108,)}
+_OTHER_PROJECT: Final[Codes] = {**_NOT_OPENED, "native": (1002076,)}
+_OTHER_USER: Final[Codes] = {"web": (50119, 1102016), "native": (1002077,), "zim": (6000103,)}
 _OTHER_ROOM: Final[Codes] = {"web": (1102020,), "native": (1002033,)}
+_TOO_SHORT: Final[Codes] = {"zim": (6000108,)}
+
+_refused = partial(FindingKind, "refused")
+#: A text that ZEGO cannot open as a token.
+_not_opened = partial(_refused, _NOT_OPENED)
 
 
-def _refused_id(code: int) -> Codes:
-    """Of an id that the SDKs refuse before any token is looked at."""
-    return {"web": (code,), "native": (code,)}
+def _malformed(native: int, cause: str, remedy: str) -> FindingKind:
+    """A claim, or all of them, not as ZEGO reads them."""
+    codes: Codes = {"web": (50120, 1102016), "native": (native,), "zim": (6000103,)}
+    return _refused(codes, cause, remedy)
 
 
-def _not_opened(cause: str, remedy: str) -> FindingKind:
-    """A text that ZEGO cannot open as a token."""
-    return FindingKind("refused", _NOT_OPENED, cause, remedy)
-
-
-def _malformed(native: int) -> Codes:
-    return {"web": (50120, 1102016), "native": (native,), "zim": (6000103,)}
-
-
-def _mismatch(native: int) -> Codes:
-    return {"web": (50119, 1102016), "native": (native,), "zim": (6000103,)}
+def _warning(cause: str, remedy: str, codes: Codes = _NO_CODES) -> FindingKind:
+    return FindingKind("warning", codes, cause, remedy)
 
 
 _MINT: Final = "Have a Token04 made by the token service (POST /v1/tokens)."
@@ -84,9 +81,8 @@ _AS_SHOWN: Final = "Use the 32 characters as ZEGO's console shows them, with not
 
 KINDS: Final[Mapping[str, FindingKind]] = {
     # --- It is no Token04 ------------------------------------------------------------------------
-    "empty": FindingKind(
-        "refused",
-        _MISSING,
+    "empty": _refused(
+        {"web": (1100001,), "native": (1002067,), "zim": (6000103,)},
         "There is no token: the text is empty.",
         "See why the client has none: did it wait for the answer, and read its field token?",
     ),
@@ -119,9 +115,8 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "Replace the code that signs a JWT. " + _MINT,
     ),
     "json-in-base64": _not_opened("It is JSON in base64, which nothing encrypts: {what}.", _MINT),
-    "older-token": FindingKind(
-        "refused",
-        _OLD,
+    "older-token": _refused(
+        {**_NOT_OPENED, "native": (1002079,), "zim": (6000107,)},
         "It is a Token{version}, of an older generation. This service, and ZEGO's SDKs of today,"
         " use Token04.",
         "Replace the code that makes it. " + _MINT,
@@ -144,12 +139,10 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "Copy the whole token from where it was made.",
     ),
     "surrounded": _not_opened(
-        "Other text stands around the token, such as Bearer, a name or a URL.",
-        _WHOLE,
+        "Other text stands around the token, such as Bearer, a name or a URL.", _WHOLE
     ),
     "url-encoded": _not_opened(
-        "It is URL-encoded: %2B, %2F and %3D stand for its + / and =.",
-        _HEADER,
+        "It is URL-encoded: %2B, %2F and %3D stand for its + / and =.", _HEADER
     ),
     "escaped": _not_opened(
         "Its characters are written as {what}.",
@@ -210,8 +203,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "Mend the code that puts the envelope together, or what joins texts on the way.",
     ),
     "damaged": _not_opened(
-        "It is damaged: {what}.",
-        "Compare it with the token as it was made. " + _WHOLE,
+        "It is damaged: {what}.", "Compare it with the token as it was made. " + _WHOLE
     ),
     "malformed-envelope": _not_opened(
         "Its envelope is not a Token04's: {what}.",
@@ -219,11 +211,10 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " token service make the token.",
     ),
     # --- A kit token -----------------------------------------------------------------------------
-    "kit-token": FindingKind(
-        "warning",
-        _NOT_OPENED,
+    "kit-token": _warning(
         "It is a kit token, for UIKit alone: a Token04, a #, and the user's details in base64.",
         "Express and ZIM SDKs take the part before the #. The other findings are of that part.",
+        _NOT_OPENED,
     ),
     "kit-details-malformed": _not_opened(
         "What follows the # is not the details that UIKit reads: {what}.",
@@ -244,8 +235,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         _AS_SHOWN,
     ),
     "secret-white-space": _not_opened(
-        "The secret {label} has white space or a newline around it.",
-        _AS_SHOWN,
+        "The secret {label} has white space or a newline around it.", _AS_SHOWN
     ),
     "secret-malformed": _not_opened("The secret {label} is no ServerSecret: {what}.", _AS_SHOWN),
     "made-with-app-sign": _not_opened(
@@ -275,94 +265,64 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     ),
     "not-opened-here": FindingKind(
         "note",
-        _NONE,
+        _NO_CODES,
         "The service did not open it. Over HTTP it opens only tokens that AWSCURRENT or AWSPREVIOUS"
         " sealed with GCM. This does not mean that a secret is wrong.",
         "Run zego-token inspect with access to the secret: it tries CBC and common mistakes too. If"
         " this service issued the token, its audit log has the token's SHA-256 (token_sha256)."
         " GET /v1/status shows in last_verdict whether ZEGO accepts the current secret.",
     ),
-    "app-id-mismatch": FindingKind(
-        "refused",
-        {"web": (20014, 50119, 1102016), "native": (1002076,), "zim": (6000103,)},
+    "app-id-mismatch": _refused(
+        _OTHER_PROJECT,
         "It is for AppID {found}; the login is with AppID {expected}.",
         "Use one project on both sides: the client's AppID is the one in the service's answer.",
     ),
-    "other-project": FindingKind(
-        "refused",
-        {"web": (20014, 50119, 1102016), "native": (1002076,), "zim": (6000103,)},
+    "other-project": _refused(
+        _OTHER_PROJECT,
         "It is for AppID {found}, and the secret that opens it ({label}) is of AppID {expected}.",
         "AppID and ServerSecret belong together: take both from one project of ZEGO's console.",
     ),
     # --- What it says ----------------------------------------------------------------------------
-    "claims-not-json": FindingKind(
-        "refused", _malformed(1002074), "It opens, but what is sealed is not JSON.", _GENERATOR
+    "claims-not-json": _malformed(1002074, "It opens, but what is sealed is not JSON.", _GENERATOR),
+    "claims-not-object": _malformed(
+        1002074, "It opens, but what is sealed is no JSON object.", _GENERATOR
     ),
-    "claims-not-object": FindingKind(
-        "refused",
-        _malformed(1002074),
-        "It opens, but what is sealed is no JSON object.",
-        _GENERATOR,
-    ),
-    "claims-missing": FindingKind(
-        "refused", _malformed(1002074), "It opens, but its claims lack {names}.", _GENERATOR
-    ),
-    "app-id-wrong-type": FindingKind(
-        "refused",
-        _malformed(1002076),
+    "claims-missing": _malformed(1002074, "It opens, but its claims lack {names}.", _GENERATOR),
+    "app-id-wrong-type": _malformed(
+        1002076,
         "Its app_id is {what}; it must be a number.",
         "Read the AppID as a number: Number(process.env.ZEGO_APP_ID), int(os.environ[...]).",
     ),
-    "app-id-out-of-range": FindingKind(
-        "refused",
-        _malformed(1002076),
-        "Its app_id is outside 1 to 4294967295.",
-        "Copy the AppID from ZEGO's console.",
+    "app-id-out-of-range": _malformed(
+        1002076, "Its app_id is outside 1 to 4294967295.", "Copy the AppID from ZEGO's console."
     ),
-    "user-id-wrong-type": FindingKind(
-        "refused",
-        _malformed(1002077),
+    "user-id-wrong-type": _malformed(
+        1002077,
         "Its user_id is {what}; it must be a string.",
         "Turn it into text before the token is made: String(id), str(id).",
     ),
-    "user-id-empty": FindingKind(
-        "refused",
-        _malformed(1002077),
-        "Its user_id is empty.",
-        "Name the user who logs in.",
-    ),
-    "user-id-mismatch": FindingKind(
-        "refused",
-        _mismatch(1002077),
+    "user-id-empty": _malformed(1002077, "Its user_id is empty.", "Name the user who logs in."),
+    "user-id-mismatch": _refused(
+        _OTHER_USER,
         "It is for another user than the one who logs in ({expected}).{how}",
         "Log in with the user_id of the service's answer, letter for letter.",
     ),
-    "user-id-too-long": FindingKind(
-        "refused",
-        {**_refused_id(1002007), "zim": (6000103,)},
+    # The SDKs refuse such a user or room id before they look at any token.
+    "user-id-too-long": _refused(
+        {"web": (1002007,), "native": (1002007,), "zim": (6000103,)},
         "Its user_id has {size} bytes; ZEGO takes fewer than 64.",
         "Use a shorter id, the same at every login.",
     ),
-    "nonce-wrong-type": FindingKind(
-        "refused",
-        _malformed(1002080),
-        "Its nonce is {what}; it must be an integer of 64 bits.",
-        _GENERATOR,
+    "nonce-wrong-type": _malformed(
+        1002080, "Its nonce is {what}; it must be an integer of 64 bits.", _GENERATOR
     ),
-    "expire-wrong-type": FindingKind(
-        "refused",
-        _malformed(1002078),
-        "Its expire is {what}; it must be whole Unix seconds.",
-        _SECONDS,
+    "expire-wrong-type": _malformed(
+        1002078, "Its expire is {what}; it must be whole Unix seconds.", _SECONDS
     ),
-    "ctime-wrong-type": FindingKind(
-        "refused",
-        _malformed(1002074),
-        "Its ctime is {what}; it must be whole Unix seconds.",
-        _SECONDS,
+    "ctime-wrong-type": _malformed(
+        1002074, "Its ctime is {what}; it must be whole Unix seconds.", _SECONDS
     ),
-    "expire-is-a-lifetime": FindingKind(
-        "refused",
+    "expire-is-a-lifetime": _refused(
         _EXPIRED,
         "Its expiry is {found}, which is a lifetime (or a time before 2001): wanted is the time at"
         " which it ends.",
@@ -373,52 +333,44 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " was made, or two clocks were read.",
         "Write one value in both places; never edit a token.",
     ),
-    "expired": FindingKind("refused", _EXPIRED, "It expired {ago} ago.", _FRESH),
-    "payload-wrong-type": FindingKind(
-        "refused",
-        _malformed(1002075),
+    "expired": _refused(_EXPIRED, "It expired {ago} ago.", _FRESH),
+    "payload-wrong-type": _malformed(
+        1002075,
         "Its payload is {what}; it must be a string: empty, or JSON as text.",
         "Serialise the payload before the claims: JSON.stringify(payload), json.dumps(payload).",
     ),
-    "payload-not-json": FindingKind(
-        "refused",
-        _malformed(1002075),
+    "payload-not-json": _malformed(
+        1002075,
         "Its payload is neither empty nor JSON.",
         'Leave it "" for a token of any room, or write the privilege payload as JSON.',
     ),
-    "payload-not-object": FindingKind(
-        "refused",
-        _malformed(1002075),
+    "payload-not-object": _malformed(
+        1002075,
         "Its payload is JSON, but no object.",
         'Write {{"room_id","privilege","stream_id_list"}}; serialise it once, not twice.',
     ),
-    "payload-without-room": FindingKind(
-        "refused",
-        _malformed(1002075),
+    "payload-without-room": _malformed(
+        1002075,
         "Its payload names no room: room_id is {what}.",
         "Name the room in room_id, as a string; or leave the payload empty for any room.",
     ),
-    "room-mismatch": FindingKind(
-        "refused",
+    "room-mismatch": _refused(
         _OTHER_ROOM,
         "It is for another room than the one that is logged in to ({expected}), which ZEGO refuses"
         " where its support has switched privileges on.",
         "Ask for a token of that room; log in with the room_id of the service's answer.",
     ),
-    "room-id-too-long": FindingKind(
-        "refused",
-        _refused_id(1002013),
+    "room-id-too-long": _refused(
+        {"web": (1002013,), "native": (1002013,)},
         "Its room_id has {size} bytes; ZEGO takes fewer than 128.",
         "Use a shorter room id.",
     ),
-    "privileges-malformed": FindingKind(
-        "refused",
-        _malformed(1002075),
+    "privileges-malformed": _malformed(
+        1002075,
         "Its payload's privilege is malformed: {what}.",
         'Write {{"1":1,"2":1}}: 1 is login, 2 is publish; 1 allows, 0 denies.',
     ),
-    "no-login": FindingKind(
-        "refused",
+    "no-login": _refused(
         _OTHER_ROOM,
         "Its payload does not allow to log in to the room (privilege 1), which ZEGO refuses where"
         " its support has switched privileges on.",
@@ -431,87 +383,69 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " listens. As a renewal for one who publishes, it is refused.",
         "Ask for the privilege publish, if this user is to be seen or heard.",
     ),
-    "stream-ids-malformed": FindingKind(
-        "refused",
-        _malformed(1002075),
+    "stream-ids-malformed": _malformed(
+        1002075,
         "Its payload's stream_id_list is {what}; it must be null or an array of strings.",
         "Write null for any stream, or the ids.",
     ),
-    "stream-id-refused": FindingKind(
-        "warning",
-        _NONE,
+    "stream-id-refused": _warning(
         "A stream id in the payload is none that ZEGO takes: {what}.",
         "Use up to 255 of 0-9 A-Z a-z _ -; ZEGO answers 1000014 to longer ones.",
     ),
-    "kit-mismatch": FindingKind(
-        "refused",
-        _mismatch(1002077),
+    "kit-mismatch": _refused(
+        _OTHER_USER,
         "The kit token's details differ from {what}: {names}.",
         "Make both of the same user, room and AppID, and log in with those.",
     ),
     # --- What ZEGO takes, but not everywhere, or not for long ------------------------------------
-    "user-id-characters": FindingKind(
-        "warning",
-        {"web": (1002006,)},
+    "user-id-characters": _warning(
         "Its {what}.",
         'Use printable ASCII without space and " / : ? [ ] {{ | }}; hash what has others.',
+        {"web": (1002006,)},
     ),
-    "room-id-characters": FindingKind(
-        "warning",
-        {"web": (1002012,)},
+    "room-id-characters": _warning(
         "Its {what}.",
         'Use printable ASCII without space and " / : ? [ ] {{ | }}.',
+        {"web": (1002012,)},
     ),
-    "issued-in-future": FindingKind(
-        "warning",
-        _NONE,
+    "issued-in-future": _warning(
         "Its ctime is {ahead} from now: the clock that made it is ahead, or yours is behind. What"
         " ZEGO does with it is not documented.",
         "Set the clock (NTP) of what makes tokens. Measure it against ZEGO's: zego-token doctor.",
     ),
-    "time-in-milliseconds": FindingKind(
-        "warning",
-        {"zim": (6000103,)},
+    "time-in-milliseconds": _warning(
         "Its times ({names}) are in {unit}: as Unix seconds they are thousands of years away. What"
         " ZEGO does with it is not documented; ZIM takes a life of 24 days at most.",
         _SECONDS,
+        {"zim": (6000103,)},
     ),
-    "timer-overflow": FindingKind(
-        "warning",
-        _NONE,
+    "timer-overflow": _warning(
         "It lives {left} from now. The web SDK's timers hold 24.8 days (2^31 ms): tokenWillExpire"
         " comes then, not 30 s before the expiry; before version 2.16, at once.",
         "Make it live 24 days at most.",
     ),
-    "lifetime-over-24-days": FindingKind(
-        "warning",
-        {"zim": (6000103,)},
+    "lifetime-over-24-days": _warning(
         "It lives {lifetime} s; ZIM takes {limit} s (24 days) at most.",
         "Make it live 24 days at most; hours are enough, as clients renew.",
+        {"zim": (6000103,)},
     ),
-    "lifetime-under-30s": FindingKind(
-        "warning",
-        _TOO_SHORT,
+    "lifetime-under-30s": _warning(
         "It was made to {what}. ZIM refuses less than 30 s, and the web SDK asks for a renewal at"
         " once.",
         "Make it live 60 s or more.",
-    ),
-    "expires-within-30s": FindingKind(
-        "warning",
         _TOO_SHORT,
+    ),
+    "expires-within-30s": _warning(
         "It expires in {left}. ZIM refuses less than 30 s, and the web SDK asks for a renewal at"
         " once.",
         _FRESH,
+        _TOO_SHORT,
     ),
-    "nonce-out-of-range": FindingKind(
-        "warning",
-        _NONE,
+    "nonce-out-of-range": _warning(
         "Its nonce takes more than 32 bits, which is all that some of ZEGO's code reads.",
         "Draw 31 random bits.",
     ),
-    "weak-iv": FindingKind(
-        "warning",
-        _NONE,
+    "weak-iv": _warning(
         "Its IV is {what}, and so has far fewer values than {size} random bytes. ZEGO takes it, but"
         " the encryption is weaker.",
         "Draw the IV from the operating system as bytes: os.urandom, crypto.randomBytes.",
