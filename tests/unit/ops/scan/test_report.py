@@ -115,6 +115,16 @@ class TestFindings:
         assert "     zego-token secret rotate" in printed
         assert printed[-1].startswith("1 certain, 1 likely: 1 file, 0.0 MB, ")
 
+    def test_a_person_reads_the_fingerprint_if_the_appid_is_known(
+        self, front_end: Path, capsys: Capture
+    ) -> None:
+        (front_end / "a.js").write_text(f"{NAMED}='{OTHER}'", encoding="utf-8")
+        cli.main(["scan", str(front_end), "--app-id", "7"])
+        fingerprint = ServerSecret(7, OTHER).fingerprint
+        printed = capsys.readouterr().out
+        assert printed.count(f", fingerprint {fingerprint}") == 2  # the place, and what to do
+        assert "digest" not in printed
+
     def test_the_same_value_has_the_same_digest_wherever_it_is(
         self, front_end: Path, scan: Scan, capsys: Capture
     ) -> None:

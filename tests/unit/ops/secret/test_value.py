@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import click
 import pytest
 
 from ops import cli
@@ -14,6 +16,32 @@ from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 SECRET = "0123456789abcdef" * 2
 CURRENT = ServerSecret(7, "fedcba9876543210" * 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_hidden"),
+    [("", True), ("--file value", False), ("--staged", False)],
+    ids=["asked for", "from a file", "staged before"],
+)
+def test_what_is_typed_is_hidden_only_if_the_value_is_asked_for(
+    line: str, is_hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = []
+
+    @contextmanager
+    def unseen() -> Iterator[None]:
+        hidden.append(True)
+        yield
+
+    @click.command()
+    @click.option("--staged", is_flag=True)
+    @value.secret_input
+    def command(secret_input: SecretInput, staged: bool) -> ExitCode:
+        return ExitCode.DONE
+
+    monkeypatch.setattr(value, "unseen", unseen)
+    command.main(line.split(), standalone_mode=False)
+    assert bool(hidden) is is_hidden
 
 
 class TestReading:
