@@ -15,7 +15,7 @@ from typing import Self
 PROJECT = Path(__file__).resolve().parent.parent
 DOMAIN_LAYER = PROJECT / "layers" / "domain"
 
-# A checkout is not an installation: the package `zego` is found where the layer keeps it.
+# A checkout is not an installation: the package `zego` is in the layer's folder.
 sys.path.append(str(DOMAIN_LAYER))
 
 

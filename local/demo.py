@@ -18,15 +18,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from local.aws.lambda_host import InvocationResult
 from local.page.broken_tokens import mistyped
+from local.page.operations import secret_versions
 from local.samples import log_in, post
 from local.stack import WATCH_SECONDS, LocalStack
 from zego import token04
 from zego.secret_store import CURRENT
-from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
 from zego.server_secret import ServerSecret
 from zego.token04 import Token04Error
 
@@ -56,15 +54,7 @@ class Scene:
         self.stack = stack
         self.project = stack.zego.project
         self._started = time.monotonic()
-        secrets_manager = boto3.client(
-            "secretsmanager",
-            endpoint_url=stack.secrets_manager.url,
-            region_name=stack.region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106  nobody verifies it
-            config=CLIENT_CONFIG,
-        )
-        self.versions = SecretVersions(secrets_manager, stack.secrets_manager.secret_id)
+        self.versions = secret_versions(stack.description())
         stack.rotation.invoke = self._tell_step
 
     @property

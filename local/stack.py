@@ -22,7 +22,7 @@ from local.aws.secrets_manager.rotation import RotationDriver
 from local.fake_zego import ZegoCloud
 from local.identity_provider import IdentityProvider
 from local.loopback import check_free
-from local.page import Page, Parts
+from local.page import Page, StackView
 from local.stack_file import StackDescription, StackFile
 
 DIRECTORY = PROJECT / ".local"
@@ -116,7 +116,7 @@ class LocalStack(Part):
             self._file.claim()
             running.callback(self._file.release)
             self._start_parts(running)
-            parts = Parts(
+            parts = StackView(
                 self.description(),
                 self.zego.project,
                 self.tick,

@@ -159,7 +159,7 @@ class LambdaHost(Part):
         try:
             answer = worker.invoke(invocation)
         except BaseException:
-            worker.end()  # an answer may still be on its way, and must not meet the next event
+            worker.end()  # a late result must not be taken for that of the next event
             raise
         finally:
             self._check_in(worker)

@@ -15,6 +15,6 @@ any page would, and has its tokens by `clients/javascript`. No value of a secret
 
 from __future__ import annotations
 
-from local.page.server import Page, Parts
+from local.page.server import Page, StackView
 
-__all__ = ["Page", "Parts"]
+__all__ = ["Page", "StackView"]

@@ -42,6 +42,19 @@ ROTATION_IN_FLIGHT = "rotation_in_flight"
 Arguments = Mapping[str, Any]
 
 
+def secret_versions(stack: StackDescription) -> SecretVersions:
+    """Returns the secret of a stack, as `zego-token` reads and changes it."""
+    secrets_manager = boto3.client(
+        "secretsmanager",
+        endpoint_url=stack.secrets_manager,
+        region_name=stack.region,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106  not verified
+        config=CLIENT_CONFIG,
+    )
+    return SecretVersions(secrets_manager, stack.secret_id)
+
+
 class RefusedError(Exception):
     """The action cannot be done. The message says why, and what to do; `code` is for the page."""
 
@@ -71,15 +84,7 @@ class Operations:
         self._project = project
         self._look = look
         self._clock = clock
-        secrets_manager = boto3.client(
-            "secretsmanager",
-            endpoint_url=stack.secrets_manager,
-            region_name=stack.region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106  nobody verifies it
-            config=CLIENT_CONFIG,
-        )
-        self._versions = SecretVersions(secrets_manager, stack.secret_id)
+        self._versions = secret_versions(stack)
         self._actions: Mapping[str, Callable[[Arguments], dict[str, Any]]] = {
             "stage": self._stage,
             "rotate": self._rotate,

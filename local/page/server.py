@@ -66,7 +66,7 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Parts:
+class StackView:
     """What the page needs of the stack.
 
     `project` is what a person reads off ZEGO's console, `look` runs the watcher once, which looks
@@ -87,12 +87,12 @@ class Page(LoopbackServer):
         super().__init__(port=port, max_body_bytes=MAX_BODY_KIB * 1024)
         self.live = Live()
         self.reporter = Reporter(self.live, self._look_again)
-        self._parts: Parts | None = None
+        self._parts: StackView | None = None
         self._operations: Operations | None = None
         self._once = threading.Lock()
         self._changed = threading.Event()
 
-    def connect(self, parts: Parts) -> None:
+    def connect(self, parts: StackView) -> None:
         """Gives the page the parts, once they run. Until then it responds with 503."""
         self._parts = parts
 
@@ -119,7 +119,7 @@ class Page(LoopbackServer):
             return _error(405, "Only GET and POST are known here.")
         return self._shown(request, self._parts)
 
-    def _shown(self, request: HttpRequest, parts: Parts) -> HttpResponse:
+    def _shown(self, request: HttpRequest, parts: StackView) -> HttpResponse:
         match request.path:
             case "/events":
                 return self._events(request, parts)
@@ -131,14 +131,14 @@ class Page(LoopbackServer):
                 return _file(FILES[path], parts.stack)
         return _error(404, "There is no such page.")
 
-    def _events(self, request: HttpRequest, parts: Parts) -> HttpResponse:
+    def _events(self, request: HttpRequest, parts: StackView) -> HttpResponse:
         if _is_of_another(request):
             return _error(403, "Only this page may listen.")
         self._operate(parts)
         stream = self.live.stream(request.header("last-event-id"))
         return HttpResponse(200, _headers("text/event-stream"), stream=stream)
 
-    def _acted(self, request: HttpRequest, parts: Parts) -> HttpResponse:
+    def _acted(self, request: HttpRequest, parts: StackView) -> HttpResponse:
         if not _is_own(request, self.origins):
             return _error(403, "Only this page may do that.")
         if request.media_type != "application/json":  # a form of another site cannot say so
@@ -154,7 +154,7 @@ class Page(LoopbackServer):
             return _error(400, "The body must be a JSON object.")
         return self._performed(request.path.removeprefix(ACTIONS), said, parts)
 
-    def _performed(self, action: str, said: dict[str, Any], parts: Parts) -> HttpResponse:
+    def _performed(self, action: str, said: dict[str, Any], parts: StackView) -> HttpResponse:
         from local.page.operations import RefusedError, UnknownActionError  # noqa: PLC0415  slow
 
         try:
@@ -164,7 +164,7 @@ class Page(LoopbackServer):
         except UnknownActionError:
             return _error(404, "There is no such action.")
 
-    def _operate(self, parts: Parts) -> Operations:
+    def _operate(self, parts: StackView) -> Operations:
         """Makes the operations at the first request: boto3 loads slowly. Then shows the secret."""
         from local.page.operations import Operations  # noqa: PLC0415  slow
 
@@ -239,7 +239,7 @@ def _by_label(standing: Mapping[str, Any]) -> dict[str, str | None]:
     return {label: one["fingerprint"] for one in versions for label in one["labels"]}
 
 
-def _description(parts: Parts) -> dict[str, Any]:
+def _description(parts: StackView) -> dict[str, Any]:
     """What the page may know of the stack: no access key."""
     stack = parts.stack
     return {

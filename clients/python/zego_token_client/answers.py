@@ -25,8 +25,8 @@ from zego_token_client.signed_http import Answer
 
 T = TypeVar("T")
 
-#: API Gateway's own answers by status: their code here, what it means and what to do. What the
-#: gateway itself says is not repeated: of a signature it may say what was signed.
+#: API Gateway's own responses by status: their code here, what it means and what to do. The
+#: gateway's own text is not repeated: it may show what a signature was made of.
 GATEWAY_CODES: Final[Mapping[int, tuple[str, str]]] = {
     403: ("gateway_forbidden", "Check the role's execute-api:Invoke, the region and the clock."),
     404: ("gateway_not_found", "The API has no such path: is the URL its base?"),

@@ -104,7 +104,7 @@ class TokenClient:
 
         :raises TokenServiceError: the batch as a whole failed.
         """
-        asked = tuple(requests)  # may be gone through but once, or change before the answer
+        asked = tuple(requests)  # may be an iterator, or change before the response
         document = {"requests": [request.document() for request in asked]}
         reader = partial(answers.batch, requests=asked)
         return self._ask(post("/v1/service/tokens/batch", document), reader)

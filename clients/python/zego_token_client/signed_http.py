@@ -47,7 +47,7 @@ _REGION: Final = re.compile(r"[A-Za-z0-9-]+")
 _GATEWAY_HOST: Final = re.compile(
     r".+\.execute-api\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
 )
-#: Why no answer came, by what botocore raises; the first that fits.
+#: Why no response arrived, by the exception that botocore raises; the first that fits.
 _REASONS: Final[tuple[tuple[type[BotoCoreError], str], ...]] = (
     (ConnectTimeoutError, "cannot be reached in time"),
     (ReadTimeoutError, "did not answer in time"),
@@ -235,7 +235,7 @@ def _proxies_for(url: str) -> dict[str, str]:
 
 def _is_proxy(proxy: str) -> bool:
     has_scheme = proxy.startswith(("http:", "https:"))
-    try:  # botocore takes it for http where it does not say
+    try:  # botocore assumes http if there is no scheme
         parts = urlsplit(proxy if has_scheme else f"http://{proxy.removeprefix('//')}")
         _port = parts.port
     except ValueError:
