@@ -61,7 +61,7 @@ def explain(
     return _show(out, numbers)
 
 
-# --- The codes in what a person pastes: numbers, lists of them, lines of a log ------------------
+# --- The codes in what a person pastes: numbers, lists of them, lines of a log ----------------
 
 
 def _codes(arguments: Iterable[str]) -> tuple[int, ...]:
@@ -84,7 +84,7 @@ def _codes_in(argument: str) -> list[int]:
     return known or numbers
 
 
-# --- What is said of them -----------------------------------------------------------------------
+# --- What is said of them ---------------------------------------------------------------------
 
 
 def _show(out: Output, codes: Sequence[int]) -> ExitCode:

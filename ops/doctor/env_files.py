@@ -168,7 +168,7 @@ _SAME: Final[dict[str, tuple[CheckStatus, str, str]]] = {
 }
 
 
-# --- Reading a file -----------------------------------------------------------------------------
+# --- Reading a file ---------------------------------------------------------------------------
 
 
 class EnvFileError(Exception):

@@ -172,7 +172,7 @@ _SERVER_FOLDERS: Final = frozenset(
 _DOCUMENT_SUFFIXES: Final = frozenset({".adoc", ".markdown", ".md", ".rst", ".txt"})
 _DECLARATIONS: Final = (".d.ts", ".d.mts", ".d.cts")
 
-# --- The search --------------------------------------------------------------------------------
+# --- The search -------------------------------------------------------------------------------
 
 _NAME_REACH: Final = 128
 _CALL_REACH: Final = 400
