@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import boto3
 from samtranslator.parser.parser import Parser
@@ -128,9 +128,8 @@ class _Resolver:
                 return _NO_VALUE
             case {"Ref": name} if name in self._values:
                 return self._values[name]
-            case dict() if len(node) == 1 and next(iter(node)) in self._FUNCTIONS:
-                ((function, arguments),) = node.items()
-                return self._FUNCTIONS[function](self, arguments)
+            case dict() if len(node) == 1 and next(iter(node)).startswith("Fn::"):
+                return self._call(*next(iter(node.items())))
             case dict():
                 resolved = {key: self._resolve(value) for key, value in node.items()}
                 return {key: value for key, value in resolved.items() if value is not _NO_VALUE}
@@ -138,21 +137,20 @@ class _Resolver:
                 return [one for one in map(self._resolve, node) if one is not _NO_VALUE]
         return node
 
-    def _if(self, arguments: Any) -> Any:
-        condition, then, otherwise = arguments
-        return self._resolve(then if self.holds({"Condition": condition}) else otherwise)
-
-    def _join(self, arguments: Any) -> Any:
-        separator, parts = arguments
-        return separator.join(self._resolve(parts))
-
-    def _select(self, arguments: Any) -> Any:
-        index, choices = arguments
-        return self._resolve(choices)[int(index)]
-
-    def _split(self, arguments: Any) -> Any:
-        separator, text = arguments
-        return self._resolve(text).split(separator)
+    def _call(self, function: str, arguments: Any) -> Any:
+        """The value of a function; one that needs a resource stays."""
+        match function, arguments:
+            case "Fn::If", [condition, then, otherwise]:
+                return self._resolve(then if self.holds({"Condition": condition}) else otherwise)
+            case "Fn::Join", [separator, parts]:
+                return separator.join(self._resolve(parts))
+            case "Fn::Select", [index, choices]:
+                return self._resolve(choices)[int(index)]
+            case "Fn::Split", [separator, text]:
+                return self._resolve(text).split(separator)
+            case "Fn::Sub", _:
+                return self._sub(arguments)
+        return {function: self._resolve(arguments)}
 
     def _sub(self, arguments: Any) -> Any:
         """What is known; the rest stays an Fn::Sub."""
@@ -167,14 +165,6 @@ class _Resolver:
         if "${" not in text:
             return text
         return {"Fn::Sub": [text, unknown] if unknown else text}
-
-    _FUNCTIONS: ClassVar[Mapping[str, Callable[[_Resolver, Any], Any]]] = {
-        "Fn::If": _if,
-        "Fn::Join": _join,
-        "Fn::Select": _select,
-        "Fn::Split": _split,
-        "Fn::Sub": _sub,
-    }
 
 
 def _is_text_with_resources(value: Any) -> bool:

@@ -64,7 +64,10 @@ def request(
     try:
         connection.sock = _connect(parts, deadline)
         connection.request(method, target, body, dict(headers or {}))
-        with _answer(method, connection.sock, deadline) as answer:
+        wire = _Wire(connection.sock, deadline)
+        # A socket's makefile() is all that the response asks of one.
+        with http.client.HTTPResponse(wire, method=method) as answer:  # type: ignore[arg-type]
+            answer.begin()
             content = answer.read(max_bytes + 1)
             if len(content) > max_bytes:
                 raise HttpError(f"the answer is larger than {max_bytes} bytes")
@@ -146,20 +149,6 @@ def _remaining(deadline: float) -> float:
 def _tls() -> ssl.SSLContext:
     """The TLS settings, made at the first use: reading the trusted roots takes milliseconds."""
     return ssl.create_default_context()
-
-
-def _answer(method: str, wire: socket.socket, deadline: float) -> http.client.HTTPResponse:
-    """The answer, its head read, that comes over a wire which runs dry at the deadline."""
-    answer = http.client.HTTPResponse(
-        _Wire(wire, deadline),  # type: ignore[arg-type]  # all that it asks of a socket
-        method=method,
-    )
-    try:
-        answer.begin()
-    except BaseException:
-        answer.close()
-        raise
-    return answer
 
 
 class _Wire(io.RawIOBase):

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, get_args
 
 #: Secrets Manager's, in its order.
@@ -37,86 +38,75 @@ class Ending:
 
 _COPY: Final = "Copy the ServerSecret from ZEGO's console again and rotate with it."
 
+_done = partial(Ending, "done")
+_refused = partial(Ending, "refused")
+_failed = partial(Ending, "failed")
+
 OUTCOMES: Final[Mapping[str, Ending]] = {
-    "done": Ending("done", "The step is done."),
-    "set-up": Ending(
-        "done", "The rotation is set up, and ZEGO accepts AWSCURRENT: nothing was rotated."
-    ),
-    "promoted": Ending("done", "The new ServerSecret is AWSCURRENT, and ZEGO accepts it."),
-    "no-candidate": Ending(
-        "refused",
+    "done": _done("The step is done."),
+    "set-up": _done("The rotation is set up, and ZEGO accepts AWSCURRENT: nothing was rotated."),
+    "promoted": _done("The new ServerSecret is AWSCURRENT, and ZEGO accepts it."),
+    "no-candidate": _refused(
         "Nothing is staged under CANDIDATE, so there is nothing to promote.",
         "Stage the value of ZEGO's console: zego-token secret rotate.",
     ),
-    "placeholder": Ending(
-        "refused", "The value is a placeholder: nobody has stored the real one yet.", _COPY
+    "placeholder": _refused(
+        "The value is a placeholder: nobody has stored the real one yet.", _COPY
     ),
-    "malformed": Ending("refused", "The value cannot be an AppID with its ServerSecret.", _COPY),
-    "other-app-id": Ending(
-        "refused",
+    "malformed": _refused("The value cannot be an AppID with its ServerSecret.", _COPY),
+    "other-app-id": _refused(
         "The candidate is for another AppID than AWSCURRENT.",
         "Take the ServerSecret of the project whose AppID is current. A rotation never changes the"
         " AppID: another project is another secret.",
     ),
-    "already-current": Ending(
-        "refused",
+    "already-current": _refused(
         "The candidate is the value that is current already.",
         "Nothing, or stage the new value of ZEGO's console.",
     ),
-    "compromised": Ending(
-        "refused",
+    "compromised": _refused(
         "The value is marked as compromised, so it never becomes AWSCURRENT again.",
         "Make a new ServerSecret in ZEGO's console and rotate with it: zego-token secret rotate.",
     ),
-    "outdated": Ending(
-        "refused",
+    "outdated": _refused(
         "The version to copy or to replace has changed since this rotation was started.",
         "After a restore, start it again. A heal needs nothing: the watcher looks every 5 min.",
     ),
-    "recovered": Ending(
-        "refused",
+    "recovered": _refused(
         "ZEGO accepts AWSCURRENT again, so there is nothing to heal.",
         "Nothing. If this repeats, ZEGO's verdict changes to and fro: ask its support.",
     ),
-    "rejected": Ending(
-        "refused",
+    "rejected": _refused(
         "ZEGO rejects the candidate.",
         _COPY + " If ZEGO has yet to switch to it, the candidate stays staged: rotate again then.",
     ),
-    "given-up": Ending(
-        "refused",
+    "given-up": _refused(
         "This rotation was refused or given up before.",
         "Start a new rotation: zego-token secret rotate.",
     ),
-    "not-pending": Ending(
-        "failed",
+    "not-pending": _failed(
         "Secrets Manager shows the version under neither AWSPENDING nor AWSCURRENT. A read can lag"
         " behind a change.",
         "Wait: Secrets Manager tries again. If it stays so, start a new rotation: zego-token secret"
         " rotate.",
     ),
-    "unproven": Ending(
-        "failed",
+    "unproven": _failed(
         "ZEGO could not say whether it accepts the candidate, so it is not promoted.",
         "Wait: Secrets Manager tries again. Should it not pass, look at the rotator's log.",
     ),
-    "overtaken": Ending(
-        "failed",
+    "overtaken": _failed(
         "AWSCURRENT was moved by somebody else while this rotation ran.",
         "Wait: Secrets Manager tries again, and looks at everything anew.",
     ),
-    "store-failed": Ending(
-        "failed",
+    "store-failed": _failed(
         "Secrets Manager did not answer, or refused a call of the rotator's.",
         "Wait: Secrets Manager tries again. If it says AccessDenied, mend the rotator's role.",
     ),
-    "rejected-after": Ending(
-        "failed",
+    "rejected-after": _failed(
         "Promoted, and ZEGO stopped accepting it right after: it was reset in the meantime.",
         "Copy the newest ServerSecret from ZEGO's console and rotate with it.",
     ),
-    "broken": Ending(
-        "failed", "The rotator itself failed.", "Report it with the lines of the rotator's log."
+    "broken": _failed(
+        "The rotator itself failed.", "Report it with the lines of the rotator's log."
     ),
 }
 

@@ -64,14 +64,27 @@ def examine(
     if expected.sdk == "uikit":
         problems = _for_uikit(text)
     problems += about_seal
-    if text.envelope is not None:
-        return _of_envelope(text, text.envelope, opened, problems, expected)
-    if text.header_expires_at is not None:
+    envelope = text.envelope
+    sealed: dict[str, Any] | None = None
+    if envelope is not None:
+        problems += _weak_iv(envelope)
+    if envelope is not None and opened is not None:
+        problems += claims.about_claims(opened, envelope, expected)
+        content = opened.content if isinstance(opened.content, dict) else {}
+        sealed = {name: content[name] for name in claims.NAMES if name in content}
+        if "payload" in sealed:
+            problems += claims.about_payload(sealed["payload"], expected)
+    elif text.header_expires_at is not None:
         problems += claims.readable_expiry(text.header_expires_at, expected)
+    if envelope is not None and text.kit_details is not None:
+        problems += claims.about_kit_details(text.kit_details, sealed, expected)
     return Diagnosis(
         _in_order(problems, expected.sdk),
         text.form,
-        header_expires_at=text.header_expires_at,
+        None if envelope is None else envelope.cipher,
+        text.header_expires_at,
+        None if opened is None else opened.label,
+        sealed,
     )
 
 
@@ -81,35 +94,6 @@ def _for_uikit(text: TokenText) -> list[Observation]:
     if text.form == "token04":
         problems.append(found("kit-details-missing"))
     return problems
-
-
-def _of_envelope(
-    text: TokenText,
-    envelope: Envelope,
-    opened: OpenedToken | None,
-    problems: list[Observation],
-    expected: Expected,
-) -> Diagnosis:
-    problems += _weak_iv(envelope)
-    sealed: dict[str, Any] | None = None
-    if opened is None:
-        problems += claims.readable_expiry(envelope.expires_at, expected)
-    else:
-        problems += claims.about_claims(opened, envelope, expected)
-        content = opened.content if isinstance(opened.content, dict) else {}
-        sealed = {name: content[name] for name in claims.NAMES if name in content}
-        if "payload" in sealed:
-            problems += claims.about_payload(sealed["payload"], expected)
-    if text.kit_details is not None:
-        problems += claims.about_kit_details(text.kit_details, sealed, expected)
-    return Diagnosis(
-        _in_order(problems, expected.sdk),
-        text.form,
-        envelope.cipher,
-        envelope.expires_at,
-        None if opened is None else opened.label,
-        sealed,
-    )
 
 
 def _weak_iv(envelope: Envelope) -> list[Observation]:
