@@ -11,7 +11,8 @@ import click
 
 from ops.errors import ExitCode
 from ops.output import BAD, QUIET, Output, line, output, wrapped
-from zego.error_codes import CODES, PLATFORMS, TELEMETRY, ErrorCode, Platform, near, resolve
+from zego.error_codes import CODES, TELEMETRY, near, resolve
+from zego.error_codes.code import PLATFORMS, ErrorCode, Platform
 
 if TYPE_CHECKING:
     from rich.text import Text

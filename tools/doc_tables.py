@@ -15,8 +15,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from zego.diagnosis import KINDS, FindingKind
-from zego.error_codes import CODES, ErrorCode, Platform
+from zego.diagnosis.kinds import KINDS, FindingKind
+from zego.error_codes import CODES
+from zego.error_codes.code import ErrorCode, Platform
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENTS: Final = (ROOT / "docs" / "architecture.md", ROOT / "docs" / "troubleshooting.md")

@@ -21,7 +21,8 @@ from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
-from zego.secret_store import CURRENT, PREVIOUS, CachedSecret
+from zego.secret_store import CURRENT, PREVIOUS
+from zego.secret_store.cache import CachedSecret
 from zego.secrets_manager import AwsCredentials, SecretsReader, SecretValue
 
 _settings = settings.read(os.environ)

@@ -14,17 +14,20 @@ from typing import Any, Final, get_args
 from issuer.body import optional, read_object, refuse_unknown
 from issuer.problems import Problem
 from issuer.telemetry import record_no_previous_secret
-from zego.diagnosis import Diagnosis, Expected, Sdk, examine
-from zego.diagnosis.model import Observation, OpenedToken, found, wrong_label
+from zego.diagnosis import examine
+from zego.diagnosis.model import (
+    Diagnosis,
+    Expected,
+    Observation,
+    OpenedToken,
+    Sdk,
+    found,
+    wrong_label,
+)
 from zego.diagnosis.recognise import recognise
 from zego.diagnosis.verified import open_gcm
-from zego.secret_store import (
-    CURRENT,
-    PREVIOUS,
-    CachedSecret,
-    SecretUnavailableError,
-    SecretVersion,
-)
+from zego.secret_store import CURRENT, PREVIOUS
+from zego.secret_store.cache import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
 

@@ -22,7 +22,7 @@ from issuer.problems import Problem
 from issuer.settings import IssuerSettings
 from issuer.telemetry import record_secret_failure, record_secret_reading
 from issuer.token_request import TokenRequest
-from zego.secret_store import CachedSecret, SecretUnavailableError, SecretVersion
+from zego.secret_store.cache import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsReader
 
 #: After so long no further fetch begins: half of what a restore, and a request, may take.

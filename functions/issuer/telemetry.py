@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from runtime.telemetry import Telemetry
-from zego.secret_store import SecretReading
+from zego.secret_store.cache import SecretReading
 
 telemetry: Final = Telemetry("issuer")
 

@@ -19,7 +19,7 @@ from local.page.broken_tokens import MISTAKES, mistyped
 from local.samples import post
 from local.stack_file import StackDescription
 from zego import token04
-from zego.diagnosis import Expected, TriedSecret
+from zego.diagnosis.model import Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.rotation import CopyToken
 from zego.secret_store import CURRENT, PREVIOUS

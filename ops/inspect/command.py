@@ -16,7 +16,7 @@ from ops.inspect.secrets import SOURCE_OPTIONS, SecretSource, gather, secret_sou
 from ops.output import Output, output
 from ops.prompt import unseen
 from ops.target import TargetOptions, target
-from zego.diagnosis import Expected
+from zego.diagnosis.model import Expected
 
 _MISTAKEN: Final = (
     "--secret-file and --local take the word that follows as a path, and that is a token here: put"

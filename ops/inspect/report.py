@@ -16,7 +16,7 @@ from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, date_and_time, line, relative, wrapped
 from zego import strict_json
-from zego.diagnosis import Diagnosis, Expected, Finding
+from zego.diagnosis.model import Diagnosis, Expected, Finding
 from zego.diagnosis.secrets import diagnose
 from zego.durations import duration
 

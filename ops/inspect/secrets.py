@@ -15,7 +15,8 @@ from ops.prompt import can_ask
 from ops.secret import value
 from ops.target import Command, TargetOptions
 from zego import server_secret, strict_json
-from zego.diagnosis import TriedSecret
+from zego.diagnosis.model import TriedSecret
+from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Of a secret that is not in Secrets Manager.
 GIVEN: Final = "given"
+
+_ORDER: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
 
 #: The names of the options of :func:`secret_source`.
 SOURCE_OPTIONS: Final = ("secret_file", "ask_secret")
@@ -174,25 +177,14 @@ def _alone(text: str, problem: str) -> tuple[TriedSecret | None, str]:
 
 def _stored(connection: Target) -> Iterator[tuple[str, str | None, str]]:
     """Each version once, by its first label, with its text or why it has none to try."""
-    from zego.secret_store import (  # noqa: PLC0415  imports http.client
-        CANDIDATE,
-        CURRENT,
-        PENDING,
-        PREVIOUS,
-    )
     from zego.secret_store.versions import (  # noqa: PLC0415  imports botocore
         NotTextError,
         VersionNotFoundError,
     )
 
-    order = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
-
-    def rank(label: str) -> tuple[int, str]:
-        return (order.index(label) if label in order else len(order), label)
-
     labels = connection.versions.describe().labels
     first_labels: dict[str, str] = {}
-    for label in sorted(labels, key=rank):
+    for label in sorted(labels, key=_rank):
         first_labels.setdefault(labels[label], label)
     for version_id, label in first_labels.items():
         try:
@@ -203,3 +195,7 @@ def _stored(connection: Target) -> Iterator[tuple[str, str | None, str]]:
             yield label, None, "its value is binary"
         else:
             yield label, text, ""
+
+
+def _rank(label: str) -> tuple[int, str]:
+    return (_ORDER.index(label) if label in _ORDER else len(_ORDER), label)

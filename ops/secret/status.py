@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.errors import CommandError, ExitCode, Failure, explain
 from ops.target import Target, TargetOptions, connect
-from zego.error_codes import Outcome
+from zego.error_codes.code import Outcome
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT, PENDING
 from zego.secret_store.notes import (

@@ -32,8 +32,9 @@ from local.stack import LocalStack
 from tests.browser import zego_web_sdk
 from tests.browser.zego_web_sdk import APP_ID, PACKAGE, ROOM, USER, WebSdk
 from tools.sam_template import ROOT
-from zego.diagnosis import KINDS
-from zego.error_codes import CODES, ErrorCode
+from zego.diagnosis.kinds import KINDS
+from zego.error_codes import CODES
+from zego.error_codes.code import ErrorCode
 from zego.identifiers import MAX_BYTES, REFUSED_CHARACTERS
 from zego.token04 import MAX_LIFETIME_SECONDS, Cipher, Claims, decode, encode, mint
 

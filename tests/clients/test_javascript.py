@@ -20,7 +20,7 @@ from tests.contract import openapi
 from tests.support.node import find_node
 from tools import npm_packages
 from zego import token04
-from zego.diagnosis import Expected, TriedSecret
+from zego.diagnosis.model import Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 
 CLIENTS = Path(__file__).parents[2] / "clients"

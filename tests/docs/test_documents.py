@@ -21,7 +21,7 @@ from ops.errors import ExitCode
 from runtime.settings import Setting
 from tests.contract import openapi
 from tools import doc_tables
-from zego.diagnosis import KINDS
+from zego.diagnosis.kinds import KINDS
 from zego.error_codes import CODES, SERVER_API_CODES
 from zego.rotation import OUTCOMES
 

@@ -27,7 +27,8 @@ from local.page.server import CLIENT, FILES, WEB
 from local.page.sse import KEPT, Live
 from local.stack import LocalStack
 from tests.local.exchange import Answer, exchange
-from zego.diagnosis import KINDS, Expected, TriedSecret
+from zego.diagnosis.kinds import KINDS
+from zego.diagnosis.model import Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.rotation import CopyToken
 from zego.secret_store.versions import RotationInFlightError, SecretState

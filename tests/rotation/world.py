@@ -37,14 +37,8 @@ from watcher.watch import Tick, Watch
 from zego import server_api, server_secret, token04
 from zego.bounded_http import HttpError, Response
 from zego.rotation import CopyToken, is_heal
-from zego.secret_store import (
-    CANDIDATE,
-    CURRENT,
-    PENDING,
-    PREVIOUS,
-    CachedSecret,
-    SecretUnavailableError,
-)
+from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store.cache import CachedSecret, SecretUnavailableError
 from zego.secret_store.notes import (
     COMPROMISED_TAG,
     GIVEN_UP_TAG,

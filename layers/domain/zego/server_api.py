@@ -34,7 +34,8 @@ from urllib.parse import urlencode, urlsplit
 
 from zego import strict_json
 from zego.bounded_http import HttpError, Response, check_url, request
-from zego.error_codes import SERVER_API_CODES, Outcome
+from zego.error_codes import SERVER_API_CODES
+from zego.error_codes.code import Outcome
 from zego.server_secret import ServerSecret
 
 #: Regional hosts are ``rtc-api-{sha,hkg,fra,lax,bom,sgp}.zego.im``.

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from issuer import app
 from issuer.jwks import SigningKeys
-from zego.secret_store import CURRENT, CachedSecret
+from zego.secret_store import CURRENT
+from zego.secret_store.cache import CachedSecret
 
 KEYS_FRESH_SECONDS = KEYS_COOL_DOWN_SECONDS = 1.2
 KEYS_MAX_STALE_SECONDS = 3.5

@@ -13,7 +13,8 @@ import pytest
 from ops import cli
 from ops.errors import ExitCode
 from ops.output import copyable
-from zego.error_codes import CODES, PLATFORMS, near
+from zego.error_codes import CODES, near
+from zego.error_codes.code import PLATFORMS
 
 Capture = pytest.CaptureFixture[str]
 

@@ -15,8 +15,9 @@ from issuer.token_request import REFUSAL_CODES
 from local.fake_zego import room_login
 from local.fake_zego.room_login import Refusal
 from tests.support.table import table
-from zego.diagnosis import KINDS
-from zego.error_codes import CODES, PLATFORMS, SERVER_API_CODES, TELEMETRY, ErrorCode, near, resolve
+from zego.diagnosis.kinds import KINDS
+from zego.error_codes import CODES, SERVER_API_CODES, TELEMETRY, near, resolve
+from zego.error_codes.code import PLATFORMS, ErrorCode
 
 WEB, NATIVE, ZIM, SERVER_API = ({platform} for platform in PLATFORMS)
 BOTH = WEB | NATIVE

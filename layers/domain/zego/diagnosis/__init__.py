@@ -8,7 +8,7 @@ A diagnosis has three steps:
    callers without them, a service uses :mod:`.verified` instead.
 3. :func:`examine` puts the findings together; :mod:`.claims` has those on what was sealed.
 
-:data:`KINDS` has every kind of finding, in the order of precedence. This package itself imports
+:mod:`.kinds` has every kind of finding, in the order of precedence. This package itself imports
 nothing that can open a token.
 """
 
@@ -18,31 +18,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from zego.diagnosis import claims
-from zego.diagnosis.kinds import KINDS, FindingKind, FindingSeverity
-from zego.diagnosis.model import (
-    Diagnosis,
-    Expected,
-    Finding,
-    Observation,
-    OpenedToken,
-    Sdk,
-    TriedSecret,
-    found,
-)
+from zego.diagnosis.kinds import KINDS, FindingSeverity
+from zego.diagnosis.model import Diagnosis, Expected, Finding, Observation, OpenedToken, Sdk, found
 from zego.diagnosis.recognise import TokenText
 from zego.token04 import Envelope
-
-__all__ = [
-    "KINDS",
-    "Diagnosis",
-    "Expected",
-    "Finding",
-    "FindingKind",
-    "FindingSeverity",
-    "Sdk",
-    "TriedSecret",
-    "examine",
-]
 
 _SEVERITIES: Final[tuple[FindingSeverity, ...]] = ("refused", "warning", "note")
 _PRECEDENCE: Final = {kind: number for number, kind in enumerate(KINDS)}

@@ -18,21 +18,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from zego.error_codes import clients, server
-from zego.error_codes.code import PLATFORMS, ErrorCode, Outcome, Platform, ServerApiCode, Source
-
-__all__ = [
-    "CODES",
-    "PLATFORMS",
-    "SERVER_API_CODES",
-    "TELEMETRY",
-    "ErrorCode",
-    "Outcome",
-    "Platform",
-    "ServerApiCode",
-    "Source",
-    "near",
-    "resolve",
-]
+from zego.error_codes.code import ErrorCode, ServerApiCode
 
 #: Added to a raw code in the web SDK's telemetry, and in some of its messages.
 TELEMETRY: Final = 52_000_000

@@ -1,31 +1,12 @@
-"""The ServerSecret in Secrets Manager: the labels of its versions, and a cached read of one.
+"""The ServerSecret in Secrets Manager: the labels of its versions.
 
-:class:`CachedSecret` is all that the issuer needs. What changes the secret is in
-:mod:`zego.secret_store.versions`, which needs boto3 and is imported by those who rotate.
+:mod:`.cache`, a cached read of one version, is all that the issuer needs. :mod:`.versions` changes
+the secret; it needs boto3 and is imported by those who rotate.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-from zego.secret_store.cache import (
-    CachedSecret,
-    SecretReading,
-    SecretUnavailableError,
-    SecretVersion,
-)
-
-__all__ = [
-    "CANDIDATE",
-    "CURRENT",
-    "FILLED",
-    "PENDING",
-    "PREVIOUS",
-    "CachedSecret",
-    "SecretReading",
-    "SecretUnavailableError",
-    "SecretVersion",
-]
 
 # The staging labels. Each is on one version at most.
 

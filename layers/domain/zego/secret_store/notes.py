@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from zego.rotation import OUTCOMES, STEPS, Step
 
 if TYPE_CHECKING:
-    from zego.error_codes import Outcome
+    from zego.error_codes.code import Outcome
 
 VERDICT_TAG: Final = "zego-token-service:verdict"
 ROTATION_TAG: Final = "zego-token-service:rotation"

@@ -35,7 +35,7 @@ from tests.unit.ops.tokens import (
     sealed,
     token,
 )
-from zego.diagnosis import Expected, TriedSecret
+from zego.diagnosis.model import Expected, TriedSecret
 from zego.server_secret import ServerSecret
 
 Capture = pytest.CaptureFixture[str]

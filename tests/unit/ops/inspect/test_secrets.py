@@ -15,7 +15,7 @@ from ops.inspect.secrets import SecretSource, TriedSecrets, gather
 from ops.target import Target, TargetOptions
 from tests.unit.ops.fakes import stored
 from tests.unit.ops.tokens import OTHER_SECRET, SECRET
-from zego.diagnosis import TriedSecret
+from zego.diagnosis.model import TriedSecret
 from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecret
 

@@ -31,7 +31,7 @@ from ops.scan.report import SecretValues
 from ops.target import SECRET_ID_VARIABLE, Target
 from tests.unit.ops.fakes import stored
 from tools.sam_template import ROOT
-from zego.diagnosis import TriedSecret
+from zego.diagnosis.model import TriedSecret
 from zego.server_secret import PlaceholderError, ServerSecret
 
 Capture = pytest.CaptureFixture[str]

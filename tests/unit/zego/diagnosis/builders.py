@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from zego import token04
-from zego.diagnosis import Diagnosis, Expected, TriedSecret
+from zego.diagnosis.model import Diagnosis, Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.token04 import Cipher
 

@@ -14,7 +14,7 @@ from tests.unit.zego.diagnosis.builders import (
     kit_details,
     no_token,
 )
-from zego.diagnosis import TriedSecret
+from zego.diagnosis.model import TriedSecret
 
 
 def base64url(values: object) -> str:

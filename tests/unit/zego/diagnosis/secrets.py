@@ -21,7 +21,7 @@ from tests.unit.zego.diagnosis.builders import (
     token,
     unopened,
 )
-from zego.diagnosis import TriedSecret
+from zego.diagnosis.model import TriedSecret
 
 
 def given(value: str, app_id: int | None = None, label: str = "given") -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tests.unit.zego.diagnosis.builders import (
     token,
 )
 from zego import identifiers, token04
-from zego.diagnosis import Expected, Sdk, TriedSecret
+from zego.diagnosis.model import Expected, Sdk, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.identifiers import REFUSED_CHARACTERS
 from zego.server_secret import ServerSecret

@@ -15,7 +15,8 @@ from tests.support.table import table
 from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, sealed, secrets
 from tests.unit.zego.diagnosis.builders import CURRENT, NOW, Case, expecting
 from zego import error_codes
-from zego.diagnosis import KINDS, Expected, Finding, Sdk
+from zego.diagnosis.kinds import KINDS
+from zego.diagnosis.model import Expected, Finding, Sdk
 from zego.diagnosis.secrets import diagnose
 
 TOPICS = {

@@ -25,7 +25,7 @@ from tests.unit.zego.diagnosis.builders import (
     SECRET,
 )
 from tests.unit.zego.diagnosis.mutations import LONG, SHORT
-from zego.diagnosis import Expected, Sdk, TriedSecret
+from zego.diagnosis.model import Expected, Sdk, TriedSecret
 from zego.diagnosis.secrets import diagnose
 
 pytestmark = pytest.mark.exhaustive

@@ -33,7 +33,8 @@ from tests.unit.zego.diagnosis.builders import (
 from tests.unit.zego.diagnosis.not_tokens import jwt
 from tests.unit.zego.diagnosis.test_findings import ALL, CASES
 from zego import strict_json
-from zego.diagnosis import KINDS, Diagnosis, Expected, TriedSecret
+from zego.diagnosis.kinds import KINDS
+from zego.diagnosis.model import Diagnosis, Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.server_secret import ServerSecret
 from zego.token04 import Cipher

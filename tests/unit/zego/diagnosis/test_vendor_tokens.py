@@ -6,7 +6,7 @@ from tests.support.table import table
 from tests.unit.zego.diagnosis.builders import IV
 from tests.unit.zego.vendor_tokens import VendorToken, vendor_tokens
 from zego import token04
-from zego.diagnosis import Diagnosis, Expected, TriedSecret
+from zego.diagnosis.model import Diagnosis, Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.token04 import Claims
 

@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clock import Clock
-from zego.secret_store import CachedSecret, SecretReading, SecretUnavailableError, SecretVersion
+from zego.secret_store.cache import (
+    CachedSecret,
+    SecretReading,
+    SecretUnavailableError,
+    SecretVersion,
+)
 from zego.secrets_manager import SecretsReaderError, SecretValue
 from zego.server_secret import ServerSecret
 
