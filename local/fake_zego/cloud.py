@@ -19,6 +19,8 @@ TroubleKind = Literal["none", "rate-limit", "gateway", "bad-gateway", "garbage",
 MAX_SLOW_SECONDS = 60.0
 
 _CODES: Mapping[TroubleKind, int] = {"rate-limit": 206, "gateway": 100000015}
+_CHANGES = {f"/console/{change}" for change in ("reset", "switch-off", "accept-all", "trouble")}
+"""What can be changed at the console."""
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
 
 
@@ -114,8 +116,7 @@ class ZegoCloud(LoopbackServer):
         """Responds to one request, with ZEGO's time in the date header."""
         now = self._clock() + self.trouble.clock_skew_seconds
         answer = self._server_api(request, now) if request.path == "/" else self._page(request, now)
-        date = ("date", formatdate(now, usegmt=True))
-        return HttpResponse(answer.status, (date, *answer.headers), answer.body)
+        return answer.with_headers((("date", formatdate(now, usegmt=True)),))
 
     def _server_api(self, request: HttpRequest, now: float) -> HttpResponse:
         kind = self.trouble.kind
@@ -143,7 +144,7 @@ class ZegoCloud(LoopbackServer):
             answer = _json(200, self._content(request, now))
         except _RequestError as refused:
             answer = _json(refused.status, {"error": str(refused)})
-        return HttpResponse(answer.status, (*answer.headers, *cors.on_answer(request)), answer.body)
+        return answer.with_headers(cors.on_answer(request))
 
     def _content(self, request: HttpRequest, now: float) -> dict[str, Any]:
         match request.method, request.path:
@@ -154,32 +155,28 @@ class ZegoCloud(LoopbackServer):
                     _object(request), self.project.app_id, self.project.accepted, now
                 )
             case "POST", path if path in _CHANGES:
-                return self._change(path, _object(request)) | self._console()
+                return self._change(path, _object(request))
         raise _RequestError(404, "no such page")
 
     def _change(self, path: str, said: Mapping[str, Any]) -> dict[str, Any]:
+        made = {}
         try:
-            changed = _CHANGES[path](self, said)
+            match path:
+                case "/console/reset":
+                    made["server_secret"] = self.project.reset(
+                        keep_old=said.get("keep_old") is True
+                    ).value
+                case "/console/switch-off":
+                    self.project.switch_off(str(said.get("fingerprint")))
+                case "/console/accept-all":
+                    self.project.accept_all()
+                case "/console/trouble":
+                    self.trouble = Trouble.from_json(said)
         except (ValueError, LookupError) as error:
             raise _RequestError(400, str(error)) from None
         if self.on_change:
             self.on_change(path.rpartition("/")[2])
-        return changed
-
-    def _reset(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        return {"server_secret": self.project.reset(keep_old=said.get("keep_old") is True).value}
-
-    def _switch_off(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        self.project.switch_off(str(said.get("fingerprint")))
-        return {}
-
-    def _accept_all(self, _said: Mapping[str, Any]) -> dict[str, Any]:
-        self.project.accept_all()
-        return {}
-
-    def _make_trouble(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        self.trouble = Trouble.from_json(said)
-        return {}
+        return made | self._console()
 
     def _console(self) -> dict[str, Any]:
         return {
@@ -190,24 +187,12 @@ class ZegoCloud(LoopbackServer):
         }
 
 
-_CHANGES: Mapping[str, Callable[[ZegoCloud, Mapping[str, Any]], dict[str, Any]]] = {
-    "/console/reset": ZegoCloud._reset,
-    "/console/switch-off": ZegoCloud._switch_off,
-    "/console/accept-all": ZegoCloud._accept_all,
-    "/console/trouble": ZegoCloud._make_trouble,
-}
-"""What can be changed at the console."""
-
-
 def _object(request: HttpRequest) -> dict[str, Any]:
     """The JSON object in a request; only a page that asked before can send its content type."""
     if request.media_type != "application/json":
         raise _RequestError(415, "the request must be application/json")
-    try:
-        said = json.loads(request.body or b"{}")
-    except ValueError:
-        said = None
-    if not isinstance(said, dict):
+    said = request.json_object()
+    if said is None:
         raise _RequestError(400, "the body must be a JSON object")
     return said
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from zego import token04
@@ -27,15 +27,6 @@ class Refusal:
     raw: int | None
     logged: tuple[int, ...]
     message: str
-
-    def document(self) -> dict[str, Any]:
-        """Returns the content of the response."""
-        return {
-            "code": self.code,
-            "raw": self.raw,
-            "logged": list(self.logged),
-            "message": self.message,
-        }
 
 
 NO_TOKEN = Refusal(1100001, None, (1100001,), "The token is missing, or is not a string.")
@@ -60,7 +51,7 @@ def answer(
     `app_id` and the `accepted` secrets are the project's.
     """
     refusal = _refusal(request, app_id, accepted, now)
-    return {"code": 0} if refusal is None else refusal.document()
+    return {"code": 0} if refusal is None else asdict(refusal)
 
 
 def _refusal(

@@ -5,66 +5,47 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from zego import token04
 from zego.server_secret import ServerSecret
 
 LIFETIME_SECONDS = 3600
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A way to make a token that is refused.
-
-    `make` takes the current secret, a user id and the time, in Unix seconds.
-    """
-
-    says: str
-    make: Callable[[ServerSecret, str, int], str]
-
-
-def _jwt(_secret: ServerSecret, user_id: str, now: int) -> str:
-    """Looks as if a JWT library had made it; the signature is chance."""
-    claims = {"sub": user_id, "iat": now, "exp": now + LIFETIME_SECONDS}
-    parts = (json.dumps({"alg": "HS256", "typ": "JWT"}).encode(), json.dumps(claims).encode())
-    return ".".join(map(_base64url, (*parts, secrets.token_bytes(32))))
-
-
-def _of_another_secret(secret: ServerSecret, user_id: str, now: int) -> str:
-    return _minted(ServerSecret(secret.app_id, secrets.token_hex(16)), user_id, now)
-
-
-def _of_another_app(secret: ServerSecret, user_id: str, now: int) -> str:
-    return _minted(ServerSecret(secret.app_id + 1, secret.value), user_id, now)
-
-
-def _expired(secret: ServerSecret, user_id: str, now: int) -> str:
-    return _minted(secret, user_id, now - 2 * LIFETIME_SECONDS)
-
-
-def _of_nobody(secret: ServerSecret, user_id: str, now: int) -> str:
-    return _minted(secret, f"{user_id}_2", now)
-
-
-def _quoted(secret: ServerSecret, user_id: str, now: int) -> str:
-    return json.dumps(_minted(secret, user_id, now))
-
-
-def _cut(secret: ServerSecret, user_id: str, now: int) -> str:
-    return _minted(secret, user_id, now)[:80]
-
-
-MISTAKES: Mapping[str, Mistake] = {
-    "jwt": Mistake("A JWT", _jwt),
-    "other-secret": Mistake("Another secret", _of_another_secret),
-    "other-app": Mistake("Another AppID", _of_another_app),
-    "other-user": Mistake("Another user", _of_nobody),
-    "expired": Mistake("Expired", _expired),
-    "quoted": Mistake("In quotes", _quoted),
-    "cut": Mistake("Cut off", _cut),
+MISTAKES: Mapping[str, str] = {
+    "jwt": "A JWT",
+    "other-secret": "Another secret",
+    "other-app": "Another AppID",
+    "other-user": "Another user",
+    "expired": "Expired",
+    "quoted": "In quotes",
+    "cut": "Cut off",
 }
+"""The mistakes that `broken_token` can make, and what the page calls them."""
+
+
+def broken_token(mistake: str, secret: ServerSecret, user_id: str, now: int) -> str:
+    """Returns a token with one of `MISTAKES`; `secret` is the current one, `now` in Unix seconds.
+
+    Raises `ClaimsError` if no token can be for this user.
+    """
+    app_id, value, issued_at = secret.app_id, secret.value, now
+    match mistake:
+        case "jwt":
+            return _jwt(user_id, now)
+        case "other-secret":
+            value = secrets.token_hex(16)
+        case "other-app":
+            app_id += 1
+        case "other-user":
+            user_id += "_2"
+        case "expired":
+            issued_at -= 2 * LIFETIME_SECONDS
+    token = token04.mint(
+        app_id, user_id, value, issued_at=issued_at, lifetime_seconds=LIFETIME_SECONDS
+    )
+    if mistake == "quoted":
+        return json.dumps(token)
+    return token[:80] if mistake == "cut" else token
 
 
 def mistyped(secret: ServerSecret) -> ServerSecret:
@@ -73,10 +54,11 @@ def mistyped(secret: ServerSecret) -> ServerSecret:
     return ServerSecret(secret.app_id, secret.value[:-1] + last)
 
 
-def _minted(secret: ServerSecret, user_id: str, now: int) -> str:
-    return token04.mint(
-        secret.app_id, user_id, secret.value, issued_at=now, lifetime_seconds=LIFETIME_SECONDS
-    )
+def _jwt(user_id: str, now: int) -> str:
+    """Looks as if a JWT library had made it; the signature is chance."""
+    claims = {"sub": user_id, "iat": now, "exp": now + LIFETIME_SECONDS}
+    parts = (json.dumps({"alg": "HS256", "typ": "JWT"}).encode(), json.dumps(claims).encode())
+    return ".".join(map(_base64url, (*parts, secrets.token_bytes(32))))
 
 
 def _base64url(content: bytes) -> str:

@@ -15,7 +15,7 @@ import boto3
 
 from local.aws.lambda_host import InvocationResult, NotRunningError, ThrottledError
 from local.fake_zego import Project
-from local.page.broken_tokens import MISTAKES, mistyped
+from local.page.broken_tokens import MISTAKES, broken_token, mistyped
 from local.samples import post
 from local.stack_file import StackDescription
 from zego import token04
@@ -230,15 +230,15 @@ class Operations:
 
     def _break(self, said: Arguments) -> dict[str, Any]:
         """A token with one of the known mistakes, and the user whose it was to be."""
-        mistake = MISTAKES.get(str(said.get("mistake")))
-        if mistake is None:
+        mistake = str(said.get("mistake"))
+        if mistake not in MISTAKES:
             raise RefusedError(f"mistake must be one of {', '.join(MISTAKES)}.")
         current = self._secrets().get(CURRENT)
         if current is None:
             raise RefusedError("AWSCURRENT holds no ServerSecret to break anything with.")
         user_id = _text(said.get("user_id")) or "alice"
         try:
-            token = mistake.make(current, user_id, int(self._clock()))
+            token = broken_token(mistake, current, user_id, int(self._clock()))
         except token04.ClaimsError:
             raise RefusedError("No token can be for this user_id.") from None
         return {"token": token, "user_id": user_id}

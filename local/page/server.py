@@ -86,11 +86,11 @@ class Page(LoopbackServer):
     def __init__(self, *, port: int = 0) -> None:
         super().__init__(port=port, max_body_bytes=MAX_BODY_KIB * 1024)
         self.live = Live()
-        self.reporter = Reporter(self.live, self._look_again)
+        self._changed = threading.Event()
+        self.reporter = Reporter(self.live, self._changed.set)
         self._parts: StackView | None = None
         self._operations: Operations | None = None
         self._once = threading.Lock()
-        self._changed = threading.Event()
 
     def connect(self, parts: StackView) -> None:
         """Gives the page the parts, once they run. Until then it responds with 503."""
@@ -146,11 +146,8 @@ class Page(LoopbackServer):
         if request.body_too_large:
             what = "token" if request.path == f"{ACTIONS}inspect" else "request"
             return _error(413, f"The {what} is too long: over {MAX_BODY_KIB} KiB were sent.")
-        try:
-            said = json.loads(request.body or b"{}")
-        except (ValueError, RecursionError):
-            said = None
-        if not isinstance(said, dict):
+        said = request.json_object()
+        if said is None:
             return _error(400, "The body must be a JSON object.")
         return self._performed(request.path.removeprefix(ACTIONS), said, parts)
 
@@ -175,9 +172,6 @@ class Page(LoopbackServer):
                 arguments = (self._operations,)
                 threading.Thread(target=self._keep_shown, args=arguments, daemon=True).start()
             return self._operations
-
-    def _look_again(self) -> None:
-        self._changed.set()
 
     def _keep_shown(self, operations: Operations) -> None:
         """Shows the state of the secret after every change, until the page stops.
@@ -253,7 +247,7 @@ def _description(parts: StackView) -> dict[str, Any]:
         "unstick": parts.unstick,
         "password": PASSWORD,
         "curl": curl_bearer(stack),
-        "mistakes": {name: mistake.says for name, mistake in MISTAKES.items()},
+        "mistakes": MISTAKES,
     }
 
 

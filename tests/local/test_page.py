@@ -20,7 +20,7 @@ from local.aws.lambda_host import InvocationResult
 from local.aws.secrets_manager.rotation import Attempt
 from local.loopback import HttpRequest, HttpResponse
 from local.page import Page
-from local.page.broken_tokens import MISTAKES
+from local.page.broken_tokens import MISTAKES, broken_token
 from local.page.feed import Reporter
 from local.page.operations import Operations, UnknownActionError
 from local.page.server import CLIENT, FILES, WEB
@@ -638,7 +638,7 @@ class TestBrokenTokens:
         ids=MISTAKES,
     )
     def test_each_is_refused_for_its_mistake(self, mistake: str, kind: str) -> None:
-        token = MISTAKES[mistake].make(SECRET, "alice", 1_700_000_000)
+        token = broken_token(mistake, SECRET, "alice", 1_700_000_000)
         found = diagnose(token, {"AWSCURRENT": TriedSecret.of(SECRET)}, self.EXPECTED)
         assert kind in KINDS
         assert (found.verdict, found.findings[0].kind) == ("refused", kind)
