@@ -17,7 +17,8 @@ from urllib.parse import parse_qs
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
 
-from local.loopback import Headers, HttpRequest, HttpResponse, LoopbackServer
+from local.aws.http_api_access import Cors
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 AUDIENCE = "zego-token-service-local"
 PASSWORD = "development"  # noqa: S105  for every user, and printed in every error
@@ -109,9 +110,10 @@ class IdentityProvider(LoopbackServer):
 
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Responds to one request, with the CORS headers if its origin is allowed."""
-        answer = self._answer(request)
-        cors = self._cors(request)
-        return HttpResponse(answer.status, (*answer.headers, *cors), answer.body)
+        cors = Cors(self.allowed_origins, methods=("POST",), max_age_seconds=600)
+        if preflight := cors.preflight(request):
+            return preflight
+        return self._answer(request).with_headers(cors.on_answer(request))
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         match request.method, request.path:
@@ -121,8 +123,6 @@ class IdentityProvider(LoopbackServer):
                 return _json(200, self.jwks(), ("cache-control", "public, max-age=300"))
             case "POST", "/token":
                 return self._token(request)
-            case "OPTIONS", "/token":
-                return HttpResponse(204)
         return _json(404, {"error": "not_found", "error_description": "No such page."})
 
     def _token(self, request: HttpRequest) -> HttpResponse:
@@ -163,19 +163,6 @@ class IdentityProvider(LoopbackServer):
         jwk: dict[str, Any] = json.loads(self._algorithms[algorithm].to_jwk(public_key))
         jwk.pop("key_ops", None)
         return jwk | {"kid": self._kids[algorithm], "alg": algorithm, "use": "sig"}
-
-    def _cors(self, request: HttpRequest) -> Headers:
-        origin = request.header("origin")
-        if origin not in self.allowed_origins or origin is None:
-            return ()
-        allowed = (("access-control-allow-origin", origin), ("vary", "origin"))
-        if request.method != "OPTIONS":
-            return allowed
-        return (
-            *allowed,
-            ("access-control-allow-methods", "POST"),
-            ("access-control-max-age", "600"),
-        )
 
 
 def _family(algorithm: str) -> str:

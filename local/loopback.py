@@ -11,11 +11,12 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
+import json
 import socket
 import socketserver
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -57,6 +58,14 @@ class HttpRequest:
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return ",".join(values) if values else None
 
+    def json_object(self) -> dict[str, Any] | None:
+        """The JSON object in the body, or None if it holds something else; empty if it is empty."""
+        try:
+            content = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError):
+            return None
+        return content if isinstance(content, dict) else None
+
     @property
     def media_type(self) -> str:
         """The content type without its parameters, in lower case; empty if there is none."""
@@ -75,6 +84,10 @@ class HttpResponse:
     headers: Headers = ()
     body: bytes = b""
     stream: Generator[bytes, None, None] | None = None
+
+    def with_headers(self, headers: Headers) -> HttpResponse:
+        """The same response with more headers."""
+        return replace(self, headers=(*self.headers, *headers))
 
 
 Intercept = Callable[[HttpRequest], HttpResponse | None]

@@ -12,16 +12,15 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from local.aws import ACCOUNT_ID, http_api_events
+from local.aws import http_api_events
 from local.aws.http_api_access import AccessKey, Cors, SignatureRefusedError, verify_signature
 from local.aws.lambda_host import InvocationResult, ThrottledError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
-API_ID = "local"
 
 Auth = Literal["NONE", "AWS_IAM"]
 """Who authenticates the caller: the function (a bearer token, or not at all), or API Gateway."""
@@ -125,14 +124,13 @@ class ApiGateway(LoopbackServer):
         started, now = time.perf_counter(), self._clock()
         request_id = http_api_events.new_request_id()
         answer, note = self._answer(request, request_id, now)
-        headers = (*answer.headers, ("apigw-requestid", request_id))
         if self._on_access:
             seconds = time.perf_counter() - started
             record = AccessRecord(
                 now, request_id, request.method, request.path, answer.status, seconds, note
             )
             self._on_access(record)
-        return replace(answer, headers=headers)
+        return answer.with_headers((("apigw-requestid", request_id),))
 
     def _answer(
         self, request: HttpRequest, request_id: str, now: float
@@ -141,7 +139,7 @@ class ApiGateway(LoopbackServer):
         if preflight := self._cors.preflight(request):
             return preflight, "preflight"
         answer, note = self._route(request, request_id, now)
-        return replace(answer, headers=(*answer.headers, *self._cors.on_answer(request))), note
+        return answer.with_headers(self._cors.on_answer(request)), note
 
     def _route(self, request: HttpRequest, request_id: str, now: float) -> tuple[HttpResponse, str]:
         route = self._routes.get(f"{request.method} {request.path}")
@@ -162,7 +160,7 @@ class ApiGateway(LoopbackServer):
         event = http_api_events.event(
             request,
             route.key,
-            api=http_api_events.Api(ACCOUNT_ID, API_ID, self.port),
+            port=self.port,
             request_id=request_id,
             now=now,
             access_key=access_key,

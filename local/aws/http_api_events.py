@@ -14,14 +14,15 @@ import binascii
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from local.aws import ACCOUNT_ID
 from local.aws.http_api_access import AccessKey
 from local.loopback import HttpRequest, HttpResponse
 
+API_ID = "local"
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
 HOP_BY_HOP = frozenset({"connection", "expect", "keep-alive", "transfer-encoding", "upgrade"})
 SET_BY_GATEWAY = frozenset({"connection", "content-length", "date", "transfer-encoding"})
@@ -31,30 +32,22 @@ class MalformedAnswerError(Exception):
     """API Gateway cannot turn a function's result into an HTTP response."""
 
 
-@dataclass(frozen=True)
-class Api:
-    """What an event says about the API that made it."""
-
-    account_id: str
-    api_id: str
-    port: int
-
-
 def event(
     request: HttpRequest,
     route_key: str,
     *,
-    api: Api,
+    port: int,
     request_id: str,
     now: float,
     access_key: AccessKey | None,
 ) -> dict[str, Any]:
-    """The event for a request; `access_key` is the verified one on an IAM route, else None.
+    """The event for a request to the API on `port`.
 
+    `access_key` is the verified one on an IAM route, else None.
     It is made anew from what the gateway knows: nothing that a client sends becomes part of
     `requestContext`.
     """
-    headers = _headers(request, api, now)
+    headers = _headers(request, port, now)
     host = headers.get("host", "").partition(":")[0]
     cookies = [value for name, value in request.headers if name.lower() == "cookie"]
     path = unquote(request.path)
@@ -65,8 +58,8 @@ def event(
         "rawQueryString": request.query,
         "headers": headers,
         "requestContext": {
-            "accountId": api.account_id,
-            "apiId": api.api_id,
+            "accountId": ACCOUNT_ID,
+            "apiId": API_ID,
             "domainName": host,
             "domainPrefix": host.partition(".")[0],
             "http": {
@@ -148,7 +141,7 @@ def new_request_id() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
 
 
-def _headers(request: HttpRequest, api: Api, now: float) -> dict[str, str]:
+def _headers(request: HttpRequest, port: int, now: float) -> dict[str, str]:
     headers = _joined((name.lower(), value) for name, value in request.headers)
     for name in (*HOP_BY_HOP, "cookie"):
         headers.pop(name, None)
@@ -157,7 +150,7 @@ def _headers(request: HttpRequest, api: Api, now: float) -> dict[str, str]:
         "content-length": str(len(request.body)),
         "x-amzn-trace-id": f"Root=1-{int(now):08x}-{secrets.token_hex(12)}",
         "x-forwarded-for": f"{forwarded}, {request.client_ip}" if forwarded else request.client_ip,
-        "x-forwarded-port": str(api.port),
+        "x-forwarded-port": str(port),
         "x-forwarded-proto": "http",
     }
 

@@ -62,7 +62,7 @@ def subjects(tree: Path) -> Iterator[Subjects]:
     with ExitStack() as stack:
         secrets_manager = stack.enter_context(SecretsManager())
         identity_provider = stack.enter_context(IdentityProvider())
-        secrets_manager.wait_until_ready()
+        secrets_manager.call("ListSecrets")  # waits until it is ready
         directory = Path(stack.enter_context(TemporaryDirectory()))
         policy = (_ROOT / "local" / "access_policy.toml").read_text()
         policy_file = directory / "access_policy.toml"

@@ -72,17 +72,13 @@ class SecretsManager(LoopbackServer):
 
     @property
     def storage(self) -> Storage:
-        """The storage of the secret, as soon as moto is loaded."""
+        """The storage of the secret. Waits for moto, and raises what prevents that it loads."""
         return self._load().result()
 
     def start(self) -> None:
         """Listens at once, and loads moto in the background."""
         super().start()
         self._load()
-
-    def wait_until_ready(self) -> None:
-        """Returns when moto is loaded and the secret exists. Raises what prevents that."""
-        self._load().result()
 
     def put(self, value: str) -> str:
         """Makes any `value` the current version of the secret. Returns the version's id."""

@@ -145,7 +145,7 @@ def test_one_call_is_worked_on_at_a_time() -> None:
             return self.now
 
     secrets_manager = SecretsManager(clock=SlowClock())
-    secrets_manager.wait_until_ready()
+    secrets_manager.call("ListSecrets")  # waits until it is ready
     with (
         ThreadPoolExecutor(1, "first") as first,
         ThreadPoolExecutor(1, "second") as second,
