@@ -18,14 +18,13 @@ from typing import NoReturn
 
 from local.aws.http_api_access import is_origin
 from local.aws.secrets_manager import read_secret
-from local.loopback import PortTakenError, port_or_any
+from local.loopback import PortTakenError, port_or_any, post
 from local.samples import (
     curl_bearer,
     curl_health,
     curl_reset,
     curl_signed,
     log_in,
-    post,
     token_table,
 )
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from local.aws.lambda_host import InvocationResult
+from local.loopback import post
 from local.page.broken_tokens import mistyped
 from local.page.operations import secret_versions
-from local.samples import log_in, post
+from local.samples import log_in
 from local.stack import WATCH_SECONDS, LocalStack
 from zego import token04
 from zego.secret_store import CURRENT

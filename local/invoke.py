@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from local.aws.secrets_manager import read_current
-from local.samples import log_in, post, shortened, token_table
+from local.loopback import post
+from local.samples import log_in, shortened, token_table
 from local.stack import DIRECTORY, LocalStack
 from local.stack_file import StackDescription, read_running
 from zego.token04 import Token04Error
@@ -100,7 +101,7 @@ def _run(event: dict[str, Any], stack: StackDescription) -> int:
         text.encode(),
         {"content-type": "application/json"},
     )
-    if answer.status != 200 or "x-amz-function-error" in answer.headers:
+    if answer.status != 200 or answer.header("x-amz-function-error"):
         print(f"error: the {name} failed: {answer.body.decode()}", file=sys.stderr)
         return 1
     if name == "issuer":

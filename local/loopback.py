@@ -1,4 +1,4 @@
-"""A threaded HTTP/1.1 server on 127.0.0.1, and the request and response that its users see.
+"""A threaded HTTP/1.1 server on 127.0.0.1, the request and response that its users see, and `post`.
 
 Every part of the local stack that speaks HTTP is a `LoopbackServer` with its own `respond`.
 Connections are kept alive, and `stop` closes them: a part that was stopped no longer responds.
@@ -15,7 +15,9 @@ import json
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -24,6 +26,8 @@ from typing import Any
 from local import Part
 
 LOOPBACK = "127.0.0.1"
+TIMEOUT_SECONDS = 30
+"""How long `post` waits for a response."""
 NAMES = frozenset({LOOPBACK, "localhost"})
 _CHUNK_BYTES = 1 << 16
 
@@ -55,8 +59,7 @@ class HttpRequest:
 
     def header(self, name: str) -> str | None:
         """The values of a header joined by commas, or None if it is absent."""
-        values = [value for key, value in self.headers if key.lower() == name.lower()]
-        return ",".join(values) if values else None
+        return _header(self.headers, name)
 
     def json_object(self) -> dict[str, Any] | None:
         """The JSON object in the body, or None if it holds something else; empty if it is empty."""
@@ -85,9 +88,34 @@ class HttpResponse:
     body: bytes = b""
     stream: Generator[bytes, None, None] | None = None
 
+    def header(self, name: str) -> str | None:
+        """The values of a header joined by commas, or None if it is absent."""
+        return _header(self.headers, name)
+
+    def json(self) -> Any:
+        """The decoded body."""
+        return json.loads(self.body)
+
     def with_headers(self, headers: Headers) -> HttpResponse:
         """The same response with more headers."""
         return replace(self, headers=(*self.headers, *headers))
+
+
+def _header(headers: Headers, name: str) -> str | None:
+    values = [value for key, value in headers if key.lower() == name.lower()]
+    return ",".join(values) if values else None
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+    """POSTs `body` to a part of the stack and returns the response, whatever its status."""
+    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        answer = opener.open(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return HttpResponse(answer.status, tuple(answer.headers.items()), answer.read())
 
 
 Intercept = Callable[[HttpRequest], HttpResponse | None]

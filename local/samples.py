@@ -7,50 +7,21 @@ from __future__ import annotations
 
 import json
 import shlex
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from local.identity_provider import PASSWORD
+from local.loopback import post
 from local.stack_file import StackDescription
 from zego import token04
 
-TIMEOUT_SECONDS = 30
 SHOWN_CHARACTERS = 10
 
 _CURL = "curl -sS -w '\\n'"
 _JSON = "-H 'content-type: application/json'"
 _EXTRACT = 'sed \'s/.*"access_token": *"\\([^"]*\\)".*/\\1/\''
-
-
-@dataclass(frozen=True)
-class HttpAnswer:
-    """A response to a request; header names are lower-case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """The decoded body."""
-        return json.loads(self.body)
-
-
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-    """POSTs `body` and returns the response, whatever its status."""
-    # Only the stack's URLs are used here, without a proxy.
-    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            return _read(answer.status, answer)
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return _read(answer.code, answer)
 
 
 def log_in(identity_provider: str, username: str) -> str:
@@ -115,11 +86,6 @@ def token_table(token: str, server_secret: str) -> str:
         "nonce": str(claims.nonce),
     }
     return "\n".join(f"{name:<12}{value}" for name, value in rows.items())
-
-
-def _read(status: int, answer: Any) -> HttpAnswer:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    return HttpAnswer(status, headers, answer.read())
 
 
 def _lines(*parts: str) -> str:

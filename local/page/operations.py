@@ -15,8 +15,8 @@ import boto3
 
 from local.aws.lambda_host import InvocationResult, NotRunningError, ThrottledError
 from local.fake_zego import Project
+from local.loopback import post
 from local.page.broken_tokens import MISTAKES, broken_token, mistyped
-from local.samples import post
 from local.stack_file import StackDescription
 from zego import token04
 from zego.diagnosis.model import Expected, TriedSecret

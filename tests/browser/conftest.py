@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from local.aws.secrets_manager import read_secret
-from local.samples import post
+from local.loopback import post
 from local.stack import LocalStack
 from tests.browser.chromium import running
 from tools import chromium, npm_packages

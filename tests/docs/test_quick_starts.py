@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from local.samples import post
+from local.loopback import post
 from local.stack import LocalStack
 from tests.support.node import find_node
 from tools import npm_packages

@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.aws import refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
-from local.loopback import HttpRequest, HttpResponse, LoopbackServer
-from local.samples import post
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer, post
 
 if TYPE_CHECKING:
     from local.aws.secrets_manager.actions import Storage
