@@ -150,18 +150,15 @@ def read_current(url: str, secret_id: str, region: str) -> dict[str, Any]:
     Raises `SecretsManagerError` if the call is refused.
     """
     body = json.dumps({"SecretId": secret_id, "VersionStage": "AWSCURRENT"}).encode()
-    response = post(url, body, _headers("GetSecretValue", region))
+    scope = f"local/20200101/{region}/secretsmanager/aws4_request"
+    headers = {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "secretsmanager.GetSecretValue",
+        # The service reads the region from it, and verifies nothing.
+        "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none",
+    }
+    response = post(url, body, headers)
     fields: dict[str, Any] = response.json()
     if response.status != 200:
         raise SecretsManagerError(fields["__type"], fields["message"])
     return fields
-
-
-def _headers(action: str, region: str) -> dict[str, str]:
-    """The headers of a call, which is not really signed."""
-    scope = f"local/20200101/{region}/secretsmanager/aws4_request"
-    return {
-        "content-type": "application/x-amz-json-1.1",
-        "x-amz-target": f"secretsmanager.{action}",
-        "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none",
-    }

@@ -120,9 +120,7 @@ class RotationDriver(Part):
         self._clock = clock
         self._rotations: dict[str, _Rotation] = {}
         self._cancelled: set[str] = set()
-        self._running: set[str] = set()
-        """The rotations that have a thread."""
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, threading.Thread] = {}
         self._threads_lock = threading.Lock()
 
     def start(self) -> None:
@@ -162,12 +160,11 @@ class RotationDriver(Part):
         """Waits for the rotations in the background; whether all of them ended in time."""
         deadline = time.monotonic() + seconds
         with self._threads_lock:
-            threads = list(self._threads)
+            threads = list(self._threads.values())
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         with self._threads_lock:
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
-            return not self._threads
+            return not any(thread.is_alive() for thread in self._threads.values())
 
     def run(self, token: str) -> bool:
         """Runs a rotation to its end in the caller's thread. Returns whether it succeeded.
@@ -190,19 +187,11 @@ class RotationDriver(Part):
         if not self._background:
             return
         with self._threads_lock:  # `wait` must find no thread that has yet to start
-            if token in self._running:
+            if token in self._threads and self._threads[token].is_alive():
                 return
-            self._running.add(token)
-            thread = threading.Thread(target=self._run_in_thread, args=(token,), daemon=True)
+            thread = threading.Thread(target=self.run, args=(token,), daemon=True)
             thread.start()
-            self._threads.append(thread)
-
-    def _run_in_thread(self, token: str) -> None:
-        try:
-            self.run(token)
-        finally:
-            with self._threads_lock:
-                self._running.discard(token)
+            self._threads[token] = thread
 
     def _rotate(self, rotation: _Rotation) -> bool:
         self._publish("RotationStarted", rotation.secret_arn)

@@ -33,9 +33,9 @@ from moto.secretsmanager.models import FakeSecret
 
 _HOUR = 60 * 60
 _DAY = 24 * _HOUR
-_EXPRESSION = re.compile(r"[0-9A-Za-z()#?*\-/, ]{1,256}")
-_RATE = re.compile(r"rate\(([1-9][0-9]*) (hour|day)s?\)")
-_CRON = re.compile(r"cron\(.+\)")
+_EXPRESSION = re.compile(
+    r"(?=.{1,256}\Z)(?:rate\(([1-9][0-9]*) (hour|day)s?\)|cron\([0-9A-Za-z()#?*\-/, ]+\))"
+)
 _DURATION = re.compile(r"(?=.{2,3}\Z)([0-9]+)h")
 
 
@@ -88,60 +88,47 @@ class Schedule:
 def check_rules(rules: Mapping[str, Any]) -> None:
     """Checks RotationRules. Raises moto's InvalidParameterException."""
     days, expression = rules.get("AutomaticallyAfterDays"), rules.get("ScheduleExpression")
-    if days is not None and expression is not None:
-        raise InvalidParameterException(
-            "RotationRules has AutomaticallyAfterDays or ScheduleExpression, but not both."
-        )
-    if days is not None and not 1 <= days <= 1000:
-        raise InvalidParameterException("AutomaticallyAfterDays is a number from 1 to 1000.")
-    if expression is not None:
-        _check_expression(expression)
-    if "Duration" in rules:
-        _check_duration(rules)
+    period, unit = _period(rules) or (_DAY, _DAY)
+    checks = {
+        "RotationRules has AutomaticallyAfterDays or ScheduleExpression, but not both.": (
+            days is None or expression is None
+        ),
+        "AutomaticallyAfterDays is a number from 1 to 1000.": days is None or 1 <= days <= 1000,
+        "ScheduleExpression is rate(...) or cron(...).": (
+            expression is None or _EXPRESSION.fullmatch(expression)
+        ),
+        "A secret can be rotated every four hours at most.": period >= 4 * _HOUR,
+        "A rate is 999 days at most.": days or period <= 999 * _DAY,
+        "Duration is a number of hours, for example 3h.": (
+            "Duration" not in rules or _DURATION.fullmatch(rules["Duration"])
+        ),
+        "The rotation window has one hour or more, and ends before the next UTC day and the"
+        " next window.": _HOUR <= _window(rules, unit) <= min(period, _DAY),
+    }
+    for rule, holds in checks.items():
+        if not holds:
+            raise InvalidParameterException(rule)
 
 
 def next_date(rules: Mapping[str, Any], since: float) -> int | None:
     """The end of the next rotation window after a rotation at `since`, both in Unix seconds."""
-    period = _period(rules)
-    if period is None:
+    if (found := _period(rules)) is None:
         return None
-    count, unit = period
-    start = int(since) + count * unit
+    period, unit = found
+    start = int(since) + period
     start -= start % unit  # midnight UTC, or the full hour
     return start + _window(rules, unit) - 1
 
 
-def _check_expression(expression: str) -> None:
-    rate = _RATE.fullmatch(expression)
-    if not _EXPRESSION.fullmatch(expression) or not (rate or _CRON.fullmatch(expression)):
-        raise InvalidParameterException("ScheduleExpression is rate(...) or cron(...).")
-    if rate is None:
-        return
-    count, unit = int(rate[1]), rate[2]
-    if unit == "hour" and count < 4:
-        raise InvalidParameterException("A secret can be rotated every four hours at most.")
-    if count * (_HOUR if unit == "hour" else _DAY) > 999 * _DAY:
-        raise InvalidParameterException("A rate is 999 days at most.")
-
-
-def _check_duration(rules: Mapping[str, Any]) -> None:
-    if not _DURATION.fullmatch(rules["Duration"]):
-        raise InvalidParameterException("Duration is a number of hours, for example 3h.")
-    count, unit = _period(rules) or (1, _DAY)
-    longest = min(count * unit, _DAY) if unit == _HOUR else _DAY
-    if not _HOUR <= _window(rules, unit) <= longest:
-        raise InvalidParameterException(
-            "The rotation window has one hour or more, and ends before the next UTC day and the"
-            " next window."
-        )
-
-
 def _period(rules: Mapping[str, Any]) -> tuple[int, int] | None:
-    """How often a secret is rotated: a number of hours or days, and the seconds of one."""
+    """The seconds between two rotations, and those of the hour or day in which they are counted."""
     if days := rules.get("AutomaticallyAfterDays"):
-        return days, _DAY
-    rate = _RATE.fullmatch(rules.get("ScheduleExpression", ""))
-    return rate and (int(rate[1]), _HOUR if rate[2] == "hour" else _DAY)
+        return days * _DAY, _DAY
+    rate = _EXPRESSION.fullmatch(rules.get("ScheduleExpression", ""))
+    if rate is None or rate[1] is None:
+        return None
+    unit = _HOUR if rate[2] == "hour" else _DAY
+    return int(rate[1]) * unit, unit
 
 
 def _window(rules: Mapping[str, Any], unit: int) -> int:

@@ -124,7 +124,7 @@ class Versions:
             )
         if not self._versions:
             labels = [*labels, CURRENT]
-        _check_label_count(self._label_count(labels, version_id))
+        self._check_label_count(labels, version_id)
         if version_id not in self._versions:
             self._make_room(now, check=True)
         self._add(version_id, value, now)
@@ -155,7 +155,7 @@ class Versions:
                 f"Version stage {label} not found in version {remove_from}"
             )
         if move_to is not None:
-            _check_label_count(self._label_count([label], move_to))
+            self._check_label_count([label], move_to)
             self._attach(label, move_to)
         elif label == CURRENT:
             raise InvalidParameterException(
@@ -208,13 +208,17 @@ class Versions:
             return pending
         return self.pending() if self._conditions.abandon_on_any_version else None
 
-    def _label_count(self, labels: Sequence[str], version_id: str) -> int:
-        """How many labels there are once a version has these."""
+    def _check_label_count(self, labels: Sequence[str], version_id: str) -> None:
+        """Checks how many labels there are once a version has these."""
         count = {label for attached in self.labelled().values() for label in attached}
         count.update(labels)
         if CURRENT in labels and self.holder(CURRENT) not in (None, version_id):
             count.add(PREVIOUS)
-        return len(count)
+        if len(count) > LABELS:
+            raise SecretsManagerError(
+                "LimitExceededException",
+                "You exceeded the maximum number of staging labels allowed on a secret.",
+            )
 
     def _make_room(self, now: float, *, check: bool) -> None:
         """Removes the oldest deprecated versions so that one more version fits.
@@ -229,8 +233,10 @@ class Versions:
             for id_ in self._versions
             if not self.labels(id_) and self.created_at(id_) <= now - KEPT_SECONDS
         ]
-        if check:
-            _check_version_count(VERSIONS + excess - min(excess, len(old)))
+        if check and len(old) < excess:
+            raise SecretsManagerError(
+                "LimitExceededException", f"A secret has at most {VERSIONS} versions."
+            )
         self.remove(old[:excess])
 
     def _delete_unlabelled(self) -> None:
@@ -267,20 +273,3 @@ def _check_labels(labels: Sequence[str]) -> None:
         raise InvalidParameterException(f"VersionStages has 1 to {LABELS} staging labels.")
     if not all(1 <= len(label) <= LABEL for label in labels):
         raise InvalidParameterException(f"A staging label has 1 to {LABEL} characters.")
-
-
-def _check_label_count(count: int) -> None:
-    """Checks the number of labels that all versions of a secret would have."""
-    if count > LABELS:
-        raise SecretsManagerError(
-            "LimitExceededException",
-            "You exceeded the maximum number of staging labels allowed on a secret.",
-        )
-
-
-def _check_version_count(count: int) -> None:
-    """Checks the number of versions that a secret would have."""
-    if count > VERSIONS:
-        raise SecretsManagerError(
-            "LimitExceededException", f"A secret has at most {VERSIONS} versions."
-        )
