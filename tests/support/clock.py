@@ -1,6 +1,8 @@
-"""A clock that a test turns."""
+"""Clocks that a test turns."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class Clock:
@@ -15,3 +17,17 @@ class Clock:
     def turn(self, seconds: float) -> None:
         """Let time pass; less than nothing sets the clock back."""
         self.now += seconds
+
+
+class ClockFile:
+    """Turns the clock of another process, which adds the file's seconds to the time of day."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ahead = 0.0
+        self.turn(0.0)
+
+    def turn(self, seconds: float) -> None:
+        """Let time pass there."""
+        self._ahead += seconds
+        self.path.write_text(str(self._ahead), encoding="utf-8")

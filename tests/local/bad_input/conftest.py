@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from local.stack import LocalStack
-from tests.support.faults import (
-    Faults,
-)
+from tests.support.clock import ClockFile
+from tests.support.faults import Faults
 from tests.support.service import Service, service
 
 
@@ -40,9 +39,16 @@ def issuer(stack: LocalStack) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="package")
-def quickly_stale(stack: LocalStack) -> Iterator[Service]:
-    """The service, where a secret is old after a second."""
-    with service(stack, SECRET_TTL_SECONDS="1", SECRET_MAX_STALE_SECONDS="3600") as running:
+def issuers_clock(tmp_path_factory: pytest.TempPathFactory) -> ClockFile:
+    """The clock that `aging` goes by."""
+    return ClockFile(tmp_path_factory.mktemp("clock") / "ahead")
+
+
+@pytest.fixture(scope="package")
+def aging(stack: LocalStack, issuers_clock: ClockFile) -> Iterator[Service]:
+    """The service, whose keys and secret age as a test turns its clock."""
+    changes = {"CLOCK_FILE": str(issuers_clock.path)}
+    with service(stack, "aging_issuer.handler", **changes) as running:
         yield running
 
 
@@ -58,10 +64,3 @@ def cold(disturbed: Service) -> Service:
     """The service with nothing cached: its next request starts a process."""
     disturbed.restart()
     return disturbed
-
-
-@pytest.fixture(scope="package")
-def impatient(stack: LocalStack) -> Iterator[Service]:
-    """The service, but it asks for its keys and its secret again after a second or less."""
-    with service(stack, "impatient_issuer.handler") as running:
-        yield running

@@ -10,6 +10,7 @@ import pytest
 from local.loopback import Intercept
 from local.stack import LocalStack
 from tests.local.bad_input.exchanges import problem
+from tests.support.clock import ClockFile
 from tests.support.faults import (
     Faults,
     answering,
@@ -20,7 +21,7 @@ from tests.support.faults import (
     slow,
 )
 from tests.support.routes import BATCH, STATUS
-from tests.support.service import Service, service, until
+from tests.support.service import Service, service
 
 GOOD = "0123456789abcdef0123456789abcdef"
 
@@ -156,6 +157,8 @@ class TestSecrets:
         assert len(secrets.requests) - before == 2
 
 
+#: The issuer's settings, where nothing else is set, and how long it waits after a failure.
+TTL_SECONDS, MAX_STALE_SECONDS, RETRY_SECONDS = 60, 900, 5
 MALFORMED = b'{"SecretString":"{}","VersionId":"2","CreatedDate":1}'
 
 
@@ -169,17 +172,24 @@ class TestSecretsThatAge:
         ],
     )
     def test_the_last_good_one_serves_on(
-        self, quickly_stale: Service, secrets: Faults, fault: Intercept, words: str
+        self,
+        aging: Service,
+        issuers_clock: ClockFile,
+        secrets: Faults,
+        fault: Intercept,
+        words: str,
     ) -> None:
-        quickly_stale.restart()
-        assert quickly_stale.token().status == 201
-        before = quickly_stale.lines()
+        aging.restart()
+        assert aging.token().status == 201
+        before = aging.lines()
+        issuers_clock.turn(TTL_SECONDS)
         with secrets.of(fault):
-            until(quickly_stale.token, lambda _: words in quickly_stale.log(since=before))
+            assert aging.token().status == 201
+            assert words in aging.log(since=before)
             asked = len(secrets.requests)
-            assert quickly_stale.token().status == 201
+            assert aging.token().status == 201
             assert len(secrets.requests) == asked, "a failure slows one request, not the next"
-        log = quickly_stale.log(since=before)
+        log = aging.log(since=before)
         (line,) = (json.loads(line) for line in log.splitlines() if words in line)
         assert line["level"] == "ERROR"
         assert line["message"].endswith("the last good one still serves")
@@ -187,26 +197,27 @@ class TestSecretsThatAge:
         assert '"refused"' not in log
 
     def test_while_it_is_down_the_last_good_one_serves_then_none_then_all_is_well(
-        self, stack: LocalStack
+        self, aging: Service, issuers_clock: ClockFile
     ) -> None:
-        changes = {"SECRET_TTL_SECONDS": "1", "SECRET_MAX_STALE_SECONDS": "3"}
-        with service(stack, "impatient_issuer.handler", **changes) as short:
-            assert short.token().status == 201
-            with down(stack.secrets_manager):
-                stale = until(short.token, lambda _: "SecretStale" in short.log())
-                assert stale.status == 201
-                gone = until(short.token, lambda answer: answer.status != 201)
-                problem(gone, 503, "secret_unavailable")
-            assert until(short.token, lambda answer: answer.status == 201).status == 201
+        aging.restart()
+        assert aging.token().status == 201
+        before = aging.lines()
+        with down(aging.stack.secrets_manager):
+            issuers_clock.turn(TTL_SECONDS)
+            assert aging.token().status == 201
+            assert "SecretStale" in aging.log(since=before)
+            issuers_clock.turn(MAX_STALE_SECONDS - TTL_SECONDS)
+            problem(aging.token(), 503, "secret_unavailable")
+        issuers_clock.turn(RETRY_SECONDS)
+        assert aging.token().status == 201
 
-    def test_a_new_value_is_in_use_within_its_time_to_live(self, quickly_stale: Service) -> None:
-        quickly_stale.restart()
-        before = quickly_stale.send_signed(STATUS).json()["secret"]["version_id"]
-        manager = quickly_stale.stack.secrets_manager
+    def test_a_new_value_is_in_use_within_its_time_to_live(
+        self, aging: Service, issuers_clock: ClockFile
+    ) -> None:
+        aging.restart()
+        before = aging.send_signed(STATUS).json()["secret"]["version_id"]
+        manager = aging.stack.secrets_manager
         now = manager.put(stored(manager.server_secret, manager.app_id))
         assert now != before
-        answer = until(
-            lambda: quickly_stale.send_signed(STATUS).json()["secret"]["version_id"],
-            lambda version: version == now,
-        )
-        assert answer == now
+        issuers_clock.turn(TTL_SECONDS)
+        assert aging.send_signed(STATUS).json()["secret"]["version_id"] == now

@@ -10,6 +10,7 @@ import pytest
 from local.identity_provider import IdentityProvider
 from local.loopback import HttpRequest, HttpResponse, Intercept, LoopbackServer
 from tests.local.bad_input.exchanges import problem
+from tests.support.clock import ClockFile
 from tests.support.faults import (
     Faults,
     answering,
@@ -18,7 +19,7 @@ from tests.support.faults import (
     redirecting,
     slow,
 )
-from tests.support.service import Service, until
+from tests.support.service import Service
 
 
 def unknown_key(service_: Service) -> str:
@@ -98,41 +99,37 @@ class TestSigningKeys:
             assert asked.requests == []
 
 
-COOL_DOWN_SECONDS = 1.2
-"""What the impatient issuer has."""
+#: Of the issuer: how long keys are fresh, how long they serve when they cannot be fetched, how long
+#: it waits after a fetch, and after one that left it without any.
+FRESH_SECONDS, MAX_STALE_SECONDS, COOL_DOWN_SECONDS, RETRY_SECONDS = 600, 3600, 30, 5
 
 
 class TestSigningKeysThatAge:
     def test_an_unknown_key_id_causes_one_refetch_a_cool_down(
-        self, impatient: Service, jwks: Faults
+        self, aging: Service, issuers_clock: ClockFile, jwks: Faults
     ) -> None:
-        assert impatient.token().status == 201
-        fetches, began = len(jwks.requests), 0.0
-
-        def ask() -> None:
-            nonlocal began
-            began = time.monotonic()
-            impatient.token(unknown_key(impatient))
-
-        until(ask, lambda _: len(jwks.requests) > fetches)
+        aging.restart()
+        assert aging.token().status == 201
         fetches = len(jwks.requests)
-        for _ in range(10):
-            problem(impatient.token(unknown_key(impatient)), 401, "bearer_unknown_key")
-        cool_downs = (time.monotonic() - began) / COOL_DOWN_SECONDS
-        assert len(jwks.requests) - fetches <= cool_downs
+        for cool_downs in range(3):
+            for _ in range(10):
+                problem(aging.token(unknown_key(aging)), 401, "bearer_unknown_key")
+            assert len(jwks.requests) - fetches == cool_downs
+            issuers_clock.turn(COOL_DOWN_SECONDS)
 
     def test_while_the_keys_cannot_be_fetched_known_ones_verify_for_a_time_and_unknown_ones_wait(
-        self, impatient: Service
+        self, aging: Service, issuers_clock: ClockFile
     ) -> None:
-        good, unknown = impatient.bearer(), unknown_key(impatient)
-        impatient.restart()
-        assert impatient.token(good).status == 201
-        with down(impatient.stack.identity_provider):
-            answer = until(lambda: impatient.token(unknown), lambda answer: answer.status == 503)
+        good, unknown = aging.bearer(), unknown_key(aging)
+        aging.restart()
+        assert aging.token(good).status == 201
+        with down(aging.stack.identity_provider):
+            issuers_clock.turn(FRESH_SECONDS)
+            answer = aging.token(unknown)
             problem(answer, 503, "signing_keys_unavailable")
             assert int(answer.headers["retry-after"]) >= 1
-            assert impatient.token(good).status == 201
-            gone = until(lambda: impatient.token(good), lambda answer: answer.status != 201)
-            problem(gone, 503, "signing_keys_unavailable")
-        healed = until(lambda: impatient.token(good), lambda answer: answer.status == 201)
-        assert healed.status == 201
+            assert aging.token(good).status == 201
+            issuers_clock.turn(MAX_STALE_SECONDS - FRESH_SECONDS)
+            problem(aging.token(good), 503, "signing_keys_unavailable")
+        issuers_clock.turn(RETRY_SECONDS)
+        assert aging.token(good).status == 201
