@@ -172,17 +172,10 @@ def _finish(tree: Path, interpreter: str) -> Path:
         for pattern in NOT_DEPLOYED:
             for path in list((tree / part).rglob(pattern)):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        compileall = [
-            interpreter,
-            "-m",
-            "compileall",
-            "-q",
-            "--invalidation-mode",
-            "unchecked-hash",
-        ]
-        recorded_path = ["-s", str(tree / part), "-p", place]
+        options = f"-m compileall -q --invalidation-mode unchecked-hash -p {place} -s".split()
         # A set's order would show in the bytecode.
-        _run([*compileall, *recorded_path, str(tree / part)], environment={"PYTHONHASHSEED": "0"})
+        command = [interpreter, *options, str(tree / part), str(tree / part)]
+        _run(command, environment={"PYTHONHASHSEED": "0"})
         for path in [tree / part, *(tree / part).rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
             os.utime(path, (FIXED_TIME, FIXED_TIME))
@@ -193,7 +186,7 @@ def write_version(tree: Path) -> str:
     """Write build/version.toml, the parameter BuildVersion: the hash of all that is deployed."""
     digest = hashlib.sha256()
     settings = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
-    for path in [*settings, *_files(tree)]:
+    for path in [*settings, *_files(tree, PARTS)]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode() + content)
     version = digest.hexdigest()[:12]
@@ -209,15 +202,14 @@ def write_version(tree: Path) -> str:
     return version
 
 
-def _files(tree: Path) -> Iterator[Path]:
-    for part in PARTS:
+def _files(tree: Path, parts: Iterable[str]) -> Iterator[Path]:
+    for part in parts:
         yield from sorted(path for path in (tree / part).rglob("*") if path.is_file())
 
 
 def size_mb(tree: Path, parts: Iterable[str] = PARTS) -> float:
     """What some parts of a tree measure, unzipped, in megabytes."""
-    files = (path for part in parts for path in (tree / part).rglob("*") if path.is_file())
-    return sum(path.stat().st_size for path in files) / 1e6
+    return sum(path.stat().st_size for path in _files(tree, parts)) / 1e6
 
 
 def _report_sizes(tree: Path) -> int:

@@ -44,6 +44,7 @@ PURE_MAY_IMPORT = {
     "functools",
     "hashlib",
     "hmac",
+    "html",
     "itertools",
     "json",
     "math",

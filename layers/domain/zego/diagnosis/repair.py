@@ -6,6 +6,7 @@ decodes a token that HTML, JSON, a shell, a URL, e-mail or a second base64 encod
 
 from __future__ import annotations
 
+import html
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -43,26 +44,11 @@ _SCHEME: Final = re.compile(
 #: What is undone may uncover more: quotes in a URL in a JSON text.
 _MAX_ROUNDS: Final = 12
 _TWICE: Final = "MDRBQUF"  # the same in base64
-_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _BACKSLASH: Final = re.compile(
     r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL | re.ASCII
 )
 _ESCAPED: Final[dict[str, str]] = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
-_ENTITY: Final = re.compile(
-    r"&(?:#([0-9]{2,4})|#[xX]([0-9A-Fa-f]{2,4})|(quot|apos|amp|lt|gt|sol|plus|equals|nbsp|num));"
-)
-_ENTITIES: Final[dict[str, str]] = {
-    "quot": '"',
-    "apos": "'",
-    "amp": "&",
-    "lt": "<",
-    "gt": ">",
-    "sol": "/",
-    "plus": "+",
-    "equals": "=",
-    "nbsp": " ",
-    "num": "#",
-}
+_ENTITY: Final = re.compile(r"&#?\w{1,16};", re.ASCII)
 _MAIL: Final = re.compile(r"=(?:\r?\n|([0-9A-F]{2}))")
 
 
@@ -148,16 +134,14 @@ def _json_string(text: str) -> str | None:
 
 
 def _without_entities(text: str) -> RepairResult:
-    if "&" not in text or not _ENTITY.search(text):
+    decoded = _ENTITY.sub(_character, text)
+    if decoded == text:
         return text, None
-    return _ENTITY.sub(_character, text), found("escaped", what="HTML does (&#x3D; for =)")
+    return decoded, found("escaped", what="HTML does (&#x3D; for =)")
 
 
 def _character(entity: re.Match[str]) -> str:
-    decimal, hexadecimal, name = entity.groups()
-    if name is not None:
-        return _ENTITIES[name]
-    return chr(int(decimal) if decimal else int(hexadecimal, 16))
+    return html.unescape(entity[0]).replace("\xa0", " ")  # as a page shows &nbsp;
 
 
 def _without_backslashes(text: str) -> RepairResult:
@@ -175,9 +159,8 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _without_percent(text: str) -> RepairResult:
-    if "%" not in text or not _PERCENT.search(text):
-        return text, None
-    return unquote(text, errors="replace"), found("url-encoded")
+    decoded = unquote(text, errors="replace")
+    return (text, None) if decoded == text else (decoded, found("url-encoded"))
 
 
 def _without_mail_coding(text: str) -> RepairResult:

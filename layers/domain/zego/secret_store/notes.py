@@ -45,15 +45,16 @@ COMPROMISED_TAG: Final = "zego-token-service:compromised"
 _MAX_LENGTH: Final = 256
 _VERSION: Final = r"[\w-]{32,64}"
 _FINGERPRINT: Final = "[0-9a-f]{12}"
+_CODE: Final = r"(?:(\d{1,12})|-)"
 #: Up to the year 2286; a longer one is no time.
 _TIME: Final = r"\d{1,10}"
 _VERDICT: Final = re.compile(
-    rf"(accepted|rejected|unknown) ({_FINGERPRINT}|-) ({_TIME}) (\d{{1,12}}|-)(?: \+(\d))?",
+    rf"(accepted|rejected|unknown) (?:({_FINGERPRINT})|-) ({_TIME}) {_CODE}(?: \+(\d))?",
     re.ASCII,
 )
 _IN_FLIGHT: Final = re.compile(rf"({_VERSION}) ({_TIME})(?: (stuck|reported))?", re.ASCII)
 _ROTATION: Final = re.compile(
-    rf"({_VERSION}) (\w+) ([a-z-]+) ({_TIME}) (\d{{1,12}}|-) ({_FINGERPRINT}|-)", re.ASCII
+    rf"({_VERSION}) (\w+) ([a-z-]+) ({_TIME}) {_CODE} (?:({_FINGERPRINT})|-)", re.ASCII
 )
 
 
@@ -89,13 +90,9 @@ class VerdictNote:
         if found is None:
             return None
         outcome, fingerprint, since, code, unknown_looks = found.groups()
-        return cls(
-            cast("Outcome", outcome),
-            None if fingerprint == "-" else fingerprint,
-            int(since),
-            None if code == "-" else int(code),
-            int(unknown_looks or 0),
-        )
+        number = int(code) if code else None
+        looks = int(unknown_looks or 0)
+        return cls(cast("Outcome", outcome), fingerprint, int(since), number, looks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +147,9 @@ class RotationNote:
         found = _ROTATION.fullmatch(text or "")
         if found is None or found[2] not in STEPS or found[3] not in OUTCOMES:
             return None
-        code, fingerprint = (None if text == "-" else text for text in found.groups()[4:])
-        return cls(
-            found[1],
-            cast("Step", found[2]),
-            found[3],
-            int(found[4]),
-            None if code is None else int(code),
-            fingerprint,
-        )
+        token, step, outcome, at, code, fingerprint = found.groups()
+        number = int(code) if code else None
+        return cls(token, cast("Step", step), outcome, int(at), number, fingerprint)
 
 
 def given_up(tags: Mapping[str, str]) -> tuple[str, ...]:
