@@ -101,7 +101,6 @@ format: $(DEV_READY) ## Format the code and mend what the linter can
 .PHONY: docs
 docs: $(RUN_READY) ## Write the tables of the documents and the JSON schema of policies from code and data
 	@$(BIN)/python -m tools.doc_tables
-	@$(BIN)/python -m tools.policy_schema
 
 .PHONY: record
 record: $(DEV_READY) ## Write tests/recorded anew, after a change of what users build on

@@ -1,4 +1,4 @@
-"""Writes the tables of the documents anew from data and code: ``make docs``.
+"""Writes what is made from data and code: ``make docs``. Tables of the documents, and a schema.
 
 A table stands between ``<!-- table: <name> -->`` and ``<!-- end of table -->``; all else is left
 as it is.
@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tools.policy_schema import SCHEMA, schema_file
 from zego.diagnosis.kinds import KINDS, FindingKind
 from zego.error_codes import CODES
 from zego.error_codes.code import ErrorCode, Platform
@@ -30,13 +31,13 @@ _SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM
 
 
 def main() -> int:
-    """Write the documents, and say which of them that changed."""
-    for document in DOCUMENTS:
-        before = document.read_text(encoding="utf-8")
-        after = filled(before)
-        if after != before:
-            document.write_text(after, encoding="utf-8")
-        print(f"{document.relative_to(ROOT)}: {'written' if after != before else 'unchanged'}")
+    """Write the documents and the schema, and say which of them that changed."""
+    texts = {document: filled(document.read_text(encoding="utf-8")) for document in DOCUMENTS}
+    for file, after in {**texts, SCHEMA: schema_file()}.items():
+        is_new = not file.exists() or file.read_text(encoding="utf-8") != after
+        if is_new:
+            file.write_text(after, encoding="utf-8")
+        print(f"{file.relative_to(ROOT)}: {'written' if is_new else 'unchanged'}")
     return 0
 
 

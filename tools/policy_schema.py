@@ -1,4 +1,4 @@
-"""Write the JSON schema of an access policy: ``make docs``.
+"""The JSON schema of an access policy, which ``make docs`` writes.
 
 The keys are those that the issuer reads; the reference policy's comments describe them.
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import Any, Final
 
 from issuer.policy_keys import (
@@ -25,23 +24,13 @@ from issuer.policy_keys import (
     KeyType,
     PolicyKey,
 )
-from tools.policies import REFERENCE, ROOT
+from tools.policies import REFERENCE
 
 SCHEMA: Final = REFERENCE.with_name("policy.schema.json")
 
 _TEXT: Final = {"type": "string", "minLength": 1}
 _CLAIM: Final = {"type": ["string", "number", "boolean"]}
 _CLAIMS: Final = {"type": "array", "minItems": 1, "items": _CLAIM}
-
-
-def main() -> int:
-    """Write the schema, and say whether that changed it."""
-    after = schema_file()
-    is_new = not SCHEMA.exists() or SCHEMA.read_text(encoding="utf-8") != after
-    if is_new:
-        SCHEMA.write_text(after, encoding="utf-8")
-    print(f"{SCHEMA.relative_to(ROOT)}: {'written' if is_new else 'as it was'}")
-    return 0
 
 
 def schema_file() -> str:
@@ -153,7 +142,3 @@ def _type(key: PolicyKey) -> dict[str, Any]:
         "tables": {"type": "array"},
     }
     return types[key.type]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,6 +3,8 @@ this package in its traceback shows one."""
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass
+
 
 class TokenServiceError(Exception):
     """A call failed. The base of every error here except those for invalid settings.
@@ -17,6 +19,7 @@ class TokenServiceError(Exception):
     request_id: str | None = None
 
 
+@dataclass(eq=False, repr=False)
 class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
     """The service refused, or API Gateway in front of it did. Decide on :attr:`code`.
 
@@ -27,25 +30,16 @@ class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
     :ivar field: the invalid field, if there is one.
     """
 
-    def __init__(
-        self,
-        code: str,
-        status: int,
-        detail: str,
-        request_id: str | None = None,
-        retryable: bool = False,
-        retry_after_seconds: int | None = None,
-        field: str | None = None,
-    ) -> None:
-        # All of them, in order: so an error can be pickled, as pools of processes do.
-        super().__init__(code, status, detail, request_id, retryable, retry_after_seconds, field)
-        self.code = code
-        self.status = status
-        self.detail = detail
-        self.request_id = request_id
-        self.retryable = retryable
-        self.retry_after_seconds = retry_after_seconds
-        self.field = field
+    code: str
+    status: int
+    detail: str
+    request_id: str | None = None
+    retryable: bool = False
+    retry_after_seconds: int | None = None
+    field: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__(*astuple(self))  # to be pickled, as pools of processes do
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail} {_place(self.status, self.request_id)}"
@@ -57,6 +51,7 @@ class NoAnswerError(TokenServiceError):
     retryable = True
 
 
+@dataclass(eq=False, repr=False)
 class BadAnswerError(TokenServiceError):
     """The response is not from this API, or not for this request. Check the URL, and any proxy
     in between.
@@ -65,19 +60,14 @@ class BadAnswerError(TokenServiceError):
     :ivar status: the HTTP status.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        status: int,
-        request_id: str | None = None,
-        retry_after_seconds: int | None = None,
-    ) -> None:
-        super().__init__(reason, status, request_id, retry_after_seconds)
-        self.reason = reason
-        self.status = status
-        self.request_id = request_id
-        self.retryable = can_pass(status)
-        self.retry_after_seconds = retry_after_seconds
+    reason: str
+    status: int
+    request_id: str | None = None
+    retry_after_seconds: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__(*astuple(self))
+        self.retryable = can_pass(self.status)
 
     def __str__(self) -> str:
         return f"{self.reason} {_place(self.status, self.request_id)}"

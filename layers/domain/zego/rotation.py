@@ -131,12 +131,10 @@ class CopyToken:
     @classmethod
     def read(cls, token: str) -> CopyToken | None:
         """``None``: the rotation copies CANDIDATE."""
-        match _TOKEN.fullmatch(token):
-            case None:
-                return None
-            case found:
-                purpose: Purpose = "heal" if found[1] == "heal" else "restore"
-                return cls(purpose, found[2], found[3])
+        found = _TOKEN.fullmatch(token)
+        if found is None:
+            return None
+        return cls("heal" if found[1] == "heal" else "restore", found[2], found[3])
 
     @staticmethod
     def make(purpose: Purpose, *, copy: str, replace: str) -> str:

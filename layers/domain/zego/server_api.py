@@ -181,8 +181,7 @@ def _verdict(answer: Response, now: float) -> Verdict:
     """Read an answer by its code, whatever the HTTP status."""
     skew = clock_skew(answer, now)
     try:
-        values = strict_json.loads_object(answer.body)
-        code = values["Code"]
+        code = strict_json.loads_object(answer.body)["Code"]
     except (ValueError, KeyError):
         code = None
     if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < _CODES_END:

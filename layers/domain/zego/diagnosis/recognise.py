@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from zego import strict_json
@@ -23,7 +23,6 @@ from zego.token04 import PREFIX, Envelope
 #: A Token04's two length fields have 16 bits each, so it has fewer than 174,800 characters.
 MAX_CHARACTERS: Final = 200_000
 
-_BASE64: Final = re.compile(r"[0-9A-Za-z+/_=-]*")
 #: How logs and people write that something is left out.
 _LEFT_OUT: Final = re.compile(
     "\u2026|\u2022{2,}|\\.{2,}|\\*{2,}"
@@ -101,9 +100,8 @@ def recognise(text: str) -> TokenText:
     text, problems = unwrap(text)
     if stand_in := _stand_in(text):
         return _other(stand_in)
-    if known := _lookalike(text):
-        form, problem = known
-        return TokenText(form, (problem,))
+    if lookalike := _lookalike(text):
+        return lookalike
     token, mark, details = text.partition(_KIT_MARK)
     token, prefix_problem = _with_prefix(token)
     if not token:
@@ -131,26 +129,20 @@ def _with_prefix(token: str) -> tuple[str, Observation | None]:
 
 def _token04(token: str, problems: list[Observation]) -> TokenText:
     """A Token04, whole or damaged."""
-    hopeless: Observation | None = None
-    if not _BASE64.fullmatch(token):
-        if _LEFT_OUT.search(token):
-            hopeless = found("shortened")
-        elif foreign := _NON_ASCII.search(token):
-            hopeless = found("non-ascii", codepoint=f"{ord(foreign[0]):04X}")
-    if hopeless:
-        expires_at = readable_expiry(token)
-        return TokenText("token04", (*problems, hopeless), header_expires_at=expires_at)
-    envelope, expires_at, damages = read_envelope(token)
-    return TokenText("token04", (*problems, *damages), envelope, expires_at)
+    if _LEFT_OUT.search(token):
+        hopeless = found("shortened")
+    elif foreign := _NON_ASCII.search(token):
+        hopeless = found("non-ascii", codepoint=f"{ord(foreign[0]):04X}")
+    else:
+        envelope, expires_at, damages = read_envelope(token)
+        return TokenText("token04", (*problems, *damages), envelope, expires_at)
+    return TokenText("token04", (*problems, hopeless), None, readable_expiry(token))
 
 
 def _kit_token(token: str, details: str, problems: list[Observation]) -> TokenText:
     kit_details, kit_problem = _kit_details(details)
     problems = [*problems, found("kit-token"), *([kit_problem] if kit_problem else ())]
-    inner = _token04(token, problems)
-    return TokenText(
-        "kit-token", inner.problems, inner.envelope, inner.header_expires_at, kit_details
-    )
+    return replace(_token04(token, problems), form="kit-token", kit_details=kit_details)
 
 
 def _kit_details(text: str) -> tuple[Mapping[str, Any] | None, Observation | None]:
@@ -209,19 +201,19 @@ def _response_kind(text: str) -> str | None:
     )
 
 
-def _lookalike(text: str) -> tuple[TokenForm, Observation] | None:
+def _lookalike(text: str) -> TokenText | None:
     """What it is; ``None`` where it may be a Token04, or is nothing that is known."""
     compact = "".join(text.split())
     if algorithm := _jose_algorithm(compact):
-        return "jwt", found("jwt", algorithm=algorithm)
+        return TokenText("jwt", (found("jwt", algorithm=algorithm),))
     if _UUID.fullmatch(compact):
-        return "other", found("hex-string", length=32, what="a UUID")
+        return _other(found("hex-string", length=32, what="a UUID"))
     if _HEX.fullmatch(compact):
-        return "other", found("hex-string", length=len(compact), what=_hex_kind(len(compact)))
+        return _other(found("hex-string", length=len(compact), what=_hex_kind(len(compact))))
     if _OLDER.fullmatch(compact):
-        return "older-token", found("older-token", version=compact[:2])
+        return TokenText("older-token", (found("older-token", version=compact[:2]),))
     values = _json_in_base64(compact)
-    return None if values is None else ("other", found("json-in-base64", what=_json_kind(values)))
+    return None if values is None else _other(found("json-in-base64", what=_json_kind(values)))
 
 
 def _jose_algorithm(text: str) -> str | None:
