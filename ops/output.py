@@ -216,6 +216,14 @@ def wrapped(
     return shown
 
 
+def advice(text: str, width: int, target: str = "", *, margin: str = "") -> Text:
+    """What to do, behind an arrow.
+
+    :param target: see :func:`wrapped`.
+    """
+    return wrapped(text, width, first=f"{margin}-> ", then=f"{margin}   ", target=target)
+
+
 def date_and_time(moment: float) -> str:
     """``2026-08-01 12:00:00 UTC``.
 

@@ -27,8 +27,6 @@ _USELESS: Final = frozenset(
 
 
 @check(
-    "credentials",
-    "AWS",
     "Are there AWS credentials, and whose?",
     remedy="Log in (aws sso login, aws login), or name another --profile.",
 )
@@ -45,12 +43,14 @@ def credentials(deployment: Deployment) -> Iterator[CheckResult]:
         return
     try:
         answer = client_of(session, "sts", region).get_caller_identity()
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _USELESS:
+    except (BotoCoreError, ClientError) as error:
+        answer = error.response if isinstance(error, ClientError) else {}
+        if answer.get("Error", {}).get("Code") in _USELESS:
             raise
-        yield _nobodys(error)
-    except BotoCoreError as error:
-        yield _nobodys(error)
+        failure = explain(error)  # what else AWS says of them is for the next checks to see
+        seen = f"there; STS does not say whose. {failure.message}"
+        remedy = failure.remedy or "Nothing, if what follows is well."
+        yield CheckResult("warning", seen, remedy)
     else:
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         skew = clock_skew(Response(200, headers, b""), deployment.clock())
@@ -59,16 +59,7 @@ def credentials(deployment: Deployment) -> Iterator[CheckResult]:
         yield CheckResult("ok", str(answer["Arn"]))
 
 
-def _nobodys(error: Exception) -> CheckResult:
-    """What else AWS says of them is for the next checks to see."""
-    failure = explain(error)
-    seen = f"there; STS does not say whose. {failure.message}"
-    return CheckResult("warning", seen, failure.remedy or "Nothing, if what follows is well.")
-
-
 @check(
-    "region",
-    "AWS",
     "Is it known where to look?",
     remedy="Name the --region, or set AWS_REGION or the profile's region.",
     needs=("credentials",),
@@ -81,8 +72,6 @@ def region(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "target",
-    "AWS",
     "Do the options lead to a secret?",
     remedy="Deploy the stack again (docs/deploy.md), or name the secret by --secret-id.",
     needs=("region",),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ops.errors import CommandError, ExitCode, explain
 
@@ -52,10 +52,28 @@ class Check:
 
 
 def check(
-    name: str, group: Group, question: str, *, remedy: str = "", needs: tuple[str, ...] = ()
+    question: str, *, remedy: str = "", needs: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Deployment], Iterable[CheckResult]]], Check]:
-    """Make a function a :class:`Check` of its module."""
-    return lambda run: Check(name, group, question, run, remedy, needs)
+    """Make a function the :class:`Check` of its name, in the group of its module."""
+    return lambda run: Check(
+        run.__name__.replace("_", "-"),
+        _GROUPS[run.__module__.rpartition(".")[2]],
+        question,
+        run,
+        remedy,
+        needs,
+    )
+
+
+#: By the module that holds the checks.
+_GROUPS: Final[Mapping[str, Group]] = {
+    "aws": "AWS",
+    "secret": "The secret",
+    "zego": "ZEGO",
+    "issuer": "The issuer",
+    "token": "A token",
+    "env_files": "Files",
+}
 
 
 def checks_of(*modules: ModuleType) -> tuple[Check, ...]:

@@ -125,7 +125,7 @@ def doctor(
 
     doctor_options = DoctorOptions(user=user, bearer=bearer, **options)
     deployment = Deployment(target_options, doctor_options)
-    return show(out, deployment.name, examine(deployment, checks()))
+    return show(out, str(target_options), examine(deployment, checks()))
 
 
 def checks() -> tuple[Check, ...]:

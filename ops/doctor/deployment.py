@@ -74,11 +74,6 @@ class Deployment:
         self._connect = connect
         self._send = send
 
-    @property
-    def name(self) -> str:
-        """The options that name it, to be copied into other commands."""
-        return str(self.target_options)
-
     @cached_property
     def session(self) -> boto3.Session:
         return self._open_session(self.target_options)

@@ -55,12 +55,10 @@ _DELETE: Final = (
 
 
 @check(
-    "env-file",
-    "Files",
     "Is anything of ZEGO's in a .env, and where everybody reads it?",
     remedy="Save it as text in UTF-8.",
 )
-def env_files(deployment: Deployment) -> Iterator[CheckResult]:
+def env_file(deployment: Deployment) -> Iterator[CheckResult]:
     if not deployment.options.env_files:
         yield CheckResult("note", "no file is named", "Give --env-file .env, if you keep one.")
     for path in deployment.options.env_files:
@@ -115,7 +113,7 @@ def _problem(value: str) -> str | None:
     return None
 
 
-@check("drift", "Files", "Is it what Secrets Manager holds?", needs=("value",))
+@check("Is it what Secrets Manager holds?", needs=("value",))
 def drift(deployment: Deployment) -> Iterator[CheckResult]:
     for path in deployment.options.env_files:
         try:

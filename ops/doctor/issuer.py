@@ -16,7 +16,6 @@ from zego.secret_store import CURRENT, PREVIOUS
 
 #: How long an issuer may serve what it has read (SECRET_TTL_SECONDS), with time to spare.
 _TTL_SECONDS: Final = 90.0
-_TOKENS: Final = "/v1/tokens"
 _OLDER: Final = "Deploy the issuer again (docs/deploy.md): it is older than this check."
 _NOT_INVOKED: Final = (
     "Allow execute-api:Invoke on it (the stack's output {output}), or use another --profile."
@@ -24,8 +23,6 @@ _NOT_INVOKED: Final = (
 
 
 @check(
-    "address",
-    "The issuer",
     "Is it known where the issuer answers?",
     remedy="Give --api https://..., the output ApiUrl of the stack.",
     needs=("target",),
@@ -40,8 +37,6 @@ def address(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "health",
-    "The issuer",
     "Does the issuer answer?",
     remedy="Compare --api with the stack's output ApiUrl. If it is right: the issuer's log"
     " (docs/operations.md).",
@@ -58,8 +53,6 @@ def health(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "status",
-    "The issuer",
     "May the credentials read the issuer's status?",
     remedy="See the issuer's log (docs/operations.md).",
     needs=("health",),
@@ -110,8 +103,6 @@ _REMEDIES: Final = {
 
 
 @check(
-    "fingerprint",
-    "The issuer",
     "Does the issuer seal with AWSCURRENT?",
     remedy="Compare which secret the issuer reads (SERVER_SECRET_ARN); its log says why, if it"
     " cannot refresh it (docs/operations.md).",
@@ -137,8 +128,6 @@ def fingerprint(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "policy",
-    "The issuer",
     "Does it run with the policy that is meant?",
     remedy="Deploy the stage again (make deploy): its policy is packaged with it.",
     needs=("status",),
@@ -171,8 +160,6 @@ def policy(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "signing-keys",
-    "The issuer",
     "Does it get the identity providers' keys?",
     remedy="Compare jwks_uri in the policy with the identity provider's discovery document"
     " (docs/access-policy.md).",
@@ -202,8 +189,6 @@ def _signing_keys(one: dict[str, Any]) -> CheckResult:
 
 
 @check(
-    "cors",
-    "The issuer",
     "May pages of the origin call it?",
     remedy="Add the origin, exactly, to AllowedOrigins in samconfig.toml, and deploy.",
     needs=("health",),
@@ -216,7 +201,7 @@ def cors(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 def _cors(deployment: Deployment, origin: str) -> CheckResult:
-    allowed = deployment.issuer.preflight(_TOKENS, origin).headers
+    allowed = deployment.issuer.preflight("/v1/tokens", origin).headers
     answered = deployment.issuer.get("/v1/health", origin=origin).headers
     for headers, what in ((allowed, "the preflight"), (answered, "an answer")):
         if headers.get("access-control-allow-origin") not in {origin, "*"}:

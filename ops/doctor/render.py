@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ops.doctor.check import Check, CheckResult, CheckStatus
 from ops.errors import ExitCode
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line, wrapped
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, copyable, line, wrapped
 
 
 class _Appearance(NamedTuple):
@@ -36,7 +36,6 @@ _APPEARANCES: Final[dict[CheckStatus, _Appearance]] = {
     "note": _Appearance("i", "i", "cyan", "note", "notes"),
 }
 _NAME: Final = 14
-_INDENT: Final = 4 + _NAME
 
 
 def show(out: Output, name: str, found: Iterable[tuple[Check, CheckResult]]) -> ExitCode:
@@ -78,20 +77,15 @@ def _tell(out: Output, name: str, check: Check, result: CheckResult, *, is_first
         seen = f"not looked at: {seen}"
     look = _APPEARANCES[result.status]
     mark = look.mark if out.can_show(look.mark) else look.ascii
-    out.show(*_lines(mark, check.name if is_first else "", result, seen, out.width, name))
-
-
-def _lines(
-    mark: str, name: str, result: CheckResult, seen: str, width: int, target: str
-) -> Iterator[Text]:
-    below = " " * _INDENT
-    text = wrapped(seen, width, first=f"  {mark} {name:{_NAME}}", then=below)
-    text.stylize(_APPEARANCES[result.status].style, 2, 3)
+    first = f"  {mark} {check.name if is_first else '':{_NAME}}"
+    below = " " * len(first)
+    text = wrapped(seen, out.width, first=first, then=below)
+    text.stylize(look.style, 2, 3)
     if result.status == "skipped":
-        text.stylize(QUIET, _INDENT)
-    yield text
+        text.stylize(QUIET, len(first))
+    out.show(text)
     if result.remedy:
-        yield wrapped(result.remedy, width, first=f"{below}-> ", then=f"{below}   ", target=target)
+        out.show(advice(result.remedy, out.width, name, margin=below))
 
 
 def _summary(counts: Counter[CheckStatus], failed: Iterable[str]) -> Iterator[Text]:

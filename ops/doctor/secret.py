@@ -22,8 +22,6 @@ _UNSTICK: Final = "Give it up: zego-token secret unstick."
 
 
 @check(
-    "secret",
-    "The secret",
     "Is the secret there?",
     remedy="Compare --secret-id or --stage, --region and --profile.",
     needs=("target",),
@@ -33,8 +31,6 @@ def secret(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "labels",
-    "The secret",
     "Is AWSCURRENT there, and is no rotation stuck?",
     remedy="Deploy the stack that owns the secret: it stores a placeholder. Then"
     " zego-token secret rotate.",
@@ -54,7 +50,9 @@ def labels(deployment: Deployment) -> Iterator[CheckResult]:
         for label in LABELS
         if label in where and (label != PENDING or state.in_flight)
     ]
-    problems = [*_pending(deployment), *_candidate(deployment)]
+    problems = [*_pending(deployment)]
+    if where.get(CANDIDATE) == where[CURRENT]:  # a stored copy of it is seen when it is read
+        problems.append(_NOT_NEW)
     if not any(problem.status == "warning" for problem in problems):
         yield CheckResult("ok", ", ".join(found))
     yield from problems
@@ -78,25 +76,15 @@ def _pending(deployment: Deployment) -> Iterator[CheckResult]:
         yield CheckResult("warning", f"{seen}: it does not end.", _UNSTICK, PENDING)
 
 
-def _candidate(deployment: Deployment) -> Iterator[CheckResult]:
-    """By where the label is; a stored copy of the current value is for those who can read it."""
-    where = deployment.state.labels
-    if where.get(CANDIDATE) == where[CURRENT]:
-        yield _not_new()
-
-
-def _not_new() -> CheckResult:
-    return CheckResult(
-        "warning",
-        "It is the value that is current already, so a rotation to it would be refused.",
-        "Stage the new value of ZEGO's console: zego-token secret stage.",
-        CANDIDATE,
-    )
+_NOT_NEW: Final = CheckResult(
+    "warning",
+    "It is the value that is current already, so a rotation to it would be refused.",
+    "Stage the new value of ZEGO's console: zego-token secret stage.",
+    CANDIDATE,
+)
 
 
 @check(
-    "key",
-    "The secret",
     "Can the KMS key be used?",
     remedy="Enable the key, or cancel its deletion (aws kms enable-key, cancel-key-deletion).",
     needs=("secret",),
@@ -130,20 +118,18 @@ def key(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "value",
-    "The secret",
     "Has each value the shape of a ServerSecret?",
     remedy="Copy the ServerSecret from ZEGO's console, and rotate: zego-token secret rotate.",
     needs=("labels",),
 )
-def values(deployment: Deployment) -> Iterator[CheckResult]:
+def value(deployment: Deployment) -> Iterator[CheckResult]:
     """The shape of each value, which needs no answer of ZEGO's."""
     for label, judged in deployment.by_label.items():
         yield _value(label, judged)
     current, candidate = (deployment.secrets.get(label) for label in (CURRENT, CANDIDATE))
     where = deployment.state.labels
     if candidate is not None and candidate == current and where[CANDIDATE] != where[CURRENT]:
-        yield _not_new()
+        yield _NOT_NEW
 
 
 def _value(label: str, judged: JudgedVersion) -> CheckResult:
@@ -170,8 +156,6 @@ _REPLACE: Final = {
 
 
 @check(
-    "app-id",
-    "The secret",
     "Is it the same AppID everywhere?",
     remedy="Compare the clients with the AppID in ZEGO's console. Tokens are for the secret's"
     " alone.",
@@ -192,8 +176,6 @@ def app_id(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "rotation",
-    "The secret",
     "Is there a rotation, and how did the last one end?",
     remedy="See docs/rotation.md.",
     needs=("secret",),
@@ -223,8 +205,7 @@ def rotation(deployment: Deployment) -> Iterator[CheckResult]:
     if failure is not None and failure.token == state.in_flight:
         last = failure
     ago = duration(deployment.clock() - last.at)
-    seen = f"by {name}; the last one {ago} ago, {last.step}: "
-    seen += render.ending(last)
+    seen = f"by {name}; the last one {ago} ago, {last.step}: {render.ending(last)}"
     if OUTCOMES[last.outcome].kind != "done":
         yield CheckResult("warning", seen, OUTCOMES[last.outcome].remedy)
     elif state.in_flight is None and render.was_given_up(last, state):

@@ -32,8 +32,6 @@ _STATUSES: Final[dict[str, CheckStatus]] = {
 
 
 @check(
-    "token",
-    "A token",
     "Would a client be let in with a token of the issuer's?",
     remedy="See the issuer's log (docs/operations.md).",
     needs=("value", "health"),

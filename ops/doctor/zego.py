@@ -10,7 +10,6 @@ from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError
 from ops.secret.render import calls_fail, in_words, outcome_with_code
-from ops.secret.status import JudgedVersion
 from zego.durations import duration
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
@@ -24,8 +23,6 @@ _WATCHED_SECONDS: Final = 600.0
 
 
 @check(
-    "verdict",
-    "ZEGO",
     "Does ZEGO accept each value?",
     remedy="See to the network, or to what the code means, and look again: zego-token secret"
     " status.",
@@ -34,24 +31,18 @@ _WATCHED_SECONDS: Final = 600.0
 def verdict(deployment: Deployment) -> Iterator[CheckResult]:
     """A signed call with each value."""
     for label, judged in deployment.by_label.items():
-        yield from _verdict(deployment, label, judged)
-
-
-def _verdict(deployment: Deployment, label: str, judged: JudgedVersion) -> Iterator[CheckResult]:
-    if judged.verdict is None:
-        return
-    code = judged.verdict.code
-    seen = in_words(judged.verdict) + ("" if code is None else f" (code {code})")
-    if judged.verdict.accepted:
-        yield CheckResult("ok", seen, of=label)
-    elif judged.verdict.rejected:
-        status, remedy = _REJECTED[label]
-        yield CheckResult(
-            status, f"{seen}.", remedy or " ".join(calls_fail(deployment.secret_status)), label
-        )
-    else:
-        status = "failed" if label == CURRENT else "warning"
-        yield CheckResult(status, f"{seen}.", of=label)
+        if (found := judged.verdict) is None:
+            continue
+        seen = in_words(found) + ("" if found.code is None else f" (code {found.code})")
+        if found.accepted:
+            yield CheckResult("ok", seen, of=label)
+        elif found.rejected:
+            status, remedy = _REJECTED[label]
+            remedy = remedy or " ".join(calls_fail(deployment.secret_status))
+            yield CheckResult(status, f"{seen}.", remedy, label)
+        else:
+            status = "failed" if label == CURRENT else "warning"
+            yield CheckResult(status, f"{seen}.", of=label)
 
 
 _PERHAPS_EARLY: Final = (
@@ -60,24 +51,16 @@ _PERHAPS_EARLY: Final = (
 )
 _REJECTED: Final[dict[str, tuple[CheckStatus, str]]] = {
     CURRENT: ("failed", ""),
-    PREVIOUS: (
-        "note",
-        "Nothing: that is how it is after a reset. But do not go back to it.",
-    ),
+    PREVIOUS: ("note", "Nothing: that is how it is after a reset. But do not go back to it."),
     PENDING: (
         "warning",
         "The rotation will be refused. Copy the ServerSecret from ZEGO's console again.",
     ),
-    CANDIDATE: (
-        "warning",
-        _PERHAPS_EARLY,
-    ),
+    CANDIDATE: ("warning", _PERHAPS_EARLY),
 }
 
 
 @check(
-    "watcher",
-    "ZEGO",
     "Does the watcher say the same?",
     remedy="See that it runs: its log, and the alarms (docs/operations.md).",
     needs=("value",),
@@ -109,11 +92,7 @@ def watcher(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "clock",
-    "ZEGO",
-    "Is this machine's clock right?",
-    remedy="Set this machine's clock (NTP).",
-    needs=("target",),
+    "Is this machine's clock right?", remedy="Set this machine's clock (NTP).", needs=("target",)
 )
 def clock(deployment: Deployment) -> Iterator[CheckResult]:
     """This machine's, against those that say the time."""
@@ -131,7 +110,7 @@ def clock(deployment: Deployment) -> Iterator[CheckResult]:
     elif worst > _AWS_SECONDS:
         yield CheckResult("failed", f"{said}: AWS refuses what is signed with it.")
     elif worst > _NOTICEABLE_SECONDS:
-        yield CheckResult("warning", f"{said}.", "Set this machine's clock (NTP).")
+        yield CheckResult("warning", f"{said}.")
     else:
         yield CheckResult("ok", said)
 
@@ -143,7 +122,7 @@ def _in_words(skew: float, whose: str) -> str:
     return f"{abs(skew):.0f} s {side} {whose}'s".replace("AWS's", "AWS'")
 
 
-@check("defaults", "ZEGO", "What does ZEGO not do before its support switches it on for the AppID?")
+@check("What does ZEGO not do before its support switches it on for the AppID?")
 def defaults(_deployment: Deployment) -> Iterator[CheckResult]:
     """What ZEGO's support has to switch on, and what nobody can see from outside."""
     yield from (CheckResult("note", text) for text in _DEFAULTS)

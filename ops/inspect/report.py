@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 from ops.errors import ExitCode
 from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, date_and_time, line, relative, wrapped
+from ops.output import (
+    BAD,
+    GOOD,
+    QUIET,
+    UNSURE,
+    Output,
+    advice,
+    date_and_time,
+    line,
+    relative,
+    wrapped,
+)
 from zego import strict_json
 from zego.diagnosis.model import Diagnosis, Expected, Finding
 from zego.diagnosis.secrets import diagnose
@@ -23,22 +34,22 @@ from zego.durations import duration
 if TYPE_CHECKING:
     from rich.text import Text
 
-_EXIT_CODES: Final = {
-    "good": ExitCode.DONE,
-    "unknown": ExitCode.UNDECIDED,
-    "refused": ExitCode.REFUSED,
+#: Exit code, style and sentence of each verdict. Of several tokens, the first that any has counts.
+_VERDICTS: Final[Mapping[str, tuple[ExitCode, str, str]]] = {
+    "refused": (ExitCode.REFUSED, BAD, "ZEGO does not take this token."),
+    "unknown": (
+        ExitCode.UNDECIDED,
+        UNSURE,
+        "Nothing is wrong as far as can be seen without the secret.",
+    ),
+    "good": (
+        ExitCode.DONE,
+        GOOD,
+        "Nothing is wrong with it, if ZEGO accepts the secret that opens it.",
+    ),
 }
-#: The first of these that any token has is the command's.
-_PRECEDENCE: Final = (ExitCode.REFUSED, ExitCode.UNDECIDED, ExitCode.DONE)
-
-_VERDICT_STYLES: Final = {"good": GOOD, "refused": BAD, "unknown": UNSURE}
 _SEVERITY_STYLES: Final = {"refused": BAD, "warning": UNSURE, "note": QUIET}
 
-_VERDICTS: Final[Mapping[str, str]] = {
-    "good": "Nothing is wrong with it, if ZEGO accepts the secret that opens it.",
-    "refused": "ZEGO does not take this token.",
-    "unknown": "Nothing is wrong as far as can be seen without the secret.",
-}
 _FORMS: Final[Mapping[str, str]] = {
     "token04": "Token04",
     "kit-token": "kit token (for UIKit)",
@@ -86,10 +97,6 @@ class Inspection:
             return None
         return self.secrets.fingerprint(label, (claims or {}).get("app_id"))
 
-    @property
-    def exit_code(self) -> ExitCode:
-        return _EXIT_CODES[self.diagnosis.verdict]
-
     def document(self) -> dict[str, Any]:
         token = self.token
         return {
@@ -117,15 +124,14 @@ def inspect(
 
     :param clock: ``None``: all are looked at for the moment that ``expected`` has.
     """
-    codes = set[ExitCode]()
+    verdicts = set[str]()
 
     def inspections() -> Iterator[Inspection]:
         for token in tokens:
             for_it = expected if clock is None else replace(expected, now=clock())
             diagnosis = diagnose(token.text, secrets.by_label, for_it)
-            inspection = Inspection(token, diagnosis, secrets, for_it.now)
-            codes.add(inspection.exit_code)
-            yield inspection
+            verdicts.add(diagnosis.verdict)
+            yield Inspection(token, diagnosis, secrets, for_it.now)
 
     found = inspections()
     if out.as_json:
@@ -138,63 +144,48 @@ def inspect(
             out.show(*_report(first, out.width))
         else:
             _show_many(out, chain((first, second), found))
-    return next(code for code in _PRECEDENCE if code in codes)
+    return next(code for verdict, (code, _, _) in _VERDICTS.items() if verdict in verdicts)
 
 
 # --- One token --------------------------------------------------------------------------------
 
 
 def _report(inspection: Inspection, width: int) -> Iterator[Text]:
-    diagnosis = inspection.diagnosis
-    findings = diagnosis.findings
-    verdict = diagnosis.verdict
-    says = _VERDICTS[verdict]
+    findings, verdict = inspection.diagnosis.findings, inspection.diagnosis.verdict
+    target = inspection.secrets.target
+    _, style, says = _VERDICTS[verdict]
     if verdict == "good" and any(one.severity == "warning" for one in findings):
         says = "ZEGO takes it, if it accepts the secret; but see the warnings."
-    yield line(f"{verdict.upper()}  ", _VERDICT_STYLES[verdict]).append(says)
-    if findings:
-        first, *others = findings
-        is_decisive = first.severity == "refused"
-        target = inspection.secrets.target
-        if is_decisive:
-            yield from _decisive(first, width, target)
-        yield from _others(others if is_decisive else findings, width, target, also=is_decisive)
+    yield line(f"{verdict.upper()}  ", style).append(says)
+    beside: Sequence[Finding] = findings
+    if findings and findings[0].severity == "refused":  # it explains the refusal
+        decisive, *beside = findings
+        if codes := _codes(decisive):
+            yield wrapped(f"A client shows: {codes}", width)
+        yield line("")
+        yield wrapped(decisive.cause, width, style="bold")
+        yield advice(decisive.remedy, width, target)
+    if beside:
+        yield line("")
+    if beside and beside is not findings:
+        yield line("Beside that:", QUIET)
+    for finding in beside:
+        yield from _beside(finding, width, target)
     if verdict == "good":
-        yield from _ask_zego(inspection.secrets, width)
+        yield advice(_REFUSED_ALL_THE_SAME, width, target)
     yield line("")
     for name, value in _facts(inspection):
         yield _fact(name, value, width)
 
 
-def _decisive(finding: Finding, width: int, target: str) -> Iterator[Text]:
-    """What explains the refusal, and what to do."""
+def _beside(finding: Finding, width: int, target: str) -> Iterator[Text]:
+    margin = " " * 9
+    text = wrapped(finding.cause, width, first=f"{finding.severity:<9}", then=margin)
+    text.stylize(_SEVERITY_STYLES[finding.severity], 0, len(finding.severity))
+    yield text
+    yield advice(finding.remedy, width, target, margin=margin)
     if codes := _codes(finding):
-        yield wrapped(f"A client shows: {codes}", width)
-    yield line("")
-    yield wrapped(finding.cause, width, style="bold")
-    yield wrapped(finding.remedy, width, first="-> ", then="   ", target=target)
-
-
-def _others(findings: Sequence[Finding], width: int, target: str, *, also: bool) -> Iterator[Text]:
-    if findings:
-        yield line("")
-    if findings and also:
-        yield line("Beside that:", QUIET)
-    for finding in findings:
-        margin = " " * 9
-        text = wrapped(finding.cause, width, first=f"{finding.severity:<9}", then=margin)
-        text.stylize(_SEVERITY_STYLES[finding.severity], 0, len(finding.severity))
-        yield text
-        yield wrapped(
-            finding.remedy, width, first=f"{margin}-> ", then=f"{margin}   ", target=target
-        )
-        if codes := _codes(finding):
-            yield wrapped(f"Codes: {codes}", width, first=margin, then=margin, style=QUIET)
-
-
-def _ask_zego(secrets: TriedSecrets, width: int) -> Iterator[Text]:
-    target = secrets.target
-    yield wrapped(_REFUSED_ALL_THE_SAME, width, first="-> ", then="   ", target=target)
+        yield wrapped(f"Codes: {codes}", width, first=margin, then=margin, style=QUIET)
 
 
 def _codes(finding: Finding) -> str:
@@ -348,7 +339,7 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
         out.show(line(""), *_cause(finding, number, inspection, out.width))
     secrets = inspection.secrets
     if verdicts["good"]:
-        out.show(line(""), *_ask_zego(secrets, out.width))
+        out.show(line(""), advice(_REFUSED_ALL_THE_SAME, out.width, secrets.target))
     for what, problem in _problems(secrets):
         out.show(_fact(what, problem, out.width))
 
@@ -367,14 +358,13 @@ def _row(inspection: Inspection) -> Text:
             diagnosis.findings[0].kind if diagnosis.findings else "",
         ).rstrip()
     )
-    text.stylize(_VERDICT_STYLES[verdict], 8, 8 + len(verdict))
+    text.stylize(_VERDICTS[verdict][1], 8, 8 + len(verdict))
     return text
 
 
 def _cause(finding: Finding, number: int, first: Inspection, width: int) -> Iterator[Text]:
-    target = first.secrets.target
     times = f"{number} times, first in" if number > 1 else "in"
     heading = line(finding.kind, _SEVERITY_STYLES[finding.severity])
     yield heading.append(f"  {times} line {first.token.line}")
     yield wrapped(finding.cause, width, first="  ", then="  ")
-    yield wrapped(finding.remedy, width, first="  -> ", then="     ", target=target)
+    yield advice(finding.remedy, width, first.secrets.target, margin="  ")

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from ops.errors import ExitCode
 from ops.inspect.secrets import TriedSecrets
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, line, wrapped
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, line, wrapped
 from ops.scan import patterns, values
 from ops.scan.files import STANDARD_INPUT, File, Skipped, Tree, UnreadError, pieces, shown
 from ops.scan.patterns import LABEL_REMEDIES, RULES, SEVERITIES, LeakKind, Match, Origin, Severity
@@ -294,7 +294,7 @@ def _show_remedies(out: Output, tally: Tally, options: str) -> None:
         count = tally.groups[leak]
         times = "" if count == 1 else f", {count} times"
         out.show("", line(f"{leak.title}{times}", _STYLES[leak.severity]))
-        out.show(wrapped(leak.remedy, out.width, first="-> ", then="   ", target=options))
+        out.show(advice(leak.remedy, out.width, options))
     if tally.groups:
         out.show("")
 
