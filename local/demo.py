@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 import tempfile
 import textwrap
@@ -22,14 +21,13 @@ from local.aws.lambda_host import InvocationResult
 from local.loopback import post
 from local.page.broken_tokens import mistyped
 from local.page.operations import secret_versions
-from local.samples import log_in
+from local.samples import ROOM, request_token
 from local.stack import WATCH_SECONDS, LocalStack
 from zego import token04
 from zego.secret_store import CURRENT
 from zego.server_secret import ServerSecret
 from zego.token04 import Token04Error
 
-ROOM = "call_1"
 USER = "alice"
 TTL_SECONDS = 1
 """How long the issuer serves a secret without asking again: its least, to be quick."""
@@ -89,10 +87,7 @@ class Scene:
 
     def token(self) -> str:
         """Returns a new token for the room, as the user's frontend obtains it."""
-        bearer = log_in(self.stack.identity_provider.url, USER)
-        headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
-        asked = json.dumps({"room_id": ROOM}).encode()
-        answer = post(f"{self.stack.api.url}/v1/tokens", asked, headers)
+        answer = request_token(self.stack.api.url, self.stack.identity_provider.url, USER)
         self.expect("the issuer issues a token", answer.status == 201)
         return str(answer.json()["token"])
 
@@ -104,11 +99,7 @@ class Scene:
             "room_id": ROOM,
             "token": token,
         }
-        answer: dict[str, Any] = post(
-            f"{self.stack.zego.url}/v1/rooms/login",
-            json.dumps(login).encode(),
-            {"content-type": "application/json"},
-        ).json()
+        answer: dict[str, Any] = post(f"{self.stack.zego.url}/v1/rooms/login", login).json()
         return answer
 
     def current(self) -> str | None:
@@ -130,7 +121,7 @@ class Scene:
     def _tell_step(self, event: dict[str, Any]) -> InvocationResult:
         result = self.stack.rotator.invoke(event)
         step = event["Step"]
-        end = result.payload["errorMessage"] if result.function_error else "done"
+        end = result.error_message or "done"
         cold = " (a cold start)" if result.cold else ""
         self.tell(f"{step:<13}{result.duration:.2f} s: {end.removeprefix(f'{step}: ')}{cold}")
         return result

@@ -173,8 +173,8 @@ class ApiGateway(LoopbackServer):
         except ThrottledError as throttled:
             return _message(503, "Service Unavailable"), str(throttled)
         if result.function_error:
-            reason = result.payload.get("errorMessage", "no reason given")
-            return _message(500, "Internal Server Error"), f"function error: {reason}"
+            note = f"function error: {result.error_message}"
+            return _message(500, "Internal Server Error"), note
         try:
             return http_api_events.response(result.payload), ""
         except http_api_events.MalformedAnswerError as malformed:

@@ -51,6 +51,13 @@ class InvocationResult:
     init_duration: float | None
     """Of a cold one: from the process's start (SnapStart: the restore) until it was ready."""
 
+    @property
+    def error_message(self) -> str:
+        """Why the function failed; empty if it did not."""
+        if not self.function_error:
+            return ""
+        return str(self.payload.get("errorMessage", "no reason given"))
+
     @functools.cached_property
     def payload(self) -> Any:
         """The decoded result; for an error `{"errorType": ..., "errorMessage": ...}`."""
@@ -123,13 +130,10 @@ class LambdaHost(Part):
         """Ends every worker; invocations under way get a function error."""
         with self._changed:
             self._running = False
-            idle, self._idle = self._idle, []
-            self._workers.difference_update(idle)
+        self.recycle()
+        with self._changed:
             for busy in self._workers:
                 busy.kill()
-        for worker in idle:
-            worker.end()
-        with self._changed:
             self._changed.wait_for(lambda: not self._workers, timeout=2)
         self._group.stop()
 

@@ -111,7 +111,7 @@ class LambdaWorker:
     @property
     def ready(self) -> bool:
         """Whether an event could run at once, with no initialization or restore before it."""
-        return self._used or (self._pending is not None and not _awaits_restore(self._pending))
+        return self._used or (self._pending is not None and not self._pending.awaits_restore)
 
     @property
     def process_id(self) -> int:
@@ -162,7 +162,7 @@ class LambdaWorker:
 
     def _restored(self, waiting: RuntimeRequest, invocation: Invocation) -> RuntimeRequest:
         """The request in which the worker waits for an event; restores a snapshot before."""
-        if not _awaits_restore(waiting):
+        if not waiting.awaits_restore:
             return waiting
         started = time.perf_counter()
         self._api.reply(waiting, HTTPStatus.OK)
@@ -191,33 +191,24 @@ class LambdaWorker:
             request = self._api.next_request(time.monotonic() + seconds)
         except TimeoutError:
             self.end()
-            raise _WorkerError(
-                _error(
-                    "Sandbox.Timedout", request_id, f"Task timed out after {seconds:.2f} seconds"
-                )
-            ) from None
+            how = f"Task timed out after {seconds:.2f} seconds"
+            raise _WorkerError(_error("Sandbox.Timedout", request_id, how)) from None
         except WorkerGoneError:
-            raise self._exited(request_id) from None
+            code = self._exit_code()
+            raise _WorkerError(_error("Runtime.ExitError", request_id, _exit(code))) from None
         if request.path in ("/runtime/init/error", "/runtime/restore/error"):
             self._api.reply(request, ACCEPTED)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(EXIT_SECONDS)
-            self.end()
+            self._exit_code()
             raise _WorkerError(request.body)
         return request
 
-    def _exited(self, request_id: str) -> _WorkerError:
+    def _exit_code(self) -> int | None:
+        """Ends the worker. Returns the code with which it exits by itself, or None."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(EXIT_SECONDS)
         code = self._process.poll()
         self.end()
-        if code is not None and code < 0:
-            how = f"Runtime exited with error: signal: {-code}"
-        elif code:
-            how = f"Runtime exited with error: exit status {code}"
-        else:
-            how = "Runtime exited without providing a reason"
-        return _WorkerError(_error("Runtime.ExitError", request_id, how))
+        return code
 
     def _on_output(self, chunk: bytes) -> None:
         *lines, self._partial_line = (self._partial_line + chunk).split(b"\n")
@@ -269,11 +260,14 @@ class ProcessGroup(Part):
 class RuntimeRequest:
     """A request from the worker; `path` has no version prefix: `/runtime/...`."""
 
-    method: str
     path: str
-    headers: Mapping[str, str]
     body: bytes
     connection: socket.socket
+
+    @property
+    def awaits_restore(self) -> bool:
+        """Whether the worker waits at the point where Lambda takes the snapshot."""
+        return self.path == "/runtime/restore/next"
 
 
 class WorkerGoneError(Exception):
@@ -407,12 +401,15 @@ class _Inbox:
             return None
         body = bytes(self.bytes[start : start + size])
         del self.bytes[: start + size]
-        method, target, _ = first.split(" ", 2)
-        return RuntimeRequest(method, target.removeprefix("/2018-06-01"), headers, body, connection)
+        path = first.split(" ")[1].removeprefix("/2018-06-01")
+        return RuntimeRequest(path, body, connection)
 
 
-def _awaits_restore(request: RuntimeRequest) -> bool:
-    return request.path == "/runtime/restore/next"
+def _exit(code: int | None) -> str:
+    if not code:
+        return "Runtime exited without providing a reason"
+    how = f"signal: {-code}" if code < 0 else f"exit status {code}"
+    return f"Runtime exited with error: {how}"
 
 
 def _error(error_type: str, request_id: str, message: str) -> bytes:

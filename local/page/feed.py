@@ -109,7 +109,7 @@ class Reporter:
                 result = invoke(event)
                 end = {
                     "state": "failed" if result.function_error else "done",
-                    "message": _message(result).removeprefix(f"{event['Step']}: "),
+                    "message": result.error_message.removeprefix(f"{event['Step']}: "),
                     "seconds": round(result.duration, 2),
                     "cold": result.cold,
                 }
@@ -133,7 +133,7 @@ class Reporter:
 
         def look(event: Any) -> InvocationResult:
             result = invoke(event)
-            failed = {"verdict": "failed", "reason": _message(result)}
+            failed = {"verdict": "failed", "reason": result.error_message}
             found = {"at": self._clock(), **(failed if result.function_error else result.payload)}
             self._live.show("watcher", found)
             self._live.tell("look", found)
@@ -188,7 +188,3 @@ class Reporter:
 
     def _tell(self, name: str, /, **data: object) -> None:
         self._live.tell(name, {"at": self._clock(), **data})
-
-
-def _message(result: InvocationResult) -> str:
-    return str(result.payload["errorMessage"]) if result.function_error else ""

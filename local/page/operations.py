@@ -6,7 +6,6 @@ for ZEGO, and an invocation of the watcher. Importing this imports boto3, which 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -178,10 +177,9 @@ class Operations:
         return state.labels
 
     def _reset(self, said: Arguments) -> dict[str, Any]:
-        asked = json.dumps({"keep_old": said.get("keep_old") is True}).encode()
-        headers = {"content-type": "application/json"}
+        asked = {"keep_old": said.get("keep_old") is True}
         try:
-            answer = post(f"{self._console_url}/reset", asked, headers)
+            answer = post(f"{self._console_url}/reset", asked)
         except OSError:
             raise RefusedError("ZEGO's console does not answer.") from None
         if answer.status != 200:
@@ -192,7 +190,7 @@ class Operations:
     def _look_now(self, _said: Arguments) -> dict[str, Any]:
         result = self._look()
         if result.function_error:
-            raise RefusedError(f"The watcher failed: {result.payload.get('errorMessage')}")
+            raise RefusedError(f"The watcher failed: {result.error_message}")
         return dict(result.payload)
 
     def _inspect(self, said: Arguments) -> dict[str, Any]:
