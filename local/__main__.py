@@ -18,13 +18,13 @@ from typing import NoReturn
 
 from local.aws.http_api_access import is_origin
 from local.aws.secrets_manager import read_secret
-from local.loopback import PortTakenError, port_or_any, post
+from local.loopback import PortTakenError, port_or_any
 from local.samples import (
     curl_bearer,
     curl_health,
     curl_reset,
     curl_signed,
-    log_in,
+    request_token,
     token_table,
 )
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
@@ -128,9 +128,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
 
 
 def _fetch_token(stack: LocalStack, parts: StackDescription) -> str:
-    bearer = log_in(parts.identity_provider, "alice")
-    headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
-    answer = post(f"{parts.api}/v1/tokens", b'{"room_id": "call_1"}', headers)
+    answer = request_token(parts.api, parts.identity_provider, "alice")
     if answer.status != 201:
         lines = [
             f"no token was issued; the answer was {answer.status} {answer.body.decode()}",

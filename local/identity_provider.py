@@ -6,7 +6,6 @@ users: good for a development machine only. Each start makes new keys.
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 import time
@@ -16,6 +15,7 @@ from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
+from jwt.utils import base64url_encode
 
 from local.aws.http_api_access import Cors
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
@@ -98,7 +98,7 @@ class IdentityProvider(LoopbackServer):
         header = {"alg": algorithm, "typ": "JWT", "kid": kid} | dict(headers or {})
         signed = f"{_base64url_json(header)}.{_base64url_json(claims)}"
         signature = self._algorithms[algorithm].sign(signed.encode(), key)
-        return f"{signed}.{_base64url(signature)}"
+        return f"{signed}.{base64url_encode(signature).decode()}"
 
     def bearer(self, username: str) -> str:
         """A good bearer token for `username`."""
@@ -182,8 +182,4 @@ def _json(status: int, value: object, *headers: tuple[str, str]) -> HttpResponse
 
 
 def _base64url_json(value: object) -> str:
-    return _base64url(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return base64url_encode(json.dumps(value, separators=(",", ":")).encode()).decode()

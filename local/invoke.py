@@ -49,11 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         event = json.loads(path.read_text())
         if not isinstance(event, dict):
             raise ValueError("an event is a JSON object")
-    except OSError as error:
-        print(f"error: {path}: {error.strerror}", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        print(f"error: {path}: {error}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        print(f"error: {path}: {reason}", file=sys.stderr)
         return 2
     with running_stack(options.directory) as stack:
         return _run(event, stack)
@@ -96,11 +94,7 @@ def _run(event: dict[str, Any], stack: StackDescription) -> int:
     text = json.dumps(event)
     text = text.replace("{secret_arn}", current["ARN"])
     text = text.replace("{current_version}", current["VersionId"])
-    answer = post(
-        f"{stack.lambda_}/2015-03-31/functions/{name}/invocations",
-        text.encode(),
-        {"content-type": "application/json"},
-    )
+    answer = post(f"{stack.lambda_}/2015-03-31/functions/{name}/invocations", text.encode())
     if answer.status != 200 or answer.header("x-amz-function-error"):
         print(f"error: the {name} failed: {answer.body.decode()}", file=sys.stderr)
         return 1

@@ -106,9 +106,14 @@ def _header(headers: Headers, name: str) -> str | None:
     return ",".join(values) if values else None
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-    """POSTs `body` to a part of the stack and returns the response, whatever its status."""
-    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310
+def post(url: str, content: object, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """POSTs bytes, or anything else as JSON, to a part of the stack.
+
+    Returns the response, whatever its status. The content type is JSON unless `headers` name one.
+    """
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    sent = {"content-type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, body, sent, method="POST")  # noqa: S310
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         answer = opener.open(request, timeout=TIMEOUT_SECONDS)

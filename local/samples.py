@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.identity_provider import PASSWORD
-from local.loopback import post
+from local.loopback import HttpResponse, post
 from local.stack_file import StackDescription
 from zego import token04
 
 SHOWN_CHARACTERS = 10
+ROOM = "call_1"
 
 _CURL = "curl -sS -w '\\n'"
 _JSON = "-H 'content-type: application/json'"
@@ -33,6 +34,12 @@ def log_in(identity_provider: str, username: str) -> str:
         {"content-type": "application/x-www-form-urlencoded"},
     )
     return str(answer.json()["access_token"])
+
+
+def request_token(api: str, identity_provider: str, username: str) -> HttpResponse:
+    """Returns the response to a request for a token for `ROOM`, as a user's frontend sends it."""
+    bearer = log_in(identity_provider, username)
+    return post(f"{api}/v1/tokens", {"room_id": ROOM}, {"authorization": f"Bearer {bearer}"})
 
 
 def curl_bearer(stack: StackDescription, *, username: str = "alice") -> str:

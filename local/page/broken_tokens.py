@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 from collections.abc import Mapping
+
+import jwt
 
 from zego import token04
 from zego.server_secret import ServerSecret
@@ -31,7 +32,8 @@ def broken_token(mistake: str, secret: ServerSecret, user_id: str, now: int) -> 
     app_id, value, issued_at = secret.app_id, secret.value, now
     match mistake:
         case "jwt":
-            return _jwt(user_id, now)
+            claims = {"sub": user_id, "iat": now, "exp": now + LIFETIME_SECONDS}
+            return jwt.encode(claims, secrets.token_bytes(32))
         case "other-secret":
             value = secrets.token_hex(16)
         case "other-app":
@@ -52,14 +54,3 @@ def mistyped(secret: ServerSecret) -> ServerSecret:
     """Returns the secret with its last character mistyped."""
     last = "1" if secret.value.endswith("0") else "0"
     return ServerSecret(secret.app_id, secret.value[:-1] + last)
-
-
-def _jwt(user_id: str, now: int) -> str:
-    """Looks as if a JWT library had made it; the signature is chance."""
-    claims = {"sub": user_id, "iat": now, "exp": now + LIFETIME_SECONDS}
-    parts = (json.dumps({"alg": "HS256", "typ": "JWT"}).encode(), json.dumps(claims).encode())
-    return ".".join(map(_base64url, (*parts, secrets.token_bytes(32))))
-
-
-def _base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
