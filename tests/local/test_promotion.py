@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from local.stack import LocalStack
+from tests.support.clock import ClockFile
 from tests.support.faults import Faults, refusing
 from tests.support.routes import STATUS
-from tests.support.service import Service, service, until
+from tests.support.service import Service, service
 from zego import token04
 from zego.token04 import SealError
 
-# Of impatient_issuer: how long after it asked it does not look anew, whoever was refused.
-REFETCH_SECONDS = 0.5
+AGING = "aging_issuer.handler"
+# Of the issuer: a secret's time to live, and how long after it asked it does not look anew, whoever
+# was refused.
+TTL_SECONDS, REFETCH_SECONDS = 60, 10
 
 
 @dataclass
@@ -28,11 +30,13 @@ class Promotions:
     """The service on a secret of its own.
 
     :ivar values: every ServerSecret that was stored, by its version's id.
+    :ivar clock: what an issuer of `AGING` goes by.
     """
 
     service: Service
     secret_id: str
     values: dict[str, str]
+    clock: ClockFile
     _asked: Faults
 
     def store(self, *labels: str) -> str:
@@ -94,13 +98,6 @@ def _opens(token: str, server_secret: str) -> bool:
     return True
 
 
-def seconds_since(began: float) -> Iterator[float]:
-    """How long ago that was, each time after a short pause."""
-    while True:
-        yield time.monotonic() - began
-        time.sleep(0.03)
-
-
 Start = Callable[..., Promotions]
 
 
@@ -118,16 +115,17 @@ def faults(stack: LocalStack) -> Faults:
 
 
 @pytest.fixture
-def start(stack: LocalStack, faults: Faults) -> Iterator[Start]:
+def start(stack: LocalStack, faults: Faults, tmp_path: Path) -> Iterator[Start]:
     """Starts a service that has issued a token of the first version of its secret."""
     with ExitStack() as running:
 
         def start(handler: str = "issuer.app.handler", **changes: str) -> Promotions:
             secret_id = f"zego/{secrets.token_hex(4)}"
             stack.secrets_manager.call("CreateSecret", Name=secret_id)
-            changes["SERVER_SECRET_ARN"] = secret_id
+            clock = ClockFile(tmp_path / "ahead")
+            changes |= {"SERVER_SECRET_ARN": secret_id, "CLOCK_FILE": str(clock.path)}
             issuer = running.enter_context(service(stack, handler, **changes))
-            promotions = Promotions(issuer, secret_id, {}, faults)
+            promotions = Promotions(issuer, secret_id, {}, clock, faults)
             first = promotions.store("AWSCURRENT")
             assert promotions.token_of() == first
             return promotions
@@ -152,14 +150,11 @@ class TestWithoutAReport:
     def test_tokens_are_of_the_new_secret_within_its_time_to_live(
         self, start: Start, promote: Callable[[Promotions], str]
     ) -> None:
-        issuer = start(SECRET_TTL_SECONDS="1")
+        issuer = start(AGING)
         promoted = promote(issuer)
-        for seconds in seconds_since(began := time.monotonic()):
-            if issuer.token_of() == promoted:
-                break
-            assert seconds < 1.0
-        took = time.monotonic() - began
-        assert issuer.asked() <= 2 + took / 0.8  # its time to live, less all its jitter
+        issuer.clock.turn(TTL_SECONDS)
+        assert {issuer.token_of() for _ in range(10)} == {promoted}
+        assert issuer.asked() == 2
 
     def test_before_that_nobody_asks(
         self, start: Start, promote: Callable[[Promotions], str]
@@ -176,10 +171,9 @@ class TestWithAReport:
     def test_the_next_token_is_of_the_new_secret_at_once(
         self, start: Start, promote: Callable[[Promotions], str]
     ) -> None:
-        issuer = start("impatient_issuer.handler")
-        last_asked = time.monotonic()
+        issuer = start(AGING)
         promoted = promote(issuer)
-        until(time.monotonic, lambda now: now - last_asked > REFETCH_SECONDS)
+        issuer.clock.turn(REFETCH_SECONDS)
         assert issuer.token_of() != promoted
         assert issuer.token_of(refused_with=20014) == promoted
         assert issuer.token_of() == promoted
@@ -197,47 +191,47 @@ class TestWithAReport:
 
 class TestReports:
     def test_a_flood_is_bounded_in_time(self, start: Start) -> None:
-        issuer = start("impatient_issuer.handler")
-        started = time.monotonic()
-        for _ in range(50):
-            issuer.token_of(refused_with=1102016)
-        took = time.monotonic() - started
-        assert issuer.asked() <= 2 + took / REFETCH_SECONDS
+        issuer = start(AGING)
+        for asked in range(1, 4):
+            for _ in range(20):
+                issuer.token_of(refused_with=1102016)
+            assert issuer.asked() == asked
+            issuer.clock.turn(REFETCH_SECONDS)
 
     def test_where_looking_fails_the_last_good_one_serves(
         self, start: Start, faults: Faults
     ) -> None:
-        issuer = start("impatient_issuer.handler")
-        last_asked = time.monotonic()
+        issuer = start(AGING)
         before = issuer.current()
         promoted = issuer.store("AWSCURRENT")
-        until(time.monotonic, lambda now: now - last_asked > REFETCH_SECONDS)
+        issuer.clock.turn(REFETCH_SECONDS)
         with faults.of(refusing("AccessDeniedException")):
             assert issuer.token_of(refused_with=20014) == before
         assert "AccessDeniedException" in issuer.service.log()
         assert "SecretStale" not in issuer.service.log()
-        reported = until(
-            lambda: issuer.token_of(refused_with=20014), lambda version_id: version_id == promoted
-        )
-        assert reported == promoted
+        issuer.clock.turn(REFETCH_SECONDS)
+        assert issuer.token_of(refused_with=20014) == promoted
 
 
 @pytest.mark.parametrize("label", ["AWSPENDING", "CANDIDATE", "AWSPREVIOUS"])
 def test_a_version_under_another_label_is_never_served(start: Start, label: str) -> None:
-    issuer = start("impatient_issuer.handler", SECRET_TTL_SECONDS="1")
+    issuer = start(AGING)
     before = issuer.current()
     issuer.store(label)
-    for _ in itertools.takewhile(lambda seconds: seconds < 1.2, seconds_since(time.monotonic())):
-        assert issuer.token_of() == before
+    for seconds in (TTL_SECONDS, REFETCH_SECONDS, TTL_SECONDS):
+        issuer.clock.turn(seconds)
         assert issuer.token_of(refused_with=20014) == before
-    assert issuer.asked() >= 3, "it has looked since"
+        assert issuer.token_of() == before
+    assert issuer.asked() == 4, "it has looked since"
     status = issuer.service.send_signed(STATUS).json()
     assert status["secret"]["version_id"] == before
 
 
 def test_what_was_replaced_is_never_served_again(start: Start) -> None:
-    issuer = start("impatient_issuer.handler", SECRET_TTL_SECONDS="1")
+    issuer = start(AGING)
     promoted = rotate(issuer)
-    until(issuer.token_of, lambda version_id: version_id == promoted)
-    for _ in itertools.takewhile(lambda seconds: seconds < 1.2, seconds_since(time.monotonic())):
+    for seconds in (TTL_SECONDS, REFETCH_SECONDS, TTL_SECONDS):
+        issuer.clock.turn(seconds)
         assert issuer.token_of(refused_with=20014) == promoted
+        assert issuer.token_of() == promoted
+    assert issuer.asked() == 4

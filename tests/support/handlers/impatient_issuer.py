@@ -1,4 +1,4 @@
-"""The issuer, but it asks for keys and for the secret again after a second or less.
+"""The issuer, but a failure does not keep it from asking for the secret, nor a report for long.
 
 No setting allows that, and a test cannot wait as long as the issuer does. A test puts this folder
 on the function's path; everything but the times is the real thing.
@@ -9,20 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from issuer import app
-from issuer.jwks import SigningKeys
 from zego.secret_store import CURRENT
 from zego.secret_store.cache import CachedSecret
 
-KEYS_FRESH_SECONDS = KEYS_COOL_DOWN_SECONDS = 1.2
-KEYS_MAX_STALE_SECONDS = 3.5
-
 app._service = replace(
     app._service,
-    keys=SigningKeys(
-        fresh_seconds=KEYS_FRESH_SECONDS,
-        max_stale_seconds=KEYS_MAX_STALE_SECONDS,
-        cool_down_seconds=KEYS_COOL_DOWN_SECONDS,
-    ),
     current=CachedSecret(
         lambda: app._secret_value(CURRENT),
         ttl_seconds=app._settings.secret_ttl_seconds,
