@@ -16,7 +16,7 @@ from typing import Final
 
 import click
 
-from ops.errors import CommandError, ExitCode, Failure, explain
+from ops.errors import ExitCode, Failure, InputError, explain
 from ops.output import discard
 
 #: By name: where the command is, and what --help says of it.
@@ -96,15 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may lack the marks
-    try:
-        return _run(words)
-    except CommandError as error:
-        _say(error.failure, as_json="--json" in words)
-        return error.failure.exit_code
+    return _run(words)
 
 
 def _run(arguments: list[str]) -> int:
-    """:raises CommandError: the command failed."""
     try:
         refuse_in_arguments(arguments)
         return int(app.main(arguments, prog_name="zego-token", standalone_mode=False))
@@ -116,17 +111,18 @@ def _run(arguments: list[str]) -> int:
     except click.UsageError as error:
         path = "zego-token" if error.ctx is None else error.ctx.command_path
         message = _without(arguments, error.format_message())
-        raise CommandError(message, f"See {path} --help.", ExitCode.USAGE) from None
+        failure = Failure(message, f"See {path} --help.", ExitCode.USAGE)
     except (SystemExit, BrokenPipeError):  # click and rich exit where a pipe is closed
         discard(sys.stdout)
-        raise CommandError("Nobody reads the output any more.", "", ExitCode.UNREAD) from None
+        failure = Failure("Nobody reads the output any more.", "", ExitCode.UNREAD)
     except Exception as error:  # noqa: BLE001
+        failure = explain(error)
         if isinstance(error, OSError) and error.errno in _UNWRITTEN:
             discard(sys.stdout)
             message = f"The output cannot be written: {error.strerror}."
-            raise CommandError(message, "", ExitCode.UNWRITTEN) from None
-        failure = explain(error)
-        raise CommandError(failure.message, failure.remedy, failure.exit_code) from None
+            failure = Failure(message, "", ExitCode.UNWRITTEN)
+    _say(failure, as_json="--json" in arguments)
+    return failure.exit_code
 
 
 def refuse_in_arguments(arguments: Iterable[str]) -> None:
@@ -134,7 +130,7 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
 
     An id of a user or a room is none, though it may look so: many are 24 or 32 hex digits.
 
-    :raises CommandError: one does; the message does not repeat it.
+    :raises InputError: one does; the message does not repeat it.
     """
     before = ""
     for argument in arguments:
@@ -145,12 +141,11 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
         parts = (argument, held)
         is_json = "{" in argument and "server_secret" in argument
         if is_json or any(_SECRET.fullmatch(part.strip(_AROUND)) for part in parts):
-            raise CommandError(
+            raise InputError(
                 "An argument looks like a ServerSecret. Others can read arguments, and your shell"
                 " keeps them.",
                 "Give it when it is asked for, or in a file. Clear it from the shell's history, and"
                 " if others use this machine, reset it at ZEGO's console.",
-                ExitCode.USAGE,
             )
 
 

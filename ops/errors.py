@@ -64,6 +64,13 @@ class CommandError(Exception):
         self.failure = Failure(message, remedy, exit_code)
 
 
+class InputError(CommandError):
+    """What a person gave, or how, cannot be used. The exit code is ``USAGE``."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy, ExitCode.USAGE)
+
+
 def explain(error: Exception) -> Failure:
     """Put it into words. What is not known could hold anything, so only its place is told."""
     if isinstance(error, CommandError):
@@ -124,6 +131,10 @@ def _sentence(error: Exception, opening: str = "") -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+_CHANGED_MEANWHILE: Final = (
+    "Somebody else changed the secret at this moment. See how it stands, and try again: zego-token"
+    " secret status."
+)
 #: How each is introduced, and what to do, by the name of its class: none of them is imported here.
 _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
     "ServerSecretError": (
@@ -138,13 +149,7 @@ _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
         "",
         "Follow it: zego-token secret watch. If it will not end: zego-token secret unstick.",
     ),
-    "ConflictError": (
-        "",
-        (
-            "Somebody else changed the secret at this moment. See how it stands, and try again:"
-            " zego-token secret status."
-        ),
-    ),
+    "ConflictError": ("", _CHANGED_MEANWHILE),
 }
 
 #: Actions that change nothing.
@@ -165,69 +170,72 @@ _ALSO_NEEDED: Final[Mapping[str, str]] = {
 }
 
 _LOG_IN: Final = "Log in (aws sso login, aws login), or name another --profile."
-_SET_UP: Final = "See ~/.aws/config and ~/.aws/credentials, or name another --profile."
-_NETWORK: Final = "See to the network and --region; with --local, that the stack still runs."
-_NO_CREDENTIALS: Final = ("There are no AWS credentials to use.", _LOG_IN)
-_EXPIRED: Final = ("The AWS credentials have expired, or could not be obtained.", _LOG_IN)
-_UNKNOWN_KEY: Final = ("AWS does not know these credentials, or their signature.", _LOG_IN)
 _NOT_ALLOWED_CODES: Final = ("AccessDenied", "AccessDeniedException")
-_NOT_ALLOWED: Final = (
-    "AWS does not allow it: {permission}.",
-    "Use credentials that may, or have it allowed on the secret.",
-)
-_BAD_CONFIG: Final = ("The AWS configuration of this machine cannot be read.", _SET_UP)
-_NO_ANSWER: Final = ("AWS was not reached.", _NETWORK)
-_BUSY: Final = ("AWS is limiting or failing requests.", "Try again in a moment.")
-_NO_KEY: Final = (
-    "The KMS key of the secret cannot be used.",
-    "See that the key is enabled and that you may use it.",
-)
+
+
+def _for_all(codes: str, meaning: str, remedy: str) -> dict[str, tuple[str, str]]:
+    return dict.fromkeys(codes.split(), (meaning, remedy))
+
 
 #: AWS' error codes, and botocore's exceptions where no answer came.
 _AWS: Final[Mapping[str, tuple[str, str]]] = {
-    "NoCredentialsError": _NO_CREDENTIALS,
-    "PartialCredentialsError": _NO_CREDENTIALS,
-    "CredentialRetrievalError": _EXPIRED,
-    "TokenRetrievalError": _EXPIRED,
-    "SSOError": _EXPIRED,
-    "SSOTokenLoadError": _EXPIRED,
-    "UnauthorizedSSOTokenError": _EXPIRED,
-    "LoginError": _EXPIRED,
-    "LoginRefreshRequired": _EXPIRED,
-    "LoginTokenLoadError": _EXPIRED,
-    "ExpiredToken": _EXPIRED,
-    "ExpiredTokenException": _EXPIRED,
-    "RequestExpired": _EXPIRED,
-    "InvalidClientTokenId": _UNKNOWN_KEY,
-    "UnrecognizedClientException": _UNKNOWN_KEY,
-    "SignatureDoesNotMatch": _UNKNOWN_KEY,
-    "InvalidSignatureException": _UNKNOWN_KEY,
-    **dict.fromkeys(_NOT_ALLOWED_CODES, _NOT_ALLOWED),
-    "ProfileNotFound": (
+    **_for_all(
+        "NoCredentialsError PartialCredentialsError",
+        "There are no AWS credentials to use.",
+        _LOG_IN,
+    ),
+    **_for_all(
+        "CredentialRetrievalError TokenRetrievalError SSOError SSOTokenLoadError"
+        " UnauthorizedSSOTokenError LoginError LoginRefreshRequired LoginTokenLoadError"
+        " ExpiredToken ExpiredTokenException RequestExpired",
+        "The AWS credentials have expired, or could not be obtained.",
+        _LOG_IN,
+    ),
+    **_for_all(
+        "InvalidClientTokenId UnrecognizedClientException SignatureDoesNotMatch"
+        " InvalidSignatureException",
+        "AWS does not know these credentials, or their signature.",
+        _LOG_IN,
+    ),
+    **_for_all(
+        " ".join(_NOT_ALLOWED_CODES),
+        "AWS does not allow it: {permission}.",
+        "Use credentials that may, or have it allowed on the secret.",
+    ),
+    **_for_all(
+        "ProfileNotFound",
         "There is no such AWS profile on this machine.",
         "aws configure list-profiles shows those there are.",
     ),
-    "ConfigParseError": _BAD_CONFIG,
-    "ConfigNotFound": _BAD_CONFIG,
-    "InvalidConfigError": _BAD_CONFIG,
-    "NoRegionError": (
+    **_for_all(
+        "ConfigParseError ConfigNotFound InvalidConfigError",
+        "The AWS configuration of this machine cannot be read.",
+        "See ~/.aws/config and ~/.aws/credentials, or name another --profile.",
+    ),
+    **_for_all(
+        "NoRegionError",
         "It is not said in which AWS region the secret is.",
         "Name the --region, or set AWS_REGION or the profile's region.",
     ),
-    "InvalidRegionError": ("That is no name of an AWS region.", "Name another --region."),
-    "EndpointConnectionError": _NO_ANSWER,
-    "ConnectTimeoutError": _NO_ANSWER,
-    "ReadTimeoutError": _NO_ANSWER,
-    "ConnectionClosedError": _NO_ANSWER,
-    "ProxyConnectionError": _NO_ANSWER,
-    "SSLError": _NO_ANSWER,
-    "ThrottlingException": _BUSY,
-    "Throttling": _BUSY,
-    "TooManyRequestsException": _BUSY,
-    "InternalServiceError": _BUSY,
-    "DecryptionFailure": _NO_KEY,
-    "EncryptionFailure": _NO_KEY,
-    "ResourceNotFoundException": (
+    **_for_all("InvalidRegionError", "That is no name of an AWS region.", "Name another --region."),
+    **_for_all(
+        "EndpointConnectionError ConnectTimeoutError ReadTimeoutError ConnectionClosedError"
+        " ProxyConnectionError SSLError",
+        "AWS was not reached.",
+        "See to the network and --region; with --local, that the stack still runs.",
+    ),
+    **_for_all(
+        "ThrottlingException Throttling TooManyRequestsException InternalServiceError",
+        "AWS is limiting or failing requests.",
+        "Try again in a moment.",
+    ),
+    **_for_all(
+        "DecryptionFailure EncryptionFailure",
+        "The KMS key of the secret cannot be used.",
+        "See that the key is enabled and that you may use it.",
+    ),
+    **_for_all(
+        "ResourceNotFoundException",
         "There is no such secret in this account and region, or the version is gone.",
         "Compare --secret-id or --stage, --region and --profile.",
     ),

@@ -11,7 +11,10 @@ from typing import Any, Final
 
 import click
 
-from ops.errors import CommandError, ExitCode
+from ops.errors import CommandError, ExitCode, InputError
+
+#: In the place of a path.
+STANDARD_INPUT: Final = "-"
 
 #: What a terminal puts around a text that is pasted, where it was asked to (by a shell, say).
 _PASTE_BEGINS: Final = "\x1b[200~"
@@ -39,10 +42,13 @@ def unseen() -> Iterator[None]:
 def ask_unseen(prompt: str) -> str:
     """What is typed or pasted at a prompt, without the marks that a terminal puts around a paste.
 
+    :raises InputError: nothing was typed.
     :raises EOFError: nothing comes any more.
     """
-    typed = getpass.getpass(prompt)
-    return typed.removeprefix(_PASTE_BEGINS).removesuffix(_PASTE_ENDS)
+    typed = getpass.getpass(prompt).removeprefix(_PASTE_BEGINS).removesuffix(_PASTE_ENDS)
+    if not typed:
+        raise InputError("Nothing was typed.")
+    return typed
 
 
 def can_ask() -> bool:
@@ -63,10 +69,8 @@ def confirmation(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 
 def _confirm(question: str) -> None:
     if not can_ask():
-        raise CommandError(
-            "This asks for confirmation, and standard input is not a terminal.",
-            "Give --yes.",
-            ExitCode.USAGE,
+        raise InputError(
+            "This asks for confirmation, and standard input is not a terminal.", "Give --yes."
         )
     if not click.confirm(question, err=True):
         raise CommandError("Nothing was changed.", "", ExitCode.INTERRUPTED)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from ops.errors import CommandError, ExitCode, explain
+from ops.errors import CommandError, ExitCode, InputError, explain
 from ops.output import copyable
 from zego import DEPLOYED_STAGES
 
@@ -265,10 +265,9 @@ def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str,
         return secret_id, None
     parts = secret_id.split(":")
     if len(parts) != 7 or parts[2] != "secretsmanager":
-        raise CommandError(
+        raise InputError(
             "--secret-id is no ARN of a secret.",
             "It is arn:aws:secretsmanager:<region>:<account>:secret:<name>, or the name alone.",
-            ExitCode.USAGE,
         )
     if options.secret_id and options.region:
         parts[3] = options.region
@@ -292,12 +291,11 @@ def client_of(session: boto3.Session, service: AwsService, region: str | None = 
         raise
     except ValueError:  # its text could show an address with a password
         variable = _ENDPOINT_VARIABLES[service]
-        raise CommandError(
+        raise InputError(
             "The AWS configuration of this machine cannot be used: an endpoint or a number in it"
             " is none.",
             f"See to {variable}, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, and endpoint_url in"
             " ~/.aws/config.",
-            ExitCode.USAGE,
         ) from None
 
 
@@ -408,4 +406,4 @@ def _probe(endpoint: str | None) -> Callable[[ServerSecret], Verdict]:
     try:
         return ServerApi(endpoint or ENDPOINT).probe
     except ValueError as error:
-        raise CommandError(f"--zego-api: {error}.", "", ExitCode.USAGE) from None
+        raise InputError(f"--zego-api: {error}.") from None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ops import target
-from ops.errors import CommandError, ExitCode
-from ops.prompt import can_ask
+from ops.errors import ExitCode, InputError
+from ops.prompt import STANDARD_INPUT, can_ask
 from ops.secret import value
 from ops.target import Command, TargetOptions
 from zego import server_secret, strict_json
@@ -30,8 +30,6 @@ _ORDER: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
 #: The names of the options of :func:`secret_source`.
 SOURCE_OPTIONS: Final = ("secret_file", "ask_secret")
 
-_STANDARD_INPUT: Final = "-"
-
 
 @dataclass(frozen=True, slots=True)
 class SecretSource:
@@ -46,7 +44,7 @@ class SecretSource:
 
     @property
     def is_on_standard_input(self) -> bool:
-        return self.is_asked_for or self.file == _STANDARD_INPUT
+        return self.is_asked_for or self.file == STANDARD_INPUT
 
     def read(self) -> str | None:
         """The secret's text, see :func:`ops.secret.value.read`; ``None``: none is given.
@@ -58,7 +56,7 @@ class SecretSource:
         try:
             return value.read(self.file)
         except ServerSecretError as error:
-            raise CommandError(f"The secret cannot be read: {error}.", "", ExitCode.USAGE) from None
+            raise InputError(f"The secret cannot be read: {error}.") from None
 
 
 def secret_source(command: Command) -> Command:
@@ -79,7 +77,7 @@ def secret_source(command: Command) -> Command:
                 "The secret cannot be asked for, as standard input is not a terminal. Give it by"
                 " --secret-file."
             )
-        if secret_file == _STANDARD_INPUT and can_ask():
+        if secret_file == STANDARD_INPUT and can_ask():
             raise click.UsageError(
                 "Standard input is a terminal, which would show the secret. Give --ask-secret."
             )

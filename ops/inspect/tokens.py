@@ -14,11 +14,10 @@ from typing import IO, Final
 
 import click
 
-from ops.errors import CommandError, ExitCode, reason
-from ops.prompt import ask_unseen, can_ask
+from ops.errors import CommandError, InputError, reason
+from ops.prompt import STANDARD_INPUT, ask_unseen, can_ask
 from zego import token04
 
-STANDARD_INPUT: Final = "-"
 #: Of one token with all that may stand around it: above three times the longest Token04.
 MAX_BYTES: Final = 2**18
 
@@ -94,7 +93,7 @@ def read(argument: str | None) -> Iterator[Token]:
     if is_standard_input(argument):
         yield from _of_standard_input()
     elif argument is None:
-        yield _typed()
+        yield Token(ask_unseen("Token (not shown): "))
     elif _is_file(argument):
         yield from _of_file(Path(argument))
     else:
@@ -115,21 +114,13 @@ def _is_file(argument: str) -> bool:
     return False
 
 
-def _typed() -> Token:
-    text = ask_unseen("Token (not shown): ")
-    if not text:
-        raise CommandError("Nothing was typed.", "", ExitCode.USAGE)
-    return Token(text)
-
-
 def _of_standard_input() -> Iterator[Token]:
     if sys.stdin is None:
-        raise CommandError("Standard input is closed: no token is on it.", "", ExitCode.USAGE)
+        raise InputError("Standard input is closed: no token is on it.")
     if can_ask():
-        raise CommandError(
+        raise InputError(
             "Standard input is a terminal, which would show the token.",
             "Leave the - out: it is asked for, and not shown.",
-            ExitCode.USAGE,
         )
     yield from _of(sys.stdin.buffer, "Standard input")
 
@@ -139,9 +130,7 @@ def _of_file(path: Path) -> Iterator[Token]:
         with path.open("rb") as opened:
             yield from _of(opened, "The file")
     except OSError as error:
-        raise CommandError(
-            f"The file cannot be read: {reason(error)}.", "", ExitCode.USAGE
-        ) from None
+        raise InputError(f"The file cannot be read: {reason(error)}.") from None
 
 
 def _of(stream: IO[bytes], name: str) -> Iterator[Token]:
@@ -150,7 +139,7 @@ def _of(stream: IO[bytes], name: str) -> Iterator[Token]:
     for token in tokens(lines(stream, name), name):
         yield token
     if token is None:
-        raise CommandError(f"{name} holds no token.", "Give one a line.", ExitCode.USAGE)
+        raise InputError(f"{name} holds no token.", "Give one a line.")
 
 
 def lines(stream: IO[bytes], name: str) -> Iterator[str]:
@@ -163,7 +152,7 @@ def lines(stream: IO[bytes], name: str) -> Iterator[str]:
         if len(content) > MAX_BYTES:
             raise _too_long(name)
         if is_first and content.startswith(_UTF_16):
-            raise CommandError(f"{name} is in UTF-16.", "Give it in UTF-8.", ExitCode.USAGE)
+            raise InputError(f"{name} is in UTF-16.", "Give it in UTF-8.")
         text = content.decode("utf-8-sig" if is_first else "utf-8", errors="replace")
         yield text.removesuffix("\n").removesuffix("\r")
         is_first = False
@@ -255,8 +244,7 @@ def _is_token04(text: str) -> bool:
 
 
 def _too_long(name: str) -> CommandError:
-    return CommandError(
+    return InputError(
         f"{name} has more than {MAX_BYTES} bytes together that are no token: it is something else.",
         "Give one token a line.",
-        ExitCode.USAGE,
     )

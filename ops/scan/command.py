@@ -9,9 +9,9 @@ import click
 from ops.errors import ExitCode
 from ops.inspect.secrets import SOURCE_OPTIONS, SecretSource, gather, secret_source
 from ops.output import Output, output
-from ops.prompt import unseen
+from ops.prompt import STANDARD_INPUT, unseen
 from ops.scan import report
-from ops.scan.files import STANDARD_INPUT, Tree
+from ops.scan.files import Tree
 from ops.target import TargetOptions, target
 
 

@@ -15,11 +15,10 @@ from gzip import BadGzipFile, GzipFile
 from pathlib import Path, PurePath
 from typing import IO, Final, Literal, cast
 
-from ops.errors import CommandError, ExitCode, reason
-from ops.prompt import can_ask
+from ops.errors import InputError, reason
+from ops.prompt import STANDARD_INPUT, can_ask
 from ops.scan.patterns import MARGIN
 
-STANDARD_INPUT: Final = "-"
 #: How much of a file is looked at together, in bytes.
 PIECE: Final = 2**20
 #: The most that is unpacked of one file, in bytes: a thousand times as much as it has may come.
@@ -163,20 +162,19 @@ def _identity(path: str) -> str:
     """
     if path == STANDARD_INPUT:
         if sys.stdin is None or can_ask():
-            raise CommandError("Nothing is on standard input.", "", ExitCode.USAGE)
+            raise InputError("Nothing is on standard input.")
         return path
     if not path:  # Path would take it for this folder
-        raise CommandError("A path is empty.", "", ExitCode.USAGE)
+        raise InputError("A path is empty.")
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError) as error:
         name = shown(path) if len(path) <= _LONGEST_MISSING else "What is named"
-        raise CommandError(f"{name}: {reason(error)}.", "", ExitCode.USAGE) from None
+        raise InputError(f"{name}: {reason(error)}.") from None
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-        raise CommandError(
+        raise InputError(
             f"{shown(path)} is neither a file nor a folder.",
             "Of what a program writes, give - and have it on standard input.",
-            ExitCode.USAGE,
         )
     return str(Path(path).resolve())
 

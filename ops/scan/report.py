@@ -18,8 +18,9 @@ from typing import Any, Final
 from ops.errors import ExitCode
 from ops.inspect.secrets import TriedSecrets
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, line, wrapped
+from ops.prompt import STANDARD_INPUT
 from ops.scan import patterns, values
-from ops.scan.files import STANDARD_INPUT, File, Skipped, Tree, UnreadError, pieces, shown
+from ops.scan.files import File, Skipped, Tree, UnreadError, pieces, shown
 from ops.scan.patterns import LABEL_REMEDIES, RULES, SEVERITIES, LeakKind, Match, Origin, Severity
 from ops.scan.values import SHORTEST, Form, Value
 from zego.secret_store import CURRENT

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import click
 
-from ops.errors import CommandError, ExitCode, reason
-from ops.prompt import ask_unseen, can_ask, unseen
+from ops.errors import CommandError, ExitCode, InputError, reason
+from ops.prompt import STANDARD_INPUT, ask_unseen, can_ask, unseen
 from ops.target import Command
 from zego import server_secret
 from zego.server_secret import ServerSecret, ServerSecretError
@@ -23,7 +23,6 @@ from zego.server_secret import ServerSecret, ServerSecretError
 #: More than any of the forms needs.
 MAX_BYTES: Final = 4096
 
-_STANDARD_INPUT: Final = "-"
 #: What is longer may be a token in the place of a path, and is not shown.
 _LONGEST_PATH: Final = 100
 
@@ -103,38 +102,29 @@ def read(file: str | None) -> str:
     """
     if file is None:
         if not can_ask():
-            raise CommandError(
+            raise InputError(
                 "The value cannot be asked for: standard input is not a terminal.",
                 "Give it with --file PATH, or --file - for standard input.",
-                ExitCode.USAGE,
             )
-        text = ask_unseen("ServerSecret of ZEGO's console (not shown): ")
-        if not text:
-            raise CommandError("Nothing was typed.", "", ExitCode.USAGE)
-        return text
-    if file == _STANDARD_INPUT and can_ask():
-        raise CommandError(
+        return ask_unseen("ServerSecret of ZEGO's console (not shown): ")
+    if file == STANDARD_INPUT and can_ask():
+        raise InputError(
             "Standard input is a terminal, which would show the value.",
             "Leave --file out: it is asked for, and not shown.",
-            ExitCode.USAGE,
         )
     try:
-        if file == _STANDARD_INPUT:
+        if file == STANDARD_INPUT:
             if sys.stdin is None:
-                raise CommandError(
-                    "Standard input is closed: there is no value on it.", "", ExitCode.USAGE
-                )
+                raise InputError("Standard input is closed: there is no value on it.")
             content = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with Path(file).open("rb") as opened:
                 content = opened.read(MAX_BYTES + 1)
     except OSError as error:
         name = file if 0 < len(file) <= _LONGEST_PATH else "The file"
-        raise CommandError(f"{name} cannot be read: {reason(error)}.", "", ExitCode.USAGE) from None
+        raise InputError(f"{name} cannot be read: {reason(error)}.") from None
     if len(content) > MAX_BYTES:
-        raise CommandError(
-            f"The value has more than {MAX_BYTES} bytes: that is another file.", "", ExitCode.USAGE
-        )
+        raise InputError(f"The value has more than {MAX_BYTES} bytes: that is another file.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -153,11 +143,7 @@ def parse(text: str, *, app_id: int | None, known: ServerSecret | None) -> Serve
     if text.lstrip().startswith("{"):
         secret = server_secret.parse(text)
         if app_id not in (None, secret.app_id):
-            raise CommandError(
-                f"The value is for AppID {secret.app_id}, and --app-id says {app_id}.",
-                "",
-                ExitCode.USAGE,
-            )
+            raise InputError(f"The value is for AppID {secret.app_id}, and --app-id says {app_id}.")
         return secret
     if app_id is None and known is not None:
         app_id = known.app_id
@@ -168,8 +154,7 @@ def parse(text: str, *, app_id: int | None, known: ServerSecret | None) -> Serve
 
 
 def _which_app_id() -> CommandError:
-    return CommandError(
+    return InputError(
         "For which AppID? AWSCURRENT and AWSPREVIOUS hold none.",
         "Copy it from ZEGO's console, and give it with --app-id.",
-        ExitCode.USAGE,
     )
