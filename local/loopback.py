@@ -127,11 +127,7 @@ Intercept = Callable[[HttpRequest], HttpResponse | None]
 
 
 class PortTakenError(Exception):
-    """The requested port is in use by another program."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is taken")
-        self.port = port
+    """The requested port is in use by another program. The message names it."""
 
 
 class LoopbackServer(Part):
@@ -221,7 +217,7 @@ class _Listener(socketserver.ThreadingTCPServer):
             super().__init__((LOOPBACK, port), handler)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise PortTakenError(port) from None
+                raise PortTakenError(f"port {port} is taken") from None
             raise
 
     @property

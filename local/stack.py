@@ -175,7 +175,10 @@ class LocalStack(Part):
         origins = (*self.page.origins, *self._allowed_origins)
         self.identity_provider.allowed_origins = origins
         self.zego.allowed_origins = self.page.origins  # no other page may reset the secret
-        self._write_policy()
+        policy = self._policy.read_text()
+        self.policy_file.write_text(
+            policy.replace("{identity_provider}", self.identity_provider.url)
+        )
 
         self.function = self._host(
             running, "issuer", self.function_log, self.page.reporter.log_line
@@ -254,10 +257,6 @@ class LocalStack(Part):
             region=self.region,
             on_log=write,
         )
-
-    def _write_policy(self) -> None:
-        text = self._policy.read_text().replace("{identity_provider}", self.identity_provider.url)
-        self.policy_file.write_text(text)
 
     def function_environment(self) -> dict[str, str]:
         """The variables by which the functions find the parts of this stack."""

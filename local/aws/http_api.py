@@ -123,7 +123,11 @@ class ApiGateway(LoopbackServer):
         """Responds to one request and logs the access."""
         started, now = time.perf_counter(), self._clock()
         request_id = http_api_events.new_request_id()
-        answer, note = self._answer(request, request_id, now)
+        if preflight := self._cors.preflight(request):
+            answer, note = preflight, "preflight"
+        else:
+            answer, note = self._route(request, request_id, now)
+            answer = answer.with_headers(self._cors.on_answer(request))
         if self._on_access:
             seconds = time.perf_counter() - started
             record = AccessRecord(
@@ -132,16 +136,8 @@ class ApiGateway(LoopbackServer):
             self._on_access(record)
         return answer.with_headers((("apigw-requestid", request_id),))
 
-    def _answer(
-        self, request: HttpRequest, request_id: str, now: float
-    ) -> tuple[HttpResponse, str]:
-        """Returns the response, and a note for the access log if it is the gateway's own."""
-        if preflight := self._cors.preflight(request):
-            return preflight, "preflight"
-        answer, note = self._route(request, request_id, now)
-        return answer.with_headers(self._cors.on_answer(request)), note
-
     def _route(self, request: HttpRequest, request_id: str, now: float) -> tuple[HttpResponse, str]:
+        """Returns the response, and a note for the access log if it is the gateway's own."""
         route = self._routes.get(f"{request.method} {request.path}")
         if route is None:
             return _message(404, "Not Found"), "no such route"

@@ -81,7 +81,8 @@ def verify_signature(
         raise SignatureRefusedError("x-amz-content-sha256 is not the hash of the body")
     canonical = canonical_request(request, signed_headers.split(";"), payload_hash)
     scope = f"{day}/{region}/{SERVICE}/aws4_request"
-    string_to_sign = "\n".join([ALGORITHM, timestamp, scope, _sha256(canonical)])
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    string_to_sign = f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashed}"
     key = signing_key(access_key.secret_access_key, day, region, SERVICE)
     expected = hmac.new(key, string_to_sign.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, signature):
@@ -133,10 +134,6 @@ def _canonical_query(query: str) -> str:
 
 def _encode(text: str) -> str:
     return quote(unquote(text), safe="~")
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

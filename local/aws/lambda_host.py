@@ -22,7 +22,7 @@ from typing import Any
 
 from local import Part
 from local.aws import ACCOUNT_ID
-from local.aws.lambda_worker import Invocation, LambdaWorker, ProcessGroup
+from local.aws.lambda_worker import LambdaWorker, ProcessGroup
 
 LOG_LINES_KEPT = 10_000
 
@@ -111,7 +111,6 @@ class LambdaHost(Part):
         self._group = ProcessGroup()
         self._idle: list[LambdaWorker] = []
         self._workers: set[LambdaWorker] = set()
-        self._reserved = 0
         self._running = False
         self._changed = threading.Condition()
         self._environment = {
@@ -157,11 +156,10 @@ class LambdaHost(Part):
         started = time.perf_counter()
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         request_id = str(uuid.uuid4())
-        invocation = Invocation(request_id, body, self.function_arn, self._timeout_seconds)
         worker = self._check_out()
         cold = not worker.ready
         try:
-            answer = worker.invoke(invocation)
+            answer = worker.invoke(request_id, body)
         except BaseException:
             worker.end()  # a late result must not be taken for that of the next event
             raise
@@ -206,16 +204,10 @@ class LambdaHost(Part):
                         return worker
                     self._workers.discard(worker)
                     worker.end()
-                if len(self._workers) + self._reserved < self._concurrency:
-                    self._reserved += 1
-                    break
+                if len(self._workers) < self._concurrency:
+                    return self._start_worker()
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise ThrottledError(f"{self._concurrency} workers are busy")
-        try:
-            return self._start_worker()
-        finally:
-            with self._changed:
-                self._reserved -= 1
 
     def _check_in(self, worker: LambdaWorker) -> None:
         with self._changed:
@@ -233,6 +225,8 @@ class LambdaHost(Part):
             environment={**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream},
             directory=self._directory,
             group=self._group,
+            function_arn=self.function_arn,
+            timeout_seconds=self._timeout_seconds,
             on_line=self._note,
         )
         with self._changed:

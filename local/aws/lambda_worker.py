@@ -40,16 +40,6 @@ class HandlerResult:
     function_error: bool
 
 
-@dataclass(frozen=True)
-class Invocation:
-    """One event on its way to a worker."""
-
-    request_id: str
-    event: bytes
-    function_arn: str
-    timeout_seconds: float
-
-
 class _WorkerError(Exception):
     """The worker failed and has ended; `payload` describes the error as Lambda would."""
 
@@ -74,8 +64,12 @@ class LambdaWorker:
         environment: Mapping[str, str],
         directory: Path,
         group: ProcessGroup,
+        function_arn: str,
+        timeout_seconds: float,
         on_line: Callable[[str], None],
     ) -> None:
+        self._function_arn = function_arn
+        self._timeout_seconds = timeout_seconds
         self._on_line = on_line
         self._partial_line = b""
         self._pending: RuntimeRequest | None = None
@@ -126,13 +120,13 @@ class LambdaWorker:
             return HandlerResult(failure.payload, function_error=True)
         return None
 
-    def invoke(self, invocation: Invocation) -> HandlerResult:
-        """Runs one event and returns its result. A worker that dies or takes too long is ended."""
+    def invoke(self, request_id: str, event: bytes) -> HandlerResult:
+        """Runs one event in JSON. Returns its result; ends a worker that dies or takes too long."""
         self._used = True
         try:
-            waiting = self._restored(self._initialized(invocation.request_id), invocation)
+            waiting = self._restored(self._initialized(request_id), request_id)
             self._pending = None
-            return self._run(waiting, invocation)
+            return self._run(waiting, request_id, event)
         except _WorkerError as failure:
             return HandlerResult(failure.payload, function_error=True)
 
@@ -160,27 +154,27 @@ class LambdaWorker:
                 self.init_seconds = time.perf_counter() - self._started
         return self._pending
 
-    def _restored(self, waiting: RuntimeRequest, invocation: Invocation) -> RuntimeRequest:
+    def _restored(self, waiting: RuntimeRequest, request_id: str) -> RuntimeRequest:
         """The request in which the worker waits for an event; restores a snapshot before."""
         if not waiting.awaits_restore:
             return waiting
         started = time.perf_counter()
         self._api.reply(waiting, HTTPStatus.OK)
-        waiting = self._next(invocation.request_id, LIMITS_SECONDS["restore"])
+        waiting = self._next(request_id, LIMITS_SECONDS["restore"])
         self.init_seconds = time.perf_counter() - started
         return waiting
 
-    def _run(self, waiting: RuntimeRequest, invocation: Invocation) -> HandlerResult:
+    def _run(self, waiting: RuntimeRequest, request_id: str, event: bytes) -> HandlerResult:
         now = time.time()
         headers = {
             "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int((now + invocation.timeout_seconds) * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": invocation.function_arn,
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((now + self._timeout_seconds) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": self._function_arn,
             "Lambda-Runtime-Trace-Id": f"Root=1-{int(now):08x}-{os.urandom(12).hex()};Sampled=0",
         }
-        self._api.reply(waiting, HTTPStatus.OK, headers, invocation.event)
-        answer = self._next(invocation.request_id, invocation.timeout_seconds)
+        self._api.reply(waiting, HTTPStatus.OK, headers, event)
+        answer = self._next(request_id, self._timeout_seconds)
         self._api.reply(answer, ACCEPTED)
         self._api.drain_output()
         return HandlerResult(answer.body, function_error=answer.path.endswith("/error"))

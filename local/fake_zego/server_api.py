@@ -90,9 +90,8 @@ def _refusal(
         (100000013, named.get("SignatureVersion")),
         (100000014, named.get("SignatureVersion") == "2.0"),
     )
-    for code, holds in checks:
-        if not holds:
-            return code
+    if code := next((code for code, holds in checks if not holds), 0):
+        return code
     if abs(now - int(timestamp)) > MAX_SKEW_SECONDS:
         return 100000004
     if int(named_app_id) != app_id:

@@ -132,7 +132,8 @@ class Page(LoopbackServer):
         return _error(404, "There is no such page.")
 
     def _events(self, request: HttpRequest, parts: StackView) -> HttpResponse:
-        if _is_of_another(request):
+        # A browser says whether another site has sent it; not every GET says.
+        if request.header("sec-fetch-site") in ("cross-site", "same-site"):
             return _error(403, "Only this page may listen.")
         self._operate(parts)
         stream = self.live.stream(request.header("last-event-id"))
@@ -208,11 +209,6 @@ def _is_own(request: HttpRequest, origins: Sequence[str]) -> bool:
     if origin is not None and origin not in origins:
         return False
     return site == "same-origin" if site is not None else origin is not None
-
-
-def _is_of_another(request: HttpRequest) -> bool:
-    """Whether a browser says that another site has sent the request; not every GET says."""
-    return request.header("sec-fetch-site") in ("cross-site", "same-site")
 
 
 def _starting(request: HttpRequest) -> HttpResponse:

@@ -94,7 +94,8 @@ class Storage:
         self.region = region
         self.conditions = conditions
         self._clock = clock
-        self._history = None if conditions.lag is None else _History()
+        self._states: dict[str, deque[FakeSecret]] = {}
+        """The latest states of each secret, by ARN, for reads that lag."""
         self._one_at_a_time = threading.RLock()
 
     def perform(
@@ -148,37 +149,19 @@ class Storage:
             raise SecretsManagerError(
                 "ResourceNotFoundException", "Secrets Manager can't find the specified secret."
             )
-        if writes_ago and self._history:
-            return self._history.state(secret, writes_ago)
-        return secret
+        states = self._states[secret.arn] if writes_ago else [secret]
+        return states[max(0, len(states) - 1 - writes_ago)]
 
     def _versions(self, secret_id: str) -> Versions:
         return Versions(self.secret(secret_id, self.region), self.conditions)
 
     def _keep_state(self, region: str) -> None:
         """Keeps what a write has changed, for reads that lag."""
-        if self._history:
-            for secret in self.backends[region].secrets.values():
-                if isinstance(secret, FakeSecret):
-                    self._history.keep(secret)
-
-
-class _History:
-    """The latest states of each secret, for reads that lag."""
-
-    def __init__(self) -> None:
-        self._states: dict[str, deque[FakeSecret]] = {}
-
-    def keep(self, secret: FakeSecret) -> None:
-        """Keeps the present state of a secret, unless it is the one that was kept last."""
-        states = self._states.setdefault(secret.arn, deque(maxlen=KEPT_WRITES + 1))
-        if not states or vars(states[-1]) != vars(secret):
-            states.append(_copy(secret))
-
-    def state(self, secret: FakeSecret, writes_ago: int) -> FakeSecret:
-        """A secret as it was, or the oldest state that is kept."""
-        states = self._states[secret.arn]
-        return states[max(0, len(states) - 1 - writes_ago)]
+        for secret in self.backends[region].secrets.values() if self.conditions.lag else ():
+            if isinstance(secret, FakeSecret):
+                states = self._states.setdefault(secret.arn, deque(maxlen=KEPT_WRITES + 1))
+                if not states or vars(states[-1]) != vars(secret):
+                    states.append(_copy(secret))
 
 
 class _ApiCall(SecretsManagerResponse):
