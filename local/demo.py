@@ -8,12 +8,11 @@ Fingerprints stand for secrets, and no token is printed.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +126,11 @@ class Scene:
         return result
 
 
-@contextlib.contextmanager
-def scene() -> Iterator[Scene]:
-    """A scene on its own stack, whose watcher runs at `tick` and after rotations only."""
+def play(act: Callable[[Scene], None]) -> int:
+    """Plays a scene on its own stack, whose watcher runs at `tick` and after rotations only.
+
+    Returns 0 if everything happened as it should, else 1.
+    """
     environment = {"SECRET_TTL_SECONDS": str(TTL_SECONDS)}
     with (
         tempfile.TemporaryDirectory(prefix="zego-local-") as directory,
@@ -137,17 +138,11 @@ def scene() -> Iterator[Scene]:
             directory=Path(directory), workers=1, environment=environment, watch_seconds=None
         ) as stack,
     ):
-        yield Scene(stack)
-
-
-def play(act: Callable[[Scene], None]) -> int:
-    """Plays a scene. Returns 0 if everything happened as it should, else 1."""
-    try:
-        with scene() as stage:
-            act(stage)
-    except UnexpectedError as error:
-        print(f"error: this was expected, and did not happen: {error}", file=sys.stderr)
-        return 1
+        try:
+            act(Scene(stack))
+        except UnexpectedError as error:
+            print(f"error: this was expected, and did not happen: {error}", file=sys.stderr)
+            return 1
     return 0
 
 
@@ -219,6 +214,7 @@ def incident(scene: Scene) -> None:
     scene.heading("At ZEGO's console: somebody resets the ServerSecret; the old one is dead")
     new = scene.project.reset()
     failing = scene.seconds
+    seconds: dict[str, float] = {}
     refused = scene.log_in(scene.token())
     scene.expect("the login fails as in the incident", refused.get("logged") == [20014, 50119])
     first, then = refused["logged"]
@@ -227,38 +223,33 @@ def incident(scene: Scene) -> None:
     scene.heading(f"The watcher's next look (here at once; else within {WATCH_SECONDS / 60:g} min)")
     found = _tick(scene)
     _tell_event(scene, "rejected")
-    noticed = scene.seconds
+    seconds["noticed"] = scene.seconds - failing
     scene.expect("there is nothing to heal with yet", found["action"].startswith("Nothing"))
     scene.tell(f"alarm, SecretAccepted is 0: {found['reason']}. {found['action']}")
 
     scene.heading("Ops copies the new value from the console, and stages it: nothing more")
     scene.versions.stage(new)
-    staged = scene.seconds
+    seconds["staged"] = scene.seconds - failing
     scene.tell(f"staged under CANDIDATE: {new.fingerprint}")
 
     scene.heading("The watcher's next look")
     scene.tell(f"it heals: {_tick(scene)['action']}")
     scene.expect("the rotation ends", scene.stack.rotation.wait())
     scene.expect("the value of the console is promoted", scene.current() == new.fingerprint)
-    promoted = scene.seconds
+    seconds["promoted"] = scene.seconds - failing
     scene.tell(f"promoted; AWSCURRENT is {new.fingerprint}")
     _tell_event(scene, "accepted")
     scene.issuer_has(new)
     scene.expect("calls work again", scene.log_in(scene.token()) == {"code": 0})
-    working = scene.seconds
+    seconds["calls work"] = scene.seconds - failing
     scene.tell(
         "alice fetches a token and logs in: accepted (the issuer's cache:"
         f" {TTL_SECONDS} s here, {PRODUCTION_TTL_SECONDS} s in production)"
     )
 
     scene.heading("Seconds since the reset")
-    for what, when in {
-        "noticed": noticed,
-        "staged": staged,
-        "promoted": promoted,
-        "calls work": working,
-    }.items():
-        print(f"{when - failing:7.2f} s  {what}")
+    for what, passed in seconds.items():
+        print(f"{passed:7.2f} s  {what}")
 
 
 def _tick(scene: Scene) -> dict[str, Any]:

@@ -93,8 +93,9 @@ class IdentityProvider(LoopbackServer):
         `kid` and `key` are the provider's own for the algorithm unless given; HS256 takes `key` as
         bytes. `headers` are merged into the JOSE header.
         """
-        key = self._keys.get(_family(algorithm)) if key is None else key
-        kid = self._kids.get(_family(algorithm)) if kid is None else kid
+        own = "RS256" if algorithm.startswith(("RS", "PS")) else algorithm
+        key = self._keys.get(own) if key is None else key
+        kid = self._kids.get(own) if kid is None else kid
         header = {"alg": algorithm, "typ": "JWT", "kid": kid} | dict(headers or {})
         signed = f"{_base64url_json(header)}.{_base64url_json(claims)}"
         signature = self._algorithms[algorithm].sign(signed.encode(), key)
@@ -163,13 +164,6 @@ class IdentityProvider(LoopbackServer):
         jwk: dict[str, Any] = json.loads(self._algorithms[algorithm].to_jwk(public_key))
         jwk.pop("key_ops", None)
         return jwk | {"kid": self._kids[algorithm], "alg": algorithm, "use": "sig"}
-
-
-def _family(algorithm: str) -> str:
-    """The algorithm whose key also signs with `algorithm`."""
-    if algorithm.startswith(("RS", "PS")):
-        return "RS256"
-    return algorithm
 
 
 def _refusal(error: str, description: str) -> HttpResponse:

@@ -76,7 +76,9 @@ class LocalStack(Part):
     ) -> None:
         ports = ports or Ports()
         self.region = region
-        self.access_key = _new_access_key()
+        self.access_key = AccessKey(  # of the form that AWS gives for a role
+            f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), BACKEND_ARN
+        )
         directory = directory.resolve()
         self.policy_file = directory / "access_policy.toml"
         self.function_log = directory / "function.log"
@@ -274,12 +276,3 @@ class LocalStack(Part):
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
             **self._environment,
         }
-
-
-def _new_access_key() -> AccessKey:
-    """A key pair of the form that AWS gives for a role."""
-    return AccessKey(
-        access_key_id=f"ASIA{secrets.token_hex(8).upper()}",
-        secret_access_key=secrets.token_hex(20),
-        user_arn=BACKEND_ARN,
-    )

@@ -177,12 +177,6 @@ class ApiGateway(LoopbackServer):
             return _message(500, "Internal Server Error"), str(malformed)
 
 
-@dataclass
-class _Bucket:
-    tokens: float
-    filled_at: float
-
-
 class Throttle:
     """Token buckets, one per route and full at first. Called from several threads.
 
@@ -195,21 +189,20 @@ class Throttle:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """By route: the tokens, and when they were counted."""
         self._lock = threading.Lock()
 
     def takes(self, route: Route) -> bool:
         """Whether the route takes one more request."""
         with self._lock:
             now = self._clock()
-            bucket = self._buckets.setdefault(route.key, _Bucket(route.burst, now))
-            refill = max(0.0, now - bucket.filled_at) * route.rate
-            bucket.tokens = min(route.burst, bucket.tokens + refill)
-            bucket.filled_at = now
-            if bucket.tokens < 1:
-                return False
-            bucket.tokens -= 1
-            return True
+            tokens, counted_at = self._buckets.get(route.key, (route.burst, now))
+            refill = max(0.0, now - counted_at) * route.rate
+            tokens = min(route.burst, tokens + refill)
+            takes = tokens >= 1
+            self._buckets[route.key] = (tokens - takes, now)
+            return takes
 
 
 def _message(status: int, message: str) -> HttpResponse:

@@ -83,8 +83,13 @@ def event(
         result["queryStringParameters"] = _joined(parse_qsl(request.query, keep_blank_values=True))
     if access_key is not None:
         result["requestContext"]["authorizer"] = {"iam": iam_identity(access_key)}
-    if request.body:
-        _add_body(result, request.body, headers.get("content-type", ""))
+    if request.body and (
+        request.media_type.startswith("text/") or request.media_type in TEXT_TYPES
+    ):
+        result["body"] = request.body.decode("utf-8", "replace")
+    elif request.body:
+        result["body"] = base64.b64encode(request.body).decode()
+        result["isBase64Encoded"] = True
     return result
 
 
@@ -108,7 +113,8 @@ def response(answer: Any) -> HttpResponse:
     """Returns the HTTP response for a function's result. Raises `MalformedAnswerError`."""
     if not isinstance(answer, dict) or "statusCode" not in answer:
         # Format 2.0 takes any other JSON as the body of a 200.
-        return HttpResponse(200, (("content-type", "application/json"),), _as_body(answer))
+        text = answer if isinstance(answer, str) else json.dumps(answer)
+        return HttpResponse(200, (("content-type", "application/json"),), text.encode())
     status, body = answer["statusCode"], answer.get("body") or ""
     headers, cookies = answer.get("headers") or {}, answer.get("cookies") or []
     well_formed = (
@@ -160,19 +166,6 @@ def _joined(pairs: Any) -> dict[str, str]:
     for name, value in pairs:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
     return joined
-
-
-def _add_body(result: dict[str, Any], body: bytes, content_type: str) -> None:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type.startswith("text/") or media_type in TEXT_TYPES:
-        result["body"] = body.decode("utf-8", "replace")
-    else:
-        result["body"] = base64.b64encode(body).decode()
-        result["isBase64Encoded"] = True
-
-
-def _as_body(answer: Any) -> bytes:
-    return answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
 
 
 def _is_header_text(text: object) -> bool:

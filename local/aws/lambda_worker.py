@@ -16,7 +16,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
@@ -280,7 +280,7 @@ class RuntimeApi:
         self._lifeline = lifeline
         self._output = output
         self._on_output = on_output
-        self._buffers: dict[socket.socket, _Inbox] = {}
+        self._buffers: dict[socket.socket, bytearray] = {}
         self._listener = socket.create_server((LOOPBACK, 0))
         self._listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -299,7 +299,7 @@ class RuntimeApi:
         """
         while True:
             for connection, inbox in self._buffers.items():
-                if request := inbox.take(connection):
+                if request := _take(inbox, connection):
                     return request
             left = deadline - time.monotonic()
             ready = [key.fileobj for key, _ in self._selector.select(max(left, 0))]
@@ -348,7 +348,7 @@ class RuntimeApi:
             return
         connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffers[connection] = _Inbox()
+        self._buffers[connection] = bytearray()
         self._selector.register(connection, selectors.EVENT_READ)
 
     def _receive(self, connection: socket.socket) -> None:
@@ -357,7 +357,7 @@ class RuntimeApi:
         except ConnectionError:
             chunk = b""
         if chunk:
-            self._buffers[connection].bytes.extend(chunk)
+            self._buffers[connection] += chunk
         else:
             self._selector.unregister(connection)
             del self._buffers[connection]
@@ -376,27 +376,21 @@ class RuntimeApi:
         return bool(chunk)
 
 
-@dataclass
-class _Inbox:
-    """Bytes that one connection has sent and that are not parsed yet."""
-
-    bytes: bytearray = field(default_factory=bytearray)
-
-    def take(self, connection: socket.socket) -> RuntimeRequest | None:
-        """Removes and returns the first complete request, or None."""
-        end = self.bytes.find(b"\r\n\r\n")
-        if end < 0:
-            return None
-        first, *lines = self.bytes[:end].decode("latin-1").split("\r\n")
-        pairs = (line.partition(":") for line in lines)
-        headers = {name.lower(): value.strip() for name, _, value in pairs}
-        start, size = end + 4, int(headers.get("content-length", "0"))
-        if len(self.bytes) < start + size:
-            return None
-        body = bytes(self.bytes[start : start + size])
-        del self.bytes[: start + size]
-        path = first.split(" ")[1].removeprefix("/2018-06-01")
-        return RuntimeRequest(path, body, connection)
+def _take(inbox: bytearray, connection: socket.socket) -> RuntimeRequest | None:
+    """Removes the first complete request from what a connection has sent, or returns None."""
+    end = inbox.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    first, *lines = inbox[:end].decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in lines)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    start, size = end + 4, int(headers.get("content-length", "0"))
+    if len(inbox) < start + size:
+        return None
+    body = bytes(inbox[start : start + size])
+    del inbox[: start + size]
+    path = first.split(" ")[1].removeprefix("/2018-06-01")
+    return RuntimeRequest(path, body, connection)
 
 
 def _exit(code: int | None) -> str:

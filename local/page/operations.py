@@ -29,7 +29,6 @@ from zego.secret_store.versions import (
     RotationInFlightError,
     SecretStoreError,
     SecretVersions,
-    Version,
 )
 from zego.server_secret import ServerSecret
 
@@ -121,7 +120,16 @@ class Operations:
         state = self._versions.describe()
         noted = VerdictNote.from_tag(state.tags.get(VERDICT_TAG))
         return {
-            "versions": [self._described(one) for one in self._versions.versions(state)],
+            "versions": [
+                {
+                    "version_id": version.version_id,
+                    "labels": sorted(version.labels),
+                    "created_at": version.created_at,
+                    "fingerprint": version.fingerprint,
+                    "problem": version.problem,
+                }
+                for version in self._versions.versions(state)
+            ],
             "in_flight": state.in_flight,
             "watched": noted
             and {
@@ -131,15 +139,6 @@ class Operations:
                 "code": noted.code,
             },
             "accepted": [secret.fingerprint for secret in self._project.accepted],
-        }
-
-    def _described(self, version: Version) -> dict[str, Any]:
-        return {
-            "version_id": version.version_id,
-            "labels": sorted(version.labels),
-            "created_at": version.created_at,
-            "fingerprint": version.fingerprint,
-            "problem": version.problem,
         }
 
     def _stage(self, said: Arguments) -> dict[str, Any]:

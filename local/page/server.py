@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,7 +195,14 @@ class Page(LoopbackServer):
                 continue
             again = None
             self.live.show("secret", standing)
-            before, fingerprints = fingerprints, _by_label(standing)
+            before, fingerprints = (
+                fingerprints,
+                {
+                    label: one["fingerprint"]
+                    for one in standing["versions"]
+                    for label in one["labels"]
+                },
+            )
             self.reporter.labels(before, fingerprints)
 
 
@@ -221,12 +228,6 @@ def _file(file: Path, stack: StackDescription) -> HttpResponse:
     parts = f"{stack.api} {stack.identity_provider} {stack.zego}"
     headers = _headers(CONTENT_TYPES[file.suffix], f"'self' {parts}")
     return HttpResponse(200, headers, file.read_bytes())
-
-
-def _by_label(standing: Mapping[str, Any]) -> dict[str, str | None]:
-    """The fingerprint under each label."""
-    versions = standing["versions"]
-    return {label: one["fingerprint"] for one in versions for label in one["labels"]}
 
 
 def _description(parts: StackView) -> dict[str, Any]:

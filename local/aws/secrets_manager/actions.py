@@ -30,7 +30,7 @@ from moto.secretsmanager.responses import SecretsManagerResponse
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.aws.secrets_manager.schedule import Schedule, check_rules
 from local.aws.secrets_manager.versions import VALUES, Versions
-from zego.secret_store import CURRENT
+from zego.secret_store import CURRENT, PENDING
 
 KEPT_WRITES = 32
 """How many writes ago a read can lag at most."""
@@ -120,7 +120,8 @@ class Storage:
     def in_rotation(self, secret_id: str, version_id: str) -> bool:
         """Whether a rotation to this version goes on: it is pending, or was promoted."""
         with self._one_at_a_time:
-            return self._versions(secret_id).in_rotation(version_id)
+            versions = self._versions(secret_id)
+            return version_id in (versions.holder(PENDING), versions.holder(CURRENT))
 
     def is_current(self, secret_id: str, version_id: str) -> bool:
         """Whether AWSCURRENT is on this version."""

@@ -182,10 +182,6 @@ class Versions:
         self._attach(PENDING, version_id)
         self._delete_unlabelled()
 
-    def in_rotation(self, version_id: str) -> bool:
-        """Whether a rotation to this version goes on: it is pending, or was promoted."""
-        return version_id in (self.holder(PENDING), self.holder(CURRENT))
-
     def end_rotation(self, version_id: str) -> bool:
         """Removes AWSPENDING from the version if it was promoted. Returns whether it was."""
         if self.holder(CURRENT) != version_id:
