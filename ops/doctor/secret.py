@@ -136,7 +136,7 @@ def _value(label: str, judged: JudgedVersion) -> CheckResult:
     version = judged.version
     if version.secret is None:
         seen = f"{version.problem}."
-        if label == PENDING and not version.has_value:
+        if label == PENDING and version.created_at is None:
             return CheckResult("ok", seen, of=label)
         return CheckResult(
             "failed" if label == CURRENT else "warning", seen, _REPLACE[label], label

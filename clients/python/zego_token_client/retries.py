@@ -26,10 +26,7 @@ _LONGEST_PATIENCE_SECONDS: Final = 86_400
 class Retries:
     """How often a call is attempted, and for how long.
 
-    :ivar attempts: in all, the first one included; 1 to 100.
-    :ivar seconds: no attempt begins later than this after the first one; 0 to 86 400.
-    :ivar clock: seconds that only go forward.
-    :ivar random: from 0 to 1.
+    The fields are those of :class:`.client.TokenClient`; ``seconds`` is its ``patience_seconds``.
     """
 
     attempts: int

@@ -92,10 +92,8 @@ def post(path: str, document: Mapping[str, object]) -> Request:
 class SignedHttp:
     """The API at one address. Safe to use from several threads; keeps up to 50 connections open.
 
-    :param url: the base of its paths: https, or plain http to this machine.
-    :param session: whose credentials sign; botocore renews those that expire.
-    :param region: ``None`` is the URL's if its host is API Gateway's own, else the session's.
-    :param timeout_seconds: for the connection, and for each pause after it; at most 3600.
+    The parameters are those of :class:`.client.TokenClient`.
+
     :raises ValueError: a setting cannot be used.
     """
 

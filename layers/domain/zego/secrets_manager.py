@@ -76,7 +76,7 @@ class Credentials:
 
 
 class SecretsReader:
-    """Reads secrets of one region.
+    """Reads secrets of one region, each by its ARN or name.
 
     :param endpoint: the URL to call instead of AWS' own; plain http only to this machine.
     :param attempt_seconds: bound on one attempt; there are at most two.
@@ -106,7 +106,6 @@ class SecretsReader:
     def get_secret_value(self, secret_id: str, *, version_stage: str) -> SecretValue:
         """The version that has the staging label. Tried once more where that may help.
 
-        :param secret_id: the secret's ARN or name.
         :param version_stage: a label such as ``AWSCURRENT``.
         :raises SecretsReaderError: refused, unreachable, too slow, or without a text value.
         """
@@ -116,7 +115,6 @@ class SecretsReader:
     def describe_tags(self, secret_id: str) -> dict[str, str]:
         """The secret's tags. Tried once more where that may help.
 
-        :param secret_id: the secret's ARN or name.
         :raises SecretsReaderError: refused, unreachable, too slow, or not to be read.
         """
         return _tags(self._call("DescribeSecret", {"SecretId": secret_id}))

@@ -43,11 +43,6 @@ class ErrorCode:
     is_about_token: bool = True
 
     @property
-    def platform(self) -> str:
-        """Who shows it, in words."""
-        return " and ".join(self.platforms)
-
-    @property
     def is_raw(self) -> bool:
         """Whether it is a server's, which the web SDK logs and telemetry shows."""
         return self.platforms == ("web",) and self.code < _RAW_END

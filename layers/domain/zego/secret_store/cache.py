@@ -94,10 +94,7 @@ class CachedSecret:
     """The version that has a label, cached. Made without a look at a clock or the network.
 
     :param fetch: asks Secrets Manager for that version.
-    :param ttl_seconds: how long a version is served without asking again.
-    :param max_stale_seconds: how long it is served when asking fails; at least the TTL.
-    :param retry_seconds: how long a failure keeps it from asking again.
-    :param refetch_seconds: how long after it asked doubt does not make it ask again.
+    :param max_stale_seconds: at least ``ttl_seconds``; the table above has what each time bounds.
     :param outside_clock: a clock outside the environment, in seconds; ``None`` while it shows no
         time.
     """
@@ -143,15 +140,17 @@ class CachedSecret:
         if self._failure is not None and asked_ago < self._retry_seconds:
             return self._last_good(now, self._failure, asked=False)
         try:
-            version = _parse(self._fetch())
+            value = self._fetch()
+            secret = server_secret.parse(value.text)
         except (SecretsReaderError, ServerSecretError) as error:
             now = self._asked_at = self._now()
             self._failure = str(error)
             return self._last_good(now, self._failure, asked=True)
-        self._version, self._failure = version, None
+        self._version = SecretVersion(secret, value.version_id, value.created_at)
+        self._failure = None
         self._read_at = self._asked_at = now
         self._fresh_seconds = self._ttl_seconds * (1.0 - 0.2 * self._jitter())
-        return SecretReading(version, refreshed=True)
+        return SecretReading(self._version, refreshed=True)
 
     def _last_good(self, now: _Instant, failure: str, *, asked: bool) -> SecretReading:
         if self._version is None or self._read_at.age_at(now) >= self._max_stale_seconds:
@@ -165,7 +164,3 @@ class CachedSecret:
 
     def _now(self) -> _Instant:
         return _Instant(self._clock(), self._monotonic(), self._outside_clock())
-
-
-def _parse(value: SecretValue) -> SecretVersion:
-    return SecretVersion(server_secret.parse(value.text), value.version_id, value.created_at)

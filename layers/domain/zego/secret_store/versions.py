@@ -111,10 +111,6 @@ class SecretState:
         pending = self.labels.get(PENDING)
         return None if pending == self.labels.get(CURRENT) else pending
 
-    def labels_of(self, version_id: str) -> tuple[str, ...]:
-        """The labels on one version."""
-        return tuple(label for label, version in self.labels.items() if version == version_id)
-
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -130,10 +126,6 @@ class Version:
     created_at: float | None
     secret: ServerSecret | None
     problem: str | None = None
-
-    @property
-    def has_value(self) -> bool:
-        return self.created_at is not None
 
     @property
     def fingerprint(self) -> str | None:
@@ -280,7 +272,7 @@ class SecretVersions:
             return False
 
     def _version(self, state: SecretState, version_id: str) -> Version:
-        labels = state.labels_of(version_id)
+        labels = tuple(label for label, version in state.labels.items() if version == version_id)
         try:
             value = self.read(version_id=version_id)
         except VersionNotFoundError:

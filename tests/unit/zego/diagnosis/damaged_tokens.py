@@ -104,6 +104,8 @@ AROUND = [
     case("a newline as an escape", GCM + r"\n", "escaped", "white-space"),
     case("HTML's entities", GCM.replace("=", "&#x3D;").replace("+", "&#43;"), "escaped"),
     case("HTML's quotes", f"&quot;{GCM}&quot;", "escaped", "quoted"),
+    case("HTML's space", f"{GCM[:40]}&nbsp;{GCM[40:]}", "escaped", "white-space"),
+    case("HTML's name of an entity", GCM.replace("=", "&equals;"), "escaped"),
     case(
         "quoted-printable mail",
         GCM.replace("=", "=3D")[:70] + "=\r\n" + GCM.replace("=", "=3D")[70:],
@@ -310,6 +312,15 @@ KIT_TOKENS = [
         "kit-mismatch",
         "kit-token",
         form="kit-token",
+        expected=expecting(user_id="alice"),
+    ),
+    case(
+        "details of another user behind a token that is cut off",
+        f"{GCM[:-9]}#{kit_details(userID='bob')}",
+        "truncated",
+        "kit-token",
+        form="kit-token",
+        opened_by=None,
         expected=expecting(user_id="alice"),
     ),
     case(

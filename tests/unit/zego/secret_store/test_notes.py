@@ -23,6 +23,7 @@ from zego.secret_store.notes import (
 FINGERPRINTS = st.text("0123456789abcdef", min_size=12, max_size=12)
 TIMES = st.integers(0, 10**10 - 1)
 TOKENS = st.uuids().map(str)
+CODES = st.integers(0, 10**12 - 1)
 
 #: "Tag naming and usage conventions" of AWS: up to 256 of these.
 TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}", re.ASCII)
@@ -32,7 +33,7 @@ TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}", re.ASCII)
     st.sampled_from(["accepted", "rejected", "unknown"]),
     st.none() | FINGERPRINTS,
     TIMES,
-    st.none() | st.integers(0, 10**9),
+    st.none() | CODES,
 )
 def test_a_verdict_survives_its_tag(
     outcome: str, fingerprint: str | None, since: int, code: int | None
@@ -42,9 +43,18 @@ def test_a_verdict_survives_its_tag(
     assert VerdictNote.from_tag(note.to_tag()) == note
 
 
-@given(TOKENS, st.sampled_from(STEPS), st.sampled_from(sorted(OUTCOMES)), TIMES)
-def test_a_rotation_survives_its_tag(token: str, step: str, outcome: str, at: int) -> None:
-    note = RotationNote(token, step, outcome, at)  # type: ignore[arg-type]
+@given(
+    TOKENS,
+    st.sampled_from(STEPS),
+    st.sampled_from(sorted(OUTCOMES)),
+    TIMES,
+    st.none() | CODES,
+    st.none() | FINGERPRINTS,
+)
+def test_a_rotation_survives_its_tag(
+    token: str, step: str, outcome: str, at: int, code: int | None, fingerprint: str | None
+) -> None:
+    note = RotationNote(token, step, outcome, at, code, fingerprint)  # type: ignore[arg-type]
     assert TAG_VALUE.fullmatch(note.to_tag())
     assert RotationNote.from_tag(note.to_tag()) == note
 
