@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -119,20 +120,8 @@ def _show_all(out: Output, platform: Platform | None) -> None:
 
 
 def _tell(out: Output, code: int, known: ErrorCode) -> None:
-    out.tell(
-        "code",
-        "",
-        given=code,
-        code=known.code,
-        platforms=list(known.platforms),
-        name=known.name,
-        meaning=known.meaning,
-        causes=list(known.causes),
-        remedy=known.remedy,
-        source=known.source,
-        shown_as=known.shown_as,
-        is_about_token=known.is_about_token,
-    )
+    said = {one.name: getattr(known, one.name) for one in fields(ErrorCode)}
+    out.tell("code", "", given=code, **said)
 
 
 def _in_full(code: int, known: ErrorCode, width: int) -> Iterator[Text]:

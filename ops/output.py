@@ -33,6 +33,7 @@ GOOD: Final = "green"
 BAD: Final = "bold red"
 UNSURE: Final = "yellow"
 QUIET: Final = "dim"
+STYLES: Final = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD, ExitCode.UNDECIDED: UNSURE}
 
 #: Wider than anything that is said: a line is never broken or cut here. A terminal wraps it.
 _WIDTH: Final = 2000

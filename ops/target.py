@@ -38,12 +38,6 @@ SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 API_OUTPUT: Final = "ApiUrl"
 
 AwsService = Literal["secretsmanager", "cloudformation", "sts", "kms"]
-_ENDPOINT_VARIABLES: Final[Mapping[AwsService, str]] = {
-    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-    "cloudformation": "AWS_ENDPOINT_URL_CLOUDFORMATION",
-    "sts": "AWS_ENDPOINT_URL_STS",
-    "kms": "AWS_ENDPOINT_URL_KMS",
-}
 
 Command = Callable[..., ExitCode]
 
@@ -260,7 +254,13 @@ def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str,
 
     A replica's ARN is the primary's but for the region, so that ``--region`` names a replica.
     """
-    secret_id = options.secret_id or _of_stage(options, outputs)
+    secret_id = options.secret_id or outputs.get(SECRET_OUTPUT)
+    if secret_id is None:
+        raise CommandError(
+            f"The stack {STACK_NAME.format(stage=options.stage)} has no output {SECRET_OUTPUT}.",
+            "Deploy it again (docs/deploy.md), or name the secret by --secret-id.",
+            ExitCode.AWS,
+        )
     if not secret_id.startswith("arn:"):
         return secret_id, None
     parts = secret_id.split(":")
@@ -290,12 +290,12 @@ def client_of(session: boto3.Session, service: AwsService, region: str | None = 
     except BotoCoreError:
         raise
     except ValueError:  # its text could show an address with a password
-        variable = _ENDPOINT_VARIABLES[service]
+        name = "SECRETS_MANAGER" if service == "secretsmanager" else service.upper()
         raise InputError(
             "The AWS configuration of this machine cannot be used: an endpoint or a number in it"
             " is none.",
-            f"See to {variable}, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, and endpoint_url in"
-            " ~/.aws/config.",
+            f"See to AWS_ENDPOINT_URL_{name}, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, and endpoint_url"
+            " in ~/.aws/config.",
         ) from None
 
 
@@ -319,17 +319,6 @@ def _outputs(session: boto3.Session, stage: str) -> dict[str, str]:
         str(output.get("OutputKey")): str(output.get("OutputValue"))
         for output in stacks[0].get("Outputs", ())
     }
-
-
-def _of_stage(options: TargetOptions, outputs: Mapping[str, str]) -> str:
-    if SECRET_OUTPUT in outputs:
-        return outputs[SECRET_OUTPUT]
-    stack = STACK_NAME.format(stage=options.stage)
-    raise CommandError(
-        f"The stack {stack} has no output {SECRET_OUTPUT}.",
-        "Deploy it again (docs/deploy.md), or name the secret by --secret-id.",
-        ExitCode.AWS,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ops.doctor.issuer_api import IssuerApi, IssuerResponse
 from ops.secret.status import JudgedVersion, TargetStatus, read_status
 from ops.target import Target, TargetOptions, connect, open_session
 from zego.bounded_http import Response, request
-from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store import LABELS, PENDING
 from zego.secret_store.versions import SecretState
 from zego.server_secret import ServerSecret
 
 if TYPE_CHECKING:
     import boto3
-
-#: In the order in which they matter.
-LABELS: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ class Deployment:
 
     @property
     def by_label(self) -> dict[str, JudgedVersion]:
-        """The versions by their labels, in the order of :data:`LABELS`.
+        """The versions by their labels, in the order of :data:`zego.secret_store.LABELS`.
 
         AWSPENDING only while a rotation is in flight: it stays on what was promoted.
         """

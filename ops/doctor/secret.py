@@ -8,14 +8,14 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.doctor.check import CheckResult, check
-from ops.doctor.deployment import LABELS, Deployment
+from ops.doctor.deployment import Deployment
 from ops.errors import explain
 from ops.secret import render
 from ops.secret.status import JudgedVersion, in_flight_since, pending
 from ops.target import client_of
 from zego.durations import duration
 from zego.rotation import OUTCOMES, STUCK_SECONDS
-from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store import CANDIDATE, CURRENT, LABELS, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
 
 _UNSTICK: Final = "Give it up: zego-token secret unstick."

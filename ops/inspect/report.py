@@ -16,8 +16,8 @@ from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
 from ops.output import (
     BAD,
-    GOOD,
     QUIET,
+    STYLES,
     UNSURE,
     Output,
     advice,
@@ -34,19 +34,11 @@ from zego.durations import duration
 if TYPE_CHECKING:
     from rich.text import Text
 
-#: Exit code, style and sentence of each verdict. Of several tokens, the first that any has counts.
-_VERDICTS: Final[Mapping[str, tuple[ExitCode, str, str]]] = {
-    "refused": (ExitCode.REFUSED, BAD, "ZEGO does not take this token."),
-    "unknown": (
-        ExitCode.UNDECIDED,
-        UNSURE,
-        "Nothing is wrong as far as can be seen without the secret.",
-    ),
-    "good": (
-        ExitCode.DONE,
-        GOOD,
-        "Nothing is wrong with it, if ZEGO accepts the secret that opens it.",
-    ),
+#: Exit code and sentence of each verdict. Of several tokens, the first that any has counts.
+_VERDICTS: Final[Mapping[str, tuple[ExitCode, str]]] = {
+    "refused": (ExitCode.REFUSED, "ZEGO does not take this token."),
+    "unknown": (ExitCode.UNDECIDED, "Nothing is wrong as far as can be seen without the secret."),
+    "good": (ExitCode.DONE, "Nothing is wrong with it, if ZEGO accepts the secret that opens it."),
 }
 _SEVERITY_STYLES: Final = {"refused": BAD, "warning": UNSURE, "note": QUIET}
 
@@ -144,7 +136,7 @@ def inspect(
             out.show(*_report(first, out.width))
         else:
             _show_many(out, chain((first, second), found))
-    return next(code for verdict, (code, _, _) in _VERDICTS.items() if verdict in verdicts)
+    return next(code for verdict, (code, _) in _VERDICTS.items() if verdict in verdicts)
 
 
 # --- One token --------------------------------------------------------------------------------
@@ -153,10 +145,10 @@ def inspect(
 def _report(inspection: Inspection, width: int) -> Iterator[Text]:
     findings, verdict = inspection.diagnosis.findings, inspection.diagnosis.verdict
     target = inspection.secrets.target
-    _, style, says = _VERDICTS[verdict]
+    code, says = _VERDICTS[verdict]
     if verdict == "good" and any(one.severity == "warning" for one in findings):
         says = "ZEGO takes it, if it accepts the secret; but see the warnings."
-    yield line(f"{verdict.upper()}  ", style).append(says)
+    yield line(f"{verdict.upper()}  ", STYLES[code]).append(says)
     beside: Sequence[Finding] = findings
     if findings and findings[0].severity == "refused":  # it explains the refusal
         decisive, *beside = findings
@@ -358,7 +350,7 @@ def _row(inspection: Inspection) -> Text:
             diagnosis.findings[0].kind if diagnosis.findings else "",
         ).rstrip()
     )
-    text.stylize(_VERDICTS[verdict][1], 8, 8 + len(verdict))
+    text.stylize(STYLES[_VERDICTS[verdict][0]], 8, 8 + len(verdict))
     return text
 
 

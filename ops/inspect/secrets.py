@@ -16,7 +16,7 @@ from ops.secret import value
 from ops.target import Command, TargetOptions
 from zego import server_secret, strict_json
 from zego.diagnosis.model import TriedSecret
-from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
+from zego.secret_store import LABELS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 #: Of a secret that is not in Secrets Manager.
 GIVEN: Final = "given"
 
-_ORDER: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
 
 #: The names of the options of :func:`secret_source`.
 SOURCE_OPTIONS: Final = ("secret_file", "ask_secret")
@@ -106,13 +105,15 @@ class TriedSecrets:
         :param app_id: for which it is, where it does not say so itself.
         """
         secret = self.by_label[label]
-        known = app_id if secret.app_id is None else secret.app_id
-        if not isinstance(known, int):
-            return None
-        try:
-            return ServerSecret(known, secret.value).fingerprint
-        except ServerSecretError:
-            return None
+        return fingerprint(app_id if secret.app_id is None else secret.app_id, secret.value)
+
+
+def fingerprint(app_id: object, value: str) -> str | None:
+    """Of a ServerSecret; ``None``: they do not make one."""
+    try:
+        return ServerSecret(app_id, value).fingerprint if isinstance(app_id, int) else None
+    except ServerSecretError:
+        return None
 
 
 def gather(target_options: TargetOptions | None, source: SecretSource) -> TriedSecrets:
@@ -182,8 +183,9 @@ def _stored(connection: Target) -> Iterator[tuple[str, str | None, str]]:
 
     labels = connection.versions.describe().labels
     first_labels: dict[str, str] = {}
-    for label in sorted(labels, key=_rank):
-        first_labels.setdefault(labels[label], label)
+    for label in (*LABELS, *sorted(labels.keys() - LABELS)):
+        if label in labels:
+            first_labels.setdefault(labels[label], label)
     for version_id, label in first_labels.items():
         try:
             text = connection.versions.read(version_id=version_id).text
@@ -193,7 +195,3 @@ def _stored(connection: Target) -> Iterator[tuple[str, str | None, str]]:
             yield label, None, "its value is binary"
         else:
             yield label, text, ""
-
-
-def _rank(label: str) -> tuple[int, str]:
-    return (_ORDER.index(label) if label in _ORDER else len(_ORDER), label)

@@ -16,15 +16,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from ops.errors import ExitCode
-from ops.inspect.secrets import TriedSecrets
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, line, wrapped
+from ops.inspect.secrets import TriedSecrets, fingerprint
+from ops.output import BAD, QUIET, STYLES, UNSURE, Output, advice, line, wrapped
 from ops.prompt import STANDARD_INPUT
 from ops.scan import patterns, values
 from ops.scan.files import File, Skipped, Tree, UnreadError, pieces, shown
 from ops.scan.patterns import LABEL_REMEDIES, RULES, SEVERITIES, LeakKind, Match, Origin, Severity
 from ops.scan.values import SHORTEST, Form, Value
 from zego.secret_store import CURRENT
-from zego.server_secret import ServerSecret, ServerSecretError
 
 _STYLES: Final[Mapping[Severity, str]] = {"certain": BAD, "likely": UNSURE, "possible": QUIET}
 _STANDARD_INPUT_NAME: Final = "standard input"
@@ -128,8 +127,8 @@ class SecretValues:
         values, too_short = [], []
         for text, same in labels.items():
             try:
-                fingerprint = secrets.fingerprint(same[0], app_id)
-                values.append(Value(_SEPARATOR.join(same), text, fingerprint))
+                known = secrets.fingerprint(same[0], app_id)
+                values.append(Value(_SEPARATOR.join(same), text, known))
             except ValueError:
                 too_short += same
         unusable = {
@@ -150,6 +149,7 @@ class SecretValues:
         """What may be said of a match."""
         value = match.value
         text = match.text if value is None else value.text
+        digest = hmac.new(text.encode(), _DIGEST_DOMAIN, hashlib.sha256)
         return Leak(
             self.shown(path, match.text),
             line,
@@ -158,21 +158,9 @@ class SecretValues:
             match.severity,
             label=None if value is None else value.label,
             form=match.form,
-            fingerprint=self._fingerprint(text) if value is None else value.fingerprint,
-            digest=_digest(text) if text else None,
+            fingerprint=fingerprint(self.app_id, text) if value is None else value.fingerprint,
+            digest=digest.hexdigest()[:12] if text else None,
         )
-
-    def _fingerprint(self, text: str) -> str | None:
-        if self.app_id is None:
-            return None
-        try:
-            return ServerSecret(self.app_id, text).fingerprint
-        except ServerSecretError:
-            return None
-
-
-def _digest(text: str) -> str:
-    return hmac.new(text.encode(), _DIGEST_DOMAIN, hashlib.sha256).hexdigest()[:12]
 
 
 @dataclass(slots=True)
@@ -215,7 +203,9 @@ def scan(
                 tally.found[leak.severity] += 1
                 if leak.severity != "possible" or show_all:
                     tally.groups[replace(leak, path="", line=None, column=None, form=None)] += 1
-                    _tell(out, leak)
+                    style = _STYLES[leak.severity]
+                    text = f"{leak.place}: {leak.title}"
+                    out.tell("finding", text, style=style, **leak.document())
         except UnreadError as error:
             _tell_unread(out, tally, secrets, error)
     for unread in tree.unread:
@@ -228,11 +218,10 @@ def scan(
     _show_remedies(out, tally, options)
     for sentence in _limits(tree, secrets, options):
         out.show(wrapped(sentence, out.width, style=QUIET))
-    style = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD}.get(exit_code, UNSURE)
     out.tell(
         "summary",
         _summary(tally, seconds, show_all=show_all),
-        style=style,
+        style=STYLES[exit_code],
         files=tally.files,
         bytes=tally.size,
         seconds=round(seconds, 3),
@@ -276,11 +265,6 @@ def _further(data: bytes, start: int, end: int, row: int, column: int) -> tuple[
     if not newlines:
         return row, column + end - start
     return row + newlines, end - data.rfind(b"\n", start, end)
-
-
-def _tell(out: Output, leak: Leak) -> None:
-    style = _STYLES[leak.severity]
-    out.tell("finding", f"{leak.place}: {leak.title}", style=style, **leak.document())
 
 
 def _tell_unread(out: Output, tally: Tally, secrets: SecretValues, error: UnreadError) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from ops.errors import CommandError, ExitCode
-from ops.output import BAD, GOOD, UNSURE, Output, copyable, line
+from ops.output import STYLES, UNSURE, Output, copyable, line
 from ops.prompt import can_ask
 from ops.secret import render, value
 from ops.secret.follow import RotationEvent, follow
@@ -322,38 +322,29 @@ def _run(
         out.tell("left", text, version_id=token)
         raise
     if end.kind == "promoted":
-        result = _promoted(target, end, token, expected, waits.issuer_ttl)
+        exit_code, text, fields = _promoted(target, end, token, expected, waits.issuer_ttl)
     else:
-        result = _not_promoted(target, end)
+        exit_code, text, fields = _not_promoted(target, end)
     out.tell(
         "result",
-        result.text,
-        style=_STYLES[result.exit_code],
+        text,
+        style=STYLES[exit_code],
         result=end.kind,
         outcome=end.outcome,
         code=end.code,
         version_id=token,
         attempts=end.attempt,
         seconds=end.seconds,
-        **result.fields,
-        exit_code=result.exit_code,
+        **fields,
+        exit_code=exit_code,
     )
-    return result.exit_code
-
-
-@dataclass(frozen=True, slots=True)
-class _RotationResult:
-    exit_code: ExitCode
-    text: str
-    fields: Mapping[str, Any]
-
-
-_STYLES: Final = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD, ExitCode.UNDECIDED: UNSURE}
+    return exit_code
 
 
 def _promoted(
     target: Target, end: RotationEvent, token: str, expected: str | None, issuer_ttl: float
-) -> _RotationResult:
+) -> tuple[ExitCode, str, Mapping[str, Any]]:
+    """How it ended: the exit code, what is said, and its fields."""
     fingerprint, verdict = _verdict_on(target, token)
     by = datetime.now(UTC) + timedelta(seconds=issuer_ttl)
     fields = {
@@ -367,36 +358,32 @@ def _promoted(
     if fingerprint not in {None, expected}:
         other = f"That is not {expected or 'what was staged'}: somebody staged another meanwhile."
         see = copyable("See how things stand: zego-token secret status.", target.name)
-        return _RotationResult(
-            ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields
-        )
+        return ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields
     if verdict.rejected:
         reset = OUTCOMES["rejected-after"]
-        return _RotationResult(ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields)
+        return ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields
     text += (
         f" Asked from here: {in_words(verdict)}.\nAll issuers have it by {by:%H:%M:%S} UTC"
         f" (at most {issuer_ttl:g} s, their SECRET_TTL_SECONDS)."
     )
-    return _RotationResult(ExitCode.DONE, text, fields)
+    return ExitCode.DONE, text, fields
 
 
-def _not_promoted(target: Target, end: RotationEvent) -> _RotationResult:
+def _not_promoted(target: Target, end: RotationEvent) -> tuple[ExitCode, str, Mapping[str, Any]]:
+    """As :func:`_promoted`."""
     outcome = None if end.outcome is None else OUTCOMES[end.outcome]
+    exit_code, text = ExitCode.REFUSED, "Refused."
     if end.kind == "undecided":
         exit_code, text = ExitCode.UNDECIDED, f"Not ended after {end.seconds:.0f} s."
         meaning = render.ending(end) or "The rotator has noted nothing yet."
         remedy = _WAYS_ON
     elif outcome is not None and outcome.kind == "refused":
-        exit_code, text = ExitCode.REFUSED, "Refused."
         meaning, remedy = render.ending(end), outcome.remedy
     else:
-        exit_code, text = ExitCode.REFUSED, "Refused."
         meaning = "It ended without a promotion, and the rotator could not note why."
         remedy = "See the rotator's log. AWSCURRENT is as it was."
     remedy = copyable(remedy, target.name)
-    return _RotationResult(
-        exit_code, f"{text} {meaning} {remedy}", {"meaning": meaning, "remedy": remedy}
-    )
+    return exit_code, f"{text} {meaning} {remedy}", {"meaning": meaning, "remedy": remedy}
 
 
 def _verdict_on(target: Target, token: str) -> tuple[str | None, Verdict]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,26 +17,6 @@ if TYPE_CHECKING:
     from ops.output import Output
 
 
-_WAITS: Final = (
-    click.option(
-        "--issuer-ttl",
-        type=click.FloatRange(0, 3600),
-        default=60,
-        show_default=True,
-        metavar="SECONDS",
-        help="The issuers' SECRET_TTL_SECONDS, for the time until all of them have the new one.",
-    ),
-    click.option(
-        "--wait",
-        type=click.FloatRange(0, 86400),
-        default=300,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long to follow the rotation, which goes on by itself.",
-    ),
-)
-
-
 @click.group()
 def secret() -> None:
     """Stage a ServerSecret, rotate to it, see how it stands.
@@ -48,9 +28,23 @@ def secret() -> None:
 
 def _waits(command: Command) -> Command:
     """Options that say how long to wait. The command gets ``wait`` and ``issuer_ttl``."""
-    for option in _WAITS:
-        command = option(command)
-    return command
+    for_issuers = click.option(
+        "--issuer-ttl",
+        type=click.FloatRange(0, 3600),
+        default=60,
+        show_default=True,
+        metavar="SECONDS",
+        help="The issuers' SECRET_TTL_SECONDS, for the time until all of them have the new one.",
+    )
+    for_rotation = click.option(
+        "--wait",
+        type=click.FloatRange(0, 86400),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to follow the rotation, which goes on by itself.",
+    )
+    return for_rotation(for_issuers(command))
 
 
 @secret.command()

@@ -184,11 +184,9 @@ def _watched(status: TargetStatus) -> str:
     of = f", for {noted.fingerprint}" if noted.fingerprint else ""
     since = duration(status.at - noted.since)
     text = f"The watcher noted {since} ago, its last change: {outcome_with_code(noted)}{of}."
-    return (
-        text
-        if status.is_as_noted
-        else f"{text} That is not how it stands now: it looks every 5 min."
-    )
+    if not status.is_as_noted:
+        text += " That is not how it stands now: it looks every 5 min."
+    return text
 
 
 def rotation_facts(state: SecretState, now: float, began: float | None = None) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,16 +65,9 @@ def secret_input(command: Command) -> Command:
         help="Replace a staged value that ZEGO accepts, even if it rejects the new one.",
     )
     @functools.wraps(command)
-    def with_value(
-        *,
-        file: str | None,
-        app_id: int | None,
-        require_accepted: bool,
-        force: bool,
-        **options: Any,
-    ) -> ExitCode:
-        chosen = SecretInput(file, app_id, require_accepted, force)
-        is_asked_for = file is None and not options.get("staged")
+    def with_value(**options: Any) -> ExitCode:
+        chosen = SecretInput(**{one.name: options.pop(one.name) for one in fields(SecretInput)})
+        is_asked_for = chosen.file is None and not options.get("staged")
         with unseen() if is_asked_for else nullcontext():  # also what is pasted before the prompt
             return command(secret_input=chosen, **options)
 

@@ -19,6 +19,8 @@ PENDING: Final = "AWSPENDING"
 #: What ops wants promoted. It is not AWSPENDING: a version under AWSPENDING that no rotation began
 #: makes the next rotation fail.
 CANDIDATE: Final = "CANDIDATE"
+#: In the order in which they matter.
+LABELS: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
 #: Where a rotation stores its value, beside AWSPENDING. It says nothing about the version.
 #: PutSecretValue needs a label, and with AWSPENDING it could take that from another rotation.
 FILLED: Final = "FILLED"
