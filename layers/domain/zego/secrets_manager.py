@@ -94,7 +94,8 @@ class SecretsReader:
     ) -> None:
         self._region = region
         self._credentials = credentials
-        self._url = endpoint or f"https://secretsmanager.{region}.{_domain(region)}/"
+        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        self._url = endpoint or f"https://secretsmanager.{region}.{domain}/"
         try:
             self._host = urlsplit(check_url(self._url, allow_loopback=True)).netloc
         except ValueError as error:
@@ -110,14 +111,28 @@ class SecretsReader:
         :raises SecretsReaderError: refused, unreachable, too slow, or without a text value.
         """
         asked = {"SecretId": secret_id, "VersionStage": version_stage}
-        return _value(self._call("GetSecretValue", asked))
+        values = self._call("GetSecretValue", asked)
+        try:
+            text, version_id = values["SecretString"], values["VersionId"]
+            created_at = float(values["CreatedDate"])
+        except KeyError:
+            raise SecretsReaderError("NoText", "the version has no text value") from None
+        except (ValueError, TypeError, OverflowError):
+            raise _unreadable() from None
+        if not isinstance(text, str) or not isinstance(version_id, str):
+            raise SecretsReaderError("NoText", "the version has no text value")
+        return SecretValue(text, version_id, created_at)
 
     def describe_tags(self, secret_id: str) -> dict[str, str]:
         """The secret's tags. Tried once more where that may help.
 
         :raises SecretsReaderError: refused, unreachable, too slow, or not to be read.
         """
-        return _tags(self._call("DescribeSecret", {"SecretId": secret_id}))
+        values = self._call("DescribeSecret", {"SecretId": secret_id})
+        try:
+            return {str(tag["Key"]): str(tag["Value"]) for tag in values.get("Tags", ())}
+        except (KeyError, TypeError):
+            raise _unreadable() from None
 
     def _call(self, action: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
         body = strict_json.dumps(asked).encode()
@@ -283,26 +298,6 @@ def _document(answer: Response) -> Mapping[str, Any]:
         raise _unreadable() from None
 
 
-def _value(values: Mapping[str, Any]) -> SecretValue:
-    try:
-        text, version_id = values["SecretString"], values["VersionId"]
-        created_at = float(values["CreatedDate"])
-    except KeyError:
-        raise SecretsReaderError("NoText", "the version has no text value") from None
-    except (ValueError, TypeError, OverflowError):
-        raise _unreadable() from None
-    if not isinstance(text, str) or not isinstance(version_id, str):
-        raise SecretsReaderError("NoText", "the version has no text value")
-    return SecretValue(text, version_id, created_at)
-
-
-def _tags(values: Mapping[str, Any]) -> dict[str, str]:
-    try:
-        return {str(tag["Key"]): str(tag["Value"]) for tag in values.get("Tags", ())}
-    except (KeyError, TypeError):
-        raise _unreadable() from None
-
-
 def _unreadable() -> SecretsReaderError:
     return SecretsReaderError("Unreadable", "the answer cannot be read")
 
@@ -315,10 +310,6 @@ def _refusal(answer: Response) -> SecretsReaderError:
     passing = answer.status >= 500 or answer.status == 429 or code in _THROTTLED
     message = f"Secrets Manager refused, HTTP {answer.status}"
     return SecretsReaderError(code, message, passing=passing)
-
-
-def _domain(region: str) -> str:
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 def _text(value: object) -> str:

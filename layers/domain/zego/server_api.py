@@ -118,9 +118,12 @@ class ServerApi:
         jitter: Callable[[], float] = _random,
     ) -> None:
         try:
-            self._endpoint = _checked(endpoint)
+            parts = urlsplit(check_url(endpoint, allow_loopback=True))
+            if parts.query or parts.fragment or parts.path not in ("", "/"):
+                raise ValueError("it has more than a scheme, a host and a port")
         except ValueError as error:
             raise ValueError(f"the address of ZEGO's server API: {error}") from None
+        self._endpoint = endpoint.rstrip("/") + "/"
         self._attempt_seconds = attempt_seconds
         self._attempts = attempts
         self._clock = clock
@@ -167,14 +170,6 @@ class ServerApi:
             **query,
         }
         return f"{self._endpoint}?{urlencode(parameters)}"
-
-
-def _checked(url: str) -> str:
-    check_url(url, allow_loopback=True)
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or parts.path not in ("", "/"):
-        raise ValueError("it has more than a scheme, a host and a port")
-    return url.rstrip("/") + "/"
 
 
 def _verdict(answer: Response, now: float) -> Verdict:

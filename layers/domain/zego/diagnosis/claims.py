@@ -232,17 +232,15 @@ def _room(grant: Mapping[str, Any], expected: Expected) -> Iterator[Observation]
 def _privileges(privileges: object, expected: Expected) -> Iterator[Observation]:
     if not isinstance(privileges, dict):
         yield found("privileges-malformed", what=f"it is {_json_type(privileges)}, not an object")
-        return
-    if privileges.keys() - {_LOGIN, _PUBLISH}:
+    elif privileges.keys() - {_LOGIN, _PUBLISH}:
         yield found("privileges-malformed", what="it has keys other than 1 and 2")
-        return
-    if any(type(value) is not int or value not in (0, 1) for value in privileges.values()):
+    elif any(type(value) is not int or value not in (0, 1) for value in privileges.values()):
         yield found("privileges-malformed", what="its values are not the numbers 0 and 1")
-        return
-    if not privileges.get(_LOGIN):
-        yield found("no-login")
-    if not privileges.get(_PUBLISH) and expected.publish is not False:
-        yield found("no-publish", "refused" if expected.publish else "note")
+    else:
+        if not privileges.get(_LOGIN):
+            yield found("no-login")
+        if not privileges.get(_PUBLISH) and expected.publish is not False:
+            yield found("no-publish", "refused" if expected.publish else "note")
 
 
 def _streams(stream_ids: object) -> Iterator[Observation]:
