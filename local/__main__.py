@@ -53,12 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _stop)
     try:
         _run(options)
-    except PortTakenError as taken:
-        return _fail(f"{taken}; give another with --port", 2)
-    except AlreadyRunningError as running:
-        return _fail(str(running), 2)
-    except NoTokenError as failure:
-        return _fail(str(failure), 1)
+    except (PortTakenError, AlreadyRunningError, NoTokenError) as error:
+        advice = "; give another with --port" if isinstance(error, PortTakenError) else ""
+        print(f"error: {error}{advice}", file=sys.stderr)
+        return 1 if isinstance(error, NoTokenError) else 2
 
 
 def _run(options: argparse.Namespace) -> NoReturn:
@@ -246,11 +244,6 @@ def _stop(_number: int, _frame: object) -> NoReturn:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)  # one is enough, and stopping is quick
     sys.exit(0)
-
-
-def _fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

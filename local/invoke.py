@@ -16,7 +16,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,11 @@ def running_stack(directory: Path) -> Iterator[StackDescription]:
         yield stack.description()
 
 
-def fill_in(event: dict[str, Any], log_in: Callable[[str], str]) -> dict[str, Any]:
+def fill_in(event: dict[str, Any], identity_provider: str) -> dict[str, Any]:
     """The event with `Bearer {name}` in its authorization header made a bearer token for `name`."""
     headers = dict(event.get("headers") or {})
-    placeholder = _PLACEHOLDER.fullmatch(headers.get("authorization", ""))
-    if placeholder:
-        headers["authorization"] = f"Bearer {log_in(placeholder[1])}"
+    if placeholder := _PLACEHOLDER.fullmatch(headers.get("authorization", "")):
+        headers["authorization"] = f"Bearer {log_in(identity_provider, placeholder[1])}"
         return event | {"headers": headers}
     return event
 
@@ -90,8 +89,7 @@ def function_of(event: dict[str, Any]) -> str:
 def _run(event: dict[str, Any], stack: StackDescription) -> int:
     name = function_of(event)
     current = read_current(stack.secrets_manager, stack.secret_id, stack.region)
-    event = fill_in(event, lambda user: log_in(stack.identity_provider, user))
-    text = json.dumps(event)
+    text = json.dumps(fill_in(event, stack.identity_provider))
     text = text.replace("{secret_arn}", current["ARN"])
     text = text.replace("{current_version}", current["VersionId"])
     answer = post(f"{stack.lambda_}/2015-03-31/functions/{name}/invocations", text.encode())

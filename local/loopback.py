@@ -155,7 +155,7 @@ class LoopbackServer(Part):
         """The port it listens on; only while started."""
         if self._listener is None:
             raise RuntimeError("the server is not started")
-        return self._listener.port
+        return int(self._listener.server_address[1])
 
     @property
     def url(self) -> str:
@@ -220,17 +220,13 @@ class _Listener(socketserver.ThreadingTCPServer):
                 raise PortTakenError(f"port {port} is taken") from None
             raise
 
-    @property
-    def port(self) -> int:
-        return int(self.socket.getsockname()[1])
-
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         self._stopping = True
         with contextlib.suppress(OSError):  # ends the wait for a connection, on every system
-            socket.create_connection((LOOPBACK, self.port), timeout=1).close()
+            socket.create_connection((LOOPBACK, self.server_address[1]), timeout=1).close()
         self._thread.join()
         self.server_close()
         with self._lock:

@@ -42,9 +42,9 @@ def request_token(api: str, identity_provider: str, username: str) -> HttpRespon
     return post(f"{api}/v1/tokens", {"room_id": ROOM}, {"authorization": f"Bearer {bearer}"})
 
 
-def curl_bearer(stack: StackDescription, *, username: str = "alice") -> str:
+def curl_bearer(stack: StackDescription) -> str:
     """As a frontend: gets a bearer token from the identity provider, then a token for a room."""
-    login = f"grant_type=password&username={username}&password={PASSWORD}"
+    login = f"grant_type=password&username=alice&password={PASSWORD}"
     return _lines(
         f"{_CURL} {stack.api}/v1/tokens",
         _JSON + """ -d '{"room_id": "call_1"}'""",

@@ -94,6 +94,7 @@ class LocalStack(Part):
         self._issuer = issuer
         self._python_path = python_path
         self._file = StackFile(directory)
+        self.file = self._file.path
         self._running = contextlib.ExitStack()
 
         self.page = Page(port=ports.page)
@@ -136,11 +137,6 @@ class LocalStack(Part):
     def tick(self) -> InvocationResult:
         """Runs the watcher now, as its schedule does, and returns its result."""
         return self._look(self.watch_schedule.scheduled_event())
-
-    @property
-    def file(self) -> Path:
-        """The path of `stack.json`."""
-        return self._file.path
 
     def zego_token(self, command: str) -> str:
         """`zego-token secret` with a command, for this stack, to be pasted into a shell."""

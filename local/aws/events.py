@@ -81,7 +81,7 @@ class EventBus(LoopbackServer):
         self._region = region
         self._clock = clock
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self._subscribers: list[tuple[Mapping[str, str], Subscriber]] = []
+        self._subscribers: list[tuple[str | None, str | None, Subscriber]] = []
 
     def subscribe(
         self, subscriber: Subscriber, *, source: str | None = None, detail_type: str | None = None
@@ -90,15 +90,13 @@ class EventBus(LoopbackServer):
 
         It is called in the thread of who published the event, and so must be quick.
         """
-        wanted = {"source": source, "detail-type": detail_type}
-        pattern = {name: value for name, value in wanted.items() if value is not None}
-        self._subscribers.append((pattern, subscriber))
+        self._subscribers.append((source, detail_type, subscriber))
 
     def publish(self, event: Event) -> None:
         """Keeps an event and hands it out."""
         self._events.append(event)
-        for pattern, subscriber in list(self._subscribers):
-            if pattern.items() <= {name: event[name] for name in pattern}.items():
+        for source, detail_type, subscriber in list(self._subscribers):
+            if source in (None, event["source"]) and detail_type in (None, event["detail-type"]):
                 subscriber(event)
 
     def events(self, detail_type: str | None = None) -> list[Event]:

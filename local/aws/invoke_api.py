@@ -21,8 +21,8 @@ PREFIX, SUFFIX = "/2015-03-31/functions/", "/invocations"
 class InvokeApi(LoopbackServer):
     """`POST /2015-03-31/functions/<name>/invocations` for the functions of `LambdaHost`s."""
 
-    def __init__(self, *functions: LambdaHost, port: int = 0) -> None:
-        super().__init__(port=port, max_body_bytes=MAX_EVENT_BYTES)
+    def __init__(self, *functions: LambdaHost) -> None:
+        super().__init__(max_body_bytes=MAX_EVENT_BYTES)
         self._functions = {
             name: host for host in functions for name in (host.function_name, host.function_arn)
         }

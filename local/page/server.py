@@ -111,8 +111,10 @@ class Page(LoopbackServer):
 
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Responds to one request."""
+        if self._parts is None and request.path == "/":
+            return HttpResponse(503, _headers(CONTENT_TYPES[".html"]), STARTING)
         if self._parts is None:
-            return _starting(request)
+            return _error(503, "The stack is starting. Try again in a second.")
         if request.method == "POST":
             return self._acted(request, self._parts)
         if request.method not in ("GET", "HEAD"):
@@ -216,12 +218,6 @@ def _is_own(request: HttpRequest, origins: Sequence[str]) -> bool:
     if origin is not None and origin not in origins:
         return False
     return site == "same-origin" if site is not None else origin is not None
-
-
-def _starting(request: HttpRequest) -> HttpResponse:
-    if request.path == "/":
-        return HttpResponse(503, _headers(CONTENT_TYPES[".html"]), STARTING)
-    return _error(503, "The stack is starting. Try again in a second.")
 
 
 def _file(file: Path, stack: StackDescription) -> HttpResponse:

@@ -20,7 +20,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from local.aws import refusal, success
@@ -40,7 +40,7 @@ _READING = ("Get", "Describe", "List")
 
 
 class SecretsManager(LoopbackServer):
-    """A Secrets Manager with the secret `secret_id`, whose ServerSecret is random.
+    """A Secrets Manager with the secret `SECRET_ID`, whose ServerSecret is random.
 
     Instances in one process do not share secrets: each has its own AWS account in moto, numbered
     from 000000000000. One that is stopped and started again still has its secret. Signatures are
@@ -53,14 +53,13 @@ class SecretsManager(LoopbackServer):
         *,
         port: int = 0,
         region: str = "us-east-1",
-        secret_id: str = SECRET_ID,
         clock: Callable[[], float] = time.time,
         conditions: Conditions | None = None,
     ) -> None:
         super().__init__(port=port)
         self.on_change: Callable[[], None] | None = None
         self.region = region
-        self.secret_id = secret_id
+        self.secret_id = SECRET_ID
         self.conditions = conditions or Conditions()
         self.app_id = APP_ID
         self.server_secret = secrets.token_hex(16)
@@ -118,21 +117,18 @@ class SecretsManager(LoopbackServer):
     def _load(self) -> Future[Storage]:
         with self._load_once:
             if self._loading is None:
-                self._loading = Future()
-                threading.Thread(target=self._make_storage, args=(self._loading,)).start()
+                loader = ThreadPoolExecutor(1)
+                self._loading = loader.submit(self._make_storage)
+                loader.shutdown(wait=False)
             return self._loading
 
-    def _make_storage(self, made: Future[Storage]) -> None:
-        try:
-            from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  imports moto
+    def _make_storage(self) -> Storage:
+        from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  imports moto
 
-            storage = Storage(self._account_id, self.region, self._clock, self.conditions)
-            value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})
-            storage.perform("CreateSecret", {"Name": self.secret_id, "SecretString": value})
-        except BaseException as error:  # noqa: BLE001  `storage` raises it
-            made.set_exception(error)
-        else:
-            made.set_result(storage)
+        storage = Storage(self._account_id, self.region, self._clock, self.conditions)
+        value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})
+        storage.perform("CreateSecret", {"Name": self.secret_id, "SecretString": value})
+        return storage
 
 
 def read_secret(url: str, secret_id: str, region: str) -> tuple[int, str]:

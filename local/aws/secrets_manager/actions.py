@@ -180,8 +180,6 @@ class _ApiCall(SecretsManagerResponse):
         self.current_account = storage.account_id
         self.region = region
         self._storage = storage
-        self._driver = storage.driver
-        self._conditions = storage.conditions
         self._action = action
         self._parameters = parameters
         self._now = now
@@ -266,7 +264,7 @@ class _ApiCall(SecretsManagerResponse):
         function_arn = self._get_param("RotationLambdaARN") or secret.rotation_lambda_arn
         if not function_arn:
             raise InvalidRequestException(_NO_FUNCTION)
-        if self._driver is None or function_arn != self._driver.function_arn:
+        if self._storage.driver is None or function_arn != self._storage.driver.function_arn:
             raise SecretsManagerError(
                 "AccessDeniedException",
                 "Secrets Manager cannot invoke the specified Lambda function. Ensure that the"
@@ -276,12 +274,12 @@ class _ApiCall(SecretsManagerResponse):
         versions = self._versions(secret)
         is_new = token not in versions  # otherwise it is the same request again
         if is_new and (pending := versions.pending()):
-            self._driver.reattempt(secret.arn, pending)
+            self._storage.driver.reattempt(secret.arn, pending)
             raise InvalidRequestException(_IN_PROGRESS)
         Schedule(secret).turn_on(function_arn, rules, now=self._now)
         if is_new:
             versions.begin_rotation(token, test_only=test_only, now=self._now)
-            self._driver.begin(secret.arn, token, test_only=test_only)
+            self._storage.driver.begin(secret.arn, token, test_only=test_only)
         return json.dumps(_fields(secret) | {"VersionId": token})
 
     def cancel_rotate_secret(self) -> str:
@@ -292,8 +290,8 @@ class _ApiCall(SecretsManagerResponse):
         pending = self._versions(secret).pending()
         if pending is None:
             return json.dumps(_fields(secret))
-        if self._driver:
-            self._driver.cancel(pending)
+        if self._storage.driver:
+            self._storage.driver.cancel(pending)
         return json.dumps(_fields(secret) | {"VersionId": pending})
 
     def tag_resource(self) -> str:
@@ -314,13 +312,13 @@ class _ApiCall(SecretsManagerResponse):
         abandoned = versions.put(token, value, labels, now=self._now)
         if is_new:
             Schedule(secret).note_value(self._now)
-        if abandoned and self._driver:
-            self._driver.abandoned(secret.arn)
+        if abandoned and self._storage.driver:
+            self._storage.driver.abandoned(secret.arn)
         return json.dumps(_version_fields(secret, token, versions.labels(token)))
 
     def _secret(self, *, deleted: bool = False) -> FakeSecret:
         """The secret of the request; one that is marked for deletion only if `deleted` says so."""
-        lag = self._conditions.lag if self._action in _LAGGING else None
+        lag = self._storage.conditions.lag if self._action in _LAGGING else None
         writes_ago = lag(self._action) if lag else 0
         secret_id = self._get_param("SecretId", "")
         secret = self._storage.secret(secret_id, self.region, writes_ago=writes_ago)
@@ -331,7 +329,7 @@ class _ApiCall(SecretsManagerResponse):
         return secret
 
     def _versions(self, secret: FakeSecret) -> Versions:
-        return Versions(secret, self._conditions)
+        return Versions(secret, self._storage.conditions)
 
     def _page(self) -> tuple[int, int]:
         """The place of the first entry of a page, and that of the first one after it."""
@@ -339,7 +337,7 @@ class _ApiCall(SecretsManagerResponse):
         if not 1 <= size <= 100:
             raise InvalidParameterException("MaxResults is a number from 1 to 100.")
         if token is None:
-            return (0, 0) if self._conditions.empty_first_page else (0, size)
+            return (0, 0) if self._storage.conditions.empty_first_page else (0, size)
         if not token.isdecimal():
             raise SecretsManagerError(
                 "InvalidNextTokenException", "The NextToken value is invalid."
