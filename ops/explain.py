@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -57,7 +57,7 @@ def explain(
         return ExitCode.DONE
     if platform is not None:
         raise click.UsageError("--platform goes with --all.")
-    numbers = _codes(codes)
+    numbers = tuple(dict.fromkeys(code for text in codes for code in _codes_in(text)))
     if not numbers:
         raise click.UsageError("Which code? Give what the client shows, or --all.")
     return _show(out, numbers)
@@ -66,16 +66,8 @@ def explain(
 # --- The codes in what a person pastes: numbers, lists of them, lines of a log ----------------
 
 
-def _codes(arguments: Iterable[str]) -> tuple[int, ...]:
-    """The codes, each once, in the order in which they stand there.
-
-    :raises UsageError: an argument has digits, and none of them is a code's.
-    """
-    found = [code for argument in arguments for code in _codes_in(argument)]
-    return tuple(dict.fromkeys(found))
-
-
 def _codes_in(argument: str) -> list[int]:
+    """:raises UsageError: it has digits, and none of them is a code's."""
     numbers = [int(digits) for digits in _NUMBER.findall(argument)]
     if not numbers and any(character.isdigit() for character in argument):
         raise click.UsageError(f"{argument!r} is no code: give its digits alone.")

@@ -62,15 +62,10 @@ class TargetOptions:
 
     def __str__(self) -> str:
         """As options, to be copied into another command."""
-        options = {
-            "--local": None if self.local is None else str(self.local),
-            "--stage": self.stage,
-            "--secret-id": self.secret_id,
-            "--profile": self.profile,
-            "--region": self.region,
-            "--zego-api": self.zego_api,
-        }
-        words = [word for name, value in options.items() if value for word in (name, value)]
+        words: list[str] = []
+        for name in ("local", "stage", "secret_id", "profile", "region", "zego_api"):
+            if value := getattr(self, name):
+                words += (f"--{name.replace('_', '-')}", str(value))
         return shlex.join(words)
 
 

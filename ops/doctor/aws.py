@@ -15,14 +15,12 @@ from zego.bounded_http import Response
 from zego.server_api import clock_skew
 
 #: What STS says of credentials that are of no use anywhere.
-_USELESS: Final = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
+_USELESS: Final = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
 )
 
 

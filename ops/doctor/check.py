@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal
 
 from ops.errors import CommandError, ExitCode, explain
@@ -74,13 +73,6 @@ _GROUPS: Final[Mapping[str, Group]] = {
     "token": "A token",
     "env_files": "Files",
 }
-
-
-def checks_of(*modules: ModuleType) -> tuple[Check, ...]:
-    """The checks of modules, in order."""
-    return tuple(
-        one for module in modules for one in vars(module).values() if isinstance(one, Check)
-    )
 
 
 def examine(deployment: Deployment, checks: Iterable[Check]) -> Iterator[tuple[Check, CheckResult]]:

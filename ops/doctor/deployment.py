@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ class DoctorOptions:
     bearer: str | None = field(default=None, repr=False)
 
 
+@dataclass(eq=False)
 class Deployment:
     """The secret, ZEGO and the issuer.
 
@@ -53,31 +54,22 @@ class Deployment:
     :ivar clock_skews: how far this machine's clock is ahead of others', in seconds, by whose.
     """
 
-    def __init__(
-        self,
-        target_options: TargetOptions,
-        options: DoctorOptions,
-        *,
-        open_session: Callable[[TargetOptions], boto3.Session] = open_session,
-        connect: Callable[[TargetOptions, boto3.Session], Target] = connect,
-        send: Callable[..., Response] = request,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.target_options = target_options
-        self.options = options
-        self.clock_skews: dict[str, float] = {}
-        self.clock = clock
-        self._open_session = open_session
-        self._connect = connect
-        self._send = send
+    target_options: TargetOptions
+    options: DoctorOptions
+    _: KW_ONLY
+    open_session: Callable[[TargetOptions], boto3.Session] = open_session
+    connect: Callable[[TargetOptions, boto3.Session], Target] = connect
+    send: Callable[..., Response] = request
+    clock: Callable[[], float] = time.time
+    clock_skews: dict[str, float] = field(default_factory=dict, init=False)
 
     @cached_property
     def session(self) -> boto3.Session:
-        return self._open_session(self.target_options)
+        return self.open_session(self.target_options)
 
     @cached_property
     def target(self) -> Target:
-        return self._connect(self.target_options, self.session)
+        return self.connect(self.target_options, self.session)
 
     @cached_property
     def state(self) -> SecretState:
@@ -125,7 +117,7 @@ class Deployment:
             self.address or "",
             session=self.session,
             region=self.session.region_name or self.target.region or "",
-            send=self._send,
+            send=self.send,
             clock=self.clock,
         )
 

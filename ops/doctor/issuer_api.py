@@ -59,6 +59,7 @@ class IssuerResponse:
         return f"HTTP {self.status}" + (f", {self.code}" if self.code else "")
 
 
+@dataclass(frozen=True, slots=True)
 class IssuerApi:
     """The API at one address.
 
@@ -70,21 +71,11 @@ class IssuerApi:
     :param region: of the API, where its address does not say it.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        session: boto3.Session,
-        region: str,
-        send: Callable[..., Response],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.url = url
-        self._session = session
-        host = urlsplit(url).hostname or ""
-        self._region = found[1] if (found := _REGION.search(host)) else region
-        self._send = send
-        self._clock = clock
+    url: str
+    session: boto3.Session
+    region: str
+    send: Callable[..., Response]
+    clock: Callable[[], float]
 
     def get(self, path: str, *, origin: str | None = None) -> IssuerResponse:
         """As anybody, or as a page of an origin."""
@@ -94,11 +85,13 @@ class IssuerApi:
         """As a role does: signed with Signature Version 4."""
         headers, body = _json(document)
         request = AWSRequest(method, self.url + path, headers, body or b"")
-        credentials = self._session.get_credentials()
+        found = _REGION.search(urlsplit(self.url).hostname or "")
+        credentials = self.session.get_credentials()
         if credentials is None:
             raise CommandError("There are no AWS credentials to sign with.", "", ExitCode.AWS)
         frozen = credentials.get_frozen_credentials()
-        SigV4Auth(frozen, "execute-api", self._region).add_auth(request)
+        region = found[1] if found else self.region
+        SigV4Auth(frozen, "execute-api", region).add_auth(request)
         return self._ask(method, path, dict(request.headers.items()), body)
 
     def with_bearer(self, path: str, bearer: str, document: object) -> IssuerResponse:
@@ -120,7 +113,7 @@ class IssuerApi:
     ) -> IssuerResponse:
         began = time.monotonic()
         try:
-            response = self._send(
+            response = self.send(
                 method,
                 self.url + path,
                 headers=headers,
@@ -139,7 +132,7 @@ class IssuerApi:
             response.headers,
             _document(response.body),
             time.monotonic() - began,
-            clock_skew(response, self._clock()),
+            clock_skew(response, self.clock()),
         )
 
 

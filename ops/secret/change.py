@@ -39,11 +39,6 @@ from zego.server_secret import ServerSecret, ServerSecretError
 
 _WAYS_ON: Final = "Follow it: zego-token secret watch. Give it up: zego-token secret unstick."
 _BY_CONSOLE: Final = "Rotate to the value in ZEGO's console: zego-token secret rotate."
-_STAYS_STAGED: Final = "It stays staged."
-_PROMOTED_LATER: Final = (
-    "It stays staged. Once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it within"
-    " 5 min."
-)
 SEE_STATUS: Final = "See: zego-token secret status."
 _NOT_STAGED: Final = "Nothing was staged."
 _NOT_ROTATED: Final = "Nothing was rotated."
@@ -128,8 +123,12 @@ def rotate(
 
 def _what_becomes_of_it(state: SecretState) -> str:
     """Of a value that is staged and that ZEGO still rejects."""
-    is_watched = state.rotation_function is not None and not state.is_rotation_off
-    return _PROMOTED_LATER if is_watched else _STAYS_STAGED
+    text = "It stays staged."
+    if state.rotation_function is not None and not state.is_rotation_off:
+        text += (
+            " Once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it within 5 min."
+        )
+    return text
 
 
 def restore(

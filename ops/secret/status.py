@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -88,11 +88,6 @@ class TargetStatus:
         return RotationNote.from_tag(self.state.tags.get(ROTATION_TAG))
 
     @property
-    def failure(self) -> RotationNote | None:
-        """The last step of any rotation that did not end well."""
-        return RotationNote.from_tag(self.state.tags.get(FAILURE_TAG))
-
-    @property
     def by_label(self) -> dict[str, JudgedVersion]:
         return {label: one for one in self.versions for label in one.version.labels}
 
@@ -143,7 +138,7 @@ class TargetStatus:
                 "code": noted.code,
             },
             "last_rotation": _note_document(self.rotation),
-            "last_failure": _note_document(self.failure),
+            "last_failure": _note_document(RotationNote.from_tag(self.state.tags.get(FAILURE_TAG))),
             "rotation_function": self.state.rotation_function,
             "rotation_off": self.state.is_rotation_off,
             "in_flight": self.state.in_flight,
@@ -159,9 +154,7 @@ class UnreachableTarget:
     target: str
     failure: Failure
 
-    @property
-    def fingerprint(self) -> None:
-        return None
+    fingerprint: ClassVar[None] = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -195,9 +188,7 @@ class Report:
         codes = {target.exit_code for target in self.targets}
         if ExitCode.REFUSED in codes:
             return ExitCode.REFUSED
-        if self.drift is not False and any(
-            isinstance(target, TargetStatus) for target in self.targets
-        ):
+        if self.drift is not False and any(isinstance(one, TargetStatus) for one in self.targets):
             return ExitCode.DRIFT
         failures = codes - {ExitCode.DONE, ExitCode.IN_FLIGHT}
         return max(failures or codes)

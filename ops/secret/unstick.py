@@ -86,13 +86,12 @@ def _after_giving_up(
             text = "A step that was still running has promoted it: it is AWSCURRENT now."
             return "ended", f"{text} {SEE_STATUS}", ExitCode.REFUSED
         note = RotationNote.from_tag(now.tags.get(ROTATION_TAG))
-    if note is not None and note != noted_before and _is_refusal(note, token):
-        why = ending(note)
-        return "ended", f"It has just been refused. {why}", ExitCode.DONE
+    if (
+        note is not None
+        and note != noted_before
+        and note.token == token
+        and note.outcome != "given-up"
+        and OUTCOMES[note.outcome].kind == "refused"
+    ):
+        return "ended", f"It has just been refused. {ending(note)}", ExitCode.DONE
     return "given-up", f"Given up, and not promoted. {ROTATE_STAGED}", ExitCode.DONE
-
-
-def _is_refusal(note: RotationNote, token: str) -> bool:
-    """Whether the note says that this rotation was refused, and not only that it was given up."""
-    is_refused = OUTCOMES[note.outcome].kind == "refused"
-    return note.token == token and is_refused and note.outcome != "given-up"

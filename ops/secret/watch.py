@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from ops.errors import explain
 from ops.output import Output
 from ops.secret.render import ending, in_words
 from ops.secret.status import TargetStatus, note_fields, timestamp
 from zego.secret_store.versions import SecretStoreError
-
-_PROBLEM: Final = "problem"
 
 
 def watch(
@@ -31,30 +29,32 @@ def watch(
     :param count: how many times; ``None``: until it is interrupted.
     :raises SecretStoreError: it cannot be read the first time; later on, that is said as a change.
     """
-    known: Mapping[str, _Fact] | None = None
+    known: Mapping[str, _Fact] = {}
     for number in itertools.count() if count is None else range(count):
         if number:
             sleep(every_seconds)
         try:
             facts = _facts(read_status())
         except SecretStoreError as error:
-            if known is None:
+            if not number:
                 raise
             message = explain(error).message
-            facts = {**known, _PROBLEM: _Fact(message, {"message": message})}
-        if known is None:
+            facts = {**known, "problem": _Fact(message, {"message": message})}
+        if not number:
             out.show("Now, and then each change:")
         moment = clock()
         at, hour = timestamp(moment), time.strftime("%H:%M:%S UTC", time.gmtime(moment))
-        for what, was, now in changes(known or {}, facts):
-            out.tell(
-                "change",
-                f"{hour}  {what}: {now.text if now else 'none'}",
-                at=at,
-                what=what,
-                was=was and was.fields,
-                now=now and now.fields,
-            )
+        for what in dict.fromkeys((*facts, *known)):
+            was, now = known.get(what), facts.get(what)
+            if was != now:
+                out.tell(
+                    "change",
+                    f"{hour}  {what}: {now.text if now else 'none'}",
+                    at=at,
+                    what=what,
+                    was=was and was.fields,
+                    now=now and now.fields,
+                )
         known = facts
 
 
@@ -64,16 +64,6 @@ class _Fact:
 
     text: str
     fields: Mapping[str, Any]
-
-
-def changes(
-    before: Mapping[str, _Fact], after: Mapping[str, _Fact]
-) -> Iterator[tuple[str, _Fact | None, _Fact | None]]:
-    """What is not as before, with what it was and what it is."""
-    for what in dict.fromkeys((*after, *before)):
-        was, now = before.get(what), after.get(what)
-        if was != now:
-            yield what, was, now
 
 
 def _facts(status: TargetStatus) -> dict[str, _Fact]:
