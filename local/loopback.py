@@ -162,6 +162,11 @@ class LoopbackServer(Part):
         """Its base URL, without a slash at the end; only while started."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def origins(self) -> tuple[str, str]:
+        """As a browser names the origin of its pages; only while started."""
+        return self.url, f"http://localhost:{self.port}"
+
     def start(self) -> None:
         """Binds the port and serves until `stop`. Requests are accepted once this returns."""
         handler = partial(_Connection, self.answer, self._max_body_bytes)

@@ -119,15 +119,11 @@ class LocalStack(Part):
             self._file.claim()
             running.callback(self._file.release)
             self._start_parts(running)
-            parts = StackView(
-                self.description(),
-                self.zego.project,
-                self.tick,
-                self._watch_seconds,
-                self.zego_token("unstick"),
+            stack, unstick = self.description(), self.zego_token("unstick")
+            self.page.connect(
+                StackView(stack, self.zego.project, self.tick, self._watch_seconds, unstick)
             )
-            self.page.connect(parts)
-            self._file.write(self.description())
+            self._file.write(stack)
             self._running = running.pop_all()
 
     def stop(self) -> None:

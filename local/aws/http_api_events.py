@@ -130,10 +130,9 @@ def response(answer: Any) -> HttpResponse:
         raise MalformedAnswerError(
             "status, headers, cookies or body are not as format 2.0 has them"
         )
-    pairs = [(name.lower(), value) for name, value in headers.items()]
     pairs = [
         (name, value)
-        for name, value in pairs
+        for name, value in ((name.lower(), value) for name, value in headers.items())
         if name not in SET_BY_GATEWAY and not name.startswith("access-control-")
     ]
     if not any(name == "content-type" for name, _ in pairs):

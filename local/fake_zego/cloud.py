@@ -135,7 +135,7 @@ class ZegoCloud(LoopbackServer):
 
     def _page(self, request: HttpRequest, now: float) -> HttpResponse:
         """The login and the console, which pages may use."""
-        cors = Cors((self.url, f"http://localhost:{self.port}", *self.allowed_origins))
+        cors = Cors((*self.origins, *self.allowed_origins))
         if request.header("origin") not in (None, *cors.origins):
             return _json(403, {"error": "this origin may not"})
         if preflight := cors.preflight(request):

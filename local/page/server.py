@@ -104,11 +104,6 @@ class Page(LoopbackServer):
         self._changed.set()
         self.live.close()
 
-    @property
-    def origins(self) -> tuple[str, str]:
-        """As a browser names this page's origin; only while started."""
-        return self.url, f"http://localhost:{self.port}"
-
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Responds to one request."""
         if self._parts is None and request.path == "/":
