@@ -130,14 +130,7 @@ def doctor(
 
 def checks() -> tuple[Check, ...]:
     """All checks, from the configuration to a token."""
-    from ops.doctor import (  # noqa: PLC0415  imports botocore
-        aws,
-        env_files,
-        issuer,
-        secret,
-        token,
-        zego,
-    )
+    from ops.doctor import aws, env_files, issuer, secret, token, zego  # noqa: PLC0415  as above
 
     modules = (aws, secret, zego, issuer, token, env_files)
     found = (one for module in modules for one in vars(module).values())

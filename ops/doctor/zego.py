@@ -71,11 +71,8 @@ def watcher(deployment: Deployment) -> Iterator[CheckResult]:
     age = now - (deployment.by_label[CURRENT].version.created_at or 0.0)
     just_made = age < _WATCHED_SECONDS
     if noted is None:
-        status: CheckStatus = "ok" if just_made else "warning"
-        seen = "nothing noted yet"
-        if just_made:
-            seen += f"; AWSCURRENT is {duration(age)} old, and it looks every 5 min"
-        yield CheckResult(status, seen)
+        old = f"; AWSCURRENT is {duration(age)} old, and it looks every 5 min" if just_made else ""
+        yield CheckResult("ok" if just_made else "warning", f"nothing noted yet{old}")
         return
     since = duration(now - noted.since)
     seen = f"{outcome_with_code(noted)} for {since}"

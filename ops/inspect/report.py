@@ -339,14 +339,16 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
 def _row(inspection: Inspection) -> Text:
     token, diagnosis = inspection.token, inspection.diagnosis
     verdict, expires_at = diagnosis.verdict, diagnosis.header_expires_at
-    is_near = expires_at is not None and abs(expires_at - inspection.at) < _LONGEST_LIFETIME
+    expires = "-"
+    if expires_at is not None and abs(expires_at - inspection.at) < _LONGEST_LIFETIME:
+        expires = relative(expires_at, inspection.at)
     text = line(
         _ROW.format(
             token.line or "",
             verdict,
             token.beginning,
             token.sha256[:12],
-            relative(expires_at, inspection.at) if is_near and expires_at is not None else "-",
+            expires,
             diagnosis.findings[0].kind if diagnosis.findings else "",
         ).rstrip()
     )

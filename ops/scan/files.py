@@ -8,7 +8,7 @@ import stat
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from gzip import BadGzipFile, GzipFile
@@ -31,21 +31,21 @@ Skipped = Literal["dependencies", "history", "links", "packed", "special"]
 _LONGEST_MISSING: Final = 100
 _GZIP: Final = b"\x1f\x8b"
 _VENV: Final = "pyvenv.cfg"
-#: Folders that are not looked into, with what they are. Caches count as dependencies: others made
+#: Folders that are not looked into, by what they are. Caches count as dependencies: others made
 #: them, from files that are looked at.
-_SKIPPED_FOLDERS: Final[Mapping[str, Literal["dependencies", "history"]]] = {
-    ".git": "history",
-    ".hg": "history",
-    ".svn": "history",
-    ".mypy_cache": "dependencies",
-    ".pytest_cache": "dependencies",
-    ".ruff_cache": "dependencies",
-    ".venv": "dependencies",
-    "__pycache__": "dependencies",
-    "bower_components": "dependencies",
-    "node_modules": "dependencies",
-    "site-packages": "dependencies",
-}
+_HISTORY: Final = frozenset({".git", ".hg", ".svn"})
+_DEPENDENCIES: Final = frozenset(
+    [
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".venv",
+        "__pycache__",
+        "bower_components",
+        "node_modules",
+        "site-packages",
+    ]
+)
 #: Files that are packed in a way that is not looked into.
 _PACKED_SUFFIXES: Final = frozenset(
     {".7z", ".aab", ".apk", ".br", ".bz2", ".ipa", ".jar", ".rar", ".whl", ".xz", ".zip", ".zst"}
@@ -149,10 +149,11 @@ class Tree:
 
     def _kind(self, folder: os.DirEntry[str]) -> Literal["dependencies", "history"] | None:
         """What is not looked into."""
-        kind = _SKIPPED_FOLDERS.get(folder.name)
-        if kind is None and os.path.isfile(os.path.join(folder.path, _VENV)):  # noqa: PTH113, PTH118
-            kind = "dependencies"
-        return None if kind == "dependencies" and self._dependencies else kind
+        if folder.name in _HISTORY:
+            return "history"
+        is_venv = os.path.isfile(os.path.join(folder.path, _VENV))  # noqa: PTH113, PTH118
+        is_others = is_venv or folder.name in _DEPENDENCIES
+        return "dependencies" if is_others and not self._dependencies else None
 
 
 def _identity(path: str) -> str:

@@ -293,9 +293,7 @@ def _judged(data: bytes, start: int, end: int) -> Match:
     is_secret = _NAME_HINT.search(before) is not None and _is_named(before)
     if kind == "server-secret":
         is_secret = is_secret or _is_in_call(data, start, end)
-    severity: Severity = "likely" if is_secret else "possible"
-    text = data[start:end].decode("ascii")
-    return Match(kind, severity, start, end, text, is_ignored=_is_ignored(data, end))
+    return _about(data, kind, start, end, is_likely=is_secret, text=data[start:end].decode("ascii"))
 
 
 def _is_named(before: bytes) -> bool:
@@ -339,12 +337,11 @@ def _calls(data: bytes, origin: Origin) -> Iterator[Match]:
         call = _CALL.match(data, at)
         if call is None or not _CALLED.search(data[max(0, at - 32) : at]):
             continue
-        is_likely = not origin.is_document
+        is_likely, end = not origin.is_document, call.end("name")
         which = call["name"].removeprefix(_KIT_TOKEN)
         if which == b"Test":
-            yield _about(data, "kit-token-for-test", at, call.end("name"), is_likely=is_likely)
+            yield _about(data, "kit-token-for-test", at, end, is_likely=is_likely)
         elif which == b"Production" and _SECRET_ARGUMENT.search(call["arguments"]):
-            end = call.end("name")
             yield _about(data, "kit-token-for-production", at, end, is_likely=is_likely)
     for at in _all(data, _TOKEN04):
         call = _CALL.match(data, at)
@@ -366,12 +363,10 @@ def _all(data: bytes, hint: bytes) -> Iterator[int]:
         at = data.find(hint, at + len(hint))
 
 
-def _about(data: bytes, kind: LeakKind, start: int, end: int, *, is_likely: bool) -> Match:
-    severity: Literal["likely", "possible"] = "likely" if is_likely else "possible"
-    return Match(kind, severity, start, end, is_ignored=_is_ignored(data, end))
-
-
-def _is_ignored(data: bytes, end: int) -> bool:
-    """Whether the rest of the line says so; a line in a source map ends in a ``\\n`` of two."""
+def _about(
+    data: bytes, kind: LeakKind, start: int, end: int, *, is_likely: bool, text: str = ""
+) -> Match:
+    """Ignored if the rest of the line says so; one in a source map ends in a ``\\n`` of two."""
     rest = data[end : end + _IGNORE_REACH].split(b"\n", 1)[0].split(b"\\n", 1)[0]
-    return _IGNORE in rest
+    severity: Severity = "likely" if is_likely else "possible"
+    return Match(kind, severity, start, end, text, is_ignored=_IGNORE in rest)
