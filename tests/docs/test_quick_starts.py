@@ -178,7 +178,7 @@ def test_the_snippet_in_python_has_a_token(
     issued = names["issued"]
     names["client"].close()
     assert (issued.user_id, issued.room_id) == ("alice", "call_0123")
-    told = re.search(r"Hand (.+)\s+of `issued`", TEXT)
+    told = re.search(r"Send (.+)\s+of `issued`", TEXT)
     assert told
     assert all(getattr(issued, name) for name in re.findall(r"`(\w+)`", told[1]))
 
