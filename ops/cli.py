@@ -154,8 +154,7 @@ def _say(failure: Failure, *, as_json: bool) -> None:
     said = []
     if failure.exit_code is not ExitCode.UNREAD:
         what = "" if failure.exit_code is ExitCode.INTERRUPTED else "error: "
-        words = (what + failure.message, *filter(None, [failure.remedy]))
-        said.append((sys.stderr, "\n".join(words)))
+        said.append((sys.stderr, f"{what}{failure.message}\n{failure.remedy}".removesuffix("\n")))
     if as_json:
         said.append((sys.stdout, json.dumps({"event": "error", **asdict(failure)})))
     for stream, text in said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -13,14 +13,11 @@ from ops import target
 from ops.errors import ExitCode, InputError
 from ops.prompt import STANDARD_INPUT, can_ask
 from ops.secret import value
-from ops.target import Command, TargetOptions
+from ops.target import Command, Target, TargetOptions
 from zego import server_secret, strict_json
 from zego.diagnosis.model import TriedSecret
 from zego.secret_store import LABELS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
-
-if TYPE_CHECKING:
-    from ops.target import Target
 
 #: Of a secret that is not in Secrets Manager.
 GIVEN: Final = "given"

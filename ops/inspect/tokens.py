@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -228,19 +229,17 @@ class _PartialToken:
 
 
 def _is_json_value(text: str) -> bool:
-    try:
+    with suppress(ValueError, RecursionError):
         json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        return True
+    return False
 
 
 def _is_token04(text: str) -> bool:
-    try:
+    with suppress(token04.FormatError):
         token04.parse(text)
-    except token04.FormatError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _too_long(name: str) -> CommandError:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import click
 
 from ops.errors import ExitCode
-from ops.output import output
+from ops.output import Output, output
 from ops.prompt import confirmation
 from ops.secret.value import SecretInput, secret_input
 from ops.target import Command, TargetOptions, connected, target
-
-if TYPE_CHECKING:
-    from ops.output import Output
 
 
 @click.group()
