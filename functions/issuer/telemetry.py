@@ -1,17 +1,4 @@
-"""The issuer's log and metrics.
-
-====================== ============ ====================================================
-TokensIssued           Count        issued tokens
-Refusals               Count        refused requests, including unauthenticated ones
-ExchangesRefused       Count        the same by ``code``, one of the problem codes
-RefusalsReported       Count        requests of authenticated callers who report that ZEGO
-                                    refused their last token
-ExchangeLatency        Milliseconds of one invocation that issued or refused
-SecretRefresh          Count        Secrets Manager returned a valid value
-SecretRefreshFailed    Count        Secrets Manager returned no valid value
-SecretStale            Count        requests served with a secret older than its TTL
-====================== ============ ====================================================
-"""
+"""The issuer's log and metrics. ``docs/operations.md`` lists the metrics."""
 
 from __future__ import annotations
 

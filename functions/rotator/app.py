@@ -38,9 +38,6 @@ telemetry.set_stage(_settings.stage)
 #: Outcomes that are neither noted nor counted: why a rotation was given up is noted already, and a
 #: test of the set-up is no rotation.
 _QUIET: Final = ("given-up", "set-up")
-#: The values of the dimension ``outcome`` of the rotator's one metric, RotationOutcome: how a
-#: rotation, or one attempt at it, ended.
-_COUNTED: Final = ("promoted", "refused", "unproven", "failed")
 
 
 class RotationError(Exception):
@@ -109,8 +106,8 @@ def _note(step: Step, token: str, result: StepResult) -> None:
 
 def _say(step: Step, token: str, result: StepResult) -> None:
     kind = result.ending.kind
-    is_news = kind != "done" and result.outcome not in _QUIET
-    log = telemetry.logger.error if is_news else telemetry.logger.info
+    is_counted = result.outcome not in ("done", *_QUIET)
+    log = telemetry.logger.error if is_counted and kind != "done" else telemetry.logger.info
     log(
         "%s: %s",
         step,
@@ -121,6 +118,6 @@ def _say(step: Step, token: str, result: StepResult) -> None:
         code=result.code,
         secret_fingerprint=result.fingerprint,
     )
-    counted = result.outcome if result.outcome in ("promoted", "unproven") else kind
-    if counted in _COUNTED and result.outcome not in _QUIET:
-        telemetry.count_by("RotationOutcome", outcome=counted)
+    if is_counted:
+        how = result.outcome if result.outcome in ("promoted", "unproven") else kind
+        telemetry.count_by("RotationOutcome", outcome=how)

@@ -19,6 +19,7 @@ it accepts only the new one, and promoting that is the fix.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -40,7 +41,6 @@ from zego.secret_store.versions import (
     SecretVersions,
     VersionNotFoundError,
 )
-from zego.secrets_manager import SecretValue
 from zego.server_api import ServerApi, Verdict
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 from zego.token04 import Cipher
@@ -115,25 +115,22 @@ class RotationSteps:
         state = self._begun(token)
         if state.labels[CURRENT] == token or self._has_value(token):
             return _DONE
-        try:
-            source = self._source(token, state)
-        except NotTextError as error:
-            raise _Stop("malformed", _sentence(str(error))) from None
-        self._check_fit(_parsed(source.text), token, state)
-        self._versions.fill_pending(token, source.text, rotation_token=rotation_token)
+        text = self._text(self._source(token, state))
+        self._check_fit(_parsed(text), token, state)
+        self._versions.fill_pending(token, text, rotation_token=rotation_token)
         return _DONE
 
-    def _source(self, token: str, state: SecretState) -> SecretValue:
-        """What the rotation promotes: the version that its token names, or CANDIDATE."""
+    def _source(self, token: str, state: SecretState) -> str:
+        """The id of what the rotation promotes: the version that its token names, or CANDIDATE."""
         copy = CopyToken.read(token)
         if copy is None:
             if CANDIDATE not in state.labels:
                 raise _Stop("no-candidate")
-            return self._versions.read(version_id=state.labels[CANDIDATE])
+            return state.labels[CANDIDATE]
         for label in (CANDIDATE, PREVIOUS):
             version_id = state.labels.get(label)
             if version_id is not None and copy.copies(version_id):
-                return self._versions.read(version_id=version_id)
+                return version_id
         raise _Stop("outdated")
 
     def _set(self, token: str) -> StepResult:
@@ -156,7 +153,8 @@ class RotationSteps:
         secret = self._secret(token)
         if state.labels[CURRENT] != token:
             current = self._check_fit(secret, token, state)
-            self._check_need(token, current)
+            if is_heal(token) and current is not None and self._zego.probe(current).accepted:
+                raise _Stop("recovered")  # ZEGO accepts the current value by now
             self._prove(secret)  # last: ZEGO has to accept it right before the promotion
             self._promote(token, replacing=state.labels[CURRENT])
         after = self._zego.probe(secret)
@@ -197,12 +195,15 @@ class RotationSteps:
         except VersionNotFoundError:
             return False
         except NotTextError:
-            return True  # the next step refuses it
+            pass  # the next step refuses it
         return True
 
     def _secret(self, token: str) -> ServerSecret:
+        return _parsed(self._text(token))
+
+    def _text(self, version_id: str) -> str:
         try:
-            return _parsed(self._versions.read(version_id=token).text)
+            return self._versions.read(version_id=version_id).text
         except NotTextError as error:
             raise _Stop("malformed", _sentence(str(error))) from None
 
@@ -230,11 +231,6 @@ class RotationSteps:
             raise _Stop("other-app-id", both, tried=secret.fingerprint)
         return current
 
-    def _check_need(self, token: str, current: ServerSecret | None) -> None:
-        """Refuse a heal if ZEGO accepts the current value by now."""
-        if is_heal(token) and current is not None and self._zego.probe(current).accepted:
-            raise _Stop("recovered")
-
     def _readable(self, state: SecretState, label: str) -> ServerSecret | None:
         """The secret under a label; ``None``: there is none, as with a new stack's placeholder."""
         if label not in state.labels:
@@ -254,15 +250,10 @@ class RotationSteps:
 
     def _drop_candidate(self, promoted: ServerSecret) -> None:
         """Drop CANDIDATE if it holds the promoted value. Another one, staged meanwhile, stays."""
-        candidate = self._versions.describe().labels.get(CANDIDATE)
-        if candidate is None:
-            return
-        try:
-            holds = server_secret.parse(self._versions.read(version_id=candidate).text)
-            if holds == promoted:
-                self._versions.drop_label(CANDIDATE, version_id=candidate)
-        except (ServerSecretError, NotTextError, ConflictError):
-            return
+        state = self._versions.describe()
+        if self._readable(state, CANDIDATE) == promoted:
+            with suppress(ConflictError):
+                self._versions.drop_label(CANDIDATE, version_id=state.labels[CANDIDATE])
 
     def _give_up(self, step: Step, token: str, refusal: StepResult) -> StepResult:
         """Take the version out of the rotation, which is over."""

@@ -1,18 +1,6 @@
 """The watcher Lambda: every five minutes, and whenever Secrets Manager reports a rotation's end.
 
-Its metrics:
-
-====================== ======= ==========================================================
-SecretAccepted         Count   1 if ZEGO accepts AWSCURRENT, 0 if it rejects it; none if
-                               that is unknown
-SecretVerdictUnknown   Count   1 if it is unknown, else 0
-SecretAgeDays          None    since AWSCURRENT was stored
-ClockSkewSeconds       Seconds how far this clock is ahead of ZEGO's
-RotationStuck          Count   1 if a rotation has not ended for 15 minutes, else 0
-HealsStarted           Count   rotations that the watcher started
-RotationOutcome        Count   by ``outcome``, as Secrets Manager reports it: succeeded,
-                               failed, abandoned or test-failed
-====================== ======= ==========================================================
+``docs/operations.md`` lists its metrics.
 """
 
 from __future__ import annotations

@@ -51,14 +51,6 @@ class Heal:
     with_fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """What to heal with, and why this one; or why none."""
-
-    version: Version | None
-    reason: str
-
-
 class Healing:
     """Heals one secret. Parameters as of :class:`watcher.watch.Watch`."""
 
@@ -92,15 +84,12 @@ class Healing:
         if verdict.needs_repeating and since is None:
             return Heal(f"ZEGO's code {verdict.code} counts once the next look gets it again.")
         try:
-            choice = self._choose(state, current, since)
-            if choice.version is None:
-                return Heal(choice.reason)
-            return self._start(state, choice.version, choice.reason)
+            return self._with_first_fit(state, current, since)
         except SecretStoreError as error:
             return Heal(f"It could not be healed: {error}.")
 
-    def _choose(self, state: SecretState, current: Version, since: float | None) -> _Choice:
-        """The first version that ZEGO accepts and that may replace the current one.
+    def _with_first_fit(self, state: SecretState, current: Version, since: float | None) -> Heal:
+        """Start a rotation to the first version that ZEGO accepts and that may replace this one.
 
         :param since: when the rejection began; ``None``: no check saw it before.
         """
@@ -114,22 +103,23 @@ class Healing:
         known = whose(current, previous)
         if known is None:
             unknown = "A heal never changes the AppID, and AWSCURRENT and AWSPREVIOUS hold none."
-            return _Choice(None, f"{unknown} {_ROTATE}")
+            return Heal(f"{unknown} {_ROTATE}")
         passed: list[str] = []
         for label, version in stored.items():
             name = f"{label} {version.fingerprint or version.version_id}"
             goes_back = previous is not None and version.secret == previous.secret
             verdict = self._fit(version, stored.values(), current, known.app_id, state)
             if verdict.accepted and (since is not None or not goes_back):
-                return _Choice(version, "; ".join([label, *passed]))
+                return self._start(state, version, "; ".join([label, *passed]))
             if verdict.accepted:
                 wait = "is promoted if the next look finds AWSCURRENT rejected too"
-                return _Choice(None, f"ZEGO accepts {name}, which {wait}.")
-            if self._is_recent(since) and _may_change(verdict, version):
-                return _Choice(None, f"The next look tries {name} again: {verdict.reason}.")
+                return Heal(f"ZEGO accepts {name}, which {wait}.")
+            is_recent = since is None or self._clock() - since < PATIENCE_SECONDS
+            if is_recent and _may_change(verdict, version):
+                return Heal(f"The next look tries {name} again: {verdict.reason}.")
             passed.append(f"{name}: {verdict.reason}")
         found = f" ({'; '.join(passed)})" if passed else ""
-        return _Choice(None, f"Nothing to heal with{found}. {_ROTATE}")
+        return Heal(f"Nothing to heal with{found}. {_ROTATE}")
 
     def _fit(
         self,
@@ -168,9 +158,6 @@ class Healing:
             and made.created_at >= (version.created_at or 0.0)
         ]
         return max(healed, default=0.0) + self._cooldown_seconds - self._clock()
-
-    def _is_recent(self, since: float | None) -> bool:
-        return since is None or self._clock() - since < PATIENCE_SECONDS
 
     def _start(self, state: SecretState, version: Version, reason: str) -> Heal:
         """Start the rotation, unless the secret has changed meanwhile."""
