@@ -58,7 +58,17 @@ def from_bearer(
     :param authorization: the header as it came.
     :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
     """
-    identity, claims = verify(authorization, policy.issuers, keys, now=clock())
+    if authorization is None:
+        detail = "Send the header Authorization: Bearer <token of your identity provider>."
+        raise Problem("bearer_missing", detail)
+    token = _take_apart(_token(authorization))
+    claims = token.claims
+    identity = policy.issuers.get(_issuer(claims))
+    if identity is None:
+        detail = "The access policy does not name this token's issuer (iss)."
+        raise Problem("bearer_untrusted_issuer", detail)
+    _verify_signature(token, identity, keys)
+    _check_claims(claims, identity, clock())
     subject: str = claims["sub"]
     user_id = identifiers.user_id_for_subject(
         identity.issuer, subject, always_hash=identity.hashed_user_ids
@@ -83,33 +93,6 @@ def from_role(iam: Mapping[str, object] | None, policy: AccessPolicy) -> Caller:
     if identity is None:
         raise not_granted(f"the policy has no identity for {arn}")
     return Caller(identity.name, arn, None, {}, identity.read_status, identity.diagnose_tokens)
-
-
-def verify(
-    authorization: str | None,
-    issuers: Mapping[str, OidcIdentity],
-    keys: SigningKeys,
-    *,
-    now: float,
-) -> tuple[OidcIdentity, _BearerClaims]:
-    """The identity that a token belongs to, and its claims.
-
-    :param authorization: the header as it came.
-    :param issuers: the trusted ones, by their ``iss``.
-    :param now: Unix seconds.
-    :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
-    """
-    if authorization is None:
-        detail = "Send the header Authorization: Bearer <token of your identity provider>."
-        raise Problem("bearer_missing", detail)
-    token = _take_apart(_token(authorization))
-    identity = issuers.get(_issuer(token))
-    if identity is None:
-        detail = "The access policy does not name this token's issuer (iss)."
-        raise Problem("bearer_untrusted_issuer", detail)
-    _verify_signature(token, identity, keys)
-    _check_claims(token.claims, identity, now)
-    return identity, token.claims
 
 
 def _token(authorization: str) -> str:
@@ -146,8 +129,8 @@ def _decoded(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-def _issuer(token: _Unverified) -> str:
-    issuer = token.claims.get("iss")
+def _issuer(claims: _BearerClaims) -> str:
+    issuer = claims.get("iss")
     if not isinstance(issuer, str):
         raise Problem("bearer_missing_claim", "The bearer token lacks the claim iss, a string.")
     return issuer

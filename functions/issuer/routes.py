@@ -1,7 +1,7 @@
 """The parts of the issuer, the routes that issue tokens or diagnose one, and the health check.
 
-:func:`_issue` issues every token in the same steps: authenticate the caller, read the request,
-check the access policy, get the secret, mint. Each step can refuse.
+Every token is issued in the same steps: authenticate the caller, read the request, check the access
+policy, get the secret, mint. Each step can refuse.
 """
 
 from __future__ import annotations
@@ -62,10 +62,6 @@ class Service:
         """
         return authentication.from_role(request.iam, self.policy)
 
-    def exchange(self, request: ApiRequest, position: int | None = None) -> Exchange:
-        """A new record of a request, or of the entry at a position of a batch."""
-        return Exchange(request.request_id, request.route, position)
-
     def current_secret(self, *, refetch: bool = False) -> SecretVersion:
         """The secret that tokens are sealed with now.
 
@@ -94,17 +90,17 @@ def may_fetch(started: float) -> bool:
 
 def tokens(service: Service, request: ApiRequest) -> ApiResponse:
     """A token for the user of a bearer token."""
-    return _token(service, request, service.user, names_user=False)
+    return _token(service, request, service.user)
 
 
 def service_tokens(service: Service, request: ApiRequest) -> ApiResponse:
     """A token for the user whom an IAM role names."""
-    return _token(service, request, service.role, names_user=True)
+    return _token(service, request, service.role)
 
 
 def service_tokens_batch(service: Service, request: ApiRequest) -> ApiResponse:
     """A result for each request of a batch: its own token, or its own problem."""
-    with audited(service.exchange(request)) as exchange:
+    with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         entries = token_request.read_batch(request.body)
         service.current_secret()  # without one the whole batch fails, for one retry
@@ -114,17 +110,17 @@ def service_tokens_batch(service: Service, request: ApiRequest) -> ApiResponse:
 
 def calls(service: Service, request: ApiRequest) -> ApiResponse:
     """A new call for the user of a bearer token."""
-    return _call(service, request, service.user, names_user=False)
+    return _call(service, request, service.user)
 
 
 def service_calls(service: Service, request: ApiRequest) -> ApiResponse:
     """A new call for the user whom an IAM role names."""
-    return _call(service, request, service.role, names_user=True)
+    return _call(service, request, service.role)
 
 
 def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
     """Why a token is refused, for an IAM role with ``diagnose_tokens``."""
-    with audited(service.exchange(request)) as exchange:
+    with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         if not caller.diagnose_tokens:
             raise not_granted("the identity has no diagnose_tokens")
@@ -152,61 +148,33 @@ def health(service: Service, _request: ApiRequest) -> ApiResponse:
     return respond(200, {"status": "ok", "version": service.settings.build_version})
 
 
-def _issue(
-    service: Service,
-    request: ApiRequest,
-    authenticate: Authenticate,
-    read: Callable[[], TokenRequest],
-    position: int | None = None,
-) -> IssuedToken:
-    """Issue one token, or raise the problem; the audit log has either.
-
-    If the caller says that ZEGO refused its last token, the secret is read anew. Only what the
-    policy grants gets that far.
-    """
-    with audited(service.exchange(request, position)) as exchange:
+def _token(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
+    with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = authenticate(request)
-        exchange.request = wanted = read()
-        grant = service.policy.decide(caller, wanted)
-        secret = service.current_secret(refetch=wanted.refused_with is not None).secret
-        exchange.issued = issued = issue(grant, secret, service.settings.cipher, now=time.time())
-    return issued
-
-
-def _token(
-    service: Service, request: ApiRequest, authenticate: Authenticate, *, names_user: bool
-) -> ApiResponse:
-    def read() -> TokenRequest:
-        return token_request.read_token_request(request.body, names_user=names_user)
-
-    issued = _issue(service, request, authenticate, read)
+        wanted = token_request.read_token_request(request.body, names_user=caller.user_id is None)
+        issued = _issue(service, exchange, caller, wanted)
     return respond(201, _document(issued) | {"request_id": request.request_id})
 
 
 def _batch_entry(
     service: Service, request: ApiRequest, caller: Caller, position: int, entry: object
 ) -> dict[str, Any]:
-    def read() -> TokenRequest:
-        return token_request.token_request(entry, names_user=True)
-
     try:
-        issued = _issue(service, request, lambda _: caller, read, position)
+        with audited(Exchange(request.request_id, request.route, position, caller)) as exchange:
+            wanted = token_request.token_request(entry, names_user=True)
+            issued = _issue(service, exchange, caller, wanted)
     except Problem as problem:
         return {"status": problem.type.status, "problem": problem.document()}
     return {"status": 201, "token": _document(issued)}
 
 
-def _call(
-    service: Service, request: ApiRequest, authenticate: Authenticate, *, names_user: bool
-) -> ApiResponse:
+def _call(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
     """Begin a call: a token for a room that no user has been in before."""
     call_id = os.urandom(16).hex()
-
-    def read() -> TokenRequest:
-        wanted = token_request.read_call_request(request.body, names_user=names_user)
-        return replace(wanted, room_id=f"call_{call_id}")
-
-    issued = _issue(service, request, authenticate, read)
+    with audited(Exchange(request.request_id, request.route)) as exchange:
+        exchange.caller = caller = authenticate(request)
+        wanted = token_request.read_call_request(request.body, names_user=caller.user_id is None)
+        issued = _issue(service, exchange, caller, replace(wanted, room_id=f"call_{call_id}"))
     document = {
         "callId": call_id,
         "zegoRoom": {
@@ -223,6 +191,21 @@ def _call(
         "requestId": request.request_id,
     }
     return respond(201, document)
+
+
+def _issue(
+    service: Service, exchange: Exchange, caller: Caller, wanted: TokenRequest
+) -> IssuedToken:
+    """Issue a token to an authenticated caller.
+
+    If the caller says that ZEGO refused its last token, the secret is read anew. Only what the
+    policy grants gets that far.
+    """
+    exchange.request = wanted
+    grant = service.policy.decide(caller, wanted)
+    secret = service.current_secret(refetch=wanted.refused_with is not None).secret
+    exchange.issued = issue(grant, secret, service.settings.cipher, now=time.time())
+    return exchange.issued
 
 
 def _document(issued: IssuedToken) -> dict[str, Any]:

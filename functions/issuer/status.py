@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from issuer.access_policy import not_granted
-from issuer.audit import audited
+from issuer.audit import Exchange, audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
@@ -20,7 +20,7 @@ from zego.secrets_manager import SecretsReaderError
 def status(service: Service, request: ApiRequest) -> ApiResponse:
     """The status, as the next token would find the service."""
     started = time.monotonic()
-    with audited(service.exchange(request)) as exchange:
+    with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         if not caller.read_status:
             raise not_granted("the identity has no read_status")

@@ -89,10 +89,10 @@ def outcome(attempt: Attempt) -> str:
     jwk = {name: value for name, value in signer(attempt.key).jwk.items() if name != "alg"}
     declared = {} if attempt.declared is None else {"alg": attempt.declared}
     keys = SigningKeys(JwksEndpoint(jwk | declared))
-    issuers = policy(algorithms=(attempt.named,)).issuers
+    known = policy(algorithms=(attempt.named,))
     bearer = f"Bearer {token(attempt.key, attempt.header, attempt.key_id)}"
     try:
-        authentication.verify(bearer, issuers, keys, now=NOW)
+        authentication.from_bearer(bearer, known, keys, clock=lambda: NOW)
     except Problem as problem:
         return problem.code
     return "taken"

@@ -41,9 +41,9 @@ def verify(
 ) -> tuple[str, dict[str, Any]]:
     """The identity and the claims of a token."""
     keys = SigningKeys(endpoint or JwksEndpoint(signer().jwk))
-    issuers = (known or policy(WEB)).issuers
-    identity, said = authentication.verify(f"{scheme} {token}", issuers, keys, now=NOW)
-    return identity.name, said
+    header = f"{scheme} {token}"
+    caller = authentication.from_bearer(header, known or policy(WEB), keys, clock=lambda: NOW)
+    return caller.identity, dict(caller.claims)
 
 
 def refusal_of(
@@ -59,7 +59,7 @@ def refusal_of(
 def refusal_of_header(header: str | None) -> Problem:
     """Why the service refuses an Authorization header."""
     with pytest.raises(Problem) as refused:
-        authentication.verify(header, policy(WEB).issuers, SigningKeys(JwksEndpoint()), now=NOW)
+        authentication.from_bearer(header, policy(WEB), SigningKeys(JwksEndpoint()))
     return refused.value
 
 
