@@ -113,10 +113,10 @@ def clock(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 def _in_words(skew: float, whose: str) -> str:
+    side = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'}"
     if abs(skew) < 2:  # a Date has whole seconds, and an answer takes its time
-        return f"the same as {whose}'s".replace("AWS's", "AWS'")
-    side = "ahead of" if skew > 0 else "behind"
-    return f"{abs(skew):.0f} s {side} {whose}'s".replace("AWS's", "AWS'")
+        side = "the same as"
+    return f"{side} {whose}'s".replace("AWS's", "AWS'")
 
 
 @check("What does ZEGO not do before its support switches it on for the AppID?")

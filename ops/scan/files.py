@@ -111,7 +111,6 @@ class Tree:
         self.unread: list[UnreadError] = []
 
     def files(self) -> Iterator[File]:
-        """One after the other."""
         for path in self._roots.values():
             if path == STANDARD_INPUT:
                 yield File(path, PurePath())
