@@ -47,7 +47,7 @@ def _cached(label: str) -> CachedSecret:
 
 _service = Service(
     _settings,
-    policy_file.load(_settings.policy_file, allow_loopback=_settings.is_local),
+    policy_file.load(_settings.policy_file, allow_loopback=_settings.stage == "local"),
     SigningKeys(),
     _secrets_manager,
     current=_cached(CURRENT),

@@ -63,7 +63,10 @@ def from_bearer(
         raise Problem("bearer_missing", detail)
     token = _take_apart(_token(authorization))
     claims = token.claims
-    identity = policy.issuers.get(_issuer(claims))
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str):
+        raise Problem("bearer_missing_claim", "The bearer token lacks the claim iss, a string.")
+    identity = policy.issuers.get(issuer)
     if identity is None:
         detail = "The access policy does not name this token's issuer (iss)."
         raise Problem("bearer_untrusted_issuer", detail)
@@ -110,7 +113,8 @@ def _take_apart(token: str) -> _Unverified:
         match = _COMPACT.fullmatch(token)
         if match is None:
             raise ValueError("not three parts")
-        header, claims, signature = map(_decoded, match.groups())
+        padded = (part + "=" * (-len(part) % 4) for part in match.groups())
+        header, claims, signature = map(urlsafe_b64decode, padded)
         unverified = _Unverified(
             header=strict_json.loads_object(header),
             claims=strict_json.loads_object(claims),
@@ -123,17 +127,6 @@ def _take_apart(token: str) -> _Unverified:
     if "crit" in unverified.header or "b64" in unverified.header:
         raise Problem("bearer_malformed", "The bearer token needs an extension that is not known.")
     return unverified
-
-
-def _decoded(part: str) -> bytes:
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
-def _issuer(claims: _BearerClaims) -> str:
-    issuer = claims.get("iss")
-    if not isinstance(issuer, str):
-        raise Problem("bearer_missing_claim", "The bearer token lacks the claim iss, a string.")
-    return issuer
 
 
 def _verify_signature(token: _Unverified, identity: OidcIdentity, keys: SigningKeys) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 
 from issuer.body import optional, read_object, refuse_unknown
 from issuer.problems import Problem
-from issuer.telemetry import record_no_previous_secret
+from issuer.telemetry import telemetry
 from zego.diagnosis import examine
 from zego.diagnosis.model import (
     Diagnosis,
@@ -69,12 +69,6 @@ class TokenDiagnosis:
         """Of the secret that opened it."""
         opened_by = self.diagnosis.opened_by
         return None if opened_by is None else self.tried[opened_by].fingerprint
-
-    @property
-    def first_finding(self) -> str | None:
-        """The kind of the most decisive one."""
-        findings = self.diagnosis.findings
-        return findings[0].kind if findings else None
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -141,12 +135,12 @@ def previous_secret(cached: CachedSecret) -> ServerSecret | None:
     try:
         reading = cached.get(refetch=True)
     except SecretUnavailableError as error:
-        if error.asked:
-            record_no_previous_secret(str(error))
-        return None
-    if reading.failure is not None:
-        record_no_previous_secret(reading.failure)
-    return reading.version.secret
+        secret, failure = None, str(error) if error.asked else None
+    else:
+        secret, failure = reading.version.secret, reading.failure
+    if failure is not None:
+        telemetry.logger.warning("AWSPREVIOUS cannot be read", reason=failure)
+    return secret
 
 
 def _opened(

@@ -163,10 +163,7 @@ def _separated(text: str, atoms: list[Atom]) -> Iterator[Atom]:
 
 def _units(atoms: tuple[Atom, ...]) -> list[Atom]:
     """Atoms with literals split into characters, so that they compare one by one."""
-    units: list[Atom] = []
-    for atom in atoms:
-        units.extend(atom if isinstance(atom, str) else [atom])
-    return units
+    return [unit for atom in atoms for unit in (atom if isinstance(atom, str) else (atom,))]
 
 
 def _covers(wide: list[Atom], narrow: list[Atom]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from issuer import authentication, token_request
 from issuer.access_policy import AccessPolicy, Caller, not_granted
 from issuer.audit import DiagnosisSummary, Exchange, audited
+from issuer.body import read_object
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.issue import IssuedToken, issue
 from issuer.jwks import SigningKeys
@@ -136,7 +137,7 @@ def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
         exchange.diagnosed = DiagnosisSummary(
             asked.token,
             found.diagnosis.verdict,
-            found.first_finding,
+            next((finding.kind for finding in found.diagnosis.findings), None),
             found.diagnosis.opened_by,
             found.secret_fingerprint,
         )
@@ -151,7 +152,9 @@ def health(service: Service, _request: ApiRequest) -> ApiResponse:
 def _token(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = authenticate(request)
-        wanted = token_request.read_token_request(request.body, names_user=caller.user_id is None)
+        wanted = token_request.token_request(
+            read_object(request.body), names_user=caller.user_id is None
+        )
         issued = _issue(service, exchange, caller, wanted)
     return respond(201, _document(issued) | {"request_id": request.request_id})
 
@@ -173,7 +176,9 @@ def _call(service: Service, request: ApiRequest, authenticate: Authenticate) -> 
     call_id = os.urandom(16).hex()
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = authenticate(request)
-        wanted = token_request.read_call_request(request.body, names_user=caller.user_id is None)
+        wanted = token_request.call_request(
+            read_object(request.body), names_user=caller.user_id is None
+        )
         issued = _issue(service, exchange, caller, replace(wanted, room_id=f"call_{call_id}"))
     document = {
         "callId": call_id,

@@ -1,7 +1,4 @@
-"""The function's environment, read once and checked.
-
-``docs/configuration.md`` has the same table; a test compares the two.
-"""
+"""The issuer's environment; see :mod:`runtime.settings`."""
 
 from __future__ import annotations
 
@@ -48,17 +45,9 @@ class IssuerSettings:
     secrets_manager_endpoint: str | None
     build_version: str
 
-    @property
-    def is_local(self) -> bool:
-        """Whether this is the local stack, the only place where plain http is taken."""
-        return self.stage == "local"
-
 
 def read(values: Mapping[str, str]) -> IssuerSettings:
-    """Read the settings.
-
-    :raises SettingsError: a variable is missing or invalid.
-    """
+    """Read the settings, or raise :class:`runtime.settings.SettingsError`."""
     found = Environment(values, VARIABLES)
     stage = found.stage()
     ttl = found.seconds("SECRET_TTL_SECONDS", 1, 3600)

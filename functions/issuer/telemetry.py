@@ -31,11 +31,6 @@ def record_secret_reading(reading: SecretReading) -> None:
         telemetry.add("SecretStale")
 
 
-def record_no_previous_secret(failure: str) -> None:
-    """Log that AWSPREVIOUS cannot be read. No request fails; there may be none yet."""
-    telemetry.logger.warning("AWSPREVIOUS cannot be read", reason=failure)
-
-
 def record_secret_failure(failure: str, consequence: str) -> None:
     """Record that Secrets Manager returned no valid value, and what that means for callers."""
     telemetry.add("SecretRefreshFailed")

@@ -58,21 +58,26 @@ _CALL_FIELDS: Final = _TOKEN_FIELDS - {"room_id"}
 _USER: Final = frozenset({"user_id"})
 
 
-def read_token_request(body: bytes, *, names_user: bool) -> TokenRequest:
+def token_request(values: object, *, names_user: bool) -> TokenRequest:
     """A request for one token.
 
-    :param names_user: whether the body names the user (service routes) or must not.
+    :param values: the body, or an entry of a batch, as parsed JSON.
+    :param names_user: whether it names the user (service routes) or must not.
     :raises Problem: with the field and what is wrong with it.
     """
-    return token_request(read_object(body), names_user=names_user)
+    sent = as_object(values)
+    request = _request(sent, _TOKEN_FIELDS, names_user=names_user)
+    if request.room_id is None:
+        for field in ("privileges", "stream_ids"):
+            if field in sent:
+                detail = f"{field} holds for one room: send room_id as well, or leave it out."
+                raise Problem("room_id_required", detail, field="room_id")
+    return request
 
 
-def read_call_request(body: bytes, *, names_user: bool) -> TokenRequest:
-    """A request to begin a call; the service makes the room.
-
-    :raises Problem: with the field and what is wrong with it.
-    """
-    return _request(read_object(body), _CALL_FIELDS, names_user=names_user)
+def call_request(values: Mapping[str, object], *, names_user: bool) -> TokenRequest:
+    """A request to begin a call, as :func:`token_request` reads one. The service makes the room."""
+    return _request(values, _CALL_FIELDS, names_user=names_user)
 
 
 def read_batch(body: bytes) -> list[object]:
@@ -89,21 +94,6 @@ def read_batch(body: bytes) -> list[object]:
         detail = f"A batch has 1 to {MAX_BATCH} requests, this one {len(requests)}."
         raise Problem("batch_size", detail, field="requests")
     return requests
-
-
-def token_request(values: object, *, names_user: bool) -> TokenRequest:
-    """A request for one token, from parsed JSON.
-
-    :raises Problem: with the field and what is wrong with it.
-    """
-    sent = as_object(values)
-    request = _request(sent, _TOKEN_FIELDS, names_user=names_user)
-    if request.room_id is None:
-        for field in ("privileges", "stream_ids"):
-            if field in sent:
-                detail = f"{field} holds for one room: send room_id as well, or leave it out."
-                raise Problem("room_id_required", detail, field="room_id")
-    return request
 
 
 def _request(

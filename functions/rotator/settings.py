@@ -31,10 +31,7 @@ class RotatorSettings:
 
 
 def read(values: Mapping[str, str]) -> RotatorSettings:
-    """Read the settings.
-
-    :raises SettingsError: a variable is missing or invalid.
-    """
+    """Read the settings, or raise :class:`runtime.settings.SettingsError`."""
     found = Environment(values, VARIABLES)
     return RotatorSettings(
         stage=found.stage(),

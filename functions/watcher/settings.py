@@ -40,10 +40,7 @@ class WatcherSettings:
 
 
 def read(values: Mapping[str, str]) -> WatcherSettings:
-    """Read the settings.
-
-    :raises SettingsError: a variable is missing or invalid.
-    """
+    """Read the settings, or raise :class:`runtime.settings.SettingsError`."""
     found = Environment(values, VARIABLES)
     return WatcherSettings(
         stage=found.stage(),

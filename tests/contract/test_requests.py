@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer import diagnose
+from issuer.body import read_object
 from issuer.problems import Problem
-from issuer.token_request import read_call_request, read_token_request
+from issuer.token_request import call_request, token_request
 from tests.contract.openapi import load
 from tests.support.routes import CALL, DIAGNOSE, SERVICE_CALL, SERVICE_TOKENS, TOKENS
 
@@ -21,10 +22,10 @@ DOCUMENT = load()
 Read = Callable[[bytes], object]
 
 READERS: dict[str, Read] = {
-    TOKENS: lambda body: read_token_request(body, names_user=False),
-    SERVICE_TOKENS: lambda body: read_token_request(body, names_user=True),
-    CALL: lambda body: read_call_request(body, names_user=False),
-    SERVICE_CALL: lambda body: read_call_request(body, names_user=True),
+    TOKENS: lambda body: token_request(read_object(body), names_user=False),
+    SERVICE_TOKENS: lambda body: token_request(read_object(body), names_user=True),
+    CALL: lambda body: call_request(read_object(body), names_user=False),
+    SERVICE_CALL: lambda body: call_request(read_object(body), names_user=True),
     DIAGNOSE: diagnose.read_request,
 }
 

@@ -78,7 +78,7 @@ def test_a_stage_has_its_own_policy_file_packaged(stage: str) -> None:
     said = read(STAGE=stage)
     assert said.policy_file.name == f"{stage}.toml"
     assert said.policy_file.is_file()
-    assert not said.is_local
+    assert said.stage == stage
 
 
 @pytest.mark.parametrize("name", [each.name for each in VARIABLES if each.default is None])
@@ -176,7 +176,7 @@ def test_a_full_arn_needs_no_region_beside_it() -> None:
 
 class TestLocalStage:
     def test_it_is_the_local_stack(self) -> None:
-        assert read_local().is_local
+        assert read_local().stage == "local"
 
     @pytest.mark.parametrize("runtime", ["AWS_Lambda_python3.13", "AWS_Lambda_python3.99"])
     def test_it_is_refused_inside_aws(self, runtime: str) -> None:
@@ -185,7 +185,7 @@ class TestLocalStage:
 
     @pytest.mark.parametrize("elsewhere", ["", "CloudShell"])
     def test_it_is_taken_elsewhere(self, elsewhere: str) -> None:
-        assert read_local(AWS_EXECUTION_ENV=elsewhere).is_local
+        assert read_local(AWS_EXECUTION_ENV=elsewhere).stage == "local"
 
     def test_other_stages_are_taken_inside_aws(self) -> None:
         assert read(AWS_EXECUTION_ENV="AWS_Lambda_python3.13").stage == "prod"

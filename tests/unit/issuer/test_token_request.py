@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuer import token_request
-from issuer.body import MAX_BYTES
+from issuer.body import MAX_BYTES, read_object
 from issuer.problems import Problem
 from issuer.token_request import (
     MAX_BATCH,
@@ -29,7 +29,7 @@ def body(value: object) -> bytes:
 
 def read(value: object, *, names_user: bool = False) -> TokenRequest:
     content = value if isinstance(value, bytes) else body(value)
-    return token_request.read_token_request(content, names_user=names_user)
+    return token_request.token_request(read_object(content), names_user=names_user)
 
 
 def refusal(value: object, *, names_user: bool = False) -> Problem:
@@ -352,36 +352,38 @@ class TestRefusedWith:
     def test_a_call_and_an_entry_of_a_batch_may_have_it_too(self) -> None:
         asked: dict[str, object] = {"user_id": "bob", "refused_with": 50119}
         expected = TokenRequest(user_id="bob", refused_with=50119)
-        assert token_request.read_call_request(body(asked), names_user=True) == expected
+        assert token_request.call_request(read_object(body(asked)), names_user=True) == expected
         assert token_request.token_request(asked, names_user=True) == expected
 
 
 class TestCallRequests:
     def test_the_service_makes_the_room(self) -> None:
-        asked = token_request.read_call_request(body({"lifetime_seconds": 60}), names_user=False)
+        asked = token_request.call_request(
+            read_object(body({"lifetime_seconds": 60})), names_user=False
+        )
         assert asked == TokenRequest(lifetime_seconds=60)
 
     def test_privileges_and_streams_need_no_room_here(self) -> None:
         content = body({"privileges": ["login"], "stream_ids": ["s1"]})
-        asked = token_request.read_call_request(content, names_user=False)
+        asked = token_request.call_request(read_object(content), names_user=False)
         assert asked == TokenRequest(privileges=frozenset({"login"}), stream_ids=("s1",))
 
     @pytest.mark.parametrize("field", ["room_id", "user_id", "callId"])
     def test_it_takes_nothing_else(self, field: str) -> None:
         with pytest.raises(Problem) as refused:
-            token_request.read_call_request(body({field: "x"}), names_user=False)
+            token_request.call_request(read_object(body({field: "x"})), names_user=False)
         assert code_and_field(refused.value) == ("unknown_field", field)
 
     def test_a_backend_names_the_user(self) -> None:
-        asked = token_request.read_call_request(body({"user_id": "bob"}), names_user=True)
+        asked = token_request.call_request(read_object(body({"user_id": "bob"})), names_user=True)
         assert asked.user_id == "bob"
         with pytest.raises(Problem) as refused:
-            token_request.read_call_request(b"", names_user=True)
+            token_request.call_request(read_object(b""), names_user=True)
         assert code_and_field(refused.value) == ("missing_field", "user_id")
 
     def test_a_body_over_16_kibibytes_is_refused(self) -> None:
         with pytest.raises(Problem) as refused:
-            token_request.read_call_request(b" " * (MAX_BYTES + 1), names_user=False)
+            token_request.call_request(read_object(b" " * (MAX_BYTES + 1)), names_user=False)
         assert refused.value.code == "body_too_large"
 
 
@@ -454,9 +456,9 @@ class TestAnything:
         self._read(body(value))
 
     def _read(self, content: bytes) -> None:
-        for reader in (token_request.read_token_request, token_request.read_call_request):
+        for reader in (token_request.token_request, token_request.call_request):
             for names_user in (True, False):
                 with contextlib.suppress(Problem):
-                    reader(content, names_user=names_user)
+                    reader(read_object(content), names_user=names_user)
         with contextlib.suppress(Problem):
             token_request.read_batch(content)
