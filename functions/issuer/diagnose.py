@@ -181,9 +181,6 @@ def _app_id(values: Mapping[str, object]) -> int | None:
 
 def _sdk(values: Mapping[str, object]) -> Sdk | None:
     value = optional(values, "sdk", str, "a string")
-    for sdk in SDKS:
-        if value == sdk:
-            return sdk
-    if value is not None:
+    if value is not None and value not in SDKS:
         raise Problem("invalid_sdk", f"sdk is {', '.join(SDKS[:-1])} or {SDKS[-1]}.", field="sdk")
-    return None
+    return value

@@ -55,9 +55,8 @@ class GatewayClock:
 
     def __call__(self) -> float | None:
         """The time in Unix seconds; ``None`` before the first request that has one."""
-        if self._ahead_seconds is None:
-            return None
-        return self._monotonic() + self._ahead_seconds
+        ahead = self._ahead_seconds
+        return None if ahead is None else self._monotonic() + ahead
 
 
 class ApiEventError(ValueError):

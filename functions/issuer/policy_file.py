@@ -132,14 +132,13 @@ def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIden
     for algorithm in algorithms:
         if algorithm not in ALGORITHMS:
             raise table.error(f"algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
-    user_ids = table.text("user_ids")
     return OidcIdentity(
         name=name,
         issuer=_url(table, "issuer", allow_loopback=allow_loopback),
         audience=table.texts("audience"),
         jwks_uri=_url(table, "jwks_uri", allow_loopback=allow_loopback),
         algorithms=algorithms,
-        hashed_user_ids=user_ids == "hashed",
+        hashed_user_ids=table.text("user_ids") == "hashed",
     )
 
 

@@ -164,11 +164,10 @@ class Table:
         value = self._value(name)
         if isinstance(value, tuple):
             return value
-        if not isinstance(value, list) or not value:
+        items = value if isinstance(value, list) else []
+        if not items or not all(isinstance(item, str) and item for item in items):
             raise self._wrong(name, "a non-empty array of strings")
-        if not all(isinstance(item, str) and item for item in value):
-            raise self._wrong(name, "a non-empty array of strings")
-        return tuple(value)
+        return tuple(items)
 
     def table(self, name: str) -> Mapping[str, object]:
         """A table."""
