@@ -32,13 +32,6 @@ from local.stack_file import AlreadyRunningError, StackDescription
 
 PORT = 8080
 MAX_PORT = 65535
-REMOVED_OPTIONS = (
-    "--identity-provider-port",
-    "--secrets-manager-port",
-    "--page-port",
-    "--zego-port",
-    "--events-port",
-)
 LOG_LINES_SHOWN = 10
 
 
@@ -157,8 +150,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         " of the identity provider, Secrets Manager, the page, the stand-in for ZEGO and the event"
         " bus; any free port replaces one that is taken",
     )
-    for option in REMOVED_OPTIONS:
-        parser.add_argument(option, type=_removed, help=argparse.SUPPRESS)
     parser.add_argument(
         "--workers",
         type=_positive,
@@ -204,10 +195,6 @@ def _port(text: str) -> int:
     if not 1 <= port <= MAX_PORT:
         raise argparse.ArgumentTypeError(f"a port is between 1 and {MAX_PORT}")
     return port
-
-
-def _removed(_text: str) -> NoReturn:
-    raise argparse.ArgumentTypeError("there is one option for all ports: --port")
 
 
 def _positive(text: str) -> int:

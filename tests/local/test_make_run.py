@@ -19,7 +19,6 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from local.__main__ import REMOVED_OPTIONS
 from local.aws.secrets_manager import read_secret
 from local.identity_provider import PASSWORD
 from local.stack_file import StackDescription
@@ -252,16 +251,6 @@ def test_the_help_says_which_port_is_whose() -> None:
     printed = " ".join(finish(*command("local", "--help")).stdout.split())
     assert "--port PORT port of the API (default: 8080, or any if that is taken)." in printed
     assert "identity provider, Secrets Manager, the page, the stand-in for ZEGO" in printed
-    assert not any(option in printed for option in REMOVED_OPTIONS)
-
-
-@pytest.mark.parametrize("option", REMOVED_OPTIONS)
-def test_an_option_for_another_port_says_what_replaces_it(tmp_path: Path, option: str) -> None:
-    done = finish(*command("local", "--directory", tmp_path, option, "9000"))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1] == (
-        f"python -m local: error: argument {option}: there is one option for all ports: --port"
-    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
