@@ -7,6 +7,7 @@ it saw. The one that runs them all counts together, and fails the suite for a le
 from __future__ import annotations
 
 import functools
+import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -119,6 +120,11 @@ def _botocore_reads_its_data_once() -> Iterator[None]:
     """Every session reads some megabytes of JSON anew otherwise, most of the time of a client."""
     with patch.object(botocore.session, "create_loader", functools.cache(create_loader)):
         yield
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests of the page mostly wait for it."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
