@@ -13,7 +13,7 @@ import click
 
 from ops.errors import CommandError, ExitCode, InputError
 
-#: In the place of a path.
+#: Given instead of a path.
 STANDARD_INPUT: Final = "-"
 
 #: What a terminal puts around a text that is pasted, where it was asked to (by a shell, say).

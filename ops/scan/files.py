@@ -32,7 +32,7 @@ _LONGEST_MISSING: Final = 100
 _GZIP: Final = b"\x1f\x8b"
 _VENV: Final = "pyvenv.cfg"
 #: Folders that are not looked into, by what they are. Caches count as dependencies: others made
-#: them, from files that are looked at.
+#: them, from files that are scanned.
 _HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 _DEPENDENCIES: Final = frozenset(
     [

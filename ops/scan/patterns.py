@@ -18,7 +18,7 @@ from typing import Final, Literal
 from ops.scan import values
 from ops.scan.values import Form, Value
 
-#: How far before and behind a match anything is looked at, in bytes.
+#: How many bytes before and behind a match are checked.
 MARGIN: Final = 8192
 
 #: ``certain``: the value itself. ``likely``: by its name or place. ``possible``: by its form alone.

@@ -1,6 +1,6 @@
 """`zego-token secret` as a person or a program runs it, against the running local stack.
 
-What is about signals, terminals and pipes runs in a process of its own.
+Tests of signals, terminals and pipes run in their own process.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _named(
     for number, row in enumerate(rows):
         values = [row] if len(columns) == 1 else [*row]
         if isinstance(row, type(pytest.param())):
-            assert not row.marks, "a row has no marks of its own"
+            assert not row.marks, "a row has no marks"
             name, values = row.id, [*row.values]
         elif given is not None:
             name = next(given)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Where the service is deployed: each has resources and an access policy of its own.
+#: Where the service is deployed: each has its own resources and access policy.
 DEPLOYED_STAGES: Final = ("dev", "staging", "prod")
 #: With the one that runs on a developer's machine.
 STAGES: Final = (*DEPLOYED_STAGES, "local")

@@ -1,7 +1,7 @@
 """What is this text? A Token04, a kit token, or something else that was given as a token.
 
 :func:`recognise` first lets :mod:`.repair` undo what happened to the text on its way. Then it
-looks for what stands in the place of a token (a missing value, a placeholder, a page, another
+looks for text that is not a token (a missing value, a placeholder, a page, another
 response) and for what looks like one (a JWT, a hash, an older token). What is left begins as a
 Token04 does, and :mod:`.envelope` reads it.
 """
@@ -81,7 +81,7 @@ class TokenText:
 
     :ivar envelope: of the Token04 in it; ``None`` where there is none, or it cannot be read.
     :ivar header_expires_at: Unix seconds, where as much of a Token04 is there.
-    :ivar kit_details: what stands behind the # of a kit token.
+    :ivar kit_details: the part of a kit token behind its #.
     """
 
     form: TokenForm
@@ -166,7 +166,7 @@ def _other(problem: Observation) -> TokenText:
 
 
 def _stand_in(text: str) -> Observation | None:
-    """What stands in the place of a token; ``None`` if nothing that is known does."""
+    """What the text is if it is a known thing that is not a token, else ``None``."""
     if not text:
         return found("empty")
     if text.startswith(PREFIX):
