@@ -76,7 +76,7 @@ types: $(DEV_READY) ## Check the types
 
 .PHONY: validate
 validate: $(DEV_READY) ## Lint template.yaml, as written and as transformed
-	@$(BIN)/python -m tools.validate
+	@$(BIN)/python -m tools.sam_template
 
 .PHONY: policies
 policies: $(RUN_READY) ## Check the access policies and run their examples

@@ -385,9 +385,9 @@ def _no_stack(path: Path) -> CommandError:
 
 
 def _probe(endpoint: str | None) -> Callable[[ServerSecret], Verdict]:
-    from zego.server_api import ENDPOINT, ServerApi  # noqa: PLC0415  imports ssl
+    from zego.server_api import ServerApi  # noqa: PLC0415  imports ssl
 
     try:
-        return ServerApi(endpoint or ENDPOINT).probe
+        return ServerApi(endpoint or None).probe
     except ValueError as error:
         raise InputError(f"--zego-api: {error}.") from None

@@ -1,10 +1,18 @@
-"""template.yaml as CloudFormation will see it: transformed, parameters and conditions resolved."""
+"""template.yaml as CloudFormation will see it: transformed, parameters and conditions resolved.
+
+Run, it lints the template as written and as transformed with each way to have a secret, to rotate
+it and to tell of alarms: some errors show only then, such as SnapStart on a runtime without it.
+"""
 
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +38,36 @@ EXAMPLE_PARAMETERS: Final = {
     "Stage": "dev",
     "BuildVersion": "0123456789ab",
     "AllowedOrigins": "https://calls.example.com,http://localhost:3000",
+}
+
+#: The names are those of the files that a finding names.
+_LINTED: Final = {
+    "secret-made-by-the-stack": {"SecretReaderAccounts": "444455556666"},
+    "secret-given-with-its-key": {
+        "ServerSecretArn": "arn:aws:secretsmanager:us-east-1:444455556666:secret:zego-AbCdEf",
+        "ServerSecretKmsKeyArn": "arn:aws:kms:us-east-1:444455556666:key/"
+        "00000000-0000-4000-8000-000000000000",
+    },
+    "secret-given-without-a-key": {
+        "ServerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf",
+    },
+    "secret-given-with-its-key-and-rotated": {
+        "ServerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf",
+        "ServerSecretKmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/"
+        "00000000-0000-4000-8000-000000000000",
+        "RotateGivenSecret": "Yes",
+        "AlarmEmail": "operators@example.com",
+    },
+    "secret-given-without-a-key-and-rotated": {
+        "ServerSecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf",
+        "RotateGivenSecret": "Yes",
+        "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
+    },
+    "snapstart-unreserved-all-at-once": {
+        "SnapStart": "On",
+        "ReservedConcurrency": "0",
+        "DeploymentPreference": "AllAtOnce",
+    },
 }
 
 _NO_VALUE: Final = object()
@@ -170,3 +208,22 @@ class _Resolver:
 def _is_text_with_resources(value: Any) -> bool:
     """Whether it is what remains of an inner Fn::Sub, which an outer one can take over."""
     return isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str)
+
+
+def main() -> int:
+    """Lint the template. Errors and warnings fail."""
+    with tempfile.TemporaryDirectory() as directory:
+        templates = [TEMPLATE]
+        for variant, parameters in _LINTED.items():
+            templates.append(Path(directory, f"transformed-{variant}.json"))
+            templates[-1].write_text(json.dumps(transform(parameters), indent=1), encoding="utf-8")
+        lint = Path(sys.executable).with_name("cfn-lint")
+        command = [str(lint), "--regions", REGION, "--", *map(str, templates)]
+        status = subprocess.run(command, check=False).returncode
+    if status == 0:
+        print(f"template.yaml is valid: as written, and transformed {len(_LINTED)} ways")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

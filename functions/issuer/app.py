@@ -15,17 +15,18 @@ from typing import Any, Final
 import snapshot_restore_py
 from aws_lambda_powertools.metrics import MetricUnit
 
-from issuer import http_event, policy_file, routes, settings, status
+from issuer import http_event, policy_file, routes, status
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
+from runtime.settings import IssuerSettings
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.cache import CachedSecret
 from zego.secrets_manager import AwsCredentials, SecretsReader, SecretValue
 
-_settings = settings.read(os.environ)
+_settings = IssuerSettings.read(os.environ)
 _secrets_manager = SecretsReader(
     _settings.region, AwsCredentials(os.environ), endpoint=_settings.secrets_manager_endpoint
 )

@@ -20,9 +20,9 @@ from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.issue import IssuedToken, issue
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
-from issuer.settings import IssuerSettings
 from issuer.telemetry import record_secret_failure, record_secret_reading
 from issuer.token_request import TokenRequest
+from runtime.settings import IssuerSettings
 from zego.secret_store.cache import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsReader
 

@@ -13,15 +13,15 @@ from typing import Any, Final, cast
 
 import boto3
 
-from rotator import settings
 from rotator.steps import RotationSteps, StepResult
+from runtime.settings import RotatorSettings
 from runtime.telemetry import Telemetry
 from zego.rotation import STEPS, Step
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote
 from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
 from zego.server_api import ServerApi
 
-_settings = settings.read(os.environ)
+_settings = RotatorSettings.read(os.environ)
 _versions = SecretVersions(
     boto3.client(
         "secretsmanager",

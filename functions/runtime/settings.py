@@ -1,17 +1,20 @@
-"""A function's environment, read once and checked.
+"""The environment of each function, read once and checked.
 
-Each function lists its variables as data; ``docs/configuration.md`` has the same tables; a test
-compares them.
+``docs/configuration.md`` has the same variables; a test compares them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 from zego import STAGES
 from zego.bounded_http import check_url
+
+if TYPE_CHECKING:
+    from zego.token04 import Cipher
 
 
 class SettingsError(ValueError):
@@ -27,20 +30,138 @@ class Setting:
     default: str | None = None
 
 
-# Those that every function has.
-STAGE: Final = Setting("STAGE", "dev, staging, prod, or local for the local stack")
-SERVER_SECRET_ARN: Final = Setting(
-    "SERVER_SECRET_ARN", "ARN or name of the secret with the AppID and ServerSecret"
+_FOR_EVERY_FUNCTION: Final = (
+    Setting("STAGE", "dev, staging, prod, or local for the local stack"),
+    Setting("SERVER_SECRET_ARN", "ARN or name of the secret with the AppID and ServerSecret"),
+    Setting("AWS_REGION", "set by Lambda; where the secret is, unless its ARN says otherwise"),
+    Setting("AWS_ENDPOINT_URL_SECRETS_MANAGER", "another URL for Secrets Manager", ""),
 )
-AWS_REGION: Final = Setting(
-    "AWS_REGION", "set by Lambda; where the secret is, unless its ARN says otherwise"
-)
-AWS_ENDPOINT_URL_SECRETS_MANAGER: Final = Setting(
-    "AWS_ENDPOINT_URL_SECRETS_MANAGER", "another URL for Secrets Manager", ""
+_ZEGO_SERVER_API_URL: Final = Setting(
+    "ZEGO_SERVER_API_URL", "another URL for ZEGO's server API, such as a regional host's", ""
 )
 
 
-class Environment:
+@dataclass(frozen=True, slots=True)
+class IssuerSettings:
+    """What the issuer's environment says.
+
+    :ivar region: the secret's.
+    :ivar secrets_manager_endpoint: ``None`` is AWS' own.
+    """
+
+    stage: str
+    secret_id: str
+    region: str
+    policy_file: Path
+    cipher: Cipher
+    secret_ttl_seconds: float
+    secret_max_stale_seconds: float
+    secrets_manager_endpoint: str | None
+    build_version: str
+
+    VARIABLES: ClassVar[tuple[Setting, ...]] = (
+        *_FOR_EVERY_FUNCTION,
+        Setting("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
+        Setting("TOKEN_CIPHER", "gcm, or cbc for SDKs too old for it", "gcm"),
+        Setting(
+            "SECRET_TTL_SECONDS", "how long a secret is used without asking again, 1-3600", "60"
+        ),
+        Setting(
+            "SECRET_MAX_STALE_SECONDS",
+            "how long it is used when asking fails; from the TTL to 86400",
+            "900",
+        ),
+        Setting("BUILD_VERSION", "what /v1/health and /v1/status call this build", "unversioned"),
+    )
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> Self:
+        """Read the settings, or raise :class:`SettingsError`."""
+        found = _Environment(values, cls.VARIABLES)
+        ttl = found.seconds("SECRET_TTL_SECONDS", 1, 3600)
+        return cls(
+            stage=found.stage(),
+            secret_id=found.text("SERVER_SECRET_ARN"),
+            region=found.secret_region(),
+            policy_file=found.policy_file(),
+            cipher=cast("Cipher", found.choice("TOKEN_CIPHER", ("gcm", "cbc"))),
+            secret_ttl_seconds=ttl,
+            secret_max_stale_seconds=found.seconds("SECRET_MAX_STALE_SECONDS", ttl, 86400),
+            secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            build_version=found.text("BUILD_VERSION"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RotatorSettings:
+    """What the rotator's environment says.
+
+    :ivar region: the secret's.
+    :ivar zego_server_api: ``None`` is ZEGO's own, as is AWS' for the other endpoint.
+    """
+
+    stage: str
+    secret_id: str
+    region: str
+    zego_server_api: str | None
+    secrets_manager_endpoint: str | None
+
+    VARIABLES: ClassVar[tuple[Setting, ...]] = (*_FOR_EVERY_FUNCTION, _ZEGO_SERVER_API_URL)
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> Self:
+        """Read the settings, or raise :class:`SettingsError`."""
+        found = _Environment(values, cls.VARIABLES)
+        return cls(
+            stage=found.stage(),
+            secret_id=found.text("SERVER_SECRET_ARN"),
+            region=found.secret_region(),
+            zego_server_api=found.optional_url("ZEGO_SERVER_API_URL"),
+            secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherSettings:
+    """What the watcher's environment says. An endpoint that is ``None`` is the vendor's own."""
+
+    stage: str
+    secret_id: str
+    secret_region: str
+    region: str
+    zego_server_api: str | None
+    heal_cooldown_seconds: float
+    secrets_manager_endpoint: str | None
+    events_endpoint: str | None
+
+    VARIABLES: ClassVar[tuple[Setting, ...]] = (
+        *_FOR_EVERY_FUNCTION,
+        _ZEGO_SERVER_API_URL,
+        Setting(
+            "HEAL_COOLDOWN_SECONDS",
+            "how long a value is not promoted by itself again, 60-86400",
+            "1800",
+        ),
+        Setting("AWS_ENDPOINT_URL_EVENTS", "another URL for EventBridge", ""),
+    )
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> Self:
+        """Read the settings, or raise :class:`SettingsError`."""
+        found = _Environment(values, cls.VARIABLES)
+        return cls(
+            stage=found.stage(),
+            secret_id=found.text("SERVER_SECRET_ARN"),
+            secret_region=found.secret_region(),
+            region=found.text("AWS_REGION"),
+            zego_server_api=found.optional_url("ZEGO_SERVER_API_URL"),
+            heal_cooldown_seconds=found.seconds("HEAL_COOLDOWN_SECONDS", 60, 86400),
+            secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            events_endpoint=found.optional_url("AWS_ENDPOINT_URL_EVENTS"),
+        )
+
+
+class _Environment:
     """Reads variables, with their defaults.
 
     Every method raises :class:`SettingsError` for a missing or invalid value.
@@ -77,7 +198,7 @@ class Environment:
 
     def stage(self) -> str:
         """The stage. ``local``, which accepts plain http, is refused in AWS."""
-        stage = self.choice(STAGE.name, STAGES)
+        stage = self.choice("STAGE", STAGES)
         in_aws = self._values.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda_")
         if stage == "local" and in_aws:
             raise SettingsError("STAGE is local, but this runs in AWS: set dev, staging or prod")
@@ -85,26 +206,31 @@ class Environment:
 
     def secret_region(self) -> str:
         """The region of the secret, which may not be the function's."""
-        parts = self.text(SERVER_SECRET_ARN.name).split(":")
+        parts = self.text("SERVER_SECRET_ARN").split(":")
         if parts[0] != "arn":
-            return self.text(AWS_REGION.name)
+            return self.text("AWS_REGION")
         if len(parts) != 7 or parts[2] != "secretsmanager" or not parts[3]:
             raise SettingsError(
                 "SERVER_SECRET_ARN is not arn:aws:secretsmanager:<region>:<account>:secret:<name>"
             )
         return parts[3]
 
-    def url(self, name: str) -> str:
-        """An https URL; the local stack also accepts plain http to this machine."""
-        return self._url(name, self.text(name))
+    def policy_file(self) -> Path:
+        """The path of the access policy: the one given, or that of the stage."""
+        if path := self._values.get("ACCESS_POLICY_FILE"):
+            return Path(path)
+        stage = self.stage()
+        if stage == "local":
+            raise SettingsError(
+                "ACCESS_POLICY_FILE is not set; the local stage has no policy packaged"
+            )
+        return Path(__file__).parents[1] / "issuer" / "policies" / f"{stage}.toml"
 
     def optional_url(self, name: str) -> str | None:
-        """As :meth:`url`; ``None`` if it is not set."""
-        value = self._values.get(name)
-        return self._url(name, value) if value else None
-
-    def _url(self, name: str, value: str) -> str:
+        """An https URL; the local stack also accepts plain http to this machine."""
+        if not (value := self._values.get(name)):
+            return None
         try:
-            return check_url(value, allow_loopback=self._values.get(STAGE.name) == "local")
+            return check_url(value, allow_loopback=self._values.get("STAGE") == "local")
         except ValueError as error:
             raise SettingsError(f"{name}: {error}") from None

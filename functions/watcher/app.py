@@ -14,8 +14,8 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runtime.settings import WatcherSettings
 from runtime.telemetry import Telemetry
-from watcher import settings
 from watcher.watch import Tick, Watch
 from zego.secret_store.versions import CLIENT_CONFIG, SecretStoreError, SecretVersions
 from zego.server_api import ServerApi
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EVENT_SOURCE: Final = "zego-token-service"
 
-_settings = settings.read(os.environ)
+_settings = WatcherSettings.read(os.environ)
 _events = boto3.client(
     "events",
     region_name=_settings.region,

@@ -11,14 +11,11 @@ from pathlib import Path
 import click
 import pytest
 
-import issuer.settings
-import rotator.settings
-import watcher.settings
 from issuer import policy_keys
 from issuer.jwks import ALGORITHMS
 from ops import cli
 from ops.errors import ExitCode
-from runtime.settings import Setting
+from runtime.settings import IssuerSettings, RotatorSettings, Setting, WatcherSettings
 from tests.contract import openapi
 from tools import doc_tables
 from zego.diagnosis.kinds import KINDS
@@ -55,9 +52,9 @@ def shown(default: str | None) -> str:
 @pytest.mark.parametrize(
     ("function", "variables"),
     [
-        ("issuer", issuer.settings.VARIABLES),
-        ("rotator", rotator.settings.VARIABLES),
-        ("watcher", watcher.settings.VARIABLES),
+        ("issuer", IssuerSettings.VARIABLES),
+        ("rotator", RotatorSettings.VARIABLES),
+        ("watcher", WatcherSettings.VARIABLES),
     ],
 )
 def test_the_tables_of_variables_are_the_codes(

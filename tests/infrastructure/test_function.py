@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from issuer import settings
+from runtime.settings import IssuerSettings
 from tests.infrastructure.stacks import GIVEN_SECRET, stack, stack_with_given_secret
 from tools.sam_template import load
 
@@ -41,7 +41,7 @@ def test_the_issuer_has_the_environment_that_it_reads() -> None:
 
 def test_what_the_issuer_reads_is_set_by_the_template_or_by_lambda_or_may_be_absent() -> None:
     given = stack().properties("IssuerFunction")["Environment"]["Variables"].keys()
-    read = {variable.name for variable in settings.VARIABLES}
+    read = {variable.name for variable in IssuerSettings.VARIABLES}
     set_by_lambda = {"AWS_REGION"}
     only_elsewhere = {"ACCESS_POLICY_FILE", "AWS_ENDPOINT_URL_SECRETS_MANAGER"}
     assert read - given == set_by_lambda | only_elsewhere
@@ -63,7 +63,7 @@ def test_the_issuer_accepts_the_settings_that_the_template_allows(ttl: str) -> N
         "SERVER_SECRET_ARN": GIVEN_SECRET,
         "SECRET_TTL_SECONDS": str(seconds),
     }
-    assert settings.read(environment).secret_ttl_seconds == seconds
+    assert IssuerSettings.read(environment).secret_ttl_seconds == seconds
 
 
 def test_snapstart_is_off_unless_asked_for() -> None:

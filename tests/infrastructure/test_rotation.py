@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from rotator import settings as rotator_settings
+from runtime.settings import RotatorSettings, WatcherSettings
 from tests.infrastructure.stacks import (
     OWN_SECRET,
     Stack,
@@ -16,7 +16,6 @@ from tests.infrastructure.stacks import (
     stack_with_given_secret,
 )
 from tools.sam_template import load, refusals
-from watcher import settings as watcher_settings
 from zego.server_api import ENDPOINT
 
 OWNERS: Final = [
@@ -211,12 +210,12 @@ def test_rotator_and_watcher_have_the_environment_that_they_read(of: Stack, secr
     [
         (
             "RotatorFunction",
-            rotator_settings.VARIABLES,
+            RotatorSettings.VARIABLES,
             {"AWS_ENDPOINT_URL_SECRETS_MANAGER"},
         ),
         (
             "WatcherFunction",
-            watcher_settings.VARIABLES,
+            WatcherSettings.VARIABLES,
             {"AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_EVENTS"},
         ),
     ],
@@ -236,4 +235,4 @@ def test_the_watcher_accepts_the_cool_downs_that_the_template_allows(bound: str)
     given = environment(stack_that_rotates_a_given_secret(), "WatcherFunction")
     variables = {name: str(value) for name, value in given.items()}
     variables |= {"AWS_REGION": "eu-west-1", "HEAL_COOLDOWN_SECONDS": str(seconds)}
-    assert watcher_settings.read(variables).heal_cooldown_seconds == seconds
+    assert WatcherSettings.read(variables).heal_cooldown_seconds == seconds

@@ -42,7 +42,7 @@ from ops.errors import ExitCode
 from ops.secret.follow import follow
 from ops.secret.unstick import unstick
 from ops.secret.watch import watch
-from runtime.settings import SettingsError
+from runtime.settings import IssuerSettings, RotatorSettings, SettingsError, WatcherSettings
 from tests.support.routes import UNTHROTTLED
 from zego.server_api import ServerApi
 
@@ -365,7 +365,15 @@ def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Co
 
 def read_settings(function: str, environment: Mapping[str, str]) -> None:
     """Have a function read its variables."""
-    importlib.import_module(f"{function}.settings").read(environment)
+    match function:
+        case "issuer":
+            IssuerSettings.read(environment)
+        case "rotator":
+            RotatorSettings.read(environment)
+        case "watcher":
+            WatcherSettings.read(environment)
+        case _:
+            raise ValueError(function)
 
 
 def failing(routes: Sequence[str]) -> dict[str, Callable[..., NoReturn]]:

@@ -101,7 +101,7 @@ def signature(app_id: int, nonce: str, server_secret: str, timestamp: int) -> st
 class ServerApi:
     """ZEGO's server API at one address.
 
-    :param endpoint: https, or plain http to this machine.
+    :param endpoint: https, or plain http to this machine; ``None`` is :data:`ENDPOINT`.
     :param attempt_seconds: bound on one attempt.
     :param attempts: at most; only a passing failure is tried again.
     :raises ValueError: the endpoint is neither.
@@ -109,7 +109,7 @@ class ServerApi:
 
     def __init__(
         self,
-        endpoint: str = ENDPOINT,
+        endpoint: str | None = None,
         *,
         attempt_seconds: float = 3.0,
         attempts: int = 3,
@@ -117,6 +117,7 @@ class ServerApi:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = _random,
     ) -> None:
+        endpoint = ENDPOINT if endpoint is None else endpoint
         try:
             parts = urlsplit(check_url(endpoint, allow_loopback=True))
             if parts.query or parts.fragment or parts.path not in ("", "/"):

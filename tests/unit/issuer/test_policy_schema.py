@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from issuer import policy_file, policy_keys, settings
+from issuer import policy_file, policy_keys
 from issuer.policy_keys import Keys, PolicyKey
-from runtime.settings import SettingsError
+from runtime.settings import IssuerSettings, SettingsError
 from tests.support.policy_mistakes import GOOD, MISTAKES
 from tests.support.table import table
 from tools import policies, policy_schema
@@ -163,7 +163,7 @@ class TestReference:
     def test_no_stage_selects_it(self) -> None:
         environment = {"STAGE": "reference", "SERVER_SECRET_ARN": "a", "AWS_REGION": "eu-west-1"}
         with pytest.raises(SettingsError, match="STAGE is 'reference'; it must be one of"):
-            settings.read(environment)
+            IssuerSettings.read(environment)
 
 
 def toml(value: object) -> str:

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-import rotator.settings
-import watcher.settings
-from runtime.settings import SettingsError
+from runtime.settings import RotatorSettings, SettingsError, WatcherSettings
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 ENVIRONMENT = {"STAGE": "prod", "SERVER_SECRET_ARN": ARN, "AWS_REGION": "us-east-1"}
-BOTH = (rotator.settings, watcher.settings)
+BOTH = (RotatorSettings, WatcherSettings)
 
 
 def refusals(values: Mapping[str, str]) -> set[str]:
@@ -26,19 +24,19 @@ def refusals(values: Mapping[str, str]) -> set[str]:
 
 
 def test_what_may_be_left_out_has_a_default() -> None:
-    assert rotator.settings.read(ENVIRONMENT) == rotator.settings.RotatorSettings(
+    assert RotatorSettings.read(ENVIRONMENT) == RotatorSettings(
         stage="prod",
         secret_id=ARN,
         region="eu-west-1",
-        zego_server_api="https://rtc-api.zego.im/",
+        zego_server_api=None,
         secrets_manager_endpoint=None,
     )
-    assert watcher.settings.read(ENVIRONMENT) == watcher.settings.WatcherSettings(
+    assert WatcherSettings.read(ENVIRONMENT) == WatcherSettings(
         stage="prod",
         secret_id=ARN,
         secret_region="eu-west-1",
         region="us-east-1",
-        zego_server_api="https://rtc-api.zego.im/",
+        zego_server_api=None,
         heal_cooldown_seconds=1800,
         secrets_manager_endpoint=None,
         events_endpoint=None,
@@ -55,14 +53,14 @@ def test_everything_can_be_set() -> None:
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:2",
         "AWS_ENDPOINT_URL_EVENTS": "http://127.0.0.1:3",
     }
-    read = watcher.settings.read(values)
+    read = WatcherSettings.read(values)
     assert (read.zego_server_api, read.secrets_manager_endpoint, read.events_endpoint) == (
         "http://127.0.0.1:1",
         "http://127.0.0.1:2",
         "http://127.0.0.1:3",
     )
     assert (read.secret_region, read.heal_cooldown_seconds) == ("us-east-1", 60)
-    assert rotator.settings.read(values).secrets_manager_endpoint == "http://127.0.0.1:2"
+    assert RotatorSettings.read(values).secrets_manager_endpoint == "http://127.0.0.1:2"
 
 
 @pytest.mark.parametrize("name", ["STAGE", "SERVER_SECRET_ARN"])
@@ -93,7 +91,7 @@ def test_a_value_that_cannot_be_meant_is_refused_by_its_variable(name: str, valu
 @pytest.mark.parametrize("value", ["59", "86401", "nan", "an hour"])
 def test_a_cool_down_has_bounds(value: str) -> None:
     with pytest.raises(SettingsError, match=r"^HEAL_COOLDOWN_SECONDS"):
-        watcher.settings.read({**ENVIRONMENT, "HEAL_COOLDOWN_SECONDS": value})
+        WatcherSettings.read({**ENVIRONMENT, "HEAL_COOLDOWN_SECONDS": value})
 
 
 def test_the_local_stage_is_refused_in_aws() -> None:

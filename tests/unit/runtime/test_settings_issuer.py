@@ -1,4 +1,4 @@
-"""The environment: what must be set, what may be, and each mistake with its variable."""
+"""The issuer's environment: what must be set, what may be, and each mistake with its variable."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 import issuer
-from issuer import settings
-from issuer.settings import VARIABLES, IssuerSettings
-from runtime.settings import SettingsError
+from runtime.settings import IssuerSettings, SettingsError
 from tests.support.table import table
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
@@ -21,17 +19,19 @@ LOCAL = {
     "AWS_REGION": "us-east-1",
     "ACCESS_POLICY_FILE": "/policy.toml",
 }
+REQUIRED = [each.name for each in IssuerSettings.VARIABLES if each.default is None]
+OPTIONAL = [each.name for each in IssuerSettings.VARIABLES if each.default is not None]
 ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
 
 def read(**changes: str | None) -> IssuerSettings:
     """The settings of a good environment with changes; ``None`` unsets a variable."""
     merged = ENVIRONMENT | changes
-    return settings.read({name: value for name, value in merged.items() if value is not None})
+    return IssuerSettings.read({name: value for name, value in merged.items() if value is not None})
 
 
 def read_local(**changes: str) -> IssuerSettings:
-    return settings.read(LOCAL | changes)
+    return IssuerSettings.read(LOCAL | changes)
 
 
 def test_what_may_be_left_out_has_a_default() -> None:
@@ -81,7 +81,7 @@ def test_a_stage_has_its_own_policy_file_packaged(stage: str) -> None:
     assert said.stage == stage
 
 
-@pytest.mark.parametrize("name", [each.name for each in VARIABLES if each.default is None])
+@pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("value", [None, ""], ids=["unset", "empty"])
 def test_a_variable_without_a_default_must_be_set(name: str, value: str | None) -> None:
     changes = {"SERVER_SECRET_ARN": "zego"} | {name: value}
@@ -89,7 +89,7 @@ def test_a_variable_without_a_default_must_be_set(name: str, value: str | None) 
         read(**changes)
 
 
-@pytest.mark.parametrize("name", [each.name for each in VARIABLES if each.default is not None])
+@pytest.mark.parametrize("name", OPTIONAL)
 def test_an_empty_variable_with_a_default_is_that_default(name: str) -> None:
     assert read(**{name: ""}) == read()
 
