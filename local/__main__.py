@@ -6,8 +6,6 @@ Requests are logged to standard error.
 
 from __future__ import annotations
 
-import argparse
-import math
 import signal
 import sys
 import textwrap
@@ -16,8 +14,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
 
+import click
+
 from local.aws.http_api_access import is_origin
-from local.aws.secrets_manager import read_secret
 from local.loopback import PortTakenError, port_or_any
 from local.samples import (
     curl_bearer,
@@ -39,30 +38,103 @@ class NoTokenError(Exception):
     """The stack runs but issued no token; the message shows its response."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the stack until a signal ends it by `SystemExit(0)`. Returns 1 or 2 if it cannot run."""
-    options = _parse(arguments)
+def _origins(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    if not all(map(is_origin, values)):
+        raise click.BadParameter(
+            "an origin is as a browser sends it, such as http://localhost:5173: http or https, a"
+            " host in lower case, and a port unless it is the scheme's own, with nothing after"
+        )
+    return values
+
+
+def _variables(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    variables = [text.partition("=") for text in values]
+    if not all(name and equals for name, equals, _ in variables):
+        raise click.BadParameter("must be NAME=VALUE")
+    return {name: value for name, _, value in variables}
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, MAX_PORT),
+    metavar="PORT",
+    help=f"Port of the API (default: {PORT}, or any if that is taken). The next five are those"
+    " of the identity provider, Secrets Manager, the page, the stand-in for ZEGO and the event"
+    " bus; any free port replaces one that is taken.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Most events that each function works on at once.",
+)
+@click.option(
+    "--watch-seconds",
+    type=click.FloatRange(0, 86400),
+    default=WATCH_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the watcher runs by itself; 0: never.",
+)
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    callback=_origins,
+    metavar="ORIGIN",
+    help="Pages of this origin, such as http://localhost:5173, may log in and call the API;"
+    " may be repeated.",
+)
+@click.option(
+    "--env",
+    multiple=True,
+    callback=_variables,
+    metavar="NAME=VALUE",
+    help="A variable of the functions' environment; may be repeated.",
+)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=DIRECTORY,
+    help="Where stack.json and the functions' logs are written (default: .local).",
+)
+def main(
+    port: int | None,
+    workers: int,
+    watch_seconds: float,
+    allow_origin: tuple[str, ...],
+    env: dict[str, str],
+    directory: Path,
+) -> None:
+    """Run zego-token-service on this machine, until Ctrl-C."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
-        _run(options)
+        _run(
+            LocalStack(
+                directory=directory,
+                ports=_ports(port),
+                workers=workers,
+                environment=env,
+                watch_seconds=watch_seconds or None,
+                allowed_origins=allow_origin,
+                on_access=lambda record: print(record, file=sys.stderr, flush=True),
+            )
+        )
     except (PortTakenError, AlreadyRunningError, NoTokenError) as error:
         advice = "; give another with --port" if isinstance(error, PortTakenError) else ""
         print(f"error: {error}{advice}", file=sys.stderr)
-        return 1 if isinstance(error, NoTokenError) else 2
+        sys.exit(1 if isinstance(error, NoTokenError) else 2)
 
 
-def _run(options: argparse.Namespace) -> NoReturn:
+def _run(stack: LocalStack) -> NoReturn:
     started = time.monotonic()
-    stack = LocalStack(
-        directory=options.directory,
-        ports=_ports(options.port),
-        workers=options.workers,
-        environment=dict(options.env),
-        watch_seconds=options.watch_seconds or None,
-        allowed_origins=options.allow_origin,
-        on_access=lambda record: print(record, file=sys.stderr, flush=True),
-    )
     with stack:
         seconds = time.monotonic() - started
         print(_greeting(stack, seconds), flush=True)
@@ -75,7 +147,6 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
     asked = time.monotonic()
     token = _fetch_token(stack, parts)
     milliseconds = (time.monotonic() - asked) * 1000
-    _, server_secret = read_secret(parts.secrets_manager, parts.secret_id, parts.region)
     where = {
         "API": parts.api,
         "identity provider": parts.identity_provider,
@@ -94,7 +165,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             f"Try it in a browser: {parts.page}",
             "",
             f"A token, fetched through all of it in {milliseconds:.0f} ms:",
-            textwrap.indent(token_table(token, server_secret), "  "),
+            textwrap.indent(token_table(token, stack.secrets_manager.server_secret), "  "),
             "",
             "The parts:",
             *(f"  {name:<21}{value}" for name, value in where.items()),
@@ -138,95 +209,6 @@ def _ports(given: int | None) -> Ports:
     return Ports(api, *(port_or_any(port) if port <= MAX_PORT else 0 for port in following))
 
 
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m local", description="Runs zego-token-service on this machine, until Ctrl-C."
-    )
-    parser.add_argument(
-        "--port",
-        type=_port,
-        metavar="PORT",
-        help=f"port of the API (default: {PORT}, or any if that is taken). The next five are those"
-        " of the identity provider, Secrets Manager, the page, the stand-in for ZEGO and the event"
-        " bus; any free port replaces one that is taken",
-    )
-    parser.add_argument(
-        "--workers",
-        type=_positive,
-        default=4,
-        metavar="N",
-        help="most events that each function works on at once (default: 4)",
-    )
-    parser.add_argument(
-        "--watch-seconds",
-        type=_seconds,
-        default=WATCH_SECONDS,
-        metavar="SECONDS",
-        help=f"how often the watcher runs by itself; 0: never (default: {WATCH_SECONDS:g})",
-    )
-    parser.add_argument(
-        "--allow-origin",
-        type=_origin,
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="pages of this origin, such as http://localhost:5173, may log in and call the API;"
-        " may be repeated",
-    )
-    parser.add_argument(
-        "--env",
-        type=_variable,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a variable of the functions' environment; may be repeated",
-    )
-    parser.add_argument(
-        "--directory",
-        type=Path,
-        default=DIRECTORY,
-        help="where stack.json and the functions' logs are written (default: .local)",
-    )
-    return parser.parse_args(arguments)
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= MAX_PORT:
-        raise argparse.ArgumentTypeError(f"a port is between 1 and {MAX_PORT}")
-    return port
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return seconds
-
-
-def _origin(text: str) -> str:
-    if not is_origin(text):
-        raise argparse.ArgumentTypeError(
-            "an origin is as a browser sends it, such as http://localhost:5173: http or https, a"
-            " host in lower case, and a port unless it is the scheme's own, with nothing after"
-        )
-    return text
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError("must be NAME=VALUE")
-    return name, value
-
-
 def _stop(_number: int, _frame: object) -> NoReturn:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)  # one is enough, and stopping is quick
@@ -234,4 +216,4 @@ def _stop(_number: int, _frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m local")

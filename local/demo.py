@@ -7,7 +7,6 @@ Fingerprints stand for secrets, and no token is printed.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import textwrap
@@ -15,6 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import click
 
 from local.aws.lambda_host import InvocationResult
 from local.loopback import post
@@ -292,16 +293,14 @@ SCENES: Mapping[str, tuple[str, Callable[[Scene], None]]] = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Plays the scene that the command line names."""
-    parser = argparse.ArgumentParser(
-        prog="python -m local.demo", description="Plays a scene on a stack of its own."
-    )
-    parser.add_argument("scene", choices=SCENES)
-    title, act = SCENES[parser.parse_args(arguments).scene]
+@click.command()
+@click.argument("scene", type=click.Choice([*SCENES]))
+def main(scene: str) -> None:
+    """Play a scene on a stack of its own."""
+    title, act = SCENES[scene]
     print(title)
-    return play(act)
+    sys.exit(play(act))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m local.demo")

@@ -9,7 +9,6 @@ shortened, with their claims below. The exit code is 0 unless the function faile
 
 from __future__ import annotations
 
-import argparse
 import base64
 import contextlib
 import json
@@ -21,40 +20,44 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from local.aws.secrets_manager import read_current
+import click
+
 from local.loopback import post
+from local.page.operations import secret_versions
 from local.samples import log_in, shortened, token_table
 from local.stack import DIRECTORY, LocalStack
 from local.stack_file import StackDescription, read_running
+from zego import server_secret
+from zego.secret_store import CURRENT
+from zego.server_secret import ServerSecretError
 from zego.token04 import Token04Error
 
 _PLACEHOLDER = re.compile(r"Bearer \{([^{}]+)\}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the event in a file. Returns 1 if the function failed, 2 if there is no event."""
-    parser = argparse.ArgumentParser(
-        prog="python -m local.invoke", description="Runs one event on its function."
-    )
-    parser.add_argument("event", type=Path, help="a file with an event, as in events/")
-    parser.add_argument(
-        "--directory",
-        type=Path,
-        default=DIRECTORY,
-        help="where the running stack has its stack.json (default: .local)",
-    )
-    options = parser.parse_args(arguments)
-    path: Path = options.event
+@click.command()
+@click.argument("event", type=click.Path(path_type=Path))
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=DIRECTORY,
+    help="Where the running stack has its stack.json (default: .local).",
+)
+def main(event: Path, directory: Path) -> None:
+    """Run the event in a file, as in events/, on its function.
+
+    The exit code is 1 if the function failed, 2 if there is no event.
+    """
     try:
-        event = json.loads(path.read_text())
-        if not isinstance(event, dict):
+        content = json.loads(event.read_text())
+        if not isinstance(content, dict):
             raise ValueError("an event is a JSON object")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        print(f"error: {path}: {reason}", file=sys.stderr)
-        return 2
-    with running_stack(options.directory) as stack:
-        return _run(event, stack)
+        print(f"error: {event}: {reason}", file=sys.stderr)
+        sys.exit(2)
+    with running_stack(directory) as stack:
+        sys.exit(_run(content, stack))
 
 
 @contextlib.contextmanager
@@ -88,23 +91,23 @@ def function_of(event: dict[str, Any]) -> str:
 
 def _run(event: dict[str, Any], stack: StackDescription) -> int:
     name = function_of(event)
-    current = read_current(stack.secrets_manager, stack.secret_id, stack.region)
+    versions = secret_versions(stack)
+    current = versions.read(label=CURRENT)
     text = json.dumps(fill_in(event, stack.identity_provider))
-    text = text.replace("{secret_arn}", current["ARN"])
-    text = text.replace("{current_version}", current["VersionId"])
+    text = text.replace("{secret_arn}", versions.describe().arn)
+    text = text.replace("{current_version}", current.version_id)
     answer = post(f"{stack.lambda_}/2015-03-31/functions/{name}/invocations", text.encode())
     if answer.status != 200 or answer.header("x-amz-function-error"):
         print(f"error: the {name} failed: {answer.body.decode()}", file=sys.stderr)
         return 1
     if name == "issuer":
-        value = json.loads(current["SecretString"])
-        print(described(answer.json(), value["server_secret"]))
+        print(described(answer.json(), current.text))
     else:
         print(json.dumps(answer.json(), indent=2))
     return 0
 
 
-def described(answer: dict[str, Any], server_secret: str) -> str:
+def described(answer: dict[str, Any], secret: str) -> str:
     """Returns the result as text: status, headers, body, and the claims of its tokens."""
     status = HTTPStatus(answer["statusCode"])
     headers = [f"{name}: {value}" for name, value in answer.get("headers", {}).items()]
@@ -115,7 +118,7 @@ def described(answer: dict[str, Any], server_secret: str) -> str:
     with contextlib.suppress(ValueError):
         text = json.dumps(_shorten(json.loads(text), tokens), indent=2)
     parts = ["\n".join([f"{status.value} {status.phrase}", *headers]), text]
-    return "\n\n".join([*parts, *(_claims(token, server_secret) for token in tokens)])
+    return "\n\n".join([*parts, *(_claims(token, secret) for token in tokens)])
 
 
 def _shorten(value: Any, tokens: list[str]) -> Any:
@@ -130,12 +133,12 @@ def _shorten(value: Any, tokens: list[str]) -> Any:
     return {name: _shorten(item, tokens) for name, item in value.items()}
 
 
-def _claims(token: str, server_secret: str) -> str:
+def _claims(token: str, secret: str) -> str:
     try:
-        return token_table(token, server_secret)
-    except Token04Error as error:
+        return token_table(token, server_secret.parse(secret).value)
+    except (Token04Error, ServerSecretError) as error:
         return f"{shortened(token)}: {error}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m local.invoke")

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from ops.errors import ExitCode
-from zego.durations import duration
+from zego import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

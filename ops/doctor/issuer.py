@@ -10,8 +10,8 @@ from ops.doctor.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer_api import IssuerResponse
 from ops.errors import reason
+from zego import duration
 from zego.bounded_http import check_url
-from zego.durations import duration
 from zego.secret_store import CURRENT, PREVIOUS
 
 #: How long an issuer may serve what it has read (SECRET_TTL_SECONDS), with time to spare.

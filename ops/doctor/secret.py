@@ -13,7 +13,7 @@ from ops.errors import explain
 from ops.secret import render
 from ops.secret.status import JudgedVersion, in_flight_since, pending
 from ops.target import client_of
-from zego.durations import duration
+from zego import duration
 from zego.rotation import OUTCOMES, STUCK_SECONDS
 from zego.secret_store import CANDIDATE, CURRENT, LABELS, PENDING, PREVIOUS
 from zego.secret_store.notes import FAILURE_TAG, ROTATION_TAG, RotationNote

@@ -10,9 +10,9 @@ from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer import refusal
 from ops.doctor.issuer_api import IssuerResponse
+from zego import duration
 from zego.diagnosis.model import Diagnosis, Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
-from zego.durations import duration
 
 _USER: Final = "doctor"
 _GRANT: Final = (

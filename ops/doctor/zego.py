@@ -10,7 +10,7 @@ from ops.doctor.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError
 from ops.secret.render import calls_fail, in_words, outcome_with_code
-from zego.durations import duration
+from zego import duration
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.server_api import MAX_CLOCK_SKEW_SECONDS

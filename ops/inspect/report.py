@@ -26,10 +26,9 @@ from ops.output import (
     relative,
     wrapped,
 )
-from zego import strict_json
+from zego import duration, strict_json
 from zego.diagnosis.model import Diagnosis, Expected, Finding
 from zego.diagnosis.secrets import diagnose
-from zego.durations import duration
 
 if TYPE_CHECKING:
     from rich.text import Text

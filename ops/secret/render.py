@@ -15,7 +15,7 @@ from ops.errors import ExitCode
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line
 from ops.secret.follow import ENDS, RotationEvent
 from ops.secret.status import JudgedVersion, Report, TargetStatus, UnreachableTarget
-from zego.durations import duration
+from zego import duration
 from zego.error_codes import SERVER_API_CODES
 from zego.rotation import OUTCOMES, STEPS, Step
 from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS

@@ -6,6 +6,7 @@ tests and not with the session.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +16,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from local.aws.secrets_manager import read_secret
 from local.loopback import post
 from local.stack import LocalStack
 from tests.browser.chromium import running
@@ -90,7 +90,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 def server_secret(stack: LocalStack) -> str:
     """The current one, as the test begins: another test may have rotated it."""
     kept = stack.secrets_manager
-    return read_secret(kept.url, kept.secret_id, stack.region)[1]
+    current = kept.call("GetSecretValue", SecretId=kept.secret_id)
+    return str(json.loads(current["SecretString"])["server_secret"])
 
 
 @pytest.fixture

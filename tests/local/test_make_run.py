@@ -19,11 +19,11 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from local.aws.secrets_manager import read_secret
 from local.identity_provider import PASSWORD
 from local.stack_file import StackDescription
+from ops.target import TargetOptions, connected
 from tests.local.exchange import Answer, exchange
-from zego import token04
+from zego import server_secret, token04
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAST_WORDS = "# Is it alive?"
@@ -150,8 +150,9 @@ def test_the_curl_commands_obtain_a_token_as_printed(
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
     stack = running.description
-    _, server_secret = read_secret(stack.secrets_manager, stack.secret_id, stack.region)
-    claims = token04.decode(answer["token"], server_secret).claims
+    with connected(TargetOptions(local=running.directory)) as target:
+        secret = server_secret.parse(target.versions.read(label="AWSCURRENT").text)
+    claims = token04.decode(answer["token"], secret.value).claims
     assert (claims.app_id, claims.user_id) == (stack.app_id, user_id)
 
 
@@ -249,7 +250,7 @@ def test_the_other_ports_follow_that_of_the_api_and_a_taken_one_is_replaced(tmp_
 
 def test_the_help_says_which_port_is_whose() -> None:
     printed = " ".join(finish(*command("local", "--help")).stdout.split())
-    assert "--port PORT port of the API (default: 8080, or any if that is taken)." in printed
+    assert "--port PORT Port of the API (default: 8080, or any if that is taken)." in printed
     assert "identity provider, Secrets Manager, the page, the stand-in for ZEGO" in printed
 
 
@@ -373,8 +374,8 @@ def test_an_origin_that_is_not_exact_is_a_clear_error(tmp_path: Path, value: str
     done = finish(*command("local", "--directory", tmp_path, "--allow-origin", value))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith(
-        "python -m local: error: argument --allow-origin: an origin is as a browser sends it, "
-        "such as http://localhost:5173:"
+        "Error: Invalid value for '--allow-origin': an origin is as a browser sends it, such as"
+        " http://localhost:5173:"
     )
 
 

@@ -21,8 +21,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         yield running
 
 
+def exit_code_of(stack: LocalStack, event: Path) -> object:
+    with pytest.raises(SystemExit) as ended:
+        invoke.main([str(event), "--directory", str(stack.file.parent)])
+    return ended.value.code
+
+
 def run(stack: LocalStack, event: Path, capsys: pytest.CaptureFixture[str]) -> object:
-    assert invoke.main([str(event), "--directory", str(stack.file.parent)]) == 0
+    assert exit_code_of(stack, event) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -59,7 +65,7 @@ def test_a_step_that_is_refused_says_why(
     event = json.loads((EVENTS / "rotation" / "test_secret.json").read_text(encoding="utf-8"))
     path = tmp_path / "event.json"
     path.write_text(json.dumps(event | {"ClientRequestToken": "of-no-rotation-" * 3}))
-    assert invoke.main([str(path), "--directory", str(stack.file.parent)]) == 1
+    assert exit_code_of(stack, path) == 1
     said = capsys.readouterr().err
     assert "error: the rotator failed" in said
     assert "Secrets Manager shows the version under neither AWSPENDING nor AWSCURRENT" in said

@@ -29,7 +29,7 @@ PURE = (
     "identifiers",
     "server_secret",
     "strict_json",
-    "durations",
+    "__init__",
     "error_codes",
     "diagnosis",
 )

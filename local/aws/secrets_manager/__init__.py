@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.aws import refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
-from local.loopback import HttpRequest, HttpResponse, LoopbackServer, post
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 if TYPE_CHECKING:
     from local.aws.secrets_manager.actions import Storage
@@ -129,32 +129,3 @@ class SecretsManager(LoopbackServer):
         value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})
         storage.perform("CreateSecret", {"Name": self.secret_id, "SecretString": value})
         return storage
-
-
-def read_secret(url: str, secret_id: str, region: str) -> tuple[int, str]:
-    """Returns the AppID and the current ServerSecret of the Secrets Manager at `url`.
-
-    Raises `SecretsManagerError` if the call is refused.
-    """
-    value: dict[str, Any] = json.loads(read_current(url, secret_id, region)["SecretString"])
-    return value["app_id"], value["server_secret"]
-
-
-def read_current(url: str, secret_id: str, region: str) -> dict[str, Any]:
-    """Returns the response of the Secrets Manager at `url` to GetSecretValue of AWSCURRENT.
-
-    Raises `SecretsManagerError` if the call is refused.
-    """
-    body = json.dumps({"SecretId": secret_id, "VersionStage": "AWSCURRENT"}).encode()
-    scope = f"local/20200101/{region}/secretsmanager/aws4_request"
-    headers = {
-        "content-type": "application/x-amz-json-1.1",
-        "x-amz-target": "secretsmanager.GetSecretValue",
-        # The service reads the region from it, and verifies nothing.
-        "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none",
-    }
-    response = post(url, body, headers)
-    fields: dict[str, Any] = response.json()
-    if response.status != 200:
-        raise SecretsManagerError(fields["__type"], fields["message"])
-    return fields

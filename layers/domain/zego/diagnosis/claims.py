@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from zego import identifiers, strict_json
+from zego import duration, identifiers, strict_json
 from zego.diagnosis.model import Expected, Observation, OpenedToken, found
-from zego.durations import duration
 from zego.identifiers import IdentifierError, IdentifierKind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from local.aws.secrets_manager import SECRET_ID, SecretsManager, read_secret
+from local.aws.secrets_manager import SECRET_ID, SecretsManager
 from local.aws.secrets_manager.actions import KEPT_WRITES
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.aws.secrets_manager.rotation import RotationDriver
@@ -33,15 +33,21 @@ def secrets_manager() -> Iterator[SecretsManager]:
         yield secrets_manager
 
 
-def client(secrets_manager: SecretsManager) -> SecretsManagerClient:
+def client(secrets_manager: SecretsManager, *, region: str = "") -> SecretsManagerClient:
     return boto3.client(
         "secretsmanager",
         endpoint_url=secrets_manager.url,
-        region_name=secrets_manager.region,
+        region_name=region or secrets_manager.region,
         aws_access_key_id="local",
         aws_secret_access_key="local",
         config=Config(retries={"total_max_attempts": 1}, proxies={}),
     )
+
+
+def current(secrets_manager: SecretsManager) -> dict[str, object]:
+    response = client(secrets_manager).get_secret_value(SecretId=secrets_manager.secret_id)
+    value: dict[str, object] = json.loads(response["SecretString"])
+    return value
 
 
 def test_it_holds_an_app_id_with_a_server_secret_of_its_own(
@@ -64,10 +70,9 @@ def test_every_instance_makes_its_own_secret_and_keeps_it_apart(
     secrets_manager: SecretsManager,
 ) -> None:
     with SecretsManager(region=REGION) as other:
-        theirs = read_secret(other.url, other.secret_id, REGION)
-        ours = read_secret(secrets_manager.url, secrets_manager.secret_id, REGION)
-    assert theirs == (other.app_id, other.server_secret)
-    assert ours == (secrets_manager.app_id, secrets_manager.server_secret)
+        theirs, ours = current(other), current(secrets_manager)
+    assert theirs["server_secret"] == other.server_secret
+    assert ours["server_secret"] == secrets_manager.server_secret
     assert ours != theirs
 
 
@@ -85,8 +90,8 @@ def test_a_secret_that_is_deleted_is_missing() -> None:
         secrets_manager.call(
             "DeleteSecret", SecretId=secrets_manager.secret_id, ForceDeleteWithoutRecovery=True
         )
-        with pytest.raises(SecretsManagerError, match="ResourceNotFoundException"):
-            read_secret(secrets_manager.url, secrets_manager.secret_id, "us-east-1")
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            current(secrets_manager)
 
 
 def test_an_interceptor_may_throttle(secrets_manager: SecretsManager) -> None:
@@ -103,13 +108,12 @@ def test_an_interceptor_may_throttle(secrets_manager: SecretsManager) -> None:
 
 def test_one_that_comes_back_still_holds_its_secret() -> None:
     with SecretsManager() as secrets_manager:
-        url = secrets_manager.url
-        before = read_secret(url, secrets_manager.secret_id, "us-east-1")
+        kept, before = client(secrets_manager), current(secrets_manager)
         secrets_manager.stop()
-        with pytest.raises(OSError, match="refused"):
-            read_secret(url, secrets_manager.secret_id, "us-east-1")
+        with pytest.raises(EndpointConnectionError):
+            kept.get_secret_value(SecretId=secrets_manager.secret_id)
         secrets_manager.start()
-        assert read_secret(url, secrets_manager.secret_id, "us-east-1") == before
+        assert current(secrets_manager) == before
 
 
 def test_it_shows_no_secret_in_its_repr(secrets_manager: SecretsManager) -> None:
@@ -119,8 +123,9 @@ def test_it_shows_no_secret_in_its_repr(secrets_manager: SecretsManager) -> None
 def test_the_signature_of_a_call_decides_its_region(
     secrets_manager: SecretsManager,
 ) -> None:
-    with pytest.raises(SecretsManagerError, match="ResourceNotFoundException"):
-        read_secret(secrets_manager.url, secrets_manager.secret_id, "us-west-2")
+    elsewhere = client(secrets_manager, region="us-west-2")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        elsewhere.get_secret_value(SecretId=secrets_manager.secret_id)
 
 
 def test_an_action_that_does_not_exist_is_unknown(secrets_manager: SecretsManager) -> None:

@@ -1,11 +1,11 @@
-"""zego.durations: one way to write a span of time."""
+"""zego.duration: one way to write a span of time."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.table import table
-from zego.durations import duration
+from zego import duration
 
 
 @pytest.mark.parametrize(
