@@ -1,6 +1,6 @@
 """The two tiers of the suite, and the one switch between them.
 
-``make test`` runs every single fault and a fixed sample of the rest, the same each time.
+``make test`` runs a fixed sample, the same each time, with a fault at every call.
 ``make prove`` (``EXHAUSTIVE=1``) runs the files that are marked ``exhaustive`` in full, with seeds
 of its own.
 """
