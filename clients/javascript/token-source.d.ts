@@ -1,80 +1,80 @@
-/** What a token may be used for in its room: entering it, sending streams there. */
+/** What a token allows in its room: `login` to enter it, `publish` to send streams. */
 export type Privilege = "login" | "publish";
 
-/** What a token is for. What is left out falls to the service's access policy. */
+/** What a token is for. The service's access policy decides anything that you omit. */
 export interface TokenRequest {
-  /** The room it opens: 1 to 127 printable ASCII characters. Left out: an identity token. */
+  /** The room that it opens: 1 to 127 printable ASCII characters. Default: an identity token. */
   roomId?: string | undefined;
-  /** With a room only. Left out: all that the policy grants. Order does not matter. */
+  /** Only with a room. Default: all that the policy grants. The order does not matter. */
   privileges?: readonly Privilege[] | undefined;
-  /** 1 to 50 streams that may be published, with a room only. Left out: any. */
+  /** 1 to 50 streams that the user may publish; only with a room. Default: any. */
   streamIds?: readonly string[] | undefined;
-  /** 60 to 2 073 600 (24 days), within the policy's cap. Left out: two hours or that cap. */
+  /** 60 to 2 073 600 (24 days), up to the policy's cap. Default: two hours or the cap. */
   lifetimeSeconds?: number | undefined;
 }
 
 export interface TokenOptions {
-  /** Aborting rejects this call alone, with `aborted`; the request ends with its last caller. */
+  /** Cancels this call only, with `aborted`. The request ends when its last caller cancels. */
   signal?: AbortSignal | undefined;
-  /** A token other than the cached one. */
+  /** Ignore the cached token and request a new one. */
   refresh?: boolean | undefined;
   /**
    * The code with which ZEGO refused the last token: 20014, 50119, 1102016, 1002033, 1002070 to
-   * 1002079, or 6000103. The service then looks for a new ServerSecret at once. Implies `refresh`.
+   * 1002079, or 6000103. The service then checks for a new ServerSecret at once. Implies `refresh`.
    */
   refusedWith?: number | undefined;
 }
 
-/** A token and what it grants; frozen. Times are Unix seconds by the service's clock. */
+/** A token and what it grants, frozen. Times are Unix seconds of the service's clock. */
 export interface IssuedToken {
-  /** For ZEGO's SDK, unchanged. Never log or store it. */
+  /** Pass it to ZEGO's SDK unchanged. Never log or store it. */
   readonly token: string;
-  /** Start the SDK with this AppID. */
+  /** Create the SDK with this AppID. */
   readonly appId: number;
-  /** Log in as this user: ZEGO compares. */
+  /** Log in as this user: ZEGO checks it. */
   readonly userId: string;
   /** null for an identity token. */
   readonly roomId: string | null;
   readonly privileges: { readonly login: boolean; readonly publish: boolean };
-  /** null: any stream. */
+  /** null means any stream. */
   readonly streamIds: readonly string[] | null;
   readonly issuedAt: number;
   readonly expiresAt: number;
-  /** When to ask for the next; always before `expiresAt`. */
+  /** When to request the next token; always before `expiresAt`. */
   readonly renewAt: number;
-  /** Names the request in the service's logs. */
+  /** Identifies the request in the service's logs. */
   readonly requestId: string;
 }
 
-/** A new room, and a token for it; frozen. */
+/** A new room and a token for it, frozen. */
 export interface Call extends IssuedToken {
   /** 32 hex digits. */
   readonly callId: string;
-  /** `call_` and the callId. */
+  /** `call_` followed by the callId. */
   readonly roomId: string;
 }
 
 export interface TokenSourceOptions {
-  /** The API's base, `ApiUrl` of the deployment: https, or http to this very machine. */
+  /** The API's base, output `ApiUrl` of the deployment: https, or http to localhost. */
   url: string | URL;
   /**
-   * Gives the identity provider's token for the signed-in user. Called for each request, so it
-   * should cache. With `refresh` the last one was refused with 401: give a new one.
+   * Returns the identity provider's token of the signed-in user. It is called for each request, so
+   * it should cache. `refresh` means that the service refused the last one (401): return a new one.
    */
   getBearer: (ask: { refresh: boolean; signal: AbortSignal }) => string | Promise<string>;
-  /** In the place of the platform's own. */
+  /** Replaces the platform's `fetch`. */
   fetch?: typeof globalThis.fetch | undefined;
-  /** For one request and its answer. 10 000. */
+  /** For one request and its response. Default: 10 000. */
   timeoutMs?: number | undefined;
-  /** For all together: the bearer, every request, every wait. 30 000. */
+  /** For everything together: `getBearer`, all requests and all waits. Default: 30 000. */
   deadlineMs?: number | undefined;
-  /** After the first request: 5. What waiting seldom mends (500, a bad answer) is repeated once. */
+  /** Retries after the first request. Default: 5. A 500 or an invalid response is retried once. */
   maxRetries?: number | undefined;
-  /** Stands in for `globalThis`, in tests. */
+  /** Replaces `globalThis` in tests. */
   platform?: Platform | undefined;
 }
 
-/** What is used of `globalThis`. */
+/** The parts of `globalThis` that the client uses. */
 export interface Platform {
   fetch: typeof globalThis.fetch;
   Date: { now(): number };
@@ -88,79 +88,79 @@ export interface Platform {
 
 export interface TokenSource {
   /**
-   * A token: the cached one until shortly before its `renewAt`, else a new one. Requests of the
-   * same value share the cache and the request under way. While the service does not answer within
-   * two seconds, the present token is given as long as it has more than a minute to live.
+   * Returns the cached token until shortly before its `renewAt`, then a new one. Equal requests
+   * share the cached token and the request in progress. If the service does not respond within two
+   * seconds, it returns the current token, provided that this is valid for more than a minute.
    *
-   * @throws {TokenError} there is none to be had; see its `code`.
-   * @throws {TypeError} the request has a field that does not exist.
+   * @throws {TokenError} no token is available; its `code` says why.
+   * @throws {TypeError} the request has an unknown field.
    */
   token(request?: TokenRequest & TokenOptions): Promise<IssuedToken>;
 
   /**
-   * A new room, with a token for it. From then on the token is that of `token({ roomId })` with
-   * the same privileges, streams and lifetime; let the others in under the room's id.
+   * Creates a room and returns a token for it. `token({ roomId })` with the same privileges,
+   * streams and lifetime then returns that token from the cache. Send the `callId` to the others.
    *
-   * @throws {TokenError} there is none to be had; see its `code`.
-   * @throws {TypeError} the request has a room, or a field that does not exist.
+   * @throws {TokenError} no token is available; its `code` says why.
+   * @throws {TypeError} the request has a room or an unknown field.
    */
   startCall(request?: Omit<TokenRequest, "roomId"> & Pick<TokenOptions, "signal">): Promise<Call>;
 
-  /** Gives the cached token of exactly this request no more; without a request, none of all. */
+  /** Removes the token of exactly this request from the cache; without a request, all tokens. */
   invalidate(request?: TokenRequest): void;
 
   /**
-   * Keeps one room of a ZEGO Express engine (web, 2.16 or newer) in tokens, from before its login:
-   * renews, while in the room, when the cached token of this request is given no more or on
-   * `tokenWillExpire`, whichever comes first, and when ZEGO refuses the token (1102016, 20014,
-   * 50119) or finds it expired (1102018), asks for a fresh one, reporting the refusal, and logs in
-   * again; once. A second refusal in a row is told as `token_refused`. Of a room that is bound
-   * anew, the former binding ends.
+   * Renews the token of one room of a ZEGO Express engine (web, 2.16 or newer). Call it before the
+   * login. While the user is in the room, it renews the token shortly before `renewAt` or on
+   * `tokenWillExpire`, whichever comes first. If ZEGO refuses the token (1102016, 20014, 50119) or
+   * finds it expired (1102018), it reports the refusal to the service, requests a new token and
+   * logs in again, once. A second refusal in a row is reported as `token_refused`. Binding a room
+   * again ends its previous binding.
    *
-   * @returns what ends it. Ending twice does no harm.
+   * @returns a function that ends the binding. You can call it more than once.
    */
   bindTo(engine: ZegoEngine, binding: Binding): () => void;
 
   /**
-   * Hands over each renewal of a request's token, for SDKs that `bindTo` does not know (UIKit,
-   * ZIM): when the cached token is given no more, and when `renew` is called. Where none is cached
-   * yet, it begins with one. What fails is told, and asked for again while it can pass.
+   * Passes each renewed token to `onToken`, for SDKs that `bindTo` does not support (UIKit, ZIM):
+   * shortly before `renewAt`, and when you call `renew`. If no token is cached, it requests one at
+   * once. Each error is reported to `onError`; temporary failures are retried.
    */
   autoRenew(renewal: AutoRenewal): {
     /**
-     * For the SDK's own event that the token will expire. What was handed over and is fresh by the
-     * source's own count is not replaced: an SDK whose clock is ahead asks again and again.
+     * Call it on the SDK's event that the token will expire. It does not replace a token that
+     * `onToken` got and that is still fresh, because an SDK whose clock is ahead repeats the event.
      */
     renew(): void;
     stop(): void;
   };
 
-  /** Ends every request, binding and renewal, and forgets every token. For sign-out. */
+  /** Ends all requests, bindings and renewals, and removes all tokens. Call it at sign-out. */
   close(): void;
 }
 
-/** For what to renew tokens, and who takes them. */
+/** The request whose token to renew, and the callbacks. */
 export interface AutoRenewal extends TokenRequest {
-  /** Gives a token to its SDK. An error, or `false`, is told as `sdk_error`. */
+  /** Pass the token to your SDK. If it throws or returns `false`, `onError` gets `sdk_error`. */
   onToken: (issued: IssuedToken) => unknown;
-  /** Told what could not be done. By default it goes to the console. What it throws is dropped. */
+  /** Gets each error. Default: `console.error`. Errors that it throws are ignored. */
   onError?: ((error: TokenError) => void) | undefined;
 }
 
-/** Which room to keep in tokens, and how to log in to it again. */
+/** The room whose token to renew, and how to log in to it again. */
 export interface Binding extends TokenRequest {
   roomId: string;
-  /** As at the login. */
+  /** As in your login. */
   userName?: string | undefined;
-  /** As at the login; without `userUpdate`, a new login stops `roomUserUpdate`. */
+  /** As in your login. Without `userUpdate`, a new login stops `roomUserUpdate` events. */
   roomConfig?: { userUpdate?: boolean; maxMemberCount?: number } | undefined;
-  /** Told of each renewal that the SDK took. What it throws is dropped. */
+  /** Gets each renewed token that the SDK accepted. Errors that it throws are ignored. */
   onRenewed?: ((issued: IssuedToken) => void) | undefined;
-  /** Told what could not be done. By default it goes to the console. What it throws is dropped. */
+  /** Gets each error. Default: `console.error`. Errors that it throws are ignored. */
   onError?: ((error: TokenError) => void) | undefined;
 }
 
-/** What is used of `ZegoExpressEngine`. */
+/** The parts of `ZegoExpressEngine` that the client uses. */
 export interface ZegoEngine {
   on(event: "tokenWillExpire", callback: (roomID: string) => void): unknown;
   on(event: "roomStateChanged", callback: RoomStateChanged): unknown;
@@ -176,27 +176,27 @@ export interface ZegoEngine {
 }
 type RoomStateChanged = (roomID: string, reason: string, errorCode: number) => void;
 
-/** The codes that are the client's own; all others are the service's. */
+/** The client's own codes. All others come from the service. */
 export type ClientErrorCode =
-  /** The caller's signal aborted. */
+  /** The caller cancelled the call through its `signal`. */
   | "aborted"
-  /** The answer is HTML, cut short, or not of the agreed shape. */
+  /** The response is HTML, was cut short, or has wrong or missing fields. */
   | "bad_answer"
-  /** `getBearer` failed (retryable), or gave no text that a header can carry. */
+  /** `getBearer` failed (retryable), or did not return a bearer token. */
   | "bearer_unavailable"
   /** `close` was called. */
   | "closed"
-  /** API Gateway or a proxy refused; `status` says what. 429 is throttling. */
+  /** API Gateway or a proxy refused the request; see `status`. 429 means throttling. */
   | "gateway_error"
-  /** Offline, a wrong or redirected url, or the service's CORS does not name this page. */
+  /** Offline, a wrong or redirecting `url`, or CORS settings that omit this page. */
   | "network_error"
-  /** The service gave the token that it had given before, which ZEGO's SDK would ignore. */
+  /** The service returned the same token again, which ZEGO's SDK would ignore. */
   | "repeated_token"
-  /** ZEGO's SDK did not take a token, or a login failed for another reason. */
+  /** ZEGO's SDK did not accept a token, or the new login failed for another reason. */
   | "sdk_error"
-  /** No answer within `timeoutMs` or `deadlineMs`. */
+  /** No response within `timeoutMs` or `deadlineMs`. */
   | "timeout"
-  /** ZEGO refused a fresh token, too: the ServerSecret is wrong. Tell ops. */
+  /** ZEGO refused a new token too: the ServerSecret is wrong. Tell the operators. */
   | "token_refused";
 
 export interface TokenErrorDetails {
@@ -207,31 +207,31 @@ export interface TokenErrorDetails {
   retryAfterSeconds?: number | undefined;
 }
 
-/** Why there is no token. Holds neither token nor bearer: safe to log. */
+/** Why there is no token. It contains no token and no bearer token, so it is safe to log. */
 export class TokenError extends Error {
   constructor(code: ClientErrorCode | (string & {}), details?: TokenErrorDetails);
-  /** Stable, to decide on: the client's own, or one of `x-problems` in docs/openapi.yaml. */
+  /** Stable: one of the client's own codes, or one of `x-problems` in docs/openapi.yaml. */
   readonly code: ClientErrorCode | (string & {});
-  /** For people; its wording may change. */
+  /** Human-readable. The wording may change. */
   readonly detail: string;
   /** Whether the same request can succeed later. */
   readonly retryable: boolean;
-  /** Of the answer, where one came. */
+  /** The HTTP status, if a response arrived. */
   readonly status: number | undefined;
-  /** Give it to whoever looks after the service. */
+  /** Give it to the service's operators. */
   readonly requestId: string | undefined;
-  /** What the service asked to wait, 3600 at most. */
+  /** The wait that the service asks for, at most 3600. */
   readonly retryAfterSeconds: number | undefined;
 }
 
-/** @throws {TypeError} an option is missing or wrong. */
+/** @throws {TypeError} an option is missing or invalid. */
 export function createTokenSource(options: TokenSourceOptions): TokenSource;
 
 /**
- * The kit token that UIKit takes, as its `generateKitTokenForProduction` makes it.
+ * Makes the kit token for UIKit, like UIKit's own `generateKitTokenForProduction`.
  *
- * @param details `roomId` is needed with an identity token only.
- * @throws {TypeError} there is no room.
+ * @param details `roomId` is required with an identity token, which names no room.
+ * @throws {TypeError} no room is given.
  */
 export function kitToken(
   issued: Pick<IssuedToken, "token" | "appId" | "userId" | "roomId">,

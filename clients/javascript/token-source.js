@@ -1,7 +1,7 @@
 /**
- * Tokens for ZEGO's SDKs from a zego-token-service: fetched, cached, renewed.
+ * Fetches, caches and renews tokens for ZEGO's SDKs from a zego-token-service.
  *
- * Tokens are kept in memory only, and no token or bearer is in an error, a log or a URL. Shapes,
+ * Tokens are kept in memory only. No error, log or URL contains a token or a bearer token. Types,
  * units and bounds are in token-source.d.ts.
  *
  * @module
@@ -17,47 +17,53 @@ const CALLS = "/api/v1/calls/initiate";
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
 const LONGEST_RETRY_AFTER_SECONDS = 3_600;
-/** From a renewal that failed, or did no good, to the next that nobody asks for. */
+/** The shortest time from one automatic renewal, failed or not, to the next. */
 const NEXT_RENEWAL_MS = 20_000;
-/** How long a newer token is waited for, where the present one is good a little longer. */
+/** How long `token` waits for a newer token before it returns the current one, if still valid. */
 const PATIENCE_MS = 2_000;
-/** A token is renewed up to this much before its `renewAt`, so that clients do not ask together. */
+/** Renewals are spread over this time before `renewAt`, so that clients do not send at once. */
 const JITTER_SECONDS = 60;
-/** A token with no more life than this is not given where a newer one cannot be had. */
+/** If no newer token is available, the current one is returned only if it is valid longer. */
 const SPARE_LIFE_SECONDS = 60;
-/** Timers stop while a machine sleeps: how late a plan may be noticed after that. */
+/** Timers stop while a machine sleeps. After that a renewal is at most this late. */
 const LOOK_MS = 60_000;
-/** 24 days: a timer that is set for longer fires at once. */
+/** 24 days. A timer that is set for longer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** The service's own: it is not a JWT, and there is nothing in it to read. */
+/** The form of a Token04. It is not a JWT, and a client can read nothing in it. */
 const TOKEN04 = /^04[A-Za-z0-9+/]+={0,2}$/;
 
-/** What ZEGO's web SDK reports of a token that it could not open: the secret may be another. */
+/** ZEGO's codes for a token that it cannot decrypt: the ServerSecret may have changed. */
 const REFUSED = new Set([1102016, 20014, 50119]);
 const EXPIRED = 1102018;
 const OUT_OF_THE_ROOM = new Set(["LOGIN_FAILED", "RECONNECT_FAILED", "KICKOUT", "LOGOUT"]);
 
 /**
- * The client's own codes: what each says, and whether the same request can succeed later.
+ * The client's own codes: the message, and whether the same request can succeed later.
  *
  * @type {Record<string, [string, boolean]>}
  */
 const OWN_CODES = {
-  aborted: ["The caller gave up.", false],
-  bad_answer: ["The answer is not one of the service's.", true],
-  bearer_unavailable: ["getBearer gave no bearer token.", false],
-  closed: ["The token source is closed.", false],
-  gateway_error: ["What answered is not the service, but what stands before it.", false],
-  network_error: [
-    "No answer came: offline, a wrong or redirected url, or CORS that does not name this page.",
+  aborted: ["The caller cancelled the request.", false],
+  bad_answer: [
+    "The response is invalid: it is HTML, was cut short, or has wrong or missing fields.",
     true,
   ],
-  repeated_token: ["The service gave the token that it had given before.", true],
-  sdk_error: ["ZEGO's SDK did not take the token.", false],
-  timeout: ["No answer came in time.", true],
-  token_refused: ["ZEGO refuses a fresh token too.", false],
+  bearer_unavailable: ["getBearer returned no bearer token.", false],
+  closed: ["The token source is closed.", false],
+  gateway_error: [
+    "The response came from API Gateway or a proxy, not from the token service.",
+    false,
+  ],
+  network_error: [
+    "No response: offline, a wrong or redirecting url, or CORS settings that omit this page.",
+    true,
+  ],
+  repeated_token: ["The service returned the same token again.", true],
+  sdk_error: ["ZEGO's SDK did not accept the token.", false],
+  timeout: ["No response arrived in time.", true],
+  token_refused: ["ZEGO refuses a new token too. Tell the service's operators.", false],
 };
-/** What is tried once more rather than `maxRetries` times: waiting seldom mends it. */
+/** Waiting rarely fixes these: they are retried once instead of `maxRetries` times. */
 const TRIED_ONCE_MORE = new Set([
   "bad_answer",
   "bearer_unavailable",
@@ -65,12 +71,12 @@ const TRIED_ONCE_MORE = new Set([
   "repeated_token",
 ]);
 
-/** Why there is no token. Holds neither token nor bearer: safe to log. */
+/** Why there is no token. It contains no token and no bearer token, so it is safe to log. */
 export class TokenError extends Error {
   /** @param {string} code @param {TokenErrorDetails} [details] */
   constructor(code, details = {}) {
     const own = Object.hasOwn(OWN_CODES, code) ? OWN_CODES[code] : undefined;
-    const [says, again] = own ?? ["The service refused.", false];
+    const [says, again] = own ?? ["The service refused the request.", false];
     const { detail = says, retryable = again, status, requestId, retryAfterSeconds } = details;
     const facts = [code, status, requestId && `request ${requestId}`];
     super(`${detail} (${facts.filter(Boolean).join(", ")})`);
@@ -94,9 +100,9 @@ export function createTokenSource(options) {
   const { now, secondsSince, within, pause, later } = timeOf(platform);
   /** The last token of each request. @type {Map<string, Entry>} */
   const entries = new Map();
-  /** What is under way for each request. @type {Map<string, Flight>} */
+  /** The fetch in progress for each request. @type {Map<string, Flight>} */
   const flights = new Map();
-  /** What requests under way end with. @type {Set<AbortController>} */
+  /** They cancel the requests in progress. @type {Set<AbortController>} */
   const underWay = new Set();
   /** @type {Set<Bound>} */
   const bindings = new Set();
@@ -125,7 +131,7 @@ export function createTokenSource(options) {
 
   /** @type {TokenSource["startCall"]} */
   async function startCall({ signal, ...request } = {}) {
-    if ("roomId" in request) throw new TypeError("startCall makes the room: it takes no roomId");
+    if ("roomId" in request) throw new TypeError("startCall creates the room: do not pass roomId");
     const body = keyOf(request);
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     const signals = signal ? [signal] : [];
@@ -145,8 +151,8 @@ export function createTokenSource(options) {
     const all = () => new Set([...entries.keys(), ...flights.keys()]);
     for (const key of request ? [keyOf(request)] : all()) {
       const entry = entries.get(key);
-      if (entry) entry.doubted = true; // kept, for it tells a repeated token
-      flights.delete(key); // what it brings reaches those who wait for it, and is not cached
+      if (entry) entry.doubted = true; // kept, to detect a repeated token
+      flights.delete(key); // its token still reaches its callers, but is not cached
     }
   }
 
@@ -156,7 +162,7 @@ export function createTokenSource(options) {
     const { roomId } = binding;
     const end = bind({ token, invalidate, freshSecondsOf, pause, later }, engine, binding);
     const bound = { engine, roomId, end };
-    // Two of one room would both log in to it.
+    // Two bindings of one room would both log in to it.
     for (const other of bindings) {
       if (other.engine === engine && other.roomId === roomId) unbind(other);
     }
@@ -200,15 +206,15 @@ export function createTokenSource(options) {
     for (const kept of [bindings, entries, flights]) kept.clear();
   }
 
-  // The client's clock is never compared with the service's. What counts is how long ago, by the
-  // client's own, a token was asked for: it is no older than that.
+  // The client's clock is never compared with the service's. A token's age counts from its request,
+  // by the client's clock: the token is at most that old.
 
   /** @param {Entry} entry */
   function isFresh({ doubted, asked, freshSeconds }) {
     return !doubted && secondsSince(asked) < freshSeconds;
   }
 
-  /** How much longer its token is given, if it has one. @param {TokenRequest} request */
+  /** For how long its cached token stays fresh, if there is one. @param {TokenRequest} request */
   function freshSecondsOf(request) {
     const entry = entries.get(keyOf(request));
     return entry && !entry.doubted ? entry.freshSeconds - secondsSince(entry.asked) : undefined;
@@ -220,7 +226,7 @@ export function createTokenSource(options) {
     return entry.lifeSeconds - secondsSince(entry.asked) > SPARE_LIFE_SECONDS;
   }
 
-  /** In the place of those that have expired, too. @param {string} key @param {Entry} entry */
+  /** Caches an entry, and drops expired ones. @param {string} key @param {Entry} entry */
   function keep(key, entry) {
     for (const [other, { asked, lifeSeconds }] of entries) {
       if (secondsSince(asked) >= lifeSeconds) entries.delete(other);
@@ -229,8 +235,8 @@ export function createTokenSource(options) {
   }
 
   /**
-   * The request under way, or a new one. The report of a refusal does not join a request that does
-   * not carry it, which may bring a token of the old secret: it takes its place.
+   * The fetch in progress, or a new one. A request that reports a refusal does not join a fetch
+   * without that report, which may return a token of the old secret: it replaces that fetch.
    *
    * @param {string} key @param {number | undefined} refusedWith @returns {Flight}
    */
@@ -244,7 +250,7 @@ export function createTokenSource(options) {
       if (isCurrent()) keep(key, entry);
       return entry.issued;
     });
-    landed.catch(() => {}); // told to whoever waits, which may be nobody any more
+    landed.catch(() => {}); // each caller gets the error; there may be none left
     const leave = () => {
       if (isCurrent()) flights.delete(key);
       controller.abort();
@@ -256,7 +262,7 @@ export function createTokenSource(options) {
   }
 
   /**
-   * What the work gives, in time, and unless the source is closed meanwhile.
+   * The result of the work; it fails at the deadline or when the source is closed.
    *
    * @template T
    * @param {AbortController} controller @param {AbortSignal[]} signals
@@ -287,7 +293,7 @@ export function createTokenSource(options) {
       const { asked, status, said } = await ask(TOKENS, body, refresh, signal);
       const issued = issuedIn(said, status, request.room_id ?? null);
       if (issued.token === entries.get(key)?.issued.token) {
-        // ZEGO's SDK ignores a renewal that repeats the token it has, and lets it expire.
+        // ZEGO's SDK ignores a renewal with the token that it has, and lets that expire.
         throw new TokenError("repeated_token", { status, requestId: issued.requestId });
       }
       return entryOf(issued, asked);
@@ -295,11 +301,11 @@ export function createTokenSource(options) {
   }
 
   /**
-   * What an attempt comes to, made again where that may help.
+   * The result of an attempt, which is retried if that may help.
    *
    * @template T
    * @param {AbortSignal} signal
-   * @param {(refresh: boolean) => Promise<T>} attempt told whether it needs another bearer
+   * @param {(refresh: boolean) => Promise<T>} attempt gets true if it needs a new bearer token
    */
   async function persist(signal, attempt) {
     const begun = platform.performance.now();
@@ -313,7 +319,7 @@ export function createTokenSource(options) {
           refresh = refreshed = true;
           continue;
         }
-        // What failed to give another bearer has another to give still.
+        // If getBearer failed to return a new bearer token, it still has to.
         if (error.code !== "bearer_unavailable") refresh = false;
         const isOffline = platform.navigator?.onLine === false;
         const once = (TRIED_ONCE_MORE.has(error.code) && !isOffline) || error.status === 500;
@@ -331,7 +337,7 @@ export function createTokenSource(options) {
   }
 
   /**
-   * What the service says to one request, and when it was asked.
+   * The service's response to one request, and when that was sent.
    *
    * @param {string} path @param {string} body @param {boolean} refresh @param {AbortSignal} signal
    */
@@ -355,17 +361,18 @@ export function createTokenSource(options) {
   /** @param {boolean} refresh @param {AbortSignal} signal */
   async function bearerFor(refresh, signal) {
     let detail;
+    let retryable = false; // a wrong value stays wrong; a failure may be temporary
     try {
       const bearer = await getBearer({ refresh, signal });
-      // What is no header's value must not reach fetch, whose error would show it.
+      // The error of fetch would show a value that a header cannot carry.
       if (typeof bearer === "string" && /^[!-~]+$/.test(bearer)) return bearer;
+      detail = `getBearer returned ${mistakeIn(bearer)}`;
     } catch (error) {
-      const { name } = Object(error); // its text may show the bearer
+      const { name } = Object(error); // its message may show the bearer token
       const isPlain = isText(name) && /^\w{1,64}$/.test(name);
       detail = `getBearer failed: ${isPlain ? name : typeof error}.`;
+      retryable = true;
     }
-    // A failure may pass; what is no bearer stays none.
-    const retryable = detail !== undefined;
     throw new TokenError("bearer_unavailable", { detail, retryable });
   }
 
@@ -384,7 +391,7 @@ export function createTokenSource(options) {
       });
       return { answer, text: await answer.text() };
     } catch {
-      throw new TokenError("network_error"); // the error's own text may show what was sent
+      throw new TokenError("network_error"); // the original error may show what was sent
     }
   }
 
@@ -394,28 +401,28 @@ export function createTokenSource(options) {
 /** @type {typeof import("./token-source.js").kitToken} */
 export function kitToken({ token, appId, userId, roomId }, details = {}) {
   const { userName = "", roomId: roomID = roomId } = details;
-  if (!roomID) throw new TypeError("the token is for no room: name one with roomId");
-  // UIKit decodes the name as a part of a URL, which a half of an emoji cannot be.
+  if (!roomID) throw new TypeError("the token names no room: pass roomId");
+  // UIKit decodes the name as part of a URL, which fails for half an emoji.
   const encodedName = encodeURIComponent(userName.replace(/\p{Surrogate}/gu, "\ufffd"));
   const json = JSON.stringify({ userID: userId, roomID, userName: encodedName, appID: appId });
-  // btoa takes no character above U+00FF, and UIKit reads bytes as characters: leave ASCII alone.
+  // btoa fails above U+00FF, and UIKit reads bytes as characters: escape everything but ASCII.
   const escape = (/** @type {string} */ c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return `${token}#${btoa(json.replace(/[^ -~]/g, escape))}`;
 }
 
 /**
- * Renews the token of a request when the cache would, or when it is told to.
+ * Renews the token of a request before it expires, or when `renew` is called.
  *
  * @param {Parts} parts
  * @param {TokenRequest} request
- * @param {(issued: IssuedToken) => unknown} give takes a token; false or an error: it was not taken
+ * @param {(issued: IssuedToken) => unknown} give passes a token on; false or an error: not accepted
  * @param {(error: unknown) => void} tell
  */
 function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell) {
   let underWay = new AbortController();
   let cancelPlan = () => {};
   let isAsking = false;
-  /** Whether the SDK has the cached token, as far as is known here. */
+  /** Whether the SDK has the cached token, as far as we know. */
   let isGiven = false;
 
   const halt = () => {
@@ -424,7 +431,7 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
     isAsking = isGiven = false;
   };
 
-  /** In the place of what is under way. @param {(signal: AbortSignal) => Promise<void>} task */
+  /** Replaces the task in progress. @param {(signal: AbortSignal) => Promise<void>} task */
   const begin = (task) => {
     halt();
     const { signal } = (underWay = new AbortController());
@@ -432,8 +439,8 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
   };
 
   /**
-   * Not the cached token. Nobody asks twice: until there is one, or there can be none, it is asked
-   * for again.
+   * A new token instead of the cached one. The SDK asks only once, so this retries until a token
+   * arrives or an error is final.
    *
    * @param {AbortSignal} signal @param {number} [refusedWith]
    */
@@ -459,9 +466,9 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
   const renew = () =>
     begin(async (signal) => {
       const issued = await fresh(signal);
-      if (signal.aborted) return; // in the very moment
-      plan(0); // whatever becomes of this one, the next is made in time
-      isGiven = true; // from here on: where the client's clock is ahead, the SDK asks at once
+      if (signal.aborted) return; // cancelled at that moment
+      plan(0); // whatever happens to this token, the next renewal is in time
+      isGiven = true; // already now: if the client's clock is ahead, the SDK asks at once
       try {
         if ((await give(issued)) === false) throw new TokenError("sdk_error");
       } catch (error) {
@@ -471,15 +478,15 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
     });
 
   /**
-   * What the SDK asks for. It goes by the client's clock, and where that is ahead it asks on being
-   * given a token, again and again: a fresh one is not replaced.
+   * Renews when the SDK asks. The SDK uses the client's clock: if that is ahead, it asks again
+   * after each new token. So a token that is still fresh is not replaced.
    */
   const renewIfDue = () => {
     const isEarly = isGiven && (freshSecondsOf(request) ?? 0) > 0;
     if (!isAsking && !isEarly) renew();
   };
 
-  /** @param {number} [otherwise] in how many seconds, where no token of the request is cached */
+  /** @param {number} [otherwise] in how many seconds, if no token of the request is cached */
   const plan = (otherwise) => {
     cancelPlan();
     const seconds = freshSecondsOf(request) ?? otherwise;
@@ -490,7 +497,7 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
 }
 
 /**
- * Renews the token of one room of an engine, and logs in again when ZEGO refuses it.
+ * Renews the token of one room of an engine, and logs in again if ZEGO refuses it.
  *
  * @param {Parts & Pick<TokenSource, "invalidate">} parts
  * @param {ZegoEngine} engine
@@ -507,7 +514,7 @@ function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...requ
     if (onRenewed) callSafely(() => onRenewed(issued));
     return true;
   };
-  // The SDK goes by the client's clock: where that is behind, it asks after the token's end.
+  // The SDK uses the client's clock: if that is behind, it asks after the token has expired.
   const { halt, begin, fresh, renewIfDue, plan } = renewalsOf(parts, request, give, tell);
   let isSecondTry = false;
 
@@ -519,9 +526,9 @@ function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...requ
     try {
       await engine.loginRoom(roomId, issued.token, { userID: issued.userId, userName }, roomConfig);
     } catch (error) {
-      if (isAboutToken(error?.code)) return; // roomStateChanged says so too
+      if (isAboutToken(error?.code)) return; // roomStateChanged reports it too
       isSecondTry = false;
-      throw new TokenError("sdk_error", { detail: `ZEGO's login failed: ${error?.code}.` });
+      throw new TokenError("sdk_error", { detail: `The new login failed: ${error?.code}.` });
     }
   };
 
@@ -535,16 +542,16 @@ function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...requ
     if (room !== roomId) return;
     if (reason === "LOGINED" || reason === "RECONNECTED") isSecondTry = false;
     if (reason === "LOGINED") {
-      halt(); // the app was quicker
+      halt(); // the app logged in first
       plan();
     }
     if (!OUT_OF_THE_ROOM.has(reason)) return;
-    // Of a room that was left, the SDK would give the token to another room of the engine.
+    // For a room that the user left, the SDK would use the token in another room of the engine.
     halt();
     if (!isAboutToken(code)) return;
-    const detail = `ZEGO refuses a fresh token too: ${code}.`;
+    const detail = `ZEGO refuses a new token too: ${code}. Tell the service's operators.`;
     if (!isSecondTry) return begin(logInAgain(code));
-    parts.invalidate(request); // a login when the secret is mended shall have another
+    parts.invalidate(request); // the next login needs another token
     tell(new TokenError("token_refused", { detail }));
   };
 
@@ -558,7 +565,7 @@ function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...requ
 }
 
 /**
- * What tells an app of errors. What it does with them reaches nobody here.
+ * Reports errors to the app. An error that its `onError` throws is ignored.
  *
  * @param {Binding["onError"]} [onError] @returns {(error: unknown) => void}
  */
@@ -569,7 +576,7 @@ function tellerOf(onError = console.error) {
   };
 }
 
-/** The event is the SDK's: nothing of the app's goes back to it. @param {() => unknown} callback */
+/** Keeps a callback's errors away from the SDK. @param {() => unknown} callback */
 function callSafely(callback) {
   (async () => callback())().catch(() => {});
 }
@@ -579,7 +586,7 @@ function isAboutToken(code) {
   return REFUSED.has(code) || code === EXPIRED;
 }
 
-/** What is left out, or null, is as README.md says. @param {TokenSourceOptions} options */
+/** The options; a missing or null one has its default. @param {TokenSourceOptions} options */
 function settingsOf({ url, getBearer, platform = globalThis, ...others }) {
   const fetch = others.fetch ?? ((...request) => platform.fetch(...request));
   const { timeoutMs, deadlineMs, maxRetries } = others;
@@ -593,7 +600,7 @@ function settingsOf({ url, getBearer, platform = globalThis, ...others }) {
   }
   for (const name of /** @type {const} */ (["timeoutMs", "deadlineMs"])) {
     if (typeof numbers[name] !== "number" || !(numbers[name] > 0)) {
-      throw new TypeError(`${name} must be milliseconds, more than 0`);
+      throw new TypeError(`${name} must be a number of milliseconds above 0`);
     }
   }
   if (!Number.isInteger(numbers.maxRetries) || numbers.maxRetries < 0) {
@@ -602,21 +609,26 @@ function settingsOf({ url, getBearer, platform = globalThis, ...others }) {
   return { base: baseOf(url), getBearer, platform, fetch, ...numbers };
 }
 
-/** The API's base, without a slash at its end. @param {string | URL} url */
+/** The API's base, without a trailing slash. @param {string | URL} url */
 function baseOf(url) {
-  const base = new URL(url);
+  let base;
+  try {
+    base = new URL(url);
+  } catch {
+    throw new TypeError("url must be the API's base, such as https://tokens.example.com");
+  }
   const isLoopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(base.hostname);
   if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopback)) {
-    throw new TypeError("url must be https; http is for this very machine");
+    throw new TypeError("url must be https; http is allowed for localhost only");
   }
   if (base.username || base.password || base.search || base.hash) {
-    throw new TypeError("url must have no user, query or fragment");
+    throw new TypeError("url must not contain a user, a query or a fragment");
   }
   return base.origin + base.pathname.replace(/\/+$/, "");
 }
 
 /**
- * The body of a request, the same for requests of the same value.
+ * The body of a request. Equal requests have equal bodies.
  *
  * @param {TokenRequest} request
  */
@@ -634,7 +646,7 @@ function keyOf({ roomId, privileges, streamIds, lifetimeSeconds, ...unknown }) {
 }
 
 /**
- * The answer of {@link TOKENS}.
+ * The token in a response of {@link TOKENS}.
  *
  * @param {Record<string, any>} said @param {number} status @param {string | null} askedRoomId
  */
@@ -657,7 +669,7 @@ function issuedIn(said, status, askedRoomId) {
 }
 
 /**
- * The answer of {@link CALLS}.
+ * The call in a response of {@link CALLS}.
  *
  * @param {Record<string, any>} said @param {number} status @returns {Call}
  */
@@ -695,6 +707,16 @@ function issuedOf(fields, status) {
   });
 }
 
+/** What getBearer returned by mistake, without showing it. @param {unknown} bearer */
+function mistakeIn(bearer) {
+  if (typeof bearer === "object" && bearer) return "an object. Return its access_token instead.";
+  if (bearer === "") return "an empty string. Is the user signed in?";
+  if (bearer == null) return `${bearer}. Is the user signed in?`;
+  if (typeof bearer !== "string") return `a ${typeof bearer} instead of a string.`;
+  if (/^bearer /i.test(bearer)) return 'a string with "Bearer " before the token. Leave that out.';
+  return "a string with white space or other characters that a header cannot carry.";
+}
+
 /** @param {unknown} value @returns {value is string} */
 function isText(value) {
   return typeof value === "string" && value !== "";
@@ -702,7 +724,7 @@ function isText(value) {
 
 /**
  * @param {Response} answer @param {string} text
- * @param {string} bearer that must not come back in the error
+ * @param {string} bearer must not appear in the error
  * @param {number} nowMs
  */
 function refusalIn({ status, headers }, text, bearer, nowMs) {
@@ -711,32 +733,34 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
   const quoted = (/** @type {unknown} */ value, /** @type {RegExp} */ form) =>
     typeof value === "string" && form.test(value) && !value.includes(bearer) ? value : undefined;
   const code = quoted(problem.code, /^[a-z_]{1,64}$/) ?? "gateway_error";
+  const isNoRoute = code === "gateway_error" && status === 404;
+  const hint = isNoRoute ? "The API has no such path. Is url its base, without a path?" : undefined;
   return new TokenError(code, {
     status,
-    detail: quoted(problem.detail, /^\P{Cc}{1,1000}$/u),
+    detail: quoted(problem.detail, /^\P{Cc}{1,1000}$/u) ?? hint,
     requestId: quoted(problem.request_id ?? headers.get("apigw-requestid"), /^[\w+/=:.-]{1,128}$/),
     retryable: (status === 429 || status >= 500) && (!isProblem || problem.retryable === true),
     retryAfterSeconds: retryAfterIn(headers, nowMs),
   });
 }
 
-/** @param {Headers} headers @param {number} nowMs where they do not say when they were sent */
+/** @param {Headers} headers @param {number} nowMs used if they have no date */
 function retryAfterIn(headers, nowMs) {
   const value = headers.get("retry-after") ?? "";
   const sentMs = Date.parse(headers.get("date") ?? "") || nowMs;
-  const isDate = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value); // else "1.5" is one of 2001
+  const isDate = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value); // "1.5" would be in 2001
   const waitMs = isDate ? Date.parse(value) - sentMs : NaN;
   const seconds = /^\d+$/.test(value) ? Number(value) : waitMs / 1000;
   if (Number.isNaN(seconds)) return undefined;
   return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(0, Math.ceil(seconds)));
 }
 
-/** The JSON object in a text; an empty one where there is none. @param {string} text */
+/** The JSON object in a text, or an empty object. @param {string} text */
 function documentIn(text) {
   try {
     return Object(JSON.parse(text));
   } catch {
-    return {}; // the error's own text may show a token
+    return {}; // the original error may show a token
   }
 }
 
@@ -750,7 +774,7 @@ function timeOf(platform) {
   const now = () => ({ wall: platform.Date.now(), monotonic: platform.performance.now() });
 
   /**
-   * The larger of what two clocks say: in some browsers the monotonic one stops while the machine
+   * The larger value of two clocks: in some browsers the monotonic clock stops while the machine
    * sleeps, and the wall clock can be set back.
    *
    * @type {Time["secondsSince"]}
@@ -818,27 +842,27 @@ function timeOf(platform) {
 }
 
 /**
- * @typedef {{ wall: number, monotonic: number }} Instant milliseconds by two clocks
+ * @typedef {{ wall: number, monotonic: number }} Instant milliseconds of two clocks
  *
- * @typedef {object} Entry the last token of a request
+ * @typedef {object} Entry the cached token of a request
  * @property {IssuedToken} issued
- * @property {Instant} asked when it was asked for
- * @property {number} freshSeconds how long after that it is given without asking
- * @property {number} lifeSeconds how long after that it is valid, at least
- * @property {boolean} doubted it is not given any more
+ * @property {Instant} asked when the request was sent
+ * @property {number} freshSeconds for how long after that the cache returns it
+ * @property {number} lifeSeconds for how long after that it is valid, at least
+ * @property {boolean} doubted the cache no longer returns it
  *
- * @typedef {object} Flight a request under way, and how many wait for it
+ * @typedef {object} Flight a fetch in progress, and how many callers wait for it
  * @property {number | undefined} refusedWith
  * @property {number} callers
  * @property {Promise<IssuedToken>} landed
- * @property {() => void} leave nobody waits for it any more
+ * @property {() => void} leave called when its last caller has left
  *
- * @typedef {object} Bound what is kept in tokens
+ * @typedef {object} Bound a binding or an automatic renewal
  * @property {() => void} end
  * @property {ZegoEngine} [engine]
  * @property {string} [roomId]
  *
- * @typedef {object} Parts what a renewal needs of its source
+ * @typedef {object} Parts the parts of its source that a renewal needs
  * @property {TokenSource["token"]} token
  * @property {(request: TokenRequest) => number | undefined} freshSecondsOf
  * @property {Time["pause"]} pause
@@ -848,9 +872,9 @@ function timeOf(platform) {
  * @property {() => Instant} now
  * @property {(then: Instant) => number} secondsSince
  * @property {<T>(ms: number, signals: AbortSignal[], work: (signal: AbortSignal) => Promise<T>) => Promise<T>} within
- *   what the work gives, unless time is up or a signal aborts: then the work's signal does, too
+ *   the result of the work; if time is up or a signal aborts, it rejects and aborts the work
  * @property {(ms: number, signal: AbortSignal, untilOnline: boolean) => Promise<void>} pause
- *   ends early when the signal aborts, or the browser finds itself online
+ *   ends early if the signal aborts or the browser is online again
  * @property {(ms: number, task: () => void) => () => void} later
- *   gives what calls it off; Node does not stay for it
+ *   returns a function that cancels it; it does not keep Node running
  */

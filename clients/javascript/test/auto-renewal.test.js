@@ -6,7 +6,7 @@ import { start } from "./support/start.js";
 
 const REQUEST = { roomId: "room", lifetimeSeconds: 600 };
 
-/** A token that is kept renewed, and what came of it. */
+/** An automatic renewal with the tokens and errors that its callbacks got. */
 async function renewing(t, { isCached = true, onToken = () => {}, ...options } = {}) {
   const parts = await start(t, options);
   const { world, source, token } = parts;
@@ -25,8 +25,8 @@ async function renewing(t, { isCached = true, onToken = () => {}, ...options } =
   return { ...parts, first, given, renewal, codes: () => errors.map(({ code }) => code) };
 }
 
-suite("a token that is kept renewed", () => {
-  test("is handed over when the cache gives another", async (t) => {
+suite("an automatically renewed token", () => {
+  test("is passed on when the cached one is no longer fresh", async (t) => {
     const { world, token, first, given } = await renewing(t);
     await world.pass(512);
     assert.deepEqual(given, []);
@@ -38,7 +38,7 @@ suite("a token that is kept renewed", () => {
     assert.equal(new Set(given.map((issued) => issued.token)).size, 4);
   });
 
-  test("is fetched where there is none yet", async (t) => {
+  test("is fetched at once if none is cached", async (t) => {
     const { world, server, given } = await renewing(t, { isCached: false });
     assert.equal(given.length, 1);
     assert.deepEqual(server.bodies, [{ room_id: "room", lifetime_seconds: 600 }]);
@@ -46,9 +46,9 @@ suite("a token that is kept renewed", () => {
     assert.equal(given.length, 2);
   });
 
-  test("is renewed at once when the SDK wants it", async (t) => {
+  test("is renewed at once when renew is called", async (t) => {
     const { world, server, first, given, renewal } = await renewing(t);
-    const { renew } = renewal; // as it is handed to an SDK
+    const { renew } = renewal; // without its object, as an SDK calls it
     renew();
     await world.pass(1);
     assert.equal(given.length, 1);
@@ -57,7 +57,7 @@ suite("a token that is kept renewed", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("is asked for again while the service is out of order", async (t) => {
+  test("is requested again while the service is unavailable", async (t) => {
     const { world, server, given, renewal, codes } = await renewing(t, { maxRetries: 0 });
     server.answer(gateway(503, "Service Unavailable"));
     renewal.renew();
@@ -67,7 +67,7 @@ suite("a token that is kept renewed", () => {
     assert.equal(given.length, 1);
   });
 
-  test("is asked for no more when it is refused", async (t) => {
+  test("is no longer requested after a final refusal", async (t) => {
     const { world, server, given, codes } = await renewing(t);
     server.answer(problem(403, "not_granted"));
     await world.pass(3600);
@@ -76,14 +76,14 @@ suite("a token that is kept renewed", () => {
   });
 
   for (const [name, onToken] of Object.entries({
-    "says no": () => false,
-    "says no later": async () => false,
+    "returns false": () => false,
+    "resolves to false": async () => false,
     throws: () => {
       throw new Error("inside the SDK");
     },
-    "fails later": () => Promise.reject(new Error("inside the SDK")),
+    rejects: () => Promise.reject(new Error("inside the SDK")),
   })) {
-    test(`is told as not taken where the app's onToken ${name}`, async (t) => {
+    test(`is reported as not accepted if onToken ${name}`, async (t) => {
       const { world, codes } = await renewing(t, { onToken });
       await world.pass(514);
       assert.deepEqual(codes(), ["sdk_error"]);
@@ -92,13 +92,13 @@ suite("a token that is kept renewed", () => {
     });
   }
 
-  test("is handed over also while the app has not done with the last", async (t) => {
+  test("is passed on even if onToken has not finished with the last one", async (t) => {
     const { world, given } = await renewing(t, { onToken: () => new Promise(() => {}) });
     await world.pass(2 * 514);
     assert.equal(given.length, 2);
   });
 
-  test("is not asked for again by an SDK that finds a fresh one old", async (t) => {
+  test("is not requested again while a new one is fresh, even if the SDK asks", async (t) => {
     const parts = await renewing(t, { onToken: () => parts.renewal.renew() });
     const { world, server, renewal, given } = parts;
     renewal.renew();
@@ -110,7 +110,7 @@ suite("a token that is kept renewed", () => {
     assert.deepEqual([given.length, server.requests.length], [2, 3]);
   });
 
-  test("is asked for again where the last was not taken", async (t) => {
+  test("is requested again if the last one was not accepted", async (t) => {
     const parts = await renewing(t, { onToken: () => parts.given.length > 1 });
     const { world, given, renewal } = parts;
     for (let asked = 0; asked < 3; asked += 1) {
@@ -120,7 +120,7 @@ suite("a token that is kept renewed", () => {
     assert.equal(given.length, 2);
   });
 
-  test("is asked for once, however often the SDK wants it meanwhile", async (t) => {
+  test("is requested once, however often renew is called meanwhile", async (t) => {
     const { world, server, given, renewal } = await renewing(t);
     server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
     renewal.renew();
@@ -133,7 +133,7 @@ suite("a token that is kept renewed", () => {
     assert.equal(given.length, 1);
   });
 
-  test("is renewed soon again where it was forgotten when it came", async (t) => {
+  test("is renewed again soon if the cache was cleared when it arrived", async (t) => {
     const { world, server, source, given, renewal } = await renewing(t);
     server.answer((...parts) => (source.invalidate(), issued()(...parts)));
     renewal.renew();
@@ -145,7 +145,7 @@ suite("a token that is kept renewed", () => {
     assert.equal(given.length, 3);
   });
 
-  test("is fetched at once where the one that there is has ended", async (t) => {
+  test("is fetched at once if the cached one has expired", async (t) => {
     const { world, source, token, given, server } = await renewing(t);
     source.autoRenew({ ...REQUEST, roomId: "other", onToken() {} }).stop();
     await token({ roomId: "third", lifetimeSeconds: 600 });
@@ -156,7 +156,7 @@ suite("a token that is kept renewed", () => {
     assert.equal(server.requests.length, before + 1);
   });
 
-  test("is renewed soon after the machine has slept", async (t) => {
+  test("is renewed soon after the machine slept", async (t) => {
     const { world, given } = await renewing(t);
     await world.pass(100);
     world.sleep(7000);
@@ -164,7 +164,7 @@ suite("a token that is kept renewed", () => {
     assert(given.length >= 1);
   });
 
-  test("is left alone once it is stopped, or the source is closed", async (t) => {
+  test("is no longer renewed after stop or close", async (t) => {
     for (const end of [({ renewal }) => renewal.stop(), ({ source }) => source.close()]) {
       const parts = await renewing(t);
       end(parts);
@@ -176,7 +176,7 @@ suite("a token that is kept renewed", () => {
     }
   });
 
-  test("needs somebody to take it, and a request that exists", async (t) => {
+  test("requires onToken and a valid request", async (t) => {
     const { server, source } = await start(t);
     assert.throws(() => source.autoRenew({ ...REQUEST }), /onToken must be a function/);
     assert.throws(() => source.autoRenew({ onToken() {}, room: "room" }), /has no field room/);

@@ -5,10 +5,10 @@ import { Engine } from "./support/engine.js";
 import { gateway, hang, issued, problem, tokenOf } from "./support/server.js";
 import { start } from "./support/start.js";
 
-/** Of a binding to another request than the login's: the SDK asks first. */
+/** A binding with another request than the login's: here the SDK's event comes first. */
 const OTHER = { lifetimeSeconds: 1200 };
 
-/** An engine in a world of its own, in a room that is kept in tokens. */
+/** An engine in its own world, with a room that is bound. */
 async function call(t, { binding = {}, ...options } = {}) {
   const parts = await start(t, options);
   const { world, source, token } = parts;
@@ -28,14 +28,14 @@ async function call(t, { binding = {}, ...options } = {}) {
   return { ...parts, engine, errors, codes: () => errors.map(({ code }) => code), unbind, enter };
 }
 
-/** Lets ZEGO take no token that it has seen so far, as after a reset of the ServerSecret. */
+/** ZEGO refuses every token that it has seen so far, as after a reset of the ServerSecret. */
 function resetSecret(engine) {
   const old = new Set(engine.logins.map(({ token }) => token));
   engine.verdict = (token) => (old.has(token) || old.size === 0 ? (old.add(token), 1102016) : 0);
 }
 
-suite("a room that is bound", () => {
-  test("gets a fresh token when the SDK says that its own will expire", async (t) => {
+suite("a bound room", () => {
+  test("gets a new token on the SDK's event that its token will expire", async (t) => {
     const { world, engine, errors, enter } = await call(t, { binding: OTHER });
     await enter();
     const first = engine.tokenIn("room");
@@ -49,16 +49,16 @@ suite("a room that is bound", () => {
     assert.deepEqual([engine.ignored, errors], [[], []]);
   });
 
-  test("gets another token also where the cache would still give the present one", async (t) => {
+  test("gets a new token even if the cached one is still fresh", async (t) => {
     const { world, engine, server, enter } = await call(t);
-    server.answer(issued({ token: tokenOf(world.serverTime + 60, 99) })); // and 600 s, it says
+    server.answer(issued({ token: tokenOf(world.serverTime + 60, 99) })); // it claims 600 s
     await enter();
     await world.pass(31);
     assert.equal(engine.renewals.length, 1);
     assert.deepEqual(engine.ignored, []);
   });
 
-  test("is renewed once when the SDK says twice that it must be", async (t) => {
+  test("is renewed once if the SDK repeats its event", async (t) => {
     const { world, engine, server, enter } = await call(t, { binding: OTHER });
     await enter();
     server.answer(hang);
@@ -69,7 +69,7 @@ suite("a room that is bound", () => {
     assert.deepEqual(engine.ignored, []);
   });
 
-  test("is asked for anew when the service repeats the token", async (t) => {
+  test("is renewed after the service repeated the token once", async (t) => {
     const { world, engine, server, enter } = await call(t);
     await enter();
     server.answer(issued({ token: engine.tokenIn("room") }));
@@ -78,7 +78,7 @@ suite("a room that is bound", () => {
     assert.deepEqual(engine.ignored, []);
   });
 
-  test("is renewed at last when the service was out of order for minutes", async (t) => {
+  test("is renewed after the service was unavailable for minutes", async (t) => {
     const { world, engine, server, codes, enter } = await call(t);
     await enter();
     server.answer(...Array(14).fill(problem(503, "secret_unavailable")));
@@ -88,7 +88,7 @@ suite("a room that is bound", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
-  test("is renewed when Retry-After is over, and not before", async (t) => {
+  test("is renewed after Retry-After, not earlier", async (t) => {
     const { world, engine, server, codes, enter } = await call(t, { binding: OTHER });
     await enter();
     server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
@@ -99,7 +99,7 @@ suite("a room that is bound", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
-  test("is renewed though getBearer fails for a while", async (t) => {
+  test("is renewed after getBearer failed for a while", async (t) => {
     let isDown = false;
     const getBearer = async () => (isDown ? Promise.reject(new Error("down")) : "bearer");
     const { world, engine, codes, enter } = await call(t, { getBearer });
@@ -113,11 +113,11 @@ suite("a room that is bound", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
-  test("tells of each renewal that the SDK took, whatever the app does then", async (t) => {
+  test("calls onRenewed for each accepted renewal, even if it throws", async (t) => {
     const renewed = [];
     const onRenewed = (issued) => {
       renewed.push(issued.token);
-      throw new Error("of the app");
+      throw new Error("in the app");
     };
     const { world, engine, errors, enter } = await call(t, { binding: { onRenewed } });
     await enter();
@@ -146,7 +146,7 @@ suite("a room that is bound", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
-  test("is renewed no more when access has ended, which is told", async (t) => {
+  test("is no longer renewed after a final refusal, which is reported", async (t) => {
     const { world, engine, server, codes, enter } = await call(t, { binding: OTHER });
     await enter();
     server.answer(problem(403, "not_granted"));
@@ -156,7 +156,7 @@ suite("a room that is bound", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("does not give its token to another room when it is left meanwhile", async (t) => {
+  test("does not give its token to another room if the user leaves", async (t) => {
     const parts = await start(t);
     const { world, server, source, token } = parts;
     const engine = new Engine(world, { isMultiRoom: true });
@@ -180,7 +180,7 @@ suite("a room that is bound", () => {
     assert.equal(engine.tokenIn("b"), (await token({ roomId: "b" })).token);
   });
 
-  test("says when the SDK does not take a token", async (t) => {
+  test("reports a token that the SDK does not accept", async (t) => {
     const { world, engine, codes, enter } = await call(t, { binding: OTHER });
     await enter();
     for (const renewToken of [
@@ -198,7 +198,7 @@ suite("a room that is bound", () => {
     assert.deepEqual(codes(), ["sdk_error", "sdk_error"]);
   });
 
-  test("is one of two on an engine", async (t) => {
+  test("may be one of two on an engine", async (t) => {
     const { world, source, token } = await start(t);
     const engine = new Engine(world, { isMultiRoom: true });
     const lifetimes = { a: 600, b: 1200 };
@@ -215,7 +215,7 @@ suite("a room that is bound", () => {
 
 suite("the token of a room", () => {
   for (const behindSeconds of [0, 3 * 3600]) {
-    test(`is renewed ahead where the SDK's clock is ${behindSeconds} s behind`, async (t) => {
+    test(`is renewed before it expires if the SDK's clock is ${behindSeconds} s behind`, async (t) => {
       const { world, server, engine, errors, enter } = await call(t);
       engine.behindSeconds = behindSeconds;
       await enter();
@@ -230,7 +230,7 @@ suite("the token of a room", () => {
     });
   }
 
-  test("is renewed ahead from the first renewal on that the SDK asked for", async (t) => {
+  test("is renewed before it expires after the first renewal on the SDK's event", async (t) => {
     const { world, engine, enter } = await call(t, { binding: OTHER });
     await enter();
     await world.pass(571);
@@ -255,7 +255,7 @@ suite("the token of a room", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
-  test("is left alone where nobody is in the room", async (t) => {
+  test("is not renewed while the user is not in the room", async (t) => {
     const ends = {
       unbind: ({ unbind }) => unbind(),
       close: ({ source }) => source.close(),
@@ -278,9 +278,9 @@ suite("the token of a room", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("is not asked for again while what the SDK asked for is under way", async (t) => {
+  test("is not requested twice while a renewal is in progress", async (t) => {
     const { world, server, engine, enter } = await call(t);
-    server.answer(issued({ token: tokenOf(world.serverTime + 540, 99) }), hang); // the SDK: at 510
+    server.answer(issued({ token: tokenOf(world.serverTime + 540, 99) }), hang); // the SDK's event comes at 510
     await enter();
     await world.pass(514);
     assert.equal(server.requests.length, 2);
@@ -289,7 +289,7 @@ suite("the token of a room", () => {
   });
 
   for (const isRefused of [false, true]) {
-    test(`is given to no engine once the binding has ended, ${isRefused ? "at a login" : "at a renewal"}`, async (t) => {
+    test(`does not reach the engine after unbind, ${isRefused ? "at a login" : "at a renewal"}`, async (t) => {
       for (let turns = 0; turns < 60; turns += 1) {
         const { world, engine, unbind, enter } = await call(t);
         await enter();
@@ -317,12 +317,12 @@ suite("the token of a room", () => {
         };
         if (isRefused) engine.lose("room", "KICKOUT", 1102016);
         await world.pass(514);
-        assert.deepEqual([hasEnded, isLate], [true, false], `${turns} turns after the answer`);
+        assert.deepEqual([hasEnded, isLate], [true, false], `${turns} turns after the response`);
       }
     });
   }
 
-  test("is renewed no more once the app ends the binding at a renewal", async (t) => {
+  test("is no longer renewed once the app ends the binding during a renewal", async (t) => {
     const { world, engine, unbind, enter } = await call(t);
     await enter();
     engine.renewToken = () => {
@@ -335,7 +335,7 @@ suite("the token of a room", () => {
     assert.equal(world.timers, 0);
   });
 
-  test("that is never fresh is renewed every 20 s, not more often", async (t) => {
+  test("that is never fresh is renewed every 20 s at most", async (t) => {
     const { world, server, engine, enter } = await call(t);
     const now = world.serverTime;
     for (let serial = 0; serial < 9; serial += 1) {
@@ -347,7 +347,7 @@ suite("the token of a room", () => {
     assert.equal(engine.renewals.length, 3);
   });
 
-  test("keeps no process alive", async (t) => {
+  test("does not keep a process running", async (t) => {
     const { world, enter } = await call(t);
     const { setTimeout, clearTimeout } = world.platform;
     const unheld = [];
@@ -362,15 +362,15 @@ suite("the token of a room", () => {
     assert.deepEqual(unheld, [60_000, 60_000]);
   });
 
-  for (const [when, behind] of Object.entries({ "from the start": 0, "in the midst": 100 })) {
-    test(`asks for no token upon token where the SDK's clock is ahead ${when}`, async (t) => {
+  for (const [when, behind] of Object.entries({ "from the start": 0, "during the call": 100 })) {
+    test(`is not renewed over and over if the SDK's clock is ahead ${when}`, async (t) => {
       const { world, engine, server, errors, enter } = await call(t);
       if (!behind) engine.behindSeconds = -3 * 3600;
       await enter();
       await world.pass(behind);
       engine.behindSeconds = -3 * 3600;
       await world.pass(3600);
-      // One as the cache would, every 513 s, and one for the first that the SDK asked for.
+      // One every 513 s before expiry, and one for the SDK's first event.
       assert(engine.renewals.length >= 6 && engine.renewals.length <= 8);
       assert.equal(server.requests.length, 1 + engine.renewals.length);
       assert.deepEqual(errors, []);
@@ -378,7 +378,7 @@ suite("the token of a room", () => {
     });
   }
 
-  test("is renewed when the SDK says so, after a login with a token of another request", async (t) => {
+  test("is renewed on the SDK's event after a login with another request's token", async (t) => {
     const { world, engine, enter } = await call(t, { binding: OTHER });
     await enter();
     await world.pass(571);
@@ -390,7 +390,7 @@ suite("the token of a room", () => {
     assert.equal(engine.renewals.length, 2);
   });
 
-  test("is renewed after a login that came while a renewal was waited for", async (t) => {
+  test("is renewed after a login during a pending renewal", async (t) => {
     const { world, engine, server, enter } = await call(t, { binding: OTHER });
     await enter();
     server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
@@ -402,7 +402,7 @@ suite("the token of a room", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
-  test("asks once where the SDK does again and again, and is told to wait", async (t) => {
+  test("is requested once if the SDK repeats its event during Retry-After", async (t) => {
     const { world, engine, server, enter } = await call(t, { binding: OTHER });
     await enter();
     server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "300" } }));
@@ -414,7 +414,7 @@ suite("the token of a room", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("is renewed in time though the SDK did not take the last one", async (t) => {
+  test("is renewed in time even if the SDK did not accept the last one", async (t) => {
     const { world, engine, codes, enter } = await call(t);
     engine.behindSeconds = 3 * 3600;
     await enter();
@@ -426,7 +426,7 @@ suite("the token of a room", () => {
     assert.equal(engine.renewals.length, 1);
   });
 
-  test("is renewed soon after the machine has slept", async (t) => {
+  test("is renewed soon after the machine slept", async (t) => {
     const { world, engine, enter } = await call(t);
     await enter();
     await world.pass(100);
@@ -438,7 +438,7 @@ suite("the token of a room", () => {
 
 suite("a token that ZEGO refuses", () => {
   for (const code of [1102016, 20014, 50119]) {
-    test(`with ${code} is reported, and a fresh one logged in with`, async (t) => {
+    test(`with ${code} is reported, and the next login has a new one`, async (t) => {
       const { world, server, engine, errors, enter } = await call(t, {
         binding: { roomConfig: { userUpdate: true } },
       });
@@ -463,18 +463,18 @@ suite("a token that ZEGO refuses", () => {
     });
   }
 
-  test("a second time in a row is told, and not tried again", async (t) => {
+  test("twice in a row is reported, and no login follows", async (t) => {
     const { world, server, engine, errors, codes, enter } = await call(t);
     engine.verdict = () => 1102016;
     await enter();
     await world.pass(3600);
     assert.deepEqual(codes(), ["token_refused"]);
-    assert.equal(errors[0].detail, "ZEGO refuses a fresh token too: 1102016.");
+    assert.equal(errors[0].detail, "ZEGO refuses a new token too: 1102016. Tell the service's operators.");
     assert.equal(engine.logins.length, 2);
     assert.equal(server.requests.length, 2);
   });
 
-  test("a second time in a row is not given to a login when the secret is mended", async (t) => {
+  test("twice in a row is not used for the next login", async (t) => {
     const { world, server, engine, codes, enter } = await call(t);
     engine.verdict = () => 1102016;
     await enter();
@@ -486,7 +486,7 @@ suite("a token that ZEGO refuses", () => {
     assert.deepEqual(codes(), ["token_refused"]);
   });
 
-  test("is replaced when the service is there again, which is told until then", async (t) => {
+  test("is replaced once the service is available; each failure is reported", async (t) => {
     const { world, server, engine, codes, enter } = await call(t, { maxRetries: 0 });
     resetSecret(engine);
     const wait = { headers: { "retry-after": "25" } };
@@ -503,7 +503,7 @@ suite("a token that ZEGO refuses", () => {
     assert.deepEqual(engine.rooms, ["room"]);
   });
 
-  test("is not replaced once the app has logged in by itself", async (t) => {
+  test("is not replaced once the app has logged in itself", async (t) => {
     const { world, server, engine, codes, enter } = await call(t, { maxRetries: 0 });
     resetSecret(engine);
     server.answer(issued(), problem(503, "secret_unavailable"));
@@ -516,7 +516,7 @@ suite("a token that ZEGO refuses", () => {
     assert.equal(server.requests.length, 3);
   });
 
-  test("is reported again after a login that went well", async (t) => {
+  test("is reported again after a successful login", async (t) => {
     const { world, server, engine, errors, enter } = await call(t);
     resetSecret(engine);
     await enter();
@@ -530,7 +530,7 @@ suite("a token that ZEGO refuses", () => {
     assert.deepEqual(errors, []);
   });
 
-  test("because it has expired is replaced without a report", async (t) => {
+  test("because it expired is replaced without a report to the service", async (t) => {
     for (const reason of ["RECONNECT_FAILED", "KICKOUT"]) {
       const { world, server, engine, errors, enter } = await call(t);
       await enter();
@@ -543,7 +543,7 @@ suite("a token that ZEGO refuses", () => {
     }
   });
 
-  test("in another room is none of this one's business", async (t) => {
+  test("in another room changes nothing here", async (t) => {
     const { world, server, engine } = await call(t);
     engine.verdict = () => 1102016;
     await assert.rejects(engine.loginRoom("another", "04AAAA", { userID: "alice" }));
@@ -551,7 +551,7 @@ suite("a token that ZEGO refuses", () => {
     assert.equal(server.requests.length, 0);
   });
 
-  test("is not replaced where none is to be had, and the next refusal is reported again", async (t) => {
+  test("is not replaced after a final refusal, and the next login has a new one", async (t) => {
     const { world, server, engine, codes, enter } = await call(t);
     resetSecret(engine);
     const untilThen = [issued(), problem(403, "not_granted")];
@@ -559,18 +559,18 @@ suite("a token that ZEGO refuses", () => {
     await enter();
     await world.pass(1);
     assert.deepEqual(codes(), ["not_granted"]);
-    assert.equal(await enter(), 0); // not with the refused token
+    assert.equal(await enter(), 0); // with another token
     assert.deepEqual(engine.rooms, ["room"]);
   });
 });
 
-suite("a room that is lost", () => {
+suite("a lost room", () => {
   for (const [reason, code] of [
     ["KICKOUT", 1102022],
     ["RECONNECT_FAILED", 1100002],
     ["LOGOUT", 0],
   ]) {
-    test(`by ${reason} ${code} is left alone`, async (t) => {
+    test(`by ${reason} ${code} is not logged in to again`, async (t) => {
       const { world, server, engine, errors, enter } = await call(t);
       await enter();
       engine.lose("room", reason, code);
@@ -581,7 +581,7 @@ suite("a room that is lost", () => {
     });
   }
 
-  test("is not logged in to again once it was left on purpose", async (t) => {
+  test("is not logged in to again after the user left it", async (t) => {
     const { world, server, engine, enter } = await call(t);
     engine.verdict = () => 1102016;
     server.answer(issued(), hang);
@@ -592,22 +592,22 @@ suite("a room that is lost", () => {
     assert.equal(engine.logins.length, 1);
   });
 
-  test("for another reason at the new login is told, and counts as no refusal", async (t) => {
+  test("for another reason at the new login is reported, and is not a refusal", async (t) => {
     const { world, engine, errors, codes, enter } = await call(t);
     const verdicts = [1102016, 1002031, 1102016, 0];
     engine.verdict = () => verdicts.shift();
     await enter();
     await world.pass(1);
     assert.deepEqual(codes(), ["sdk_error"]);
-    assert.equal(errors[0].detail, "ZEGO's login failed: 1002031.");
+    assert.equal(errors[0].detail, "The new login failed: 1002031.");
     await enter();
     await world.pass(1);
     assert.deepEqual(engine.rooms, ["room"]);
   });
 });
 
-suite("an end of a binding", () => {
-  test("takes the listeners off and ends what is under way", async (t) => {
+suite("the end of a binding", () => {
+  test("removes the listeners and ends a pending renewal", async (t) => {
     for (const end of ["unbind", "close"]) {
       const { world, server, source, engine, errors, unbind, enter } = await call(t, {
         binding: OTHER,
@@ -627,7 +627,7 @@ suite("an end of a binding", () => {
     }
   });
 
-  test("comes when the same room is bound anew", async (t) => {
+  test("comes when the same room is bound again", async (t) => {
     const { world, source, server } = await start(t);
     const engine = new Engine(world);
     const errors = [];
@@ -641,11 +641,11 @@ suite("an end of a binding", () => {
     assert.deepEqual(errors, []);
     assert.equal(engine.logins.length, 2);
     assert.equal(server.requests.length, 2);
-    endFirst(); // of which nothing is left that could end the second
+    endFirst(); // it must not end the second
     assert.equal(engine.listeners, 2);
   });
 
-  test("comes when the app is told of a failure", async (t) => {
+  test("may come from onError", async (t) => {
     const binding = { onError: () => unbind() };
     const { world, server, unbind, enter } = await call(t, { binding, maxRetries: 0 });
     await enter();
@@ -655,7 +655,7 @@ suite("an end of a binding", () => {
     assert.equal(world.timers, 0);
   });
 
-  test("comes while the next try is waited for", async (t) => {
+  test("may come while a retry is waiting", async (t) => {
     const { world, server, engine, unbind, enter } = await call(t, {
       binding: OTHER,
       maxRetries: 0,
@@ -672,7 +672,7 @@ suite("an end of a binding", () => {
 });
 
 suite("a binding", () => {
-  test("must name its room, and only what exists", async (t) => {
+  test("must have a roomId and no unknown field", async (t) => {
     const { world, source } = await start(t);
     const engine = new Engine(world);
     for (const binding of [
@@ -686,12 +686,12 @@ suite("a binding", () => {
     assert.equal(engine.listeners, 0);
   });
 
-  test("lets nothing that onError does reach the SDK", async (t) => {
+  test("keeps errors of onError away from the SDK", async (t) => {
     const wrong = [
       () => {
-        throw new Error("of the app");
+        throw new Error("in the app");
       },
-      () => Promise.reject(new Error("of the app")),
+      () => Promise.reject(new Error("in the app")),
     ];
     for (const onError of wrong) {
       const { world, server, enter } = await call(t, { binding: { ...OTHER, onError } });
@@ -702,7 +702,7 @@ suite("a binding", () => {
     }
   });
 
-  test("tells the console where nobody else is told", async (t) => {
+  test("writes errors to the console without onError", async (t) => {
     const { mock } = t.mock.method(console, "error", () => {});
     const { world, server, enter } = await call(t, { binding: { onError: undefined } });
     await enter();

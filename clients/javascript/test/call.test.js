@@ -38,7 +38,7 @@ suite("a call", () => {
     assert.equal(headers.authorization, "Bearer bearer-of-alice");
   });
 
-  test("is frozen, and grants what it was asked for", async (t) => {
+  test("is frozen and has the requested privileges", async (t) => {
     const { server, call } = await startCalls(t);
     const made = await call({ privileges: ["login"], streamIds: ["a"], lifetimeSeconds: 600 });
     assert.deepEqual(server.bodies, [
@@ -48,14 +48,14 @@ suite("a call", () => {
     for (const part of [made, made.privileges, made.streamIds]) assert(Object.isFrozen(part));
   });
 
-  test("is another each time, also of those that start together", async (t) => {
+  test("has a new room each time, also if several start together", async (t) => {
     const { server, source, world } = await startCalls(t);
     const calls = await world.settle(Promise.all([source.startCall(), source.startCall()]));
     assert.equal(new Set(calls.map(({ roomId }) => roomId)).size, 2);
     assert.equal(server.requests.length, 2);
   });
 
-  test("has its token cached and renewed as that of its room", async (t) => {
+  test("has its token cached and renewed like the token of a room", async (t) => {
     const { server, world, call, token } = await startCalls(t);
     const made = await call({ privileges: ["login"] });
     const request = { roomId: ROOM, privileges: ["login"] };
@@ -66,7 +66,7 @@ suite("a call", () => {
     assert.deepEqual(server.bodies[1], { room_id: ROOM, privileges: ["login"] });
   });
 
-  test("is kept in tokens by a binding to its room", async (t) => {
+  test("has its token renewed by a binding to its room", async (t) => {
     const { world, source, call } = await startCalls(t);
     const { roomId, userId, token } = await call();
     const engine = new Engine(world);
@@ -76,7 +76,7 @@ suite("a call", () => {
     assert.equal(engine.renewals.length, 3);
   });
 
-  test("is asked for again after what can pass, and after a 401 with another bearer", async (t) => {
+  test("is retried after a temporary failure, and with a new bearer token after a 401", async (t) => {
     const getBearer = ({ refresh }) => (refresh ? "fresh" : "stale");
     const { server, call } = await startCalls(t, { getBearer });
     server.answer(problem(503, "secret_unavailable"), problem(401, "bearer_expired"));
@@ -85,7 +85,7 @@ suite("a call", () => {
     assert.deepEqual(sent, ["Bearer stale", "Bearer stale", "Bearer fresh"]);
   });
 
-  test("is not asked for again after a refusal", async (t) => {
+  test("is not retried after a final refusal", async (t) => {
     const { server, failure } = await startCalls(t);
     server.answer(problem(403, "not_granted"));
     const error = await failure();
@@ -93,9 +93,9 @@ suite("a call", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("takes no room, and no field that does not exist", async (t) => {
+  test("rejects a roomId and unknown fields", async (t) => {
     const { server, source } = await startCalls(t);
-    await assert.rejects(source.startCall({ roomId: ROOM }), /startCall makes the room/);
+    await assert.rejects(source.startCall({ roomId: ROOM }), /startCall creates the room/);
     await assert.rejects(source.startCall({ room: ROOM }), /has no field room/);
     assert.equal(server.requests.length, 0);
   });
@@ -104,11 +104,11 @@ suite("a call", () => {
     "no callId": { callId: undefined },
     "no room": { zegoRoom: undefined },
     "a room without an id": { zegoRoom: { roomId: null, appId: 1234567890, token: "04AAAA" } },
-    "no Token04": { zegoRoom: { roomId: ROOM, appId: 1234567890, token: "eyJ.a.b" } },
-    "an AppID in text": { zegoRoom: { roomId: ROOM, appId: "1234567890", token: "04AAAA" } },
+    "a JWT": { zegoRoom: { roomId: ROOM, appId: 1234567890, token: "eyJ.a.b" } },
+    "an AppID as a string": { zegoRoom: { roomId: ROOM, appId: "1234567890", token: "04AAAA" } },
   };
   for (const [name, changes] of Object.entries(wrong)) {
-    test(`is not made of an answer with ${name}`, async (t) => {
+    test(`is not made from a response with ${name}`, async (t) => {
       const { server, failure } = await startCalls(t);
       server.answer(issued(changes), issued(changes));
       const error = await failure();
@@ -117,7 +117,7 @@ suite("a call", () => {
     });
   }
 
-  test("is waited for until the deadline", async (t) => {
+  test("times out at the deadline", async (t) => {
     const { server, world, failure } = await startCalls(t, { deadlineMs: 12_000 });
     server.answer(hang, hang);
     assert.equal((await failure()).code, "timeout");
@@ -125,7 +125,7 @@ suite("a call", () => {
     assert.equal(world.elapsedMs, 12_000);
   });
 
-  test("can be given up, by its caller or by all", async (t) => {
+  test("can be cancelled by its signal or by close", async (t) => {
     const { server, world, source, token } = await startCalls(t);
     const caller = new AbortController();
     server.answer(hang, hang);

@@ -5,8 +5,8 @@ import { createTokenSource } from "../token-source.js";
 import { cutShort, gateway, hang, issued, problem, text } from "./support/server.js";
 import { start } from "./support/start.js";
 
-suite("a bearer that is refused", () => {
-  test("is replaced once, with one that getBearer is asked to refresh", async (t) => {
+suite("a refused bearer token", () => {
+  test("is replaced once by calling getBearer with refresh", async (t) => {
     const asked = [];
     const getBearer = ({ refresh }) => {
       asked.push(refresh);
@@ -20,7 +20,7 @@ suite("a bearer that is refused", () => {
     assert.deepEqual(sent, ["Bearer stale", "Bearer fresh"]);
   });
 
-  test("is an error the second time", async (t) => {
+  test("is an error if the new one is refused too", async (t) => {
     const { server, failure } = await start(t);
     server.answer(problem(401, "bearer_expired"), problem(401, "bearer_unknown_key"));
     const error = await failure();
@@ -29,7 +29,7 @@ suite("a bearer that is refused", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("is refreshed once only, also when the service is out of order after that", async (t) => {
+  test("is refreshed only once, even if the service fails after that", async (t) => {
     const asked = [];
     const getBearer = async ({ refresh }) => `bearer-${asked.push(refresh)}`;
     const { server, token } = await start(t, { getBearer });
@@ -38,7 +38,7 @@ suite("a bearer that is refused", () => {
     assert.deepEqual(asked, [false, true, false]);
   });
 
-  test("is refreshed though getBearer fails in that for a moment", async (t) => {
+  test("is refreshed even if getBearer fails once", async (t) => {
     const asked = [];
     const getBearer = async ({ refresh }) => {
       asked.push(refresh);
@@ -54,25 +54,29 @@ suite("a bearer that is refused", () => {
 });
 
 suite("getBearer", () => {
+  const unusable = "a string with white space or other characters that a header cannot carry.";
   const bad = {
-    undefined,
-    "a promise of null": Promise.resolve(null),
-    "an empty text": "",
-    "a text of two lines": "secret\r\nx: y",
-    "a text that is not ASCII": "sécret",
-    "an object": { access_token: "secret" },
+    undefined: [undefined, "undefined. Is the user signed in?"],
+    "a promise of null": [Promise.resolve(null), "null. Is the user signed in?"],
+    "an empty string": ["", "an empty string. Is the user signed in?"],
+    "two lines": ["secret\r\nx: y", unusable],
+    "a string that is not ASCII": ["sécret", unusable],
+    "a number": [7, "a number instead of a string."],
+    "an object": [{ access_token: "secret" }, "an object. Return its access_token instead."],
+    "a header": ["Bearer secret", 'a string with "Bearer " before the token. Leave that out.'],
   };
-  for (const [name, bearer] of Object.entries(bad)) {
-    test(`must not give ${name}`, async (t) => {
+  for (const [name, [bearer, mistake]] of Object.entries(bad)) {
+    test(`must not return ${name}`, async (t) => {
       const { server, failure } = await start(t, { getBearer: () => bearer });
       const error = await failure();
       assert.equal(error.code, "bearer_unavailable");
+      assert.equal(error.detail, `getBearer returned ${mistake}`);
       assert.equal(error.retryable, false);
       assert.equal(server.requests.length, 0);
     });
   }
 
-  test("may fail, which is told without what it said", async (t) => {
+  test("may fail, and its message is not repeated", async (t) => {
     const getBearer = () => Promise.reject(new RangeError("the bearer is s3cret"));
     const { failure } = await start(t, { getBearer });
     const error = await failure();
@@ -81,10 +85,10 @@ suite("getBearer", () => {
   });
 
   for (const [what, thrown, detail] of [
-    ["a text", "s3cret", "string"],
-    ["nothing", undefined, "undefined"],
-    ["an odd name", { name: Symbol("s3cret") }, "object"],
-    ["a name that tells", { name: "Bearer s3cret" }, "object"],
+    ["a string", "s3cret", "string"],
+    ["undefined", undefined, "undefined"],
+    ["an error with an odd name", { name: Symbol("s3cret") }, "object"],
+    ["an error with the bearer token in its name", { name: "Bearer s3cret" }, "object"],
   ]) {
     test(`may throw ${what}`, async (t) => {
       const { failure } = await start(t, { getBearer: () => Promise.reject(thrown) });
@@ -92,7 +96,7 @@ suite("getBearer", () => {
     });
   }
 
-  test("that fails is asked again once, and leaves a good token in use", async (t) => {
+  test("is called once more after it failed, and a valid token stays in use", async (t) => {
     let isDown = false;
     const asked = [];
     const getBearer = async ({ refresh }) => {
@@ -109,7 +113,7 @@ suite("getBearer", () => {
     assert.deepEqual(asked, Array(5).fill(false));
   });
 
-  test("is asked again when the machine is offline", async (t) => {
+  test("is called again if it failed while the machine was offline", async (t) => {
     let calls = 0;
     const getBearer = async () => {
       calls += 1;
@@ -125,7 +129,7 @@ suite("getBearer", () => {
     assert.equal(calls, 2);
   });
 
-  test("is told when nobody waits for it any more", async (t) => {
+  test("gets an aborted signal once no caller waits", async (t) => {
     let given;
     const getBearer = ({ signal }) => new Promise(() => (given = signal));
     const { world, source } = await start(t, { getBearer });
@@ -139,7 +143,7 @@ suite("getBearer", () => {
   });
 });
 
-suite("a refusal", () => {
+suite("a refused request", () => {
   for (const [status, code] of [
     [400, "unknown_field"],
     [403, "not_granted"],
@@ -147,7 +151,7 @@ suite("a refusal", () => {
     [413, "body_too_large"],
     [422, "lifetime_out_of_range"],
   ]) {
-    test(`of ${status} is not asked for again`, async (t) => {
+    test(`with ${status} is not retried`, async (t) => {
       const { server, failure } = await start(t);
       server.answer(problem(status, code, { retryable: true }));
       const error = await failure({ roomId: "room" });
@@ -168,7 +172,7 @@ suite("a refusal", () => {
     });
   }
 
-  test("of API Gateway has its status, and a code of the client's own", async (t) => {
+  test("of API Gateway has its status and the code gateway_error", async (t) => {
     const { server, failure } = await start(t);
     server.answer(gateway(403, "Forbidden"));
     const error = await failure();
@@ -178,20 +182,20 @@ suite("a refusal", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("of API Gateway has the request id of its header", async (t) => {
+  test("of API Gateway has the request id in its header", async (t) => {
     const { server, failure } = await start(t);
     server.answer(gateway(403, "Forbidden", { "apigw-requestid": "JKJaXmPLvHcESHA=" }));
     assert.equal((await failure()).requestId, "JKJaXmPLvHcESHA=");
   });
 
-  test("with a code that any object has is one of the service", async (t) => {
+  test("may have a code that is the name of an object's property", async (t) => {
     const { server, failure } = await start(t);
     server.answer(problem(403, "constructor"));
     const error = await failure();
     assert.deepEqual([error.code, error.retryable], ["constructor", false]);
   });
 
-  test("that is no problem document at all is one of the gateway", async (t) => {
+  test("without a valid problem document has the code gateway_error", async (t) => {
     const { server, failure } = await start(t);
     for (const body of [
       "<html>",
@@ -202,11 +206,22 @@ suite("a refusal", () => {
       server.answer(text(403, "application/problem+json", body));
       const error = await failure();
       assert.equal(error.code, "gateway_error");
-      assert.equal(error.detail, "What answered is not the service, but what stands before it.");
+      assert.equal(
+        error.detail,
+        "The response came from API Gateway or a proxy, not from the token service.",
+      );
     }
   });
 
-  test("leaves the token that there is for other requests alone", async (t) => {
+  test("with a 404 of API Gateway asks whether url is right", async (t) => {
+    const { server, failure } = await start(t);
+    server.answer(gateway(404, "Not Found"));
+    const { code, detail } = await failure();
+    assert.equal(code, "gateway_error");
+    assert.equal(detail, "The API has no such path. Is url its base, without a path?");
+  });
+
+  test("does not change the cached tokens of other requests", async (t) => {
     const { server, token, failure } = await start(t);
     const first = await token({ roomId: "a" });
     server.answer(problem(403, "not_granted"));
@@ -215,15 +230,15 @@ suite("a refusal", () => {
   });
 });
 
-suite("a service that is out of order", () => {
-  const inOrder = {
+suite("an unavailable service", () => {
+  const unavailable = {
     "throttled by API Gateway": gateway(429, "Too Many Requests"),
-    "busy, as API Gateway says": gateway(503, "Service Unavailable"),
+    "busy, according to API Gateway": gateway(503, "Service Unavailable"),
     "without its secret": problem(503, "secret_unavailable"),
-    "behind a proxy without it": text(502, "text/html", "<html>Bad Gateway"),
+    "behind a proxy that cannot reach it": text(502, "text/html", "<html>Bad Gateway"),
   };
-  for (const [name, answer] of Object.entries(inOrder)) {
-    test(`is asked again: ${name}`, async (t) => {
+  for (const [name, answer] of Object.entries(unavailable)) {
+    test(`is retried: ${name}`, async (t) => {
       const { server, token } = await start(t);
       server.answer(answer, answer, answer);
       assert.equal((await token()).userId, "alice");
@@ -231,7 +246,7 @@ suite("a service that is out of order", () => {
     });
   }
 
-  test("is asked as often as maxRetries says", async (t) => {
+  test("is retried maxRetries times", async (t) => {
     for (const maxRetries of [0, 2]) {
       const { server, failure } = await start(t, { maxRetries });
       server.answer(...Array(1 + maxRetries).fill(problem(503, "secret_unavailable")));
@@ -246,7 +261,7 @@ suite("a service that is out of order", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("is waited for twice as long each time, up to 8 s, all of it by chance", async (t) => {
+  test("is retried with exponential backoff up to 8 s and full jitter", async (t) => {
     for (const random of [0, 1]) {
       const { world, server, failure } = await start(t, { maxRetries: 7, deadlineMs: 60_000 });
       world.random = random;
@@ -263,7 +278,7 @@ suite("a service that is out of order", () => {
     ["seconds", "7"],
     ["a date", "Tue, 14 Nov 2023 22:13:27 GMT"],
   ]) {
-    test(`is given the time that Retry-After asks for, in ${name}`, async (t) => {
+    test(`is retried after Retry-After, in ${name}`, async (t) => {
       const { world, server, token } = await start(t);
       world.skewMs = 3_600_000;
       const headers = { "retry-after": value, date: "Tue, 14 Nov 2023 22:13:20 GMT" };
@@ -273,7 +288,7 @@ suite("a service that is out of order", () => {
     });
   }
 
-  test("is not waited for beyond the deadline", async (t) => {
+  test("is not retried if the wait would pass the deadline", async (t) => {
     const { world, server, failure } = await start(t);
     for (const [value, seconds] of [
       ["40", 40],
@@ -288,7 +303,7 @@ suite("a service that is out of order", () => {
     assert.equal(world.elapsedMs, 0);
   });
 
-  test("is given time by the client's clock where its answer has no date", async (t) => {
+  test("is retried by the client's clock if the response has no date", async (t) => {
     const { server, token } = await start(t);
     const headers = { "retry-after": "Tue, 14 Nov 2023 22:13:27 GMT" };
     const answer = problem(503, "secret_unavailable", { headers });
@@ -297,14 +312,14 @@ suite("a service that is out of order", () => {
     assert.deepEqual(server.waits, [7.25]);
   });
 
-  test("is not asked again where it says itself that this is of no use", async (t) => {
+  test("is not retried if the problem is not retryable", async (t) => {
     const { server, failure } = await start(t);
     server.answer(problem(503, "secret_unavailable", { retryable: false }));
     assert.equal((await failure()).retryable, false);
     assert.equal(server.requests.length, 1);
   });
 
-  test("with a Retry-After that says nothing is asked again as without", async (t) => {
+  test("is retried as usual if Retry-After is invalid", async (t) => {
     const { server, token } = await start(t);
     server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "soon" } }));
     await token();
@@ -312,14 +327,14 @@ suite("a service that is out of order", () => {
   });
 
   for (const says of ["soon", "-5", "1.5", "in 5"]) {
-    test(`is not said to need a time where its Retry-After is ${says}`, async (t) => {
+    test(`has no retryAfterSeconds if Retry-After is ${says}`, async (t) => {
       const { server, failure } = await start(t, { maxRetries: 0 });
       server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": says } }));
       assert.equal((await failure()).retryAfterSeconds, undefined);
     });
   }
 
-  test("with a fault of its own is asked once more", async (t) => {
+  test("is retried once after a 500", async (t) => {
     for (const answer of [problem(500, "internal_error"), gateway(500, "Internal Server Error")]) {
       const { server, token, failure } = await start(t);
       server.answer(answer, answer);
@@ -330,7 +345,7 @@ suite("a service that is out of order", () => {
     }
   });
 
-  test("does not take a call its token while that has a minute to live", async (t) => {
+  test("leaves a token in use while it is valid for another minute", async (t) => {
     const { world, server, token, failure } = await start(t);
     const present = await token({ roomId: "room" });
     await world.pass(7200 - 200);
@@ -342,7 +357,7 @@ suite("a service that is out of order", () => {
     assert.equal((await failure({ roomId: "room" })).code, "secret_unavailable");
   });
 
-  test("keeps a call with a good token waiting for 2 s, and takes the answer after that", async (t) => {
+  test("returns a valid token after 2 s, and caches the late response", async (t) => {
     const { world, server, token } = await start(t);
     const present = await token({ roomId: "room" });
     await world.pass(7200 - 200);
@@ -357,7 +372,7 @@ suite("a service that is out of order", () => {
     assert.equal(server.requests.length, 3);
   });
 
-  test("keeps a call waiting whose good token is forgotten meanwhile", async (t) => {
+  test("does not return a token that was removed during the wait", async (t) => {
     const { world, server, source, token } = await start(t);
     const present = await token({ roomId: "room" });
     await world.pass(7200 - 200);
@@ -367,7 +382,7 @@ suite("a service that is out of order", () => {
     assert.notEqual((await world.settle(asked)).token, present.token);
   });
 
-  test("gives no old token to whoever wants a fresh one, or is refused", async (t) => {
+  test("does not return an old token after refresh or a refusal", async (t) => {
     const { world, server, token, failure } = await start(t);
     await token({ roomId: "room" });
     server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
@@ -379,14 +394,14 @@ suite("a service that is out of order", () => {
 });
 
 suite("a token that ZEGO refused", () => {
-  test("is none where the code is null", async (t) => {
+  test("is ignored if the code is null", async (t) => {
     const { server, token } = await start(t);
     const first = await token({ roomId: "room" });
     assert.equal(await token({ roomId: "room", refusedWith: null }), first);
     assert.equal(server.requests.length, 1);
   });
 
-  test("is reported with the code, and not given again", async (t) => {
+  test("is reported with its code and not returned again", async (t) => {
     const { server, token, failure } = await start(t);
     await token({ roomId: "room" });
     server.answer(...Array(6).fill(problem(503, "secret_unavailable")));
@@ -396,7 +411,7 @@ suite("a token that ZEGO refused", () => {
     assert.equal((await failure({ roomId: "room" })).code, "secret_unavailable");
   });
 
-  test("is not replaced by what was asked for without the report", async (t) => {
+  test("is not replaced by a request without the report", async (t) => {
     const { world, server, source, token } = await start(t);
     const before = source.token({ roomId: "room" });
     const reported = source.token({ roomId: "room", refusedWith: 50119 });
@@ -406,7 +421,7 @@ suite("a token that ZEGO refused", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("is reported once by all who ask at the same time", async (t) => {
+  test("is reported once by simultaneous callers", async (t) => {
     const { world, server, source } = await start(t);
     const reports = [1, 2, 3].map(() => source.token({ roomId: "room", refusedWith: 20014 }));
     const later = source.token({ roomId: "room" });
@@ -416,31 +431,31 @@ suite("a token that ZEGO refused", () => {
   });
 });
 
-suite("a bad answer", () => {
+suite("an invalid response", () => {
   const bad = {
     "a page of HTML": text(200, "text/html", "<!doctype html><title>Sign in to the Wi-Fi</title>"),
-    "no JSON": text(201, "application/json", '{"token": "04AAAA'),
+    "truncated JSON": text(201, "application/json", '{"token": "04AAAA'),
     null: text(201, "application/json", "null"),
-    nothing: text(201, "application/json", ""),
+    "an empty body": text(201, "application/json", ""),
     "a JWT": issued({ token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" }),
     "a token in a list": issued({ token: ["04AAAA"] }),
-    "an AppID as a text": issued({ app_id: "1234567890" }),
+    "an AppID as a string": issued({ app_id: "1234567890" }),
     "no user": issued({ user_id: undefined }),
     "another room": issued({ room_id: "another" }),
     "no room": issued({ room_id: null }),
     "privileges in a list": issued({ privileges: ["login"] }),
     "no privileges": issued({ privileges: null }),
     "one stream": issued({ stream_ids: "camera" }),
-    "streams that have no name": issued({ stream_ids: ["camera", 7] }),
+    "a stream without a name": issued({ stream_ids: ["camera", 7] }),
     "no stream ids": issued({ stream_ids: undefined }),
-    "a time as a text": issued({ issued_at: "1700000000" }),
+    "a time as a string": issued({ issued_at: "1700000000" }),
     "a time with a fraction": issued({ renew_at: 1700000000.5 }),
     "a renewal after the expiry": issued({ renew_at: 1_800_000_000 }),
     "a renewal before it was issued": issued({ renew_at: 1_600_000_000 }),
     "no request id": issued({ request_id: "" }),
   };
   for (const [name, answer] of Object.entries(bad)) {
-    test(`is one with ${name}`, async (t) => {
+    test(`contains ${name}`, async (t) => {
       const { server, token, failure } = await start(t);
       server.answer(answer, answer);
       const error = await failure({ roomId: "room" });
@@ -451,14 +466,14 @@ suite("a bad answer", () => {
     });
   }
 
-  test("that breaks off is asked for again", async (t) => {
+  test("is retried if it was cut short", async (t) => {
     const { server, token } = await start(t);
     server.answer(cutShort, cutShort);
     await token();
     assert.equal(server.requests.length, 3);
   });
 
-  test("is one that leads elsewhere: the bearer does not follow", async (t) => {
+  test("may be a redirect, which the bearer token does not follow", async (t) => {
     const { server, failure } = await start(t, { maxRetries: 0 });
     server.answer((response) => response.writeHead(307, { location: "/elsewhere" }).end());
     assert.equal((await failure()).code, "network_error");
@@ -469,8 +484,8 @@ suite("a bad answer", () => {
   });
 });
 
-suite("a machine that is offline", () => {
-  test("is waited for also where getBearer needs the network", async (t) => {
+suite("an offline machine", () => {
+  test("is retried once online if getBearer needs the network", async (t) => {
     let isDown = true;
     const getBearer = async () => (isDown ? Promise.reject(new Error("down")) : "bearer");
     const { world, source } = await start(t, { getBearer });
@@ -482,7 +497,7 @@ suite("a machine that is offline", () => {
     assert.equal((await world.settle(asked)).userId, "alice");
   });
 
-  test("asks again as soon as it is online", async (t) => {
+  test("retries as soon as it is online", async (t) => {
     const { world, server, source } = await start(t);
     world.goOffline();
     const asked = source.token();
@@ -494,7 +509,7 @@ suite("a machine that is offline", () => {
     assert.equal(world.timers, 0);
   });
 
-  test("asks again by itself where the browser says nothing", async (t) => {
+  test("retries after a backoff if there is no online event", async (t) => {
     const { world, server, token } = await start(t);
     const { platform } = world;
     world.goOffline();
@@ -504,7 +519,7 @@ suite("a machine that is offline", () => {
     assert.equal(server.requests[0].atMs, 3_750);
   });
 
-  test("gives up in the end", async (t) => {
+  test("gives up after the last retry", async (t) => {
     const { world, failure } = await start(t);
     world.goOffline();
     const error = await failure();
@@ -513,7 +528,7 @@ suite("a machine that is offline", () => {
     assert.equal(world.elapsedMs, 7_750);
   });
 
-  test("is not what a Retry-After is cut short for", async (t) => {
+  test("still waits for Retry-After when it is online again", async (t) => {
     const { world, server, source } = await start(t);
     server.answer(problem(503, "secret_unavailable", { headers: { "retry-after": "5" } }));
     const asked = source.token();
@@ -523,7 +538,7 @@ suite("a machine that is offline", () => {
     assert.deepEqual(server.waits, [5.25]);
   });
 
-  test("keeps no listener and no timer", async (t) => {
+  test("leaves no listener and no timer behind", async (t) => {
     const { world, source } = await start(t);
     const listeners = new Set();
     world.platform.addEventListener = (_, listener, { signal }) => {
@@ -537,8 +552,8 @@ suite("a machine that is offline", () => {
   });
 });
 
-suite("time", () => {
-  test("is up for one request, and the next is made", async (t) => {
+suite("a timeout", () => {
+  test("of one request is followed by a retry", async (t) => {
     const { world, server, token } = await start(t);
     server.answer(hang);
     await token();
@@ -546,7 +561,7 @@ suite("time", () => {
     assert.equal(world.timers, 0);
   });
 
-  test("is up for all of them together", async (t) => {
+  test("of all attempts together is the deadline", async (t) => {
     const { world, server, failure } = await start(t);
     server.answer(hang, hang, hang, hang);
     const error = await failure();
@@ -556,21 +571,21 @@ suite("time", () => {
     assert.equal(server.requests.length, 3);
   });
 
-  test("is not up at once where there is more of it than a timer takes", async (t) => {
+  test("may be longer than a timer allows", async (t) => {
     const { server } = await start(t);
     const longest = { timeoutMs: 2 ** 31, deadlineMs: 2 ** 31 };
     const source = createTokenSource({ url: server.url, getBearer: () => "bearer", ...longest });
     assert.equal((await source.token()).userId, "alice");
   });
 
-  test("is up for getBearer too", async (t) => {
+  test("includes getBearer", async (t) => {
     const getBearer = () => new Promise(() => {});
     const { world, failure } = await start(t, { getBearer, deadlineMs: 5_000 });
     assert.equal((await failure()).code, "timeout");
     assert.equal(world.elapsedMs, 5_000);
   });
 
-  test("is up for a fetch that does not heed its signal", async (t) => {
+  test("ends a fetch that ignores its signal", async (t) => {
     const fetch = () => new Promise(() => {});
     const { failure } = await start(t, { fetch, timeoutMs: 1_000, maxRetries: 0 });
     assert.equal((await failure()).code, "timeout");
@@ -578,7 +593,7 @@ suite("time", () => {
 });
 
 suite("callers", () => {
-  test("share the request under way", async (t) => {
+  test("share the request in progress", async (t) => {
     const { world, server, source } = await start(t);
     const asked = [
       source.token({ roomId: "room", privileges: ["login", "publish"] }),
@@ -590,7 +605,7 @@ suite("callers", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("share its failure, and the next asks anew", async (t) => {
+  test("share its failure, and the next call sends a new request", async (t) => {
     const { world, server, source, token } = await start(t);
     server.answer(problem(403, "not_granted"));
     const asked = Promise.allSettled([source.token(), source.token()]);
@@ -600,7 +615,7 @@ suite("callers", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("who give up are alone in that", async (t) => {
+  test("cancel only their own call", async (t) => {
     const { world, server, source } = await start(t);
     const controller = new AbortController();
     const impatient = source.token({ signal: controller.signal });
@@ -613,7 +628,7 @@ suite("callers", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("end the request when the last of them gives up", async (t) => {
+  test("end the request when the last of them cancels", async (t) => {
     const { world, server, source, token } = await start(t);
     server.answer(hang);
     const controllers = [new AbortController(), new AbortController()];
@@ -631,14 +646,14 @@ suite("callers", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("who have given up already ask for nothing", async (t) => {
+  test("with an aborted signal send nothing", async (t) => {
     const { server, token, failure } = await start(t);
     await token();
     assert.equal((await failure({ signal: AbortSignal.abort() })).code, "aborted");
     assert.equal(server.requests.length, 1);
   });
 
-  test("may give up within getBearer, and nothing is left over", async (t) => {
+  test("may cancel within getBearer without an unhandled rejection", async (t) => {
     const controller = new AbortController();
     const getBearer = () => {
       controller.abort();
@@ -646,10 +661,10 @@ suite("callers", () => {
     };
     const { world, failure } = await start(t, { getBearer });
     assert.equal((await failure({ signal: controller.signal })).code, "aborted");
-    await world.quiet(); // where a rejection that nobody handles would fail this
+    await world.quiet(); // an unhandled rejection would fail the test here
   });
 
-  test("give up while the service is waited for", async (t) => {
+  test("may cancel while a retry is waiting", async (t) => {
     let bearers = 0;
     const getBearer = () => `bearer-${(bearers += 1)}`;
     const { world, server, source } = await start(t, { getBearer });
@@ -665,8 +680,8 @@ suite("callers", () => {
   });
 });
 
-suite("a source that is closed", () => {
-  test("ends what is under way and gives nothing any more", async (t) => {
+suite("a closed source", () => {
+  test("ends all requests and returns no tokens", async (t) => {
     const { world, server, source, token, failure } = await start(t);
     await token({ roomId: "a" });
     server.answer(hang);

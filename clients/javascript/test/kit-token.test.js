@@ -5,7 +5,7 @@ import { kitToken } from "../token-source.js";
 
 const issued = { token: "04AAAAAGVT", appId: 1234567890, userId: "alice", roomId: "room" };
 
-/** How UIKit reads a kit token: bytes as characters, and the name as a part of a URL. */
+/** Reads a kit token as UIKit does: bytes as characters, and the name as part of a URL. */
 function readAsUIKit(text) {
   const [token, details] = text.split("#");
   const { userName, ...rest } = JSON.parse(atob(details));
@@ -13,7 +13,7 @@ function readAsUIKit(text) {
 }
 
 suite("a kit token", () => {
-  test("is what UIKit's own generator makes", () => {
+  test("equals that of UIKit's own generator", () => {
     // window.btoa(JSON.stringify({ userID, roomID, userName: encodeURIComponent(userName), appID }))
     assert.equal(
       kitToken(issued, { userName: "Alice Ångström" }),
@@ -35,26 +35,23 @@ suite("a kit token", () => {
     });
   }
 
-  test("has no name where none is given", () => {
+  test("has an empty name if none is given", () => {
     assert.equal(readAsUIKit(kitToken(issued)).userName, "");
   });
 
-  test("mends a name that was cut in the middle of an emoji", () => {
+  test("replaces half an emoji in a name", () => {
     const userName = "Alice 👩".slice(0, 7);
     assert.equal(readAsUIKit(kitToken(issued, { userName })).userName, "Alice \ufffd");
   });
 
-  test("keeps ids as they are, whatever they are", () => {
+  test("keeps ids with any characters unchanged", () => {
     const read = readAsUIKit(kitToken({ ...issued, userId: "a#é王👩", roomId: "r#ü" }));
     assert.deepEqual([read.userID, read.roomID], ["a#é王👩", "r#ü"]);
   });
 
-  test("names the room that an identity token does not", () => {
+  test("needs a roomId if it is made from an identity token", () => {
     const identity = { ...issued, roomId: null };
     assert.equal(readAsUIKit(kitToken(identity, { roomId: "lobby" })).roomID, "lobby");
-    assert.throws(
-      () => kitToken(identity),
-      TypeError("the token is for no room: name one with roomId"),
-    );
+    assert.throws(() => kitToken(identity), TypeError("the token names no room: pass roomId"));
   });
 });

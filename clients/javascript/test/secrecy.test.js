@@ -6,16 +6,16 @@ import { Engine } from "./support/engine.js";
 import { gateway, issued, problem, text } from "./support/server.js";
 import { start } from "./support/start.js";
 
-const BEARER = "opaque_bearer_that_nobody_must_see";
+const BEARER = "opaque_bearer_that_must_stay_hidden";
 const TOKEN = `04${"SECRET".repeat(20)}`;
 
-/** All that can be seen of a value. */
+/** Every text that a value can show. */
 function seenOf(value) {
   const hidden = inspect(value, { depth: 9, showHidden: true, getters: true });
   return [hidden, String(value), JSON.stringify(value), value.stack, value.message, value.cause];
 }
 
-/** What is written while something is done. */
+/** The output written during some work. */
 async function writtenDuring(t, work) {
   const written = [];
   for (const stream of [process.stdout, process.stderr]) {
@@ -31,15 +31,15 @@ async function writtenDuring(t, work) {
 
 suite("neither token nor bearer", () => {
   const echoes = {
-    "an answer that is cut short": text(201, "application/json", `{"token": "${TOKEN}`),
-    "an answer of a wrong type": issued({ token: TOKEN, app_id: BEARER, user_id: "" }),
+    "a response that is cut short": text(201, "application/json", `{"token": "${TOKEN}`),
+    "a response with wrong types": issued({ token: TOKEN, app_id: BEARER, user_id: "" }),
     "a page that repeats the request": text(200, "text/html", `<pre>${BEARER} ${TOKEN}</pre>`),
-    "a gateway that repeats the bearer": gateway(403, BEARER, { "retry-after": BEARER }),
-    "a problem that repeats the bearer": problem(422, BEARER, {
+    "a gateway that repeats the bearer token": gateway(403, BEARER, { "retry-after": BEARER }),
+    "a problem that repeats the bearer token": problem(422, BEARER, {
       detail: `Not with ${BEARER}.`,
       request_id: BEARER,
     }),
-    "a page in the place of a problem": text(401, "application/problem+json", `${BEARER}${TOKEN}`),
+    "a page instead of a problem": text(401, "application/problem+json", `${BEARER}${TOKEN}`),
   };
   for (const [name, answer] of Object.entries(echoes)) {
     test(`is in the error of ${name}`, async (t) => {
@@ -51,8 +51,8 @@ suite("neither token nor bearer", () => {
   }
 
   const fetches = {
-    "a fetch that tells all": (_, { headers }) => Promise.reject(new TypeError(inspect(headers))),
-    "a body that tells all": async () => ({
+    "a fetch that shows its request": (_, { headers }) => Promise.reject(new TypeError(inspect(headers))),
+    "a body that shows its content": async () => ({
       text: () => Promise.reject(new Error(BEARER + TOKEN)),
     }),
   };
@@ -64,15 +64,20 @@ suite("neither token nor bearer", () => {
     });
   }
 
-  test("is in the error of a getBearer that tells all, or gives what no header takes", async (t) => {
-    const bad = [() => Promise.reject(new Error(BEARER)), () => `${BEARER}\n`];
+  test("is in the error of a getBearer that shows or returns it in a wrong form", async (t) => {
+    const bad = [
+      () => Promise.reject(new Error(BEARER)),
+      () => `${BEARER}\n`,
+      () => `Bearer ${BEARER}`,
+      () => ({ access_token: BEARER }),
+    ];
     for (const getBearer of bad) {
       const { failure } = await start(t, { getBearer });
       assert(!inspect(seenOf(await failure())).includes(BEARER));
     }
   });
 
-  test("is in a source, a URL, a storage, or written anywhere", async (t) => {
+  test("is in a source, a URL, a storage or any output", async (t) => {
     for (const name of ["localStorage", "sessionStorage", "indexedDB", "document", "caches"]) {
       Object.defineProperty(globalThis, name, {
         configurable: true,

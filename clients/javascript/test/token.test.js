@@ -36,7 +36,7 @@ suite("a token", () => {
     }
   });
 
-  test("is asked for with the bearer in a header and what it is for in the body", async (t) => {
+  test("is requested with the bearer token in a header and the rest in the body", async (t) => {
     const { server, token } = await start(t);
     await token({ roomId: "room", privileges: ["publish", "login"], lifetimeSeconds: 60 });
     const [{ method, path, headers, body }] = server.requests;
@@ -50,13 +50,13 @@ suite("a token", () => {
     });
   });
 
-  test("is for no room when none is named", async (t) => {
+  test("is an identity token if no room is named", async (t) => {
     const { server, token } = await start(t);
     assert.equal((await token()).roomId, null);
     assert.deepEqual(server.bodies, [{}]);
   });
 
-  test("is not asked for with a field that does not exist", async (t) => {
+  test("is not requested with an unknown field", async (t) => {
     const { source, server } = await start(t);
     await assert.rejects(
       source.token({ roomID: "room" }),
@@ -67,7 +67,7 @@ suite("a token", () => {
 });
 
 suite("the cache", () => {
-  test("answers requests of the same value, however they are written", async (t) => {
+  test("returns the same token for equal requests, whatever their order", async (t) => {
     const { server, token } = await start(t);
     const first = await token({
       roomId: "room",
@@ -83,7 +83,7 @@ suite("the cache", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("keeps what differs apart", async (t) => {
+  test("keeps different requests apart", async (t) => {
     const { server, token } = await start(t);
     const requests = [
       {},
@@ -99,7 +99,7 @@ suite("the cache", () => {
     assert.equal(server.requests.length, requests.length);
   });
 
-  test("does not answer when a token is to be refreshed", async (t) => {
+  test("is ignored with refresh", async (t) => {
     const { token } = await start(t);
     const first = await token({ roomId: "room" });
     const second = await token({ roomId: "room", refresh: true });
@@ -107,7 +107,7 @@ suite("the cache", () => {
     assert.equal(await token({ roomId: "room" }), second);
   });
 
-  test("forgets one token, or all", async (t) => {
+  test("drops one token or all on invalidate", async (t) => {
     const { source, server, token } = await start(t);
     await token({ roomId: "a" });
     await token({ roomId: "b" });
@@ -121,7 +121,7 @@ suite("the cache", () => {
     assert.equal(server.requests.length, 5);
   });
 
-  test("does not grow with every room that there ever was", async (t) => {
+  test("drops expired tokens", async (t) => {
     setFlagsFromString("--expose-gc");
     const { world, token } = await start(t);
     const ofFirst = new WeakRef(await token({ roomId: "first" }));
@@ -131,7 +131,7 @@ suite("the cache", () => {
     assert.equal(ofFirst.deref(), undefined);
   });
 
-  test("does not keep what was asked for before it was told to forget", async (t) => {
+  test("does not store a token that was requested before invalidate", async (t) => {
     const { source, world, token } = await start(t);
     const before = source.token({ roomId: "room" });
     source.invalidate({ roomId: "room" });
@@ -147,7 +147,7 @@ suite("a renewal", () => {
     "three hours behind": (world) => (world.skewMs = -3 * HOUR * 1000),
   };
   for (const [name, set] of Object.entries(clocks)) {
-    test(`is made across the expiry with a clock that is ${name}`, async (t) => {
+    test(`comes in time with a clock that is ${name}`, async (t) => {
       const { world, server, token } = await start(t);
       set(world);
       const { renewAt } = await token({ roomId: "room" });
@@ -165,7 +165,7 @@ suite("a renewal", () => {
     });
   }
 
-  test("is ahead of renewAt by a jitter of a minute at most", async (t) => {
+  test("comes at most a minute before renewAt, at random", async (t) => {
     for (const [random, spare] of [
       [0, 0],
       [0.5, 30],
@@ -183,7 +183,7 @@ suite("a renewal", () => {
     }
   });
 
-  test("of a token of one minute comes no more than 3 s ahead", async (t) => {
+  test("of a one-minute token comes at most 3 s before renewAt", async (t) => {
     const { world, server, token } = await start(t);
     world.random = 1;
     await token({ lifetimeSeconds: 60 });
@@ -195,7 +195,7 @@ suite("a renewal", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("is neither late nor lost when the clock is set back", async (t) => {
+  test("comes in time even if the clock is set back", async (t) => {
     const { world, server, token } = await start(t);
     await token();
     world.skewMs = -3 * HOUR * 1000;
@@ -206,7 +206,7 @@ suite("a renewal", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("is made once, and no more, when the clock is set forward", async (t) => {
+  test("comes only once if the clock is set forward", async (t) => {
     const { world, server, token } = await start(t);
     await token();
     world.skewMs = 3 * HOUR * 1000;
@@ -215,7 +215,7 @@ suite("a renewal", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("is due after a sleep that stopped the monotonic clock", async (t) => {
+  test("comes after a sleep that stopped the monotonic clock", async (t) => {
     const { world, server, token } = await start(t);
     await token();
     world.sleep(2 * HOUR);
@@ -223,7 +223,7 @@ suite("a renewal", () => {
     assert.equal(server.requests.length, 2);
   });
 
-  test("that repeats the token counts as none, and is asked for once more", async (t) => {
+  test("is requested once more if the service repeats the token", async (t) => {
     const { server, token } = await start(t);
     const first = await token();
     server.answer(issued({ token: first.token }));
@@ -232,7 +232,7 @@ suite("a renewal", () => {
     assert.equal(server.requests.length, 3);
   });
 
-  test("that repeats the token twice is an error", async (t) => {
+  test("fails if the service repeats the token twice", async (t) => {
     const { source, server, token, failure } = await start(t);
     const { token: text } = await token();
     for (const forget of [() => {}, () => source.invalidate()]) {
@@ -283,11 +283,12 @@ suite("the API's base", () => {
     undefined,
   ]) {
     test(`may not be ${url}`, () => {
-      assert.throws(() => createTokenSource({ url, getBearer }), TypeError);
+      const error = { name: "TypeError", message: /^url must / };
+      assert.throws(() => createTokenSource({ url, getBearer }), error);
     });
   }
 
-  test("needs a getBearer beside it", () => {
+  test("requires getBearer as well", () => {
     assert.throws(() => createTokenSource({ url: "https://tokens.example.com" }), TypeError);
   });
 
@@ -297,7 +298,7 @@ suite("the API's base", () => {
     deadlineMs: [0, -1, NaN, "1000", true],
     maxRetries: [-1, 1.5, NaN, Infinity, "5", true],
   })) {
-    test(`takes no ${name} that cannot be one, and null as none`, () => {
+    test(`rejects an invalid ${name}; null means its default`, () => {
       const good = { url: "https://tokens.example.com", getBearer: () => "bearer" };
       for (const value of values) {
         const make = () => createTokenSource({ ...good, [name]: value });
@@ -307,7 +308,7 @@ suite("the API's base", () => {
     });
   }
 
-  test("waits as long as ever where an option is null", async (t) => {
+  test("uses the defaults for options that are null", async (t) => {
     const options = { timeoutMs: null, deadlineMs: null, maxRetries: null };
     const { server, token } = await start(t, options);
     server.answer(problem(503, "secret_unavailable"));

@@ -1,6 +1,6 @@
 /**
- * What ZegoExpressEngine (zego-express-engine-webrtc 3.12) does with tokens and rooms, as far as its
- * code shows: it is driven by a token's first eight bytes, and never opens one.
+ * Acts like ZegoExpressEngine (zego-express-engine-webrtc 3.12) with tokens and rooms, as far as
+ * its code shows: it reads the expiry in a token's first eight bytes and cannot decrypt the rest.
  */
 
 const ROOM_COUNT_EXCEED = { code: 1002001, msg: "too many rooms" };
@@ -8,12 +8,12 @@ const NOT_LOGGED_IN = { code: 1002002, msg: "have not logged in with this room I
 const REPEATEDLY_LOGIN = { code: 1002056, msg: "logged in already" };
 
 export class Engine {
-  /** What ZEGO says of a token: a code, or 0. Asked at each login. */
+  /** ZEGO's response to a token at each login: an error code, or 0. */
   verdict = () => 0;
-  /** What renewToken was called with that had an effect, and what it ignored. */
+  /** The calls of renewToken that had an effect, and those that it ignored. */
   renewals = [];
   ignored = [];
-  /** How far the client's clock, by which it goes, is behind the service's. */
+  /** How far the client's clock, which it uses, is behind the service's. */
   behindSeconds = 0;
   /** The logins: room, token, user and configuration. */
   logins = [];
@@ -68,7 +68,7 @@ export class Engine {
     return true;
   }
 
-  /** In the place of a room that it is not in, it takes the first. */
+  /** If it is not in the room, it uses the first room that it is in. */
   renewToken(token, roomID) {
     const room = this.#rooms.has(roomID) ? roomID : this.rooms[0];
     if (room === undefined) return false;
@@ -82,13 +82,13 @@ export class Engine {
     return true;
   }
 
-  /** In another room than this one, it throws. */
+  /** Throws if it is only in other rooms. */
   logoutRoom(roomID) {
     if (this.#rooms.size > 0 && !this.#rooms.has(roomID)) throw NOT_LOGGED_IN;
     this.#leave(roomID, "LOGOUT", 0);
   }
 
-  /** ZEGO ends it: a reconnection that fails, or a user who is put out. */
+  /** ZEGO ends the login: a failed reconnection, or the user is kicked out. */
   lose(roomID, reason, code) {
     this.#leave(roomID, reason, code);
   }
@@ -99,7 +99,7 @@ export class Engine {
     this.#emit("roomStateChanged", roomID, reason, code, "");
   }
 
-  /** Once, 30 s before the expiry, or at once where there is less. */
+  /** The event comes once, 30 s before the expiry, or at once if less time is left. */
   #arm(roomID) {
     const room = this.#rooms.get(roomID);
     this.#platform.clearTimeout(room.timer);
@@ -108,7 +108,7 @@ export class Engine {
     room.timer = this.#platform.setTimeout(() => this.#emit("tokenWillExpire", roomID), ms);
   }
 
-  /** In turns of their own: what a listener throws, nobody of the SDK's catches. */
+  /** Each listener runs in its own turn: the SDK does not catch its errors. */
   #emit(event, ...details) {
     for (const listener of this.#listeners[event]) {
       this.#platform.setTimeout(() => listener(...details), 0);

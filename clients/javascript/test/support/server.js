@@ -1,10 +1,10 @@
-/** A server on loopback that answers as it is told, and else as the service does. */
+/** A server on loopback that sends scripted responses, then those of the service. */
 
 import { createServer } from "node:http";
 import { once } from "node:events";
 
 export class Server {
-  /** The requests that came: what was sent, and when, in the world's milliseconds. */
+  /** The requests received, each with its time in the world's milliseconds. */
   requests = [];
   #world;
   #script = [];
@@ -34,13 +34,13 @@ export class Server {
     return this.requests.map(({ body }) => JSON.parse(body));
   }
 
-  /** Seconds of the world from each request to the next. */
+  /** The seconds from each request to the next, by the world's clock. */
   get waits() {
     const times = this.requests.map(({ atMs }) => atMs / 1000);
     return times.slice(1).map((time, n) => time - times[n]);
   }
 
-  /** The next answers, in order; after them it issues tokens. */
+  /** Adds responses to send, in order; after them it issues tokens. */
   answer(...answers) {
     this.#script.push(...answers);
   }
@@ -56,7 +56,7 @@ export class Server {
     answer(response, this[document](JSON.parse(body)), this.#world);
   }
 
-  /** A fresh token, as the service issues it. */
+  /** A new token, as the service issues it. */
   issue({ room_id = null, privileges, stream_ids = null, lifetime_seconds = 7200 }) {
     this.#issued += 1;
     const issuedAt = this.#world.serverTime;
@@ -78,7 +78,7 @@ export class Server {
     };
   }
 
-  /** A new room and a token for it, as the service has it. */
+  /** A new room and a token for it, as the service returns them. */
   initiate(body) {
     const callId = String(this.#issued).padStart(32, "0");
     const issued = this.issue({ ...body, room_id: `call_${callId}` });
@@ -96,14 +96,14 @@ export class Server {
   }
 }
 
-/** A text that ZEGO's SDK reads as a Token04: its expiry, then what only ZEGO can open. */
+/** A string that ZEGO's SDK reads as a Token04: its expiry, then bytes that only ZEGO can read. */
 export function tokenOf(expiresAt, number) {
   const binary = Buffer.alloc(90, number);
   binary.writeBigInt64BE(BigInt(expiresAt));
   return `04${binary.toString("base64")}`;
 }
 
-/** A token, with changes to the document. */
+/** A response with a token; `changes` replace fields. */
 export const issued =
   (changes = {}) =>
   (response, document) =>
@@ -130,16 +130,16 @@ export const gateway =
   (response) =>
     send(response, status, "application/json", { message }, headers);
 
-/** Any text. */
+/** A response with any text. */
 export const text = (status, type, body) => (response) => send(response, status, type, body);
 
-/** No answer at all. */
+/** No response at all. */
 export const hang = (response, _, world) => {
   world.hanging += 1;
   response.on("close", () => (world.hanging -= 1));
 };
 
-/** An answer that breaks off. */
+/** A response that is cut short. */
 export const cutShort = (response, document) => {
   const whole = JSON.stringify(document);
   response.writeHead(201, { "content-type": "application/json", "content-length": whole.length });

@@ -1,4 +1,4 @@
-/** A token source in a world of its own, with a server. */
+/** Starts a token source and its server in their own world. */
 
 import { createTokenSource } from "../../token-source.js";
 import { Server } from "./server.js";

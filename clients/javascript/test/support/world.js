@@ -1,4 +1,4 @@
-/** The platform of a client under test: clocks, timers, chance and network that the test holds. */
+/** A platform for a client under test: the test controls clocks, timers, randomness and network. */
 
 const START_MS = 1_700_000_000_000;
 const MOST_TIMERS = 1_000;
@@ -7,7 +7,7 @@ export class World {
   /** How far the client's wall clock is ahead of the service's. */
   skewMs = 0;
   random = 0.5;
-  /** Requests that the server has and does not answer. */
+  /** The number of requests that the server never responds to. */
   hanging = 0;
   #elapsedMs = 0;
   #sleptMs = 0;
@@ -18,7 +18,7 @@ export class World {
   #fired = 0;
   #events = new EventTarget();
 
-  /** What a token source takes as `platform`. */
+  /** The `platform` of a token source. */
   platform = {
     Date: { now: () => START_MS + this.skewMs + this.#elapsedMs },
     performance: { now: () => this.#elapsedMs - this.#sleptMs },
@@ -56,7 +56,7 @@ export class World {
     this.#events.dispatchEvent(new Event("online"));
   }
 
-  /** Lets time pass, and what is due happen. */
+  /** Lets time pass and runs the timers that are due. */
   async pass(seconds) {
     const until = this.#elapsedMs + seconds * 1000;
     await this.quiet();
@@ -74,7 +74,7 @@ export class World {
     for (const timer of this.#timers.values()) timer.at += seconds * 1000;
   }
 
-  /** What a promise comes to, with time passing whenever nothing else can happen. */
+  /** The result of a promise. Time passes whenever nothing else can happen. */
   async settle(promise) {
     let isOpen = true;
     const close = () => (isOpen = false);
@@ -82,7 +82,7 @@ export class World {
     for (;;) {
       await this.quiet();
       if (!isOpen) return promise;
-      if (!this.#nextTimer()) throw new Error("nothing can happen any more");
+      if (!this.#nextTimer()) throw new Error("no timer is left and the promise is pending");
       this.#fire();
     }
   }
@@ -90,11 +90,11 @@ export class World {
   /** The error that a promise is rejected with. */
   async failure(promise) {
     const [outcome] = await this.settle(Promise.allSettled([promise]));
-    if (outcome.status === "fulfilled") throw new Error("it was to be rejected");
+    if (outcome.status === "fulfilled") throw new Error("the promise was not rejected");
     return outcome.reason;
   }
 
-  /** Until nothing happens without time passing. */
+  /** Waits until nothing can happen unless time passes. */
   async quiet() {
     for (let still = 0; still < 3; still = this.#inFlight === this.hanging ? still + 1 : 0) {
       await new Promise(setImmediate);
@@ -107,14 +107,14 @@ export class World {
 
   #fire() {
     this.#fired += 1;
-    if (this.#fired > MOST_TIMERS) throw new Error("it goes round in circles");
+    if (this.#fired > MOST_TIMERS) throw new Error("too many timers fired: an endless loop?");
     const [timer, { at, callback }] = this.#nextTimer();
     this.#timers.delete(timer);
     this.#elapsedMs = Math.max(this.#elapsedMs, at);
     callback();
   }
 
-  /** A real request, until its body is read; offline, what a browser's fetch then does. */
+  /** Sends a real request; offline it fails like a browser's fetch. */
   async #fetch(...request) {
     if (!this.#online) throw new TypeError("Failed to fetch");
     this.#inFlight += 1;

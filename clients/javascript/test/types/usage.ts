@@ -1,4 +1,4 @@
-// What tsc must accept, and what it must refuse. It is not run.
+// Code that tsc must accept, and code that it must reject. It is not run.
 
 import { createTokenSource, kitToken, TokenError } from "zego-token-service-client";
 import type {
@@ -50,17 +50,17 @@ const again: boolean = new TokenError(code).retryable;
 console.log(kit.length, again, callRoom, call.callId);
 source.close();
 
-// @ts-expect-error: it is roomId
+// @ts-expect-error: the field is roomId
 await source.token({ roomID: "room" });
 // @ts-expect-error: the service makes the room
 await source.startCall({ roomId: "room" });
-// @ts-expect-error: no such privilege
+// @ts-expect-error: there is no such privilege
 await source.token({ privileges: ["listen"] });
-// @ts-expect-error: somebody takes the token
+// @ts-expect-error: onToken is required
 source.autoRenew({ roomId: "room" });
-// @ts-expect-error: a binding has a room
+// @ts-expect-error: roomId is required
 source.bindTo(engine, {});
 // @ts-expect-error: an issued token is frozen
 issued.token = "";
-// @ts-expect-error: there is no bearer without getBearer
+// @ts-expect-error: getBearer is required
 createTokenSource({ url: "https://tokens.example.com" });
