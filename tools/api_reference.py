@@ -1,7 +1,7 @@
-"""Write ``docs/openapi.yaml`` as a page for people, with Redoc: ``make reference``.
+"""Renders ``docs/openapi.yaml`` as an HTML page with Redoc: ``make reference``.
 
-The page is one file. It needs no server and no network, and its Content-Security-Policy lets it
-reach none: Redoc would report its use, and show a logo from elsewhere.
+The page is one file that needs no server and no network. Its Content-Security-Policy blocks all
+requests, because Redoc would otherwise report its use and load a logo.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from tools import npm_packages
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "openapi.yaml"
-#: In its npm package: all of it in one ES module.
+#: The file of Redoc's npm package that contains all of it, as one ES module.
 REDOC: Final = "bundles/redoc.standalone.js"
 PAGE: Final = ROOT / "build" / "docs" / "api.html"
 
 
 def main() -> int:
-    """Write the page, and say where; 1 where Redoc cannot be had."""
+    """Write the page and print its path. Return 1 if Redoc cannot be installed."""
     document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
     try:
         redoc = npm_packages.fetch("redoc") / REDOC
     except npm_packages.NotFetchedError as error:
-        print(f"{error} docs/openapi.yaml says the same.", file=sys.stderr)
+        print(
+            f"{error} Without the page, read docs/openapi.yaml, which has the same content.",
+            file=sys.stderr,
+        )
         return 1
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page(document, redoc.read_text(encoding="utf-8")), encoding="utf-8")
@@ -38,10 +41,10 @@ def main() -> int:
 
 
 def page(document: Mapping[str, Any], redoc: str) -> str:
-    """The page of an OpenAPI document.
+    """Return the page of an OpenAPI document.
 
     :param redoc: the text of :data:`REDOC`.
-    :raises ValueError: the module could not stand in a page.
+    :raises ValueError: the module contains an end tag, so it cannot be inlined.
     """
     if "</script" in redoc:
         raise ValueError("Redoc's module would end its script element")
@@ -69,7 +72,7 @@ init(JSON.parse(textContent), options, document.querySelector("main"));
 
 
 def _problems(document: Mapping[str, Any]) -> str:
-    """A section on every code of a refusal, which Redoc would leave out."""
+    """Return a section that lists every problem code, which Redoc would omit."""
     listed = "".join(
         f"- `{code}` ({each['status']}): {_line(each['meaning'])} {_line(each['remedy'])}\n"
         for code, each in document["x-problems"].items()

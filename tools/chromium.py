@@ -1,8 +1,8 @@
-"""The browser that tests need: the system's own, found, or installed where nobody has to be asked.
+"""Finds the system's browser for the tests, or installs one.
 
-``python -m tools.chromium`` is what `make test` begins with. As root on Debian or Ubuntu (a
-container, a build server) it installs one of `PACKAGES`; elsewhere it says how to get one, and the
-tests that need it fail with the same words.
+`make test` runs ``python -m tools.chromium`` first. As root on Debian or Ubuntu (a container, a
+build server) it installs one of `PACKAGES`. Elsewhere it prints how to install one, and the tests
+that need a browser fail with the same message.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import subprocess
 import sys
 from typing import Final
 
-#: The first that is found is taken. The shell is Chromium without the window's own parts, which the
-#: others load and draw for each page though nobody sees them.
+#: The first that is found is used. The headless shell is Chromium without the parts of a window,
+#: which the others load and draw for each page although no one sees them.
 NAMES: Final = (
     "chromium-headless-shell",
     "chromium",
@@ -22,13 +22,13 @@ NAMES: Final = (
     "google-chrome",
     "google-chrome-stable",
 )
-#: The first that the system has is installed. Ubuntu has no shell.
+#: The first that the system offers is installed. Ubuntu does not have the headless shell.
 PACKAGES: Final = ("chromium-headless-shell", "chromium")
-#: Set to leave out, knowingly, what needs a browser.
+#: Set this variable to skip the tests that need a browser.
 LEFT_OUT_BY: Final = "WITHOUT_BROWSER"
 MISSING: Final = (
-    f"No browser: none of {', '.join(NAMES)} is on PATH. Install one (Debian: apt-get install"
-    f" {PACKAGES[0]}, Ubuntu: apt-get install {PACKAGES[1]}), or leave these tests out with"
+    f"No browser found: PATH has none of {', '.join(NAMES)}. Install one (Debian: apt-get install"
+    f" {PACKAGES[0]}, Ubuntu: apt-get install {PACKAGES[1]}), or skip these tests with"
     f" {LEFT_OUT_BY}=1."
 )
 _UPDATE: Final = ("apt-get", "update", "--quiet", "--quiet")
@@ -36,18 +36,18 @@ _INSTALL: Final = ("apt-get", "install", "--quiet", "--quiet", "--yes", "--no-in
 
 
 class NoBrowserError(Exception):
-    """There is no browser on this machine; the message says how to get one."""
+    """No browser is installed; the message tells how to install one."""
 
 
 def is_left_out() -> bool:
-    """Whether whoever runs the tests wants none with a browser."""
+    """Whether the environment says to skip the tests that need a browser."""
     return os.environ.get(LEFT_OUT_BY, "") not in ("", "0")
 
 
 def find() -> str:
-    """The path of the browser.
+    """Return the path of the browser.
 
-    :raises NoBrowserError: there is none.
+    :raises NoBrowserError: no browser is installed.
     """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
@@ -56,9 +56,9 @@ def find() -> str:
 
 
 def set_up() -> None:
-    """Find one, or install it.
+    """Find a browser, or install one if this process may.
 
-    :raises NoBrowserError: there is none, and it cannot be installed without asking.
+    :raises NoBrowserError: no browser is installed, and it cannot be installed unattended.
     """
     try:
         find()
@@ -72,13 +72,13 @@ def set_up() -> None:
 
 
 def _works(*command: str) -> bool:
-    """Run it, and say whether it did; it asks nothing."""
+    """Run the command unattended; return whether it succeeded."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     return not subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode
 
 
 def main() -> None:
-    """Says what is missing; that the tests need it is theirs to fail for."""
+    """Set up a browser. If that fails, only print why: the tests that need one then fail."""
     if is_left_out():
         return
     try:

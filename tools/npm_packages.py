@@ -1,8 +1,7 @@
-"""The npm packages that tests and tools use: `tests/npm/` pins them, `npm ci` installs them once.
+"""Installs the npm packages that tests and tools use: `tests/npm/` pins them.
 
-npm checks each archive against the sha512 in `package-lock.json` and runs no script. That file
-names these packages alone, none of those that they depend on, and no registry: npm asks the one
-that is configured.
+npm checks each archive against the sha512 in `package-lock.json` and runs no scripts. That file
+lists these packages without their dependencies and names no registry: npm uses the configured one.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PINS: Final = ROOT / "tests" / "npm"
-#: git ignores it, and `make clean` removes it.
+#: git ignores this folder, and `make clean` removes it.
 CACHE: Final = ROOT / ".cache" / "npm"
 FILES: Final = ("package.json", "package-lock.json")
 _INSTALL: Final = ("npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
@@ -26,13 +25,13 @@ _PATIENCE_SECONDS: Final = 300
 
 
 class NotFetchedError(Exception):
-    """A package cannot be had; the message says why, and what to do."""
+    """A package cannot be installed; the message tells why."""
 
 
 def fetch(name: str) -> Path:
-    """The folder with the files of a package that `tests/npm/` pins, installed if need be.
+    """Return the folder of a package that `tests/npm/` pins; install it if necessary.
 
-    :raises NotFetchedError: npm is not here or failed, or an archive is not the pinned one.
+    :raises NotFetchedError: npm is missing or failed, or an archive is not the pinned one.
     """
     if name not in json.loads((PINS / FILES[0]).read_text(encoding="utf-8"))["devDependencies"]:
         raise KeyError(name)
@@ -40,14 +39,14 @@ def fetch(name: str) -> Path:
 
 
 def _installed() -> Path:
-    """A folder with all packages; another one for other pins."""
+    """Return the folder of all packages. Other pins have another folder."""
     pins = b"".join((PINS / file).read_bytes() for file in FILES)
     installed = CACHE / hashlib.sha256(pins).hexdigest()[:12]
     if installed.is_dir():
         return installed
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes one installs
+        fcntl.flock(lock, fcntl.LOCK_EX)  # only one process installs
         if not installed.is_dir():
             with tempfile.TemporaryDirectory(dir=CACHE) as directory:
                 _install(Path(directory) / "files").rename(installed)
@@ -56,7 +55,7 @@ def _installed() -> Path:
 
 def _install(directory: Path) -> Path:
     if shutil.which("npm") is None:
-        raise NotFetchedError("Packages are fetched with npm, which is not on PATH.")
+        raise NotFetchedError("npm is not on PATH. Install Node.js 20 or newer, with npm.")
     directory.mkdir()
     for file in FILES:
         shutil.copy(PINS / file, directory)
@@ -69,5 +68,5 @@ def _install(directory: Path) -> Path:
         check=False,
     )
     if done.returncode:
-        raise NotFetchedError(f"npm cannot install the packages of tests/npm: {done.stderr}")
+        raise NotFetchedError(f"npm could not install the packages of tests/npm: {done.stderr}")
     return directory

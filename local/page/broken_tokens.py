@@ -1,4 +1,4 @@
-"""Tokens and a secret that ZEGO refuses, each as somebody once made it by mistake."""
+"""Tokens and a secret with common mistakes, which ZEGO refuses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What happens in the parts of the stack, as messages for the page.
+"""Turns what happens in the parts of the stack into messages for the page.
 
-Messages hold fingerprints, no secret and no token: nor do the logs, access records and events that
-they are made from.
+Messages contain fingerprints, never a secret or a token. Neither do the logs, access records and
+events that they are made from.
 
 =========  =======================================================================================
 `access`   a request to the API and its status
@@ -10,10 +10,10 @@ they are made from.
 `look`     a run of the watcher
 `event`    an event on the bus
 `console`  something was changed at ZEGO's console
-`label`    a label of the secret is on another value, or off
+`label`    a label of the secret was moved or removed
 =========  =======================================================================================
 
-Two are states: a page that connects later gets them in full, whatever has happened since.
+Two messages are states: a page that connects later gets the latest of each in full.
 
 ==========  ======================================================================================
 `rotation`  the last rotation: its four steps in this attempt, and how the attempt ended
@@ -75,7 +75,7 @@ class Reporter:
         self._one_at_a_time = threading.Lock()
 
     def access(self, record: AccessRecord) -> None:
-        """A line of the API's access log."""
+        """Sends a line of the API's access log."""
         if record.note == "preflight":
             return
         self._tell(
@@ -89,7 +89,7 @@ class Reporter:
         )
 
     def log_line(self, line: str) -> None:
-        """A line of the issuer's log, of which only audit events are told."""
+        """Handles a line of the issuer's log; sends it if it is an audit event."""
         if '"audit"' not in line:
             return
         try:
@@ -104,7 +104,7 @@ class Reporter:
 
         def step(event: Mapping[str, Any]) -> InvocationResult:
             self._stepped(event, {"state": "began"})
-            end = {"state": "failed", "message": "The rotator could not be run.", "seconds": 0.0}
+            end = {"state": "failed", "message": "The rotator could not run.", "seconds": 0.0}
             try:
                 result = invoke(event)
                 end = {
@@ -121,7 +121,7 @@ class Reporter:
         return step
 
     def attempted(self, attempt: Attempt) -> None:
-        """An attempt of a rotation has ended."""
+        """Sends the end of an attempt of a rotation."""
         with self._one_at_a_time:
             if self._rotation.get("rotation") == attempt.token:
                 ended = {"at": self._clock(), **asdict(attempt)}
@@ -143,7 +143,7 @@ class Reporter:
         return look
 
     def event(self, event: Event) -> None:
-        """An event on the bus."""
+        """Sends an event on the bus."""
         detail = event["detail"]
         self._tell(
             "event",
@@ -157,18 +157,18 @@ class Reporter:
         self.changed()
 
     def console(self, change: str) -> None:
-        """A change at ZEGO's console, by the last part of its path."""
+        """Sends a change at ZEGO's console, named by the last part of the request's path."""
         self._tell("console", change=change)
         self.changed()
 
     def labels(self, before: Labels, now: Labels) -> None:
-        """What moved between two looks at the secret; nothing at the first."""
+        """Sends each label that moved since the secret was last read; none at the first read."""
         for label in sorted(before and {*before, *now}):
             if before.get(label) != now.get(label):
                 self._tell("label", label=label, fingerprint=now.get(label))
 
     def _stepped(self, event: Mapping[str, Any], how: Mapping[str, Any]) -> None:
-        """A step has begun or ended. createSecret begins an attempt."""
+        """Sends that a step has begun or ended. createSecret begins an attempt."""
         step, rotation = event["Step"], event["ClientRequestToken"]
         self._tell("step", step=step, rotation=rotation, **how)
         with self._one_at_a_time:
@@ -179,7 +179,7 @@ class Reporter:
                 last = now["attempt"] if is_same else None
                 now = {"rotation": rotation, "steps": steps, "attempt": last}
             elif not is_same:
-                return  # a test of the set-up, which is testSecret alone
+                return  # a test of the set-up, which runs testSecret only
             self._show_rotation({**now, "steps": {**now["steps"], step: how}})
 
     def _show_rotation(self, rotation: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""What the buttons for operators do, by the same ways that operators use.
+"""What the operators' buttons do, through the interfaces that operators use.
 
-Those are Secrets Manager (`SecretVersions`, as `zego-token` uses it), the console of the stand-in
-for ZEGO, and an invocation of the watcher. Importing this imports boto3, which takes a while.
+These are Secrets Manager (`SecretVersions`, as `zego-token` uses it), the console of the stand-in
+for ZEGO, and an invocation of the watcher. This module imports boto3, which is slow.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from zego.server_secret import ServerSecret
 
 LONGEST_TOKEN = 16 * 1024
 NOT_STORED = "not stored here"
-"""In place of a label: of a secret that was made at the console, and has none now."""
+"""Shown instead of a label for a secret that was made at the console and has no label now."""
 ROTATION_IN_FLIGHT = "rotation_in_flight"
 
 Arguments = Mapping[str, Any]
 
 
 def secret_versions(stack: StackDescription) -> SecretVersions:
-    """Returns the secret of a stack, as `zego-token` reads and changes it."""
+    """Returns a stack's secret, read and changed as `zego-token` does."""
     secrets_manager = boto3.client(
         "secretsmanager",
         endpoint_url=stack.secrets_manager,
@@ -54,7 +54,7 @@ def secret_versions(stack: StackDescription) -> SecretVersions:
 
 
 class RefusedError(Exception):
-    """The action cannot be done. The message says why, and what to do; `code` is for the page."""
+    """The action is refused. The message tells why and what to do; `code` is for the page."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -62,13 +62,13 @@ class RefusedError(Exception):
 
 
 class UnknownActionError(Exception):
-    """There is no action of this name."""
+    """No action has this name."""
 
 
 class Operations:
-    """Everything that is done for the page, by name.
+    """The actions of the page, by name.
 
-    `project` is what a person reads off ZEGO's console, `look` runs the watcher once.
+    `project` is what ZEGO's console shows; `look` runs the watcher once.
     """
 
     def __init__(
@@ -94,21 +94,21 @@ class Operations:
         }
 
     def perform(self, action: str, said: Arguments) -> dict[str, Any]:
-        """Does one of the actions. Raises `RefusedError` or `UnknownActionError`."""
+        """Performs an action. Raises `RefusedError` or `UnknownActionError`."""
         do = self._actions.get(action)
         if do is None:
             raise UnknownActionError(action)
         try:
             return do(said)
         except RotationInFlightError:
-            message = "A rotation is under way. Wait for its end."
+            message = "A rotation is running. Wait until it ends."
             raise RefusedError(message, ROTATION_IN_FLIGHT) from None
         except AlreadyCurrentError:
             raise RefusedError(
-                "The console's value is current already. Reset it at the console first."
+                "The console's value is already AWSCURRENT. Reset it at the console first."
             ) from None
         except SecretStoreError as error:
-            raise RefusedError(f"Secrets Manager refused: {error}.") from None
+            raise RefusedError(f"Secrets Manager refused this: {error}.") from None
         except (ThrottledError, NotRunningError):
             raise RefusedError("The watcher is busy. Try again.") from None
 
@@ -142,9 +142,9 @@ class Operations:
         }
 
     def _stage(self, said: Arguments) -> dict[str, Any]:
-        """The console's value, or that with one character mistyped."""
+        """Stages the console's value, or that value with one character mistyped."""
         if not self._project.accepted:
-            raise RefusedError("The console shows no ServerSecret. Reset it first.")
+            raise RefusedError("ZEGO's console shows no ServerSecret. Reset it first.")
         secret = self._project.accepted[-1]
         match said.get("value"):
             case "console":
@@ -161,15 +161,15 @@ class Operations:
         return {"rotation": self._versions.start_rotation()}
 
     def _restore(self, _said: Arguments) -> dict[str, Any]:
-        """Rotates to what was current before."""
+        """Rotates back to AWSPREVIOUS."""
         labels = self._labels_at_rest()
         if PREVIOUS not in labels:
-            raise RefusedError("There is no AWSPREVIOUS to go back to: nothing was rotated yet.")
+            raise RefusedError("There is no AWSPREVIOUS yet. Rotate once before you go back.")
         token = CopyToken.make("restore", copy=labels[PREVIOUS], replace=labels[CURRENT])
         return {"rotation": self._versions.start_rotation(token)}
 
     def _labels_at_rest(self) -> Mapping[str, str]:
-        """The labels, if no rotation is in flight: RotateSecret would have that one tried again."""
+        """Returns the labels. Refuses during a rotation, which RotateSecret would only retry."""
         state = self._versions.describe()
         if state.in_flight is not None:
             raise RotationInFlightError(f"a rotation is in flight (version {state.in_flight})")
@@ -180,9 +180,9 @@ class Operations:
         try:
             answer = post(f"{self._console_url}/reset", asked)
         except OSError:
-            raise RefusedError("ZEGO's console does not answer.") from None
+            raise RefusedError("ZEGO's console does not respond.") from None
         if answer.status != 200:
-            raise RefusedError("ZEGO's console refused it.")
+            raise RefusedError("ZEGO's console refused the reset.")
         accepted = answer.json()["accepted"]
         return {"fingerprint": accepted[-1], "accepted": accepted}
 
@@ -193,15 +193,15 @@ class Operations:
         return dict(result.payload)
 
     def _inspect(self, said: Arguments) -> dict[str, Any]:
-        """Why a token would be refused. On this development stack, the page gets every detail.
+        """Returns the diagnosis of a token, with every detail: this stack is for development.
 
-        A secret's label does not say whether ZEGO accepts it: `accepted` does, null if the token
-        was not opened, and `current_accepted` for AWSCURRENT. Secrets that have lost every label by
-        two rotations are tried too, as `NOT_STORED`.
+        A label does not tell whether ZEGO accepts the secret. `accepted` does, for the token's
+        secret (null if none decrypts it), and `current_accepted` for AWSCURRENT. Secrets that have
+        lost their labels after two rotations are tried too, as `NOT_STORED`.
         """
         token = said.get("token")
         if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
-            raise RefusedError("token must be a text of up to 16 KiB.")
+            raise RefusedError("token must be text of at most 16 KiB.")
         known = self._secrets()
         user_id, room_id = (_text(said.get(name)) for name in ("user_id", "room_id"))
         expected = Expected(
@@ -226,22 +226,22 @@ class Operations:
         }
 
     def _break(self, said: Arguments) -> dict[str, Any]:
-        """A token with one of the known mistakes, and the user whose it was to be."""
+        """Makes a token with one of `MISTAKES`; returns it and the user it was meant for."""
         mistake = str(said.get("mistake"))
         if mistake not in MISTAKES:
             raise RefusedError(f"mistake must be one of {', '.join(MISTAKES)}.")
         current = self._secrets().get(CURRENT)
         if current is None:
-            raise RefusedError("AWSCURRENT holds no ServerSecret to break anything with.")
+            raise RefusedError("AWSCURRENT contains no valid ServerSecret to make a token with.")
         user_id = _text(said.get("user_id")) or "alice"
         try:
             token = broken_token(mistake, current, user_id, int(self._clock()))
         except token04.ClaimsError:
-            raise RefusedError("No token can be for this user_id.") from None
+            raise RefusedError("ZEGO allows no token for this user_id.") from None
         return {"token": token, "user_id": user_id}
 
     def _secrets(self) -> dict[str, ServerSecret]:
-        """Those of Secrets Manager, each by one of its labels, AWSCURRENT first."""
+        """Returns the secrets in Secrets Manager, each by one label, AWSCURRENT first."""
         found = {
             CURRENT if CURRENT in version.labels else version.labels[0]: version.secret
             for version in self._versions.versions(self._versions.describe())

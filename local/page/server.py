@@ -1,9 +1,9 @@
-"""The page's server: its files by a fixed table, the operator's actions, `/events`.
+"""The page's server: a fixed table of files, the operators' actions, and `/events`.
 
 ====================  ============================================================================
 `GET /`, files        `FILES`, and no other file
-`GET /stack`          where the parts are, for the page's modules
-`GET /codes`          what ZEGO's codes mean, for those that a web client shows
+`GET /stack`          the addresses of the parts, for the page's modules
+`GET /codes`          the meanings of ZEGO's codes that a web client shows
 `GET /events`         what happens, as server-sent events
 `POST /operate/...`   one of the actions of `Operations`, with a JSON object; from this page only
 ====================  ============================================================================
@@ -39,7 +39,7 @@ ACTIONS = "/operate/"
 MAX_BODY_KIB = 100
 """More than the longest token that `Operations` takes, whatever its characters, as UTF-8."""
 AGAIN_SECONDS = 1.0
-"""The time until Secrets Manager is asked again after an error."""
+"""How long to wait before reading the secret again after an error of Secrets Manager."""
 STARTING = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -48,7 +48,7 @@ STARTING = b"""<!doctype html>
 <meta http-equiv="refresh" content="1">
 <title>zego-token-service is starting</title>
 <h1>zego-token-service is starting</h1>
-<p>This page loads again by itself, every second.</p>
+<p>This page reloads every second until it is ready.</p>
 </html>
 """
 CONTENT_TYPES = {
@@ -62,15 +62,15 @@ FILES = {
     "/token-source.js": CLIENT,
     **{f"/{path.name}": path for path in sorted(WEB.iterdir()) if path.name != "index.html"},
 }
-"""What is served, by its path. The client is the very file that applications use."""
+"""The files by path. The client is the same file that applications use."""
 
 
 @dataclass(frozen=True)
 class StackView:
     """What the page needs of the stack.
 
-    `project` is what a person reads off ZEGO's console, `look` runs the watcher once, which looks
-    by itself every `watch_seconds`; None: never. `unstick` is the command that gives a rotation up.
+    `project` is what ZEGO's console shows. `look` runs the watcher once; it also runs every
+    `watch_seconds`, unless that is None. `unstick` is the command that gives a rotation up.
     """
 
     stack: StackDescription
@@ -81,7 +81,7 @@ class StackView:
 
 
 class Page(LoopbackServer):
-    """The page of a stack. The parts report to it what happens, through `reporter`."""
+    """Serves the page of a stack. The parts report to it through `reporter`."""
 
     def __init__(self, *, port: int = 0) -> None:
         super().__init__(port=port, max_body_bytes=MAX_BODY_KIB * 1024)
@@ -113,7 +113,7 @@ class Page(LoopbackServer):
         if request.method == "POST":
             return self._acted(request, self._parts)
         if request.method not in ("GET", "HEAD"):
-            return _error(405, "Only GET and POST are known here.")
+            return _error(405, "Use GET or POST.")
         return self._shown(request, self._parts)
 
     def _shown(self, request: HttpRequest, parts: StackView) -> HttpResponse:
@@ -126,12 +126,12 @@ class Page(LoopbackServer):
                 return _json(200, _codes())
             case path if path in FILES:
                 return _file(FILES[path], parts.stack)
-        return _error(404, "There is no such page.")
+        return _error(404, "This page does not exist.")
 
     def _events(self, request: HttpRequest, parts: StackView) -> HttpResponse:
-        # A browser says whether another site has sent it; not every GET says.
+        # Browsers send this header if another site makes the request; other clients may not.
         if request.header("sec-fetch-site") in ("cross-site", "same-site"):
-            return _error(403, "Only this page may listen.")
+            return _error(403, "Only this page may read the events.")
         self._operate(parts)
         stream = self.live.stream(request.header("last-event-id"))
         return HttpResponse(200, _headers("text/event-stream"), stream=stream)
@@ -139,11 +139,11 @@ class Page(LoopbackServer):
     def _acted(self, request: HttpRequest, parts: StackView) -> HttpResponse:
         if not _is_own(request, self.origins):
             return _error(403, "Only this page may do that.")
-        if request.media_type != "application/json":  # a form of another site cannot say so
-            return _error(415, "The request must be application/json.")
+        if request.media_type != "application/json":  # a form of another site cannot send this type
+            return _error(415, "The content type must be application/json.")
         if request.body_too_large:
             what = "token" if request.path == f"{ACTIONS}inspect" else "request"
-            return _error(413, f"The {what} is too long: over {MAX_BODY_KIB} KiB were sent.")
+            return _error(413, f"The {what} is longer than {MAX_BODY_KIB} KiB.")
         said = request.json_object()
         if said is None:
             return _error(400, "The body must be a JSON object.")
@@ -157,10 +157,10 @@ class Page(LoopbackServer):
         except RefusedError as refused:
             return _json(409, {"error": str(refused), "code": refused.code})
         except UnknownActionError:
-            return _error(404, "There is no such action.")
+            return _error(404, "This action does not exist.")
 
     def _operate(self, parts: StackView) -> Operations:
-        """Makes the operations at the first request: boto3 loads slowly. Then shows the secret."""
+        """Creates the operations at the first request (boto3 loads slowly) and shows the secret."""
         from local.page.operations import Operations  # noqa: PLC0415  slow
 
         with self._once:
@@ -174,7 +174,7 @@ class Page(LoopbackServer):
     def _keep_shown(self, operations: Operations) -> None:
         """Shows the state of the secret after every change, until the page stops.
 
-        If Secrets Manager fails, it is asked again.
+        After an error of Secrets Manager, it retries.
         """
         from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  slow
 
@@ -204,9 +204,9 @@ class Page(LoopbackServer):
 
 
 def _is_own(request: HttpRequest, origins: Sequence[str]) -> bool:
-    """Whether the page itself has sent the request, under one of its `origins`.
+    """Whether the page itself sent the request, from one of its `origins`.
 
-    A browser says so in headers that no page can set: `Sec-Fetch-Site` (Fetch Metadata), or
+    Browsers tell this in headers that no page can set: `Sec-Fetch-Site` (Fetch Metadata), or
     `Origin` if the browser is too old for that.
     """
     site, origin = request.header("sec-fetch-site"), request.header("origin")
@@ -222,7 +222,7 @@ def _file(file: Path, stack: StackDescription) -> HttpResponse:
 
 
 def _description(parts: StackView) -> dict[str, Any]:
-    """What the page may know of the stack: no access key."""
+    """What the page may know about the stack: everything but the access key."""
     stack = parts.stack
     return {
         "api": stack.api,

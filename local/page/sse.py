@@ -1,8 +1,8 @@
-"""What happens on the stack, as server-sent events, for pages that come and go.
+"""Sends what happens on the stack as server-sent events; pages may connect at any time.
 
-Source: "Server-sent events" in the HTML standard: fields `id`, `event` and `data`, a blank line at
-the end, a line that begins with a colon is a comment; a browser that connects again names the last
-id that it got as `Last-Event-ID`.
+Source: "Server-sent events" in the HTML standard: fields `id`, `event` and `data`, then a blank
+line. A line that begins with a colon is a comment. A browser that reconnects sends the last id that
+it got as `Last-Event-ID`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ KEPT = 200
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT = b":\n\n"
 UP_TO_DATE = b"event: up-to-date\ndata: {}\n\n"
-"""Follows what was kept. It has no id, so it is sent again at each connection."""
+"""Sent after the kept messages. It has no id, so each connection gets it."""
 RETRY_MS = 1000
-"""How long a browser waits before it connects again."""
+"""How long a browser waits before it reconnects."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class Message:
     data: Mapping[str, Any]
 
     def encoded(self, run: str) -> bytes:
-        """As a stream has it; JSON puts no line break into `data`."""
+        """Returns the message as a stream sends it; JSON adds no line break to `data`."""
         data = json.dumps(self.data, separators=(",", ":"))
         return f"id: {run}-{self.number}\nevent: {self.name}\ndata: {data}\n\n".encode()
 
 
 class Live:
-    """Takes messages from any thread, and sends them to any number of streams.
+    """Takes messages from any thread and sends them to any number of streams.
 
-    What is told is history: the last `kept` messages are kept for pages that connect later. What is
-    shown is a state: only its last message counts. A stream is silent for at most
-    `heartbeat_seconds`, so that both ends notice if the other is gone. Ids begin with a name of
-    this run; an id of an earlier run is ignored.
+    `tell` adds to the history: the last `kept` messages are kept for pages that connect later.
+    `show` replaces a state: only its last message counts. A stream is silent for at most
+    `heartbeat_seconds`, so both ends notice if the other is gone. Ids begin with the name of this
+    run; ids of earlier runs are ignored.
     """
 
     def __init__(self, *, kept: int = KEPT, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
@@ -68,13 +68,13 @@ class Live:
                 self._shown[name] = self._next(name, data)
 
     def close(self) -> None:
-        """Ends every stream that there is; browsers connect again if they can."""
+        """Ends all open streams; browsers reconnect if they can."""
         with self._changed:
             self._closed += 1
             self._changed.notify_all()
 
     def stream(self, last_id: str | None = None) -> Generator[bytes, None, None]:
-        """What is kept and comes after `last_id`, `UP_TO_DATE`, and what happens until `close`."""
+        """Yields the kept messages after `last_id`, `UP_TO_DATE`, then new ones until `close`."""
         seen, closed = self._number_of(last_id), self._closed
         yield f"retry: {RETRY_MS}\n\n".encode()
         with self._changed:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tools.chromium import find
 
-#: As root in a container there is no sandbox; nothing but loopback is reached.
+#: Chromium has no sandbox as root in a container; it can reach loopback only.
 ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -23,9 +23,9 @@ ARGUMENTS: Final = (
 
 @contextmanager
 def running() -> Iterator[Browser]:
-    """A browser without a window.
+    """A headless browser, closed at the end.
 
-    :raises NoBrowserError: there is none.
+    :raises NoBrowserError: no browser is installed.
     """
     path = find()
     with sync_playwright() as playwright:

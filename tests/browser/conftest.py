@@ -1,7 +1,7 @@
-"""One browser for all tests here, a stack per file, contexts per test, and packages from npm.
+"""One browser for all tests here, one stack per file, contexts per test, and npm packages.
 
-Playwright's loop runs in this thread while the browser does, so the browser ends with this folder's
-tests and not with the session.
+Playwright's event loop runs in this thread while the browser is open. So the browser closes after
+this folder's tests, not at the end of the session.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from local.stack import LocalStack
 from tests.browser.chromium import running
 from tools import chromium, npm_packages
 
-#: A page that needs longer to show something is broken. It is no measure of speed: rotator and
-#: watcher start cold, beside other tests, on cores that a build server may share; a step that they
-#: cannot begin in time is tried again.
+#: A page that takes longer to show something is broken. It does not measure speed: rotator and
+#: watcher start cold, in parallel with other tests, on cores that a build server may share, and a
+#: step that they cannot begin in time is retried.
 PATIENCE_MS = 60_000
 DESKTOP = {"width": 1280, "height": 900}
 
@@ -35,28 +35,28 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @pytest.fixture(scope="session")
 def browsers_are_wanted() -> None:
-    """Leaves out, where that is asked for, what needs a browser."""
+    """Skips tests that need a browser, if the environment says so."""
     if chromium.is_left_out():
-        pytest.skip(f"left out by {chromium.LEFT_OUT_BY}")
+        pytest.skip(f"skipped because {chromium.LEFT_OUT_BY} is set")
 
 
 @pytest.fixture(scope="module")
 def browser(browsers_are_wanted: None) -> Iterator[Browser]:
-    """The system's Chromium. Without one the tests fail and say how to install it."""
+    """The system's Chromium. Without it, the tests fail and tell how to install it."""
     missing = ""
     try:
         chromium.find()
     except chromium.NoBrowserError as error:
         missing = str(error)
     if missing:
-        pytest.fail(missing, pytrace=False)  # here, and with nothing else to read
+        pytest.fail(missing, pytrace=False)  # outside `except`: only this message is shown
     with running() as browser:
         yield browser
 
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[NewContext]:
-    """Makes contexts (a profile each, with Playwright's options); they end with the test."""
+    """Opens browser contexts (separate profiles) with Playwright's options, until the test ends."""
     with ExitStack() as contexts:
 
         def new(**options: Any) -> BrowserContext:
@@ -70,16 +70,13 @@ def new_context(browser: Browser) -> Iterator[NewContext]:
 
 @pytest.fixture(scope="session")
 def npm_package(browsers_are_wanted: None) -> Callable[[str], Path]:
-    """Gives the folder of one of the packages that `tests/npm/` pins."""
+    """Returns the folder of a package that `tests/npm/` pins."""
     return npm_packages.fetch
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """One per file, whatever order the files run in.
-
-    Its issuer looks for a new secret every second, and nothing happens by itself.
-    """
+    """One stack per file. Its issuer caches the secret for 1 s, and nothing runs on a schedule."""
     environment = {"SECRET_TTL_SECONDS": "1"}
     directory = tmp_path_factory.mktemp("stack")
     with LocalStack(directory=directory, environment=environment, watch_seconds=None) as running:
@@ -88,7 +85,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.fixture
 def server_secret(stack: LocalStack) -> str:
-    """The current one, as the test begins: another test may have rotated it."""
+    """The current secret when the test begins: another test may have rotated it."""
     kept = stack.secrets_manager
     current = kept.call("GetSecretValue", SecretId=kept.secret_id)
     return str(json.loads(current["SecretString"])["server_secret"])
@@ -96,7 +93,7 @@ def server_secret(stack: LocalStack) -> str:
 
 @pytest.fixture
 def calls_work(stack: LocalStack, server_secret: str) -> None:
-    """ZEGO accepts the current secret alone, whatever another test left."""
+    """Makes ZEGO accept only the current secret, whatever an earlier test did."""
 
     def operate(action: str, **said: str) -> None:
         url = f"{stack.zego.url}/console/{action}"
@@ -113,12 +110,12 @@ def calls_work(stack: LocalStack, server_secret: str) -> None:
 def open_page(stack: LocalStack, new_context: NewContext, calls_work: None) -> Iterator[OpenPage]:
     """Opens the stack's page, in a context with Playwright's options.
 
-    In the end nothing must have gone wrong in it that it did not say.
+    At the end of the test, no unexpected error may be in its console.
     """
     wrong: list[str] = []
 
     def listen(said: ConsoleMessage) -> None:
-        """Chromium notes every request that is refused or hung up on; those are meant here."""
+        """Chromium logs every refused or dropped request; the tests cause those on purpose."""
         meant = r"status of 4\d\d|net::ERR_EMPTY_RESPONSE"
         if said.type == "error" and not re.search(meant, said.text):
             wrong.append(said.text)
@@ -139,5 +136,5 @@ def open_page(stack: LocalStack, new_context: NewContext, calls_work: None) -> I
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    """The stack's page, opened, on a desktop."""
+    """The stack's page, open in a desktop window."""
     return open_page()

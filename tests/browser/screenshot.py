@@ -1,4 +1,4 @@
-"""`python -m tests.browser.screenshot`: takes docs/images/page.png, which README shows, anew."""
+"""`python -m tests.browser.screenshot`: takes README's picture, docs/images/page.png, again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_BYTES = 200_000
 
 
 def healed(page: Page) -> None:
-    """A secret that was reset and rotated, and a user who is in a call."""
+    """Resets and rotates the secret, and logs a user in to a call."""
     reset_the_secret(page)
     stage(page)
     rotate(page)
@@ -32,7 +32,7 @@ def healed(page: Page) -> None:
 
 
 def main() -> int:
-    """1 where the picture is too large to be committed."""
+    """Takes the picture. Returns 1 if it is too large to commit."""
     with (
         tempfile.TemporaryDirectory() as directory,
         LocalStack(directory=Path(directory), watch_seconds=None) as stack,

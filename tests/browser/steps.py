@@ -1,4 +1,4 @@
-"""What a person does on the page, and waits for."""
+"""The steps that tests take on the page, each with a wait for its effect."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def sign_in(page: Page, user: str = "alice") -> None:
 def get_token(page: Page) -> None:
     press(page, "Get a token")
     expect(page.locator("#asked")).to_contain_text("A token for")
-    expect(page.locator(".sealed")).to_contain_text("sealed with")
+    expect(page.locator(".sealed")).to_contain_text("encrypted with")
 
 
 def get_a_token_of_the_current_secret(page: Page) -> None:
-    """The issuer may have another value for the rest of a second."""
+    """Gets tokens until one is made with AWSCURRENT: the issuer caches a secret for up to 1 s."""
     while True:
         with page.expect_response("**/operate/inspect") as opened:
             get_token(page)
@@ -38,7 +38,7 @@ def get_a_token_of_the_current_secret(page: Page) -> None:
 
 
 def log_in(page: Page) -> Locator:
-    """The verdict on a login with the token, as soon as there is one."""
+    """Logs in with the token and waits for the verdict."""
     verdict = page.locator("#logged-in")
     press(page, "Log in")
     expect(verdict).not_to_contain_text("Logging in.")
@@ -46,9 +46,9 @@ def log_in(page: Page) -> Locator:
 
 
 def reset_the_secret(page: Page) -> None:
-    """At ZEGO's console."""
+    """Resets it at ZEGO's console."""
     press(page, "Reset the ServerSecret")
-    expect(page.locator("#reset-done")).to_contain_text("Reset;")
+    expect(page.locator("#reset-done")).to_contain_text("Reset.")
 
 
 def stage(page: Page, which: str = "Stage the console's value") -> None:
@@ -57,13 +57,13 @@ def stage(page: Page, which: str = "Stage the console's value") -> None:
 
 
 def rotate(page: Page, end: str = "Promoted") -> None:
-    """What is staged, to the end of the rotation."""
+    """Rotates to the staged value and waits for the outcome."""
     press(page, "Rotate")
     expect(page.locator("#rotation-done")).to_contain_text(end)
 
 
 def make_current_what_zego_accepts(page: Page) -> None:
-    """By a rotation, whatever stood before."""
+    """Resets the secret and rotates to it, whatever the state was before."""
     reset_the_secret(page)
     stage(page)
     rotate(page)
@@ -71,16 +71,16 @@ def make_current_what_zego_accepts(page: Page) -> None:
 
 
 def report_until_accepted(page: Page, seconds: float) -> None:
-    """Report the refusal until the issuer has the new value.
+    """Reports the refusal until the issuer uses the new secret.
 
-    Until its next look it seals with the old one, and of several reports in a short time it heeds
-    one.
+    Until the issuer reloads the secret, it uses the old one. Of several reports within a short
+    time, it acts on one.
     """
     verdict = page.locator("#logged-in")
     ended = time.monotonic() + seconds
     while True:
-        press(page, "Report it, fetch a fresh token, log in")
-        expect(verdict).to_contain_text(re.compile("Accepted|Refused"))  # it said: reporting
+        press(page, "Report the refusal, get a new token, log in")
+        expect(verdict).to_contain_text(re.compile("Accepted|Refused"))  # not "Reporting." any more
         if "Accepted" in verdict.inner_text() or time.monotonic() > ended:
             return
         page.wait_for_timeout(100)

@@ -1,4 +1,4 @@
-"""The API reference as a page: complete, and alone in the world."""
+"""The API reference as a page: it is complete and cannot reach the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPERATIONS = [operation for path in DOCUMENT["paths"].values() for operation in 
 def page(
     tmp_path: Path, new_context: NewContext, npm_package: Callable[[str], Path]
 ) -> tuple[Page, list[str]]:
-    """The page, opened as a file, and what went wrong in it."""
+    """The page, opened as a file, and its errors."""
     redoc = (npm_package("redoc") / api_reference.REDOC).read_text(encoding="utf-8")
     file = tmp_path / "api.html"
     file.write_text(api_reference.page(DOCUMENT, redoc), encoding="utf-8")
@@ -31,7 +31,7 @@ def page(
     return opened, wrong
 
 
-def test_it_has_every_operation_and_every_problem(page: tuple[Page, list[str]]) -> None:
+def test_it_shows_every_operation_and_every_problem(page: tuple[Page, list[str]]) -> None:
     shown, wrong = page
     file = shown.url
     expect(shown).to_have_title(DOCUMENT["info"]["title"])
@@ -46,11 +46,11 @@ def test_it_has_every_operation_and_every_problem(page: tuple[Page, list[str]]) 
     assert wrong == []
 
 
-def test_it_can_reach_nobody(page: tuple[Page, list[str]]) -> None:
+def test_it_cannot_reach_the_network(page: tuple[Page, list[str]]) -> None:
     shown, _ = page
     blocked = shown.evaluate(
         """async () => {
-          const address = "http://127.0.0.1:9/"; // what Redoc reaches for is blocked too
+          const address = "http://127.0.0.1:9/"; // requests of Redoc are blocked too
           const said = new Promise((resolve) =>
             addEventListener("securitypolicyviolation", ({ blockedURI, effectiveDirective }) => {
               if (blockedURI === address) resolve(effectiveDirective);

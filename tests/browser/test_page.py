@@ -1,4 +1,4 @@
-"""The page end to end: an app's way and operations', in a real browser on a real stack."""
+"""The page end to end, as an app and as its operators use it: a real browser, a real stack."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.browser.steps import (
 
 
 def current(stack: LocalStack) -> str:
-    """The fingerprint of the value that ZEGO's console shows."""
+    """The fingerprint of the secret that ZEGO's console shows."""
     return stack.zego.project.accepted[-1].fingerprint
 
 
@@ -47,7 +47,7 @@ def test_a_user_signs_in_gets_a_token_and_is_accepted(page: Page, stack: LocalSt
     expect(log_in(page)).to_contain_text("Accepted: bob is in bob_desk")
 
 
-def test_the_clock_runs_to_the_renewal_and_to_the_end(page: Page) -> None:
+def test_the_countdown_runs_to_the_renewal_and_to_the_expiry(page: Page) -> None:
     page.clock.install()
     sign_in(page)
     get_token(page)
@@ -67,7 +67,7 @@ def test_signing_out_forgets_the_token(page: Page) -> None:
     expect(page.get_by_role("button", name="Log in")).to_be_disabled()
 
 
-def test_a_bearer_token_that_has_ended_is_replaced_once(
+def test_an_expired_bearer_token_is_replaced_once(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_in(page)
@@ -86,7 +86,7 @@ def test_a_bearer_token_that_has_ended_is_replaced_once(
         return HttpResponse(401, (("access-control-allow-origin", origin),))
 
     monkeypatch.setattr(stack.api, "intercept", refuse_the_first)
-    earlier = time.time() - 60  # else the next is the same, where it is of the same second
+    earlier = time.time() - 60  # else the next one may be identical: same second
     monkeypatch.setattr(stack.identity_provider, "_clock", lambda: earlier)
     for _ in range(2):
         with page.expect_response(lambda answer: answer.status == 201):
@@ -94,17 +94,17 @@ def test_a_bearer_token_that_has_ended_is_replaced_once(
     assert refused == 1
 
 
-def test_what_was_said_of_one_token_does_not_stay_with_the_next(page: Page) -> None:
+def test_a_login_result_is_cleared_by_the_next_sign_in(page: Page) -> None:
     sign_in(page)
     get_token(page)
     log_in(page)
     sign_in(page, "bob")
     expect(page.locator("#logged-in")).to_have_text(
-        "With the token above. Try another user or room, too."
+        "This uses the token above. Try another user or room, too."
     )
 
 
-def test_a_sign_in_that_fails_leaves_nobody_signed_in(page: Page) -> None:
+def test_a_failed_sign_in_signs_the_user_out(page: Page) -> None:
     sign_in(page)
     page.get_by_label("User", exact=True).fill(" ")
     press(page, "Sign in")
@@ -112,7 +112,7 @@ def test_a_sign_in_that_fails_leaves_nobody_signed_in(page: Page) -> None:
     expect(page.get_by_role("button", name="Get a token")).to_be_disabled()
 
 
-def test_signing_out_while_a_token_is_asked_for_is_no_failure(
+def test_signing_out_during_a_token_request_shows_no_error(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_in(page)
@@ -121,7 +121,7 @@ def test_signing_out_while_a_token_is_asked_for_is_no_failure(
         stack.api, "intercept", lambda _: may_answer.wait(PATIENCE_MS / 1000) and None
     )
     press(page, "Get a token")
-    expect(page.locator("#asked")).to_have_text("Asking.")
+    expect(page.locator("#asked")).to_have_text("Requesting a token.")
     press(page, "Sign out")
     expect(page.get_by_role("button", name="Get a token")).not_to_have_attribute(
         "aria-disabled", "true"
@@ -130,32 +130,32 @@ def test_signing_out_while_a_token_is_asked_for_is_no_failure(
     may_answer.set()
 
 
-#: What is tried, with what the caller hears and what is known beside it.
+#: The attempts, each with what the caller gets and the reason that the page adds.
 REFUSALS = {
-    "A room that the policy does not grant": ("403 not_granted", "no rule matches"),
-    "A room of somebody else's": ("403 not_granted", "no rule matches"),
-    "A token for a whole day": ("422 lifetime_out_of_range", "at most 7200"),
+    "A room that the access policy does not grant": ("403 not_granted", "no rule matches"),
+    "Another user's own room": ("403 not_granted", "no rule matches"),
+    "A token that lives a whole day": ("422 lifetime_out_of_range", "at most 7200"),
     "A room id that ZEGO's SDKs refuse": ("422 invalid_identifier", "the character /"),
-    "A bearer token that somebody changed": ("401 bearer_bad_signature", "altered"),
-    "A login as somebody else": ("logs 50119, the app gets 1102016", "another user"),
+    "A bearer token with a forged signature": ("401 bearer_bad_signature", "altered"),
+    "A login as another user": ("logs 50119; the app gets 1102016", "another user"),
     "A login to another room": ("the app gets 1102020", "another room"),
     "A login with an expired token": ("the app gets 1102018", "It expired"),
-    "A login with a JWT": ("logs 20014, 50119, the app gets 1102016", "It is a JWT"),
+    "A login with a JWT": ("logs 20014, 50119; the app gets 1102016", "It is a JWT"),
 }
 
 
-def test_what_is_refused_is_explained(page: Page) -> None:
+def test_each_refusal_is_explained(page: Page) -> None:
     sign_in(page)
-    refusals = card(page, "What is refused, and why")
+    refusals = card(page, "Refusals and their reasons")
     assert refusals.get_by_role("button").all_inner_texts() == list(REFUSALS)
-    for attempt, (answer, why) in REFUSALS.items():
+    for attempt, (response, why) in REFUSALS.items():
         press(refusals, attempt)
         said = refusals.get_by_role("listitem").filter(has_text=attempt).get_by_role("status")
-        expect(said).to_contain_text(answer)
+        expect(said).to_contain_text(response)
         expect(said).to_contain_text(why)
 
 
-def test_a_refusal_has_the_reason_of_the_audit_log_beside_the_terse_answer(page: Page) -> None:
+def test_a_refusal_is_shown_with_the_reason_from_the_audit_log(page: Page) -> None:
     sign_in(page)
     page.get_by_label("Room", exact=True).fill("bob_desk")
     press(page, "Get a token")
@@ -166,12 +166,12 @@ def test_a_refusal_has_the_reason_of_the_audit_log_beside_the_terse_answer(page:
 
 def test_a_pasted_jwt_is_explained(page: Page) -> None:
     inspection = card(page, "Inspect a token")
-    inspection.get_by_label("A token, as it was given").fill(
+    inspection.get_by_label("The token, exactly as the SDK got it").fill(
         "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
     )
     press(inspection, "Inspect")
     said = inspection.get_by_role("status")
-    expect(said).to_contain_text("ZEGO refuses it")
+    expect(said).to_contain_text("ZEGO refuses this token")
     expect(said).to_contain_text("It is a JWT (HS256), not a Token04")
     expect(said).to_contain_text("20014, 50119, 1102016")
 
@@ -187,7 +187,7 @@ BROKEN = {
 }
 
 
-def test_each_broken_token_is_refused_for_what_is_wrong_with_it(page: Page) -> None:
+def test_each_broken_token_is_refused_for_its_own_mistake(page: Page) -> None:
     sign_in(page)
     inspection = card(page, "Inspect a token")
     samples = inspection.get_by_role("group", name="Broken tokens to inspect")
@@ -198,7 +198,7 @@ def test_each_broken_token_is_refused_for_what_is_wrong_with_it(page: Page) -> N
         expect(inspection.get_by_role("status")).not_to_contain_text("Good")
 
 
-def test_of_two_inspections_the_later_is_shown(
+def test_the_later_of_two_inspections_is_shown(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_answer = threading.Event()
@@ -209,7 +209,7 @@ def test_of_two_inspections_the_later_is_shown(
 
     monkeypatch.setattr(stack.page, "intercept", answer_later)
     inspection = card(page, "Inspect a token")
-    inspection.get_by_label("A token, as it was given").fill("the first")
+    inspection.get_by_label("The token, exactly as the SDK got it").fill("the first")
     press(inspection, "Inspect")
     press(inspection, "A JWT")
     expect(inspection.get_by_role("status")).to_contain_text("It is a JWT")
@@ -224,12 +224,12 @@ def test_of_two_inspections_the_later_is_shown(
 def test_a_good_token_is_found_good(page: Page, stack: LocalStack) -> None:
     sign_in(page)
     get_token(page)
-    press(page, "The app's own token")
-    expect(card(page, "Inspect a token").get_by_role("status")).to_contain_text("Good: nothing")
+    press(page, "Inspect the app's token")
+    expect(card(page, "Inspect a token").get_by_role("status")).to_contain_text("Good: this token")
 
 
 def steps(page: Page) -> dict[str, str]:
-    """How each step stands."""
+    """The state of each step."""
     shown = page.get_by_role("list", name="Steps of the last rotation").get_by_role("listitem")
     return {
         str(step.get_attribute("data-step")): str(step.get_attribute("data-state"))
@@ -240,11 +240,11 @@ def steps(page: Page) -> dict[str, str]:
 def test_a_mistyped_value_is_refused_and_the_right_one_promoted_in_four_steps(
     page: Page, stack: LocalStack
 ) -> None:
-    page.get_by_label("Keep the old one accepted").check()
+    page.get_by_label("Keep accepting the old one").check()
     reset_the_secret(page)
     expect(page.locator("#versions .unknown")).to_contain_text(current(stack))
 
-    stage(page, "Stage a mistyped one")
+    stage(page, "Stage a mistyped value")
     expect(page.locator("#versions")).to_contain_text("CANDIDATE")
     rotate(page, "Not promoted")
     assert steps(page) == {
@@ -291,7 +291,7 @@ def test_the_steps_are_shown_while_they_run(
     expect(page.locator("#rotation-done")).to_contain_text("Promoted")
 
 
-def test_a_reset_secret_is_refused_noticed_and_healed(page: Page, stack: LocalStack) -> None:
+def test_a_reset_secret_is_detected_and_healed(page: Page, stack: LocalStack) -> None:
     make_current_what_zego_accepts(page)
     sign_in(page)
     get_token(page)
@@ -299,16 +299,16 @@ def test_a_reset_secret_is_refused_noticed_and_healed(page: Page, stack: LocalSt
     expect(page.locator("#standing")).to_contain_text("ZEGO rejects AWSCURRENT")
 
     verdict = log_in(page)
-    expect(verdict).to_contain_text("logs 20014, 50119, the app gets 1102016")
-    expect(verdict).to_contain_text("ZEGO does not open it")
+    expect(verdict).to_contain_text("logs 20014, 50119; the app gets 1102016")
+    expect(verdict).to_contain_text("ZEGO does not accept this secret")
 
-    press(page, "Look now")
+    press(page, "Check now")
     looked = page.locator("#looked")
     expect(looked).to_contain_text("is rejected")
     expect(looked).to_contain_text("Nothing to heal with")
 
     stage(page)
-    press(page, "Look now")
+    press(page, "Check now")
     expect(page.locator("#log")).to_contain_text("Started a rotation to")
     expect(page.locator("#rotation-done")).to_contain_text("Promoted")
     expect(page.locator("#standing")).to_contain_text("ZEGO accepts AWSCURRENT")
@@ -316,35 +316,35 @@ def test_a_reset_secret_is_refused_noticed_and_healed(page: Page, stack: LocalSt
 
     report_until_accepted(page, PATIENCE_MS / 1000)
     expect(verdict).to_contain_text("Accepted: alice is in call_1")
-    expect(page.locator("#log")).to_contain_text("reported 1102016")
+    expect(page.locator("#log")).to_contain_text("client reported 1102016")
 
 
-def test_what_cannot_be_done_is_said_in_words(page: Page) -> None:
+def test_a_refused_action_shows_the_reason_and_the_remedy(page: Page) -> None:
     make_current_what_zego_accepts(page)
     press(page, "Stage the console's value")
-    expect(page.locator("#rotation-done")).to_contain_text("is current already. Reset it")
+    expect(page.locator("#rotation-done")).to_contain_text("is already AWSCURRENT. Reset it")
 
 
 def hang_up(_request: HttpRequest) -> None:
     raise ConnectionAbortedError
 
 
-def test_a_part_that_does_not_answer_is_named(
+def test_a_part_that_does_not_respond_is_named(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_in(page)
     get_token(page)
     monkeypatch.setattr(stack.zego, "intercept", hang_up)
-    expect(log_in(page)).to_have_text("ZEGO does not answer. Does make run still run?")
+    expect(log_in(page)).to_have_text("ZEGO does not respond. Is make run still running?")
     press(page, "Reset the ServerSecret")
-    expect(page.locator("#reset-done")).to_have_text("ZEGO's console does not answer.")
+    expect(page.locator("#reset-done")).to_have_text("ZEGO's console does not respond.")
     monkeypatch.setattr(stack.identity_provider, "intercept", hang_up)
     press(page, "Sign in")
-    said = "The identity provider does not answer. Does make run still run?"
+    said = "The identity provider does not respond. Is make run still running?"
     expect(page.locator("#signed-in")).to_have_text(said)
 
 
-def test_a_token_that_operations_cannot_open_is_shown_with_the_reason(
+def test_if_a_token_cannot_be_decrypted_the_reason_is_shown(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(request: HttpRequest) -> HttpResponse | None:
@@ -358,10 +358,8 @@ def test_a_token_that_operations_cannot_open_is_shown_with_the_reason(
     expect(page.locator(".sealed")).to_have_text("Not now.")
 
 
-def test_a_page_that_nobody_looks_at_leaves_its_connection_to_others(
-    page: Page, stack: LocalStack
-) -> None:
-    """A browser has six for a server: a stream in each of six tabs, and the seventh waits."""
+def test_a_hidden_page_closes_its_connection(page: Page, stack: LocalStack) -> None:
+    """Browsers open six connections per server: six tabs with streams would block a seventh."""
     log = page.get_by_role("list", name="Newest first")
     hide = """(hidden) => {
       Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -389,15 +387,15 @@ def test_a_page_that_was_cut_off_catches_up(page: Page, stack: LocalStack) -> No
     expect(page.locator("#connection")).to_have_text("Live")
 
 
-def test_a_page_of_an_earlier_stack_begins_anew(page: Page, stack: LocalStack) -> None:
+def test_a_page_of_an_earlier_stack_reloads(page: Page, stack: LocalStack) -> None:
     sign_in(page)
     stack.page.live.run = "0badcafe"
     stack.page.live.close()
-    expect(page.get_by_role("button", name="Get a token")).to_be_disabled()  # nobody is signed in
+    expect(page.get_by_role("button", name="Get a token")).to_be_disabled()  # signed out
     expect(page.locator("#connection")).to_have_text("Live")
 
 
-def test_two_pages_see_the_same(open_page: OpenPage, stack: LocalStack) -> None:
+def test_two_pages_show_the_same_state(open_page: OpenPage, stack: LocalStack) -> None:
     one, other = open_page(), open_page()
     reset_the_secret(one)
     for page in (one, other):

@@ -1,4 +1,4 @@
-"""The page is for everybody: by keyboard, on a phone, in the dark, with a screen reader."""
+"""Accessibility: the page by keyboard, on a phone, in dark mode and with a screen reader."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def axe(npm_package: Callable[[str], Path]) -> str:
 
 
 def show_everything(page: Page) -> None:
-    """Good answers and refusals, a token taken apart, a rotation, a long log, open details."""
+    """Shows results and refusals, a decoded token, a rotation, a long log, open details."""
     for summary in page.locator("summary").all():
         summary.click()
     sign_in(page)
     get_token(page)
     log_in(page)
-    refusals = card(page, "What is refused, and why").get_by_role("button")
+    refusals = card(page, "Refusals and their reasons").get_by_role("button")
     for button in refusals.all():
         button.click()
     press(page, "Cut off")
     reset_the_secret(page)
-    stage(page, "Stage a mistyped one")
+    stage(page, "Stage a mistyped value")
     press(page, "Rotate")
-    press(page, "Look now")
+    press(page, "Check now")
     expect(page.locator("#rotation-done")).to_contain_text("Not promoted")
     expect(page.locator("#refusals .answer.refused")).to_have_count(refusals.count())
     expect(page.locator("#inspected .finding").first).to_be_visible()
@@ -54,7 +54,7 @@ def show_everything(page: Page) -> None:
 
 
 def findings(page: Page, axe: str) -> list[str]:
-    """What axe finds, whatever its impact, each with where it is."""
+    """Everything that axe finds, whatever its impact, with the place."""
     page.evaluate(axe)
     found = page.evaluate(
         "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", WCAG
@@ -69,7 +69,7 @@ def findings(page: Page, axe: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def full_page(browser: Browser, stack: LocalStack) -> Iterator[Page]:
-    """A page that shows all that it can, for tests that look and change nothing."""
+    """A page that shows everything it can, for tests that change nothing."""
     with browser.new_context(viewport=DESKTOP, reduced_motion="reduce") as context:
         page = context.new_page()
         page.goto(stack.page.url)
@@ -77,7 +77,7 @@ def full_page(browser: Browser, stack: LocalStack) -> Iterator[Page]:
         yield page
 
 
-def test_axe_finds_nothing_in_the_page_as_it_opens(open_page: OpenPage, axe: str) -> None:
+def test_axe_finds_nothing_on_the_page_when_it_opens(open_page: OpenPage, axe: str) -> None:
     assert findings(open_page(), axe) == []
 
 
@@ -87,7 +87,7 @@ def test_axe_finds_nothing_in_the_page_as_it_opens(open_page: OpenPage, axe: str
     if IS_EXHAUSTIVE
     else [(DESKTOP, "light"), (PHONE, "dark")],
 )
-def test_axe_finds_nothing_in_all_that_it_can_show(
+def test_axe_finds_nothing_when_everything_is_shown(
     full_page: Page, axe: str, viewport: ViewportSize, scheme: Scheme
 ) -> None:
     full_page.set_viewport_size(viewport)
@@ -101,7 +101,7 @@ def test_nothing_is_wider_than_the_window(full_page: Page, width: int) -> None:
     assert full_page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
-def test_what_says_that_nothing_is_heard_covers_nothing(
+def test_the_offline_notice_covers_no_control(
     open_page: OpenPage, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_page(viewport=PHONE)
@@ -124,26 +124,26 @@ def test_what_says_that_nothing_is_heard_covers_nothing(
     assert covered == []
 
 
-def test_the_longest_ids_are_no_wider_than_a_phone(open_page: OpenPage) -> None:
+def test_the_longest_ids_fit_on_a_phone(open_page: OpenPage) -> None:
     page = open_page(viewport={"width": 360, "height": 740})
     sign_in(page, "w" * 63)
     page.get_by_label("Room", exact=True).fill("call_" + "w" * 122)
     get_token(page)
     expect(log_in(page)).to_contain_text(re.compile("Accepted|Refused"))
-    press(page, "A login as somebody else")
+    press(page, "A login as another user")
     press(page, "Another user")
     expect(page.locator("#inspected .finding").first).to_be_visible()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
-def test_all_of_it_works_without_a_mouse(open_page: OpenPage) -> None:
+def test_the_page_works_without_a_mouse(open_page: OpenPage) -> None:
     page = open_page()
     focused = page.locator(":focus")
     page.keyboard.press("Tab")
     expect(focused).to_have_text("Skip to the content")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    page.keyboard.type("y")  # behind what is there, which is selected: in its place
+    page.keyboard.type("y")  # replaces the text, which is selected
     page.keyboard.press("Enter")
     expect(page.locator("#signed-in")).to_contain_text("Signed in as y")
     for _ in range(20):
@@ -155,11 +155,11 @@ def test_all_of_it_works_without_a_mouse(open_page: OpenPage) -> None:
     expect(focused).to_have_text("Get a token")  # the focus stays
 
 
-def test_the_focus_is_seen(open_page: OpenPage) -> None:
+def test_the_focus_is_visible(open_page: OpenPage) -> None:
     page = open_page()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
-    page.get_by_role("button", name="Look now").focus()
+    page.get_by_role("button", name="Check now").focus()
     outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
 
@@ -177,7 +177,7 @@ def test_headings_are_in_order_and_parts_are_landmarks(open_page: OpenPage) -> N
         expect(page.get_by_role("region", name=name)).to_be_visible()
 
 
-def test_nothing_moves_for_those_who_want_no_motion(open_page: OpenPage) -> None:
+def test_reduced_motion_turns_animations_off(open_page: OpenPage) -> None:
     page = open_page(reduced_motion="no-preference")
     scrolling = "() => getComputedStyle(document.documentElement).scrollBehavior"
     assert page.evaluate(scrolling) == "smooth"

@@ -1,4 +1,4 @@
-"""What the page says stays true: whoever comes late, is cut off, or is one page of several."""
+"""The page stays up to date: when opened late, when cut off, and next to other pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.browser.steps import (
     stage,
 )
 
-#: Five attempts, each with the rotator's own tries at ZEGO.
+#: Enough for five attempts, in each of which the rotator retries its requests to ZEGO.
 ALL_ATTEMPTS_MS = 60_000
 
 HIDE = """(hidden) => {
@@ -42,19 +42,19 @@ def quick_retries(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def current(stack: LocalStack) -> str:
-    """The fingerprint of the value that ZEGO's console shows."""
+    """The fingerprint of the secret that ZEGO's console shows."""
     return stack.zego.project.accepted[-1].fingerprint
 
 
 def have_many_requests(stack: LocalStack) -> None:
-    """More than are kept for those who come later."""
+    """Sends more messages than are kept for pages that connect later."""
     request = {"at": 1, "method": "GET", "path": "/v1/health", "status": 200, "milliseconds": 1}
     for _ in range(KEPT + 10):
         stack.page.live.tell("access", request)
 
 
 def drop_pending(stack: LocalStack) -> None:
-    """As `zego-token secret unstick` does."""
+    """Gives the rotation up as `zego-token secret unstick` does."""
     kept = stack.secrets_manager
     labels = kept.call("DescribeSecret", SecretId=kept.secret_id)["VersionIdsToStages"]
     (pending,) = (version for version, on_it in labels.items() if "AWSPENDING" in on_it)
@@ -69,11 +69,11 @@ def drop_pending(stack: LocalStack) -> None:
 
 def expect_promoted(page: Page) -> None:
     said = page.locator("#rotation-done")
-    expect(said).to_contain_text("Promoted. The issuer takes it when its cache ends")
+    expect(said).to_contain_text("Promoted. The issuer uses it when its cache expires")
     expect(page.locator("#steps [data-state=done]")).to_have_count(4)
 
 
-def test_the_last_rotation_and_look_are_shown_however_much_came_after(
+def test_the_last_rotation_and_check_are_shown_however_much_happened_since(
     open_page: OpenPage, stack: LocalStack
 ) -> None:
     page = open_page()
@@ -85,7 +85,9 @@ def test_the_last_rotation_and_look_are_shown_however_much_came_after(
     expect(late.locator("#looked")).to_contain_text("is accepted")
 
 
-def test_a_rotation_that_ends_unseen_is_shown_as_ended(page: Page, stack: LocalStack) -> None:
+def test_a_rotation_that_ends_while_the_page_is_hidden_is_shown_as_ended(
+    page: Page, stack: LocalStack
+) -> None:
     reset_the_secret(page)
     stage(page)
     page.evaluate(HIDE, True)
@@ -97,7 +99,7 @@ def test_a_rotation_that_ends_unseen_is_shown_as_ended(page: Page, stack: LocalS
     expect_promoted(page)
 
 
-def test_a_rotation_that_fails_after_the_promotion_is_not_said_to_have_changed_nothing(
+def test_a_rotation_that_fails_after_the_promotion_is_shown_as_promoted(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch, quick_retries: None
 ) -> None:
     reset_the_secret(page)
@@ -105,20 +107,20 @@ def test_a_rotation_that_fails_after_the_promotion_is_not_said_to_have_changed_n
     asked = itertools.count(1)
 
     def reset_after_the_promotion(request: HttpRequest) -> None:
-        """ZEGO is asked by testSecret, by finishSecret, and again once it has promoted."""
+        """testSecret asks ZEGO, finishSecret asks before the promotion and once more after it."""
         if request.path == "/" and next(asked) == 3:
             stack.zego.project.reset()
 
     monkeypatch.setattr(stack.zego, "intercept", reset_after_the_promotion)
     press(page, "Rotate")
     said = page.locator("#rotation-done")
-    expect(said).to_contain_text("Promoted, but finishSecret failed after that")
-    expect(said).not_to_contain_text("tries again", timeout=ALL_ATTEMPTS_MS)
+    expect(said).to_contain_text("Promoted, but finishSecret failed afterwards")
+    expect(said).not_to_contain_text("retries it", timeout=ALL_ATTEMPTS_MS)
     expect(said).to_contain_text("Promoted, but")
     expect(page.locator("#steps [data-step=finishSecret]")).to_contain_text("stopped accepting it")
 
 
-def test_a_rotation_that_was_given_up_says_so_and_how_to_go_on(
+def test_a_rotation_that_was_given_up_is_reported_with_the_remedy(
     page: Page, stack: LocalStack, quick_retries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reset_the_secret(page)
@@ -126,7 +128,7 @@ def test_a_rotation_that_was_given_up_says_so_and_how_to_go_on(
     monkeypatch.setattr(stack.zego, "trouble", Trouble("garbage"))
     press(page, "Rotate")
     said = page.locator("#rotation-done")
-    expect(said).to_contain_text("Failed; Secrets Manager tries again (2 of 5).")
+    expect(said).to_contain_text("Failed; Secrets Manager retries it (2 of 5).")
     expect(said).not_to_have_class(re.compile("refused"))
     expect(said).to_contain_text("Failed 5 times", timeout=ALL_ATTEMPTS_MS)
     expect(said).to_contain_text(f"zego-token secret unstick --local {stack.file}")
@@ -140,7 +142,7 @@ def test_a_rotation_that_was_given_up_says_so_and_how_to_go_on(
         expect(said).to_have_text("Not now.")
     for button in ("Rotate", "Stage the console's value"):
         press(page, button)
-        expect(said).to_contain_text("Nothing was done. The last rotation will not end by itself")
+        expect(said).to_contain_text("Not done. The last rotation is stuck.")
         expect(said).to_contain_text(f"zego-token secret unstick --local {stack.file}")
         expect(said).not_to_contain_text("under way")
     drop_pending(stack)
@@ -148,7 +150,9 @@ def test_a_rotation_that_was_given_up_says_so_and_how_to_go_on(
     rotate(page)
 
 
-def test_an_answer_goes_with_its_reason(open_page: OpenPage, stack: LocalStack) -> None:
+def test_a_message_is_cleared_once_its_reason_is_gone(
+    open_page: OpenPage, stack: LocalStack
+) -> None:
     one, other = open_page(), open_page()
     make_current_what_zego_accepts(one)
     said = one.locator("#rotation-done")
@@ -157,16 +161,16 @@ def test_an_answer_goes_with_its_reason(open_page: OpenPage, stack: LocalStack) 
     reset_the_secret(one)
     expect(said).not_to_contain_text("Reset it at the console first.")
     done = one.locator("#reset-done")
-    expect(done).to_have_text("Reset; the old one has ended.")
-    other.get_by_label("Keep the old one accepted").check()
+    expect(done).to_have_text("Reset. The old one no longer works.")
+    other.get_by_label("Keep accepting the old one").check()
     reset_the_secret(other)
     expect(done).to_have_text("")
-    expect(one.locator("#console-shows")).to_contain_text("ZEGO accepts 1 older beside it.")
-    expect(other.locator("#reset-done")).to_have_text("Reset; the old one was kept.")
+    expect(one.locator("#console-shows")).to_contain_text("ZEGO also accepts 1 older.")
+    expect(other.locator("#reset-done")).to_have_text("Reset. The old one still works.")
 
 
 @pytest.mark.parametrize("path", ["/stack", "/codes", "/token-source.js"])
-def test_a_page_that_does_not_load_says_so_and_tries_again(
+def test_a_page_that_fails_to_load_reports_it_and_retries(
     new_context: NewContext, stack: LocalStack, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails = iter([HttpResponse(503)])
@@ -183,7 +187,7 @@ def test_a_page_that_does_not_load_says_so_and_tries_again(
     sign_in(page)
 
 
-def test_it_is_live_once_it_has_heard_what_happened_before(
+def test_the_page_is_live_only_after_all_earlier_messages(
     new_context: NewContext, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = new_context().new_page()
@@ -198,7 +202,7 @@ def test_it_is_live_once_it_has_heard_what_happened_before(
     expect(connection).to_have_text("Live")
 
 
-def test_what_another_has_changed_is_shown(open_page: OpenPage, stack: LocalStack) -> None:
+def test_a_change_made_on_another_page_is_shown(open_page: OpenPage, stack: LocalStack) -> None:
     one, other = open_page(), open_page()
     reset_the_secret(one)
     stage(one)
@@ -211,7 +215,7 @@ def test_what_another_has_changed_is_shown(open_page: OpenPage, stack: LocalStac
     expect_promoted(one)
 
 
-def test_a_page_that_hears_nothing_is_grey_and_says_so_wherever_one_looks(
+def test_a_page_without_a_connection_is_grey_and_always_shows_a_notice(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     how = "(card) => getComputedStyle(card).filter"
@@ -230,7 +234,7 @@ def test_a_page_that_hears_nothing_is_grey_and_says_so_wherever_one_looks(
     assert secret.evaluate(how) == "none"
 
 
-def test_the_graphics_keep_their_colours_where_colours_are_forced(open_page: OpenPage) -> None:
+def test_the_graphics_keep_their_colours_in_forced_colors_mode(open_page: OpenPage) -> None:
     page = open_page(forced_colors="active")
     sign_in(page)
     get_token(page)
@@ -242,24 +246,24 @@ def test_the_graphics_keep_their_colours_where_colours_are_forced(open_page: Ope
         assert kept == "none", (shown, style)
 
 
-def test_a_look_that_found_nothing_out_says_why(
+def test_a_check_without_a_verdict_shows_the_reason(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_current_what_zego_accepts(page)
     monkeypatch.setattr(stack.zego, "trouble", Trouble("garbage"))
-    press(page, "Look now")
+    press(page, "Check now")
     said = page.locator("#looked")
     expect(said).to_contain_text(f"ZEGO gave no verdict on AWSCURRENT, {current(stack)}. ZEGO's")
 
 
-def test_the_watchers_schedule_is_the_stacks(page: Page) -> None:
+def test_without_a_schedule_the_watcher_checks_after_rotations_only(page: Page) -> None:
     expect(page.locator("#watched")).to_contain_text("After each rotation, it asks ZEGO")
 
 
 @pytest.mark.parametrize(
     ("seconds", "interval"), [(90.0, "90 s"), (300.0, "5 min"), (5400.0, "90 min"), (0.5, "0.5 s")]
 )
-def test_the_watchers_interval_is_said_in_full(
+def test_the_watchers_interval_is_shown_exactly(
     open_page: OpenPage,
     stack: LocalStack,
     monkeypatch: pytest.MonkeyPatch,
@@ -272,7 +276,7 @@ def test_the_watchers_interval_is_said_in_full(
     expect(open_page().locator("#watched")).to_contain_text(f"Every {interval}, and after each")
 
 
-def test_a_current_version_without_a_server_secret_is_not_said_to_be_rejected(
+def test_a_current_version_without_a_server_secret_is_not_shown_as_rejected(
     page: Page, stack: LocalStack
 ) -> None:
     kept = stack.secrets_manager
@@ -281,7 +285,7 @@ def test_a_current_version_without_a_server_secret_is_not_said_to_be_rejected(
     try:
         kept.call("PutSecretValue", SecretId=kept.secret_id, SecretString="{}")
         stack.page.reporter.changed()
-        expect(said).to_contain_text("AWSCURRENT holds no ServerSecret: ")
+        expect(said).to_contain_text("AWSCURRENT contains no valid ServerSecret: ")
         expect(said).not_to_contain_text("rejects")
     finally:
         kept.call("PutSecretValue", SecretId=kept.secret_id, SecretString=good)
@@ -290,8 +294,8 @@ def test_a_current_version_without_a_server_secret_is_not_said_to_be_rejected(
 
 
 @pytest.mark.parametrize("place", ["#looked p", "#console-shows"])
-def test_no_line_begins_with_the_mark_behind_a_fingerprint(page: Page, place: str) -> None:
-    press(page, "Look now")
+def test_no_line_begins_with_the_punctuation_after_a_fingerprint(page: Page, place: str) -> None:
+    press(page, "Check now")
     said = page.locator(place).first
     expect(said.locator(".fingerprint")).to_be_visible()
     wrong = said.evaluate("""(said) => {
@@ -312,23 +316,23 @@ def test_no_line_begins_with_the_mark_behind_a_fingerprint(page: Page, place: st
     assert wrong == []
 
 
-def test_of_the_values_that_zego_accepts_the_newest_is_the_consoles(
+def test_the_newest_secret_that_zego_accepts_is_shown_as_the_consoles(
     page: Page, stack: LocalStack
 ) -> None:
-    page.get_by_label("Keep the old one accepted").check()
+    page.get_by_label("Keep accepting the old one").check()
     for _ in range(2):
         reset_the_secret(page)
         expect(page.locator("#versions .unknown").first).to_contain_text(current(stack))
     shown = page.locator("#versions .unknown")
-    expect(shown.nth(0)).to_contain_text("At ZEGO's console")
+    expect(shown.nth(0)).to_contain_text("Shown in ZEGO's console")
     expect(shown.nth(1)).to_contain_text("Not stored here.")
 
 
-def test_a_refusal_says_whose_the_token_below_it_is(page: Page) -> None:
+def test_below_a_refusal_the_earlier_token_is_labelled(page: Page) -> None:
     sign_in(page)
     room = page.get_by_label("Room", exact=True)
     said = page.locator("#asked")
-    below = "The token below is the one from before, for"
+    below = "The token below is the previous one, for"
     room.fill("bob_desk")
     press(page, "Get a token")
     expect(said).to_contain_text("403 not_granted")
@@ -340,20 +344,20 @@ def test_a_refusal_says_whose_the_token_below_it_is(page: Page) -> None:
     expect(said).to_contain_text(f"{below} room call_1.")
 
 
-def test_a_reason_that_comes_late_is_shown_in_its_place(page: Page) -> None:
+def test_a_reason_that_arrives_late_is_filled_in(page: Page) -> None:
     sign_in(page)
     page.get_by_label("Room", exact=True).fill("bob_desk")
     page.evaluate(HIDE, True)
     press(page, "Get a token")
     said = page.locator("#asked")
-    expect(said).to_contain_text("nothing yet")
+    expect(said).to_contain_text("waiting for it")
     page.evaluate(HIDE, False)
     expect(said).to_contain_text("no rule matches")
 
 
-def test_of_a_text_that_is_too_long_for_a_token_nothing_is_cut(page: Page) -> None:
+def test_a_text_that_is_too_long_for_a_token_is_refused_not_cut(page: Page) -> None:
     inspection = card(page, "Inspect a token")
-    inspection.get_by_label("A token, as it was given").fill("x" * 40_000)
+    inspection.get_by_label("The token, exactly as the SDK got it").fill("x" * 40_000)
     press(inspection, "Inspect")
     said = inspection.get_by_role("status")
-    expect(said).to_contain_text("This is 40000 characters long, and no token has over 16384")
+    expect(said).to_contain_text("This text has 40000 characters; a token has at most 16384")

@@ -1,4 +1,4 @@
-"""What the page says of tokens and logins is what ZEGO does, and is about who is signed in."""
+"""The page's verdicts on tokens and logins match ZEGO's, and concern the signed-in user."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from tests.browser.steps import (
     stage,
 )
 
-#: Of the issuer that asks again soon.
+#: Of the issuer that reloads its secret soon.
 HANDLERS = Path(__file__).parents[1] / "support" / "handlers"
-REPORT = "Report it, fetch a fresh token, log in"
+REPORT = "Report the refusal, get a new token, log in"
 
 
 def inspect_own(page: Page) -> Locator:
-    press(page, "The app's own token")
+    press(page, "Inspect the app's token")
     return page.locator("#inspected")
 
 
 def attempt(page: Page, what: str) -> Locator:
-    """What is said of one of the refusals to try."""
-    refusals = card(page, "What is refused, and why")
+    """Makes one of the refused attempts and returns its result."""
+    refusals = card(page, "Refusals and their reasons")
     press(refusals, what)
     return refusals.get_by_role("listitem").filter(has_text=what).locator("[role=status]")
 
 
 @pytest.fixture
 def remembering_stack(tmp_path: Path) -> Iterator[LocalStack]:
-    """A stack of its own, whose issuer keeps a secret for its usual 60 s.
+    """A separate stack whose issuer caches a secret for the usual 60 s.
 
-    It heeds a report after half a second, and not only after 10.
+    It acts on a report after 0.5 s rather than 10 s.
     """
     with LocalStack(
         directory=tmp_path,
@@ -60,40 +60,40 @@ def remembering_stack(tmp_path: Path) -> Iterator[LocalStack]:
         yield stack
 
 
-class TestTheSecretThatATokenIsSealedWith:
-    def test_the_previous_one_is_good_while_zego_accepts_it(self, page: Page) -> None:
+class TestTheSecretOfAToken:
+    def test_awsprevious_is_good_while_zego_accepts_it(self, page: Page) -> None:
         make_current_what_zego_accepts(page)
         sign_in(page)
         get_a_token_of_the_current_secret(page)
-        page.get_by_label("Keep the old one accepted").check()
+        page.get_by_label("Keep accepting the old one").check()
         reset_the_secret(page)
         stage(page)
         rotate(page)
         expect(log_in(page)).to_contain_text("Accepted: alice is in call_1")
         said = inspect_own(page)
-        expect(said).to_contain_text("Good: nothing is wrong with it.")
+        expect(said).to_contain_text("Good: this token is valid.")
         expect(said).to_contain_text("(AWSPREVIOUS)")
-        expect(said).to_contain_text("Its secret is not AWSCURRENT; ZEGO accepts it.")
+        expect(said).to_contain_text("Its secret is not AWSCURRENT, but ZEGO still accepts it.")
         expect(said).not_to_contain_text("restart")
 
-    def test_the_current_one_is_not_good_once_zego_has_another(self, page: Page) -> None:
+    def test_awscurrent_is_not_good_once_zego_rejects_it(self, page: Page) -> None:
         make_current_what_zego_accepts(page)
         sign_in(page)
         get_a_token_of_the_current_secret(page)
         reset_the_secret(page)
         said = inspect_own(page)
-        expect(said).to_contain_text("Well made, but ZEGO does not accept its secret.")
+        expect(said).to_contain_text("The token is well formed, but ZEGO rejects its secret.")
         expect(said).to_contain_text("20014, 50119, 1102016")
-        expect(said).to_contain_text("Operations rotate to the console's value.")
+        expect(said).to_contain_text("An operator must rotate to the console's value.")
         expect(said).not_to_contain_text("Good")
 
-    def test_one_that_is_stored_no_more_is_good_while_zego_accepts_it(self, page: Page) -> None:
+    def test_one_that_is_no_longer_stored_is_good_while_zego_accepts_it(self, page: Page) -> None:
         make_current_what_zego_accepts(page)
         sign_in(page)
         get_a_token_of_the_current_secret(page)
         sealed_with = page.locator(".sealed")
         expect(sealed_with).to_contain_text("AWSCURRENT")
-        page.get_by_label("Keep the old one accepted").check()
+        page.get_by_label("Keep accepting the old one").check()
         for label in ("AWSPREVIOUS", "not stored here"):
             reset_the_secret(page)
             stage(page)
@@ -101,25 +101,25 @@ class TestTheSecretThatATokenIsSealedWith:
             expect(sealed_with).to_contain_text(label)
         expect(log_in(page)).to_contain_text("Accepted: alice is in call_1")
         said = inspect_own(page)
-        expect(said).to_contain_text("Good: nothing is wrong with it.")
+        expect(said).to_contain_text("Good: this token is valid.")
         expect(said).to_contain_text("(not stored here)")
         page.get_by_label("User id").fill("mallory")
         verdict = log_in(page)
         expect(verdict).to_contain_text("another user")
         expect(verdict).not_to_contain_text("None of the secrets")
 
-    def test_of_one_two_rotations_ago_a_fresh_token_is_the_remedy(self, page: Page) -> None:
+    def test_after_two_rotations_the_remedy_is_a_new_token(self, page: Page) -> None:
         make_current_what_zego_accepts(page)
         sign_in(page)
         get_a_token_of_the_current_secret(page)
         for _ in range(2):
             make_current_what_zego_accepts(page)
         verdict = log_in(page)
-        expect(verdict).to_contain_text("(not stored here). ZEGO does not open it")
-        expect(verdict).to_contain_text("Fetch a fresh token.")
+        expect(verdict).to_contain_text("(not stored here). ZEGO does not accept this secret")
+        expect(verdict).to_contain_text("get a new token.")
         expect(verdict).not_to_contain_text("None of the secrets")
 
-    def test_it_explains_a_refusal_before_all_else_does(self, page: Page) -> None:
+    def test_a_rejected_secret_is_explained_before_other_findings(self, page: Page) -> None:
         sign_in(page)
         reset_the_secret(page)
         for what, also in (
@@ -127,10 +127,11 @@ class TestTheSecretThatATokenIsSealedWith:
             ("A login to another room", "another room"),
         ):
             said = attempt(page, what)
-            in_order = f"logs 20014, 50119.*ZEGO does not open it.*would also be refused:.*{also}"
+            main = "logs 20014, 50119.*ZEGO does not accept this secret"
+            in_order = f"{main}.*would also refuse it for this:.*{also}"
             expect(said).to_contain_text(re.compile(in_order, re.DOTALL))
 
-    def test_the_incident_goes_as_it_is_told_with_the_issuers_usual_memory(
+    def test_the_incident_scenario_works_with_the_usual_cache_time(
         self, new_context: NewContext, remembering_stack: LocalStack
     ) -> None:
         page = new_context().new_page()
@@ -138,22 +139,22 @@ class TestTheSecretThatATokenIsSealedWith:
         sign_in(page)
         get_token(page)
         reset_the_secret(page)
-        expect(log_in(page)).to_contain_text("Operations rotate to the console's value.")
-        press(page, "Look now")
+        expect(log_in(page)).to_contain_text("An operator must rotate to the console's value.")
+        press(page, "Check now")
         expect(page.locator("#looked")).to_contain_text("is rejected")
         stage(page)
-        press(page, "Look now")
+        press(page, "Check now")
         expect(page.locator("#rotation-done")).to_contain_text("Promoted")
         get_token(page)
         verdict = log_in(page)
         expect(verdict).to_contain_text("(AWSPREVIOUS)")
-        expect(verdict).to_contain_text("A report has the issuer look for the new value")
+        expect(verdict).to_contain_text("A report makes the issuer reload the secret.")
         expect(verdict).not_to_contain_text("restart")
         report_until_accepted(page, PATIENCE_MS / 1000)
         expect(verdict).to_contain_text("Accepted: alice is in call_1")
 
 
-def test_a_login_names_a_user_and_a_room(page: Page) -> None:
+def test_a_login_needs_a_user_and_a_room(page: Page) -> None:
     sign_in(page)
     get_token(page)
     for name in ("User id", "Room id"):
@@ -162,17 +163,17 @@ def test_a_login_names_a_user_and_a_room(page: Page) -> None:
         for nothing in ("", " "):
             field.fill(nothing)
             press(page, "Log in")
-            expect(page.locator("#logged-in")).to_contain_text("With the token above.")
+            expect(page.locator("#logged-in")).to_contain_text("This uses the token above.")
             assert field.evaluate("(field) => !field.validity.valid")
         field.fill(before)
 
 
 @pytest.mark.parametrize("name", ["a b", "ユーザー", "a/b", "mallory", "not"])
-def test_any_name_will_do(page: Page, stack: LocalStack, name: str) -> None:
+def test_every_user_name_works(page: Page, stack: LocalStack, name: str) -> None:
     stack.zego.project.accept_all()
     sign_in(page, name)
-    expect(attempt(page, "A room of somebody else's")).to_contain_text("403 not_granted")
-    expect(attempt(page, "A login as somebody else")).to_contain_text("another user")
+    expect(attempt(page, "Another user's own room")).to_contain_text("403 not_granted")
+    expect(attempt(page, "A login as another user")).to_contain_text("another user")
     for what, why in (
         ("A login to another room", "another room"),
         ("A login with an expired token", "It expired"),
@@ -181,10 +182,10 @@ def test_any_name_will_do(page: Page, stack: LocalStack, name: str) -> None:
         expect(said).to_contain_text(why)
         expect(said).not_to_contain_text("another user")
     get_token(page)
-    expect(inspect_own(page)).to_contain_text("Good: nothing is wrong with it.")
+    expect(inspect_own(page)).to_contain_text("Good: this token is valid.")
 
 
-def test_a_try_is_about_the_room_again_once_the_secret_is_healed(
+def test_after_a_rotation_the_attempt_is_refused_for_its_room_again(
     new_context: NewContext, remembering_stack: LocalStack
 ) -> None:
     what = "A login to another room"
@@ -202,15 +203,15 @@ def test_a_try_is_about_the_room_again_once_the_secret_is_healed(
     make_current_what_zego_accepts(page)
     ended = time.monotonic() + PATIENCE_MS / 1000
     said = tried()
-    while "ZEGO does not open it" in said and time.monotonic() < ended:
-        time.sleep(0.2)  # of more than one report in half a second the issuer makes nothing
+    while "ZEGO does not accept this secret" in said and time.monotonic() < ended:
+        time.sleep(0.2)  # the issuer acts on one report per 0.5 s
         said = tried()
     assert "another room" in said
-    assert "ZEGO does not open it" not in said
+    assert "ZEGO does not accept this secret" not in said
     expect(page.locator("#log")).to_contain_text("reported 1102016")
 
 
-def test_another_users_token_is_refused_where_nobody_is_signed_in(page: Page) -> None:
+def test_another_users_token_is_refused_before_anyone_signs_in(page: Page) -> None:
     said = page.locator("#inspected")
     press(page, "Another user")
     expect(said).to_contain_text("It is for another user than the one who logs in (alice).")
@@ -223,7 +224,7 @@ class TestAChangeOfSession:
     def zego_may_answer(
         self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
     ) -> threading.Event:
-        """Until it is set, no login is answered."""
+        """Until it is set, ZEGO does not respond to logins."""
         event = threading.Event()
 
         def answer_later(request: HttpRequest) -> None:
@@ -233,7 +234,7 @@ class TestAChangeOfSession:
         monkeypatch.setattr(stack.zego, "intercept", answer_later)
         return event
 
-    def test_drops_the_answer_to_a_login(
+    def test_drops_the_result_of_a_login(
         self, page: Page, zego_may_answer: threading.Event
     ) -> None:
         sign_in(page)
@@ -244,9 +245,11 @@ class TestAChangeOfSession:
         with page.expect_response("**/operate/inspect"):
             zego_may_answer.set()
         expect(page.locator("#login button")).not_to_have_attribute("aria-disabled", "true")
-        expect(page.locator("#logged-in")).to_contain_text("With the token above.")
+        expect(page.locator("#logged-in")).to_contain_text("This uses the token above.")
 
-    def test_drops_the_answer_to_a_try(self, page: Page, zego_may_answer: threading.Event) -> None:
+    def test_drops_the_result_of_an_attempt(
+        self, page: Page, zego_may_answer: threading.Event
+    ) -> None:
         sign_in(page)
         with page.expect_request("**/v1/rooms/login"):
             said = attempt(page, "A login with a JWT")
@@ -257,11 +260,11 @@ class TestAChangeOfSession:
         expect(button).not_to_have_attribute("aria-disabled", "true")
         expect(said).to_have_text("")
 
-    def test_forgets_the_token_and_what_was_said(self, page: Page) -> None:
+    def test_forgets_the_token_and_all_results(self, page: Page) -> None:
         sign_in(page)
         get_token(page)
         expect(inspect_own(page)).to_contain_text("A Token04")
-        said = attempt(page, "A room that the policy does not grant")
+        said = attempt(page, "A room that the access policy does not grant")
         expect(said).to_contain_text("403")
         press(page, "Sign out")
         expect(said).to_have_text("")
@@ -269,7 +272,7 @@ class TestAChangeOfSession:
         expect(card(page, "Inspect a token").get_by_role("textbox")).to_have_value("")
 
 
-def test_a_verdict_does_not_stay_beside_another_text(page: Page) -> None:
+def test_a_verdict_disappears_when_the_text_changes(page: Page) -> None:
     press(page, "Cut off")
     expect(page.locator("#inspected")).to_contain_text("It is cut off")
     card(page, "Inspect a token").get_by_role("textbox").press("End")
@@ -288,11 +291,13 @@ def test_an_hour_later_the_refusals_are_the_same(
     until = page.locator("#signed-in time")
     before = until.inner_text()
     page.clock.fast_forward("02:00")
-    expect(attempt(page, "A token for a whole day")).to_contain_text("422 lifetime_out_of_range")
+    expect(attempt(page, "A token that lives a whole day")).to_contain_text(
+        "422 lifetime_out_of_range"
+    )
     expect(until).not_to_have_text(before)
 
 
-def test_the_focus_stays_where_a_report_fails(
+def test_the_focus_stays_if_a_report_fails(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(request: HttpRequest) -> HttpResponse | None:
@@ -313,7 +318,7 @@ def test_the_focus_stays_where_a_report_fails(
 
 def test_privileges_are_for_a_room(page: Page) -> None:
     room = page.get_by_label("Room", exact=True)
-    reason = page.get_by_text("Only a token for one room has them.")
+    reason = page.get_by_text("Only a token for one room has privileges.")
     expect(page.get_by_label("publish")).to_be_enabled()
     expect(reason).to_be_hidden()
     room.fill(" ")
@@ -323,7 +328,7 @@ def test_privileges_are_for_a_room(page: Page) -> None:
     expect(page.get_by_label("publish")).to_be_enabled()
 
 
-def test_what_the_codes_mean_is_found_without_a_mouse(page: Page) -> None:
+def test_the_meaning_of_the_codes_opens_by_keyboard(page: Page) -> None:
     sign_in(page)
     get_token(page)
     page.get_by_label("User id").fill("bob")

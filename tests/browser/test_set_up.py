@@ -1,4 +1,4 @@
-"""What the tests with a browser stand on: a browser or a clear message, and pinned packages."""
+"""The set-up of the browser tests: a browser or a clear message, and pinned npm packages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def test_the_browser_shows_a_page(new_context: NewContext) -> None:
     assert page.inner_text("h1") == "Good morning"
 
 
-def test_the_browser_reaches_loopback_alone(new_context: NewContext) -> None:
+def test_the_browser_reaches_loopback_only(new_context: NewContext) -> None:
     page = new_context().new_page()
     failed = page.evaluate("() => fetch('http://example.com/').catch((error) => error.name)")
     assert failed == "TypeError"
 
 
-def test_a_machine_without_a_browser_is_told_how_to_get_one(
+def test_without_a_browser_the_message_tells_how_to_install_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -36,7 +36,7 @@ def test_a_machine_without_a_browser_is_told_how_to_get_one(
 
 
 class TestInstalling:
-    """Where a machine has no browser, and what it has is on a PATH of the test's own."""
+    """On a machine without a browser; PATH is a folder that the test fills."""
 
     @pytest.fixture(autouse=True)
     def on_path(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -49,7 +49,7 @@ class TestInstalling:
         program.chmod(0o755)
 
     @pytest.mark.parametrize("had", chromium.PACKAGES)
-    def test_root_has_the_package_installed_that_the_system_has(
+    def test_as_root_it_installs_the_package_that_the_system_offers(
         self, monkeypatch: pytest.MonkeyPatch, on_path: Path, had: str
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -65,7 +65,7 @@ class TestInstalling:
         chromium.set_up()
         assert chromium.find() == str(on_path / had)
 
-    def test_an_installation_that_fails_is_told_as_no_browser(
+    def test_a_failed_installation_is_reported_as_no_browser(
         self, monkeypatch: pytest.MonkeyPatch, on_path: Path
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -73,7 +73,7 @@ class TestInstalling:
         with pytest.raises(chromium.NoBrowserError, match="apt-get install chromium"):
             chromium.set_up()
 
-    def test_nobody_but_root_has_anything_installed(
+    def test_only_root_installs_packages(
         self, monkeypatch: pytest.MonkeyPatch, on_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -82,7 +82,7 @@ class TestInstalling:
         assert capsys.readouterr().err == chromium.MISSING + "\n"
         assert not (on_path / "was-called").exists()
 
-    def test_a_browser_that_is_there_is_taken(self, on_path: Path) -> None:
+    def test_an_installed_browser_is_used(self, on_path: Path) -> None:
         self.put(on_path, "google-chrome", "exit 0")
         chromium.set_up()
         assert chromium.find() == str(on_path / "google-chrome")
@@ -90,7 +90,7 @@ class TestInstalling:
 
 @pytest.fixture
 def pins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Pins of one package alone, which a test may change; nothing is installed for them yet."""
+    """Pins of a single package, which a test may change; it is not installed yet."""
     content = {name: json.loads((npm_packages.PINS / name).read_text()) for name in FILES}
     package, lock = (content[name] for name in FILES)
     only = {"tslib": package["devDependencies"]["tslib"]}
@@ -112,7 +112,7 @@ def test_a_package_is_installed_once(pins: Path, monkeypatch: pytest.MonkeyPatch
     assert npm_packages.fetch("tslib") == fetched
 
 
-def test_another_archive_than_the_pinned_one_is_not_unpacked(pins: Path) -> None:
+def test_an_archive_with_another_hash_is_not_unpacked(pins: Path) -> None:
     another = base64.b64encode(hashlib.sha512(b"another one").digest()).decode()
     lock = json.loads((pins / "package-lock.json").read_text())
     lock["packages"]["node_modules/tslib"]["integrity"] = f"sha512-{another}"
@@ -122,15 +122,15 @@ def test_another_archive_than_the_pinned_one_is_not_unpacked(pins: Path) -> None
     assert not list((pins.parent / "cache").glob("*/node_modules"))
 
 
-def test_another_version_than_the_locked_one_is_not_installed(pins: Path) -> None:
+def test_a_version_that_is_not_locked_is_not_installed(pins: Path) -> None:
     (pins / "package.json").write_text('{"devDependencies": {"tslib": "2.8.1"}}')
     with pytest.raises(NotFetchedError, match="in sync"):
         npm_packages.fetch("tslib")
 
 
-def test_a_machine_without_npm_is_told_so(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_npm_the_message_says_so(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(NotFetchedError, match="npm, which is not on PATH"):
+    with pytest.raises(NotFetchedError, match="npm is not on PATH"):
         npm_packages.fetch("tslib")
 
 

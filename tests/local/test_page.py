@@ -1,4 +1,4 @@
-"""The page's server: its files, its stream of events, and who may press its buttons."""
+"""The page's server: its files, its stream of events, and who may use its buttons."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def operate(stack: LocalStack, action: str, **said: object) -> Answer:
 
 
 def read(live: Live, pieces: int, last_id: str | None = None) -> str:
-    """The first pieces of a stream, behind the one that begins it: what was kept is the first."""
+    """Returns pieces of a stream after its first, `retry`; they begin with the kept messages."""
     with closing(live.stream(last_id)) as stream:
         next(stream)
         return b"".join(next(stream) for _ in range(pieces)).decode()
@@ -74,7 +74,7 @@ class TestTheStream:
             f'id: {live.run}-1\nevent: step\ndata: {{"message":"one\\ntwo"}}\n\n'
         )
 
-    def test_behind_what_is_kept_it_says_that_this_is_all(self) -> None:
+    def test_up_to_date_follows_the_kept_messages_once(self) -> None:
         live = Live()
         live.tell("a", {})
         with closing(live.stream()) as stream:
@@ -83,20 +83,20 @@ class TestTheStream:
             assert ids(kept) == [f"{live.run}-1"]
             live.tell("a", {})
             assert "up-to-date" not in next(stream).decode()
-        assert "up-to-date" in read(live, 1, f"{live.run}-2"), "there was nothing to tell"
+        assert "up-to-date" in read(live, 1, f"{live.run}-2"), "there were no messages to send"
 
-    def test_it_begins_with_how_soon_to_connect_again(self) -> None:
+    def test_it_begins_with_the_time_to_wait_before_reconnecting(self) -> None:
         with closing(Live().stream()) as stream:
             assert next(stream) == b"retry: 1000\n\n"
 
-    def test_a_newcomer_gets_what_is_kept_in_its_order(self) -> None:
+    def test_a_new_page_gets_the_kept_messages_in_order(self) -> None:
         live = Live()
         for name in ("a", "b"):
             live.tell(name, {})
         live.show("c", {})
         assert re.findall(r"^event: (.)$", read(live, 1), re.MULTILINE) == ["a", "b", "c"]
 
-    def test_one_who_was_away_gets_what_came_meanwhile(self) -> None:
+    def test_a_page_that_reconnects_gets_the_messages_it_missed(self) -> None:
         live = Live()
         for number in range(5):
             live.tell("a", {"number": number})
@@ -105,13 +105,13 @@ class TestTheStream:
     @pytest.mark.parametrize(
         "last_id", ["0badcafe-2", "", "-", "2", "{run}-", "{run}-two", "{run}-²", "{run}--1"]
     )
-    def test_an_id_that_is_not_of_this_run_counts_for_nothing(self, last_id: str) -> None:
+    def test_an_id_of_another_run_is_ignored(self, last_id: str) -> None:
         live = Live()
         for _ in range(3):
             live.tell("a", {})
         assert len(ids(read(live, 1, last_id.format(run=live.run)))) == 3
 
-    def test_an_id_that_is_yet_to_come_hides_nothing_new(self) -> None:
+    def test_an_id_from_the_future_hides_no_new_message(self) -> None:
         live = Live()
         live.tell("a", {})
         with closing(live.stream(f"{live.run}-99")) as stream:
@@ -125,23 +125,23 @@ class TestTheStream:
             live.tell("a", {})
         assert ids(read(live, 1))[0] == f"{live.run}-11"
 
-    def test_of_a_state_only_the_last_counts(self) -> None:
+    def test_only_the_last_message_of_a_state_is_kept(self) -> None:
         live = Live()
         for number in range(3):
             live.show("secret", {"number": number})
         assert 'data: {"number":2}' in read(live, 1)
         assert len(ids(read(live, 1))) == 1
 
-    def test_a_state_that_is_so_already_is_not_shown_again(self) -> None:
+    def test_an_unchanged_state_is_not_sent_again(self) -> None:
         live = Live(heartbeat_seconds=0)
         live.show("secret", {"number": 1})
         live.show("secret", {"number": 1})
         assert ids(read(live, 2)) == [f"{live.run}-1"]
 
-    def test_a_silence_is_broken_by_comments(self) -> None:
+    def test_comments_keep_a_silent_stream_alive(self) -> None:
         assert read(Live(heartbeat_seconds=0), 3).endswith("{}\n\n:\n\n:\n\n")
 
-    def test_closing_ends_the_streams_that_there_are(self) -> None:
+    def test_closing_ends_all_open_streams(self) -> None:
         live = Live()
         with closing(live.stream()) as stream:
             next(stream)
@@ -151,7 +151,7 @@ class TestTheStream:
         live.tell("a", {})
         assert len(ids(read(live, 1))) == 1
 
-    def test_it_is_served_as_events_and_goes_on_where_it_was_left(self, stack: LocalStack) -> None:
+    def test_it_is_served_as_events_and_resumes_after_the_last_id(self, stack: LocalStack) -> None:
         stack.page.reporter.console("first")
         stack.page.reporter.console("second")
         last = f"{stack.page.live.run}-{stack.page.live._number - 1}"
@@ -165,7 +165,7 @@ class TestTheStream:
         assert json.loads(line.removeprefix("data: "))["change"] == "second"
 
 
-class TestWhoMayPressTheButtons:
+class TestWhoMayUseTheButtons:
     @pytest.mark.parametrize(
         ("headers", "status"),
         [
@@ -184,7 +184,7 @@ class TestWhoMayPressTheButtons:
             "the page",
             "the page in an old browser",
             "the page by its other name",
-            "nobody says who",
+            "neither header",
             "another site",
             "a sandboxed frame",
             "another site with our origin",
@@ -204,7 +204,7 @@ class TestWhoMayPressTheButtons:
         assert answer.status == status
 
     @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
-    def test_no_form_of_another_site_can_look_like_it(
+    def test_a_form_of_another_site_cannot_imitate_it(
         self, stack: LocalStack, content_type: str
     ) -> None:
         headers = [("content-type", content_type), ("sec-fetch-site", "same-origin")]
@@ -222,7 +222,7 @@ class TestWhoMayPressTheButtons:
         ],
         ids=["cut", "a list", "null", "too deep", "too long"],
     )
-    def test_what_is_no_object_is_refused(
+    def test_a_body_that_is_not_an_object_is_refused(
         self, stack: LocalStack, body: bytes, status: int
     ) -> None:
         answer = exchange(f"{stack.page.url}/operate/break", "POST", own(stack), body)
@@ -230,33 +230,35 @@ class TestWhoMayPressTheButtons:
         assert answer.json()["error"].endswith(".")
 
     @pytest.mark.parametrize(("action", "what"), [("inspect", "token"), ("break", "request")])
-    def test_it_is_said_what_is_too_long(self, stack: LocalStack, action: str, what: str) -> None:
+    def test_the_error_names_what_is_too_long(
+        self, stack: LocalStack, action: str, what: str
+    ) -> None:
         answer = operate(stack, action, token="\N{PARTY POPPER}" * 9_000)
         assert answer.status == 413
-        assert answer.json()["error"] == f"The {what} is too long: over 100 KiB were sent."
+        assert answer.json()["error"] == f"The {what} is longer than 100 KiB."
 
-    def test_the_longest_token_is_no_request_that_is_too_long(self, stack: LocalStack) -> None:
+    def test_a_request_with_the_longest_token_is_not_too_long(self, stack: LocalStack) -> None:
         assert operate(stack, "inspect", token="\N{PARTY POPPER}" * 8192).status == 200
 
-    def test_an_unknown_action_is_none(self, stack: LocalStack) -> None:
+    def test_an_unknown_action_is_not_found(self, stack: LocalStack) -> None:
         assert operate(stack, "reveal").status == 404
 
     @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-    def test_no_other_site_holds_streams_open(self, stack: LocalStack, site: str) -> None:
+    def test_another_site_cannot_open_streams(self, stack: LocalStack, site: str) -> None:
         answer = exchange(f"{stack.page.url}/events", headers=[("sec-fetch-site", site)])
         assert answer.status == 403
 
-    def test_no_page_of_another_name_reaches_it(self, stack: LocalStack) -> None:
+    def test_another_host_name_is_refused(self, stack: LocalStack) -> None:
         assert exchange(f"{stack.page.url}/", host="evil.example").status == 403
 
     @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
-    def test_other_methods_are_none(self, stack: LocalStack, method: str) -> None:
+    def test_other_methods_are_refused(self, stack: LocalStack, method: str) -> None:
         assert exchange(f"{stack.page.url}/", method).status == 405
 
 
 class TestTheFiles:
     @pytest.mark.parametrize("path", FILES)
-    def test_each_is_served_with_its_type_and_under_the_policy(
+    def test_each_is_served_with_its_type_and_the_security_policy(
         self, stack: LocalStack, path: str
     ) -> None:
         answer = exchange(f"{stack.page.url}{path}")
@@ -275,10 +277,10 @@ class TestTheFiles:
         "path",
         ["/server.py", "/../server.py", "/%2e%2e/server.py", "//etc/passwd", "/index.html/", "/x"],
     )
-    def test_there_are_no_others(self, stack: LocalStack, path: str) -> None:
+    def test_other_paths_are_not_found(self, stack: LocalStack, path: str) -> None:
         assert exchange(f"{stack.page.url}{path}").status == 404
 
-    def test_nothing_in_the_page_is_inline_or_from_elsewhere(self) -> None:
+    def test_the_page_has_no_inline_code_and_no_external_resources(self) -> None:
         page = (WEB / "index.html").read_text(encoding="utf-8")
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)
         assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
@@ -316,36 +318,36 @@ class TestTheOperations:
         ("action", "said", "error"),
         [
             ("stage", {"value": "mine"}, "value must be console or mistyped."),
-            ("inspect", {"token": 4}, "token must be a text of up to 16 KiB."),
-            ("inspect", {"token": "x" * 16385}, "token must be a text of up to 16 KiB."),
+            ("inspect", {"token": 4}, "token must be text of at most 16 KiB."),
+            ("inspect", {"token": "x" * 16385}, "token must be text of at most 16 KiB."),
             ("break", {"mistake": "none"}, "mistake must be one of jwt"),
             (
                 "break",
                 {"mistake": "expired", "user_id": "\ud800"},
-                "No token can be for this user_id.",
+                "ZEGO allows no token for this user_id.",
             ),
         ],
         ids=["another value", "a number", "too long", "an unknown mistake", "half a character"],
     )
-    def test_what_cannot_be_done_is_said(
+    def test_an_invalid_request_is_refused_with_the_reason(
         self, stack: LocalStack, action: str, said: dict[str, Any], error: str
     ) -> None:
         answer = operate(stack, action, **said)
         assert (answer.status, answer.json()["error"][: len(error)]) == (409, error)
 
-    def test_what_lacks_within_an_action_does_not_make_it_an_unknown_one(self) -> None:
+    def test_a_key_error_within_an_action_is_not_an_unknown_action(self) -> None:
         operations = object.__new__(Operations)
 
-        def lacking(_said: object) -> dict[str, Any]:
+        def failing(_said: object) -> dict[str, Any]:
             raise KeyError("AWSCURRENT")
 
-        operations._actions = {"rotate": lacking}
+        operations._actions = {"rotate": failing}
         with pytest.raises(KeyError):
             operations.perform("rotate", {})
         with pytest.raises(UnknownActionError):
             operations.perform("reveal", {})
 
-    def test_a_console_that_does_not_answer_is_said(
+    def test_a_console_that_does_not_respond_is_reported(
         self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def hang_up(_request: HttpRequest) -> None:
@@ -353,9 +355,9 @@ class TestTheOperations:
 
         monkeypatch.setattr(stack.zego, "intercept", hang_up)
         answer = operate(stack, "reset")
-        assert (answer.status, answer.json()["error"]) == (409, "ZEGO's console does not answer.")
+        assert (answer.status, answer.json()["error"]) == (409, "ZEGO's console does not respond.")
 
-    def test_an_inspection_says_whether_zego_accepts_the_secret(self, stack: LocalStack) -> None:
+    def test_an_inspection_tells_whether_zego_accepts_the_secret(self, stack: LocalStack) -> None:
         def inspected(token: str) -> list[object]:
             found = operate(stack, "inspect", token=token).json()
             return [found[name] for name in ("opened_by", "accepted", "current_accepted")]
@@ -372,7 +374,7 @@ class TestTheOperations:
         operate(stack, "reset")
         assert inspected(token) == ["AWSPREVIOUS", False, False]
 
-    def test_an_inspection_opens_what_is_stored_no_more(self, stack: LocalStack) -> None:
+    def test_an_inspection_tries_secrets_that_are_no_longer_stored(self, stack: LocalStack) -> None:
         stack.zego.project.accept_all()
         token = operate(stack, "break", mistake="other-user").json()["token"]
         sealed_with = current(stack)
@@ -388,12 +390,12 @@ class TestTheOperations:
         found = operate(stack, "inspect", token=token).json()
         assert (found["accepted"], found["current_accepted"]) == (False, False)
 
-    def test_without_an_accepted_secret_there_is_nothing_to_stage(
+    def test_staging_needs_a_secret_in_the_console(
         self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(stack.zego.project, "accepted", ())
         answer = operate(stack, "stage", value="console")
-        said = "The console shows no ServerSecret. Reset it first."
+        said = "ZEGO's console shows no ServerSecret. Reset it first."
         assert (answer.status, answer.json()["error"]) == (409, said)
 
     def test_a_refusal_while_a_rotation_is_in_flight_has_a_code(
@@ -402,14 +404,14 @@ class TestTheOperations:
         def in_flight(*_: object) -> None:
             raise RotationInFlightError("in flight")
 
-        operate(stack, "break", mistake="jwt")  # it makes the operations
+        operate(stack, "break", mistake="jwt")  # creates the operations
         assert stack.page._operations
         monkeypatch.setattr(stack.page._operations._versions, "start_rotation", in_flight)
         answer = operate(stack, "rotate")
         assert (answer.status, answer.json()["code"]) == (409, "rotation_in_flight")
         assert operate(stack, "stage", value="mine").json()["code"] is None
 
-    def test_going_back_leaves_staged_what_is_staged(self, stack: LocalStack) -> None:
+    def test_going_back_keeps_what_is_staged(self, stack: LocalStack) -> None:
         stack.zego.project.accept_all()
         operate(stack, "reset", keep_old=True)
         before = current(stack)
@@ -424,50 +426,50 @@ class TestTheOperations:
         assert current(stack) == before
         assert labelled(stack, "CANDIDATE") == staged
 
-    def test_without_awsprevious_there_is_nothing_to_go_back_to(
+    def test_going_back_needs_awsprevious(
         self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        operate(stack, "break", mistake="jwt")  # it makes the operations
+        operate(stack, "break", mistake="jwt")  # creates the operations
         assert stack.page._operations
         state = SecretState("arn", {"AWSCURRENT": "c" * 36}, {}, None)
         monkeypatch.setattr(stack.page._operations._versions, "describe", lambda: state)
         answer = operate(stack, "restore")
-        said = "There is no AWSPREVIOUS to go back to: nothing was rotated yet."
+        said = "There is no AWSPREVIOUS yet. Rotate once before you go back."
         assert (answer.status, answer.json()["error"]) == (409, said)
 
-    def test_the_command_that_gives_a_rotation_up_is_of_this_stack(self, stack: LocalStack) -> None:
+    def test_the_command_that_gives_a_rotation_up_names_this_stack(self, stack: LocalStack) -> None:
         command = exchange(f"{stack.page.url}/stack").json()["unstick"]
         program, *arguments = shlex.split(command)
         assert Path(program).resolve().parent == Path(sys.executable).parent.resolve()
         assert arguments == ["secret", "unstick", "--local", str(stack.file)]
 
-    def test_a_broken_token_is_inspected_for_the_user_whose_it_was_to_be(
+    def test_a_broken_token_is_inspected_for_the_user_it_was_meant_for(
         self, stack: LocalStack
     ) -> None:
         made = operate(stack, "break", mistake="other-user").json()
         found = operate(stack, "inspect", **made).json()["findings"]
         assert (made["user_id"], found[0]["kind"]) == ("alice", "user-id-mismatch")
 
-    def test_no_user_and_no_room_are_what_a_login_may_be_with(self, stack: LocalStack) -> None:
+    def test_an_empty_user_id_is_a_mismatch(self, stack: LocalStack) -> None:
         token = operate(stack, "break", mistake="expired").json()["token"]
         found = operate(stack, "inspect", token=token, user_id="").json()["findings"]
         assert "user-id-mismatch" in {one["kind"] for one in found}
 
-    def test_a_look_gives_what_the_watcher_found(self, stack: LocalStack) -> None:
+    def test_a_check_returns_what_the_watcher_found(self, stack: LocalStack) -> None:
         assert operate(stack, "look").json()["verdict"] in ("accepted", "rejected")
 
-    def test_what_others_change_is_shown_too(self, stack: LocalStack) -> None:
-        operate(stack, "break", mistake="jwt")  # it is shown from the first use of the page
+    def test_changes_made_elsewhere_are_shown_too(self, stack: LocalStack) -> None:
+        operate(stack, "break", mistake="jwt")  # the secret is shown from the first use of the page
         stack.page.live.show("secret", {})
         answer = exchange(f"{stack.zego.url}/console/reset", "POST", [JSON], b"{}")
         new = stack.zego.project.accepted[-1]
         assert answer.json()["accepted"] == [new.fingerprint]
         assert shown(stack, new.fingerprint)
 
-    def test_where_secrets_manager_does_not_answer_it_is_asked_again(
+    def test_a_failed_request_to_secrets_manager_is_retried(
         self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        operate(stack, "break", mistake="jwt")  # it is shown from the first use of the page
+        operate(stack, "break", mistake="jwt")  # the secret is shown from the first use of the page
         refusal = HttpResponse(400, body=b'{"__type": "AccessDeniedException", "message": "no"}')
         refused = threading.Event()
 
@@ -483,8 +485,8 @@ class TestTheOperations:
         assert refused.wait(60)
         assert shown(stack, new.fingerprint)
 
-    def test_no_answer_and_no_event_holds_a_secret(self, stack: LocalStack) -> None:
-        answers = [
+    def test_no_response_and_no_event_contains_a_secret(self, stack: LocalStack) -> None:
+        responses = [
             operate(stack, "reset").body,
             operate(stack, "stage", value="console").body,
             operate(stack, "look").body,
@@ -492,12 +494,12 @@ class TestTheOperations:
             read(stack.page.live, 1).encode(),
         ]
         assert stack.rotation.wait()
-        everything = b"".join(answers).decode()
+        everything = b"".join(responses).decode()
         assert all(secret.value not in everything for secret in stack.zego.project.made)
 
 
 def shown(stack: LocalStack, text: str) -> bool:
-    """Whether the secret is shown with a text in it, soon."""
+    """Whether the secret is soon shown with this text."""
     with closing(stack.page.live.stream()) as stream:
         pieces = itertools.islice(stream, 20)
         return any(f'"{text}"'.encode() in piece for piece in pieces if b"event: secret" in piece)
@@ -508,7 +510,7 @@ def current(stack: LocalStack) -> str:
 
 
 def labelled(stack: LocalStack, label: str) -> str:
-    """The fingerprint of the version that has a label."""
+    """The fingerprint of the version with this label."""
     operations = stack.page._operations
     assert isinstance(operations, Operations)
     versions = operations.standing()["versions"]
@@ -521,16 +523,16 @@ class TestTheReporter:
         Reporter(live, lambda: None, clock=lambda: 1.0).log_line(line)
         return re.findall(r"^event: audit\ndata: (.+)$", read(live, 1), re.MULTILINE)
 
-    def test_an_audit_event_is_told_without_what_the_page_need_not_know(self) -> None:
+    def test_an_audit_event_is_sent_with_the_fields_of_the_page_only(self) -> None:
         audit = {"decision": "refused", "reason": "no rule", "token_sha256": "1" * 64, "rule": None}
-        (told,) = self.lines(json.dumps({"level": "WARNING", "audit": audit}))
-        assert json.loads(told) == {"at": 1.0, "decision": "refused", "reason": "no rule"}
+        (sent,) = self.lines(json.dumps({"level": "WARNING", "audit": audit}))
+        assert json.loads(sent) == {"at": 1.0, "decision": "refused", "reason": "no rule"}
 
     @pytest.mark.parametrize(
         "line",
         ["START", '{"message": "other"}', '"audit"', '{"audit": 3}', '{"audit"', '[{"audit": {}}]'],
     )
-    def test_other_lines_are_not(self, line: str) -> None:
+    def test_other_lines_are_not_sent(self, line: str) -> None:
         assert self.lines(line) == []
 
 
@@ -539,7 +541,7 @@ def ended(payload: object, *, failed: bool = False) -> InvocationResult:
     return InvocationResult(json.dumps(payload).encode(), error, False, "1", 0.5, None)
 
 
-class TestTheLastRotationAndTheLastLook:
+class TestTheLastRotationAndTheLastCheck:
     TOKEN = "0" * 32
 
     @pytest.fixture
@@ -562,7 +564,7 @@ class TestTheLastRotationAndTheLastLook:
         steps = self.shown(live, "rotation")["steps"]
         return {name: step["state"] for name, step in steps.items()}
 
-    def test_all_four_steps_are_shown_after_more_than_is_kept(
+    def test_all_four_steps_are_shown_even_after_many_messages(
         self, live: Live, reporter: Reporter
     ) -> None:
         self.step(reporter, "createSecret")
@@ -579,9 +581,7 @@ class TestTheLastRotationAndTheLastLook:
         assert self.shown(live, "rotation")["steps"]["setSecret"]["message"] == "It does not fit."
         assert self.shown(live, "watcher") == {"at": 1.0, "verdict": "accepted"}
 
-    def test_a_step_that_begins_anew_leaves_nothing_of_the_attempt_before(
-        self, live: Live, reporter: Reporter
-    ) -> None:
+    def test_a_new_attempt_resets_the_steps(self, live: Live, reporter: Reporter) -> None:
         self.step(reporter, "createSecret")
         self.step(reporter, "setSecret", error="It does not fit.")
         reporter.attempted(Attempt(self.TOKEN, 1, 5, failed=True, again=True, is_current=False))
@@ -589,16 +589,14 @@ class TestTheLastRotationAndTheLastLook:
         assert set(self.states(live).values()) == {"done", "waiting"}
         assert self.shown(live, "rotation")["attempt"]["number"] == 1
 
-    def test_the_next_rotation_has_none_of_the_attempts_of_the_last(
-        self, live: Live, reporter: Reporter
-    ) -> None:
+    def test_a_new_rotation_resets_the_attempts(self, live: Live, reporter: Reporter) -> None:
         self.step(reporter, "createSecret")
         reporter.attempted(Attempt(self.TOKEN, 5, 5, failed=True, again=False, is_current=False))
         self.step(reporter, "createSecret", token="1" * 32)
         reporter.attempted(Attempt(self.TOKEN, 5, 5, failed=True, again=False, is_current=False))
         assert self.shown(live, "rotation")["attempt"] is None
 
-    def test_a_test_of_the_set_up_is_no_rotation(self, live: Live, reporter: Reporter) -> None:
+    def test_a_set_up_test_is_not_shown_as_a_rotation(self, live: Live, reporter: Reporter) -> None:
         self.step(reporter, "createSecret")
         self.step(reporter, "testSecret", token="1" * 32)
         assert self.shown(live, "rotation")["rotation"] == self.TOKEN
@@ -610,13 +608,13 @@ class TestWhileTheStackStarts:
         with Page() as page:
             yield page
 
-    def test_a_browser_gets_a_page_that_loads_itself_again(self, starting: Page) -> None:
+    def test_a_browser_gets_a_page_that_reloads_itself(self, starting: Page) -> None:
         answer = exchange(f"{starting.url}/")
         assert answer.status == 503
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert b'<meta http-equiv="refresh" content="1">' in answer.body
 
-    def test_everything_else_is_refused_in_words(self, starting: Page) -> None:
+    def test_other_requests_get_a_readable_error(self, starting: Page) -> None:
         answer = exchange(f"{starting.url}/stack")
         assert (answer.status, answer.json()["error"][:22]) == (503, "The stack is starting.")
 
@@ -637,7 +635,7 @@ class TestBrokenTokens:
         ],
         ids=MISTAKES,
     )
-    def test_each_is_refused_for_its_mistake(self, mistake: str, kind: str) -> None:
+    def test_each_is_refused_for_its_own_mistake(self, mistake: str, kind: str) -> None:
         token = broken_token(mistake, SECRET, "alice", 1_700_000_000)
         found = diagnose(token, {"AWSCURRENT": TriedSecret.of(SECRET)}, self.EXPECTED)
         assert kind in KINDS

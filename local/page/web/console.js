@@ -7,7 +7,7 @@ import { operate } from "./stack.js";
 const form = byId("reset");
 const place = byId("reset-done");
 const { keep } = form.elements;
-/** What ZEGO accepts, as last heard; what it did before the last reset here, and what that left. */
+/** What ZEGO accepts: by the last message, before the last reset made here, and after it. */
 let [heard, before, left] = ["", null, null];
 
 doing(form, place, async () => {
@@ -16,7 +16,7 @@ doing(form, place, async () => {
   [before, left] = [heard, null];
   const { accepted } = await operate("reset", { keep_old: isKept });
   left = accepted.join();
-  say(place, "good", isKept ? "Reset; the old one was kept." : "Reset; the old one has ended.");
+  say(place, "good", isKept ? "Reset. The old one still works." : "Reset. The old one no longer works.");
   forgetOther();
 });
 
@@ -27,13 +27,13 @@ hear("secret", ({ accepted }) => {
     "",
     "The console shows ",
     fingerprintAnd(".", accepted.at(-1)),
-    others > 0 && ` ZEGO accepts ${others} older beside it.`,
+    others > 0 && ` ZEGO also accepts ${others} older.`,
   );
   heard = accepted.join();
   forgetOther();
 });
 
-/** What was said of the last reset goes with what that left; what is heard may be older. */
+/** Removes the message about the last reset once ZEGO accepts something else; messages may lag. */
 function forgetOther() {
   if (heard === left) {
     before = null;

@@ -1,11 +1,11 @@
-/** Elements, made without markup: nothing that is shown is ever parsed. */
+/** Builds elements without markup: no text that is shown is ever parsed. */
 
 /** @param {string} id */
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
 /**
- * An element. Attributes that are false, null or undefined are left out; `on` holds listeners,
- * `css` custom properties. Children that are null or false are left out, texts stay texts.
+ * Makes an element. `on` has its listeners, `css` its custom properties. Attributes that are false,
+ * null or undefined and children that are null or false are omitted; text stays text.
  */
 export function element(tag, { on = {}, css = {}, ...attributes } = {}, ...children) {
   const made = document.createElement(tag);
@@ -18,7 +18,7 @@ export function element(tag, { on = {}, css = {}, ...attributes } = {}, ...child
   return made;
 }
 
-/** Shows an answer in its place: `good`, `refused`, `waiting` or nothing, and what it says. */
+/** Shows a result in `place`; its kind is `good`, `refused`, `waiting` or empty. */
 export function say(place, kind, ...children) {
   place.className = kind ? `answer ${kind}` : "answer";
   place.replaceChildren(
@@ -26,14 +26,14 @@ export function say(place, kind, ...children) {
   );
 }
 
-/** Has a form or a button do one thing at a time; what goes wrong is said in `place`. */
+/** Runs `work` when a form or button is used, once at a time; shows its errors in `place`. */
 export function doing(trigger, place, work) {
   const event = trigger.matches("form") ? "submit" : "click";
   const button = trigger.matches("form") ? trigger.querySelector("button") : trigger;
   trigger.addEventListener(event, async (happened) => {
     happened.preventDefault();
     if (button.getAttribute("aria-disabled") === "true") return;
-    button.setAttribute("aria-disabled", "true"); // not disabled, which would lose the focus
+    button.setAttribute("aria-disabled", "true"); // `disabled` would lose the focus
     try {
       await work();
     } catch (error) {
@@ -44,7 +44,7 @@ export function doing(trigger, place, work) {
   });
 }
 
-/** Names and values, as a list of facts. */
+/** A definition list of names and values. */
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value != null);
   return element("dl", { class: "facts" }, shown.map(fact));
@@ -54,11 +54,11 @@ const fact = ([name, value]) => [element("dt", {}, name), element("dd", {}, valu
 
 export const code = (text) => element("code", {}, String(text));
 
-/** A fingerprint and the mark behind it, which begins no line. */
+/** A fingerprint and the punctuation after it, which stay on one line. */
 export const fingerprintAnd = (mark, digits) =>
   element("span", { class: "unbroken" }, fingerprint(digits), mark);
 
-/** A secret's fingerprint, with two colours that are its own. */
+/** A secret's fingerprint, with two colours computed from it. */
 export function fingerprint(digits) {
   if (!digits) return element("span", { class: "fingerprint" }, "none");
   const hue = (at) => String(parseInt(digits.slice(at, at + 4), 16) % 360);

@@ -1,9 +1,9 @@
-/** What is readable of a Token04 without the secret: its envelope, byte by byte. */
+/** Reads the envelope of a Token04 byte by byte, which needs no secret. */
 
 const CIPHERS = { 0: "AES-CBC", 1: "AES-GCM" };
 
 /**
- * The parts of a token in their order: name, number of bytes, value.
+ * Returns the parts of a token in order: name, number of bytes, value.
  *
  * @returns {{name: string, bytes: number, value: string}[]}
  */
@@ -21,8 +21,8 @@ export function takeApart(token) {
     { name: "expiry", bytes: 8, value: String(expiry) },
     { name: "IV length", bytes: 2, value: String(ivBytes) },
     { name: "IV", bytes: ivBytes, value: hex(bytes.slice(10, 10 + ivBytes)) },
-    { name: "sealed length", bytes: 2, value: String(sealedBytes) },
-    { name: "sealed", bytes: sealedBytes, value: `${cipher}: the claims below` },
+    { name: "ciphertext length", bytes: 2, value: String(sealedBytes) },
+    { name: "ciphertext", bytes: sealedBytes, value: `${cipher}: the claims below` },
     { name: "mode", bytes: rest, value: rest ? `${bytes.at(-1)}: ${cipher}` : `none: ${cipher}` },
   ];
 }

@@ -1,4 +1,4 @@
-/** Why a token would be refused. */
+/** Shows why ZEGO would refuse a token. */
 
 import { byId, doing, element, say } from "./dom.js";
 import { onSession, session } from "./session.js";
@@ -8,23 +8,23 @@ import { explainDiagnosis } from "./verdicts.js";
 const form = byId("inspect");
 const place = byId("inspected");
 const { token: box } = form.elements;
-/** As in operations.py; a token is a few hundred characters long. */
+/** The limit of operations.py; a token has a few hundred characters. */
 const LONGEST = 16 * 1024;
 let last = 0;
-/** Whose the token in the box is to be, where that is known. */
+/** The user for whom the token in the box should be, if known. */
 let user = null;
 let source = null;
 
 onSession((session) => {
   if (session.source === source) return;
-  if (source) box.value = ""; // the token of who was signed in, perhaps
+  if (source) box.value = "";// it may be the token of the previous user
   source = session.source;
   forget();
 });
 
 box.addEventListener("input", forget);
 
-/** What was said, and is yet to be said, of another token or to another user. */
+/** Discards results, shown or pending, about another token or for another user. */
 function forget() {
   last += 1;
   user = null;
@@ -47,7 +47,7 @@ byId("samples").append(
   }),
 );
 
-/** Says what is found, unless there is something newer to say by then. */
+/** Shows the diagnosis, unless a newer one was requested meanwhile. */
 async function inspect(given) {
   const number = (last += 1);
   let said;
@@ -65,4 +65,4 @@ async function inspect(given) {
 }
 
 const tooLong = ({ length }) =>
-  `This is ${length} characters long, and no token has over ${LONGEST}. Paste the token alone.`;
+  `This text has ${length} characters; a token has at most ${LONGEST}. Paste only the token.`;

@@ -1,4 +1,4 @@
-/** What happens on the stack, as it happens; see live.py. */
+/** Receives what happens on the stack, as it happens; see sse.py. */
 
 import { byId } from "./dom.js";
 import { now, timeOfDay } from "./times.js";
@@ -11,19 +11,19 @@ let source = null;
 let run = "";
 let seen = 0;
 
-/** Hears of every message of a name, those that were kept included. */
+/** Calls the listener with every message of that name, including earlier ones. */
 export function hear(name, listener) {
   if (!listeners.has(name)) listeners.set(name, []);
   listeners.get(name).push(listener);
 }
 
-/** Connects, once all who want to hear have said so, and while somebody looks at the page. */
+/** Connects while the page is visible. Call it once all listeners are registered. */
 export function begin() {
   document.addEventListener("visibilitychange", follow);
   follow();
 }
 
-/** A browser has six connections to a server for all of its tabs: one in the back needs none. */
+/** Browsers share six connections per server among all tabs, so a hidden tab closes its own. */
 function follow() {
   if (!document.hidden) {
     source ??= connect();
@@ -34,11 +34,11 @@ function follow() {
   }
 }
 
-/** A browser connects again by itself, unless the answer was no stream. */
+/** The browser reconnects by itself, unless the response was not a stream. */
 function connect() {
   const opened = new EventSource("/events");
   for (const name of listeners.keys()) opened.addEventListener(name, take);
-  // What happened before comes first. Until all of it is heard, what is shown may be old.
+  // Earlier messages come first. Until all of them have arrived, the page may be out of date.
   opened.addEventListener("up-to-date", () => show("live", "Live"));
   opened.addEventListener("error", () => {
     show("lost", "Not connected, trying again");
@@ -52,7 +52,7 @@ function connect() {
 function take({ type, data, lastEventId }) {
   const [named, number] = lastEventId.split("-");
   if (run && named !== run) {
-    location.reload(); // the stack was started again, at other addresses
+    location.reload(); // the stack was restarted, at other addresses
     return;
   }
   run = named;
@@ -61,12 +61,12 @@ function take({ type, data, lastEventId }) {
   for (const listener of listeners.get(type)) listener(JSON.parse(data));
 }
 
-/** Cards that show what happens are grey while nothing is heard; the window's foot says so. */
+/** Without a connection, live cards are grey and the foot of the window says so. */
 function show(state, says) {
   connection.dataset.state = state;
   connection.textContent = says;
   document.body.dataset.connection = state;
   if (state === "live") offline.textContent = "";
   if (state !== "lost" || offline.textContent) return;
-  offline.textContent = `Not connected since ${timeOfDay(now())}: what is grey may have changed.`;
+  offline.textContent = `Not connected since ${timeOfDay(now())}: grey parts may be out of date.`;
 }

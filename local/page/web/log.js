@@ -1,4 +1,4 @@
-/** What happens, a line each, newest first. */
+/** The activity log: one line per message, newest first. */
 
 import { byId, element } from "./dom.js";
 import { hear } from "./live.js";
@@ -7,7 +7,7 @@ import { timeOfDay } from "./times.js";
 const LINES = 200;
 const list = byId("log");
 
-/** How a message reads: who says it, what, and whether it is good. Null: not worth a line. */
+/** The line for a message: who sent it, the text, and whether it is good. Null: no line. */
 const LINE = {
   access: ({ method, path, status, milliseconds }) => [
     "API",
@@ -26,10 +26,10 @@ const LINE = {
   }) => [
     "issuer",
     [
-      `${decision} ${user ?? subject ?? "somebody"}${room ? `, ${room}` : ""}`,
+      `${decision} ${user ?? subject ?? "unknown caller"}${room ? `, ${room}` : ""}`,
       code && `${code}: ${reason}`,
       rule && `rule "${rule}"`,
-      refused && `reported ${refused}`,
+      refused && `client reported ${refused}`,
     ]
       .filter(Boolean)
       .join("; "),
@@ -46,12 +46,12 @@ const LINE = {
   ],
   event: ({ type, name, verdict, previous_verdict: before, fingerprint }) => [
     "event bus",
-    name ?? `${type}: ${before ?? "nothing"} → ${verdict}, ${fingerprint}`,
+    name ?? `${type}: ${before ?? "none"} → ${verdict}, ${fingerprint}`,
     verdict !== "rejected" && name !== "RotationFailed",
   ],
   label: ({ label, fingerprint }) => [
     "secret",
-    fingerprint ? `${label} is on ${fingerprint}` : `${label} is off`,
+    fingerprint ? `${label} is on ${fingerprint}` : `${label} was removed`,
     true,
   ],
   console: ({ change }) => ["ZEGO", `console: ${change}`, true],

@@ -1,4 +1,4 @@
-/** Logging in to the stand-in for ZEGO with the token. */
+/** Logs in to the stand-in for ZEGO with the token. */
 
 import { byId, code, doing, element, say } from "./dom.js";
 import { explainProblem } from "./problems.js";
@@ -39,12 +39,12 @@ async function verdict(token, userId, roomId) {
   return ["refused", ...why, answer.code === REPORTED && again()];
 }
 
-/** A refused client asks once for a fresh token and says why: `bindTo` does it by itself. */
+/** After a refusal, a client reports it and requests one new token, as `bindTo` does. */
 function again() {
-  const button = element("button", { type: "button" }, "Report it, fetch a fresh token, log in");
+  const button = element("button", { type: "button" }, "Report the refusal, get a new token, log in");
   doing(button, place, async () => {
     const [userId, roomId] = [user.value, room.value];
-    form.querySelector("button").focus(); // the button here goes, and the focus would with it
+    form.querySelector("button").focus(); // this button disappears and would take the focus with it
     say(place, "waiting", "Reporting.");
     const { source } = session;
     try {

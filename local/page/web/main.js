@@ -1,4 +1,4 @@
-/** Loads the page. Where that fails, says why and loads all of it again: a module loads once. */
+/** Loads the page. If that fails, shows why and reloads it: a failed module is not retried. */
 
 const AGAIN_MS = 2_000;
 const connection = document.getElementById("connection");
@@ -10,6 +10,6 @@ try {
   connection.dataset.state = "lost";
   connection.textContent = "Not loaded, trying again";
   document.getElementById("offline").textContent =
-    `The page could not be loaded, and is loaded again soon. ${error.message}`;
+    `The page could not be loaded. It will try again. ${error.message}`;
   setTimeout(() => location.reload(), AGAIN_MS);
 }

@@ -1,4 +1,4 @@
-/** The page: each module fills its own part. Fails to load where one of them does. */
+/** The page: each module fills its own part. If one fails to load, the page does. */
 
 import { byId, code, element } from "./dom.js";
 import { begin } from "./live.js";

@@ -1,4 +1,4 @@
-/** What the service's refusals mean: its terse answer, and the reason that its audit log has. */
+/** Explains the service's refusals: its short response, and the reason from its audit log. */
 
 import { code, element, facts } from "./dom.js";
 import { hear } from "./live.js";
@@ -6,7 +6,7 @@ import { hear } from "./live.js";
 const KEPT = 50;
 const audited = new Map();
 const waiting = new Map();
-/** How long an answer waits for the reason. */
+/** How long to wait for the reason before showing the response without it. */
 const PATIENCE_MS = 3_000;
 
 hear("audit", (said) => {
@@ -32,13 +32,13 @@ export async function explainProblem(error) {
 
 const reasons = (error, said) =>
   facts([
-    ["audit log", said?.reason === error.detail ? null : (said?.reason ?? "nothing yet")],
+    ["audit log", said?.reason === error.detail ? null : (said?.reason ?? "waiting for it")],
     ["rule", said?.rule && `"${said.rule}"`],
     ["field", said?.field && code(said.field)],
     ["request", code(error.requestId)],
   ]);
 
-/** What the audit log has of a request, once it comes. */
+/** The audit event of a request, once it arrives. */
 async function auditOf(requestId) {
   return audited.get(requestId) ?? new Promise((resolve) => waiting.set(requestId, resolve));
 }

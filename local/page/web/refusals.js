@@ -1,4 +1,4 @@
-/** Requests and logins that are refused, each with the reason. */
+/** Requests and logins that are refused, and the reasons. */
 
 import { createTokenSource } from "./token-source.js";
 import { byId, doing, element, say } from "./dom.js";
@@ -10,14 +10,14 @@ import { explainRefusal, isOutdated } from "./verdicts.js";
 const ROOM = "call_1";
 const somebodyElse = () => (session.user === "mallory" ? "trudy" : "mallory");
 
-/** Each says what it tries, and tries it with the person's own bearer token. */
+/** Each row: the button's text, and the attempt, made with the user's own bearer token. */
 const TRIES = [
-  ["A room that the policy does not grant", () => ask({ roomId: "boardroom" })],
-  ["A room of somebody else's", () => ask({ roomId: `${somebodyElse()}_desk` })],
-  ["A token for a whole day", () => ask({ roomId: ROOM, lifetimeSeconds: 86400 })],
+  ["A room that the access policy does not grant", () => ask({ roomId: "boardroom" })],
+  ["Another user's own room", () => ask({ roomId: `${somebodyElse()}_desk` })],
+  ["A token that lives a whole day", () => ask({ roomId: ROOM, lifetimeSeconds: 86400 })],
   ["A room id that ZEGO's SDKs refuse", () => ask({ roomId: "call_1/2" })],
-  ["A bearer token that somebody changed", () => ask({ roomId: ROOM }, getChangedBearer)],
-  ["A login as somebody else", () => enter({ userId: somebodyElse() })],
+  ["A bearer token with a forged signature", () => ask({ roomId: ROOM }, getChangedBearer)],
+  ["A login as another user", () => enter({ userId: somebodyElse() })],
   ["A login to another room", () => enter({ roomId: "call_2" })],
   ["A login with an expired token", () => enter({ mistake: "expired" })],
   ["A login with a JWT", () => enter({ mistake: "jwt" })],
@@ -41,12 +41,12 @@ onSession((session) => {
   for (const place of places) say(place, "");
 });
 
-/** What the service answers. */
+/** Requests a token and shows the service's response. */
 async function ask(request, bearerFor = getBearer) {
   const source = createTokenSource({ url: stack.api, getBearer: bearerFor });
   try {
     await source.token(request);
-    return ["good", "It was granted."];
+    return ["good", "The service granted this request."];
   } catch (error) {
     return ["refused", await explainProblem(error)];
   } finally {
@@ -55,8 +55,8 @@ async function ask(request, bearerFor = getBearer) {
 }
 
 /**
- * What ZEGO answers. Who the user is to it, the service says: not every name can be an id. A token
- * of a secret that was rotated away is reported, once, as a client does.
+ * Logs in and shows ZEGO's response. The user id comes from the service, as not every name can be
+ * one. If a rotation has replaced the token's secret, it reports that once, as a client does.
  */
 async function enter({ userId, roomId = ROOM, mistake }) {
   const { source } = session;
@@ -69,11 +69,11 @@ async function enter({ userId, roomId = ROOM, mistake }) {
     ({ token } = await source.token({ roomId: ROOM, refusedWith: REPORTED }));
     answer = await logIn(token, user, roomId);
   }
-  if (answer.code === 0) return ["good", "It was accepted."];
+  if (answer.code === 0) return ["good", "ZEGO accepted this login."];
   return ["refused", await explainRefusal(answer, token, user, roomId)];
 }
 
-/** With another signature. */
+/** The bearer token with another signature. */
 function getChangedBearer() {
   const [header, claims, signature] = session.bearer.split(".");
   return [header, claims, [...signature].reverse().join("")].join(".");

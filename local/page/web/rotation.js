@@ -1,4 +1,4 @@
-/** Staging, and the last rotation: its steps as they happen, and what became of it. */
+/** Staging, and the last rotation: its steps as they happen, and its outcome. */
 
 import { byId, code, doing, element, fingerprintAnd, say } from "./dom.js";
 import { hear } from "./live.js";
@@ -9,16 +9,16 @@ const STEPS = {
   createSecret: "copies the value",
   setSecret: "checks that it belongs to the same AppID",
   testSecret: "asks ZEGO whether it accepts it",
-  finishSecret: "makes it AWSCURRENT, asks once more",
+  finishSecret: "makes it AWSCURRENT and asks ZEGO once more",
 };
 const SIGNS = { waiting: "not yet", began: "running", done: "done", failed: "failed" };
-/** As in operations.py. */
+/** The code of operations.py. */
 const IN_FLIGHT = "rotation_in_flight";
 const list = byId("steps");
 const place = byId("rotation-done");
 let rotation = null;
 let secret = { versions: [], in_flight: null, accepted: [] };
-/** Says what stands now, again whenever that changes; null while an answer is waited for. */
+/** Shows the current state, again after each change; null while a request is under way. */
 let tell = tellRotation;
 
 for (const [id, value] of [
@@ -33,8 +33,8 @@ for (const [id, value] of [
 }
 
 for (const action of ["rotate", "restore"]) {
-  ask(byId(action), "Asking for a rotation.", async () => {
-    await operate(action); // its steps say the rest
+  ask(byId(action), "Starting a rotation.", async () => {
+    await operate(action); // its steps show the rest
   });
 }
 
@@ -65,11 +65,11 @@ function ask(button, doingIt, work) {
 }
 
 function tellInFlight() {
-  if (isStuck()) say(place, "refused", "Nothing was done. ", remedy());
+  if (isStuck()) say(place, "refused", "Not done. ", remedy());
   else if (secret.in_flight === null) tellRotation();
 }
 
-/** An answer stays until the console shows another value, which may be what it asks for. */
+/** A message stays until the console shows another value: it may have advised a reset. */
 function untilAnotherReset() {
   const shown = secret.accepted.at(-1);
   return () => {
@@ -79,14 +79,14 @@ function untilAnotherReset() {
   };
 }
 
-/** A rotation has begun and not ended, and none runs. */
+/** Whether a rotation is in flight although none is running. */
 function isStuck() {
   const isRunning = rotation && (!rotation.attempt || rotation.attempt.again);
   return secret.in_flight !== null && !isRunning;
 }
 
 const remedy = () => [
-  "The last rotation will not end by itself; this gives it up: ",
+  "The last rotation is stuck. To give it up, run ",
   code(stack.unstick),
 ];
 
@@ -108,18 +108,19 @@ function outcome({ rotation: version, attempt }) {
   const { at, number, of, failed, again, is_current: isCurrent } = attempt;
   const when = `${timeOfDay(at)}: `;
   if (!failed) {
-    const taken = "The issuer takes it when its cache ends, or a client reports a refusal.";
+    const taken = "The issuer uses it when its cache expires or a client reports a refusal.";
     return ["good", when, `Promoted. ${taken}`];
   }
-  const retry = `Secrets Manager tries again (${number + 1} of ${of}).`;
+  const retry = `Secrets Manager retries it (${number + 1} of ${of}).`;
   if (isCurrent) {
-    return ["refused", when, "Promoted, but finishSecret failed after that. ", again && retry];
+    return ["refused", when, "Promoted, but finishSecret failed afterwards. ", again && retry];
   }
   if (again) return ["waiting", `Failed; ${retry}`];
   if (number === of && secret.in_flight === version) {
     return ["refused", when, `Failed ${number} times. `, remedy()];
   }
-  return ["refused", when, "Not promoted: it left AWSCURRENT as it was."];
+  const why = "The failed step below shows why. AWSCURRENT has not changed.";
+  return ["refused", when, `Not promoted. ${why}`];
 }
 
 function stepOf(step) {

@@ -1,4 +1,4 @@
-/** The versions of the ServerSecret, and what ZEGO and the watcher say of the current one. */
+/** The versions of the ServerSecret, and whether ZEGO accepts the current one. */
 
 import { byId, element, fingerprint, say } from "./dom.js";
 import { hear } from "./live.js";
@@ -9,8 +9,8 @@ const place = byId("standing");
 const MEANS = {
   AWSCURRENT: "tokens are sealed with it",
   AWSPREVIOUS: "current before",
-  AWSPENDING: "being proved",
-  CANDIDATE: "staged",
+  AWSPENDING: "being tested",
+  CANDIDATE: "staged for the next rotation",
 };
 let last = null;
 
@@ -23,13 +23,13 @@ setInterval(() => last && showAges(), 1000);
 function show({ versions, accepted }) {
   const current = versions.find(({ labels }) => labels.includes("AWSCURRENT"));
   if (accepted.includes(current?.fingerprint)) {
-    const works = "tokens sealed with it are accepted.";
+    const works = "tokens made with it work.";
     say(place, "good", element("strong", {}, "ZEGO accepts AWSCURRENT: "), works);
   } else if (current?.problem) {
-    const lacks = element("strong", {}, "AWSCURRENT holds no ServerSecret: ");
+    const lacks = element("strong", {}, "AWSCURRENT contains no valid ServerSecret: ");
     say(place, "refused", lacks, current.problem, ".");
   } else {
-    const fails = "a login with a token of it fails with 20014 and 50119.";
+    const fails = "logins with its tokens fail with 20014 and 50119.";
     say(place, "refused", element("strong", {}, "ZEGO rejects AWSCURRENT: "), fails);
   }
   const stored = new Set(versions.map((version) => version.fingerprint));
@@ -42,7 +42,7 @@ function show({ versions, accepted }) {
 }
 
 function atZego(digits, isTheConsoles) {
-  const where = isTheConsoles ? "At ZEGO's console; not stored here yet." : "Not stored here.";
+  const where = isTheConsoles ? "Shown in ZEGO's console; not stored here yet." : "Not stored here.";
   return element(
     "li",
     { class: "unknown" },

@@ -1,10 +1,10 @@
-/** Who is signed in, and the token that they have. Kept in memory alone. */
+/** Who is signed in, and their token. Kept in memory only. */
 
 import { createTokenSource } from "./token-source.js";
 import { answerOf, stack } from "./stack.js";
 import { now } from "./times.js";
 
-/** What a client reports, as another secret may be the remedy. */
+/** The code that a client reports, because another secret may be the remedy. */
 export const REPORTED = 1102016;
 
 const listeners = [];
@@ -12,11 +12,11 @@ const listeners = [];
 export const session = {
   user: "",
   bearer: "",
-  /** Until when the bearer is good, Unix seconds. */
+  /** When the bearer token expires, in Unix seconds. */
   bearerUntil: 0,
-  /** The client's token source; another with each sign-in. */
+  /** The client's token source; a new one per sign-in. */
   source: null,
-  /** The last token, and the request that it answers. */
+  /** The last token, and the request for it. */
   issued: null,
   request: null,
 };
@@ -32,7 +32,7 @@ function change(changes) {
   for (const listener of listeners) listener(session);
 }
 
-/** Signs in at the identity provider. Throws in words. */
+/** Signs in at the identity provider. Throws an error with a readable message. */
 export async function signIn(user) {
   const bearer = await newBearer(user);
   session.source?.close();
@@ -40,7 +40,7 @@ export async function signIn(user) {
   change({ user, ...bearer, source, issued: null, request: null });
 }
 
-/** For a client: another one, when the service has refused what there is. */
+/** The client's `getBearer`: gets a new bearer token after the service refused the last one. */
 export async function getBearer({ refresh }) {
   const { source, user } = session;
   if (!refresh) return session.bearer;
@@ -54,7 +54,7 @@ export function signOut() {
   change({ user: "", bearer: "", bearerUntil: 0, source: null, issued: null, request: null });
 }
 
-/** A token by way of the client, cached or fresh as it decides. Throws `TokenError`. */
+/** Gets a token through the client, which may have it cached. Throws `TokenError`. */
 export async function fetchToken(request, options = {}) {
   const issued = await session.source.token({ ...request, ...options });
   change({ issued, request });
@@ -62,8 +62,8 @@ export async function fetchToken(request, options = {}) {
 }
 
 /**
- * What some work comes to, as `[kind, ...children]` for `say`, its failure too. Null where a part of
- * the session is another by then: it is about what is shown no more.
+ * Returns the result of `work`, or its error, as `[kind, ...children]` for `say`. Returns null if
+ * `part` of the session has changed meanwhile: the result is then out of date.
  */
 export async function unlessChanged(part, work) {
   const before = session[part];

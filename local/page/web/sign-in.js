@@ -1,4 +1,4 @@
-/** Signing in at the identity provider, and what can be done only then. */
+/** Signs in at the identity provider, and enables the buttons that need it. */
 
 import { byId, doing, element, say } from "./dom.js";
 import { onSession, session, signIn, signOut } from "./session.js";
@@ -13,7 +13,7 @@ doing(form, place, async () => {
   try {
     await signIn(form.elements.user.value.trim());
   } catch (error) {
-    signOut(); // what is said is about this user, and no longer about the last one
+    signOut(); // the error is about this user, so the previous one is signed out
     throw error;
   }
   const out = element(
@@ -22,12 +22,12 @@ doing(form, place, async () => {
     "Sign out",
   );
   const who = element("strong", {}, session.user);
-  say(place, "good", "Signed in as ", who, ". The bearer token is good until ", until, ". ", out);
+  say(place, "good", "Signed in as ", who, ". The bearer token expires at ", until, ". ", out);
 });
 
 function leave() {
   signOut();
-  say(place, "", "Signed out: the tokens are forgotten.");
+  say(place, "", "Signed out. The page has forgotten the tokens.");
   form.elements.user.focus();
 }
 

@@ -1,27 +1,27 @@
-/** The parts of the stack, and what its operators do. */
+/** Requests to the parts of the stack, and its operators' actions. */
 
-/** An answer, whatever its status. Throws in words where `who` gives none. */
+/** Returns the response, whatever its status. Without one, throws an error that names `who`. */
 export async function answerOf(who, url, init) {
   try {
     return await fetch(url, init);
   } catch {
-    throw new Error(`${who} does not answer. Does make run still run?`);
+    throw new Error(`${who} does not respond. Is make run still running?`);
   }
 }
 
 async function get(path) {
   const answer = await answerOf("The stack", path);
-  if (!answer.ok) throw new Error(`The page's server answered ${answer.status} to ${path}.`);
+  if (!answer.ok) throw new Error(`The page's server returned ${answer.status} for ${path}.`);
   return answer.json();
 }
 
-/** Where the parts are. See `_description` in server.py. */
+/** The addresses of the parts. See `_description` in server.py. */
 export const stack = await get("/stack");
 
 /** What ZEGO's codes mean, by code. */
 export const codes = await get("/codes");
 
-/** Does one of the operators' actions. Throws in words, with the code that a refusal has. */
+/** Performs an operator's action. Throws an error with a readable message and its code. */
 export async function operate(action, said = {}) {
   const answer = await post("The stack", `/operate/${action}`, said);
   const content = await answer.json();
@@ -29,7 +29,7 @@ export async function operate(action, said = {}) {
   return content;
 }
 
-/** Logs in to a room of the stand-in for ZEGO, as a web client does: `{code: 0}`, or a refusal. Throws in words. */
+/** Logs in to a room of the stand-in for ZEGO, as a web client does. Returns `{code: 0}` or a refusal. */
 export async function logIn(token, userId, roomId) {
   const login = { app_id: stack.app_id, user_id: userId, room_id: roomId, token };
   return (await post("ZEGO", `${stack.zego}/v1/rooms/login`, login)).json();

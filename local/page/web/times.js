@@ -1,8 +1,8 @@
-/** Times as people read them. Moments are Unix seconds. */
+/** Formats times. Moments are Unix seconds. */
 
 export const now = () => Date.now() / 1000;
 
-/** 7384 -> "2:03:04"; what is over is "0:00". */
+/** 7384 -> "2:03:04"; negative -> "0:00" */
 export function clock(seconds) {
   const left = Math.max(0, Math.ceil(seconds));
   const [hours, minutes] = [Math.floor(left / 3600), Math.floor(left / 60) % 60];
@@ -18,16 +18,16 @@ export function age(seconds) {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
-/** 300 -> "5 min", 90 -> "90 s": nothing is left out. */
+/** 300 -> "5 min", 90 -> "90 s": exact, never rounded. */
 export function interval(seconds) {
   if (seconds % 60) return `${seconds} s`;
   return seconds % 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`;
 }
 
-/** In this machine's zone: "17:03:04" */
+/** In local time: "17:03:04" */
 export const timeOfDay = (moment) => new Date(moment * 1000).toLocaleTimeString("en-GB");
 
-/** In this machine's zone: "17:03:04" of today, else "2026-11-22 17:03:04" */
+/** In local time: "17:03:04" if today, else "2026-11-22 17:03:04" */
 export function dateAndTime(moment) {
   const [date, time] = local(moment).split(" ");
   return date === local(now()).split(" ")[0] ? time : `${date} ${time}`;

@@ -1,4 +1,4 @@
-/** Asking for a token, and what came: taken apart, with a clock to its renewal and its end. */
+/** Requests a token and shows its parts, with a countdown to its renewal and expiry. */
 
 import { byId, code, doing, element, facts, fingerprint, say } from "./dom.js";
 import { takeApart } from "./envelope.js";
@@ -12,12 +12,12 @@ const form = byId("ask");
 const place = byId("asked");
 const anatomy = byId("anatomy");
 const fieldset = form.querySelector("fieldset");
-const roomless = element("p", { class: "hint" }, "Only a token for one room has them.");
+const roomless = element("p", { class: "hint" }, "Only a token for one room has privileges.");
 let seen;
 let shown = null;
 let ticking = 0;
 let versions = [];
-/** Names the secret of the token that is shown anew, as its labels move. */
+/** Updates the label of the shown token's secret after each change of labels. */
 let showLabel = () => {};
 
 fieldset.append(roomless);
@@ -38,7 +38,7 @@ doing(form, place, async () => {
     .map((box) => box.value);
   const request = { lifetimeSeconds: Number(lifetime.value) };
   if (roomId) Object.assign(request, { roomId, privileges });
-  say(place, "waiting", "Asking.");
+  say(place, "waiting", "Requesting a token.");
   try {
     await fetchToken(request, { refresh: true });
   } catch (error) {
@@ -49,7 +49,7 @@ doing(form, place, async () => {
 });
 
 onSession(({ source, issued }) => {
-  if (source !== seen) say(place, "", source ? "Signed in: ask for a token." : "Sign in first.");
+  if (source !== seen) say(place, "", source ? "Signed in. Now get a token." : "Sign in first.");
   seen = source;
   if (issued === shown) return;
   shown = issued;
@@ -65,9 +65,9 @@ hear("secret", (said) => {
 
 const roomOf = ({ roomId }) => (roomId === null ? "every room" : ["room ", code(roomId)]);
 
-/** What stands below a refusal is not of the request that was refused. */
+/** Below a refusal, the page still shows the previous token. */
 const before = () =>
-  shown && element("p", {}, "The token below is the one from before, for ", roomOf(shown), ".");
+  shown && element("p", {}, "The token below is the previous one, for ", roomOf(shown), ".");
 
 async function show(issued) {
   const can = Object.entries(issued.privileges).filter(([, granted]) => granted);
@@ -126,36 +126,36 @@ function envelopeOf(token) {
   return element(
     "section",
     {},
-    element("h4", {}, "Its envelope, which anybody can read"),
+    element("h4", {}, "Envelope: readable without the secret"),
     bar,
     element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows)),
   );
 }
 
 function claimsOf({ claims, opened_by: openedBy, fingerprint: digits }) {
-  if (!claims) return [element("p", { class: "hint" }, "No secret of this stack opens it.")];
+  if (!claims) return [element("p", { class: "hint" }, "No secret of this stack decrypts it.")];
   const label = element("span", {}, openedBy);
   showLabel = () => (label.textContent = labelOf(digits));
   return [
-    element("h4", {}, "Sealed in it"),
+    element("h4", {}, "Encrypted claims"),
     element(
       "p",
       { class: "hint" },
-      "A browser has no secret to open it with; the operators' side did.",
+      "A browser cannot decrypt them: it has no secret. The stack did it for you.",
     ),
     facts([
-      ["sealed with", [fingerprint(digits), " ", label]],
+      ["encrypted with", [fingerprint(digits), " ", label]],
       ["app_id", code(claims.app_id)],
       ["user_id", code(claims.user_id)],
       ["nonce", code(claims.nonce)],
       ["ctime", moment(claims.ctime)],
       ["expire", moment(claims.expire)],
-      ["payload", claims.payload ? code(claims.payload) : "none: it opens every room"],
+      ["payload", claims.payload ? code(claims.payload) : "none: the token opens every room"],
     ]),
   ];
 }
 
-/** As operations.py names a secret. */
+/** The label of a secret, as in operations.py. */
 function labelOf(digits) {
   const labels = versions.filter((one) => one.fingerprint === digits).flatMap((one) => one.labels);
   return labels.includes("AWSCURRENT") ? "AWSCURRENT" : (labels[0] ?? "not stored here");

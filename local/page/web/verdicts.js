@@ -1,19 +1,19 @@
-/** What ZEGO says to a login, and what a diagnosis says of its token. */
+/** Explains ZEGO's response to a login, and the diagnosis of its token. */
 
 import { code, element, facts, fingerprint } from "./dom.js";
 import { codes, operate } from "./stack.js";
 
 const NOT_OPENED = [20014, 50119, 1102016];
-/** Kinds that go by a secret's label. Here it is known which secrets ZEGO accepts. */
+/** Kinds that depend on a secret's label only. The page knows which secrets ZEGO accepts. */
 const BY_LABEL = new Set(["made-with-previous", "made-with-staged"]);
 
-/** Whether ZEGO does not accept a token's secret, and would that of a fresh one. */
+/** Whether ZEGO rejects the token's secret but accepts AWSCURRENT. */
 export async function isOutdated(token) {
   const { accepted, current_accepted: isCurrentGood } = await operate("inspect", { token });
   return accepted === false && isCurrentGood;
 }
 
-/** A refused login in words: its codes, then why, as far as the token shows it. */
+/** Explains a refused login: its codes, then the reason, as far as the token shows it. */
 export async function explainRefusal(refusal, token, userId, roomId) {
   const asked = { token, user_id: userId, room_id: roomId };
   const diagnosis = await operate("inspect", asked);
@@ -25,7 +25,8 @@ export async function explainRefusal(refusal, token, userId, roomId) {
       "p",
       {},
       element("strong", {}, "Refused: "),
-      ...(logged.length ? ["the console logs ", ...list(logged), ", "] : []),
+
+      ...(logged.length ? ["the browser's console logs ", ...list(logged), "; "] : []),
       "the app gets ",
       code(refusal.code),
       ".",
@@ -41,7 +42,7 @@ export async function explainRefusal(refusal, token, userId, roomId) {
   ];
 }
 
-/** A diagnosis as a whole, for `say`. */
+/** Explains a whole diagnosis, for `say`. */
 export function explainDiagnosis(diagnosis) {
   const { form, cipher, accepted, opened_by: label, fingerprint: digits } = diagnosis;
   const refused = findingsOf(diagnosis, "refused");
@@ -52,10 +53,10 @@ export function explainDiagnosis(diagnosis) {
   return [
     kind,
     element("p", {}, element("strong", {}, says), ` ${what}.`, shown(numbers)),
-    accepted === true && element("p", {}, "Sealed with ", fingerprint(digits), ` (${label}).`),
+    accepted === true && element("p", {}, "Encrypted with ", fingerprint(digits), ` (${label}).`),
     kind === "good" &&
       label !== "AWSCURRENT" &&
-      element("p", { class: "finding note" }, "Its secret is not AWSCURRENT; ZEGO accepts it."),
+      element("p", { class: "finding note" }, "Its secret is not AWSCURRENT, but ZEGO still accepts it."),
     accepted === false && unaccepted(diagnosis, refused.length > 0),
     findings.map(finding),
     meanings([...numbers, ...refused.flatMap(({ codes }) => codes.web ?? [])]),
@@ -63,11 +64,11 @@ export function explainDiagnosis(diagnosis) {
 }
 
 function verdictOn({ accepted }, isRefused) {
-  if (isRefused) return ["refused", "ZEGO refuses it."];
-  if (accepted === null) return ["waiting", "No secret of this stack opens it."];
+  if (isRefused) return ["refused", "ZEGO refuses this token."];
+  if (accepted === null) return ["waiting", "No secret of this stack decrypts it."];
   return accepted
-    ? ["good", "Good: nothing is wrong with it."]
-    : ["refused", "Well made, but ZEGO does not accept its secret."];
+    ? ["good", "Good: this token is valid."]
+    : ["refused", "The token is well formed, but ZEGO rejects its secret."];
 }
 
 const FORMS = {
@@ -75,28 +76,28 @@ const FORMS = {
   "kit-token": "A kit token of UIKit",
   jwt: "A JWT",
   "older-token": "A token of an older version",
-  other: "No token that ZEGO knows",
+  other: "Not a ZEGO token",
 };
 
-/** Those of some severities, without what a secret's label alone would say. */
+/** The findings of these severities, without those that depend on a label only. */
 const findingsOf = ({ findings }, ...severities) =>
   findings.filter(({ kind, severity }) => severities.includes(severity) && !BY_LABEL.has(kind));
 
-/** Of a token whose secret ZEGO does not accept: what it was sealed with, and what helps. */
+/** For a token whose secret ZEGO rejects: which secret that is, and what to do. */
 function unaccepted(
   { opened_by: label, fingerprint: digits, current_accepted: isCurrentGood },
   isMore,
 ) {
-  const sealed = ["Sealed with ", fingerprint(digits), ` (${label}). `];
+  const sealed = ["Encrypted with ", fingerprint(digits), ` (${label}). `];
   return [
-    element("p", {}, ...sealed, "ZEGO does not open it: its own secret is another."),
+    element("p", {}, ...sealed, "ZEGO does not accept this secret, so it cannot decrypt the token."),
     isCurrentGood
       ? [
-          remedy("Fetch a fresh token. A report has the issuer look for the new value at once."),
-          element("p", {}, "It asks Secrets Manager again every 10 s at most."),
+          remedy("Report the refusal and get a new token. A report makes the issuer reload the secret."),
+          element("p", {}, "It reloads the secret at most once per 10 s."),
         ]
-      : remedy("Operations rotate to the console's value. Until then no fresh token helps."),
-    isMore && element("p", {}, "It would also be refused:"),
+      : remedy("An operator must rotate to the console's value. Until then no new token works."),
+    isMore && element("p", {}, "ZEGO would also refuse it for this:"),
   ];
 }
 
@@ -112,11 +113,11 @@ const shown = (numbers) => numbers.length > 0 && element("span", { class: "codes
 
 const remedy = (text) => text && element("p", { class: "remedy" }, text);
 
-/** 20014, 50119 and 1102016 */
+/** "20014, 50119, 1102016", each as code */
 const list = (numbers) =>
   numbers.flatMap((number, at) => (at ? [", ", code(number)] : [code(number)]));
 
-/** What ZEGO's codes mean, for whoever opens it. */
+/** What ZEGO's codes mean, folded away. */
 function meanings(numbers) {
   const known = [...new Set(numbers)].filter((number) => codes[number]);
   return (

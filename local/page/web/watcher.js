@@ -1,4 +1,4 @@
-/** The watcher: what its last look found. */
+/** The watcher: what its last check found. */
 
 import { byId, doing, element, fingerprintAnd, say } from "./dom.js";
 import { hear } from "./live.js";
@@ -11,7 +11,7 @@ const every = stack.watch_seconds;
 byId("watched").prepend(every ? `Every ${interval(every)}, and after` : "After");
 
 doing(byId("look"), place, async () => {
-  say(place, "waiting", "It looks.");
+  say(place, "waiting", "Checking.");
   await operate("look");
 });
 
@@ -32,7 +32,7 @@ hear("watcher", ({ at, verdict, fingerprint: digits, code, reason, action }) => 
   );
 });
 
-/** Without a value there is nothing to ask ZEGO about: the reason says it all. */
+/** Without a value there is nothing to ask ZEGO about; the reason is shown alone. */
 function found(verdict, digits) {
   const which = (mark) => (digits ? ["AWSCURRENT, ", fingerprintAnd(mark, digits)] : "AWSCURRENT");
   if (verdict === "failed") return ["The watcher failed."];
