@@ -225,7 +225,7 @@ def incident(scene: Scene) -> None:
     found = _tick(scene)
     _tell_event(scene, "rejected")
     seconds["noticed"] = scene.seconds - failing
-    scene.expect("there is nothing to heal with yet", found["action"].startswith("Nothing"))
+    scene.expect("there is nothing to heal with yet", found["action"].startswith("No version"))
     scene.tell(f"alarm, SecretAccepted is 0: {found['reason']}. {found['action']}")
 
     scene.heading("Ops copies the new value from the console, and stages it: nothing more")

@@ -1,7 +1,7 @@
-"""The rotator Lambda: Secrets Manager's event in, one step, its outcome noted and logged.
+"""The rotator Lambda: runs the step that Secrets Manager's event names, notes and logs its outcome.
 
-Secrets Manager invokes it synchronously and retries after every error, so a step that did not
-succeed raises. The error's text goes to the log and has neither a secret nor a token in it.
+Secrets Manager invokes it synchronously and retries after every error, so a step that does not
+succeed raises. The error's text goes to the log and contains neither a secret nor a token.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _rotation = RotationSteps(_versions, ServerApi(_settings.zego_server_api))
 telemetry = Telemetry("rotator")
 telemetry.set_stage(_settings.stage)
 
-#: Outcomes that are neither noted nor counted: why a rotation was given up is noted already, and a
-#: test of the set-up is no rotation.
+#: Outcomes that are neither noted nor counted: the reason for giving up is already noted, and
+#: testing the set-up is not a rotation.
 _QUIET: Final = ("given-up", "set-up")
 
 
@@ -51,14 +51,14 @@ class RotationEventError(ValueError):
 def handler(event: Mapping[str, Any], _context: object) -> None:
     """Run one step of the rotation.
 
-    :raises RotationEventError: not an event of this secret's rotation.
-    :raises RotationError: refused, or failed so that Secrets Manager retries.
+    :raises RotationEventError: the event does not belong to this secret's rotation.
+    :raises RotationError: the step refused the value, or failed and Secrets Manager retries it.
     """
     step, token, rotation_token = _read(event)
     try:
         result = _rotation.run(step, token, rotation_token=rotation_token)
-    except Exception as error:  # noqa: BLE001  its text could hold anything
-        telemetry.log_failure("The rotator broke", error)
+    except Exception as error:  # noqa: BLE001  its text could contain anything
+        telemetry.log_failure("The rotator failed", error)
         result = StepResult("broken", f"{type(error).__name__} in {step}")
     _note(step, token, result)
     _say(step, token, result)
@@ -67,7 +67,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
 
 
 def _read(event: Mapping[str, Any]) -> tuple[Step, str, str | None]:
-    """The step, the client request token, and the rotation token if there is one."""
+    """The step, the client request token, and the rotation token if the event has one."""
     step, token = event.get("Step"), event.get("ClientRequestToken")
     rotation_token = event.get("RotationToken")
     if step not in STEPS:
@@ -82,7 +82,7 @@ def _read(event: Mapping[str, Any]) -> tuple[Step, str, str | None]:
 
 
 def _is_ours(secret_id: object) -> bool:
-    """Whether this ARN is the secret's of the settings, which may have its name alone."""
+    """Whether this ARN belongs to the secret of the settings, which name it by ARN or name."""
     if not isinstance(secret_id, str):
         return False
     name = secret_id.partition(":secret:")[2][: -len("-abcdef")]
@@ -90,7 +90,7 @@ def _is_ours(secret_id: object) -> bool:
 
 
 def _note(step: Step, token: str, result: StepResult) -> None:
-    """Keep the outcome on the secret, for the command line. No rotation fails for it."""
+    """Note the outcome on the secret, for the command line. A failure to note it stops nothing."""
     if result.outcome in _QUIET:
         return
     note = RotationNote(

@@ -1,15 +1,15 @@
 """The four steps of a rotation, and what each of them refuses.
 
 Secrets Manager calls them in order and starts again with the first one after any failure; it can
-also stop anywhere. So each step checks the state, does what is missing and leaves alone what is
-done. Wherever a rotation stops, these rules are kept:
+also stop at any point. So each step checks the state and does only what is missing. Wherever a
+rotation stops, these rules hold:
 
 * A value becomes AWSCURRENT only by one compare-and-swap, right after ZEGO has accepted it.
-* Only an outcome of the kind ``refused`` removes AWSPENDING. Any read can lag behind a change, so a
-  step that does not find its version under AWSPENDING fails, and Secrets Manager retries it.
+* Only a ``refused`` outcome removes AWSPENDING. Any read can lag behind a change, so a step that
+  does not find its version under AWSPENDING fails, and Secrets Manager retries it.
 * CANDIDATE is removed last, and only if it is on the value that was promoted.
 
-A rotation promotes what is staged under CANDIDATE, or the stored version that its token names
+A rotation promotes the staged secret (CANDIDATE), or the stored version that its token names
 (:class:`zego.rotation.CopyToken`): a heal or a restore moves no label before the promotion.
 
 The steps do not check whether ZEGO still accepts the current secret: after a reset in the console
@@ -54,9 +54,9 @@ class StepResult:
     """How a step ended. Safe to log.
 
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
-    :ivar detail: what to know beyond the outcome's meaning.
+    :ivar detail: what the outcome's meaning does not say.
     :ivar code: ZEGO's code, if it gave one.
-    :ivar fingerprint: of the value that was tried, if that is known.
+    :ivar fingerprint: of the value that was tried, if it is known.
     """
 
     outcome: str
@@ -74,7 +74,7 @@ class StepResult:
         return " ".join(part for part in parts if part)
 
 
-class _Stop(Exception):  # noqa: N818  the way out of a step, which ends in its result
+class _Stop(Exception):  # noqa: N818  not an error: ends a step early with its result
     def __init__(
         self, outcome: str, detail: str = "", *, code: int | None = None, tried: str | None = None
     ) -> None:
@@ -83,14 +83,14 @@ class _Stop(Exception):  # noqa: N818  the way out of a step, which ends in its 
 
 
 class RotationSteps:
-    """The rotation of one secret."""
+    """Runs the rotation steps of one secret."""
 
     def __init__(self, versions: SecretVersions, zego: ServerApi) -> None:
         self._versions = versions
         self._zego = zego
 
     def run(self, step: Step, token: str, *, rotation_token: str | None = None) -> StepResult:
-        """Run one step. Every failure of Secrets Manager or ZEGO is a result.
+        """Run one step. A failure of Secrets Manager or ZEGO is returned as a result.
 
         :param token: the client request token, which is the id of the new version.
         :param rotation_token: see :meth:`SecretVersions.fill_pending`.
@@ -111,7 +111,7 @@ class RotationSteps:
             return StepResult("store-failed", str(error))
 
     def _create(self, token: str, rotation_token: str | None) -> StepResult:
-        """Copy the value into the version that the rotation has begun."""
+        """Copy the value into the version under AWSPENDING."""
         state = self._begun(token)
         if state.labels[CURRENT] == token or self._has_value(token):
             return _DONE
@@ -121,7 +121,7 @@ class RotationSteps:
         return _DONE
 
     def _source(self, token: str, state: SecretState) -> str:
-        """The id of what the rotation promotes: the version that its token names, or CANDIDATE."""
+        """The id of the version to promote: the one that the token names, or CANDIDATE."""
         copy = CopyToken.read(token)
         if copy is None:
             if CANDIDATE not in state.labels:
@@ -134,28 +134,28 @@ class RotationSteps:
         raise _Stop("outdated")
 
     def _set(self, token: str) -> StepResult:
-        """Check that the value may replace the current one. ZEGO's console has set it already."""
+        """Check that the value may replace the current one. ZEGO's console has already set it."""
         state = self._begun(token)
         if state.labels[CURRENT] != token:
             self._check_fit(self._secret(token), token, state)
         return _DONE
 
     def _test(self, token: str) -> StepResult:
-        """Prove it. This step alone is called to test the set-up, with the present value."""
+        """Prove the value. To test the set-up, Secrets Manager calls this step with AWSCURRENT."""
         state = self._begun(token)
         if state.labels[CURRENT] != token:
             self._prove(self._secret(token))
         return StepResult("set-up") if self._only_tested(token, state) else _DONE
 
     def _finish(self, token: str) -> StepResult:
-        """Promote it, ask ZEGO again, and drop the candidate."""
+        """Promote the value, ask ZEGO about it again, and drop the candidate."""
         state = self._begun(token)
         secret = self._secret(token)
         if state.labels[CURRENT] != token:
             current = self._check_fit(secret, token, state)
             if is_heal(token) and current is not None and self._zego.probe(current).accepted:
-                raise _Stop("recovered")  # ZEGO accepts the current value by now
-            self._prove(secret)  # last: ZEGO has to accept it right before the promotion
+                raise _Stop("recovered")  # ZEGO accepts the current value again
+            self._prove(secret)  # last: ZEGO must accept it right before the promotion
             self._promote(token, replacing=state.labels[CURRENT])
         after = self._zego.probe(secret)
         if after.rejected:
@@ -176,7 +176,7 @@ class RotationSteps:
             raise _Stop("overtaken") from None
 
     def _begun(self, token: str) -> SecretState:
-        """The secret, if the token's version is in a rotation, or was promoted by it."""
+        """The secret's state, if the token's version is being rotated or was just promoted."""
         state = self._versions.describe()
         if CURRENT not in state.labels:
             raise SecretStoreError("the secret has no AWSCURRENT version")
@@ -210,9 +210,9 @@ class RotationSteps:
     def _check_fit(
         self, secret: ServerSecret, token: str, state: SecretState
     ) -> ServerSecret | None:
-        """Refuse a value that must not replace the current one, whatever ZEGO says of it.
+        """Refuse a value that must not replace the current one, whatever ZEGO's verdict.
 
-        :returns: the current one; ``None``: it is no ServerSecret.
+        :returns: the current secret; ``None`` if AWSCURRENT is not a valid ServerSecret.
         """
         copy = CopyToken.read(token)
         if copy is not None and not copy.replaces(state.labels[CURRENT]):
@@ -224,15 +224,15 @@ class RotationSteps:
             raise _Stop("already-current", tried=secret.fingerprint)
         known = current or self._readable(state, PREVIOUS)
         if known is None and not is_heal(token):
-            return None  # a first set-up: somebody chose this AppID
+            return None  # the first set-up: the operator chose this AppID
         app_id = "unknown" if known is None else known.app_id
         if secret.app_id != app_id:
-            both = f"It is for {secret.app_id}, and the present AppID is {app_id}"
+            both = f"It belongs to {secret.app_id}; the current AppID is {app_id}"
             raise _Stop("other-app-id", both, tried=secret.fingerprint)
         return current
 
     def _readable(self, state: SecretState, label: str) -> ServerSecret | None:
-        """The secret under a label; ``None``: there is none, as with a new stack's placeholder."""
+        """The secret under a label; ``None`` if it is invalid, as a new stack's placeholder is."""
         if label not in state.labels:
             return None
         try:
@@ -249,30 +249,30 @@ class RotationSteps:
         raise _Stop(outcome, _in_words(verdict), code=verdict.code, tried=secret.fingerprint)
 
     def _drop_candidate(self, promoted: ServerSecret) -> None:
-        """Drop CANDIDATE if it holds the promoted value. Another one, staged meanwhile, stays."""
+        """Drop CANDIDATE if it has the promoted value. Another value, staged meanwhile, stays."""
         state = self._versions.describe()
         if self._readable(state, CANDIDATE) == promoted:
             with suppress(ConflictError):
                 self._versions.drop_label(CANDIDATE, version_id=state.labels[CANDIDATE])
 
     def _give_up(self, step: Step, token: str, refusal: StepResult) -> StepResult:
-        """Take the version out of the rotation, which is over."""
+        """Remove AWSPENDING from the version, because its rotation is over."""
         try:
             state = self._versions.describe()
             if state.labels.get(CURRENT) == token:
                 return StepResult("store-failed", "An earlier read lagged behind the promotion")
             is_over = step != "testSecret" or refusal.outcome == "given-up"
             if is_over or not self._only_tested(token, state):
-                self._versions.drop_label(PENDING, version_id=token)  # though no read shows it
+                self._versions.drop_label(PENDING, version_id=token)  # even if no read shows it
         except ConflictError:
-            return refusal  # it is off already
+            return refusal  # it is already removed
         except SecretStoreError as error:
             left = f"{refusal.ending.meaning} AWSPENDING could not be removed: {error}"
             return replace(refusal, outcome="store-failed", detail=left)
         return refusal
 
     def _only_tested(self, token: str, state: SecretState) -> bool:
-        """Whether Secrets Manager tests the set-up with the present value, and will clear up."""
+        """Whether Secrets Manager only tests the set-up with AWSCURRENT, and cleans up itself."""
         if state.labels[CURRENT] == token:
             return False
         try:
@@ -286,9 +286,9 @@ _DONE: Final = StepResult("done")
 
 
 def _check_round_trip(secret: ServerSecret) -> None:
-    """Check that our codec opens what it seals with the secret, with each cipher.
+    """Check that the codec can open a token that it sealed with the secret, for each cipher.
 
-    :raises RuntimeError: it came out otherwise than it went in, which no ServerSecret can cause.
+    :raises RuntimeError: the opened token differs, which no ServerSecret can cause.
     """
     for cipher in _CIPHERS:
         token = token04.mint(
@@ -302,11 +302,11 @@ def _check_round_trip(secret: ServerSecret) -> None:
         claims = token04.decode(token, secret.value).claims
         opened = (claims.app_id, claims.user_id, claims.expires_at)
         if opened != (secret.app_id, _TEST_USER, 61):
-            raise RuntimeError(f"a {cipher} token does not survive its own codec")
+            raise RuntimeError(f"the codec does not read back its own {cipher} token")
 
 
 def _was_refused(token: str, state: SecretState) -> bool:
-    """Whether this rotation was refused before; its note says so."""
+    """Whether a note says that this rotation was refused before."""
     notes = (RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG))
     return any(
         note is not None and note.token == token and OUTCOMES[note.outcome].kind == "refused"

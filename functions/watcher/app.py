@@ -1,4 +1,4 @@
-"""The watcher Lambda: every five minutes, and whenever Secrets Manager reports a rotation's end.
+"""The watcher Lambda: runs every five minutes, and when Secrets Manager reports a rotation's end.
 
 ``docs/operations.md`` lists its metrics.
 """
@@ -43,7 +43,7 @@ class WatchError(Exception):
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
     """Check the current secret once. Returns what the check found, as in the event.
 
-    :param event: EventBridge's: of the schedule, or of a rotation's end.
+    :param event: an EventBridge event: from the schedule, or of a rotation's end.
     :raises WatchError: a change could not be published or noted.
     """
     outcome = _rotation_outcome(event)
@@ -56,14 +56,14 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, object]:
         _watch.tell(tick)
     except (WatchError, SecretStoreError) as error:
         raise WatchError(str(error)) from None
-    except Exception as error:  # noqa: BLE001  its text could hold anything
-        telemetry.log_failure("The watcher broke", error)
-        raise WatchError(f"the watcher broke: {type(error).__name__}") from None
+    except Exception as error:  # noqa: BLE001  its text could contain anything
+        telemetry.log_failure("The watcher failed", error)
+        raise WatchError(f"the watcher failed: {type(error).__name__}") from None
     return tick.document()
 
 
 def _rotation_outcome(event: Mapping[str, Any]) -> str | None:
-    """How a rotation ended, if the event reports that."""
+    """How a rotation ended, if the event reports one."""
     if event.get("source") != "aws.secretsmanager":
         return None
     detail = event.get("detail")
@@ -112,12 +112,12 @@ def _publish(tick: Tick) -> None:
         "Resources": [tick.secret_arn] if tick.secret_arn else [],
     }
     try:
-        answer = _events.put_events(Entries=[entry])
+        response = _events.put_events(Entries=[entry])
     except (BotoCoreError, ClientError) as error:
-        raise WatchError(f"EventBridge took no event: {type(error).__name__}") from None
-    if answer["FailedEntryCount"]:
-        code = answer["Entries"][0].get("ErrorCode")
-        raise WatchError(f"EventBridge took no event: {code}")
+        raise WatchError(f"EventBridge rejected the event: {type(error).__name__}") from None
+    if response["FailedEntryCount"]:
+        code = response["Entries"][0].get("ErrorCode")
+        raise WatchError(f"EventBridge rejected the event: {code}")
 
 
 _watch = Watch(

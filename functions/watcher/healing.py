@@ -1,14 +1,14 @@
 """What the watcher does if ZEGO rejects the current secret.
 
-It starts a rotation to a version that ZEGO accepts. The rotator proves that version again, so there
-is only one way to become AWSCURRENT. Until then no label moves: the rotation's token names the
-version to copy and the one to replace, so a heal is refused if AWSCURRENT has changed meanwhile.
+It starts a rotation to a version that ZEGO accepts. The rotator proves that version again, so only
+the rotator makes a version AWSCURRENT. Until then no label moves: the rotation's token names the
+version to copy and the one to replace, so the rotator refuses the heal if AWSCURRENT has changed.
 
 * CANDIDATE, which an operator staged, is promoted at the first rejection. AWSPREVIOUS, which an
   operator replaced, is promoted only if two scheduled checks find AWSCURRENT rejected.
-* If a version has no verdict, the watcher waits for one, but not for ever.
-* A value that a heal promoted is not promoted by another heal within a cool-down. The version's id
-  says that a heal made it, so no note is needed.
+* If ZEGO gives no verdict on a version, the watcher waits for one, but only for a while.
+* A heal does not promote a value that another heal promoted within the cool-down. The version's id
+  shows that a heal created it, so no note is needed.
 * A heal never changes the AppID. While the AppID is unknown, nothing is healed.
 
 ``docs/rotation.md`` lists these rules with their reasons, and ``ops.secret.render`` tells operators
@@ -33,10 +33,10 @@ from zego.secret_store.versions import (
 )
 from zego.server_api import ServerApi, Verdict
 
-#: After a rejection has lasted so long, a version without a verdict no longer keeps the next one
-#: from its turn: three checks, which may be a little less than 15 minutes apart.
+#: Once a rejection has lasted this long, the watcher stops waiting for a verdict on a version and
+#: tries the next one. It spans three checks, which may be a little less than 15 minutes apart.
 PATIENCE_SECONDS: Final = 840
-_ROTATE: Final = "Rotate with the value in ZEGO's console: zego-token secret rotate."
+_ROTATE: Final = "Rotate with the value from ZEGO's console: zego-token secret rotate."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Heal:
     """What a check did about a rejection.
 
     :ivar action: what was done, or why nothing was done, as sentences.
-    :ivar with_fingerprint: of the value that a rotation was started to; ``None``: none was.
+    :ivar with_fingerprint: of the value that the started rotation promotes; ``None`` if no rotation
+        was started.
     """
 
     action: str
@@ -52,7 +53,7 @@ class Heal:
 
 
 class Healing:
-    """Heals one secret. Parameters as of :class:`watcher.watch.Watch`."""
+    """Heals one secret. The parameters are those of :class:`watcher.watch.Watch`."""
 
     def __init__(
         self,
@@ -72,26 +73,26 @@ class Healing:
     ) -> Heal:
         """Start a rotation to a version that ZEGO accepts, if there is one.
 
-        :param state: as it was when the current version was judged. A rotation that it shows in
-            flight has been given up.
+        :param state: as it was when ZEGO gave its verdict on the current version. If it shows a
+            rotation in flight, that rotation has been given up.
         :param verdict: the rejection.
         :param noted: the verdict of earlier checks.
         """
         if state.is_rotation_off:
-            off = "Somebody turned rotation off (CancelRotateSecret), so nothing is healed."
+            off = "Rotation was turned off (CancelRotateSecret), so nothing is healed."
             return Heal(f"{off} {_ROTATE}")
         since = _rejected_since(noted, current)
         if verdict.needs_repeating and since is None:
-            return Heal(f"ZEGO's code {verdict.code} counts once the next look gets it again.")
+            return Heal(f"ZEGO's code {verdict.code} counts only if the next check gets it again.")
         try:
             return self._with_first_fit(state, current, since)
         except SecretStoreError as error:
-            return Heal(f"It could not be healed: {error}.")
+            return Heal(f"The heal failed: {error}.")
 
     def _with_first_fit(self, state: SecretState, current: Version, since: float | None) -> Heal:
         """Start a rotation to the first version that ZEGO accepts and that may replace this one.
 
-        :param since: when the rejection began; ``None``: no check saw it before.
+        :param since: when the rejection began; ``None`` if this check is the first to see it.
         """
         first, second = (CANDIDATE, PREVIOUS) if current.secret else (PREVIOUS, CANDIDATE)
         stored = {
@@ -102,7 +103,7 @@ class Healing:
         previous = stored.get(PREVIOUS)
         known = whose(current, previous)
         if known is None:
-            unknown = "A heal never changes the AppID, and AWSCURRENT and AWSPREVIOUS hold none."
+            unknown = "A heal never changes the AppID, and AWSCURRENT and AWSPREVIOUS contain none."
             return Heal(f"{unknown} {_ROTATE}")
         passed: list[str] = []
         for label, version in stored.items():
@@ -112,14 +113,14 @@ class Healing:
             if verdict.accepted and (since is not None or not goes_back):
                 return self._start(state, version, "; ".join([label, *passed]))
             if verdict.accepted:
-                wait = "is promoted if the next look finds AWSCURRENT rejected too"
+                wait = "is promoted if the next check finds AWSCURRENT rejected too"
                 return Heal(f"ZEGO accepts {name}, which {wait}.")
             is_recent = since is None or self._clock() - since < PATIENCE_SECONDS
             if is_recent and _may_change(verdict, version):
-                return Heal(f"The next look tries {name} again: {verdict.reason}.")
+                return Heal(f"The next check tries {name} again: {verdict.reason}.")
             passed.append(f"{name}: {verdict.reason}")
         found = f" ({'; '.join(passed)})" if passed else ""
-        return Heal(f"Nothing to heal with{found}. {_ROTATE}")
+        return Heal(f"No version can replace AWSCURRENT{found}. {_ROTATE}")
 
     def _fit(
         self,
@@ -129,7 +130,7 @@ class Healing:
         app_id: int,
         state: SecretState,
     ) -> Verdict:
-        """ZEGO's verdict, or why the version must not become current whatever ZEGO says."""
+        """ZEGO's verdict, or why the version must not become current, whatever the verdict."""
         if version.secret is None:
             return Verdict("rejected", version.problem or "it has no value")
         if version.secret == current.secret:
@@ -139,15 +140,15 @@ class Healing:
         if version.secret.fingerprint in compromised(state.tags):
             return Verdict("rejected", "it is marked as compromised")
         if (seconds := self._cooling(version, stored)) > 0:
-            reason = f"a heal promoted it a short while ago; again in {seconds:.0f} s"
+            reason = f"a heal promoted it recently; it may do so again in {seconds:.0f} s"
             return Verdict("rejected", reason)
         return self._zego.probe(version.secret)
 
     def _cooling(self, version: Version, stored: Iterable[Version]) -> float:
-        """How long the cool-down of a value still lasts, in seconds; 0 or less: it is over.
+        """How long the cool-down of a value still lasts, in seconds; 0 or less if it is over.
 
-        It applies only to versions that were stored before the heal. An operator who staged the
-        value again after that wants it promoted.
+        It applies only to versions that were stored before the heal. If an operator staged the
+        value again after the heal, they want it promoted.
         """
         healed = [
             made.created_at
@@ -163,9 +164,9 @@ class Healing:
         """Start the rotation, unless the secret has changed meanwhile."""
         replaced = state.labels[CURRENT]
         now = self._versions.describe()
-        is_begun = now.in_flight not in {None, state.in_flight}  # that one was given up
+        is_begun = now.in_flight not in {None, state.in_flight}  # the latter was given up
         if is_begun or now.labels.get(CURRENT) != replaced:
-            return Heal("Somebody else changed the secret meanwhile. The next look checks again.")
+            return Heal("The secret has changed in the meantime. The next check starts over.")
         token = CopyToken.make("heal", copy=version.version_id, replace=replaced)
         self._versions.start_rotation(token)
         action = f"Started a rotation to {version.fingerprint} ({reason})."
@@ -173,12 +174,12 @@ class Healing:
 
 
 def _may_change(verdict: Verdict, version: Version) -> bool:
-    """Whether the next check may differ: no verdict, a doubtful one, or a read that lags."""
+    """Whether the next check may differ: no verdict, one that must be repeated, or a late read."""
     return verdict.outcome == "unknown" or verdict.needs_repeating or version.created_at is None
 
 
 def _rejected_since(noted: VerdictNote | None, current: Version) -> float | None:
-    """Since when earlier checks have found this value rejected; ``None``: none has."""
+    """Since when earlier checks have found this value rejected; ``None`` if no check has."""
     if noted is None or noted.outcome != "rejected" or noted.fingerprint != current.fingerprint:
         return None
     return noted.since

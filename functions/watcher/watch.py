@@ -1,7 +1,7 @@
 """One check of the ServerSecret: ask ZEGO, give up a stuck rotation, heal, report a change.
 
-Two checks may overlap, and each may stop anywhere. So what must not be lost comes first: a check
-records the verdict, then gives up a stuck rotation and heals, then publishes the events.
+Two checks may overlap, and each may stop at any point. So a check does the most important thing
+first: it records the verdict, then gives up a stuck rotation and heals, then publishes the events.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from zego.secret_store.versions import (
 )
 from zego.server_api import ServerApi, Verdict
 
-#: After so many checks in a row without a verdict, an event reports that.
+#: After this many checks in a row without a verdict, the watcher publishes an event.
 UNKNOWN_LOOKS: Final = 3
-#: How far the clock of the Lambda that wrote a note may be ahead; a later time is nonsense.
+#: How far ahead the clock of the Lambda that wrote a note may be. A later note is ignored.
 _SKEW_SECONDS: Final = 60
 
 EventType = Literal["ServerSecret Verdict Changed", "ServerSecret Rotation Stuck"]
@@ -44,16 +44,16 @@ EventType = Literal["ServerSecret Verdict Changed", "ServerSecret Rotation Stuck
 class Tick:
     """What one check found and did. Safe to log.
 
-    :ivar noted: the verdict of earlier checks; ``None``: there was none.
+    :ivar noted: the verdict of earlier checks; ``None`` if they gave none.
     :ivar age_days: since the current version was stored.
     :ivar is_scheduled: whether the schedule started the check, and not the end of a rotation.
     :ivar in_flight: the rotation in flight, with when it was first seen; or one that was stuck and
-        is over, if no event has said so yet.
-    :ivar is_stuck: whether it is in flight, and has been for
+        is over, if no event has reported it yet.
+    :ivar is_stuck: whether the rotation has been in flight for
         :data:`zego.rotation.STUCK_SECONDS`.
-    :ivar action: what was done about a rejection or a stuck rotation, or why nothing was.
-    :ivar healed_with: fingerprint of the value that a rotation was started to.
-    :ivar event_type: what the event is about, if this is published.
+    :ivar action: what was done about a rejection or a stuck rotation, or why nothing was done.
+    :ivar healed_with: fingerprint of the value that a heal's rotation promotes.
+    :ivar event_type: the kind of the event, if this tick is published.
     """
 
     verdict: Verdict
@@ -70,12 +70,12 @@ class Tick:
     event_type: EventType = "ServerSecret Verdict Changed"
 
     def is_noted_as(self, note: VerdictNote | None) -> bool:
-        """Whether the note says of this value what was found now."""
+        """Whether the note has the same value and the same verdict as this check."""
         found = (self.verdict.outcome, self.fingerprint, 0)
         return note is not None and (note.outcome, note.fingerprint, note.unknown_looks) == found
 
     def document(self) -> dict[str, object]:
-        """For the log and the event."""
+        """The tick as the log and the event show it."""
         return {
             "secret_arn": self.secret_arn,
             "version_id": self.version_id,
@@ -94,11 +94,11 @@ class Tick:
 class Watch:
     """Watches one secret.
 
-    A note that cannot be written stops nothing. This object remembers its text, so that the next
-    check in the same Lambda environment knows it, and :meth:`tell` reports it.
+    If a note cannot be written, the check goes on. This object remembers the note for the next
+    check in the same Lambda environment, and :meth:`tell` raises the failure.
 
     :param publish: publishes the event that a tick describes.
-    :param cooldown_seconds: how long a value that a heal promoted is not healed with again.
+    :param cooldown_seconds: how long after a heal no other heal promotes the same value.
     """
 
     def __init__(
@@ -128,8 +128,9 @@ class Watch:
         """Check once, give up a stuck rotation, and heal. :meth:`tell` publishes the events.
 
         :param record: receives the verdict, before the watcher acts on it.
-        :param is_scheduled: the schedule started this check. A check at the end of a rotation may
-            come seconds before or after one of those, so its rejection is not one of two.
+        :param is_scheduled: whether the schedule started this check. A check at the end of a
+            rotation may run seconds before or after a scheduled one, so its rejection does not
+            count as one of two.
         """
         self._failure = None
         try:
@@ -144,15 +145,15 @@ class Watch:
         return self._act(state, current, tick)
 
     def tell(self, tick: Tick) -> None:
-        """Publish what is new, and note that.
+        """Publish what has changed, and note that it is published.
 
-        It publishes first: a change that could not be noted is published twice rather than never.
+        It publishes first: a change that cannot be noted is published twice rather than never.
 
-        :raises SecretStoreError: something could not be noted; the next tick tries again.
+        :raises SecretStoreError: a note could not be written; the next check tries again.
         """
         is_new = tick.version_id is not None and not tick.is_noted_as(tick.noted)
         if is_new or VERDICT_TAG in self._unwritten or _is_stuck_news(tick):
-            state = self._described()  # another check may have been quicker
+            state = self._described()  # another check may have published it already
             self._tell_stuck(tick, state.tags)
             if tick.version_id == state.labels.get(CURRENT):
                 self._tell_verdict(tick, state.tags)
@@ -179,7 +180,7 @@ class Watch:
         if current is None or current.created_at is None:
             return None, found
         if current.secret is None:
-            verdict = Verdict("rejected", f"AWSCURRENT is no ServerSecret: {current.problem}")
+            verdict = Verdict("rejected", f"AWSCURRENT is not a ServerSecret: {current.problem}")
         else:
             verdict = self._zego.probe(current.secret)
         return current, replace(
@@ -209,7 +210,7 @@ class Watch:
     def _follow(
         self, state: SecretState, rotation: InFlightNote, *, is_stuck: bool
     ) -> tuple[str, bool]:
-        """Note a rotation in flight, or give it up. Returns what was done, and if it is over."""
+        """Note a rotation in flight or give it up. Returns what was done and whether it is over."""
         if is_stuck and not rotation.state:
             rotation = replace(rotation, state="stuck")
         if self._tags.get(IN_FLIGHT_TAG) != rotation.to_tag():
@@ -223,7 +224,7 @@ class Watch:
         except ConflictError:
             return f"{which} has just ended.", False
         except SecretStoreError as error:
-            return f"{which} is stuck, and could not be given up: {error}.", False
+            return f"{which} is stuck and could not be given up: {error}.", False
         return f"{which} was stuck and was given up.", True
 
     def _tell_stuck(self, tick: Tick, tags: Mapping[str, str]) -> None:
@@ -234,7 +235,7 @@ class Watch:
         if noted.token == rotation.token and noted.state == "reported":
             return
         self._publish(replace(tick, is_stuck=True, event_type="ServerSecret Rotation Stuck"))
-        if noted.token == rotation.token:  # else the next rotation is noted there by now
+        if noted.token == rotation.token:  # else the tag already notes the next rotation
             self._note(IN_FLIGHT_TAG, replace(rotation, state="reported").to_tag())
 
     def _tell_verdict(self, tick: Tick, tags: Mapping[str, str]) -> None:
@@ -260,9 +261,9 @@ class Watch:
         self._note(VERDICT_TAG, note.to_tag())
 
     def _in_flight(self, state: SecretState) -> InFlightNote | None:
-        """The rotation in flight, with when it was first seen: now, if no check saw it before.
+        """The rotation in flight, with when it was first seen: now, if this check is the first.
 
-        If there is none, the last one that was stuck, until an event says so.
+        If no rotation is in flight: the last one that was stuck, until an event has reported it.
         """
         noted = InFlightNote.from_tag(state.tags.get(IN_FLIGHT_TAG))
         if noted is not None and self._is_ahead(noted.since):
@@ -284,7 +285,7 @@ class Watch:
         return self._clock() - moment
 
     def _described(self) -> SecretState:
-        """The secret, with the notes that could not be written, unless they have changed since."""
+        """The secret, with the notes that could not be written, unless their tags have changed."""
         state = self._versions.describe()
         self._tags = state.tags
         remembered = {
@@ -305,7 +306,7 @@ class Watch:
 
 
 def _is_stuck_news(tick: Tick) -> bool:
-    """Whether a rotation is, or was, stuck and no event has said so."""
+    """Whether a rotation is or was stuck and no event has reported it."""
     rotation = tick.in_flight
     if rotation is None or rotation.state == "reported":
         return False

@@ -95,7 +95,7 @@ def rotate(
         present = None if current is None else current.fingerprint
         if is_compromised and present is None:
             raise CommandError(
-                "AWSCURRENT is no ServerSecret, so there is no value to mark as compromised.",
+                "AWSCURRENT is not a ServerSecret, so there is no value to mark as compromised.",
                 "Rotate without --compromised.",
             )
     expected: str | None
@@ -281,7 +281,7 @@ def _check_app_id(secret: ServerSecret, known: ServerSecret | None) -> None:
     if known is None or known.app_id == secret.app_id:
         return
     raise _refusal(
-        "other-app-id", f" It is for {secret.app_id}, and the present AppID is {known.app_id}."
+        "other-app-id", f" It belongs to {secret.app_id}; the current AppID is {known.app_id}."
     )
 
 

@@ -142,7 +142,7 @@ def test_the_current_value_is_not_promoted_again() -> None:
     new = world.reset(keep_old=True)
     world.stage(new)
     assert world.rotate()
-    with pytest.raises(AlreadyCurrentError, match="is current already"):
+    with pytest.raises(AlreadyCurrentError, match="is already current"):
         world.stage(new)
     world.store(pair(new))
     assert not world.rotate()

@@ -189,7 +189,7 @@ class TestARotationThatWasGivenUp:
         for step in STEPS:
             assert world.step(step, token).function_error == "Unhandled"
         assert [record.levelname for record in caplog.records[-4:]] == ["INFO"] * 4
-        assert "was refused or given up before" in caplog.text
+        assert "was already refused or given up" in caplog.text
         assert "RotationOutcome" not in capsys.readouterr().out, "not counted"
         assert world.versions.describe().tags == tags, "not noted"
 

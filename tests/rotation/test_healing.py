@@ -45,7 +45,7 @@ class TestHealing:
         world.zego.project.accepted = (first,)
         waiting = heal(world)
         assert waiting.healed_with is None
-        assert "promoted if the next look finds AWSCURRENT rejected too" in waiting.action
+        assert "promoted if the next check finds AWSCURRENT rejected too" in waiting.action
         tick = heal(world)
         assert tick.action == f"Started a rotation to {first.fingerprint} (AWSPREVIOUS)."
         assert (world.value(CURRENT), world.value(PREVIOUS)) == (world.first, newest)
@@ -76,7 +76,7 @@ class TestHealing:
         world.unstick()
         world.wire.behind[len(world.wire.calls) + 3] = 20
         tick = heal(world)
-        assert f"The next look tries {CANDIDATE}" in tick.action
+        assert f"The next check tries {CANDIDATE}" in tick.action
 
     def test_a_candidate_with_the_value_before_goes_back_too(self) -> None:
         """One that was promoted and rejected right after keeps its label."""
@@ -108,7 +108,7 @@ class TestHealing:
         world.zego.intercept = _answering(code, times=1)
         first = heal(world)
         assert (first.verdict.rejected, first.healed_with) == (True, None)
-        assert first.action == f"ZEGO's code {code} counts once the next look gets it again."
+        assert first.action == f"ZEGO's code {code} counts only if the next check gets it again."
         assert heal(world).healed_with is not None
         assert world.value(CURRENT) == new
 
@@ -189,7 +189,7 @@ class TestHealing:
         world.stage(HEX)
         world.zego.intercept = _answering(3, signed_by=ServerSecret(APP_ID, HEX))
         looks = [heal(world) for _ in range(4)]
-        assert all(f"The next look tries {CANDIDATE}" in look.action for look in looks[:3])
+        assert all(f"The next check tries {CANDIDATE}" in look.action for look in looks[:3])
         assert looks[3].healed_with == world.zego.project.made[0].fingerprint
         assert 2 * TICK_SECONDS < PATIENCE_SECONDS < 3 * TICK_SECONDS
         assert world.value(CANDIDATE) == HEX
@@ -210,7 +210,7 @@ class TestHealing:
         world = healthy()
         world.stage(world.reset())
         world.aws.call("CancelRotateSecret", SecretId=world.aws.secret_id)
-        assert heal(world).action.startswith("Somebody turned rotation off (CancelRotateSecret)")
+        assert heal(world).action.startswith("Rotation was turned off (CancelRotateSecret)")
         world.aws.call("RotateSecret", SecretId=world.aws.secret_id, RotateImmediately=False)
         world.driver.run(world.versions.describe().in_flight or "")
         assert heal(world).healed_with is not None
@@ -221,9 +221,9 @@ class TestHealing:
         world.stage(HEX)
         tick = heal(world)
         assert tick.healed_with is None
-        assert tick.action.startswith("Nothing to heal with (CANDIDATE ")
+        assert tick.action.startswith("No version can replace AWSCURRENT (CANDIDATE ")
         assert tick.action.endswith(
-            "Rotate with the value in ZEGO's console: zego-token secret rotate."
+            "Rotate with the value from ZEGO's console: zego-token secret rotate."
         )
 
     def test_it_says_what_is_wrong_with_each(self) -> None:
@@ -264,7 +264,7 @@ class TestCoolDown:
         (since,) = {when for value, when in world.heals if value == world.first}
         heal(world)
         tick = heal(world)
-        assert f"a heal promoted it a short while ago; again in {_left(world, since)} s" in (
+        assert f"a heal promoted it recently; it may do so again in {_left(world, since)} s" in (
             tick.action
         )
         while world.clock.now - since < COOLDOWN_SECONDS:
@@ -393,7 +393,7 @@ class TestWhatHappensMeanwhile:
         calls += ["ZEGO", "DescribeSecret", "RotateSecret"]
         world.wire.meanwhile = {len(world.wire.calls) + len(calls) - 1: world.tick}
         tick = world.tick()
-        assert "It could not be healed: rotate_secret: not now" in tick.action
+        assert "The heal failed: rotate_secret: not now" in tick.action
         assert world.driver.run(world.versions.describe().in_flight or "")
         assert world.value(CURRENT) == new.value
 
@@ -442,7 +442,7 @@ class TestWhatHappensMeanwhile:
         tick = world.tick()
         assert world.wire.met == [("ZEGO", Fault.LOST_REQUEST)]
         assert tick.healed_with is None
-        assert tick.action.startswith("The next look tries CANDIDATE ")
+        assert tick.action.startswith("The next check tries CANDIDATE ")
         assert "again: ZEGO gave no answer" in tick.action
         assert world.value(CANDIDATE) == HEX
 

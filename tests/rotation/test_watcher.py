@@ -140,7 +140,7 @@ class TestARotationInFlight:
         def fail_once(tick: Tick) -> None:
             told.append(tick)
             if len(told) == 1:
-                raise watcher.app.WatchError("EventBridge took no event: Throttled")
+                raise watcher.app.WatchError("EventBridge rejected the event: Throttled")
 
         world.watch._publish = fail_once
         for _ in range(6):
@@ -299,7 +299,7 @@ class TestNews:
         def fail_once(tick: Tick) -> None:
             told.append(tick)
             if len(told) == 1:
-                raise watcher.app.WatchError("EventBridge took no event: Throttled")
+                raise watcher.app.WatchError("EventBridge rejected the event: Throttled")
 
         world.watch._publish = fail_once
         with pytest.raises(watcher.app.WatchError):
@@ -327,7 +327,7 @@ class TestNews:
         if denied == "PutEvents":
 
             def refuse(_tick: Tick) -> None:
-                raise watcher.app.WatchError("EventBridge took no event: AccessDenied")
+                raise watcher.app.WatchError("EventBridge rejected the event: AccessDenied")
 
             world.watch._publish = refuse
         else:
@@ -586,7 +586,7 @@ class TestHandler:
             raise ValueError(world.first)
 
         monkeypatch.setattr(world.watch._zego, "probe", broken)
-        with pytest.raises(watcher.app.WatchError, match="the watcher broke: ValueError") as raised:
+        with pytest.raises(watcher.app.WatchError, match="watcher failed: ValueError") as raised:
             watcher.app.handler(SCHEDULE, None)
         assert raised.value.__suppress_context__
         assert world.first not in capsys.readouterr().out

@@ -1,7 +1,7 @@
-"""The words of a rotation: its steps, how each of them can end, and its token.
+"""The steps of a rotation, the outcomes of a step, and the token of a rotation.
 
-The rotator reports one of these outcomes, the command line explains it, and ``docs/rotation.md``
-has the same table, which a test compares with this one.
+The rotator reports one of these outcomes and the command line explains it. ``docs/rotation.md`` has
+the same table; a test compares the two.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, get_args
 
-#: Secrets Manager's, in its order.
+#: The steps for which Secrets Manager calls the rotator, in its order.
 Step = Literal["createSecret", "setSecret", "testSecret", "finishSecret"]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
-#: A rotation that has not ended by then is stuck. Each of its steps takes 5 minutes at most.
+#: A rotation that lasts longer is stuck. Each of its steps takes 5 minutes at most.
 STUCK_SECONDS: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a step can end.
+    """One way in which a step can end.
 
-    :ivar kind: ``done``; ``refused``, for good: the rotator takes the version out of the rotation;
-        or ``failed``, which Secrets Manager tries again by itself.
+    :ivar kind: ``done``; ``refused``: the rotation is over, and the rotator removes AWSPENDING; or
+        ``failed``: Secrets Manager retries by itself.
     :ivar meaning: what happened.
     :ivar remedy: what to do next; empty if there is nothing to do.
     """
@@ -44,84 +44,85 @@ _failed = partial(Ending, "failed")
 
 OUTCOMES: Final[Mapping[str, Ending]] = {
     "done": _done("The step is done."),
-    "set-up": _done("The rotation is set up, and ZEGO accepts AWSCURRENT: nothing was rotated."),
+    "set-up": _done("Rotation is set up, and ZEGO accepts AWSCURRENT. Nothing was rotated."),
     "promoted": _done("The new ServerSecret is AWSCURRENT, and ZEGO accepts it."),
     "no-candidate": _refused(
         "Nothing is staged under CANDIDATE, so there is nothing to promote.",
-        "Stage the value of ZEGO's console: zego-token secret rotate.",
+        "Rotate with the value from ZEGO's console: zego-token secret rotate.",
     ),
     "placeholder": _refused(
-        "The value is a placeholder: nobody has stored the real one yet.", _COPY
+        "The value is a placeholder: the real ServerSecret has not been stored yet.", _COPY
     ),
-    "malformed": _refused("The value cannot be an AppID with its ServerSecret.", _COPY),
+    "malformed": _refused("The value is not a valid AppID with its ServerSecret.", _COPY),
     "other-app-id": _refused(
-        "The candidate is for another AppID than AWSCURRENT.",
-        "Take the ServerSecret of the project whose AppID is current. A rotation never changes the"
-        " AppID: another project is another secret.",
+        "The candidate belongs to another AppID than AWSCURRENT.",
+        "Use the ServerSecret of the AppID that AWSCURRENT has. A rotation never changes the AppID:"
+        " store another project's ServerSecret in a separate secret.",
     ),
     "already-current": _refused(
-        "The candidate is the value that is current already.",
-        "Nothing, or stage the new value of ZEGO's console.",
+        "The candidate is already the current value.",
+        "Do nothing, or rotate with a new ServerSecret from ZEGO's console.",
     ),
     "compromised": _refused(
         "The value is marked as compromised, so it never becomes AWSCURRENT again.",
         "Make a new ServerSecret in ZEGO's console and rotate with it: zego-token secret rotate.",
     ),
     "outdated": _refused(
-        "The version to copy or to replace has changed since this rotation was started.",
-        "After a restore, start it again. A heal needs nothing: the watcher looks every 5 min.",
+        "The version to copy or the one to replace has changed since this rotation started.",
+        "If you ran restore, run it again. For a heal, do nothing: the watcher checks every 5 min.",
     ),
     "recovered": _refused(
         "ZEGO accepts AWSCURRENT again, so there is nothing to heal.",
-        "Nothing. If this repeats, ZEGO's verdict changes to and fro: ask its support.",
+        "Do nothing. If this repeats, ZEGO's verdict alternates: contact ZEGO's support.",
     ),
     "rejected": _refused(
         "ZEGO rejects the candidate.",
-        _COPY + " If ZEGO has yet to switch to it, the candidate stays staged: rotate again then.",
+        _COPY + " If ZEGO has not switched to this value yet, leave it staged and rotate again once"
+        " it has.",
     ),
     "given-up": _refused(
-        "This rotation was refused or given up before.",
+        "This rotation was already refused or given up.",
         "Start a new rotation: zego-token secret rotate.",
     ),
     "not-pending": _failed(
         "Secrets Manager shows the version under neither AWSPENDING nor AWSCURRENT. A read can lag"
         " behind a change.",
-        "Wait: Secrets Manager tries again. If it stays so, start a new rotation: zego-token secret"
+        "Wait: Secrets Manager retries. If this continues, start a new rotation: zego-token secret"
         " rotate.",
     ),
     "unproven": _failed(
-        "ZEGO could not say whether it accepts the candidate, so it is not promoted.",
-        "Wait: Secrets Manager tries again. Should it not pass, look at the rotator's log.",
+        "ZEGO gave no verdict on the candidate, so it was not promoted.",
+        "Wait: Secrets Manager retries. If it keeps failing, check the rotator's log.",
     ),
     "overtaken": _failed(
-        "AWSCURRENT was moved by somebody else while this rotation ran.",
-        "Wait: Secrets Manager tries again, and looks at everything anew.",
+        "Something else moved AWSCURRENT while this rotation ran.",
+        "Wait: Secrets Manager retries and checks everything again.",
     ),
     "store-failed": _failed(
-        "Secrets Manager did not answer, or refused a call of the rotator's.",
-        "Wait: Secrets Manager tries again. If it says AccessDenied, mend the rotator's role.",
+        "Secrets Manager did not respond, or refused a call from the rotator.",
+        "Wait: Secrets Manager retries. If the error is AccessDenied, fix the rotator's role.",
     ),
     "rejected-after": _failed(
-        "Promoted, and ZEGO stopped accepting it right after: it was reset in the meantime.",
+        "The value was promoted, but ZEGO rejects it now: it was reset in the meantime.",
         "Copy the newest ServerSecret from ZEGO's console and rotate with it.",
     ),
     "broken": _failed(
-        "The rotator itself failed.", "Report it with the lines of the rotator's log."
+        "The rotator itself failed.", "Report it with the lines from the rotator's log."
     ),
 }
 
-#: Why a rotation copies a version that is stored already.
+#: Why a rotation copies a version that is already stored.
 Purpose = Literal["heal", "restore"]
 _TOKEN: Final = re.compile(r"(heal|restore)-([0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class CopyToken:
-    """What the client request token of a rotation says, if it copies a stored version.
+    """The client request token of a rotation that copies a stored version.
 
     The caller of RotateSecret chooses the token (32 to 64 characters), and every step gets it. So
     the token can name the version to copy and the one to replace, and no label has to move before
-    the rotation. It names each by a digest, because a version id can have 64 characters itself.
+    the rotation. It names each by a digest, because a version id alone can have 64 characters.
     """
 
     purpose: Purpose
@@ -130,7 +131,7 @@ class CopyToken:
 
     @classmethod
     def read(cls, token: str) -> CopyToken | None:
-        """``None``: the rotation copies CANDIDATE."""
+        """Read a rotation's token; ``None`` if the rotation copies CANDIDATE."""
         found = _TOKEN.fullmatch(token)
         if found is None:
             return None
@@ -138,10 +139,10 @@ class CopyToken:
 
     @staticmethod
     def make(purpose: Purpose, *, copy: str, replace: str) -> str:
-        """A fresh token, of 46 to 54 characters.
+        """A new token, of 46 to 54 characters.
 
         :param copy: id of the version whose value becomes current.
-        :param replace: id of the version that is AWSCURRENT, and must be until then.
+        :param replace: id of the version that is AWSCURRENT and must be so until the promotion.
         """
         return f"{purpose}-{_digest(copy)}-{_digest(replace)}-{os.urandom(6).hex()}"
 
@@ -153,7 +154,7 @@ class CopyToken:
 
 
 def is_heal(version_id: str) -> bool:
-    """Whether a heal made the version: a version's id is the token of its rotation."""
+    """Whether a heal created the version: its id is the token of the rotation that created it."""
     token = CopyToken.read(version_id)
     return token is not None and token.purpose == "heal"
 

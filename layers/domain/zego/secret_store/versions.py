@@ -214,7 +214,7 @@ class SecretVersions:
         current = self.version(state, CURRENT)
         if current is not None and current.secret == secret:
             raise AlreadyCurrentError(
-                f"the value with fingerprint {secret.fingerprint} is current already"
+                f"the value with fingerprint {secret.fingerprint} is already current"
             )
         version_id = str(uuid.uuid4())
         value = {"app_id": secret.app_id, "server_secret": secret.value}

@@ -213,7 +213,7 @@ class TestStaging:
         for given in (SecretInput(a_file(NEW), app_id=8), SecretInput(a_file(in_json(NEW, 8)))):
             with pytest.raises(CommandError, match="another AppID") as caught:
                 change.stage(target, out, given)
-            assert f"the present AppID is {APP_ID}" in caught.value.failure.message
+            assert f"the current AppID is {APP_ID}" in caught.value.failure.message
         change.stage(target, out, SecretInput(a_file(NEW)))
         assert said()[0]["app_id"] == APP_ID
 
@@ -683,7 +683,7 @@ class TestCompromised:
         rotate_compromised(target, out, SecretInput(a_file(NEW)))
         if is_staged:
             stored(aws, NEW)
-            with pytest.raises(CommandError, match="current already"):
+            with pytest.raises(CommandError, match="already the current"):
                 rotate_compromised(target, out, None)
         else:
             with pytest.raises(AlreadyCurrentError):
@@ -710,7 +710,7 @@ class TestCompromised:
         self, aws: SecretsManager, target: Target, out: Output
     ) -> None:
         aws.put(PLACEHOLDER)
-        with pytest.raises(CommandError, match="AWSCURRENT is no ServerSecret") as caught:
+        with pytest.raises(CommandError, match="AWSCURRENT is not a ServerSecret") as caught:
             rotate_compromised(target, out, SecretInput("/nowhere"))
         assert caught.value.failure.remedy == "Rotate without --compromised."
         assert marked(target) == ()

@@ -108,8 +108,8 @@ class TestStatus:
             f"A rotation has been in flight for 2 min, since 22:13 UTC (version {token}).\n"
         ) in printed
         assert (
-            "Its last failure, 1 min ago, testSecret: ZEGO could not say whether it accepts the"
-            " candidate, so it is not promoted. (fingerprint 3fa9c01b22de; ZEGO's code 206:"
+            "Its last failure, 1 min ago, testSecret: ZEGO gave no verdict on the"
+            " candidate, so it was not promoted. (fingerprint 3fa9c01b22de; ZEGO's code 206:"
             " ZEGO's gateway is limiting or failing requests: try again) Wait: "
         ) in printed
         assert "Its last step, 20 s ago, setSecret: The step is done.\n" in printed
@@ -132,7 +132,7 @@ class TestStatus:
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.drop_label("AWSPENDING", version_id=token)
         printed = printed_of(capsys, read_status(target, clock=lambda: 1_700_000_120))
-        assert "The last rotation's last failure, 1 min ago, testSecret: ZEGO could" in printed
+        assert "The last rotation's last failure, 1 min ago, testSecret: ZEGO gave" in printed
         assert "It was given up. To rotate to what is staged:\n  zego-token secret" in printed
         assert "Wait" not in printed
 
@@ -328,7 +328,7 @@ class TestFollowing:
         assert end is self.EVENTS[-1]
         assert capsys.readouterr().out.splitlines() == [
             "createSecret: done, 0.6 s",
-            "setSecret: Secrets Manager did not answer, or refused a call of the rotator's.",
+            "setSecret: Secrets Manager did not respond, or refused a call from the rotator.",
             "attempt 2, createSecret: done",
         ]
 
@@ -340,7 +340,7 @@ class TestFollowing:
         render.follow(Output(as_json=False), iter(self.EVENTS[:4] + self.EVENTS[-1:]))
         last = terminal.getvalue().rpartition("createSecret")[2]
         assert "✗" in last
-        assert "Secrets Manager did not answer" in last
+        assert "Secrets Manager did not respond" in last
         assert "Secrets Manager tries again" in last
 
     @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class TestWhatThePersonSeesFirst:
             unstick(target, Output(as_json=False), no)
         printed = capsys.readouterr().out
         assert "A rotation has been in flight for " in printed
-        assert "testSecret: ZEGO could not say" in printed
+        assert "testSecret: ZEGO gave no verdict" in printed
         assert target.versions.describe().in_flight == token
 
     @pytest.mark.parametrize("is_noted", [True, False])
