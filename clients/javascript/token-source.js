@@ -723,7 +723,7 @@ function isText(value) {
 }
 
 /**
- * @param {Response} answer @param {string} text
+ * @param {Response} response @param {string} text
  * @param {string} bearer must not appear in the error
  * @param {number} nowMs
  */

@@ -1,6 +1,6 @@
-"""The client for JavaScript: its own tests, its package, its types, and a frontend that uses it.
+"""The client for JavaScript: its tests, its package, its types, and a frontend that uses it.
 
-Node is needed, and npm; where there is none, the tests that need it are skipped, and say so.
+The tests need Node and npm. Without them they are skipped, and the report shows it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MODULE = (CLIENT / "token-source.js").read_text(encoding="utf-8")
 
 
 def run(*command: str | Path, given: str = "", home: Path | None = None) -> str:
-    """What a command of Node's prints; its report where it fails."""
+    """Run a Node command and return its output; fail with its output if it fails."""
     environment = {**os.environ, "NO_COLOR": "1"}
     environment.pop("NODE_OPTIONS", None)
     if home is not None:
@@ -46,7 +46,7 @@ def run(*command: str | Path, given: str = "", home: Path | None = None) -> str:
         check=False,
     )
     if done.returncode:
-        pytest.fail(f"{Path(command[0]).name} says:\n{done.stdout}{done.stderr}", pytrace=False)
+        pytest.fail(f"{Path(command[0]).name} failed:\n{done.stdout}{done.stderr}", pytrace=False)
     return done.stdout
 
 
@@ -64,10 +64,10 @@ def test_its_own_tests_pass(node: str, file: Path) -> None:
     assert int(counted["pass"]) == int(counted["tests"]) > 0
 
 
-def test_its_package_has_what_is_meant_to_be_in_it(node: str, tmp_path: Path) -> None:
+def test_its_package_contains_the_right_files(node: str, tmp_path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("there is no npm on PATH, which packs the client")
+        pytest.skip("npm is not on PATH; it packs the client")
     (packed,) = json.loads(run(npm, "pack", "--dry-run", "--json", home=tmp_path))
     assert {file["path"] for file in packed["files"]} == {
         "LICENSE",
@@ -79,19 +79,19 @@ def test_its_package_has_what_is_meant_to_be_in_it(node: str, tmp_path: Path) ->
     assert (CLIENT / "LICENSE").read_text() == (CLIENTS.parent / "LICENSE").read_text()
 
 
-def test_its_types_are_those_of_its_code(node: str) -> None:
+def test_its_types_match_its_code(node: str) -> None:
     tsc = npm_packages.fetch("typescript") / "bin" / "tsc"
     run(node, tsc, "--project", "test/types")
 
 
-def test_it_reports_only_refusals_that_the_service_takes() -> None:
+def test_the_service_accepts_every_code_that_it_reports() -> None:
     codes = re.search(r"REFUSED = new Set\(\[(.+)\]\)", MODULE)
     taken = openapi.load().content["components"]["schemas"]["RefusedWith"]["enum"]
     assert codes
     assert {int(code) for code in codes[1].split(",")} <= set(taken)
 
 
-def test_a_frontend_gets_tokens_of_the_local_stack(node: str, tmp_path: Path) -> None:
+def test_a_frontend_gets_tokens_from_the_local_stack(node: str, tmp_path: Path) -> None:
     with LocalStack(directory=tmp_path, workers=1, watch_seconds=None) as stack:
         given = {"api": stack.api.url, "bearer": stack.identity_provider.bearer("alice")}
         got = json.loads(run(node, FRONTEND, given=json.dumps(given)))

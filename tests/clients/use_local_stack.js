@@ -1,4 +1,4 @@
-// A frontend against the local stack: {api, bearer} in, what it got out.
+// A frontend for the local stack. It reads {api, bearer} and prints what it got.
 
 import { text } from "node:stream/consumers";
 
@@ -6,7 +6,7 @@ import { createTokenSource, kitToken, TokenError } from "../../clients/javascrip
 
 const { api, bearer } = JSON.parse(await text(process.stdin));
 const asked = [];
-let present = `${bearer.slice(0, -4)}AAAA`; // its signature is another
+let present = `${bearer.slice(0, -4)}AAAA`; // with a wrong signature
 const source = createTokenSource({
   url: api,
   getBearer({ refresh }) {

@@ -1,4 +1,4 @@
-"""From a response to the dataclass that it holds, or to the error that it is."""
+"""Turns a response into its dataclass or its error."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ from zego_token_client.signed_http import Answer
 
 T = TypeVar("T")
 
-#: API Gateway's own responses by status: their code here, what it means and what to do. The
-#: gateway's own text is not repeated: it may show what a signature was made of.
+#: API Gateway's own responses by status: the code, and what it means and what to do. The gateway's
+#: own text is not repeated: it may show the parts of a signature.
 GATEWAY_CODES: Final[Mapping[int, tuple[str, str]]] = {
-    403: ("gateway_forbidden", "Check the role's execute-api:Invoke, the region and the clock."),
-    404: ("gateway_not_found", "The API has no such path: is the URL its base?"),
-    413: ("gateway_too_large", "The request is over 10 MB."),
-    429: ("gateway_throttled", "The route takes no more requests now; try again."),
-    500: ("gateway_failed", "The service failed before it could say so; try again."),
-    503: ("gateway_unavailable", "All of the service is busy; try again."),
+    403: (
+        "gateway_forbidden",
+        "Check the role's execute-api:Invoke, region, URL and clock. With make run, see its output.",
+    ),
+    404: ("gateway_not_found", "The API has no such path. Is the URL its base, without a path?"),
+    413: ("gateway_too_large", "The request is larger than 10 MB."),
+    429: ("gateway_throttled", "Too many requests for this route. Retry later."),
+    500: ("gateway_failed", "The service failed before it could respond. Retry later."),
+    503: ("gateway_unavailable", "The service is at full capacity. Retry later."),
 }
 
 _TOKEN04: Final = re.compile(r"04[A-Za-z0-9+/]+={0,2}")
@@ -42,7 +45,7 @@ _PROBLEM: Final = "application/problem+json"
 
 
 class ShapeError(ValueError):
-    """A value is not what its field says. The message names the field, and not the value."""
+    """A value does not fit its field. The message names the field, never the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ def result(answer: Answer, reader: Callable[[Mapping[str, object]], T]) -> T:
             return reader(_object(answer.body))
         refusal = _refusal(answer, media_type)
     except ShapeError as error:
-        refusal = _bad(answer, f"the answer cannot be used: {error}")
-    del answer  # may hold a token, and would stay with the error's traceback
+        refusal = _bad(answer, f"the response is invalid: {error}")
+    del answer  # may contain a token, and would stay in the error's traceback
     raise refusal
 
 
@@ -93,7 +96,7 @@ def issued(values: Mapping[str, object], request: TokenRequest) -> IssuedToken:
     token = read(IssuedToken, values)
     _check(token, request)
     if token.room_id != request.room_id:
-        raise ShapeError("room_id is not the one that was asked for")
+        raise ShapeError("room_id is not the requested one")
     return token
 
 
@@ -118,7 +121,7 @@ def batch(
     """
     answered = read(_Batch, values)
     if len(answered.results) != len(requests):
-        raise ShapeError("it has not one result a request")
+        raise ShapeError("it does not have one result per request")
     whole = {"request_id": answered.request_id}
     return [
         issued({**each.token, **whole}, request)
@@ -136,14 +139,14 @@ def read(kind: type[T], values: Mapping[str, object]) -> T:
 
     :raises ShapeError: the object does not fit.
     """
-    return cast("T", _read(kind, values, "the answer"))
+    return cast("T", _read(kind, values, "the response"))
 
 
 def _check(token: IssuedToken, request: TokenRequest) -> None:
     if not _TOKEN04.fullmatch(token.token):
-        raise ShapeError("token is no Token04")
+        raise ShapeError("token is not a Token04")
     if token.user_id != request.user_id:
-        raise ShapeError("user_id is not the one that was asked for")
+        raise ShapeError("user_id is not the requested one")
     if not token.issued_at <= token.renew_at < token.expires_at:
         raise ShapeError("renew_at is not between issued_at and expires_at")
 
@@ -154,7 +157,7 @@ def _object(body: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise ShapeError("it is no JSON object")
+        raise ShapeError("it is not a JSON object")
     return values
 
 
@@ -168,7 +171,7 @@ def _refusal(answer: Answer, media_type: str) -> TokenServiceError:
         return TokenProblem(
             code, answer.status, detail, _request_id(answer), retryable, retry_after
         )
-    return _bad(answer, "the answer is none of this API's")
+    return _bad(answer, "the response is not from this API; check the URL and any proxy")
 
 
 def _problem(
@@ -196,7 +199,7 @@ def _snake(name: str) -> str:
 
 def _read(hint: Any, value: Any, place: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):  # of one type and None, in either spelling
+    if origin in (types.UnionType, typing.Union):  # X | None or Optional[X]
         return None if value is None else _read(arguments[0], value, place)
     if origin is tuple and isinstance(value, list):
         return tuple(_read(arguments[0], item, place) for item in value)
@@ -208,7 +211,7 @@ def _read(hint: Any, value: Any, place: str) -> Any:
     if hint is object or type(value) is hint:
         return value
     if hint is float and type(value) is int:
-        with suppress(OverflowError):  # JSON has numbers that no float reaches
+        with suppress(OverflowError):  # a JSON number may be too large for a float
             return float(value)
     raise ShapeError(f"{place} has the wrong type")
 

@@ -36,28 +36,28 @@ _random: Final = SystemRandom().random
 class TokenClient:
     """Requests tokens from a zego-token-service, with the IAM role of this backend.
 
-    Make one and keep it: it keeps up to 50 connections open and may be used from several threads;
-    if more than 50 send at once, some open a new connection. ``with`` closes it. It keeps no token:
-    each is for one user, who requests the next one at :attr:`IssuedToken.renew_at`.
+    Create one and keep it. Several threads can share it: it keeps up to 50 connections open, and
+    more than 50 requests at once open new ones. ``with`` closes it. It caches no token: each is for
+    one user, whose app requests the next one at :attr:`IssuedToken.renew_at`.
 
     Each attempt of a call has a new signature. A call is retried if its error is ``retryable``:
-    after a 429 or a status of 500 or above, unless the service reports a lasting problem, and if
-    no response arrived. It is never retried after another 4xx.
+    after a 429 or a 5xx, unless the service says ``retryable: false``, and if no response arrived.
+    It is never retried after another 4xx.
 
     :param url: the API's address (the deployment's output ``ApiUrl``): https, or plain http to this
         machine.
-    :param session: of botocore or boto3, whose credentials sign; botocore renews those that expire.
-        ``None`` finds them as boto3 does.
-    :param region: where the API is. ``None`` is the URL's, if its host is API Gateway's own, else
-        the session's.
-    :param timeout_seconds: for a connection, and then for each pause of the other side; at most
+    :param session: a botocore or boto3 session, whose credentials sign the requests; botocore
+        renews them. ``None`` finds credentials as boto3 does.
+    :param region: the API's region. ``None`` takes it from the URL, if its host is API Gateway's
+        own, otherwise from the session.
+    :param timeout_seconds: for opening a connection, and for each pause in the response; at most
         3600.
-    :param attempts: of a call, the first one included; at most 100.
-    :param patience_seconds: no attempt of a call begins later than this after it began; at most
+    :param attempts: of a call, including the first one; at most 100.
+    :param patience_seconds: the last attempt starts at most this long after the first; at most
         86 400.
-    :param clock: seconds that only go forward.
-    :param random: from 0 to 1; spreads the attempts of many clients.
-    :raises ValueError: a setting cannot be used.
+    :param clock: a monotonic clock in seconds.
+    :param random: returns numbers from 0 to 1; spreads the retries of many clients.
+    :raises ValueError: a setting is invalid.
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class TokenClient:
         return self._ask(post("/v1/service/tokens", request.document()), reader)
 
     def tokens(self, requests: Iterable[TokenRequest]) -> list[IssuedToken | TokenProblem]:
-        """Return up to 100 tokens: for each request, in order, its token or why there is none.
+        """Return up to 100 tokens: for each request, in order, its token or its problem.
 
-        The service refuses a longer list as a whole. Send it in parts: each part then succeeds or
-        fails by itself.
+        The service refuses a longer list as a whole. Split it: each part then succeeds or fails
+        separately.
 
         :raises TokenServiceError: the batch as a whole failed.
         """
@@ -118,7 +118,7 @@ class TokenClient:
         lifetime_seconds: int | None = None,
         refused_with: int | None = None,
     ) -> Call:
-        """Start a call: return a new room and a user's token for it. For others, use :meth:`token`.
+        """Create a room for a call, and return a user's token for it. Others use :meth:`token`.
 
         :raises TokenServiceError: the service issued none.
         """
@@ -131,7 +131,7 @@ class TokenClient:
     def status(self) -> Status:
         """Return the secret, policy and version that the service uses, for a role that may read it.
 
-        :raises TokenServiceError: the service did not respond with it.
+        :raises TokenServiceError: the request failed.
         """
         return self._ask(Request("GET", "/v1/status"), partial(read, Status))
 
@@ -144,11 +144,11 @@ class TokenClient:
         app_id: int | None = None,
         sdk: Literal["web", "native", "zim", "uikit"] | None = None,
     ) -> Diagnosis:
-        """Return why ZEGO refuses a token, or would refuse it, for a role that may ask.
+        """Return why ZEGO refuses or would refuse a token. The role needs ``diagnose_tokens``.
 
-        :param token: the text that was given to the SDK, whatever it is. The other arguments are
-            what was expected when it was refused; ``None`` is not compared.
-        :raises TokenServiceError: the service did not respond with it.
+        :param token: the text that the SDK got, whatever it is. The other arguments are what you
+            expected in it; ``None`` is not compared.
+        :raises TokenServiceError: the request failed.
         :raises TypeError: an argument cannot be sent as JSON.
         """
         expected = {"user_id": user_id, "room_id": room_id, "app_id": app_id, "sdk": sdk}
@@ -156,13 +156,13 @@ class TokenClient:
             request = post("/v1/diagnose", without_none({"token": token, **expected}))
         except (TypeError, ValueError):
             request = None
-        del token  # would stay with an error's traceback
+        del token  # would stay in the error's traceback
         if request is None:
-            raise TypeError("an argument is nothing that JSON has")
+            raise TypeError("an argument cannot be sent as JSON")
         return self._ask(request, partial(read, Diagnosis))
 
     def close(self) -> None:
-        """Close the connections that are kept open. A later call opens new ones."""
+        """Close the open connections. A later call opens new ones."""
         self._http.close()
 
     def __enter__(self) -> Self:

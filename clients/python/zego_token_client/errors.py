@@ -1,5 +1,5 @@
-"""The errors of a call. No error holds a token, a credential or a signature, and no variable of
-this package in its traceback shows one."""
+"""The errors of a call. No error, and no variable of this package in its traceback, contains a
+token, a credential or a signature."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import astuple, dataclass
 
 
 class TokenServiceError(Exception):
-    """A call failed. The base of every error here except those for invalid settings.
+    """A call failed. The base class of all errors except those for invalid settings.
 
-    :ivar retryable: whether the same call can succeed later. It was retried already.
+    :ivar retryable: whether the same call can succeed later. The client has retried it already.
     :ivar retry_after_seconds: how long to wait first, at most 3600; ``None`` if unknown.
-    :ivar request_id: names the request in the service's logs; ``None`` if it did not arrive.
+    :ivar request_id: identifies the request in the service's logs; ``None`` if unknown.
     """
 
     retryable: bool = False
@@ -21,12 +21,12 @@ class TokenServiceError(Exception):
 
 @dataclass(eq=False, repr=False)
 class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
-    """The service refused, or API Gateway in front of it did. Decide on :attr:`code`.
+    """The service or API Gateway refused the request. Use :attr:`code` to decide what to do.
 
-    :ivar code: the service's, of those that ``docs/openapi.yaml`` lists under ``x-problems``; or
-        one of :data:`zego_token_client.answers.GATEWAY_CODES`. Stable.
+    :ivar code: a code of the service, listed under ``x-problems`` in ``docs/openapi.yaml``, or one
+        of :data:`zego_token_client.answers.GATEWAY_CODES`. Stable.
     :ivar status: the HTTP status.
-    :ivar detail: what was wrong and what to do, for people. Its wording may change.
+    :ivar detail: human-readable: what was wrong and what to do. The wording may change.
     :ivar field: the invalid field, if there is one.
     """
 
@@ -39,22 +39,21 @@ class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
     field: str | None = None
 
     def __post_init__(self) -> None:
-        super().__init__(*astuple(self))  # to be pickled, as pools of processes do
+        super().__init__(*astuple(self))  # so that process pools can pickle it
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail} {_place(self.status, self.request_id)}"
 
 
 class NoAnswerError(TokenServiceError):
-    """No response arrived: the service is unreachable, too slow, or cut it short."""
+    """No complete response arrived: the service is unreachable or too slow, or it was cut short."""
 
     retryable = True
 
 
 @dataclass(eq=False, repr=False)
 class BadAnswerError(TokenServiceError):
-    """The response is not from this API, or not for this request. Check the URL, and any proxy
-    in between.
+    """The response is not from this API, or not for this request. Check the URL and any proxy.
 
     :ivar reason: what is wrong with it.
     :ivar status: the HTTP status.

@@ -1,6 +1,6 @@
-"""What a backend requests, and what the service responds.
+"""The requests and results of the API.
 
-The fields are those of ``docs/openapi.yaml``; times are Unix seconds by the service's clock.
+The fields are those of ``docs/openapi.yaml``. Times are Unix seconds of the service's clock.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _LISTS: Final = ("privileges", "stream_ids")
 class TokenRequest:
     """A request for one token. The access policy decides anything that is ``None``.
 
-    The service checks the bounds; its response names the invalid field.
+    The service checks the limits, and its error names the invalid field.
 
-    :ivar user_id: who the token is for; must equal the user id at ZEGO's login.
-    :ivar room_id: the room that it opens; ``None`` requests an identity token.
-    :ivar privileges: what it grants. Only with a room, like ``stream_ids``.
-    :ivar stream_ids: the streams that may be published with it; at most 50.
+    :ivar user_id: the user, who must log in to ZEGO with this id.
+    :ivar room_id: the room that it opens; ``None`` requests an identity token, for every room.
+    :ivar privileges: what it grants; only with a room.
+    :ivar stream_ids: the streams that the user may publish, at most 50; only with a room.
     :ivar lifetime_seconds: 60 to 2 073 600 (24 days), or less if the access policy says so.
     :ivar refused_with: the code with which ZEGO refused the last token, if it did: 20014, 50119,
-        1102016, 1002033, 1002070 to 1002079, or 6000103. The service then looks for a new
+        1102016, 1002033, 1002070 to 1002079, or 6000103. The service then checks for a new
         ServerSecret at once.
     """
 
@@ -40,18 +40,18 @@ class TokenRequest:
     def __post_init__(self) -> None:
         for name in _LISTS:
             value = getattr(self, name)
-            if isinstance(value, Iterator):  # gone after one call, and the next would send none
+            if isinstance(value, Iterator):  # would be empty in the next attempt
                 object.__setattr__(self, name, tuple(value))
 
     def document(self) -> dict[str, object]:
-        """Return the request as the API takes it.
+        """Return the request as a JSON object.
 
-        :raises TypeError: a list is given as a text, whose letters would be sent.
+        :raises TypeError: a list is given as a string, so its letters would be sent.
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in _LISTS:
             if isinstance(values[name], str):
-                raise TypeError(f"{name} is a list, not a text")
+                raise TypeError(f"{name} must be a list, not a string")
             if values[name] is not None:
                 values[name] = list(values[name])
         return without_none(values)
@@ -59,7 +59,7 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class Privileges:
-    """What a token grants in its room: to enter it, and to send streams there."""
+    """What a token allows in its room: ``login`` to enter it, ``publish`` to send streams."""
 
     login: bool
     publish: bool
@@ -67,13 +67,13 @@ class Privileges:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token, and what it grants.
+    """A token and what it grants.
 
-    :ivar token: for ZEGO's SDK as it is. Not shown by ``repr``; never log or store it.
+    :ivar token: pass it to ZEGO's SDK unchanged. ``repr`` omits it; never log or store it.
     :ivar room_id: the room that it opens; ``None`` for an identity token.
-    :ivar stream_ids: the streams that may be published with it; ``None`` for any.
+    :ivar stream_ids: the streams that the user may publish; ``None`` for any.
     :ivar renew_at: when to request the next one; before :attr:`expires_at`.
-    :ivar request_id: names the request in the service's logs.
+    :ivar request_id: identifies the request in the service's logs.
     """
 
     token: str = field(repr=False)
@@ -92,7 +92,7 @@ class IssuedToken:
 class Call(IssuedToken):
     """A new room for a call, and a token for it.
 
-    :ivar call_id: names the call; its room is ``call_`` and this.
+    :ivar call_id: send it to the others; the room is ``call_`` followed by it.
     """
 
     room_id: str
@@ -103,9 +103,9 @@ class Call(IssuedToken):
 class LastVerdict:
     """ZEGO's verdict on a secret: ``accepted``, ``rejected`` or ``unknown``.
 
-    :ivar fingerprint: the value that was checked; ``None`` if it had none.
-    :ivar since: when the verdict became this one.
-    :ivar code: of ZEGO's server API; ``None`` if it gave none.
+    :ivar fingerprint: the fingerprint of the checked value; ``None`` if it has none.
+    :ivar since: the time of the first check with this verdict.
+    :ivar code: the code of ZEGO's server API; ``None`` if there is no code.
     """
 
     verdict: str
@@ -116,9 +116,9 @@ class LastVerdict:
 
 @dataclass(frozen=True, slots=True)
 class SecretStatus:
-    """The ServerSecret that tokens are made with; never its value.
+    """The ServerSecret that seals tokens, without its value.
 
-    :ivar last_verdict: ``None`` if the watcher has noted none.
+    :ivar last_verdict: ``None`` if the watcher has no verdict yet.
     """
 
     version_id: str
@@ -131,7 +131,7 @@ class SecretStatus:
 
 @dataclass(frozen=True, slots=True)
 class PolicyStatus:
-    """The access policy that decides, and the environment that it is for."""
+    """The access policy in use, and the stage that it is for."""
 
     sha256: str
     stage: str
@@ -139,10 +139,10 @@ class PolicyStatus:
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """The keys of an identity provider that the service has.
+    """The signing keys of one identity provider.
 
-    :ivar keys: how many can verify its tokens; ``None`` if it has none.
-    :ivar problem: why there are none; ``None`` if nothing is wrong.
+    :ivar keys: the number of usable keys; ``None`` if they could not be fetched.
+    :ivar problem: why they could not be fetched; ``None`` if nothing is wrong.
     """
 
     identity: str
@@ -154,7 +154,7 @@ class SigningKeys:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the service works with.
+    """The secret, access policy, signing keys and version that the service uses.
 
     :ivar token_cipher: ``gcm`` or ``cbc``.
     :ivar version: the build that responded.
@@ -172,11 +172,11 @@ class Status:
 class Finding:
     """Something that is wrong with a token, or worth knowing.
 
-    :ivar kind: names what was found. Stable; more may be added.
+    :ivar kind: the kind of finding. Stable; new kinds may be added.
     :ivar severity: ``refused``, ``warning`` or ``note``.
-    :ivar codes: what a client shows, by SDK.
-    :ivar cause: what was found, for people.
-    :ivar remedy: what to do about it, for people.
+    :ivar codes: the codes that a client shows, by SDK.
+    :ivar cause: human-readable: what was found.
+    :ivar remedy: human-readable: what to do.
     """
 
     kind: str
@@ -188,11 +188,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why ZEGO refuses a token, or would refuse it.
+    """Why ZEGO refuses or would refuse a token.
 
     :ivar verdict: ``good``, ``refused`` or ``unknown``.
-    :ivar claims: what is in the token; ``None`` unless the service opened it.
-    :ivar findings: the most decisive first.
+    :ivar claims: the content of the token; ``None`` unless the service opened it.
+    :ivar findings: the most important first.
     """
 
     verdict: str
@@ -208,5 +208,5 @@ class Diagnosis:
 
 
 def without_none(values: Mapping[str, object]) -> dict[str, object]:
-    """Return a JSON object without the values that are ``None``: the API takes no null."""
+    """Return a JSON object without the values that are ``None``: the API accepts no null."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""When a call is retried.
+"""Retries a call with exponential backoff.
 
 The wait before attempt ``n + 1`` is drawn evenly from 0 to ``0.2 * 2**(n - 1)`` seconds, at most 5
 ("full jitter"), plus the seconds in ``Retry-After``.
@@ -24,7 +24,7 @@ _LONGEST_PATIENCE_SECONDS: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often a call is attempted, and for how long.
+    """The number of attempts of a call, and the time for them.
 
     The fields are those of :class:`.client.TokenClient`; ``seconds`` is its ``patience_seconds``.
     """
@@ -44,7 +44,7 @@ class Retries:
     def run(self, attempt: Callable[[], T]) -> T:
         """Return the result of the first attempt that succeeds.
 
-        :raises TokenServiceError: of the last attempt; one that is not retryable is the last.
+        :raises TokenServiceError: the last attempt failed, or an error is not retryable.
         """
         give_up_at = self.clock() + self.seconds
         number = 1
@@ -71,8 +71,8 @@ def is_number(value: object) -> bool:
 def retry_after_seconds(headers: Mapping[str, str]) -> int | None:
     """Return the seconds in ``Retry-After``, at most 3600; ``None`` if it is missing or invalid.
 
-    It holds seconds or a date (RFC 9110, 10.2.3). A date is compared with the ``Date`` of the same
-    response, so that this machine's clock does not matter.
+    The header contains seconds or a date (RFC 9110, 10.2.3). A date is compared with the ``Date``
+    of the same response, so that this machine's clock does not matter.
     """
     value = headers.get("retry-after", "")
     if value.isascii() and value.isdigit():

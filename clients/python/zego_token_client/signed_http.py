@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Session = botocore.session.Session | boto3.Session
 
 _SERVICE: Final = "execute-api"
-#: How many are kept open, one for each thread that sends; of more threads, some connect anew.
+#: The connections that stay open, one per sending thread. More threads open new ones.
 _CONNECTIONS: Final = 50
 _LONGEST_TIMEOUT_SECONDS: Final = 3600
 _PRINTABLE: Final = re.compile(r"[!-~]+")
@@ -47,22 +47,22 @@ _REGION: Final = re.compile(r"[A-Za-z0-9-]+")
 _GATEWAY_HOST: Final = re.compile(
     r".+\.execute-api\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
 )
-#: Why no response arrived, by the exception that botocore raises; the first that fits.
+#: Why no response arrived, by the exception of botocore. The first match counts.
 _REASONS: Final[tuple[tuple[type[BotoCoreError], str], ...]] = (
     (ConnectTimeoutError, "cannot be reached in time"),
-    (ReadTimeoutError, "did not answer in time"),
-    (SSLError, "cannot be reached: TLS failed; is its certificate trusted here (AWS_CA_BUNDLE)?"),
-    (ProxyConnectionError, "cannot be reached: the proxy does not let us through"),
-    (EndpointConnectionError, "cannot be reached; is the URL right?"),
-    (IncompleteReadError, "cut its answer short"),
-    (ConnectionClosedError, "ended the connection without an answer"),
-    (BotoCoreError, "gave no answer"),
+    (ReadTimeoutError, "did not respond in time"),
+    (SSLError, "cannot be reached: TLS failed. Is its certificate trusted (AWS_CA_BUNDLE)?"),
+    (ProxyConnectionError, "cannot be reached: the proxy refused the connection"),
+    (EndpointConnectionError, "cannot be reached. Is the URL right?"),
+    (IncompleteReadError, "cut its response short"),
+    (ConnectionClosedError, "closed the connection without a response"),
+    (BotoCoreError, "sent no response"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request before it is signed. ``repr`` leaves out its body, which may hold a token.
+    """A request before signing. ``repr`` omits the body, which may contain a token.
 
     :ivar body: JSON; ``None`` for a request without one.
     """
@@ -74,9 +74,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response, whatever its status. ``repr`` leaves out its body, which may hold a token.
+    """A response with any status. ``repr`` omits the body, which may contain a token.
 
-    :ivar headers: their names are lower-case.
+    :ivar headers: the names are lower-case.
     """
 
     status: int
@@ -85,16 +85,16 @@ class Answer:
 
 
 def post(path: str, document: Mapping[str, object]) -> Request:
-    """A request with a JSON object."""
+    """Return a POST request with a JSON object."""
     return Request("POST", path, json.dumps(document, separators=(",", ":")).encode())
 
 
 class SignedHttp:
-    """The API at one address. Safe to use from several threads; keeps up to 50 connections open.
+    """Signs and sends requests to one API. Threads can share it; it keeps up to 50 connections.
 
     The parameters are those of :class:`.client.TokenClient`.
 
-    :raises ValueError: a setting cannot be used.
+    :raises ValueError: a setting is invalid.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class SignedHttp:
         self._session = botocore.session.Session() if session is None else session
         self._region = region or _region_in(self._host) or _region_of(self._session)
         if not _REGION.fullmatch(self._region):
-            raise ValueError("region is not a region's name")
+            raise ValueError("region is not the name of an AWS region, such as eu-central-1")
         self._lock = threading.Lock()
         trusted = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
-        self._http = URLLib3Session(  # the stubs know less than it takes
+        self._http = URLLib3Session(  # the stubs are narrower than the code
             verify=trusted or True,  # type: ignore[arg-type]
             proxies={} if _is_loopback(self._host) else _proxies_for(url),
             timeout=timeout_seconds,  # type: ignore[arg-type]
@@ -130,13 +130,13 @@ class SignedHttp:
             return _whole(self._http.send(signed))
         except BotoCoreError as error:
             reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
-        # Out here: the error above holds the signed request, and would stay with this one, as the
-        # variable would with its traceback.
+        # Raised outside of the except block: otherwise this error would keep the one above, which
+        # contains the signed request, and its traceback the variable.
         del signed
         raise NoAnswerError(f"{self._host} {reason}")
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the open connections."""
         self._http.close()
 
     def _signed(self, request: Request) -> AWSPreparedRequest:
@@ -156,24 +156,24 @@ class SignedHttp:
     def _credentials(self) -> ReadOnlyCredentials:
         credentials = frozen = None
         try:
-            with self._lock:  # a session is not made for several threads, its credentials are
+            with self._lock:  # threads cannot share a session, only its credentials
                 credentials = self._session.get_credentials()
             if credentials is not None:
                 frozen = credentials.get_frozen_credentials()
                 unusable = _unusable_in(frozen)
                 if unusable is None:
                     return frozen
-                reason = f"the {unusable} is not printable ASCII, or has a blank or a line's end"
+                reason = f"the {unusable} is not printable ASCII, or contains a space or a newline"
             else:
-                reason = "none are set up: give a role, a profile, or a session of your own"
+                reason = "none are set up. Use a role, a profile, environment variables or session="
         except Exception as error:  # noqa: BLE001  a profile's process may fail in any way
-            reason = type(error).__name__  # its text may show what it was told
-        del credentials, frozen  # would stay with the error's traceback
+            reason = type(error).__name__  # its text may show a secret
+        del credentials, frozen  # would stay in the error's traceback
         raise CredentialsError(f"no AWS credentials to sign with: {reason}")
 
 
 def _unusable_in(credentials: ReadOnlyCredentials) -> str | None:
-    """Return the part of the credentials that cannot be sent or signed with, if any."""
+    """Return the name of the part of the credentials that is unusable, if any."""
     texts: dict[str, object] = {
         "access key id": credentials.access_key,
         "secret access key": credentials.secret_key,
@@ -191,7 +191,7 @@ def _whole(response: AWSResponse) -> Answer:
     body = response.content
     expected = headers.get("content-length", "")
     if expected.isascii() and expected.isdigit():
-        length = int(expected[:18])  # int() takes no text without end
+        length = int(expected[:18])  # int() limits the digits
         if length != len(body):
             raise IncompleteReadError(actual_bytes=len(body), expected_bytes=length)
     return Answer(response.status_code, headers, body)
@@ -200,34 +200,34 @@ def _whole(response: AWSResponse) -> Answer:
 def _host_of(url: str) -> str:
     """Return the host of a URL to which a signed request may be sent.
 
-    :raises ValueError: it may not be sent there. The message does not show the URL.
+    :raises ValueError: the URL is invalid or unsafe. The message does not show it.
     """
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("url is not a URL") from None
+        raise ValueError("url is not a valid URL") from None
     if not host or not _PRINTABLE.fullmatch(url):
-        raise ValueError("url is not a URL")
+        raise ValueError("url is not a valid URL")
     if "@" in parts.netloc or "?" in url or "#" in url:
-        raise ValueError("url has more in it than a host and a path")
+        raise ValueError("url must not contain a user, a query or a fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ValueError("url is not https; plain http goes to this machine alone")
+        raise ValueError("url must be https; http is allowed for localhost only")
     if not _has_host(parts):
-        raise ValueError("url has a host that cannot be one")
+        raise ValueError("url has an invalid host")
     return host
 
 
 def _proxies_for(url: str) -> dict[str, str]:
     """Return the proxies that the environment names for an https URL.
 
-    :raises ValueError: one cannot be used. The message does not show it: it may hold a password.
+    :raises ValueError: a proxy is invalid. The message does not show it: it may have a password.
     """
     proxies = get_environ_proxies(url)
     proxy = proxies.get("https")
     if proxy and not _is_proxy(proxy):
-        del proxy, proxies  # would stay with the error's traceback
-        raise ValueError("HTTPS_PROXY is not the URL of an HTTP proxy")
+        del proxy, proxies  # would stay in the error's traceback
+        raise ValueError("HTTPS_PROXY is not a valid URL of an HTTP proxy")
     return proxies
 
 
@@ -243,7 +243,7 @@ def _is_proxy(proxy: str) -> bool:
 
 
 def _has_host(parts: SplitResult) -> bool:
-    """Whether a URL has a name or an address that a connection can be opened to."""
+    """Whether the host of a URL is a valid name or address."""
     host = parts.hostname or ""
     if "[" not in parts.netloc.rpartition("@")[2]:
         return _HOST_NAME.fullmatch(host) is not None
@@ -266,7 +266,7 @@ def _region_in(host: str) -> str | None:
 
 
 def _region_of(session: Session) -> str:
-    reason = "the region is not known: give region=, or set AWS_DEFAULT_REGION"
+    reason = "no AWS region is set. Use region= or AWS_DEFAULT_REGION"
     try:
         if isinstance(session, botocore.session.Session):
             region = session.get_config_variable("region")
@@ -275,5 +275,5 @@ def _region_of(session: Session) -> str:
         if region:
             return str(region)
     except BotoCoreError as error:
-        reason = f"the AWS settings cannot be used: {type(error).__name__}"
+        reason = f"the AWS configuration is invalid: {type(error).__name__}"
     raise ValueError(reason)

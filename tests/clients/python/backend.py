@@ -1,4 +1,4 @@
-"""A backend that uses the client, with a clock that only its waits move."""
+"""A backend with the client under test. Its clock moves only when the client waits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ REGION: Final = "eu-central-1"
 KEY_ID: Final = "made-up-key-id"
 SECRET_KEY: Final = "made-up-secret-access-key"
 SESSION_TOKEN: Final = "made-up-session-token"
-#: Nobody can take it for one of ZEGO's.
+#: Has the form of a Token04 but is clearly not one of ZEGO's.
 TOKEN: Final = "04" + "QUJD" * 30
 REQUEST_ID: Final = "made-up-request-0001"
 
-#: What is answered where a token for Bob, and for no room, was asked for.
+#: The response to a request for a token for Bob without a room.
 ISSUED: Final[Mapping[str, Any]] = {
     "token": TOKEN,
     "app_id": 1234567890,
@@ -35,7 +35,7 @@ ISSUED: Final[Mapping[str, Any]] = {
     "request_id": REQUEST_ID,
 }
 
-#: The same of a call.
+#: The response to a request for a call.
 CALL: Final[Mapping[str, Any]] = {
     "callId": "1",
     "zegoRoom": {"roomId": "call_1", "appId": 1, "token": TOKEN},
@@ -55,7 +55,7 @@ def answer(
     media_type: str = "application/json",
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """An answer after which the server is done with the connection."""
+    """A response, after which the server closes the connection."""
     body = values if isinstance(values, bytes) else json.dumps(values).encode()
     named = {"Content-Type": media_type, "Connection": "close", **(headers or {})}
     return reply(status, body, named)
@@ -78,7 +78,7 @@ def problem(
 
 
 class Backend:
-    """Makes clients whose waits take no time, and are the longest that chance allows.
+    """Creates clients whose waits take no time and have the longest possible jitter.
 
     :ivar waits: the seconds of each wait, in order.
     """
@@ -89,7 +89,7 @@ class Backend:
         self.session = _session()
 
     def client(self, server: ScriptedServer, **settings: Any) -> TokenClient:
-        """A client of a server that speaks for API Gateway."""
+        """A client of a server that plays API Gateway."""
         given: dict[str, Any] = {
             "session": self.session,
             "region": REGION,
@@ -106,7 +106,7 @@ class Backend:
 
 @cache
 def _session() -> botocore.session.Session:
-    """One for all backends: making it is what takes the longest."""
+    """One session for all backends, because creating one is slow."""
     session = botocore.session.Session()
     session.set_credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN)
     return session

@@ -1,4 +1,4 @@
-"""A backend on a machine that has nothing set up for AWS."""
+"""A backend on a machine without any AWS configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where requests go, and what is said where no answer comes back."""
+"""Connections: TLS, proxies, and the errors if no response arrives."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"", "ended the connection without an answer"),
-        (b"SSH-2.0-made-up\r\n", "ended the connection without an answer"),
-        (b"HTTP/1.1 abc\r\n\r\n", "ended the connection without an answer"),
-        (CHUNKED + b"not a size\r\n", "ended the connection without an answer"),
-        (CHUNKED + b"9\r\n{", "ended the connection without an answer"),
-        (b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{", "cut its answer short"),
+        (b"", "closed the connection without a response"),
+        (b"SSH-2.0-made-up\r\n", "closed the connection without a response"),
+        (b"HTTP/1.1 abc\r\n\r\n", "closed the connection without a response"),
+        (CHUNKED + b"not a size\r\n", "closed the connection without a response"),
+        (CHUNKED + b"9\r\n{", "closed the connection without a response"),
+        (b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{", "cut its response short"),
     ],
     ids=["nothing", "ssh", "no-status", "no-chunk", "half-a-chunk", "half-a-body"],
 )
-def test_what_is_no_answer_says_how(raw: bytes, reason: str, backend: Backend) -> None:
+def test_a_missing_response_has_a_reason(raw: bytes, reason: str, backend: Backend) -> None:
     with serving(Reply(raw)) as server, pytest.raises(NoAnswerError) as failed:
         backend.client(server, attempts=1).token("bob")
     assert str(failed.value) == f"127.0.0.1 {reason}"
@@ -56,7 +56,7 @@ def test_what_is_no_answer_says_how(raw: bytes, reason: str, backend: Backend) -
     ],
     ids=["other-digits", "signed", "endless"],
 )
-def test_a_length_is_of_ascii_digits_and_may_be_endless(
+def test_an_invalid_content_length_is_an_error(
     length: str, error: type[Exception], backend: Backend
 ) -> None:
     head = f"HTTP/1.1 201 Created\r\nContent-Length: {length}\r\n\r\n"
@@ -67,7 +67,7 @@ def test_a_length_is_of_ascii_digits_and_may_be_endless(
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A server's certificate that it made itself, and its key."""
+    """A self-signed certificate of a server, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, LOOPBACK)])
     address = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
@@ -97,7 +97,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 class Api(BaseHTTPRequestHandler):
-    """Issues a token, whatever is asked."""
+    """Issues a token for every request."""
 
     def do_POST(self) -> None:
         body = json.dumps(ISSUED).encode()
@@ -108,12 +108,12 @@ class Api(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def url(certificate: Path) -> Iterator[str]:
-    """The address of an API that speaks TLS."""
+    """The address of an API with TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with HTTPServer((LOOPBACK, 0), Api) as server:
@@ -125,14 +125,14 @@ def url(certificate: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(url: str, backend: Backend) -> None:
+def test_an_untrusted_certificate_is_refused(url: str, backend: Backend) -> None:
     client = TokenClient(url, session=backend.session, region="us-east-1", attempts=1)
     with pytest.raises(NoAnswerError, match="TLS failed"):
         client.token("bob")
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
-def test_certificates_are_trusted_that_the_environment_names(
+def test_the_environment_can_name_trusted_certificates(
     variable: str, url: str, certificate: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, str(certificate))
@@ -141,7 +141,7 @@ def test_certificates_are_trusted_that_the_environment_names(
     client.close()
 
 
-def test_https_goes_by_the_proxy_of_the_environment(
+def test_https_uses_the_proxy_of_the_environment(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(reply(403)) as proxy:
@@ -149,7 +149,7 @@ def test_https_goes_by_the_proxy_of_the_environment(
         client = TokenClient(
             "https://tokens.example.com", session=backend.session, region="us-east-1", attempts=1
         )
-        with pytest.raises(NoAnswerError, match="the proxy does not let us through") as failed:
+        with pytest.raises(NoAnswerError, match="the proxy refused the connection") as failed:
             client.token("bob")
         (received,) = proxy.received
     assert (received.method, received.target) == ("CONNECT", "tokens.example.com:443")
@@ -170,7 +170,7 @@ def test_https_goes_by_the_proxy_of_the_environment(
         "socks5://127.0.0.1:1",
     ],
 )
-def test_a_proxy_that_cannot_be_one_is_a_wrong_setting(
+def test_an_invalid_proxy_is_an_error(
     proxy: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
@@ -187,14 +187,14 @@ def test_a_proxy_that_cannot_be_one_is_a_wrong_setting(
 @pytest.mark.parametrize(
     "proxy", ["127.0.0.1:1", "//127.0.0.1:1", "http://[::1]:1/", "https://user:p w@proxy_1.:1"]
 )
-def test_a_proxy_may_be_named_as_botocore_takes_it(
+def test_a_proxy_may_have_any_form_that_botocore_accepts(
     proxy: str, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     TokenClient("https://tokens.example.com", session=backend.session, region="us-east-1")
 
 
-def test_no_proxy_stands_before_this_machine(
+def test_requests_to_this_machine_use_no_proxy(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -202,7 +202,7 @@ def test_no_proxy_stands_before_this_machine(
         backend.client(server).token("bob")
 
 
-def test_a_client_that_was_closed_opens_its_connections_again(backend: Backend) -> None:
+def test_a_closed_client_opens_new_connections(backend: Backend) -> None:
     with serving(answer(ISSUED)) as server:
         client = backend.client(server)
         client.close()
@@ -210,7 +210,7 @@ def test_a_client_that_was_closed_opens_its_connections_again(backend: Backend) 
         client.close()
 
 
-def test_a_with_block_ends_the_connections_that_were_kept(backend: Backend) -> None:
+def test_a_with_block_closes_the_connections(backend: Backend) -> None:
     with serving(json_reply(ISSUED, 201)) as server:
         with backend.client(server) as client:
             client.token("bob")
@@ -221,7 +221,7 @@ THREADS = 40
 
 
 class KeptApi(Api):
-    """Keeps its connections, and answers when all threads wait for it."""
+    """Keeps its connections, and responds once all threads are waiting."""
 
     protocol_version = "HTTP/1.1"
     together = threading.Barrier(THREADS)
@@ -233,7 +233,7 @@ class KeptApi(Api):
 
 
 class CountingServer(ThreadingHTTPServer):
-    """Counts the connections that are opened."""
+    """Counts the opened connections."""
 
     request_queue_size = THREADS
     opened = 0

@@ -1,4 +1,4 @@
-"""A backend and the whole service on this machine: real signatures, real tokens."""
+"""A backend calls the whole service on this machine, with real signatures and tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         yield running
 
 
-def test_a_backend_asks_for_all_that_there_is(stack: LocalStack) -> None:
+def test_a_backend_can_use_every_call(stack: LocalStack) -> None:
     session = boto3.Session(
         stack.access_key.access_key_id,
         stack.access_key.secret_access_key,

@@ -1,4 +1,4 @@
-"""The package: what `pip install ./clients/python` puts on another machine."""
+"""The package that `pip install ./clients/python` installs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKAGE: Final = ROOT / "clients" / "python"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the source distribution, as an index would have it."""
+    """Built from the source distribution, like a release."""
     made = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [UV, "build", "--quiet", "--offline", "--no-build-isolation", "--out-dir", made, PACKAGE],
@@ -35,7 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_it_holds_the_package_and_its_licence(wheel: Path) -> None:
+def test_the_wheel_contains_the_package_and_its_licence(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         held = set(opened.namelist())
     package = PACKAGE / "zego_token_client"
@@ -45,7 +45,7 @@ def test_it_holds_the_package_and_its_licence(wheel: Path) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in held)
 
 
-def test_it_works_where_the_tree_is_not(wheel: Path, tmp_path: Path) -> None:
+def test_it_works_outside_of_the_tree(wheel: Path, tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     make = [UV, "venv", "-q", "--offline", "-p", sys.executable, "venv"]
     subprocess.run(make, check=True, cwd=tmp_path)
@@ -74,7 +74,7 @@ except zego_token_client.CredentialsError:
     assert Path(done.stdout.strip()).is_relative_to(tmp_path)
 
 
-def test_it_asks_for_no_more_than_the_tree_is_tested_with() -> None:
+def test_the_oldest_botocore_is_not_newer_than_the_tested_one() -> None:
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (requirement,) = project["dependencies"]
     name, _, lowest = requirement.partition(">=")

@@ -1,4 +1,4 @@
-"""What can pass is tried again, after a while, and not for ever; nothing else is."""
+"""Temporary failures are retried after a wait, within limits. Nothing else is retried."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def unavailable(**headers: str) -> Reply:
 
 
 @pytest.mark.parametrize(
-    "passing",
+    "failure",
     [
         THROTTLED,
         unavailable(),
@@ -54,8 +54,8 @@ def unavailable(**headers: str) -> Reply:
         "cut-short",
     ],
 )
-def test_what_can_pass_is_tried_again(passing: Reply, backend: Backend) -> None:
-    with serving(passing, answer(ISSUED)) as server:
+def test_a_temporary_failure_is_retried(failure: Reply, backend: Backend) -> None:
+    with serving(failure, answer(ISSUED)) as server:
         assert backend.client(server).token("bob").token == TOKEN
         assert len(server.received) == 2
     assert backend.waits == [0.2]
@@ -81,9 +81,9 @@ def test_what_can_pass_is_tried_again(passing: Reply, backend: Backend) -> None:
         "not-granted",
         "invalid",
         "bad-request",
-        "500-said-to-last",
-        "503-said-to-last",
-        "403-said-to-pass",
+        "500-not-retryable",
+        "503-not-retryable",
+        "403-retryable",
         "gateway-403",
         "gateway-404",
         "gateway-413",
@@ -92,7 +92,7 @@ def test_what_can_pass_is_tried_again(passing: Reply, backend: Backend) -> None:
         "unreadable",
     ],
 )
-def test_what_lasts_is_not_tried_again(lasting: Reply, backend: Backend) -> None:
+def test_a_lasting_failure_is_not_retried(lasting: Reply, backend: Backend) -> None:
     with serving(lasting, answer(ISSUED)) as server:
         with pytest.raises(TokenServiceError) as failed:
             backend.client(server).token("bob")
@@ -101,7 +101,7 @@ def test_what_lasts_is_not_tried_again(lasting: Reply, backend: Backend) -> None
     assert backend.waits == []
 
 
-def test_the_last_attempt_tells_what_is_wrong(backend: Backend) -> None:
+def test_the_error_is_that_of_the_last_attempt(backend: Backend) -> None:
     with serving(NOBODY, THROTTLED, unavailable()) as server:
         with pytest.raises(TokenProblem) as failed:
             backend.client(server).token("bob")
@@ -110,26 +110,26 @@ def test_the_last_attempt_tells_what_is_wrong(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 8])
-def test_attempts_are_bounded(attempts: int, backend: Backend) -> None:
+def test_attempts_are_limited(attempts: int, backend: Backend) -> None:
     with serving(THROTTLED) as server:
         with pytest.raises(TokenProblem):
             backend.client(server, attempts=attempts).token("bob")
         assert len(server.received) == attempts
 
 
-def test_waits_double_up_to_a_bound(backend: Backend) -> None:
+def test_waits_double_up_to_a_limit(backend: Backend) -> None:
     with serving(THROTTLED) as server, pytest.raises(TokenProblem):
         backend.client(server, attempts=8).token("bob")
     assert backend.waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
 
 
-def test_chance_shortens_a_wait_and_never_what_is_asked_for(backend: Backend) -> None:
+def test_jitter_never_shortens_retry_after(backend: Backend) -> None:
     with serving(THROTTLED, unavailable(Retry_After="7"), answer(ISSUED)) as server:
         backend.client(server, random=lambda: 0.25).token("bob")
     assert backend.waits == pytest.approx([0.05, 7.1])
 
 
-def test_no_attempt_begins_when_patience_has_ended(backend: Backend) -> None:
+def test_no_attempt_starts_after_patience_seconds(backend: Backend) -> None:
     with serving(unavailable(Retry_After="7")) as server:
         with pytest.raises(TokenProblem) as failed:
             backend.client(server, attempts=9, patience_seconds=15).token("bob")
@@ -138,7 +138,7 @@ def test_no_attempt_begins_when_patience_has_ended(backend: Backend) -> None:
     assert failed.value.retry_after_seconds == 7
 
 
-def test_a_wait_beyond_patience_is_left_to_the_caller(backend: Backend) -> None:
+def test_a_retry_after_beyond_patience_seconds_is_an_error(backend: Backend) -> None:
     with serving(unavailable(Retry_After="3600")) as server:
         with pytest.raises(TokenProblem) as failed:
             backend.client(server).token("bob")
@@ -147,7 +147,7 @@ def test_a_wait_beyond_patience_is_left_to_the_caller(backend: Backend) -> None:
     assert failed.value.retry_after_seconds == 3600
 
 
-def test_a_server_that_nobody_listens_for_is_tried_and_told(backend: Backend) -> None:
+def test_a_refused_connection_is_retried_and_reported(backend: Backend) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     client = TokenClient(
         url, session=backend.session, region="us-east-1", sleep=backend.waits.append
@@ -162,23 +162,23 @@ def test_a_server_that_nobody_listens_for_is_tried_and_told(backend: Backend) ->
     [SILENCE, Reply(b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{", hangs=True)],
     ids=["before", "within"],
 )
-def test_silence_ends_with_the_time_out(silent: Reply, backend: Backend) -> None:
+def test_silence_ends_with_a_timeout(silent: Reply, backend: Backend) -> None:
     started = time.monotonic()
-    with serving(silent) as server, pytest.raises(NoAnswerError, match="did not answer in time"):
+    with serving(silent) as server, pytest.raises(NoAnswerError, match="did not respond in time"):
         backend.client(server, timeout_seconds=0.05, attempts=1).token("bob")
     assert time.monotonic() - started < 5
 
 
-def test_a_connection_that_was_kept_and_went_silent_is_made_again(backend: Backend) -> None:
+def test_a_kept_connection_that_went_silent_is_replaced(backend: Backend) -> None:
     kept = reply(201, b"[]", {"Content-Type": "application/json"})
     with serving(kept, answer(ISSUED)) as server:
         client = backend.client(server, timeout_seconds=2.0)
         with pytest.raises(BadAnswerError):
             client.token("bob")
-        assert client.token("bob").token == TOKEN  # the server answers a connection once
+        assert client.token("bob").token == TOKEN  # the server responds once per connection
 
 
-def test_as_many_attempts_as_may_be_are_made(backend: Backend) -> None:
+def test_a_hundred_attempts_are_possible(backend: Backend) -> None:
     with serving(THROTTLED) as server:
         with pytest.raises(TokenProblem):
             backend.client(server, attempts=100, patience_seconds=86_400).token("bob")
@@ -186,7 +186,7 @@ def test_as_many_attempts_as_may_be_are_made(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("attempts", [0, -1, 101, 2.5, 2.0, True, "3", None, float("nan")])
-def test_attempts_that_cannot_be_counted_are_a_wrong_setting(attempts: Any) -> None:
+def test_invalid_attempts_are_an_error(attempts: Any) -> None:
     with pytest.raises(ValueError, match="attempts must be a whole number from 1 to 100"):
         TokenClient("https://tokens.example.com", region="us-east-1", attempts=attempts)
 
@@ -196,12 +196,12 @@ def test_attempts_that_cannot_be_counted_are_a_wrong_setting(attempts: Any) -> N
     [-1, 86_401, float("nan"), float("inf"), 10**400, True, "20", None],
     ids=lambda value: str(value)[:16],
 )
-def test_a_patience_without_measure_is_a_wrong_setting(seconds: Any) -> None:
+def test_an_invalid_patience_is_an_error(seconds: Any) -> None:
     with pytest.raises(ValueError, match="patience_seconds must be from 0 to 86400"):
         TokenClient("https://tokens.example.com", region="us-east-1", patience_seconds=seconds)
 
 
-def test_without_patience_there_is_one_attempt(backend: Backend) -> None:
+def test_patience_of_zero_allows_one_attempt(backend: Backend) -> None:
     with serving(THROTTLED) as server:
         with pytest.raises(TokenProblem):
             backend.client(server, patience_seconds=0).token("bob")
@@ -245,7 +245,7 @@ DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
         "date",
         "date-past",
         "date-far",
-        "date-of-no-calendar",
+        "invalid-date",
         "date-alone",
         "date-without-zone",
     ],

@@ -1,4 +1,4 @@
-"""Each call sends what docs/openapi.yaml asks for, and reads all that it can answer."""
+"""Each call sends a request as in docs/openapi.yaml, and reads every response in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from zego_token_client import (
 
 DOCUMENT: Final = load()
 
-#: How each route is asked, for a user and a room where it takes them.
+#: The call of each route, with a user and a room if it takes them.
 CALLS: Final[dict[str, Callable[[TokenClient, str, str | None], object]]] = {
     "POST /v1/service/tokens": lambda client, user, room: client.token(user, room_id=room),
     "POST /v1/service/tokens/batch": lambda client, user, room: client.tokens(
@@ -45,9 +45,9 @@ CALLS: Final[dict[str, Callable[[TokenClient, str, str | None], object]]] = {
 
 @dataclass(frozen=True)
 class Example:
-    """An answer of the document's.
+    """An example response in docs/openapi.yaml.
 
-    :ivar name: of the route, the status and the example.
+    :ivar name: the route, the status and the name of the example.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Example:
     value: Any
 
     def asked(self, client: TokenClient) -> object:
-        """What a client makes of it, asked for the token that is in it, if one is."""
+        """The result of a client whose request matches the example."""
         first = self.value["results"][0]["token"] if "results" in self.value else self.value
         user = first.get("userId") or first.get("user_id") or "bob"
         return CALLS[self.route](client, user, first.get("room_id"))
@@ -81,7 +81,7 @@ REFUSED: Final = tuple(example for example in EXAMPLES if example.status >= 400)
 
 
 def plain(value: object) -> Any:
-    """A result as JSON has it; problems by their code, as their documents say more."""
+    """A result as JSON; a problem as its code."""
     if isinstance(value, TokenProblem):
         return value.code
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -94,7 +94,7 @@ def plain(value: object) -> Any:
 
 
 def as_results_are(route: str, value: Any) -> Any:
-    """An example, in the form that `plain` gives a result."""
+    """An example in the form that `plain` returns."""
     if route.endswith("/batch"):
         return [
             {**each["token"], "request_id": value["request_id"]}
@@ -126,14 +126,14 @@ def test_every_route_for_iam_roles_has_a_call() -> None:
 
 
 @pytest.mark.parametrize("example", GRANTED, ids=lambda example: example.name)
-def test_what_is_granted_is_read_whole(example: Example, backend: Backend) -> None:
+def test_a_granted_response_is_read_completely(example: Example, backend: Backend) -> None:
     with serving(answer(example.value, example.status)) as server:
         result = example.asked(backend.client(server))
     assert plain(result) == as_results_are(example.route, example.value)
 
 
 @pytest.mark.parametrize("example", REFUSED, ids=lambda example: example.name)
-def test_a_refusal_is_a_problem(example: Example, backend: Backend) -> None:
+def test_a_refusal_raises_a_problem(example: Example, backend: Backend) -> None:
     headers = {"apigw-requestid": "made-up-gateway-id"}
     reply = answer(example.value, example.status, example.media_type, headers)
     with serving(reply) as server, pytest.raises(TokenProblem) as refused:
@@ -152,7 +152,7 @@ def test_a_refusal_is_a_problem(example: Example, backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "kind", "besides"),
+    ("schema", "kind", "extra"),
     [
         ("TokenResponse", IssuedToken, set[str]()),
         ("StatusResponse", Status, set[str]()),
@@ -166,11 +166,11 @@ def test_a_refusal_is_a_problem(example: Example, backend: Backend) -> None:
         ("ServiceTokenRequest", TokenRequest, set[str]()),
         ("TokenResponse", Call, {"call_id"}),
     ],
-    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", "besides"),
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", "extra"),
 )
-def test_the_fields_are_those_of_the_document(schema: str, kind: type, besides: set[str]) -> None:
+def test_the_fields_are_those_of_the_document(schema: str, kind: type, extra: set[str]) -> None:
     described = DOCUMENT.at(f"/components/schemas/{schema}")["properties"].keys()
-    assert {field.name for field in dataclasses.fields(kind)} == described | besides
+    assert {field.name for field in dataclasses.fields(kind)} == described | extra
 
 
 FULL: Final[dict[str, Any]] = {
@@ -224,7 +224,7 @@ FULL: Final[dict[str, Any]] = {
     ],
     ids=["token", "token-least", "batch", "call", "diagnose", "diagnose-least"],
 )
-def test_what_is_asked_is_sent_as_the_document_has_it(
+def test_a_request_matches_the_document(
     route: str, ask: Callable[[TokenClient], object], sent: Any, backend: Backend
 ) -> None:
     with serving(answer({"message": "Not Found"}, 404)) as server:
@@ -247,7 +247,7 @@ def test_any_collection_names_privileges_and_streams(backend: Backend) -> None:
     assert sent["stream_ids"] == ["bob_camera"]
 
 
-def test_what_can_be_gone_through_once_is_sent_each_time(backend: Backend) -> None:
+def test_an_iterator_is_sent_in_every_attempt(backend: Backend) -> None:
     once: dict[str, Any] = {
         "privileges": iter(["login"]),
         "stream_ids": (stream for stream in ["bob_camera"]),
@@ -261,7 +261,7 @@ def test_what_can_be_gone_through_once_is_sent_each_time(backend: Backend) -> No
         }
 
 
-def test_the_requests_of_a_batch_may_come_one_by_one(backend: Backend) -> None:
+def test_the_requests_of_a_batch_may_be_a_generator(backend: Backend) -> None:
     (example,) = (one for one in GRANTED if one.name.startswith("POST /v1/service/tokens/batch"))
     first = example.value["results"][0]["token"]
     listed = [
@@ -274,12 +274,12 @@ def test_the_requests_of_a_batch_may_come_one_by_one(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("field", ["privileges", "stream_ids"])
-def test_a_text_is_not_taken_for_a_list_of_its_letters(field: str, backend: Backend) -> None:
+def test_a_string_is_not_a_list_of_its_letters(field: str, backend: Backend) -> None:
     with serving(answer(ISSUED)) as server, pytest.raises(TypeError, match=field):
         backend.client(server).token("bob", **{field: "login"})  # type: ignore[arg-type]
 
 
-def test_a_path_before_the_routes_is_kept(backend: Backend) -> None:
+def test_a_path_in_the_url_is_kept(backend: Backend) -> None:
     with serving(answer(ISSUED)) as server:
         client = TokenClient(f"{server.url}prod/", session=backend.session, region="us-east-1")
         client.token("bob")
@@ -287,12 +287,12 @@ def test_a_path_before_the_routes_is_kept(backend: Backend) -> None:
     assert received.target == "/prod/v1/service/tokens"
 
 
-def test_what_a_newer_service_adds_is_passed_over(backend: Backend) -> None:
+def test_new_fields_in_a_response_are_ignored(backend: Backend) -> None:
     with serving(answer({**ISSUED, "new": {"in": [1]}})) as server:
         assert backend.client(server).token("bob").token == TOKEN
 
 
-def test_an_age_without_a_fraction_is_an_age(backend: Backend) -> None:
+def test_an_age_may_be_a_whole_number(backend: Backend) -> None:
     (example,) = (one for one in GRANTED if one.name == "GET /v1/status 200 status")
     values = {**example.value, "secret": {**example.value["secret"], "age_days": 30}}
     with serving(answer(values, 200)) as server:

@@ -1,4 +1,4 @@
-"""No token, credential or signature is in what a program logs."""
+"""No result, error, traceback or log shows a token, a credential or a signature."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ failing = pytest.mark.parametrize(
         "page",
         "gateway",
         "problem",
-        "passing-problem",
+        "retryable-problem",
         "silence",
         "hung-up",
         "cut-short",
@@ -102,7 +102,7 @@ asking = pytest.mark.parametrize(
 
 
 @failing
-def test_an_error_shows_and_holds_none(reply: Reply, backend: Backend) -> None:
+def test_an_error_contains_no_secret(reply: Reply, backend: Backend) -> None:
     with serving(reply) as server:
         client = backend.client(server, attempts=2, timeout_seconds=0.2)
         with pytest.raises(TokenServiceError) as failed:
@@ -116,7 +116,7 @@ def test_an_error_shows_and_holds_none(reply: Reply, backend: Backend) -> None:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that it came of."""
+    """An error and its causes."""
     yield error
     for origin in (error.__cause__, error.__context__):
         if origin is not None:
@@ -135,7 +135,7 @@ def variables_held(error: BaseException) -> list[object]:
 
 
 def variables_shown(error: BaseException) -> list[str]:
-    """The same as a report of the error has them."""
+    """The same variables as an error report shows them."""
     return [
         f"{frame.name}: {name} = {value}"
         for each in chain(error)
@@ -153,7 +153,7 @@ def failure(client: TokenClient, ask: Callable[[TokenClient], object]) -> TokenS
 
 @failing
 @asking
-def test_the_variables_in_a_traceback_show_none(
+def test_no_variable_in_a_traceback_shows_a_secret(
     reply: Reply, ask: Callable[[TokenClient], object], backend: Backend
 ) -> None:
     with serving(reply) as server:
@@ -167,7 +167,7 @@ def test_the_variables_in_a_traceback_show_none(
 
 @failing
 @asking
-def test_the_variables_in_a_traceback_hold_neither_what_was_signed_nor_the_answer(
+def test_no_variable_in_a_traceback_is_a_signed_request_or_a_response(
     reply: Reply, ask: Callable[[TokenClient], object], backend: Backend
 ) -> None:
     with serving(reply) as server:
@@ -178,7 +178,7 @@ def test_the_variables_in_a_traceback_hold_neither_what_was_signed_nor_the_answe
 
 
 @asking
-def test_the_variables_in_a_traceback_hold_no_credentials_that_failed(
+def test_no_variable_in_a_traceback_shows_failed_credentials(
     ask: Callable[[TokenClient], object], backend: Backend
 ) -> None:
     class Failing(Credentials):
@@ -223,7 +223,7 @@ def test_what_cannot_be_sent_for_diagnosis_is_not_shown(
     arguments: dict[str, Any], backend: Backend
 ) -> None:
     with serving(answer(ISSUED)) as server:
-        with pytest.raises(TypeError, match="nothing that JSON has") as refused:
+        with pytest.raises(TypeError, match="cannot be sent as JSON") as refused:
             backend.client(server).diagnose(**arguments)
         assert server.received == []
     shown = variables_shown(refused.value)
@@ -232,7 +232,7 @@ def test_what_cannot_be_sent_for_diagnosis_is_not_shown(
 
 
 @pytest.mark.parametrize("field", ["access_key", "secret_key", "token"])
-def test_credentials_that_no_request_can_carry_are_not_shown(field: str, backend: Backend) -> None:
+def test_unusable_credentials_are_not_shown(field: str, backend: Backend) -> None:
     found = {"access_key": KEY_ID, "secret_key": SECRET_KEY, "token": SESSION_TOKEN}
 
     class Marred(Credentials):
@@ -276,6 +276,6 @@ def test_no_token_or_secret_key_is_logged(
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_error_goes_from_one_process_to_another(error: TokenServiceError) -> None:
+def test_an_error_can_be_pickled(error: TokenServiceError) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))

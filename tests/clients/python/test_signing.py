@@ -1,4 +1,4 @@
-"""Requests are signed so that API Gateway takes them, with credentials that are good now."""
+"""Requests are signed as API Gateway expects, with current credentials."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ URL = "https://tokens.example.com"
 
 
 def verify(received: Received, region: str = REGION) -> None:
-    """As API Gateway does; raises where it would answer 403."""
+    """Verify a signature as API Gateway does; raises if it would respond with 403."""
     headers = tuple(received.headers.items())
     request = HttpRequest(received.method, received.target, headers, received.body)
     key = AccessKey(KEY_ID, SECRET_KEY, "arn:aws:sts::000000000000:assumed-role/Made/up")
@@ -44,7 +44,7 @@ def key_id(received: Received) -> str:
 
 
 class Session(botocore.session.Session):
-    """Its credentials are those given."""
+    """A session with the given credentials."""
 
     def __init__(self, credentials: Credentials | None) -> None:
         super().__init__()
@@ -82,13 +82,13 @@ def test_body_and_session_token_are_part_of_the_signature(backend: Backend) -> N
     assert "x-amz-security-token" in received.headers["authorization"]
 
 
-def test_a_path_before_the_routes_is_signed(backend: Backend) -> None:
+def test_a_path_in_the_url_is_signed(backend: Backend) -> None:
     with serving(answer(ISSUED)) as server:
         TokenClient(f"{server.url}prod/v-2", session=backend.session, region=REGION).token("bob")
         verify(server.received[0])
 
 
-def test_each_attempt_is_signed_with_what_is_good_then() -> None:
+def test_each_attempt_is_signed_with_current_credentials() -> None:
     fetched: list[str] = []
 
     def fetch() -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_each_attempt_is_signed_with_what_is_good_then() -> None:
         backend.client(server).token("bob")
         first, second = server.received
     assert key_id(first) != key_id(second)
-    for received in (first, second):  # of one fetch, though each look at them is another
+    for received in (first, second):  # both parts are from one fetch
         assert received.headers["x-amz-security-token"] == f"token-of-{key_id(received)}"
     assert first.headers["authorization"] != second.headers["authorization"]
 
@@ -125,7 +125,7 @@ def test_without_a_session_credentials_are_found_as_boto3_finds_them(
         verify(server.received[0], "ap-south-1")
 
 
-def test_a_session_of_boto3_serves_as_well() -> None:
+def test_the_session_may_be_from_boto3() -> None:
     session = boto3.Session(KEY_ID, SECRET_KEY, region_name="ap-south-1")
     with serving(answer(ISSUED)) as server:
         TokenClient(server.url, session=session).token("bob")
@@ -145,7 +145,7 @@ def test_a_session_of_boto3_serves_as_well() -> None:
     ],
     ids=["gateway", "china", "dual-stack", "given", "given-custom", "session", "lookalike"],
 )
-def test_the_region_is_the_one_given_or_the_urls_or_the_sessions(
+def test_the_region_comes_from_the_argument_the_url_or_the_session(
     host: str, given: str | None, region: str
 ) -> None:
     session = boto3.Session(region_name="ap-south-1")
@@ -153,7 +153,7 @@ def test_the_region_is_the_one_given_or_the_urls_or_the_sessions(
     assert client._http._region == region
 
 
-def test_a_region_that_nobody_names_is_asked_for_at_once() -> None:
+def test_a_missing_region_is_an_error() -> None:
     for session in (None, boto3.Session()):
         with pytest.raises(ValueError, match="region="):
             TokenClient(URL, session=session)
@@ -167,7 +167,7 @@ def test_without_credentials_nothing_is_sent(backend: Backend) -> None:
     assert backend.waits == []
 
 
-def test_credentials_that_cannot_be_fetched_say_only_of_what_kind_the_failure_is(
+def test_an_error_of_fetching_credentials_shows_only_its_type(
     backend: Backend,
 ) -> None:
     class Failing(Session):
@@ -181,7 +181,7 @@ def test_credentials_that_cannot_be_fetched_say_only_of_what_kind_the_failure_is
 
 
 class Found(Credentials):
-    """Credentials as they were found, whatever is in them."""
+    """Credentials with any values."""
 
     def __init__(self, **values: Any) -> None:
         self.found = {"access_key": KEY_ID, "secret_key": SECRET_KEY, "token": None, **values}
@@ -199,7 +199,7 @@ class Found(Credentials):
         ("token", "session token"),
     ],
 )
-def test_credentials_that_no_request_can_carry_are_named_and_not_shown(
+def test_unusable_credentials_are_named_and_not_shown(
     field: str, name: str, end: str, backend: Backend
 ) -> None:
     session = Session(Found(**{field: f"made-up-and-marred{end}"}))
@@ -216,13 +216,13 @@ def test_credentials_that_no_request_can_carry_are_named_and_not_shown(
 @pytest.mark.parametrize(
     "values", [{"access_key": None}, {"access_key": ""}, {"secret_key": None}, {"token": b"made"}]
 )
-def test_half_of_the_credentials_are_none(values: dict[str, Any], backend: Backend) -> None:
+def test_incomplete_credentials_are_an_error(values: dict[str, Any], backend: Backend) -> None:
     with serving(answer(ISSUED)) as server, pytest.raises(CredentialsError, match="not printable"):
         backend.client(server, session=Session(Found(**values))).token("bob")
 
 
 @pytest.mark.parametrize("token", [None, ""])
-def test_credentials_may_be_without_a_session_token(token: str | None, backend: Backend) -> None:
+def test_a_session_token_is_optional(token: str | None, backend: Backend) -> None:
     with serving(answer(ISSUED)) as server:
         backend.client(server, session=Session(Found(token=token))).token("bob")
         assert "x-amz-security-token" not in server.received[0].headers
@@ -235,9 +235,9 @@ def test_credentials_may_be_without_a_session_token(token: str | None, backend: 
         ("credential_process = /no/such/program", "FileNotFoundError"),
         ("role_arn = made-up\nweb_identity_token_file = /no/such/file", "FileNotFoundError"),
     ],
-    ids=["a-process-that-says-something-else", "no-process", "no-web-identity"],
+    ids=["invalid-output", "no-process", "no-web-identity"],
 )
-def test_what_the_credentials_come_from_may_fail_in_any_way(
+def test_any_failure_to_get_credentials_is_reported(
     settings: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config").write_text(f"[default]\n{settings}\n")
@@ -247,7 +247,7 @@ def test_what_the_credentials_come_from_may_fail_in_any_way(
     assert failed.value.__context__ is None
 
 
-def test_a_profile_that_does_not_exist_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_profile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "absent")
     with pytest.raises(ValueError, match="ProfileNotFound") as refused:
         TokenClient(URL)
@@ -259,20 +259,18 @@ def test_a_profile_that_does_not_exist_is_a_wrong_setting(monkeypatch: pytest.Mo
     [0, -1, 3601, 1e12, float("inf"), float("nan"), 10**400, True, "5", None],
     ids=lambda value: str(value)[:16],
 )
-def test_a_time_that_nobody_waits_is_a_wrong_setting(seconds: Any) -> None:
+def test_an_invalid_timeout_is_an_error(seconds: Any) -> None:
     with pytest.raises(ValueError, match="timeout_seconds must be more than 0 and at most 3600"):
         TokenClient(URL, region=REGION, timeout_seconds=seconds)
 
 
-def test_an_hour_can_be_waited(backend: Backend) -> None:
+def test_the_timeout_may_be_an_hour(backend: Backend) -> None:
     with serving(answer(ISSUED)) as server:
         backend.client(server, timeout_seconds=3600).token("bob")
 
 
 @pytest.mark.parametrize("region", ["eu-west-1\n", "eu west", "eu/west", "\u20ac"], ids=ascii)
-def test_what_is_no_regions_name_is_a_wrong_setting(
-    region: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_region_is_an_error(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="region is not"):
         TokenClient(URL, region=region)
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
@@ -303,7 +301,7 @@ def test_what_is_no_regions_name_is_a_wrong_setting(
         "https://[v1.x]",
     ],
 )
-def test_a_url_that_no_signed_request_may_go_to_is_refused(url: str) -> None:
+def test_an_unsafe_url_is_an_error(url: str) -> None:
     with pytest.raises(ValueError, match=r"^url ") as refused:
         TokenClient(url, region=REGION)
     assert "made-up-password" not in str(refused.value)
@@ -319,5 +317,5 @@ def test_a_url_that_no_signed_request_may_go_to_is_refused(url: str) -> None:
         "http://[::1]:1",
     ],
 )
-def test_https_and_this_machine_are_taken(url: str) -> None:
+def test_https_and_http_to_this_machine_are_allowed(url: str) -> None:
     TokenClient(url, region=REGION)
