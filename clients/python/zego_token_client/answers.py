@@ -30,7 +30,7 @@ T = TypeVar("T")
 GATEWAY_CODES: Final[Mapping[int, tuple[str, str]]] = {
     403: (
         "gateway_forbidden",
-        "Check the role's execute-api:Invoke, region, URL and clock. With make run, see its output.",
+        "Check execute-api:Invoke, the region, URL and clock. With make run, see its output.",
     ),
     404: ("gateway_not_found", "The API has no such path. Is the URL its base, without a path?"),
     413: ("gateway_too_large", "The request is larger than 10 MB."),
