@@ -1,4 +1,4 @@
-"""The entry of `zego-token`, and the one place where its errors become words and exit codes."""
+"""The entry point of `zego-token`: turns every error into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ import click
 from ops.errors import ExitCode, Failure, InputError, explain
 from ops.output import discard
 
-#: By name: where the command is, and what --help says of it.
+#: By name: where the command is, and its summary in --help.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "doctor": (
         "ops.doctor.command:doctor",
-        "Check all from the configuration to a token that ZEGO accepts.",
+        "Check everything from the configuration to a token that ZEGO accepts.",
     ),
     "explain": (
         "ops.explain:explain",
-        "Say why ZEGO shows an error code, and what to do.",
+        "Explain an error code of ZEGO, and what to do about it.",
     ),
     "inspect": (
         "ops.inspect.command:inspect",
-        "Say why ZEGO refuses a token, or would, and what to do.",
+        "Explain why ZEGO refuses a token, or would, and what to do about it.",
     ),
     "scan": ("ops.scan.command:scan", "Find secrets in a built front end or a repository."),
     "secret": (
         "ops.secret.commands:secret",
-        "Stage a ServerSecret, rotate to it, see how it stands.",
+        "Stage a ServerSecret, rotate to it, show its status.",
     ),
 }
 
@@ -50,7 +50,7 @@ _LONG: Final = 20
 #: What is the same in the ``repr`` of a text.
 _UNESCAPED: Final = re.compile(r"[!-&(-\[\]-~]+")
 _EXIT_CODES: Final = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
-#: Standard output has no place, or is no file that can be written. A closed pipe is not one.
+#: Standard output cannot be written: no space, or not a writable file. Not for a closed pipe.
 _UNWRITTEN: Final = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
 
 
@@ -83,10 +83,10 @@ def app() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code.
+    """Run a command and return its exit code.
 
-    What went wrong is said on standard error, and with ``--json`` as the last object on standard
-    output too. No exception leaves this, whose text could hold anything.
+    Errors go to standard error, and with ``--json`` also to standard output as the last object.
+    No exception leaves this function: its text could contain anything.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     sys.stdout, sys.stderr = (
@@ -112,9 +112,9 @@ def _run(arguments: list[str]) -> int:
         path = "zego-token" if error.ctx is None else error.ctx.command_path
         message = _without(arguments, error.format_message())
         failure = Failure(message, f"See {path} --help.", ExitCode.USAGE)
-    except (SystemExit, BrokenPipeError):  # click and rich exit where a pipe is closed
+    except (SystemExit, BrokenPipeError):  # click and rich exit if a pipe is closed
         discard(sys.stdout)
-        failure = Failure("Nobody reads the output any more.", "", ExitCode.UNREAD)
+        failure = Failure("The output was closed.", "", ExitCode.UNREAD)
     except Exception as error:  # noqa: BLE001
         failure = explain(error)
         if isinstance(error, OSError) and error.errno in _UNWRITTEN:
@@ -126,11 +126,11 @@ def _run(arguments: list[str]) -> int:
 
 
 def refuse_in_arguments(arguments: Iterable[str]) -> None:
-    """Refuse what looks like a secret among the arguments.
+    """Refuse arguments that look like a secret.
 
-    An id of a user or a room is none, though it may look so: many are 24 or 32 hex digits.
+    Ids of users and rooms are allowed: many are 24 or 32 hex digits.
 
-    :raises InputError: one does; the message does not repeat it.
+    :raises InputError: an argument looks like a secret; the message does not repeat it.
     """
     before = ""
     for argument in arguments:
@@ -142,15 +142,15 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
         is_json = "{" in argument and "server_secret" in argument
         if is_json or any(_SECRET.fullmatch(part.strip(_AROUND)) for part in parts):
             raise InputError(
-                "An argument looks like a ServerSecret. Others can read arguments, and your shell"
-                " keeps them.",
-                "Give it when it is asked for, or in a file. Clear it from the shell's history, and"
-                " if others use this machine, reset it at ZEGO's console.",
+                "An argument looks like a ServerSecret. Other users of this machine can read"
+                " arguments, and your shell keeps them in its history.",
+                "Enter it at the prompt, or put it in a file. Remove it from the shell's history;"
+                " if others use this machine, reset it in ZEGO's console.",
             )
 
 
 def _say(failure: Failure, *, as_json: bool) -> None:
-    """Each stream that cannot be written is left alone: the exit code says enough."""
+    """Print the failure. A stream that cannot be written is ignored: the exit code remains."""
     said = []
     if failure.exit_code is not ExitCode.UNREAD:
         what = "" if failure.exit_code is ExitCode.INTERRUPTED else "error: "
@@ -165,9 +165,9 @@ def _say(failure: Failure, *, as_json: bool) -> None:
 
 
 def _without(arguments: Sequence[str], message: str) -> str:
-    """The message, which does not repeat a long argument: a secret may have been mistyped.
+    """The message without long arguments, each of which may be a mistyped secret.
 
-    Nor what is long in one with characters that click shows as escapes: a pasted line with its end.
+    Also without the long parts of an argument that click shows escaped, such as a pasted line.
     """
     for argument in arguments:
         option, _, held = argument.partition("=")

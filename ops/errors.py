@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, failures, and every exception in words that say what to do.
+"""How a command ends: exit codes, failures, and a message and a remedy for every exception.
 
 :class:`ExitCode` is the table of ``zego-token --help`` and of ``docs/rotation.md``.
 """
@@ -26,27 +26,24 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    DONE = 0, "done; and where something was looked at, all is well"
-    REFUSED = 1, "refused: a value or a token, by the service or by ZEGO; or not all is well"
-    USAGE = 2, "not called as --help says, or what was given cannot be read"
-    UNDECIDED = (
-        3,
-        "undecided: ZEGO cannot say, a rotation has not ended, or not all could be read",
-    )
-    DRIFT = 4, "the targets do not have the same secret, or one cannot be read"
-    AWS = 5, "AWS refused, was not reached, or has no rotation set up; the message says which"
-    IN_FLIGHT = 6, "a rotation is in flight; apart from that, status found nothing wrong"
+    DONE = 0, "success; every check passed"
+    REFUSED = 1, "refused (by the service or by ZEGO), or a check failed"
+    USAGE = 2, "wrong usage (see --help), or the input cannot be read"
+    UNDECIDED = 3, "undecided: no verdict from ZEGO, unfinished rotation, or unreadable file"
+    DRIFT = 4, "the targets have different secrets, or one cannot be read"
+    AWS = 5, "AWS refused, was not reached, or has no rotation set up (see the message)"
+    IN_FLIGHT = 6, "a rotation is in flight; status found no other problem"
     BROKEN = 70, "zego-token itself failed"
-    UNWRITTEN = 74, "the output cannot be written (a full disk); no change had begun"
-    INTERRUPTED = 130, "ended by you: Ctrl-C (which ends watch with 0), or a no to what it asked"
-    UNREAD = 141, "nobody reads the output any more (a closed pipe); no change had begun"
+    UNWRITTEN = 74, "the output cannot be written (disk full); nothing was changed"
+    INTERRUPTED = 130, "interrupted by Ctrl-C (watch exits with 0), or you answered no"
+    UNREAD = 141, "the output was closed (a broken pipe); nothing was changed"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why, in words that say what to do. Holds no secret.
+    """Why a command failed, and what to do. Contains no secret.
 
-    :ivar remedy: what to do next; empty where the message says it.
+    :ivar remedy: what to do next; empty if the message says it.
     """
 
     message: str
@@ -55,7 +52,7 @@ class Failure:
 
 
 class CommandError(Exception):
-    """The command ends here. The texts hold no secret."""
+    """Ends the command. The texts contain no secret."""
 
     def __init__(
         self, message: str, remedy: str = "", exit_code: ExitCode = ExitCode.REFUSED
@@ -65,14 +62,14 @@ class CommandError(Exception):
 
 
 class InputError(CommandError):
-    """What a person gave, or how, cannot be used. The exit code is ``USAGE``."""
+    """The user's input is invalid. The exit code is ``USAGE``."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy, ExitCode.USAGE)
 
 
 def explain(error: Exception) -> Failure:
-    """Put it into words. What is not known could hold anything, so only its place is told."""
+    """Describe an error; of an unknown one only its place, as its text could contain anything."""
     if isinstance(error, CommandError):
         return error.failure
     for kind in type(error).__mro__:
@@ -132,44 +129,42 @@ def _sentence(error: Exception, opening: str = "") -> str:
 
 
 _CHANGED_MEANWHILE: Final = (
-    "Somebody else changed the secret at this moment. See how it stands, and try again: zego-token"
-    " secret status."
+    "Someone else changed the secret at the same time. Check it, then try again: zego-token secret"
+    " status."
 )
-#: How each is introduced, and what to do, by the name of its class: none of them is imported here.
+#: The start of the message, and the remedy, by the class's name: none of them is imported here.
 _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
     "ServerSecretError": (
-        "It cannot be a ServerSecret: ",
+        "This is not a ServerSecret: ",
         "Nothing was staged. Copy the ServerSecret from ZEGO's console again.",
     ),
     "AlreadyCurrentError": (
         "",
-        "There is nothing to do, unless ZEGO's console shows another by now.",
+        "There is nothing to do, unless ZEGO's console now shows another value.",
     ),
     "RotationInFlightError": (
         "",
-        "Follow it: zego-token secret watch. If it will not end: zego-token secret unstick.",
+        "Follow it: zego-token secret watch. If it does not end: zego-token secret unstick.",
     ),
     "ConflictError": ("", _CHANGED_MEANWHILE),
 }
 
 #: Actions that change nothing.
 _READING: Final = ("describe_", "get_", "list_")
-_PERHAPS_DONE: Final = (
-    "It may have been done all the same. See how it stands: zego-token secret status."
-)
+_PERHAPS_DONE: Final = "AWS may have made the change anyway. Check it: zego-token secret status."
 
-#: Of the actions that are asked for without a wrapper of ours.
+#: The service of each action that is called without one of our wrappers.
 _SERVICES: Final = {"GetCallerIdentity": "sts", "DescribeKey": "kms"}
 
-_KEY_TOO: Final = " If the secret has a KMS key of its own, also allow {} on that key."
-#: What an action needs beside the permission of its own name.
+_KEY_TOO: Final = " If the secret has its own KMS key, also allow {} on that key."
+#: What an action needs in addition to the permission of the same name.
 _ALSO_NEEDED: Final[Mapping[str, str]] = {
     "secretsmanager:GetSecretValue": _KEY_TOO.format("kms:Decrypt"),
     "secretsmanager:PutSecretValue": _KEY_TOO.format("kms:GenerateDataKey and kms:Decrypt"),
-    "secretsmanager:RotateSecret": " It needs lambda:InvokeFunction on the rotator as well.",
+    "secretsmanager:RotateSecret": " Also allow lambda:InvokeFunction on the rotator.",
 }
 
-_LOG_IN: Final = "Log in (aws sso login, aws login), or name another --profile."
+_LOG_IN: Final = "Log in (aws sso login, aws login), or use another --profile."
 _NOT_ALLOWED_CODES: Final = ("AccessDenied", "AccessDeniedException")
 
 
@@ -177,11 +172,11 @@ def _for_all(codes: str, meaning: str, remedy: str) -> dict[str, tuple[str, str]
     return dict.fromkeys(codes.split(), (meaning, remedy))
 
 
-#: AWS' error codes, and botocore's exceptions where no answer came.
+#: AWS' error codes, and botocore's exceptions if no response came.
 _AWS: Final[Mapping[str, tuple[str, str]]] = {
     **_for_all(
         "NoCredentialsError PartialCredentialsError",
-        "There are no AWS credentials to use.",
+        "No AWS credentials were found.",
         _LOG_IN,
     ),
     **_for_all(
@@ -194,49 +189,49 @@ _AWS: Final[Mapping[str, tuple[str, str]]] = {
     **_for_all(
         "InvalidClientTokenId UnrecognizedClientException SignatureDoesNotMatch"
         " InvalidSignatureException",
-        "AWS does not know these credentials, or their signature.",
+        "AWS does not recognise these credentials, or rejects their signature.",
         _LOG_IN,
     ),
     **_for_all(
         " ".join(_NOT_ALLOWED_CODES),
-        "AWS does not allow it: {permission}.",
-        "Use credentials that may, or have it allowed on the secret.",
+        "AWS denied {permission}.",
+        "Use credentials that have this permission, or have it granted on the secret.",
     ),
     **_for_all(
         "ProfileNotFound",
-        "There is no such AWS profile on this machine.",
-        "aws configure list-profiles shows those there are.",
+        "This AWS profile does not exist on this machine.",
+        "To list the profiles, run aws configure list-profiles.",
     ),
     **_for_all(
         "ConfigParseError ConfigNotFound InvalidConfigError",
         "The AWS configuration of this machine cannot be read.",
-        "See ~/.aws/config and ~/.aws/credentials, or name another --profile.",
+        "Check ~/.aws/config and ~/.aws/credentials, or use another --profile.",
     ),
     **_for_all(
         "NoRegionError",
-        "It is not said in which AWS region the secret is.",
-        "Name the --region, or set AWS_REGION or the profile's region.",
+        "No AWS region is set.",
+        "Use --region, or set AWS_REGION or the profile's region.",
     ),
-    **_for_all("InvalidRegionError", "That is no name of an AWS region.", "Name another --region."),
+    **_for_all("InvalidRegionError", "This is not an AWS region.", "Use another --region."),
     **_for_all(
         "EndpointConnectionError ConnectTimeoutError ReadTimeoutError ConnectionClosedError"
         " ProxyConnectionError SSLError",
-        "AWS was not reached.",
-        "See to the network and --region; with --local, that the stack still runs.",
+        "AWS could not be reached.",
+        "Check your network and --region; with --local, check that `make run` is running.",
     ),
     **_for_all(
         "ThrottlingException Throttling TooManyRequestsException InternalServiceError",
-        "AWS is limiting or failing requests.",
+        "AWS is throttling or failing requests.",
         "Try again in a moment.",
     ),
     **_for_all(
         "DecryptionFailure EncryptionFailure",
         "The KMS key of the secret cannot be used.",
-        "See that the key is enabled and that you may use it.",
+        "Check that the key is enabled and that you may use it.",
     ),
     **_for_all(
         "ResourceNotFoundException",
-        "There is no such secret in this account and region, or the version is gone.",
-        "Compare --secret-id or --stage, --region and --profile.",
+        "This account and region have no such secret, or the version was deleted.",
+        "Check --secret-id or --stage, --region and --profile.",
     ),
 }

@@ -1,4 +1,4 @@
-"""`zego-token explain`: what ZEGO's error codes mean, and what to do about each."""
+"""`zego-token explain`: what each of ZEGO's error codes means, and what to do about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zego.error_codes.code import PLATFORMS, ErrorCode, Platform
 if TYPE_CHECKING:
     from rich.text import Text
 
-#: A number that is no part of a word, a fraction or a version. No code has more digits.
+#: A number that is not part of a word, a fraction or a version. No code has more digits.
 _NUMBER: Final = re.compile(r"(?<![\w.])(?:0|[1-9][0-9]{0,11})(?!\w|\.[0-9])", re.ASCII)
 #: Numbers below it are counts more often than codes.
 _COUNTS_END: Final = 100
@@ -34,32 +34,34 @@ _SENTENCE_END: Final = re.compile(r"(?<=\.) (?=[A-Z])")
 
 @click.command()
 @click.argument("codes", nargs=-1, metavar="CODE...")
-@click.option("--all", "all_codes", is_flag=True, help="List every code that is known.")
+@click.option("--all", "all_codes", is_flag=True, help="List every known code.")
 @click.option(
-    "--platform", type=click.Choice(PLATFORMS), help="List those of one platform alone (--all)."
+    "--platform",
+    type=click.Choice(PLATFORMS),
+    help="With --all, list only the codes of one platform.",
 )
 @output
 def explain(
     codes: tuple[str, ...], all_codes: bool, platform: Platform | None, out: Output
 ) -> ExitCode:
-    """Say why ZEGO shows an error code, and what to do.
+    """Explain an error code of ZEGO, and what to do about it.
 
-    A CODE is what an SDK, its log, its telemetry or the server API shows, as it was copied: 20014,
-    52050119, "code: 50119", "Error 1102016", 20014,50119. Of a copied sentence the codes count.
+    Paste each CODE as an SDK, its log, its telemetry or the server API shows it: 20014, 52050119,
+    "code: 50119", "Error 1102016", 20014,50119. You can also paste whole sentences of a log.
 
-    Exit code: 0 if all are known; 1 if one is not, and then codes are named that may have been
-    meant; 2 if no code was given.
+    Exit code: 0 if all codes are known; 1 if one is unknown, and then similar codes are listed;
+    2 if no code was given.
     """
     if all_codes:
         if codes:
-            raise click.UsageError("--all lists every code: give it no CODE.")
+            raise click.UsageError("--all lists every code: it cannot be combined with CODE.")
         _show_all(out, platform)
         return ExitCode.DONE
     if platform is not None:
-        raise click.UsageError("--platform goes with --all.")
+        raise click.UsageError("--platform requires --all.")
     numbers = tuple(dict.fromkeys(code for text in codes for code in _codes_in(text)))
     if not numbers:
-        raise click.UsageError("Which code? Give what the client shows, or --all.")
+        raise click.UsageError("No code was given. Pass the code that the client shows, or --all.")
     return _show(out, numbers)
 
 
@@ -67,22 +69,22 @@ def explain(
 
 
 def _codes_in(argument: str) -> list[int]:
-    """:raises UsageError: it has digits, and none of them is a code's."""
+    """:raises UsageError: it has digits, but no number that could be a code."""
     numbers = [int(digits) for digits in _NUMBER.findall(argument)]
     if not numbers and any(character.isdigit() for character in argument):
-        raise click.UsageError(f"{argument!r} is no code: give its digits alone.")
+        raise click.UsageError(f"{argument!r} is not a code: pass only its digits.")
     if not _LETTER.search(argument):
         return numbers
-    # A sentence: its dates, ports and counts are no codes, unless nothing else is.
+    # In a sentence, dates, ports and counts are ignored, unless there is nothing else.
     known = [n for n in numbers if n >= _COUNTS_END and resolve(n) is not None]
     return known or numbers
 
 
-# --- What is said of them ---------------------------------------------------------------------
+# --- Output -----------------------------------------------------------------------------------
 
 
 def _show(out: Output, codes: Sequence[int]) -> ExitCode:
-    """Each with its causes and remedy; of one that is not known, what may have been meant."""
+    """Show each code with its causes and remedy; for an unknown code, similar ones."""
     exit_code = ExitCode.DONE
     for number, code in enumerate(codes):
         if (known := resolve(code)) is None:
@@ -98,7 +100,7 @@ def _show(out: Output, codes: Sequence[int]) -> ExitCode:
 
 
 def _show_all(out: Output, platform: Platform | None) -> None:
-    """A line for each, those of the same platforms together."""
+    """Show one line per code, grouped by platforms."""
     listed = [known for known in CODES.values() if platform in (None, *known.platforms)]
     for platforms, group in groupby(listed, key=lambda known: known.platforms):
         codes = [*group]
@@ -108,7 +110,7 @@ def _show_all(out: Output, platform: Platform | None) -> None:
             heading = line(_named(platforms), "bold")
             out.show(heading, *(_in_short(known, out.width) for known in codes), "")
     if not out.as_json:
-        out.show(line("Causes and remedy of each: zego-token explain CODE", QUIET))
+        out.show(line("For causes and remedy: zego-token explain CODE", QUIET))
 
 
 def _tell(out: Output, code: int, known: ErrorCode) -> None:
@@ -125,7 +127,7 @@ def _in_full(code: int, known: ErrorCode, width: int) -> Iterator[Text]:
     if len(known.causes) == 1:
         yield wrapped(f"Cause: {known.causes[0]}", width)
     else:
-        yield line("Causes, the likeliest first:")
+        yield line("Causes, most likely first:")
         for number, cause in enumerate(known.causes, start=1):
             yield wrapped(cause, width, first=f"{number}. ", then="   ")
     yield line("")
@@ -134,10 +136,10 @@ def _in_full(code: int, known: ErrorCode, width: int) -> Iterator[Text]:
 
 
 def _shown_where(code: int, known: ErrorCode) -> Iterator[str]:
-    """Who shows it, and as what."""
+    """The platforms that show it, and in which form."""
     yield _named(known.platforms)
     if known.shown_as is not None:
-        yield f"in the log alone: the app sees {known.shown_as}"
+        yield f"only in the log: the app sees {known.shown_as}"
     if code != known.code:
         yield f"{code} in {'telemetry' if code > TELEMETRY else 'some messages'}"
     if not known.is_about_token:
@@ -147,12 +149,12 @@ def _shown_where(code: int, known: ErrorCode) -> Iterator[str]:
 
 
 def _not_known(code: int, width: int) -> Iterator[Text]:
-    yield line(f"{code}  ", "bold").append("is not known.", BAD)
+    yield line(f"{code}  ", "bold").append("is not a known code.", BAD)
     if meant := near(code):
-        yield line("May have been meant:")
+        yield line("Similar codes:")
         yield from (_in_short(known, width) for known in meant)
     else:
-        yield line("No code like it is known either. See all: zego-token explain --all")
+        yield line("No similar code is known. List all: zego-token explain --all")
 
 
 def _in_short(known: ErrorCode, width: int) -> Text:

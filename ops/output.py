@@ -1,8 +1,8 @@
-"""What commands say: to a person, or with `--json` to a program.
+"""The output of commands: text for people, or with `--json` objects for programs.
 
-Everything that is said is an event with a name, the text a person reads, and the fields a program
-does; one call says both, so that neither lacks what the other has. Below it is how texts, commands
-and times are written.
+Each piece of output is an event: a name, the text that people read, and the fields that programs
+read. One call takes both, so that neither lacks what the other has. Below that, functions format
+texts, commands and times.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ UNSURE: Final = "yellow"
 QUIET: Final = "dim"
 STYLES: Final = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD, ExitCode.UNDECIDED: UNSURE}
 
-#: Wider than anything that is said: a line is never broken or cut here. A terminal wraps it.
+#: Wider than any line: lines are never broken or cut here. The terminal wraps them.
 _WIDTH: Final = 2000
-#: Of what is broken into lines: narrower, and a column is left with a word; wider reads badly.
+#: Limits for wrapped text: narrower leaves one word per column, wider is hard to read.
 _NARROWEST: Final = 40
 _WIDEST: Final = 100
 
-#: At a sentence's end: what takes the options of a target.
+#: A command at a sentence's end that takes a target's options.
 _COMMAND: Final = re.compile(
     r"\s*(zego-token (?:secret \w+|doctor|inspect)(?: --[a-z-]+(?: [A-Z]+)?)*)\.(?: |$)"
 )
@@ -51,7 +51,7 @@ _OF_COMMAND: Final = "  "
 def output(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
     """`--json`; the command gets an :class:`Output` as ``out``."""
 
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
     @functools.wraps(command)
     def with_output(*, as_json: bool, **options: Any) -> ExitCode:
         return command(out=Output(as_json=as_json), **options)
@@ -62,7 +62,7 @@ def output(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 class Output:
     """Standard output.
 
-    :ivar as_json: a program reads it: one JSON object per line, each with its ``event``.
+    :ivar as_json: for programs: one JSON object per line, each with its ``event``.
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -77,20 +77,20 @@ class Output:
 
     @property
     def is_live(self) -> bool:
-        """Whether what is shown can be drawn over, as it is a person's terminal."""
+        """Whether output can be redrawn, because it goes to a terminal."""
         if self.as_json:
             return False
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
     @property
     def width(self) -> int:
-        """Columns for a text of several lines: the terminal's or those of ``COLUMNS``, within
-        40 to 100; without either 80.
+        """The columns for wrapped text: the terminal's or ``COLUMNS``, limited to 40 to 100; if
+        both are unknown, 80.
         """
         return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
 
     def can_show(self, text: str) -> bool:
-        """Whether the encoding of what is written has all its characters."""
+        """Whether the output's encoding has all characters of the text."""
         try:
             text.encode(sys.stdout.encoding or "ascii")
         except (UnicodeEncodeError, LookupError):
@@ -98,13 +98,13 @@ class Output:
         return True
 
     def go_on(self) -> None:
-        """A change has begun: from here on it ends as it does, heard or not."""
+        """A change has begun: from now on, errors in writing do not stop the command."""
         self._is_needed = False
 
     def tell(self, event: str, text: str, *, style: str = "", **fields: Any) -> None:
-        """Say something.
+        """Print one event.
 
-        :param text: no markup; empty where it is for programs alone.
+        :param text: without markup; empty if the event is only for programs.
         """
         with self._guarded():
             if self.as_json:
@@ -113,7 +113,7 @@ class Output:
                 self._console.print(line(text, style), soft_wrap=True)
 
     def show(self, *parts: RenderableType) -> None:
-        """Show a person what is more than lines."""
+        """Show tables and other multi-line output; nothing with ``--json``."""
         if self.as_json:
             return
         with self._guarded():
@@ -121,12 +121,12 @@ class Output:
                 isinstance(one, str | _text()) for one in parts
             ):
                 self._console.print(*parts, sep="\n")
-            else:  # without styles, and rich takes half a millisecond for each to find that out
+            else:  # without styles; rich takes half a millisecond per text to find that out
                 print(*parts, sep="\n", flush=True)
 
     @contextmanager
     def live(self, shown: RenderableType) -> Iterator[None]:
-        """Draw it anew, several times a second, where :attr:`is_live`."""
+        """Redraw it several times per second if :attr:`is_live`."""
         if not self.is_live:
             yield
             return
@@ -147,22 +147,22 @@ class Output:
         """:raises OSError: it cannot be written, and no change has begun."""
         try:
             yield
-        except (OSError, SystemExit):  # rich exits where a pipe is closed
+        except (OSError, SystemExit):  # rich exits if a pipe is closed
             if self._is_needed:
                 raise
             discard(sys.stdout)
 
 
 def discard(stream: TextIO) -> None:
-    """Nothing more is written there, nor what Python still holds and writes when it ends."""
-    with suppress(OSError):  # a stream that is no file's
+    """Drop all further output, including what Python would still flush at exit."""
+    with suppress(OSError):  # a stream without a file
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
 def line(text: str, style: str = "") -> Text:
-    """A text with printable characters alone: what AWS holds shall not steer a terminal."""
+    """The text with only printable characters: text from AWS must not control the terminal."""
     return _text()("".join(c if c.isprintable() or c == "\n" else "?" for c in text), style)
 
 
@@ -173,9 +173,9 @@ def _text() -> type[Text]:
 
 
 def copyable(text: str, options: str) -> str:
-    """A text with each command at a sentence's end on a line of its own, with a target's options.
+    """Put each command at a sentence's end on its own line, and add the target's options.
 
-    ``Follow it: zego-token secret watch.`` becomes two lines, the second to be copied.
+    ``Follow it: zego-token secret watch.`` becomes two lines; users copy the second.
     """
     return _COMMAND.sub(
         lambda found: f"\n{_OF_COMMAND}{found[1]} {options}".rstrip() + "\n", text
@@ -192,13 +192,13 @@ def wrapped(
     target: str | None = None,
     breaks_words: bool = False,
 ) -> Text:
-    """Lines of a width in columns; a command is not broken.
+    """Wrap a text at a width in columns; commands are not broken.
 
-    :param first: begins the first line, and
-    :param then: the others, as long.
-    :param target: the options of the commands in it, see :func:`copyable`; ``None``: a text in
-        which none are looked for.
-    :param breaks_words: break what has no space in it, too, such as an ARN.
+    :param first: the prefix of the first line.
+    :param then: the prefix of the other lines, equally long.
+    :param target: the options to add to commands, see :func:`copyable`; ``None``: leave commands
+        as they are.
+    :param breaks_words: also break text without spaces, such as an ARN.
     """
     text = line(text).plain
     shown = line("", style)
@@ -218,7 +218,7 @@ def wrapped(
 
 
 def advice(text: str, width: int, target: str = "", *, margin: str = "") -> Text:
-    """What to do, behind an arrow.
+    """A remedy, after an arrow.
 
     :param target: see :func:`wrapped`.
     """
@@ -233,7 +233,7 @@ def date_and_time(moment: float) -> str:
     try:
         return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, OSError) as error:
-        raise ValueError("it is no time") from error
+        raise ValueError("not a valid time") from error
 
 
 def relative(moment: float, now: float) -> str:

@@ -1,4 +1,4 @@
-"""Questions to a person at a terminal: a value that is not shown, a yes or no."""
+"""Prompts on a terminal: for a value that is not shown, or for yes or no."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ops.errors import CommandError, ExitCode, InputError
 #: Given instead of a path.
 STANDARD_INPUT: Final = "-"
 
-#: What a terminal puts around a text that is pasted, where it was asked to (by a shell, say).
+#: What a terminal puts around pasted text if a program, such as a shell, has turned that on.
 _PASTE_BEGINS: Final = "\x1b[200~"
 _PASTE_ENDS: Final = "\x1b[201~"
 
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """What is typed meanwhile on standard input, if that is a terminal, is not shown there."""
+    """Turn the echo off while the block runs, if standard input is a terminal."""
     if sys.platform == "win32" or not can_ask():
         yield
         return
@@ -40,10 +40,10 @@ def unseen() -> Iterator[None]:
 
 
 def ask_unseen(prompt: str) -> str:
-    """What is typed or pasted at a prompt, without the marks that a terminal puts around a paste.
+    """Ask for a text without showing it; the marks around a paste are removed.
 
     :raises InputError: nothing was typed.
-    :raises EOFError: nothing comes any more.
+    :raises EOFError: standard input has ended.
     """
     typed = getpass.getpass(prompt).removeprefix(_PASTE_BEGINS).removesuffix(_PASTE_ENDS)
     if not typed:
@@ -52,12 +52,12 @@ def ask_unseen(prompt: str) -> str:
 
 
 def can_ask() -> bool:
-    """Whether somebody can be asked: standard input is a terminal."""
+    """Whether a prompt is possible: standard input is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def confirmation(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
-    """`--yes`; the command gets ``confirm``, which asks, and raises where the answer is no."""
+    """`--yes`; the command gets ``confirm``, which asks and raises an error for a no."""
 
     @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
     @functools.wraps(command)
@@ -70,7 +70,8 @@ def confirmation(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 def _confirm(question: str) -> None:
     if not can_ask():
         raise InputError(
-            "This asks for confirmation, and standard input is not a terminal.", "Give --yes."
+            "This command asks for confirmation, but standard input is not a terminal.",
+            "To confirm, use --yes.",
         )
     if not click.confirm(question, err=True):
         raise CommandError("Nothing was changed.", "", ExitCode.INTERRUPTED)

@@ -1,7 +1,7 @@
-"""The secret that a command is about: the options that name it, and the way to it.
+"""The secret that a command works on: the options that name it, and the clients that reach it.
 
 :func:`target` gives a command the options as :class:`TargetOptions`; :func:`connected` makes them a
-:class:`Target`, in AWS or in the local stack. boto3 is imported by then alone.
+:class:`Target`, in AWS or in the local stack. boto3 is not imported before that.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SECRET_ID_VARIABLE: Final = "ZEGO_TOKEN_SECRET_ID"  # noqa: S105  a name
 STACK_FILE: Final = Path(".local", "stack.json")
 STACK_NAME: Final = "zego-token-service-{stage}"
-#: Of that stack.
+#: Outputs of that stack.
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 API_OUTPUT: Final = "ApiUrl"
 
@@ -41,16 +41,16 @@ AwsService = Literal["secretsmanager", "cloudformation", "sts", "kms"]
 
 Command = Callable[..., ExitCode]
 
-_ABOUT_ONE: Final = "This is about one secret: give --stage or --secret-id, and each option once."
+_ABOUT_ONE: Final = "This command takes one secret: use --stage or --secret-id, each option once."
 
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """Which secret a command is about, as its options say.
+    """The options that name a command's secret.
 
-    :ivar stage: whose stack names the secret.
-    :ivar local: the file in which a running local stack says where it is.
-    :ivar zego_api: where to ask for verdicts; ``None``: ZEGO, or the local stack's stand-in.
+    :ivar stage: the stage whose stack names the secret.
+    :ivar local: the file that describes a running local stack.
+    :ivar zego_api: the API that gives verdicts; ``None``: ZEGO's, or the local stack's stand-in.
     """
 
     secret_id: str | None = None
@@ -61,7 +61,7 @@ class TargetOptions:
     zego_api: str | None = None
 
     def __str__(self) -> str:
-        """As options, to be copied into another command."""
+        """As options, to copy into another command."""
         words: list[str] = []
         for name in ("local", "stage", "secret_id", "profile", "region", "zego_api"):
             if value := getattr(self, name):
@@ -71,12 +71,12 @@ class TargetOptions:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One secret, and whom to ask about it.
+    """One secret, and the clients that reach it.
 
     :ivar name: the options that name it.
-    :ivar probe: asks ZEGO.
-    :ivar region: where the secret is.
-    :ivar api: where the issuer of its tokens answers; ``None``: the options do not lead there.
+    :ivar probe: asks ZEGO for a verdict.
+    :ivar region: the secret's region.
+    :ivar api: the issuer's URL; ``None`` if the options do not lead to it.
     """
 
     name: str
@@ -96,7 +96,7 @@ def target(
 
     :param count: with ``many`` they may be repeated, and the command gets a list of their
         combinations; with ``optional`` it gets ``None`` if they name no secret.
-    :param unless: options of the command, each of which has the environment name no secret.
+    :param unless: options of the command; if one is used, the environment names no secret.
     """
     more = " May be repeated." if count == "many" else ""
     decorators = [
@@ -104,13 +104,13 @@ def target(
             "--stage",
             type=click.Choice(DEPLOYED_STAGES),
             multiple=True,
-            help=f"The secret of the stack zego-token-service-<stage>.{more}",
+            help=f"Use the secret of the stack zego-token-service-<stage>.{more}",
         ),
         click.option(
             "--secret-id",
             multiple=True,
             metavar="ARN|NAME",
-            help=f"The secret itself; without it, what {SECRET_ID_VARIABLE} says.{more}",
+            help=f"The secret's ARN or name; by default ${SECRET_ID_VARIABLE}.{more}",
         ),
         click.option("--profile", multiple=True, help=f"The AWS profile.{more}"),
         click.option("--region", multiple=True, help=f"The AWS region.{more}"),
@@ -120,7 +120,7 @@ def target(
             is_flag=False,
             flag_value=str(STACK_FILE),
             metavar="[PATH]",
-            help=f"The local stack that runs (make run); it is described in {STACK_FILE}.",
+            help=f"Use the local stack (make run), which {STACK_FILE} describes.",
         ),
     ]
     if count != "optional":
@@ -128,7 +128,7 @@ def target(
             click.option(
                 "--zego-api",
                 metavar="URL",
-                help="Where to ask for ZEGO's verdict.  [default: ZEGO, or the local stack's"
+                help="The API to ask for ZEGO's verdict.  [default: ZEGO's, or the local stack's"
                 " stand-in]",
             )
         )
@@ -156,14 +156,16 @@ def target(
 def _combinations(
     options: dict[str, Any], *, is_required: bool, environment: bool
 ) -> list[TargetOptions]:
-    """What the options name; it is taken out of them. If none is required it may be nothing."""
+    """The secrets that the options name, removed from them; may be empty if none is required."""
     stages, secret_ids, profiles, regions = (
         list(options.pop(name)) for name in ("stage", "secret_id", "profile", "region")
     )
     local, zego_api = options.pop("local"), options.pop("zego_api", None)
     if local is not None:
         if stages or profiles or regions:
-            raise click.UsageError("--local goes with none of --stage, --profile and --region.")
+            raise click.UsageError(
+                "--local cannot be combined with --stage, --profile or --region."
+            )
         return [TargetOptions(one, local=local, zego_api=zego_api) for one in secret_ids or [None]]
     named: list[tuple[str | None, str | None]] = [(None, stage) for stage in stages]
     named += [(secret_id, None) for secret_id in secret_ids]
@@ -173,7 +175,7 @@ def _combinations(
     if not named:
         if not is_required and not profiles and not regions:
             return []
-        raise click.UsageError("Which secret? Give --stage, --secret-id or --local.")
+        raise click.UsageError("No secret is named. Use --stage, --secret-id or --local.")
     return [
         TargetOptions(secret_id, stage, profile, region, None, zego_api)
         for (secret_id, stage), profile, region in itertools.product(
@@ -182,12 +184,12 @@ def _combinations(
     ]
 
 
-# --- The way to the secret --------------------------------------------------------------------
+# --- Connections to AWS and the local stack ---------------------------------------------------
 
 
 @contextmanager
 def connected(options: TargetOptions) -> Iterator[Target]:
-    """The target; if the command fails, what it says to do has the options that name the target."""
+    """The target. If the command fails, the commands in its remedy get the target's options."""
     from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  imports botocore
 
     target = connect(options)
@@ -200,11 +202,11 @@ def connected(options: TargetOptions) -> Iterator[Target]:
 
 
 def open_session(options: TargetOptions) -> boto3.Session:
-    """Credentials and a region, as the options and this machine's configuration name them.
+    """A session with the credentials and region of the options and this machine's configuration.
 
-    Of a local stack they are its own. Nobody has been asked yet whether they are good.
+    A local stack has its own. Whether they are valid has not been checked yet.
 
-    :raises CommandError: no local stack runs there.
+    :raises CommandError: no local stack is running there.
     :raises BotoCoreError: no such profile, or a configuration that cannot be read.
     """
     if options.local is not None:
@@ -216,10 +218,10 @@ def open_session(options: TargetOptions) -> boto3.Session:
 
 
 def connect(options: TargetOptions, session: boto3.Session | None = None) -> Target:
-    """The target. Of AWS, only the stack of a stage has been asked for so far.
+    """The target. The only call to AWS so far describes the stack of a stage.
 
-    :param session: as :func:`open_session` gave it, where it did already.
-    :raises CommandError: what was named is not there.
+    :param session: the one of :func:`open_session`, if it is already open.
+    :raises CommandError: the stack, its output or the local stack does not exist.
     :raises BotoCoreError: no such profile, no region, no credentials for CloudFormation.
     :raises ClientError: CloudFormation refused.
     """
@@ -239,21 +241,21 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
 
 
 def region_of(options: TargetOptions, session: boto3.Session) -> str | None:
-    """Where the secret is looked for, or first the stack that names it; nobody is asked."""
+    """The region of the secret, or of the stack that names it; makes no call."""
     named = _secret_of(options, {})[1] if options.secret_id else None
     return named or session.region_name
 
 
 def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str, str | None]:
-    """The secret's id, and the region to ask: the one in its ARN, or ``None``, the session's.
+    """The secret's id, and the region of its ARN; ``None``: the session's region.
 
-    A replica's ARN is the primary's but for the region, so that ``--region`` names a replica.
+    A replica's ARN differs from the primary's only by the region, so ``--region`` names a replica.
     """
     secret_id = options.secret_id or outputs.get(SECRET_OUTPUT)
     if secret_id is None:
         raise CommandError(
             f"The stack {STACK_NAME.format(stage=options.stage)} has no output {SECRET_OUTPUT}.",
-            "Deploy it again (docs/deploy.md), or name the secret by --secret-id.",
+            "Deploy it again (docs/deploy.md), or name the secret with --secret-id.",
             ExitCode.AWS,
         )
     if not secret_id.startswith("arn:"):
@@ -261,8 +263,8 @@ def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str,
     parts = secret_id.split(":")
     if len(parts) != 7 or parts[2] != "secretsmanager":
         raise InputError(
-            "--secret-id is no ARN of a secret.",
-            "It is arn:aws:secretsmanager:<region>:<account>:secret:<name>, or the name alone.",
+            "--secret-id is not a secret's ARN.",
+            "Use arn:aws:secretsmanager:<region>:<account>:secret:<name>, or only the name.",
         )
     if options.secret_id and options.region:
         parts[3] = options.region
@@ -270,10 +272,10 @@ def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str,
 
 
 def client_of(session: boto3.Session, service: AwsService, region: str | None = None) -> Any:
-    """A client that gives an answer or an error within seconds.
+    """A client that returns a response or raises an error within seconds.
 
     :param region: ``None``: the session's.
-    :raises CommandError: an endpoint that this machine's configuration names is none.
+    :raises CommandError: this machine's configuration contains an invalid endpoint.
     :raises BotoCoreError: no region.
     """
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  as above
@@ -287,15 +289,14 @@ def client_of(session: boto3.Session, service: AwsService, region: str | None = 
     except ValueError:  # its text could show an address with a password
         name = "SECRETS_MANAGER" if service == "secretsmanager" else service.upper()
         raise InputError(
-            "The AWS configuration of this machine cannot be used: an endpoint or a number in it"
-            " is none.",
-            f"See to AWS_ENDPOINT_URL_{name}, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, and endpoint_url"
+            "The AWS configuration of this machine contains an invalid endpoint or number.",
+            f"Check AWS_ENDPOINT_URL_{name}, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS, and endpoint_url"
             " in ~/.aws/config.",
         ) from None
 
 
 def _outputs(session: boto3.Session, stage: str) -> dict[str, str]:
-    """What the stack of a stage says of itself."""
+    """The outputs of a stage's stack."""
     from botocore.exceptions import ClientError  # noqa: PLC0415  as above
 
     stack = STACK_NAME.format(stage=stage)
@@ -307,7 +308,7 @@ def _outputs(session: boto3.Session, stage: str) -> dict[str, str]:
             raise
         raise CommandError(
             f"There is no stack {stack} in this account and region.",
-            "Compare --stage, --region and --profile; or name the secret by --secret-id.",
+            "Check --stage, --region and --profile; or name the secret with --secret-id.",
             ExitCode.AWS,
         ) from None
     return {
@@ -318,10 +319,10 @@ def _outputs(session: boto3.Session, stage: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _RunningStack:
-    """What `stack.json` says of a stack that runs on this machine.
+    """The content of `stack.json`, which describes a stack that runs on this machine.
 
-    :ivar path: of the file.
-    :ivar access_key: the one pair that its API takes.
+    :ivar path: the file's path.
+    :ivar access_key: the only key pair that its API accepts.
     """
 
     path: Path
@@ -334,7 +335,7 @@ class _RunningStack:
 
     @classmethod
     def read(cls, path: Path) -> _RunningStack:
-        """:raises CommandError: it is not there, or describes no stack."""
+        """:raises CommandError: the file does not exist, or does not describe a stack."""
         if path.is_dir():
             path /= STACK_FILE.name
         try:
@@ -350,8 +351,8 @@ class _RunningStack:
             )
         except FileNotFoundError:
             raise CommandError(
-                f"No local stack runs here: there is no {path}.",
-                "Start one (make run), or name its stack.json: --local PATH.",
+                f"No local stack is running here: {path} does not exist.",
+                "Start one (make run), or name its stack.json with --local PATH.",
                 ExitCode.AWS,
             ) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

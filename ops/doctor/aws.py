@@ -1,4 +1,4 @@
-"""AWS, before the secret: who asks, where, and of what."""
+"""Checks of AWS before the secret: credentials, region, and the options' target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.target import API_OUTPUT, STACK_NAME, client_of, region_of
 from zego.bounded_http import Response
 from zego.server_api import clock_skew
 
-#: What STS says of credentials that are of no use anywhere.
+#: The codes with which STS refuses credentials that no service accepts.
 _USELESS: Final = (
     "ExpiredToken",
     "ExpiredTokenException",
@@ -25,41 +25,41 @@ _USELESS: Final = (
 
 
 @check(
-    "Are there AWS credentials, and whose?",
-    remedy="Log in (aws sso login, aws login), or name another --profile.",
+    "Are there AWS credentials, and whose are they?",
+    remedy="Log in (aws sso login, aws login), or use another --profile.",
 )
 def credentials(deployment: Deployment) -> Iterator[CheckResult]:
     session = deployment.session
     if deployment.target_options.local is not None:
-        yield CheckResult("ok", "those of the local stack")
+        yield CheckResult("ok", "the local stack's")
         return
     if session.get_credentials() is None:
         raise NoCredentialsError
     region = region_of(deployment.target_options, session)
     if region is None:
-        yield CheckResult("ok", "there; whose, is not known without a region")
+        yield CheckResult("ok", "found; cannot tell whose without a region")
         return
     try:
-        answer = client_of(session, "sts", region).get_caller_identity()
+        response = client_of(session, "sts", region).get_caller_identity()
     except (BotoCoreError, ClientError) as error:
-        answer = error.response if isinstance(error, ClientError) else {}
-        if answer.get("Error", {}).get("Code") in _USELESS:
+        response = error.response if isinstance(error, ClientError) else {}
+        if response.get("Error", {}).get("Code") in _USELESS:
             raise
-        failure = explain(error)  # what else AWS says of them is for the next checks to see
-        seen = f"there; STS does not say whose. {failure.message}"
-        remedy = failure.remedy or "Nothing, if what follows is well."
+        failure = explain(error)  # the next checks find other problems of them
+        seen = f"found; STS does not tell whose. {failure.message}"
+        remedy = failure.remedy or "Nothing, if the next checks pass."
         yield CheckResult("warning", seen, remedy)
     else:
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        headers = response["ResponseMetadata"]["HTTPHeaders"]
         skew = clock_skew(Response(200, headers, b""), deployment.clock())
         if skew is not None:
             deployment.clock_skews["AWS"] = skew
-        yield CheckResult("ok", str(answer["Arn"]))
+        yield CheckResult("ok", str(response["Arn"]))
 
 
 @check(
-    "Is it known where to look?",
-    remedy="Name the --region, or set AWS_REGION or the profile's region.",
+    "Is the AWS region known?",
+    remedy="Use --region, or set AWS_REGION or the profile's region.",
     needs=("credentials",),
 )
 def region(deployment: Deployment) -> Iterator[CheckResult]:
@@ -71,7 +71,7 @@ def region(deployment: Deployment) -> Iterator[CheckResult]:
 
 @check(
     "Do the options lead to a secret?",
-    remedy="Deploy the stack again (docs/deploy.md), or name the secret by --secret-id.",
+    remedy="Deploy the stack again (docs/deploy.md), or name the secret with --secret-id.",
     needs=("region",),
 )
 def target(deployment: Deployment) -> Iterator[CheckResult]:
@@ -80,7 +80,7 @@ def target(deployment: Deployment) -> Iterator[CheckResult]:
     if target_options.local is not None:
         yield CheckResult("ok", f"the local stack, {api}" if api else "the local stack")
     elif target_options.stage is None:
-        yield CheckResult("ok", "the secret that is named")
+        yield CheckResult("ok", "the named secret")
     else:
         stack = STACK_NAME.format(stage=target_options.stage)
         if api is None:

@@ -1,4 +1,4 @@
-"""A check, what it can find, and how all checks are made, each by itself."""
+"""A check, its results, and the function that runs all checks independently."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from ops.doctor.deployment import Deployment
 
 Group = Literal["AWS", "The secret", "ZEGO", "The issuer", "A token", "Files"]
-#: ``note``: good to know, and nobody's fault.
+#: ``note``: good to know, and not a problem.
 CheckStatus = Literal["ok", "warning", "failed", "skipped", "note"]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found. Holds no value of a secret and no token.
+    """What a check found. Contains no value of a secret and no token.
 
-    :ivar seen: what it looks like; for a skipped check, why it was skipped.
+    :ivar seen: what the check saw; for a skipped check, why it was skipped.
     :ivar remedy: what to do; empty if there is nothing to do, or the check's own remedy applies.
-    :ivar of: which label, file, identity or origin it is about, if the check has several.
+    :ivar of: the label, file, identity or origin that it is about, if the check has several.
     """
 
     status: CheckStatus
@@ -33,12 +33,12 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question about a deployment, and the function that answers it.
+    """A question about a deployment, and the function that checks it.
 
-    :ivar name: for people, and for ``--json``.
-    :ivar group: the heading that it is under.
-    :ivar run: gives the results; none if there is nothing to check.
-    :ivar remedy: what to do if the check fails and the result knows no better.
+    :ivar name: shown to users and in ``--json``.
+    :ivar group: its heading.
+    :ivar run: yields the results; none if there is nothing to check.
+    :ivar remedy: what to do if the check fails and the result has no remedy.
     :ivar needs: earlier checks; if one of them fails, this one is skipped.
     """
 
@@ -53,7 +53,7 @@ class Check:
 def check(
     question: str, *, remedy: str = "", needs: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Deployment], Iterable[CheckResult]]], Check]:
-    """Make a function the :class:`Check` of its name, in the group of its module."""
+    """Turn a function into a :class:`Check` with its name, in the group of its module."""
     return lambda run: Check(
         run.__name__.replace("_", "-"),
         _GROUPS[run.__module__.rpartition(".")[2]],
@@ -64,7 +64,7 @@ def check(
     )
 
 
-#: By the module that holds the checks.
+#: By the module that contains the checks.
 _GROUPS: Final[Mapping[str, Group]] = {
     "aws": "AWS",
     "secret": "The secret",
@@ -76,9 +76,9 @@ _GROUPS: Final[Mapping[str, Group]] = {
 
 
 def examine(deployment: Deployment, checks: Iterable[Check]) -> Iterator[tuple[Check, CheckResult]]:
-    """Make every check, and give each result as it comes.
+    """Run every check, and yield each result at once.
 
-    A check that raises has failed. It does not stop the others, but those that need it are skipped.
+    A check that raises an error has failed. The others still run, except those that need it.
 
     :raises CommandError: the command line is wrong.
     """
@@ -101,7 +101,7 @@ def _made(one: Check, deployment: Deployment) -> Iterator[CheckResult]:
         for result in one.run(deployment):
             is_well = result.status not in {"failed", "warning"}
             yield replace(result, remedy=result.remedy or ("" if is_well else one.remedy))
-    except Exception as error:  # its text could hold anything
+    except Exception as error:  # its text could contain anything
         failure = explain(error)
         if isinstance(error, CommandError) and failure.exit_code is ExitCode.USAGE:
             raise

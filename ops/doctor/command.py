@@ -15,7 +15,7 @@ from ops.output import Output, output
 from ops.target import TargetOptions, target
 from zego.bounded_http import check_url
 
-#: More than the service takes, whose limit then says so.
+#: More than the service accepts: the service then reports its limit.
 _BEARER_BYTES: Final = 16384
 _ORIGIN: Final = re.compile(r"https?://[0-9A-Za-z.-]+(:[0-9]{1,5})?|http://\[[0-9a-f:]+\](:\d+)?")
 
@@ -26,9 +26,9 @@ def _url(_context: click.Context, _option: click.Parameter, value: str | None) -
     try:
         url = check_url(value, allow_loopback=True)
     except ValueError as error:
-        raise click.BadParameter(f"{error}; plain http goes to this machine alone.") from None
+        raise click.BadParameter(f"{error}; plain http is only for this machine.") from None
     if "?" in url or "#" in url:
-        raise click.BadParameter("it has more than a scheme, a host and a path.")
+        raise click.BadParameter("it may only have a scheme, a host and a path.")
     return url.rstrip("/")
 
 
@@ -38,32 +38,32 @@ def _origins(
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise click.BadParameter(
-                "an origin is a scheme, a host and perhaps a port, with no path and no slash at"
-                " the end: https://calls.example.com."
+                "write the origin as the browser sends it: https://calls.example.com (a scheme,"
+                " a host and perhaps a port; no path, no slash at the end)."
             )
     return origins
 
 
-@click.command(short_help="Check all from the configuration to a token that ZEGO accepts.")
+@click.command(short_help="Check everything from the configuration to a token that ZEGO accepts.")
 @target()
 @click.option(
     "--api",
     metavar="URL",
     callback=_url,
-    help="Where the issuer answers, a domain of your own for instance.  [default: the output"
-    " ApiUrl of the --stage's stack, or the local stack's]",
+    help="The issuer's URL, for instance at your own domain.  [default: the output ApiUrl of the"
+    " --stage's stack, or the local stack's]",
 )
 @click.option(
     "--app-id",
     type=click.IntRange(1, 2**32 - 1),
     metavar="NUMBER",
-    help="The AppID that your clients have: the secret's must be the same.",
+    help="The AppID that your clients use: the secret's must be the same.",
 )
 @click.option(
     "--policy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="PATH",
-    help="The policy file that the issuer should run with: they are compared by SHA-256.",
+    help="The policy file that the issuer should run with; compared by SHA-256.",
 )
 @click.option(
     "--origin",
@@ -71,7 +71,7 @@ def _origins(
     multiple=True,
     metavar="ORIGIN",
     callback=_origins,
-    help="Whether pages of this origin may call the API (CORS), such as"
+    help="Check whether pages of this origin may call the API (CORS), such as"
     " https://calls.example.com. May be repeated.",
 )
 @click.option(
@@ -80,24 +80,24 @@ def _origins(
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="PATH",
-    help="A .env that still holds ZEGO_APP_ID or ZEGO_SERVER_SECRET: is that the value in"
-    " Secrets Manager? No value of it is shown. May be repeated.",
+    help="Check a .env that still contains ZEGO_APP_ID or ZEGO_SERVER_SECRET: is it the value in"
+    " Secrets Manager? No value is shown. May be repeated.",
 )
 @click.option(
     "--user",
     metavar="ID",
-    help="For whom to ask for a token, which leaves an audit event.  [default: doctor]",
+    help="The user of the test token, whose request is audited.  [default: doctor]",
 )
 @click.option(
     "--room",
     metavar="ID",
-    help="For which room.  [default: a new one, call_doctor_...]",
+    help="The room of the test token.  [default: a new one, call_doctor_...]",
 )
 @click.option(
     "--bearer-file",
     type=click.File("rb"),
     metavar="PATH|-",
-    help="Ask for the token as a frontend does, with the bearer token in this file or on"
+    help="Request the test token as a frontend does, with the bearer token in this file or on"
     " standard input, instead of with the AWS credentials.",
 )
 @output
@@ -110,14 +110,15 @@ def doctor(
 ) -> ExitCode:
     """Check everything between the configuration and a token that ZEGO accepts.
 
-    AWS, the secret and its versions, ZEGO's verdict on each, the issuer, a token made by it; and
-    what to do where something is not well. Nothing is changed. No value and no token is shown.
+    This checks AWS, the secret and its versions, ZEGO's verdict on each, the issuer and a token
+    from it, and shows how to fix each problem. It changes nothing and shows no secret and no token.
 
-    Exit code: 0 if nothing has failed, whatever the warnings, and whatever could not be looked at;
-    1 if something has.
+    Exit code: 0 if no check failed, even if there are warnings or skipped checks; 1 if one failed.
     """
     if bearer_file is not None and user is not None:
-        raise click.UsageError("--user goes not with --bearer-file, which says who it is.")
+        raise click.UsageError(
+            "--user cannot be combined with --bearer-file: the token names the user."
+        )
     bearer = None if bearer_file is None else _bearer(bearer_file)
 
     from ops.doctor.deployment import Deployment, DoctorOptions  # noqa: PLC0415  imports botocore
@@ -139,10 +140,12 @@ def checks() -> tuple[Check, ...]:
 
 def _bearer(file: IO[bytes]) -> str:
     if sys.stdin is not None and sys.stdin.isatty() and file is sys.stdin.buffer:
-        raise click.UsageError("--bearer-file: standard input is a terminal, which would show it.")
+        raise click.UsageError(
+            "--bearer-file: standard input is a terminal, which would show the token."
+        )
     content = file.read(_BEARER_BYTES + 1)
     text = content.decode("utf-8-sig", errors="replace").strip()
     text = re.sub(r"\Abearer\s+", "", text, flags=re.IGNORECASE)
     if not text or len(content) > _BEARER_BYTES or not re.fullmatch(r"[!-~]+", text):
-        raise click.UsageError("--bearer-file holds no bearer token: one line of printable ASCII.")
+        raise click.UsageError("--bearer-file has no bearer token (one line of printable ASCII).")
     return text

@@ -1,4 +1,4 @@
-"""One deployment of the service, as the doctor reaches it. Everything is asked for once at most."""
+"""One deployment of the service, as the doctor reaches it. Everything is read at most once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
-    """What to check besides the secret, and with what.
+    """The options of the doctor, except those that name the secret.
 
-    :ivar app_id: the one that the clients have.
-    :ivar api: where the issuer answers; ``None``: where the target says.
-    :ivar policy: the file that the issuer is thought to run with.
-    :ivar user: of the token; ``None``: a made-up one.
-    :ivar bearer: what a frontend proves itself with; ``None``: the AWS credentials prove.
+    :ivar app_id: the AppID that the clients use.
+    :ivar api: the issuer's URL; ``None``: the target's.
+    :ivar policy: the file that the issuer should run with.
+    :ivar user: the test token's user; ``None``: an invented one.
+    :ivar bearer: a frontend's bearer token; ``None``: sign with the AWS credentials.
     """
 
     app_id: int | None = None
@@ -46,12 +46,12 @@ class DoctorOptions:
 class Deployment:
     """The secret, ZEGO and the issuer.
 
-    An attribute that is asked for raises what keeps it from being had.
+    Reading an attribute raises the error that makes it unavailable.
 
     :param open_session: see :func:`ops.target.open_session`.
     :param connect: see :func:`ops.target.connect`.
     :param send: see :func:`zego.bounded_http.request`.
-    :ivar clock_skews: how far this machine's clock is ahead of others', in seconds, by whose.
+    :ivar clock_skews: by the other clock, how many seconds this machine's clock is ahead of it.
     """
 
     target_options: TargetOptions
@@ -77,7 +77,7 @@ class Deployment:
 
     @cached_property
     def secret_status(self) -> TargetStatus:
-        """Values and verdicts too."""
+        """The secret with its values and verdicts."""
         found = read_status(self.target, clock=self.clock)
         for judged in found.versions:
             if judged.verdict and judged.verdict.clock_skew_seconds is not None:
@@ -88,7 +88,7 @@ class Deployment:
     def by_label(self) -> dict[str, JudgedVersion]:
         """The versions by their labels, in the order of :data:`zego.secret_store.LABELS`.
 
-        AWSPENDING only while a rotation is in flight: it stays on what was promoted.
+        AWSPENDING only during a rotation: it stays on the version that was promoted.
         """
         found = self.secret_status.by_label
         if self.secret_status.state.in_flight is None:
@@ -97,7 +97,7 @@ class Deployment:
 
     @property
     def secrets(self) -> dict[str, ServerSecret]:
-        """The same, of those that have the right shape."""
+        """The valid ServerSecrets by their labels."""
         return {
             label: judged.version.secret
             for label, judged in self.by_label.items()
@@ -106,13 +106,13 @@ class Deployment:
 
     @property
     def address(self) -> str | None:
-        """Where the issuer answers, as far as is known."""
+        """The issuer's URL, if it is known."""
         url = self.options.api or self.target.api
         return url and url.rstrip("/")
 
     @cached_property
     def issuer(self) -> IssuerApi:
-        """To be asked for where there is an :attr:`address`."""
+        """The issuer's API; use it only if there is an :attr:`address`."""
         return IssuerApi(
             self.address or "",
             session=self.session,
@@ -123,10 +123,10 @@ class Deployment:
 
     @cached_property
     def health(self) -> IssuerResponse:
-        answer = self.issuer.get("/v1/health")
-        if answer.clock_skew_seconds is not None:
-            self.clock_skews["the issuer"] = answer.clock_skew_seconds
-        return answer
+        response = self.issuer.get("/v1/health")
+        if response.clock_skew_seconds is not None:
+            self.clock_skews["the issuer"] = response.clock_skew_seconds
+        return response
 
     @cached_property
     def status(self) -> IssuerResponse:

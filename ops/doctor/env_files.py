@@ -1,9 +1,8 @@
-"""The .env files that still hold the AppID or the ServerSecret: are they safe, and still true?
+"""Checks of .env files that still contain the AppID or the ServerSecret: safe and up to date?
 
-Values are compared, and never shown. A file is read as leniently as its many readers do: a reader's
-own parser would take off what is looked for here, quotes that others leave on. None is as lenient
-as all of them together: names may follow ``export``, ``=`` or ``:`` and spaces may stand around it,
-values may be quoted, comments may follow, lines may end as on Windows.
+Values are compared and never shown. The parser accepts what any of the usual parsers accepts: names
+after ``export``, ``=`` or ``:`` with spaces around it, quoted values, comments, Windows line ends.
+A usual parser would remove the quotes that others keep, and that these checks search for.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from ops.scan.patterns import PUBLIC_PREFIX
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
-#: More than any needs.
+#: More than any .env file needs.
 MAX_BYTES: Final = 262144
 
 _LINE: Final = re.compile(
@@ -33,7 +32,7 @@ _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 
 VariableKind = Literal["ServerSecret", "AppSign", "AppID"]
 
-#: What a variable holds, by its name without underscores, in upper case; the first that is found.
+#: A variable's kind by its name in upper case without underscores; the first match counts.
 _KINDS: Final[tuple[tuple[VariableKind, re.Pattern[str]], ...]] = (
     ("AppSign", re.compile("APPSIGN(?!IN|UP|OUT|OFF|AL|ATURE|ED)")),
     ("ServerSecret", re.compile("SERVERSECRET|ZEGO(?!.*CALLBACK).*SECRET")),
@@ -41,26 +40,26 @@ _KINDS: Final[tuple[tuple[VariableKind, re.Pattern[str]], ...]] = (
 )
 
 _TAKE_OUT: Final = (
-    "Take it out: a frontend asks the issuer for tokens. Then make a new ServerSecret at ZEGO's"
-    " console, as this one is known, and rotate: zego-token secret rotate."
+    "Delete the variable: a frontend requests tokens from the issuer. This ServerSecret is exposed:"
+    " create a new one in ZEGO's console, and rotate: zego-token secret rotate."
 )
 _NO_APP_SIGN: Final = (
-    "Delete it there: who logs in with tokens needs none. ZEGO's support can switch logins with it"
-    " off for the AppID."
+    "Delete the variable: clients that log in with tokens need no AppSign. ZEGO's support can turn"
+    " off logins with it for the AppID."
 )
 _DELETE: Final = (
-    "Delete it there. What made tokens with it asks the issuer for them"
-    " (POST /v1/service/tokens) instead."
+    "Delete the variable. Code that made tokens with it requests them from the issuer instead"
+    " (POST /v1/service/tokens)."
 )
 
 
 @check(
-    "Is anything of ZEGO's in a .env, and where everybody reads it?",
-    remedy="Save it as text in UTF-8.",
+    "Does a .env file contain ZEGO's values, and can everyone read them?",
+    remedy="Save the file as UTF-8 text.",
 )
 def env_file(deployment: Deployment) -> Iterator[CheckResult]:
     if not deployment.options.env_files:
-        yield CheckResult("note", "no file is named", "Give --env-file .env, if you keep one.")
+        yield CheckResult("note", "no file is named", "To check one, use --env-file .env.")
     for path in deployment.options.env_files:
         try:
             found = read(path)
@@ -68,7 +67,7 @@ def env_file(deployment: Deployment) -> Iterator[CheckResult]:
             yield CheckResult("failed", f"{error}.", of=str(path))
             continue
         if not found:
-            yield CheckResult("ok", "holds nothing of ZEGO's", of=str(path))
+            yield CheckResult("ok", "contains no variable of ZEGO", of=str(path))
         for variable in found:
             yield from (
                 CheckResult(status, f"{variable.name} {seen}", remedy, str(path))
@@ -77,15 +76,15 @@ def env_file(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 def _writing(variable: EnvVariable) -> Iterator[tuple[CheckStatus, str, str]]:
-    """How a variable is written; at least one thing."""
+    """The findings about how a variable is written; at least one."""
     if variable.kind == "AppID":
-        yield "ok", "is there", ""
+        yield "ok", "is set", ""
         return
     if variable.kind == "AppSign":
         yield "warning", "is an AppSign, with which clients log in without a token.", _NO_APP_SIGN
         return
     if variable.is_published and variable.value:
-        yield "failed", "is put into the page by the bundler, where everybody reads it.", _TAKE_OUT
+        yield "failed", "is put into the page by the bundler: everyone can read it.", _TAKE_OUT
     if not variable.value:
         yield "ok", "has no value", ""
         return
@@ -93,19 +92,19 @@ def _writing(variable: EnvVariable) -> Iterator[tuple[CheckStatus, str, str]]:
     if problem is not None:
         yield "warning", f"cannot be a ServerSecret: {problem}.", _DELETE
     elif variable.value != variable.bare:
-        yield "warning", "has quotes or white space around it, which count as part of it.", _UNQUOTE
+        yield "warning", "has quotes or white space around it, which become part of it.", _UNQUOTE
     elif variable.is_quoted:
-        seen = "is in quotes, which some readers, docker's --env-file for one, take for part of it."
+        seen = "is in quotes, which some readers (docker's --env-file) take as part of the value."
         yield "warning", seen, _UNQUOTE
     elif not variable.is_published:
-        yield "ok", "is there", ""
+        yield "ok", "is set", ""
 
 
-_UNQUOTE: Final = "Write the value alone; better, delete it there."
+_UNQUOTE: Final = "Write only the value; better, delete the variable."
 
 
 def _problem(value: str) -> str | None:
-    """Why it cannot be a ServerSecret, whatever the AppID."""
+    """Why a value cannot be a ServerSecret, whatever the AppID."""
     try:
         ServerSecret(1, value)
     except ServerSecretError as error:
@@ -113,13 +112,13 @@ def _problem(value: str) -> str | None:
     return None
 
 
-@check("Is it what Secrets Manager holds?", needs=("value",))
+@check("Is it the value in Secrets Manager?", needs=("value",))
 def drift(deployment: Deployment) -> Iterator[CheckResult]:
     for path in deployment.options.env_files:
         try:
             found = read(path)
         except EnvFileError:
-            continue  # which has been said
+            continue  # env_file reports it
         for variable in found:
             if (compared := _compared(variable, deployment.secrets)) is not None:
                 status, seen, remedy = compared
@@ -140,29 +139,29 @@ def _compared(
     except PlaceholderError:
         return None
     except ServerSecretError:
-        return "failed", "is a drift: it is no value of the secret's.", _DELETE
+        return "failed", "has drifted: it is not a value of the secret.", _DELETE
     label = next((label for label, one in secrets.items() if one.value == found.value), None)
     if label is not None:
         status, seen, remedy = _SAME[label]
         return status, f"{seen} ({found.fingerprint})", remedy
-    seen = f"is a drift: it has {found.fingerprint}, and AWSCURRENT {current.fingerprint}."
+    seen = f"has drifted: it is {found.fingerprint}, and AWSCURRENT {current.fingerprint}."
     return "failed", seen, _DELETE
 
 
 def _app_id(text: str, current: int) -> tuple[CheckStatus, str, str]:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        return "failed", "is no AppID, which is a number up to ten digits long.", _DELETE
+        return "failed", "is not an AppID, which is a number of up to ten digits.", _DELETE
     if int(text) != current:
-        seen = f"is a drift: it is {int(text)}, and the secret is for {current}."
-        return "failed", seen, "Take the secret's; tokens made by the issuer come with it."
-    return "ok", "is the secret's", ""
+        seen = f"has drifted: it is {int(text)}, but the secret is for {current}."
+        return "failed", seen, "Use the secret's AppID; the issuer returns it with each token."
+    return "ok", "is the secret's AppID", ""
 
 
 _SAME: Final[dict[str, tuple[CheckStatus, str, str]]] = {
-    CURRENT: ("ok", "is AWSCURRENT", f"{_DELETE} The next rotation makes it stale."),
-    PREVIOUS: ("failed", "is a drift: it is AWSPREVIOUS, stale since the last rotation", _DELETE),
+    CURRENT: ("ok", "is AWSCURRENT", f"{_DELETE} The next rotation makes it outdated."),
+    PREVIOUS: ("failed", "has drifted: it is AWSPREVIOUS, old since the last rotation", _DELETE),
     PENDING: ("warning", "is AWSPENDING, which is not current yet", _DELETE),
-    CANDIDATE: ("warning", "is CANDIDATE, which is staged and not current", _DELETE),
+    CANDIDATE: ("warning", "is CANDIDATE, which is staged but not current", _DELETE),
 }
 
 
@@ -170,15 +169,15 @@ _SAME: Final[dict[str, tuple[CheckStatus, str, str]]] = {
 
 
 class EnvFileError(Exception):
-    """It cannot be read. The message says why, and holds nothing of it."""
+    """The file cannot be read. The message says why, and contains no part of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvVariable:
-    """A variable that may be of ZEGO.
+    """A variable that may contain a value of ZEGO.
 
-    :ivar value: as a careful reader has it, without quotes around it.
-    :ivar is_quoted: whether others have it with them.
+    :ivar value: the value without the quotes around it.
+    :ivar is_quoted: whether the file has quotes around it, which some readers keep.
     """
 
     name: str
@@ -188,19 +187,19 @@ class EnvVariable:
 
     @property
     def bare(self) -> str:
-        """The value, without what does not belong to one and is around it all the same."""
+        """The value without stray quotes and white space around it."""
         return self.value.strip().strip(_QUOTES).strip()
 
     @property
     def is_published(self) -> bool:
-        """Whether a bundler puts it into the page, for everybody to read."""
+        """Whether a bundler puts it into the page, where everyone can read it."""
         return PUBLIC_PREFIX.match(self.name.encode()) is not None
 
 
 def read(path: Path) -> tuple[EnvVariable, ...]:
     """The variables of ZEGO in a file.
 
-    :raises EnvFileError: it cannot be read, or is no text.
+    :raises EnvFileError: it cannot be read, or is not text.
     """
     try:
         with path.open("rb") as opened:
@@ -208,9 +207,9 @@ def read(path: Path) -> tuple[EnvVariable, ...]:
     except OSError as error:
         raise EnvFileError(f"it cannot be read: {reason(error)}") from None
     if len(content) > MAX_BYTES:
-        raise EnvFileError(f"it has more than {MAX_BYTES} bytes: that is another file")
+        raise EnvFileError(f"it has more than {MAX_BYTES} bytes: it is not a .env file")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise EnvFileError("it is in UTF-16, as PowerShell writes it, and few can read it so")
+        raise EnvFileError("it is in UTF-16, as PowerShell writes it, which few programs can read")
     try:
         return tuple(variables(content.decode("utf-8-sig")))
     except UnicodeDecodeError:

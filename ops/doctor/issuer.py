@@ -1,4 +1,4 @@
-"""The issuer: does it answer, what does it run with, and whom does it let in."""
+"""Checks of the issuer: whether it responds, its configuration, and whom it lets in."""
 
 from __future__ import annotations
 
@@ -14,98 +14,99 @@ from zego import duration
 from zego.bounded_http import check_url
 from zego.secret_store import CURRENT, PREVIOUS
 
-#: How long an issuer may serve what it has read (SECRET_TTL_SECONDS), with time to spare.
+#: How long an issuer may use a secret that it has read (SECRET_TTL_SECONDS), with a margin.
 _TTL_SECONDS: Final = 90.0
 _OLDER: Final = "Deploy the issuer again (docs/deploy.md): it is older than this check."
 _NOT_INVOKED: Final = (
-    "Allow execute-api:Invoke on it (the stack's output {output}), or use another --profile."
+    "Allow execute-api:Invoke for it (the stack's output {output}), or use another --profile."
 )
 
 
 @check(
-    "Is it known where the issuer answers?",
-    remedy="Give --api https://..., the output ApiUrl of the stack.",
+    "Is the issuer's URL known?",
+    remedy="Use --api https://..., the output ApiUrl of the stack.",
     needs=("target",),
 )
 def address(deployment: Deployment) -> Iterator[CheckResult]:
     url = deployment.address
     if url is None:
-        yield CheckResult("skipped", "nobody says where it answers", "Give --api URL, or --stage.")
+        yield CheckResult("skipped", "its URL is not known", "Use --api URL or --stage.")
         return
     check_url(url, allow_loopback=True)
     yield CheckResult("ok", url)
 
 
 @check(
-    "Does the issuer answer?",
-    remedy="Compare --api with the stack's output ApiUrl. If it is right: the issuer's log"
+    "Does the issuer respond?",
+    remedy="Compare --api with the stack's output ApiUrl. If it is right, read the issuer's log"
     " (docs/operations.md).",
     needs=("address",),
 )
 def health(deployment: Deployment) -> Iterator[CheckResult]:
-    """Anybody may ask."""
-    answer = deployment.health
-    if answer.status == 200 and answer.document.get("status") == "ok":
-        version = str(answer.document.get("version", "unknown"))
-        yield CheckResult("ok", f"alive, version {version[:40]}, in {answer.seconds * 1000:.0f} ms")
+    """The route is public."""
+    response = deployment.health
+    if response.status == 200 and response.document.get("status") == "ok":
+        version = str(response.document.get("version", "unknown"))
+        took = f"{response.seconds * 1000:.0f} ms"
+        yield CheckResult("ok", f"alive, version {version[:40]}, in {took}")
     else:
-        yield CheckResult("failed", f"GET /v1/health was answered with {answer}.")
+        yield CheckResult("failed", f"GET /v1/health returned {response}.")
 
 
 @check(
     "May the credentials read the issuer's status?",
-    remedy="See the issuer's log (docs/operations.md).",
+    remedy="Read the issuer's log (docs/operations.md).",
     needs=("health",),
 )
 def status(deployment: Deployment) -> Iterator[CheckResult]:
-    """Signed: who may read it is in the policy."""
-    answer = deployment.status
-    if answer.status == 200:
-        cipher = str(answer.document.get("token_cipher", "unknown"))
+    """The request is signed: the policy decides who may read it."""
+    response = deployment.status
+    if response.status == 200:
+        cipher = str(response.document.get("token_cipher", "unknown"))
         yield CheckResult("ok", f"read; tokens are sealed with {cipher[:8]}")
     else:
-        yield refusal(answer, "GET /v1/status", output="StatusRouteArn", grant=_READ_STATUS)
+        yield refusal(response, "GET /v1/status", output="StatusRouteArn", grant=_READ_STATUS)
 
 
 _READ_STATUS: Final = (
-    "Give the role's identity read_status = true in the policy, or use another --profile."
+    "Set read_status = true for the role's identity in the policy, or use another --profile."
 )
 
 
-def refusal(answer: IssuerResponse, route: str, *, output: str, grant: str) -> CheckResult:
-    """What it means that a request was not granted: a permission that lacks is nobody's fault.
+def refusal(response: IssuerResponse, route: str, *, output: str, grant: str) -> CheckResult:
+    """The result for a refused request: a missing permission only skips the check.
 
-    :param output: the stack's, which names the route in IAM's words.
-    :param grant: what to do where the policy refuses.
+    :param output: the stack's output with the route's ARN.
+    :param grant: what to do if the policy refuses the request.
     """
-    if answer.status == 403 and answer.code is None:
+    if response.status == 403 and response.code is None:
         seen = f"{route}: API Gateway does not let these credentials call it."
         return CheckResult("skipped", seen, _NOT_INVOKED.format(output=output))
-    if answer.code == "not_granted":
-        return CheckResult("skipped", f"{route}: the policy does not grant it.", grant)
-    remedy = _REMEDIES.get(answer.code or "", "")
-    return CheckResult("failed", f"{route} was answered with {answer}.", remedy)
+    if response.code == "not_granted":
+        return CheckResult("skipped", f"{route}: the access policy does not grant it.", grant)
+    remedy = _REMEDIES.get(response.code or "", "")
+    return CheckResult("failed", f"{route} returned {response}.", remedy)
 
 
 _REMEDIES: Final = {
-    "secret_unavailable": "The issuer cannot read the secret: its log says why"
-    " (docs/operations.md). Mostly its role, or the key's policy.",
-    "signing_keys_unavailable": "The identity provider's keys cannot be had: see signing-keys.",
+    "secret_unavailable": "The issuer cannot read the secret, mostly because of its role or the"
+    " key's policy. Its log says why (docs/operations.md).",
+    "signing_keys_unavailable": "The issuer lacks the identity provider's keys: see signing-keys.",
     "iam_identity_missing": "The route is deployed without AWS_IAM: deploy the stack again.",
     "route_not_found": _OLDER,
-    "internal_error": "The issuer's log has the place, at level ERROR (docs/operations.md).",
-    "invalid_identifier": "Give --user and --room ids that ZEGO takes.",
-    "bearer_malformed": "It is no JWT. Give --bearer-file what your identity provider issues.",
-    "bearer_expired": "Take a fresh bearer token.",
-    "bearer_untrusted_issuer": "Its iss is of no identity in the policy: compare them.",
-    "bearer_wrong_audience": "Its aud is not the policy's: take one that is for this service.",
+    "internal_error": "The issuer's log shows the place, at level ERROR (docs/operations.md).",
+    "invalid_identifier": "Use ids that ZEGO accepts for --user and --room.",
+    "bearer_malformed": "It is not a JWT. Use a token of your identity provider for --bearer-file.",
+    "bearer_expired": "Use a new bearer token.",
+    "bearer_untrusted_issuer": "No identity in the policy has its iss: compare them.",
+    "bearer_wrong_audience": "Its aud is not in the policy: use a token for this service.",
 }
 
 
 @check(
     "Does the issuer seal with AWSCURRENT?",
-    remedy="Compare which secret the issuer reads (SERVER_SECRET_ARN); its log says why, if it"
-    " cannot refresh it (docs/operations.md).",
+    remedy="Check which secret the issuer reads (SERVER_SECRET_ARN). If it cannot read it again,"
+    " its log says why (docs/operations.md).",
     needs=("value", "status"),
 )
 def fingerprint(deployment: Deployment) -> Iterator[CheckResult]:
@@ -118,49 +119,49 @@ def fingerprint(deployment: Deployment) -> Iterator[CheckResult]:
     shown = str(has.get("fingerprint", "none"))[:12]
     label = next((of for of, one in stored.items() if one.fingerprint == shown), "no label")
     age = deployment.clock() - (deployment.by_label[CURRENT].version.created_at or 0.0)
-    seen = f"It has {shown}, of {label}; AWSCURRENT is {current.fingerprint}"
+    seen = f"It has {shown} ({label}); AWSCURRENT is {current.fingerprint}"
     if label == PREVIOUS and age < _TTL_SECONDS:
         yield CheckResult(
-            "warning", f"{seen}, {duration(age)} old.", "Wait a minute: it looks again."
+            "warning", f"{seen}, {duration(age)} old.", "Wait a minute: it reads the secret again."
         )
     else:
         yield CheckResult("failed", f"{seen}.")
 
 
 @check(
-    "Does it run with the policy that is meant?",
+    "Does the issuer run with the intended policy?",
     remedy="Deploy the stage again (make deploy): its policy is packaged with it.",
     needs=("status",),
 )
 def policy(deployment: Deployment) -> Iterator[CheckResult]:
-    """It runs with one, so that one is valid; whether it is the one that is meant."""
+    """The policy is valid, as the issuer runs with it; this checks that it is the intended one."""
     runs = deployment.status.part("policy")
     sha256, stage = str(runs.get("sha256")), str(runs.get("stage"))
     expected = deployment.target_options.stage
     if expected not in (None, stage):
         yield CheckResult(
             "failed",
-            f"The issuer at this address is of stage {stage[:20]}, and --stage says {expected}.",
-            "Compare --api and --stage.",
+            f"The issuer at this URL belongs to stage {stage[:20]}, but --stage is {expected}.",
+            "Check --api and --stage.",
         )
     file = deployment.options.policy
     if file is None:
-        yield CheckResult("ok", f"valid; of stage {stage[:20]}, sha256 {sha256[:12]}")
+        yield CheckResult("ok", f"valid; stage {stage[:20]}, sha256 {sha256[:12]}")
         return
     try:
         own = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         seen = f"{file} cannot be read: {reason(error)}."
-        yield CheckResult("failed", seen, "Compare --policy.")
+        yield CheckResult("failed", seen, "Check --policy.")
         return
     if own == sha256:
-        yield CheckResult("ok", f"that of {file}, sha256 {sha256[:12]}")
+        yield CheckResult("ok", f"the same as {file}, sha256 {sha256[:12]}")
     else:
-        yield CheckResult("failed", f"Drift: it has {sha256[:12]}, and {file} is {own[:12]}.")
+        yield CheckResult("failed", f"Drift: it runs with {sha256[:12]}, but {file} is {own[:12]}.")
 
 
 @check(
-    "Does it get the identity providers' keys?",
+    "Does the issuer get the identity providers' keys?",
     remedy="Compare jwks_uri in the policy with the identity provider's discovery document"
     " (docs/access-policy.md).",
     needs=("status",),
@@ -168,7 +169,7 @@ def policy(deployment: Deployment) -> Iterator[CheckResult]:
 def signing_keys(deployment: Deployment) -> Iterator[CheckResult]:
     found = deployment.status.document.get("signing_keys")
     if not isinstance(found, list):
-        yield CheckResult("skipped", "the issuer does not say", _OLDER)
+        yield CheckResult("skipped", "the issuer does not report them", _OLDER)
         return
     if not found:
         yield CheckResult("ok", "The policy has no identity provider.")
@@ -179,34 +180,36 @@ def _signing_keys(one: dict[str, Any]) -> CheckResult:
     identity, uri = str(one.get("identity")), str(one.get("jwks_uri"))
     problem, keys = one.get("problem"), one.get("keys")
     if keys:
-        seen = f"{keys} at {uri}"
+        seen = f"{keys} {'key' if keys == 1 else 'keys'} from {uri}"
         if problem is None:
             return CheckResult("ok", seen, of=identity)
-        return CheckResult("warning", f"{seen}, for an hour still: {problem}.", of=identity)
+        return CheckResult("warning", f"{seen}, usable for up to an hour: {problem}.", of=identity)
     if keys is None and (problem is None or str(problem).startswith("not fetched")):
-        return CheckResult("skipped", f"{uri}: the issuer has not asked yet", of=identity)
-    return CheckResult("failed", f"{uri}: {problem or 'it has no key'}.", of=identity)
+        return CheckResult("skipped", f"{uri}: the issuer has not fetched it yet", of=identity)
+    return CheckResult("failed", f"{uri}: {problem or 'it contains no key'}.", of=identity)
 
 
 @check(
-    "May pages of the origin call it?",
+    "May pages of the origin call the API?",
     remedy="Add the origin, exactly, to AllowedOrigins in samconfig.toml, and deploy.",
     needs=("health",),
 )
 def cors(deployment: Deployment) -> Iterator[CheckResult]:
     if not deployment.options.origins:
-        yield CheckResult("note", "no origin is named", "Give --origin https://your.page.")
+        yield CheckResult("note", "no origin is named", "To check one: --origin https://your.page.")
     for origin in deployment.options.origins:
         yield _cors(deployment, origin)
 
 
 def _cors(deployment: Deployment, origin: str) -> CheckResult:
+    is_local = deployment.target_options.local is not None
+    remedy = f"Restart it: make run RUN_ARGS='--allow-origin {origin}'" if is_local else ""
     allowed = deployment.issuer.preflight("/v1/tokens", origin).headers
-    answered = deployment.issuer.get("/v1/health", origin=origin).headers
-    for headers, what in ((allowed, "the preflight"), (answered, "an answer")):
+    returned = deployment.issuer.get("/v1/health", origin=origin).headers
+    for headers, what in ((allowed, "the preflight"), (returned, "a response")):
         if headers.get("access-control-allow-origin") not in {origin, "*"}:
             seen = f"Its pages may not call the API: {what} does not allow the origin."
-            return CheckResult("failed", seen, of=origin)
+            return CheckResult("failed", seen, remedy, origin)
     for name, wanted in _ALLOWED.items():
         said = {one.strip().lower() for one in allowed.get(name, "").split(",")}
         said |= {*wanted} - {"authorization"} if "*" in said else set()  # as browsers read it

@@ -1,4 +1,4 @@
-"""The issuer's API, as operators, backends and pages ask it."""
+"""The issuer's API, called as operators, backends and pages call it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zego.server_api import clock_skew
 if TYPE_CHECKING:
     import boto3
 
-#: A cold start is in it, and what the issuer may wait for itself.
+#: Includes a cold start, and the time that the issuer itself may wait.
 _TIMEOUT_SECONDS: Final = 15.0
 _MAX_BYTES: Final = 262144
 _REGION: Final = re.compile(r"\.execute-api\.([a-z0-9-]+)\.")
@@ -32,9 +32,9 @@ _CODE: Final = re.compile(r"[a-z_]{1,40}")
 class IssuerResponse:
     """A response, whatever its status.
 
-    :ivar document: the body's JSON object; empty where it is none.
+    :ivar document: the body's JSON object; empty if the body is not one.
     :ivar seconds: how long it took.
-    :ivar clock_skew_seconds: how far this machine's clock is ahead, where the answer says a time.
+    :ivar clock_skew_seconds: how far this machine's clock is ahead, if the response has a time.
     """
 
     status: int
@@ -45,17 +45,17 @@ class IssuerResponse:
 
     @property
     def code(self) -> str | None:
-        """The problem's code; ``None`` where it is no problem of the service's own."""
+        """The problem's code; ``None`` if the service did not report a problem."""
         code = self.document.get("code")
         return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
     def part(self, name: str) -> Mapping[str, Any]:
-        """An object in the document; empty where there is none."""
+        """An object in the document; empty if it is missing."""
         part = self.document.get(name)
         return part if isinstance(part, dict) else {}
 
     def __str__(self) -> str:
-        """What it was, in a word or two; nothing of what it holds but the problem's code."""
+        """The status and the problem's code, without the rest of the content."""
         return f"HTTP {self.status}" + (f", {self.code}" if self.code else "")
 
 
@@ -63,12 +63,12 @@ class IssuerResponse:
 class IssuerApi:
     """The API at one address.
 
-    Every method raises :class:`CommandError` where no answer comes.
+    Every method raises :class:`CommandError` if no response comes.
 
     :param url: without a slash at the end.
-    :param session: with whose credentials requests are signed.
+    :param session: has the credentials that sign requests.
     :param send: see :func:`zego.bounded_http.request`.
-    :param region: of the API, where its address does not say it.
+    :param region: the API's region, if its address does not contain it.
     """
 
     url: str
@@ -78,29 +78,29 @@ class IssuerApi:
     clock: Callable[[], float]
 
     def get(self, path: str, *, origin: str | None = None) -> IssuerResponse:
-        """As anybody, or as a page of an origin."""
+        """Send a request without credentials, optionally as a page of an origin."""
         return self._ask("GET", path, {} if origin is None else {"origin": origin}, None)
 
     def signed(self, method: str, path: str, document: object = None) -> IssuerResponse:
-        """As a role does: signed with Signature Version 4."""
+        """Send a request as a role does: signed with Signature Version 4."""
         headers, body = _json(document)
         request = AWSRequest(method, self.url + path, headers, body or b"")
         found = _REGION.search(urlsplit(self.url).hostname or "")
         credentials = self.session.get_credentials()
         if credentials is None:
-            raise CommandError("There are no AWS credentials to sign with.", "", ExitCode.AWS)
+            raise CommandError("No AWS credentials were found to sign with.", "", ExitCode.AWS)
         frozen = credentials.get_frozen_credentials()
         region = found[1] if found else self.region
         SigV4Auth(frozen, "execute-api", region).add_auth(request)
         return self._ask(method, path, dict(request.headers.items()), body)
 
     def with_bearer(self, path: str, bearer: str, document: object) -> IssuerResponse:
-        """As a frontend does."""
+        """Send a request as a frontend does."""
         headers, body = _json(document)
         return self._ask("POST", path, headers | {"authorization": f"Bearer {bearer}"}, body)
 
     def preflight(self, path: str, origin: str) -> IssuerResponse:
-        """As a browser does before a page of an origin may post JSON with a bearer token."""
+        """Send what a browser sends before a page may post JSON with a bearer token."""
         headers = {
             "origin": origin,
             "access-control-request-method": "POST",
@@ -123,8 +123,8 @@ class IssuerApi:
             )
         except HttpError as error:
             raise CommandError(
-                f"The issuer gave no answer: {error}.",
-                "See to the network and the address (--api); with --local, that the stack runs.",
+                f"The issuer did not respond: {error}.",
+                "Check your network and --api; with --local, check that `make run` is running.",
                 ExitCode.AWS,
             ) from None
         return IssuerResponse(

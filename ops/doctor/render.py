@@ -1,4 +1,4 @@
-"""What a person sees: the checks under their headings, as they are made, and what it comes to."""
+"""The doctor's screen: the checks under their headings, as they run, and a summary."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, copyable, line,
 class _Appearance(NamedTuple):
     """How results of one status are shown.
 
-    :ivar ascii: shown if ``mark`` cannot be.
-    :ivar one: how one of them is counted, and
-    :ivar several: how several are.
+    :ivar ascii: shown if the terminal lacks ``mark``.
+    :ivar one: the word for one such result.
+    :ivar several: the word for several.
     """
 
     mark: str
@@ -32,14 +32,14 @@ _APPEARANCES: Final[dict[CheckStatus, _Appearance]] = {
     "ok": _Appearance("✓", "+", GOOD, "ok", "ok"),
     "warning": _Appearance("!", "!", UNSURE, "warning", "warnings"),
     "failed": _Appearance("✗", "x", BAD, "failed", "failed"),
-    "skipped": _Appearance("·", "-", QUIET, "not looked at", "not looked at"),
+    "skipped": _Appearance("·", "-", QUIET, "skipped", "skipped"),
     "note": _Appearance("i", "i", "cyan", "note", "notes"),
 }
 _NAME: Final = 14
 
 
 def show(out: Output, name: str, found: Iterable[tuple[Check, CheckResult]]) -> ExitCode:
-    """Show each result as it comes; gives the exit code."""
+    """Show each result as it comes, and return the exit code."""
     counts: Counter[CheckStatus] = Counter()
     failed: dict[str, None] = {}
     last: Check | None = None
@@ -74,7 +74,7 @@ def _tell(out: Output, name: str, check: Check, result: CheckResult, *, is_first
     )
     seen = f"{result.of}: {result.seen}" if result.of else result.seen
     if result.status == "skipped":
-        seen = f"not looked at: {seen}"
+        seen = f"skipped: {seen}"
     look = _APPEARANCES[result.status]
     mark = look.mark if out.can_show(look.mark) else look.ascii
     first = f"  {mark} {check.name if is_first else '':{_NAME}}"
@@ -98,8 +98,8 @@ def _summary(counts: Counter[CheckStatus], failed: Iterable[str]) -> Iterator[Te
     if names := ", ".join(failed):
         yield line(f"Failed: {names}.", BAD)
     elif counts["skipped"]:
-        yield line("Nothing has failed, but not all was looked at.", UNSURE)
+        yield line("No check failed, but some were skipped.", UNSURE)
     elif counts["warning"]:
-        yield line("Nothing has failed.", UNSURE)
+        yield line("No check failed.", UNSURE)
     else:
-        yield line("All well.", GOOD)
+        yield line("All checks passed.", GOOD)

@@ -1,4 +1,4 @@
-"""The secret: its labels, key and values, and what the functions noted on it."""
+"""Checks of the secret: its labels, key and values, and the functions' notes on it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _UNSTICK: Final = "Give it up: zego-token secret unstick."
 
 
 @check(
-    "Is the secret there?",
-    remedy="Compare --secret-id or --stage, --region and --profile.",
+    "Does the secret exist?",
+    remedy="Check --secret-id or --stage, --region and --profile.",
     needs=("target",),
 )
 def secret(deployment: Deployment) -> Iterator[CheckResult]:
@@ -31,18 +31,18 @@ def secret(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "Is AWSCURRENT there, and is no rotation stuck?",
-    remedy="Deploy the stack that owns the secret: it stores a placeholder. Then"
+    "Does AWSCURRENT exist, and is no rotation stuck?",
+    remedy="Deploy the stack that owns the secret: it stores a placeholder. Then rotate:"
     " zego-token secret rotate.",
     needs=("secret",),
 )
 def labels(deployment: Deployment) -> Iterator[CheckResult]:
-    """AWSCURRENT is there, AWSPENDING passes, CANDIDATE is something new."""
+    """AWSCURRENT exists, AWSPENDING does not stay, CANDIDATE is a new value."""
     state = deployment.state
     where = state.labels
     if CURRENT not in where:
         yield CheckResult(
-            "failed", "No version has it: there is nothing to issue tokens with.", of=CURRENT
+            "failed", "No version has this label, so no token can be issued.", of=CURRENT
         )
         return
     found = [
@@ -51,7 +51,7 @@ def labels(deployment: Deployment) -> Iterator[CheckResult]:
         if label in where and (label != PENDING or state.in_flight)
     ]
     problems = [*_pending(deployment)]
-    if where.get(CANDIDATE) == where[CURRENT]:  # a stored copy of it is seen when it is read
+    if where.get(CANDIDATE) == where[CURRENT]:  # `value` finds a copy of it
         problems.append(_NOT_NEW)
     if not any(problem.status == "warning" for problem in problems):
         yield CheckResult("ok", ", ".join(found))
@@ -78,8 +78,8 @@ def _pending(deployment: Deployment) -> Iterator[CheckResult]:
 
 _NOT_NEW: Final = CheckResult(
     "warning",
-    "It is the value that is current already, so a rotation to it would be refused.",
-    "Stage the new value of ZEGO's console: zego-token secret stage.",
+    "It is already the current value, so a rotation to it would be refused.",
+    "Stage the new value from ZEGO's console: zego-token secret stage.",
     CANDIDATE,
 )
 
@@ -90,10 +90,10 @@ _NOT_NEW: Final = CheckResult(
     needs=("secret",),
 )
 def key(deployment: Deployment) -> Iterator[CheckResult]:
-    """The KMS key that encrypts the secret, where it has one of its own."""
+    """The KMS key that encrypts the secret, if it has its own key."""
     kms_key = deployment.state.kms_key
     if kms_key is None or kms_key.endswith("alias/aws/secretsmanager"):
-        yield CheckResult("ok", "AWS' own, aws/secretsmanager")
+        yield CheckResult("ok", "AWS' default key, aws/secretsmanager")
         return
     if deployment.target_options.local is not None:
         yield CheckResult("skipped", "the local stack has no KMS")
@@ -106,7 +106,7 @@ def key(deployment: Deployment) -> Iterator[CheckResult]:
         yield CheckResult(
             "skipped",
             f"{name}: {explain(error).message}",
-            "Nothing, where the values below can be read. Else allow kms:DescribeKey on the key.",
+            "Nothing, if the values below can be read. Otherwise allow kms:DescribeKey on the key.",
         )
         return
     if state == "Enabled":
@@ -118,12 +118,12 @@ def key(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "Has each value the shape of a ServerSecret?",
+    "Does each value have the form of a ServerSecret?",
     remedy="Copy the ServerSecret from ZEGO's console, and rotate: zego-token secret rotate.",
     needs=("labels",),
 )
 def value(deployment: Deployment) -> Iterator[CheckResult]:
-    """The shape of each value, which needs no answer of ZEGO's."""
+    """The form of each value, which is checked without ZEGO."""
     for label, judged in deployment.by_label.items():
         yield _value(label, judged)
     current, candidate = (deployment.secrets.get(label) for label in (CURRENT, CANDIDATE))
@@ -142,41 +142,41 @@ def _value(label: str, judged: JudgedVersion) -> CheckResult:
             "failed" if label == CURRENT else "warning", seen, _REPLACE[label], label
         )
     if version.secret.looks_unusual:
-        seen = f"fingerprint {version.fingerprint}; not the lower-case hex digits that ZEGO gives."
+        seen = f"fingerprint {version.fingerprint}; not lower-case hex digits, as ZEGO's are."
         return CheckResult("warning", seen, "Compare it with ZEGO's console.", label)
     return CheckResult("ok", f"fingerprint {version.fingerprint}", of=label)
 
 
 _REPLACE: Final = {
     CURRENT: "Copy the ServerSecret from ZEGO's console, and rotate: zego-token secret rotate.",
-    PREVIOUS: "Nothing: it is not used, but there is nothing to go back to.",
+    PREVIOUS: "Nothing: it is not in use, but you cannot restore it.",
     PENDING: f"The rotation will be refused. {_UNSTICK}",
-    CANDIDATE: "Stage the value of ZEGO's console again: zego-token secret stage.",
+    CANDIDATE: "Stage the value from ZEGO's console again: zego-token secret stage.",
 }
 
 
 @check(
-    "Is it the same AppID everywhere?",
-    remedy="Compare the clients with the AppID in ZEGO's console. Tokens are for the secret's"
-    " alone.",
+    "Is the AppID the same everywhere?",
+    remedy="Compare the clients with the AppID in ZEGO's console. Tokens are valid only for the"
+    " secret's AppID.",
     needs=("value",),
 )
 def app_id(deployment: Deployment) -> Iterator[CheckResult]:
     found = {label: secret.app_id for label, secret in deployment.secrets.items()}
     current, expected = found[CURRENT], deployment.options.app_id
     if expected not in (None, current):
-        yield CheckResult("failed", f"{current}; --app-id says {expected}.", of=CURRENT)
+        yield CheckResult("failed", f"{current}, but --app-id is {expected}.", of=CURRENT)
     else:
-        known = "" if expected is None else ", as --app-id says"
+        known = "" if expected is None else ", as in --app-id"
         yield CheckResult("ok", f"{current}{known}")
     for label, other in found.items():
         if other != current:
-            remedy = "A rotation never changes the AppID: another project is another secret."
+            remedy = "A rotation never changes the AppID: another project needs another secret."
             yield CheckResult("warning", f"It is for AppID {other}.", remedy, label)
 
 
 @check(
-    "Is there a rotation, and how did the last one end?",
+    "Is rotation set up, and how did the last one end?",
     remedy="See docs/rotation.md.",
     needs=("secret",),
 )
@@ -185,22 +185,22 @@ def rotation(deployment: Deployment) -> Iterator[CheckResult]:
     if state.rotation_function is None:
         yield CheckResult(
             "warning",
-            "No function rotates this secret: a new value would be current unproven.",
-            "Deploy the stack that owns it, or set RotateGivenSecret=Yes in one (docs/deploy.md).",
+            "No function rotates this secret: a new value would become current unchecked.",
+            "Deploy the stack that owns it, or set RotateGivenSecret=Yes (docs/deploy.md).",
         )
         return
     if state.is_rotation_off:
         yield CheckResult(
             "warning",
             render.ROTATION_OFF,
-            "A rotation turns it on again: zego-token secret rotate.",
+            "The next rotation turns it on again: zego-token secret rotate.",
         )
     name = state.rotation_function.rpartition(":function:")[2]
     last, failure = (
         RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)
     )
     if last is None:
-        yield CheckResult("ok", f"by {name}; none has been noted yet")
+        yield CheckResult("ok", f"by {name}; no rotation has been noted yet")
         return
     if failure is not None and failure.token == state.in_flight:
         last = failure
@@ -209,6 +209,6 @@ def rotation(deployment: Deployment) -> Iterator[CheckResult]:
     if OUTCOMES[last.outcome].kind != "done":
         yield CheckResult("warning", seen, OUTCOMES[last.outcome].remedy)
     elif state.in_flight is None and render.was_given_up(last, state):
-        yield CheckResult("warning", f"{seen} It was given up then.", render.ROTATE_STAGED)
+        yield CheckResult("warning", f"{seen} After that, it was given up.", render.ROTATE_STAGED)
     else:
         yield CheckResult("ok", seen)

@@ -1,4 +1,4 @@
-"""A token, asked for as a caller does, and looked at as ZEGO and its SDKs do."""
+"""Checks of a token, requested as callers do, and examined as ZEGO and its SDKs do."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from zego.diagnosis.secrets import diagnose
 
 _USER: Final = "doctor"
 _GRANT: Final = (
-    "Name a --user and a --room that a rule grants to these credentials, or use another --profile;"
-    " or a frontend's --bearer-file. The audit log has the reason (docs/operations.md)."
+    "Use a --user and a --room that a rule grants to these credentials, another --profile, or a"
+    " frontend's --bearer-file. The audit log has the reason (docs/operations.md)."
 )
 _GRANT_BEARER: Final = (
-    "Name a --room that a rule grants to this bearer token's user. The audit log has the reason"
+    "Use a --room that a rule grants to this bearer token's user. The audit log has the reason"
     " (docs/operations.md)."
 )
-_REJECTED: Final = "See the verdict above: first the secret, then the tokens."
+_REJECTED: Final = "Fix the secret first: see the verdict above."
 _STATUSES: Final[dict[str, CheckStatus]] = {
     "refused": "failed",
     "warning": "warning",
@@ -32,18 +32,18 @@ _STATUSES: Final[dict[str, CheckStatus]] = {
 
 
 @check(
-    "Would a client be let in with a token of the issuer's?",
-    remedy="See the issuer's log (docs/operations.md).",
+    "Can a client log in with a token of the issuer?",
+    remedy="Read the issuer's log (docs/operations.md).",
     needs=("value", "health"),
 )
 def token(deployment: Deployment) -> Iterator[CheckResult]:
     room = deployment.options.room or f"call_doctor_{os.urandom(6).hex()}"
-    answer, route = _ask(deployment, room)
-    made = answer.document
-    if answer.status != 201 or not isinstance(made.get("token"), str):
+    response, route = _ask(deployment, room)
+    made = response.document
+    if response.status != 201 or not isinstance(made.get("token"), str):
         bearer = deployment.options.bearer
         grant = _GRANT if bearer is None else _GRANT_BEARER
-        yield refusal(answer, route, output="ServiceRoutesArn", grant=grant)
+        yield refusal(response, route, output="ServiceRoutesArn", grant=grant)
         return
     diagnosis = _diagnose(deployment, made, room)
     for finding in diagnosis.findings:
@@ -79,7 +79,7 @@ def _diagnose(deployment: Deployment, made: Any, room: str) -> Diagnosis:
 
 
 def _accepted(deployment: Deployment, diagnosis: Diagnosis, made: Any) -> Iterator[CheckResult]:
-    """Where nothing of the token itself is refused: whether ZEGO takes the secret."""
+    """If the token itself is valid: whether ZEGO accepts its secret."""
     label = diagnosis.opened_by
     if diagnosis.verdict == "refused":
         return
@@ -90,7 +90,7 @@ def _accepted(deployment: Deployment, diagnosis: Diagnosis, made: Any) -> Iterat
     if verdict is None or verdict.rejected:
         yield CheckResult("failed", f"It is sealed with {label}, which ZEGO rejects.", _REJECTED)
     elif not verdict.accepted:
-        seen = f"It is sealed with {label}; ZEGO cannot say whether it accepts that."
+        seen = f"It is sealed with {label}, on which ZEGO gives no verdict."
         yield CheckResult("warning", seen, _REJECTED)
     else:
         issued_at, expires_at = (made.get(name) for name in ("issued_at", "expires_at"))

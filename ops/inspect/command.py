@@ -82,7 +82,7 @@ def inspect(
     now: float | None,
     out: Output,
 ) -> ExitCode:
-    """Say why ZEGO refuses a token, or would, and what to do.
+    """Explain why ZEGO refuses a token, or would, and what to do about it.
 
     Without a TOKEN it is read from standard input if that is piped, else asked for, unseen. An
     argument can be read by other users of this machine and stays in the shell's history: give what

@@ -15,7 +15,7 @@ from ops.target import Command, TargetOptions, connected, target
 
 @click.group()
 def secret() -> None:
-    """Stage a ServerSecret, rotate to it, see how it stands.
+    """Stage a ServerSecret, rotate to it, show its status.
 
     A ServerSecret is asked for, or read from a file or standard input. It is never an argument,
     and never shown: a fingerprint stands for it.

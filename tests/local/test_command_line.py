@@ -453,4 +453,4 @@ def test_without_a_running_stack_it_says_so(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (5, "")
-    assert "No local stack runs here" in done.stderr
+    assert "No local stack is running here" in done.stderr

@@ -31,7 +31,7 @@ class Found:
     results: dict[str, list[dict[str, Any]]]
 
     def statuses(self, *names: str) -> list[str]:
-        """Of these checks' first results."""
+        """The status of each of these checks' first results."""
         return [self.results[name][0]["status"] for name in names]
 
 
@@ -61,7 +61,7 @@ def doctor(stack: LocalStack, *words: str | Path, stdin: str = "") -> Found:
     return Found(done.returncode, results)
 
 
-def test_a_stack_that_has_just_started_is_well(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_new_stack_passes_all_checks(stack: LocalStack, tmp_path: Path) -> None:
     aws, kept = stack.secrets_manager, tmp_path / ".env"
     kept.write_text(f"ZEGO_APP_ID={aws.app_id}\nZEGO_SERVER_SECRET={aws.server_secret}\n")
     found = doctor(
@@ -86,7 +86,7 @@ def test_a_frontends_bearer_token_obtains_a_token_too(stack: LocalStack) -> None
     assert (refused.exit_code, refused.statuses("token")) == (0, ["skipped"])
 
 
-def test_what_a_stranger_may_not_have_is_not_looked_at(stack: LocalStack) -> None:
+def test_checks_that_a_stranger_may_not_make_are_skipped(stack: LocalStack) -> None:
     arn = stack.access_key.user_arn.replace("LocalBackend", "Stranger")
     key = replace(stack.access_key, user_arn=arn)
     with ApiGateway(stack.function, region=stack.region, access_keys=[key]) as gateway:
@@ -103,7 +103,7 @@ def test_what_a_stranger_may_not_have_is_not_looked_at(stack: LocalStack) -> Non
     assert (gone.exit_code, gone.statuses("health", "verdict")) == (1, ["failed", "ok"])
 
 
-def test_a_secret_that_was_reset_is_found_where_it_hurts(stack: LocalStack) -> None:
+def test_a_reset_secret_fails_the_verdict_and_the_token(stack: LocalStack) -> None:
     stack.zego.project.reset(keep_old=False)
     found = doctor(stack)
     assert found.exit_code == 1

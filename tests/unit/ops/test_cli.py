@@ -1,4 +1,4 @@
-"""The command line as a whole: what it lets in, and what comes out of it where it fails."""
+"""The command line as a whole: what it accepts, and what it prints if it fails."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def a_stack(tmp_path: Path) -> str:
-    """The path of a local stack's file; nothing answers there."""
+    """The path of a local stack's file; nothing listens there."""
     parts = {"secrets_manager": "http://127.0.0.1:9", "region": "us-east-1"}
     named = parts | {"zego": "http://127.0.0.1:9", "secret_id": "x"}
     path = tmp_path / "stack.json"
@@ -46,7 +46,7 @@ class TestHelp:
             assert re.search(rf"^ +{code.value}  {re.escape(code.meaning)}$", printed, re.MULTILINE)
 
     @pytest.mark.parametrize("command", COMMANDS)
-    def test_every_command_can_say_json_and_which_secret_it_is_about(
+    def test_every_command_has_the_json_and_target_options(
         self, command: str, capsys: Capture
     ) -> None:
         assert cli.main(["secret", command, "--help"]) == 0
@@ -59,7 +59,7 @@ class TestHelp:
         assert isinstance(group, click.Group)
         assert sorted(group.commands) == sorted(COMMANDS)
 
-    def test_the_help_says_of_each_command_what_it_says_of_itself(self, capsys: Capture) -> None:
+    def test_the_help_shows_each_commands_own_summary(self, capsys: Capture) -> None:
         context = click.Context(cli.app)
         for name, (_, text) in cli.COMMANDS.items():
             command = cli.app.get_command(context, name)
@@ -99,7 +99,7 @@ class TestHelp:
         loaded = set(done.stdout.splitlines()[-1].split())
         assert not loaded & {"boto3", "botocore", "rich"}
 
-    def test_no_command_is_an_error_that_shows_them(self, capsys: Capture) -> None:
+    def test_without_a_command_the_help_is_shown_as_an_error(self, capsys: Capture) -> None:
         assert cli.main([]) == ExitCode.USAGE
         assert "secret" in capsys.readouterr().err
 
@@ -108,19 +108,17 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("line", "words"),
         [
-            ("secret stage", "Which secret?"),
+            ("secret stage", "No secret is named."),
             ("secret stage --stage production", "'production' is not one of"),
             ("secret statsu", "No such command 'statsu'"),
             ("secret status --colour", "No such option"),
             ("secret rotate --local --wait soon", "'soon' is not a valid float"),
-            ("secret stage --stage dev --secret-id x", "give --stage or --secret-id"),
+            ("secret stage --stage dev --secret-id x", "use --stage or --secret-id"),
             ("secret stage --stage dev --stage prod", "each option once"),
             ("secret watch --stage dev --region a --region b", "each option once"),
         ],
     )
-    def test_a_mistake_of_usage_names_the_help(
-        self, line: str, words: str, capsys: Capture
-    ) -> None:
+    def test_a_usage_error_names_the_help(self, line: str, words: str, capsys: Capture) -> None:
         assert cli.main(line.split()) == ExitCode.USAGE
         printed = capsys.readouterr()
         assert words in printed.err
@@ -181,24 +179,24 @@ class TestMistakes:
         printed = capsys.readouterr()
         assert SECRET[:20] not in printed.out + printed.err
 
-    def test_in_json_it_is_an_object_too(self, capsys: Capture) -> None:
+    def test_with_json_an_error_is_an_object_too(self, capsys: Capture) -> None:
         assert cli.main(["secret", "status", "--json"]) == ExitCode.USAGE
         printed = capsys.readouterr()
         assert json.loads(printed.out) == {
             "event": "error",
-            "message": "Which secret? Give --stage, --secret-id or --local.",
+            "message": "No secret is named. Use --stage, --secret-id or --local.",
             "remedy": "See zego-token secret status --help.",
             "exit_code": 2,
         }
-        assert printed.err.startswith("error: Which secret?")
+        assert printed.err.startswith("error: No secret is named.")
 
 
 class TestFailures:
-    def test_a_stack_that_is_gone_is_an_error_of_aws(self, a_stack: str, capsys: Capture) -> None:
+    def test_a_stopped_stack_is_an_aws_error(self, a_stack: str, capsys: Capture) -> None:
         assert cli.main(["secret", "status", "--local", a_stack]) == ExitCode.AWS
         printed = capsys.readouterr().err
-        assert printed.startswith("error: AWS was not reached.\n")
-        assert "that the stack still runs" in printed
+        assert printed.startswith("error: AWS could not be reached.\n")
+        assert "check that `make run` is running" in printed
 
     @pytest.mark.parametrize(
         ("error", "exit_code"),
@@ -209,7 +207,7 @@ class TestFailures:
             (EOFError(), ExitCode.INTERRUPTED),
         ],
     )
-    def test_no_traceback_and_no_value_reaches_a_person(
+    def test_no_traceback_and_no_value_is_printed(
         self,
         error: BaseException,
         exit_code: ExitCode,
@@ -226,7 +224,7 @@ class TestFailures:
         assert "Traceback" not in printed.err
         assert SECRET not in printed.err
 
-    def test_ctrl_c_is_how_watching_ends(
+    def test_ctrl_c_ends_watch_without_an_error(
         self, a_stack: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def interrupt(*_given: object) -> None:
@@ -235,7 +233,7 @@ class TestFailures:
         monkeypatch.setattr(status, "read_status", interrupt)
         assert cli.main(["secret", "watch", "--local", a_stack]) == ExitCode.DONE
 
-    def test_a_character_that_a_terminal_lacks_is_no_failure(self) -> None:
+    def test_a_character_that_the_terminal_lacks_is_not_an_error(self) -> None:
         code = "import sys; from ops.cli import main; main(['--version']); print('\\u2713')"
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -246,7 +244,7 @@ class TestFailures:
         assert done.stdout.endswith(b"?\n")
 
 
-def test_what_a_command_refuses_is_its_exit_code(
+def test_a_refusal_sets_the_exit_code(
     a_stack: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_given: object) -> None:

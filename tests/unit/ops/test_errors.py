@@ -64,7 +64,7 @@ def denied(action: str) -> SecretStoreError:
         (
             ServerSecretError("it has quotes"),
             ExitCode.REFUSED,
-            "It cannot be a ServerSecret: it has quotes. Nothing was",
+            "This is not a ServerSecret: it has quotes. Nothing was",
         ),
         (PlaceholderError("a placeholder"), ExitCode.REFUSED, "a placeholder. Nothing was staged"),
         (AlreadyCurrentError("it is current"), ExitCode.REFUSED, "It is current. There is nothing"),
@@ -73,7 +73,7 @@ def denied(action: str) -> SecretStoreError:
             ExitCode.REFUSED,
             "Not ended. Follow it: zego-token secret watch",
         ),
-        (ConflictError("x: it moved", "X", "x"), ExitCode.REFUSED, "It moved. Somebody else"),
+        (ConflictError("x: it moved", "X", "x"), ExitCode.REFUSED, "It moved. Someone else"),
         (SecretStoreError("it has no AWSCURRENT"), ExitCode.AWS, "It has no AWSCURRENT."),
         (denied("describe_secret"), ExitCode.AWS, "secretsmanager:DescribeSecret"),
         (denied("get_secret_value"), ExitCode.AWS, "kms:Decrypt"),
@@ -84,7 +84,7 @@ def denied(action: str) -> SecretStoreError:
         (
             SecretStoreError("x", "EndpointConnectionError", "describe_secret"),
             ExitCode.AWS,
-            "AWS was not reached",
+            "AWS could not be reached",
         ),
         (
             VersionNotFoundError("x", "ResourceNotFoundException", "get_secret_value"),
@@ -92,11 +92,13 @@ def denied(action: str) -> SecretStoreError:
             "no such secret",
         ),
         (SecretStoreError("x", "Odd", "tag_resource"), ExitCode.AWS, "TagResource: Odd."),
-        (NoCredentialsError(), ExitCode.AWS, "no AWS credentials"),
-        (ProfileNotFound(profile="x"), ExitCode.AWS, "no such AWS profile"),
+        (NoCredentialsError(), ExitCode.AWS, "No AWS credentials were found"),
+        (ProfileNotFound(profile="x"), ExitCode.AWS, "AWS profile does not exist"),
     ],
 )
-def test_every_failure_says_what_to_do(error: Exception, exit_code: ExitCode, words: str) -> None:
+def test_every_failure_has_a_message_and_a_remedy(
+    error: Exception, exit_code: ExitCode, words: str
+) -> None:
     failure = explain(error)
     assert failure.exit_code is exit_code
     assert words in f"{failure.message} {failure.remedy}"
@@ -111,7 +113,7 @@ def test_every_code_has_a_remedy(code: str) -> None:
     assert "{" not in failure.message + failure.remedy
 
 
-def test_the_names_are_those_of_botocore_and_of_secrets_manager() -> None:
+def test_the_names_exist_in_botocore_and_secrets_manager() -> None:
     service = botocore.session.get_session().get_service_model("secretsmanager")
     known = {*vars(botocore.exceptions), *service.shape_names, *COMMON_CODES}
     assert errors._AWS.keys() <= known
@@ -120,13 +122,13 @@ def test_the_names_are_those_of_botocore_and_of_secrets_manager() -> None:
 @pytest.mark.parametrize(
     "error", [ParamValidationError(report=SECRET), RuntimeError(SECRET), KeyError(SECRET)]
 )
-def test_a_text_that_could_hold_anything_is_not_repeated(error: Exception) -> None:
+def test_the_text_of_an_unknown_error_is_not_repeated(error: Exception) -> None:
     failure = explain(error)
     assert SECRET not in f"{failure}"
     assert type(error).__name__ in failure.message
 
 
-def test_what_nobody_expected_says_where_it_was() -> None:
+def test_an_unexpected_error_shows_where_it_happened() -> None:
     def break_down() -> Failure:
         try:
             raise LookupError(SECRET)
@@ -159,7 +161,7 @@ class Denies:
         ),
     ],
 )
-def test_what_is_not_allowed_names_the_permission(
+def test_a_denied_call_names_the_permission(
     ask: Callable[[SecretVersions], object], permission: str
 ) -> None:
     versions = SecretVersions(client_of("secretsmanager", Denies()), "zego/server-secret")
@@ -171,6 +173,6 @@ def test_what_is_not_allowed_names_the_permission(
 @pytest.mark.parametrize(
     ("action", "perhaps"), [("describe_secret", False), ("rotate_secret", True)]
 )
-def test_what_was_not_answered_may_have_been_done(action: str, perhaps: bool) -> None:
+def test_a_change_without_a_response_may_have_been_made(action: str, perhaps: bool) -> None:
     failure = explain(NoResponseError("x", "ReadTimeoutError", action))
-    assert ("may have been done" in failure.remedy) is perhaps
+    assert ("may have made the change" in failure.remedy) is perhaps

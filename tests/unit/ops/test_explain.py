@@ -1,4 +1,4 @@
-"""`zego-token explain`: which codes are meant, and what is said of them."""
+"""`zego-token explain`: which codes it recognises, and what it prints about them."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def objects(
 
 
 def unbroken(text: str) -> str:
-    """As one line: a terminal's width is no part of what is said."""
+    """As one line, whatever the terminal's width."""
     return " ".join(text.split())
 
 
 def copied(remedy: str) -> str:
-    """As one line: its commands are on lines of their own, where no full stop ends them."""
+    """As one line: each command is on its own line, without the full stop."""
     return unbroken(copyable(remedy, ""))
 
 
@@ -64,7 +64,7 @@ class TestOneCode:
         assert "the app sees 1102016" in said
         assert "observed, not documented" in said
 
-    def test_each_step_of_the_remedy_is_on_a_line_of_its_own(self, capsys: Capture) -> None:
+    def test_each_step_of_the_remedy_is_on_its_own_line(self, capsys: Capture) -> None:
         assert printed(capsys, "20014").splitlines()[-6:] == [
             "-> See what the token is:",
             "     zego-token inspect",
@@ -157,23 +157,21 @@ class TestWhatPeoplePaste:
         (unknown,) = objects(capsys, "code: 424242", exit_code=ExitCode.REFUSED)
         assert unknown["given"] == 424242
 
-    def test_in_a_list_of_numbers_each_is_meant(self, capsys: Capture) -> None:
+    def test_in_a_list_of_numbers_each_is_a_code(self, capsys: Capture) -> None:
         said = objects(capsys, "20014,424242", exit_code=ExitCode.REFUSED)
         assert [one["event"] for one in said] == ["code", "unknown"]
 
     @pytest.mark.parametrize("word", ["2OO14", "20014x", "0x4e2e", "1.2.3", "9" * 13, "٢٠٠١٤"])
-    def test_what_has_digits_and_no_code_is_a_mistake_of_usage(
-        self, word: str, capsys: Capture
-    ) -> None:
+    def test_digits_without_a_code_are_a_usage_error(self, word: str, capsys: Capture) -> None:
         assert cli.main(["explain", "20014", word]) == ExitCode.USAGE
         captured = capsys.readouterr()
-        assert "is no code" in captured.err
+        assert "is not a code" in captured.err
         assert captured.out == ""
 
     @pytest.mark.parametrize("line", [[], ["Error"], [""]], ids=["none", "a word", "nothing"])
-    def test_no_code_at_all_is_a_mistake_of_usage(self, line: list[str], capsys: Capture) -> None:
+    def test_no_code_at_all_is_a_usage_error(self, line: list[str], capsys: Capture) -> None:
         assert cli.main(["explain", *line]) == ExitCode.USAGE
-        assert "Which code?" in capsys.readouterr().err
+        assert "No code was given." in capsys.readouterr().err
 
     def test_a_pasted_token_is_not_repeated(self, capsys: Capture) -> None:
         token = "04AAAAAGVT" + "x1" * 40
@@ -183,17 +181,17 @@ class TestWhatPeoplePaste:
 
 
 class TestUnknownCodes:
-    def test_what_may_have_been_meant_is_named(self, capsys: Capture) -> None:
+    def test_similar_codes_are_listed(self, capsys: Capture) -> None:
         said = printed(capsys, "1102061", exit_code=ExitCode.REFUSED)
-        assert said.startswith("1102061  is not known.\nMay have been meant:\n  1102016  ")
+        assert said.startswith("1102061  is not a known code.\nSimilar codes:\n  1102016  ")
         (unknown,) = objects(capsys, "1102061", exit_code=ExitCode.REFUSED)
         meant = [known.code for known in near(1102061)]
         assert unknown == {"event": "unknown", "given": 1102061, "near": meant}
 
-    def test_where_nothing_is_near_the_list_is_named(self, capsys: Capture) -> None:
+    def test_without_similar_codes_the_list_of_all_is_named(self, capsys: Capture) -> None:
         assert "explain --all" in printed(capsys, "424242", exit_code=ExitCode.REFUSED)
 
-    def test_the_known_ones_are_explained_all_the_same(self, capsys: Capture) -> None:
+    def test_known_codes_are_explained_beside_unknown_ones(self, capsys: Capture) -> None:
         said = printed(capsys, "424242", "50119", exit_code=ExitCode.REFUSED)
         assert copied(CODES[50119].remedy) in unbroken(said)
 
@@ -224,13 +222,13 @@ class TestAll:
     @pytest.mark.parametrize(
         ("line", "words"),
         [
-            ("--all 20014", "give it no CODE"),
-            ("--platform web", "--platform goes with --all"),
-            ("--platform web 20014", "--platform goes with --all"),
+            ("--all 20014", "cannot be combined with CODE"),
+            ("--platform web", "--platform requires --all"),
+            ("--platform web 20014", "--platform requires --all"),
             ("--all --platform ios", "'ios' is not one of"),
         ],
     )
-    def test_what_does_not_go_together_is_a_mistake_of_usage(
+    def test_options_that_exclude_each_other_are_a_usage_error(
         self, line: str, words: str, capsys: Capture
     ) -> None:
         assert cli.main(["explain", *line.split()]) == ExitCode.USAGE

@@ -20,7 +20,7 @@ from tests.unit.ops.fakes import Broken
 @pytest.mark.parametrize(
     ("columns", "width"), [("80", 80), ("100", 100), ("300", 100), ("20", 40), ("0", 80), ("", 80)]
 )
-def test_it_is_as_wide_as_reads_well(
+def test_the_width_stays_readable(
     columns: str, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
@@ -52,24 +52,24 @@ ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-A
     ],
     ids=["two commands", "a command without a part", "an option with its value", "none"],
 )
-def test_a_command_in_a_text_stands_alone_with_the_targets_options(
+def test_a_command_in_a_text_gets_its_own_line_and_the_targets_options(
     text: str, lines: list[str]
 ) -> None:
     assert copyable(text, "X").splitlines() == lines
 
 
-def test_lines_are_as_wide_as_was_asked_with_what_begins_them() -> None:
+def test_lines_have_the_given_width_and_prefix() -> None:
     shown = wrapped("a bc " * 40, 40, first="-> ", then="   ").plain.split("\n")
     assert [text[:3] for text in shown] == ["-> ", *["   "] * (len(shown) - 1)]
     assert 36 < max(map(len, shown)) <= 40
 
 
 @pytest.mark.parametrize("text", [f"It is {ARN}, and", f"See: zego-token doctor --secret-id {ARN}"])
-def test_what_is_to_be_copied_is_not_broken(text: str) -> None:
+def test_text_to_copy_is_not_broken(text: str) -> None:
     assert ARN in wrapped(text, 40, then="   ").plain
 
 
-def test_a_command_is_not_broken_and_stands_out() -> None:
+def test_a_command_is_not_broken_and_is_bold() -> None:
     shown = wrapped(
         "See: zego-token doctor.", 20, first="> ", then="  ", target=f"--secret-id {ARN}"
     )
@@ -83,24 +83,24 @@ def test_without_a_target_a_text_is_left_as_it_is() -> None:
     assert wrapped(said, 80).plain == said
 
 
-def test_what_steers_a_terminal_is_not_shown() -> None:
+def test_terminal_control_characters_are_not_shown() -> None:
     assert wrapped("\x1b[2J\u202e", 80).plain == "?[2J?"
 
 
 @pytest.mark.parametrize(
     ("moment", "words"), [(160, "in 1 min"), (101, "in 1 s"), (100, "0 s ago"), (40, "1 min ago")]
 )
-def test_a_moment_is_ahead_or_past(moment: float, words: str) -> None:
+def test_a_time_is_in_the_future_or_the_past(moment: float, words: str) -> None:
     assert relative(moment, 100) == words
 
 
-def test_a_moment_is_told_in_utc() -> None:
+def test_a_time_is_shown_in_utc() -> None:
     assert date_and_time(1_800_000_000) == "2027-01-15 08:00:00 UTC"
 
 
 @pytest.mark.parametrize("number", [-(2**63), 2**63, 1e300, 10**400])
-def test_a_number_that_is_no_time_is_refused(number: float) -> None:
-    with pytest.raises(ValueError, match=r"no time|range"):
+def test_an_invalid_time_is_refused(number: float) -> None:
+    with pytest.raises(ValueError, match=r"not a valid time|range"):
         date_and_time(number)
 
 
@@ -108,7 +108,7 @@ COMMAND = str(Path(sys.executable).with_name("zego-token"))
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_what_cannot_be_written_ends_a_command_unless_a_change_has_begun(
+def test_a_write_error_ends_a_command_unless_a_change_has_begun(
     as_json: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdout", Broken(errno.ENOSPC))
@@ -129,7 +129,7 @@ def test_what_cannot_be_written_ends_a_command_unless_a_change_has_begun(
         (errno.ENOSPC, "cannot be written: No space left on device", ExitCode.UNWRITTEN),
     ],
 )
-def test_a_command_says_once_that_its_output_cannot_be_written(
+def test_a_write_error_is_reported_once(
     number: int,
     words: str,
     exit_code: ExitCode,
@@ -163,7 +163,7 @@ def run(shell: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "secret status --help"])
-def test_help_that_nobody_reads_is_no_refusal(words: str) -> None:
+def test_help_into_a_closed_pipe_is_not_a_refusal(words: str) -> None:
     done = run(f"(sleep 0.05; exec $Z {words}) | true; exit ${{PIPESTATUS[0]}}")
     assert (done.returncode, done.stderr) == (ExitCode.UNREAD, "")
 
@@ -175,7 +175,7 @@ def test_help_on_a_full_disk_says_so() -> None:
 
 
 @pytest.mark.parametrize("broken", [">/dev/full", "2>/dev/full", ">&-", "2>&-", ">&- 2>&-"])
-def test_a_failure_keeps_its_exit_code_where_it_cannot_be_said(broken: str) -> None:
+def test_a_failure_keeps_its_exit_code_if_it_cannot_be_printed(broken: str) -> None:
     done = run(f"$Z secret status --json --local /nowhere {broken}")
     assert done.returncode == ExitCode.AWS
     assert "Traceback" not in done.stderr

@@ -62,7 +62,7 @@ def test_it_works_where_the_tree_is_not(wheel: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (5, "")
-    assert "No local stack runs here" in done.stderr
+    assert "No local stack is running here" in done.stderr
     for option in ("--help", "--version"):
         subprocess.run([command, option], env=environment, check=True, capture_output=True)
 

@@ -16,7 +16,7 @@ from ops.errors import CommandError, ExitCode
 from ops.prompt import can_ask, confirmation, unseen
 
 
-def test_what_is_typed_meanwhile_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_typed_text_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = os.openpty()
     with open(there) as terminal:  # noqa: PTH123  a number
         monkeypatch.setattr("sys.stdin", terminal)
@@ -28,7 +28,7 @@ def test_what_is_typed_meanwhile_is_not_shown(monkeypatch: pytest.MonkeyPatch) -
     os.close(here)
 
 
-def test_where_no_terminal_is_nothing_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_nothing_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     for stdin in (None, io.StringIO()):
         monkeypatch.setattr("sys.stdin", stdin)
         with unseen():
@@ -54,7 +54,9 @@ class TestConfirmation:
     def test_yes_asks_nothing(self) -> None:
         assert self.answer("--yes") == "went on\n"
 
-    def test_without_a_terminal_nobody_can_be_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_terminal_confirmation_is_impossible(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert "not a terminal" in self.answer(typed="y\n")
         monkeypatch.setattr("sys.stdin", None)
         with pytest.raises(CommandError, match="not a terminal"):
@@ -63,6 +65,8 @@ class TestConfirmation:
     @pytest.mark.parametrize(
         ("typed", "end"), [("y", "went on"), ("n", "Nothing was changed."), ("", "Nothing was")]
     )
-    def test_a_person_is_asked(self, typed: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_yes_the_user_is_asked(
+        self, typed: str, end: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _self: True)
         assert end in self.answer(typed=f"{typed}\n")

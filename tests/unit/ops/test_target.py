@@ -51,7 +51,7 @@ def test_a_stage_names_its_stack() -> None:
     assert named("--stage prod") == [TargetOptions(stage="prod")]
 
 
-def test_a_secret_may_be_named_itself() -> None:
+def test_a_secret_id_names_the_secret() -> None:
     assert named("--secret-id zego/x --region eu-west-1 --profile ops") == [
         TargetOptions("zego/x", region="eu-west-1", profile="ops")
     ]
@@ -65,7 +65,7 @@ def test_the_targets_are_all_combinations() -> None:
     assert TargetOptions("x", region="a", profile="q") in targets
 
 
-def test_the_environment_names_a_secret_where_nothing_else_does(
+def test_the_environment_names_a_secret_if_no_option_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(SECRET_ID_VARIABLE, "zego/x")
@@ -74,7 +74,7 @@ def test_the_environment_names_a_secret_where_nothing_else_does(
     assert named("--local") == [TargetOptions(local=STACK_FILE)]
 
 
-def test_the_local_stack_is_found_here_or_where_it_is_said(tmp_path: Path) -> None:
+def test_the_local_stack_is_found_here_or_at_the_given_path(tmp_path: Path) -> None:
     assert named("--local") == [TargetOptions(local=STACK_FILE)]
     assert named(f"--local {tmp_path} --zego-api http://127.0.0.1:1") == [
         TargetOptions(local=tmp_path, zego_api="http://127.0.0.1:1")
@@ -86,12 +86,12 @@ def test_the_local_stack_is_found_here_or_where_it_is_said(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("other", ["--stage dev", "--profile p", "--region r"])
-def test_the_local_stack_is_not_in_aws(other: str) -> None:
-    with pytest.raises(click.UsageError, match="--local goes with none of"):
+def test_local_excludes_the_aws_options(other: str) -> None:
+    with pytest.raises(click.UsageError, match="--local cannot be combined with"):
         named(f"--local {other}")
 
 
-def test_something_has_to_be_named() -> None:
+def test_a_secret_must_be_named() -> None:
     with pytest.raises(click.UsageError, match=re.escape("--stage, --secret-id or --local")):
         named("--region eu-west-1")
 
@@ -112,21 +112,21 @@ class TestAnOptionalTarget:
         command.main(shlex.split(line), standalone_mode=False)
         return found[0]
 
-    def test_none_need_be_named(self) -> None:
+    def test_no_secret_is_required(self) -> None:
         assert self.named("") is None
         assert self.named("--stage dev --region a") == TargetOptions(stage="dev", region="a")
         assert self.named("--local") == TargetOptions(local=STACK_FILE)
 
-    def test_a_region_or_profile_is_of_something(self) -> None:
+    def test_a_region_or_profile_needs_a_secret(self) -> None:
         for line in ("--region eu-west-1", "--profile ops"):
-            with pytest.raises(click.UsageError, match="Which secret"):
+            with pytest.raises(click.UsageError, match="No secret is named"):
                 self.named(line)
 
-    def test_it_is_one(self) -> None:
-        with pytest.raises(click.UsageError, match="about one secret"):
+    def test_more_than_one_secret_is_refused(self) -> None:
+        with pytest.raises(click.UsageError, match="takes one secret"):
             self.named("--stage dev --stage prod")
 
-    def test_the_environment_names_one_unless_an_option_is_there_instead(
+    def test_the_environment_names_one_unless_an_option_excludes_it(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(SECRET_ID_VARIABLE, "zego/x")
@@ -139,7 +139,7 @@ class TestAnOptionalTarget:
     "line",
     ["--local /a/b", "--stage prod --profile ops --region eu-west-1", "--secret-id 'a b'"],
 )
-def test_a_target_is_called_by_its_options(line: str) -> None:
+def test_a_targets_name_is_its_options(line: str) -> None:
     (wanted,) = named(line)
     assert str(wanted) == line
 
@@ -159,13 +159,13 @@ def _an_aws_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def where(target: Target) -> tuple[str, str]:
-    """The region and the id that a target's secret is asked for by."""
+    """The region and the id with which a target's secret is read."""
     return target.versions._client.meta.region_name, target.versions._secret_id
 
 
 @pytest.fixture
 def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Stubber:
-    """Answers what it is told to, in place of AWS."""
+    """Returns the given responses in place of AWS."""
     client = boto3.client("cloudformation", region_name="eu-west-1")
     made = boto3.Session.client
 
@@ -192,14 +192,14 @@ def a_stack(**outputs: str) -> dict[str, Any]:
 
 
 class TestInAws:
-    def test_an_arn_says_its_region(self) -> None:
+    def test_an_arn_names_the_region(self) -> None:
         assert where(connect(TargetOptions(ARN))) == ("eu-west-1", ARN)
 
     def test_a_region_names_the_replica_there(self) -> None:
         replica = ARN.replace("eu-west-1", "us-east-1")
         assert where(connect(TargetOptions(ARN, region="us-east-1"))) == ("us-east-1", replica)
 
-    def test_a_name_is_asked_for_in_the_region_that_is_said(self) -> None:
+    def test_a_name_is_read_in_the_given_region(self) -> None:
         assert where(connect(TargetOptions("zego/x", region="us-east-1"))) == (
             "us-east-1",
             "zego/x",
@@ -215,38 +215,38 @@ class TestInAws:
         assert where(target) == ("eu-west-1", ARN)
         assert target.name == "--stage prod --region us-east-1"
 
-    def test_and_where_its_api_answers(self, cloudformation: Stubber) -> None:
+    def test_the_stack_of_a_stage_names_the_api(self, cloudformation: Stubber) -> None:
         cloudformation.add_response("describe_stacks", a_stack(ApiUrl="https://x", SecretArn=ARN))
         target = connect(TargetOptions(stage="prod", region="us-east-1"))
         assert (target.api, target.region) == ("https://x", "eu-west-1")
         assert connect(TargetOptions(ARN)).api is None
 
-    def test_a_stage_without_a_stack_is_said(self, cloudformation: Stubber) -> None:
+    def test_a_stage_without_a_stack_is_an_error(self, cloudformation: Stubber) -> None:
         cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")
         with pytest.raises(CommandError, match="no stack zego-token-service-dev") as caught:
             connect(TargetOptions(stage="dev", region="eu-west-1"))
         assert caught.value.failure.exit_code is ExitCode.AWS
 
-    def test_a_stack_without_the_output_is_said(self, cloudformation: Stubber) -> None:
+    def test_a_stack_without_the_output_is_an_error(self, cloudformation: Stubber) -> None:
         cloudformation.add_response("describe_stacks", a_stack(Api="https://x"))
         with pytest.raises(CommandError, match="no output SecretArn"):
             connect(TargetOptions(stage="prod", region="eu-west-1"))
 
     def test_another_arn_is_refused(self) -> None:
-        with pytest.raises(CommandError, match="no ARN of a secret"):
+        with pytest.raises(CommandError, match="not a secret's ARN"):
             connect(TargetOptions("arn:aws:s3:::bucket"))
 
-    def test_a_region_has_to_be_known(self) -> None:
+    def test_a_region_is_required(self) -> None:
         with pytest.raises(NoRegionError):
             connect(TargetOptions("zego/x"))
 
-    def test_the_environment_may_say_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_environment_may_name_the_region(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_REGION", "eu-west-3")
         assert where(connect(TargetOptions("zego/x"))) == ("eu-west-3", "zego/x")
         assert where(connect(TargetOptions("zego/x", region="us-east-1")))[0] == "us-east-1"
         assert where(connect(TargetOptions(ARN))) == ("eu-west-1", ARN)
 
-    def test_the_region_is_known_before_anybody_is_asked(self) -> None:
+    def test_the_region_is_known_before_any_call(self) -> None:
         for wanted, region in (
             (TargetOptions(ARN), "eu-west-1"),
             (TargetOptions(ARN, region="us-east-1"), "us-east-1"),
@@ -262,11 +262,11 @@ class TestInAws:
             (TargetOptions(stage="prod", region="eu-west-1"), "AWS_ENDPOINT_URL_CLOUDFORMATION"),
         ],
     )
-    def test_an_endpoint_that_is_none_is_said(
+    def test_an_invalid_endpoint_is_an_error(
         self, wanted: TargetOptions, variable: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(variable, "garbage")
-        with pytest.raises(CommandError, match="cannot be used") as caught:
+        with pytest.raises(CommandError, match="invalid endpoint or number") as caught:
             connect(wanted)
         assert variable in caught.value.failure.remedy
         assert caught.value.failure.exit_code is ExitCode.USAGE
@@ -290,13 +290,13 @@ class TestLocally:
         return path
 
     @pytest.mark.parametrize("named", [".", "stack.json"])
-    def test_the_stack_says_where_its_secret_is(self, tmp_path: Path, named: str) -> None:
+    def test_the_stack_file_names_the_secret(self, tmp_path: Path, named: str) -> None:
         self.stack(tmp_path)
         target = connect(TargetOptions(local=tmp_path / named))
         assert where(target) == ("us-east-1", "zego/server-secret")
         assert target.versions._client.meta.endpoint_url == "http://127.0.0.1:1"
 
-    def test_and_where_its_api_answers_with_which_key(self, tmp_path: Path) -> None:
+    def test_the_stack_file_names_the_api_and_its_key(self, tmp_path: Path) -> None:
         key = {"access_key_id": "ASIAEXAMPLE", "secret_access_key": "example"}
         wanted = TargetOptions(local=self.stack(tmp_path, api="http://127.0.0.1:8080", **key))
         assert connect(wanted).api == "http://127.0.0.1:8080"
@@ -304,7 +304,7 @@ class TestLocally:
         assert credentials
         assert (credentials.access_key, credentials.secret_key) == ("ASIAEXAMPLE", "example")
 
-    def test_another_secret_of_it_may_be_named(self, tmp_path: Path) -> None:
+    def test_another_secret_of_the_stack_may_be_named(self, tmp_path: Path) -> None:
         assert where(connect(TargetOptions("other", local=self.stack(tmp_path))))[1] == "other"
 
     def test_it_needs_no_credentials(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,32 +315,32 @@ class TestLocally:
             assert "AWSCURRENT" in connect(TargetOptions(local=path)).versions.describe().labels
 
     @pytest.mark.parametrize("zego_api", [None, "http://127.0.0.1:3"])
-    def test_verdicts_are_the_stand_ins_or_of_whom_is_named(
+    def test_verdicts_come_from_the_stand_in_or_the_named_api(
         self, tmp_path: Path, zego_api: str | None
     ) -> None:
         probe = connect(TargetOptions(local=self.stack(tmp_path), zego_api=zego_api)).probe
         endpoint = probe.__self__._endpoint  # type: ignore[attr-defined]  # a bound method
         assert endpoint == f"{zego_api or 'http://127.0.0.1:2'}/"
 
-    def test_no_stack_is_said(self, tmp_path: Path) -> None:
-        with pytest.raises(CommandError, match="No local stack runs here") as caught:
+    def test_a_missing_stack_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="No local stack is running here") as caught:
             connect(TargetOptions(local=tmp_path))
         assert "make run" in caught.value.failure.remedy
 
-    def test_a_stack_whose_address_is_none_is_said(self, tmp_path: Path) -> None:
+    def test_an_invalid_address_in_the_stack_file_is_an_error(self, tmp_path: Path) -> None:
         path = self.stack(tmp_path, secrets_manager="garbage")
         with pytest.raises(CommandError, match="does not describe a local stack"):
             connect(TargetOptions(local=path))
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"region": 1}'])
-    def test_another_file_is_said(self, tmp_path: Path, text: str) -> None:
+    def test_a_file_of_another_kind_is_an_error(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "stack.json").write_text(text, encoding="utf-8")
         with pytest.raises(CommandError, match="does not describe a local stack"):
             connect(TargetOptions(local=tmp_path))
 
 
 @pytest.mark.parametrize("url", ["http://zego.example", "ftp://x", "x", "https://u@x/"])
-def test_zego_is_asked_by_https_alone(url: str) -> None:
+def test_zego_is_only_called_by_https(url: str) -> None:
     with pytest.raises(CommandError, match="--zego-api") as caught:
         connect(TargetOptions(ARN, zego_api=url))
     assert caught.value.failure.exit_code is ExitCode.USAGE

@@ -24,11 +24,11 @@ CHECKS = checks()
 
 @dataclass
 class Patient:
-    """What is to be examined; a test changes what it wants before it asks for a result.
+    """The deployment to examine; a test changes it before it requests a result.
 
-    :ivar connect: raises in place of finding the secret.
-    :ivar state: laid over what Secrets Manager says of the secret.
-    :ivar seconds_later: when it is examined.
+    :ivar connect: an error to raise instead of finding the secret.
+    :ivar state: overrides what Secrets Manager returns for the secret.
+    :ivar seconds_later: how much later it is examined.
     """
 
     target: Target
@@ -86,7 +86,7 @@ def issuer(aws: SecretsManager) -> Issuer:
 def patient(
     aws: SecretsManager, target: Target, issuer: Issuer, tmp_path: Path
 ) -> Iterator[Patient]:
-    """All is well with it."""
+    """A deployment without a problem."""
     policy = tmp_path / "prod.toml"
     policy.write_bytes(POLICY)
     here = replace(target, name="--stage prod", region="eu-west-1", api=API)
@@ -97,7 +97,7 @@ def patient(
 
 @pytest.fixture
 def env_file(patient: Patient, tmp_path: Path) -> Callable[[str], Path]:
-    """Writes a .env, of which the doctor is told."""
+    """Writes a .env file and adds it to the doctor's options."""
 
     def write(text: str) -> Path:
         path = tmp_path / ".env"

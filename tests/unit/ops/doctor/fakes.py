@@ -26,15 +26,15 @@ LIFETIME_SECONDS: Final = 7200
 
 
 class Issuer:
-    """Stands for :func:`zego.bounded_http.request` and all that is behind it.
+    """Replaces :func:`zego.bounded_http.request` and everything behind it.
 
-    :ivar secret: what it seals with.
-    :ivar answers: by path, in place of its own.
-    :ivar down: by path, why no answer comes.
-    :ivar date: the header of every answer; ``None``: there is none.
-    :ivar silent: methods whose answers name no origin.
-    :ivar room_id: what tokens are for in place of the room that is asked for.
-    :ivar requests: what came, by path: method and headers.
+    :ivar secret: the secret that seals tokens.
+    :ivar answers: by path, responses to return instead of the normal ones.
+    :ivar down: by path, why no response comes.
+    :ivar date: the Date header of every response; ``None``: no header.
+    :ivar silent: methods whose responses allow no origin.
+    :ivar room_id: the room that tokens are for instead of the requested one.
+    :ivar requests: by path, the methods and headers of the requests received.
     """
 
     def __init__(self, value: str) -> None:
@@ -132,7 +132,7 @@ class Issuer:
 
 
 def answer(status: int, document: object) -> Response:
-    """An answer in JSON."""
+    """A response in JSON."""
     return Response(status, {}, json.dumps(document).encode())
 
 
@@ -142,10 +142,10 @@ def refused(operation: str, code: str) -> ClientError:
 
 
 class Session:
-    """Stands for a ``boto3.Session``.
+    """Replaces a ``boto3.Session``.
 
-    :ivar identity: what STS answers, or raises.
-    :ivar key_state: what KMS answers, or raises.
+    :ivar identity: what STS returns, or raises.
+    :ivar key_state: what KMS returns, or raises.
     """
 
     def __init__(self) -> None:

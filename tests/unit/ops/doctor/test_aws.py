@@ -15,24 +15,24 @@ from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.fakes import refused
 
 
-def test_whose_credentials_they_are_is_said(patient: Patient) -> None:
+def test_the_owner_of_the_credentials_is_shown(patient: Patient) -> None:
     assert patient.result("credentials").seen.endswith(":assumed-role/Operators/alice")
 
 
-def test_none_are_a_failure(patient: Patient) -> None:
+def test_missing_credentials_are_a_failure(patient: Patient) -> None:
     patient.session.credentials = None
     result = patient.result("credentials")
-    assert (result.status, result.seen) == ("failed", "There are no AWS credentials to use.")
+    assert (result.status, result.seen) == ("failed", "No AWS credentials were found.")
     assert "Log in" in result.remedy
 
 
-def test_a_profile_that_is_not_there_is_one(patient: Patient) -> None:
+def test_a_missing_profile_is_a_failure(patient: Patient) -> None:
     patient.session.identity = ProfileNotFound(profile="nobody")
-    assert "no such AWS profile" in patient.result("credentials").seen
+    assert "AWS profile does not exist" in patient.result("credentials").seen
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
-def test_those_that_aws_does_not_take_are_one(patient: Patient, code: str) -> None:
+def test_credentials_that_aws_refuses_are_a_failure(patient: Patient, code: str) -> None:
     patient.session.identity = refused("GetCallerIdentity", code)
     found = patient.examined()
     assert found["credentials"][0].status == "failed"
@@ -43,11 +43,11 @@ def test_those_that_aws_does_not_take_are_one(patient: Patient, code: str) -> No
     ("error", "words"),
     [
         (refused("GetCallerIdentity", "AccessDenied"), "sts:GetCallerIdentity"),
-        (ConnectTimeoutError(endpoint_url="x"), "AWS was not reached."),
+        (ConnectTimeoutError(endpoint_url="x"), "AWS could not be reached."),
     ],
     ids=["denied", "unreached"],
 )
-def test_an_sts_that_does_not_say_whose_they_are_ends_nothing(
+def test_if_sts_does_not_tell_the_owner_the_checks_continue(
     patient: Patient, error: Exception, words: str
 ) -> None:
     patient.session.identity = error
@@ -58,7 +58,7 @@ def test_an_sts_that_does_not_say_whose_they_are_ends_nothing(
     assert found["token"][0].status == "ok"
 
 
-def test_without_a_region_nothing_can_be_asked(patient: Patient) -> None:
+def test_a_missing_region_is_a_failure(patient: Patient) -> None:
     patient.session.region_name = None
     found = patient.examined()
     assert found["credentials"][0].status == "ok"
@@ -77,11 +77,11 @@ def test_the_region_of_an_arn_comes_first(patient: Patient) -> None:
     [
         (CommandError("There is no stack x.", "Compare --stage.", ExitCode.AWS), "no stack"),
         (refused("DescribeStacks", "AccessDenied"), "cloudformation:DescribeStacks"),
-        (NoCredentialsError(), "no AWS credentials"),
+        (NoCredentialsError(), "No AWS credentials"),
     ],
     ids=["absent", "denied", "credentials"],
 )
-def test_a_stack_that_cannot_be_asked_for_the_secret_is_a_failure(
+def test_a_stack_that_cannot_name_the_secret_is_a_failure(
     patient: Patient, error: Exception, words: str
 ) -> None:
     patient.connect = error
@@ -91,22 +91,22 @@ def test_a_stack_that_cannot_be_asked_for_the_secret_is_a_failure(
     assert result.remedy
 
 
-def test_a_stack_that_does_not_name_its_api_is_one_too(patient: Patient) -> None:
+def test_a_stack_that_does_not_name_its_api_is_a_failure(patient: Patient) -> None:
     patient.target = replace(patient.target, api=None)
     result = patient.result("target")
     assert "has no output ApiUrl" in result.seen
     assert "docs/deploy.md" in result.remedy
 
 
-def test_of_a_local_stack_nobody_is_asked_whose_it_is(patient: Patient) -> None:
+def test_a_local_stack_needs_no_call_to_sts(patient: Patient) -> None:
     patient.target_options = TargetOptions(local=Path("x"))
     patient.session.identity = AssertionError("asked")
     found = patient.examined()
-    assert found["credentials"][0].seen == "those of the local stack"
+    assert found["credentials"][0].seen == "the local stack's"
     assert found["target"][0].seen.startswith("the local stack, https://")
 
 
-def test_answers_of_aws_say_the_time(patient: Patient) -> None:
+def test_responses_of_aws_contain_the_time(patient: Patient) -> None:
     patient.session.date = formatdate(1_700_000_000)
     result = patient.result("clock")
     assert result.status == "failed"

@@ -1,4 +1,4 @@
-"""All checks together: a deployment that is well, and one check that does not stop the others."""
+"""All checks together: a healthy deployment, and a failed check that does not stop the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.ops.doctor.fakes import BEARER
 CHECKS = checks()
 
 
-def test_where_all_is_well_nothing_is_to_be_done(
+def test_a_healthy_deployment_needs_no_remedy(
     patient: Patient, aws: SecretsManager, env_file: Callable[[str], Path]
 ) -> None:
     env_file(f"ZEGO_APP_ID={APP_ID}\n")
@@ -40,16 +40,16 @@ def test_the_checks_go_from_the_configuration_to_a_token() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_each_check_says_what_to_do_where_it_fails(check: Check) -> None:
-    never_fails = {"defaults", "drift"}  # and each result of a drift has a remedy of its own
+def test_each_check_has_a_remedy_if_it_fails(check: Check) -> None:
+    never_fails = {"defaults", "drift"}  # and each result of a drift has its own remedy
     assert bool(check.remedy) is (check.name not in never_fails)
 
 
-def test_what_fails_leaves_out_what_needs_it_and_nothing_else(patient: Patient) -> None:
+def test_a_failed_check_skips_only_the_checks_that_need_it(patient: Patient) -> None:
     patient.connect = EndpointConnectionError(endpoint_url="https://secret")
     found = patient.examined()
     (target,) = found["target"]
-    assert (target.status, target.seen) == ("failed", "AWS was not reached.")
+    assert (target.status, target.seen) == ("failed", "AWS could not be reached.")
     for name in ("secret", "labels", "verdict", "fingerprint", "token", "clock"):
         (result,) = found[name]
         assert (result.status, result.seen) == ("skipped", "needs target"), name
@@ -61,10 +61,10 @@ def failing(error: Exception) -> Check:
     def look(_deployment: object) -> list[CheckResult]:
         raise error
 
-    return Check("bad", "AWS", "?", look, "Mend it.")
+    return Check("bad", "AWS", "?", look, "Fix it.")
 
 
-def test_a_fault_of_our_own_is_one_failed_check_that_shows_no_text(patient: Patient) -> None:
+def test_a_bug_in_a_check_is_one_failed_check_that_shows_no_text(patient: Patient) -> None:
     checks = (failing(RuntimeError(BEARER)), CHECKS[0])
     (_, bad), (_, good) = examine(patient.deployment(), checks)
     assert (bad.status, good.status) == ("failed", "ok")
@@ -72,7 +72,7 @@ def test_a_fault_of_our_own_is_one_failed_check_that_shows_no_text(patient: Pati
     assert BEARER not in bad.seen
 
 
-def test_a_mistake_of_usage_ends_the_command(patient: Patient) -> None:
-    check = failing(CommandError("--secret-id is no ARN.", "", ExitCode.USAGE))
+def test_a_usage_error_ends_the_command(patient: Patient) -> None:
+    check = failing(CommandError("--secret-id is not an ARN.", "", ExitCode.USAGE))
     with pytest.raises(CommandError):
         list(examine(patient.deployment(), (check,)))

@@ -39,7 +39,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Any:
     return call
 
 
-def test_help_says_every_option_and_imports_nothing_slow() -> None:
+def test_help_shows_every_option_and_imports_nothing_slow() -> None:
     code = (
         "import sys; from ops.cli import main; main(['doctor', '--help']);"
         "print(*{name.partition('.')[0] for name in sys.modules})"
@@ -56,28 +56,28 @@ def test_help_says_every_option_and_imports_nothing_slow() -> None:
     ("line", "words"),
     [
         ("--api http://tokens.example.com", "not an https URL"),
-        ("--api https://x/?a=b", "more than a scheme"),
+        ("--api https://x/?a=b", "only have a scheme"),
         ("--origin https://calls.example.com/", "no slash"),
-        ("--origin calls.example.com", "an origin is"),
+        ("--origin calls.example.com", "write the origin as"),
         ("--env-file nowhere.env", "does not exist"),
         ("--policy nowhere.toml", "does not exist"),
         ("--bearer-file nowhere", "No such file"),
         ("--app-id 0", "not in the range"),
-        ("--stage dev", "--local goes with none of"),
+        ("--stage dev", "--local cannot be combined with"),
     ],
 )
-def test_a_mistake_of_usage_is_said(line: str, words: str, capsys: Capture) -> None:
+def test_a_usage_error_is_reported(line: str, words: str, capsys: Capture) -> None:
     assert cli.main(["doctor", "--local", "nowhere", *line.split()]) == ExitCode.USAGE
     assert words in capsys.readouterr().err
 
 
-def test_a_secret_has_to_be_named(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_must_be_named(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZEGO_TOKEN_SECRET_ID", raising=False)
     assert cli.main(["doctor"]) == ExitCode.USAGE
-    assert "Which secret?" in capsys.readouterr().err
+    assert "No secret is named." in capsys.readouterr().err
 
 
-def test_an_address_is_without_its_last_slash(given: Any) -> None:
+def test_the_last_slash_of_an_address_is_removed(given: Any) -> None:
     assert given("--api", "https://x.example/v/").api == "https://x.example/v"
     assert given("--api", "http://127.0.0.1:8080").api == "http://127.0.0.1:8080"
 
@@ -102,26 +102,30 @@ class TestBearer:
         assert options.bearer == "eyJ.a.b"
         assert "eyJ" not in repr(options)
 
-    def test_or_from_standard_input(self, given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_read_from_standard_input(
+        self, given: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"eyJ.a.b\n")))
         assert given("--bearer-file", "-").bearer == "eyJ.a.b"
 
     @pytest.mark.parametrize(
         "content", [b"", b"a b", b"x" * 20000, b"\xff\xfe"], ids=["empty", "two", "large", "binary"]
     )
-    def test_what_is_none_is_not_repeated(self, given: Any, a_file: Any, content: bytes) -> None:
-        with pytest.raises(click.UsageError, match="holds no bearer token") as caught:
+    def test_an_invalid_bearer_token_is_not_repeated(
+        self, given: Any, a_file: Any, content: bytes
+    ) -> None:
+        with pytest.raises(click.UsageError, match="has no bearer token") as caught:
             given("--bearer-file", a_file(content))
         assert "a b" not in str(caught.value)
 
-    def test_it_says_itself_whose_it_is(self, given: Any, a_file: Any) -> None:
+    def test_it_excludes_user(self, given: Any, a_file: Any) -> None:
         with pytest.raises(click.UsageError, match="--user"):
             given("--bearer-file", a_file(b"x"), "--user", "alice")
 
 
-def test_without_a_local_stack_that_is_what_has_failed(tmp_path: Path, capsys: Capture) -> None:
+def test_a_missing_local_stack_fails_the_first_check(tmp_path: Path, capsys: Capture) -> None:
     assert cli.main(["doctor", "--local", str(tmp_path)]) == ExitCode.REFUSED
     printed = capsys.readouterr()
-    assert "✗ credentials   No local stack runs here" in printed.out
-    assert "not looked at: needs credentials" in printed.out
+    assert "✗ credentials   No local stack is running here" in printed.out
+    assert "skipped: needs credentials" in printed.out
     assert printed.err == ""

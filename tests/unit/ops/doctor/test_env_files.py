@@ -58,7 +58,7 @@ class TestReading:
             "empty-quotes",
         ],
     )
-    def test_it_is_as_lenient_as_its_readers_are(
+    def test_it_is_as_lenient_as_other_readers(
         self, tmp_path: Path, text: str, value: str, is_quoted: bool
     ) -> None:
         path = tmp_path / ".env"
@@ -92,14 +92,14 @@ class TestReading:
             ("ZEGO_SERVER_URL", None),
         ],
     )
-    def test_what_a_variable_holds_is_in_its_name(self, name: str, kind: str | None) -> None:
+    def test_the_name_tells_the_kind_of_a_variable(self, name: str, kind: str | None) -> None:
         found = [variable.kind for variable in variables(f"{name}=1")]
         assert found == ([] if kind is None else [kind])
 
     @pytest.mark.parametrize(
         "line", ["# ZEGO_SERVER_SECRET=1", "ZEGO_SERVER_SECRET", "", "=", "1=2"]
     )
-    def test_what_is_no_assignment_is_nothing(self, line: str) -> None:
+    def test_a_line_without_an_assignment_is_ignored(self, line: str) -> None:
         assert [*variables(line)] == []
 
     @pytest.mark.parametrize(
@@ -107,36 +107,34 @@ class TestReading:
         [
             (f"ZEGO_SERVER_SECRET={SECRET}".encode("utf-16"), "UTF-16"),
             (b"\xff\x00\x01", "not text in UTF-8"),
-            (b"#" * (MAX_BYTES + 1), "another file"),
+            (b"#" * (MAX_BYTES + 1), "not a .env file"),
         ],
         ids=["utf-16", "binary", "large"],
     )
-    def test_what_cannot_be_read_says_why(self, tmp_path: Path, content: bytes, words: str) -> None:
+    def test_an_unreadable_file_is_reported_with_the_reason(
+        self, tmp_path: Path, content: bytes, words: str
+    ) -> None:
         path = tmp_path / ".env"
         path.write_bytes(content)
         with pytest.raises(EnvFileError, match=words):
             read(path)
 
-    def test_a_value_is_in_no_repr(self) -> None:
+    def test_no_repr_contains_a_value(self) -> None:
         assert SECRET not in repr([*variables(f"ZEGO_SERVER_SECRET={SECRET}")])
 
 
 class TestWriting:
-    def test_without_a_file_there_is_nothing_to_look_at(self, patient: Patient) -> None:
+    def test_without_a_file_nothing_is_checked(self, patient: Patient) -> None:
         assert patient.result("env-file").status == "note"
         assert patient.results("drift") == []
 
-    def test_a_file_without_anything_of_zegos_is_well(
-        self, patient: Patient, env_file: Write
-    ) -> None:
+    def test_a_file_without_zegos_variables_is_ok(self, patient: Patient, env_file: Write) -> None:
         path = env_file("DATABASE_URL=x\n")
         result = patient.result("env-file")
         assert (result.status, result.of) == ("ok", str(path))
-        assert result.seen == "holds nothing of ZEGO's"
+        assert result.seen == "contains no variable of ZEGO"
 
-    def test_one_that_cannot_be_read_is_a_failure_once(
-        self, patient: Patient, env_file: Write
-    ) -> None:
+    def test_an_unreadable_file_is_one_failure(self, patient: Patient, env_file: Write) -> None:
         env_file("x").write_bytes(b"\xff\xfeZ\x00")
         assert patient.result("env-file").status == "failed"
         assert patient.results("drift") == []
@@ -148,7 +146,7 @@ class TestWriting:
         env_file(f"{prefix}ZEGO_SERVER_SECRET={SECRET}")
         result = patient.result("env-file")
         assert (result.status, f"{prefix}ZEGO_SERVER_SECRET" in result.seen) == ("failed", True)
-        assert "make a new ServerSecret" in result.remedy
+        assert "create a new one" in result.remedy
 
     def test_an_app_id_may_be_published(self, patient: Patient, env_file: Write) -> None:
         env_file(f"VITE_ZEGO_APP_ID={APP_ID}")
@@ -166,7 +164,7 @@ class TestWriting:
         ],
         ids=["quoted", "padded", "typographic", "app-sign", "short", "app-sign-by-name"],
     )
-    def test_what_others_would_read_wrongly_is_a_warning(
+    def test_a_value_that_others_read_differently_is_a_warning(
         self, patient: Patient, env_file: Write, line: str, words: str
     ) -> None:
         env_file(line)
@@ -175,7 +173,7 @@ class TestWriting:
         assert result.remedy
 
     @pytest.mark.parametrize("value", ["", "REPLACE-ME"], ids=["empty", "placeholder"])
-    def test_no_value_is_nothing_to_compare(
+    def test_without_a_value_nothing_is_compared(
         self, patient: Patient, env_file: Write, value: str
     ) -> None:
         env_file(f"ZEGO_SERVER_SECRET={value}")
@@ -188,24 +186,24 @@ class TestDrift:
         return patient.result("drift")
 
     @pytest.mark.parametrize("around", ["{}", '"{}"', "' {} '"])
-    def test_the_current_value_is_true_and_better_deleted(
+    def test_the_current_value_is_ok_but_better_deleted(
         self, patient: Patient, env_file: Write, aws: SecretsManager, around: str
     ) -> None:
         env_file(f"ZEGO_SERVER_SECRET={around.format(aws.server_secret)}")
         result = self.compared(patient)
         assert (result.status, "is AWSCURRENT" in result.seen) == ("ok", True)
-        assert result.remedy.startswith("Delete it there.")
+        assert result.remedy.startswith("Delete the variable.")
 
-    def test_the_one_before_is_stale(
+    def test_the_previous_value_is_outdated(
         self, patient: Patient, env_file: Write, aws: SecretsManager, zego: Zego
     ) -> None:
         env_file(f"ZEGO_SERVER_SECRET={aws.server_secret}")
         stored(aws, OTHER, label="AWSCURRENT")
         zego.accepted.add(OTHER)
         result = self.compared(patient)
-        assert (result.status, "AWSPREVIOUS, stale" in result.seen) == ("failed", True)
+        assert (result.status, "AWSPREVIOUS, old since" in result.seen) == ("failed", True)
 
-    def test_one_that_is_staged_is_not_current_yet(
+    def test_a_staged_value_is_not_current_yet(
         self, patient: Patient, env_file: Write, aws: SecretsManager
     ) -> None:
         env_file(f"ZEGO_SERVER_SECRET={OTHER}")
@@ -213,13 +211,13 @@ class TestDrift:
         assert self.compared(patient).status == "warning"
 
     @pytest.mark.parametrize("value", [OTHER, OTHER[:31]], ids=["other", "misshapen"])
-    def test_another_is_a_drift(self, patient: Patient, env_file: Write, value: str) -> None:
+    def test_another_value_is_a_drift(self, patient: Patient, env_file: Write, value: str) -> None:
         env_file(f"ZEGO_SERVER_SECRET={value}")
         result = self.compared(patient)
-        assert (result.status, "is a drift" in result.seen) == ("failed", True)
+        assert (result.status, "has drifted" in result.seen) == ("failed", True)
         assert result.remedy
 
-    def test_two_of_one_file_are_each_compared(
+    def test_two_variables_of_one_file_are_both_compared(
         self, patient: Patient, env_file: Write, aws: SecretsManager
     ) -> None:
         env_file(f"ZEGO_SERVER_SECRET={aws.server_secret}\nSERVER_SECRET={OTHER}\n")
@@ -228,11 +226,11 @@ class TestDrift:
     @pytest.mark.parametrize(
         ("value", "status", "words"),
         [
-            (str(APP_ID), "ok", "is the secret's"),
-            (f'"{APP_ID}"', "ok", "is the secret's"),
-            ("5", "failed", f"it is 5, and the secret is for {APP_ID}"),
-            (OTHER, "failed", "is no AppID"),
-            ("\u0665", "failed", "is no AppID"),
+            (str(APP_ID), "ok", "is the secret's AppID"),
+            (f'"{APP_ID}"', "ok", "is the secret's AppID"),
+            ("5", "failed", f"it is 5, but the secret is for {APP_ID}"),
+            (OTHER, "failed", "is not an AppID"),
+            ("\u0665", "failed", "is not an AppID"),
         ],
         ids=["same", "quoted", "other", "a-secret", "other-digits"],
     )
@@ -243,7 +241,7 @@ class TestDrift:
         result = self.compared(patient)
         assert (result.status, words in result.seen) == (status, True)
 
-    def test_no_value_is_in_what_is_found(
+    def test_no_result_contains_a_value(
         self, patient: Patient, env_file: Write, aws: SecretsManager
     ) -> None:
         env_file(
@@ -253,9 +251,7 @@ class TestDrift:
         for value in (aws.server_secret, OTHER, SECRET):
             assert value not in found
 
-    def test_without_the_secret_it_is_not_looked_at(
-        self, patient: Patient, env_file: Write
-    ) -> None:
+    def test_without_the_secret_it_is_skipped(self, patient: Patient, env_file: Write) -> None:
         env_file(f"VITE_ZEGO_SERVER_SECRET={OTHER}")  # zego-token:ignore
         patient.session.credentials = None
         found = patient.examined()

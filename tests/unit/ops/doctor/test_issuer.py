@@ -12,6 +12,7 @@ import pytest
 
 from local.aws.secrets_manager import SecretsManager
 from ops.doctor.deployment import DoctorOptions
+from ops.target import TargetOptions
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.fakes import API, ORIGIN, answer
 from tests.unit.ops.fakes import Zego, stored
@@ -21,7 +22,7 @@ from zego.server_secret import ServerSecret
 NEW = "0123456789abcdef" * 2
 
 
-def test_without_an_address_nothing_of_it_is_looked_at(patient: Patient) -> None:
+def test_without_an_address_its_checks_are_skipped(patient: Patient) -> None:
     patient.target = replace(patient.target, api=None)
     patient.target_options = replace(patient.target_options, stage=None, secret_id="zego/x")
     found = patient.examined()
@@ -31,7 +32,7 @@ def test_without_an_address_nothing_of_it_is_looked_at(patient: Patient) -> None
         assert found[name][0].seen == "needs address", name
 
 
-def test_the_address_that_is_given_comes_first(patient: Patient) -> None:
+def test_the_given_address_comes_first(patient: Patient) -> None:
     patient.target = replace(patient.target, api="https://elsewhere")
     patient.options = replace(patient.options, api=API)
     assert patient.result("address").seen == API
@@ -51,7 +52,7 @@ class TestHealth:
         [Response(404, {}, b'{"message":"Not Found"}'), Response(200, {}, b"<html>")],
         ids=["not-found", "a-page"],
     )
-    def test_another_server_is_one_too(self, patient: Patient, other: Response) -> None:
+    def test_another_server_is_a_failure(self, patient: Patient, other: Response) -> None:
         patient.issuer.answers["/v1/health"] = other
         result = patient.result("health")
         assert (result.status, f"HTTP {other.status}." in result.seen) == ("failed", True)
@@ -59,7 +60,7 @@ class TestHealth:
 
 
 class TestStatus:
-    def test_it_is_asked_for_with_a_signature_for_the_apis_region(self, patient: Patient) -> None:
+    def test_the_request_is_signed_for_the_apis_region(self, patient: Patient) -> None:
         patient.session.region_name = "us-east-1"
         assert patient.result("status").status == "ok"
         method, headers = patient.issuer.requests["/v1/status"]
@@ -67,7 +68,7 @@ class TestStatus:
         scope = r"AKIAEXAMPLE/\d{8}/eu-west-1/execute-api/aws4_request"
         assert re.search(scope, headers["Authorization"])
 
-    def test_a_domain_of_ones_own_is_in_the_sessions_region(self, patient: Patient) -> None:
+    def test_a_custom_domain_is_in_the_sessions_region(self, patient: Patient) -> None:
         patient.options = replace(patient.options, api="https://tokens.example.com")
         patient.session.region_name = "us-east-1"
         patient.examined()
@@ -82,7 +83,7 @@ class TestStatus:
         ],
         ids=["api-gateway", "policy"],
     )
-    def test_one_that_these_credentials_may_not_read_is_not_looked_at(
+    def test_a_status_that_these_credentials_may_not_read_is_skipped(
         self, patient: Patient, refusal: Response, words: str
     ) -> None:
         patient.issuer.answers["/v1/status"] = refusal
@@ -99,7 +100,7 @@ class TestStatus:
         assert result.seen.endswith("HTTP 503, secret_unavailable.")
         assert "cannot read the secret" in result.remedy
 
-    def test_what_another_server_says_is_not_repeated(self, patient: Patient) -> None:
+    def test_the_text_of_another_server_is_not_repeated(self, patient: Patient) -> None:
         patient.issuer.answers["/v1/status"] = answer(418, {"code": "\x1b[2J", "message": "evil"})
         assert patient.result("status").seen.endswith("HTTP 418.")
 
@@ -113,7 +114,7 @@ class TestFingerprint:
         )
 
     @pytest.mark.parametrize(("seconds", "status"), [(5, "warning"), (3600, "failed")])
-    def test_for_a_minute_it_may_be_the_one_before(
+    def test_for_a_minute_it_may_be_the_previous_one(
         self, patient: Patient, aws: SecretsManager, zego: Zego, seconds: float, status: str
     ) -> None:
         stored(aws, NEW, label="AWSCURRENT")
@@ -121,13 +122,13 @@ class TestFingerprint:
         patient.seconds_later = seconds
         result = patient.result("fingerprint")
         assert result.status == status
-        assert "of AWSPREVIOUS; AWSCURRENT is" in result.seen
+        assert "(AWSPREVIOUS); AWSCURRENT is" in result.seen
         assert result.remedy
 
-    def test_another_is_a_failure(self, patient: Patient) -> None:
+    def test_another_secret_is_a_failure(self, patient: Patient) -> None:
         patient.issuer.secret = ServerSecret(patient.issuer.secret.app_id, NEW)
         result = patient.result("fingerprint")
-        assert (result.status, "of no label" in result.seen) == ("failed", True)
+        assert (result.status, "(no label)" in result.seen) == ("failed", True)
 
 
 class TestPolicy:
@@ -145,7 +146,7 @@ class TestPolicy:
         assert hashlib.sha256(b"x").hexdigest()[:12] in result.seen
         assert "make deploy" in result.remedy
 
-    def test_a_file_that_is_gone_is_said(self, patient: Patient, tmp_path: Path) -> None:
+    def test_a_missing_file_is_reported(self, patient: Patient, tmp_path: Path) -> None:
         patient.options = DoctorOptions(policy=tmp_path / "none.toml")
         assert "cannot be read" in patient.result("policy").seen
 
@@ -153,7 +154,7 @@ class TestPolicy:
         patient.issuer.stage = "dev"
         first, second = patient.results("policy")
         assert (first.status, second.status) == ("failed", "ok")
-        assert "is of stage dev, and --stage says prod" in first.seen
+        assert "belongs to stage dev, but --stage is prod" in first.seen
 
 
 class TestSigningKeys:
@@ -162,17 +163,21 @@ class TestSigningKeys:
     @pytest.mark.parametrize(
         ("said", "status", "words"),
         [
-            ({"keys": 3, "problem": None}, "ok", "3 at https://idp/keys"),
+            ({"keys": 3, "problem": None}, "ok", "3 keys from https://idp/keys"),
             ({"keys": None, "problem": "it answered 404"}, "failed", "it answered 404"),
             ({"keys": 0, "problem": None}, "failed", "no key"),
             ({"keys": 0, "problem": "no key for RS256"}, "failed", "no key for RS256"),
-            ({"keys": 2, "problem": "it answered 500"}, "warning", "2 at https://idp/keys, for"),
-            ({"keys": None, "problem": None}, "skipped", "not asked yet"),
-            ({"keys": None, "problem": "not fetched: x"}, "skipped", "not asked yet"),
+            (
+                {"keys": 2, "problem": "it answered 500"},
+                "warning",
+                "2 keys from https://idp/keys, usable",
+            ),
+            ({"keys": None, "problem": None}, "skipped", "not fetched it yet"),
+            ({"keys": None, "problem": "not fetched: x"}, "skipped", "not fetched it yet"),
         ],
         ids=["keys", "problem", "none", "unfit", "stale", "not-asked", "no-time"],
     )
-    def test_the_issuer_has_them(
+    def test_the_issuer_reports_its_keys(
         self, patient: Patient, said: dict[str, Any], status: str, words: str
     ) -> None:
         patient.issuer.signing_keys = [{"identity": "web", "jwks_uri": self.URI} | said]
@@ -180,7 +185,7 @@ class TestSigningKeys:
         assert (result.status, result.of) == (status, "web")
         assert words in result.seen
 
-    def test_an_older_issuer_does_not_say(self, patient: Patient) -> None:
+    def test_an_older_issuer_does_not_report_them(self, patient: Patient) -> None:
         patient.issuer.signing_keys = None
         assert patient.result("signing-keys").status == "skipped"
 
@@ -190,11 +195,11 @@ class TestSigningKeys:
 
 
 class TestCors:
-    def test_an_origin_that_is_allowed_may_ask_and_read(self, patient: Patient) -> None:
+    def test_an_allowed_origin_is_ok(self, patient: Patient) -> None:
         result = patient.result("cors")
         assert (result.status, result.of) == ("ok", ORIGIN)
 
-    def test_each_origin_is_looked_at(self, patient: Patient) -> None:
+    def test_each_origin_is_checked(self, patient: Patient) -> None:
         other = "https://other.example.com"
         patient.options = DoctorOptions(origins=(other, ORIGIN))
         assert [(one.of, one.status) for one in patient.results("cors")] == [
@@ -202,6 +207,8 @@ class TestCors:
             (ORIGIN, "ok"),
         ]
         assert "AllowedOrigins" in patient.results("cors")[0].remedy
+        patient.target_options = TargetOptions(local=Path("x"))
+        assert f"--allow-origin {other}" in patient.results("cors")[0].remedy
 
     @pytest.mark.parametrize(
         ("name", "value", "lacks"),
@@ -212,7 +219,7 @@ class TestCors:
         ],
         ids=["method", "header", "headers"],
     )
-    def test_the_preflight_allows_all_that_a_page_sends(
+    def test_the_preflight_must_allow_what_a_page_sends(
         self, patient: Patient, name: str, value: str, lacks: str
     ) -> None:
         patient.issuer.allowed[f"access-control-allow-{name}"] = value
@@ -221,7 +228,7 @@ class TestCors:
         assert lacks in result.seen
 
     @pytest.mark.parametrize("method", ["OPTIONS", "GET"])
-    def test_the_preflight_and_the_answer_each_allow_it(
+    def test_the_preflight_and_the_response_must_both_allow_it(
         self, patient: Patient, method: str
     ) -> None:
         patient.issuer.silent = {method}
@@ -234,6 +241,6 @@ class TestCors:
         patient.issuer.allowed["access-control-allow-headers"] = "*, Authorization"
         assert patient.result("cors").status == "ok"
 
-    def test_that_an_origin_may_be_named_is_good_to_know(self, patient: Patient) -> None:
+    def test_without_an_origin_there_is_a_note(self, patient: Patient) -> None:
         patient.options = DoctorOptions()
         assert patient.result("cors").status == "note"

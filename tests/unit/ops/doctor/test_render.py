@@ -41,7 +41,7 @@ def test_each_check_is_a_line_with_its_mark_under_its_heading(capsys: Capture) -
         (check("region", "AWS"), CheckResult("ok", "eu-west-1")),
         (verdict, CheckResult("ok", "accepted", of="AWSCURRENT")),
         (verdict, CheckResult("note", "rejected", of="AWSPREVIOUS")),
-        (check("clock"), CheckResult("skipped", "nobody says")),
+        (check("clock"), CheckResult("skipped", "no time")),
     )
     assert exit_code is ExitCode.DONE
     assert lines == [
@@ -53,14 +53,14 @@ def test_each_check_is_a_line_with_its_mark_under_its_heading(capsys: Capture) -
         "ZEGO",
         "  ✓ verdict       AWSCURRENT: accepted",
         "  i               AWSPREVIOUS: rejected",
-        "  · clock         not looked at: nobody says",
+        "  · clock         skipped: no time",
         "",
-        "2 ok, 1 not looked at, 1 note.",
-        "Nothing has failed, but not all was looked at.",
+        "2 ok, 1 skipped, 1 note.",
+        "No check failed, but some were skipped.",
     ]
 
 
-def test_a_remedy_is_below_what_it_is_for_and_its_command_can_be_copied(capsys: Capture) -> None:
+def test_a_remedy_is_below_its_result_and_its_command_can_be_copied(capsys: Capture) -> None:
     remedy = (
         "Copy the ServerSecret from ZEGO's console, and rotate to it: zego-token secret rotate."
     )
@@ -77,14 +77,14 @@ def test_a_remedy_is_below_what_it_is_for_and_its_command_can_be_copied(capsys: 
     ]
 
 
-def test_all_is_well_where_all_was_looked_at(capsys: Capture) -> None:
+def test_all_checks_passed_if_none_was_skipped(capsys: Capture) -> None:
     _, lines = shown(
         capsys, (check("x"), CheckResult("ok", "y")), (check("y"), CheckResult("note", "z"))
     )
-    assert lines[-1] == "All well."
+    assert lines[-1] == "All checks passed."
 
 
-def test_marks_are_told_apart_where_there_is_only_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marks_differ_in_ascii_too(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
     monkeypatch.setattr("sys.stdout", written)
     statuses: list[CheckStatus] = ["ok", "warning", "failed", "skipped", "note"]
@@ -94,12 +94,12 @@ def test_marks_are_told_apart_where_there_is_only_ascii(monkeypatch: pytest.Monk
     assert [text[2] for text in written.read().splitlines()[3:8]] == ["+", "!", "x", "-", "i"]
 
 
-def test_a_warning_ends_with_no_failure(capsys: Capture) -> None:
+def test_a_warning_is_not_a_failure(capsys: Capture) -> None:
     exit_code, lines = shown(capsys, (check("x"), CheckResult("warning", "Hm.", "TargetStatus.")))
-    assert (exit_code, lines[-2:]) == (ExitCode.DONE, ["1 warning.", "Nothing has failed."])
+    assert (exit_code, lines[-2:]) == (ExitCode.DONE, ["1 warning.", "No check failed."])
 
 
-def test_long_texts_are_broken_below_themselves_and_arns_are_not(capsys: Capture) -> None:
+def test_long_texts_are_wrapped_but_arns_are_not(capsys: Capture) -> None:
     arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
     _, lines = shown(
         capsys, (check("secret"), CheckResult("warning", f"{'a b ' * 40}{arn}", "c " * 60))
@@ -109,12 +109,12 @@ def test_long_texts_are_broken_below_themselves_and_arns_are_not(capsys: Capture
     assert all(text.startswith(" " * 18) for text in lines[4:-3])
 
 
-def test_what_aws_holds_does_not_steer_a_terminal(capsys: Capture) -> None:
+def test_text_from_aws_does_not_control_the_terminal(capsys: Capture) -> None:
     _, lines = shown(capsys, (check("x"), CheckResult("ok", "[red]\x1b[2J", of="\x1b]0;")))
     assert lines[3] == "  ✓ x             ?]0;: [red]?[2J"
 
 
-def test_a_program_gets_an_object_a_result_and_a_summary(patient: Patient, capsys: Capture) -> None:
+def test_json_has_an_object_per_result_and_a_summary(patient: Patient, capsys: Capture) -> None:
     patient.issuer.problem("/v1/status", 503, "secret_unavailable")
     found = examine(patient.deployment(), CHECKS)
     exit_code = render.show(Output(as_json=True), "--stage prod", found)
@@ -129,7 +129,7 @@ def test_a_program_gets_an_object_a_result_and_a_summary(patient: Patient, capsy
     assert sum(summary["counts"].values()) == len(checks)
 
 
-def test_each_result_is_said_as_it_comes(capsys: Capture) -> None:
+def test_each_result_is_shown_as_it_comes(capsys: Capture) -> None:
     def found() -> Iterator[tuple[Check, CheckResult]]:
         yield check("first"), CheckResult("ok", "1")
         assert "first" in capsys.readouterr().out
@@ -139,6 +139,6 @@ def test_each_result_is_said_as_it_comes(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("status", ["ok", "warning", "failed", "skipped", "note"])
-def test_only_a_failure_is_one(capsys: Capture, status: CheckStatus) -> None:
+def test_only_a_failed_check_sets_the_exit_code(capsys: Capture, status: CheckStatus) -> None:
     exit_code, _ = shown(capsys, (check("x"), CheckResult(status, "y")))
     assert exit_code == (1 if status == "failed" else 0)

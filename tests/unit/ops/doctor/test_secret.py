@@ -39,7 +39,7 @@ def refuse(action: str) -> Any:
     return method
 
 
-def test_a_secret_that_may_not_be_described_ends_what_is_about_it(
+def test_a_secret_that_may_not_be_described_skips_its_checks(
     patient: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SecretVersions, "describe", refuse("describe_secret"))
@@ -50,7 +50,7 @@ def test_a_secret_that_may_not_be_described_ends_what_is_about_it(
 
 
 class TestLabels:
-    def test_without_awscurrent_there_is_nothing_to_issue_with(self, patient: Patient) -> None:
+    def test_without_awscurrent_no_token_can_be_issued(self, patient: Patient) -> None:
         patient.state = {"labels": {"CANDIDATE": "a" * 36}}
         found = patient.examined()
         assert (found["labels"][0].status, found["labels"][0].of) == ("failed", "AWSCURRENT")
@@ -72,7 +72,7 @@ class TestLabels:
         assert words in result.seen
         assert ("secret unstick" in result.remedy) is (status == "warning")
 
-    def test_one_whose_start_is_unknown_may_be(self, patient: Patient) -> None:
+    def test_a_rotation_with_an_unknown_start_may_be_stuck(self, patient: Patient) -> None:
         patient.target.versions.start_rotation()
         result = patient.result("labels")
         assert (result.status, result.of) == ("warning", "AWSPENDING")
@@ -82,14 +82,14 @@ class TestLabels:
         )
         assert result.remedy == "If it does not end, give it up: zego-token secret unstick."
 
-    def test_a_value_that_may_not_be_read_hides_no_rotation(
+    def test_a_rotation_is_shown_even_if_its_value_may_not_be_read(
         self, patient: Patient, aws: SecretsManager, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stored(aws, NEW, label="AWSPENDING")
         monkeypatch.setattr(SecretVersions, "read", refuse("get_secret_value"))
         assert "the watcher notes one within 5 min" in patient.result("labels").seen
 
-    def test_awspending_on_the_promoted_version_is_how_it_should_be(
+    def test_awspending_on_the_promoted_version_is_normal(
         self, patient: Patient, aws: SecretsManager
     ) -> None:
         text = json.dumps({"app_id": APP_ID, "server_secret": aws.server_secret})
@@ -100,7 +100,7 @@ class TestLabels:
         assert "AWSPENDING" not in found["labels"][0].seen
         assert [one.of for one in found["value"]] == ["AWSCURRENT", "AWSPREVIOUS"]
 
-    def test_a_candidate_that_is_current_already_is_none(
+    def test_a_candidate_label_on_the_current_version_is_a_warning(
         self, patient: Patient, aws: SecretsManager
     ) -> None:
         current = patient.target.versions.describe().labels["AWSCURRENT"]
@@ -114,24 +114,26 @@ class TestLabels:
         assert (result.status, result.of) == ("warning", "CANDIDATE")
         assert [one.status for one in patient.results("value")] == ["ok", "ok"]
 
-    def test_nor_is_one_with_the_same_value(self, patient: Patient, aws: SecretsManager) -> None:
+    def test_a_candidate_with_the_current_value_is_a_warning(
+        self, patient: Patient, aws: SecretsManager
+    ) -> None:
         stored(aws, aws.server_secret)
         assert patient.result("labels").status == "ok"
         result = patient.results("value")[-1]
         assert (result.status, result.of) == ("warning", "CANDIDATE")
-        assert "current already" in result.seen
+        assert "already the current value" in result.seen
 
 
 class TestKey:
-    def test_aws_own_needs_no_look(self, patient: Patient) -> None:
+    def test_aws_default_key_is_not_checked(self, patient: Patient) -> None:
         patient.session.key_state = AssertionError("asked")
-        assert patient.result("key").seen == "AWS' own, aws/secretsmanager"
+        assert patient.result("key").seen == "AWS' default key, aws/secretsmanager"
 
     @pytest.mark.parametrize(
         ("state", "status"),
         [("Enabled", "ok"), ("Disabled", "failed"), ("PendingDeletion", "failed")],
     )
-    def test_another_has_to_be_enabled(self, patient: Patient, state: str, status: str) -> None:
+    def test_another_key_must_be_enabled(self, patient: Patient, state: str, status: str) -> None:
         patient.state = {"kms_key": KEY}
         patient.session.key_state = state
         result = patient.result("key")
@@ -139,7 +141,7 @@ class TestKey:
         assert "1234-abcd" in result.seen
         assert bool(result.remedy) is (status == "failed")
 
-    def test_one_that_may_not_be_described_is_not_looked_at(self, patient: Patient) -> None:
+    def test_a_key_that_may_not_be_described_is_skipped(self, patient: Patient) -> None:
         patient.state = {"kms_key": KEY}
         patient.session.key_state = refused("DescribeKey", "AccessDeniedException")
         result = patient.result("key")
@@ -159,7 +161,7 @@ class TestValues:
         [(f'"{NEW}"', "quotes around it"), (NEW * 2, "an AppSign"), ("REPLACE-ME", "placeholder")],
         ids=["quoted", "app-sign", "placeholder"],
     )
-    def test_one_that_cannot_be_a_secret_fails_where_it_is_current(
+    def test_an_invalid_current_value_is_a_failure(
         self, patient: Patient, aws: SecretsManager, value: str, words: str
     ) -> None:
         stored(aws, value, label="AWSCURRENT")
@@ -170,7 +172,9 @@ class TestValues:
         assert "zego-token secret rotate" in result.remedy
         assert {one.seen for one in (*found["verdict"], *found["token"])} == {"needs value"}
 
-    def test_and_is_a_warning_where_it_is_not(self, patient: Patient, aws: SecretsManager) -> None:
+    def test_another_invalid_value_is_a_warning(
+        self, patient: Patient, aws: SecretsManager
+    ) -> None:
         stored(aws, NEW[:12])
         found = patient.examined()
         assert [(one.of, one.status) for one in found["value"]] == [
@@ -179,7 +183,7 @@ class TestValues:
         ]
         assert found["token"][0].status == "ok"
 
-    def test_one_that_is_no_hex_looks_unusual(
+    def test_a_value_that_is_not_hex_is_a_warning(
         self, patient: Patient, aws: SecretsManager, zego: Zego
     ) -> None:
         stored(aws, NEW.upper())
@@ -203,11 +207,15 @@ class TestValues:
 
 class TestAppId:
     @pytest.mark.parametrize(("app_id", "status"), [(APP_ID, "ok"), (5, "failed")])
-    def test_it_is_the_clients(self, patient: Patient, app_id: int, status: str) -> None:
+    def test_it_must_be_the_clients_app_id(
+        self, patient: Patient, app_id: int, status: str
+    ) -> None:
         patient.options = type(patient.options)(app_id=app_id)
         assert patient.result("app-id").status == status
 
-    def test_another_label_is_for_the_same_one(self, patient: Patient, aws: SecretsManager) -> None:
+    def test_another_label_must_have_the_same_app_id(
+        self, patient: Patient, aws: SecretsManager
+    ) -> None:
         stored(aws, NEW, app_id=77)
         first, second = patient.results("app-id")
         assert first.status == "ok"
@@ -227,12 +235,12 @@ class TestRotation:
         return patient.result("rotation")
 
     def test_a_function_rotates_it(self, patient: Patient) -> None:
-        assert patient.result("rotation").seen == "by rotator; none has been noted yet"
+        assert patient.result("rotation").seen == "by rotator; no rotation has been noted yet"
         patient.state = {"rotation_function": None}
         result = patient.result("rotation")
         assert (result.status, "docs/deploy.md" in result.remedy) == ("warning", True)
 
-    def test_that_it_was_turned_off_is_a_warning(
+    def test_a_rotation_that_is_off_is_a_warning(
         self, patient: Patient, aws: SecretsManager
     ) -> None:
         aws.call("CancelRotateSecret", SecretId=aws.secret_id)
@@ -241,30 +249,30 @@ class TestRotation:
         assert first.seen == (
             "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
         )
-        assert first.remedy == "A rotation turns it on again: zego-token secret rotate."
+        assert first.remedy == "The next rotation turns it on again: zego-token secret rotate."
 
-    def test_the_last_one_was_promoted(self, patient: Patient) -> None:
+    def test_a_promoted_rotation_is_ok(self, patient: Patient) -> None:
         current = patient.target.versions.describe().labels["AWSCURRENT"]
         result = self.note(patient, "promoted", token=current)
         assert result.status == "ok"
         assert "the last one 2 min ago" in result.seen
 
-    def test_one_that_was_refused_says_why(self, patient: Patient) -> None:
+    def test_a_refused_rotation_shows_why(self, patient: Patient) -> None:
         result = self.note(patient, "rejected", ROTATION_TAG, FAILURE_TAG, code=100000005)
         assert result.status == "warning"
         assert "ZEGO rejects the candidate. (ZEGO's code 100000005" in result.seen
         assert result.remedy.startswith("Copy the ServerSecret")
 
-    def test_one_that_was_promoted_and_then_rejected_is_not_well(self, patient: Patient) -> None:
+    def test_a_secret_rejected_after_the_promotion_is_a_warning(self, patient: Patient) -> None:
         current = patient.target.versions.describe().labels["AWSCURRENT"]
         assert self.note(patient, "rejected-after", token=current).status == "warning"
 
-    def test_one_that_stopped_between_was_given_up(self, patient: Patient) -> None:
+    def test_a_rotation_that_stopped_halfway_was_given_up(self, patient: Patient) -> None:
         result = self.note(patient, "done")
-        assert "It was given up then." in result.seen
+        assert "After that, it was given up." in result.seen
         assert "secret rotate --staged" in result.remedy
 
-    def test_of_one_in_flight_the_failure_counts(self, patient: Patient) -> None:
+    def test_the_failure_of_a_rotation_in_flight_counts(self, patient: Patient) -> None:
         token = patient.target.versions.start_rotation()
         assert self.note(patient, "done", token=token).status == "ok"
         result = self.note(patient, "unproven", FAILURE_TAG, token=token)
@@ -278,7 +286,7 @@ class TestWatcher:
         patient.target.versions.note(VERDICT_TAG, note.to_tag())
 
     @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (3600, "warning")])
-    def test_it_has_to_note_something_in_time(
+    def test_it_must_note_a_verdict_in_time(
         self, patient: Patient, seconds: float, status: str
     ) -> None:
         patient.seconds_later = seconds
@@ -286,30 +294,30 @@ class TestWatcher:
         assert result.status == status
         assert "nothing noted yet" in result.seen
 
-    def test_it_says_what_zego_says(self, patient: Patient, aws: SecretsManager) -> None:
+    def test_its_verdict_is_shown(self, patient: Patient, aws: SecretsManager) -> None:
         self.note(patient, "accepted", aws.server_secret)
         patient.seconds_later = 3600
         assert patient.result("watcher").seen == "accepted (code 0) for 3 h"
 
     @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (3600, "warning")])
-    def test_what_it_noted_is_soon_what_is_so(
+    def test_an_outdated_verdict_is_soon_a_warning(
         self, patient: Patient, aws: SecretsManager, seconds: float, status: str
     ) -> None:
         self.note(patient, "accepted", NEW)
         patient.seconds_later = seconds
         assert patient.result("watcher").status == status
 
-    def test_another_outcome_is_not_what_is_so(
+    def test_another_outcome_is_a_warning(
         self, patient: Patient, aws: SecretsManager, zego: Zego
     ) -> None:
         self.note(patient, "accepted", aws.server_secret)
         zego.accepted.clear()
         patient.seconds_later = 3600
         result = patient.result("watcher")
-        assert (result.status, "now: rejected" in result.seen) == ("warning", True)
+        assert (result.status, "now it is rejected" in result.seen) == ("warning", True)
         assert "docs/operations.md" in result.remedy
 
-    def test_while_zego_cannot_say_nothing_is_to_compare(
+    def test_without_a_verdict_nothing_is_compared(
         self, patient: Patient, aws: SecretsManager, zego: Zego
     ) -> None:
         self.note(patient, "rejected", aws.server_secret)
@@ -318,7 +326,7 @@ class TestWatcher:
         assert patient.result("watcher").status == "ok"
 
 
-def test_no_value_is_in_what_is_found(patient: Patient, aws: SecretsManager) -> None:
+def test_no_result_contains_a_value(patient: Patient, aws: SecretsManager) -> None:
     stored(aws, NEW)
     found = json.dumps([repr(results) for results in patient.examined().values()])
     assert NEW not in found

@@ -19,7 +19,7 @@ SERVICE = "/v1/service/tokens"
 FRONTEND = "/v1/tokens"
 
 
-def test_a_good_one_is_told_by_whom_and_for_what_it_is(patient: Patient) -> None:
+def test_a_valid_token_is_shown_with_its_user_and_room(patient: Patient) -> None:
     patient.options = DoctorOptions(user="bob", room="lobby")
     result = patient.result("token")
     assert result.status == "ok"
@@ -27,19 +27,19 @@ def test_a_good_one_is_told_by_whom_and_for_what_it_is(patient: Patient) -> None
     assert result.seen == said
 
 
-def test_a_made_up_room_is_a_new_one_every_time(patient: Patient) -> None:
+def test_the_default_room_is_new_every_time(patient: Patient) -> None:
     first, second = patient.result("token").seen, patient.result("token").seen
     assert "doctor may enter call_doctor_" in first
     assert first != second
 
 
-def test_it_is_shown_nowhere(patient: Patient) -> None:
+def test_the_token_is_never_shown(patient: Patient) -> None:
     found = patient.examined()
     assert patient.issuer.token
     assert patient.issuer.token[:30] not in repr(found)
 
 
-def test_with_a_bearer_token_it_is_asked_for_as_a_frontend_does(patient: Patient) -> None:
+def test_with_a_bearer_token_the_request_is_a_frontends(patient: Patient) -> None:
     patient.options = DoctorOptions(bearer=BEARER)
     assert "alice may enter call_doctor_" in patient.result("token").seen
     _, headers = patient.issuer.requests[FRONTEND]
@@ -57,7 +57,7 @@ def test_with_a_bearer_token_it_is_asked_for_as_a_frontend_does(patient: Patient
     ],
     ids=["api-gateway", "policy", "policy-bearer"],
 )
-def test_one_that_is_not_granted_is_nobodys_fault(
+def test_a_token_that_is_not_granted_is_skipped(
     patient: Patient, bearer: str | None, refusal: Response, words: str
 ) -> None:
     patient.options = DoctorOptions(bearer=bearer)
@@ -70,7 +70,7 @@ def test_one_that_is_not_granted_is_nobodys_fault(
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (401, "bearer_expired", "fresh bearer token"),
+        (401, "bearer_expired", "new bearer token"),
         (401, "bearer_wrong_audience", "aud"),
         (422, "invalid_identifier", "--user and --room"),
         (500, "internal_error", "level ERROR"),
@@ -78,9 +78,7 @@ def test_one_that_is_not_granted_is_nobodys_fault(
         (429, "", "docs/operations.md"),
     ],
 )
-def test_one_that_is_refused_for_another_reason_is_a_failure(
-    patient: Patient, status: int, code: str, words: str
-) -> None:
+def test_another_refusal_is_a_failure(patient: Patient, status: int, code: str, words: str) -> None:
     patient.issuer.problem(SERVICE, status, code)
     result = patient.result("token")
     assert result.status == "failed"
@@ -88,48 +86,46 @@ def test_one_that_is_refused_for_another_reason_is_a_failure(
     assert words in result.remedy
 
 
-def test_one_that_no_version_opens_is_a_failure(patient: Patient) -> None:
+def test_a_token_that_no_version_opens_is_a_failure(patient: Patient) -> None:
     patient.issuer.secret = ServerSecret(patient.issuer.secret.app_id, NEW)
     result = patient.results("token")[0]
     assert result.status == "failed"
     assert result.remedy
 
 
-def test_one_that_is_no_token04_is_a_failure(patient: Patient) -> None:
+def test_a_text_that_is_not_a_token04_is_a_failure(patient: Patient) -> None:
     patient.issuer.answers[SERVICE] = answer(201, {"token": "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"})
     result = patient.results("token")[0]
     assert (result.status, "JWT" in result.seen) == ("failed", True)
 
 
-def test_one_that_lives_too_short_is_a_failure_or_a_warning(patient: Patient) -> None:
+def test_a_short_lifetime_is_a_failure_or_a_warning(patient: Patient) -> None:
     patient.issuer.lifetime_seconds = 20
     assert {one.status for one in patient.results("token")} & {"failed", "warning"}
 
 
-def test_one_for_another_app_than_the_clients_is_a_failure(patient: Patient) -> None:
+def test_another_app_id_than_the_clients_is_a_failure(patient: Patient) -> None:
     patient.options = DoctorOptions(app_id=5)
     assert patient.results("token")[0].status == "failed"
 
 
-def test_one_for_another_room_is_a_failure(patient: Patient) -> None:
+def test_another_room_is_a_failure(patient: Patient) -> None:
     patient.issuer.room_id = "elsewhere"
     assert patient.results("token")[0].status in {"failed", "warning"}
 
 
-def test_one_that_is_sealed_with_what_zego_rejects_is_a_failure(
-    patient: Patient, zego: Zego
-) -> None:
+def test_a_token_of_a_rejected_secret_is_a_failure(patient: Patient, zego: Zego) -> None:
     zego.accepted.clear()
     result = patient.result("token")
     assert (result.status, "which ZEGO rejects" in result.seen) == ("failed", True)
 
 
-def test_one_that_zego_cannot_judge_is_a_warning(patient: Patient, zego: Zego) -> None:
+def test_a_token_without_a_verdict_is_a_warning(patient: Patient, zego: Zego) -> None:
     zego.busy = True
     assert patient.result("token").status == "warning"
 
 
-def test_one_of_an_issuer_that_has_the_last_secret_says_so(
+def test_a_token_of_the_previous_secret_is_reported(
     patient: Patient, aws: SecretsManager, zego: Zego
 ) -> None:
     stored(aws, NEW, label="AWSCURRENT")
@@ -137,7 +133,7 @@ def test_one_of_an_issuer_that_has_the_last_secret_says_so(
     assert "AWSPREVIOUS" in " ".join(one.seen for one in patient.results("token"))
 
 
-def test_a_clock_that_is_wrong_here_makes_no_token_wrong(patient: Patient) -> None:
+def test_a_wrong_local_clock_makes_no_token_invalid(patient: Patient) -> None:
     probe = patient.target.probe
     patient.seconds_later = 9000.0
     patient.target = replace(

@@ -20,7 +20,7 @@ class TestVerdict:
     @pytest.mark.parametrize(
         ("also_accepted", "way"), [(True, "rotate --staged."), (False, "secret rotate.")]
     )
-    def test_a_current_value_that_zego_rejects_is_a_failure_with_the_way_out(
+    def test_a_rejected_current_value_is_a_failure_with_a_remedy(
         self, patient: Patient, aws: SecretsManager, zego: Zego, also_accepted: bool, way: str
     ) -> None:
         stored(aws, NEW)
@@ -30,15 +30,15 @@ class TestVerdict:
         assert current.seen.endswith("it is not the ServerSecret of this AppID (code 100000005).")
         assert current.remedy.endswith(way)
 
-    def test_one_that_is_staged_may_be_ahead_of_zego(
+    def test_zego_may_not_accept_a_staged_value_yet(
         self, patient: Patient, aws: SecretsManager
     ) -> None:
         stored(aws, NEW)
         current, candidate = patient.results("verdict")
         assert (current.status, candidate.status) == ("ok", "warning")
-        assert "has yet to switch to it" in candidate.remedy
+        assert "has not switched to it yet" in candidate.remedy
 
-    def test_one_that_was_current_may_be_switched_off(
+    def test_a_rejected_previous_value_is_a_note(
         self, patient: Patient, aws: SecretsManager, zego: Zego
     ) -> None:
         stored(aws, NEW, label="AWSCURRENT")
@@ -46,14 +46,14 @@ class TestVerdict:
         results = {one.of: one.status for one in patient.results("verdict")}
         assert results == {"AWSCURRENT": "ok", "AWSPREVIOUS": "note"}
 
-    def test_one_that_a_rotation_is_about_to_promote_will_be_refused(
+    def test_a_rejected_pending_value_is_a_warning(
         self, patient: Patient, aws: SecretsManager
     ) -> None:
         stored(aws, NEW, label="AWSPENDING")
         pending = patient.results("verdict")[1]
         assert (pending.status, pending.of) == ("warning", "AWSPENDING")
 
-    def test_no_verdict_on_the_current_one_is_a_failure(
+    def test_no_verdict_on_the_current_value_is_a_failure(
         self, patient: Patient, aws: SecretsManager, zego: Zego
     ) -> None:
         stored(aws, NEW)
@@ -87,25 +87,23 @@ class TestClock:
         assert words in result.seen
         assert bool(result.remedy) is (status != "ok")
 
-    def test_or_with_the_issuers(self, patient: Patient) -> None:
+    def test_it_is_compared_with_the_issuers(self, patient: Patient) -> None:
         patient.issuer.date = formatdate(1_700_000_000)
         result = patient.result("clock")
         assert result.status == "failed"
         assert "ahead of the issuer's" in result.seen
 
     @pytest.mark.parametrize("is_down", [True, False])
-    def test_where_nobody_says_the_time_it_is_not_looked_at(
-        self, patient: Patient, is_down: bool
-    ) -> None:
+    def test_without_any_time_it_is_skipped(self, patient: Patient, is_down: bool) -> None:
         patient.issuer.date = None
         if is_down:
             patient.issuer.down["/v1/health"] = "x cannot be reached"
         assert patient.result("clock").status == "skipped"
 
 
-def test_what_zego_leaves_off_is_a_note_and_no_failure(patient: Patient) -> None:
+def test_zegos_defaults_are_notes(patient: Patient) -> None:
     notes = patient.results("defaults")
     assert {note.status for note in notes} == {"note"}
     said = " ".join(note.seen for note in notes)
-    for word in ("Expiry", "privileges", "AppSign", "two at once", "support"):
+    for word in ("Expired", "privileges", "AppSign", "can allow two", "support"):
         assert word in said

@@ -277,9 +277,11 @@ class TestHeadings:
         assert (heading, arn) == ("--local  AppID 1234567890", seen.state.arn)
 
     def test_a_drift_names_what_each_target_has(self, capsys: Capture, seen: TargetStatus) -> None:
-        unseen = UnreachableTarget("--stage dev", Failure("AWS was not reached.", "", ExitCode.AWS))
+        unseen = UnreachableTarget(
+            "--stage dev", Failure("AWS could not be reached.", "", ExitCode.AWS)
+        )
         printed = printed_of(capsys, seen, unseen)
-        assert "AWS was not reached." in printed
+        assert "AWS could not be reached." in printed
         assert "Not all can be compared." in printed
         assert f"  {seen.fingerprint}  --local" in printed
         assert "  -             --stage dev" in printed

@@ -33,7 +33,7 @@ from zego.server_secret import ServerSecret
 
 NEW = "0123456789abcdef" * 2
 UNREACHED = UnreachableTarget(
-    "--stage dev", Failure("AWS was not reached.", "Try again.", ExitCode.AWS)
+    "--stage dev", Failure("AWS could not be reached.", "Try again.", ExitCode.AWS)
 )
 
 
@@ -256,7 +256,7 @@ class TestSeveralTargets:
         assert (both.drift, both.exit_code) == (None, ExitCode.DRIFT)
         assert both.document()["targets"][1] == {
             "target": "--stage dev",
-            "error": {"message": "AWS was not reached.", "remedy": "Try again."},
+            "error": {"message": "AWS could not be reached.", "remedy": "Try again."},
         }
 
     def test_of_those_that_can_be_read_two_may_differ(

@@ -125,7 +125,10 @@ def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
     looks = [seen, None, None, seen]
     watch(out, next_look, every_seconds=1, count=4, sleep=lambda _seconds: None)
     problems = [change for change in said() if change["what"] == "problem"]
-    assert [change["now"] for change in problems] == [{"message": "AWS was not reached."}, None]
+    assert [change["now"] for change in problems] == [
+        {"message": "AWS could not be reached."},
+        None,
+    ]
 
 
 def test_a_first_look_that_fails_is_an_error(out: Output) -> None:
