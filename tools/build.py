@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -182,14 +183,24 @@ def _finish(tree: Path, interpreter: str) -> Path:
     return tree
 
 
+def release() -> str:
+    """The version of the service, the command line, the HTTP API and the clients."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
+
+
 def write_version(tree: Path) -> str:
-    """Write build/version.toml, the parameter BuildVersion: the hash of all that is deployed."""
+    """Write build/version.toml, the parameter BuildVersion: a hash, the release and the commit.
+
+    The hash is that of all that is deployed. It comes first, because SAM names the function's
+    versions by the first characters.
+    """
     digest = hashlib.sha256()
     settings = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
     for path in [*settings, *_files(tree, PARTS)]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode() + content)
-    version = digest.hexdigest()[:12]
+    version = f"{digest.hexdigest()[:12]}-{release()}"
     commit = subprocess.run(
         ["git", "rev-parse", "--short=8", "--verify", "--quiet", "HEAD"],
         cwd=ROOT,

@@ -1,4 +1,6 @@
-"""Writes what is made from data and code: ``make docs``. Tables of the documents, and a schema.
+"""Writes what is made from data and code: ``make docs``.
+
+Tables of the documents, the schema of access policies, and the version, which pyproject.toml has.
 
 A table stands between ``<!-- table: <name> -->`` and ``<!-- end of table -->``; all else is left
 as it is.
@@ -15,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tools.build import release
 from tools.policy_schema import SCHEMA, schema_file
 from zego.diagnosis.kinds import KINDS, FindingKind
 from zego.error_codes import CODES
@@ -26,19 +29,40 @@ DOCUMENTS: Final = (ROOT / "docs" / "architecture.md", ROOT / "docs" / "troubles
 _TABLE: Final = re.compile(
     r"(?P<begin><!-- table: (?P<name>[\w, ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL
 )
+#: Where else the version is, as the first group of a pattern.
+VERSIONED: Final[Mapping[Path, re.Pattern[str]]] = {
+    ROOT / "docs" / "openapi.yaml": re.compile(r"^  version: (.+)$", re.MULTILINE),
+    ROOT / "clients" / "python" / "pyproject.toml": re.compile(r'^version = "(.+)"$', re.MULTILINE),
+    ROOT / "clients" / "javascript" / "package.json": re.compile(
+        r'^  "version": "(.+)"', re.MULTILINE
+    ),
+}
 _PRODUCTION: Final = ("functions", "layers/domain")
 _SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM"}
 
 
 def main() -> int:
-    """Write the documents and the schema, and say which of them that changed."""
-    texts = {document: filled(document.read_text(encoding="utf-8")) for document in DOCUMENTS}
-    for file, after in {**texts, SCHEMA: schema_file()}.items():
+    """Write all of it, and report which files changed."""
+    for file, after in written().items():
         is_new = not file.exists() or file.read_text(encoding="utf-8") != after
         if is_new:
             file.write_text(after, encoding="utf-8")
         print(f"{file.relative_to(ROOT)}: {'written' if is_new else 'unchanged'}")
     return 0
+
+
+def written() -> dict[Path, str]:
+    """Each file that has generated parts, with its whole text."""
+    texts = {document: filled(document.read_text(encoding="utf-8")) for document in DOCUMENTS}
+    return {**texts, SCHEMA: schema_file(), **dict(_versioned())}
+
+
+def _versioned() -> Iterator[tuple[Path, str]]:
+    for file, pattern in VERSIONED.items():
+        text = file.read_text(encoding="utf-8")
+        if (found := pattern.search(text)) is None:
+            raise ValueError(f"{file.relative_to(ROOT)} has no version")
+        yield file, text[: found.start(1)] + release() + text[found.end(1) :]
 
 
 def filled(document: str) -> str:

@@ -36,7 +36,7 @@ PSEUDO_PARAMETERS: Final = {
 #: For the parameters that have no default.
 EXAMPLE_PARAMETERS: Final = {
     "Stage": "dev",
-    "BuildVersion": "0123456789ab",
+    "BuildVersion": "0123456789ab-0.2.0",
     "AllowedOrigins": "https://calls.example.com,http://localhost:3000",
 }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -156,9 +158,12 @@ def test_a_changed_file_changes_the_build_version(
     (tree / "functions").mkdir(parents=True)
     for name in ("template.yaml", "samconfig.toml"):
         (tmp_path / name).write_text("", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"', encoding="utf-8")
     versions = set()
     for content in ("a", "b"):
         (tree / "functions" / "app.py").write_text(content, encoding="utf-8")
         versions.add(build.write_version(tree))
     assert len(versions) == 2
-    assert (tree / "version.toml").read_text(encoding="utf-8").startswith('BuildVersion = "')
+    assert all(re.fullmatch(r"[0-9a-f]{12}-1\.2\.3", version) for version in versions)
+    written = tomllib.loads((tree / "version.toml").read_text(encoding="utf-8"))
+    assert written["BuildVersion"] in versions

@@ -34,7 +34,7 @@ def test_the_issuer_has_the_environment_that_it_reads() -> None:
         "TOKEN_CIPHER": "gcm",
         "SECRET_TTL_SECONDS": 60,
         "SECRET_MAX_STALE_SECONDS": 900,
-        "BUILD_VERSION": "0123456789ab",
+        "BUILD_VERSION": "0123456789ab-0.2.0",
         "RES_OPTIONS": "timeout:1 attempts:2",
     }
 
@@ -80,8 +80,8 @@ def test_concurrency_is_reserved_unless_it_is_zero() -> None:
 
 
 def test_a_changed_build_version_publishes_a_new_version() -> None:
-    assert _version_id("0123456789ab") == _version_id("0123456789ab")
-    assert _version_id("0123456789ab") != _version_id("ba9876543210")
+    assert _version_id("0123456789ab-0.2.0") == _version_id("0123456789ab-0.2.0")
+    assert _version_id("0123456789ab-0.2.0") != _version_id("ba9876543210-0.2.0")
 
 
 def _version_id(build_version: str) -> str:
@@ -89,7 +89,7 @@ def _version_id(build_version: str) -> str:
     return logical_id
 
 
-@pytest.mark.parametrize("value", ["", "unversioned", "1.0", "0123456789a"])
+@pytest.mark.parametrize("value", ["", "unversioned", "1.0", "0123456789ab", "0123456789a-0.2.0"])
 def test_a_build_version_without_a_hash_is_refused(value: str) -> None:
     parameter = load()["Parameters"]["BuildVersion"]
     assert "Default" not in parameter
