@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+PUBLISH_READY := $(VENV)/.publish-ready
 export PYTHONPATH := functions:layers/domain:.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
@@ -114,7 +115,8 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer version
 	  lock layers/dependencies/requirements.in; \
 	  lock layers/aws_sdk/requirements.in --constraints layers/dependencies/requirements.txt --no-emit-package jmespath; \
 	  lock requirements/run.in --constraints layers/dependencies/requirements.txt --constraints layers/aws_sdk/requirements.txt; \
-	  lock requirements/dev.in --constraints requirements/run.txt
+	  lock requirements/dev.in --constraints requirements/run.txt; \
+	  lock requirements/publish.in --constraints requirements/dev.txt
 
 .PHONY: reference
 reference: $(DEV_READY) ## Write docs/openapi.yaml as a page, build/docs/api.html
@@ -125,6 +127,10 @@ reference: $(DEV_READY) ## Write docs/openapi.yaml as a page, build/docs/api.htm
 .PHONY: build
 build: $(DEV_READY) ## Make the artifacts for Lambda in build/ (PYTHON313=...)
 	@$(BIN)/python -m tools.build
+
+.PHONY: release
+release: $(PUBLISH_READY) ## Build the packages in build/release/, check them and use them
+	@$(BIN)/python -m tools.release
 
 .PHONY: deploy
 deploy: ## Build, then deploy an environment of samconfig.toml (STAGE=dev)
@@ -170,3 +176,7 @@ $(DEV_READY): $(BIN)/uv requirements/dev.txt
 	@$(call install,requirements/dev.txt)
 	@$(install_zego_token)
 	@touch $(RUN_READY) $@
+
+$(PUBLISH_READY): $(DEV_READY) requirements/publish.txt
+	@$(call install,requirements/publish.txt)
+	@touch $@

@@ -197,7 +197,7 @@ def write_version(tree: Path) -> str:
     """
     digest = hashlib.sha256()
     settings = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
-    for path in [*settings, *_files(tree, PARTS)]:
+    for path in [*settings, *files(tree, PARTS)]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(ROOT).as_posix()} {len(content)}\n".encode() + content)
     version = f"{digest.hexdigest()[:12]}-{release()}"
@@ -213,14 +213,15 @@ def write_version(tree: Path) -> str:
     return version
 
 
-def _files(tree: Path, parts: Iterable[str]) -> Iterator[Path]:
+def files(tree: Path, parts: Iterable[str] = PARTS) -> Iterator[Path]:
+    """The files of some parts of a tree."""
     for part in parts:
         yield from sorted(path for path in (tree / part).rglob("*") if path.is_file())
 
 
 def size_mb(tree: Path, parts: Iterable[str] = PARTS) -> float:
     """What some parts of a tree measure, unzipped, in megabytes."""
-    return sum(path.stat().st_size for path in _files(tree, parts)) / 1e6
+    return sum(path.stat().st_size for path in files(tree, parts)) / 1e6
 
 
 def _report_sizes(tree: Path) -> int:

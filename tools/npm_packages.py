@@ -28,20 +28,23 @@ class NotFetchedError(Exception):
     """A package cannot be installed; the message tells why."""
 
 
-def fetch(name: str) -> Path:
-    """Return the folder of a package that `tests/npm/` pins; install it if necessary.
+def fetch(name: str, pins: Path | None = None) -> Path:
+    """Return the folder of a pinned package; install it if necessary.
+
+    :param pins: the folder that pins it; the default is `tests/npm/`.
 
     :raises NotFetchedError: npm is missing or failed, or an archive is not the pinned one.
     """
-    if name not in json.loads((PINS / FILES[0]).read_text(encoding="utf-8"))["devDependencies"]:
+    pins = pins or PINS
+    if name not in json.loads((pins / FILES[0]).read_text(encoding="utf-8"))["devDependencies"]:
         raise KeyError(name)
-    return _installed() / "node_modules" / name
+    return _installed(pins) / "node_modules" / name
 
 
-def _installed() -> Path:
+def _installed(pins: Path) -> Path:
     """Return the folder of all packages. Other pins have another folder."""
-    pins = b"".join((PINS / file).read_bytes() for file in FILES)
-    installed = CACHE / hashlib.sha256(pins).hexdigest()[:12]
+    pinned = b"".join((pins / file).read_bytes() for file in FILES)
+    installed = CACHE / hashlib.sha256(pinned).hexdigest()[:12]
     if installed.is_dir():
         return installed
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -49,16 +52,16 @@ def _installed() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # only one process installs
         if not installed.is_dir():
             with tempfile.TemporaryDirectory(dir=CACHE) as directory:
-                _install(Path(directory) / "files").rename(installed)
+                _install(Path(directory) / "files", pins).rename(installed)
     return installed
 
 
-def _install(directory: Path) -> Path:
+def _install(directory: Path, pins: Path) -> Path:
     if shutil.which("npm") is None:
         raise NotFetchedError("npm is not on PATH. Install Node.js 20 or newer, with npm.")
     directory.mkdir()
     for file in FILES:
-        shutil.copy(PINS / file, directory)
+        shutil.copy(pins / file, directory)
     done = subprocess.run(
         _INSTALL,
         cwd=directory,
@@ -68,5 +71,5 @@ def _install(directory: Path) -> Path:
         check=False,
     )
     if done.returncode:
-        raise NotFetchedError(f"npm could not install the packages of tests/npm: {done.stderr}")
+        raise NotFetchedError(f"npm could not install the packages of {pins}: {done.stderr}")
     return directory

@@ -48,7 +48,7 @@ class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
 class NoAnswerError(TokenServiceError):
     """No complete response arrived: the service is unreachable or too slow, or it was cut short."""
 
-    retryable = True
+    retryable: bool = True
 
 
 @dataclass(eq=False, repr=False)
@@ -66,7 +66,7 @@ class BadAnswerError(TokenServiceError):
 
     def __post_init__(self) -> None:
         super().__init__(*astuple(self))
-        self.retryable = can_pass(self.status)
+        self.retryable: bool = can_pass(self.status)
 
     def __str__(self) -> str:
         return f"{self.reason} {_place(self.status, self.request_id)}"

@@ -1,0 +1,225 @@
+"""Builds what a release publishes, checks it, and uses it: ``make release``.
+
+All of it is in build/release/.
+
+=====================================  ===========================================================
+``zego_token_service-*.whl, .tar.gz``  the command line ``zego-token``
+``zego_token_client-*.whl, .tar.gz``   the Python client
+``zego-token-service-client-*.tgz``    the JavaScript client
+``zego-token-service-*-sam.zip``       the template, the settings and the built functions and layers
+``SHA256SUMS``                         the digests of all of them
+=====================================  ===========================================================
+
+Everything is built twice and must come out the same. Then each package is installed into an empty
+environment, away from the tree, and used against the local stack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from local.samples import log_in
+from local.stack import LocalStack
+from local.stack_file import StackDescription
+from tools import build, npm_packages
+from tools.build import FIXED_TIME, ROOT, release
+
+OUTPUT: Final = ROOT / "build" / "release"
+PYTHON_CLIENT: Final = ROOT / "clients" / "python"
+JAVASCRIPT_CLIENT: Final = ROOT / "clients" / "javascript"
+#: In the SAM package, beside the built parts.
+_SAM_FILES: Final = ("LICENSE", "samconfig.toml", "template.yaml", "build/version.toml")
+#: The command line is an application with two packages of its own, ``ops`` and ``zego``. It is
+#: installed by pipx or uv, into an environment where nothing else is.
+_CHECK_WHEEL: Final = {"zego_token_service": ["--ignore", "W009"], "zego_token_client": []}
+_ZIP_TIME: Final = (2000, 1, 1, 0, 0, 0)
+
+_USE_PYTHON: Final = """
+import sys, boto3, zego_token_client
+url, key_id, key, region = sys.argv[1:]
+session = boto3.Session(key_id, key, region_name=region)
+with zego_token_client.TokenClient(url, session=session) as client:
+    issued = client.token("alice", room_id="call_1")
+    print(issued.user_id, issued.room_id, issued.token[:2])
+"""
+_USE_JAVASCRIPT: Final = """
+import { createTokenSource } from "zego-token-service-client";
+const [url, bearer] = process.argv.slice(2);
+const source = createTokenSource({ url, getBearer: () => bearer });
+const { userId, roomId, token } = await source.token({ roomId: "call_1" });
+source.close();
+console.log(userId, roomId, token.slice(0, 2));
+"""
+_USED: Final = "alice call_1 04"
+
+
+class ReleaseError(Exception):
+    """A package cannot be released. The message says why."""
+
+
+def main() -> int:
+    """Build, check and use all packages, then list them."""
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            temporary = Path(directory)
+            _say("building twice")
+            first = _sums(build_packages(OUTPUT))
+            second = _sums(build_packages(temporary / "again"))
+            if changed := [name for name in first if first[name] != second.get(name)]:
+                raise ReleaseError(f"built twice, these differ: {', '.join(changed)}")
+            (OUTPUT / "SHA256SUMS").write_text(
+                "".join(f"{digest}  {name}\n" for name, digest in first.items()), encoding="utf-8"
+            )
+            check()
+            with LocalStack(directory=temporary / "stack", watch_seconds=None) as stack:
+                use(stack.description(), temporary)
+    except (ReleaseError, build.BuildError, npm_packages.NotFetchedError) as error:
+        print(f"release: {error}", file=sys.stderr)
+        return 1
+    for name, digest in first.items():
+        print(f"{(OUTPUT / name).stat().st_size / 1e3:9.1f} kB  {digest[:12]}  {name}")
+    return 0
+
+
+def build_packages(folder: Path) -> Path:
+    """Build every package into a folder, which is emptied first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    uv = Path(sys.executable).with_name("uv")
+    for source in (ROOT, PYTHON_CLIENT):
+        _run(uv, "build", "--quiet", "--no-build-isolation", "--out-dir", folder, source)
+    (folder / ".gitignore").unlink(missing_ok=True)  # uv's
+    pack = ("pack", "--ignore-scripts", "--silent", "--pack-destination", folder)
+    _run(_npm(), *pack, cwd=JAVASCRIPT_CLIENT)
+    tree = build.lambda_tree()
+    build.write_version(tree)
+    files = [*map(Path, _SAM_FILES), *(path.relative_to(ROOT) for path in build.files(tree))]
+    with zipfile.ZipFile(folder / f"zego-token-service-{release()}-sam.zip", "w") as package:
+        for file in sorted(files):
+            entry = zipfile.ZipInfo(file.as_posix(), _ZIP_TIME)
+            entry.external_attr = 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(entry, (ROOT / file).read_bytes())
+    return folder
+
+
+def check() -> None:
+    """Check the packages as their indexes and users will see them."""
+    wheels, archives = sorted(OUTPUT.glob("*.whl")), sorted(OUTPUT.glob("*.tar.gz"))
+    (tarball,) = OUTPUT.glob("*.tgz")
+    _say("checking the wheels: twine, check-wheel-contents")
+    _run(sys.executable, "-m", "twine", "check", "--strict", *wheels, *archives)
+    for wheel in wheels:
+        options = _CHECK_WHEEL[wheel.name.partition("-")[0]]
+        _run(sys.executable, "-m", "check_wheel_contents", *options, wheel)
+    _say("checking the npm package: publint, attw")
+    publint, attw = (
+        npm_packages.fetch(name, JAVASCRIPT_CLIENT).parents[name.count("/")] / ".bin" / command
+        for name, command in (("publint", "publint"), ("@arethetypeswrong/cli", "attw"))
+    )
+    _run(publint, "run", tarball, "--strict")
+    _run(attw, tarball, "--profile", "esm-only")
+    _say("checking the SAM package: cfn-lint")
+    with tempfile.TemporaryDirectory() as directory:
+        with zipfile.ZipFile(next(OUTPUT.glob("*-sam.zip"))) as package:
+            package.extractall(directory)
+        _run(Path(sys.executable).with_name("cfn-lint"), Path(directory, "template.yaml"))
+        if missing := [part for part in build.PARTS if not Path(directory, "build", part).is_dir()]:
+            raise ReleaseError(f"the SAM package lacks {', '.join(missing)}")
+
+
+def use(stack: StackDescription, folder: Path) -> None:
+    """Install each package into an empty environment and use it against a local stack."""
+    service, client = sorted(OUTPUT.glob("*.whl"), reverse=True)
+    _say("using zego-token")
+    python = _environment(folder / "service", service)
+    zego_token = python.with_name("zego-token")
+    if release() not in _run(zego_token, "--version", cwd=folder):
+        raise ReleaseError(f"zego-token --version does not name {release()}")
+    for command in (("secret", "status"), ("doctor",)):
+        _run(zego_token, *command, "--local", folder / "stack", cwd=folder)
+
+    _say("using the Python client, and checking its types: pyright --verifytypes")
+    python = _environment(folder / "client", client, "boto3")
+    keys = (stack.access_key_id, stack.secret_access_key, stack.region)
+    _expect(_USED, _run(python, "-c", _USE_PYTHON, stack.api, *keys, cwd=folder))
+    pyright = Path(sys.executable).with_name("pyright")
+    _run(
+        *(pyright, "--verifytypes", "zego_token_client", "--ignoreexternal"),
+        cwd=folder,
+        path=python.parent,  # it ignores --pythonpath here, and asks the first Python on the path
+    )
+
+    _say("using the JavaScript client")
+    app = folder / "app"
+    app.mkdir()
+    (app / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
+    (tarball,) = OUTPUT.glob("*.tgz")
+    _run(_npm(), "install", "--no-audit", "--no-fund", "--silent", tarball, cwd=app)
+    (app / "use.js").write_text(_USE_JAVASCRIPT, encoding="utf-8")
+    bearer = log_in(stack.identity_provider, "alice")
+    _expect(_USED, _run("node", "use.js", stack.api, bearer, cwd=app))
+
+
+def _environment(folder: Path, *packages: Path | str) -> Path:
+    """The Python of a new environment with some packages and what they depend on."""
+    _run(sys.executable, "-m", "venv", folder)
+    python = folder / "bin" / "python"
+    _run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *packages)
+    return python
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    digests: Iterator[tuple[str, str]] = (
+        (path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(folder.iterdir())
+    )
+    return dict(digests)
+
+
+def _npm() -> str:
+    if (npm := shutil.which("npm")) is None:
+        raise ReleaseError("npm is not on PATH; it packs the JavaScript client")
+    return npm
+
+
+def _say(step: str) -> None:
+    print(f"release: {step}", flush=True)
+
+
+def _expect(expected: str, printed: str) -> None:
+    if printed.strip() != expected:
+        raise ReleaseError(f"expected {expected!r}, and it printed {printed.strip()!r}")
+
+
+def _run(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> str:
+    """What a command prints.
+
+    :param path: of programs that go before all others.
+
+    :raises ReleaseError: it failed.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"SOURCE_DATE_EPOCH": str(FIXED_TIME), "NO_COLOR": "1"}
+    if path is not None:
+        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        named = " ".join([Path(command[0]).name, *map(str, command[1:4])])
+        raise ReleaseError(f"{named} failed with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
