@@ -118,9 +118,9 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer version
 	  lock requirements/dev.in --constraints requirements/run.txt; \
 	  lock requirements/publish.in --constraints requirements/dev.txt
 
-.PHONY: reference
-reference: $(DEV_READY) ## Write docs/openapi.yaml as a page, build/docs/api.html
-	@$(BIN)/python -m tools.api_reference
+.PHONY: docs-site
+docs-site: $(PUBLISH_READY) ## Build the documentation as a site, build/site/
+	@$(BIN)/python -m tools.docs_site
 
 ##@ Deploy
 
@@ -154,7 +154,7 @@ clean: ## Remove what make made
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(BIN)/uv: requirements/install.txt
 	@for python in $(PYTHON); do \

@@ -1,4 +1,4 @@
-"""Renders ``docs/openapi.yaml`` as an HTML page with Redoc: ``make reference``.
+"""Renders ``docs/openapi.yaml`` as an HTML page with Redoc, for the documentation site.
 
 The page is one file that needs no server and no network. Its Content-Security-Policy blocks all
 requests, because Redoc would otherwise report its use and load a logo.
@@ -7,7 +7,6 @@ requests, because Redoc would otherwise report its use and load a logo.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,24 +19,16 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "openapi.yaml"
 #: The file of Redoc's npm package that contains all of it, as one ES module.
 REDOC: Final = "bundles/redoc.standalone.js"
-PAGE: Final = ROOT / "build" / "docs" / "api.html"
 
 
-def main() -> int:
-    """Write the page and print its path. Return 1 if Redoc cannot be installed."""
+def read_page() -> str:
+    """Return the page of docs/openapi.yaml.
+
+    :raises NotFetchedError: Redoc cannot be installed.
+    """
     document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
-    try:
-        redoc = npm_packages.fetch("redoc") / REDOC
-    except npm_packages.NotFetchedError as error:
-        print(
-            f"{error} Without the page, read docs/openapi.yaml, which has the same content.",
-            file=sys.stderr,
-        )
-        return 1
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(document, redoc.read_text(encoding="utf-8")), encoding="utf-8")
-    print(PAGE.relative_to(ROOT))
-    return 0
+    redoc = npm_packages.fetch("redoc") / REDOC
+    return page(document, redoc.read_text(encoding="utf-8"))
 
 
 def page(document: Mapping[str, Any], redoc: str) -> str:
@@ -82,7 +73,3 @@ def _problems(document: Mapping[str, Any]) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

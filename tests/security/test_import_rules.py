@@ -20,7 +20,7 @@ ROOTS = {
     "functions": {"runtime", "zego"},
     "local": {"local", "zego"},
     "ops": {"ops", "zego"},
-    "tools": {"tools", "issuer", "local", "zego"},
+    "tools": {"tools", "issuer", "local", "ops", "zego"},
     "clients": set[str](),
 }
 #: Knowledge without I/O, a clock or chance of its own.

@@ -1,0 +1,150 @@
+"""Builds the documentation as a site in build/site/: ``make docs-site``.
+
+Sphinx reads the same Markdown files that people read in the repository, with their links. A broken
+link or an unknown anchor fails. Two pages are made here: the commands of ``zego-token``, from
+click, and the HTTP API, which Redoc draws from docs/openapi.yaml.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
+
+from ops import cli
+from tools import api_reference, npm_packages
+from tools.build import ROOT, release
+
+SITE: Final = ROOT / "build" / "site"
+SOURCE: Final = ROOT / "build" / "site-source"
+#: The headings of the contents, in the order in which people need them.
+CONTENTS: Final = {
+    "Get tokens": (
+        "docs/quick-starts",
+        "clients/javascript/README",
+        "clients/python/README",
+        "docs/api",
+        "http-api",
+        "docs/troubleshooting",
+    ),
+    "Run the service": (
+        "docs/deploy",
+        "docs/configuration",
+        "docs/access-policy",
+        "docs/operations",
+        "docs/rotation",
+        "commands",
+        "docs/upgrading",
+        "CHANGELOG",
+    ),
+    "Understand it": ("docs/why", "docs/glossary", "docs/faq"),
+    "Change it": (
+        "CONTRIBUTING",
+        "docs/architecture",
+        "docs/design-notes",
+        "events/README",
+        "SECURITY",
+    ),
+}
+#: What pages show or offer, apart from other pages.
+FILES: Final = (
+    "docs/openapi.yaml",
+    "docs/images",
+    "functions/issuer/policies/reference.toml",
+)
+_HTTP_API: Final = """# HTTP API reference
+
+<p><a href="redoc.html">Open it as a page of its own</a></p>
+<iframe src="redoc.html" title="HTTP API" style="width: 100%; height: 80vh; border: 0"></iframe>
+"""
+_SETTINGS: Final = {
+    "project": "zego-token-service",
+    "root_doc": "index",
+    "extensions": ["myst_parser"],
+    "myst_heading_anchors": 4,
+    "html_theme": "furo",
+    "html_title": "zego-token-service",
+    "html_show_copyright": False,
+    "html_copy_source": False,
+    "html_extra_path": ["extra"],
+}
+
+
+def main() -> int:
+    """Build the site. Returns 1 if Redoc is missing or the documents have a mistake."""
+    for folder in (SITE, SOURCE):
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        redoc = api_reference.read_page()
+    except npm_packages.NotFetchedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    _write("extra/redoc.html", redoc)
+    _write("commands.md", "# Commands\n" + "".join(_commands(cli.app, "zego-token")))
+    _write("http-api.md", _HTTP_API)
+    _write("index.md", (ROOT / "README.md").read_text(encoding="utf-8") + _contents())
+    for name in FILES:
+        _copy(ROOT / name)
+    for pages in CONTENTS.values():
+        for page in pages:
+            if (file := ROOT / f"{page}.md").exists():
+                text = file.read_text(encoding="utf-8")
+                _write(f"{page}.md", text.replace("(../README.md", "(../index.md"))
+    settings = {**_SETTINGS, "release": release(), "version": release()}
+    try:
+        site = Sphinx(
+            *(str(SOURCE), None, str(SITE), str(SITE.with_name("site-doctrees")), "html"),
+            confoverrides=settings,
+            status=None,
+            warningiserror=True,
+            freshenv=True,
+        )
+        site.build()
+    except SphinxError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print((SITE / "index.html").relative_to(ROOT))
+    return site.statuscode
+
+
+def _commands(command: click.Command, path: str) -> Iterator[str]:
+    """A section for a command, with its help as a terminal shows it, and for each below it."""
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    yield f"\n## {path}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            if (below := command.get_command(context, name)) is not None:
+                yield from _commands(below, f"{path} {name}")
+
+
+def _contents() -> str:
+    trees = []
+    for caption, pages in CONTENTS.items():
+        listed = "\n".join(pages)
+        trees.append(f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{listed}\n```\n")
+    return "".join(trees)
+
+
+def _write(name: str, text: str) -> None:
+    file = SOURCE / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def _copy(path: Path) -> None:
+    target = SOURCE / path.relative_to(ROOT)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, target)
+    else:
+        shutil.copy(path, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
