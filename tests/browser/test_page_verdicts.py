@@ -214,9 +214,9 @@ def test_after_a_rotation_the_attempt_is_refused_for_its_room_again(
 def test_another_users_token_is_refused_before_anyone_signs_in(page: Page) -> None:
     said = page.locator("#inspected")
     press(page, "Another user")
-    expect(said).to_contain_text("It is for another user than the one who logs in (alice).")
+    expect(said).to_contain_text("It is for another user, not the one who logs in (alice).")
     press(page, "Inspect")
-    expect(said).to_contain_text("It is for another user than the one who logs in (alice).")
+    expect(said).to_contain_text("It is for another user, not the one who logs in (alice).")
 
 
 class TestAChangeOfSession:

@@ -1,15 +1,15 @@
-"""Why a token is refused, or would be: from its text to findings, the most decisive first.
+"""Explains why ZEGO refuses a token, or would: from its text to findings, most decisive first.
 
 A diagnosis has three steps:
 
-1. :mod:`.recognise` says what the text is; :mod:`.repair` and :mod:`.envelope` undo what happened
-   to a Token04 on its way.
-2. :mod:`.secrets` finds the secret that opens the token, for callers who hold the secrets. For
+1. :mod:`.recognise` finds out what the text is; :mod:`.repair` and :mod:`.envelope` undo what
+   happened to a Token04 on its way.
+2. :mod:`.secrets` finds the secret that opens the token, for callers who have the secrets. For
    callers without them, a service uses :mod:`.verified` instead.
-3. :func:`examine` puts the findings together; :mod:`.claims` has those on what was sealed.
+3. :func:`examine` puts the findings together; :mod:`.claims` has those about the content.
 
-:mod:`.kinds` has every kind of finding, in the order of precedence. This package itself imports
-nothing that can open a token.
+:mod:`.kinds` has every kind of finding, in order of precedence. This package itself imports nothing
+that can open a token.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def examine(
     about_seal: Iterable[Observation],
     expected: Expected,
 ) -> Diagnosis:
-    """Put together all findings on a text, the most decisive first.
+    """Combine all findings about a text, the most decisive first.
 
     :param opened: the token in the text; ``None`` if no secret opened it.
-    :param about_seal: the findings on its seal and on the secrets that were tried.
+    :param about_seal: the findings about its seal and about the secrets that were tried.
     """
     problems = list(text.problems)
     if expected.sdk == "uikit":
@@ -68,7 +68,7 @@ def examine(
 
 
 def _for_uikit(text: TokenText) -> list[Observation]:
-    """The problems of a text if a kit token is expected."""
+    """The problems of a text if UIKit is to accept it."""
     problems = [one for one in text.problems if one.kind != "kit-token"]
     if text.form == "token04":
         problems.append(found("kit-details-missing"))
@@ -80,12 +80,12 @@ def _weak_iv(envelope: Envelope) -> list[Observation]:
     if not any(iv):
         return [found("weak-iv", what="all zeros", size=len(iv))]
     if set(iv) <= _HEX_DIGITS:
-        return [found("weak-iv", what="made of hexadecimal digits alone", size=len(iv))]
+        return [found("weak-iv", what="made only of hexadecimal digits", size=len(iv))]
     return []
 
 
 def _in_order(problems: Iterable[Observation], sdk: Sdk | None) -> tuple[Finding, ...]:
-    """The most decisive first; if a kind is found twice, the more severe one."""
+    """Sort findings, the most decisive first. Of two findings of a kind, keep the more severe."""
     findings = sorted(
         (Finding.of(problem, sdk) for problem in problems),
         key=lambda one: (_SEVERITIES.index(one.severity), _PRECEDENCE[one.kind]),

@@ -1,7 +1,7 @@
-"""What was sealed, and what is wrong with it: the claims, their payload, a kit token's details.
+"""Checks the content of a token: the claims, their payload, and a kit token's details.
 
-The claims name the user and the time; the payload says what its holder may do in one room; the
-details behind the # of a kit token repeat some of both for UIKit.
+The claims name the user and the time; the payload says what the user may do in one room; the
+details after the # of a kit token repeat some of both for UIKit.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from zego.identifiers import IdentifierError, IdentifierKind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
 
 NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
-#: What a text is that UTF-8 cannot hold.
-_HALF_A_PAIR: Final = "text with half of a surrogate pair"
+#: Describes text that UTF-8 cannot encode.
+_HALF_A_PAIR: Final = "text with an unpaired surrogate"
 
 _LOGIN: Final = "1"
 _PUBLISH: Final = "2"
 _INT64: Final = range(-(2**63), 2**63)
 _INT32: Final = range(-(2**31), 2**31)
-#: From when on a time is in a smaller unit. As Unix seconds 10^11 is the year 5138, as milliseconds
-#: 1973; and so on.
+#: A time of at least this is in a smaller unit. 10^11 is the year 5138 in Unix seconds, but 1973 in
+#: milliseconds; and so on.
 _UNITS: Final = ((10**17, "nanoseconds"), (10**14, "microseconds"), (10**11, "milliseconds"))
-#: As Unix seconds this is 2001; no lifetime is as long.
+#: In Unix seconds this is 2001; no lifetime is this long.
 _LIFETIME: Final = 10**9
 _ZIM_MAX_USER_ID_BYTES: Final = 32
 _MIN_LIFETIME_SECONDS: Final = 30
-#: Clocks that are kept by NTP differ by less.
+#: Clocks that NTP sets differ by less.
 _SKEW_SECONDS: Final = 5
 #: The web SDK wakes 30 s before the expiry, with a timer of 31 bits of milliseconds.
 _MAX_TIMER_SECONDS: Final = (2**31 - 1) / 1000 + 30
@@ -38,7 +38,7 @@ _MAX_TIMER_SECONDS: Final = (2**31 - 1) / 1000 + 30
 def about_claims(
     opened: OpenedToken, envelope: Envelope, expected: Expected
 ) -> Iterator[Observation]:
-    """All that is wrong with the sealed claims, their payload aside."""
+    """Everything that is wrong with the claims, except their payload."""
     if not opened.is_json:
         yield found("claims-not-json")
         return
@@ -59,7 +59,7 @@ def about_claims(
 
 
 def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Observation]:
-    """What the expiry says that is readable without a secret."""
+    """What is wrong with the expiry that is readable without a secret."""
     if expires_at < 0:
         yield found("expire-wrong-type", what="negative")
     elif unit := _small_unit(expires_at):
@@ -73,7 +73,7 @@ def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Observation
 
 
 def about_payload(payload: object, expected: Expected) -> Iterator[Observation]:
-    """All that is wrong with it. ZIM reads none of it, so there it has to be text alone."""
+    """Everything that is wrong with the payload. ZIM does not read it, so accepts any text."""
     if type(payload) is not str:
         yield found("payload-wrong-type", what=_json_type(payload))
         return
@@ -98,9 +98,9 @@ def about_payload(payload: object, expected: Expected) -> Iterator[Observation]:
 def about_kit_details(
     details: Mapping[str, Any], sealed: Mapping[str, Any] | None, expected: Expected
 ) -> Iterator[Observation]:
-    """Where the details are not those of the claims, or not what was expected.
+    """Details that differ from the claims or from what was expected.
 
-    :param sealed: the claims; ``None``: they are not known.
+    :param sealed: the claims; ``None`` if they are not known.
     """
     wanted: dict[str, dict[str, Any]] = {
         "what was expected": {
@@ -110,7 +110,7 @@ def about_kit_details(
         }
     }
     if sealed is not None:
-        wanted = {"the claims sealed in it": _as_kit_details(sealed), **wanted}
+        wanted = {"the claims in the token": _as_kit_details(sealed), **wanted}
     for what, values in wanted.items():
         names = [name for name, one in values.items() if one not in (None, details[name])]
         if names:
@@ -149,10 +149,10 @@ def _user_id(user_id: object, expected: Expected) -> Iterator[Observation]:
 
 
 def _difference(one: str, other: str) -> str:
-    """How alike two ids are which are not the same, as a sentence; empty where they are not."""
+    """A sentence that says how little two ids differ; empty if they differ in more than that."""
     if "".join(one.split()) == "".join(other.split()):
-        return " They differ in white space alone."
-    return " They differ in case alone." if one.casefold() == other.casefold() else ""
+        return " The two ids differ only in white space."
+    return " The two ids differ only in case." if one.casefold() == other.casefold() else ""
 
 
 def _nonce(nonce: object) -> Iterator[Observation]:
@@ -190,7 +190,7 @@ def _times(
 
 
 def _small_unit(moment: int) -> str | None:
-    """The unit of a time that cannot be in seconds."""
+    """The unit of a time that is too large to be in seconds, if it is."""
     return next((unit for least, unit in _UNITS if moment >= least), None)
 
 
@@ -204,7 +204,7 @@ def _life(issued_at: int | None, expires_at: int, expected: Expected) -> Iterato
             yield found("lifetime-over-24-days", lifetime=lifetime, limit=MAX_LIFETIME_SECONDS)
         is_brief = lifetime < _MIN_LIFETIME_SECONDS
         if is_brief:
-            what = f"live {duration(lifetime)}" if lifetime > 0 else "end before it begins"
+            what = duration(lifetime) if lifetime > 0 else "not longer than 0 s"
             yield found("lifetime-under-30s", what=what)
     if not is_brief or expires_at <= expected.now:
         yield from readable_expiry(expires_at, expected)
@@ -247,7 +247,7 @@ def _streams(stream_ids: object) -> Iterator[Observation]:
         return
     if not isinstance(stream_ids, list) or any(type(one) is not str for one in stream_ids):
         what = (
-            "an array of other things" if isinstance(stream_ids, list) else _json_type(stream_ids)
+            "an array with other values" if isinstance(stream_ids, list) else _json_type(stream_ids)
         )
         yield found("stream-ids-malformed", what=what)
         return
@@ -260,7 +260,7 @@ def _streams(stream_ids: object) -> Iterator[Observation]:
 
 
 def _identifier(kind: IdentifierKind, value: str, expected: Expected) -> Iterator[Observation]:
-    """What is wrong with a user's or a room's id."""
+    """What is wrong with a user id or a room id."""
     name = "user-id" if kind == "user_id" else "room-id"
     size = len(value.encode("utf-8", "surrogatepass"))
     if size > identifiers.MAX_BYTES[kind]:
@@ -273,16 +273,16 @@ def _identifier(kind: IdentifierKind, value: str, expected: Expected) -> Iterato
 
 
 def _as_kit_details(sealed: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as the claims have it, as far as they say."""
+    """The details that a kit token would have with these claims, as far as they are known."""
     try:
         room_id = strict_json.loads_object(sealed["payload"]).get("room_id")
-    except (LookupError, TypeError, ValueError):  # no payload, an object, or no JSON
+    except (LookupError, TypeError, ValueError):  # no payload, an object, or not JSON
         room_id = None
     return {"userID": sealed.get("user_id"), "roomID": room_id, "appID": sealed.get("app_id")}
 
 
 def _is_encodable(text: str) -> bool:
-    """Whether UTF-8 can hold it, in which every other token is sealed."""
+    """Whether UTF-8, the encoding of all sealed claims, can encode it."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -291,7 +291,7 @@ def _is_encodable(text: str) -> bool:
 
 
 def _json_type(value: object) -> str:
-    """What a JSON value is: ``a string``; a number that is out of all bounds is one so large."""
+    """What a JSON value is, such as ``a string``; or that it is a number out of range."""
     if isinstance(value, int | float) and not -(2**63) <= value < 2**63:
-        return "a number so large"
+        return "a number out of range"
     return strict_json.type_name(value)

@@ -1,4 +1,4 @@
-"""From a text that begins as a Token04 to its envelope, after each repair that it needs."""
+"""Reads the envelope of a text that begins as a Token04 does, after each repair that it needs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zego.token04 import PREFIX, Envelope, FormatError, TrailingBytesError, Trun
 
 _NOT_BASE64: Final = re.compile(r"[^0-9A-Za-z+/]")
 _RUN: Final = re.compile(rf"{PREFIX}[0-9A-Za-z+/_-]*=*")
-#: As the next token begins; in one token these six stand together once in ten million.
+#: The beginning of a second token; within a token, one in ten million has these six characters.
 _SECOND: Final = re.compile(PREFIX + "AAA[A-P]")
 _URL_ALPHABET: Final = str.maketrans("-_", "+/")
 _MIN_TOKEN: Final = 30
-#: Of base64 that has no letter of one case in it, no shorter piece tells that it lost them.
+#: In a shorter piece of base64, all letters may have the same case by chance.
 _MIN_ONE_CASE: Final = 60
 _IV_LENGTHS: Final = (12, 16)
-#: The year 2109 in milliseconds; a larger expiry is not one.
+#: The year 2109 in milliseconds; a larger number is not an expiry.
 _MAX_EXPIRY: Final = 2**42
-#: Characters that hold the expiry and the IV's length, and the bytes of both.
+#: The characters that contain the expiry and the IV's length, and how many bytes both have.
 _HEAD: Final = slice(len(PREFIX), len(PREFIX) + 16)
 _HEAD_BYTES: Final = 10
 
@@ -29,7 +29,7 @@ _HEAD_BYTES: Final = 10
 def read_envelope(token: str) -> tuple[Envelope | None, int | None, list[Observation]]:
     """The envelope, the readable expiry, and what is wrong with them.
 
-    The expiry is there too where only the beginning of the token can be read.
+    The expiry is also returned if only the beginning of the token can be read.
     """
     if whole := _parse(token):
         return whole, whole.expires_at, []
@@ -47,31 +47,31 @@ def read_envelope(token: str) -> tuple[Envelope | None, int | None, list[Observa
 
 
 def readable_expiry(token: str) -> int | None:
-    """The expiry at the beginning of a token that cannot be read to its end, Unix seconds."""
+    """The expiry of a token of which only the beginning can be read, in Unix seconds."""
     return _expiry_in(_head(token))
 
 
 def has_head(token: str) -> bool:
-    """Whether an expiry or the length of an IV stands behind the 04, as far as that can be read."""
+    """Whether an expiry or an IV length follows the 04, as far as can be read."""
     head = _head(token)
     if len(head) < _HEAD_BYTES:
-        return token[len(PREFIX) :].lstrip()[:1] in ("", "A")  # six zeros of the expiry
+        return token[len(PREFIX) :].lstrip()[:1] in ("", "A")  # six zero bits of the expiry
     return _expiry_in(head) is not None or _iv_length_in(head) in _IV_LENGTHS
 
 
 def _is_hopeless(token: str) -> Observation | None:
-    """What is wrong with a text that no repair makes a token."""
+    """What is wrong with a text that no repair can make a token, if it is one."""
     if len(token) >= _MIN_ONE_CASE and token in (token.upper(), token.lower()):
-        case = "small" if token == token.lower() else "capital"
-        return found("damaged", what=f"all its letters became {case} ones")
+        case = "lower" if token == token.lower() else "upper"
+        return found("damaged", what=f"all its letters were changed to {case} case")
     return None if has_head(token) else found("malformed-envelope", what=_NO_HEAD)
 
 
-_NO_HEAD: Final = "what follows the 04 is neither an expiry nor the length of an IV"
+_NO_HEAD: Final = "neither an expiry nor the length of an IV follows the 04"
 
 
 def _head(token: str) -> bytes:
-    """The first bytes of a token, as many as can be read of expiry and IV length."""
+    """The bytes of the expiry and the IV length, as many as can be read."""
     text = "".join(token[:_MIN_TOKEN].split()).translate(_URL_ALPHABET)[_HEAD]
     end = _NOT_BASE64.search(text)
     readable = text[: end.start() if end else None]
@@ -88,7 +88,7 @@ def _iv_length_in(head: bytes) -> int:
 
 
 def _parsed(token: str) -> tuple[Envelope | None, Observation | None]:
-    """The envelope, and what is wrong with it or with what stands behind it."""
+    """The envelope, and what is wrong with it or with what follows it."""
     try:
         return parse(token), None
     except TrailingBytesError as error:
@@ -106,12 +106,12 @@ def _parsed(token: str) -> tuple[Envelope | None, Observation | None]:
 
 
 def _without_rest(token: str) -> RepairResult:
-    """The first token where two are joined, or what stands before any other text."""
+    """The first token if two are joined, or the part before any other text."""
     if second := _SECOND.search(token, _MIN_TOKEN):
         return token[: second.start()].rstrip(" \t\r\n,;|"), found("doubled")
     run = _RUN.match(token)
     first, rest = (run[0], token[run.end() :]) if run else (token, "")
-    if not "".join(rest.split()).strip("="):  # only a line's end in or behind the padding
+    if not "".join(rest.split()).strip("="):  # only a line break in or after the padding
         return token, None
     if first.endswith("=") or _parse(_padded(first.translate(_URL_ALPHABET))) is not None:
         return first, found("trailing-text")
@@ -125,7 +125,7 @@ def _without_url_alphabet(token: str) -> RepairResult:
 
 
 def _without_space(token: str) -> RepairResult:
-    """White space within: a + that was lost, or a line's end that came in."""
+    """Remove white space within the token: it was a +, or a line break was added."""
     compact = "".join(token.split())
     if compact == token:
         return token, None
@@ -164,14 +164,14 @@ def _parse(token: str) -> Envelope | None:
 
 
 def _cut(token: str, extra: int) -> Envelope | None:
-    """The envelope without what follows it, but for a mode."""
+    """The envelope without the bytes that follow it, except a mode."""
     binary = b64decode(token[len(PREFIX) :])
     end = len(binary) - extra
     return _parse(PREFIX + b64encode(binary[: end + (binary[end] == 1)]).decode())
 
 
 def _with_mode(token: str) -> Envelope | None:
-    """The envelope of a GCM token whose last byte is gone."""
+    """The envelope of a GCM token whose last byte is missing."""
     try:
         binary = b64decode(token[len(PREFIX) :], validate=True)
     except ValueError:
@@ -185,9 +185,9 @@ def _format_problem(token: str, error: FormatError) -> Observation:
     wrong = _NOT_BASE64.search(bare)
     if wrong:
         at = wrong.start() + len(PREFIX) + 1
-        return found("damaged", what=f"character {at} is not one of base64")
+        return found("damaged", what=f"character {at} is not a base64 character")
     if len(body) - len(bare) > 2:
-        return found("damaged", what="more than two = stand at its end")
+        return found("damaged", what="it ends with more than two =")
     if len(body) % 4:
         return found("truncated", what="its base64 ends in the middle of a byte")
     if b64encode(b64decode(body)).decode() != body:

@@ -1,8 +1,8 @@
-"""What goes into a diagnosis, and what comes out of it.
+"""The input and the result of a diagnosis.
 
-In: the secrets to try (:class:`TriedSecret`) and what was expected (:class:`Expected`). Out: a
-:class:`Diagnosis` of :class:`Finding`. Between them the steps pass each other
-:class:`Observation`, a finding that has no words yet.
+Input: the secrets to try (:class:`TriedSecret`) and what was expected (:class:`Expected`). Result:
+a :class:`Diagnosis` with its :class:`Finding` objects. Its steps pass each other an
+:class:`Observation`, a finding without its texts yet.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Sdk = Literal["web", "native", "zim", "uikit"]
 TokenForm = Literal["token04", "kit-token", "jwt", "older-token", "other"]
 TokenVerdict = Literal["good", "refused", "unknown"]
 
-#: Characters of what a text leaves open, such as an id that was expected.
+#: Characters of a detail that is filled into a text, such as an id that was expected.
 _LONGEST_DETAIL: Final = 200
-#: Claims are flat, and a payload that is an object has three levels.
+#: Enough: claims are flat, and a payload that is an object has three levels.
 _LEVELS: Final = 8
-#: The finding per label of a secret that is not the current one. Other labels give none.
+#: The finding for each label of a secret that is not the current one. Other labels have none.
 _NOT_CURRENT: Final[Mapping[str, str]] = {
     "AWSPREVIOUS": "made-with-previous",
     "AWSPENDING": "made-with-staged",
@@ -34,9 +34,9 @@ _NOT_CURRENT: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class TriedSecret:
-    """A secret that may have sealed the token, as it was given: its shape may be what is wrong.
+    """A secret that may have sealed the token, exactly as given: its shape may be the mistake.
 
-    :ivar app_id: of the project that it is for, where that is known.
+    :ivar app_id: of the project that it belongs to, if that is known.
     """
 
     value: str = field(repr=False)
@@ -44,19 +44,19 @@ class TriedSecret:
 
     @classmethod
     def of(cls, secret: ServerSecret) -> TriedSecret:
-        """One that is known to have the right shape."""
+        """A secret that is known to have the right shape."""
         return cls(secret.value, secret.app_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the token was to be good for. Only ``now`` has to be known.
+    """What the token should allow. Only ``now`` is required.
 
     :ivar now: Unix seconds.
-    :ivar app_id: with which the client makes its SDK's engine.
-    :ivar user_id: with which it logs in.
-    :ivar room_id: which it logs in to.
-    :ivar publish: whether it publishes a stream there.
+    :ivar app_id: the AppID that the client gives the SDK.
+    :ivar user_id: the user id that it logs in with.
+    :ivar room_id: the room that it logs in to.
+    :ivar publish: whether it publishes a stream in the room.
     :ivar sdk: ``native`` is the Express SDK of phones and desktops, ``zim`` the chat SDK.
     """
 
@@ -68,16 +68,16 @@ class Expected:
     sdk: Sdk | None = None
 
     def concerns(self, *sdks: Sdk) -> bool:
-        """Whether one of these SDKs may be meant."""
+        """Whether the client may use one of these SDKs."""
         return self.sdk is None or self.sdk in sdks
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A finding before it is put into words.
+    """A finding before it has its texts.
 
-    :ivar details: what the texts of its kind leave open; safe to show.
-    :ivar severity: in place of the kind's own.
+    :ivar details: the values for the names in braces in its kind's texts; safe to show.
+    :ivar severity: overrides the kind's severity.
     """
 
     kind: str
@@ -86,7 +86,7 @@ class Observation:
 
 
 def found(kind: str, severity: FindingSeverity | None = None, /, **details: object) -> Observation:
-    """One of :data:`KINDS`, with what its texts leave open."""
+    """An observation of one of :data:`KINDS`, with the values for its texts."""
     return Observation(kind, details, severity)
 
 
@@ -94,10 +94,10 @@ def found(kind: str, severity: FindingSeverity | None = None, /, **details: obje
 class OpenedToken:
     """A token that a secret opened.
 
-    :ivar label: of that secret.
-    :ivar app_id: of that secret, if it is known.
-    :ivar content: the sealed JSON; ``None`` if something else is sealed.
-    :ivar is_json: whether ``content`` was read.
+    :ivar label: the secret's label.
+    :ivar app_id: the secret's AppID, if it is known.
+    :ivar content: the sealed JSON; ``None`` if the content is not JSON.
+    :ivar is_json: whether the content is JSON.
     """
 
     label: str
@@ -107,14 +107,14 @@ class OpenedToken:
 
 
 def wrong_label(label: str) -> Iterator[Observation]:
-    """What is wrong with a token that the secret with this label opens."""
+    """What is wrong with a token because the secret with this label opens it."""
     if label in _NOT_CURRENT:
         yield found(_NOT_CURRENT[label], label=label)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with a token, or good to know of it. Holds no token and no secret.
+    """One problem of a token, or a fact that is good to know. Contains no token and no secret.
 
     :ivar kind: a key of :data:`KINDS`.
     :ivar codes: what each SDK that refuses it shows, in the order in which it shows them.
@@ -128,7 +128,7 @@ class Finding:
 
     @classmethod
     def of(cls, one: Observation, sdk: Sdk | None) -> Finding:
-        """Put it into words, for one SDK where that is known."""
+        """Fill in the texts of an observation, for one SDK if that is known."""
         kind = KINDS[one.kind]
         codes: dict[Sdk, tuple[int, ...]] = dict(kind.codes.items())
         severity = one.severity or kind.severity
@@ -143,7 +143,7 @@ class Finding:
         return cls(one.kind, severity, codes, cause, remedy)
 
     def document(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The finding as plain JSON values."""
         return {
             "kind": self.kind,
             "severity": self.severity,
@@ -159,10 +159,10 @@ class Diagnosis:
 
     :ivar findings: the most decisive first: what is refused, then warnings, then notes.
     :ivar form: what the text is.
-    :ivar cipher: ``None`` where it has no envelope that can be read.
+    :ivar cipher: ``None`` if it has no readable envelope.
     :ivar header_expires_at: the expiry that is readable without the secret, Unix seconds.
     :ivar opened_by: the label of the secret that opens it.
-    :ivar claims: what was sealed, as it stands there; ``None`` where no secret opens it.
+    :ivar claims: the sealed claims, unchanged; ``None`` if no secret opens the token.
     """
 
     findings: tuple[Finding, ...]
@@ -174,13 +174,13 @@ class Diagnosis:
 
     @property
     def verdict(self) -> TokenVerdict:
-        """``unknown``: nothing that can be seen is wrong, but it was not opened."""
+        """``unknown``: the token was not opened, and what is readable without that is fine."""
         if any(finding.severity == "refused" for finding in self.findings):
             return "refused"
         return "unknown" if self.claims is None else "good"
 
     def document(self) -> dict[str, Any]:
-        """As plain JSON values, which UTF-8 can hold."""
+        """The diagnosis as plain JSON values that UTF-8 can encode."""
         return {
             "verdict": self.verdict,
             "form": self.form,
@@ -193,14 +193,14 @@ class Diagnosis:
 
 
 def _shown(detail: object) -> str:
-    """A detail as a text that can be printed, and is no longer than a line."""
+    """A detail as printable text of limited length."""
     text = _encodable(str(detail))
     return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}..."
 
 
 def _plain(value: Any, levels: int = _LEVELS) -> Any:
-    """The same value. In place of what JSON or UTF-8 cannot hold there is text: ``"inf"``,
-    ``"\\\\ud800"``; in place of what is nested deeper than anything of ZEGO's, ``"..."``.
+    """The same value, but with text for what JSON or UTF-8 cannot encode: ``"inf"``,
+    ``"\\\\ud800"``; and with ``"..."`` for what is nested deeper than anything that ZEGO uses.
     """
     if isinstance(value, str):
         return _encodable(value)
@@ -216,5 +216,5 @@ def _plain(value: Any, levels: int = _LEVELS) -> Any:
 
 
 def _encodable(text: str) -> str:
-    """The same text, with halves of surrogate pairs written as escapes."""
+    """The same text, with unpaired surrogates written as escapes."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,9 +1,9 @@
-"""What is this text? A Token04, a kit token, or something else that was given as a token.
+"""Finds out what a text is: a Token04, a kit token, or something else that was used as a token.
 
 :func:`recognise` first lets :mod:`.repair` undo what happened to the text on its way. Then it
-looks for text that is not a token (a missing value, a placeholder, a page, another
-response) and for what looks like one (a JWT, a hash, an older token). What is left begins as a
-Token04 does, and :mod:`.envelope` reads it.
+checks for text that is not a token (a missing value, a placeholder, a page, another response) and
+for text that resembles one (a JWT, a hash, an older token). Any other text begins as a Token04
+does, and :mod:`.envelope` reads it.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from zego.token04 import PREFIX, Envelope
 #: A Token04's two length fields have 16 bits each, so it has fewer than 174,800 characters.
 MAX_CHARACTERS: Final = 200_000
 
-#: How logs and people write that something is left out.
+#: How logs and people mark that something is left out.
 _LEFT_OUT: Final = re.compile(
     "\u2026|\u2022{2,}|\\.{2,}|\\*{2,}"
     r"|[\[<(](?i:redacted|removed|hidden|masked|filtered|truncated|snip(?:ped)?|cut|omitted)[\])>]"
 )
 _NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
-#: What is shorter and begins with 04 by chance is taken for no token: a date, a telephone number.
+#: A shorter text may begin with 04 by chance, as a date or a telephone number does.
 _MIN_MALFORMED: Final = 60
 _KIT_MARK: Final = "#"
 _KIT_TYPES: Final[Mapping[str, type]] = {"userID": str, "roomID": str, "appID": int}
 
-#: What languages make of what is no text, where text is wanted.
+#: How languages convert a value that is not text to text.
 _NO_VALUES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (re.compile("undefined"), "JavaScript's undefined (a variable or field that is not there)"),
+    (re.compile("undefined"), "JavaScript's undefined (a variable or field that does not exist)"),
     (re.compile("(?i:null|none|nil|<nil>|nullptr)"), "a missing value (null, None, nil)"),
-    (re.compile("(?i:true|false)"), "a truth value (whether there is a token)"),
-    (re.compile("NaN"), "NaN (a token was taken for a number)"),
-    (re.compile(r"\[object Promise\]|Promise \{.*", re.DOTALL), "a promise that nobody awaited"),
-    (re.compile("<coroutine object .*", re.DOTALL), "a coroutine that nobody awaited"),
+    (re.compile("(?i:true|false)"), "a boolean (whether there is a token)"),
+    (re.compile("NaN"), "NaN (a token was converted to a number)"),
+    (re.compile(r"\[object Promise\]|Promise \{.*", re.DOTALL), "a promise that was not awaited"),
+    (re.compile("<coroutine object .*", re.DOTALL), "a coroutine that was not awaited"),
     (re.compile(r"\[object \w+\]|Array"), "an object (the token is one of its fields)"),
     (
         re.compile(r"(?:async )?function\b.*|\([\w, ]*\) ?=>.*", re.DOTALL),
         "a function that was not called",
     ),
 )
-#: A parameter of a URL, or a field, that has such a value.
+#: A URL parameter or a field that has such a value.
 _FIELD: Final = re.compile(r"token[\"']?\s*[=:]\s*(undefined|null|NaN|\[object \w+\])(?![\w-])")
 _PLACEHOLDER: Final = re.compile(
     r"\$\{?\w+\}?|%\w+%|<[\w -]+>|\{\{[^{}]*\}\}|\{\w+\}|(?:process|import\.meta)\.env\.\w+"
@@ -56,7 +56,7 @@ _PLACEHOLDER: Final = re.compile(
     r"|change[ _-]?me|replace[ _-]?me|todo|token|placeholder|x{3,})"
 )
 _PAGE: Final = re.compile(r"<(?:!doctype|html|head|body|\?xml|script|!--)", re.IGNORECASE)
-#: A longer text is no single word.
+#: A longer text is not a single word.
 _LONGEST_WORD: Final = 300
 
 _CLAIM_NAMES: Final = {"app_id", "user_id", "ctime", "expire"}
@@ -66,9 +66,9 @@ _HEX: Final = re.compile(r"[0-9A-Fa-f]{32,}")
 _UUID: Final = re.compile(r"\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
 _OLDER: Final = re.compile(r"0[0-3][0-9A-Za-z+/_-]{16,}=*")
 _JOSE: Final = re.compile(r"[\w-]+\.[\w-]*\.[\w-]*(?:\.[\w-]*\.[\w-]*)?", re.ASCII)
-#: As the header of a JWT begins, which is often all that is left of it: {"alg, {"typ, {"kid.
+#: The beginnings of a JWT's header, often all that is left of it: {"alg, {"typ, {"kid.
 _JOSE_BEGINS: Final = ("eyJhbGci", "eyJ0eXAi", "eyJraWQi")
-#: Those of RFC 7518 and 8037. Others are not repeated: they may be anything.
+#: The algorithms of RFC 7518 and 8037. Any other text is not repeated: it may be anything.
 _ALGORITHM: Final = re.compile(
     r"none|dir|(?:HS|RS|PS)(?:256|384|512)|ES(?:256K?|384|512)|EdDSA|Ed25519|Ed448|RSA1_5"
     r"|RSA-OAEP(?:-256)?|A(?:128|192|256)(?:GCM)?KW|ECDH-ES(?:\+A(?:128|192|256)KW)?"
@@ -79,9 +79,9 @@ _ALGORITHM: Final = re.compile(
 class TokenText:
     """What a text is.
 
-    :ivar envelope: of the Token04 in it; ``None`` where there is none, or it cannot be read.
-    :ivar header_expires_at: Unix seconds, where as much of a Token04 is there.
-    :ivar kit_details: the part of a kit token behind its #.
+    :ivar envelope: of the Token04 in it; ``None`` if there is no Token04, or it cannot be read.
+    :ivar header_expires_at: Unix seconds, if that much of a Token04 can be read.
+    :ivar kit_details: the part of a kit token after its #.
     """
 
     form: TokenForm
@@ -92,8 +92,8 @@ class TokenText:
 
 
 def recognise(text: str) -> TokenText:
-    """Recognise a text. What happened to a Token04 on its way is undone, and said; of what is no
-    Token04, only what it is.
+    """Find out what a text is. If a Token04 was changed on its way, that is undone and reported;
+    for any other text, only what it is.
     """
     if len(text) > MAX_CHARACTERS:
         return _other(found("too-long", length=len(text), limit=MAX_CHARACTERS))
@@ -114,7 +114,7 @@ def recognise(text: str) -> TokenText:
 
 
 def _with_prefix(token: str) -> tuple[str, Observation | None]:
-    """The token with its 04, once; empty where it is none."""
+    """The token with its 04, once; empty if the text is not a token."""
     if token.startswith(PREFIX + PREFIX + "AAA"):
         return token[len(PREFIX) :], found("prefix-twice")
     if token.startswith(PREFIX):
@@ -146,14 +146,14 @@ def _kit_token(token: str, details: str, problems: list[Observation]) -> TokenTe
 
 
 def _kit_details(text: str) -> tuple[Mapping[str, Any] | None, Observation | None]:
-    """What UIKit reads of the user behind the #, or what is wrong with it.
+    """The user's details that UIKit reads after the #, or what is wrong with them.
 
     Source: the vendor's generators of kit tokens: base64 of ``{userID, roomID, userName, appID}``.
     """
     try:
         values = strict_json.loads_object(b64decode(standard_base64(text)))
     except ValueError:
-        return None, found("kit-details-malformed", what="it is no JSON object in base64")
+        return None, found("kit-details-malformed", what="they are not a JSON object in base64")
     wrong = [name for name, kind in _KIT_TYPES.items() if type(values.get(name)) is not kind]
     if wrong:
         what = f"{', '.join(wrong)} missing or of the wrong type"
@@ -166,7 +166,7 @@ def _other(problem: Observation) -> TokenText:
 
 
 def _stand_in(text: str) -> Observation | None:
-    """What the text is if it is a known thing that is not a token, else ``None``."""
+    """What the text is, if it is a known text that is not a token, else ``None``."""
     if not text:
         return found("empty")
     if text.startswith(PREFIX):
@@ -188,21 +188,21 @@ def _word(text: str) -> Observation | None:
 
 
 def _response_kind(text: str) -> str | None:
-    """What a JSON object or array without a token in it may be; ``None``: it is none."""
+    """What a JSON object or array without a token may be; ``None`` if the text is not JSON."""
     try:
         values = strict_json.loads(text)
     except ValueError:
         return None
     names = set(values) if isinstance(values, dict) else set[str]()
     if _CLAIM_NAMES & names:
-        return "claims that were never sealed"
+        return "claims that were never encrypted"
     return (
-        "an error, it seems" if _ERROR_NAMES & names else "another answer, or one without the token"
+        "probably an error" if _ERROR_NAMES & names else "another response, or the token is missing"
     )
 
 
 def _lookalike(text: str) -> TokenText | None:
-    """What it is; ``None`` where it may be a Token04, or is nothing that is known."""
+    """What the text is, if it resembles a token; ``None`` if it may be a Token04 or is unknown."""
     compact = "".join(text.split())
     if algorithm := _jose_algorithm(compact):
         return TokenText("jwt", (found("jwt", algorithm=algorithm),))
@@ -217,7 +217,7 @@ def _lookalike(text: str) -> TokenText | None:
 
 
 def _jose_algorithm(text: str) -> str | None:
-    """The algorithm in a JWT's header, also where only that is left; ``None``: it is no JWT."""
+    """The algorithm in a JWT's header, even if only the header is left; ``None``: not a JWT."""
     if not text.startswith("ey"):
         return None
     header = _json_in_base64(text.partition(".")[0])
@@ -227,21 +227,21 @@ def _jose_algorithm(text: str) -> str | None:
         return None
     algorithm = header.get("alg")
     if algorithm is None:
-        return "which names no algorithm"
+        return "no algorithm named"
     is_known = isinstance(algorithm, str) and _ALGORITHM.fullmatch(algorithm)
-    return str(algorithm) if is_known else "of an algorithm that is not standard"
+    return str(algorithm) if is_known else "non-standard algorithm"
 
 
 def _hex_kind(length: int) -> str:
     return {
-        32: "a ServerSecret or an MD5 has as many",
-        40: "a SHA-1, or an HMAC of it, has as many",
-        64: "an AppSign, or an HMAC of SHA-256, has as many",
-    }.get(length, "a hash, perhaps")
+        32: "perhaps a ServerSecret or an MD5 hash",
+        40: "perhaps a SHA-1 hash or its HMAC",
+        64: "perhaps an AppSign, a SHA-256 hash or its HMAC",
+    }.get(length, "perhaps a hash")
 
 
 def _json_in_base64(text: str) -> dict[str, Any] | None:
-    if not text.startswith(("ey", "ew")):  # as a JSON object begins: {" or { and a line's end
+    if not text.startswith(("ey", "ew")):  # a JSON object begins so: {" or { and a line break
         return None
     try:
         return strict_json.loads_object(b64decode(standard_base64(text)))
@@ -251,7 +251,7 @@ def _json_in_base64(text: str) -> dict[str, Any] | None:
 
 def _json_kind(values: dict[str, Any]) -> str:
     if {"userID", "appID"} & values.keys():
-        return "the part of a kit token after the #, without the token in front"
+        return "the part of a kit token after the #, without the token before it"
     if {"app_id", "user_id"} & values.keys():
-        return "claims that were never sealed"
+        return "the claims of a token"
     return "an object that ZEGO does not know"

@@ -1,6 +1,6 @@
-"""What happened to a token on its way, and what undoes it.
+"""Undoes what happened to a token on its way.
 
-:func:`unwrap` takes off what is around a token (quotes, a header's name, a JSON response) and
+:func:`unwrap` removes what is around a token (quotes, a header's name, a JSON response) and
 decodes a token that HTML, JSON, a shell, a URL, e-mail or a second base64 encoded.
 """
 
@@ -21,14 +21,14 @@ from zego.token04 import PREFIX
 RepairResult = tuple[str, Observation | None]
 Repair = Callable[[str], RepairResult]
 
-#: As every token begins whose expiry is Unix seconds, or milliseconds.
+#: The beginning of every token whose expiry is in Unix seconds, or in milliseconds.
 BEGINS: Final = PREFIX + "AAA"
 
-#: Nothing is around a token, and nothing was done to it as a whole.
+#: A token with nothing around it, and not encoded as a whole.
 _BARE: Final = re.compile(rf"{PREFIX}[0-9A-Za-z+/]*={{0,2}}")
 _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
-#: Soft hyphens, zero widths, directions, byte order marks; control characters, of which a terminal
-#: leaves some with what is pasted.
+#: Soft hyphens, zero-width characters, text directions, byte order marks; and control characters,
+#: some of which a terminal adds to pasted text.
 _INVISIBLE: Final = re.compile(
     "\x1b\\[[0-9;]*[A-Za-z~]"
     "|[\x00-\x08\x0e-\x1b\x7f\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
@@ -41,7 +41,7 @@ _JWT: Final = re.compile(r"(?<![\w.-])eyJ[\w-]{10,}+\.[\w-]{4,}+\.[\w-]*+", re.A
 _SCHEME: Final = re.compile(
     r"(?i:(?:authorization|token|x-[\w-]{1,30})\s*[:=]\s*(?:bearer\s+)?|(?:bearer|token)\s+)"
 )
-#: What is undone may uncover more: quotes in a URL in a JSON text.
+#: One repair may uncover the need for another: quotes in a URL in a JSON text.
 _MAX_ROUNDS: Final = 12
 _TWICE: Final = "MDRBQUF"  # the same in base64
 _BACKSLASH: Final = re.compile(
@@ -53,7 +53,7 @@ _MAIL: Final = re.compile(r"=(?:\r?\n|([0-9A-F]{2}))")
 
 
 def unwrap(text: str) -> tuple[str, list[Observation]]:
-    """The text without what was put around it or done to it, and what that was."""
+    """Remove what was put around the text, decode it, and report what that was."""
     problems: dict[str, Observation] = {}
     for _ in range(_MAX_ROUNDS):
         if _BARE.fullmatch(text):
@@ -71,7 +71,7 @@ def unwrap(text: str) -> tuple[str, list[Observation]]:
 
 
 def standard_base64(text: str) -> str:
-    """Base64 of either alphabet, with or without padding, as :func:`b64decode` takes it."""
+    """Base64 of either alphabet, with or without padding, in the form that ``b64decode`` reads."""
     standard = text.rstrip("=").replace("-", "+").replace("_", "/")
     return standard + "=" * (-len(standard) % 4)
 
@@ -86,7 +86,7 @@ def _without_invisible(text: str) -> RepairResult:
 
 def _without_space_around(text: str) -> RepairResult:
     stripped = text.strip()
-    if not stripped:  # nothing at all is another finding
+    if not stripped:  # an empty text is another finding
         return stripped, None
     return stripped, None if stripped == text else found("white-space")
 
@@ -105,7 +105,7 @@ def _without_answer(text: str) -> RepairResult:
 
 
 def _tokens_in(values: object, levels: int = 5) -> Iterator[str]:
-    """The texts in a JSON answer that are tokens by their beginning or by their name."""
+    """The texts in a JSON response that are tokens by their beginning or by their name."""
     if levels == 0 or not isinstance(values, dict | list):
         return
     named = values.items() if isinstance(values, dict) else (("", value) for value in values)
@@ -126,7 +126,7 @@ def _without_quotes(text: str) -> RepairResult:
 
 
 def _json_string(text: str) -> str | None:
-    """What a JSON string holds; ``None``: it is none."""
+    """The text in a JSON string; ``None`` if the text is not one."""
     try:
         return str(strict_json.loads(text))
     except ValueError:
@@ -137,7 +137,7 @@ def _without_entities(text: str) -> RepairResult:
     decoded = _ENTITY.sub(_character, text)
     if decoded == text:
         return text, None
-    return decoded, found("escaped", what="HTML does (&#x3D; for =)")
+    return decoded, found("escaped", what="HTML (&#x3D; for =)")
 
 
 def _character(entity: re.Match[str]) -> str:
@@ -147,7 +147,7 @@ def _character(entity: re.Match[str]) -> str:
 def _without_backslashes(text: str) -> RepairResult:
     if "\\" not in text or not _BACKSLASH.search(text):
         return text, None
-    what = "JSON or a shell does, with backslashes"
+    what = "JSON or a shell, with backslashes"
     return _BACKSLASH.sub(_unescaped, text), found("escaped", what=what)
 
 
@@ -167,7 +167,7 @@ def _without_mail_coding(text: str) -> RepairResult:
     if not text.startswith(BEGINS) or "=3D" not in text:
         return text, None
     decoded = _MAIL.sub(lambda one: chr(int(one[1], 16)) if one[1] else "", text)
-    return decoded, found("escaped", what="e-mail does (=3D for =)")
+    return decoded, found("escaped", what="e-mail (=3D for =)")
 
 
 def _without_base64(text: str) -> RepairResult:

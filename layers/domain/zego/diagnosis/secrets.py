@@ -1,14 +1,14 @@
-"""A diagnosis with secrets at hand: which of them opens the token, as it is or mishandled.
+"""Diagnoses a token with secrets: finds which of them opens it, as it is or mishandled.
 
-:func:`diagnose` takes all that it needs as arguments, the time and the secrets too, and raises
-nothing::
+:func:`diagnose` takes everything it needs as arguments, including the time and the secrets, and
+never raises::
 
     diagnosis = diagnose(text, {"AWSCURRENT": TriedSecret.of(secret)}, Expected(now=time.time()))
     diagnosis.verdict      # "refused"
     diagnosis.findings[0]  # kind "jwt", the codes a client shows, cause, remedy
 
-Only for callers who hold the secrets. What it says about CBC tokens, and about keys made from a
-secret, would let anybody else decrypt and forge tokens: see :mod:`.verified`.
+Only for callers who have the secrets. What it reports about CBC tokens, and about keys made from a
+secret, would let anyone else decrypt and forge tokens: see :mod:`.verified`.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ from zego.token04 import Envelope, SealError, unseal
 _AES_KEYS: Final = (32, 24, 16)
 _QUOTES: Final = "\"'"
 _APP_SIGN: Final = re.compile(r"[0-9A-Fa-f]{64}")
-#: As ZEGO's console shows them: nothing is wrong with the shape, whatever else is to be said.
+#: A secret as ZEGO's console shows it: there is nothing wrong with its shape.
 _USUAL: Final = re.compile(r"(?=(.)(?!\1{31}))[0-9a-f]{32}")
 _BASE64: Final = re.compile(rb"(?:[0-9A-Za-z+/]{4})+")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 
-#: What servers read in front of a secret, as bytes.
+#: What servers read in front of a secret by mistake, as bytes.
 _BEFORE: Final = (
     ("a quote", b'"'),
     ("a quote", b"'"),
     ("white space", b" "),
-    ("a line's end", b"\n"),
+    ("a line break", b"\n"),
     ("a byte order mark", b"\xef\xbb\xbf"),
 )
 
 
 def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected) -> Diagnosis:
-    """Say why a text that was, or will be, used as a token is refused, with secrets at hand.
+    """Explain why ZEGO refuses, or would refuse, a text as a token, with the secrets given.
 
     :param secrets: by label (AWSCURRENT, AWSPREVIOUS or any other name), in the order in which to
-        try them; without one, all is said that can be known without one.
+        try them; without secrets, the diagnosis contains only what the text shows.
     """
     text = recognise(token)
     if text.envelope is None:
@@ -68,9 +68,9 @@ def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected)
 def _open_with(
     envelope: Envelope, secrets: Mapping[str, TriedSecret]
 ) -> tuple[OpenedToken | None, list[Observation]]:
-    """Try the secrets in their order, as they were given and then as they are mishandled.
+    """Try the secrets in their order: first as given, then with the usual mistakes.
 
-    Gives what was opened, and what is wrong with how it was sealed or with a secret itself.
+    Returns what was opened, and what is wrong with how it was sealed or with a secret itself.
     """
     for label, tried in secrets.items():
         opened = _opened(envelope, label, tried, _text_key(tried.value))
@@ -93,7 +93,7 @@ def _wrong_shapes(
 ) -> Iterator[Observation]:
     """What is wrong with the secrets themselves.
 
-    :param blamed: labels whose shape explains a refusal; that of others is a warning.
+    :param blamed: labels whose shape explains a refusal; for others it is a warning.
     """
     for label, tried in secrets.items():
         shape = _shape(label, tried.value)
@@ -111,7 +111,7 @@ def _opened(envelope: Envelope, label: str, tried: TriedSecret, key: bytes) -> O
     try:
         return OpenedToken(label, tried.app_id, strict_json.loads(plaintext), is_json=True)
     except ValueError:
-        if envelope.cipher == "cbc":  # which has no tag: another key gives nonsense, not an error
+        if envelope.cipher == "cbc":  # without a tag, another key gives nonsense, not an error
             return None
         return OpenedToken(label, tried.app_id, None, is_json=False)
 
@@ -121,9 +121,9 @@ def _text_key(value: str) -> bytes:
 
 
 def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
-    """Keys that are made of a secret by mistake, each with what the mistake is."""
+    """Keys that are made from a secret by mistake, each with the mistake."""
     bare = value.strip().strip(_QUOTES).strip()
-    if bare != value:  # what was given is misshapen, which is said elsewhere
+    if bare != value:  # the secret as given is misshapen: another finding reports that
         yield _text_key(bare), tuple(wrong_label(label))
     if _APP_SIGN.fullmatch(bare):
         for key in (bytes.fromhex(bare), _text_key(bare[:LENGTH])):
@@ -138,12 +138,12 @@ def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Observati
 
 
 def _altered(text: bytes) -> Iterator[tuple[str, bytes]]:
-    """Other keys than the secret's text, and what makes them of it.
+    """Keys other than the secret's text, each with the mistake that makes it from the text.
 
-    What is too long is cut to 32 bytes, as OpenSSL's binding in PHP and others do in silence.
+    A key that is too long is cut to 32 bytes, as PHP's OpenSSL binding and others silently do.
     """
     for what, before in _BEFORE:
-        yield f"with {what} in front of it, and its end cut off", (before + text)[:LENGTH]
+        yield f"with {what} in front of it and its end cut off", (before + text)[:LENGTH]
     yield "in upper case", text.upper()
     yield "in lower case", text.lower()
     yield "hashed with SHA-256", hashlib.sha256(text).digest()
@@ -164,7 +164,7 @@ def _shape(label: str, value: str) -> Observation | None:
     if _USUAL.fullmatch(value):
         return None
     try:
-        ServerSecret(1, value)  # of whatever project
+        ServerSecret(1, value)  # for any project
     except ServerSecretError as error:
         what = str(error).replace("server_secret", "it", 1)
         return found("secret-malformed", label=label, what=what)

@@ -1,9 +1,9 @@
 """Opens a token only if its seal proves which ServerSecret made it: AES-GCM with its tag.
 
-This is all the cryptography that a diagnosis over HTTP has. A caller without the secret must not
-learn what CBC blocks decrypt to: enough such responses are as good as the secret for building a
-token. Nobody can make a GCM tag without the secret, so only tokens that were sealed with it open
-here. :mod:`.secrets` opens all others, for callers who hold the secret.
+A diagnosis over HTTP uses no other cryptography. A caller without the secret must not learn what
+CBC blocks decrypt to: enough such responses would let the caller build tokens without the secret.
+A GCM tag cannot be made without the secret, so only tokens that were sealed with it open here.
+:mod:`.secrets` opens all others, for callers who have the secret.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from zego.token04 import Envelope
 def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> OpenedToken | None:
     """Open a GCM token whose tag this secret verifies; every other token gives ``None``.
 
-    The key is the secret itself. Keys made from it by mistake are not tried: some are shorter, and
-    so easier to guess than the secret.
+    The key is the secret itself. Keys made from it by mistake are not tried: some are shorter than
+    the secret, and so easier to guess.
     """
     if envelope.cipher != "gcm":
         return None

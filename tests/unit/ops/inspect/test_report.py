@@ -425,7 +425,7 @@ class TestAReport:
         _, codes, empty, cause, remedy, *others = printed.splitlines()
         assert codes.startswith("A client shows: web 20014, 50119, 1102016; native 1002033; ZIM ")
         assert (empty, cause) == ("", "There are quotes around it.")
-        assert remedy.startswith("-> Pass the token on as the service answered it")
+        assert remedy.startswith("-> Pass the token on exactly as the service returned it")
         assert "Beside that:" in others
         assert any(one.startswith("refused  It expired") for one in others)
 

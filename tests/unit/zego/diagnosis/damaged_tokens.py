@@ -206,7 +206,7 @@ WITHIN = [
     unopened("shortened, and expired", token(expire=NOW - 9)[:30] + "…", "shortened", "expired"),
     unopened("all small letters", GCM.lower(), "damaged"),
     unopened("all capital letters", GCM.upper(), "damaged"),
-    unopened("a character that is none of base64", GCM[:99] + "!" + GCM[100:], "damaged"),
+    unopened("a character that base64 does not have", GCM[:99] + "!" + GCM[100:], "damaged"),
     unopened("a bit behind its end", GCM[:-3] + "R==", "damaged"),
     unopened("three = at its end", GCM + "=", "damaged"),
     unopened(
@@ -307,7 +307,7 @@ KIT_TOKENS = [
         form="kit-token",
     ),
     case(
-        "details of another user, whom nobody expected either",
+        "details of a third user",
         f"{GCM}#{kit_details(userID='bob')}",
         "kit-mismatch",
         "kit-token",
