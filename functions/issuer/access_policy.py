@@ -1,9 +1,8 @@
-"""What a caller may get: identities, then ordered rules. The first rule that matches decides.
+"""Decides what a caller may get, by an access policy. The first rule that matches decides.
 
-A rule *matches* by caller, claims, user and room; the rule that matched then *bounds* what the
-token may allow and how long it lives. A request that asks for more than its rule grants is
-refused, it does not fall through to the next one. The rules themselves are data: see
-:mod:`issuer.policy_file`.
+A rule *matches* by caller, claims, user and room; the matching rule then *limits* what the token
+may allow and how long it lives. A request for more than its rule grants is refused; it does not
+fall through to the next rule. The rules themselves are data: see :mod:`issuer.policy_file`.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ Claim = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class OidcIdentity:
-    """An identity provider whose bearer tokens are taken.
+    """An identity provider whose bearer tokens are accepted.
 
-    :ivar name: what the rules call it.
-    :ivar hashed_user_ids: give every subject a hashed user id, see
+    :ivar name: its name in the rules.
+    :ivar hashed_user_ids: whether every subject gets a hashed user id; see
         :func:`zego.identifiers.user_id_for_subject`.
     """
 
@@ -47,7 +46,7 @@ class RoleIdentity:
 
     :ivar role: ``arn:<partition>:iam::<account>:role/<name>``, without a path.
     :ivar read_status: whether it may read ``GET /v1/status``.
-    :ivar diagnose_tokens: whether it may ask ``POST /v1/diagnose`` of anybody's token.
+    :ivar diagnose_tokens: whether it may send any user's token to ``POST /v1/diagnose``.
     """
 
     name: str
@@ -63,7 +62,8 @@ class Caller:
     :ivar identity: the name of the identity in the policy.
     :ivar subject: the issuer and subject of a bearer token, or a role's ARN and session; for the
         audit log.
-    :ivar user_id: the user that a bearer token identifies; ``None`` for a role, which names one.
+    :ivar user_id: the user that a bearer token identifies; ``None`` for a role, whose requests name
+        the user.
     :ivar claims: a bearer token's verified claims.
     """
 
@@ -77,10 +77,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. An empty ``rooms`` with ``identity_tokens`` grants tokens without a room only.
+    """One rule. With ``identity_tokens`` and no ``rooms`` it grants only tokens without a room.
 
-    :ivar claims: what the caller's claims must equal; each one of the values.
-    :ivar streams: what may be published; ``None`` is any stream.
+    :ivar claims: the claims that the caller must have, each with its possible values.
+    :ivar streams: the streams that may be published; ``None`` means any stream.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Rule:
     max_lifetime_seconds: int
 
     def covers(self, other: Rule) -> bool:
-        """Whether the other rule, standing later, can never be reached."""
+        """Whether the other rule, if it comes later, can never be reached."""
         return (
             other.callers <= self.callers
             and all(
@@ -112,8 +112,8 @@ class Rule:
 class Grant:
     """What a rule grants a request.
 
-    :ivar room_id: ``None`` for an identity token, which opens any room.
-    :ivar stream_ids: ``None`` is any stream.
+    :ivar room_id: ``None`` for an identity token, which opens every room.
+    :ivar stream_ids: ``None`` means any stream.
     """
 
     rule: str
@@ -128,7 +128,7 @@ class Grant:
 class AccessPolicy:
     """A policy, loaded and checked.
 
-    :ivar sha256: of the file it came from, to compare environments.
+    :ivar sha256: the SHA-256 of its file, to compare environments.
     :ivar issuers: the OIDC identities by their issuer.
     :ivar roles: the IAM identities by their role.
     """
@@ -141,8 +141,8 @@ class AccessPolicy:
     def decide(self, caller: Caller, request: TokenRequest) -> Grant:
         """Grant the request, or refuse it.
 
-        :raises Problem: ``not_granted`` (the reason is for the audit log), or what the caller can
-            fix: ``lifetime_out_of_range``, ``invalid_stream_ids``.
+        :raises Problem: ``not_granted`` (the reason goes to the audit log only), or a problem that
+            the caller can fix: ``lifetime_out_of_range``, ``invalid_stream_ids``.
         """
         user_id = request.user_id if caller.user_id is None else caller.user_id
         if user_id is None:
@@ -155,9 +155,12 @@ class AccessPolicy:
 
 
 def not_granted(reason: str, rule: str | None = None) -> Problem:
-    """A refusal that keeps its reason for the audit log."""
-    detail = "The access policy does not grant this. Its operators find the reason in the audit log"
-    return Problem("not_granted", f"{detail}, under the request's id.", reason=reason, rule=rule)
+    """A refusal whose reason goes to the audit log only."""
+    detail = (
+        "The access policy does not grant this request."
+        " The service's operators can find the reason in the audit log by the request id."
+    )
+    return Problem("not_granted", detail, reason=reason, rule=rule)
 
 
 def _matches(rule: Rule, caller: Caller, user_id: str, room_id: str | None, values: Values) -> bool:
@@ -211,7 +214,7 @@ def _streams(
 
 
 def _literal_streams(rule: Rule, values: Values) -> tuple[str, ...]:
-    """The streams of a rule that names each of them, for a request that names none."""
+    """The streams for a request that names none: the rule's, if it names each of them exactly."""
     ids = []
     for pattern in rule.streams or ():
         literals = pattern.fill_in(values)
@@ -223,7 +226,7 @@ def _literal_streams(rule: Rule, values: Values) -> tuple[str, ...]:
             break
     else:
         return tuple(dict.fromkeys(ids))
-    detail = "Name the streams to publish: stream_ids is required here."
+    detail = "stream_ids is required here: name the streams to publish."
     raise Problem("invalid_stream_ids", detail, field="stream_ids", rule=rule.name)
 
 
@@ -238,13 +241,13 @@ def _values(caller: Caller, user_id: str) -> Values:
 
 
 def _holds(claim: object, wanted: tuple[Claim, ...]) -> bool:
-    """Whether a claim, or one item of a claim that is a list, is one of the values."""
+    """Whether a claim, or an item of a claim that is a list, equals one of the values."""
     present = claim if isinstance(claim, list) else [claim]
     return any(type(item) is type(value) and item == value for item in present for value in wanted)
 
 
 def _typed(values: tuple[Claim, ...]) -> set[tuple[type, Claim]]:
-    """The values such that ``1`` and ``true`` differ, as they do in a claim."""
+    """The values with their types, so that ``1`` and ``true`` differ, as they do in a claim."""
     return {(type(value), value) for value in values}
 
 

@@ -1,6 +1,6 @@
 """The issuer Lambda: its parts, its routes and its handler.
 
-Each request takes the steps in :mod:`issuer.routes`, which writes one audit event at the end.
+:mod:`issuer.routes` has the steps of each request, and writes one audit event at the end.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ telemetry.set_stage(_settings.stage)
 
 _HEALTH: Final = "GET /v1/health"
 
-#: API Gateway's route keys. ``template.yaml`` says which of them it protects with IAM.
+#: API Gateway's route keys. ``template.yaml`` sets which of them API Gateway protects with IAM.
 ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
     "POST /v1/tokens": routes.tokens,
     "POST /v1/service/tokens": routes.service_tokens,
@@ -75,7 +75,7 @@ ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
 def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
     """Respond to one request of the HTTP API, payload format 2.0.
 
-    :raises ApiEventError: invoked with something else; all other failures are responses.
+    :raises ApiEventError: the event is not a request. All other failures become responses.
     """
     started = time.perf_counter()
     request = http_event.read(event)
@@ -87,9 +87,9 @@ def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
         return route(_service, request)
     except Problem as problem:
         return _refusal(request, problem)
-    except Exception as error:  # noqa: BLE001  a person gets a problem, operators the place
+    except Exception as error:  # noqa: BLE001  the caller gets a problem, the log gets the details
         telemetry.log_failure("The service failed", error, request_id=request.request_id)
-        return _refusal(request, Problem("internal_error", "Report this with the request's id."))
+        return _refusal(request, Problem("internal_error", "Report this with the request id."))
     finally:
         if request.route != _HEALTH:
             took = (time.perf_counter() - started) * 1000
@@ -103,10 +103,10 @@ def _refusal(request: ApiRequest, problem: Problem) -> ApiResponse:
 
 
 def _prefetch() -> None:
-    """Fetch the secret and the signing keys after a SnapStart restore: no snapshot may hold them.
+    """Fetch the secret and the signing keys after a SnapStart restore: a snapshot must have none.
 
-    A restore may take 10 s. After half of that the first request fetches what is missing; it also
-    reports to its caller what failed here.
+    A restore may take 10 s. After half of that no fetch begins, and the first request fetches what
+    is missing. Failures are ignored here: the first request tries again and reports them.
     """
     started = time.monotonic()
     with contextlib.suppress(Problem):
@@ -119,5 +119,5 @@ def _prefetch() -> None:
 
 snapshot_restore_py.register_after_restore(_prefetch)
 
-# Everything loaded so far is never freed, so the garbage collector can skip it.
+# What is loaded so far is never freed, so the garbage collector can skip it.
 gc.freeze()

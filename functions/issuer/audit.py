@@ -1,8 +1,8 @@
 """One audit event per exchange, granted or refused: the caller, the request and the decision.
 
-An event is a log line with the key ``audit``. It holds the token's SHA-256 and the secret's
-fingerprint, never the token, what is in it, or the secret. To find the refusals of a caller, with
-the caller's request id, or all tokens of a room, see ``docs/operations.md``.
+An event is a log line with the key ``audit``. It contains the token's SHA-256 and the secret's
+fingerprint, never the token, its content, or the secret. ``docs/operations.md`` has queries for
+them: for example all tokens of a room, or a refusal by its request id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from issuer.telemetry import telemetry
 from issuer.token_request import TokenRequest
 
 #: ``opened_by`` if no secret opened the token. A Contributor Insights rule in ``template.yaml``
-#: counts these by caller, and compares texts only.
+#: counts these per caller; it can only compare texts, so this is not null.
 NOT_OPENED: Final = "none"
 
 
@@ -42,9 +42,9 @@ class DiagnosisSummary:
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of a request so far. Each step adds what it found.
+    """What is known about a request so far. Each step adds what it found.
 
-    :ivar position: of a request within a batch.
+    :ivar position: the position of the request in its batch, if it is in one.
     :ivar diagnosed: the result, if the request was to diagnose a token.
     """
 
@@ -58,18 +58,18 @@ class Exchange:
 
     @property
     def refused_with(self) -> int | None:
-        """The code with which ZEGO refused the last token, if an authenticated caller says so."""
+        """The code with which ZEGO refused the caller's last token, if the caller reports one."""
         return None if self.request is None else self.request.refused_with
 
 
 @contextmanager
 def audited(exchange: Exchange) -> Iterator[Exchange]:
-    """Write the exchange's event when its work is done, however that ends.
+    """Write the exchange's audit event when its work ends, whether it succeeds or fails.
 
-    Work that succeeds without a token writes none: each entry of a batch writes its own. A report
-    that ZEGO refused a token counts whether this exchange is granted or not. Only authenticated
-    callers can make one, because a body is read after authentication; so no stranger can raise
-    the alarm on this metric.
+    Work that succeeds without issuing or diagnosing a token writes no event; in a batch, each entry
+    writes its own. A report that ZEGO refused a token is counted even if this exchange is refused.
+    Only authenticated callers can report one, because the body is read after authentication. So
+    a stranger cannot raise the alarm on this metric.
     """
     try:
         yield exchange
@@ -142,7 +142,7 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
 
 
 def _sha256(token: str) -> str:
-    """Of any text that was given as a token, half a surrogate pair in it included."""
+    """The SHA-256 of any text that was sent as a token, even with a lone surrogate."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 

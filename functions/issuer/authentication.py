@@ -1,10 +1,10 @@
-"""Who is calling: a user with an OIDC bearer token, or an IAM role that API Gateway verified.
+"""Authenticates the caller: a user with an OIDC bearer token, or an IAM role from API Gateway.
 
-A bearer token is a JWT, signed by a key of an issuer that the access policy names. It is checked in
-this order, cheapest first, and nothing in it is trusted before its signature: size, form,
-issuer, the issuer's algorithms, key, signature, claims. Headers that would name a key (``jku``,
-``x5u``, ``jwk``) are ignored. PyJWT knows the keys and the algorithms; form and claims are checked
-here, where a token is read once and each refusal has its own code.
+A bearer token is a JWT, signed by a key of an issuer that the access policy names. The order of the
+checks, cheapest first, is: size, form, issuer, the issuer's algorithms, key, signature, claims.
+Nothing in the token is trusted until its signature is verified, and headers that name a key
+(``jku``, ``x5u``, ``jwk``) are ignored. PyJWT implements the keys and the algorithms. This module
+checks form and claims, so that a token is parsed once and each refusal has its own code.
 Sources: RFC 6750, RFC 7515, RFC 7519, RFC 8725.
 """
 
@@ -38,7 +38,7 @@ _BearerClaims = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Unverified:
-    """A token taken apart. Nothing in it is trusted yet."""
+    """A parsed token. Nothing in it is trusted yet."""
 
     header: Mapping[str, Any]
     claims: _BearerClaims
@@ -55,17 +55,18 @@ def from_bearer(
 ) -> Caller:
     """The user that a bearer token identifies: its subject, never a user that a body names.
 
-    :param authorization: the header as it came.
+    :param authorization: the value of the ``Authorization`` header.
     :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
     """
     if authorization is None:
-        detail = "Send the header Authorization: Bearer <token of your identity provider>."
+        detail = "Send the header Authorization: Bearer <token from your identity provider>."
         raise Problem("bearer_missing", detail)
     token = _take_apart(_token(authorization))
     claims = token.claims
     issuer = claims.get("iss")
     if not isinstance(issuer, str):
-        raise Problem("bearer_missing_claim", "The bearer token lacks the claim iss, a string.")
+        detail = "The bearer token must have the claim iss, a string."
+        raise Problem("bearer_missing_claim", detail)
     identity = policy.issuers.get(issuer)
     if identity is None:
         detail = "The access policy does not name this token's issuer (iss)."
@@ -82,11 +83,11 @@ def from_bearer(
 def from_role(iam: Mapping[str, object] | None, policy: AccessPolicy) -> Caller:
     """The role that API Gateway verified, from ``requestContext.authorizer.iam`` alone.
 
-    :raises Problem: ``iam_identity_missing``, or ``not_granted`` for one that is not in the policy.
+    :raises Problem: ``iam_identity_missing``, or ``not_granted`` if the policy lacks the role.
     """
     arn = iam.get("userArn") if iam is not None else None
     if not isinstance(arn, str):
-        detail = "API Gateway handed over no IAM identity: is the route deployed without AWS_IAM?"
+        detail = "API Gateway passed on no IAM identity. Is the route deployed without AWS_IAM?"
         raise Problem("iam_identity_missing", detail)
     match = _ASSUMED_ROLE.fullmatch(arn)
     if match is None:
@@ -102,7 +103,7 @@ def _token(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
     if len(token) > MAX_BYTES:
-        raise Problem("bearer_too_large", f"A bearer token has at most {MAX_BYTES} bytes.")
+        raise Problem("bearer_too_large", f"A bearer token may have at most {MAX_BYTES} bytes.")
     if scheme.lower() != "bearer" or not token:
         raise Problem("bearer_malformed", "The header must be: Authorization: Bearer <token>.")
     return token
@@ -122,10 +123,11 @@ def _take_apart(token: str) -> _Unverified:
             signature=signature,
         )
     except ValueError:
-        detail = "A bearer token is a JWT: three base64url parts, JSON objects in two of them."
+        detail = "A bearer token must be a JWT: three base64url parts, the first two JSON objects."
         raise Problem("bearer_malformed", detail) from None
     if "crit" in unverified.header or "b64" in unverified.header:
-        raise Problem("bearer_malformed", "The bearer token needs an extension that is not known.")
+        detail = "The bearer token needs a JWS extension that is not supported (crit or b64)."
+        raise Problem("bearer_malformed", detail)
     return unverified
 
 
@@ -139,12 +141,12 @@ def _verify_signature(token: _Unverified, identity: OidcIdentity, keys: SigningK
     try:
         key = keys.get(identity.jwks_uri, key_id, algorithm)
     except UnknownKeyError as error:
-        detail = "The issuer has no key with this token's kid for its alg."
+        detail = "The issuer publishes no key with this token's kid and alg."
         raise Problem("bearer_unknown_key", detail, reason=str(error)) from None
     except KeysUnavailableError as error:
         raise Problem(
             "signing_keys_unavailable",
-            "The keys of the token's issuer cannot be fetched now; try again.",
+            "The service cannot fetch the keys of the token's issuer right now. Retry later.",
             retry_after_seconds=error.retry_after_seconds,
             reason=str(error),
         ) from None
@@ -156,20 +158,22 @@ def _verify_signature(token: _Unverified, identity: OidcIdentity, keys: SigningK
 def _check_claims(claims: _BearerClaims, identity: OidcIdentity, now: float) -> None:
     for name in REQUIRED_CLAIMS:
         if claims.get(name) in (None, ""):
-            raise Problem("bearer_missing_claim", f"The bearer token lacks the claim {name}.")
+            detail = f"The bearer token must have the claim {name}."
+            raise Problem("bearer_missing_claim", detail)
     if not isinstance(claims["sub"], str):
         raise Problem("bearer_malformed", "The bearer token's sub must be a string.")
     if _time(claims, "exp") <= now - LEEWAY_SECONDS:
-        raise Problem("bearer_expired", "Get a new token of your identity provider.")
+        raise Problem("bearer_expired", "Get a new token from your identity provider.")
     if max(_time(claims, "iat"), _time(claims, "nbf")) > now + LEEWAY_SECONDS:
-        raise Problem("bearer_not_yet_valid", "The token's nbf or iat lies in the future.")
+        raise Problem("bearer_not_yet_valid", "The token's nbf or iat is in the future.")
     audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
     if not all(isinstance(one, str) for one in audience):
         raise Problem(
-            "bearer_malformed", "The bearer token's aud must be a string or some of them."
+            "bearer_malformed", "The bearer token's aud must be a string or an array of strings."
         )
     if not any(one in identity.audience for one in audience):
-        raise Problem("bearer_wrong_audience", "The access policy names another audience (aud).")
+        detail = "The access policy does not name the token's audience (aud)."
+        raise Problem("bearer_wrong_audience", detail)
 
 
 def _time(claims: _BearerClaims, name: str) -> float:

@@ -1,6 +1,6 @@
 """Reads a request's body: a JSON object of limited size whose fields are known and typed.
 
-A mistake is status 400, a body that is too large is 413.
+A mistake results in status 400, a body that is too large in 413.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from zego import strict_json
 
 #: Largest body, in bytes, unless a route sets another limit.
 MAX_BYTES: Final = 16 * 1024
-#: A problem repeats a field's name only if it looks like one. A secret or a token is longer.
+#: A problem repeats only names that look like a field's. Secrets and tokens are longer.
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,23}", re.ASCII)
 
 _T = TypeVar("_T", str, int, list[object])
 
 
 def read_object(body: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]:
-    """The body's object; no body is an empty one.
+    """The body's object; an empty object if there is no body.
 
     :raises Problem: ``body_too_large``, ``invalid_json``, ``body_not_object``.
     """
     if len(body) > max_bytes:
-        detail = f"The body has {len(body)} bytes; at most {max_bytes} are taken."
+        detail = f"The body has {len(body)} bytes; the limit is {max_bytes}."
         raise Problem("body_too_large", detail)
     if not body.strip():
         return {}
@@ -38,7 +38,7 @@ def read_object(body: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]
 
 
 def as_object(value: object) -> dict[str, object]:
-    """Parsed JSON that has to be an object.
+    """Check that parsed JSON is an object.
 
     :raises Problem: ``body_not_object``.
     """
@@ -55,14 +55,14 @@ def refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
     unknown = sorted(values.keys() - known)
     if unknown:
         name = unknown[0] if _FIELD_NAME.fullmatch(unknown[0]) else None
-        detail = f"The fields here are {', '.join(sorted(known))}."
+        detail = f"The allowed fields are {', '.join(sorted(known))}."
         raise Problem("unknown_field", detail, field=name)
 
 
 def optional(values: Mapping[str, object], field: str, kind: type[_T], expected: str) -> _T | None:
-    """A field's value; ``None`` if it is absent. No field is a boolean.
+    """A field's value; ``None`` if it is absent. A boolean is always the wrong type.
 
-    :param expected: what the value must be, for a person.
+    :param expected: what the value must be, for the message.
     :raises Problem: ``wrong_type``.
     """
     if field not in values:
@@ -74,7 +74,7 @@ def optional(values: Mapping[str, object], field: str, kind: type[_T], expected:
 
 
 def wrong_type(field: str, expected: str, value: object) -> Problem:
-    """A field whose value is of another JSON type."""
+    """The problem of a field whose value has the wrong JSON type."""
     return Problem(
         "wrong_type",
         f"{field} must be {expected}, not {strict_json.type_name(value)}.",

@@ -1,8 +1,8 @@
-"""Why a token is refused: the request, the secrets that may open the token, and the response.
+"""Explains why ZEGO refuses a token: the request, the secrets that may open it, and the response.
 
-Callers do not hold the ServerSecret, so only :mod:`zego.diagnosis.verified` opens tokens here. No
-other code that opens tokens is imported: a test checks that. Nothing imports this module before the
-first diagnosis: its own imports would slow every cold start.
+Callers do not have the ServerSecret, so only :mod:`zego.diagnosis.verified` opens tokens here. No
+other code that opens tokens is imported: a test checks that. This module is imported only for the
+first diagnosis, because its imports would slow down every cold start.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
 
 SDKS: Final[tuple[Sdk, ...]] = get_args(Sdk)
-#: Longest id that is compared, in characters. ZEGO takes none that is nearly as long.
+#: Longest id that is compared, in characters. The longest ids that ZEGO accepts are far shorter.
 MAX_ID_LENGTH: Final = 1024
-#: Largest AppID that is compared, and smallest below 0: what every reader of JSON keeps exactly.
+#: Largest absolute value of an AppID that is compared: every JSON parser reads it exactly.
 MAX_APP_ID: Final = 2**53 - 1
 
-#: Gives a version of the secret; ``None`` if it is not available.
+#: Returns a version of the secret; ``None`` if it is not available.
 ReadSecret = Callable[[], ServerSecret | None]
 
 _FIELDS: Final = frozenset({"token", "user_id", "room_id", "app_id", "sdk"})
@@ -45,7 +45,7 @@ _FIELDS: Final = frozenset({"token", "user_id", "room_id", "app_id", "sdk"})
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisRequest:
-    """A text that was used as a token, and what was expected of it, be that right or wrong."""
+    """A text that was used as a token, and what the caller expected. Nothing here need be valid."""
 
     token: str = field(repr=False)
     user_id: str | None = None
@@ -58,7 +58,7 @@ class DiagnosisRequest:
 class TokenDiagnosis:
     """The findings on a token, and the secrets that were tried on it.
 
-    :ivar tried: by label, in the order in which they were tried.
+    :ivar tried: the secrets by label, in the order in which they were tried.
     """
 
     diagnosis: Diagnosis
@@ -66,12 +66,12 @@ class TokenDiagnosis:
 
     @property
     def secret_fingerprint(self) -> str | None:
-        """Of the secret that opened it."""
+        """The fingerprint of the secret that opened it, if one did."""
         opened_by = self.diagnosis.opened_by
         return None if opened_by is None else self.tried[opened_by].fingerprint
 
     def document(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The diagnosis as plain JSON values."""
         return self.diagnosis.document() | {
             "secrets_tried": list(self.tried),
             "secret_fingerprint": self.secret_fingerprint,
@@ -79,15 +79,16 @@ class TokenDiagnosis:
 
 
 def read_request(body: bytes) -> DiagnosisRequest:
-    """A request to diagnose a token.
+    """Read a request to diagnose a token.
 
-    :raises Problem: with the field and what is wrong with it.
+    :raises Problem: names the field and what is wrong with it.
     """
     values = read_object(body)
     refuse_unknown(values, _FIELDS)
     token = optional(values, "token", str, "a string")
     if token is None:
-        raise Problem("missing_field", "Send the token, be it empty: token.", field="token")
+        detail = "Set token to the text to diagnose; it may be empty."
+        raise Problem("missing_field", detail, field="token")
     return DiagnosisRequest(
         token,
         user_id=_id(values, "user_id"),
@@ -100,10 +101,10 @@ def read_request(body: bytes) -> DiagnosisRequest:
 def diagnose(
     asked: DiagnosisRequest, read_current: ReadSecret, read_previous: ReadSecret, *, now: float
 ) -> TokenDiagnosis:
-    """Say what the text shows, and what is in the token if a stored secret verifies its GCM tag.
+    """Report what the text shows, and the token's content if a stored secret verifies its GCM tag.
 
-    Every other token gets the finding ``not-opened-here``, whatever it decrypts to. Timing shows no
-    more than that: no secret is even read for CBC, and OpenSSL compares tags in constant time.
+    Every other token gets the finding ``not-opened-here``, whatever it decrypts to. Timing reveals
+    no more: for CBC no secret is even read, and OpenSSL compares tags in constant time.
 
     :param now: Unix seconds.
     """
@@ -123,7 +124,7 @@ def diagnose(
 
 
 def current_secret(read: Callable[..., SecretVersion]) -> ServerSecret | None:
-    """AWSCURRENT, read anew because its token is in doubt; ``None`` if it is not available."""
+    """AWSCURRENT, read again because its token is in doubt; ``None`` if it is not available."""
     try:
         return read(refetch=True).secret
     except Problem:
@@ -131,7 +132,7 @@ def current_secret(read: Callable[..., SecretVersion]) -> ServerSecret | None:
 
 
 def previous_secret(cached: CachedSecret) -> ServerSecret | None:
-    """AWSPREVIOUS, read anew. A missing one is no failure: nothing may have been rotated yet."""
+    """AWSPREVIOUS, read again. It may be missing: perhaps the secret was never rotated."""
     try:
         reading = cached.get(refetch=True)
     except SecretUnavailableError as error:
@@ -148,8 +149,8 @@ def _opened(
 ) -> tuple[OpenedToken | None, Mapping[str, ServerSecret]]:
     """Open a GCM token with the first of the stored secrets that verifies its tag.
 
-    Returns the secrets that were tried too. A secret that is not available ends the attempts: a
-    later one is old, and that it does not open the token would say nothing.
+    Also returns the secrets that were tried. If a secret is not available, no later one is tried:
+    those are older, so the result would mean nothing.
     """
     tried: dict[str, ServerSecret] = {}
     if envelope.cipher == "gcm":
@@ -166,7 +167,7 @@ def _opened(
 def _id(values: Mapping[str, object], name: str) -> str | None:
     value = optional(values, name, str, "a string")
     if value is not None and len(value) > MAX_ID_LENGTH:
-        detail = f"{name} has {len(value)} characters; at most {MAX_ID_LENGTH} are compared."
+        detail = f"{name} has {len(value)} characters; the limit is {MAX_ID_LENGTH}."
         raise Problem("invalid_identifier", detail, field=name)
     return value
 
@@ -174,7 +175,7 @@ def _id(values: Mapping[str, object], name: str) -> str | None:
 def _app_id(values: Mapping[str, object]) -> int | None:
     value = optional(values, "app_id", int, "a whole number")
     if value is not None and abs(value) > MAX_APP_ID:
-        detail = f"app_id is compared up to {MAX_APP_ID}; ZEGO's have 32 bits."
+        detail = f"app_id must be at most {MAX_APP_ID}; ZEGO's AppIDs have 32 bits."
         raise Problem("invalid_identifier", detail, field="app_id")
     return value
 
@@ -182,5 +183,6 @@ def _app_id(values: Mapping[str, object]) -> int | None:
 def _sdk(values: Mapping[str, object]) -> Sdk | None:
     value = optional(values, "sdk", str, "a string")
     if value is not None and value not in SDKS:
-        raise Problem("invalid_sdk", f"sdk is {', '.join(SDKS[:-1])} or {SDKS[-1]}.", field="sdk")
+        detail = f"sdk must be {', '.join(SDKS[:-1])} or {SDKS[-1]}."
+        raise Problem("invalid_sdk", detail, field="sdk")
     return value

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from zego import strict_json
 
-#: No time in milliseconds is as late: it is the year 33658.
+#: Times in milliseconds from this one on are invalid: it is in the year 33658.
 _TIMES_END: Final = 10**15
 
 #: A response as API Gateway takes it, payload format 2.0.
@@ -19,14 +19,14 @@ ApiResponse = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A request as API Gateway handed it over.
+    """A request as API Gateway passes it to the function.
 
     :ivar route: API Gateway's route key, such as ``POST /v1/tokens``.
-    :ivar headers: with lower-case names.
+    :ivar headers: their names are in lower case.
     :ivar iam: the identity that API Gateway verified, on routes that it protects with IAM.
-    :ivar request_id: API Gateway's, which its access log has too.
+    :ivar request_id: API Gateway's id, which its access log has too.
     :ivar received_at: when API Gateway received it, by its clock, Unix seconds; ``None`` if the
-        event does not say.
+        event has no such time.
     """
 
     route: str
@@ -41,7 +41,7 @@ class GatewayClock:
     """API Gateway's clock: the time of the latest request, plus the time since then.
 
     Lambda can freeze this environment, and its wall clock can be set back; neither changes the time
-    that the next request brings. Made without reading a clock.
+    that the next request contains. Creating this reads no clock.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -49,12 +49,12 @@ class GatewayClock:
         self._ahead_seconds: float | None = None
 
     def set(self, received_at: float | None) -> None:
-        """Take over the time of a request, if it has one."""
+        """Set the clock to the time of a request, if the request has one."""
         if received_at is not None:
             self._ahead_seconds = received_at - self._monotonic()
 
     def __call__(self) -> float | None:
-        """The time in Unix seconds; ``None`` before the first request that has one."""
+        """The time in Unix seconds; ``None`` before the first request that contains a time."""
         ahead = self._ahead_seconds
         return None if ahead is None else self._monotonic() + ahead
 
@@ -64,9 +64,9 @@ class ApiEventError(ValueError):
 
 
 def read(event: Mapping[str, Any]) -> ApiRequest:
-    """Read an event. Nothing but ``requestContext`` says who API Gateway verified.
+    """Read an event. The identity that API Gateway verified comes from ``requestContext`` only.
 
-    :raises ApiEventError: the function was invoked with something else.
+    :raises ApiEventError: the function was invoked with another event.
     """
     try:
         context = event["requestContext"]
@@ -79,11 +79,11 @@ def read(event: Mapping[str, Any]) -> ApiRequest:
             received_at=_received_at(context.get("timeEpoch")),
         )
     except (KeyError, TypeError, AttributeError):
-        raise ApiEventError("this is no event of an HTTP API in payload format 2.0") from None
+        raise ApiEventError("not an event of an HTTP API in payload format 2.0") from None
 
 
 def respond(status: int, document: object, headers: Mapping[str, str] | None = None) -> ApiResponse:
-    """A response in payload format 2.0. Nothing may cache it."""
+    """A response in payload format 2.0, which no cache may store."""
     return {
         "statusCode": status,
         "headers": {
@@ -108,4 +108,4 @@ def _body(event: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
-        return b"\xff"  # not UTF-8, so it is refused as any body that is not JSON
+        return b"\xff"  # not UTF-8, so it is refused like any body that is not JSON

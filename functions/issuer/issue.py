@@ -27,13 +27,13 @@ class IssuedToken:
 
     @property
     def renew_at(self) -> int:
-        """When to request the next one: a tenth of the lifetime ahead, 30 s to 5 min."""
+        """When to request the next token: 30 s to 5 min, a tenth of the lifetime, before expiry."""
         lifetime = self.expires_at - self.issued_at
         return self.expires_at - max(30, min(300, lifetime // 10))
 
     @property
     def privileges(self) -> dict[str, bool]:
-        """Each privilege, and whether the token allows it."""
+        """Each privilege with whether the token allows it."""
         return {name: name in self.grant.privileges for name in PRIVILEGES}
 
 
@@ -57,7 +57,7 @@ def issue(grant: Grant, secret: ServerSecret, cipher: Cipher, *, now: float) -> 
 
 
 def _payload(grant: Grant) -> str:
-    """What the token carries: nothing for an identity token, else what it allows in its room."""
+    """The token's payload: what it allows in its room; empty for an identity token."""
     if grant.room_id is None:
         return ""
     return token04.room_payload(

@@ -3,16 +3,16 @@
 There is one entry per issuer. The states of an entry:
 
 ======== ===============================================================================
-fresh    for ``fresh_seconds`` after a fetch its keys are used without another fetch
-old      then the next request fetches; if that fails, known keys still verify, up to
-         ``max_stale_seconds`` after the last good fetch
-gone     after that nothing can be verified until a fetch succeeds
+fresh    for ``fresh_seconds`` after a fetch, its keys are used without another fetch
+old      then the next request fetches; if that fails, the known keys stay in use until
+         ``max_stale_seconds`` after the last successful fetch
+gone     after that no token can be verified until a fetch succeeds
 ======== ===============================================================================
 
-A key id that is not known causes a fetch too, since providers rotate keys, but whatever the
-cause there is at most one fetch per ``cool_down_seconds``, so that invented key ids cannot make
-the service hammer an identity provider. Without any usable key it is one per ``retry_seconds``.
-Redirects are not followed, and the size and the time of a response are limited.
+An unknown key id also causes a fetch, because providers rotate their keys. But there is at most one
+fetch per ``cool_down_seconds``, so that invented key ids cannot make the service hammer an identity
+provider; while no key is usable, at most one per ``retry_seconds``. Redirects are not followed, and
+the size and the time of a response are limited.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_JWKS_BYTES: Final = 256 * 1024
 FETCH_SECONDS: Final = 2.0
 _MIN_RSA_BITS: Final = 2048
 
-#: The algorithms taken, each bound to its key's type and curve (RFC 7518, RFC 8037).
+#: The supported algorithms, each with its key's type and curve (RFC 7518, RFC 8037).
 ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {
     "RS256": ("RSA", None),
     "RS384": ("RSA", None),
@@ -65,10 +65,10 @@ class KeysUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeysReading:
-    """What is known of an issuer's keys.
+    """The state of an issuer's keys.
 
     :ivar keys: how many can verify its tokens; ``None`` if none are cached.
-    :ivar problem: why that is so, or why the last fetch failed. Safe to log.
+    :ivar problem: why there are none, or why the last fetch failed. Safe to log.
     """
 
     keys: int | None
@@ -77,13 +77,13 @@ class KeysReading:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """One key of a JWKS, parsed when it is first needed for an algorithm."""
+    """One key of a JWKS. It is parsed when an algorithm first needs it."""
 
     jwk: Jwk
     parsed: dict[str, PyJWK] = field(default_factory=dict)
 
     def fits(self, algorithm: str) -> bool:
-        """Whether its type and curve are the algorithm's, and it names no other one."""
+        """Whether the key has the algorithm's type and curve, and names no other algorithm."""
         key_type, curve = ALGORITHMS[algorithm]
         return (
             self.jwk["kty"] == key_type
@@ -92,22 +92,22 @@ class _Key:
         )
 
     def parse(self, algorithm: str) -> PyJWK:
-        """The key for an algorithm that it fits.
+        """The parsed key, for an algorithm that it fits.
 
-        :raises UnknownKeyError: it cannot be read, or is too weak.
+        :raises UnknownKeyError: the key cannot be read, or is too weak.
         """
         if algorithm not in self.parsed:
             try:
                 key = PyJWK(self.jwk, algorithm)
             except (PyJWTError, ValueError, TypeError):
-                raise UnknownKeyError("the issuer's key of that id cannot be read") from None
+                raise UnknownKeyError("the issuer's key with that id cannot be read") from None
             if self.jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS:
                 raise UnknownKeyError(f"the issuer's key has less than {_MIN_RSA_BITS} bits")
             self.parsed[algorithm] = key
         return self.parsed[algorithm]
 
     def verifies(self, algorithm: str) -> bool:
-        """Whether a signature of that algorithm can be verified with it."""
+        """Whether the key can verify signatures of that algorithm."""
         try:
             return self.fits(algorithm) and bool(self.parse(algorithm))
         except UnknownKeyError:
@@ -149,7 +149,7 @@ class SigningKeys:
         self._entries: dict[str, _Entry] = {}
 
     def get(self, jwks_uri: str, key_id: str | None, algorithm: str) -> PyJWK:
-        """The key that a bearer token says it is signed with.
+        """The key that a bearer token claims to be signed with.
 
         :param key_id: the token's ``kid``; without one the issuer must have a single fitting key.
         :param algorithm: a key of :data:`ALGORITHMS`; the key is bound to it.
@@ -169,15 +169,15 @@ class SigningKeys:
         if key is None:
             if entry.failure is not None:
                 raise self._unavailable(entry, now)
-            raise UnknownKeyError(f"the issuer has no {algorithm} key of that id")
+            raise UnknownKeyError(f"the issuer has no {algorithm} key with that id")
         return key.parse(algorithm)
 
     def look(
         self, jwks_uri: str, algorithms: Sequence[str], *, may_fetch: bool = True
     ) -> KeysReading:
-        """The issuer's keys as the next token would find them.
+        """The state of the issuer's keys, as the next token would find them.
 
-        :param algorithms: that its tokens may be signed with, keys of :data:`ALGORITHMS`.
+        :param algorithms: those its tokens may be signed with, keys of :data:`ALGORITHMS`.
         :param may_fetch: whether there is time to fetch keys that are not fresh.
         """
         entry = self._entries.setdefault(jwks_uri, _Entry())
@@ -192,7 +192,7 @@ class SigningKeys:
         return KeysReading(usable, entry.failure)
 
     def prefetch(self, jwks_uri: str) -> None:
-        """Fetch keys ahead of the first request. If that fails, that request reports it."""
+        """Fetch keys before the first request. If that fails, the request tries again."""
         self._refresh(jwks_uri, self._entries.setdefault(jwks_uri, _Entry()), self._clock())
 
     def _refresh(self, jwks_uri: str, entry: _Entry, now: float) -> None:
@@ -207,7 +207,7 @@ class SigningKeys:
         entry.keys, entry.fetched_at, entry.failure = keys, now, None
 
     def _wait_seconds(self, entry: _Entry, now: float) -> float:
-        """From one fetch to the next: shorter if no key can be used until one succeeds."""
+        """The least time between two fetches: shorter while no key is usable."""
         usable = now - entry.fetched_at < self._max_stale_seconds
         return self._cool_down_seconds if usable else self._retry_seconds
 
@@ -216,22 +216,22 @@ class SigningKeys:
         return KeysUnavailableError(entry.failure or "not fetched", max(1, math.ceil(wait)))
 
 
-def _read(answer: Response) -> list[_Key]:
+def _read(response: Response) -> list[_Key]:
     """The keys of a JWKS that may verify signatures.
 
-    :raises HttpError: it is no JWKS.
+    :raises HttpError: the response is not a JWKS, or has no such key.
     """
-    if answer.status != 200:
-        raise HttpError(f"the JWKS endpoint answered with status {answer.status}")
+    if response.status != 200:
+        raise HttpError(f"the JWKS endpoint responded with status {response.status}")
     try:
-        keys = strict_json.loads_object(answer.body)["keys"]
+        keys = strict_json.loads_object(response.body)["keys"]
     except (ValueError, KeyError):
         keys = None
     if not isinstance(keys, list):
-        raise HttpError("the JWKS endpoint's answer is no JWKS")
+        raise HttpError("the JWKS endpoint's response is not a JWKS")
     usable = [_Key(jwk) for jwk in keys if _may_verify(jwk)]
     if not usable:
-        raise HttpError("the JWKS endpoint's answer has no key that verifies signatures")
+        raise HttpError("the JWKS endpoint's response has no key that verifies signatures")
     return usable
 
 
@@ -249,7 +249,7 @@ def _may_verify(jwk: object) -> bool:
 
 
 def _find(keys: Sequence[_Key], key_id: str | None, algorithm: str) -> _Key | None:
-    """The one key that fits; ids need only be unique among keys of one type."""
+    """The only key that fits; ``None`` if several do. Keys of different types may share an id."""
     fitting = [key for key in keys if key.fits(algorithm)]
     if key_id is not None:
         fitting = [key for key in fitting if key.jwk.get("kid") == key_id]

@@ -1,12 +1,12 @@
 """Anchored glob patterns with placeholders, for the ids in an access policy.
 
 ``*`` matches any text, even an empty one; other characters match themselves. A placeholder such as
-``{user_id}`` or ``{claims.team}`` is filled in with the caller's value, *as a literal*: a ``*``
-in a claim is a star, never a wildcard. Matching takes linear time.
+``{user_id}`` or ``{claims.team}`` is replaced with the caller's value, *as a literal*: a ``*`` in a
+claim is a star, never a wildcard. Matching takes linear time.
 
-Two callers must never share an id by accident. ``{user_id}.*`` could mean the room ``al.ice.1``
-for the user ``al`` and for the user ``al.ice``; therefore the text that separates a placeholder
-from the next one, or from a star, may not occur in its value: ``al.ice`` matches nothing here.
+Two callers must never share an id by accident. ``{user_id}.*`` would match the room ``al.ice.1``
+for the user ``al`` and for the user ``al.ice``. So a value must not contain the text that separates
+its placeholder from the next one or from a star: for ``al.ice`` this pattern matches nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-#: Returns the value of a placeholder; ``None`` if the caller has none, and nothing matches.
+#: Returns the value of a placeholder; ``None`` if the caller has none, so that nothing matches.
 Values = Callable[[str], str | None]
 
 _TOKEN: Final = re.compile(r"\*|\{([^{}]*)\}|[{}]|[^*{}]+")
@@ -31,8 +31,8 @@ class PatternError(ValueError):
 class Placeholder:
     """A name in braces.
 
-    :ivar ends_before: the text that tells where its value ends, if another variable part follows.
-    :ivar starts_after: the text that tells where its value starts, if a star comes before it.
+    :ivar ends_before: the text that marks the end of its value, if another variable part follows.
+    :ivar starts_after: the text that marks the start of its value, if a star comes before it.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Placeholder:
     starts_after: str | None = None
 
     def accepts(self, value: str) -> bool:
-        """Whether the value can be told apart from what is beside it."""
+        """Whether the value does not contain the separator next to it."""
         ends, starts = self.ends_before, self.starts_after
         return (ends is None or (value + ends).find(ends) == len(value)) and (
             starts is None or (starts + value).rfind(starts) == 0
@@ -57,7 +57,7 @@ Atom = str | Placeholder | Star
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern as written, and taken apart."""
+    """A parsed pattern with its text."""
 
     text: str
     atoms: tuple[Atom, ...]
@@ -68,7 +68,7 @@ class Pattern:
         return any(isinstance(atom, Placeholder) for atom in self.atoms)
 
     def fill_in(self, values: Values) -> list[str] | None:
-        """The literals between the stars; ``None`` if a placeholder has no suitable value."""
+        """The literals between the stars; ``None`` if a placeholder has no acceptable value."""
         literals = [""]
         for atom in self.atoms:
             if isinstance(atom, Star):
@@ -102,9 +102,9 @@ class Pattern:
         return True
 
     def covers(self, other: Pattern) -> bool:
-        """Whether everything the other pattern matches, for whatever caller, this one does too.
+        """Whether this pattern matches everything that the other one does, for every caller.
 
-        Sound, and complete but for stars that only together make up for one another.
+        A yes is always right. A no may be wrong only if several stars together cover one.
         """
         return _covers(_units(self.atoms), _units(other.atoms))
 
@@ -112,7 +112,7 @@ class Pattern:
 def parse(text: str) -> Pattern:
     """Read a pattern.
 
-    :raises PatternError: empty, an unknown placeholder, or a brace without its other half.
+    :raises PatternError: it is empty, or has an unknown placeholder or an unmatched brace.
     """
     if not text:
         raise PatternError("a pattern is empty")
@@ -123,13 +123,13 @@ def parse(text: str) -> Pattern:
             if not (atoms and isinstance(atoms[-1], Star)):
                 atoms.append(STAR)
         elif part in ("{", "}"):
-            raise PatternError(f"{text!r} has a brace without its other half")
+            raise PatternError(f"{text!r} has an unmatched brace")
         elif part.startswith("{"):
             name = match.group(1)
             if not _PLACEHOLDER.fullmatch(name):
                 raise PatternError(
                     f"{text!r} has the unknown placeholder {{{name}}};"
-                    " there are {user_id} and {claims.<name>}"
+                    " use {user_id} or {claims.<name>}"
                 )
             atoms.append(Placeholder(name))
         else:
@@ -138,10 +138,10 @@ def parse(text: str) -> Pattern:
 
 
 def _separated(text: str, atoms: list[Atom]) -> Iterator[Atom]:
-    """The atoms, each placeholder with the text by which its value is told from what is beside it.
+    """The atoms, each placeholder with the separator that its value must not contain.
 
-    A value before the first star is read from the left and ends where the next separator is, one
-    behind the last star from the right. One between two stars could be anywhere.
+    A value before the first star is read from the left, up to its separator; a value after the last
+    star is read from the right. A value between two stars could be anywhere, so it is refused.
     """
     stars = [index for index, atom in enumerate(atoms) if isinstance(atom, Star)]
     for index, atom in enumerate(atoms):
@@ -151,7 +151,8 @@ def _separated(text: str, atoms: list[Atom]) -> Iterator[Atom]:
         before, following = atoms[:index][-2:], atoms[index + 1 :][:2]
         if any(not isinstance(part, str) for part in (*before[-1:], *following[:1])):
             raise PatternError(
-                f"{text!r}: put a separator between {{{atom.name}}} and the variable part beside it"
+                f"{text!r}: put a separator between {{{atom.name}}} and the star or placeholder"
+                " next to it"
             )
         if stars and stars[0] < index < stars[-1]:
             raise PatternError(f"{text!r}: {{{atom.name}}} has a star on both sides")
@@ -181,7 +182,7 @@ def _covers(wide: list[Atom], narrow: list[Atom]) -> bool:
 
 
 def _behind_stars(wide: list[Atom], reachable: set[int]) -> set[int]:
-    """The positions reached, and those behind the stars there: a star may stand for nothing."""
+    """The positions reached, and those after the stars there: a star may match nothing."""
     behind = {i + 1 for i in reachable if i < len(wide) and isinstance(wide[i], Star)}
     return reachable | behind
 

@@ -1,8 +1,8 @@
 """Reads an access policy from TOML, and refuses an invalid one.
 
-Unknown keys, wrong types, bad patterns, rules that grant nothing or can never be reached: each
-is an error that names the place. :mod:`issuer.policy_keys` lists the keys, and
-``docs/access-policy.md`` explains how to write a policy.
+Unknown keys, wrong types, bad patterns, and rules that grant nothing or can never be reached are
+errors that name the place. :mod:`issuer.policy_keys` lists the keys, and ``docs/access-policy.md``
+explains how to write a policy.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A test that a policy file carries: this caller's request is granted, or refused.
+    """A test in a policy file: this caller's request must be granted, or refused.
 
     :ivar caller: the name of an identity.
-    :ivar claims: of its bearer token; none for a role.
-    :ivar request: a body, as the route of that kind of caller takes it.
+    :ivar claims: the claims of its bearer token; empty for a role.
+    :ivar request: a body, as the route for that kind of caller accepts it.
     :ivar rule: the rule that must decide, if the example names one.
     """
 
@@ -70,7 +70,7 @@ def load(path: Path, *, allow_loopback: bool = False) -> AccessPolicy:
 
 
 def load_examples(path: Path) -> list[Example]:
-    """Read the tests that a policy file carries.
+    """Read the tests in a policy file.
 
     :raises PolicyError: an example cannot be read.
     """
@@ -109,12 +109,12 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
         if is_role:
             role = _role_identity(name, identity)
             if role.role in roles:
-                raise identity.error(f"{roles[role.role].name} is the same role")
+                raise identity.error(f"{roles[role.role].name} has the same role")
             roles[role.role] = role
         else:
             oidc = _oidc_identity(name, identity, allow_loopback=allow_loopback)
             if oidc.issuer in issuers:
-                raise identity.error(f"{issuers[oidc.issuer].name} is the same issuer")
+                raise identity.error(f"{issuers[oidc.issuer].name} has the same issuer")
             issuers[oidc.issuer] = oidc
     _refuse_equal_subjects(issuers)
     oidc_names = {identity.name for identity in issuers.values()}
@@ -163,7 +163,7 @@ def _url(table: Table, key: str, *, allow_loopback: bool) -> str:
 
 
 def _refuse_equal_subjects(issuers: Mapping[str, OidcIdentity]) -> None:
-    """Two issuers can each have a subject ``alice``, who must not become the same user."""
+    """Refuse issuers whose users could get the same user id: each may have a subject ``alice``."""
     plain = [identity.name for identity in issuers.values() if not identity.hashed_user_ids]
     if len(plain) > 1:
         raise TableError(
@@ -182,17 +182,17 @@ def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
     for caller in sorted(callers - oidc_names - role_names):
         raise table.error(f"no identity is called {caller!r}")
     if callers & role_names and not deny and "users" not in table.values:
-        raise table.error("a role may call here, so say whom it may name: users")
+        raise table.error("its callers include a role, so set users: the users it may name")
     rooms = _patterns(table, "rooms") or ()
     users = _patterns(table, "users") or ()
     if deny and any(pattern.has_placeholder for pattern in (*users, *rooms)):
         raise table.error(
-            "a rule that denies takes no placeholder; for a caller without such a"
+            "a rule that denies cannot have a placeholder: for a caller without that"
             " value it would deny nothing"
         )
     identity_tokens = table.flag("identity_tokens")
     if not rooms and not identity_tokens:
-        raise TableError(f"{table.place} matches nothing: give it rooms or identity_tokens")
+        raise TableError(f"{table.place} matches nothing: set rooms or identity_tokens")
     return Rule(
         name=name,
         callers=callers,
@@ -222,7 +222,7 @@ def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
         items: list[object] = wanted if isinstance(wanted, list) else [wanted]
         values = tuple(item for item in items if isinstance(item, str | int | float))
         if not values or len(values) < len(items):
-            raise table.error(f"claims.{name} must be a string, number or boolean, or some of them")
+            raise table.error(f"claims.{name} must be a string, number, boolean or array of these")
         claims[name] = values
     return claims
 
@@ -230,7 +230,7 @@ def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
 def _privileges(table: Table, *, narrow: bool) -> frozenset[Privilege]:
     names = table.texts("privileges")
     if not set(names) <= set(PRIVILEGES):
-        raise table.error('privileges are "login" and "publish"')
+        raise table.error('privileges can only contain "login" and "publish"')
     if not narrow and set(names) != set(PRIVILEGES):
         raise table.error(_CANNOT_NARROW)
     return frozenset(cast("tuple[Privilege, ...]", names))
@@ -246,15 +246,15 @@ def _streams(table: Table, *, narrow: bool) -> tuple[Pattern, ...] | None:
 
 
 _CANNOT_NARROW: Final = (
-    "an identity token carries no privileges and no streams, so a rule with identity_tokens"
-    " cannot narrow them; make two rules"
+    "an identity token has no privileges and no streams, so a rule with identity_tokens"
+    " cannot narrow them; write two rules"
 )
 
 
 def _refuse_unreachable(rule: Rule, earlier_rules: list[Rule], table: Table) -> None:
     for earlier in earlier_rules:
         if earlier.name == rule.name:
-            raise table.error(f"the name {rule.name!r} is taken")
+            raise table.error(f"another rule has the name {rule.name!r}")
         if earlier.covers(rule):
             raise TableError(
                 f"{table.place} {rule.name!r} can never be reached:"

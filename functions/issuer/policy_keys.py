@@ -1,7 +1,7 @@
-"""Every key of an access policy, as data, and how a table with such keys is read.
+"""Every key of an access policy, as data, and the reader of a table with such keys.
 
-``policies/reference.toml`` says what each key does; a test holds it to these tables. ``make docs``
-makes the JSON schema of a policy from both.
+``policies/reference.toml`` explains each key; a test compares it with these tables. ``make docs``
+generates the JSON schema of a policy from both.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ KeyType = Literal["text", "flag", "number", "texts", "table", "tables", "claims"
 class PolicyKey:
     """A key of a table.
 
-    :ivar default: what the policy says without the key; ``None``: nothing.
+    :ivar default: the value if the key is missing; ``None`` if there is no default.
     :ivar choices: the only values that a text, or each text of an array, may have.
     :ivar pattern: a regular expression that the whole text must match.
-    :ivar bounds: the least and the greatest number.
-    :ivar most: the most items that an array may have.
+    :ivar bounds: the smallest and the largest number.
+    :ivar most: the largest number of items in an array.
     """
 
     name: str
@@ -48,7 +48,7 @@ POLICY_KEYS: Final[Keys] = (
     PolicyKey("examples", "tables"),
 )
 
-#: Of an identity without ``role``: the users of an OIDC identity provider.
+#: The keys of an identity without ``role``: the users of an OIDC identity provider.
 OIDC_KEYS: Final[Keys] = (
     PolicyKey("issuer", "text", required=True),
     PolicyKey("audience", "texts", required=True),
@@ -59,7 +59,7 @@ OIDC_KEYS: Final[Keys] = (
 
 _ROLE: Final = r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)"
 
-#: Of an identity with ``role``: an IAM role.
+#: The keys of an identity with ``role``: an IAM role.
 ROLE_KEYS: Final[Keys] = (
     PolicyKey("role", "text", required=True, pattern=_ROLE),
     PolicyKey("read_status", "flag", default=False),
@@ -77,7 +77,7 @@ _MATCHING_KEYS: Final[Keys] = (
 )
 _LIFETIMES: Final = (MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS)
 
-#: Of a rule that grants.
+#: The keys of a rule that grants.
 GRANTING_KEYS: Final[Keys] = (
     *_MATCHING_KEYS,
     PolicyKey("privileges", "texts", default=PRIVILEGES, choices=PRIVILEGES),
@@ -87,7 +87,7 @@ GRANTING_KEYS: Final[Keys] = (
 
 _DENYING_DEFAULTS: Final = {"rooms": ("*",), "identity_tokens": True}
 
-#: Of a rule with ``deny = true``.
+#: The keys of a rule with ``deny = true``.
 DENYING_KEYS: Final[Keys] = tuple(
     replace(key, default=_DENYING_DEFAULTS.get(key.name, key.default)) for key in _MATCHING_KEYS
 )
@@ -109,7 +109,7 @@ class TableError(ValueError):
 class Table:
     """A table and its place in the file, for messages.
 
-    Every method that reads a key gives its default if the table lacks it, or refuses the table.
+    If the table lacks a key, a method that reads it returns the default or, without one, raises.
     """
 
     def __init__(self, values: Mapping[str, object], place: str, keys: Keys) -> None:
@@ -118,7 +118,7 @@ class Table:
         self.keys = {key.name: key for key in keys}
 
     def error(self, text: str) -> TableError:
-        """What is wrong with the table, for a person."""
+        """An error that names the table's place in the file."""
         return TableError(f"{self.place}: {text}")
 
     def refuse_unknown_keys(self) -> None:
@@ -126,14 +126,14 @@ class Table:
         for name in self.values:
             if name not in self.keys:
                 known = ", ".join(sorted(self.keys))
-                raise self.error(f"unknown key {name!r}; there are {known}")
+                raise self.error(f"unknown key {name!r}; the keys are {known}")
 
     def has(self, name: str) -> bool:
-        """Whether there is a value: the table's own, or the key's default."""
+        """Whether the table or the key's default gives a value."""
         return name in self.values or self.keys[name].default is not None
 
     def text(self, name: str) -> str:
-        """A non-empty string, one of the key's choices if it has some."""
+        """A non-empty string; one of the key's choices if it has any."""
         value = self._value(name)
         if not isinstance(value, str) or not value:
             raise self._wrong(name, "a non-empty string")
@@ -177,7 +177,7 @@ class Table:
         return value
 
     def tables(self, name: str) -> list[Mapping[str, object]]:
-        """An array of tables; none if the key is absent."""
+        """An array of tables; empty if the key is absent."""
         value = self.values.get(name, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self._wrong(name, f"an array of tables, [[{name}]]")

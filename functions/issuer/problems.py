@@ -1,8 +1,8 @@
-"""Every refusal of the service, as RFC 9457 ``application/problem+json``.
+"""Every problem that the service responds with, as RFC 9457 ``application/problem+json``.
 
-The codes are stable, so clients can decide by them. ``docs/openapi.yaml`` has the same table; a
-test compares the two. A detail says what the caller can fix. Why a policy refused a request is only
-in the audit log.
+The codes are stable, so clients can act on them. ``docs/openapi.yaml`` has the same table; a test
+compares the two. A detail says what the caller can fix. Only the audit log says why the access
+policy refused a request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """What all problems of one code have in common.
+    """What all problems with the same code have in common.
 
     :ivar retryable: whether the same request may succeed later.
     """
@@ -28,15 +28,15 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "invalid_json": ProblemType(400, "The body is not JSON"),
     "body_not_object": ProblemType(400, "The body is not a JSON object"),
     "unknown_field": ProblemType(400, "The body has an unknown field"),
-    "missing_field": ProblemType(400, "The body lacks a field"),
+    "missing_field": ProblemType(400, "The body is missing a field"),
     "wrong_type": ProblemType(400, "A field has the wrong type"),
     "bearer_missing": ProblemType(401, "No bearer token"),
     "bearer_malformed": ProblemType(401, "The bearer token is malformed"),
     "bearer_too_large": ProblemType(401, "The bearer token is too large"),
     "bearer_algorithm_refused": ProblemType(401, "The bearer token's algorithm is refused"),
-    "bearer_missing_claim": ProblemType(401, "The bearer token lacks a claim"),
+    "bearer_missing_claim": ProblemType(401, "The bearer token is missing a claim"),
     "bearer_untrusted_issuer": ProblemType(401, "The bearer token's issuer is not trusted"),
-    "bearer_unknown_key": ProblemType(401, "The bearer token's key is not known"),
+    "bearer_unknown_key": ProblemType(401, "The bearer token's key is unknown"),
     "bearer_bad_signature": ProblemType(401, "The bearer token's signature is wrong"),
     "bearer_wrong_audience": ProblemType(401, "The bearer token is for another audience"),
     "bearer_expired": ProblemType(401, "The bearer token has expired"),
@@ -45,17 +45,17 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "not_granted": ProblemType(403, "Not granted"),
     "route_not_found": ProblemType(404, "No such route"),
     "body_too_large": ProblemType(413, "The body is too large"),
-    "invalid_identifier": ProblemType(422, "ZEGO would refuse an id"),
+    "invalid_identifier": ProblemType(422, "An id is invalid"),
     "lifetime_out_of_range": ProblemType(422, "The lifetime is out of range"),
-    "invalid_privileges": ProblemType(422, "The privileges are not valid"),
-    "invalid_stream_ids": ProblemType(422, "The stream ids are not valid"),
-    "invalid_refused_with": ProblemType(422, "The code is not one of a refused token"),
-    "invalid_sdk": ProblemType(422, "The SDK is not known"),
+    "invalid_privileges": ProblemType(422, "The privileges are invalid"),
+    "invalid_stream_ids": ProblemType(422, "The stream ids are invalid"),
+    "invalid_refused_with": ProblemType(422, "The code is not one for a refused token"),
+    "invalid_sdk": ProblemType(422, "The SDK is unknown"),
     "room_id_required": ProblemType(422, "A room id is required"),
     "batch_size": ProblemType(422, "The batch has too few or too many requests"),
     "internal_error": ProblemType(500, "The service failed", retryable=True),
-    "secret_unavailable": ProblemType(503, "No ServerSecret can be had", retryable=True),
-    "signing_keys_unavailable": ProblemType(503, "No signing keys can be had", retryable=True),
+    "secret_unavailable": ProblemType(503, "No ServerSecret is available", retryable=True),
+    "signing_keys_unavailable": ProblemType(503, "No signing keys are available", retryable=True),
 }
 
 
@@ -64,9 +64,9 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
 
     :ivar code: a key of :data:`PROBLEMS`.
     :ivar detail: what the caller can do about it. Callers see it, so it has no secret and no token.
-    :ivar field: the field of the body with the mistake, if there is one.
+    :ivar field: the field of the body that is wrong, if there is one.
     :ivar retry_after_seconds: when to retry, if that may help.
-    :ivar reason: for the audit log only; without one it gets the detail.
+    :ivar reason: for the audit log only; the default is the detail.
     :ivar rule: the policy rule that decided, if one did.
     """
 
@@ -90,11 +90,11 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
 
     @property
     def type(self) -> ProblemType:
-        """What all problems of this code have in common."""
+        """What all problems with this code have in common."""
         return PROBLEMS[self.code]
 
     def document(self) -> dict[str, object]:
-        """The problem as in RFC 9457, without the request's id."""
+        """The problem document of RFC 9457, without the request id."""
         kind = self.type
         document: dict[str, object] = {
             "type": f"urn:zego-token-service:problem:{self.code}",

@@ -1,7 +1,7 @@
 """The parts of the issuer, the routes that issue tokens or diagnose one, and the health check.
 
-Every token is issued in the same steps: authenticate the caller, read the request, check the access
-policy, get the secret, mint. Each step can refuse.
+The issuer makes every token in the same steps: authenticate the caller, read the request, check the
+access policy, get the secret, mint. Each step can refuse the request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from runtime.settings import IssuerSettings
 from zego.secret_store.cache import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsReader
 
-#: After so long no further fetch begins: half of what a restore, and a request, may take.
+#: No fetch begins later than this: half of the time that a restore or a request may take.
 FETCHING_SECONDS: Final = 5.0
 
 Authenticate = Callable[[ApiRequest], Caller]
@@ -37,7 +37,7 @@ class Service:
     """The parts of the issuer. Creating this reads no clock and no network.
 
     :ivar current: the secret that seals tokens.
-    :ivar previous: the one before, which is only used to recognise the tokens that it sealed.
+    :ivar previous: the secret before it, only used to recognise the tokens that it sealed.
     """
 
     settings: IssuerSettings
@@ -48,7 +48,7 @@ class Service:
     previous: CachedSecret
 
     def user(self, request: ApiRequest) -> Caller:
-        """The user whom the request's bearer token proves.
+        """The user that the request's bearer token identifies.
 
         :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
         """
@@ -64,7 +64,7 @@ class Service:
         return authentication.from_role(request.iam, self.policy)
 
     def current_secret(self, *, refetch: bool = False) -> SecretVersion:
-        """The secret that tokens are sealed with now.
+        """The secret that currently seals tokens.
 
         :param refetch: see :meth:`zego.secret_store.CachedSecret.get`.
         :raises Problem: ``secret_unavailable``.
@@ -76,7 +76,7 @@ class Service:
                 record_secret_failure(str(error), "no token can be issued")
             raise Problem(
                 "secret_unavailable",
-                "The service cannot read its ServerSecret now; try again.",
+                "The service cannot read its ServerSecret right now. Retry later.",
                 retry_after_seconds=error.retry_after_seconds,
                 reason=str(error),
             ) from None
@@ -85,47 +85,47 @@ class Service:
 
 
 def may_fetch(started: float) -> bool:
-    """Whether there is time for another fetch, by ``time.monotonic()``."""
+    """Whether there is time for another fetch. ``started`` is from ``time.monotonic()``."""
     return time.monotonic() - started < FETCHING_SECONDS
 
 
 def tokens(service: Service, request: ApiRequest) -> ApiResponse:
-    """A token for the user of a bearer token."""
+    """Issue a token for the user of a bearer token."""
     return _token(service, request, service.user)
 
 
 def service_tokens(service: Service, request: ApiRequest) -> ApiResponse:
-    """A token for the user whom an IAM role names."""
+    """Issue a token for the user that an IAM role names."""
     return _token(service, request, service.role)
 
 
 def service_tokens_batch(service: Service, request: ApiRequest) -> ApiResponse:
-    """A result for each request of a batch: its own token, or its own problem."""
+    """Issue a batch of tokens. Each request of the batch gets a token or a problem."""
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         entries = token_request.read_batch(request.body)
-        service.current_secret()  # without one the whole batch fails, for one retry
+        service.current_secret()  # without it the whole batch fails, so one retry is enough
     results = [_batch_entry(service, request, caller, *entry) for entry in enumerate(entries)]
     return respond(200, {"results": results, "request_id": request.request_id})
 
 
 def calls(service: Service, request: ApiRequest) -> ApiResponse:
-    """A new call for the user of a bearer token."""
+    """Begin a call for the user of a bearer token."""
     return _call(service, request, service.user)
 
 
 def service_calls(service: Service, request: ApiRequest) -> ApiResponse:
-    """A new call for the user whom an IAM role names."""
+    """Begin a call for the user that an IAM role names."""
     return _call(service, request, service.role)
 
 
 def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
-    """Why a token is refused, for an IAM role with ``diagnose_tokens``."""
+    """Explain why ZEGO refuses a token, for an IAM role with ``diagnose_tokens``."""
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         if not caller.diagnose_tokens:
-            raise not_granted("the identity has no diagnose_tokens")
-        from issuer import diagnose  # noqa: PLC0415  no cold start waits for it
+            raise not_granted("the identity does not have diagnose_tokens")
+        from issuer import diagnose  # noqa: PLC0415  imported late, to keep cold starts short
 
         asked = diagnose.read_request(request.body)
         found = diagnose.diagnose(
@@ -145,7 +145,7 @@ def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
 
 
 def health(service: Service, _request: ApiRequest) -> ApiResponse:
-    """The issuer runs, and which version."""
+    """Report that the issuer runs, and its version."""
     return respond(200, {"status": "ok", "version": service.settings.build_version})
 
 
@@ -172,7 +172,7 @@ def _batch_entry(
 
 
 def _call(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
-    """Begin a call: a token for a room that no user has been in before."""
+    """Begin a call: make a new room and issue a token for it."""
     call_id = os.urandom(16).hex()
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = authenticate(request)
@@ -203,8 +203,8 @@ def _issue(
 ) -> IssuedToken:
     """Issue a token to an authenticated caller.
 
-    If the caller says that ZEGO refused its last token, the secret is read anew. Only what the
-    policy grants gets that far.
+    If the caller reports that ZEGO refused its last token, the secret is read again. That happens
+    only for requests that the policy grants.
     """
     exchange.request = wanted
     grant = service.policy.decide(caller, wanted)

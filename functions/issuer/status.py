@@ -1,6 +1,6 @@
-"""The operators' status document: secret, policy, signing keys and build.
+"""The status document for operators: secret, policy, signing keys and build.
 
-It has no secret in it. Only an IAM role with ``read_status`` may read it.
+It contains no secret value. Only an IAM role with ``read_status`` may read it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from zego.secrets_manager import SecretsReaderError
 
 
 def status(service: Service, request: ApiRequest) -> ApiResponse:
-    """The status, as the next token would find the service."""
+    """Report the status in which the next token request would find the service."""
     started = time.monotonic()
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         if not caller.read_status:
-            raise not_granted("the identity has no read_status")
+            raise not_granted("the identity does not have read_status")
         current = service.current_secret()
     settings = service.settings
     document = {
@@ -45,7 +45,7 @@ def status(service: Service, request: ApiRequest) -> ApiResponse:
 
 
 def _last_verdict(service: Service) -> dict[str, Any] | None:
-    """The watcher's last note on the secret; ``None`` if there is none that can be read."""
+    """The watcher's last note on the secret; ``None`` if it is missing or cannot be read."""
     try:
         tags = service.secrets_manager.describe_tags(service.settings.secret_id)
     except SecretsReaderError as error:

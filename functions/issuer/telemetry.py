@@ -11,7 +11,7 @@ telemetry: Final = Telemetry("issuer")
 
 
 def record_secret_reading(reading: SecretReading) -> None:
-    """Record a read of the cached secret, if it changed something or failed."""
+    """Record a read of the cached secret, if it fetched the secret, failed, or is stale."""
     if reading.refreshed:
         telemetry.add("SecretRefresh")
         secret = reading.version.secret
@@ -22,16 +22,16 @@ def record_secret_reading(reading: SecretReading) -> None:
         )
         if secret.looks_unusual:
             telemetry.logger.warning(
-                "ServerSecret is not lower-case hexadecimal, as ZEGO's are: is it the right one?",
+                "ServerSecret is not lower-case hexadecimal, unlike ZEGO's: is it the right one?",
                 secret_fingerprint=secret.fingerprint,
             )
     if reading.failure is not None:
-        record_secret_failure(reading.failure, "the last good one still serves")
+        record_secret_failure(reading.failure, "the last good value stays in use")
     if reading.stale:
         telemetry.add("SecretStale")
 
 
 def record_secret_failure(failure: str, consequence: str) -> None:
-    """Record that Secrets Manager returned no valid value, and what that means for callers."""
+    """Record that Secrets Manager returned no valid value, with the consequence for callers."""
     telemetry.add("SecretRefreshFailed")
     telemetry.logger.error("ServerSecret cannot be refreshed: %s", consequence, reason=failure)

@@ -1,7 +1,7 @@
 """Reads a token request from the body and checks it against what ZEGO accepts.
 
-A wrong type or an unknown field is status 400, a value out of bounds is 422. Each problem names the
-field and the bound.
+A wrong type or an unknown field results in status 400, a value out of bounds in 422. Each problem
+names the field and the bound.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
 MIN_LIFETIME_SECONDS: Final = 60
 MAX_STREAM_IDS: Final = 50
 MAX_BATCH: Final = 100
-#: With these codes ZEGO's SDKs (web; native; ZIM) refuse a token that a wrong ServerSecret may have
-#: sealed.
+#: The codes with which ZEGO's SDKs (web; native; ZIM) refuse a token if a wrong ServerSecret may
+#: have sealed it.
 REFUSAL_CODES: Final = frozenset(
     {20014, 50119, 1102016, 1002033, *range(1002070, 1002080), 6000103}
 )
-#: Largest body of a batch, in bytes. A full one of long ids needs more than one request does.
+#: Largest body of a batch, in bytes. A full batch with long ids needs more than a single request.
 MAX_BATCH_BODY_BYTES: Final = 128 * 1024
 
 
@@ -36,10 +36,10 @@ class TokenRequest:
     """A request for one token, every value within ZEGO's bounds.
 
     :ivar user_id: the user of the token, if the request names one.
-    :ivar room_id: the room it opens; ``None`` asks for an identity token.
-    :ivar privileges: what it must allow; ``None`` is all that the policy grants.
-    :ivar stream_ids: the streams it may publish; ``None`` is all that the policy grants.
-    :ivar lifetime_seconds: ``None`` is the service's default.
+    :ivar room_id: the room it opens; ``None`` requests an identity token.
+    :ivar privileges: what it must allow; ``None`` means all that the policy grants.
+    :ivar stream_ids: the streams it may publish; ``None`` means all that the policy grants.
+    :ivar lifetime_seconds: ``None`` means the service's default.
     :ivar refused_with: the code with which ZEGO refused the last token, if the caller reports one.
     """
 
@@ -59,39 +59,39 @@ _USER: Final = frozenset({"user_id"})
 
 
 def token_request(values: object, *, names_user: bool) -> TokenRequest:
-    """A request for one token.
+    """Read a request for one token.
 
     :param values: the body, or an entry of a batch, as parsed JSON.
-    :param names_user: whether it names the user (service routes) or must not.
-    :raises Problem: with the field and what is wrong with it.
+    :param names_user: whether the request must name the user (service routes) or must not.
+    :raises Problem: names the field and what is wrong with it.
     """
     sent = as_object(values)
     request = _request(sent, _TOKEN_FIELDS, names_user=names_user)
     if request.room_id is None:
         for field in ("privileges", "stream_ids"):
             if field in sent:
-                detail = f"{field} holds for one room: send room_id as well, or leave it out."
+                detail = f"{field} applies to one room: add room_id, or leave {field} out."
                 raise Problem("room_id_required", detail, field="room_id")
     return request
 
 
 def call_request(values: Mapping[str, object], *, names_user: bool) -> TokenRequest:
-    """A request to begin a call, as :func:`token_request` reads one. The service makes the room."""
+    """Read a request to begin a call, as :func:`token_request` does. The service makes the room."""
     return _request(values, _CALL_FIELDS, names_user=names_user)
 
 
 def read_batch(body: bytes) -> list[object]:
-    """The entries of a batch, each to be read by :func:`token_request` on its own.
+    """The entries of a batch, for :func:`token_request` to read one by one.
 
-    :raises Problem: the batch itself is wrong.
+    :raises Problem: the batch itself is invalid.
     """
     values = read_object(body, max_bytes=MAX_BATCH_BODY_BYTES)
     refuse_unknown(values, frozenset({"requests"}))
     requests = optional(values, "requests", list, "an array of requests")
     if requests is None:
-        raise Problem("missing_field", 'The body needs "requests".', field="requests")
+        raise Problem("missing_field", "Set requests to an array of requests.", field="requests")
     if not 1 <= len(requests) <= MAX_BATCH:
-        detail = f"A batch has 1 to {MAX_BATCH} requests, this one {len(requests)}."
+        detail = f"A batch may have 1 to {MAX_BATCH} requests; this one has {len(requests)}."
         raise Problem("batch_size", detail, field="requests")
     return requests
 
@@ -101,7 +101,7 @@ def _request(
 ) -> TokenRequest:
     refuse_unknown(values, fields | _USER if names_user else fields)
     if names_user and "user_id" not in values:
-        raise Problem("missing_field", "Name the user: user_id.", field="user_id")
+        raise Problem("missing_field", "Set user_id to the user of the token.", field="user_id")
     return TokenRequest(
         user_id=_identifier(values, "user_id"),
         room_id=_identifier(values, "room_id"),
@@ -126,7 +126,7 @@ def _privileges(values: Mapping[str, object]) -> frozenset[Privilege] | None:
         return None
     unknown = [name for name in names if name not in PRIVILEGES]
     if unknown or not names or len(set(names)) < len(names):
-        detail = 'privileges lists "login", "publish" or both, each once.'
+        detail = 'privileges must list "login", "publish" or both, each at most once.'
         raise Problem("invalid_privileges", detail, field="privileges")
     return frozenset(cast("list[Privilege]", names))
 
@@ -136,7 +136,7 @@ def _stream_ids(values: Mapping[str, object]) -> tuple[str, ...] | None:
     if ids is None:
         return None
     if not 1 <= len(ids) <= MAX_STREAM_IDS or len(set(ids)) < len(ids):
-        detail = f"stream_ids lists 1 to {MAX_STREAM_IDS} ids, each once."
+        detail = f"stream_ids must list 1 to {MAX_STREAM_IDS} different ids."
         raise Problem("invalid_stream_ids", detail, field="stream_ids")
     try:
         return tuple(identifiers.check("stream_id", value) for value in ids)
@@ -147,7 +147,7 @@ def _stream_ids(values: Mapping[str, object]) -> tuple[str, ...] | None:
 def _lifetime(values: Mapping[str, object]) -> int | None:
     value = optional(values, "lifetime_seconds", int, "a whole number of seconds")
     if value is not None and not MIN_LIFETIME_SECONDS <= value <= MAX_LIFETIME_SECONDS:
-        detail = f"lifetime_seconds is {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}."
+        detail = f"lifetime_seconds must be {MIN_LIFETIME_SECONDS} to {MAX_LIFETIME_SECONDS}."
         raise Problem("lifetime_out_of_range", detail, field="lifetime_seconds")
     return value
 
@@ -155,7 +155,8 @@ def _lifetime(values: Mapping[str, object]) -> int | None:
 def _refused_with(values: Mapping[str, object]) -> int | None:
     value = optional(values, "refused_with", int, "a whole number, the code that ZEGO gave")
     if value is not None and value not in REFUSAL_CODES:
-        detail = "refused_with is 20014, 50119, 1102016, 1002033, 1002070 to 1002079 or 6000103."
+        codes = "20014, 50119, 1102016, 1002033, 1002070 to 1002079 or 6000103"
+        detail = f"refused_with must be {codes}."
         raise Problem("invalid_refused_with", detail, field="refused_with")
     return value
 

@@ -1,1 +1,1 @@
-"""What every Lambda function of ours shares. It imports nothing of ours but ``zego``."""
+"""What all Lambda functions share: settings and telemetry. It imports only the package ``zego``."""

@@ -1,6 +1,6 @@
-"""The environment of each function, read once and checked.
+"""The settings of each function, read from its environment variables and checked.
 
-``docs/configuration.md`` has the same variables; a test compares them.
+``docs/configuration.md`` has the same variables; a test compares the two.
 """
 
 from __future__ import annotations
@@ -33,20 +33,26 @@ class Setting:
 _FOR_EVERY_FUNCTION: Final = (
     Setting("STAGE", "dev, staging, prod, or local for the local stack"),
     Setting("SERVER_SECRET_ARN", "ARN or name of the secret with the AppID and ServerSecret"),
-    Setting("AWS_REGION", "set by Lambda; where the secret is, unless its ARN says otherwise"),
-    Setting("AWS_ENDPOINT_URL_SECRETS_MANAGER", "another URL for Secrets Manager", ""),
+    Setting("AWS_REGION", "set by Lambda; the secret's region, unless its ARN names another"),
+    Setting(
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "the URL of Secrets Manager, if it is not AWS' default",
+        "",
+    ),
 )
 _ZEGO_SERVER_API_URL: Final = Setting(
-    "ZEGO_SERVER_API_URL", "another URL for ZEGO's server API, such as a regional host's", ""
+    "ZEGO_SERVER_API_URL",
+    "the URL of ZEGO's server API, if it is not the default: a regional host's",
+    "",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class IssuerSettings:
-    """What the issuer's environment says.
+    """The issuer's settings.
 
-    :ivar region: the secret's.
-    :ivar secrets_manager_endpoint: ``None`` is AWS' own.
+    :ivar region: the secret's region.
+    :ivar secrets_manager_endpoint: ``None`` means AWS' default.
     """
 
     stage: str
@@ -62,16 +68,20 @@ class IssuerSettings:
     VARIABLES: ClassVar[tuple[Setting, ...]] = (
         *_FOR_EVERY_FUNCTION,
         Setting("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
-        Setting("TOKEN_CIPHER", "gcm, or cbc for SDKs too old for it", "gcm"),
+        Setting("TOKEN_CIPHER", "gcm, or cbc for SDKs that are too old for GCM", "gcm"),
         Setting(
-            "SECRET_TTL_SECONDS", "how long a secret is used without asking again, 1-3600", "60"
+            "SECRET_TTL_SECONDS",
+            "how long the secret is used before it is read again, 1-3600",
+            "60",
         ),
         Setting(
             "SECRET_MAX_STALE_SECONDS",
-            "how long it is used when asking fails; from the TTL to 86400",
+            "how long it stays in use if that read fails; from the TTL to 86400",
             "900",
         ),
-        Setting("BUILD_VERSION", "what /v1/health and /v1/status call this build", "unversioned"),
+        Setting(
+            "BUILD_VERSION", "the version that /v1/health and /v1/status report", "unversioned"
+        ),
     )
 
     @classmethod
@@ -94,10 +104,9 @@ class IssuerSettings:
 
 @dataclass(frozen=True, slots=True)
 class RotatorSettings:
-    """What the rotator's environment says.
+    """The rotator's settings. An endpoint that is ``None`` means the vendor's default.
 
-    :ivar region: the secret's.
-    :ivar zego_server_api: ``None`` is ZEGO's own, as is AWS' for the other endpoint.
+    :ivar region: the secret's region.
     """
 
     stage: str
@@ -123,7 +132,7 @@ class RotatorSettings:
 
 @dataclass(frozen=True, slots=True)
 class WatcherSettings:
-    """What the watcher's environment says. An endpoint that is ``None`` is the vendor's own."""
+    """The watcher's settings. An endpoint that is ``None`` means the vendor's default."""
 
     stage: str
     secret_id: str
@@ -139,10 +148,10 @@ class WatcherSettings:
         _ZEGO_SERVER_API_URL,
         Setting(
             "HEAL_COOLDOWN_SECONDS",
-            "how long a value is not promoted by itself again, 60-86400",
+            "how long after a heal no other heal promotes the same value, 60-86400",
             "1800",
         ),
-        Setting("AWS_ENDPOINT_URL_EVENTS", "another URL for EventBridge", ""),
+        Setting("AWS_ENDPOINT_URL_EVENTS", "the URL of EventBridge, if it is not AWS' default", ""),
     )
 
     @classmethod
@@ -162,9 +171,9 @@ class WatcherSettings:
 
 
 class _Environment:
-    """Reads variables, with their defaults.
+    """Reads environment variables, with their defaults.
 
-    Every method raises :class:`SettingsError` for a missing or invalid value.
+    Every method raises :class:`SettingsError` if a value is missing or invalid.
     """
 
     def __init__(self, values: Mapping[str, str], variables: tuple[Setting, ...]) -> None:
@@ -172,14 +181,14 @@ class _Environment:
         self._defaults = {variable.name: variable.default for variable in variables}
 
     def text(self, name: str) -> str:
-        """A text that is not empty."""
+        """A non-empty text."""
         value = self._values.get(name) or self._defaults[name]
         if not value:
             raise SettingsError(f"{name} is not set")
         return value
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        """One of some texts."""
+        """One of the given texts."""
         value = self.text(name)
         if value not in choices:
             raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
@@ -205,7 +214,7 @@ class _Environment:
         return stage
 
     def secret_region(self) -> str:
-        """The region of the secret, which may not be the function's."""
+        """The region of the secret, which may differ from the function's."""
         parts = self.text("SERVER_SECRET_ARN").split(":")
         if parts[0] != "arn":
             return self.text("AWS_REGION")
@@ -216,18 +225,18 @@ class _Environment:
         return parts[3]
 
     def policy_file(self) -> Path:
-        """The path of the access policy: the one given, or that of the stage."""
+        """The path of the access policy: the given one, or the stage's own."""
         if path := self._values.get("ACCESS_POLICY_FILE"):
             return Path(path)
         stage = self.stage()
         if stage == "local":
             raise SettingsError(
-                "ACCESS_POLICY_FILE is not set; the local stage has no policy packaged"
+                "ACCESS_POLICY_FILE is not set, and no policy is packaged for the local stage"
             )
         return Path(__file__).parents[1] / "issuer" / "policies" / f"{stage}.toml"
 
     def optional_url(self, name: str) -> str | None:
-        """An https URL; the local stack also accepts plain http to this machine."""
+        """An https URL, or ``None``; the local stack also accepts plain http to this machine."""
         if not (value := self._values.get(name)):
             return None
         try:

@@ -1,7 +1,7 @@
-"""A function's log and metrics: Powertools, set up in one way for every function.
+"""The log and the metrics of a function: Powertools, set up the same way for every function.
 
-Metrics are CloudWatch embedded metric format (EMF) lines in the log. ``docs/operations.md`` lists
-all of them.
+Metrics are log lines in CloudWatch's embedded metric format (EMF). ``docs/operations.md`` lists all
+of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 NAMESPACE: Final = "ZegoTokenService"
 
-#: ASCII, so that every value that a caller sends can be written.
+#: Writes ASCII only, so that the log can contain every value that a caller sends.
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
@@ -23,20 +23,20 @@ class Telemetry:
     """The log and the metrics of one function. Both name the function and its stage."""
 
     def __init__(self, service: str) -> None:
-        # Lambda reads a line's level only if the line's time is in RFC 3339.
+        # Lambda recognises a line's level only if the line's time is in RFC 3339.
         self.logger = Logger(service=service, json_serializer=_to_json, use_rfc3339=True)
         self._metrics = Metrics(namespace=NAMESPACE, service=service)
         self._service = service
         self._stage = ""
 
     def set_stage(self, stage: str) -> None:
-        """Put the stage on every metric and log line."""
+        """Set the stage of every metric and log line."""
         self._stage = stage
         self._metrics.set_default_dimensions(stage=stage)
         self.logger.append_keys(stage=stage)
 
     def log_failure(self, message: str, error: Exception, **fields: str) -> None:
-        """Log an unexpected error: its type and place, not its text, which could hold anything."""
+        """Log an unexpected error: its type and place. Its text is left out: it could be secret."""
         frames = traceback.format_tb(error.__traceback__)
         extra = {**fields, "error": type(error).__name__, "frames": frames}
         self.logger.error(message, extra=extra)
@@ -51,7 +51,7 @@ class Telemetry:
             self._metrics.flush_metrics()
 
     def count_by(self, name: str, **dimension: str) -> None:
-        """Count once, at once, by a dimension that the other metrics do not have."""
+        """Write a count of 1 at once, with a dimension that the other metrics do not have."""
         with single_metric(
             name=name,
             unit=MetricUnit.Count,

@@ -116,7 +116,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             _ROOMS + 'room = ["a"]\n',
             "rules[1] 'members'",
             "unknown key 'room'",
-            "there are",
+            "the keys are",
             "rooms",
         ),
         _added("at the top", '[[rule]]\nname = "x"', "the policy", "unknown key 'rule'", "rules"),
@@ -240,28 +240,31 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("a newline", _ROLE, _ROLE.replace("Backend", "Backend\\n"), "role must be"),
     ),
     "said twice": (
-        _added("a rule name", _LATE.replace("late", "servers"), "rules[3]", "'servers' is taken"),
+        _added("a rule name", _LATE.replace("late", "servers"), "rules[3]", "the name 'servers'"),
         _added(
             "an issuer",
             _PARTNER.replace("partner.example", "login.example"),
             "identities.partner",
-            "web is the same issuer",
+            "web has the same issuer",
         ),
         _added(
-            "a role", f"[identities.other]\n{_ROLE}", "identities.other", "backend is the same role"
+            "a role",
+            f"[identities.other]\n{_ROLE}",
+            "identities.other",
+            "backend has the same role",
         ),
         _added(
             "a role under another path",
             "[identities.other]\n" + _ROLE.replace("CallBackend", "team/a/CallBackend"),
             "identities.other",
-            "backend is the same role",
+            "backend has the same role",
         ),
     ),
     "caller": (
         _mistake("unknown", _CALLERS, 'callers = ["webb"]', "'members'", "called 'webb'"),
         _mistake("one of two", _CALLERS, 'callers = ["web", "app"]', "called 'app'"),
-        _mistake("a role without users", _USERS, "", "'servers'", "say whom it may name: users"),
-        _mistake("a role among others", _CALLERS, 'callers = ["web", "backend"]', ": users"),
+        _mistake("a role without users", _USERS, "", "'servers'", "set users: the users it may"),
+        _mistake("a role among others", _CALLERS, 'callers = ["web", "backend"]', "set users"),
     ),
     "rule without rooms": (
         _mistake("none", _ROOMS, "", "'members' matches nothing", "rooms or identity_tokens"),
@@ -269,15 +272,13 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("denied rooms", _ROOMS, "identity_tokens = false\n", "'members' matches nothing"),
     ),
     "identity_tokens with bounds": (
-        _mistake(
-            "streams", _ROOMS, "identity_tokens = true\n", "'members'", "carries no privileges"
-        ),
+        _mistake("streams", _ROOMS, "identity_tokens = true\n", "'members'", "has no privileges"),
         _mistake(
             "one privilege",
             _LIFETIME,
             f'{_LIFETIME}\nidentity_tokens = true\nprivileges = ["login"]',
             "'servers'",
-            "make two rules",
+            "write two rules",
         ),
     ),
     "privileges": (
@@ -293,20 +294,20 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
     ),
     "pattern": (
         _mistake("a placeholder", _ROOMS, 'rooms = ["{user}"]\n', "rooms", "unknown placeholder"),
-        _mistake("a brace", _ROOMS, 'rooms = ["a{"]\n', "'members'", "rooms", "brace without"),
+        _mistake("a brace", _ROOMS, 'rooms = ["a{"]\n', "'members'", "rooms", "unmatched brace"),
         _mistake("no separator", _ROOMS, 'rooms = ["{user_id}*"]\n', "rooms", "put a separator"),
         _mistake("two stars", _ROOMS, 'rooms = ["*.{user_id}.*"]\n', "star on both sides"),
         _mistake("a user", _USERS, 'users = ["{usr}"]\n', "'servers'", "users", "placeholder"),
-        _mistake("a stream", _STREAMS, 'stream_ids = ["}"]\n', "stream_ids", "brace without"),
+        _mistake("a stream", _STREAMS, 'stream_ids = ["}"]\n', "stream_ids", "unmatched brace"),
     ),
     "placeholder in a rule that denies": (
         _added(
             "a room",
             _DENY.replace("lobby", "{claims.team}_lobby"),
             "rules[3] 'no'",
-            "takes no placeholder",
+            "cannot have a placeholder",
         ),
-        _added("a user", _DENY.replace("alice", "{claims.sub}"), "takes no placeholder"),
+        _added("a user", _DENY.replace("alice", "{claims.sub}"), "cannot have a placeholder"),
     ),
     "too many": (
         _mistake(

@@ -192,7 +192,7 @@ class TestSecretsThatAge:
         log = aging.log(since=before)
         (line,) = (json.loads(line) for line in log.splitlines() if words in line)
         assert line["level"] == "ERROR"
-        assert line["message"].endswith("the last good one still serves")
+        assert line["message"].endswith("the last good value stays in use")
         assert "SecretStale" in log
         assert '"refused"' not in log
 

@@ -622,7 +622,7 @@ class TestFailures:
     def test_an_event_that_is_none_of_an_http_api_is_a_function_error(
         self, issuer: Application, other: dict[str, Any]
     ) -> None:
-        with pytest.raises(ApiEventError, match="no event of an HTTP API"):
+        with pytest.raises(ApiEventError, match="not an event of an HTTP API"):
             issuer.handle(other)
 
 

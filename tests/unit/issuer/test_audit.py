@@ -432,7 +432,7 @@ class TestMetrics:
         assert issuer.count_of("SecretStale") == 1
         assert issuer.count_of("SecretRefreshFailed") == 1
         (line,) = (line for line in issuer.lines() if line.get("level") == "ERROR")
-        assert "the last good one still serves" in line["message"]
+        assert "the last good value stays in use" in line["message"]
 
     def test_a_secret_that_looks_unusual_is_warned_of_by_its_fingerprint(
         self, issuer: Application

@@ -319,7 +319,7 @@ class TestWhoMayAsk:
         assert problem(answer) == (403, "not_granted")
         assert issuer.secrets_manager.requests == []
         (said,) = issuer.audit_events()
-        assert said["reason"] == "the identity has no diagnose_tokens"
+        assert said["reason"] == "the identity does not have diagnose_tokens"
 
     def test_a_bearer_token_proves_nothing_here(self, issuer: Application) -> None:
         answer = issuer.handle(event(DIAGNOSE, {"token": minted()}, bearer=bearer()))

@@ -470,7 +470,7 @@ class TestLooking:
     def test_it_says_why_there_are_none(self, endpoint: JwksEndpoint, keys: SigningKeys) -> None:
         endpoint.answer = Response(404, {}, b"s3cret")
         assert keys.look(JWKS_URI, ["RS256"]) == KeysReading(
-            None, "the JWKS endpoint answered with status 404"
+            None, "the JWKS endpoint responded with status 404"
         )
 
     def test_known_keys_are_counted_beside_the_failure_to_fetch_new_ones(
@@ -554,7 +554,7 @@ class TestAnswersThatAreNoJwks:
         ids=lambda body: body[:16].decode("latin-1") or "nothing",
     )
     def test_another_document_is_a_failure(self, body: bytes) -> None:
-        with pytest.raises(KeysUnavailableError, match="no JWKS"):
+        with pytest.raises(KeysUnavailableError, match="is not a JWKS"):
             SigningKeys(answered(200, body), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
 
     def test_a_failure_says_nothing_of_the_answers_body(self) -> None:

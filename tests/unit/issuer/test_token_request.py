@@ -119,7 +119,7 @@ class TestBodies:
     def test_what_is_over_16_kibibytes_is_not_even_read(self) -> None:
         problem = refusal(b"x" * (MAX_BYTES + 1))
         assert problem.code == "body_too_large"
-        assert f"{MAX_BYTES + 1} bytes; at most {MAX_BYTES} are" in problem.detail
+        assert f"{MAX_BYTES + 1} bytes; the limit is {MAX_BYTES}" in problem.detail
 
 
 class TestFields:
@@ -343,7 +343,7 @@ class TestRefusedWith:
         problem = refusal({"refused_with": code})
         assert code_and_field(problem) == ("invalid_refused_with", "refused_with")
         assert problem.detail == (
-            "refused_with is 20014, 50119, 1102016, 1002033, 1002070 to 1002079 or 6000103."
+            "refused_with must be 20014, 50119, 1102016, 1002033, 1002070 to 1002079 or 6000103."
         )
 
     def test_it_needs_no_room(self) -> None:
