@@ -47,7 +47,7 @@ def credentials(deployment: Deployment) -> Iterator[CheckResult]:
             raise
         failure = explain(error)  # the next checks find other problems of them
         seen = f"found; STS does not tell whose. {failure.message}"
-        remedy = failure.remedy or "Nothing, if the next checks pass."
+        remedy = failure.remedy or "Do nothing if the next checks pass."
         yield CheckResult("warning", seen, remedy)
     else:
         headers = response["ResponseMetadata"]["HTTPHeaders"]

@@ -106,7 +106,7 @@ def key(deployment: Deployment) -> Iterator[CheckResult]:
         yield CheckResult(
             "skipped",
             f"{name}: {explain(error).message}",
-            "Nothing, if the values below can be read. Otherwise allow kms:DescribeKey on the key.",
+            "Do nothing if the values below can be read. Else allow kms:DescribeKey on the key.",
         )
         return
     if state == "Enabled":
@@ -149,7 +149,7 @@ def _value(label: str, judged: JudgedVersion) -> CheckResult:
 
 _REPLACE: Final = {
     CURRENT: "Copy the ServerSecret from ZEGO's console, and rotate: zego-token secret rotate.",
-    PREVIOUS: "Nothing: it is not in use, but you cannot restore it.",
+    PREVIOUS: "Do nothing: it is not in use, but you cannot restore it.",
     PENDING: f"The rotation will be refused. {_UNSTICK}",
     CANDIDATE: "Stage the value from ZEGO's console again: zego-token secret stage.",
 }

@@ -46,12 +46,12 @@ def verdict(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 _PERHAPS_EARLY: Final = (
-    "Nothing, if ZEGO has not switched to it yet: the watcher promotes it then. Otherwise stage the"
-    " value from ZEGO's console again: zego-token secret stage."
+    "Do nothing if ZEGO has not switched to it yet: the watcher then promotes it. Otherwise stage"
+    " the value from ZEGO's console again: zego-token secret stage."
 )
 _REJECTED: Final[dict[str, tuple[CheckStatus, str]]] = {
     CURRENT: ("failed", ""),
-    PREVIOUS: ("note", "Nothing: that is normal after a reset. But do not restore it."),
+    PREVIOUS: ("note", "Do nothing: this is normal after a reset. But do not restore it."),
     PENDING: (
         "warning",
         "The rotation will be refused. Copy the ServerSecret from ZEGO's console again.",

@@ -1,1 +1,1 @@
-"""`zego-token secret`: stage a ServerSecret, rotate to it, see how the secret stands."""
+"""`zego-token secret`: stage a ServerSecret, rotate to it, show its status."""

@@ -1,6 +1,6 @@
-"""What changes the secret: stage a value, rotate to it, go back to the one before.
+"""The commands that change the secret: stage a value, rotate to it, restore the previous one.
 
-Nothing here promotes. A rotation does, after ZEGO has accepted the value.
+They promote nothing themselves. A rotation does that, after ZEGO has accepted the value.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from zego.secret_store.versions import (
 from zego.server_api import Verdict
 from zego.server_secret import ServerSecret, ServerSecretError
 
-_WAYS_ON: Final = "Follow it: zego-token secret watch. Give it up: zego-token secret unstick."
+_WAYS_ON: Final = "To follow it: zego-token secret watch. To give it up: zego-token secret unstick."
 _BY_CONSOLE: Final = "Rotate to the value in ZEGO's console: zego-token secret rotate."
-SEE_STATUS: Final = "See: zego-token secret status."
+SEE_STATUS: Final = "Check the status: zego-token secret status."
 _NOT_STAGED: Final = "Nothing was staged."
 _NOT_ROTATED: Final = "Nothing was rotated."
 
@@ -48,9 +48,9 @@ _NOT_ROTATED: Final = "Nothing was rotated."
 class WaitOptions:
     """How long to wait, in seconds.
 
-    :ivar rotation: for the end of a rotation.
-    :ivar issuer_ttl: the longest that an issuer serves a secret that it has read.
-    :ivar interval: until the rotation is looked at again.
+    :ivar rotation: how long to follow a rotation.
+    :ivar issuer_ttl: how long an issuer uses a secret before it reads it again.
+    :ivar interval: the time between two checks of the rotation.
     """
 
     rotation: float = 300.0
@@ -64,7 +64,7 @@ def stage(target: Target, out: Output, source: SecretInput) -> None:
     :raises ServerSecretError: it cannot be a ServerSecret.
     :raises CommandError: it is for another AppID, marked as compromised, not accepted although
         that is required, or would replace a better one.
-    :raises SecretStoreError: it is current already, a rotation is in flight, or AWS refused.
+    :raises SecretStoreError: it is already current, a rotation is in flight, or AWS refused.
     """
     with interruptible(_NOT_STAGED):
         state = _idle(target)
@@ -83,10 +83,10 @@ def rotate(
     *,
     is_compromised: bool = False,
 ) -> ExitCode:
-    """Stage a value, start the rotation, follow it to its end.
+    """Stage a value, start the rotation and follow it to its end.
 
-    :param source: ``None``: rotate to what is staged.
-    :param is_compromised: mark the present value, so that nothing promotes it again.
+    :param source: ``None``: rotate to the staged value.
+    :param is_compromised: mark the current value, so that nothing promotes it again.
     :raises Exception: as :func:`stage`.
     """
     with interruptible(_NOT_ROTATED if source is None else _NOT_STAGED):
@@ -115,14 +115,14 @@ def rotate(
     if verdict is not None and verdict.rejected:
         raise CommandError(
             "No rotation was started, because it would be refused.",
-            f"{_what_becomes_of_it(state)} To rotate to it all the same: zego-token secret rotate"
+            f"{_what_becomes_of_it(state)} To rotate to it anyway: zego-token secret rotate"
             " --staged.",
         )
     return _run(target, out, waits, state, expected)
 
 
 def _what_becomes_of_it(state: SecretState) -> str:
-    """Of a value that is staged and that ZEGO still rejects."""
+    """What happens to a staged value that ZEGO still rejects."""
     text = "It stays staged."
     if state.rotation_function is not None and not state.is_rotation_off:
         text += (
@@ -134,10 +134,10 @@ def _what_becomes_of_it(state: SecretState) -> str:
 def restore(
     target: Target, out: Output, waits: WaitOptions, confirm: Callable[[str], None]
 ) -> ExitCode:
-    """Rotate to the value of AWSPREVIOUS. What is staged stays staged.
+    """Rotate to the value of AWSPREVIOUS. The staged value stays staged.
 
-    :param confirm: asks the person; raises if the person says no.
-    :raises CommandError: there is nothing to go back to, or it must not or cannot be restored.
+    :param confirm: asks the user; raises an error if the user says no.
+    :raises CommandError: there is no AWSPREVIOUS, or it must not or cannot be restored.
     """
     with interruptible(_NOT_ROTATED):
         state = _idle(target, to_rotate=True)
@@ -153,7 +153,7 @@ def _restorable(target: Target, out: Output, state: SecretState) -> Version:
     """AWSPREVIOUS, if a rotation to it can succeed."""
     previous, current = (target.versions.version(state, label) for label in (PREVIOUS, CURRENT))
     if previous is None:
-        raise CommandError("There is no AWSPREVIOUS to go back to.", _BY_CONSOLE)
+        raise CommandError("There is no AWSPREVIOUS to restore.", _BY_CONSOLE)
     if previous.secret is None:
         raise CommandError(f"AWSPREVIOUS cannot be restored: {previous.problem}.", _BY_CONSOLE)
     if current is not None and current.secret == previous.secret:
@@ -172,7 +172,7 @@ def _restorable(target: Target, out: Output, state: SecretState) -> Version:
     now = None if current is None else current.fingerprint
     out.tell(
         "restoring",
-        f"AWSCURRENT is {now or 'no ServerSecret'}. AWSPREVIOUS is {previous.fingerprint}:"
+        f"AWSCURRENT is {now or 'not a ServerSecret'}. AWSPREVIOUS is {previous.fingerprint}:"
         f" {in_words(verdict)}.",
         version_id=previous.version_id,
         fingerprint=previous.fingerprint,
@@ -184,9 +184,9 @@ def _restorable(target: Target, out: Output, state: SecretState) -> Version:
 
 @contextmanager
 def interruptible(so_far: str, remedy: str = "") -> Iterator[None]:
-    """Ctrl-C, also at a prompt, ends the command with what has become of it.
+    """On Ctrl-C, also at a prompt, end the command with a message about what it has done.
 
-    :param so_far: that, as a sentence.
+    :param so_far: that message, a sentence.
     """
     try:
         yield
@@ -198,7 +198,7 @@ def interruptible(so_far: str, remedy: str = "") -> Iterator[None]:
 
 
 def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
-    """The secret, if it can be changed now. Called before a person types a value."""
+    """The secret, if it can be changed now. Called before the user types a value."""
     state = target.versions.describe()
     if to_rotate and state.rotation_function is None:
         raise CommandError(
@@ -214,7 +214,7 @@ def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:
 def _stage(
     target: Target, out: Output, source: SecretInput, state: SecretState
 ) -> tuple[str, Verdict]:
-    """Stage it; gives its fingerprint, and what ZEGO says of it."""
+    """Stage a value, and return its fingerprint and ZEGO's verdict."""
     with interruptible(_NOT_STAGED):
         current, previous, staged = (
             target.versions.version(state, label) for label in (CURRENT, PREVIOUS, CANDIDATE)
@@ -236,7 +236,7 @@ def _stage(
     out.go_on()
     text = f"Staged {secret.fingerprint} for AppID {secret.app_id}. {in_words(verdict)}."
     if secret.looks_unusual:
-        text += " It is not 32 lower-case hex digits, as ZEGO's are."
+        text += " It is not 32 lower-case hex digits, as ZEGO's secrets are."
     if replaced is not None:
         text += f" This replaces the staged {_name(replaced)}."
     out.tell(
@@ -255,21 +255,21 @@ def _stage(
 
 
 def _keep_if_accepted(target: Target, staged: Version, verdict: Verdict) -> None:
-    """Refuse to replace a value that ZEGO accepts by one that it rejects."""
+    """Refuse to replace a value that ZEGO accepts with one that it rejects."""
     if staged.secret is not None and target.probe(staged.secret).accepted:
         raise CommandError(
-            f"Nothing was staged. {in_words(verdict)}. It accepts the staged {_name(staged)}.",
-            f"{ROTATE_STAGED} To replace it all the same, use --force.",
+            f"Nothing was staged. {in_words(verdict)}. ZEGO accepts the staged {_name(staged)}.",
+            f"{ROTATE_STAGED} To replace it anyway, use --force.",
         )
 
 
 def _staged(target: Target, state: SecretState) -> str | None:
-    """Fingerprint of what is staged; ``None``: it is no ServerSecret, which the rotator refuses."""
+    """The staged value's fingerprint; ``None``: it is invalid, and the rotator refuses it."""
     staged = target.versions.version(state, CANDIDATE)
     if staged is None:
         raise _refusal("no-candidate")
     if staged.fingerprint in compromised(state.tags):
-        raise _refusal("compromised", f" What is staged is {staged.fingerprint}.")
+        raise _refusal("compromised", f" The staged value is {staged.fingerprint}.")
     return staged.fingerprint
 
 
@@ -300,8 +300,8 @@ def _run(
 ) -> ExitCode:
     """Start the rotation, follow it, and report how it ended.
 
-    :param state: the secret before it.
-    :param expected: fingerprint of the value to promote; ``None``: it is no ServerSecret.
+    :param state: the secret before the rotation.
+    :param expected: fingerprint of the value to promote; ``None``: it is invalid.
     :param token: see :meth:`SecretVersions.start_rotation`.
     """
     with interruptible("The rotation may have started.", SEE_STATUS):
@@ -317,7 +317,7 @@ def _run(
     try:
         end = render.follow(out, events)
     except (KeyboardInterrupt, SecretStoreError):
-        text = copyable(f"The rotation goes on. {_WAYS_ON}", target.name)
+        text = copyable(f"The rotation continues. {_WAYS_ON}", target.name)
         out.tell("left", text, version_id=token)
         raise
     if end.kind == "promoted":
@@ -343,7 +343,7 @@ def _run(
 def _promoted(
     target: Target, end: RotationEvent, token: str, expected: str | None, issuer_ttl: float
 ) -> tuple[ExitCode, str, Mapping[str, Any]]:
-    """How it ended: the exit code, what is said, and its fields."""
+    """The result of a promoted rotation: the exit code, the text, and the fields."""
     fingerprint, verdict = _verdict_on(target, token)
     by = datetime.now(UTC) + timedelta(seconds=issuer_ttl)
     fields = {
@@ -355,38 +355,41 @@ def _promoted(
     }
     text = f"Promoted in {end.seconds:.1f} s: AWSCURRENT is {fingerprint or token}."
     if fingerprint not in {None, expected}:
-        other = f"That is not {expected or 'what was staged'}: somebody staged another meanwhile."
-        see = copyable("See how things stand: zego-token secret status.", target.name)
+        other = f"That is not {expected or 'the staged value'}: someone staged another meanwhile."
+        see = copyable(SEE_STATUS, target.name)
         return ExitCode.REFUSED, f"{text} {other} {in_words(verdict)}. {see}", fields
     if verdict.rejected:
         reset = OUTCOMES["rejected-after"]
         return ExitCode.REFUSED, f"{text} {reset.meaning} {reset.remedy}", fields
     text += (
-        f" Asked from here: {in_words(verdict)}.\nAll issuers have it by {by:%H:%M:%S} UTC"
-        f" (at most {issuer_ttl:g} s, their SECRET_TTL_SECONDS)."
+        f" Checked from here: {in_words(verdict)}.\nAll issuers use it by {by:%H:%M:%S} UTC"
+        f" (within {issuer_ttl:g} s, their SECRET_TTL_SECONDS)."
     )
     return ExitCode.DONE, text, fields
 
 
 def _not_promoted(target: Target, end: RotationEvent) -> tuple[ExitCode, str, Mapping[str, Any]]:
-    """As :func:`_promoted`."""
+    """The same for any other rotation."""
     outcome = None if end.outcome is None else OUTCOMES[end.outcome]
     exit_code, text = ExitCode.REFUSED, "Refused."
     if end.kind == "undecided":
-        exit_code, text = ExitCode.UNDECIDED, f"Not ended after {end.seconds:.0f} s."
+        exit_code = ExitCode.UNDECIDED
+        text = f"The rotation has not ended after {end.seconds:.0f} s."
         meaning = render.ending(end) or "The rotator has noted nothing yet."
         remedy = _WAYS_ON
     elif outcome is not None and outcome.kind == "refused":
         meaning, remedy = render.ending(end), outcome.remedy
     else:
-        meaning = "It ended without a promotion, and the rotator could not note why."
-        remedy = "See the rotator's log. AWSCURRENT is as it was."
+        meaning = "It ended without a promotion, and the rotator noted no reason."
+        remedy = "Check the rotator's log. AWSCURRENT is unchanged."
     remedy = copyable(remedy, target.name)
-    return exit_code, f"{text} {meaning} {remedy}", {"meaning": meaning, "remedy": remedy}
+    if end.kind == "undecided" or outcome is None or outcome.kind != "refused":
+        text += f" {meaning}"  # otherwise the failed step's line has shown it
+    return exit_code, f"{text} {remedy}", {"meaning": meaning, "remedy": remedy}
 
 
 def _verdict_on(target: Target, token: str) -> tuple[str | None, Verdict]:
-    """Fingerprint and verdict of what was promoted. If it cannot be read, it is promoted still."""
+    """The promoted value's fingerprint and verdict; unknown if the value cannot be read."""
     try:
         secret = server_secret.parse(target.versions.read(version_id=token).text)
     except (SecretStoreError, ServerSecretError) as error:

@@ -17,20 +17,20 @@ from ops.target import Command, TargetOptions, connected, target
 def secret() -> None:
     """Stage a ServerSecret, rotate to it, show its status.
 
-    A ServerSecret is asked for, or read from a file or standard input. It is never an argument,
-    and never shown: a fingerprint stands for it.
+    The commands read a ServerSecret from a prompt, a file or standard input, never from an
+    argument. They never show it; they show its fingerprint.
     """
 
 
 def _waits(command: Command) -> Command:
-    """Options that say how long to wait. The command gets ``wait`` and ``issuer_ttl``."""
+    """The options for waiting. The command gets ``wait`` and ``issuer_ttl``."""
     for_issuers = click.option(
         "--issuer-ttl",
         type=click.FloatRange(0, 3600),
         default=60,
         show_default=True,
         metavar="SECONDS",
-        help="The issuers' SECRET_TTL_SECONDS, for the time until all of them have the new one.",
+        help="The issuers' SECRET_TTL_SECONDS: how soon all of them use the new secret.",
     )
     for_rotation = click.option(
         "--wait",
@@ -38,7 +38,7 @@ def _waits(command: Command) -> Command:
         default=300,
         show_default=True,
         metavar="SECONDS",
-        help="How long to follow the rotation, which goes on by itself.",
+        help="How long to follow the rotation, which continues by itself.",
     )
     return for_rotation(for_issuers(command))
 
@@ -50,9 +50,8 @@ def _waits(command: Command) -> Command:
 def stage(target_options: TargetOptions, out: Output, secret_input: SecretInput) -> ExitCode:
     """Store a value under CANDIDATE, for the next rotation.
 
-    The value is the 32 characters in ZEGO's console, or {"app_id", "server_secret"} in JSON. It may
-    be one that ZEGO still rejects: once ZEGO accepts it and rejects AWSCURRENT, the watcher
-    promotes it.
+    The value is the 32 characters in ZEGO's console, or {"app_id", "server_secret"} in JSON. ZEGO
+    may still reject it: once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it.
     """
     from ops.secret import change  # noqa: PLC0415  imports botocore
 
@@ -63,11 +62,11 @@ def stage(target_options: TargetOptions, out: Output, secret_input: SecretInput)
 
 @secret.command()
 @secret_input
-@click.option("--staged", is_flag=True, help="Rotate to what is staged, and ask for no value.")
+@click.option("--staged", is_flag=True, help="Rotate to the staged value, without a prompt.")
 @click.option(
     "--compromised",
     is_flag=True,
-    help="Mark the present value as compromised first: it never becomes AWSCURRENT again.",
+    help="First mark the current value as compromised: it never becomes AWSCURRENT again.",
 )
 @_waits
 @target()
@@ -81,13 +80,13 @@ def rotate(
     wait: float,
     issuer_ttl: float,
 ) -> ExitCode:
-    """Stage a value, rotate to it, follow each step to the end.
+    """Stage a value, rotate to it and follow each step.
 
-    It becomes AWSCURRENT only if ZEGO accepts it. A value that ZEGO rejects right away stays
-    staged, and no rotation is started. Ctrl-C does not stop the rotation.
+    The value becomes AWSCURRENT only if ZEGO accepts it. If ZEGO rejects it right away, it stays
+    staged and no rotation starts. Ctrl-C does not stop the rotation.
 
-    If the present value has leaked, use --compromised. Otherwise the watcher promotes it again
-    when ZEGO rejects the new value and still accepts the old one.
+    If the current value has leaked, use --compromised. Otherwise the watcher promotes it again
+    if ZEGO rejects the new value and still accepts the old one.
     """
     from ops.secret import change  # noqa: PLC0415  imports botocore
 
@@ -113,7 +112,7 @@ def restore(
 ) -> ExitCode:
     """Rotate back to AWSPREVIOUS, the value that was current before.
 
-    It goes through the same steps: ZEGO has to accept it. What is staged stays staged.
+    The rotation has the same steps: ZEGO must accept the value. The staged value stays staged.
     """
     from ops.secret import change  # noqa: PLC0415  imports botocore
 
@@ -128,8 +127,8 @@ def restore(
 def unstick(target_options: TargetOptions, out: Output, confirm: Callable[[str], None]) -> ExitCode:
     """Give up a rotation that does not end.
 
-    Takes AWSPENDING off its version, so that another rotation can begin. Then it checks for 20 s
-    whether a step that was still running has promoted the version all the same.
+    This removes AWSPENDING from its version, so that another rotation can start. Then it checks
+    for 20 s whether a step that was still running has promoted the version anyway.
     """
     from ops.secret.unstick import unstick as run  # noqa: PLC0415  imports botocore
 
@@ -143,8 +142,8 @@ def unstick(target_options: TargetOptions, out: Output, confirm: Callable[[str],
 def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
     """Show the versions, ZEGO's verdict on each, and drift.
 
-    With several stages, secrets, profiles or regions, each secret is looked at with each profile
-    in each region, and it is a drift if AWSCURRENT is not the same everywhere.
+    With several stages, secrets, profiles or regions, this reads each secret with each profile in
+    each region, and reports drift if AWSCURRENT is not the same everywhere.
     """
     from ops.secret.render import show_status  # noqa: PLC0415  imports botocore
     from ops.secret.status import read_all  # noqa: PLC0415  imports botocore
@@ -161,19 +160,22 @@ def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
     default=30,
     show_default=True,
     metavar="SECONDS",
-    help="From one look to the next.",
+    help="The time between two checks.",
 )
 @click.option(
-    "--count", type=click.IntRange(1), metavar="NUMBER", help="How many looks.  [default: no end]"
+    "--count",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="How many checks.  [default: no limit]",
 )
 @target()
 @output
 def watch(
     target_options: TargetOptions, out: Output, interval: float, count: int | None
 ) -> ExitCode:
-    """Say what changes, a line each, until Ctrl-C, which ends it with 0.
+    """Show each change in one line, until Ctrl-C (exit code 0).
 
-    Labels, ZEGO's verdicts, a rotation's steps, what the watcher noted.
+    Changes of labels, ZEGO's verdicts, a rotation's steps and the watcher's notes.
     """
     from ops.secret.status import read_status  # noqa: PLC0415  imports botocore
     from ops.secret.watch import watch as run  # noqa: PLC0415  imports botocore

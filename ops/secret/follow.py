@@ -1,13 +1,13 @@
-"""Follow a rotation from outside: what Secrets Manager says of it, turned into events.
+"""Follow a rotation from outside: turn what Secrets Manager shows of it into events.
 
-Two things are looked at: the note that the rotator keeps on the secret after each step
-(:class:`zego.secret_store.notes.RotationNote`), and the labels. The labels alone are enough to see
-the end, as the rotator may not be allowed to note anything:
+This reads the note that the rotator writes to the secret after each step
+(:class:`zego.secret_store.notes.RotationNote`), and the labels. The labels alone show how the
+rotation ended, because the rotator may not be allowed to write notes:
 
 * the version has AWSCURRENT: it was promoted;
-* it was, and is no more, under AWSPENDING: it was refused, or somebody gave it up.
+* the version has lost AWSPENDING: it was refused, or someone gave it up.
 
-What is seen late is told late: of steps that passed between two looks only the last left a note.
+Of several steps between two checks, only the last leaves a note. The events then come late.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from zego.secret_store import CURRENT, PENDING
 from zego.secret_store.notes import ROTATION_TAG, RotationNote
 from zego.secret_store.versions import SLOWEST_CALL_SECONDS, SecretState, SecretStoreError
 
-#: How long a label may be ahead of its note, and a look may go wrong, in seconds. A promotion that
-#: is being made while somebody gives the rotation up can take nearly as long.
+#: How long a label may be ahead of its note, and checks may fail, in seconds. A promotion that runs
+#: while someone gives the rotation up can take nearly as long.
 PATIENCE_SECONDS: Final = SLOWEST_CALL_SECONDS + 2.0
 
 RotationEventKind = Literal[
@@ -36,13 +36,12 @@ ENDS: Final = ("promoted", "refused", "undecided")
 class RotationEvent:
     """Something that happened to the rotation.
 
-    :ivar attempt: from 1; Secrets Manager begins again at the first step where one has failed.
-    :ivar seconds: since the step began, or for an end, since the rotation did.
-    :ivar step: which step; of an end, the last that is known of; where it is undecided, the last
-        that failed.
+    :ivar attempt: from 1; after a failed step, Secrets Manager starts again at the first step.
+    :ivar seconds: since the start of the step, or for an end, since the start of the rotation.
+    :ivar step: the step; for an end, the last known step; for ``undecided``, the last that failed.
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`; ``None``: the rotator has noted none.
-    :ivar code: ZEGO's, where it gave one.
-    :ivar fingerprint: of the value that the step was about, where that is known.
+    :ivar code: ZEGO's code, if it gave one.
+    :ivar fingerprint: of the value that the step used, if it is known.
     """
 
     kind: RotationEventKind
@@ -65,10 +64,10 @@ def follow(
 ) -> Iterator[RotationEvent]:
     """The events of one rotation as they come; the last one is one of :data:`ENDS`.
 
-    :param describe: asks Secrets Manager how things stand.
-    :param token: the rotation's, which is the id of the version it makes.
-    :param wait_seconds: ``undecided`` is what it is after that; the rotation goes on.
-    :raises SecretStoreError: no look has succeeded for :data:`PATIENCE_SECONDS`.
+    :param describe: reads the secret's state from Secrets Manager.
+    :param token: the rotation's token, which is the id of the version that it makes.
+    :param wait_seconds: after that, the end is ``undecided``; the rotation continues.
+    :raises SecretStoreError: no check has succeeded for :data:`PATIENCE_SECONDS`.
     """
     began = seen = clock()
     rotation = _RotationProgress(token, began)
@@ -93,13 +92,13 @@ def follow(
 
 
 class _RotationProgress:
-    """What is known of it."""
+    """The known progress of one rotation."""
 
     def __init__(self, token: str, began: float) -> None:
         self._token = token
         self._began = began
         self._attempt = 1
-        self._step = 0  # the one that runs, as far as is known
+        self._step = 0  # the running step, as far as is known
         self._step_began: float | None = None
         self._note: RotationNote | None = None
         self._failure: RotationNote | None = None
@@ -126,14 +125,14 @@ class _RotationProgress:
         )
 
     def _is_news(self, note: RotationNote) -> bool:
-        """An answer may be older than the one before, by less than the second that notes have."""
+        """Whether a note is new. A read may return an older note than the read before it."""
         if self._note is None or note == self._note or note.at < self._note.at:
             return self._note is None
         goes_on = STEPS.index(note.step) >= STEPS.index(self._note.step)
         return note.at > self._note.at or goes_on or OUTCOMES[self._note.outcome].kind == "failed"
 
     def _take(self, note: RotationNote, now: float) -> Iterator[RotationEvent]:
-        if STEPS.index(note.step) < self._step:  # its failure passed between two looks
+        if STEPS.index(note.step) < self._step:  # its failure came between two checks
             self._try_again()
         if self._step_began is None:
             yield from self.begin(now)
@@ -166,7 +165,7 @@ class _RotationProgress:
         yield from self.begin(now)
 
     def _try_again(self) -> None:
-        """Secrets Manager will; when is not known before its first step has left a note."""
+        """Wait for the next attempt, whose start is unknown until its first step leaves a note."""
         self._attempt += 1
         self._step = 0
         self._step_began = None

@@ -1,4 +1,4 @@
-"""What a person sees: the steps of a rotation as they pass, and how secrets stand."""
+"""The screens of `zego-token secret`: a rotation's steps as they run, and the status of secrets."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from zego.server_api import Verdict
 
 VERDICT_STYLES: Final = {"accepted": GOOD, "rejected": BAD, "unknown": UNSURE}
 
-ROTATE_STAGED: Final = "To rotate to what is staged: zego-token secret rotate --staged."
-#: Of a rotation that has stored no value yet.
+ROTATE_STAGED: Final = "To rotate to the staged value: zego-token secret rotate --staged."
+#: For a rotation that has stored no value yet.
 NO_START_TIME: Final = "AWS gives no start time for it; the watcher notes one within 5 min."
 ROTATION_OFF: Final = (
     "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
@@ -48,7 +48,7 @@ _DOES: Final[dict[Step, str]] = {
 
 
 def follow(out: Output, events: Iterator[RotationEvent]) -> RotationEvent:
-    """Show a rotation's steps as they pass; gives its end."""
+    """Show a rotation's steps as they run, and return its end."""
     steps = _Steps()
     with out.live(steps):
         event = next(events)
@@ -62,7 +62,7 @@ def follow(out: Output, events: Iterator[RotationEvent]) -> RotationEvent:
 
 
 class _Steps:
-    """The four steps with their marks. Drawn anew again and again, so that it moves."""
+    """The four steps with their marks, redrawn often so that the spinner moves."""
 
     def __init__(self) -> None:
         self._spinner = Spinner("dots")
@@ -84,7 +84,7 @@ class _Steps:
             table.add_row(*self._row(step, self._events.get(step)))
         outcomes = [event.outcome for event in self._events.values() if event.outcome]
         if any(OUTCOMES[outcome].kind == "failed" for outcome in outcomes):
-            table.add_row(self._spinner, "", "", "Secrets Manager tries again, or gives up.")
+            table.add_row(self._spinner, "", "", "Secrets Manager retries, or gives up.")
         return table
 
     def _row(self, step: Step, event: RotationEvent | None) -> Iterable[Spinner | Text]:
@@ -100,7 +100,7 @@ class _Steps:
 
 
 def _step_line(event: RotationEvent) -> str:
-    """A line for each step's end; that one begins is news on a terminal alone."""
+    """One line per finished step; the start of a step is shown only on a live terminal."""
     if event.kind == "step-began":
         return ""
     again = "" if event.attempt == 1 else f"attempt {event.attempt}, "
@@ -110,12 +110,12 @@ def _step_line(event: RotationEvent) -> str:
 
 
 def _took(event: RotationEvent) -> str:
-    """Empty for a step that passed between two looks."""
+    """How long a step took; empty if it began and ended between two checks."""
     return f"{event.seconds:.1f} s" if event.seconds else ""
 
 
 def ending(what: RotationNote | RotationEvent) -> str:
-    """How a step ended, with what ZEGO's code means and which value was tried; empty: not known."""
+    """How a step ended, with ZEGO's code and the value's fingerprint; empty if it is not known."""
     if what.outcome is None:
         return ""
     known = [f"fingerprint {what.fingerprint}"] if what.fingerprint else []
@@ -168,12 +168,12 @@ def _version(judged: JudgedVersion, now: float) -> Iterator[Text]:
 
 
 def facts(status: TargetStatus) -> Iterator[str]:
-    """What is known beside the versions, a sentence or two each; what to do is the last."""
+    """Facts about the secret apart from its versions, then what to do; a sentence or two each."""
     yield _watched(status)
     if status.state.rotation_function is None:
         yield "No function rotates this secret."
     elif status.state.is_rotation_off:
-        yield f"{ROTATION_OFF} A rotation turns it on again: zego-token secret rotate."
+        yield f"{ROTATION_OFF} The next rotation turns it on again: zego-token secret rotate."
     yield from rotation_facts(status.state, status.at, status.in_flight_since)
     yield from calls_fail(status)
 
@@ -181,23 +181,23 @@ def facts(status: TargetStatus) -> Iterator[str]:
 def _watched(status: TargetStatus) -> str:
     if (noted := status.noted) is None:
         return "The watcher has noted nothing yet."
-    of = f", for {noted.fingerprint}" if noted.fingerprint else ""
+    of = f" on {noted.fingerprint}" if noted.fingerprint else ""
     since = duration(status.at - noted.since)
-    text = f"The watcher noted {since} ago, its last change: {outcome_with_code(noted)}{of}."
+    text = f"The watcher's last verdict{of}: {outcome_with_code(noted)}, for {since}."
     if not status.is_as_noted:
-        text += " That is not how it stands now: it looks every 5 min."
+        text += " This is out of date: the watcher checks every 5 min."
     return text
 
 
 def rotation_facts(state: SecretState, now: float, began: float | None = None) -> Iterator[str]:
-    """The rotation in flight, or else the last one: how far it came, and what to do.
+    """The progress of the rotation in flight, or else of the last one, and what to do.
 
-    :param began: when the one in flight did, if that is known.
+    :param began: when the rotation in flight began, if that is known.
     """
     note, failure = (
         RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)
     )
-    token, whose = state.in_flight, "Its"
+    token, of = state.in_flight, ""
     if token is not None:
         if began is None:
             yield f"A rotation is in flight (version {token}). {NO_START_TIME}"
@@ -206,23 +206,23 @@ def rotation_facts(state: SecretState, now: float, began: float | None = None) -
             since = f"for {duration(now - began)}, since {at}"
             yield f"A rotation has been in flight {since} (version {token})."
     elif note is not None:
-        token, whose = note.token, "The last rotation's"
+        token, of = note.token, " of the last rotation"
     for one in dict.fromkeys((failure, note)):  # they are equal if the last step failed
         if one is None or one.token != token:
             continue
-        which = "last failure" if one == failure else "last step"
+        which = "Last failure" if one == failure else "Last step"
         said = ending(one)
         remedy = OUTCOMES[one.outcome].remedy
         if not state.in_flight and (one is not note or remedy.startswith("Wait")):
-            remedy = ""  # of what has passed
+            remedy = ""  # it is over
         ago = duration(now - one.at)
-        yield f"{whose} {which}, {ago} ago, {one.step}: {said} {remedy}".strip()
+        yield f"{which}{of} ({one.step}, {ago} ago): {said} {remedy}".strip()
     if note is not None and not state.in_flight and was_given_up(note, state):
         yield f"It was given up. {ROTATE_STAGED}"
 
 
 def was_given_up(note: RotationNote, state: SecretState) -> bool:
-    """Whether it is over without a refusal or a promotion."""
+    """Whether the rotation ended without a refusal or a promotion."""
     if state.labels.get(CURRENT) == note.token:
         return False
     if note.token in given_up(state.tags):
@@ -234,7 +234,7 @@ def was_given_up(note: RotationNote, state: SecretState) -> bool:
 
 
 def calls_fail(status: TargetStatus) -> Iterator[str]:
-    """What to do if ZEGO rejects AWSCURRENT, or it is no ServerSecret."""
+    """What to do if ZEGO rejects AWSCURRENT, or it is not a valid ServerSecret."""
     if status.exit_code is not ExitCode.REFUSED:
         return
     if status.state.in_flight is not None:
@@ -257,13 +257,13 @@ def calls_fail(status: TargetStatus) -> Iterator[str]:
     yield "Calls fail. Rotate to the value in ZEGO's console: zego-token secret rotate."
 
 
-#: How long the watcher takes at most, in minutes, and the command for it. AWSPREVIOUS needs two
-#: looks.
+#: How many minutes the watcher takes at most, and the command that does the same. AWSPREVIOUS needs
+#: two checks.
 _WAYS: Final = {CANDIDATE: (5, "rotate --staged"), PREVIOUS: (10, "restore")}
 
 
 def _can_become_current(status: TargetStatus, label: str, app_id: int | None) -> bool:
-    """Whether ZEGO accepts what has a label, and no rule of a rotation refuses it."""
+    """Whether ZEGO accepts the value under a label, and no rule of a rotation refuses it."""
     judged = status.by_label.get(label)
     if judged is None or judged.version.secret is None or judged.verdict is None:
         return False
@@ -281,11 +281,11 @@ def _app_id(status: TargetStatus) -> int | None:
 def _agreement(report: Report) -> Text:
     if report.drift is False:
         same = report.targets[0].fingerprint
-        return line(f"All {len(report.targets)} targets have {same}.", GOOD)
+        return line(f"All {len(report.targets)} targets have the same secret, {same}.", GOOD)
     have = "\n".join(f"  {one.fingerprint or '-':12}  {one.target}" for one in report.targets)
     if report.drift is None:
-        return line(f"Not all can be compared.\n{have}", UNSURE)
-    return line(f"Drift: AWSCURRENT is not the same everywhere.\n{have}", BAD)
+        return line(f"Not all targets can be compared.\n{have}", UNSURE)
+    return line(f"Drift: AWSCURRENT differs between the targets.\n{have}", BAD)
 
 
 def outcome_with_code(noted: VerdictNote) -> str:
@@ -297,5 +297,5 @@ def in_words(verdict: Verdict) -> str:
     """ZEGO's verdict, as a clause."""
     if verdict.accepted:
         return verdict.reason
-    says = "ZEGO rejects it" if verdict.rejected else "ZEGO cannot say"
+    says = "ZEGO rejects it" if verdict.rejected else "ZEGO gives no verdict"
     return f"{says}: {verdict.reason}"

@@ -1,7 +1,7 @@
-"""How a secret stands, as data: its versions with ZEGO's verdicts, and what the functions noted.
+"""The status of a secret, as data: its versions with ZEGO's verdicts, and the functions' notes.
 
-:class:`Report` compares several targets; ``document()`` is what ``--json`` prints. It has
-fingerprints, and no value.
+:class:`Report` compares several targets; ``document()`` is what ``--json`` prints. It contains
+fingerprints, but no value.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from zego.secret_store.versions import SecretState, SecretStoreError, Version
 from zego.server_api import Verdict
 
 _TARGETS: Final = 8
-#: Versions of one secret that ZEGO is asked about at once; it takes 10 requests a second.
+#: How many versions of one secret to ask ZEGO about at once; it allows 10 requests per second.
 _PROBES: Final = 4
 
 _Item = TypeVar("_Item")
@@ -67,9 +67,9 @@ class JudgedVersion:
 class TargetStatus:
     """One target at one moment.
 
-    :ivar at: when, Unix seconds.
+    :ivar at: that moment, in Unix seconds.
     :ivar noted: the watcher's last verdict on AWSCURRENT.
-    :ivar rotation: how far the last rotation came.
+    :ivar rotation: the last step of the last rotation.
     :ivar in_flight_since: when the rotation in flight began, if that is known.
     """
 
@@ -93,23 +93,23 @@ class TargetStatus:
 
     @property
     def current(self) -> JudgedVersion | None:
-        """The version that tokens are sealed with."""
+        """The version that seals tokens."""
         return self.by_label.get(CURRENT)
 
     @property
     def fingerprint(self) -> str | None:
-        """Of the current value; ``None``: there is none that is a ServerSecret."""
+        """The current value's fingerprint; ``None``: there is no valid ServerSecret."""
         return None if self.current is None else self.current.version.fingerprint
 
     @property
     def outcome(self) -> Outcome:
-        """ZEGO's verdict on the current value; ``rejected`` if it is no ServerSecret."""
+        """ZEGO's verdict on the current value; ``rejected`` if it is not a valid ServerSecret."""
         verdict = None if self.current is None else self.current.verdict
         return "rejected" if verdict is None else verdict.outcome
 
     @property
     def is_as_noted(self) -> bool:
-        """Whether that is what the watcher noted last."""
+        """Whether the watcher's last verdict is the same."""
         noted = self.noted
         return noted is not None and (noted.outcome, noted.fingerprint) == (
             self.outcome,
@@ -184,7 +184,7 @@ class Report:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Rejected before drift before what is not known before a rotation in flight."""
+        """The first that applies: rejected, drift, unknown, a rotation in flight."""
         codes = {target.exit_code for target in self.targets}
         if ExitCode.REFUSED in codes:
             return ExitCode.REFUSED
@@ -198,9 +198,9 @@ class Report:
 
 
 def read_all(target_options: Sequence[TargetOptions]) -> Report:
-    """Look at every target at once.
+    """Read all targets in parallel.
 
-    :raises Exception: the only target there is cannot be looked at.
+    :raises Exception: there is only one target, and it cannot be read.
     """
     if len(target_options) == 1:
         return Report((read_status(connect(target_options[0])),))
@@ -217,7 +217,7 @@ def _status_or_failure(target_options: TargetOptions) -> TargetStatus | Unreacha
 def read_status(target: Target, *, clock: Callable[[], float] = time.time) -> TargetStatus:
     """Ask Secrets Manager and ZEGO about one target.
 
-    :raises SecretStoreError: Secrets Manager refused, or did not answer.
+    :raises SecretStoreError: Secrets Manager refused, or did not respond.
     """
     now = clock()
     state = target.versions.describe()
@@ -241,12 +241,12 @@ def pending(target: Target, state: SecretState) -> Version | None:
 
 
 def in_flight_since(state: SecretState, begun: Version | None) -> float | None:
-    """Since when a rotation has been in flight, at least, in Unix seconds.
+    """When the rotation in flight began, or was first seen, in Unix seconds.
 
-    The watcher notes when it first saw one. AWS gives no time for a version without a value.
+    The watcher notes when it first saw it. AWS gives no time for a version without a value.
 
     :param begun: the version under AWSPENDING.
-    :returns: ``None``: there is none, or it is not known yet.
+    :returns: ``None``: no rotation is in flight, or its start is not known yet.
     """
     if state.in_flight is None:
         return None
@@ -259,13 +259,13 @@ def in_flight_since(state: SecretState, begun: Version | None) -> float | None:
 def _at_once(
     function: Callable[[_Item], _Reply], items: Iterable[_Item], *, limit: int
 ) -> tuple[_Reply, ...]:
-    """What a function gives for each, some of them at once. Ctrl-C waits for none of them."""
+    """Call a function for each item in threads, and return the results. Ctrl-C does not wait."""
 
     def work() -> None:
         for item, future in todo:
             try:
                 future.set_result(function(item))
-            except Exception as error:  # noqa: BLE001  it is raised where the result is asked for
+            except Exception as error:  # noqa: BLE001  raised again by result()
                 future.set_exception(error)
 
     futures = [(item, Future[_Reply]()) for item in items]
@@ -284,7 +284,7 @@ def _note_document(note: RotationNote | None) -> dict[str, Any] | None:
 
 
 def note_fields(note: RotationNote) -> dict[str, Any]:
-    """What the rotator noted of a step, for ``--json``."""
+    """The rotator's note on a step, for ``--json``."""
     return {
         "version_id": note.token,
         "step": note.step,

@@ -1,4 +1,4 @@
-"""Give up a rotation that does not end, and see what becomes of it."""
+"""Give up a rotation that does not end, and check whether that worked."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def unstick(
     looks: int = 20,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ExitCode:
-    """Take AWSPENDING off a rotation that does not end, and check what becomes of the version.
+    """Remove AWSPENDING from a rotation that does not end, and check what happens to the version.
 
-    A step that runs at this moment may be about to promote it. Its last call can take
-    :data:`zego.secret_store.versions.SLOWEST_CALL_SECONDS`, so the result is known after that.
+    A step that is running may be about to promote it. Its last call can take
+    :data:`zego.secret_store.versions.SLOWEST_CALL_SECONDS`; after that, the result is known.
 
     :param looks: how many times to check, one second apart.
     """
@@ -46,20 +46,20 @@ def unstick(
             version_id=token,
             began_at=timestamp(began),
         )
-        confirm("Give it up? What is staged stays staged.")
+        confirm("Give it up? The staged value stays staged.")
     with interruptible("The rotation may have been given up.", SEE_STATUS):
-        with suppress(SecretStoreError):  # without the note, a late step fails and is not refused
+        with suppress(SecretStoreError):  # without it, a late step fails instead of being refused
             target.versions.note(GIVEN_UP_TAG, with_newest(token, given_up(state.tags)))
-        with suppress(ConflictError):  # it is off: by this call, which boto3 repeats, or by others
+        with suppress(ConflictError):  # already removed: by a retry of boto3, or by others
             target.versions.drop_label(PENDING, version_id=token)
     out.go_on()
     try:
         out.show(
-            f"AWSPENDING is off. Checking for {looks} s whether a step that still runs promotes it."
+            f"AWSPENDING is removed. Checking for {looks} s whether a running step promotes it."
         )
         kind, text, exit_code = _after_giving_up(target, state, token, looks, sleep)
     except (KeyboardInterrupt, SecretStoreError):
-        text = f"AWSPENDING is off. A step that still runs may promote the version. {SEE_STATUS}"
+        text = f"AWSPENDING is removed. A running step may still promote the version. {SEE_STATUS}"
         out.tell("left", copyable(text, target.name), version_id=token)
         raise
     out.tell(kind, copyable(text, target.name), version_id=token)
@@ -69,7 +69,7 @@ def unstick(
 def _after_giving_up(
     target: Target, before: SecretState, token: str, looks: int, sleep: Callable[[float], None]
 ) -> tuple[str, str, ExitCode]:
-    """What became of a rotation that was given up: an event, its text, and the exit code.
+    """The result of giving a rotation up: an event, its text, and the exit code.
 
     :raises SecretStoreError: the last check failed.
     """

@@ -1,6 +1,6 @@
-"""The value that a person gives: from a prompt, standard input or a file, and from nowhere else.
+"""Reading a secret value: from a prompt, standard input or a file only.
 
-Arguments and the environment can be read by other processes, and a shell keeps its history.
+Other processes can read arguments and the environment, and a shell keeps its history.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from ops.target import Command
 from zego import server_secret
 from zego.server_secret import ServerSecret, ServerSecretError
 
-#: More than any of the forms needs.
+#: More than any form of the value needs.
 MAX_BYTES: Final = 4096
 
-#: What is longer may be a token in the place of a path, and is not shown.
+#: A longer path may be a token instead, and is not shown.
 _LONGEST_PATH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class SecretInput:
-    """A value as the options give it.
+    """The options that give a value.
 
     :ivar file: see :func:`read`.
-    :ivar require_accepted: stage only what ZEGO accepts right now.
+    :ivar require_accepted: stage the value only if ZEGO accepts it right now.
     :ivar force: replace a staged value that ZEGO accepts even by one that it rejects.
     """
 
@@ -48,34 +48,36 @@ def secret_input(command: Command) -> Command:
     @click.option(
         "--file",
         metavar="PATH|-",
-        help="Take the value from a file, or with - from standard input, instead of asking for it.",
+        help="Read the value from a file, or with - from standard input, without a prompt.",
     )
     @click.option(
         "--app-id",
         type=click.IntRange(1, 2**32 - 1),
         metavar="NUMBER",
-        help="The AppID of the value.  [default: that of AWSCURRENT, or else of AWSPREVIOUS]",
+        help="The value's AppID.  [default: AWSCURRENT's, or else AWSPREVIOUS's]",
     )
     @click.option(
-        "--require-accepted", is_flag=True, help="Stage it only if ZEGO accepts it right now."
+        "--require-accepted", is_flag=True, help="Stage the value only if ZEGO accepts it now."
     )
     @click.option(
         "--force",
         is_flag=True,
-        help="Replace a staged value that ZEGO accepts, even if it rejects the new one.",
+        help="Replace a staged value that ZEGO accepts, even if ZEGO rejects the new one.",
     )
     @functools.wraps(command)
     def with_value(**options: Any) -> ExitCode:
         chosen = SecretInput(**{one.name: options.pop(one.name) for one in fields(SecretInput)})
-        is_asked_for = chosen.file is None and not options.get("staged")
-        with unseen() if is_asked_for else nullcontext():  # also what is pasted before the prompt
+        needs_prompt = chosen.file is None and not options.get("staged")
+        with (
+            unseen() if needs_prompt else nullcontext()
+        ):  # also hides what is pasted before the prompt
             return command(secret_input=chosen, **options)
 
     return with_value
 
 
 def take(source: SecretInput, known: ServerSecret | None) -> ServerSecret:
-    """Read the value; nobody is asked for one that could not be taken.
+    """Read the value; there is no prompt if the value could not be used.
 
     :raises Exception: as :func:`read` and :func:`parse`.
     """
@@ -85,30 +87,30 @@ def take(source: SecretInput, known: ServerSecret | None) -> ServerSecret:
 
 
 def read(file: str | None) -> str:
-    """The text that was given, without what a terminal, an editor or ``echo`` put around it.
+    """The given text, without what a terminal, an editor or ``echo`` put around it.
 
-    These are the marks of a pasted text, a byte order mark, and one newline at the end, none of
-    which can be of a ServerSecret.
+    That is the marks of pasted text, a byte order mark, and one newline at the end. A ServerSecret
+    contains none of them.
 
-    :param file: a path, ``-`` for standard input; ``None``: ask for it on the terminal, unseen.
-    :raises CommandError: there is nobody to ask, or the file cannot be read as text.
+    :param file: a path, ``-`` for standard input; ``None``: prompt on the terminal, without echo.
+    :raises CommandError: a prompt is impossible, or the file cannot be read as text.
     """
     if file is None:
         if not can_ask():
             raise InputError(
-                "The value cannot be asked for: standard input is not a terminal.",
-                "Give it with --file PATH, or --file - for standard input.",
+                "Cannot prompt for the value: standard input is not a terminal.",
+                "Use --file PATH, or --file - for standard input.",
             )
-        return ask_unseen("ServerSecret of ZEGO's console (not shown): ")
+        return ask_unseen("ServerSecret from ZEGO's console (not shown): ")
     if file == STANDARD_INPUT and can_ask():
         raise InputError(
             "Standard input is a terminal, which would show the value.",
-            "Leave --file out: it is asked for, and not shown.",
+            "Leave out --file: the prompt does not show it.",
         )
     try:
         if file == STANDARD_INPUT:
             if sys.stdin is None:
-                raise InputError("Standard input is closed: there is no value on it.")
+                raise InputError("Standard input is closed, so there is no value.")
             content = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with Path(file).open("rb") as opened:
@@ -117,7 +119,7 @@ def read(file: str | None) -> str:
         name = file if 0 < len(file) <= _LONGEST_PATH else "The file"
         raise InputError(f"{name} cannot be read: {reason(error)}.") from None
     if len(content) > MAX_BYTES:
-        raise InputError(f"The value has more than {MAX_BYTES} bytes: that is another file.")
+        raise InputError(f"The value has more than {MAX_BYTES} bytes: it is not a ServerSecret.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -126,28 +128,28 @@ def read(file: str | None) -> str:
 
 
 def parse(text: str, *, app_id: int | None, known: ServerSecret | None) -> ServerSecret:
-    """Read the JSON that Secrets Manager holds, or the 32 characters of ZEGO's console alone.
+    """Parse the JSON of Secrets Manager, or only the 32 characters from ZEGO's console.
 
-    :param app_id: as the person gave it; without it, that of a secret that is known.
+    :param app_id: the user's AppID; ``None``: the known secret's.
     :param known: AWSCURRENT, or if that cannot be read, AWSPREVIOUS.
     :raises ServerSecretError: it cannot be a ServerSecret.
-    :raises CommandError: for which AppID it is, is not known, or said twice and differently.
+    :raises CommandError: its AppID is not known, or contradicts ``app_id``.
     """
     if text.lstrip().startswith("{"):
         secret = server_secret.parse(text)
         if app_id not in (None, secret.app_id):
-            raise InputError(f"The value is for AppID {secret.app_id}, and --app-id says {app_id}.")
+            raise InputError(f"The value is for AppID {secret.app_id}, but --app-id is {app_id}.")
         return secret
     if app_id is None and known is not None:
         app_id = known.app_id
     if app_id is None:
-        ServerSecret(1, text)  # what is wrong with the value itself comes first
+        ServerSecret(1, text)  # a problem of the value itself comes first
         raise _which_app_id()
     return ServerSecret(app_id, text)
 
 
 def _which_app_id() -> CommandError:
     return InputError(
-        "For which AppID? AWSCURRENT and AWSPREVIOUS hold none.",
-        "Copy it from ZEGO's console, and give it with --app-id.",
+        "The AppID is not known: neither AWSCURRENT nor AWSPREVIOUS has one.",
+        "Copy it from ZEGO's console, and pass it with --app-id.",
     )

@@ -1,4 +1,4 @@
-"""Look again and again, and say what changed."""
+"""Check the secret again and again, and show what changed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def watch(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Say everything at first, and then each change, with its time.
+    """Show everything at first, and then each change with its time.
 
-    :param count: how many times; ``None``: until it is interrupted.
-    :raises SecretStoreError: it cannot be read the first time; later on, that is said as a change.
+    :param count: how many checks; ``None``: until it is interrupted.
+    :raises SecretStoreError: the first read fails; a later failure is shown as a change.
     """
     known: Mapping[str, _Fact] = {}
     for number in itertools.count() if count is None else range(count):
@@ -41,7 +41,7 @@ def watch(
             message = explain(error).message
             facts = {**known, "problem": _Fact(message, {"message": message})}
         if not number:
-            out.show("Now, and then each change:")
+            out.show("The current state, and then each change:")
         moment = clock()
         at, hour = timestamp(moment), time.strftime("%H:%M:%S UTC", time.gmtime(moment))
         for what in dict.fromkeys((*facts, *known)):
@@ -60,14 +60,14 @@ def watch(
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """Something that is worth a line when it changes."""
+    """A part of the state whose changes are shown."""
 
     text: str
     fields: Mapping[str, Any]
 
 
 def _facts(status: TargetStatus) -> dict[str, _Fact]:
-    """Where each label is, and what was noted."""
+    """Where each label is, and the functions' notes."""
     facts: dict[str, _Fact] = {}
     for judged in status.versions:
         version, verdict = judged.version, judged.verdict

@@ -151,7 +151,7 @@ def test_a_wrong_value_is_refused_with_the_reason(person: Person) -> None:
     assert person.current() == before
 
 
-def test_the_right_one_is_promoted_and_the_one_before_restored(
+def test_a_valid_value_is_promoted_and_the_previous_one_restored(
     person: Person, tmp_path: Path
 ) -> None:
     before, new = person.current(), person.reset()
@@ -159,8 +159,8 @@ def test_the_right_one_is_promoted_and_the_one_before_restored(
     file.write_text(new.value, encoding="utf-8")
     promoted = person.runs("rotate", "--file", str(file))
     assert (promoted.exit_code, promoted.err) == (0, "")
-    assert f"AWSCURRENT is {new.fingerprint}. Asked from here: ZEGO accepts it." in promoted.out
-    assert "All issuers have it by" in promoted.out
+    assert f"AWSCURRENT is {new.fingerprint}. Checked from here: ZEGO accepts it." in promoted.out
+    assert "All issuers use it by" in promoted.out
     assert person.current() == new.fingerprint
 
     restored = person.runs("restore", "--yes")
@@ -168,7 +168,7 @@ def test_the_right_one_is_promoted_and_the_one_before_restored(
     assert person.current() == before
 
 
-def test_what_is_staged_waits_for_its_rotation(person: Person) -> None:
+def test_a_staged_value_waits_for_its_rotation(person: Person) -> None:
     new = person.reset()
     text = json.dumps({"app_id": new.app_id, "server_secret": new.value})
     staged = person.runs("stage", "--file", "-", "--json", stdin=text)
@@ -181,7 +181,7 @@ def test_what_is_staged_waits_for_its_rotation(person: Person) -> None:
     assert person.current() == new.fingerprint
 
 
-def test_while_zego_cannot_say_nothing_is_decided_until_it_is_given_up(person: Person) -> None:
+def test_without_a_verdict_a_rotation_is_undecided_until_it_is_given_up(person: Person) -> None:
     person.stack.zego.trouble = Trouble(kind="rate-limit")
     done = person.runs("rotate", "--file", "-", "--wait", "1", "--json", stdin=person.reset().value)
     assert done.exit_code == 3
@@ -192,11 +192,11 @@ def test_while_zego_cannot_say_nothing_is_decided_until_it_is_given_up(person: P
     assert person.runs("unstick").exit_code == 2
     given_up = person.gives_up()
     assert given_up.exit_code == 0
-    assert "Given up, and not promoted. To rotate to what is staged:\n" in given_up.out
+    assert "Given up, and not promoted. To rotate to the staged value:\n" in given_up.out
     assert person.runs("unstick", "--yes").out.startswith("No rotation is in flight")
 
 
-def test_a_rotation_in_flight_has_an_exit_code_while_all_else_is_well(person: Person) -> None:
+def test_a_rotation_in_flight_has_its_own_exit_code(person: Person) -> None:
     aws = person.stack.secrets_manager
     value = json.dumps({"app_id": aws.app_id, "server_secret": WRONG})
     aws.call(
@@ -211,12 +211,12 @@ def test_a_rotation_in_flight_has_an_exit_code_while_all_else_is_well(person: Pe
     assert "A rotation has been in flight for " in status.out
 
 
-def test_a_staged_value_that_zego_accepts_is_not_lost_to_a_wrong_one(person: Person) -> None:
+def test_an_accepted_staged_value_is_not_replaced_by_a_rejected_one(person: Person) -> None:
     new = person.reset()
     person.runs("stage", "--file", "-", stdin=new.value)
     refused = person.runs("stage", "--file", "-", stdin=WRONG)
     assert refused.exit_code == 1
-    assert f"It accepts the staged {new.fingerprint}." in refused.err
+    assert f"ZEGO accepts the staged {new.fingerprint}." in refused.err
     forced = person.runs("stage", "--file", "-", "--force", "--json", stdin=WRONG)
     assert forced.exit_code == 0
     assert forced.events()[0]["replaced"]["fingerprint"] == new.fingerprint
@@ -239,7 +239,7 @@ def test_two_secrets_that_differ_are_a_drift(person: Person) -> None:
     kept = person.stack.secrets_manager.secret_id
     rejected = person.runs("status", "--secret-id", kept, "--secret-id", "zego/other")
     assert rejected.exit_code == 1
-    assert "Drift: AWSCURRENT is not the same everywhere." in rejected.out
+    assert "Drift: AWSCURRENT differs between the targets." in rejected.out
 
     missing = person.runs("status", "--secret-id", kept, "--secret-id", "zego/none", "--json")
     assert missing.exit_code == 4
@@ -252,7 +252,7 @@ def test_two_secrets_that_differ_are_a_drift(person: Person) -> None:
     assert "All 2 targets have" in same.out
 
 
-def test_a_rotation_that_has_begun_ends_though_nobody_reads_of_it(
+def test_a_rotation_that_has_begun_ends_after_its_output_is_closed(
     person: Person, tmp_path: Path
 ) -> None:
     new, file = person.reset(), tmp_path / "value"
@@ -269,7 +269,9 @@ def test_a_rotation_that_has_begun_ends_though_nobody_reads_of_it(
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_look_that_nobody_reads_is_no_verdict(person: Person, options: list[str]) -> None:
+def test_a_status_into_a_closed_pipe_has_its_own_exit_code(
+    person: Person, options: list[str]
+) -> None:
     nobody, closed = os.pipe()
     os.close(nobody)
     command = person.command("status", *options)
@@ -280,7 +282,7 @@ def test_a_look_that_nobody_reads_is_no_verdict(person: Person, options: list[st
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_what_is_pasted_before_the_prompt_is_not_shown(person: Person, tmp_path: Path) -> None:
+def test_text_pasted_before_the_prompt_is_not_shown(person: Person, tmp_path: Path) -> None:
     here, there = os.openpty()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -305,7 +307,7 @@ def test_what_is_pasted_before_the_prompt_is_not_shown(person: Person, tmp_path:
     os.close(here)
 
 
-def test_a_person_types_the_value_unseen_and_sees_the_steps(person: Person) -> None:
+def test_the_typed_value_is_hidden_and_the_steps_are_shown(person: Person) -> None:
     new = person.reset()
     here, there = os.openpty()
     with subprocess.Popen(
@@ -335,7 +337,7 @@ def read_until(terminal: int, end: str | None) -> str:
     while end is None or not read.decode(errors="replace").endswith(end):
         try:
             chunk = os.read(terminal, 4096)
-        except OSError:  # Linux' way to say that nobody is there any more
+        except OSError:  # Linux reports a closed terminal like this
             break
         if not chunk:
             break
@@ -359,7 +361,7 @@ def test_ctrl_c_leaves_a_rotation_to_itself(person: Person) -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     person.checked(Done(130, first + out, err))
-    assert "The rotation goes on. Follow it:\n  zego-token secret watch --local" in out
+    assert "The rotation continues. To follow it:\n  zego-token secret watch --local" in out
     person.ends_the_rotation()
 
 
@@ -374,7 +376,7 @@ def test_ctrl_c_leaves_a_rotation_to_itself(person: Person) -> None:
     ],
     ids=["stage", "rotate", "rotate --staged", "restore", "unstick"],
 )
-def test_ctrl_c_while_aws_is_asked_says_that_nothing_was_done(
+def test_ctrl_c_during_a_read_reports_that_nothing_was_done(
     person: Person, tmp_path: Path, command: list[str], words: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -397,7 +399,7 @@ def test_ctrl_c_while_aws_is_asked_says_that_nothing_was_done(
     assert (process.returncode, out, err) == (130, "", f"{words}\n")
 
 
-def test_ctrl_c_while_unstick_checks_leaves_awspending_off(person: Person) -> None:
+def test_ctrl_c_during_the_checks_of_unstick_leaves_awspending_removed(person: Person) -> None:
     person.stack.zego.trouble = Trouble(kind="rate-limit")
     person.runs("rotate", "--file", "-", "--wait", "0", stdin=person.reset().value)
     with subprocess.Popen(
@@ -416,7 +418,7 @@ def test_ctrl_c_while_unstick_checks_leaves_awspending_off(person: Person) -> No
     assert json.loads(out) == {"event": "left", "version_id": in_flight["version_id"]}
 
 
-def test_ctrl_c_waits_for_no_answer_of_zegos(person: Person) -> None:
+def test_ctrl_c_does_not_wait_for_zego(person: Person) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         zego = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with subprocess.Popen(
@@ -431,7 +433,7 @@ def test_ctrl_c_waits_for_no_answer_of_zegos(person: Person) -> None:
     assert (process.returncode, err.strip()) == (130, "")
 
 
-def test_watching_tells_of_a_change_until_ctrl_c(person: Person) -> None:
+def test_watch_shows_changes_until_ctrl_c(person: Person) -> None:
     with subprocess.Popen(
         person.command("watch", "--interval", "0.1", "--json"), stdout=subprocess.PIPE, text=True
     ) as process:
@@ -445,7 +447,7 @@ def test_watching_tells_of_a_change_until_ctrl_c(person: Person) -> None:
     assert seen["now"]["outcome"] == "unknown"
 
 
-def test_without_a_running_stack_it_says_so(tmp_path: Path) -> None:
+def test_a_stopped_stack_is_reported(tmp_path: Path) -> None:
     done = subprocess.run(
         [COMMAND, "secret", "status", "--local", tmp_path],
         capture_output=True,

@@ -13,7 +13,7 @@ from zego.server_secret import ServerSecret
 
 
 class Zego:
-    """Accepts some values, and rejects all others; while it is busy it cannot say.
+    """Accepts some values, and rejects all others; while it is busy it gives no verdict.
 
     It stands for a ``ServerApi``.
     """

@@ -60,7 +60,7 @@ class TestVerdict:
         zego.busy = True
         current, candidate = patient.results("verdict")
         assert (current.status, candidate.status) == ("failed", "warning")
-        assert current.seen == "ZEGO cannot say: its gateway is busy (code 206)."
+        assert current.seen == "ZEGO gives no verdict: its gateway is busy (code 206)."
         assert current.remedy
 
 

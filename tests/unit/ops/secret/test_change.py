@@ -116,7 +116,7 @@ def refuse(action: str) -> Callable[..., None]:
 
 
 def interrupted(error: type[BaseException]) -> Callable[..., Any]:
-    """A function in which somebody presses Ctrl-C."""
+    """A function in which the user presses Ctrl-C."""
 
     def function(*_given: object, **_named: object) -> None:
         raise error
@@ -125,7 +125,7 @@ def interrupted(error: type[BaseException]) -> Callable[..., Any]:
 
 
 def interruption(command: Callable[[], object]) -> tuple[str, str]:
-    """What a command says that somebody interrupts: what has become of it, and what to do."""
+    """The message and remedy of an interrupted command."""
     with pytest.raises(CommandError) as caught:
         command()
     failure = caught.value.failure
@@ -161,7 +161,7 @@ class TestStaging:
         assert event["verdict"]["outcome"] == "accepted"
         assert target.versions.describe().labels["CANDIDATE"] == event["version_id"]
 
-    def test_one_that_zego_rejects_is_staged_all_the_same(
+    def test_a_rejected_value_is_staged_anyway(
         self, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         change.stage(target, out, SecretInput(a_file(NEW)))
@@ -171,7 +171,7 @@ class TestStaging:
     @pytest.mark.parametrize(
         ("busy", "exit_code"), [(False, ExitCode.REFUSED), (True, ExitCode.UNDECIDED)]
     )
-    def test_unless_it_has_to_be_accepted(
+    def test_a_rejected_value_is_not_staged_if_acceptance_is_required(
         self,
         target: Target,
         out: Output,
@@ -186,13 +186,13 @@ class TestStaging:
         assert caught.value.failure.exit_code is exit_code
         assert "CANDIDATE" not in target.versions.describe().labels
 
-    def test_one_for_another_app_id_is_refused(
+    def test_a_value_for_another_app_id_is_refused(
         self, target: Target, out: Output, a_file: AFile
     ) -> None:
         with pytest.raises(CommandError, match="another AppID"):
             change.stage(target, out, SecretInput(a_file(NEW), app_id=8))
 
-    def test_the_current_one_is_refused(
+    def test_the_current_value_is_refused(
         self, aws: SecretsManager, target: Target, out: Output, a_file: AFile
     ) -> None:
         with pytest.raises(AlreadyCurrentError):
@@ -201,12 +201,12 @@ class TestStaging:
     def test_a_first_value_needs_its_app_id(
         self, unset: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
-        with pytest.raises(CommandError, match="For which AppID"):
+        with pytest.raises(CommandError, match="The AppID is not known"):
             change.stage(unset, out, SecretInput(a_file(NEW)))
         change.stage(unset, out, SecretInput(a_file(NEW), app_id=8))
         assert said()[0]["app_id"] == 8
 
-    def test_if_awscurrent_cannot_be_read_awsprevious_says_which_app_id(
+    def test_if_awscurrent_is_invalid_awsprevious_gives_the_app_id(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         aws.put(PLACEHOLDER)
@@ -218,7 +218,7 @@ class TestStaging:
         assert said()[0]["app_id"] == APP_ID
 
     @pytest.mark.parametrize("command", [change.stage, rotated_to])
-    def test_what_it_replaces_is_named(
+    def test_the_replaced_value_is_named(
         self,
         aws: SecretsManager,
         target: Target,
@@ -255,7 +255,7 @@ class TestStaging:
         assert said()[0]["replaced"] is None
 
     @pytest.mark.parametrize("command", [change.stage, rotated_to])
-    def test_one_that_zego_accepts_is_not_replaced_by_one_that_it_rejects(
+    def test_an_accepted_staged_value_is_not_replaced_by_a_rejected_one(
         self,
         aws: SecretsManager,
         target: Target,
@@ -271,7 +271,7 @@ class TestStaging:
             with pytest.raises(CommandError, match="Nothing was staged") as caught:
                 command(target, out, SecretInput(a_file(NEW)))
         failure = caught.value.failure
-        assert f"It accepts the staged {fingerprint(OTHER)}." in failure.message
+        assert f"ZEGO accepts the staged {fingerprint(OTHER)}." in failure.message
         assert "--force" in failure.remedy
         assert said() == []
         assert target.versions.describe().labels["CANDIDATE"] == version_id
@@ -279,9 +279,9 @@ class TestStaging:
     @pytest.mark.parametrize(
         ("is_accepted", "is_busy", "force"),
         [(True, False, True), (False, False, False), (True, True, False)],
-        ids=["by force", "one that ZEGO rejects too", "while ZEGO cannot say"],
+        ids=["by force", "a rejected one", "without a verdict"],
     )
-    def test_otherwise_it_is_replaced(
+    def test_in_other_cases_it_is_replaced(
         self,
         aws: SecretsManager,
         target: Target,
@@ -322,20 +322,20 @@ class TestStaging:
         assert fingerprint(NEW) in caught.value.failure.message
         assert "CANDIDATE" not in target.versions.describe().labels
 
-    def test_while_a_rotation_is_in_flight_nobody_is_asked_for_a_value(
+    def test_while_a_rotation_is_in_flight_there_is_no_prompt(
         self, aws: SecretsManager, target: Target, out: Output
     ) -> None:
         stored(aws, NEW, label="AWSPENDING")
         with pytest.raises(RotationInFlightError):
             change.stage(target, out, SecretInput("/nowhere"))
 
-    def test_a_value_of_a_wrong_shape_is_not_stored(
+    def test_an_invalid_value_is_not_stored(
         self, target: Target, out: Output, a_file: AFile
     ) -> None:
         with pytest.raises(ServerSecretError, match="AppSign"):
             change.stage(target, out, SecretInput(a_file(NEW * 2)))
 
-    def test_an_unusual_value_is_remarked_upon(
+    def test_an_unusual_value_gets_a_remark(
         self, target: Target, a_file: AFile, capsys: pytest.CaptureFixture[str]
     ) -> None:
         change.stage(target, Output(as_json=False), SecretInput(a_file(NEW.upper())))
@@ -358,7 +358,7 @@ class TestRotating:
         assert result["verdict"]["outcome"] == "accepted"
         assert (result["issuer_ttl_seconds"], result["exit_code"]) == (60, 0)
 
-    def test_one_that_zego_rejects_is_refused_with_the_reason(
+    def test_a_rejected_value_is_refused_with_the_reason(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         change.stage(target, out, SecretInput(a_file(NEW)))
@@ -368,7 +368,7 @@ class TestRotating:
         assert "ZEGO rejects the candidate" in result["meaning"]
         assert current(target) == fingerprint(aws.server_secret)
 
-    def test_for_one_that_zego_rejects_right_away_no_rotation_is_started(
+    def test_for_a_value_rejected_right_away_no_rotation_starts(
         self, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         with pytest.raises(CommandError, match="No rotation was started") as caught:
@@ -378,7 +378,7 @@ class TestRotating:
         assert target.versions.describe().labels.keys() == {"AWSCURRENT", "CANDIDATE"}
 
     @pytest.mark.parametrize("is_staged_before", [True, False])
-    def test_that_another_value_was_promoted_is_no_success(
+    def test_it_is_no_success_if_another_value_was_promoted(
         self,
         aws: SecretsManager,
         target: Target,
@@ -408,7 +408,7 @@ class TestRotating:
 
     @pytest.mark.parametrize("as_json", [True, False])
     @pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC, errno.EIO])
-    def test_one_that_has_begun_ends_though_nobody_hears_it(
+    def test_a_rotation_that_has_begun_ends_without_its_output(
         self,
         target: Target,
         zego: Zego,
@@ -423,7 +423,7 @@ class TestRotating:
         assert change.rotate(target, out, SecretInput(a_file(NEW)), SOON) is ExitCode.DONE
         assert current(target) == fingerprint(NEW)
 
-    def test_what_is_staged_is_rotated_to(
+    def test_staged_rotates_to_the_staged_value(
         self, aws: SecretsManager, target: Target, out: Output, zego: Zego
     ) -> None:
         zego.accepted.add(NEW)
@@ -436,7 +436,7 @@ class TestRotating:
             change.rotate(target, out, None, SOON)
         assert target.versions.describe().in_flight is None
 
-    def test_while_zego_cannot_say_it_is_tried_again_and_then_left_undecided(
+    def test_without_a_verdict_it_is_retried_and_then_left_undecided(
         self, target: Target, out: Output, said: Said, zego: Zego, a_file: AFile
     ) -> None:
         zego.busy = True
@@ -448,7 +448,7 @@ class TestRotating:
         for way_on in ("secret watch --local", "secret unstick --local"):
             assert way_on in events[-1]["remedy"]
 
-    def test_a_reset_right_after_the_promotion_is_told(
+    def test_a_reset_right_after_the_promotion_is_reported(
         self,
         target: Target,
         out: Output,
@@ -485,14 +485,14 @@ class TestRotating:
         code = change.rotate(target, Output(as_json=False), SecretInput(a_file(NEW)), SOON)
         assert code is ExitCode.REFUSED
         assert capsys.readouterr().out.splitlines()[-1] == (
-            "Refused. It ended without a promotion, and the rotator could not note why."
-            " See the rotator's log. AWSCURRENT is as it was."
+            "Refused. It ended without a promotion, and the rotator noted no reason."
+            " Check the rotator's log. AWSCURRENT is unchanged."
         )
 
     @pytest.mark.parametrize(
         "error", [KeyboardInterrupt(), SecretStoreError("x", "ExpiredToken", "describe_secret")]
     )
-    def test_who_stops_following_is_told_that_it_goes_on_and_how_to(
+    def test_if_following_stops_the_remedies_are_shown(
         self,
         aws: SecretsManager,
         target: Target,
@@ -511,14 +511,14 @@ class TestRotating:
         with pytest.raises(type(error)):
             change.rotate(target, Output(as_json=False), None, SOON)
         assert capsys.readouterr().out.splitlines()[-4:] == [
-            "The rotation goes on. Follow it:",
+            "The rotation continues. To follow it:",
             "  zego-token secret watch --local",
-            "Give it up:",
+            "To give it up:",
             "  zego-token secret unstick --local",
         ]
         assert target.versions.describe().in_flight is not None
 
-    def test_a_person_is_told_until_when_all_issuers_have_it(
+    def test_the_time_when_all_issuers_use_it_is_shown(
         self, target: Target, zego: Zego, a_file: AFile, capsys: pytest.CaptureFixture[str]
     ) -> None:
         zego.accepted.add(NEW)
@@ -526,12 +526,12 @@ class TestRotating:
             target, Output(as_json=False), SecretInput(a_file(NEW)), WaitOptions(10, 30, 0.01)
         )
         printed = capsys.readouterr().out
-        assert f"AWSCURRENT is {fingerprint(NEW)}. Asked from here: ZEGO accepts it." in printed
-        assert "(at most 30 s, their SECRET_TTL_SECONDS)" in printed
+        assert f"AWSCURRENT is {fingerprint(NEW)}. Checked from here: ZEGO accepts it." in printed
+        assert "(within 30 s, their SECRET_TTL_SECONDS)" in printed
         assert NEW not in printed
 
 
-def test_without_a_function_that_rotates_nothing_is_asked_for(target: Target, out: Output) -> None:
+def test_without_a_rotation_function_there_is_no_prompt(target: Target, out: Output) -> None:
     with pytest.raises(CommandError, match="No function rotates") as caught:
         change.rotate(target, out, SecretInput("/nowhere"), SOON)
     assert caught.value.failure.exit_code is ExitCode.AWS
@@ -549,7 +549,7 @@ class TestRestoring:
         change.rotate(target, Output(as_json=True), None, SOON)
         return aws.server_secret
 
-    def test_the_previous_one_becomes_current(
+    def test_the_previous_value_becomes_current(
         self, target: Target, out: Output, said: Said, first: str
     ) -> None:
         said()
@@ -561,7 +561,7 @@ class TestRestoring:
         )
         assert current(target) == fingerprint(first)
 
-    def test_what_is_staged_stays_staged(
+    def test_the_staged_value_stays_staged(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, zego: Zego, first: str
     ) -> None:
         zego.accepted.add(OTHER)
@@ -572,7 +572,7 @@ class TestRestoring:
         assert current(target) == fingerprint(first)
         assert target.versions.describe().labels["CANDIDATE"] == staged
 
-    def test_if_current_moved_while_the_person_thought_it_is_refused(
+    def test_if_current_changes_during_the_question_it_is_refused(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, first: str
     ) -> None:
         def think(_question: str) -> None:
@@ -588,7 +588,7 @@ class TestRestoring:
         assert token.replaces(before["AWSCURRENT"])
         assert current(target) == fingerprint(OTHER)
 
-    def test_one_that_is_marked_as_compromised_is_refused(
+    def test_a_previous_value_marked_as_compromised_is_refused(
         self, target: Target, out: Output, first: str
     ) -> None:
         target.versions.note(COMPROMISED_TAG, fingerprint(first))
@@ -597,7 +597,7 @@ class TestRestoring:
         assert f"AWSPREVIOUS is {fingerprint(first)}." in caught.value.failure.message
         assert target.versions.describe().in_flight is None
 
-    def test_nothing_begins_before_the_person_agrees(
+    def test_nothing_begins_before_the_user_agrees(
         self, target: Target, out: Output, first: str
     ) -> None:
         with pytest.raises(CommandError, match="Nothing was changed"):
@@ -605,7 +605,7 @@ class TestRestoring:
         assert target.versions.describe().in_flight is None
         assert current(target) == fingerprint(NEW)
 
-    def test_to_one_that_zego_rejects_no_rotation_starts(
+    def test_to_a_rejected_value_no_rotation_starts(
         self, target: Target, out: Output, first: str, zego: Zego
     ) -> None:
         zego.accepted.remove(first)
@@ -613,18 +613,18 @@ class TestRestoring:
             change.restore(target, out, SOON, yes)
         assert target.versions.describe().in_flight is None
 
-    def test_there_may_be_none(self, target: Target, out: Output) -> None:
+    def test_without_a_previous_value_it_is_refused(self, target: Target, out: Output) -> None:
         with pytest.raises(CommandError, match="no AWSPREVIOUS"):
             change.restore(target, out, SOON, yes)
 
-    def test_the_same_value_is_nothing_to_go_back_to(
+    def test_the_current_value_is_not_restored(
         self, aws: SecretsManager, target: Target, out: Output
     ) -> None:
         stored(aws, aws.server_secret, label="AWSCURRENT")
         with pytest.raises(CommandError, match="the same value as AWSCURRENT"):
             change.restore(target, out, SOON, yes)
 
-    def test_a_placeholder_is_nothing_to_go_back_to(
+    def test_a_placeholder_is_not_restored(
         self, aws: SecretsManager, target: Target, out: Output
     ) -> None:
         stored(aws, "REPLACE-ME", label="AWSCURRENT")
@@ -632,7 +632,7 @@ class TestRestoring:
         with pytest.raises(CommandError, match=r"cannot be restored: .* placeholder"):
             change.restore(target, out, SOON, yes)
 
-    def test_one_of_another_app_id_is_nothing_to_go_back_to(
+    def test_a_value_for_another_app_id_is_not_restored(
         self, aws: SecretsManager, target: Target, out: Output
     ) -> None:
         stored(aws, NEW, label="AWSCURRENT", app_id=8)
@@ -644,7 +644,7 @@ class TestRestoring:
 class TestCompromised:
     """`rotate --compromised`."""
 
-    def test_the_present_value_is_marked_before_the_rotation_and_never_comes_back(
+    def test_the_current_value_is_marked_before_the_rotation_and_never_comes_back(
         self,
         aws: SecretsManager,
         target: Target,
@@ -706,7 +706,7 @@ class TestCompromised:
         rotate_compromised(target, out, SecretInput(a_file(OTHER)))
         assert marked(target) == (fingerprint(NEW), fingerprint(aws.server_secret))
 
-    def test_without_a_present_secret_there_is_nothing_to_mark(
+    def test_without_a_current_secret_there_is_nothing_to_mark(
         self, aws: SecretsManager, target: Target, out: Output
     ) -> None:
         aws.put(PLACEHOLDER)
@@ -739,7 +739,7 @@ class TestRotationTurnedOff:
     def _off(self, aws: SecretsManager, driver: RotationDriver) -> None:
         aws.call("CancelRotateSecret", SecretId=SECRET_ID)
 
-    def test_a_rotation_that_turns_it_on_again_says_so(
+    def test_a_rotation_that_turns_it_on_again_reports_it(
         self, target: Target, zego: Zego, a_file: AFile, capsys: pytest.CaptureFixture[str]
     ) -> None:
         zego.accepted |= {NEW, OTHER}
@@ -751,7 +751,7 @@ class TestRotationTurnedOff:
         change.rotate(target, Output(as_json=False), SecretInput(a_file(OTHER)), SOON)
         assert "turned it on" not in capsys.readouterr().out
 
-    def test_a_program_gets_an_event(
+    def test_json_has_an_event(
         self, aws: SecretsManager, target: Target, out: Output, said: Said, zego: Zego
     ) -> None:
         zego.accepted.add(NEW)
@@ -759,7 +759,7 @@ class TestRotationTurnedOff:
         change.rotate(target, out, None, SOON)
         assert [event["event"] for event in said()[:2]] == ["started", "turned-on"]
 
-    def test_what_starts_no_rotation_leaves_it_off(
+    def test_a_command_that_starts_no_rotation_leaves_it_off(
         self, target: Target, out: Output, said: Said, a_file: AFile
     ) -> None:
         with pytest.raises(CommandError, match="No rotation was started"):
@@ -793,7 +793,7 @@ class TestCtrlC:
         ids=["stage", "rotate", "rotate --staged", "restore"],
     )
     @pytest.mark.usefixtures("agreed")
-    def test_while_aws_is_asked_it_says_that_nothing_was_done(
+    def test_during_a_read_it_reports_that_nothing_was_done(
         self,
         target: Target,
         out: Output,
@@ -806,7 +806,7 @@ class TestCtrlC:
         assert interruption(lambda: command(target, out)) == (f"Nothing was {words}.", "")
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, EOFError])
-    def test_at_the_prompt_it_says_that_nothing_was_staged(
+    def test_at_the_prompt_it_reports_that_nothing_was_staged(
         self,
         target: Target,
         out: Output,
@@ -819,7 +819,7 @@ class TestCtrlC:
         assert interruption(lambda: change.rotate(target, out, SecretInput(), SOON)) == message
 
     @pytest.mark.usefixtures("agreed")
-    def test_at_a_question_it_says_that_nothing_was_rotated(
+    def test_at_a_question_it_reports_that_nothing_was_rotated(
         self, target: Target, out: Output, zego: Zego
     ) -> None:
         zego.accepted.add(NEW)
@@ -828,14 +828,14 @@ class TestCtrlC:
         assert found == ("Nothing was rotated.", "")
 
     @pytest.mark.usefixtures("agreed")
-    def test_while_a_change_is_made_it_says_that_it_may_be_done(
+    def test_during_a_change_it_reports_that_it_may_be_done(
         self,
         target: Target,
         out: Output,
         a_file: AFile,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        see = "See: zego-token secret status."
+        see = "Check the status: zego-token secret status."
         monkeypatch.setattr(SecretVersions, "stage", interrupted(KeyboardInterrupt))
         found = interruption(lambda: change.stage(target, out, SecretInput(a_file(THIRD))))
         assert found == ("The value may have been staged.", see)

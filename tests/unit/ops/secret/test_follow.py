@@ -26,14 +26,14 @@ def state(
     pending: str | None = TOKEN,
     current: str = OTHER,
 ) -> SecretState:
-    """How things stand: the note of the last step, and where the labels are."""
+    """The state of the secret: the note of the last step, and where the labels are."""
     labels = {"AWSCURRENT": current} | ({"AWSPENDING": pending} if pending else {})
     note = {} if step is None else {ROTATION_TAG: RotationNote(token, step, outcome, at).to_tag()}
     return SecretState("arn:aws:secretsmanager:eu-west-1:1:secret:z", labels, note, "arn:rotator")
 
 
 class Looks:
-    """Answers one look after the other, the last one again and again; a look takes no time."""
+    """Returns one state per check, the last one again and again; a check takes no time."""
 
     def __init__(self, *answers: SecretState | SecretStoreError) -> None:
         self.clock = Clock(0.0)
@@ -61,7 +61,7 @@ def in_short(events: list[RotationEvent]) -> list[str]:
     return [f"{event.kind} {event.step}" for event in events if event.kind != "step-began"]
 
 
-def test_each_step_is_told_as_it_begins_and_ends() -> None:
+def test_each_step_is_reported_as_it_begins_and_ends() -> None:
     events = followed(*(state(step) for step in STEPS[:3]), state("finishSecret", "promoted"))
     assert [(event.kind, event.step) for event in events[:4]] == [
         ("step-began", "createSecret"),
@@ -73,12 +73,12 @@ def test_each_step_is_told_as_it_begins_and_ends() -> None:
     assert events[-1] == RotationEvent("promoted", 1, 1.5, "finishSecret", "promoted")
 
 
-def test_steps_that_passed_between_two_looks_are_told_together() -> None:
+def test_steps_between_two_checks_are_reported_together() -> None:
     events = followed(state(), state("finishSecret", "promoted"))
     assert in_short(events) == [*GOOD_END, "step-done finishSecret", "promoted finishSecret"]
 
 
-def test_a_step_takes_as_long_as_it_was_seen_to() -> None:
+def test_a_step_takes_as_long_as_it_was_visible() -> None:
     events = followed(state(), state(), state("createSecret"), state("finishSecret", "promoted"))
     seconds = [event.seconds for event in events if event.kind == "step-done"]
     assert seconds == [1.0, 0.5, 0.0, 0.0]
@@ -93,7 +93,7 @@ def test_a_refusal_is_the_end(outcome: str) -> None:
     assert events[-1].outcome == outcome
 
 
-def test_after_a_failure_secrets_manager_begins_again_at_the_first_step() -> None:
+def test_after_a_failure_secrets_manager_starts_again_at_the_first_step() -> None:
     events = followed(
         state("testSecret", "unproven", at=1),
         state("createSecret", at=3),
@@ -109,36 +109,36 @@ def test_after_a_failure_secrets_manager_begins_again_at_the_first_step() -> Non
     assert events[-1].attempt == 2
 
 
-def test_nothing_begins_again_before_it_does() -> None:
+def test_no_attempt_begins_before_it_is_noted() -> None:
     events = followed(state("createSecret", "store-failed"), wait_seconds=2)
     assert [event.kind for event in events] == ["step-began", "step-failed", "undecided"]
 
 
-def test_a_failure_that_passed_between_two_looks_is_another_attempt() -> None:
+def test_a_failure_between_two_checks_is_another_attempt() -> None:
     events = followed(
         state("testSecret", at=1), state("setSecret", at=5), state("finishSecret", "promoted", at=6)
     )
     assert events[-1].attempt == 2
 
 
-def test_an_answer_that_is_older_than_the_one_before_is_no_news() -> None:
+def test_a_read_that_is_older_than_the_one_before_is_ignored() -> None:
     events = followed(
         state("testSecret", at=5), state("setSecret", at=4), state("finishSecret", "promoted", at=6)
     )
     assert events[-1].attempt == 1
 
 
-def test_the_note_of_another_rotation_is_not_this_ones() -> None:
+def test_the_note_of_another_rotation_is_ignored() -> None:
     before = state("finishSecret", "promoted", token=OTHER)
     assert in_short(followed(before, wait_seconds=3)) == ["undecided None"]
 
 
-def test_a_promotion_is_seen_by_the_label_alone() -> None:
+def test_the_label_alone_shows_a_promotion() -> None:
     looks = Looks(state(), state(pending=None, current=TOKEN))
     assert list(looks.follow())[-1] == RotationEvent("promoted", 1, PATIENCE_SECONDS + 0.5)
 
 
-def test_a_promotion_is_seen_though_secrets_manager_tries_its_last_step_again() -> None:
+def test_a_promotion_is_seen_although_the_last_step_is_retried() -> None:
     again = state("finishSecret", "rejected-after", current=TOKEN)
     assert followed(again)[-1].kind == "promoted"
     assert followed(again)[-1].outcome == "rejected-after"
@@ -158,34 +158,34 @@ def test_a_note_that_comes_after_its_label_is_waited_for() -> None:
     assert events[-1].seconds < PATIENCE_SECONDS
 
 
-def test_a_label_that_is_seen_late_or_not_for_a_moment_ends_nothing() -> None:
+def test_a_label_that_is_late_or_briefly_missing_ends_nothing() -> None:
     unseen, seen = state(pending=None), state()
     promoted = state("finishSecret", "promoted", pending=None)
     events = followed(*[unseen] * 5, *[seen] * 20, *[unseen] * 5, promoted)
     assert events[-1] == RotationEvent("promoted", 1, 15.0, "finishSecret", "promoted")
 
 
-def test_what_has_not_ended_in_time_is_undecided_with_its_last_failure() -> None:
+def test_a_rotation_not_ended_in_time_is_undecided_with_its_last_failure() -> None:
     events = followed(
         state("testSecret", "unproven", at=1), state("createSecret", at=2), wait_seconds=5
     )
     assert events[-1] == RotationEvent("undecided", 2, 5.0, "testSecret", "unproven")
 
 
-def test_a_look_that_fails_is_made_again() -> None:
+def test_a_failed_check_is_retried() -> None:
     busy = SecretStoreError("describe_secret: ThrottlingException", "ThrottlingException")
     events = followed(*[state()] * 25, busy, busy, state("finishSecret", "promoted"))
     assert events[-1].kind == "promoted"
 
 
-def test_looks_that_go_on_failing_are_an_error() -> None:
+def test_checks_that_keep_failing_are_an_error() -> None:
     looks = Looks(state(), SecretStoreError("describe_secret: AccessDeniedException"))
     with pytest.raises(SecretStoreError, match="AccessDenied"):
         list(looks.follow())
     assert looks.clock() == PATIENCE_SECONDS
 
 
-def test_what_zego_said_of_which_value_is_told() -> None:
+def test_zegos_code_and_the_fingerprint_are_reported() -> None:
     note = RotationNote(TOKEN, "testSecret", "rejected", 1_700_000_000, 100000005, "3fa9c01b22de")
     tags = {ROTATION_TAG: note.to_tag()}
     gone = SecretState("arn", {"AWSCURRENT": OTHER}, tags, "arn:rotator")

@@ -50,7 +50,7 @@ class TestText:
         out.show(text)
         assert capsys.readouterr().out == f"{text}\n" * 2
 
-    def test_what_would_steer_a_terminal_is_shown(self) -> None:
+    def test_control_characters_are_replaced(self) -> None:
         assert line("a\x1b[2Jb\rc\u202ed\n").plain == "a?[2Jb?c?d\n"
 
 
@@ -89,7 +89,7 @@ class TestStatus:
         assert NEW not in printed
         assert aws.server_secret not in printed
 
-    def test_what_was_noted_is_said_in_words(
+    def test_the_notes_are_shown_in_words(
         self, capsys: Capture, target: Target, aws: SecretsManager
     ) -> None:
         token = stored(aws, NEW, label="AWSPENDING")
@@ -101,18 +101,18 @@ class TestStatus:
         self.fails(target, token)
         printed = printed_of(capsys, read_status(target, clock=lambda: 1_700_000_120))
         assert (
-            "The watcher noted 2 min ago, its last change: rejected (code 100000005), for"
-            " 3fa9c01b22de. That is not how it stands now: it looks every 5 min.\n"
+            "The watcher's last verdict on 3fa9c01b22de: rejected (code 100000005), for 2 min."
+            " This is out of date: the watcher checks every 5 min.\n"
         ) in printed
         assert (
             f"A rotation has been in flight for 2 min, since 22:13 UTC (version {token}).\n"
         ) in printed
         assert (
-            "Its last failure, 1 min ago, testSecret: ZEGO gave no verdict on the"
+            "Last failure (testSecret, 1 min ago): ZEGO gave no verdict on the"
             " candidate, so it was not promoted. (fingerprint 3fa9c01b22de; ZEGO's code 206:"
             " ZEGO's gateway is limiting or failing requests: try again) Wait: "
         ) in printed
-        assert "Its last step, 20 s ago, setSecret: The step is done.\n" in printed
+        assert "Last step (setSecret, 20 s ago): The step is done.\n" in printed
         assert "No function rotates this secret." in printed
 
     @staticmethod
@@ -132,8 +132,8 @@ class TestStatus:
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.drop_label("AWSPENDING", version_id=token)
         printed = printed_of(capsys, read_status(target, clock=lambda: 1_700_000_120))
-        assert "The last rotation's last failure, 1 min ago, testSecret: ZEGO gave" in printed
-        assert "It was given up. To rotate to what is staged:\n  zego-token secret" in printed
+        assert "Last failure of the last rotation (testSecret, 1 min ago): ZEGO gave" in printed
+        assert "It was given up. To rotate to the staged value:\n  zego-token secret" in printed
         assert "Wait" not in printed
 
     @pytest.mark.parametrize("outcome", ["promoted", "rejected"])
@@ -143,7 +143,7 @@ class TestStatus:
         note = RotationNote("t" * 36, "finishSecret", outcome, 1_700_000_000)
         target.versions.note(ROTATION_TAG, note.to_tag())
         printed = printed_of(capsys, read_status(target))
-        assert "The last rotation's last step" in printed
+        assert "Last step of the last rotation" in printed
         assert "given up" not in printed
 
     def test_a_rotation_given_up_by_its_note_is_not_waited_for(
@@ -152,11 +152,11 @@ class TestStatus:
         note = RotationNote("t" * 36, "testSecret", "rejected", 1_700_000_000)
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.note(GIVEN_UP_TAG, "t" * 36)
-        assert "It was given up. To rotate to what is staged:" in printed_of(
+        assert "It was given up. To rotate to the staged value:" in printed_of(
             capsys, read_status(target)
         )
 
-    def test_of_a_rotation_without_a_value_the_watcher_notes_the_start_soon(
+    def test_for_a_rotation_without_a_value_the_watcher_notes_the_start_soon(
         self, capsys: Capture, target: Target, rotating: RotationDriver
     ) -> None:
         token = target.versions.start_rotation()
@@ -165,18 +165,18 @@ class TestStatus:
             " watcher notes one within 5 min.\n"
         ) in printed_of(capsys, read_status(target))
 
-    def test_that_rotation_was_turned_off_is_said_with_what_turns_it_on(
+    def test_a_rotation_that_is_off_is_shown_with_a_remedy(
         self, aws: SecretsManager, capsys: Capture, target: Target, rotating: RotationDriver
     ) -> None:
         assert "turned off" not in printed_of(capsys, read_status(target))
         aws.call("CancelRotateSecret", SecretId=SECRET_ID)
         assert (
             "Automatic rotation was turned off (CancelRotateSecret), so the watcher heals nothing."
-            " A rotation turns it on again:\n  zego-token secret rotate --local\n"
+            " The next rotation turns it on again:\n  zego-token secret rotate --local\n"
         ) in printed_of(capsys, read_status(target))
 
 
-class TestWhereCallsFail:
+class TestFailingCalls:
     """ZEGO rejects AWSCURRENT: what promotes another, and when."""
 
     @pytest.fixture(autouse=True)
@@ -194,7 +194,7 @@ class TestWhereCallsFail:
         stored(aws, NEW, label="AWSCURRENT", app_id=app_id)
         stored(aws, current, label="AWSCURRENT")
 
-    def test_the_watcher_promotes_a_candidate_at_its_next_look(
+    def test_the_watcher_promotes_a_candidate_at_its_next_check(
         self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
     ) -> None:
         self.before(aws)
@@ -204,7 +204,7 @@ class TestWhereCallsFail:
             " now:\n  zego-token secret rotate --staged --local"
         )
 
-    def test_awsprevious_needs_two_looks(
+    def test_awsprevious_needs_two_checks(
         self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
     ) -> None:
         self.before(aws)
@@ -213,7 +213,7 @@ class TestWhereCallsFail:
             " now:\n  zego-token secret restore --local"
         )
 
-    def test_it_has_its_turn_first_if_awscurrent_cannot_be_read(
+    def test_awsprevious_comes_first_if_awscurrent_is_invalid(
         self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
     ) -> None:
         self.before(aws, current="REPLACE-ME")
@@ -234,7 +234,7 @@ class TestWhereCallsFail:
                 "  zego-token secret rotate --staged --local"
             )
 
-    def test_nor_does_it_while_the_app_id_is_unknown(
+    def test_without_a_known_app_id_the_watcher_promotes_nothing(
         self, aws: SecretsManager, target: Target, capsys: Capture, rotating: RotationDriver
     ) -> None:
         for _ in range(2):
@@ -243,7 +243,7 @@ class TestWhereCallsFail:
         assert "ZEGO accepts CANDIDATE. To promote it:" in self.said(target, capsys)
 
     @pytest.mark.parametrize("what", ["none", "of another AppID", "compromised"])
-    def test_otherwise_only_the_console_has_a_value(
+    def test_without_an_accepted_value_the_console_is_named(
         self,
         aws: SecretsManager,
         target: Target,
@@ -270,23 +270,25 @@ class TestWhereCallsFail:
 
 
 class TestHeadings:
-    def test_its_heading_says_which_app_id_and_which_secret(
+    def test_the_heading_names_the_app_id_and_the_secret(
         self, capsys: Capture, seen: TargetStatus
     ) -> None:
         heading, arn, *_ = printed_of(capsys, seen).splitlines()
         assert (heading, arn) == ("--local  AppID 1234567890", seen.state.arn)
 
-    def test_a_drift_names_what_each_target_has(self, capsys: Capture, seen: TargetStatus) -> None:
+    def test_a_drift_shows_each_targets_fingerprint(
+        self, capsys: Capture, seen: TargetStatus
+    ) -> None:
         unseen = UnreachableTarget(
             "--stage dev", Failure("AWS could not be reached.", "", ExitCode.AWS)
         )
         printed = printed_of(capsys, seen, unseen)
         assert "AWS could not be reached." in printed
-        assert "Not all can be compared." in printed
+        assert "Not all targets can be compared." in printed
         assert f"  {seen.fingerprint}  --local" in printed
         assert "  -             --stage dev" in printed
 
-    def test_a_drift_is_said(
+    def test_a_drift_is_reported(
         self, capsys: Capture, seen: TargetStatus, aws: SecretsManager
     ) -> None:
         aws.put(json.dumps({"app_id": 5, "server_secret": NEW}))
@@ -294,13 +296,13 @@ class TestHeadings:
         other = read_status(
             Target("--stage dev", SecretVersions(client, aws.secret_id), Zego().probe)
         )
-        assert "Drift: AWSCURRENT is not the same" in printed_of(capsys, seen, other)
+        assert "Drift: AWSCURRENT differs between the targets." in printed_of(capsys, seen, other)
 
-    def test_no_drift_is_said_too(self, capsys: Capture, seen: TargetStatus) -> None:
+    def test_no_drift_is_reported_too(self, capsys: Capture, seen: TargetStatus) -> None:
         printed = printed_of(capsys, seen, seen)
-        assert printed.endswith(f"All 2 targets have {seen.fingerprint}.\n")
+        assert printed.endswith(f"All 2 targets have the same secret, {seen.fingerprint}.\n")
 
-    def test_what_aws_holds_is_no_markup_and_does_not_steer(
+    def test_text_from_aws_is_not_markup_and_does_not_control_the_terminal(
         self, capsys: Capture, seen: TargetStatus
     ) -> None:
         labels = {**seen.state.labels, "[red]\x1b[2J": seen.state.labels["AWSCURRENT"]}
@@ -325,7 +327,7 @@ class TestFollowing:
         RotationEvent("refused", 2, 3.0, "createSecret", "no-candidate"),
     )
 
-    def test_without_a_terminal_each_step_that_ends_is_a_line(self, capsys: Capture) -> None:
+    def test_without_a_terminal_each_finished_step_is_a_line(self, capsys: Capture) -> None:
         end = render.follow(Output(as_json=False), iter(self.EVENTS))
         assert end is self.EVENTS[-1]
         assert capsys.readouterr().out.splitlines() == [
@@ -343,15 +345,13 @@ class TestFollowing:
         last = terminal.getvalue().rpartition("createSecret")[2]
         assert "✗" in last
         assert "Secrets Manager did not respond" in last
-        assert "Secrets Manager tries again" in last
+        assert "Secrets Manager retries" in last
 
-    @pytest.mark.parametrize(
-        ("outcome", "is_tried_again"), [("unproven", True), ("rejected", False)]
-    )
-    def test_only_what_failed_is_tried_again(self, outcome: str, is_tried_again: bool) -> None:
+    @pytest.mark.parametrize(("outcome", "is_retried"), [("unproven", True), ("rejected", False)])
+    def test_only_a_failed_step_is_retried(self, outcome: str, is_retried: bool) -> None:
         steps = render._Steps()
         steps.take(RotationEvent("step-failed", 1, 1.0, "testSecret", outcome))
-        assert ("tries again" in drawn(steps)) is is_tried_again
+        assert ("retries" in drawn(steps)) is is_retried
 
     def test_another_attempt_begins_with_empty_marks(self) -> None:
         steps = render._Steps()
@@ -369,7 +369,7 @@ def drawn(steps: render._Steps) -> str:
 
 
 class Terminal(io.StringIO):
-    """Somebody sits before it."""
+    """A terminal with a user."""
 
     def isatty(self) -> bool:
         return True
@@ -380,7 +380,7 @@ class Terminal(io.StringIO):
     [
         (True, False, "ZEGO accepts it"),
         (False, False, "ZEGO rejects it: it is not the ServerSecret of this AppID"),
-        (True, True, "ZEGO cannot say: its gateway is busy"),
+        (True, True, "ZEGO gives no verdict: its gateway is busy"),
     ],
 )
 def test_a_verdict_is_a_clause(accepted: bool, busy: bool, words: str) -> None:
@@ -389,7 +389,7 @@ def test_a_verdict_is_a_clause(accepted: bool, busy: bool, words: str) -> None:
     assert render.in_words(zego.probe(ServerSecret(1, NEW))) == words
 
 
-def test_json_is_one_object_a_line(capsys: Capture) -> None:
+def test_json_is_one_object_per_line(capsys: Capture) -> None:
     fields: dict[str, Any] = {"a": 1, "b": None}
-    Output(as_json=True).tell("x", "for people", style="red", **fields)
+    Output(as_json=True).tell("x", "for users", style="red", **fields)
     assert capsys.readouterr().out == '{"event": "x", "a": 1, "b": null}\n'

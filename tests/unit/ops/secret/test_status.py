@@ -1,4 +1,4 @@
-"""How a secret stands: what is found out, what it makes of it, and what a program is given."""
+"""The status of a secret: what is read, what follows from it, and the document for programs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class TestOneTarget:
         }
         assert version["verdict"].keys() == {"outcome", "reason", "code", "clock_skew_seconds"}
 
-    def test_a_value_that_is_no_secret_has_a_problem_and_no_verdict(
+    def test_an_invalid_value_has_a_problem_and_no_verdict(
         self, aws: SecretsManager, target: Target
     ) -> None:
         stored(aws, f'"{NEW}"')
@@ -113,7 +113,7 @@ class TestOneTarget:
         assert len(asked) == 1
         assert len(seen.versions) == 2
 
-    def test_what_the_functions_noted_is_told(self, target: Target) -> None:
+    def test_the_functions_notes_are_reported(self, target: Target) -> None:
         verdict = VerdictNote("rejected", "3fa9c01b22de", 1_700_000_000, 100000005)
         note = RotationNote(
             "t" * 36, "testSecret", "rejected", 1_700_000_060, 100000005, "3fa9c01b22de"
@@ -132,7 +132,7 @@ class TestOneTarget:
         assert document["last_rotation"]["code"] == 100000005
         assert document["last_failure"] == document["last_rotation"]
 
-    def test_of_a_rotation_in_flight_the_watcher_notes_since_when(
+    def test_the_watcher_notes_the_start_of_a_rotation_in_flight(
         self, target: Target, rotating: RotationDriver
     ) -> None:
         token = target.versions.start_rotation()
@@ -149,7 +149,7 @@ class TestOneTarget:
         target.versions.note(IN_FLIGHT_TAG, InFlightNote("e" * 36, 1_700_000_000).to_tag())
         assert at(target).document()["in_flight_since"] is None
 
-    def test_nor_does_a_note_without_a_rotation(self, target: Target) -> None:
+    def test_a_note_without_a_rotation_does_not_count(self, target: Target) -> None:
         target.versions.note(IN_FLIGHT_TAG, InFlightNote("e" * 36, 1_700_000_000).to_tag())
         document = at(target).document()
         assert (document["in_flight"], document["in_flight_since"]) == (None, None)
@@ -165,7 +165,7 @@ class TestOneTarget:
         assert seen.exit_code is ExitCode.DONE
 
     @pytest.mark.parametrize(("noted_later", "since"), [(-60, -60), (60, 0), (None, 0)])
-    def test_a_version_with_a_value_was_there_since_then_at_least(
+    def test_a_version_with_a_value_existed_since_its_creation(
         self, aws: SecretsManager, target: Target, noted_later: int | None, since: int
     ) -> None:
         token = stored(aws, NEW, label="AWSPENDING")
@@ -180,14 +180,14 @@ class TestOneTarget:
         assert found is not None
         assert int(found) == created + since
 
-    def test_rotation_that_was_turned_off_is_told(
+    def test_a_rotation_that_is_off_is_reported(
         self, aws: SecretsManager, target: Target, rotating: RotationDriver
     ) -> None:
         assert at(target).document()["rotation_off"] is False
         aws.call("CancelRotateSecret", SecretId=SECRET_ID)
         assert at(target).document()["rotation_off"] is True
 
-    def test_ctrl_c_waits_for_no_answer_of_zegos(self, target: Target) -> None:
+    def test_ctrl_c_does_not_wait_for_zego(self, target: Target) -> None:
         def interrupted(_secret: ServerSecret) -> Verdict:
             _thread.interrupt_main()
             is_over.wait(120)
@@ -208,7 +208,7 @@ class TestOneTarget:
         ],
     )
     @pytest.mark.parametrize("is_in_flight", [False, True])
-    def test_the_exit_code_is_the_verdict_on_the_current_one_before_a_rotation_in_flight(
+    def test_the_verdict_on_the_current_value_decides_before_a_rotation_in_flight(
         self,
         aws: SecretsManager,
         target: Target,
@@ -227,9 +227,7 @@ class TestOneTarget:
         expected = ExitCode.IN_FLIGHT if is_in_flight and is_well else exit_code
         assert Report((at(target),)).exit_code is expected
 
-    def test_a_placeholder_is_as_good_as_rejected(
-        self, aws: SecretsManager, target: Target
-    ) -> None:
+    def test_a_placeholder_counts_as_rejected(self, aws: SecretsManager, target: Target) -> None:
         aws.put('{"app_id": 1, "server_secret": "REPLACE-ME"}')
         assert at(target).exit_code is ExitCode.REFUSED
 
@@ -247,11 +245,11 @@ class TestSeveralTargets:
         both = Report((at(target), at(target)))
         assert (both.drift, both.exit_code) == (False, ExitCode.DONE)
 
-    def test_another_value_somewhere_is_a_drift(self, target: Target, other: TargetStatus) -> None:
+    def test_different_values_are_a_drift(self, target: Target, other: TargetStatus) -> None:
         both = Report((at(target), other))
         assert (both.drift, both.exit_code) == (True, ExitCode.DRIFT)
 
-    def test_what_cannot_be_read_may_be_a_drift(self, target: Target) -> None:
+    def test_an_unreadable_target_may_be_a_drift(self, target: Target) -> None:
         both = Report((at(target), UNREACHED))
         assert (both.drift, both.exit_code) == (None, ExitCode.DRIFT)
         assert both.document()["targets"][1] == {
@@ -259,18 +257,16 @@ class TestSeveralTargets:
             "error": {"message": "AWS could not be reached.", "remedy": "Try again."},
         }
 
-    def test_of_those_that_can_be_read_two_may_differ(
-        self, target: Target, other: TargetStatus
-    ) -> None:
+    def test_two_readable_targets_may_differ(self, target: Target, other: TargetStatus) -> None:
         assert Report((at(target), UNREACHED, other)).drift is True
 
-    def test_a_rejected_one_counts_more_than_a_drift(
+    def test_a_rejected_secret_counts_more_than_a_drift(
         self, target: Target, other: TargetStatus, zego: Zego
     ) -> None:
         zego.accepted.clear()
         assert Report((at(target), other)).exit_code is ExitCode.REFUSED
 
-    def test_a_drift_counts_more_than_what_zego_cannot_say(
+    def test_a_drift_counts_more_than_a_missing_verdict(
         self, target: Target, other: TargetStatus, zego: Zego
     ) -> None:
         zego.busy = True
@@ -288,11 +284,11 @@ class TestSeveralTargets:
         zego.busy = True
         assert Report((in_flight, at(target))).exit_code is ExitCode.UNDECIDED
 
-    def test_if_nothing_could_be_read_that_is_the_failure(self) -> None:
+    def test_if_no_target_can_be_read_that_is_the_failure(self) -> None:
         neither = Report((UNREACHED, UNREACHED))
         assert (neither.drift, neither.exit_code) == (None, ExitCode.AWS)
 
-    def test_a_target_that_fails_does_not_keep_the_others_from_being_seen(
+    def test_a_failing_target_does_not_hide_the_others(
         self, target: Target, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def connect(wanted: TargetOptions) -> Target:
@@ -306,7 +302,7 @@ class TestSeveralTargets:
         assert "DescribeSecret" in seen[0].failure.message
         assert isinstance(seen[1], TargetStatus)
 
-    def test_the_only_target_fails_as_any_command_does(
+    def test_a_single_failing_target_raises_its_error(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def connect(_wanted: TargetOptions) -> Target:

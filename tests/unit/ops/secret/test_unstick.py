@@ -88,7 +88,7 @@ def interrupt(*_given: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_the_label_goes_and_no_other(
+def test_only_the_pending_label_is_removed(
     aws: SecretsManager, target: Target, out: Output, said: Said, token: str
 ) -> None:
     stored(aws, secrets.token_hex(16))
@@ -100,7 +100,7 @@ def test_the_label_goes_and_no_other(
     }
 
 
-def test_it_notes_which_rotation_was_given_up_and_keeps_what_was_noted_before(
+def test_it_notes_the_rotation_and_keeps_earlier_notes(
     target: Target, out: Output, token: str
 ) -> None:
     target.versions.note(GIVEN_UP_TAG, "e" * 36)
@@ -113,8 +113,8 @@ def test_without_a_rotation_there_is_nothing_to_do(target: Target, out: Output, 
     assert said() == [{"event": "idle"}]
 
 
-class TestWhatThePersonSeesFirst:
-    def test_how_far_it_came(
+class TestFirstScreen:
+    def test_the_last_step_is_shown(
         self, target: Target, token: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         note(target, token, "unproven")
@@ -122,11 +122,12 @@ class TestWhatThePersonSeesFirst:
             unstick(target, Output(as_json=False), no)
         printed = capsys.readouterr().out
         assert "A rotation has been in flight for " in printed
-        assert "testSecret: ZEGO gave no verdict" in printed
+        assert "Last step (testSecret, " in printed
+        assert " ago): ZEGO gave no verdict" in printed
         assert target.versions.describe().in_flight == token
 
     @pytest.mark.parametrize("is_noted", [True, False])
-    def test_its_age_if_the_watcher_noted_it_also_without_the_permission_to_read_values(
+    def test_the_age_is_shown_without_the_permission_to_read_values(
         self,
         target: Target,
         out: Output,
@@ -143,7 +144,7 @@ class TestWhatThePersonSeesFirst:
         assert target.versions.describe().in_flight is None
 
 
-class TestWhatBecomesOfIt:
+class TestResult:
     def test_if_nothing_happens_it_is_given_up_after_the_last_check(
         self, target: Target, token: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -152,8 +153,8 @@ class TestWhatBecomesOfIt:
         assert unstick(target, out, yes, sleep=checks) is ExitCode.DONE
         assert checks.seconds == 20
         assert capsys.readouterr().out.splitlines()[-3:] == [
-            "AWSPENDING is off. Checking for 20 s whether a step that still runs promotes it.",
-            "Given up, and not promoted. To rotate to what is staged:",
+            "AWSPENDING is removed. Checking for 20 s whether a running step promotes it.",
+            "Given up, and not promoted. To rotate to the staged value:",
             "  zego-token secret rotate --staged --local",
         ]
 
@@ -173,8 +174,8 @@ class TestWhatBecomesOfIt:
         assert ended(target, Output(as_json=False), {check: promote}) is ExitCode.REFUSED
         last = "\n".join(capsys.readouterr().out.splitlines()[-2:])
         assert last == (
-            "A step that was still running has promoted it: it is AWSCURRENT now. See:\n"
-            "  zego-token secret status --local"
+            "A step that was still running has promoted it: it is AWSCURRENT now. Check the"
+            " status:\n  zego-token secret status --local"
         )
 
     @pytest.mark.parametrize("check", [1, LOOKS])
@@ -185,7 +186,7 @@ class TestWhatBecomesOfIt:
         assert ended(target, out, meanwhile) is ExitCode.DONE
         assert said()[-1]["event"] == "ended"
 
-    def test_a_refusal_says_why(
+    def test_a_refusal_has_a_reason(
         self, target: Target, token: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         ended(target, Output(as_json=False), {1: lambda: note(target, token, "rejected")})
@@ -197,20 +198,20 @@ class TestWhatBecomesOfIt:
         [("given-up", None), ("not-pending", None), ("rejected", "f" * 36), ("done", None)],
         ids=["it met the note", "it did not", "of another rotation", "of a step that is done"],
     )
-    def test_what_a_late_step_notes_otherwise_is_no_refusal(
+    def test_another_note_of_a_late_step_is_not_a_refusal(
         self, target: Target, out: Output, said: Said, token: str, outcome: str, of: str | None
     ) -> None:
         ended(target, out, {1: lambda: note(target, of or token, outcome)})
         assert said()[-1]["event"] == "given-up"
 
-    def test_nor_is_one_that_was_noted_before(
+    def test_an_earlier_refusal_is_not_reported(
         self, target: Target, out: Output, said: Said, token: str
     ) -> None:
         note(target, token, "rejected")  # and the rotator could not take AWSPENDING off
         ended(target, out)
         assert said()[-1]["event"] == "given-up"
 
-    def test_a_check_that_fails_is_made_again(
+    def test_a_failed_check_is_retried(
         self,
         target: Target,
         out: Output,
@@ -224,7 +225,7 @@ class TestWhatBecomesOfIt:
         assert ended(target, out, {1: fail_once, 2: monkeypatch.undo}) is ExitCode.DONE
         assert said()[-1]["event"] == "given-up"
 
-    def test_if_the_last_check_fails_it_says_that_awspending_is_off(
+    def test_if_the_last_check_fails_it_reports_that_awspending_is_removed(
         self,
         target: Target,
         out: Output,
@@ -240,7 +241,7 @@ class TestWhatBecomesOfIt:
         assert said()[-1] == {"event": "left", "version_id": token}
 
 
-class LosesAnAnswer:
+class LosesAResponse:
     """A Secrets Manager whose first response about labels does not arrive."""
 
     def __init__(self, aws: SecretsManager) -> None:
@@ -257,10 +258,10 @@ class LosesAnAnswer:
         return response
 
 
-def test_a_first_response_that_is_lost_does_not_make_it_an_end_by_itself(
+def test_a_lost_first_response_is_not_taken_for_an_end(
     aws: SecretsManager, target: Target, out: Output, said: Said, token: str
 ) -> None:
-    between = LosesAnAnswer(aws)
+    between = LosesAResponse(aws)
     client = client_of("secretsmanager", between, attempts=2)
     assert ended(replace(target, versions=SecretVersions(client, SECRET_ID)), out) is ExitCode.DONE
     assert between.calls == 2
@@ -268,7 +269,7 @@ def test_a_first_response_that_is_lost_does_not_make_it_an_end_by_itself(
     assert target.versions.describe().in_flight is None
 
 
-def test_a_rotation_that_is_promoted_while_the_person_thinks_is_reported(
+def test_a_promotion_during_the_question_is_reported(
     target: Target, out: Output, said: Said, token: str
 ) -> None:
     replaced = target.versions.describe().labels["AWSCURRENT"]
@@ -281,7 +282,7 @@ def test_a_rotation_that_is_promoted_while_the_person_thinks_is_reported(
     assert said()[-1]["event"] == "ended"
 
 
-def test_without_the_permission_to_note_it_it_is_given_up_all_the_same(
+def test_it_is_given_up_without_the_permission_to_write_notes(
     target: Target, out: Output, said: Said, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SecretVersions, "note", refuse("tag_resource"))
@@ -291,25 +292,28 @@ def test_without_the_permission_to_note_it_it_is_given_up_all_the_same(
 
 
 class TestCtrlC:
-    def test_while_it_checks_it_says_that_awspending_is_off_and_how_to_see_the_rest(
+    def test_during_the_checks_it_reports_that_awspending_is_removed(
         self, target: Target, token: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with pytest.raises(KeyboardInterrupt):
             ended(target, Output(as_json=False), {2: interrupt})
         assert capsys.readouterr().out.splitlines()[-2:] == [
-            "AWSPENDING is off. A step that still runs may promote the version. See:",
+            (
+                "AWSPENDING is removed. A running step may still promote the version. Check the"
+                " status:"
+            ),
             "  zego-token secret status --local",
         ]
         assert target.versions.describe().in_flight is None
 
-    def test_a_program_gets_the_event_left(
+    def test_json_has_the_event_left(
         self, target: Target, out: Output, said: Said, token: str
     ) -> None:
         with pytest.raises(KeyboardInterrupt):
             ended(target, out, {1: interrupt})
         assert said()[-1] == {"event": "left", "version_id": token}
 
-    def test_before_that_it_says_that_nothing_was_changed(
+    def test_before_the_change_it_reports_that_nothing_was_changed(
         self, target: Target, out: Output, token: str
     ) -> None:
         def ask(_question: str) -> None:
@@ -320,7 +324,7 @@ class TestCtrlC:
         assert caught.value.failure.exit_code is ExitCode.INTERRUPTED
         assert target.versions.describe().in_flight == token
 
-    def test_while_the_label_is_moved_it_says_that_it_may_be_off(
+    def test_during_the_change_it_reports_that_it_may_be_done(
         self, target: Target, out: Output, token: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(SecretVersions, "drop_label", lambda *_a, **_n: interrupt())
@@ -329,7 +333,7 @@ class TestCtrlC:
         assert caught.value.failure.exit_code is ExitCode.INTERRUPTED
 
 
-def test_a_promotion_that_the_last_check_alone_shows_is_reported(
+def test_a_promotion_that_only_the_last_check_shows_is_reported(
     target: Target, out: Output, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = target.versions.describe()

@@ -21,9 +21,9 @@ CURRENT = ServerSecret(7, "fedcba9876543210" * 2)
 @pytest.mark.parametrize(
     ("line", "is_hidden"),
     [("", True), ("--file value", False), ("--staged", False)],
-    ids=["asked for", "from a file", "staged before"],
+    ids=["prompted", "from a file", "staged before"],
 )
-def test_what_is_typed_is_hidden_only_if_the_value_is_asked_for(
+def test_typing_is_hidden_only_during_a_prompt(
     line: str, is_hidden: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hidden = []
@@ -51,19 +51,17 @@ class TestReading:
     ) -> None:
         assert value.read(a_file(SECRET + newline)) == SECRET
 
-    def test_what_an_editor_puts_before_a_text_is_not_of_the_value(
-        self, a_file: Callable[[str], str]
-    ) -> None:
+    def test_a_byte_order_mark_is_not_part_of_the_value(self, a_file: Callable[[str], str]) -> None:
         assert value.read(a_file(f"\ufeff{SECRET}\r\n")) == SECRET
 
-    def test_of_two_newlines_one_stays(self, a_file: Callable[[str], str]) -> None:
+    def test_only_one_newline_at_the_end_is_removed(self, a_file: Callable[[str], str]) -> None:
         assert value.read(a_file(f"{SECRET}\n\n")) == f"{SECRET}\n"
 
     def test_a_dash_is_standard_input(self, type_in: Callable[[bytes], None]) -> None:
         type_in(f"{SECRET}\n".encode())
         assert value.read("-") == SECRET
 
-    def test_the_terminal_is_asked_unseen(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_prompt_does_not_show_the_value(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         monkeypatch.setattr(
             "getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else ""
@@ -71,7 +69,7 @@ class TestReading:
         assert value.read(None) == SECRET
 
     @pytest.mark.parametrize("typed", [f"\x1b[200~{SECRET}\x1b[201~", ""])
-    def test_what_a_terminal_puts_around_a_paste_is_not_of_the_value(
+    def test_the_marks_around_a_paste_are_not_part_of_the_value(
         self, typed: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
@@ -85,7 +83,7 @@ class TestReading:
     @pytest.mark.parametrize(
         ("file", "words"), [(None, "not a terminal"), ("-", "Standard input is closed")]
     )
-    def test_a_closed_standard_input_is_said(
+    def test_a_closed_standard_input_is_an_error(
         self, file: str | None, words: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("sys.stdin", None)
@@ -93,18 +91,18 @@ class TestReading:
             value.read(file)
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
-    def test_nobody_types_a_value_that_could_not_be_taken(self) -> None:
-        with pytest.raises(CommandError, match="For which AppID"):
+    def test_there_is_no_prompt_for_a_value_that_could_not_be_used(self) -> None:
+        with pytest.raises(CommandError, match="The AppID is not known"):
             value.take(SecretInput(), None)
 
-    def test_a_terminal_is_not_read_as_standard_input_as_it_would_show_the_value(
+    def test_a_terminal_is_not_read_as_standard_input(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         with pytest.raises(CommandError, match="would show the value"):
             value.read("-")
 
-    def test_without_a_terminal_it_says_how_to_give_it(
+    def test_without_a_terminal_the_options_are_named(
         self, type_in: Callable[[bytes], None]
     ) -> None:
         type_in(SECRET.encode())
@@ -113,18 +111,18 @@ class TestReading:
         assert "--file -" in caught.value.failure.remedy
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
-    def test_a_file_that_is_not_there_is_an_error_of_usage(self) -> None:
+    def test_a_missing_file_is_a_usage_error(self) -> None:
         with pytest.raises(
             CommandError, match="/nowhere/at/all cannot be read: No such file"
         ) as caught:
             value.read("/nowhere/at/all")
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
-    def test_a_file_that_is_too_long_is_another_file(self, a_file: Callable[[str], str]) -> None:
-        with pytest.raises(CommandError, match="another file"):
+    def test_a_file_that_is_too_long_is_refused(self, a_file: Callable[[str], str]) -> None:
+        with pytest.raises(CommandError, match="not a ServerSecret"):
             value.read(a_file("x" * (value.MAX_BYTES + 1)))
 
-    def test_what_is_no_text_is_refused(self, type_in: Callable[[bytes], None]) -> None:
+    def test_a_binary_file_is_refused(self, type_in: Callable[[bytes], None]) -> None:
         type_in(b"\xff" * 32)
         with pytest.raises(ServerSecretError, match="UTF-8"):
             value.read("-")
@@ -134,21 +132,21 @@ class TestParsing:
     def test_the_bare_value_is_for_the_current_app_id(self) -> None:
         assert value.parse(SECRET, app_id=None, known=CURRENT) == ServerSecret(7, SECRET)
 
-    def test_the_bare_value_is_for_the_app_id_that_is_given(self) -> None:
+    def test_the_bare_value_is_for_the_given_app_id(self) -> None:
         assert value.parse(SECRET, app_id=8, known=CURRENT) == ServerSecret(8, SECRET)
 
-    def test_the_json_of_secrets_manager_says_its_app_id(self) -> None:
+    def test_the_json_of_secrets_manager_has_its_app_id(self) -> None:
         text = f' {{"app_id": 9, "server_secret": "{SECRET}"}}'
         assert value.parse(text, app_id=None, known=CURRENT) == ServerSecret(9, SECRET)
         assert value.parse(text, app_id=9, known=None) == ServerSecret(9, SECRET)
 
     def test_two_app_ids_are_an_error(self) -> None:
         text = f'{{"app_id": 9, "server_secret": "{SECRET}"}}'
-        with pytest.raises(CommandError, match=r"AppID 9, and --app-id says 8"):
+        with pytest.raises(CommandError, match=r"AppID 9, but --app-id is 8"):
             value.parse(text, app_id=8, known=None)
 
-    def test_without_an_app_id_it_asks_for_one(self) -> None:
-        with pytest.raises(CommandError, match="For which AppID") as caught:
+    def test_without_an_app_id_the_option_is_named(self) -> None:
+        with pytest.raises(CommandError, match="The AppID is not known") as caught:
             value.parse(SECRET, app_id=None, known=None)
         assert "--app-id" in caught.value.failure.remedy
 
@@ -166,14 +164,14 @@ class TestParsing:
             ('{"app_id": 9}', "lacks server_secret"),
         ],
     )
-    def test_what_is_wrong_with_the_value_is_said(
+    def test_a_problem_of_the_value_is_reported(
         self, text: str, why: str, known: ServerSecret | None
     ) -> None:
         with pytest.raises(ServerSecretError, match=why) as caught:
             value.parse(text, app_id=None, known=known)
         assert SECRET not in str(caught.value)
 
-    def test_a_placeholder_is_one(self) -> None:
+    def test_a_placeholder_is_reported(self) -> None:
         with pytest.raises(PlaceholderError):
             value.parse("REPLACE-ME", app_id=None, known=None)
 
@@ -206,7 +204,7 @@ class TestArguments:
         ["507f1f77bcf86cd799439011", "550e8400e29b41d4a716446655440000", "Zz9" * 10 + "Aa"],
         ids=["an ObjectId", "a UUID", "letters and digits"],
     )
-    def test_an_id_may_look_like_one(self, option: str, id_: str) -> None:
+    def test_an_id_may_look_like_a_secret(self, option: str, id_: str) -> None:
         cli.refuse_in_arguments(["inspect", option, id_, f"{option}={id_}"])
         with pytest.raises(CommandError):
             cli.refuse_in_arguments(["inspect", option, id_, id_])
@@ -222,5 +220,5 @@ class TestArguments:
             "zego/server_secret",
         ],
     )
-    def test_what_names_things_is_taken(self, argument: str) -> None:
+    def test_names_are_accepted(self, argument: str) -> None:
         cli.refuse_in_arguments([argument, f"--option={argument}"])

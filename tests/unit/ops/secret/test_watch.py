@@ -44,16 +44,14 @@ def nothing() -> None:
     """Happens."""
 
 
-def test_at_first_it_says_how_things_stand(target: Target, out: Output, said: Said) -> None:
+def test_at_first_it_shows_the_current_state(target: Target, out: Output, said: Said) -> None:
     watched(target, out)
     (change,) = said()
     assert (change["event"], change["what"], change["was"]) == ("change", "AWSCURRENT", None)
     assert change["now"]["outcome"] == "accepted"
 
 
-def test_as_long_as_nothing_changes_it_says_nothing(
-    target: Target, out: Output, said: Said
-) -> None:
+def test_without_a_change_it_shows_nothing(target: Target, out: Output, said: Said) -> None:
     clock = watched(target, out, nothing, nothing)
     assert len(said()) == 1
     assert clock() == Clock()() + 60
@@ -66,7 +64,7 @@ def test_a_label_that_moves_is_a_change(
     assert [change["what"] for change in said()[1:]] == ["CANDIDATE", "AWSPENDING"]
 
 
-def test_a_label_that_goes_is_a_change(
+def test_a_removed_label_is_a_change(
     aws: SecretsManager, target: Target, out: Output, said: Said
 ) -> None:
     version_id = stored(aws, NEW)
@@ -85,19 +83,19 @@ def test_a_verdict_that_changes_is_a_change(
     assert (change["now"]["outcome"], change["now"]["code"]) == ("rejected", 100000005)
 
 
-def test_a_person_reads_how_things_stand_and_then_the_changes(
+def test_the_screen_shows_the_state_and_then_the_changes(
     target: Target, zego: Zego, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watched(target, Output(as_json=False), zego.accepted.clear)
     heading, before, after = capsys.readouterr().out.splitlines()
-    assert heading == "Now, and then each change:"
+    assert heading == "The current state, and then each change:"
     assert before.startswith("22:13:20 UTC  AWSCURRENT: version ")
     assert before.endswith(", ZEGO accepts it")
     assert after.startswith("22:13:50 UTC  AWSCURRENT: version ")
     assert after.endswith(", ZEGO rejects it: it is not the ServerSecret of this AppID")
 
 
-def test_what_the_functions_note_is_a_change(target: Target, out: Output, said: Said) -> None:
+def test_a_note_of_the_functions_is_a_change(target: Target, out: Output, said: Said) -> None:
     verdict = VerdictNote("rejected", "3fa9c01b22de", 1_700_000_000)
     rotation = RotationNote("t" * 36, "testSecret", "unproven", 1_700_000_060)
     watched(
@@ -112,7 +110,7 @@ def test_what_the_functions_note_is_a_change(target: Target, out: Output, said: 
     assert (rotator["now"]["step"], rotator["now"]["outcome"]) == ("testSecret", "unproven")
 
 
-def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
+def test_a_failed_check_is_a_change_and_so_is_the_next_success(
     target: Target, out: Output, said: Said
 ) -> None:
     def next_look() -> TargetStatus:
@@ -131,7 +129,7 @@ def test_a_look_that_fails_is_a_change_and_so_is_one_that_does_not(
     ]
 
 
-def test_a_first_look_that_fails_is_an_error(out: Output) -> None:
+def test_a_failed_first_check_is_an_error(out: Output) -> None:
     def fails() -> TargetStatus:
         raise SecretStoreError("x", "AccessDeniedException", "describe_secret")
 
