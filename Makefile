@@ -1,11 +1,11 @@
-# The one list of commands. `make` alone shows it.
+# All commands of this project. `make` without a target lists them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# .venv is made with the first of these that is new enough. PYTHON=... names another.
+# The first of these that is new enough makes .venv. PYTHON=... chooses another.
 PYTHON ?= python3 python3.13 python3.12 python3.11
 
 VENV := .venv
@@ -17,11 +17,11 @@ export PYTHONPATH := functions:layers/domain:.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-# $(call install,requirements,options for uv). uv is several times faster than pip; where it cannot reach the index that
-# pip is configured for, pip does the same.
+# $(call install,requirements,options for uv). uv is several times faster than pip. If it cannot reach the index that
+# pip is configured to use, pip installs the same.
 install = $(BIN)/uv pip install --quiet --system-certs --require-hashes $(2) --python $(BIN)/python --requirement $(1) \
   || $(BIN)/python -m pip install --quiet --require-hashes --requirement $(1)
-# The command line, $(BIN)/zego-token, which runs the tree's own code. It takes what is installed and asks no index.
+# Installs the command line $(BIN)/zego-token, which runs the code of this tree. It needs no package index.
 install_zego_token = $(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable .
 
 ##@ Use
@@ -31,22 +31,22 @@ run: $(RUN_READY) ## Start the whole system on this machine (PORT=8080, RUN_ARGS
 	@$(BIN)/python -m local $(if $(PORT),--port $(PORT)) $(RUN_ARGS)
 
 .PHONY: invoke
-invoke: $(RUN_READY) ## Run one event, on the running system or one of its own (EVENT=events/tokens_room.json)
-	@test -n "$(EVENT)" || { echo "Which event? make invoke EVENT=events/tokens_room.json" >&2; exit 2; }
+invoke: $(RUN_READY) ## Run one event on the running system, or else on a new one (EVENT=events/tokens_room.json)
+	@test -n "$(EVENT)" || { echo "EVENT is not set. Example: make invoke EVENT=events/tokens_room.json" >&2; exit 2; }
 	@$(BIN)/python -m local.invoke $(EVENT)
 
 .PHONY: rotate
-rotate: $(RUN_READY) ## Walk through a rotation of the ServerSecret, a wrong value first
+rotate: $(RUN_READY) ## Demonstrate a rotation on a separate local system, first with a wrong value
 	@$(BIN)/python -m local.demo rotate
 
 .PHONY: drill
-drill: $(RUN_READY) ## Replay the founding incident: a reset ServerSecret, noticed and healed
+drill: $(RUN_READY) ## Demonstrate how a reset ServerSecret is detected and healed
 	@$(BIN)/python -m local.demo drill
 
 ##@ Check
 
 .PHONY: check
-check: style lint imports types validate policies secrets test ## Every check, and the tests
+check: style lint imports types validate policies secrets test ## Run every check and the tests
 
 .PHONY: test
 test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
@@ -54,20 +54,20 @@ test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: prove
-prove: $(DEV_READY) ## Run the larger tier of tests: what is marked exhaustive, a month of watching
+prove: $(DEV_READY) ## Run the larger tests: those marked exhaustive, and a simulated month
 	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 	@$(BIN)/python -m tests.rotation.month --seeds 2
 
 .PHONY: style
-style: $(DEV_READY) ## Is the code formatted?
-	@$(BIN)/ruff format --quiet --check . || { echo "Not formatted. Run: make format" >&2; exit 1; }
+style: $(DEV_READY) ## Check that the code is formatted
+	@$(BIN)/ruff format --quiet --check . || { echo "The code is not formatted. Run: make format" >&2; exit 1; }
 
 .PHONY: lint
 lint: $(DEV_READY) ## Lint the code
 	@$(BIN)/ruff check --quiet .
 
 .PHONY: imports
-imports: $(DEV_READY) ## Check who imports whom, and that no imports form a circle
+imports: $(DEV_READY) ## Check the import rules, and that there are no import cycles
 	@report=$$(PYTHONPATH=$(PYTHONPATH):clients/python $(BIN)/lint-imports --no-logo --no-cache 2>&1) \
 	  || { echo "$$report" >&2; exit 1; }
 
@@ -76,7 +76,7 @@ types: $(DEV_READY) ## Check the types
 	@$(BIN)/mypy
 
 .PHONY: validate
-validate: $(DEV_READY) ## Lint template.yaml, as written and as transformed
+validate: $(DEV_READY) ## Lint template.yaml, as written and transformed
 	@$(BIN)/python -m tools.sam_template
 
 .PHONY: policies
@@ -84,31 +84,31 @@ policies: $(RUN_READY) ## Check the access policies and run their examples
 	@$(BIN)/python -m tools.policies
 
 .PHONY: secrets
-secrets: $(DEV_READY) ## Look for credentials in the tree
+secrets: $(DEV_READY) ## Search the tree for credentials
 	@$(BIN)/kingfisher scan . --config tools/secret_scan/config.yaml --git-history none --no-update-check --quiet \
-	  || { echo "Credentials in the tree, or made-up ones that look real: see tools/secret_scan/config.yaml." >&2; exit 1; }
+	  || { echo "The tree contains credentials, or invented ones that look real. See tools/secret_scan/config.yaml." >&2; exit 1; }
 
 .PHONY: bench
-bench: $(DEV_READY) ## Measure speed, each row beside its baseline
+bench: $(DEV_READY) ## Measure speed, and print each figure with its baseline
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 ##@ Change
 
 .PHONY: format
-format: $(DEV_READY) ## Format the code and mend what the linter can
+format: $(DEV_READY) ## Format the code and apply the linter's fixes
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: docs
-docs: $(RUN_READY) ## Write the tables of the documents and the JSON schema of policies from code and data
+docs: $(RUN_READY) ## Regenerate the tables in docs/ and the JSON schema of access policies
 	@$(BIN)/python -m tools.doc_tables
 
 .PHONY: record
-record: $(DEV_READY) ## Write tests/recorded anew, after a change of what users build on
+record: $(DEV_READY) ## Regenerate the recordings of tests/recorded after an interface changed
 	@$(BIN)/python -m pytest --quiet --record tests/recorded
 
 .PHONY: lock
-lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade for newer versions)
+lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade updates them)
 	@lock() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header $(ARGS) "$${@:2}" --output-file $${1%.in}.txt $$1; }; \
 	  lock requirements/install.in; \
@@ -125,7 +125,7 @@ docs-site: $(PUBLISH_READY) ## Build the documentation as a site, build/site/
 ##@ Deploy
 
 .PHONY: build
-build: $(DEV_READY) ## Make the artifacts for Lambda in build/ (PYTHON313=...)
+build: $(DEV_READY) ## Build the artifacts for Lambda in build/ (PYTHON313=...)
 	@$(BIN)/python -m tools.build
 
 .PHONY: release
@@ -133,20 +133,20 @@ release: $(PUBLISH_READY) ## Build the packages in build/release/, check them an
 	@$(BIN)/python -m tools.release
 
 .PHONY: deploy
-deploy: ## Build, then deploy an environment of samconfig.toml (STAGE=dev)
+deploy: ## Build and deploy an environment of samconfig.toml (STAGE=dev)
 	@command -v sam >/dev/null || { echo "make deploy needs the AWS SAM CLI on PATH (docs/deploy.md)." >&2; exit 1; }
 	@grep -q '^\[$(STAGE)\.deploy' samconfig.toml || \
-	  { echo "Which environment of samconfig.toml? make deploy STAGE=dev" >&2; exit 2; }
+	  { echo "STAGE is not an environment of samconfig.toml. Example: make deploy STAGE=dev" >&2; exit 2; }
 	@$(MAKE) build
 	@sam deploy --config-env $(STAGE)
 
 ##@ Set up
 
 .PHONY: install
-install: $(DEV_READY) ## Make .venv with everything (the other targets do it when needed)
+install: $(DEV_READY) ## Set up .venv (the other targets do this when needed)
 
 .PHONY: clean
-clean: ## Remove what make made
+clean: ## Remove everything that make created
 	@rm -rf $(VENV) build .cache .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -160,7 +160,7 @@ $(BIN)/uv: requirements/install.txt
 	@for python in $(PYTHON); do \
 	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
 	done; \
-	test -n "$$python" || { echo "This needs Python 3.11 or newer, which none of these is: $(PYTHON)." \
+	test -n "$$python" || { echo "No Python 3.11 or newer found. Tried: $(PYTHON)." \
 	  "Name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }; \
 	echo "Setting up $(VENV)" >&2; \
 	"$$python" -m venv $(VENV)

@@ -1,8 +1,8 @@
 """The whole system on one machine: `python -m local` (or `make run`).
 
 Each `Part` can be used alone; `local.stack.LocalStack` composes them. Everything listens on
-127.0.0.1 only. The functions are never imported here: they run as real processes under AWS' own
-runtime client (`local.aws.lambda_host`).
+127.0.0.1 only. The functions are not imported: they run as real processes under AWS' own runtime
+client (`local.aws.lambda_host`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.append(str(DOMAIN_LAYER))
 
 
 class Part(abc.ABC):
-    """A part of the stack: it runs between `start` and `stop`, or while a `with` block does."""
+    """A part of the stack. It runs between `start` and `stop`, or within a `with` block."""
 
     @abc.abstractmethod
     def start(self) -> None:

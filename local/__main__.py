@@ -1,7 +1,7 @@
 """`python -m local`: runs the whole system on this machine until Ctrl-C.
 
-It fetches one token through all parts, shows it decoded, and prints how to do the same with curl.
-Requests are logged to standard error.
+It gets one token through all parts, prints it decoded, and prints curl commands that do the same.
+It logs requests to standard error.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from local.stack_file import AlreadyRunningError, StackDescription
 PORT = 8080
 MAX_PORT = 65535
 LOG_LINES_SHOWN = 10
+EXAMPLE_ORIGIN = "http://localhost:5173"
 
 
 class NoTokenError(Exception):
-    """The stack runs but issued no token; the message shows its response."""
+    """The stack runs but issued no token. The message contains its response."""
 
 
 def _origins(
@@ -43,8 +44,9 @@ def _origins(
 ) -> tuple[str, ...]:
     if not all(map(is_origin, values)):
         raise click.BadParameter(
-            "an origin is as a browser sends it, such as http://localhost:5173: http or https, a"
-            " host in lower case, and a port unless it is the scheme's own, with nothing after"
+            "write the origin as the browser sends it, such as http://localhost:5173: http or"
+            " https, the host in lower case, the port unless it is the default, and no path or"
+            " trailing slash"
         )
     return values
 
@@ -54,7 +56,7 @@ def _variables(
 ) -> dict[str, str]:
     variables = [text.partition("=") for text in values]
     if not all(name and equals for name, equals, _ in variables):
-        raise click.BadParameter("must be NAME=VALUE")
+        raise click.BadParameter("write it as NAME=VALUE")
     return {name: value for name, _, value in variables}
 
 
@@ -63,9 +65,9 @@ def _variables(
     "--port",
     type=click.IntRange(1, MAX_PORT),
     metavar="PORT",
-    help=f"Port of the API (default: {PORT}, or any if that is taken). The next five are those"
-    " of the identity provider, Secrets Manager, the page, the stand-in for ZEGO and the event"
-    " bus; any free port replaces one that is taken.",
+    help=f"Port of the API (default: {PORT}, or any free port if that is taken). The next five"
+    " ports are for the identity provider, Secrets Manager, the page, the stand-in for ZEGO and"
+    " the event bus; if one is taken, any free port replaces it.",
 )
 @click.option(
     "--workers",
@@ -73,7 +75,7 @@ def _variables(
     default=4,
     show_default=True,
     metavar="N",
-    help="Most events that each function works on at once.",
+    help="How many events each function handles at the same time.",
 )
 @click.option(
     "--watch-seconds",
@@ -81,28 +83,28 @@ def _variables(
     default=WATCH_SECONDS,
     show_default=True,
     metavar="SECONDS",
-    help="How often the watcher runs by itself; 0: never.",
+    help="How often the watcher runs on its schedule; 0 turns the schedule off.",
 )
 @click.option(
     "--allow-origin",
     multiple=True,
     callback=_origins,
     metavar="ORIGIN",
-    help="Pages of this origin, such as http://localhost:5173, may log in and call the API;"
-    " may be repeated.",
+    help="Let pages of this origin, such as http://localhost:5173, log in and call the API. Can"
+    " be repeated.",
 )
 @click.option(
     "--env",
     multiple=True,
     callback=_variables,
     metavar="NAME=VALUE",
-    help="A variable of the functions' environment; may be repeated.",
+    help="Set an environment variable of the functions. Can be repeated.",
 )
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
     default=DIRECTORY,
-    help="Where stack.json and the functions' logs are written (default: .local).",
+    help="Folder for stack.json and the functions' logs (default: .local).",
 )
 def main(
     port: int | None,
@@ -128,7 +130,7 @@ def main(
             )
         )
     except (PortTakenError, AlreadyRunningError, NoTokenError) as error:
-        advice = "; give another with --port" if isinstance(error, PortTakenError) else ""
+        advice = "; choose another with --port" if isinstance(error, PortTakenError) else ""
         print(f"error: {error}{advice}", file=sys.stderr)
         sys.exit(1 if isinstance(error, NoTokenError) else 2)
 
@@ -156,33 +158,34 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
         "ZEGO's server API": parts.zego,
         "ZEGO's console": f"{parts.zego}/console",
         "event bus": parts.events,
-        "named in": str(stack.file),
+        "addresses in": str(stack.file),
         "logs": f"{stack.function_log}, {stack.rotator_log.name}, {stack.watcher_log.name}",
     }
     return "\n".join(
         [
-            f"zego-token-service runs on this machine, up in {seconds:.1f} s. Ctrl-C stops it.",
+            f"zego-token-service is running on this machine ({seconds:.1f} s). Ctrl-C stops it.",
             f"Try it in a browser: {parts.page}",
+            f"To use it from your own page: make run RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'",
             "",
-            f"A token, fetched through all of it in {milliseconds:.0f} ms:",
+            f"A token, issued through all parts in {milliseconds:.0f} ms:",
             textwrap.indent(token_table(token, stack.secrets_manager.server_secret), "  "),
             "",
             "The parts:",
             *(f"  {name:<21}{value}" for name, value in where.items()),
             "",
-            "# A frontend logs in and obtains a token:",
+            "# A frontend logs in and gets a token:",
             curl_bearer(parts),
             "",
-            "# A backend signs its request, and obtains a token for one of its users:",
+            "# A backend signs its request and gets a token for one of its users:",
             curl_signed(parts),
             "",
-            "# Operators see how the ServerSecret stands:",
+            "# Show the state of the ServerSecret:",
             stack.zego_token("status"),
             "",
-            "# It is reset at ZEGO's console, and the new one rotated to:",
+            "# Reset the ServerSecret at ZEGO's console and rotate to the new one:",
             f"{curl_reset(parts)} |\n  {stack.zego_token('rotate')} --file -",
             "",
-            "# Is it alive?",
+            "# Check that the service is up:",
             curl_health(parts),
             "",
         ]
@@ -193,7 +196,7 @@ def _fetch_token(stack: LocalStack, parts: StackDescription) -> str:
     answer = request_token(parts.api, parts.identity_provider, "alice")
     if answer.status != 201:
         lines = [
-            f"no token was issued; the answer was {answer.status} {answer.body.decode()}",
+            f"no token was issued; the response was {answer.status} {answer.body.decode()}",
             f"The function's last log lines, from {stack.function_log}:",
             *stack.function.log_lines()[-LOG_LINES_SHOWN:],
         ]
@@ -202,7 +205,7 @@ def _fetch_token(stack: LocalStack, parts: StackDescription) -> str:
 
 
 def _ports(given: int | None) -> Ports:
-    """The API's port and the five after it. Only a port that was given has to be free."""
+    """The API's port and the five after it. Only an explicitly given port must be free."""
     api = port_or_any(PORT) if given is None else given
     first = given or PORT
     following = range(first + 1, first + len(fields(Ports)))
@@ -211,7 +214,7 @@ def _ports(given: int | None) -> Ports:
 
 def _stop(_number: int, _frame: object) -> NoReturn:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)  # one is enough, and stopping is quick
+        signal.signal(ignored, signal.SIG_IGN)  # one signal is enough: stopping is quick
     sys.exit(0)
 
 

@@ -1,7 +1,7 @@
 """A development identity provider: OpenID discovery, signing keys, and a login for any user.
 
 `POST /token` is OAuth 2's resource owner password grant (RFC 6749, 4.3) with one password for all
-users: good for a development machine only. Each start makes new keys.
+users, which is acceptable on a development machine only. Each start makes new keys.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from local.aws.http_api_access import Cors
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 AUDIENCE = "zego-token-service-local"
-PASSWORD = "development"  # noqa: S105  for every user, and printed in every error
+PASSWORD = "development"  # noqa: S105  not confidential: the same for every user
 LIFETIME_SECONDS = 3600
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
@@ -30,10 +30,10 @@ _NO_STORE = ("cache-control", "no-store")
 
 
 class IdentityProvider(LoopbackServer):
-    """An OpenID provider with one signing key for each of `ALGORITHMS`.
+    """An OpenID provider with one signing key per algorithm.
 
-    `allowed_origins` are the origins whose pages may log in. `sign` makes any bearer token, good or
-    bad, for tests.
+    `allowed_origins` are the origins whose pages may log in. `sign` makes valid and invalid bearer
+    tokens for tests.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class IdentityProvider(LoopbackServer):
 
     @property
     def jwks_uri(self) -> str:
-        """Where its public keys are."""
+        """The URL of its public keys."""
         return f"{self.url}/.well-known/jwks.json"
 
     def claims(self, username: str, **changes: object) -> dict[str, Any]:
-        """The claims of a token for `username`, valid for an hour from now, with `changes` made."""
+        """Returns the claims of a token for `username`, valid for one hour, with `changes`."""
         now = int(self._clock())
         return {
             "iss": self.issuer,
@@ -102,11 +102,11 @@ class IdentityProvider(LoopbackServer):
         return f"{signed}.{base64url_encode(signature).decode()}"
 
     def bearer(self, username: str) -> str:
-        """A good bearer token for `username`."""
+        """Returns a valid bearer token for `username`."""
         return self.sign(self.claims(username))
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK Set (RFC 7517)."""
+        """Returns the public keys as a JWK Set (RFC 7517)."""
         return {"keys": [self._jwk(name) for name in ALGORITHMS]}
 
     def respond(self, request: HttpRequest) -> HttpResponse:
@@ -124,7 +124,7 @@ class IdentityProvider(LoopbackServer):
                 return _json(200, self.jwks(), ("cache-control", "public, max-age=300"))
             case "POST", "/token":
                 return self._token(request)
-        return _json(404, {"error": "not_found", "error_description": "No such page."})
+        return _json(404, {"error": "not_found", "error_description": "This page does not exist."})
 
     def _token(self, request: HttpRequest) -> HttpResponse:
         if request.media_type != "application/x-www-form-urlencoded":
@@ -137,7 +137,7 @@ class IdentityProvider(LoopbackServer):
             if not given.get(name):
                 return _refusal("invalid_request", f"{name} is missing.")
         if given["grant_type"] != "password":
-            return _refusal("unsupported_grant_type", "Only grant_type=password is known here.")
+            return _refusal("unsupported_grant_type", "Use grant_type=password.")
         if given["password"] != PASSWORD:
             return _refusal("invalid_grant", f"The password of every user is {PASSWORD!r}.")
         token = {

@@ -1,10 +1,10 @@
 """`python -m local.invoke events/<name>.json`: runs one event and prints the result.
 
-It uses the stack that runs on this machine, or starts one for this event. The event's form tells
-which function it is for: a step of a rotation, an event of EventBridge's, or else an API request.
-A header `authorization: Bearer {alice}` gets a new bearer token for alice,
-`{secret_arn}` and `{current_version}` with those of the stack's secret. Tokens are printed
-shortened, with their claims below. The exit code is 0 unless the function failed.
+It uses the stack that runs on this machine, or starts one for this event. The event's form decides
+which function runs: a rotation step runs the rotator, an EventBridge event the watcher, anything
+else the issuer. In the event, `authorization: Bearer {alice}` is replaced by a new bearer token for
+alice, `{secret_arn}` and `{current_version}` by those of the stack's secret. Tokens are printed
+shortened, followed by their claims. The exit code is 0 unless the function failed.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _PLACEHOLDER = re.compile(r"Bearer \{([^{}]+)\}")
     "--directory",
     type=click.Path(path_type=Path),
     default=DIRECTORY,
-    help="Where the running stack has its stack.json (default: .local).",
+    help="Folder with the stack.json of the running stack (default: .local).",
 )
 def main(event: Path, directory: Path) -> None:
-    """Run the event in a file, as in events/, on its function.
+    """Run the event in a JSON file, such as those in events/.
 
-    The exit code is 1 if the function failed, 2 if there is no event.
+    The exit code is 1 if the function failed, 2 if the file has no valid event.
     """
     try:
         content = json.loads(event.read_text())
         if not isinstance(content, dict):
-            raise ValueError("an event is a JSON object")
+            raise ValueError("an event must be a JSON object")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         print(f"error: {event}: {reason}", file=sys.stderr)
@@ -62,7 +62,7 @@ def main(event: Path, directory: Path) -> None:
 
 @contextlib.contextmanager
 def running_stack(directory: Path) -> Iterator[StackDescription]:
-    """Gives the stack that runs in `directory`, or starts one while the context lasts."""
+    """Yields the stack that runs in `directory`, or a new one for the time of the context."""
     if running := read_running(directory):
         yield running
         return
@@ -74,7 +74,7 @@ def running_stack(directory: Path) -> Iterator[StackDescription]:
 
 
 def fill_in(event: dict[str, Any], identity_provider: str) -> dict[str, Any]:
-    """The event with `Bearer {name}` in its authorization header made a bearer token for `name`."""
+    """Returns the event; `Bearer {name}` in its authorization header becomes a real token."""
     headers = dict(event.get("headers") or {})
     if placeholder := _PLACEHOLDER.fullmatch(headers.get("authorization", "")):
         headers["authorization"] = f"Bearer {log_in(identity_provider, placeholder[1])}"
@@ -83,7 +83,7 @@ def fill_in(event: dict[str, Any], identity_provider: str) -> dict[str, Any]:
 
 
 def function_of(event: dict[str, Any]) -> str:
-    """The name of the function that an event is for."""
+    """Returns the name of the function that handles an event."""
     if "Step" in event:
         return "rotator"
     return "watcher" if "detail-type" in event else "issuer"
@@ -122,7 +122,7 @@ def described(answer: dict[str, Any], secret: str) -> str:
 
 
 def _shorten(value: Any, tokens: list[str]) -> Any:
-    """`value` with each member named `token` shortened; what they were is added to `tokens`."""
+    """Returns `value` with each `token` member shortened; appends the full ones to `tokens`."""
     if isinstance(value, list):
         return [_shorten(item, tokens) for item in value]
     if not isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""A threaded HTTP/1.1 server on 127.0.0.1, the request and response that its users see, and `post`.
+"""A threaded HTTP/1.1 server on 127.0.0.1, its request and response types, and `post`.
 
 Every part of the local stack that speaks HTTP is a `LoopbackServer` with its own `respond`.
-Connections are kept alive, and `stop` closes them: a part that was stopped no longer responds.
-Requests whose Host is another name are refused, so that no web page can reach the stack by
-rebinding its own name to 127.0.0.1.
+Connections are kept alive, and `stop` closes them: a stopped part no longer responds. Requests with
+another Host name are refused, so that no web page can reach the stack by rebinding its own name to
+127.0.0.1.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class HttpRequest:
         return _header(self.headers, name)
 
     def json_object(self) -> dict[str, Any] | None:
-        """The JSON object in the body, or None if it holds something else; empty if it is empty."""
+        """The JSON object in the body; empty for an empty body, None for anything else."""
         try:
             content = json.loads(self.body or b"{}")
         except (ValueError, RecursionError):
@@ -164,14 +164,14 @@ class LoopbackServer(Part):
 
     @property
     def origins(self) -> tuple[str, str]:
-        """As a browser names the origin of its pages; only while started."""
+        """The origins that a browser may send for its pages; only while started."""
         return self.url, f"http://localhost:{self.port}"
 
     def start(self) -> None:
         """Binds the port and serves until `stop`. Requests are accepted once this returns."""
         handler = partial(_Connection, self.answer, self._max_body_bytes)
         self._listener = _Listener(self._requested_port, handler)
-        self._requested_port = self.port  # after a restart the address is the same
+        self._requested_port = self.port  # a restart keeps the address
         self._listener.start()
 
     def stop(self) -> None:
@@ -184,7 +184,9 @@ class LoopbackServer(Part):
         """Returns the server's response to a request, without the network."""
         host = (request.header("host") or "").rpartition(":")
         if (host[0] or host[2]) not in NAMES:
-            return HttpResponse(403, body=b"This server answers to 127.0.0.1 and localhost only.\n")
+            return HttpResponse(
+                403, body=b"This server accepts only 127.0.0.1 and localhost as Host.\n"
+            )
         early = self.intercept(request) if self.intercept else None
         return early or self.respond(request)
 
@@ -204,9 +206,9 @@ def port_or_any(port: int) -> int:
 
 
 class _Listener(socketserver.ThreadingTCPServer):
-    """The standard library's threaded server, which can close the connections that are open.
+    """The standard library's threaded server, extended to close its open connections.
 
-    `http.server.HTTPServer` is not used: it looks up the host's name in the DNS.
+    `http.server.HTTPServer` is not used because it looks up the host's name in the DNS.
     """
 
     allow_reuse_address = True
@@ -222,7 +224,7 @@ class _Listener(socketserver.ThreadingTCPServer):
             super().__init__((LOOPBACK, port), handler)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise PortTakenError(f"port {port} is taken") from None
+                raise PortTakenError(f"port {port} is in use") from None
             raise
 
     def start(self) -> None:
@@ -230,7 +232,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 
     def stop(self) -> None:
         self._stopping = True
-        with contextlib.suppress(OSError):  # ends the wait for a connection, on every system
+        with contextlib.suppress(OSError):  # wakes the wait for a connection, on every system
             socket.create_connection((LOOPBACK, self.server_address[1]), timeout=1).close()
         self._thread.join()
         self.server_close()
@@ -290,11 +292,11 @@ class _Connection(BaseHTTPRequestHandler):
             body = self._body()
         except ValueError:
             self.close_connection = True
-            self._send(HttpResponse(400, body=b"The length of the body makes no sense.\n"))
+            self._send(HttpResponse(400, body=b"Invalid Content-Length.\n"))
             return
         request = HttpRequest(
             method=self.command,
-            target=self.requestline.split()[1],  # `path` has leading slashes made one
+            target=self.requestline.split()[1],  # `path` merges leading slashes
             headers=tuple(self.headers.items()),
             body=body or b"",
             protocol=self.request_version,

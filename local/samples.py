@@ -1,6 +1,6 @@
-"""Sample requests to the stack: sent from here, as curl commands to paste, and the token returned.
+"""Sample requests to the stack, sent from here or as curl commands, and the token they return.
 
-A token is shown shortened, with its claims beside it.
+A token is shown shortened, with its claims.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def request_token(api: str, identity_provider: str, username: str) -> HttpRespon
 
 
 def curl_bearer(stack: StackDescription) -> str:
-    """As a frontend: gets a bearer token from the identity provider, then a token for a room."""
+    """The request of a frontend: gets a bearer token, then with it a token for a room."""
     login = f"grant_type=password&username=alice&password={PASSWORD}"
     return _lines(
         f"{_CURL} {stack.api}/v1/tokens",
@@ -54,7 +54,7 @@ def curl_bearer(stack: StackDescription) -> str:
 
 
 def curl_signed(stack: StackDescription) -> str:
-    """As a backend: a request signed with the development key pair, for one of its users."""
+    """The request of a backend for one of its users, signed with the development key pair."""
     keys = f"{stack.access_key_id}:{stack.secret_access_key}"
     return _lines(
         f"{_CURL} {stack.api}/v1/service/tokens",
@@ -64,17 +64,17 @@ def curl_signed(stack: StackDescription) -> str:
 
 
 def curl_health(stack: StackDescription) -> str:
-    """Asks whether the API is alive."""
+    """The health check."""
     return f"{_CURL} {stack.api}/v1/health"
 
 
 def curl_reset(stack: StackDescription) -> str:
-    """Resets the secret at the console of ZEGO's stand-in, which responds with the new one."""
+    """Resets the secret at the stand-in for ZEGO's console, which responds with the new one."""
     return f"curl -sS {_JSON} -d '{{}}' {stack.zego}/console/reset"
 
 
 def shortened(token: str) -> str:
-    """Returns the start of a token and its length: enough to recognise it, too little to use."""
+    """Returns a token's start and length: enough to recognise it, too little to use it."""
     return f"{token[:SHOWN_CHARACTERS]}... ({len(token)} characters)"
 
 

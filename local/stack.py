@@ -30,14 +30,14 @@ PYTHON_PATH = (PROJECT / "functions", DOMAIN_LAYER)
 ISSUER = "issuer.app.handler"
 POLICY = Path(__file__).with_name("access_policy.toml")
 WATCH_SECONDS = 300.0
-"""How often the watcher looks, as in template.yaml."""
+"""How often the watcher checks the secret, as in template.yaml."""
 TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 300.0, "watcher": 300.0}
 BACKEND_ARN = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of the parts, in the order of `python -m local --port`; 0: the system chooses."""
+    """The ports of the parts, in the order of `python -m local --port`; 0 means any free port."""
 
     api: int = 0
     identity_provider: int = 0
@@ -50,11 +50,11 @@ class Ports:
 class LocalStack(Part):
     """The service with everything it needs, on 127.0.0.1.
 
-    `environment` overrides the variables that the functions get. The watcher runs when a
-    rotation ends, at `tick`, and every `watch_seconds` unless that is None. Pages of
-    `allowed_origins` may log in and call the API, as the stack's own page may. `directory` holds
-    what the stack writes while it runs, `stack.json` first; one stack per directory. `issuer` is
-    the issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
+    `environment` overrides the functions' variables. The watcher runs when a rotation ends, at
+    `tick`, and every `watch_seconds` unless that is None. Pages of `allowed_origins` may log in and
+    call the API, as the stack's own page may. `directory` is for the files that the stack writes
+    while it runs, such as `stack.json`; there can be one stack per directory. `issuer` is the
+    issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
     `AlreadyRunningError`. The parts are attributes, which tests inspect and disturb; `function` is
     the issuer.
     """
@@ -76,7 +76,7 @@ class LocalStack(Part):
     ) -> None:
         ports = ports or Ports()
         self.region = region
-        self.access_key = AccessKey(  # of the form that AWS gives for a role
+        self.access_key = AccessKey(  # in the form that AWS uses for a role
             f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), BACKEND_ARN
         )
         directory = directory.resolve()
@@ -114,7 +114,7 @@ class LocalStack(Part):
         self._look: Callable[[Event], InvocationResult]
 
     def start(self) -> None:
-        """Starts every part, and returns once a worker of the function is ready or has failed."""
+        """Starts every part. Returns once a worker of the issuer is ready or has failed."""
         with contextlib.ExitStack() as running:
             self._file.claim()
             running.callback(self._file.release)
@@ -131,16 +131,16 @@ class LocalStack(Part):
         self._running.close()
 
     def tick(self) -> InvocationResult:
-        """Runs the watcher now, as its schedule does, and returns its result."""
+        """Runs the watcher now, as its schedule does. Returns its result."""
         return self._look(self.watch_schedule.scheduled_event())
 
     def zego_token(self, command: str) -> str:
-        """`zego-token secret` with a command, for this stack, to be pasted into a shell."""
+        """Returns a `zego-token secret` command line for this stack, ready for a shell."""
         program = os.path.relpath(Path(sys.executable).with_name("zego-token"))
         return shlex.join([program, "secret", command, "--local", str(self.file)])
 
     def description(self) -> StackDescription:
-        """Where the parts are, as `stack.json` says it."""
+        """Returns the addresses of the parts, as in `stack.json`."""
         return StackDescription(
             api=self.api.url,
             identity_provider=self.identity_provider.url,
@@ -253,7 +253,7 @@ class LocalStack(Part):
         )
 
     def function_environment(self) -> dict[str, str]:
-        """The variables by which the functions find the parts of this stack."""
+        """Returns the variables with which the functions find the parts of this stack."""
         return {
             "STAGE": "local",
             "SERVER_SECRET_ARN": self.secrets_manager.secret_id,

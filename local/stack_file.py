@@ -1,7 +1,7 @@
-"""`.local/stack.json`: where the parts of the running stack are, for other programs here.
+"""`.local/stack.json`: the addresses of the running stack, for other programs on this machine.
 
-The file exists while a stack runs: it is written atomically, readable by its owner only, and
-removed at the end. A lock beside it, which the system releases when its holder ends, tells a
+The file exists while a stack runs. It is written atomically, readable by its owner only, and
+removed at the end. A lock file next to it, which the system releases when its holder ends, tells a
 running stack from a file that a killed one left behind.
 """
 
@@ -37,19 +37,19 @@ class StackDescription:
     events: str
     """The endpoint of EventBridge."""
     functions: tuple[str, ...]
-    """The names of those that the Invoke API runs."""
+    """The names of the functions that the Invoke API runs."""
     access_key_id: str
     secret_access_key: str = field(repr=False)
     pid: int = 0
 
     def to_json(self) -> str:
-        """The file's text."""
+        """Returns the file's text."""
         named = {name.rstrip("_"): value for name, value in asdict(self).items()}
         return json.dumps(named, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> StackDescription:
-        """What `to_json` wrote."""
+        """Reads what `to_json` wrote."""
         named = json.loads(text)
         functions = tuple(named.pop("functions"))
         return cls(lambda_=named.pop("lambda"), functions=functions, **named)
@@ -60,7 +60,7 @@ class AlreadyRunningError(Exception):
 
 
 class StackFile:
-    """The stack's file in `directory`, and the right to be the one stack that writes it."""
+    """The stack's file in `directory`, and the lock that allows one stack to write it."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / NAME
@@ -97,8 +97,8 @@ class StackFile:
     def _who_runs(self) -> str:
         running = read_running(self.path.parent, check_lock=False)
         if running is None:
-            return "a local stack is just starting or stopping; try again in a moment"
-        return f"a local stack already runs at {running.api} (process {running.pid}); stop it first"
+            return "a local stack is starting or stopping; try again in a moment"
+        return f"a local stack is running at {running.api} (process {running.pid}); stop it first"
 
 
 def read_running(directory: Path, *, check_lock: bool = True) -> StackDescription | None:

@@ -1,3 +1,3 @@
-"""What the Makefile runs to check and to build. Nothing in production imports it."""
+"""Programs of the Makefile that check and build. Production code does not import them."""
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Make what is deployed, without docker: one zip's content for the functions, one a layer.
+"""Builds the artifacts to deploy, without docker: one folder for the functions, one per layer.
 
-Lambda's disk is read-only, so what has no bytecode is compiled again at every cold start. Here
-everything is compiled once, by an interpreter of the runtime's own minor version. The bytecode is
-of the unchecked kind: Python then neither reads the source nor looks at its time, which packaging
-changes.
+Lambda's disk is read-only, so code without bytecode would be compiled at every cold start. This
+compiles everything once, with an interpreter of the runtime's minor version. It uses unchecked
+bytecode: Python then does not compare it with the source file, whose time packaging changes.
 
-The same input makes the same bytes.
+The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,43 +29,47 @@ RUNTIME: Final = "3.13"
 #: arm64 wheels that the runtime (Amazon Linux 2023, glibc 2.34) can load, newest first.
 PLATFORMS: Final = ("manylinux_2_34_aarch64", "manylinux_2_28_aarch64", "manylinux2014_aarch64")
 
-#: What is made, and where Lambda puts it.
+#: The parts that are built, and where Lambda puts them.
 PARTS: Final = {
     "functions": "/var/task",
     "layers/domain": "/opt",
     "layers/dependencies": "/opt",
     "layers/aws_sdk": "/opt",
 }
-#: Those of the issuer, whose cold start a caller waits for.
+#: The parts of the issuer, whose cold start a caller waits for.
 ISSUER_PARTS: Final = ("functions", "layers/domain", "layers/dependencies")
-#: Layers of third-party packages; requirements.txt beside their sources locks them.
+#: Layers of third-party packages, locked by the requirements.txt in each folder.
 PACKAGE_LAYERS: Final = ("layers/dependencies", "layers/aws_sdk")
-#: Beside the stages' access policies, for whoever writes one.
+#: Files next to the access policies that help their authors.
 NOT_PACKAGED: Final = ("reference.toml", "policy.schema.json")
-#: For all the parts together, unzipped; and for the issuer's.
+#: The limit for all parts together, unzipped, and the target for the issuer's parts.
 BUDGET_MB: Final = 60
 AIM_MB: Final = 25
 
 #: Wheels carry these for installers and type checkers only. Licences and METADATA stay.
 NOT_DEPLOYED: Final = ("*.pyi", "py.typed", "RECORD", "INSTALLER", "REQUESTED", "sboms")
-#: The AWS services that are called; botocore has the descriptions of some 440.
+#: The AWS services that are called. botocore has data for about 440.
 AWS_SERVICES: Final = ("events", "secretsmanager", "sts")
-#: 2000-01-01. The time stands in the zip, and so in its hash.
+#: 2000-01-01. The zip contains the files' times, so they affect its hash.
 FIXED_TIME: Final = 946_684_800
 
 
 class BuildError(Exception):
-    """The artifacts cannot be made. The message says what to do."""
+    """The artifacts cannot be built. The message tells what to do."""
 
 
 def main() -> int:
-    """Build, then show the sizes."""
-    parser = argparse.ArgumentParser(description="Make the artifacts for Lambda in build/.")
+    """Build and print the sizes."""
+    parser = argparse.ArgumentParser(description="Build the artifacts for Lambda in build/.")
     parser.add_argument(
-        "--host", action="store_true", help="for this machine, in build/host/, to measure there"
+        "--host",
+        action="store_true",
+        help="build for this machine in build/host/, for measurements",
     )
     parser.add_argument(
-        "--find-interpreter", action="store_true", help="say which Python compiles, and stop"
+        "--find-interpreter",
+        action="store_true",
+        help="print the Python that would compile, and exit",
     )
     options = parser.parse_args()
     try:
@@ -86,7 +89,7 @@ def main() -> int:
 
 
 def lambda_tree() -> Path:
-    """Make the parts for python3.13 on arm64 in build/; the directory that holds them."""
+    """Build the parts for python3.13 on arm64 in build/. Return that folder."""
     interpreter = find_interpreter()
     _start(OUTPUT)
     options = "--require-hashes --no-deps --no-compile --only-binary=:all: --implementation=cp"
@@ -101,7 +104,7 @@ def lambda_tree() -> Path:
 
 
 def host_tree() -> Path:
-    """Make the same parts in build/host/ for this interpreter, of the packages it has installed."""
+    """Build the same parts in build/host/ for this interpreter, from its installed packages."""
     tree = OUTPUT / "host"
     _start(tree)
     for layer in PACKAGE_LAYERS:
@@ -116,15 +119,15 @@ def host_tree() -> Path:
 
 
 def find_interpreter() -> str:
-    """An interpreter of the runtime's minor version.
+    """Return an interpreter of the runtime's minor version.
 
-    :raises BuildError: there is none.
+    :raises BuildError: none is installed.
     """
     named = os.environ.get("PYTHON313")
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     beside = [
         python
-        for versions in (Path(sys.base_prefix).parent, pyenv)  # ours may be one of pyenv's too
+        for versions in (Path(sys.base_prefix).parent, pyenv)  # this Python may be one of pyenv's
         for python in sorted(versions.glob(f"{RUNTIME}.*/bin/python"))
     ]
     candidates = [named] if named else [sys.executable, f"python{RUNTIME}", *beside]
@@ -132,13 +135,13 @@ def find_interpreter() -> str:
         if _minor_version(str(candidate)) == RUNTIME:
             return str(candidate)
     raise BuildError(
-        f"Lambda's bytecode needs a Python {RUNTIME}, and "
+        f"The build needs Python {RUNTIME}, the version of Lambda. "
         + (
-            f"PYTHON313={named} is none."
+            f"PYTHON313={named} is not a Python {RUNTIME}."
             if named
-            else "none is on PATH, in ~/.pyenv or beside this Python."
+            else "None is on PATH, in ~/.pyenv or next to this Python."
         )
-        + " Install one, of any patch level, or name it: make build PYTHON313=/path/to/python3.13"
+        + " Install any patch level of it, or name one: make build PYTHON313=/path/to/python3.13"
     )
 
 
@@ -174,7 +177,7 @@ def _finish(tree: Path, interpreter: str) -> Path:
             for path in list((tree / part).rglob(pattern)):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         options = f"-m compileall -q --invalidation-mode unchecked-hash -p {place} -s".split()
-        # A set's order would show in the bytecode.
+        # The order of sets affects the bytecode.
         command = [interpreter, *options, str(tree / part), str(tree / part)]
         _run(command, environment={"PYTHONHASHSEED": "0"})
         for path in [tree / part, *(tree / part).rglob("*")]:
@@ -190,10 +193,10 @@ def release() -> str:
 
 
 def write_version(tree: Path) -> str:
-    """Write build/version.toml, the parameter BuildVersion: a hash, the release and the commit.
+    """Write build/version.toml with the parameter BuildVersion: a hash, the release and the commit.
 
-    The hash is that of all that is deployed. It comes first, because SAM names the function's
-    versions by the first characters.
+    The hash covers everything that is deployed. It comes first because SAM names the function's
+    versions after the first characters.
     """
     digest = hashlib.sha256()
     settings = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
@@ -228,10 +231,10 @@ def _report_sizes(tree: Path) -> int:
     for part in PARTS:
         print(f"{os.path.relpath(tree / part):28} {size_mb(tree, [part]):6.2f} MB")
     total = size_mb(tree)
-    print(f"{'the issuer, unzipped':28} {size_mb(tree, ISSUER_PARTS):6.2f} MB   (aim {AIM_MB})")
+    print(f"{'the issuer, unzipped':28} {size_mb(tree, ISSUER_PARTS):6.2f} MB   (target {AIM_MB})")
     print(f"{'together, unzipped':28} {total:6.2f} MB   (budget {BUDGET_MB})")
     if total > BUDGET_MB:
-        raise BuildError(f"{total:.1f} MB is over the budget of {BUDGET_MB} MB")
+        raise BuildError(f"{total:.1f} MB exceeds the budget of {BUDGET_MB} MB")
     return 0
 
 

@@ -1,9 +1,9 @@
-"""Writes what is made from data and code: ``make docs``.
+"""Regenerates everything in the tree that is made from code: ``make docs``.
 
-Tables of the documents, the schema of access policies, and the version, which pyproject.toml has.
+That is tables in docs/, the schema of access policies, and the version from pyproject.toml.
 
-A table stands between ``<!-- table: <name> -->`` and ``<!-- end of table -->``; all else is left
-as it is.
+A table is between ``<!-- table: <name> -->`` and ``<!-- end of table -->``. The rest of a document
+does not change.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ def _versioned() -> Iterator[tuple[Path, str]]:
 
 
 def filled(document: str) -> str:
-    """A document with its tables made anew.
+    """Return a document with its tables regenerated.
 
-    :raises KeyError: it has a table of a name that is not in :data:`TABLES`.
+    :raises KeyError: the document names a table that is not in :data:`TABLES`.
     """
     return _TABLE.sub(lambda at: at["begin"] + TABLES[at["name"]]() + at["end"], document)
 
 
 def _codes(*platforms: Platform) -> str:
-    """The codes of the same platforms; those of which the same is said share a row."""
+    """Return the table of these platforms' codes. Codes with equal texts share a row."""
     listed = [known for known in CODES.values() if known.platforms == platforms]
     rows = []
     for _, group in groupby(listed, key=_said):
@@ -95,7 +95,7 @@ def _named(known: ErrorCode) -> str:
 
 
 def _findings() -> str:
-    """Every kind of finding, in the order of precedence; ... differs from token to token."""
+    """Return the table of all findings, in order of precedence; ... varies per token."""
     rows = [
         (f"`{name}`", kind.severity, _shown(kind), _template(kind.cause), _template(kind.remedy))
         for name, kind in KINDS.items()
@@ -109,7 +109,7 @@ def _shown(kind: FindingKind) -> str:
 
 
 def _template(text: str) -> str:
-    """A template with an ellipsis for each of its fields."""
+    """Return a template with an ellipsis for each of its fields."""
     parts = string.Formatter().parse(text)
     return "".join(literal + ("" if field is None else "...") for literal, field, _, _ in parts)
 
@@ -124,7 +124,7 @@ class _Error(NamedTuple):
 
 
 def _errors() -> str:
-    """The errors of the functions and of the domain layer, each below what it derives from."""
+    """Return the errors of the functions and the domain layer, each below its base class."""
     errors = {error.name: error for root in _PRODUCTION for error in _errors_in(ROOT / root)}
     roots = sorted({error.base for error in errors.values()} - errors.keys())
     lines = [line for root in roots for line in [root, *_derived(root, errors, 1)]]
@@ -159,7 +159,7 @@ def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
-#: What makes each table, by its name.
+#: The functions that make the tables, by name.
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "errors": _errors,
     "web": lambda: _codes("web"),

@@ -1,4 +1,4 @@
-"""Check access policies and run the examples in them: ``make policies``."""
+"""Checks access policies and runs the examples in them: ``make policies``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from zego import identifiers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _FOLDER: Final = ROOT / "functions" / "issuer" / "policies"
-#: Shows every key. It is not packaged.
+#: A policy with every key. It is not packaged.
 REFERENCE: Final = _FOLDER / "reference.toml"
-#: One per stage in AWS.
+#: The policies of the stages in AWS.
 POLICIES: Final = sorted({*_FOLDER.glob("*.toml")} - {REFERENCE})
-#: The local stack fills in where its identity provider is.
+#: The local stack fills in the address of its identity provider.
 LOCAL: Final = ROOT / "local" / "access_policy.toml"
 
 
 class ExampleError(ValueError):
-    """An example that does not hold, or cannot: the message says why."""
+    """An example fails or is invalid. The message tells why."""
 
 
 def main() -> int:
-    """Check the files given, or all of the project's. Says what does not hold, and where."""
+    """Check the given files, or all policies of the project. Print what is wrong, and where."""
     parser = argparse.ArgumentParser(prog="make policies", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, default=[*POLICIES, REFERENCE, LOCAL])
     mistakes = [mistake for path in parser.parse_args().files for mistake in check(path)]
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def check(path: Path) -> list[str]:
-    """What is wrong with a policy file and its examples. Prints a line where nothing is."""
+    """Return what is wrong with a policy file and its examples. If nothing is, print that."""
     try:
         policy, examples = load(path), policy_file.load_examples(path)
     except PolicyError as error:
@@ -51,14 +51,14 @@ def check(path: Path) -> list[str]:
         except ExampleError as error:
             mistakes.append(f"{path.name}: {example.description!r} {error}")
     if not mistakes:
-        print(f"{path.name}: {len(policy.rules)} rules, {len(examples)} examples hold")
+        print(f"{path.name}: {len(policy.rules)} rules, {len(examples)} examples pass")
     return mistakes
 
 
 def load(path: Path) -> AccessPolicy:
-    """The policy as its stage would load it.
+    """Return the policy as its stage would load it.
 
-    :raises PolicyError: it cannot be meant.
+    :raises PolicyError: the policy is invalid.
     """
     if path.resolve() != LOCAL:
         return policy_file.load(path)
@@ -72,37 +72,37 @@ def load(path: Path) -> AccessPolicy:
 def run(policy: AccessPolicy, example: Example) -> None:
     """Decide an example as the service would.
 
-    :raises ExampleError: it comes out otherwise, or names what the policy does not have.
+    :raises ExampleError: the decision differs, or the example names something unknown.
     """
     if example.rule is not None and example.rule not in {rule.name for rule in policy.rules}:
-        raise ExampleError(f"names {example.rule!r}, and no rule is called that")
+        raise ExampleError(f"names the rule {example.rule!r}, which does not exist")
     caller = caller_of(policy, example)
     names_user = caller.user_id is None
     try:
         request = token_request.token_request(dict(example.request), names_user=names_user)
     except Problem as problem:
-        raise ExampleError(f"has a request that is refused unread: {problem.detail}") from None
+        raise ExampleError(f"has an invalid request: {problem.detail}") from None
     try:
         rule, granted, outcome = policy.decide(caller, request).rule, True, "granted"
     except Problem as problem:
         rule, granted, outcome = problem.rule or "", False, f"refused ({problem.reason})"
     decided = f"{outcome} by {rule!r}" if rule else outcome
     if granted != example.granted:
-        raise ExampleError(f"should be {'refused' if granted else 'granted'}, and is {decided}")
+        raise ExampleError(f"should be {'refused' if granted else 'granted'}, but is {decided}")
     if example.rule not in (None, rule):
-        raise ExampleError(f"should be decided by {example.rule!r}, and is {decided}")
+        raise ExampleError(f"should be decided by {example.rule!r}, but is {decided}")
 
 
 def caller_of(policy: AccessPolicy, example: Example) -> Caller:
-    """The caller of an example, as the service would make it from a proof.
+    """Return the caller of an example, as the service would authenticate it.
 
-    :raises ExampleError: there is no such identity, or its claims are not what it has.
+    :raises ExampleError: the identity does not exist, or the claims do not fit it.
     """
     for oidc in policy.issuers.values():
         if oidc.name == example.caller:
             subject = example.claims.get("sub")
             if not isinstance(subject, str) or not subject:
-                raise ExampleError("has claims without a sub")
+                raise ExampleError("has claims without sub")
             user_id = identifiers.user_id_for_subject(
                 oidc.issuer, subject, always_hash=oidc.hashed_user_ids
             )
@@ -110,9 +110,9 @@ def caller_of(policy: AccessPolicy, example: Example) -> Caller:
     for role in policy.roles.values():
         if role.name == example.caller:
             if example.claims:
-                raise ExampleError("has claims, and a role has none")
+                raise ExampleError("has claims, but its caller is a role, which has none")
             return Caller(role.name, role.role, None, {}, role.read_status, role.diagnose_tokens)
-    raise ExampleError(f"names the caller {example.caller!r}, and no identity is called that")
+    raise ExampleError(f"names the caller {example.caller!r}, but no identity has this name")
 
 
 if __name__ == "__main__":

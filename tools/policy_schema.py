@@ -1,10 +1,10 @@
 """The JSON schema of an access policy, which ``make docs`` writes.
 
-The keys are those that the issuer reads; the reference policy's comments describe them.
+It has the keys that the issuer reads, described by the comments of the reference policy.
 
-Editors that know TOML schemas (Taplo, Even Better TOML) complete and check a policy by it, because
-each policy names it in its first line. The schema sees the structure of a policy: unknown, missing
-and misspelt keys, types, bounds. ``make policies`` sees the rest.
+Each policy names the schema in its first line, so editors with TOML schemas (Taplo, Even Better
+TOML) complete and check it. The schema checks the structure of a policy: unknown, missing and
+misspelt keys, types and bounds. ``make policies`` checks the rest.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _CLAIMS: Final = {"type": "array", "minItems": 1, "items": _CLAIM}
 
 
 def schema_file() -> str:
-    """The schema as it is in the file."""
+    """Return the text of the schema's file."""
     return json.dumps(schema(), indent=2) + "\n"
 
 
 def schema() -> dict[str, Any]:
-    """The schema, JSON Schema draft 7."""
+    """Return the schema (JSON Schema draft 7)."""
     about = descriptions(REFERENCE.read_text(encoding="utf-8"))
     has_role = {"required": ["role"]}
     denies = {"properties": {"deny": {"const": True}}, "required": ["deny"]}
@@ -58,9 +58,9 @@ def schema() -> dict[str, Any]:
 
 
 def descriptions(policy: str) -> dict[str, dict[str, str]]:
-    """The comment right before the first place of each key, by the kind of its table.
+    """Return the comment right before the first use of each key, per kind of table.
 
-    Before the first table of a kind is the comment of that key of the policy: its kind is "".
+    The comment before the first table of a kind describes that key of the policy, of kind "".
     """
     found: dict[str, dict[str, str]] = {"": {}}
     kind, comment = "", ""
@@ -91,9 +91,9 @@ def _table(keys: Keys, about: dict[str, str]) -> dict[str, Any]:
 def _either(
     condition: dict[str, Any], keys: Keys, others: Keys, about: dict[str, str]
 ) -> dict[str, Any]:
-    """A table with the one set of keys if a condition holds, else with the other set.
+    """Return a table that has one set of keys if a condition holds, else the other set.
 
-    The properties of both come first, so that an editor can complete them and show a misspelt one.
+    The properties of both are listed first, so an editor can complete them and find misspelt ones.
     """
     return {
         "type": "object",
@@ -110,7 +110,7 @@ def _required(keys: Keys) -> list[str]:
 
 
 def _without(excluded: Keys, keys: Keys) -> dict[str, bool]:
-    """No key of these but those of the other set."""
+    """Return a ban on the keys of one set that the other does not have."""
     names = {key.name for key in keys}
     return {key.name: False for key in excluded if key.name not in names}
 

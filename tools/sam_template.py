@@ -1,7 +1,7 @@
-"""template.yaml as CloudFormation will see it: transformed, parameters and conditions resolved.
+"""template.yaml as CloudFormation sees it: transformed, with parameters and conditions resolved.
 
-Run, it lints the template as written and as transformed with each way to have a secret, to rotate
-it and to tell of alarms: some errors show only then, such as SnapStart on a runtime without it.
+As a program, it lints the template as written and as transformed with each choice of secret,
+rotation and alarms. Some errors appear only then, such as SnapStart on a runtime without it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ PSEUDO_PARAMETERS: Final = {
     "AWS::StackName": "zego-token-service",
     "AWS::URLSuffix": "amazonaws.com",
 }
-#: For the parameters that have no default.
+#: Values for the parameters without a default.
 EXAMPLE_PARAMETERS: Final = {
     "Stage": "dev",
     "BuildVersion": "0123456789ab-0.2.0",
     "AllowedOrigins": "https://calls.example.com,http://localhost:3000",
 }
 
-#: The names are those of the files that a finding names.
+#: The variants to lint. Their names appear in the file names of findings.
 _LINTED: Final = {
     "secret-made-by-the-stack": {"SecretReaderAccounts": "444455556666"},
     "secret-given-with-its-key": {
@@ -72,21 +72,21 @@ _LINTED: Final = {
 
 _NO_VALUE: Final = object()
 
-# The transform reports on its own internals, which nobody here can act on.
+# The transform logs about its own internals, which a user cannot change.
 logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
 
 
 def load() -> dict[str, Any]:
-    """The template as written."""
+    """Return the template as written."""
     template: dict[str, Any] = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
     return template
 
 
 def transform(parameters: Mapping[str, str] = {}) -> dict[str, Any]:
-    """The template after AWS' own transform, as a stack with these parameters would have it.
+    """Return the template after AWS' own transform, for a stack with these parameters.
 
-    References to parameters are replaced by their values, conditions by the branch they choose,
-    and resources whose condition is false are gone. References to resources stay.
+    References to parameters are replaced by their values, conditions by the branch they select,
+    and resources whose condition is false are removed. References to resources stay.
     """
     template = load()
     values = _parameter_values(template, EXAMPLE_PARAMETERS | dict(parameters))
@@ -101,7 +101,7 @@ def transform(parameters: Mapping[str, str] = {}) -> dict[str, Any]:
 
 
 def refusals(parameters: Mapping[str, str]) -> list[str]:
-    """What the template's rules have against these parameters, as CloudFormation would say it."""
+    """Return the template's objections to these parameters, as CloudFormation would report them."""
     template = load()
     values = _parameter_values(template, EXAMPLE_PARAMETERS | dict(parameters))
     resolver = _Resolver(template, values)
@@ -115,7 +115,7 @@ def refusals(parameters: Mapping[str, str]) -> list[str]:
 
 
 def _parameter_values(template: dict[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """Every parameter's value; lists as lists, as CloudFormation hands them to the transform."""
+    """Return all parameter values; lists as lists, as CloudFormation passes them."""
     values: dict[str, Any] = {}
     for name, parameter in template["Parameters"].items():
         value = given[name] if name in given else parameter["Default"]
@@ -126,7 +126,7 @@ def _parameter_values(template: dict[str, Any], given: Mapping[str, str]) -> dic
 
 
 class _Resolver:
-    """Evaluates the intrinsic functions that depend on parameters alone."""
+    """Evaluates the intrinsic functions that depend on parameters only."""
 
     def __init__(self, template: dict[str, Any], parameters: Mapping[str, Any]) -> None:
         self._template = template
@@ -176,7 +176,7 @@ class _Resolver:
         return node
 
     def _call(self, function: str, arguments: Any) -> Any:
-        """The value of a function; one that needs a resource stays."""
+        """Return the value of a function; a function that needs a resource stays."""
         match function, arguments:
             case "Fn::If", [condition, then, otherwise]:
                 return self._resolve(then if self.holds({"Condition": condition}) else otherwise)
@@ -191,7 +191,7 @@ class _Resolver:
         return {function: self._resolve(arguments)}
 
     def _sub(self, arguments: Any) -> Any:
-        """What is known; the rest stays an Fn::Sub."""
+        """Substitute the known variables; the rest stays an Fn::Sub."""
         text, variables = (arguments, {}) if isinstance(arguments, str) else arguments
         variables = {
             name: value["Fn::Sub"] if _is_text_with_resources(value) else value
@@ -206,7 +206,7 @@ class _Resolver:
 
 
 def _is_text_with_resources(value: Any) -> bool:
-    """Whether it is what remains of an inner Fn::Sub, which an outer one can take over."""
+    """Whether this is the rest of an inner Fn::Sub, which an outer one can include."""
     return isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str)
 
 
@@ -221,7 +221,7 @@ def main() -> int:
         command = [str(lint), "--regions", REGION, "--", *map(str, templates)]
         status = subprocess.run(command, check=False).returncode
     if status == 0:
-        print(f"template.yaml is valid: as written, and transformed {len(_LINTED)} ways")
+        print(f"template.yaml is valid, as written and in {len(_LINTED)} transformed variants")
     return status
 
 

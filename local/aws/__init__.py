@@ -1,4 +1,4 @@
-"""What AWS does for the service, on this machine: each part is a server on loopback."""
+"""Stand-ins for the AWS services that the service uses; each is a server on loopback."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 
 
 def success(body: str) -> HttpResponse:
-    """The response of a JSON 1.1 service, of which `body` is the text."""
+    """Returns a successful response of a JSON 1.1 service with this text."""
     return HttpResponse(200, _HEADERS, body.encode())
 
 
 def refusal(code: str, message: str) -> HttpResponse:
-    """The error response of a JSON 1.1 service."""
+    """Returns an error response of a JSON 1.1 service."""
     body = json.dumps({"__type": code, "message": message}).encode()
     return HttpResponse(400, _HEADERS, body)

@@ -1,7 +1,7 @@
 """EventBridge: the default event bus, and the two rules that run the watcher.
 
 Signatures are not verified. Sources: PutEvents and its error codes in the EventBridge API
-reference; "AWS service events" in the EventBridge user guide for what an event holds.
+reference; "AWS service events" in the EventBridge user guide for the content of an event.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_event(
     resources: Sequence[str] = (),
     now: float,
 ) -> Event:
-    """An event as EventBridge delivers it; `now` is in Unix seconds."""
+    """Returns an event as EventBridge delivers it; `now` is in Unix seconds."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -60,7 +60,7 @@ def make_event(
 
 
 def timestamp(now: float) -> str:
-    """A time as events hold it: RFC 3339, to the second."""
+    """Returns a time in the form of events: RFC 3339, to the second."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -86,9 +86,9 @@ class EventBus(LoopbackServer):
     def subscribe(
         self, subscriber: Subscriber, *, source: str | None = None, detail_type: str | None = None
     ) -> None:
-        """Has every later event of this source and detail type, or any, handed to a subscriber.
+        """Hands every later event to a subscriber, or only those of a source and detail type.
 
-        It is called in the thread of who published the event, and so must be quick.
+        The subscriber is called in the publisher's thread, so it must be quick.
         """
         self._subscribers.append((source, detail_type, subscriber))
 
@@ -100,7 +100,7 @@ class EventBus(LoopbackServer):
                 subscriber(event)
 
     def events(self, detail_type: str | None = None) -> list[Event]:
-        """The last events, oldest first: all, or those of a detail type."""
+        """Returns the last events, oldest first: all, or those of a detail type."""
         kept = list(self._events)
         return [event for event in kept if detail_type in (None, event["detail-type"])]
 
@@ -109,7 +109,7 @@ class EventBus(LoopbackServer):
         if (request.method, request.path) == ("GET", "/"):
             return success(json.dumps(self.events(), indent=2))
         if request.header("x-amz-target") != TARGET:
-            return refusal("UnknownOperationException", "only PutEvents is answered here")
+            return refusal("UnknownOperationException", "only PutEvents is implemented here")
         try:
             entries = json.loads(request.body)["Entries"]
         except (ValueError, LookupError, TypeError):
@@ -159,15 +159,15 @@ class WatchSchedule(Part):
         bus.subscribe(self._take, source=SECRETS_MANAGER, detail_type=BY_CLOUDTRAIL)
 
     def start(self) -> None:
-        """Begins to count the seconds."""
+        """Starts the schedule."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Invokes no more. One that runs is left to end."""
+        """Stops invoking. An invocation that is running may end."""
         self._waiting.put(None)
 
     def scheduled_event(self) -> Event:
-        """The event of a schedule, as EventBridge makes it."""
+        """Returns the event of a schedule, as EventBridge makes it."""
         rule = f"arn:aws:events:{self._region}:{ACCOUNT_ID}:rule/watcher"
         return make_event(
             "aws.events",
@@ -198,7 +198,7 @@ class WatchSchedule(Part):
 
 
 def _refused(entry: Any) -> tuple[str, str] | None:
-    """The error code and message of an entry that cannot become an event."""
+    """Returns the error code and message of an invalid entry, else None."""
     for name in _REQUIRED:
         if not isinstance(entry, dict) or not isinstance(entry.get(name), str) or not entry[name]:
             reason = f"Parameter {name} is not valid. Reason: {name} is a required argument."

@@ -1,9 +1,9 @@
 """An HTTP API of API Gateway with one function behind it: its routes, their rates, the gateway.
 
-It answers itself what API Gateway answers itself: preflight requests, 404 for an unknown path or
-method, 429 above a route's rate, 413 over 10 MB, 403 on IAM routes without a good signature, 500
-for a function that failed and 503 for one that is throttled. Any other request goes to the function
-as an event, and its result comes back as the response (`local.aws.http_api_events`).
+It responds itself where API Gateway does: to preflight requests, with 404 to an unknown path or
+method, 429 above a route's rate, 413 over 10 MB, 403 on IAM routes without a valid signature, 500
+if the function fails and 503 if it is throttled. Any other request goes to the function as an
+event, and its result becomes the response (`local.aws.http_api_events`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
 Auth = Literal["NONE", "AWS_IAM"]
-"""Who authenticates the caller: the function (a bearer token, or not at all), or API Gateway."""
+"""Who authenticates the caller: the function (by bearer token, or not at all) or API Gateway."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ ROUTES = (
     Route("GET", "/v1/status", "AWS_IAM", rate=5, burst=10),
     Route("POST", "/v1/diagnose", "AWS_IAM", rate=5, burst=10),
 )
-"""The routes that template.yaml deploys and docs/openapi.yaml describes; tests keep them the same.
+"""The routes that template.yaml deploys and docs/openapi.yaml describes; tests keep them equal.
 
-They are written here again so that the local stack starts without parsing CloudFormation, whose
-functions and transforms it would have to imitate.
+They are repeated here so that the local stack need not parse CloudFormation, whose functions and
+transforms it would have to imitate.
 """
 
 
 class Function(Protocol):
-    """What the gateway needs of a `LambdaHost`."""
+    """The part of a `LambdaHost` that the gateway uses."""
 
     def invoke(self, event: object) -> InvocationResult:
         """Runs one event."""
@@ -140,11 +140,11 @@ class ApiGateway(LoopbackServer):
         """Returns the response, and a note for the access log if it is the gateway's own."""
         route = self._routes.get(f"{request.method} {request.path}")
         if route is None:
-            return _message(404, "Not Found"), "no such route"
+            return _message(404, "Not Found"), "unknown route"
         if not self._throttle.takes(route):
-            return _message(429, "Too Many Requests"), "over the route's rate"
+            return _message(429, "Too Many Requests"), "above the route's rate limit"
         if request.body_too_large:
-            return _message(413, "Request Entity Too Large"), "the body is over 10 MB"
+            return _message(413, "Request Entity Too Large"), "the body is larger than 10 MB"
         access_key = None
         if route.auth == "AWS_IAM":
             try:
@@ -180,21 +180,21 @@ class ApiGateway(LoopbackServer):
 class Throttle:
     """Token buckets, one per route and full at first. Called from several threads.
 
-    A bucket holds `burst` tokens and is refilled with `rate` of them per second. A request takes
-    one, or is refused. API Gateway calls both best effort
+    A bucket has room for `burst` tokens and is refilled with `rate` of them per second. A request
+    takes one, or is refused. API Gateway applies both on a best-effort basis
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html) and does
-    not say whether requests that would be refused anyway count. Here both are exact, and every
+    not document whether requests that it would refuse anyway count. Here both are exact, and every
     request to a route counts.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
-        """By route: the tokens, and when they were counted."""
+        """Per route: the tokens left, and when they were counted."""
         self._lock = threading.Lock()
 
     def takes(self, route: Route) -> bool:
-        """Whether the route takes one more request."""
+        """Whether the route accepts one more request."""
         with self._lock:
             now = self._clock()
             tokens, counted_at = self._buckets.get(route.key, (route.burst, now))

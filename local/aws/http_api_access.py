@@ -3,12 +3,12 @@
 `verify_signature` is what API Gateway does on routes with IAM authorization. The algorithm:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Only the
 Authorization header counts, not a signature in the query string. Session tokens are ignored: the
-stack has its own key pair. The body is always part of the signature. This is an independent
-implementation, which makes the client's tests a proof.
+stack has its own key pair. The body is always part of the signature. This implementation is
+independent of the client's, so the client's tests prove something.
 
-`Cors` is cross-origin resource sharing by an API's CorsConfiguration. API Gateway answers preflight
-requests itself, adds the CORS headers to other responses if the origin is allowed, and drops those
-that a function sends
+`Cors` is cross-origin resource sharing as an API's CorsConfiguration sets it up. API Gateway
+responds to preflight requests itself, adds CORS headers to other responses if the origin is
+allowed, and drops those that a function sends
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html).
 """
 
@@ -49,7 +49,7 @@ class AccessKey:
 
 
 class SignatureRefusedError(Exception):
-    """A request is not signed properly. The message says why, for the stack's own log."""
+    """A request has no valid signature. The message tells why, for the stack's own log."""
 
 
 def verify_signature(
@@ -64,12 +64,14 @@ def verify_signature(
         raise SignatureRefusedError("the request is not signed")
     match = _AUTHORIZATION.fullmatch(authorization)
     if match is None:
-        raise SignatureRefusedError("the Authorization header is not one of Signature Version 4")
+        raise SignatureRefusedError(
+            "the Authorization header is not in the form of Signature Version 4"
+        )
     key_id, day, signed_region, service, signed_headers, signature = match.groups()
 
     timestamp = _timestamp(request, now)
     if timestamp[:8] != day:
-        raise SignatureRefusedError("the credential scope is of another day than x-amz-date")
+        raise SignatureRefusedError("the credential scope and x-amz-date name different days")
     if (signed_region, service) != (region, SERVICE):
         raise SignatureRefusedError(f"signed for {signed_region}/{service}, not {region}/{SERVICE}")
     access_key = next((key for key in access_keys if key.access_key_id == key_id), None)
@@ -113,7 +115,7 @@ def _timestamp(request: HttpRequest, now: float) -> str:
     try:
         signed_at = datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise SignatureRefusedError("x-amz-date is missing or no date") from None
+        raise SignatureRefusedError("x-amz-date is missing or invalid") from None
     if abs(now - signed_at.timestamp()) > MAX_SKEW_SECONDS:
         raise SignatureRefusedError(f"signed at {timestamp}, which is more than 5 minutes off")
     return timestamp
@@ -138,7 +140,7 @@ def _encode(text: str) -> str:
 
 @dataclass(frozen=True)
 class Cors:
-    """Whose pages may read the responses: these origins only. The rest is as in template.yaml."""
+    """The origins whose pages may read responses. The defaults are those of template.yaml."""
 
     origins: Sequence[str] = ()
     methods: Sequence[str] = ("GET", "POST")
@@ -179,10 +181,10 @@ class Cors:
 
 
 def is_origin(text: str) -> bool:
-    """Whether this is how a browser writes a page's origin (RFC 6454, 6.2).
+    """Whether a browser would write a page's origin like this (RFC 6454, 6.2).
 
-    That is http or https and a host in lower case, with a port unless it is the scheme's default;
-    no path, no wildcard. AllowedOrigins of template.yaml takes plain http for localhost only.
+    That is http or https and a host in lower case, with a port unless it is the scheme's default,
+    without a path or wildcard. AllowedOrigins of template.yaml allows http for localhost only.
     """
     origin = _ORIGIN.fullmatch(text)
     if origin is None:

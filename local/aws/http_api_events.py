@@ -2,8 +2,8 @@
 
 The format:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html.
-Where that page says nothing, this follows events and responses captured from API Gateway: `rawPath`
-is percent-decoded, only text, JSON, XML and JavaScript come as text, and a response without a
+Beyond that page, it follows events and responses captured from API Gateway: `rawPath` is
+percent-decoded, only text, JSON, XML and JavaScript arrive as text, and a response without a
 content type is text/plain.
 """
 
@@ -41,11 +41,10 @@ def event(
     now: float,
     access_key: AccessKey | None,
 ) -> dict[str, Any]:
-    """The event for a request to the API on `port`.
+    """Returns the event for a request to the API on `port`.
 
-    `access_key` is the verified one on an IAM route, else None.
-    It is made anew from what the gateway knows: nothing that a client sends becomes part of
-    `requestContext`.
+    `access_key` is the verified one on an IAM route, else None. Only what the gateway itself knows
+    becomes part of `requestContext`, never what a client sends.
     """
     headers = _headers(request, port, now)
     host = headers.get("host", "").partition(":")[0]
@@ -94,7 +93,7 @@ def event(
 
 
 def iam_identity(access_key: AccessKey) -> dict[str, Any]:
-    """`requestContext.authorizer.iam` for an assumed role."""
+    """Returns `requestContext.authorizer.iam` for an assumed role."""
     account_id = access_key.user_arn.split(":")[4]
     session = access_key.user_arn.rpartition("/")[2]
     user_id = f"AROA{access_key.access_key_id[4:]}:{session}"
@@ -128,7 +127,7 @@ def response(answer: Any) -> HttpResponse:
     )
     if not well_formed:
         raise MalformedAnswerError(
-            "status, headers, cookies or body are not as format 2.0 has them"
+            "status, headers, cookies or body do not have the form of format 2.0"
         )
     pairs = [
         (name, value)
@@ -142,7 +141,7 @@ def response(answer: Any) -> HttpResponse:
 
 
 def new_request_id() -> str:
-    """An id like those of API Gateway's HTTP APIs."""
+    """Returns an id like those of API Gateway's HTTP APIs."""
     return base64.urlsafe_b64encode(secrets.token_bytes(11)).decode()
 
 

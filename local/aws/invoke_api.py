@@ -1,4 +1,4 @@
-"""Lambda's Invoke API for some functions, so that AWS' own tools can run an event on them.
+"""Lambda's Invoke API, with which AWS' own tools can run an event on the functions.
 
     aws lambda invoke --endpoint-url <url> --function-name issuer --payload fileb://event.json
     answer.json
@@ -48,13 +48,15 @@ class InvokeApi(LoopbackServer):
         name = _name(request)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
         if request.method != "POST" or unquote(request.path) != f"{PREFIX}{name}{SUFFIX}":
-            return _refusal(404, "UnknownOperationException", "only Invoke is answered here")
+            return _refusal(404, "UnknownOperationException", "only Invoke is implemented here")
         if name not in self._functions:
             return _refusal(404, "ResourceNotFoundException", f"Function not found: {name}")
         if request.body_too_large:
             return _refusal(413, "RequestTooLargeException", "the event is over 6 MB")
         if kind != "RequestResponse":
-            return _refusal(400, "InvalidParameterValueException", f"{kind} is not known here")
+            return _refusal(
+                400, "InvalidParameterValueException", f"{kind} is not implemented here"
+            )
         try:
             json.loads(request.body or b"{}")
         except ValueError:

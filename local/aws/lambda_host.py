@@ -1,8 +1,8 @@
-"""Runs a function as Lambda does: real runtime client processes, one event at a time in each.
+"""Runs a function as Lambda does: in processes of the real runtime client, one event at a time.
 
-The handler is started by `python -m awslambdaric`, AWS' own runtime client, in a clean environment:
-the variables given, those that Lambda sets, and nothing of the developer's. AWS_EXECUTION_ENV is
-left out, by which code can tell this host from Lambda.
+`python -m awslambdaric`, AWS' own runtime client, starts the handler in a clean environment: the
+variables given and those that Lambda sets, but none of the developer's. AWS_EXECUTION_ENV is not
+set, so code can tell this host from Lambda.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class ThrottledError(Exception):
 
 
 class NotRunningError(RuntimeError):
-    """The host is not started, or stopped by now."""
+    """The host has not been started, or has been stopped."""
 
 
 @dataclass(frozen=True)
 class InvocationResult:
-    """The outcome of one invocation, as Lambda's Invoke API gives it, with times in seconds."""
+    """The outcome of one invocation, as Lambda's Invoke API returns it, with times in seconds."""
 
     raw: bytes
     """The handler's result as JSON, or the description of its error."""
@@ -49,7 +49,7 @@ class InvocationResult:
     duration: float
     """From the call of `invoke` to the result, including the start of a process if necessary."""
     init_duration: float | None
-    """Of a cold one: from the process's start (SnapStart: the restore) until it was ready."""
+    """For a cold start: from the start of the process, or the restore, until it was ready."""
 
     @property
     def error_message(self) -> str:
@@ -67,18 +67,18 @@ class InvocationResult:
 class LambdaHost(Part):
     """A function and its workers.
 
-    One worker is started ahead and kept warm; a `lazy` host waits for the first invocation. When
-    all are busy another is started, up to `concurrency`; beyond that an invocation waits up to
-    `queue_seconds` and then raises `ThrottledError`. The worker used last is used first. A worker
-    that dies or takes longer than `timeout_seconds` is dropped, the invocation gets a function
-    error, and the next one gets a new worker.
+    One worker is started ahead and kept warm, unless the host is `lazy`. If all are busy, another
+    is started, up to `concurrency`; beyond that, an invocation waits up to `queue_seconds` and then
+    raises `ThrottledError`. The worker used last is reused first. A worker that dies, or exceeds
+    `timeout_seconds`, is dropped: the invocation gets a function error, and the next one gets a new
+    worker.
 
     With AWS_LAMBDA_INITIALIZATION_TYPE=snap-start in the environment, a worker waits at the point
     where Lambda takes the snapshot, and is restored before its first event.
 
-    `python_path` is what the handler and its modules are imported from; the first entry is the
-    working directory, as /var/task is. `on_log` sees each line that a worker writes; the last ones
-    are also kept.
+    `python_path` has the folders that the handler and its modules are imported from; the first is
+    the working directory, as /var/task is. `on_log` gets each line that a worker writes; the last
+    ones are also kept.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class LambdaHost(Part):
         }
 
     def start(self) -> None:
-        """Starts one worker, without waiting for it; a lazy host starts none yet."""
+        """Starts one worker without waiting for it, unless the host is lazy."""
         self._group.start()
         self._running = True
         if not self._lazy:
             self._check_in(self._start_worker())
 
     def stop(self) -> None:
-        """Ends every worker; invocations under way get a function error."""
+        """Ends every worker. Invocations under way get a function error."""
         with self._changed:
             self._running = False
         self.recycle()
@@ -137,9 +137,9 @@ class LambdaHost(Part):
         self._group.stop()
 
     def prepare(self) -> Any | None:
-        """Waits until a worker is initialized. Returns the error payload if it failed, else None.
+        """Waits until a worker is initialized. Returns the error payload if that failed, else None.
 
-        With SnapStart it waits until the snapshot could be taken.
+        With SnapStart, it waits until a snapshot could be taken.
         """
         worker = self._check_out()
         try:
@@ -149,7 +149,7 @@ class LambdaHost(Part):
         return None if failure is None else json.loads(failure.payload)
 
     def invoke(self, event: Any) -> InvocationResult:
-        """Runs one event: a value that JSON can hold, or JSON as bytes.
+        """Runs one event, given as a JSON value or as JSON bytes.
 
         Raises `ThrottledError` or `NotRunningError`.
         """
@@ -161,7 +161,7 @@ class LambdaHost(Part):
         try:
             answer = worker.invoke(request_id, body)
         except BaseException:
-            worker.end()  # a late result must not be taken for that of the next event
+            worker.end()  # its late result must not become the next event's
             raise
         finally:
             self._check_in(worker)
@@ -175,7 +175,7 @@ class LambdaHost(Part):
         )
 
     def recycle(self) -> None:
-        """Ends the workers that are idle, so that the next invocation is a cold one."""
+        """Ends the idle workers, so that the next invocation is a cold start."""
         with self._changed:
             idle, self._idle = self._idle, []
             self._workers.difference_update(idle)
@@ -183,16 +183,16 @@ class LambdaHost(Part):
             worker.end()
 
     def process_ids(self) -> list[int]:
-        """The ids of the worker processes there are."""
+        """Returns the ids of the worker processes."""
         with self._changed:
             return [worker.process_id for worker in self._workers]
 
     def log_lines(self) -> list[str]:
-        """The last lines that workers wrote, oldest first, up to the end of the last invocation."""
+        """Returns the last lines that workers wrote, oldest first."""
         return list(self._log)
 
     def _check_out(self) -> LambdaWorker:
-        """A worker for the caller alone: one that was idle, or a new one."""
+        """Returns a worker for the caller's exclusive use: an idle one, or a new one."""
         deadline = time.monotonic() + self._queue_seconds
         with self._changed:
             while True:
@@ -242,7 +242,7 @@ class LambdaHost(Part):
 def _lambda_environment(
     handler: str, function_name: str, memory_mb: int, region: str, python_path: Sequence[Path]
 ) -> dict[str, str]:
-    """What Lambda sets by itself: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
+    """The variables that Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
     return {
         "_HANDLER": handler,
         "AWS_DEFAULT_REGION": region,

@@ -1,9 +1,9 @@
 """One Lambda execution environment: a real `python -m awslambdaric` process and its Runtime API.
 
-The process asks and this side responds: `GET .../invocation/next` is held open until there is an
-event, and so on (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). The Runtime API
-has no threads: it waits on the sockets itself. Measured with an empty handler, that halves the time
-of a warm invocation (docs/design-notes.md).
+The process sends requests and this side responds: `GET .../invocation/next` is held open until an
+event arrives, and so on (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). The
+Runtime API uses no threads: it waits on the sockets itself. Measured with an empty handler, that
+halves the time of a warm invocation (docs/design-notes.md).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ACCEPTED = HTTPStatus.ACCEPTED
 EXIT_SECONDS = 1.0
 """How long a process that reported its own failure may take to exit before it is killed."""
 LIMITS_SECONDS = {"init": 30.0, "restore": 10.0}
-"""For initialization, for which Lambda gives 10 s on a core per worker, and for the hooks after a
-restore, as Lambda does."""
+"""Time limits of the initialization (in Lambda 10 s, but with one core per worker) and of the hooks
+after a restore (as in Lambda)."""
 _CHUNK = 1 << 16
 
 
@@ -51,10 +51,11 @@ class _WorkerError(Exception):
 class LambdaWorker:
     """A worker process and its Runtime API.
 
-    The process starts at once and initializes by itself; `prepare` waits for the end of that: the
-    first `next`, or with SnapStart the point where the snapshot is taken. `invoke` prepares if
-    necessary, restores a snapshot, and runs one event. Once `alive` is false, the worker is of no
-    more use. It belongs to one thread at a time; only `kill` may be called from another.
+    The process starts at once and initializes by itself. `prepare` waits until that is done: until
+    the first `next`, or with SnapStart until the point where the snapshot is taken. `invoke`
+    prepares if necessary, restores a snapshot, and runs one event. Once `alive` is false, the
+    worker cannot be used any more. One thread uses it at a time; only `kill` may be called from
+    another.
     """
 
     def __init__(
@@ -99,12 +100,12 @@ class LambdaWorker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     @property
     def ready(self) -> bool:
-        """Whether an event could run at once, with no initialization or restore before it."""
+        """Whether an event could run at once, without an initialization or restore first."""
         return self._used or (self._pending is not None and not self._pending.awaits_restore)
 
     @property
@@ -113,7 +114,7 @@ class LambdaWorker:
         return self._process.pid
 
     def prepare(self) -> HandlerResult | None:
-        """Waits until the worker is initialized. Returns the error if it could not be."""
+        """Waits until the worker is initialized. Returns the error if that failed."""
         try:
             self._initialized("init")
         except _WorkerError as failure:
@@ -131,7 +132,7 @@ class LambdaWorker:
             return HandlerResult(failure.payload, function_error=True)
 
     def kill(self) -> None:
-        """Kills the process. The owner of the worker sees it die."""
+        """Kills the process. The owner of the worker notices its end."""
         self._process.kill()
 
     def end(self) -> None:
@@ -147,7 +148,7 @@ class LambdaWorker:
         self._closing.close()
 
     def _initialized(self, request_id: str) -> RuntimeRequest:
-        """The request in which the worker waits for an event, or for its restore."""
+        """Returns the request with which the worker waits for an event, or for its restore."""
         if self._pending is None:
             self._pending = self._next(request_id, LIMITS_SECONDS["init"])
             if self.init_seconds is None:
@@ -155,7 +156,7 @@ class LambdaWorker:
         return self._pending
 
     def _restored(self, waiting: RuntimeRequest, request_id: str) -> RuntimeRequest:
-        """The request in which the worker waits for an event; restores a snapshot before."""
+        """Restores a snapshot. Returns the request with which the worker waits for an event."""
         if not waiting.awaits_restore:
             return waiting
         started = time.perf_counter()
@@ -214,11 +215,10 @@ class LambdaWorker:
 class ProcessGroup(Part):
     """Child processes started with `process_group=group.id` never outlive this program.
 
-    The group's leader is a shell that waits for the end of its standard input, the other end of
-    which only this program holds. When this program stops the group, exits or is killed, the system
-    closes that end, and the shell kills the whole group. This needs nothing but POSIX, so it also
-    works on macOS. The group is not the terminal's foreground group: Ctrl-C reaches this program
-    alone.
+    The group's leader is a shell that waits until its standard input is closed; only this program
+    has the other end. When this program stops the group, exits or is killed, the system closes that
+    end, and the shell kills the whole group. This needs only POSIX, so it also works on macOS. The
+    group is not the terminal's foreground group: Ctrl-C reaches only this program.
     """
 
     def __init__(self) -> None:
@@ -252,7 +252,7 @@ class ProcessGroup(Part):
 
 @dataclass(frozen=True)
 class RuntimeRequest:
-    """A request from the worker; `path` has no version prefix: `/runtime/...`."""
+    """A request from the worker. `path` has no version prefix: `/runtime/...`."""
 
     path: str
     body: bytes
@@ -269,11 +269,11 @@ class WorkerGoneError(Exception):
 
 
 class RuntimeApi:
-    """Listens for one worker on its own port, and watches two of its pipes.
+    """Listens for one worker on a separate port, and watches two of its pipes.
 
-    `lifeline` is the reading end of a pipe that only the worker holds: its end is the worker's end.
-    `output` is the worker's standard output and error; what arrives there goes to `on_output` at
-    once, so that a worker never waits for a reader.
+    `lifeline` is the reading end of a pipe that only the worker keeps open: it closes when the
+    worker ends. `output` is the worker's standard output and error; what arrives there goes to
+    `on_output` at once, so that a worker never waits for a reader.
     """
 
     def __init__(self, lifeline: int, output: int, on_output: Callable[[bytes], None]) -> None:
@@ -293,7 +293,7 @@ class RuntimeApi:
         return f"{LOOPBACK}:{self._listener.getsockname()[1]}"
 
     def next_request(self, deadline: float) -> RuntimeRequest:
-        """The worker's next request.
+        """Returns the worker's next request.
 
         Raises `TimeoutError` at `deadline`, of the monotonic clock, and `WorkerGoneError`.
         """
@@ -329,7 +329,7 @@ class RuntimeApi:
             request.connection.sendall("\r\n".join([*lines, "\r\n"]).encode() + body)
 
     def drain_output(self) -> None:
-        """Hands over what the worker has written so far, without waiting."""
+        """Passes on what the worker has written so far, without waiting."""
         while self._output >= 0 and self._read_output():
             pass
 

@@ -20,14 +20,14 @@ MAX_SLOW_SECONDS = 60.0
 
 _CODES: Mapping[TroubleKind, int] = {"rate-limit": 206, "gateway": 100000015}
 _CHANGES = {f"/console/{change}" for change in ("reset", "switch-off", "accept-all", "trouble")}
-"""What can be changed at the console."""
+"""The changes that the console offers."""
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
 
 
 class Project:
-    """A project of ZEGO's: its AppID, the secrets ever made for it, and which are accepted.
+    """A ZEGO project: its AppID, all secrets ever made for it, and those that ZEGO accepts.
 
-    In reality two are accepted at once only if ZEGO's support has switched that on.
+    In reality, ZEGO accepts two at once only if its support has enabled that.
     """
 
     def __init__(self, app_id: int, server_secret: str) -> None:
@@ -37,14 +37,14 @@ class Project:
         """Oldest first; the last one is what the console shows."""
 
     def reset(self, *, keep_old: bool = False) -> ServerSecret:
-        """Makes a new secret. The old ones are accepted no more, unless `keep_old` is true."""
+        """Makes a new secret. The old ones are no longer accepted, unless `keep_old` is true."""
         new = ServerSecret(self.app_id, secrets.token_hex(16))
         self.made += (new,)
         self.accepted = (*self.accepted, new) if keep_old else (new,)
         return new
 
     def switch_off(self, fingerprint: str) -> None:
-        """Accepts a secret no more. Raises `LookupError` if it is not accepted."""
+        """Stops accepting a secret. Raises `LookupError` if it is not accepted."""
         left = tuple(secret for secret in self.accepted if secret.fingerprint != fingerprint)
         if left == self.accepted:
             raise LookupError("no accepted secret has this fingerprint")
@@ -57,7 +57,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is wrong with the server API: nothing, unless said otherwise.
+    """What is wrong with the server API; by default, nothing.
 
     `clock_skew_seconds` is how far ZEGO's clock is ahead of this machine's, at the login too.
     """
@@ -72,7 +72,7 @@ class Trouble:
         try:
             trouble = cls(**named)
         except TypeError:
-            raise ValueError("kind, slow_seconds and clock_skew_seconds are known") from None
+            raise ValueError("use kind, slow_seconds and clock_skew_seconds") from None
         if trouble.kind not in get_args(TroubleKind):
             raise ValueError(f"kind must be one of {', '.join(get_args(TroubleKind))}")
         for seconds in (trouble.slow_seconds, trouble.clock_skew_seconds):
@@ -93,8 +93,8 @@ class ZegoCloud(LoopbackServer):
     """ZEGO's cloud with one project. See `local.fake_zego` for its routes.
 
     Within this process the console is `project` and `trouble`. `allowed_origins` are the origins
-    whose pages may use the console and the login, beside its own. `on_change`, if set, is called
-    with the name of each change at the console, after it.
+    whose pages may use the console and the login, in addition to its own. `on_change`, if set, is
+    called after each change at the console, with its name.
     """
 
     def __init__(
@@ -134,10 +134,10 @@ class ZegoCloud(LoopbackServer):
         )
 
     def _page(self, request: HttpRequest, now: float) -> HttpResponse:
-        """The login and the console, which pages may use."""
+        """Responds to requests for the login and the console, which pages may send."""
         cors = Cors((*self.origins, *self.allowed_origins))
         if request.header("origin") not in (None, *cors.origins):
-            return _json(403, {"error": "this origin may not"})
+            return _json(403, {"error": "this origin is not allowed"})
         if preflight := cors.preflight(request):
             return preflight
         try:
@@ -156,7 +156,7 @@ class ZegoCloud(LoopbackServer):
                 )
             case "POST", path if path in _CHANGES:
                 return self._change(path, _object(request))
-        raise _RequestError(404, "no such page")
+        raise _RequestError(404, "this page does not exist")
 
     def _change(self, path: str, said: Mapping[str, Any]) -> dict[str, Any]:
         made = {}
@@ -188,7 +188,7 @@ class ZegoCloud(LoopbackServer):
 
 
 def _object(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object in a request; only a page that asked before can send its content type."""
+    """Returns the JSON object in a request. Other sites' pages cannot send its content type."""
     if request.media_type != "application/json":
         raise _RequestError(415, "the request must be application/json")
     said = request.json_object()

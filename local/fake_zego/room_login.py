@@ -1,10 +1,10 @@
-"""What a web client meets when it logs in to a room with a token.
+"""ZEGO's response when a web client logs in to a room with a token.
 
-The codes are those of the web SDK: `code` is what the app sees, `raw` the room server's own, and
-`logged` what is in the browser's console, in its order. A privilege payload limits a
-token to its room only if ZEGO's support has switched that on for the AppID.
+The codes are those of the web SDK: `code` is what the app gets, `raw` the room server's own code,
+and `logged` the codes in the browser's console, in order. In reality, a privilege payload limits a
+token to its room only if ZEGO's support has enabled that for the AppID.
 
-Source: the vendor's tables of error codes, and what public reports of 20014 show.
+Source: the vendor's tables of error codes, and public reports of 20014.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from zego.token04 import Claims, ClaimsError, Token04Error
 
 @dataclass(frozen=True)
 class Refusal:
-    """A login that fails. `raw` is None if no public report names one."""
+    """A failed login. `raw` is None if no public report names the code."""
 
     code: int
     raw: int | None
@@ -87,7 +87,7 @@ def _opened(token: str, accepted: Sequence[ServerSecret]) -> Claims | None:
 
 
 def _admits(payload: str, room_id: object) -> bool:
-    """Whether a payload lets its holder into the room; an empty one is no payload."""
+    """Whether a payload lets its holder into the room; an empty one does not limit the token."""
     if not payload:
         return True
     try:

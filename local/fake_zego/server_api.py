@@ -1,7 +1,7 @@
 """ZEGO's server API v2: the signature, and one action.
 
 Sources: "Calling the server API", "Global return codes" and "DescribeUserNum" in the vendor's
-documentation. The order in which its parameters are checked is not documented.
+documentation. The vendor does not document the order in which parameters are checked.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MESSAGES = {
     100000014: "Unsupported SignatureVersion.",
     100000015: "API gateway internal error.",
 }
-"""The message with each code that it responds with."""
+"""The message of each code in its responses."""
 
 
 def document(code: int, data: object = None) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def answer(query: str, app_id: int, accepted: Sequence[ServerSecret], now: float
 
 
 def signature(app_id: str, nonce: str, server_secret: str, timestamp: str) -> str:
-    """Returns md5 over the four, concatenated, as lower-case hex digits."""
+    """Returns the MD5 of the four texts, concatenated, as lower-case hex digits."""
     digest = hashlib.md5(usedforsecurity=False)
     for part in (app_id, nonce, server_secret, timestamp):
         digest.update(part.encode())

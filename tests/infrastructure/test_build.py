@@ -146,7 +146,8 @@ def test_an_interpreter_of_another_version_is_refused(
     other.write_text("#!/bin/sh\necho 3.12\n", encoding="utf-8")
     other.chmod(0o755)
     monkeypatch.setenv("PYTHON313", str(other))
-    with pytest.raises(build.BuildError, match=r"PYTHON313=.* is none.*make build PYTHON313="):
+    message = r"PYTHON313=.* is not a Python 3\.13\..*make build PYTHON313="
+    with pytest.raises(build.BuildError, match=message):
         build.find_interpreter()
 
 

@@ -1,4 +1,4 @@
-"""`make rotate` and `make drill`, as a person sees them."""
+"""The output of `make rotate` and `make drill`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = r"createSecret .*\n.* setSecret .*\n.* testSecret .*\n.* finishSecret .*
 
 
 def shown(scene: str) -> str:
-    """What a scene prints, in which everything happens as it should."""
+    """Plays a scene in which everything happens as expected. Returns what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "local.demo", scene],
         cwd=PROJECT,
@@ -35,7 +35,7 @@ def in_order(printed: str, *patterns: str) -> bool:
 
 
 def holds_a_secret(printed: str) -> bool:
-    """Whether something is in it that has a secret's length, or is a token."""
+    """Whether the text contains a token, or something with the length of a secret."""
     return re.search(r"[0-9a-f]{32}|04[A-Za-z0-9+/]{30}", printed) is not None
 
 
@@ -43,38 +43,38 @@ def test_a_rotation_refuses_the_wrong_value_and_promotes_the_right_one() -> None
     printed = shown("rotate")
     assert in_order(
         printed,
-        "logs in to the room: accepted",
+        "logs in to the room with a new token: accepted",
         r"testSecret   \d\.\d\d s: ZEGO rejects the candidate",
-        r"refused; AWSCURRENT is \w{12} as before",
-        "logs in to the room: accepted",
+        r"refused; AWSCURRENT is still \w{12}",
+        "logs in to the room with a new token: accepted",
         STEPS,
-        "the issuer has it",
-        "old secret is switched off",
-        "logs in to the room: accepted",
+        "the issuer uses it",
+        "switch the old secret off",
+        "logs in to the room with a new token: accepted",
         r"Done: promoted \d+\.\d\d s after",
     )
     assert not holds_a_secret(printed)
 
 
-def test_the_incident_is_noticed_and_healed() -> None:
+def test_the_incident_is_detected_and_healed() -> None:
     printed = shown("drill")
     assert in_order(
         printed,
-        "refused with 1102016; her console has 20014, 50119",
+        "refused with 1102016; her browser logs 20014, 50119",
         "accepted -> rejected",
-        "SecretAccepted is 0",
-        "staged under CANDIDATE",
+        r"alarm \(SecretAccepted is 0\)",
+        "staged as CANDIDATE",
         "Started a rotation to",
         STEPS,
         "rejected -> accepted",
         "logs in: accepted",
-        r"\d s  noticed\n.*\d s  staged\n.*\d s  promoted\n.*\d s  calls work\n",
+        r"\d s  detected\n.*\d s  staged\n.*\d s  promoted\n.*\d s  calls work\n",
     )
     assert not holds_a_secret(printed)
 
 
 @pytest.mark.parametrize("act", [rotation, incident])
-def test_a_scene_that_does_not_go_as_it_should_fails(
+def test_a_scene_with_an_unexpected_outcome_fails(
     act: Callable[[Scene], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def after_another_reset(scene: Scene) -> None:
@@ -82,4 +82,4 @@ def test_a_scene_that_does_not_go_as_it_should_fails(
         act(scene)
 
     assert play(after_another_reset) == 1
-    assert "error: this was expected, and did not happen" in capsys.readouterr().err
+    assert "error: expected, but it did not happen" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The whole stack as `make run` starts it: by `python -m local`, in a process of its own."""
+"""The whole stack as `make run` starts it: `python -m local` in a separate process."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.local.exchange import Answer, exchange
 from zego import server_secret, token04
 
 PROJECT = Path(__file__).resolve().parents[2]
-LAST_WORDS = "# Is it alive?"
+LAST_WORDS = "# Check that the service is up:"
 PAGES = ["http://localhost:5173", "https://calls.example.com"]
 
 
 @dataclass(frozen=True)
 class Running:
-    """A stack that runs in a process of its own."""
+    """A stack that runs in a separate process."""
 
     process: subprocess.Popen[str]
     directory: Path
@@ -43,7 +43,7 @@ class Running:
         return StackDescription.from_json((self.directory / "stack.json").read_text())
 
     def command(self, heading: str) -> str:
-        """The command that is printed below `heading`."""
+        """Returns the command that is printed below `heading`."""
         return self.printed.partition(f"# {heading}")[2].partition("\n")[2].partition("\n\n")[0]
 
 
@@ -76,8 +76,8 @@ def _read_greeting(process: subprocess.Popen[str]) -> str:
     return "".join(lines)
 
 
-def let_in(answer: Answer) -> list[str]:
-    """The headers by which a browser lets a page of another origin have the answer."""
+def allowing(answer: Answer) -> list[str]:
+    """The headers with which a browser lets a page of another origin read the response."""
     return [name for name in answer.headers if name.startswith("access-control-")]
 
 
@@ -108,13 +108,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-def test_it_prints_a_token_decoded(running: Running) -> None:
+def test_it_prints_a_decoded_token(running: Running) -> None:
     assert re.search(r"token +04\S{8}\.\.\. \(\d+ characters\), AES-GCM", running.printed)
     assert re.search(r"user_id +alice", running.printed)
     assert re.search(r"payload +room call_1: login yes, publish yes", running.printed)
 
 
-def test_stack_json_names_the_parts_for_the_owner_alone(running: Running) -> None:
+def test_stack_json_names_the_parts_and_only_its_owner_can_read_it(running: Running) -> None:
     path = running.directory / "stack.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     said = json.loads(path.read_text())
@@ -143,7 +143,7 @@ def test_stack_json_names_the_parts_for_the_owner_alone(running: Running) -> Non
 
 
 @pytest.mark.parametrize(("heading", "user_id"), [("A frontend", "alice"), ("A backend", "bob")])
-def test_the_curl_commands_obtain_a_token_as_printed(
+def test_the_printed_curl_commands_get_a_token(
     running: Running, heading: str, user_id: str
 ) -> None:
     done = finish("bash", "-c", running.command(heading))
@@ -156,7 +156,7 @@ def test_the_curl_commands_obtain_a_token_as_printed(
     assert (claims.app_id, claims.user_id) == (stack.app_id, user_id)
 
 
-def test_the_curl_command_for_the_health_works_as_printed(running: Running) -> None:
+def test_the_printed_health_check_works(running: Running) -> None:
     line = running.printed.strip().splitlines()[-1]
     assert json.loads(finish("bash", "-c", line).stdout)["status"] == "ok"
 
@@ -166,10 +166,11 @@ def test_the_greeting_names_the_parts(running: Running) -> None:
     for url in (stack.api, stack.zego, f"{stack.zego}/console", stack.events):
         assert url in running.printed
     assert f"Try it in a browser: {stack.page}\n" in running.printed
+    assert f"make run RUN_ARGS='--allow-origin {PAGES[0]}'\n" in running.printed
     assert "function.log, rotator.log, watcher.log" in running.printed
 
 
-def test_the_functions_that_nobody_asked_for_have_no_process(running: Running) -> None:
+def test_a_function_gets_a_process_only_when_it_is_invoked(running: Running) -> None:
     assert (running.directory / "watcher.log").read_text() == ""
     invoked = exchange(
         f"{running.description.lambda_}/2015-03-31/functions/watcher/invocations", "POST"
@@ -178,18 +179,20 @@ def test_the_functions_that_nobody_asked_for_have_no_process(running: Running) -
     assert (running.directory / "watcher.log").read_text() != ""
 
 
-def test_the_commands_for_operators_work_as_printed(running: Running) -> None:
-    status = running.command("Operators see how the ServerSecret stands:")
+def test_the_printed_commands_for_operators_work(running: Running) -> None:
+    status = running.command("Show the state of the ServerSecret:")
     looked = finish("bash", "-c", status)
     assert looked.returncode == 0, looked.stderr
     assert "AWSCURRENT" in looked.stdout
-    rotation = running.command("It is reset at ZEGO's console, and the new one rotated to:")
+    rotation = running.command(
+        "Reset the ServerSecret at ZEGO's console and rotate to the new one:"
+    )
     rotated = finish("bash", "-c", rotation)
     assert rotated.returncode == 0, rotated.stderr
     assert "Promoted" in rotated.stdout
 
 
-def test_the_page_knows_a_curl_command_and_no_key(running: Running) -> None:
+def test_the_page_gets_a_curl_command_but_no_access_key(running: Running) -> None:
     stack = running.description
     known = exchange(f"{stack.page}/stack").body.decode()
     assert f"{stack.api}/v1/tokens" in known
@@ -205,27 +208,27 @@ def test_an_event_can_be_invoked(running: Running, event: Path) -> None:
     assert not re.search(r"04[A-Za-z0-9+/]{40}", done.stdout)
 
 
-def test_a_second_stack_in_the_same_place_is_refused(running: Running) -> None:
+def test_a_second_stack_in_the_same_directory_is_refused(running: Running) -> None:
     done = finish(*command("local", "--directory", running.directory))
     assert done.returncode == 2
     stack = running.description
     assert done.stderr == (
-        f"error: a local stack already runs at {stack.api} (process {stack.pid}); stop it first\n"
+        f"error: a local stack is running at {stack.api} (process {stack.pid}); stop it first\n"
     )
 
 
-def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = finish(*command("local", "--directory", tmp_path, "--port", str(port)))
     assert done.returncode == 2
-    assert done.stderr == f"error: port {port} is taken; give another with --port\n"
+    assert done.stderr == f"error: port {port} is in use; choose another with --port\n"
     assert not (tmp_path / "stack.json").exists()
 
 
 @contextmanager
 def six_free_ports() -> Iterator[int]:
-    """The first of six ports in a row that are free, but for the third."""
+    """Yields the first of six consecutive ports, all free except the third."""
     for first in range(20000, 30000, 6):
         with ExitStack() as taken:
             try:
@@ -236,10 +239,10 @@ def six_free_ports() -> Iterator[int]:
         with socket.create_server(("127.0.0.1", first + 2)):
             yield first
             return
-    pytest.fail("no six free ports in a row")
+    pytest.fail("there are no six consecutive free ports")
 
 
-def test_the_other_ports_follow_that_of_the_api_and_a_taken_one_is_replaced(tmp_path: Path) -> None:
+def test_the_other_ports_follow_the_apis_and_one_in_use_is_replaced(tmp_path: Path) -> None:
     with six_free_ports() as first, run(tmp_path, "--port", str(first)) as running:
         stack = running.description
         urls = (stack.api, stack.identity_provider, stack.page, stack.zego, stack.events)
@@ -248,9 +251,11 @@ def test_the_other_ports_follow_that_of_the_api_and_a_taken_one_is_replaced(tmp_
         assert exchange(f"{stack.secrets_manager}/", "POST", [], b"{}").status == 400
 
 
-def test_the_help_says_which_port_is_whose() -> None:
+def test_the_help_lists_the_ports() -> None:
     printed = " ".join(finish(*command("local", "--help")).stdout.split())
-    assert "--port PORT Port of the API (default: 8080, or any if that is taken)." in printed
+    assert (
+        "--port PORT Port of the API (default: 8080, or any free port if that is taken)." in printed
+    )
     assert "identity provider, Secrets Manager, the page, the stand-in for ZEGO" in printed
 
 
@@ -258,7 +263,7 @@ def test_the_help_says_which_port_is_whose() -> None:
 def test_a_signal_stops_everything_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with run(tmp_path) as running:
         started = children(running.process.pid)
-        assert len(started) >= 2  # a worker, and the guard of the process group
+        assert len(started) >= 2  # a worker, and the leader of the process group
         running.process.send_signal(number)
         _, errors = running.process.communicate(timeout=60)
     assert running.process.returncode == 0
@@ -267,7 +272,7 @@ def test_a_signal_stops_everything_cleanly(tmp_path: Path, number: signal.Signal
     assert not (tmp_path / "stack.json").exists()
 
 
-def test_a_stack_that_is_killed_leaves_no_process_and_does_not_stand_in_the_way(
+def test_a_killed_stack_leaves_no_process_and_does_not_block_the_next(
     tmp_path: Path,
 ) -> None:
     with run(tmp_path) as killed:
@@ -281,7 +286,7 @@ def test_a_stack_that_is_killed_leaves_no_process_and_does_not_stand_in_the_way(
         assert again.description.pid == again.process.pid
 
 
-def test_a_variable_may_be_given_to_the_function(tmp_path: Path) -> None:
+def test_env_sets_a_variable_of_the_functions(tmp_path: Path) -> None:
     with run(tmp_path, "--env", "BUILD_VERSION=mine", "--env", "TOKEN_CIPHER=cbc") as running:
         assert "AES-CBC" in running.printed
         health = exchange(f"{running.description.api}/v1/health")
@@ -290,14 +295,14 @@ def test_a_variable_may_be_given_to_the_function(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDescription]:
-    """Where a stack is that lets in pages of two origins."""
+    """A stack that allows pages of two origins."""
     options = [f"--allow-origin={origin}" for origin in PAGES]
     with run(tmp_path_factory.mktemp("opened"), *options) as running:
         yield running.description
 
 
 def preflight(stack: StackDescription, origin: str) -> Answer:
-    """What a browser is told before a page of `origin` may post JSON with a bearer token."""
+    """The response to a browser's preflight for a JSON request with a bearer token."""
     asks = [
         ("origin", origin),
         ("access-control-request-method", "POST"),
@@ -307,7 +312,7 @@ def preflight(stack: StackDescription, origin: str) -> Answer:
 
 
 def log_in(stack: StackDescription, origin: str) -> Answer:
-    """What the identity provider answers to a page of `origin`."""
+    """The identity provider's response to a login from a page of `origin`."""
     form = {"grant_type": "password", "username": "alice", "password": PASSWORD}
     kind = ("content-type", "application/x-www-form-urlencoded")
     url = f"{stack.identity_provider}/token"
@@ -315,7 +320,7 @@ def log_in(stack: StackDescription, origin: str) -> Answer:
 
 
 def ask_for_a_token(stack: StackDescription, origin: str) -> Answer:
-    """What the API answers to a page of `origin`."""
+    """The API's response to a token request from a page of `origin`."""
     bearer = log_in(stack, origin).json()["access_token"]
     headers = [
         ("origin", origin),
@@ -326,7 +331,9 @@ def ask_for_a_token(stack: StackDescription, origin: str) -> Answer:
 
 
 @pytest.mark.parametrize("origin", PAGES)
-def test_a_page_of_an_allowed_origin_may_ask(opened: StackDescription, origin: str) -> None:
+def test_a_page_of_an_allowed_origin_passes_the_preflight(
+    opened: StackDescription, origin: str
+) -> None:
     allowed = preflight(opened, origin).headers
     assert allowed["access-control-allow-origin"] == origin
     assert allowed["access-control-allow-methods"] == "GET,POST"
@@ -334,7 +341,7 @@ def test_a_page_of_an_allowed_origin_may_ask(opened: StackDescription, origin: s
 
 
 @pytest.mark.parametrize("origin", PAGES)
-def test_a_page_of_an_allowed_origin_reads_its_token(opened: StackDescription, origin: str) -> None:
+def test_a_page_of_an_allowed_origin_gets_its_token(opened: StackDescription, origin: str) -> None:
     answer = ask_for_a_token(opened, origin)
     assert (answer.status, answer.json()["user_id"]) == (201, "alice")
     assert answer.headers["access-control-allow-origin"] == origin
@@ -345,7 +352,7 @@ def test_a_page_of_an_allowed_origin_may_log_in(opened: StackDescription) -> Non
     assert log_in(opened, PAGES[0]).headers["access-control-allow-origin"] == PAGES[0]
 
 
-def test_the_stacks_own_page_is_let_in_beside_it(opened: StackDescription) -> None:
+def test_the_stacks_own_page_is_allowed_too(opened: StackDescription) -> None:
     assert preflight(opened, opened.page).headers["access-control-allow-origin"] == opened.page
 
 
@@ -356,17 +363,17 @@ def test_a_page_of_an_allowed_origin_may_not_reset_the_secret(opened: StackDescr
 
 @pytest.mark.parametrize("ask", [preflight, log_in, ask_for_a_token])
 @pytest.mark.parametrize("origin", ["http://localhost:5174", "http://localhost", "null"])
-def test_a_page_of_another_origin_is_not_let_in(
+def test_a_page_of_another_origin_is_not_allowed(
     opened: StackDescription, ask: Callable[[StackDescription, str], Answer], origin: str
 ) -> None:
-    assert let_in(ask(opened, origin)) == []
+    assert allowing(ask(opened, origin)) == []
 
 
 @pytest.mark.parametrize("ask", [preflight, log_in, ask_for_a_token])
-def test_no_page_but_the_stacks_own_is_let_in_where_nobody_asked_for_it(
+def test_without_allow_origin_no_other_page_is_allowed(
     running: Running, ask: Callable[[StackDescription, str], Answer]
 ) -> None:
-    assert let_in(ask(running.description, PAGES[0])) == []
+    assert allowing(ask(running.description, PAGES[0])) == []
 
 
 @pytest.mark.parametrize("value", ["*", "http://localhost:5173/", "localhost:5173"])
@@ -374,12 +381,12 @@ def test_an_origin_that_is_not_exact_is_a_clear_error(tmp_path: Path, value: str
     done = finish(*command("local", "--directory", tmp_path, "--allow-origin", value))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith(
-        "Error: Invalid value for '--allow-origin': an origin is as a browser sends it, such as"
-        " http://localhost:5173:"
+        "Error: Invalid value for '--allow-origin': write the origin as the browser sends it, such"
+        " as http://localhost:5173:"
     )
 
 
-def test_a_function_that_issues_no_token_is_an_error_with_its_log(tmp_path: Path) -> None:
+def test_if_no_token_is_issued_the_error_shows_the_functions_log(tmp_path: Path) -> None:
     done = finish(
         *command("local", "--directory", tmp_path, "--env", "ACCESS_POLICY_FILE=/nowhere.toml")
     )

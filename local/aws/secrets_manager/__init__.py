@@ -1,14 +1,14 @@
 """Secrets Manager over HTTP or in this process, with one secret.
 
 moto stores the secret, the modules `actions`, `versions` and `schedule` have AWS' rules, and
-`rotation` runs the rotations. `Conditions` are switches for what AWS only sometimes does, or leaves
-open in its documentation. Two things are not imitated: the RotationToken of a rotation across
-accounts, which is ignored, and replicas in other regions.
+`rotation` runs the rotations. `Conditions` switches on what AWS does only sometimes or does not
+document. Two things are not imitated: the RotationToken of a rotation across accounts, which is
+ignored, and replicas in other regions.
 
-moto is imported in the background, because that takes most of a second; earlier calls wait for it.
+moto is imported in the background, because that takes almost a second; earlier calls wait for it.
 
-A boto3 client reaches it by `endpoint_url=secrets_manager.url`. `tests/support/in_process.py` has
-a client that calls `answer` without HTTP; for that it need not be started.
+A boto3 client reaches it with `endpoint_url=secrets_manager.url`. `tests/support/in_process.py` has
+a client that calls `answer` without HTTP and without a started server.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SECRET_ID = "zego/server-secret"  # noqa: S105  its name
 APP_ID = 1234567890
-"""A made-up AppID."""
+"""An invented AppID."""
 
 _accounts = itertools.count()
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/secretsmanager/")
@@ -43,9 +43,9 @@ class SecretsManager(LoopbackServer):
     """A Secrets Manager with the secret `SECRET_ID`, whose ServerSecret is random.
 
     Instances in one process do not share secrets: each has its own AWS account in moto, numbered
-    from 000000000000. One that is stopped and started again still has its secret. Signatures are
-    not verified. `clock` gives the times of versions. `on_change`, if set, is called after each
-    call over HTTP that may have changed something.
+    from 000000000000. A restart keeps the secret. Signatures are not verified. `clock` gives the
+    times of versions. `on_change`, if set, is called after each call over HTTP that may have
+    changed something.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class SecretsManager(LoopbackServer):
 
     @property
     def storage(self) -> Storage:
-        """The storage of the secret. Waits for moto, and raises what prevents that it loads."""
+        """The storage of the secret. Waits for moto, and raises its error if it cannot load."""
         return self._load().result()
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class SecretsManager(LoopbackServer):
         self._load()
 
     def put(self, value: str) -> str:
-        """Makes any `value` the current version of the secret. Returns the version's id."""
+        """Stores any `value` as the current version. Returns the version's id."""
         version = self.call("PutSecretValue", SecretId=self.secret_id, SecretString=value)
         return str(version["VersionId"])
 
@@ -92,7 +92,7 @@ class SecretsManager(LoopbackServer):
         return response
 
     def respond(self, request: HttpRequest) -> HttpResponse:
-        """Responds to a call of the API, in the region that the call is signed for."""
+        """Responds to an API call, in the region for which it is signed."""
         action = (request.header("x-amz-target") or "").rpartition(".")[2]
         scope = _SCOPE.search(request.header("authorization") or "")
         try:

@@ -1,6 +1,6 @@
-"""Secrets Manager's actions: those of moto, and those in which moto differs from AWS.
+"""Secrets Manager's actions: those of moto, corrected where moto differs from AWS.
 
-Importing this imports moto, which takes most of a second.
+This module imports moto, which takes almost a second.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from local.aws.secrets_manager.versions import VALUES, Versions
 from zego.secret_store import CURRENT, PENDING
 
 KEPT_WRITES = 32
-"""How many writes ago a read can lag at most."""
+"""The most writes by which a read can lag."""
 TAGS = 50
 TAG_KEY = 128
 TAG_VALUE = 256
 """Quotas of tags. Sources: TagKeyType and TagValueType in the API reference, "Service quotas for
-Tagging" in the General Reference, to which TagResource refers. Which error a 51st tag causes is
-undocumented: TagResource lists no LimitExceededException, so it is InvalidParameterException."""
+Tagging" in the General Reference, to which TagResource refers. The error for a 51st tag is
+undocumented; TagResource lists no LimitExceededException, so it is InvalidParameterException."""
 
 _LAGGING = frozenset({"DescribeSecret", "GetSecretValue", "ListSecretVersionIds"})
 _METHODS = frozenset(
@@ -58,11 +58,11 @@ _IN_PROGRESS = "A previous rotation isn't complete. That rotation will be reatte
 
 
 class Driver(Protocol):
-    """What runs rotations: `rotation.RotationDriver`."""
+    """Runs rotations: `rotation.RotationDriver`."""
 
     @property
     def function_arn(self) -> str:
-        """The rotation function that may be named."""
+        """The only rotation function that a call may name."""
 
     def begin(self, secret_arn: str, token: str, *, test_only: bool) -> None:
         """Accepts a rotation that RotateSecret has begun."""
@@ -89,7 +89,7 @@ class Storage:
     ) -> None:
         self.driver: Driver | None = None
         self.account_id = account_id
-        #: By region. Not looked up each time: moto goes through all accounts then.
+        #: Per region. Kept here, because moto goes through all accounts at each lookup.
         self.backends = secretsmanager_backends[account_id]
         self.region = region
         self.conditions = conditions
@@ -110,7 +110,7 @@ class Storage:
             return response
 
     def configure_rotation(self, secret_id: str, function_arn: str, *, days: int) -> None:
-        """Has a secret rotated by a function every so many days, as template.yaml does."""
+        """Configures a secret's rotation function and schedule, as template.yaml does."""
         with self._one_at_a_time:
             rules = {"AutomaticallyAfterDays": days}
             schedule = Schedule(self.secret(secret_id, self.region))
@@ -118,7 +118,7 @@ class Storage:
             self._keep_state(self.region)
 
     def in_rotation(self, secret_id: str, version_id: str) -> bool:
-        """Whether a rotation to this version goes on: it is pending, or was promoted."""
+        """Whether this version is still in a rotation: it is pending or was promoted."""
         with self._one_at_a_time:
             versions = self._versions(secret_id)
             return version_id in (versions.holder(PENDING), versions.holder(CURRENT))
@@ -144,7 +144,7 @@ class Storage:
             self._keep_state(self.region)
 
     def secret(self, secret_id: str, region: str, *, writes_ago: int = 0) -> FakeSecret:
-        """The secret of this ARN or name, as it is or as it was some writes ago."""
+        """Returns the secret with this ARN or name, as it is or as it was some writes ago."""
         secret = self.backends[region].secrets.get(secret_id)
         if not isinstance(secret, FakeSecret):
             raise SecretsManagerError(
@@ -157,7 +157,7 @@ class Storage:
         return Versions(self.secret(secret_id, self.region), self.conditions)
 
     def _keep_state(self, region: str) -> None:
-        """Keeps what a write has changed, for reads that lag."""
+        """Keeps the state after a write, for reads that lag."""
         for secret in self.backends[region].secrets.values() if self.conditions.lag else ():
             if isinstance(secret, FakeSecret):
                 states = self._states.setdefault(secret.arn, deque(maxlen=KEPT_WRITES + 1))
@@ -166,7 +166,7 @@ class Storage:
 
 
 class _ApiCall(SecretsManagerResponse):
-    """One call, without HTTP around it. Actions that are not here are moto's."""
+    """One API call, without HTTP. Actions that are not defined here are moto's."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class _ApiCall(SecretsManagerResponse):
         region: str,
         now: float,
     ) -> None:
-        # Not the parent's: that reads an HTTP request, of which nothing but this is used.
+        # The parent's __init__ reads an HTTP request, of which only this is used.
         self.current_account = storage.account_id
         self.region = region
         self._storage = storage
@@ -193,7 +193,7 @@ class _ApiCall(SecretsManagerResponse):
         name = _method_of(self._action)
         if name not in _METHODS:
             raise SecretsManagerError(
-                "UnknownOperationException", f"{self._action} is not known here"
+                "UnknownOperationException", f"{self._action} is not implemented here"
             )
         try:
             response: str = getattr(self, name)()
@@ -272,7 +272,7 @@ class _ApiCall(SecretsManagerResponse):
             )
         token, test_only = self._token(), not self._get_param("RotateImmediately", True)
         versions = self._versions(secret)
-        is_new = token not in versions  # otherwise it is the same request again
+        is_new = token not in versions  # otherwise the request was repeated
         if is_new and (pending := versions.pending()):
             self._storage.driver.reattempt(secret.arn, pending)
             raise InvalidRequestException(_IN_PROGRESS)
@@ -308,7 +308,7 @@ class _ApiCall(SecretsManagerResponse):
         if len(value) != 1:
             raise InvalidRequestException("You must provide either SecretString or SecretBinary.")
         versions = self._versions(secret)
-        is_new = token not in versions  # otherwise it is the version of a rotation, or no change
+        is_new = token not in versions  # otherwise it belongs to a rotation, or nothing changes
         abandoned = versions.put(token, value, labels, now=self._now)
         if is_new:
             Schedule(secret).note_value(self._now)
@@ -317,7 +317,7 @@ class _ApiCall(SecretsManagerResponse):
         return json.dumps(_version_fields(secret, token, versions.labels(token)))
 
     def _secret(self, *, deleted: bool = False) -> FakeSecret:
-        """The secret of the request; one that is marked for deletion only if `deleted` says so."""
+        """Returns the request's secret. It may be marked for deletion only if `deleted`."""
         lag = self._storage.conditions.lag if self._action in _LAGGING else None
         writes_ago = lag(self._action) if lag else 0
         secret_id = self._get_param("SecretId", "")
@@ -332,7 +332,7 @@ class _ApiCall(SecretsManagerResponse):
         return Versions(secret, self._storage.conditions)
 
     def _page(self) -> tuple[int, int]:
-        """The place of the first entry of a page, and that of the first one after it."""
+        """Returns the index of a page's first entry, and of the first one after the page."""
         size, token = self._get_param("MaxResults", 100), self._get_param("NextToken")
         if not 1 <= size <= 100:
             raise InvalidParameterException("MaxResults is a number from 1 to 100.")
@@ -370,7 +370,7 @@ def _check_tags(present: Sequence[Mapping[str, str]], added: Sequence[Mapping[st
 
 
 def _fields(secret: FakeSecret) -> dict[str, Any]:
-    """What almost every response begins with."""
+    """The fields with which almost every response begins."""
     return {"ARN": secret.arn, "Name": secret.name}
 
 
@@ -379,8 +379,8 @@ def _version_fields(secret: FakeSecret, version_id: str, labels: Sequence[str]) 
 
 
 def _copy(secret: FakeSecret) -> FakeSecret:
-    """A copy of a secret that no later write changes."""
-    made = object.__new__(FakeSecret)  # moto would keep a list of those that it makes
+    """Returns a copy of a secret that later writes do not change."""
+    made = object.__new__(FakeSecret)  # moto's constructor would register it
     vars(made).update(vars(secret))
     made.versions = {
         id_: version | {"version_stages": list(version["version_stages"])}

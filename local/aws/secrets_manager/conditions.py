@@ -1,4 +1,4 @@
-"""What a call may meet: a refusal, and what AWS only sometimes does."""
+"""The error of a refused call, and switches for what AWS does only sometimes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class SecretsManagerError(Exception):
 
 @dataclass(frozen=True)
 class Conditions:
-    """What AWS only sometimes does, or leaves open in its documentation.
+    """Switches for what AWS does only sometimes or does not document.
 
-    By default everything is as AWS documents it, on a good day.
+    By default, everything works as AWS documents it.
     """
 
     throttle: Callable[[str], bool] | None = None
@@ -27,11 +27,11 @@ class Conditions:
     with ThrottlingException."""
 
     lag: Callable[[str], int] | None = None
-    """Called with the action of each DescribeSecret, GetSecretValue and ListSecretVersionIds, once.
-    The response shows the whole secret as it was that many writes ago: 0 is now, and a number that
-    is too large is the oldest state that is kept (see `actions.KEPT_WRITES`). Only a write
-    that changed something counts, including those of Secrets Manager itself. Writes always act on
-    the present state. How far a read can lag on AWS is undocumented."""
+    """Called once with the action of each DescribeSecret, GetSecretValue and ListSecretVersionIds.
+    The response shows the whole secret as it was that many writes ago: 0 is now, and too large a
+    number gives the oldest state that is kept (see `actions.KEPT_WRITES`). Only writes that changed
+    something count, including those of Secrets Manager itself. Writes always act on the present
+    state. How far a read can lag on AWS is undocumented."""
 
     empty_first_page: bool = False
     """The first page of ListSecretVersionIds has no entries, and a NextToken. AWS: this "can occur

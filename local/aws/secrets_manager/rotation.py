@@ -1,10 +1,10 @@
 """Secrets Manager's rotations: the four calls of the rotation function, their retries and events.
 
-RotateSecret (the module `actions`) begins one and returns at once. The function is then called
-with `createSecret`, `setSecret`, `testSecret` and `finishSecret`, one after the other. If one
-fails, all four are run again some time later, until the attempts are used up or the version is no
-longer in the rotation. AWS tries for hours; here the attempts and the time between them are given.
-The events of the function have no RotationToken: see `local.aws.secrets_manager`.
+RotateSecret (in `actions`) begins a rotation and returns at once. The function is then called with
+`createSecret`, `setSecret`, `testSecret` and `finishSecret`, one after the other. If one fails, all
+four run again some time later, until the attempts are used up or the version is no longer in the
+rotation. AWS tries for hours; here, parameters set the attempts and the time between them. The
+events of the function have no RotationToken: see `local.aws.secrets_manager`.
 
 Each rule has a test that is named after it, in `test_rotation.py` or
 `test_interrupted_rotations.py` of tests/local/aws/secrets_manager.
@@ -15,10 +15,9 @@ complete. That rotation will be reattempted."
 
 Undocumented, and so decided here:
 
-* Every failed attempt has its own RotationFailed event, as the event names the step that failed.
-* A rotation that RotateSecret finds pending is attempted again at once, unless it is running. A
-  cancelled one is not.
-* No event follows the cancellation of a rotation. A step that runs at that time runs to its end.
+* Every failed attempt has its own RotationFailed event, because the event names the failed step.
+* A rotation that RotateSecret finds pending is retried at once, unless it is running or cancelled.
+* The cancellation of a rotation publishes no event. A step that is running at that time may end.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ if TYPE_CHECKING:
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 FUNCTION_ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:rotator"
 DAYS = 365
-"""The schedule, as template.yaml has it. Nothing here waits for it."""
+"""The schedule of template.yaml. Nothing here waits for it."""
 _SERVICE = "secretsmanager.amazonaws.com"
 
 
 class StepOutcome(Protocol):
-    """The result of an invocation, by a `LambdaHost` or a test."""
+    """The result of an invocation, from a `LambdaHost` or a test."""
 
     @property
     def function_error(self) -> str | None:
@@ -61,8 +60,8 @@ RotationFunction = Callable[[dict[str, Any]], StepOutcome]
 class Attempt:
     """How an attempt of a rotation ended: the `number`th of `of`, counted from 1.
 
-    `again` says that another follows, `is_current` that AWSCURRENT is on the rotation's version:
-    finishSecret can fail after that.
+    `again`: another attempt follows. `is_current`: AWSCURRENT is on the rotation's version, as
+    finishSecret can fail after the promotion.
     """
 
     token: str
@@ -86,11 +85,11 @@ class RotationDriver(Part):
     """Runs the rotations of a Secrets Manager, with `invoke` as the rotation function.
 
     While it is started, the secret is configured to be rotated by `function_arn`. Each rotation
-    runs in its own thread; with `background` false it waits for `run`. Between attempts, `sleep` is
-    called with `delay_seconds`, which may be set later too. `on_event` gets what EventBridge would:
+    runs in its own thread, or in `run` if `background` is false. Between attempts, it calls `sleep`
+    with `delay_seconds`, which may be changed later. `on_event` gets the events of EventBridge:
     RotationStarted, RotationSucceeded, RotationFailed, RotationAbandoned and TestRotationFailed.
-    `on_attempt` gets the end of each attempt, before its event, and once more if no other follows
-    after all.
+    `on_attempt` gets the end of each attempt, before its event, and once more if the announced
+    retry does not follow.
     """
 
     def __init__(
@@ -131,7 +130,7 @@ class RotationDriver(Part):
         self._storage.configure_rotation(secret_id, self.function_arn, days=DAYS)
 
     def stop(self) -> None:
-        """Begins no further step. A step that runs may end, and `wait` waits for it."""
+        """Begins no further step. A running step may end, and `wait` waits for it."""
         self._stopping.set()
         self._storage.driver = None
 
@@ -143,7 +142,7 @@ class RotationDriver(Part):
     def reattempt(self, secret_arn: str, token: str) -> None:
         """Runs a pending rotation again, unless it is running. Called by Secrets Manager.
 
-        It may be one that no RotateSecret has begun: AWSPENDING alone decides that it is pending.
+        RotateSecret need not have begun it: AWSPENDING alone makes a rotation pending.
         """
         self._rotations.setdefault(token, _Rotation(secret_arn, token, test_only=False))
         self._start(token)
@@ -157,7 +156,7 @@ class RotationDriver(Part):
         self._publish("RotationAbandoned", secret_arn)
 
     def wait(self, seconds: float = 10.0) -> bool:
-        """Waits for the rotations in the background; whether all of them ended in time."""
+        """Waits for the rotations in the background. Returns whether all ended in time."""
         deadline = time.monotonic() + seconds
         with self._threads_lock:
             threads = list(self._threads.values())
@@ -169,8 +168,8 @@ class RotationDriver(Part):
     def run(self, token: str) -> bool:
         """Runs a rotation to its end in the caller's thread. Returns whether it succeeded.
 
-        After the last attempt it can be run again, as AWS does in the next rotation window. One
-        that was cancelled does not run.
+        After the last attempt it can run again, as in AWS' next rotation window. A cancelled
+        rotation does not run.
         """
         rotation = self._rotations[token]
         if token in self._cancelled:
@@ -178,7 +177,7 @@ class RotationDriver(Part):
         run = self._test if rotation.test_only else self._rotate
         try:
             return run(rotation)
-        except SecretsManagerError as gone:  # somebody deleted the secret
+        except SecretsManagerError as gone:  # the secret was deleted
             self._publish("RotationFailed", rotation.secret_arn, str(gone))
             return False
 
@@ -186,7 +185,7 @@ class RotationDriver(Part):
         """Runs a rotation in the background, unless it is running."""
         if not self._background:
             return
-        with self._threads_lock:  # `wait` must find no thread that has yet to start
+        with self._threads_lock:  # `wait` must not find a thread before it starts
             if token in self._threads and self._threads[token].is_alive():
                 return
             thread = threading.Thread(target=self.run, args=(token,), daemon=True)
@@ -208,7 +207,7 @@ class RotationDriver(Part):
             if not again:
                 break
             self._sleep(self.delay_seconds)
-            if not self._goes_on(rotation):  # somebody has ended it meanwhile
+            if not self._goes_on(rotation):  # it was ended meanwhile
                 self._report(rotation, number, failed=True, again=False)
                 break
         return False
@@ -226,7 +225,7 @@ class RotationDriver(Part):
         return "finishSecret has not moved AWSCURRENT to the new version"
 
     def _test(self, rotation: _Rotation) -> bool:
-        """Runs testSecret alone, on a version that exists only for this."""
+        """Runs only testSecret, on a version that exists only for this test."""
         failure = self._step("testSecret", rotation)
         self._storage.end_test(rotation.secret_arn, rotation.token)
         if failure:

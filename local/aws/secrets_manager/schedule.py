@@ -17,9 +17,9 @@ Sources:
 * "Rotation schedules" in the user guide: the windows, and 999 days at most for a rate.
 
 Undocumented: the second at which NextRotationDate lies (the last one of the window, here), and
-whether PutSecretValue counts for a rate() too (it does, here). A cron() expression is kept and not
-read: there is no NextRotationDate for it. AWS also shows an AutomaticallyAfterDays that it has
-calculated from a ScheduleExpression; that is not imitated.
+whether PutSecretValue counts for a rate() too (it does, here). A cron() expression is stored but
+not evaluated: it has no NextRotationDate. AWS also shows an AutomaticallyAfterDays that it
+calculates from a ScheduleExpression; that is not imitated.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Schedule:
         self._secret = secret
 
     def turn_on(self, function_arn: str, rules: Mapping[str, Any] | None, *, now: float) -> None:
-        """Turns rotation on, as RotateSecret does; without `rules` the schedule stays."""
+        """Turns rotation on, as RotateSecret does. Without `rules`, it keeps the schedule."""
         if rules:
-            # moto stores the days alone, for ListSecrets.
+            # moto stores only the days, for ListSecrets.
             vars(self._secret)["rotation_rules"] = dict(rules)
             self._secret.auto_rotate_after_days = rules.get("AutomaticallyAfterDays", 0)
         if rules or not self._secret.rotation_enabled:
@@ -57,7 +57,7 @@ class Schedule:
         self._secret.rotation_lambda_arn = function_arn
 
     def turn_off(self) -> None:
-        """Turns rotation off, as CancelRotateSecret does. The rules and the function stay."""
+        """Turns rotation off, as CancelRotateSecret does, and keeps the rules and the function."""
         self._secret.rotation_enabled = False
         self._secret.next_rotation_date = None
 
@@ -72,7 +72,7 @@ class Schedule:
             self._secret.next_rotation_date = next_date(self._rules, now)
 
     def described(self) -> dict[str, Any]:
-        """The fields in which DescribeSecret differs from moto; it omits those that are None."""
+        """Returns the fields in which DescribeSecret differs from moto. None means omitted."""
         is_on = self._secret.rotation_enabled
         return {
             "RotationRules": self._rules or None,
@@ -111,7 +111,7 @@ def check_rules(rules: Mapping[str, Any]) -> None:
 
 
 def next_date(rules: Mapping[str, Any], since: float) -> int | None:
-    """The end of the next rotation window after a rotation at `since`, both in Unix seconds."""
+    """Returns the end of the next rotation window after `since`, both in Unix seconds."""
     if (found := _period(rules)) is None:
         return None
     period, unit = found
@@ -121,7 +121,7 @@ def next_date(rules: Mapping[str, Any], since: float) -> int | None:
 
 
 def _period(rules: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The seconds between two rotations, and those of the hour or day in which they are counted."""
+    """Returns the seconds between rotations, and those of the unit: an hour or a day."""
     if days := rules.get("AutomaticallyAfterDays"):
         return days * _DAY, _DAY
     rate = _EXPRESSION.fullmatch(rules.get("ScheduleExpression", ""))
@@ -132,6 +132,6 @@ def _period(rules: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def _window(rules: Mapping[str, Any], unit: int) -> int:
-    """The seconds of a rotation window: one hour, or the whole day, without a Duration."""
+    """Returns the seconds of a rotation window: without a Duration, one hour or the whole day."""
     duration = _DURATION.fullmatch(rules.get("Duration", ""))
     return int(duration[1]) * _HOUR if duration else unit

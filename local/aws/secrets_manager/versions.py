@@ -1,8 +1,8 @@
 """A secret's versions and their staging labels: AWS' rules and quotas, in moto's storage.
 
 moto 5 has other rules. Each of these has a test that is named after it, in
-`tests/local/aws/secrets_manager/test_versions.py`. Importing this imports moto, which takes most of
-a second.
+`tests/local/aws/secrets_manager/test_versions.py`. This module imports moto, which takes almost a
+second.
 
 Sources:
 
@@ -16,8 +16,9 @@ Sources:
   is invalid", LimitExceededException "The request failed because it would exceed one of the Secrets
   Manager quotas".
 
-Undocumented: at which number of versions PutSecretValue fails ("~100" is 100 here); what happens at
-a quota that RotateSecret would exceed, as it lists no LimitExceededException (nothing, here).
+Undocumented: at which number of versions PutSecretValue fails (AWS writes "~100"; here it is 100),
+and what happens if RotateSecret would exceed a quota, as it lists no LimitExceededException (here,
+nothing).
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from zego.secret_store import CURRENT, PENDING, PREVIOUS
 
 LABELS = 20
-"""The most labels on all versions of a secret, and in a request."""
+"""The maximum number of labels on all versions of a secret, and in a request."""
 LABEL = 256
-"""The most characters of a label."""
+"""The maximum length of a label."""
 VERSIONS = 100
 KEPT_SECONDS = 24 * 60 * 60.0
-"""No version is removed that is younger."""
+"""Younger versions are not removed."""
 VALUES = {"SecretString": "secret_string", "SecretBinary": "secret_binary"}
-"""The kinds of value that a version can have, with their names in moto's storage."""
+"""The kinds of values, with their names in moto's storage."""
 
 
 class Versions:
     """The versions of one secret and their labels.
 
-    A label is on one version at most. A change that is refused changes nothing.
+    A label is on one version at most. A refused change has no effect.
     """
 
     def __init__(self, secret: FakeSecret, conditions: Conditions) -> None:
@@ -61,38 +62,38 @@ class Versions:
         return version_id in self._versions
 
     def holder(self, label: str) -> str | None:
-        """The id of the version that has a label."""
+        """Returns the id of the version with this label, if any."""
         return next((id_ for id_ in self._versions if label in self.labels(id_)), None)
 
     def labels(self, version_id: str) -> list[str]:
-        """The labels of a version."""
+        """Returns the labels of a version."""
         labels: list[str] = self._versions[version_id]["version_stages"]
         return labels
 
     def labelled(self) -> dict[str, list[str]]:
-        """The versions that have a label, with or without a value, and their labels."""
+        """Returns the labels per version; versions without a label are omitted."""
         return {id_: labels for id_ in self._versions if (labels := self.labels(id_))}
 
     def with_value(self, *, deprecated: bool) -> list[str]:
-        """The ids of the versions that have a value, with or without the `deprecated` ones.
+        """Returns the ids of the versions with a value.
 
-        A deprecated version has no label.
+        Versions without a label are deprecated; they are included only if `deprecated`.
         """
         return [
             id_ for id_ in self._versions if (deprecated or self.labels(id_)) and self.value(id_)
         ]
 
     def created_at(self, version_id: str) -> float:
-        """The creation time of a version, in Unix seconds."""
+        """Returns the creation time of a version, in Unix seconds."""
         return float(self._versions[version_id]["createdate"])
 
     def value(self, version_id: str) -> dict[str, str]:
-        """A version's value under its name in the API; empty if it has none yet."""
+        """Returns a version's value under its name in the API; empty before it has a value."""
         version = self._versions[version_id]
         return {name: version[key] for name, key in VALUES.items() if key in version}
 
     def find(self, version_id: str | None, label: str | None) -> str:
-        """The id of the version that GetSecretValue means, which has a value."""
+        """Returns the id of the version that GetSecretValue asks for. It must have a value."""
         if version_id is None:
             label = label or CURRENT
             found, wanted = self.holder(label), f"staging label: {label}"
@@ -111,8 +112,8 @@ class Versions:
     ) -> str | None:
         """Stores a value and attaches labels to its version.
 
-        Returns the version of the rotation that this abandons, if there is one. It does nothing if
-        the version has this value already.
+        Returns the version of the rotation that this abandons, if any. It does nothing if the
+        version already has this value.
         """
         _check_labels(labels)
         if version_id in self._versions and (present := self.value(version_id)):
@@ -138,7 +139,7 @@ class Versions:
         return abandoned
 
     def move(self, label: str, *, remove_from: str | None, move_to: str | None) -> None:
-        """Moves a label, attaches or removes it, if it is on the version that the caller names."""
+        """Moves, attaches or removes a label, if it is on the version that the caller names."""
         _check_labels([label])
         holder = self.holder(label)
         for version_id in (remove_from, move_to):
@@ -167,14 +168,14 @@ class Versions:
         self._delete_unlabelled()
 
     def pending(self) -> str | None:
-        """The version of the rotation in progress: AWSPENDING is on it, and AWSCURRENT is not."""
+        """Returns the version of the rotation in progress: it has AWSPENDING, not AWSCURRENT."""
         pending = self.holder(PENDING)
         return None if pending == self.holder(CURRENT) else pending
 
     def begin_rotation(self, version_id: str, *, test_only: bool, now: float) -> None:
         """Attaches AWSPENDING to a new version.
 
-        It has no value, or for a test that of AWSCURRENT.
+        It has no value, or AWSCURRENT's value if `test_only`.
         """
         current = self.holder(CURRENT)
         self._make_room(now, check=False)
@@ -191,12 +192,12 @@ class Versions:
         return True
 
     def remove(self, version_ids: Iterable[str]) -> None:
-        """Removes versions, those that still exist."""
+        """Removes those of the versions that still exist."""
         for version_id in version_ids:
             self._versions.pop(version_id, None)
 
     def _abandoned(self, version_id: str, labels: Sequence[str]) -> str | None:
-        """The version that loses AWSPENDING because another version got a value."""
+        """Returns the version that loses AWSPENDING because another version got a value."""
         pending = self.holder(PENDING)
         if pending == version_id:
             return None
@@ -205,7 +206,7 @@ class Versions:
         return self.pending() if self._conditions.abandon_on_any_version else None
 
     def _check_label_count(self, labels: Sequence[str], version_id: str) -> None:
-        """Checks how many labels there are once a version has these."""
+        """Checks the total number of labels once this version has these."""
         count = {label for attached in self.labelled().values() for label in attached}
         count.update(labels)
         if CURRENT in labels and self.holder(CURRENT) not in (None, version_id):
@@ -219,7 +220,7 @@ class Versions:
     def _make_room(self, now: float, *, check: bool) -> None:
         """Removes the oldest deprecated versions so that one more version fits.
 
-        If it does not fit even so, it is refused on `check`.
+        If that is not enough, it refuses the new version, if `check` is set.
         """
         excess = len(self._versions) + 1 - VERSIONS
         if excess <= 0:
@@ -245,7 +246,7 @@ class Versions:
         version.update({VALUES[name]: text for name, text in value.items()})
 
     def _attach(self, label: str, version_id: str) -> None:
-        """Attaches a label to one version alone. AWSPREVIOUS follows AWSCURRENT."""
+        """Attaches a label to one version only. AWSPREVIOUS follows AWSCURRENT."""
         holder = self.holder(label)
         if holder == version_id:
             return

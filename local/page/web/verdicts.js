@@ -25,7 +25,6 @@ export async function explainRefusal(refusal, token, userId, roomId) {
       "p",
       {},
       element("strong", {}, "Refused: "),
-
       ...(logged.length ? ["the browser's console logs ", ...list(logged), "; "] : []),
       "the app gets ",
       code(refusal.code),

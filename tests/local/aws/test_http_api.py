@@ -375,7 +375,7 @@ class TestThrottling:
             answers = [exchange(f"{api.url}/v1/tokens", "POST", [JSON]) for _ in range(4)]
             assert [answer.status for answer in answers] == [200, 200, 200, 429]
             assert answers[-1].body == b'{"message":"Too Many Requests"}'
-            assert (len(function.events), log[-1].note) == (3, "over the route's rate")
+            assert (len(function.events), log[-1].note) == (3, "above the route's rate limit")
             clock.turn(1)
             assert exchange(f"{api.url}/v1/tokens", "POST", [JSON]).status == 200
 
@@ -601,7 +601,7 @@ class TestAccessLog:
         assert "secret" not in str(record)
 
     def test_a_path_can_neither_break_a_line_nor_steer_a_terminal(self) -> None:
-        record = AccessRecord(0, "id", "GET", "/\n\x1b[2J\x85\u202e", 404, 0.001, "no such route")
+        record = AccessRecord(0, "id", "GET", "/\n\x1b[2J\x85\u202e", 404, 0.001, "unknown route")
         assert str(record).isprintable()
         assert str(record).isascii()
 

@@ -103,18 +103,18 @@ class TestChecking:
         self, file: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert self.mistakes(file, example()) == []
-        assert capsys.readouterr().out == "prod.toml: 2 rules, 1 examples hold\n"
+        assert capsys.readouterr().out == "prod.toml: 2 rules, 1 examples pass\n"
 
     @pytest.mark.parametrize(
         ("changes", "words"),
         [
-            ({"expect": '"refused"'}, "should be refused, and is granted by 'members'"),
-            ({"claims": '{ sub = "alice" }'}, "should be granted, and is refused"),
-            ({"rule": '"servers"'}, "should be decided by 'servers', and is granted by 'members'"),
-            ({"rule": '"member"'}, "names 'member', and no rule is called that"),
-            ({"caller": '"webb"'}, "names the caller 'webb', and no identity is called that"),
-            ({"claims": "{ email_verified = true }"}, "has claims without a sub"),
-            ({"caller": '"backend"'}, "has claims, and a role has none"),
+            ({"expect": '"refused"'}, "should be refused, but is granted by 'members'"),
+            ({"claims": '{ sub = "alice" }'}, "should be granted, but is refused"),
+            ({"rule": '"servers"'}, "should be decided by 'servers', but is granted by 'members'"),
+            ({"rule": '"member"'}, "names the rule 'member', which does not exist"),
+            ({"caller": '"webb"'}, "names the caller 'webb', but no identity has this name"),
+            ({"claims": "{ email_verified = true }"}, "has claims without sub"),
+            ({"caller": '"backend"'}, "has claims, but its caller is a role, which has none"),
         ],
     )
     def test_an_example_that_does_not_hold_is_named(
