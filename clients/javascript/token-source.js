@@ -14,6 +14,8 @@
 const TOKENS = "/v1/tokens";
 const CALLS = "/api/v1/calls/initiate";
 
+const MESSAGE_HIDDEN = "Its message is not shown: it may contain the token.";
+
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
 const LONGEST_RETRY_AFTER_SECONDS = 3_600;
@@ -370,7 +372,7 @@ export function createTokenSource(options) {
     } catch (error) {
       const { name } = Object(error); // its message may show the bearer token
       const isPlain = isText(name) && /^\w{1,64}$/.test(name);
-      detail = `getBearer failed: ${isPlain ? name : typeof error}.`;
+      detail = `getBearer failed: ${isPlain ? name : typeof error}. ${MESSAGE_HIDDEN}`;
       retryable = true;
     }
     throw new TokenError("bearer_unavailable", { detail, retryable });

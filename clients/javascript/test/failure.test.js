@@ -54,6 +54,7 @@ suite("a refused bearer token", () => {
 });
 
 suite("getBearer", () => {
+  const hidden = "Its message is not shown: it may contain the token.";
   const unusable = "a string with white space or other characters that a header cannot carry.";
   const bad = {
     undefined: [undefined, "undefined. Is the user signed in?"],
@@ -81,7 +82,7 @@ suite("getBearer", () => {
     const { failure } = await start(t, { getBearer });
     const error = await failure();
     assert.equal(error.code, "bearer_unavailable");
-    assert.equal(error.detail, "getBearer failed: RangeError.");
+    assert.equal(error.detail, `getBearer failed: RangeError. ${hidden}`);
   });
 
   for (const [what, thrown, detail] of [
@@ -92,7 +93,7 @@ suite("getBearer", () => {
   ]) {
     test(`may throw ${what}`, async (t) => {
       const { failure } = await start(t, { getBearer: () => Promise.reject(thrown) });
-      assert.equal((await failure()).detail, `getBearer failed: ${detail}.`);
+      assert.equal((await failure()).detail, `getBearer failed: ${detail}. ${hidden}`);
     });
   }
 
