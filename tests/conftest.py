@@ -1,7 +1,7 @@
-"""Of the whole suite: how much property tests try, and that no ServerSecret is in any output.
+"""Set-up of the whole suite: the size of property tests, and a check that no output has a secret.
 
-Each process watches its own tests (:mod:`tests.support.leaks`) for secrets and says in the end what
-it saw. The one that runs them all counts together, and fails the suite for a leak.
+Each process watches its own tests for ServerSecrets (:mod:`tests.support.leaks`) and reports at the
+end what it saw. The main process adds up these reports, and a leak fails the suite.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.leaks import LeakWatch, watching
 from tests.support.tiers import IS_EXHAUSTIVE
 
-#: The longest files, the longest first: begun last, one would be all that still runs.
+#: The longest files, longest first. If one started last, it would run alone at the end.
 LONGEST: Final = (
     "rotation/test_crashes.py",
     "browser/test_page_live.py",
@@ -46,13 +46,13 @@ LONGEST: Final = (
 )
 #: How many of the slowest files are printed.
 SLOWEST: Final = 10
-#: A test that says how much it ran records that as a property of this name.
+#: A test that reports how much it ran records that as a property with this name.
 HOW_MUCH: Final = "how much"
-#: What a process of pytest-xdist's hands over in the end is found under this name.
+#: The key of the report that a process of pytest-xdist hands over at the end.
 HANDED_OVER: Final = "zego_leaks"
 
 
-# A slow machine fails none of them.
+# No property test may fail because the machine is slow.
 settings.register_profile(
     "suite",
     deadline=None,
@@ -64,7 +64,7 @@ settings.load_profile("suite")
 
 
 class LeakCheck:
-    """Watches the tests of this process, and gathers what the other processes saw."""
+    """Watches the tests of this process, and collects the reports of the other processes."""
 
     def __init__(self) -> None:
         self.watch = LeakWatch()
@@ -80,14 +80,14 @@ class LeakCheck:
         self._watching.close()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what pytest captured of a test, in the process that ran it."""
+        """Check what pytest captured of a test, in the process that ran it."""
         if not hasattr(report, "node"):
             for name, text in report.sections:
                 self.watch.see(f"{name} of {report.nodeid}", text)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what another process saw. One that died hands nothing over, and fails anyway."""
+        """Add another process's report. A process that died has none; its tests fail anyway."""
         self._count(*getattr(node, "workeroutput", {}).get(HANDED_OVER, (0, 0, [])))
 
     @pytest.hookimpl(tryfirst=True)
@@ -103,9 +103,11 @@ class LeakCheck:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for leak in self.leaks:
-            terminalreporter.write_line(f"A ServerSecret in an output! {leak}", red=True, bold=True)
+            terminalreporter.write_line(
+                f"A ServerSecret leaked into an output: {leak}", red=True, bold=True
+            )
         terminalreporter.write_line(
-            f"{self.characters:,} characters of output hold"
+            f"{self.characters:,} characters of output contain"
             f" {len(self.leaks) or 'none'} of {self.secrets:,} secrets"
         )
 
@@ -117,24 +119,24 @@ class LeakCheck:
 
 @pytest.fixture(scope="session", autouse=True)
 def _botocore_reads_its_data_once() -> Iterator[None]:
-    """Every session reads some megabytes of JSON anew otherwise, most of the time of a client."""
+    """Otherwise every session rereads megabytes of JSON, which takes most of a client's time."""
     with patch.object(botocore.session, "create_loader", functools.cache(create_loader)):
         yield
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: tests of the page mostly wait for it."""
+    """Return one worker more than there are cores, because tests of the page mostly wait."""
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--record", action="store_true", help="write the recordings of tests/recorded anew"
+        "--record", action="store_true", help="regenerate the recordings of tests/recorded"
     )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how much the tests ran that say so, and the files that took longest."""
+    """Print the slowest files, and how much those tests ran that report it."""
     reports = [
         report
         for reports in terminalreporter.stats.values()
@@ -154,7 +156,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files."""
+    """Run the longest files first."""
 
     def place(item: pytest.Item) -> int:
         path = item.path.as_posix()
@@ -164,6 +166,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell that runs it behind
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start shall take it
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started it in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # programs of the tests need it
     config.pluginmanager.register(LeakCheck())

@@ -1,1 +1,1 @@
-"""The speed of the service beside baselines, in one run: ``make bench``."""
+"""Measures the speed of the service against baselines, in one run: ``make bench``."""

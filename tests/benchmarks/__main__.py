@@ -1,4 +1,4 @@
-"""``make bench``: measure, print the table, save it, and fail where a budget is not met."""
+"""``make bench``: measure, print and save the table, and fail if a budget is exceeded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> int:
 
     layers = tree / "layers"
     costs = imports.measure([layers / "domain" / "python", layers / "dependencies" / "python"])
-    print("\nimports at a cold start, beyond the runtime client's own:")
+    print("\nimports at a cold start, in addition to those of the runtime client:")
     for name, (milliseconds, multiple) in sorted(costs.items(), key=lambda item: -item[1][0]):
         print(f"  {name:40} {milliseconds:5.0f} ms  {multiple:4.1f} x the runtime client")
 

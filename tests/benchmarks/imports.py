@@ -1,4 +1,4 @@
-"""What imports cost at a cold start, those that the issuer does without included."""
+"""The cost of imports at a cold start, including some that the issuer avoids."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CANDIDATES = {
 
 
 def measure(python_path: Sequence[Path]) -> dict[str, tuple[float, float]]:
-    """What each import adds to the runtime client's own: milliseconds, and as a multiple of it."""
+    """Return what each import adds to the runtime client's: in milliseconds and as a multiple."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, python_path))}
     scripts = {"": _BASE} | {name: f"{_BASE}; {code}" for name, code in _CANDIDATES.items()}
     times: dict[str, list[float]] = {name: [] for name in scripts}

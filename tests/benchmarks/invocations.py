@@ -1,7 +1,7 @@
-"""Invocations of the real handler under AWS' runtime client, beside an empty handler.
+"""Compares invocations of the real handler under AWS' runtime client with an empty handler.
 
-Both run from trees built as for Lambda, with bytecode, by the same host, taking turns. The secret
-comes from moto over HTTP, the keys from the local identity provider over HTTP.
+Both run from trees built as for Lambda, with bytecode, on the same host, in turns. The secret comes
+from moto over HTTP, the keys from the local identity provider over HTTP.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TTL_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """What is measured: hosts that are not started yet, and the event that gets a token."""
+    """The subjects of a measurement: hosts to start, and the event that requests a token."""
 
     event: dict[str, Any]
     environment: dict[str, str]
@@ -58,7 +58,7 @@ class Subjects:
 
 @contextmanager
 def subjects(tree: Path) -> Iterator[Subjects]:
-    """The services around the issuer, and the issuer from a built tree."""
+    """Run the services that the issuer needs; yield the issuer from a built tree."""
     with ExitStack() as stack:
         secrets_manager = stack.enter_context(SecretsManager())
         identity_provider = stack.enter_context(IdentityProvider())
@@ -76,8 +76,8 @@ def subjects(tree: Path) -> Iterator[Subjects]:
             "SERVER_SECRET_ARN": secrets_manager.secret_id,
             "AWS_REGION": secrets_manager.region,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url,
-            "AWS_ACCESS_KEY_ID": "made-up",
-            "AWS_SECRET_ACCESS_KEY": "made-up",
+            "AWS_ACCESS_KEY_ID": "invented",
+            "AWS_SECRET_ACCESS_KEY": "invented",
             "SECRET_TTL_SECONDS": str(_TTL_SECONDS),
         }
         layers = tree / "layers"
@@ -90,7 +90,7 @@ def subjects(tree: Path) -> Iterator[Subjects]:
 
 
 def measure(tree: Path) -> list[Row]:
-    """Warm, cold and restored invocations, and how often the secret is asked for."""
+    """Measure warm, cold and restored invocations, and how often the secret is read."""
     with subjects(tree) as measured:
         return [
             *_best(lambda: _warm(measured)),
@@ -100,7 +100,7 @@ def measure(tree: Path) -> list[Row]:
 
 
 def _best(measure_once: Callable[[], list[Row]]) -> list[Row]:
-    """The best of up to three rounds: what else runs on a machine only ever adds to them."""
+    """Return the best of up to three rounds: other load can only make a round slower."""
     rounds = [measure_once()]
     while len(rounds) < _ROUNDS and any(row.over_budget for row in rounds[-1]):
         rounds.append(measure_once())
@@ -108,9 +108,9 @@ def _best(measure_once: Callable[[], list[Row]]) -> list[Row]:
 
 
 def _warm(measured: Subjects) -> list[Row]:
-    """The two take turns in blocks: each is warm then, as in an environment of its own.
+    """Run the two handlers in alternating blocks, so that each is warm.
 
-    Half of the blocks count, the quickest ones: in the others something else had the machine.
+    Only the quickest half of the blocks counts: the others were disturbed by other load.
     """
     with measured.issuer() as issuer, measured.empty() as empty:
         for _ in range(50):
@@ -199,7 +199,7 @@ def _restored(measured: Subjects) -> list[Row]:
 def _issue(issuer: LambdaHost, measured: Subjects) -> InvocationResult:
     result = issuer.invoke(measured.event)
     if result.function_error or result.payload["statusCode"] != 201:
-        raise RuntimeError(f"the issuer gave no token: {result.raw.decode()[:500]}")
+        raise RuntimeError(f"the issuer issued no token: {result.raw.decode()[:500]}")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Minting one token, beside the primitives that any implementation needs."""
+"""Compares minting one token with the primitives that any implementation needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zego import token04
 _ROUNDS = 40
 _CALLS = 500
 _APP_ID = 1234567890
-_SECRET = "0123456789abcdef" * 2  # made up
+_SECRET = "0123456789abcdef" * 2  # invented
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -50,7 +50,7 @@ def _microseconds(call: Callable[[], object]) -> float:
 
 
 def measure() -> list[Row]:
-    """The best of many rounds that take turns, so that both meet the same machine."""
+    """Return the best of many alternating rounds, so that both run under the same load."""
     minted, primitives = [], []
     for _ in range(_ROUNDS):
         minted.append(_microseconds(_mint))

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was measured, beside its baseline.
+    """A measurement and its baseline.
 
-    :ivar value: measured, in ``unit``.
-    :ivar baseline: the same for what it is compared with; ``None`` where there is nothing.
-    :ivar result: what is held to the budget, in ``result_unit``.
-    :ivar budget: the most that it may be.
-    :ivar aim: what we want it to be; ``None`` where the budget is all.
+    :ivar value: the measured value, in ``unit``.
+    :ivar baseline: the value it is compared with; ``None`` if there is no baseline.
+    :ivar result: the value that the budget limits, in ``result_unit``.
+    :ivar budget: the maximum of the result.
+    :ivar aim: the target for the result; ``None`` if there is only a budget.
     """
 
     what: str
@@ -48,7 +48,7 @@ def ratio(
     budget: float,
     aim: float,
 ) -> Row:
-    """A row that is judged by how many times its baseline it takes."""
+    """Return a row whose result is the value as a multiple of the baseline."""
     return Row(what, baseline_of, unit, value, baseline, value / baseline, "x", budget, aim)
 
 
@@ -63,10 +63,10 @@ def difference(
     aim: float,
     set_at: float,
 ) -> Row:
-    """A row that is judged by what it takes more than its baseline.
+    """Return a row whose result is the value minus the baseline.
 
-    :param set_at: the baseline on the machine where budget and aim were set. On a slower one, or a
-        busy one, they grow in proportion; on a quicker one they do not shrink.
+    :param set_at: the baseline on the machine where budget and aim were set. On a slower or busier
+        one they grow in proportion; on a quicker one they do not shrink.
     """
     slower = max(1.0, baseline / set_at)
     more = value - baseline
@@ -74,12 +74,12 @@ def difference(
 
 
 def absolute(what: str, unit: str, value: float, budget: float, aim: float | None = None) -> Row:
-    """A row that is judged by itself."""
+    """Return a row without a baseline."""
     return Row(what, "", unit, value, None, value, unit, budget, aim)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as aligned text."""
+    """Return the rows as aligned text."""
     lines = [("what", "measured", "baseline", "result", "budget", "aim", "")]
     for row in rows:
         baseline = "" if row.baseline is None else f"{_figure(row.baseline)} {row.unit}"

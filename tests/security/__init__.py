@@ -1,3 +1,3 @@
-"""Rules that keep the service safe as it grows."""
+"""Tests that keep the service secure as it grows."""
 
 from __future__ import annotations

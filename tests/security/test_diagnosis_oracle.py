@@ -1,8 +1,8 @@
-"""POST /v1/diagnose opens GCM tokens whose tag verifies, and nothing else: it is no oracle.
+"""POST /v1/diagnose decrypts only GCM tokens whose tag verifies, so it is no decryption oracle.
 
 CBC has no tag. A caller who learns what CBC blocks decrypt to can build tokens without the secret,
-also where the service seals with GCM: both ciphers have the same AES key. Each attack below got
-claims out of an earlier version. Now each of them gets the response that random bytes get.
+even if the service encrypts with GCM: both ciphers use the same AES key. Each attack below got
+claims from an earlier version. Now each of them gets the same response as random bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FIXTURE_IS_SHARED: Final = settings(suppress_health_check=[HealthCheck.function_
 def issuer(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Application:
-    """The issuer with each TOKEN_CIPHER, after a rotation."""
+    """The issuer with each TOKEN_CIPHER, after one rotation."""
     issuer = Application(tmp_path, monkeypatch, TOKEN_CIPHER=request.param)
     previous = {"app_id": APP_ID, "server_secret": PREVIOUS_SECRET}
     issuer.secrets_manager.previous = json.dumps(previous)
@@ -55,7 +55,7 @@ def issuer(
 
 
 def diagnosed(issuer: Application, token: str) -> dict[str, Any]:
-    """The response to a role that may diagnose tokens and has no other right."""
+    """Returns the response to a role that may diagnose tokens and nothing else."""
     answer = issuer.handle(event(DIAGNOSE, {"token": token}, role=SUPPORT_SESSION))
     assert answer.status == 200, answer.text
     return answer.document
@@ -73,7 +73,7 @@ def blocks_of(content: bytes) -> list[bytes]:
 
 
 def token_of(iv: bytes, sealed: bytes) -> str:
-    """An envelope around any bytes: CBC for an IV of 16 bytes, GCM for one of 12."""
+    """Returns an envelope of any bytes: CBC for an IV of 16 bytes, GCM for one of 12."""
     mode = b"\x01" if len(iv) == 12 else b""
     lengths = [len(part).to_bytes(2, "big") for part in (iv, sealed)]
     return of_binary(EXPIRES_AT.to_bytes(8, "big") + lengths[0] + iv + lengths[1] + sealed + mode)
@@ -85,21 +85,21 @@ FIXED_CLAIMS: Final = Claims(APP_ID, "mallory", 1, 1_700_000_000, 1_700_007_200)
 
 
 def opened_blocks(envelope: Envelope, plaintext: bytes) -> list[tuple[bytes, bytes]]:
-    """Pairs of x and AES(x), out of a GCM token whose plaintext is known.
+    """Returns pairs of x and AES(x), from a GCM token with a known plaintext.
 
-    x is the IV with a counter, and AES(x) is ciphertext XOR plaintext. The tag takes the counter 1.
+    x is the IV with a counter; AES(x) is ciphertext XOR plaintext. The tag uses the counter 1.
     """
     known = [envelope.iv + count.to_bytes(4, "big") for count in range(2, 2 + len(plaintext) // 16)]
     sealed = zip(blocks_of(envelope.sealed), blocks_of(plaintext), strict=False)
     return [(block, xor(*pair)) for block, pair in zip(known, sealed, strict=False)]
 
 
-#: The token's IV is fixed: the number of queries below belongs to it.
+#: The token's IV is fixed, because the number of queries below depends on it.
 KEYSTREAM: Final = opened_blocks(
     token04.parse(token04.encode(FIXED_CLAIMS, SERVER_SECRET, iv=b"made-up-iv12")),
     to_plaintext(FIXED_CLAIMS),
 )
-#: The query with which the earlier version showed 16 bytes that the attacker did not know.
+#: The query with which an earlier version revealed 16 bytes unknown to the attacker.
 QUERIES: Final = 168_757
 
 
@@ -110,23 +110,23 @@ def known_block() -> str:
 
 
 def unknown_block(query: int) -> str:
-    """A block whose decryption is not known, between a chosen beginning and a chosen end."""
+    """A block with an unknown decryption, between a chosen beginning and a chosen end."""
     (known_first, first), (known_last, last) = KEYSTREAM[:2]
     unknown = xor(known_last, b'%013d"}\x01' % (query - 1))
     return token_of(xor(known_first, b'{"user_id":"aaaa'), first + unknown + last)
 
 
 def changed_app_id() -> str:
-    """An own CBC token with another IV, and so with other bits in its first block."""
+    """The attacker's own CBC token with another IV, which changes bits in its first block."""
     own = token04.parse(token04.encode(OWN_CLAIMS, SERVER_SECRET, cipher="cbc"))
     change = xor(b'{"app_id":123456', b'{"app_id":223456')
     return token_of(xor(own.iv, change), own.sealed)
 
 
 def whole_token() -> str:
-    """Claims of the attacker's choice, built from the end: each block gives the one before it.
+    """Claims of the attacker's choice, built from the end: each block determines the one before it.
 
-    The secret stands for what 3.8 million queries taught about the decryption of these blocks.
+    The secret replaces what 3.8 million queries revealed about the decryption of these blocks.
     """
     claims = Claims(APP_ID, "admin", 7, EXPIRES_AT - 7200, EXPIRES_AT)
     plaintext = to_plaintext(claims)
@@ -147,7 +147,7 @@ ATTACKS: Final = {
 
 
 def random_cbc(length: int) -> str:
-    """An envelope of the same form, in which nothing is sealed."""
+    """An envelope of the same form around random bytes."""
     digest = hashlib.shake_256(b"nothing").digest(16 + length)
     return token_of(digest[:16], digest[16:])
 
@@ -155,7 +155,7 @@ def random_cbc(length: int) -> str:
 RANDOM_GCM: Final = token_of(b"random-iv-12", hashlib.shake_256(b"nothing").digest(100))
 
 
-def test_the_whole_token_is_one_that_zego_would_open() -> None:
+def test_zego_would_accept_the_whole_token() -> None:
     assert token04.decode(ATTACKS["a whole token for admin"], SERVER_SECRET).claims.user_id == (
         "admin"
     )
@@ -171,7 +171,7 @@ class TestAttacks:
         assert (said["verdict"], said["cipher"]) == ("unknown", "cbc")
         assert [finding["kind"] for finding in said["findings"]] == ["not-opened-here"]
 
-    def test_it_gets_the_response_that_random_bytes_get(
+    def test_it_gets_the_same_response_as_random_bytes(
         self, issuer: Application, attack: str
     ) -> None:
         length = len(token04.parse(ATTACKS[attack]).sealed)
@@ -182,7 +182,7 @@ class TestAttacks:
         assert issuer.secrets_manager.requests == []
 
 
-def test_an_own_cbc_token_of_the_service_is_not_opened_either(
+def test_a_cbc_token_of_the_service_itself_is_not_decrypted_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer = Application(tmp_path, monkeypatch, TOKEN_CIPHER="cbc")
@@ -195,19 +195,19 @@ def test_an_own_cbc_token_of_the_service_is_not_opened_either(
 
 @FIXTURE_IS_SHARED
 @given(iv=st.binary(min_size=16, max_size=16), blocks=st.integers(1, 20), data=st.data())
-def test_any_cbc_token_gets_one_response(
+def test_every_cbc_token_gets_the_same_response(
     issuer: Application, iv: bytes, blocks: int, data: st.DataObject
 ) -> None:
     sealed = data.draw(st.binary(min_size=16 * blocks, max_size=16 * blocks))
     said, of_nothing = diagnosed(issuer, token_of(iv, sealed)), diagnosed(issuer, random_cbc(16))
-    for one in (said, of_nothing):  # anybody can see a weak IV
+    for one in (said, of_nothing):  # a weak IV is visible without the secret
         one["findings"] = [each for each in one["findings"] if each["kind"] != "weak-iv"]
     assert said == of_nothing
 
 
 @FIXTURE_IS_SHARED
 @given(bit=st.integers(0, 8 * 100 - 1))
-def test_a_gcm_token_with_a_changed_bit_gets_the_response_of_random_bytes(
+def test_a_gcm_token_with_a_changed_bit_gets_the_same_response_as_random_bytes(
     issuer: Application, bit: int
 ) -> None:
     own = token04.parse(token04.encode(OWN_CLAIMS, SERVER_SECRET))
@@ -228,14 +228,14 @@ def test_a_gcm_token_with_a_changed_bit_gets_the_response_of_random_bytes(
     ],
     ids=["hex-decoded", "cut to 16 bytes", "in upper case", "hashed"],
 )
-def test_a_key_that_is_made_of_the_secret_is_not_tried(issuer: Application, key: bytes) -> None:
+def test_a_key_derived_from_the_secret_is_not_tried(issuer: Application, key: bytes) -> None:
     token = token04.seal(
         to_plaintext(OWN_CLAIMS), EXPIRES_AT, key, cipher="gcm", iv=b"made-up-iv12"
     )
     assert diagnosed(issuer, token) == diagnosed(issuer, RANDOM_GCM)
 
 
-def test_whatever_is_sent_the_route_decrypts_with_gcm_under_a_stored_secret_alone(
+def test_the_route_decrypts_only_with_gcm_and_a_stored_secret(
     issuer: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [vendor.token for vendor in vendor_tokens()] + [case.text for case in ALL]

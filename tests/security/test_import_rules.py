@@ -1,4 +1,4 @@
-"""Who may import whom."""
+"""The rules on which package may import which."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tools.sam_template import ROOT
 
-#: A root of packages, and what its modules may import of ours.
+#: The roots of packages, and which of our packages their modules may import.
 ROOTS = {
     "layers/domain": {"zego"},
     "functions": {"runtime", "zego"},
@@ -23,7 +23,7 @@ ROOTS = {
     "tools": {"tools", "issuer", "local", "ops", "zego"},
     "clients": set[str](),
 }
-#: Knowledge without I/O, a clock or chance of its own.
+#: Modules without I/O, clock or randomness.
 PURE = (
     "token04",
     "identifiers",
@@ -48,21 +48,21 @@ PURE_MAY_IMPORT = {
     "itertools",
     "json",
     "math",
-    "os",  # urandom alone, see below
+    "os",  # only urandom, see below
     "re",
     "string",
     "struct",
     "typing",
-    "urllib",  # urllib.parse alone, see below
+    "urllib",  # only urllib.parse, see below
     "zego",
 }
-#: The layers of third-party packages, with what is imported from them.
+#: The layers of third-party packages, and the packages imported from them.
 IN_THE_LAYER = {
     "dependencies": {"aws_lambda_powertools", "cryptography", "jwt"},
     "aws_sdk": {"boto3", "botocore"},
 }
 PROVIDED_BY_LAMBDA = {"snapshot_restore_py"}
-#: What has the layer of the AWS SDK: it starts slowly, and no caller waits for these.
+#: Code that may use the AWS SDK. The SDK starts slowly, but no caller waits for this code.
 MAY_USE_THE_AWS_SDK = (
     "functions/rotator/",
     "functions/watcher/",
@@ -75,7 +75,7 @@ def modules(root: str) -> list[Path]:
 
 
 class _WithoutTypes(ast.NodeTransformer):
-    """Leaves out what only a type checker imports."""
+    """Removes imports that are only for a type checker."""
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
         for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
@@ -83,7 +83,7 @@ class _WithoutTypes(ast.NodeTransformer):
 
 
 def imported(path: Path) -> Iterator[str]:
-    """What a module imports, at its top or later; each name with the module that it is from."""
+    """Yields a module's imports, at its top or later: each name with its module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(_WithoutTypes().visit(tree)):
         if isinstance(node, ast.Import):
@@ -103,7 +103,7 @@ def ours() -> set[str]:
 
 
 @pytest.mark.parametrize("root", ROOTS)
-def test_packages_import_only_what_the_design_lets_them(root: str) -> None:
+def test_packages_import_only_what_the_design_allows(root: str) -> None:
     for path in modules(root):
         own = {path.relative_to(ROOT / root).parts[0]} if root == "functions" else set[str]()
         wrong = top_level(path) & ours() - ROOTS[root] - own
@@ -154,13 +154,13 @@ def files_of(name: str) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("module", "uses_it"), [("issuer.app", False), ("rotator.app", True), ("watcher.app", True)]
 )
-def test_the_issuer_reaches_no_aws_sdk_at_its_start_or_later(module: str, uses_it: bool) -> None:
+def test_the_issuer_never_imports_the_aws_sdk(module: str, uses_it: bool) -> None:
     reached = {name.partition(".")[0] for name in reached_from(module)}
-    assert {"zego", "cryptography"} <= reached  # the second by way of the first
+    assert {"zego", "cryptography"} <= reached  # cryptography through zego
     assert reached & IN_THE_LAYER["aws_sdk"] == (IN_THE_LAYER["aws_sdk"] if uses_it else set[str]())
 
 
-#: Of the codec, what a diagnosis over HTTP may use: it reads envelopes and opens none.
+#: The names of the codec that a diagnosis over HTTP may use: it reads envelopes, decrypts none.
 CODEC_WITHOUT_A_SECRET = {
     "Cipher",
     "Envelope",
@@ -175,10 +175,10 @@ CODEC_WITHOUT_A_SECRET = {
 
 
 def callable_from(module: str) -> set[str]:
-    """The names that a module imports, and those that the modules behind these names import.
+    """Returns the names that a module imports, and those that their modules import in turn.
 
-    Importing a submodule also runs its package, but makes nothing of the package callable; so only
-    what is imported by name is followed. The codec itself is not: its names are the result.
+    Importing a submodule also runs its package, but does not make the package's functions callable.
+    So only imports by name are followed, but not into the codec: its names are the result.
     """
     found, ahead = set[str](), [module]
     while ahead:
@@ -193,13 +193,13 @@ def callable_from(module: str) -> set[str]:
 
 
 def ciphers_of(module: str) -> tuple[set[str], set[str]]:
-    """What a module can call of the codec, and of the package cryptography."""
+    """Returns the functions of the codec and of cryptography that a module can call."""
     names = callable_from(module)
     codec = {name.removeprefix("zego.token04.") for name in names if "zego.token04" in name}
     return codec, {name for name in names if name.startswith("cryptography")}
 
 
-def test_a_diagnosis_over_http_can_call_no_cipher_but_gcm_with_its_tag() -> None:
+def test_a_diagnosis_over_http_can_only_call_gcm_with_its_tag() -> None:
     codec, cryptography = ciphers_of("issuer.diagnose")
     assert codec <= CODEC_WITHOUT_A_SECRET
     assert cryptography == {
@@ -208,7 +208,7 @@ def test_a_diagnosis_over_http_can_call_no_cipher_but_gcm_with_its_tag() -> None
     }
 
 
-def test_a_diagnosis_over_http_does_not_even_load_the_other_ways() -> None:
+def test_a_diagnosis_over_http_does_not_load_the_other_ciphers() -> None:
     loaded = "import sys, issuer.diagnose; print('zego.diagnosis.secrets' in sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", loaded],
@@ -220,7 +220,7 @@ def test_a_diagnosis_over_http_does_not_even_load_the_other_ways() -> None:
     assert run.stdout == "False\n"
 
 
-def test_a_diagnosis_with_the_secret_at_hand_can_call_all_of_them() -> None:
+def test_a_diagnosis_with_the_secret_can_call_all_ciphers() -> None:
     codec, _ = ciphers_of("zego.diagnosis.secrets.diagnose")
     assert "unseal" in codec
 

@@ -1,6 +1,6 @@
 """The ServerSecret's value is in no log, metric, event, tag, error or printed line of the suite.
 
-``tests/conftest.py`` sees to that. Here: that it sees what it should, and fails the suite then.
+``tests/conftest.py`` checks that. These tests check that it sees a leak and then fails the suite.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zego.server_secret import ServerSecret
 
 pytest_plugins = ["pytester"]
 
-#: No secret of any other test, so that what is printed here is no leak of the suite.
+#: No other test uses this secret, so printing it here is not a leak of the suite.
 MADE_UP = secrets.token_hex(16)
 
 
@@ -30,7 +30,7 @@ MADE_UP = secrets.token_hex(16)
     ],
     ids=["alone", "in a longer run", "in a log line", "in bytes with colour"],
 )
-def test_a_leak_is_seen(output: object) -> None:
+def test_a_leak_is_found(output: object) -> None:
     watch = LeakWatch()
     watch.learn(MADE_UP)
     watch.see("here", f"nothing, {MADE_UP[:31]}, {MADE_UP[::-1]}")
@@ -41,14 +41,14 @@ def test_a_leak_is_seen(output: object) -> None:
     assert MADE_UP not in leak
 
 
-def test_every_secret_that_is_made_is_learnt() -> None:
+def test_every_new_secret_is_learnt() -> None:
     watch = LeakWatch()
     with watching(watch):
         secret = ServerSecret(1, "0f1e2d3c4b5a69788796a5b4c3d2e1f0")  # zego-token:ignore
     assert watch.secrets == {secret.value}
 
 
-def test_what_commands_print_is_seen() -> None:
+def test_the_output_of_commands_is_checked() -> None:
     watch = LeakWatch()
     watch.learn(MADE_UP)
     with watching(watch):
@@ -57,7 +57,9 @@ def test_what_commands_print_is_seen() -> None:
     assert len(watch.leaks()) == 1
 
 
-def test_what_a_test_captures_or_expects_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_captured_output_and_expected_errors_are_checked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     watch = LeakWatch()
     watch.learn(MADE_UP)
     with watching(watch):
@@ -70,24 +72,24 @@ def test_what_a_test_captures_or_expects_is_seen(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("processes", [0, 2])
 @pytest.mark.parametrize(
-    ("tests", "code", "told"),
+    ("tests", "code", "printed"),
     [
-        (["test_quiet.py"], 0, "characters of output hold none of 1 secrets"),
+        (["test_quiet.py"], 0, "characters of output contain none of 1 secrets"),
         (["test_quiet.py", "test_leaky.py"], 1, "::test_leaky: ...<secret>..."),
     ],
     ids=["no leak", "a leak"],
 )
 def test_a_leak_in_any_process_fails_the_suite(
-    pytester: pytest.Pytester, processes: int, tests: list[str], code: int, told: str
+    pytester: pytest.Pytester, processes: int, tests: list[str], code: int, printed: str
 ) -> None:
     secret = secrets.token_hex(16)
-    for name, printed in {"quiet": secret[::-1], "leaky": secret}.items():
+    for name, text in {"quiet": secret[::-1], "leaky": secret}.items():
         pytester.path.joinpath(f"test_{name}.py").write_text(
             "from zego.server_secret import ServerSecret\n"
             f"def test_{name}() -> None:\n"
             f"    ServerSecret(1, {secret!r})\n"
-            f"    print({printed!r})\n"
+            f"    print({text!r})\n"
         )
     done = pytester.runpytest_inprocess("-p", "tests.conftest", "-n", str(processes), *tests)
-    assert (done.ret, told in done.stdout.str()) == (code, True)
+    assert (done.ret, printed in done.stdout.str()) == (code, True)
     done.assert_outcomes(passed=len(tests))

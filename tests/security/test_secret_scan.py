@@ -1,4 +1,4 @@
-"""`make secrets` finds a ServerSecret, and lets the made-up ones of tests pass."""
+"""`make secrets` finds a ServerSecret, but allows the invented ones of tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scan(directory: Path) -> str:
 
 
 def test_a_server_secret_is_found_in_every_form_and_not_shown(tmp_path: Path) -> None:
-    # Made here, so that the scan of this tree does not find them.
+    # Computed here, so that the scan of this tree does not find them.
     secrets = [hashlib.sha256(form.encode()).hexdigest()[:32] for form in FORMS]
     for number, (form, secret) in enumerate(zip(FORMS, secrets, strict=True)):
         (tmp_path / f"{number}.txt").write_text(form.format(secret) + "\n", encoding="utf-8")
@@ -35,7 +35,7 @@ def test_a_server_secret_is_found_in_every_form_and_not_shown(tmp_path: Path) ->
     assert not any(secret in report for secret in secrets)
 
 
-def test_the_made_up_secret_of_the_vectors_passes(tmp_path: Path) -> None:
+def test_the_invented_secret_of_the_vectors_is_allowed(tmp_path: Path) -> None:
     for number, form in enumerate(FORMS):
         text = form.format("0123456789abcdef" * 2)
         (tmp_path / f"{number}.txt").write_text(text + "\n", encoding="utf-8")

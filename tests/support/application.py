@@ -1,4 +1,4 @@
-"""The issuer in this process, whole but for HTTP: what leaves it ends in fakes that count."""
+"""The whole issuer in this process, without HTTP; its outgoing requests go to counting fakes."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ max_lifetime_seconds = 86400
 
 
 class SecretsManager:
-    """Secrets Manager as HTTP: two values with tags, or a failure, and the requests that came.
+    """A fake of Secrets Manager over HTTP: two values with tags, or a failure; keeps the requests.
 
-    :ivar previous: the value of AWSPREVIOUS; ``None`` where nothing was rotated yet.
-    :ivar tags: ``None`` where the issuer may not describe the secret.
+    :ivar previous: the value of AWSPREVIOUS; ``None`` before the first rotation.
+    :ivar tags: ``None`` if the issuer may not describe the secret.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class SecretsManager:
 
 
 class Answer:
-    """What the handler answered."""
+    """The handler's response."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.raw = raw
@@ -113,13 +113,13 @@ class Answer:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The body, read as JSON."""
+        """The body, decoded from JSON."""
         document: dict[str, Any] = json.loads(self.text)
         return document
 
 
 class Application:
-    """``issuer.app``, imported anew, so that its caches are empty.
+    """``issuer.app``, newly imported, so that its caches are empty.
 
     :ivar app: the module.
     :ivar jwks: the identity provider's keys.
@@ -149,34 +149,34 @@ class Application:
         monkeypatch.setattr(self.app.telemetry.logger.registered_handler, "stream", self._output)
 
     def handle(self, event: Mapping[str, Any]) -> Answer:
-        """The handler's answer to an event."""
+        """Return the handler's response to an event."""
         with self.writing():
             return Answer(self.app.handler(event, object()))
 
     def writing(self) -> contextlib.AbstractContextManager[object]:
-        """While this is entered, what is printed belongs to the output."""
+        """While the context lasts, printed text is added to the output."""
         return contextlib.redirect_stdout(self._output)
 
     def output(self) -> str:
-        """All that was written so far: the log, and the metrics."""
+        """Return everything written so far: the log and the metrics."""
         buffer = self._output.buffer
         assert isinstance(buffer, io.BytesIO)
         return buffer.getvalue().decode()
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was written, each line as the JSON that it is."""
+        """Return the lines written so far, decoded from JSON."""
         return [json.loads(line) for line in self.output().splitlines()]
 
     def audit_events(self) -> list[dict[str, Any]]:
-        """The audit events so far."""
+        """Return the audit events so far."""
         return [line["audit"] for line in self.lines() if "audit" in line]
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The metric lines so far, in CloudWatch's embedded metric format."""
+        """Return the metric lines so far, in CloudWatch's embedded metric format."""
         return [line for line in self.lines() if "_aws" in line]
 
     def count_of(self, name: str) -> float:
-        """The sum of a metric so far."""
+        """Return the sum of a metric so far."""
         return float(sum(sum(line[name]) for line in self.metrics() if name in line))
 
 
@@ -188,7 +188,7 @@ def event(
     role: str | None = None,
     **changes: object,
 ) -> dict[str, Any]:
-    """An event of the HTTP API; a body that is not text goes in as JSON."""
+    """Return an event of the HTTP API. A body that is not text is encoded as JSON."""
     method, path = route.split(" ")
     context: dict[str, Any] = {
         "accountId": "111122223333",
@@ -217,5 +217,5 @@ def event(
 
 
 def bearer(**changes: object) -> str:
-    """A good bearer token for alice, with changed claims."""
+    """Return a valid bearer token for alice, with changed claims."""
     return signer().sign(claims(**changes))

@@ -27,7 +27,7 @@ Jwk = dict[str, Any]
 
 @dataclass(frozen=True)
 class Signer:
-    """Somebody with a private key, who signs tokens with it."""
+    """The owner of a private key, who signs tokens with it."""
 
     algorithm: str
     key_id: str | None
@@ -52,11 +52,11 @@ class Signer:
         return pem
 
     def signature(self, message: bytes, algorithm: str | None = None) -> bytes:
-        """A signature; another algorithm than its own must take the same type of key."""
+        """Return a signature. Another algorithm must use the same type of key."""
         return get_default_algorithms()[algorithm or self.algorithm].sign(message, self.private_key)
 
     def sign(self, claims: object, *, algorithm: str | None = None, **header: object) -> str:
-        """A token: claims as an object, or as the bytes of their JSON; ``None`` drops a header."""
+        """Return a token of claims (an object, or JSON bytes). ``None`` drops a header."""
         name = algorithm or self.algorithm
         wanted = {"alg": name, "typ": "JWT", "kid": self.key_id} | header
         present = {key: value for key, value in wanted.items() if value is not None}
@@ -66,19 +66,19 @@ class Signer:
 def jws(
     header: object, payload: object, signature: Callable[[bytes], bytes] = lambda _message: b""
 ) -> str:
-    """Three base64url parts, whatever they hold; bytes go in as they are, the rest as JSON."""
+    """Return three base64url parts with any content: bytes as they are, other values as JSON."""
     signed = f"{_base64url(header)}.{_base64url(payload)}"
     return f"{signed}.{_base64url(signature(signed.encode()))}"
 
 
 @cache
 def signer(algorithm: str = "RS256", key_id: str | None = "key-1", owner: str = "idp") -> Signer:
-    """A signer, the same one each time; another owner has another key, whatever its id."""
+    """Return a signer, the same for equal arguments. Another owner has another key."""
     return Signer(algorithm, key_id, _new_key(algorithm))
 
 
 def claims(**changes: object) -> dict[str, Any]:
-    """The claims of a good token for alice, with changes; ``...`` leaves a claim out."""
+    """Return the claims of a valid token for alice, with changes. ``...`` omits a claim."""
     now = int(time.time())
     good: dict[str, Any] = {
         "iss": ISSUER,
@@ -94,7 +94,7 @@ def claims(**changes: object) -> dict[str, Any]:
 def policy(
     *identities: OidcIdentity | RoleIdentity, algorithms: tuple[str, ...] = ("RS256",)
 ) -> AccessPolicy:
-    """A policy without rules, for the question who is calling; names one issuer unless given."""
+    """Return a policy without rules, to test authentication. By default it names one issuer."""
     known = identities or (OidcIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, algorithms),)
     return AccessPolicy(
         sha256="0" * 64,
@@ -105,7 +105,7 @@ def policy(
 
 
 class JwksEndpoint:
-    """An identity provider's JWKS: counts its requests, and answers what a test says."""
+    """An identity provider's JWKS: it counts its requests and responds as a test chooses."""
 
     def __init__(self, *keys: object) -> None:
         self.keys: list[object] = list(keys)

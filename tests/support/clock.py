@@ -1,4 +1,4 @@
-"""Clocks that a test turns."""
+"""Clocks that a test moves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Clock:
-    """Stands still until it is told otherwise. Called, it gives the time in seconds."""
+    """A clock that moves only in ``turn``. Calling it returns the time in seconds."""
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self.now = now
@@ -15,12 +15,12 @@ class Clock:
         return self.now
 
     def turn(self, seconds: float) -> None:
-        """Let time pass; less than nothing sets the clock back."""
+        """Let time pass. A negative number sets the clock back."""
         self.now += seconds
 
 
 class ClockFile:
-    """Turns the clock of another process, which adds the file's seconds to the time of day."""
+    """Moves the clock of another process, which adds the file's seconds to the real time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,6 +28,6 @@ class ClockFile:
         self.turn(0.0)
 
     def turn(self, seconds: float) -> None:
-        """Let time pass there."""
+        """Let time pass in that process."""
         self._ahead += seconds
         self.path.write_text(str(self._ahead), encoding="utf-8")

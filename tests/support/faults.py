@@ -1,6 +1,6 @@
-"""Faults of a part of the local stack, and a count of what it was asked.
+"""Makes a part of the local stack fail, and keeps the requests that it got.
 
-``Faults`` stands before a part as its ``intercept``: healthy, until it is told otherwise::
+``Faults`` becomes the ``intercept`` of a part, which works until a fault is set::
 
     with faults.of(slow(2.0)):
         ...
@@ -18,9 +18,9 @@ from local.loopback import HttpRequest, HttpResponse, Intercept, LoopbackServer
 
 
 class Faults:
-    """What is wrong with a part at the moment: nothing, or one fault.
+    """The current fault of a part, if any.
 
-    :ivar requests: those that came, in their order, whatever became of them.
+    :ivar requests: all requests in order, whatever their outcome.
     """
 
     def __init__(self, part: LoopbackServer) -> None:
@@ -31,7 +31,7 @@ class Faults:
 
     @contextlib.contextmanager
     def of(self, fault: Intercept) -> Iterator[None]:
-        """Have the fault while the block runs."""
+        """Cause the fault while the block runs."""
         self._fault = fault
         try:
             yield
@@ -46,7 +46,7 @@ class Faults:
 
 @contextlib.contextmanager
 def down(part: LoopbackServer) -> Iterator[None]:
-    """The part is stopped while the block runs: nobody listens at its port."""
+    """Stop the part while the block runs, so that its port is closed."""
     part.stop()
     try:
         yield
@@ -55,7 +55,7 @@ def down(part: LoopbackServer) -> Iterator[None]:
 
 
 def slow(seconds: float) -> Intercept:
-    """It answers as ever, but late."""
+    """Delay the usual response."""
 
     def wait(_request: HttpRequest) -> None:
         time.sleep(seconds)
@@ -64,21 +64,21 @@ def slow(seconds: float) -> Intercept:
 
 
 def hanging_up(_request: HttpRequest) -> HttpResponse:
-    """It closes the connection without an answer."""
+    """Close the connection without a response."""
     raise ConnectionAbortedError
 
 
 def redirecting(location: str, status: int = 302) -> Intercept:
-    """It sends elsewhere."""
+    """Redirect every request."""
     return answering(status, b"", ("location", location))
 
 
 def answering(status: int, body: bytes, *headers: tuple[str, str]) -> Intercept:
-    """It answers something of its own."""
+    """Send this response instead of the usual one."""
     return lambda _request: HttpResponse(status, headers, body)
 
 
 def refusing(code: str, status: int = 400) -> Intercept:
-    """AWS refuses with an error code, as its JSON protocol has it."""
-    body = json.dumps({"__type": code, "message": f"{code}, as a test wants it"}).encode()
+    """Refuse with an error code, in the form of AWS' JSON protocol."""
+    body = json.dumps({"__type": code, "message": f"{code}, made by a test"}).encode()
     return answering(status, body, ("content-type", "application/x-amz-json-1.1"))

@@ -1,4 +1,4 @@
-"""boto3 clients whose requests a part of the local stack answers in this process, without HTTP."""
+"""boto3 clients that call a part of the local stack in this process, without HTTP."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 class Part(Protocol):
-    """Who answers: a ``LoopbackServer``, or who stands before one."""
+    """Responds to requests: a ``LoopbackServer``, or a wrapper of one."""
 
     def answer(self, request: HttpRequest) -> HttpResponse: ...
 
 
 def secrets_manager_client(secrets_manager: SecretsManager) -> SecretsManagerClient:
-    """A client of a Secrets Manager, which need not be started."""
+    """Return a client of a Secrets Manager, which need not be started."""
     client: SecretsManagerClient = client_of("secretsmanager", secrets_manager)
     return client
 
 
 def client_of(service: str, part: Part, *, attempts: int = 1) -> Any:
-    """A client of any service that a part of the stack stands for.
+    """Return a client of the service that this part of the stack imitates.
 
-    What the part's ``intercept`` raises, the caller of the client sees, unless it is of a kind that
-    boto3 tries again and there are attempts left.
+    Errors of the part's ``intercept`` reach the caller, unless boto3 retries that kind of error and
+    has attempts left.
     """
-    # The standard mode has a quota of second attempts, which one test would use up for the next.
+    # The standard mode has a quota of retries, which one test could use up for the next.
     retries: Any = {"mode": "legacy", "total_max_attempts": attempts}
-    # Botocore composes its own anew for each request, which takes a fifth of all the time of one.
+    # Botocore composes its default for each request, which takes a fifth of the request's time.
     user_agent = "in-process"
     client: Any = _session().create_client(
         service,
@@ -63,7 +63,7 @@ def client_of(service: str, part: Part, *, attempts: int = 1) -> Any:
 
 @functools.cache
 def _session() -> botocore.session.Session:
-    """One for all clients: it keeps what it has read of botocore's data, and of times."""
+    """Return one session for all clients, which caches botocore's data and parsed times."""
     session = botocore.session.get_session()
     parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=functools.cache(parse_timestamp))
@@ -72,7 +72,7 @@ def _session() -> botocore.session.Session:
 
 @dataclass(frozen=True)
 class _Body:
-    """All that botocore asks of a response's body."""
+    """The part of a response's body that botocore uses."""
 
     content: bytes
 

@@ -1,10 +1,10 @@
 """Watches every output of the whole suite for a ServerSecret's value.
 
-Secrets are learnt as they come to be: every :class:`ServerSecret` made in this process, and every
-value that is stored in a local Secrets Manager. Outputs are what pytest captures (standard output,
-standard error, log records, and what a test reads of them by itself), the errors that a test
-expects, the lines that Lambda workers write, the answers and errors of invocations, the events on
-the bus, the tags on secrets, and what commands print that tests start.
+It learns secrets as they are made: every :class:`ServerSecret` in this process, and every value
+stored in a local Secrets Manager. Outputs are what pytest captures (standard output, standard
+error, log records, and what a test itself reads of them), the errors that a test expects, the lines
+that Lambda workers write, the results and errors of invocations, the events on the bus, the tags
+on secrets, and the output of commands that tests start.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ _HEX: Final = re.compile(rf"[0-9a-f]{{{LENGTH},}}")
 
 
 class LeakWatch:
-    """What was put out, and what must not be in it.
+    """Collects outputs and the secrets that must not appear in them.
 
-    :ivar characters: how many were looked at.
-    :ivar found: the leaks: where, with the secret's place in it blotted out.
+    :ivar characters: the number of characters checked.
     """
 
     def __init__(self) -> None:
@@ -40,20 +39,20 @@ class LeakWatch:
         self._outputs: list[tuple[str, str]] = []
 
     def learn(self, value: object) -> None:
-        """A value that must be in no output. One character repeated is a placeholder."""
+        """Add a value that no output may contain. One repeated character is a placeholder."""
         if isinstance(value, str) and len(value) == LENGTH and len(set(value)) > 1:
             self.secrets.add(value)
 
     def see(self, where: str, output: object) -> None:
-        """An output; text or bytes, or nothing."""
+        """Add an output: text, bytes or nothing."""
         text = output.decode(errors="replace") if isinstance(output, bytes) else output
         if isinstance(text, str) and text:
             self.characters += len(text)
             self._outputs.append((where, text))
 
     def leaks(self) -> list[str]:
-        """Where a secret was put out, with a little around it."""
-        unusual = [secret for secret in self.secrets if not _HEX.fullmatch(secret)]  # they are few
+        """Return the outputs with a secret, each with the text before it."""
+        unusual = [secret for secret in self.secrets if not _HEX.fullmatch(secret)]  # only a few
         return [
             f"{where}: ...{text[max(0, place - 60) : place]}<secret>..."
             for where, text in self._outputs
@@ -61,7 +60,7 @@ class LeakWatch:
         ]
 
     def _places(self, text: str, unusual: Sequence[str]) -> Iterator[int]:
-        """Where in a text a secret begins: one of hex digits, or one of the others."""
+        """Yield the places in a text where a secret begins."""
         for run in _HEX.finditer(text):
             for start in range(run.start(), run.end() - LENGTH + 1):
                 if text[start : start + LENGTH] in self.secrets:
@@ -73,7 +72,7 @@ class LeakWatch:
 
 @contextmanager
 def watching(watch: LeakWatch) -> Iterator[None]:
-    """Learn every secret and see every output, beside what pytest captures."""
+    """Learn every secret and see every output that pytest does not capture."""
     from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  moto, which is slow
 
     noted: dict[tuple[type, str], Callable[..., None]] = {
@@ -96,7 +95,7 @@ def watching(watch: LeakWatch) -> Iterator[None]:
 def _noting(
     method: Callable[..., Any], watch: LeakWatch, note: Callable[..., None]
 ) -> Callable[..., Any]:
-    """The method, with what it was given and gives noted."""
+    """Return the method, extended to note its arguments and its result."""
 
     def noting(self: Any, *arguments: Any, **named: Any) -> Any:
         result = method(self, *arguments, **named)
@@ -125,7 +124,7 @@ def _line_written(watch: LeakWatch, _host: LambdaHost, _result: None, line: str)
 
 
 def _invoked(watch: LeakWatch, _host: LambdaHost, result: InvocationResult, _event: object) -> None:
-    watch.see("an invocation's answer", result.raw)
+    watch.see("an invocation's result", result.raw)
 
 
 def _published(watch: LeakWatch, _bus: EventBus, _result: None, event: Event) -> None:

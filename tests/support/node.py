@@ -1,4 +1,4 @@
-"""Node, where tests need it."""
+"""Finds Node for the tests that need it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MIN_NODE: Final = 20
 
 
 def find_node() -> str:
-    """Its path. Where there is none, or an older one, the test is skipped and says so."""
+    """Return its path. Without a new enough Node, the test is skipped with the reason."""
     command = shutil.which("node")
     if command is None:
-        pytest.skip(f"there is no node on PATH; Node {MIN_NODE} or newer is needed")
+        pytest.skip(f"node is not on PATH; this test needs Node {MIN_NODE} or newer")
     said = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
     version = said.stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < MIN_NODE:
-        pytest.skip(f"node is {version}; Node {MIN_NODE} or newer is needed")
+        pytest.skip(f"node is {version}; this test needs Node {MIN_NODE} or newer")
     return command

@@ -1,4 +1,4 @@
-"""One good access policy, and every kind of mistake that a policy file can hold."""
+"""A valid access policy, and every kind of mistake in a policy file."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ deny = true
 
 @dataclass(frozen=True)
 class PolicyMistake:
-    """A change that spoils the good policy.
+    """A change that makes the valid policy invalid.
 
     :ivar old: a part of it, which the change replaces.
     :ivar words: what the message must say, in this order: where, and what is wrong.
@@ -89,7 +89,7 @@ class PolicyMistake:
 
     @property
     def policy(self) -> str:
-        """The policy with the mistake in it."""
+        """Return the policy with the mistake."""
         assert GOOD.count(self.old) == 1, self.old
         return GOOD.replace(self.old, self.new)
 
@@ -102,7 +102,7 @@ def _added(name: str, new: str, *words: str) -> PolicyMistake:
     return PolicyMistake(name, GOOD, f"{GOOD}\n{new}", words)
 
 
-#: By kind; the first of a kind is the one that stands for it over HTTP.
+#: The mistakes by kind. The first of each kind is also tested over HTTP.
 MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
     "not TOML": (
         _mistake("an open string", _ROLE, 'role = "arn', "is not TOML"),
@@ -198,7 +198,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("no scheme", _JWKS, 'jwks_uri = "login.example.com/k"', "jwks_uri", "URL"),
         _mistake("no host", _JWKS, 'jwks_uri = "https:///keys"', "jwks_uri", "URL"),
         _mistake("an open bracket", _JWKS, 'jwks_uri = "https://["', "jwks_uri", "URL"),
-        _mistake("a port that is none", _JWKS, 'jwks_uri = "https://a:b/"', "jwks_uri", "URL"),
+        _mistake("an invalid port", _JWKS, 'jwks_uri = "https://a:b/"', "jwks_uri", "URL"),
         _mistake("a port too high", _JWKS, 'jwks_uri = "https://a:65536/"', "jwks_uri", "URL"),
         _mistake("a space", _JWKS, 'jwks_uri = "https://a b/"', "jwks_uri", "URL"),
         _mistake("a space around", _JWKS, 'jwks_uri = " https://a/"', "jwks_uri", "URL"),

@@ -1,4 +1,4 @@
-"""The routes by name. `tests/contract/test_routes.py` holds the real ones to the document."""
+"""The routes by name. `tests/contract/test_routes.py` compares the real ones with OpenAPI."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ HEALTH = "GET /v1/health"
 STATUS = "GET /v1/status"
 DIAGNOSE = "POST /v1/diagnose"
 
-#: The routes for an API that tests hurry through, which is not what throttling is for.
+#: The routes without a rate limit, for tests that send many requests quickly.
 UNTHROTTLED: Final = tuple(replace(route, rate=1e6, burst=1e6) for route in ROUTES)

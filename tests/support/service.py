@@ -1,8 +1,8 @@
-"""The service as it is deployed, on this machine, and a client that never lets a secret pass.
+"""The service as deployed, on this machine, and a client that fails if a secret leaks.
 
-The client knows every bearer token that it sent and every token that it was given. After each
-exchange it looks for them, for the ServerSecret and for the function's credentials: in the log of
-the function, and in the answers where they do not belong.
+The client remembers every bearer token that it sent and every token that it got. After each
+exchange, it searches the function's log and the response for them, for the ServerSecret and for the
+function's credentials. A response may contain only its own tokens.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ CREDENTIAL = "function-secret-access-key"
 
 @dataclass
 class Service:
-    """A function with an API in front of it, on the parts of a local stack.
+    """A function behind an API, with the other parts of a local stack.
 
-    :ivar function: has one worker, so that its caches are one.
-    :ivar stack: the other parts; its own function and API are left alone.
+    :ivar function: it has one worker, so there is one cache.
+    :ivar stack: the other parts; the stack's own function and API are not used.
     """
 
     stack: LocalStack
@@ -46,7 +46,7 @@ class Service:
     _lines_seen: int = 0
 
     def bearer(self, **changes: object) -> str:
-        """A bearer token for alice, with changed claims; ``...`` leaves a claim out."""
+        """Return a bearer token for alice, with changed claims. ``...`` omits a claim."""
         said = self.stack.identity_provider.claims("alice", **changes)
         kept = {name: value for name, value in said.items() if value is not ...}
         return self.stack.identity_provider.sign(kept)
@@ -59,7 +59,7 @@ class Service:
         bearer: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """The answer to a request; a body that is not bytes goes as JSON."""
+        """Send a request and return the response. A body that is not bytes is sent as JSON."""
         sent = {"content-type": "application/json"} | dict(headers or {})
         if bearer is not None:
             sent["authorization"] = f"Bearer {bearer}"
@@ -67,7 +67,7 @@ class Service:
         return self._exchange(route, content(body), sent)
 
     def send_signed(self, route: str, body: object = b"") -> Answer:
-        """The answer to a request that the backend's access key signed."""
+        """Send a request signed with the backend's access key and return the response."""
         method, path = route.split(" ")
         headers = {"content-type": "application/json"}
         request = AWSRequest(method, self.gateway.url + path, headers, content(body))
@@ -77,23 +77,23 @@ class Service:
         return self._exchange(route, content(body), dict(request.headers.items()))
 
     def token(self, bearer: str | None = None) -> Answer:
-        """The answer to a good request for a token, which may be granted or not."""
+        """Send a valid token request and return the response."""
         return self.send("POST /v1/tokens", {"room_id": "call_1"}, bearer=bearer or self.bearer())
 
     def restart(self) -> None:
-        """End the function's processes, and with them what it has cached."""
+        """End the function's processes, which empties its caches."""
         self.function.recycle()
 
     def log(self, *, since: int = 0) -> str:
-        """What the function wrote so far; ``since`` leaves out so many lines of it."""
+        """Return the function's log, without the first ``since`` lines."""
         return "\n".join(self.function.log_lines()[since:])
 
     def lines(self) -> int:
-        """How many lines the function wrote so far."""
+        """Return the number of lines in the function's log."""
         return len(self.function.log_lines())
 
     def last_audit(self) -> dict[str, Any]:
-        """The audit event that was written last."""
+        """Return the last audit event."""
         for line in reversed(self.function.log_lines()):
             if '"audit"' in line:
                 event: dict[str, Any] = json.loads(line)["audit"]
@@ -105,7 +105,7 @@ class Service:
         answer = exchange(self.gateway.url + path, method, list(headers.items()), body)
         tokens = set(_tokens(answer))
         text = answer.body.decode() + json.dumps(answer.headers)
-        self._refuse_secrets("the answer", text, self._everything_secret())
+        self._refuse_secrets("the response", text, self._everything_secret())
         self._secrets |= tokens
         lines = self.function.log_lines()
         written = "\n".join(lines[self._lines_seen :])
@@ -118,10 +118,10 @@ class Service:
 
     def _refuse_secrets(self, place: str, text: str, secrets: set[str]) -> None:
         for secret in secrets:
-            assert secret not in text, f"{place} holds what it must not: {secret[:8]}..."
+            assert secret not in text, f"{place} contains a secret: {secret[:8]}..."
 
     def keep_secret(self, text: str) -> None:
-        """Look for this text too, from now on."""
+        """From now on, search for this text too."""
         self._secrets.add(text)
 
 
@@ -129,7 +129,7 @@ class Service:
 def service(
     stack: LocalStack, handler: str = "issuer.app.handler", **changes: str
 ) -> Iterator[Service]:
-    """The issuer with changed variables, on the stack's other parts."""
+    """Run the issuer with changed variables, with the stack's other parts."""
     environment = stack.function_environment() | {"AWS_SECRET_ACCESS_KEY": CREDENTIAL}
     function = LambdaHost(
         handler,
@@ -146,12 +146,12 @@ def service(
 
 
 def content(body: object) -> bytes:
-    """A body's bytes."""
+    """Return the bytes of a body."""
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
 def until(ask: Callable[[], _T], holds: Callable[[_T], bool], seconds: float = 60.0) -> _T:
-    """Ask again and again until the answer holds; the last answer, whatever it is by then."""
+    """Call ``ask`` until its result holds or the time is up. Return the last result."""
     deadline = time.monotonic() + seconds
     while not holds(answer := ask()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -159,7 +159,7 @@ def until(ask: Callable[[], _T], holds: Callable[[_T], bool], seconds: float = 6
 
 
 def _tokens(answer: Answer) -> Iterator[str]:
-    """The ZEGO tokens in an answer."""
+    """Yield the ZEGO tokens in a response."""
     if answer.status not in (200, 201):
         return
     document = answer.json()

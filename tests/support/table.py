@@ -1,4 +1,4 @@
-"""Many rows in one test. Each row that fails is named, and no other is hidden by it."""
+"""Runs many rows in one test. It names every row that fails, and runs all others too."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def table(
     rows: Iterable[Any],
     ids: Iterable[str] | Callable[[Any], object] = repr,
 ) -> Callable[[Test], Test]:
-    """Run a test once for each row, as ``pytest.mark.parametrize`` does, but as one test.
+    """Run a test once per row, like ``pytest.mark.parametrize``, but as one test.
 
-    A row costs a call and no more, where a test of its own is collected, set up and reported by
-    each process. Only for tests that leave nothing behind: the rows share their fixtures.
+    A row costs only a call, while each process would collect, set up and report a separate test.
+    Use it only for tests without side effects: the rows share their fixtures.
     """
     columns = [names] if isinstance(names, str) else [*names]
     named = [*_named(columns, rows, ids)]
-    assert named, "a table without a row tests nothing"
+    assert named, "a table without rows tests nothing"
 
     def decorate(test: Test) -> Test:
         signature = inspect.signature(test)
@@ -53,7 +53,7 @@ def table(
 def _named(
     columns: Sequence[str], rows: Iterable[Any], ids: Iterable[str] | Callable[[Any], object]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each row by its name, which says its number too: no two have the same."""
+    """Yield each row with its name, which contains its number and is therefore unique."""
     given = None if callable(ids) else iter(ids)
     for number, row in enumerate(rows):
         values = [row] if len(columns) == 1 else [*row]

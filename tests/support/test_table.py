@@ -1,4 +1,4 @@
-"""A table of rows in one test: the rows that fail are named, and the others run."""
+"""A table of rows in one test: it names the rows that fail, and runs the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def squares(number: int, square: int) -> None:
     assert number**2 == square
 
 
-def test_each_row_runs_and_those_that_fail_are_named() -> None:
+def test_every_row_runs_and_failed_rows_are_named() -> None:
     with pytest.raises(ExceptionGroup, match=r"^2 of 4 rows fail: 1 \[2-5\], 3 \[4-17\]") as failed:
         squares()
     assert run == [1, 2, 3, 4]
@@ -31,7 +31,7 @@ def test_a_row_has_the_fixtures_of_its_test(word: str, tmp_path_factory: object)
     assert word in "ab"
 
 
-def test_what_is_not_raised_is_a_failure_of_its_row() -> None:
+def test_an_error_that_is_not_raised_fails_its_row() -> None:
     @table("number", [0, 1], ids=["zero", "one"])
     def division(number: int) -> None:
         with pytest.raises(ZeroDivisionError):
@@ -41,6 +41,6 @@ def test_what_is_not_raised_is_a_failure_of_its_row() -> None:
         division()
 
 
-def test_an_empty_table_is_a_mistake() -> None:
+def test_an_empty_table_is_refused() -> None:
     with pytest.raises(AssertionError, match="tests nothing"):
         table("number", [])(lambda number: None)

@@ -1,8 +1,8 @@
 """The two tiers of the suite, and the one switch between them.
 
 ``make test`` runs a fixed sample, the same each time, with a fault at every call.
-``make prove`` (``EXHAUSTIVE=1``) runs the files that are marked ``exhaustive`` in full, with seeds
-of its own.
+``make prove`` (``EXHAUSTIVE=1``) runs the files that are marked ``exhaustive`` in full, with new
+seeds each time.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ IS_EXHAUSTIVE: Final = bool(os.environ.get("EXHAUSTIVE"))
 
 
 def tier(*, test: T, prove: T) -> T:
-    """Return what the tier that runs takes of something."""
+    """Return the value for the running tier."""
     return prove if IS_EXHAUSTIVE else test
 
 
 def seed() -> int:
-    """Return a seed: always 0 in ``make test``, another one each time in ``make prove``."""
+    """Return a seed: always 0 in ``make test``, a new one each time in ``make prove``."""
     return random.SystemRandom().getrandbits(32) if IS_EXHAUSTIVE else 0

@@ -1,4 +1,4 @@
-"""The least that a Lambda function can do: the baseline of every invocation measured."""
+"""The smallest possible Lambda function: the baseline of the measured invocations."""
 
 from __future__ import annotations
 

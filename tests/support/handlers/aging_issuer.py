@@ -1,7 +1,7 @@
-"""The issuer by a clock that a test turns: the time of day, and what CLOCK_FILE adds to it.
+"""The issuer with a clock that a test moves: the real time plus the seconds in CLOCK_FILE.
 
-The caches of the keys and of the secret go by it. Everything else is the real thing, and so is
-when they ask again.
+The caches of the keys and of the secret use this clock. Everything else is unchanged, including the
+times after which they reload.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AHEAD = Path(os.environ["CLOCK_FILE"])
 
 
 def clock() -> float:
-    """The turned time, Unix seconds."""
+    """Return the moved time in Unix seconds."""
     return time.time() + float(AHEAD.read_text(encoding="utf-8"))
 
 

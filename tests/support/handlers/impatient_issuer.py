@@ -1,7 +1,7 @@
-"""The issuer, but a failure does not keep it from asking for the secret, nor a report for long.
+"""The issuer with shorter waits before it reloads the secret after a failure or a report.
 
-No setting allows that, and a test cannot wait as long as the issuer does. A test puts this folder
-on the function's path; everything but the times is the real thing.
+No setting allows that, and a test cannot wait as long as the real issuer does. A test adds this
+folder to the function's path. Everything except these times is unchanged.
 """
 
 from __future__ import annotations
