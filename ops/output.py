@@ -1,4 +1,4 @@
-"""The output of commands: text for people, or with `--json` objects for programs.
+"""The output of commands: text for users, or with `--json` objects for programs.
 
 Each piece of output is an event: a name, the text that people read, and the fields that programs
 read. One call takes both, so that neither lacks what the other has. Below that, functions format

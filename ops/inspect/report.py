@@ -1,4 +1,4 @@
-"""What was found of each token: for a program as data, for a person a report or a line each."""
+"""The diagnosis of each token: as data for programs, and as a report or one line for users."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from zego.diagnosis.secrets import diagnose
 if TYPE_CHECKING:
     from rich.text import Text
 
-#: Exit code and sentence of each verdict. Of several tokens, the first that any has counts.
+#: The exit code and sentence of each verdict. For several tokens, the first that occurs counts.
 _VERDICTS: Final[Mapping[str, tuple[ExitCode, str]]] = {
-    "refused": (ExitCode.REFUSED, "ZEGO does not take this token."),
-    "unknown": (ExitCode.UNDECIDED, "Nothing is wrong as far as can be seen without the secret."),
-    "good": (ExitCode.DONE, "Nothing is wrong with it, if ZEGO accepts the secret that opens it."),
+    "refused": (ExitCode.REFUSED, "ZEGO refuses this token."),
+    "unknown": (ExitCode.UNDECIDED, "No problem is visible without the secret."),
+    "good": (ExitCode.DONE, "The token is valid if ZEGO accepts the secret that opens it."),
 }
 _SEVERITY_STYLES: Final = {"refused": BAD, "warning": UNSURE, "note": QUIET}
 
@@ -46,33 +46,33 @@ _FORMS: Final[Mapping[str, str]] = {
     "kit-token": "kit token (for UIKit)",
     "jwt": "JWT",
     "older-token": "token of an older generation",
-    "other": "no token of ZEGO's",
+    "other": "not a ZEGO token",
 }
 _SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM", "uikit": "UIKit"}
 _NOT_OPENED: Final = (
-    "There was no secret to try. Name one, to see what is sealed: --stage, --secret-id, --local,"
-    " --secret-file or --ask-secret."
+    "No secret was given. To open the token, use --stage, --secret-id, --local, --secret-file or"
+    " --ask-secret."
 )
-#: The secret may have been reset, and be no longer ZEGO's.
-_REFUSED_ALL_THE_SAME: Final = (
-    "If it is refused all the same, see whether ZEGO still accepts that secret: zego-token doctor."
+#: The secret may have been reset since.
+_REFUSED_ANYWAY: Final = (
+    "If ZEGO refuses it anyway, check whether it still accepts that secret: zego-token doctor."
 )
 _PRIVILEGES: Final = {"1": "log in", "2": "publish"}
 
-#: Columns of the names of facts, with the space that follows.
+#: The width of the column with the names of facts.
 _NAMES: Final = 12
-#: Characters of one claim, which may have thousands.
+#: How many characters to show of one claim, which may have thousands.
 _LONGEST_CLAIM: Final = 160
 _STREAMS: Final = 5
-#: In seconds, 1000 years: what is longer is no span of time.
+#: 1000 years, in seconds: a longer lifetime is not shown as a span of time.
 _LONGEST_LIFETIME: Final = 1000 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One token, and what was found.
+    """One token and its diagnosis.
 
-    :ivar at: the moment that it was looked at for, Unix seconds.
+    :ivar at: the time for which it was examined, in Unix seconds.
     """
 
     token: Token
@@ -82,7 +82,7 @@ class Inspection:
 
     @property
     def secret_fingerprint(self) -> str | None:
-        """Of the secret that opens it, as it stands; ``None``: none does, or it is misshapen."""
+        """The fingerprint of the secret that opens it; ``None``: none does, or it is invalid."""
         label, claims = self.diagnosis.opened_by, self.diagnosis.claims
         if label is None:
             return None
@@ -109,11 +109,11 @@ def inspect(
     *,
     clock: Callable[[], float] | None = time.time,
 ) -> ExitCode:
-    """Say of each token what was found, as it comes in; gives the exit code of all together.
+    """Report on each token as it comes in, and return the exit code for all of them.
 
-    A person gets a report on one token, and a line for each of several.
+    For one token, the screen shows a report; for several, one line per token.
 
-    :param clock: ``None``: all are looked at for the moment that ``expected`` has.
+    :param clock: ``None``: examine all tokens for the time in ``expected``.
     """
     verdicts = set[str]()
 
@@ -146,30 +146,30 @@ def _report(inspection: Inspection, width: int) -> Iterator[Text]:
     target = inspection.secrets.target
     code, says = _VERDICTS[verdict]
     if verdict == "good" and any(one.severity == "warning" for one in findings):
-        says = "ZEGO takes it, if it accepts the secret; but see the warnings."
+        says = "ZEGO accepts it if it accepts the secret, but see the warnings."
     yield line(f"{verdict.upper()}  ", STYLES[code]).append(says)
-    beside: Sequence[Finding] = findings
+    others: Sequence[Finding] = findings
     if findings and findings[0].severity == "refused":  # it explains the refusal
-        decisive, *beside = findings
+        decisive, *others = findings
         if codes := _codes(decisive):
             yield wrapped(f"A client shows: {codes}", width)
         yield line("")
         yield wrapped(decisive.cause, width, style="bold")
         yield advice(decisive.remedy, width, target)
-    if beside:
+    if others:
         yield line("")
-    if beside and beside is not findings:
-        yield line("Beside that:", QUIET)
-    for finding in beside:
-        yield from _beside(finding, width, target)
+    if others and others is not findings:
+        yield line("Also:", QUIET)
+    for finding in others:
+        yield from _other(finding, width, target)
     if verdict == "good":
-        yield advice(_REFUSED_ALL_THE_SAME, width, target)
+        yield advice(_REFUSED_ANYWAY, width, target)
     yield line("")
     for name, value in _facts(inspection):
         yield _fact(name, value, width)
 
 
-def _beside(finding: Finding, width: int, target: str) -> Iterator[Text]:
+def _other(finding: Finding, width: int, target: str) -> Iterator[Text]:
     margin = " " * 9
     text = wrapped(finding.cause, width, first=f"{finding.severity:<9}", then=margin)
     text.stylize(_SEVERITY_STYLES[finding.severity], 0, len(finding.severity))
@@ -180,14 +180,14 @@ def _beside(finding: Finding, width: int, target: str) -> Iterator[Text]:
 
 
 def _codes(finding: Finding) -> str:
-    """What clients show for it, by SDK."""
+    """The codes that clients show for it, by SDK."""
     return "; ".join(
         f"{_SDKS[sdk]} {', '.join(map(str, codes))}" for sdk, codes in finding.codes.items()
     )
 
 
 def _facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
-    """What is known of it, by name."""
+    """The facts about a token, by name."""
     token, diagnosis = inspection.token, inspection.diagnosis
     beginning = f"{token.beginning}..., " if token.beginning else ""
     where = f", from line {token.line}" if token.line and token.line > 1 else ""
@@ -207,11 +207,11 @@ def _when(moment: int, now: float) -> str:
     try:
         return f"{date_and_time(moment)}, {relative(moment, now)}"
     except ValueError:
-        return f"{moment}, which is no time"
+        return f"{moment}, not a valid time"
 
 
 def _secrets(inspection: Inspection) -> Iterator[tuple[str, str]]:
-    """Which secret opens it, which do not, and which are none."""
+    """Which secret opens it, which do not, and which are invalid."""
     diagnosis, secrets = inspection.diagnosis, inspection.secrets
     if diagnosis.opened_by is not None:
         fingerprint = inspection.secret_fingerprint
@@ -228,13 +228,13 @@ def _secrets(inspection: Inspection) -> Iterator[tuple[str, str]]:
 
 
 def _problems(secrets: TriedSecrets) -> Iterator[tuple[str, str]]:
-    """Of what is no ServerSecret: what of it was tried, and what was not."""
+    """The labels without a valid ServerSecret: tried anyway, or not."""
     for label, problem in secrets.problems.items():
-        yield "misshapen" if label in secrets.by_label else "no secret", f"{label}: {problem}"
+        yield "invalid" if label in secrets.by_label else "not tried", f"{label}: {problem}"
 
 
 def _claims(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What was sealed, in words; a claim of the wrong type as the JSON that it is."""
+    """The sealed claims in words; a claim of the wrong type as JSON."""
     for name, claim in (("AppID", "app_id"), ("user", "user_id")):
         if claim in claims:
             yield name, _shown(claims[claim])
@@ -250,7 +250,7 @@ def _claims(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _moment(claim: object) -> str:
-    """A time that was sealed, if it is one."""
+    """A sealed time, if it is valid."""
     with suppress(ValueError):
         if type(claim) is int:
             return date_and_time(claim)
@@ -259,7 +259,7 @@ def _moment(claim: object) -> str:
 
 def _payload(payload: object) -> Iterator[tuple[str, str]]:
     if payload == "":
-        yield "room", "any, as there is no payload"
+        yield "room", "any (no payload)"
         return
     try:
         grant = strict_json.loads_object(payload) if isinstance(payload, str) else None
@@ -289,7 +289,7 @@ def _privileges(claim: object) -> str:
 
 
 def _shown(claim: object) -> str:
-    """A claim, cut if it is long; in quotes if it is a text that would not be seen whole."""
+    """A claim, shortened if it is long; quoted if parts of the text would not be visible."""
     is_plain = isinstance(claim, str) and claim and claim == claim.strip() and claim.isprintable()
     text = str(claim) if is_plain else json.dumps(claim)
     if len(text) <= _LONGEST_CLAIM:
@@ -309,7 +309,7 @@ _ROW: Final = "{:>6}  {:<7}  {:<8}  {:<12}  {:<12}  {}"
 
 
 def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
-    """A line for each, and in the end each cause once, with how many tokens have it."""
+    """Show one line per token, and at the end each cause once, with its number of tokens."""
     verdicts = Counter[str]()
     counts = Counter[str]()
     causes: dict[str, tuple[Finding, Inspection]] = {}
@@ -330,7 +330,7 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
         out.show(line(""), *_cause(finding, number, inspection, out.width))
     secrets = inspection.secrets
     if verdicts["good"]:
-        out.show(line(""), advice(_REFUSED_ALL_THE_SAME, out.width, secrets.target))
+        out.show(line(""), advice(_REFUSED_ANYWAY, out.width, secrets.target))
     for what, problem in _problems(secrets):
         out.show(_fact(what, problem, out.width))
 

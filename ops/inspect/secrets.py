@@ -1,4 +1,4 @@
-"""The secrets to try: those of Secrets Manager, and one that a person gives in a file or types."""
+"""The secrets to try: those of Secrets Manager, and one from a file or a prompt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zego.diagnosis.model import TriedSecret
 from zego.secret_store import LABELS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
-#: Of a secret that is not in Secrets Manager.
+#: The label of a secret that is not in Secrets Manager.
 GIVEN: Final = "given"
 
 
@@ -29,25 +29,25 @@ SOURCE_OPTIONS: Final = ("secret_file", "ask_secret")
 
 @dataclass(frozen=True, slots=True)
 class SecretSource:
-    """Where a secret that is not in Secrets Manager comes from, as the options say; none is fine.
+    """The options for a secret that is not in Secrets Manager; both may be missing.
 
     :ivar file: a path, or ``-`` for standard input.
-    :ivar is_asked_for: a person types it.
+    :ivar has_prompt: the user types it.
     """
 
     file: str | None = None
-    is_asked_for: bool = False
+    has_prompt: bool = False
 
     @property
     def is_on_standard_input(self) -> bool:
-        return self.is_asked_for or self.file == STANDARD_INPUT
+        return self.has_prompt or self.file == STANDARD_INPUT
 
     def read(self) -> str | None:
         """The secret's text, see :func:`ops.secret.value.read`; ``None``: none is given.
 
         :raises CommandError: it cannot be read.
         """
-        if self.file is None and not self.is_asked_for:
+        if self.file is None and not self.has_prompt:
             return None
         try:
             return value.read(self.file)
@@ -61,21 +61,22 @@ def secret_source(command: Command) -> Command:
     @click.option(
         "--secret-file",
         metavar="PATH|-",
-        help="Try the secret in this file too (or on standard input): the 32 characters, or JSON.",
+        help="Also try the secret in this file (or standard input): the 32 characters, or JSON.",
     )
-    @click.option("--ask-secret", is_flag=True, help="Ask for a secret to try, unseen.")
+    @click.option(
+        "--ask-secret", is_flag=True, help="Also try a secret that you type at a hidden prompt."
+    )
     @functools.wraps(command)
     def with_source(*, secret_file: str | None, ask_secret: bool, **options: Any) -> ExitCode:
         if secret_file is not None and ask_secret:
-            raise click.UsageError("Give --secret-file or --ask-secret, not both.")
+            raise click.UsageError("--secret-file and --ask-secret cannot be combined.")
         if ask_secret and not can_ask():
             raise click.UsageError(
-                "The secret cannot be asked for, as standard input is not a terminal. Give it by"
-                " --secret-file."
+                "Cannot prompt for the secret: standard input is not a terminal. Use --secret-file."
             )
         if secret_file == STANDARD_INPUT and can_ask():
             raise click.UsageError(
-                "Standard input is a terminal, which would show the secret. Give --ask-secret."
+                "Standard input is a terminal, which would show the secret. Use --ask-secret."
             )
         return command(source=SecretSource(secret_file, ask_secret), **options)
 
@@ -84,12 +85,12 @@ def secret_source(command: Command) -> Command:
 
 @dataclass(frozen=True, slots=True)
 class TriedSecrets:
-    """What is to be tried.
+    """The secrets to try.
 
     :ivar by_label: in the order to try.
-    :ivar problems: why the value under a label is no ServerSecret. It is tried all the same, as a
+    :ivar problems: by label, why the value is not a valid ServerSecret. It is tried anyway, as a
         server may seal with it, unless there is no value or a placeholder.
-    :ivar target: the options that name the secret in Secrets Manager; empty where none is.
+    :ivar target: the options that name the secret in Secrets Manager; empty if it is not read.
     """
 
     by_label: Mapping[str, TriedSecret]
@@ -97,16 +98,16 @@ class TriedSecrets:
     target: str = ""
 
     def fingerprint(self, label: str, app_id: object = None) -> str | None:
-        """That of the value under a label; ``None``: it has not the shape of a ServerSecret.
+        """The fingerprint of the value under a label; ``None``: it is not a valid ServerSecret.
 
-        :param app_id: for which it is, where it does not say so itself.
+        :param app_id: the AppID to use if the value has none.
         """
         secret = self.by_label[label]
         return fingerprint(app_id if secret.app_id is None else secret.app_id, secret.value)
 
 
 def fingerprint(app_id: object, value: str) -> str | None:
-    """Of a ServerSecret; ``None``: they do not make one."""
+    """The fingerprint of a ServerSecret; ``None``: the arguments do not make a valid one."""
     try:
         return ServerSecret(app_id, value).fingerprint if isinstance(app_id, int) else None
     except ServerSecretError:
@@ -114,12 +115,12 @@ def fingerprint(app_id: object, value: str) -> str | None:
 
 
 def gather(target_options: TargetOptions | None, source: SecretSource) -> TriedSecrets:
-    """Read the secrets, all before the first token.
+    """Read all secrets, before the first token.
 
-    :param target_options: where Secrets Manager has some; ``None``: it is not asked.
-    :raises SecretStoreError: Secrets Manager refused, or did not answer.
-    :raises CommandError: the secret of ``source`` cannot be read, or there is nothing where
-        ``target_options`` says.
+    :param target_options: name the secret in Secrets Manager; ``None``: do not read it.
+    :raises SecretStoreError: Secrets Manager refused, or did not respond.
+    :raises CommandError: the secret of ``source`` cannot be read, or ``target_options`` name
+        nothing that exists.
     """
     given = source.read()
     found = [] if target_options is None else [*_stored(target.connect(target_options))]
@@ -139,10 +140,11 @@ def gather(target_options: TargetOptions | None, source: SecretSource) -> TriedS
 
 
 def _secret_of(text: str, *, is_stored: bool) -> tuple[TriedSecret | None, str]:
-    """The value alone, or with its AppID in the JSON of Secrets Manager; however misshapen.
+    """The secret in a text, even if it is invalid, and why it is not a valid ServerSecret.
 
-    With it, why it is no ServerSecret; empty where it is one, or where it is the value alone and
-    not stored so. A placeholder is not to be tried.
+    The text is the value alone, or the JSON of Secrets Manager with its AppID. The reason is empty
+    for a valid ServerSecret, and for a value alone that is not stored so. A placeholder gives no
+    secret.
     """
     try:
         return TriedSecret.of(server_secret.parse(text)), ""
@@ -167,12 +169,12 @@ def _alone(text: str, problem: str) -> tuple[TriedSecret | None, str]:
     except PlaceholderError as error:
         return None, str(error)
     except ServerSecretError:
-        pass  # which is said of it when it is tried
+        pass  # reported when it is tried
     return TriedSecret(text), problem
 
 
 def _stored(connection: Target) -> Iterator[tuple[str, str | None, str]]:
-    """Each version once, by its first label, with its text or why it has none to try."""
+    """Each version once, by its first label, with its text or why it has no text."""
     from zego.secret_store.versions import (  # noqa: PLC0415  imports botocore
         NotTextError,
         VersionNotFoundError,

@@ -1,4 +1,4 @@
-"""The tokens that a person gives: one as the argument or at a prompt, many in a file or a pipe."""
+"""Reading the tokens: one from the argument or a prompt, or many from a file or a pipe."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from ops.errors import CommandError, InputError, reason
 from ops.prompt import STANDARD_INPUT, ask_unseen, can_ask
 from zego import token04
 
-#: Of one token with all that may stand around it: above three times the longest Token04.
+#: The limit for one token with the text around it: over three times the longest Token04.
 MAX_BYTES: Final = 2**18
 
 #: How a token begins: its version, and the zeros of its expiry; or a JSON object in base64.
 _BEGINNING: Final = re.compile(r"(?:0\d)?(?:AAA|eyJ)")
-#: The same in a line, where a name, a quote or "Bearer" may stand before it; or a JSON answer.
+#: The same in a line, after a name, a quote or "Bearer"; or a JSON object.
 _BEGINS: Final = re.compile(rf"(?:^|[^\w+/.#-]){_BEGINNING.pattern}|^\s*\{{")
-#: After these, part of the same token has to come, which may begin as a token does.
+#: After these, part of the same token must follow, which may begin like a token.
 _GOES_ON: Final = (".", "#")
 _TOKEN04: Final = re.compile(r"04AAA[A-Za-z0-9+/]+={0,2}")
-#: Version and expiry of a Token04, or the head of a JSON object in base64: no secret of anybody's.
+#: The version and expiry of a Token04, or the start of a JSON object in base64: not secret.
 _TELLING: Final = re.compile(r"(?:04AAA|eyJ)[A-Za-z0-9+/_-]{3,5}")
 _TELLING_LENGTH: Final = 8
 #: Three parts, of which the last is at least an HMAC-SHA256.
 _JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]{43,}")
 _PATH: Final = re.compile(r"[./\\~]")
-#: What has a slash or a dot in it and is longer is a token that lost its beginning.
+#: Longer text with a slash or a dot is a token that lost its beginning.
 _LONGEST_PATH: Final = 100
 _ABSOLUTE: Final = ("/", "./", "../", "~")
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -45,7 +45,7 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 class Token:
     """A text that was given as a token.
 
-    :ivar line: where it begins in the file or on standard input; ``None``: it is the argument.
+    :ivar line: where it begins in the file or standard input; ``None``: it is the argument.
     """
 
     text: str
@@ -56,8 +56,8 @@ class Token:
 
     @property
     def sha256(self) -> str:
-        """As the audit log has it (``docs/operations.md``), in hex: of the Token04 in the text, as
-        in a kit token or a JSON answer; where none is whole, of all of it.
+        """The SHA-256 in hex, as in the audit log (``docs/operations.md``): of the Token04 in the
+        text (a kit token or JSON may contain one); without a whole one, of the whole text.
         """
         found = _TOKEN04.search(self.text)
         text = found[0] if found and _is_token04(found[0]) else self.text
@@ -65,31 +65,31 @@ class Token:
 
     @property
     def beginning(self) -> str:
-        """The first 8 characters, where they are known to tell no more than form and expiry."""
+        """The first 8 characters, if they only tell the form and the expiry."""
         start = self.text[:_TELLING_LENGTH]
         return start if _TELLING.fullmatch(start) else ""
 
 
 def begins(text: str) -> bool:
-    """Whether a text begins as a token does, be it in quotes."""
+    """Whether a text begins like a token, even in quotes."""
     return _BEGINNING.match(text.strip("\"' ")) is not None
 
 
 def is_standard_input(argument: str | None) -> bool:
-    """Whether tokens are read from standard input: it is named, or nothing is and it is piped."""
+    """Whether to read standard input: it is named, or there is no argument and it is a pipe."""
     return argument == STANDARD_INPUT or (argument is None and not can_ask())
 
 
 def read(argument: str | None) -> Iterator[Token]:
     """The tokens, as they come in.
 
-    What begins as a token does is never opened as a file. What else names an existing file is that
-    file; what else looks like a path is a file that is missing.
+    Text that begins like a token is never opened as a file. Other text that names an existing file
+    is that file; other text that looks like a path is a missing file.
 
-    :param argument: a token, a path, ``-`` for standard input; ``None``: standard input if it is
-        piped, else a token is asked for, unseen.
-    :raises UsageError: the file is not there.
-    :raises CommandError: it cannot be read, it holds no token, or there is nobody to ask.
+    :param argument: a token, a path, ``-`` for standard input; ``None``: standard input if it is a
+        pipe, otherwise a prompt that does not show the token.
+    :raises UsageError: the file does not exist.
+    :raises CommandError: it cannot be read, contains no token, or a prompt is impossible.
     """
     if is_standard_input(argument):
         yield from _of_standard_input()
@@ -102,26 +102,26 @@ def read(argument: str | None) -> Iterator[Token]:
 
 
 def _is_file(argument: str) -> bool:
-    """:raises UsageError: it looks like a path, and nothing is there."""
+    """:raises UsageError: it looks like a path that does not exist."""
     if begins(argument):
         return False
-    if os.path.exists(argument):  # noqa: PTH110  Path's raises where a name is too long for one
+    if os.path.exists(argument):  # noqa: PTH110  Path.exists raises if a name is too long
         return True
     is_short = len(argument) <= _LONGEST_PATH or argument.startswith(_ABSOLUTE)
     if is_short and _PATH.search(argument):
         raise click.UsageError(
-            f"There is no file {argument}. If that is a token, give it on standard input."
+            f"The file {argument} does not exist. If it is a token, pass it on standard input."
         )
     return False
 
 
 def _of_standard_input() -> Iterator[Token]:
     if sys.stdin is None:
-        raise InputError("Standard input is closed: no token is on it.")
+        raise InputError("Standard input is closed, so there is no token.")
     if can_ask():
         raise InputError(
             "Standard input is a terminal, which would show the token.",
-            "Leave the - out: it is asked for, and not shown.",
+            "Leave out the -: the prompt does not show it.",
         )
     yield from _of(sys.stdin.buffer, "Standard input")
 
@@ -135,12 +135,12 @@ def _of_file(path: Path) -> Iterator[Token]:
 
 
 def _of(stream: IO[bytes], name: str) -> Iterator[Token]:
-    """:raises CommandError: there is no token, or what there is is none and too long."""
+    """:raises CommandError: there is no token, or the text is too long to be one."""
     token = None
     for token in tokens(lines(stream, name), name):
         yield token
     if token is None:
-        raise InputError(f"{name} holds no token.", "Give one a line.")
+        raise InputError(f"{name} contains no token.", "Put one token on each line.")
 
 
 def lines(stream: IO[bytes], name: str) -> Iterator[str]:
@@ -153,20 +153,20 @@ def lines(stream: IO[bytes], name: str) -> Iterator[str]:
         if len(content) > MAX_BYTES:
             raise _too_long(name)
         if is_first and content.startswith(_UTF_16):
-            raise InputError(f"{name} is in UTF-16.", "Give it in UTF-8.")
+            raise InputError(f"{name} is in UTF-16.", "Convert it to UTF-8.")
         text = content.decode("utf-8-sig" if is_first else "utf-8", errors="replace")
         yield text.removesuffix("\n").removesuffix("\r")
         is_first = False
 
 
 def tokens(texts: Iterator[str], name: str) -> Iterator[Token]:
-    """One token a line, but for a damaged one that is broken over several.
+    """One token per line, except for a damaged token that is broken over several.
 
-    A line that does not begin as a token does goes on the one before, unless that is whole. So a
-    whole token is given at once, and another as soon as it is known that nothing more belongs to
-    it. Blank lines are skipped.
+    A line that does not begin like a token continues the token before it, unless that is whole. So
+    a whole token is yielded at once, and a damaged one as soon as the next token begins. Blank
+    lines are skipped.
 
-    :raises CommandError: what belongs together has more than :data:`MAX_BYTES` characters.
+    :raises CommandError: one token has more than :data:`MAX_BYTES` characters.
     """
     partial: _PartialToken | None = None
     for number, text in enumerate(texts, start=1):
@@ -189,7 +189,7 @@ def tokens(texts: Iterator[str], name: str) -> Iterator[Token]:
 
 
 class _PartialToken:
-    """Lines of one token, to which more may belong."""
+    """The lines of one token so far; more may follow."""
 
     def __init__(self, number: int, text: str) -> None:
         self._first = number
@@ -210,13 +210,13 @@ class _PartialToken:
 
     def ends_before(self, text: str) -> bool:
         """Whether a line begins another token."""
-        if self._is_json:  # in which tokens stand in quotes, and other objects further right
+        if self._is_json:  # it contains tokens in quotes, and its inner objects are indented
             return text.startswith("{") or _BEGINNING.match(text) is not None
         return not self._lines[-1].endswith(_GOES_ON) and _BEGINS.search(text) is not None
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing can belong to it any more."""
+        """Whether no other line can belong to it."""
         if self._is_json:
             return self._open_braces == 0 and _is_json_value(self.token.text)
         if len(self._lines) > 1:
@@ -244,6 +244,6 @@ def _is_token04(text: str) -> bool:
 
 def _too_long(name: str) -> CommandError:
     return InputError(
-        f"{name} has more than {MAX_BYTES} bytes together that are no token: it is something else.",
-        "Give one token a line.",
+        f"{name} has more than {MAX_BYTES} bytes in a row that are not a token.",
+        "Put one token on each line.",
     )

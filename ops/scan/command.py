@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any, Final
 
 import click
 
@@ -14,19 +15,32 @@ from ops.scan import report
 from ops.scan.files import Tree
 from ops.target import TargetOptions, target
 
+_NO_PATH: Final = (
+    "Missing argument 'PATH...'. --local and --secret-file take the next word as their value: put"
+    " PATH first."
+)
+
+
+class _Paths(click.Argument):
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            raise click.UsageError(_NO_PATH, ctx) from None
+
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", cls=_Paths, nargs=-1, required=True, metavar="PATH...")
 @target("optional", unless=SOURCE_OPTIONS)
 @secret_source
 @click.option(
     "--app-id",
     type=click.IntRange(1, 2**32 - 1),
     metavar="NUMBER",
-    help="The AppID, so that fingerprints are those of `secret status`.  [default: the secret's]",
+    help="The AppID, so that fingerprints match `secret status`.  [default: the secret's]",
 )
-@click.option("--dependencies", is_flag=True, help="Look into node_modules and such as well.")
-@click.option("--all", "show_all", is_flag=True, help="Show what is only possible as well.")
+@click.option("--dependencies", is_flag=True, help="Also scan node_modules and similar folders.")
+@click.option("--all", "show_all", is_flag=True, help="Also show findings that are only possible.")
 @output
 def scan(
     target_options: TargetOptions | None,
@@ -43,25 +57,25 @@ def scan(
 
     \b
     certain   the secret itself: as it is, in base64, in hex, in pieces ...
-    likely    digits that a name or a call makes a ServerSecret or an AppSign;
-              a secret's name behind NEXT_PUBLIC_, VITE_ and the like;
-              tokens that are minted in the browser
+    likely    digits that a name or a call marks as a ServerSecret or an AppSign;
+              a secret's name behind NEXT_PUBLIC_, VITE_ and similar prefixes;
+              tokens that are made in the browser
     possible  32 or 64 hex digits of which nothing more is known
 
-    The secret itself, under all labels, is looked for where --stage, --secret-id, --local or the
-    like names one. Nothing that is found is shown: a fingerprint stands for it, or, where the AppID
-    is not known, a digest that is no fingerprint. What is not certain is none where
-    zego-token:ignore stands behind it on its line.
+    The secret itself, under all labels, is only searched for if --stage, --secret-id, --local,
+    --secret-file or --ask-secret names one. The command never shows what it finds, only its
+    fingerprint; if the AppID is not known, a digest that is not a fingerprint. A finding that is
+    not certain is ignored if zego-token:ignore follows it on its line.
 
-    Exit code: 1 if anything certain or likely is found; 3 if nothing is, but not all could be read;
-    0 otherwise.
+    Exit code: 1 if anything certain or likely is found; 3 if nothing is, but something could not be
+    read; 0 otherwise.
     """
     if STANDARD_INPUT in paths and source.is_on_standard_input:
         raise click.UsageError(
-            "What is to be looked at and the secret cannot both come from standard input."
+            "The data to scan and the secret cannot both come from standard input."
         )
     tree = Tree(paths, dependencies=dependencies)
-    with unseen() if source.is_asked_for else nullcontext():  # also what is pasted early
+    with unseen() if source.has_prompt else nullcontext():  # also hides what is pasted early
         tried = gather(target_options, source)
     secrets = report.SecretValues.of(tried, app_id)
     return report.scan(out, tree, secrets, show_all=show_all, options=tried.target)

@@ -1,4 +1,4 @@
-"""The files below the paths that are named, and their content in pieces of bounded size."""
+"""The files below the given paths, and their content in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ops.errors import InputError, reason
 from ops.prompt import STANDARD_INPUT, can_ask
 from ops.scan.patterns import MARGIN
 
-#: How much of a file is looked at together, in bytes.
+#: How much of a file is scanned at once, in bytes.
 PIECE: Final = 2**20
-#: The most that is unpacked of one file, in bytes: a thousand times as much as it has may come.
+#: The most to unpack from one file, in bytes: it may unpack to a thousand times its size.
 UNPACKED: Final = 2**29
 
-#: What is not looked into.
+#: Kinds of files and folders that are not scanned.
 Skipped = Literal["dependencies", "history", "links", "packed", "special"]
 
-#: What is longer, and not there, may be a token in the place of a path, and is not shown.
+#: A longer path that does not exist may be a token instead, and is not shown.
 _LONGEST_MISSING: Final = 100
 _GZIP: Final = b"\x1f\x8b"
 _VENV: Final = "pyvenv.cfg"
-#: Folders that are not looked into, by what they are. Caches count as dependencies: others made
-#: them, from files that are scanned.
+#: Folders that are not scanned, by kind. Caches count as dependencies: tools made them, from files
+#: that are scanned.
 _HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 _DEPENDENCIES: Final = frozenset(
     [
@@ -46,11 +46,11 @@ _DEPENDENCIES: Final = frozenset(
         "site-packages",
     ]
 )
-#: Files that are packed in a way that is not looked into.
+#: Packed files, which are not unpacked.
 _PACKED_SUFFIXES: Final = frozenset(
     {".7z", ".aab", ".apk", ".br", ".bz2", ".ipa", ".jar", ".rar", ".whl", ".xz", ".zip", ".zst"}
 )
-#: So much of a value is not shown.
+#: Parts of a value of this length are not shown.
 _PART: Final = 8
 _HIDDEN: Final = "*"
 
@@ -58,8 +58,8 @@ _HIDDEN: Final = "*"
 class UnreadError(Exception):
     """A file or a folder could not be read, or not to its end.
 
-    :ivar path: which.
-    :ivar why: as a clause.
+    :ivar path: of that file or folder.
+    :ivar why: a clause.
     """
 
     def __init__(self, path: str, why: str) -> None:
@@ -70,10 +70,10 @@ class UnreadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that is to be looked at.
+    """A file to scan.
 
     :ivar path: to open it; ``-``: standard input.
-    :ivar place: its path from the folder that was named on, with that folder's own name.
+    :ivar place: its path relative to the given folder, with that folder's name.
     """
 
     path: str
@@ -82,10 +82,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a file, with some of what stands around it.
+    """A part of a file, with some bytes before and after it.
 
-    :ivar start: where the part begins in the data; before it is what the last piece ended with.
-    :ivar end: where it ends; behind it is what the next one begins with.
+    :ivar start: where the part begins in the data; before it is the end of the last piece.
+    :ivar end: where it ends; after it is the beginning of the next piece.
     """
 
     data: bytes
@@ -94,12 +94,12 @@ class Piece:
 
 
 class Tree:
-    """What is below the paths, in order of names. Symbolic links below them are not followed.
+    """The files below the paths, in order of names. Symbolic links below them are not followed.
 
-    :param dependencies: look into what package managers put there, too.
-    :ivar skipped: how many there were of what.
+    :param dependencies: also scan folders of package managers.
+    :ivar skipped: the number of skipped files and folders by kind.
     :ivar unread: folders that cannot be listed.
-    :raises CommandError: a path is not there, or neither a file nor a folder.
+    :raises CommandError: a path does not exist, or is neither a file nor a folder.
     """
 
     def __init__(self, paths: Sequence[str], *, dependencies: bool) -> None:
@@ -147,7 +147,7 @@ class Tree:
             return []
 
     def _kind(self, folder: os.DirEntry[str]) -> Literal["dependencies", "history"] | None:
-        """What is not looked into."""
+        """Why a folder is skipped; ``None``: it is scanned."""
         if folder.name in _HISTORY:
             return "history"
         is_venv = os.path.isfile(os.path.join(folder.path, _VENV))  # noqa: PTH113, PTH118
@@ -156,33 +156,33 @@ class Tree:
 
 
 def _identity(path: str) -> str:
-    """What it is, however it is written.
+    """The same text for all spellings of a path.
 
-    :raises CommandError: there is nothing to look at.
+    :raises CommandError: there is nothing to scan.
     """
     if path == STANDARD_INPUT:
         if sys.stdin is None or can_ask():
-            raise InputError("Nothing is on standard input.")
+            raise InputError("Standard input is closed or a terminal: there is nothing to scan.")
         return path
     if not path:  # Path would take it for this folder
-        raise InputError("A path is empty.")
+        raise InputError("PATH is empty.")
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError) as error:
-        name = shown(path) if len(path) <= _LONGEST_MISSING else "What is named"
+        name = shown(path) if len(path) <= _LONGEST_MISSING else "The path"
         raise InputError(f"{name}: {reason(error)}.") from None
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise InputError(
             f"{shown(path)} is neither a file nor a folder.",
-            "Of what a program writes, give - and have it on standard input.",
+            "To scan a program's output, pipe it to zego-token scan -",
         )
     return str(Path(path).resolve())
 
 
 def pieces(file: File, *, size: int = PIECE) -> Iterator[Piece]:
-    """The content, unpacked where it is gzip's. Together the parts are all of it.
+    """The content in pieces, unpacked if it is gzip. Together the parts are the whole content.
 
-    :param size: of a part, in bytes; at least :data:`ops.scan.patterns.MARGIN`.
+    :param size: the size of a part in bytes, at least :data:`ops.scan.patterns.MARGIN`.
     :raises UnreadError: it cannot be read, or not to its end.
     """
     try:
@@ -192,17 +192,17 @@ def pieces(file: File, *, size: int = PIECE) -> Iterator[Piece]:
                 yield piece
                 left -= piece.end - piece.start
                 if left < 0:
-                    why = f"it has more than {UNPACKED >> 20} MiB when unpacked"
+                    why = f"it unpacks to more than {UNPACKED >> 20} MiB"
                     raise UnreadError(file.path, why)
     except (BadGzipFile, EOFError, zlib.error):
-        raise UnreadError(file.path, "it begins as gzip does, and is damaged") from None
+        raise UnreadError(file.path, "it is a damaged gzip file") from None
     except (OSError, ValueError) as error:
         raise UnreadError(file.path, reason(error)) from None
 
 
 @contextmanager
 def _opened(file: File) -> Iterator[tuple[IO[bytes], float]]:
-    """The content, and how much of it is to be read."""
+    """The content, and how much of it to read."""
     if file.path == STANDARD_INPUT:
         yield sys.stdin.buffer, math.inf
         return
@@ -224,9 +224,9 @@ def _cut(content: IO[bytes], size: int) -> Iterator[Piece]:
 
 
 def shown(path: str, values: Iterable[str] = ()) -> str:
-    """The path, with printable characters alone, and without the values and longer parts of them.
+    """The path with only printable characters, and without the values or long parts of them.
 
-    A file may be named by what must not be seen.
+    The name of a file may contain a secret.
     """
     hidden = set[int]()
     small = path.lower()

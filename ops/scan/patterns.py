@@ -1,7 +1,7 @@
-"""The patterns of secrets: what is looked for beside the secret itself, and the search for it.
+"""The patterns of likely secrets, and the search for them. `values` finds the secret itself.
 
-No regular expression runs over all of the data, as that takes fifty times as long as a search for
-fixed bytes: each has a hint that is searched for, and looks at the bytes around it alone.
+No regular expression runs over all of the data, because that takes fifty times as long as a search
+for fixed bytes: each has a hint to search for, and examines only the bytes around it.
 
 Sources: the public configuration of Next.js, Vite, Create React App, Expo, Nuxt, Gatsby, SvelteKit,
 Astro and Vue CLI for the prefixes; ZEGO's server assistant and UIKit for the functions.
@@ -21,7 +21,7 @@ from ops.scan.values import Form, Value
 #: How many bytes before and behind a match are checked.
 MARGIN: Final = 8192
 
-#: ``certain``: the value itself. ``likely``: by its name or place. ``possible``: by its form alone.
+#: ``certain``: the secret itself. ``likely``: by its name or place. ``possible``: only by its form.
 Severity = Literal["certain", "likely", "possible"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("certain", "likely", "possible")
 
@@ -41,8 +41,8 @@ LeakKind = Literal[
 class LeakRule:
     """A kind of finding.
 
-    :ivar what: what is there, as a clause.
-    :ivar remedy: what to do; a command at a sentence's end is put on a line of its own.
+    :ivar what: what was found, a clause.
+    :ivar remedy: what to do; a command at a sentence's end is put on its own line.
     """
 
     what: str
@@ -50,125 +50,125 @@ class LeakRule:
 
 
 _MINT_ELSEWHERE: Final = (
-    "Ask the service for tokens (POST /v1/tokens), and let no browser have the secret. If it had:"
-    " reset it at ZEGO's console, and rotate to the new one: zego-token secret rotate."
+    "Request tokens from the service (POST /v1/tokens): no browser may have the secret. If one had"
+    " it, reset it in ZEGO's console, and rotate to the new one: zego-token secret rotate."
 )
 
 RULES: Final[Mapping[LeakKind, LeakRule]] = {
     "secret-value": LeakRule(
-        "the value itself",
-        "Take it out. Whoever has had the file has the secret: reset it at ZEGO's console, and"
+        "the secret itself",
+        "Remove it. Everyone who had the file has the secret: reset it in ZEGO's console, and"
         " rotate to the new one: zego-token secret rotate.",
     ),
     "server-secret": LeakRule(
         "32 hex digits, named or used as a ServerSecret",
-        "If that is one: take it out, reset it at ZEGO's console, and rotate to the new one:"
+        "If it is a ServerSecret, remove it, reset it in ZEGO's console, and rotate to the new one:"
         " zego-token secret rotate.",
     ),
     "app-sign": LeakRule(
         "64 hex digits, named as an AppSign",
-        "If that is one: take it out, log in with tokens, and have ZEGO's support switch AppSign"
-        " off for the AppID.",
+        "If it is an AppSign, remove it, log in with tokens, and have ZEGO's support switch off"
+        " AppSign logins for the AppID.",
     ),
     "public-name": LeakRule(
-        "a secret's name that builds hand to every browser",
-        "Take it out of the front end, and ask the service for tokens (POST /v1/tokens). If it had"
-        " a value in any build: reset it at ZEGO's console, and rotate to the new one: zego-token"
-        " secret rotate.",
+        "the name of a secret that builds send to every browser",
+        "Remove it from the front end, and request tokens from the service (POST /v1/tokens). If it"
+        " had a value in any build, reset it in ZEGO's console, and rotate to the new one:"
+        " zego-token secret rotate.",
     ),
     "kit-token-for-test": LeakRule(
-        "generateKitTokenForTest, which takes the ServerSecret into the browser", _MINT_ELSEWHERE
+        "generateKitTokenForTest, which needs the ServerSecret in the browser", _MINT_ELSEWHERE
     ),
     "kit-token-for-production": LeakRule(
-        "generateKitTokenForProduction, given a secret where it takes a token", _MINT_ELSEWHERE
+        "generateKitTokenForProduction, called with a secret instead of a token", _MINT_ELSEWHERE
     ),
     "token-minted": LeakRule(
-        "generateToken04 in a front end, which takes the ServerSecret there", _MINT_ELSEWHERE
+        "generateToken04 in a front end, which needs the ServerSecret there", _MINT_ELSEWHERE
     ),
-    "token-generator": LeakRule("ZEGO's generator of tokens in a front end", _MINT_ELSEWHERE),
+    "token-generator": LeakRule("ZEGO's token generator in a front end", _MINT_ELSEWHERE),
 }
 
-#: What to do about the value of a label that is not AWSCURRENT.
+#: What to do about a value under another label than AWSCURRENT.
 LABEL_REMEDIES: Final[Mapping[str, str]] = {
     "AWSPREVIOUS": (
-        "Take it out. ZEGO may take it still: where it does, reset it at ZEGO's console. See which"
-        " it accepts: zego-token secret status."
+        "Remove it. ZEGO may still accept it; if so, reset it in ZEGO's console. To check:"
+        " zego-token secret status."
     ),
     "AWSPENDING": (
-        "Take it out. A rotation is about to promote it: reset it at ZEGO's console, and rotate to"
+        "Remove it. A rotation is about to promote it: reset it in ZEGO's console, and rotate to"
         " the new one: zego-token secret rotate."
     ),
     "CANDIDATE": (
-        "Take it out, and do not rotate to it: reset it at ZEGO's console, and rotate to the new"
-        " one: zego-token secret rotate."
+        "Remove it, and do not rotate to it: reset it in ZEGO's console, and rotate to the new one:"
+        " zego-token secret rotate."
     ),
 }
 
-#: On a finding's line, behind it: the finding is none. The secret itself is one all the same.
+#: After a finding on its line: ignore the finding, unless it is the secret itself.
 _IGNORE: Final = b"zego-token:ignore"
 
-#: Names of secrets: whatever they name is one.
+#: Names of secrets: their values are secrets.
 _SECRET_NAME: Final = re.compile(
     rb"(?:server|callback)[_-]?secret"
     rb"|app[_-]?sign(?!_?(?:in|up|out|off|al|ature|ed|ing)(?![a-z])|ature)",
     re.IGNORECASE,
 )
-#: Names that are a secret's where ZEGO is mentioned shortly before.
+#: Names that are a secret's if ZEGO is mentioned shortly before.
 _SHORT_NAME: Final = re.compile(
     rb"(?:app_?)?(?:secret|sign)(?:_?key)?|key|create_?engine\w*", re.IGNORECASE
 )
 _ZEGO: Final = re.compile(rb"zego", re.IGNORECASE)
-#: One of these is near where any of the three is.
+#: One of these is near each match of the three patterns above.
 _NAME_HINT: Final = re.compile(rb"secret|sign|zego", re.IGNORECASE)
-#: In a name: what it names is about a secret, or about ZEGO, and is none.
+#: In a name: the value is about a secret, or about ZEGO, but is not a secret.
 _NO_SECRET: Final = re.compile(
     rb"hash|sha\d|md5|digest|sum|fingerprint|integrity|etag|version|build|commit|revision"
     rb"|room|user|stream|(?:id|arn|url|nonce)s?\b",
     re.IGNORECASE,
 )
-#: Words that may stand between a name and what it names; and those of one letter.
+#: Words that may come between a name and its value; also words of one letter.
 _BETWEEN: Final = frozenset(
     b"byte char const content data default env final get getenv key let name null nsstring or"
     b" process readonly ref required return static str string text trim type undefined val value"
     b" var".split()
 )
 
-#: Digits that are nobody's secret: ZEGO published them to show how a request is signed.
+#: Digits that are not a secret: ZEGO published them to show how a request is signed.
 _PUBLISHED: Final = frozenset({b"9193cc662a4c0ec135ec71fb57194b38"})
 
-#: With these, builds put the value of an environment's variable into what browsers load.
+#: With these prefixes, builds put the value of an environment variable into what browsers load.
 PUBLIC_PREFIX: Final = re.compile(
     rb"(?:NEXT_PUBLIC|NUXT_PUBLIC|EXPO_PUBLIC|REACT_APP|VUE_APP|VITE|GATSBY|PUBLIC)_"
 )
-#: What such a name must not have in it.
+#: What such a name must not contain.
 _PUBLIC_SECRET: Final = re.compile(
     rb"(?:SERVER|CALLBACK)_?SECRET|ZEGO[A-Z0-9_]*SECRET"
     rb"|APP_?SIGN(?!_?(?:IN|UP|OUT|OFF|AL|ATURE|ED|ING)(?![A-Z]))"
 )
-#: One of these is in each such name.
+#: Each such name contains one of these.
 _PUBLIC_HINTS: Final = (b"SECRET", b"APP_SIGN", b"APPSIGN")
 
 #: UIKit's helpers; the first is for tests, and makes the token itself.
 _KIT_TOKEN: Final = b"generateKitTokenFor"
-#: Of ZEGO's server assistant.
+#: The function of ZEGO's server assistant.
 _TOKEN04: Final = b"generateToken04"
-#: What that says of a bad secret: it stays when a build shortens its names.
+#: Its message for a bad secret, which stays when a build shortens names.
 _GENERATOR: Final = b"secret must be a 32 byte string"
 
-#: A file with one of these is of a front end.
+#: A file with one of these suffixes belongs to a front end.
 _FRONT_END_SUFFIXES: Final = frozenset(
     {".astro", ".htm", ".html", ".jsx", ".svelte", ".tsx", ".vue"}
 )
-#: So is one with one of these, in one of these folders.
+#: So does a file with one of these suffixes in one of these folders,
 _SCRIPT_SUFFIXES: Final = frozenset({".bundle", ".cjs", ".js", ".jsbundle", ".map", ".mjs", ".ts"})
 _FRONT_END_FOLDERS: Final = frozenset(
     {"assets", "browser", "build", "client", "dist", "frontend", "out", "public", "static", "www"}
 )
-#: Unless a folder is one of these.
+#: unless a folder is one of these.
 _SERVER_FOLDERS: Final = frozenset(
     {"api", "backend", "functions", "lambda", "netlify", "node_modules", "server"}
 )
-#: In a document a name leaks nothing; nor where TypeScript declares what stands elsewhere.
+#: In documents, a name leaks nothing; nor in TypeScript declarations, which have no values.
 _DOCUMENT_SUFFIXES: Final = frozenset({".adoc", ".markdown", ".md", ".rst", ".txt"})
 _DECLARATIONS: Final = (".d.ts", ".d.mts", ".d.cts")
 
@@ -184,7 +184,7 @@ _SECRET_DIGITS: Final = 32
 _APP_SIGN_DIGITS: Final = 64
 _RUN: Final = b"h" * _SECRET_DIGITS
 _REST_OF_RUN: Final = re.compile(rb"h+")
-#: What makes digits part of something longer, such as a file's name, at either end.
+#: Before or after digits: they are part of something longer, such as a file's name.
 _GOES_BEFORE: Final = re.compile(rb"\w|(?<=\w)[./-]")
 _GOES_ON: Final = re.compile(rb"\w|[./-]\w")
 _PERIODIC: Final = re.compile(rb"(.{1,16})\1+", re.DOTALL)
@@ -193,7 +193,7 @@ _NAME_CHARACTERS: Final = re.compile(rb"[A-Z0-9_]*")
 
 #: From the name to the bracket: ``.f(``, ``?.(``, ``["f"](``, ``(0, x.f)(``.
 _CALL: Final = re.compile(rb"(?P<name>\w{1,64}+)[\"'`\])\s?.!]{0,16}+\((?P<arguments>[^)]{0,300}+)")
-#: What stands before a function that is called, and not before one that is defined.
+#: What comes before a function that is called, but not before one that is defined.
 _CALLED: Final = re.compile(rb"(?:[.=(:?&|!\[\"'`]|\breturn|\bawait)\s{0,16}\Z")
 _SECRET_ARGUMENT: Final = re.compile(
     rb"secret|app_?sign|(?<![0-9A-Za-z])[0-9a-f]{32}(?![0-9A-Za-z])", re.IGNORECASE
@@ -204,14 +204,14 @@ _TOKEN04_COMMAS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file's name says of it."""
+    """What a file's name tells about its content."""
 
     is_front_end: bool = False
     is_document: bool = False
 
     @classmethod
     def of(cls, path: PurePath) -> Origin:
-        """:param path: from the folder that was named on; ``.gz`` counts for nothing."""
+        """:param path: relative to the given folder; ``.gz`` is ignored."""
         name = path.name.lower().removesuffix(".gz")
         suffix = PurePath(name).suffix
         if suffix in _DOCUMENT_SUFFIXES or name.endswith(_DECLARATIONS):
@@ -228,10 +228,10 @@ class Match:
     """Something in the data; its repr shows nothing.
 
     :ivar start: its first byte.
-    :ivar text: the digits that are likely a secret; empty where it is about a name.
-    :ivar value: which value it is, and
-    :ivar form: in which form.
-    :ivar is_ignored: whoever wrote it says that it is none.
+    :ivar text: the digits that are likely a secret; empty if the match is a name.
+    :ivar value: the value that was found.
+    :ivar form: the form in which it was found.
+    :ivar is_ignored: the author has marked it as not a secret.
     """
 
     kind: LeakKind
@@ -250,7 +250,7 @@ class Match:
 def find(data: bytes, looked_for: Sequence[Value], origin: Origin) -> list[Match]:
     """The matches in the data, in order.
 
-    Those in the first and last :data:`MARGIN` bytes may be incomplete, if the data goes on there.
+    Those in the first and last :data:`MARGIN` bytes may be incomplete if the data continues there.
     """
     certain = [
         Match("secret-value", "certain", start, end, value=value, form=form)
@@ -265,7 +265,7 @@ def find(data: bytes, looked_for: Sequence[Value], origin: Origin) -> list[Match
 
 
 def _digits(data: bytes) -> Iterator[Match]:
-    """Hex digits, exactly as many as a ServerSecret or an AppSign has."""
+    """Runs of exactly as many hex digits as a ServerSecret or an AppSign has."""
     classes = data.translate(_IS_HEX)
     start = classes.find(_RUN)
     while start >= 0:
@@ -281,7 +281,7 @@ def _stands_alone(data: bytes, start: int, end: int) -> bool:
     if end - start == _SECRET_DIGITS and digits != digits.lower():
         return False
     if _PERIODIC.fullmatch(digits) or digits in _PUBLISHED:
-        return False  # made up
+        return False  # invented
     if digits.isdigit() or digits.isalpha():
         return False
     return not (_GOES_BEFORE.match(data, max(0, start - 1), start) or _GOES_ON.match(data, end))
@@ -297,7 +297,7 @@ def _judged(data: bytes, start: int, end: int) -> Match:
 
 
 def _is_named(before: bytes) -> bool:
-    """Whether the nearest name says that what comes is a secret."""
+    """Whether the nearest name is a secret's."""
     for name in reversed(_WORD.findall(before)):
         if name.lower() in _BETWEEN and not _SECRET_NAME.search(name):
             continue
@@ -366,7 +366,7 @@ def _all(data: bytes, hint: bytes) -> Iterator[int]:
 def _about(
     data: bytes, kind: LeakKind, start: int, end: int, *, is_likely: bool, text: str = ""
 ) -> Match:
-    """Ignored if the rest of the line says so; one in a source map ends in a ``\\n`` of two."""
+    """Ignored if the rest of its line says so; in a source map, a line ends in a ``\\n`` of two."""
     rest = data[end : end + _IGNORE_REACH].split(b"\n", 1)[0].split(b"\\n", 1)[0]
     severity: Severity = "likely" if is_likely else "possible"
     return Match(kind, severity, start, end, text, is_ignored=_IGNORE in rest)

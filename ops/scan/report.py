@@ -1,7 +1,6 @@
-"""The scan: file after file, each leak told at once, and in the end what to do.
+"""The scan: reports each leak at once, file by file, and at the end what to do.
 
-A :class:`Leak` says where it is, what it is, and which value by its fingerprint, and holds nothing
-of the file's text.
+A :class:`Leak` has the place, the kind and the value's fingerprint, and no text of the file.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ _STYLES: Final[Mapping[Severity, str]] = {"certain": BAD, "likely": UNSURE, "pos
 _STANDARD_INPUT_NAME: Final = "standard input"
 _MEGABYTE: Final = 1e6
 
-#: What is not looked into: one of it, several, and how to have it looked at.
+#: What is not scanned: the noun for one, for several, and how to scan it.
 _SKIPPED: Final[Mapping[Skipped, tuple[str, str, str]]] = {
-    "dependencies": ("folder", "folders", " of dependencies and caches (--dependencies)."),
-    "history": ("repository's history", "repositories' histories", ". In the repository:"),
-    "links": ("symbolic link", "symbolic links", " (name what they lead to)."),
-    "packed": ("packed file", "packed files", " (unpack them)."),
+    "dependencies": ("folder", "folders", " of dependencies and caches (use --dependencies)."),
+    "history": ("repository's history", "repositories' histories", ". In the repository, run:"),
+    "links": ("symbolic link", "symbolic links", " (pass the target as PATH)."),
+    "packed": ("packed file", "packed files", " (unpack them first)."),
     "special": ("device, pipe or socket", "devices, pipes or sockets", "."),
 }
 _OF_HISTORY: Final = "\n  git log --all --patch --text | zego-token scan"
@@ -45,17 +44,17 @@ _SEPARATOR: Final = ", "
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Something that is in a file and should not. Holds nothing of the file's text.
+    """Something that a file should not contain. Has no text of the file.
 
-    :ivar path: printable, and without what was found.
+    :ivar path: printable, and without the found value.
     :ivar line: from 1; ``None``: it is in the file's name.
     :ivar column: of its first byte, from 1, in bytes.
-    :ivar label: of the value, where that is one of those in question.
-    :ivar form: how that is written.
-    :ivar fingerprint: as :class:`~zego.server_secret.ServerSecret` has it; ``None``: the AppID is
-        not known, or it is not a ServerSecret.
-    :ivar digest: 12 hex digits of HMAC-SHA256(value, "zego-token-scan"), equal where the values
-        are, and equal to no fingerprint; ``None``: it is about a name.
+    :ivar label: the value's label, if it is one of the given secrets.
+    :ivar form: how the value is written.
+    :ivar fingerprint: as in :class:`~zego.server_secret.ServerSecret`; ``None``: the AppID is not
+        known, or it is not a ServerSecret.
+    :ivar digest: 12 hex digits of HMAC-SHA256(value, "zego-token-scan"): equal for equal values,
+        never equal to a fingerprint; ``None``: the leak is a name.
     """
 
     path: str
@@ -74,13 +73,13 @@ class Leak:
 
     @property
     def what(self) -> str:
-        """As a clause."""
-        what = RULES[self.kind].what if self.label is None else f"the value ({self.label})"
+        """What was found, a clause."""
+        what = RULES[self.kind].what if self.label is None else f"the secret ({self.label})"
         return ", ".join(filter(None, (what, self.form)))
 
     @property
     def title(self) -> str:
-        """How sure it is, what it is, and which value, unless it is about a name."""
+        """The severity, what was found, and which value, unless it is a name."""
         which = self.digest and f"digest {self.digest}"
         if self.fingerprint is not None:
             which = f"fingerprint {self.fingerprint}"
@@ -102,12 +101,12 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class SecretValues:
-    """The values to look for, and what is known of them.
+    """The values to search for, and what is known of them.
 
-    :ivar values: what is looked for; each text once.
-    :ivar app_id: of the values, and of what looks like a ServerSecret; ``None``: it is not known.
-    :ivar unusable: why there is nothing to look for under a label.
-    :ivar too_short: labels of values that cannot be looked for.
+    :ivar values: the values, each text once.
+    :ivar app_id: of the values, and of anything that looks like a ServerSecret; ``None``: unknown.
+    :ivar unusable: by label, why there is no value to search for.
+    :ivar too_short: labels of values that are too short to search for.
     """
 
     values: Sequence[Value] = ()
@@ -117,7 +116,7 @@ class SecretValues:
 
     @classmethod
     def of(cls, secrets: TriedSecrets, app_id: int | None) -> SecretValues:
-        """:param app_id: as the person gave it; without it, that of the secrets."""
+        """:param app_id: the user's AppID; ``None``: the secrets'."""
         app_ids = {one.app_id for one in secrets.by_label.values()} - {None}
         if app_id is None and len(app_ids) == 1:
             (app_id,) = app_ids
@@ -139,14 +138,14 @@ class SecretValues:
     def shown(self, path: str, also: str = "") -> str:
         """The path without the values; see :func:`ops.scan.files.shown`.
 
-        :param also: another value that must not be in it.
+        :param also: another value to remove.
         """
         return shown(path, filter(None, (*(value.text for value in self.values), also)))
 
     def leak(
         self, path: str, match: Match, line: int | None = None, column: int | None = None
     ) -> Leak:
-        """What may be said of a match."""
+        """The leak for a match, without its text."""
         value = match.value
         text = match.text if value is None else value.text
         digest = hmac.new(text.encode(), _DIGEST_DOMAIN, hashlib.sha256)
@@ -165,13 +164,13 @@ class SecretValues:
 
 @dataclass(slots=True)
 class Tally:
-    """What the scan has come to.
+    """The counts of a scan.
 
     :ivar size: bytes, unpacked.
     :ivar found: how many leaks of each severity there are, shown or not.
-    :ivar ignored: how many are marked as none.
+    :ivar ignored: how many are marked as not a secret.
     :ivar unread: how many files and folders could not be read, or not to their end.
-    :ivar groups: leaks without their places and forms, with how many of each were shown.
+    :ivar groups: how often each leak was shown, without its place and form.
     """
 
     files: int = 0
@@ -190,10 +189,10 @@ def scan(
     show_all: bool = False,
     options: str = "",
 ) -> ExitCode:
-    """Look at every file; say what is found, what was not looked at, and what to do.
+    """Scan every file; show what was found, what was not scanned, and what to do.
 
-    :param show_all: what is possible, too.
-    :param options: of the target, for the commands that are to be copied.
+    :param show_all: also show what is only possible.
+    :param options: the target's options, for the commands in remedies.
     """
     began, tally = time.monotonic(), Tally()
     for file in tree.files():
@@ -249,7 +248,7 @@ def _look(file: File, secrets: SecretValues, tally: Tally) -> Iterator[Leak]:
         tally.size += piece.end - piece.start
         for match in patterns.find(data, secrets.values, origin):
             if not piece.start <= match.start < piece.end:
-                continue  # the piece before has it, or the one behind
+                continue  # it belongs to the piece before or after
             row, column = _further(data, at, match.start, row, column)
             at = match.start
             if match.is_ignored:
@@ -260,7 +259,7 @@ def _look(file: File, secrets: SecretValues, tally: Tally) -> Iterator[Leak]:
 
 
 def _further(data: bytes, start: int, end: int, row: int, column: int) -> tuple[int, int]:
-    """Line and column of the end, from those of the start."""
+    """The line and column of the end, from those of the start."""
     newlines = data.count(b"\n", start, end)
     if not newlines:
         return row, column + end - start
@@ -270,11 +269,11 @@ def _further(data: bytes, start: int, end: int, row: int, column: int) -> tuple[
 def _tell_unread(out: Output, tally: Tally, secrets: SecretValues, error: UnreadError) -> None:
     tally.unread += 1
     path = secrets.shown(error.path)
-    out.tell("unread", f"{path}: not looked at: {error.why}", style=BAD, path=path, why=error.why)
+    out.tell("unread", f"{path}: not scanned: {error.why}", style=BAD, path=path, why=error.why)
 
 
 def _show_remedies(out: Output, tally: Tally, options: str) -> None:
-    """What to do, once for all places of the same."""
+    """Show each remedy once for all places of the same leak."""
     for leak in sorted(tally.groups, key=lambda one: SEVERITIES.index(one.severity)):
         count = tally.groups[leak]
         times = "" if count == 1 else f", {count} times"
@@ -285,23 +284,23 @@ def _show_remedies(out: Output, tally: Tally, options: str) -> None:
 
 
 def _limits(tree: Tree, secrets: SecretValues, options: str) -> Iterator[str]:
-    """What was not looked for, or at, and how it would be."""
+    """What was not searched for or not scanned, and how to do so."""
     if secrets.values:
-        yield f"Looked for the value: {', '.join(value.label for value in secrets.values)}."
+        yield f"Searched for the secret: {', '.join(value.label for value in secrets.values)}."
     elif not secrets.unusable and not secrets.too_short:
         yield (
-            "The secret's own value was not looked for: name it by --stage, --secret-id, --local,"
+            "Did not search for the secret itself. To name it, use --stage, --secret-id, --local,"
             " --secret-file or --ask-secret."
         )
     for label, why in secrets.unusable.items():
-        yield f"Nothing to look for under {label}: {why}."
+        yield f"No value to search for under {label}: {why}."
     for label in secrets.too_short:
-        yield f"The value of {label} has fewer than {SHORTEST} letters and digits: not looked for."
+        yield f"Did not search for {label}: it has fewer than {SHORTEST} letters and digits."
     for what, (one, several, way) in _SKIPPED.items():
         if count := tree.skipped[what]:
             noun = f"1 {one}" if count == 1 else f"{count} {several}"
             command = " ".join(filter(None, (_OF_HISTORY, options, STANDARD_INPUT)))
-            yield f"Not looked into: {noun}{way}{command if what == 'history' else ''}"
+            yield f"Not scanned: {noun}{way}{command if what == 'history' else ''}"
 
 
 def _summary(tally: Tally, seconds: float, *, show_all: bool) -> str:
@@ -315,8 +314,8 @@ def _summary(tally: Tally, seconds: float, *, show_all: bool) -> str:
     files = "1 file" if tally.files == 1 else f"{tally.files:,} files"
     parts = [
         f"{', '.join(counts) or 'No secret was found'}: {files}, {size:,.1f} MB, {seconds:.1f} s.",
-        f"Not shown: {hidden:,} possible by their form alone (--all)." if hidden else "",
-        f"Marked as none: {tally.ignored:,}." if tally.ignored else "",
-        f"Not looked at: {tally.unread:,}, see above." if tally.unread else "",
+        f"Not shown: {hidden:,} only possible by their form (--all)." if hidden else "",
+        f"Ignored (zego-token:ignore): {tally.ignored:,}." if tally.ignored else "",
+        f"Could not be read: {tally.unread:,}, see above." if tally.unread else "",
     ]
     return " ".join(filter(None, parts))

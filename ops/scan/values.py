@@ -1,9 +1,9 @@
-"""The secret itself, in the forms in which it leaks.
+"""The search for the secret itself, in the forms in which it leaks.
 
-Data is brought into a normal form first: capitals made small, and everything taken out that stands
-between the characters of a value in some form. So one search finds ``"0123" + "4567"``, an array of
-characters and UTF-16, another finds hex and URL-encoding, and so on. A search in the normal form
-takes one pass of C and no regular expression.
+Data is normalised first: to lower case, and without any character that some form puts between the
+characters of a value. So one search finds ``"0123" + "4567"``, an array of characters and UTF-16,
+another finds hex and URL-encoding, and so on. A search in the normal form takes one pass of C and
+no regular expression.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Form = Literal[
     "in base64",
 ]
 
-#: In the normal form; what is shorter would be found by chance.
+#: In the normal form; a shorter value would be found by chance.
 SHORTEST: Final = 16
 
 _SMALL: Final = bytes.maketrans(string.ascii_uppercase.encode(), string.ascii_lowercase.encode())
@@ -38,11 +38,11 @@ _BETWEEN: Final = b" \t\r\n\f\v\0" + string.punctuation.encode()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Value:
-    """A value to look for; its repr shows nothing.
+    """A value to search for; its repr shows nothing.
 
     :ivar label: of Secrets Manager, or ``given``.
-    :ivar fingerprint: of the ServerSecret; ``None``: that cannot be known.
-    :raises ValueError: it has too few letters and digits to be told from anything else.
+    :ivar fingerprint: of the ServerSecret; ``None``: it is unknown.
+    :raises ValueError: it has so few letters and digits that it would be found by chance.
     """
 
     label: str
@@ -61,13 +61,13 @@ class Value:
 
 
 def find(data: bytes, values: Sequence[Value]) -> Iterator[tuple[Value, Form, int, int]]:
-    """Where which value is, and in which form; in no order."""
+    """The values found, with their forms and positions; in no order."""
     if not values:
         return
     normal = _normal(data)
     for value in values:
         for needle, form in value.needles:
-            taken, at = 0, 0  # of the normal form, and of the data
+            taken, at = 0, 0  # positions in the normal form and in the data
             index = normal.find(needle)
             while index >= 0:
                 start = _place(data, at, index - taken)
@@ -82,7 +82,7 @@ def _normal(data: bytes) -> bytes:
 
 
 def _place(data: bytes, at: int, kept: int) -> int:
-    """Where the byte is that has ``kept`` others before it, from ``at``, in the normal form."""
+    """The position after ``at`` with ``kept`` bytes of the normal form before it."""
     step = kept + 64
     while True:
         count = len(data[at : at + step].translate(None, _BETWEEN))
@@ -107,11 +107,11 @@ def _forms(value: bytes) -> Iterator[tuple[bytes, Form]]:
         yield encoded[-(-skipped * 8 // 6) : whole], "in base64"
     yield html.escape(text).encode(), "in escapes"
     yield quote(text, safe="").encode(), "URL-encoded"
-    yield value, "as it is"  # last, so that it stands for the others where they are the same
+    yield value, "as it is"  # last, so that it wins over equal forms
 
 
 def _as_written(found: bytes, text: str, form: Form) -> Form:
-    """The form more exactly, where one search stands for several."""
+    """The exact form, if one search finds several forms."""
     if form == "in hex" and b"%" in found:
         return "URL-encoded"
     if form != "as it is" or found == text.encode():

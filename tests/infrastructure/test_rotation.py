@@ -81,7 +81,7 @@ def test_a_stack_that_only_reads_a_secret_has_nothing_of_its_rotation() -> None:
         assert word not in str(reader.template["Resources"]), word
 
 
-def test_a_given_secret_is_not_rotated_unless_that_is_asked_for() -> None:
+def test_a_given_secret_is_not_rotated_unless_that_has_prompt() -> None:
     assert load()["Parameters"]["RotateGivenSecret"]["Default"] == "No"
     assert "RotationSchedule" not in stack(ServerSecretArn=OWN_SECRET).template["Resources"]
 

@@ -156,7 +156,7 @@ class TestTokens:
                 "bearer_missing",
             )
 
-    def test_who_may_do_so_is_asked_before_what_is_asked_for(self, issuer: Application) -> None:
+    def test_who_may_do_so_is_asked_before_what_has_prompt(self, issuer: Application) -> None:
         assert problem(issuer.handle(event(TOKENS, "{"))) == (401, "bearer_missing")
         assert problem(issuer.handle(event(TOKENS, "{", bearer=bearer()))) == (400, "invalid_json")
 

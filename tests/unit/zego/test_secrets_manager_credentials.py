@@ -132,7 +132,7 @@ class TestEndpoint:
             AwsCredentials({"AWS_CONTAINER_CREDENTIALS_FULL_URI": server.url}).get()
         assert "authorization" not in server.received[0].headers
 
-    def test_nothing_is_fetched_before_it_is_asked_for(self) -> None:
+    def test_nothing_is_fetched_before_it_has_prompt(self) -> None:
         with serving(json_reply(OF_ENDPOINT)) as server:
             from_endpoint(server)
         assert server.received == []

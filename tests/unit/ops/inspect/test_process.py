@@ -77,7 +77,7 @@ def test_it_imports_nothing_that_it_does_not_need(
     assert not set(done.stdout.splitlines()[-1].split()) & unused
 
 
-def test_a_line_is_answered_as_it_comes(environment: dict[str, str]) -> None:
+def test_each_line_is_reported_as_it_comes(environment: dict[str, str]) -> None:
     with subprocess.Popen(
         [COMMAND, "inspect", "--json"],
         stdin=subprocess.PIPE,
@@ -96,7 +96,7 @@ def test_a_line_is_answered_as_it_comes(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("form", ["--json", "--sdk=web"], ids=["for a program", "for a person"])
-def test_it_ends_where_nobody_reads_any_more(
+def test_it_ends_if_its_output_is_closed(
     form: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     texts = tmp_path / "texts"
@@ -118,7 +118,7 @@ def test_it_ends_where_nobody_reads_any_more(
     assert (done.returncode, done.stdout.strip(), done.stderr) == (ExitCode.UNREAD, "2", "")
 
 
-def test_output_that_has_no_place_is_said(environment: dict[str, str]) -> None:
+def test_a_full_disk_is_reported(environment: dict[str, str]) -> None:
     done = subprocess.run(
         ["bash", "-c", '"$0" inspect --json "$1" > /dev/full', COMMAND, jwt()],
         capture_output=True,
@@ -130,7 +130,7 @@ def test_output_that_has_no_place_is_said(environment: dict[str, str]) -> None:
     assert "cannot be written" in done.stderr
 
 
-def test_without_a_standard_input_a_token_is_missed(environment: dict[str, str]) -> None:
+def test_a_closed_standard_input_is_an_error(environment: dict[str, str]) -> None:
     done = subprocess.run(
         ["bash", "-c", '"$0" inspect <&-', COMMAND],
         capture_output=True,
@@ -139,4 +139,4 @@ def test_without_a_standard_input_a_token_is_missed(environment: dict[str, str])
         check=False,
     )
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
-    assert done.stderr == "error: Standard input is closed: no token is on it.\n"
+    assert done.stderr == "error: Standard input is closed, so there is no token.\n"

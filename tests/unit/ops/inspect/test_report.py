@@ -40,7 +40,7 @@ from zego.server_secret import ServerSecret
 
 Capture = pytest.CaptureFixture[str]
 FINGERPRINT = ServerSecret(APP_ID, SECRET).fingerprint
-#: No more of a token than this may stand anywhere in a row.
+#: No output may contain more characters of a token in a row.
 SHOWN = 15
 
 
@@ -92,11 +92,11 @@ class TestVerdicts:
     def test_a_good_token_ends_with_0(self, run: Run, secret_file: str) -> None:
         code, printed = run(room_token(), "--secret-file", secret_file)
         assert code == ExitCode.DONE
-        assert printed.startswith("GOOD  Nothing is wrong with it, if ZEGO accepts the secret")
+        assert printed.startswith("GOOD  The token is valid if ZEGO accepts the secret")
         assert f"opened by   given, fingerprint {FINGERPRINT}\n" in printed
 
     @pytest.mark.parametrize("number", [1, 2])
-    def test_zego_is_not_asked_so_how_to_ask_is_said(
+    def test_the_remedy_names_doctor_because_zego_is_not_called(
         self,
         run: Run,
         secrets_manager: SecretsManager,
@@ -112,29 +112,31 @@ class TestVerdicts:
     def test_a_refused_token_ends_with_1(self, run: Run, secret_file: str) -> None:
         code, printed = run(token(issued_at=NOW - 7200), "--secret-file", secret_file)
         assert code == ExitCode.REFUSED
-        assert printed.startswith("REFUSED  ZEGO does not take this token.\n")
+        assert printed.startswith("REFUSED  ZEGO refuses this token.\n")
         assert "A client shows: web 50117, 1102018; " in printed
 
-    def test_without_a_secret_what_cannot_be_said_ends_with_3(self, run: Run) -> None:
+    def test_an_unknown_verdict_ends_with_3(self, run: Run) -> None:
         code, printed = run(room_token())
         assert code == ExitCode.UNDECIDED
-        assert printed.startswith("UNKNOWN  Nothing is wrong as far as can be seen without")
+        assert printed.startswith("UNKNOWN  No problem is visible without")
         assert "--stage, --secret-id" in printed
         assert "user " not in printed
 
-    def test_what_is_no_token_is_refused_without_a_secret(self, run: Run) -> None:
+    def test_a_text_that_is_not_a_token_is_refused_without_a_secret(self, run: Run) -> None:
         assert run(jwt())[0] == ExitCode.REFUSED
         assert run("hello")[0] == ExitCode.REFUSED
 
-    def test_of_many_one_refused_decides(self, run: Run, type_in: Callable[[bytes], None]) -> None:
+    def test_one_refused_token_of_many_decides(
+        self, run: Run, type_in: Callable[[bytes], None]
+    ) -> None:
         type_in(f"{token()}\n{jwt()}\n{token()}\n".encode())
         assert run()[0] == ExitCode.REFUSED
         type_in(f"{token()}\n{token()}\n".encode())
         assert run()[0] == ExitCode.UNDECIDED
 
-    def test_no_token_is_an_error_of_usage(self, run: Run) -> None:
+    def test_no_token_is_a_usage_error(self, run: Run) -> None:
         assert run() == (ExitCode.USAGE, "")
-        assert run.err == "error: Standard input holds no token.\nGive one a line.\n"
+        assert run.err == "error: Standard input contains no token.\nPut one token on each line.\n"
 
 
 class TestSecrets:
@@ -150,7 +152,7 @@ class TestSecrets:
         assert document["findings"][0]["kind"] == "made-with-previous"
         assert document["secrets_tried"] == ["AWSCURRENT", "AWSPREVIOUS"]
 
-    def test_where_none_opens_it_their_fingerprints_are_shown(
+    def test_if_no_secret_opens_it_their_fingerprints_are_shown(
         self, run: Run, secrets_manager: SecretsManager
     ) -> None:
         stored(secrets_manager, OTHER_SECRET, label="AWSCURRENT")
@@ -165,7 +167,7 @@ class TestSecrets:
     ) -> None:
         stored(secrets_manager, "replace me")
         assert (
-            "no secret   CANDIDATE: server_secret is a placeholder"
+            "not tried   CANDIDATE: server_secret is a placeholder"
             in (run(token(), "--stage", "dev")[1])
         )
         _, (document,) = run.json(token(), "--stage", "dev")
@@ -186,7 +188,7 @@ class TestSecrets:
         tried = run.json(*words, "--stage", "dev")[1][0]["secrets_tried"]
         assert tried == ["AWSCURRENT", "given"]
 
-    def test_a_misshapen_one_is_a_finding(self, run: Run, a_file: Callable[[str], str]) -> None:
+    def test_an_invalid_secret_is_a_finding(self, run: Run, a_file: Callable[[str], str]) -> None:
         _, (document,) = run.json(token(), "--secret-file", a_file(f'"{SECRET}"'))
         kinds = [finding["kind"] for finding in document["findings"]]
         assert "secret-quoted" in kinds
@@ -194,7 +196,7 @@ class TestSecrets:
         assert document["secret_fingerprint"] is None
         assert SECRET not in json.dumps(document)
 
-    def test_it_may_be_asked_for_with_the_token(
+    def test_the_secret_and_the_token_may_both_be_prompted_for(
         self, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         typed = iter([SECRET, room_token()])
@@ -217,7 +219,7 @@ class TestExpectations:
             (f"--expect-app {APP_ID} --sdk web", None),
         ],
     )
-    def test_what_was_expected_is_compared(
+    def test_expected_values_are_compared(
         self, run: Run, secret_file: str, words: str, kind: str | None
     ) -> None:
         code, (document,) = run.json(room_token(), "--secret-file", secret_file, *words.split())
@@ -242,13 +244,13 @@ class TestExpectations:
             ("0", 2),
         ],
     )
-    def test_it_is_looked_at_for_a_moment(
+    def test_it_is_examined_for_a_given_time(
         self, secret_file: str, moment: str, code: int, capsys: Capture
     ) -> None:
         words = ["inspect", token(), "--secret-file", secret_file, "--now", moment]
         assert cli.main(words) == code
 
-    def test_without_one_it_is_looked_at_for_now(self, capsys: Capture) -> None:
+    def test_by_default_it_is_examined_for_now(self, capsys: Capture) -> None:
         candidates = TriedSecrets({"given": TriedSecret(SECRET)}, {})
         clock = iter([NOW, NOW + 7200])
         tokens = [Token(token()), Token(token())]
@@ -264,29 +266,29 @@ class TestUsage:
             ("- --secret-file -", "cannot both come from standard input"),
             ("--secret-file -", "cannot both come from standard input"),
             ("x --ask-secret", "standard input is not a terminal"),
-            ("x --ask-secret --secret-file y", "not both"),
+            ("x --ask-secret --secret-file y", "cannot be combined"),
             ("x --region eu-west-1", "No secret is named."),
             ("x --stage dev --stage prod", "This command takes one secret"),
-            ("x --now yesterday", "'yesterday' is no time"),
-            ("x --now nan", "'nan' is no time"),
+            ("x --now yesterday", "'yesterday' is not a time"),
+            ("x --now nan", "'nan' is not a time"),
             ("x --sdk ios", "'ios' is not one of"),
             ("x --expect-app 0", "not in the range"),
-            ("no/such/file", "There is no file no/such/file."),
+            ("no/such/file", "The file no/such/file does not exist."),
         ],
     )
-    def test_a_mistake_names_the_help(self, words: str, says: str, capsys: Capture) -> None:
+    def test_a_usage_error_names_the_help(self, words: str, says: str, capsys: Capture) -> None:
         assert cli.main(["inspect", *words.split()]) == ExitCode.USAGE
         printed = capsys.readouterr()
         assert says in printed.err
         assert printed.err.endswith("See zego-token inspect --help.\n")
         assert printed.out == ""
 
-    def test_a_secret_is_not_read_from_a_terminal_which_would_show_it(
+    def test_a_secret_is_not_read_from_a_terminal(
         self, monkeypatch: pytest.MonkeyPatch, capsys: Capture
     ) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         assert cli.main(["inspect", "x", "--secret-file", "-"]) == ExitCode.USAGE
-        assert "Give --ask-secret." in capsys.readouterr().err
+        assert "Use --ask-secret." in capsys.readouterr().err
 
     @pytest.mark.parametrize("secret", [SECRET, f'"{SECRET}"', SECRET.upper(), "f" * 64])
     def test_a_secret_given_as_the_token_is_refused(self, run: Run, secret: str) -> None:
@@ -322,17 +324,17 @@ class TestUsage:
         printed = capsys.readouterr()
         assert_not_shown(words[-1], printed.out + printed.err)
 
-    def test_its_help_says_who_can_read_an_argument(self, capsys: Capture) -> None:
+    def test_its_help_warns_that_others_can_read_arguments(self, capsys: Capture) -> None:
         assert cli.main(["inspect", "--help"]) == 0
         printed = " ".join(capsys.readouterr().out.split())
-        assert "An argument can be read by other users of this machine" in printed
+        assert "Other users of this machine can read arguments" in printed
         for option in ("--json", "--secret-id", "--stage", "--profile", "--region", "--local"):
             assert option in printed
         assert "--zego-api" not in printed
 
 
 class TestJson:
-    def test_it_is_one_object_a_line_with_these_keys(
+    def test_it_is_one_object_per_line_with_these_keys(
         self, run: Run, secret_file: str, type_in: Callable[[bytes], None]
     ) -> None:
         good = room_token()
@@ -386,7 +388,7 @@ class TestJson:
         (finding,) = second["findings"]
         assert list(finding) == ["kind", "severity", "codes", "cause", "remedy"]
 
-    def test_of_an_argument_the_line_is_null(self, run: Run) -> None:
+    def test_for_an_argument_the_line_is_null(self, run: Run) -> None:
         assert run.json(jwt())[1][0]["line"] is None
 
     def test_each_is_printed_before_the_next_is_read(self, capsys: Capture) -> None:
@@ -406,7 +408,7 @@ class TestJson:
 
 class TestAReport:
     @pytest.mark.parametrize("width", [40, 80, 100])
-    def test_it_is_as_wide_as_the_terminal_and_no_wider(
+    def test_it_is_as_wide_as_the_terminal(
         self, run: Run, secret_file: str, width: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("COLUMNS", str(width))
@@ -417,7 +419,7 @@ class TestAReport:
             )
             assert longest <= max(width, len("sha256      ") + 64)
 
-    def test_the_first_finding_stands_out_and_others_follow(
+    def test_the_first_finding_is_on_top_and_others_follow(
         self, run: Run, secret_file: str
     ) -> None:
         text = token(OTHER_SECRET, issued_at=NOW - 7200)
@@ -426,17 +428,17 @@ class TestAReport:
         assert codes.startswith("A client shows: web 20014, 50119, 1102016; native 1002033; ZIM ")
         assert (empty, cause) == ("", "There are quotes around it.")
         assert remedy.startswith("-> Pass the token on exactly as the service returned it")
-        assert "Beside that:" in others
+        assert "Also:" in others
         assert any(one.startswith("refused  It expired") for one in others)
 
     def test_warnings_of_a_good_token_are_shown(self, run: Run, secret_file: str) -> None:
         _, printed = run(token(issued_at=NOW - 3580), "--secret-file", secret_file)
         assert printed.startswith(
-            "GOOD  ZEGO takes it, if it accepts the secret; but see the warnings.\n"
+            "GOOD  ZEGO accepts it if it accepts the secret, but see the warnings.\n"
             "\nwarning  It expires in"
         )
 
-    def test_what_was_sealed_is_in_words(self, run: Run, secret_file: str) -> None:
+    def test_the_claims_are_shown_in_words(self, run: Run, secret_file: str) -> None:
         _, printed = run(room_token(), "--secret-file", secret_file)
         assert printed.endswith(
             "form        Token04, GCM\n"
@@ -454,7 +456,7 @@ class TestAReport:
     @pytest.mark.parametrize(
         ("claims", "words"),
         [
-            ({"payload": ""}, "room        any, as there is no payload\n"),
+            ({"payload": ""}, "room        any (no payload)\n"),
             ({"payload": {"a": 1}}, 'payload     {"a": 1}\n'),
             ({"payload": "no"}, "payload     no\n"),
             ({"payload": '{"room_id":7}'}, "room        7\nprivileges  null\nstreams     any\n"),
@@ -496,7 +498,7 @@ class TestAReport:
             "no claims",
         ],
     )
-    def test_claims_of_any_shape_are_shown_as_they_are(
+    def test_claims_of_any_type_are_shown_unchanged(
         self, run: Run, secret_file: str, claims: dict[str, object], words: str
     ) -> None:
         _, printed = run(sealed(claims), "--secret-file", secret_file)
@@ -509,7 +511,7 @@ class TestAReport:
         type_in(sealed({}, expires_at=expires_at).encode())
         assert "\nexpires     " in run()[1]
 
-    def test_where_it_began_is_said_if_not_in_the_first_line(
+    def test_its_line_is_shown_if_it_is_not_the_first(
         self, run: Run, type_in: Callable[[bytes], None]
     ) -> None:
         type_in(f"\n\n{jwt()}\n".encode())
@@ -517,7 +519,7 @@ class TestAReport:
 
 
 class TestManyTokens:
-    def test_each_has_a_line_and_each_cause_is_said_once(
+    def test_each_token_has_a_line_and_each_cause_is_shown_once(
         self, run: Run, secret_file: str, type_in: Callable[[bytes], None]
     ) -> None:
         damaged = broken(token())
@@ -537,18 +539,18 @@ class TestManyTokens:
         assert printed.count("It expired") == 1
         assert "\njwt  in line 3\n  It is a JWT (HS256)" in printed
 
-    def test_what_was_not_opened_is_said_with_how_to_open_it(
+    def test_unopened_tokens_are_reported_with_how_to_open_them(
         self, run: Run, type_in: Callable[[bytes], None]
     ) -> None:
         type_in(f"{token()}\n{token()}\n".encode())
-        assert "2 tokens: 2 unknown.\nThere was no secret to try." in run()[1]
+        assert "2 tokens: 2 unknown.\nNo secret was given." in run()[1]
 
     def test_labels_without_a_server_secret_are_named_once(
         self, run: Run, secrets_manager: SecretsManager, type_in: Callable[[bytes], None]
     ) -> None:
         stored(secrets_manager, "replace me")
         type_in(f"{token()}\n{token()}\n".encode())
-        assert run("--stage", "dev")[1].count("no secret   CANDIDATE: ") == 1
+        assert run("--stage", "dev")[1].count("not tried   CANDIDATE: ") == 1
 
     def test_a_line_is_no_wider_than_80_columns(
         self, run: Run, type_in: Callable[[bytes], None]
@@ -571,7 +573,7 @@ class TestRedaction:
 
     @pytest.mark.parametrize("as_json", [True, False])
     @pytest.mark.parametrize("opens", [True, False])
-    def test_no_part_of_a_token_is_shown_however_it_is_damaged(
+    def test_no_part_of_a_damaged_token_is_shown(
         self, as_json: bool, opens: bool, capsys: Capture
     ) -> None:
         chance = random.Random(4)

@@ -39,7 +39,7 @@ def put(aws: SecretsManager, label: str, **value: Any) -> None:
 
 
 class TestOfSecretsManager:
-    def test_each_label_has_its_own_the_current_one_first(
+    def test_each_label_has_its_secret_and_the_current_one_is_first(
         self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         current = aws.server_secret
@@ -63,7 +63,7 @@ class TestOfSecretsManager:
         ]
         assert tried.problems == {}
 
-    def test_a_version_is_tried_once_however_many_labels_it_has(
+    def test_a_version_with_several_labels_is_tried_once(
         self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         version = stored(aws, OTHER_SECRET)
@@ -75,7 +75,7 @@ class TestOfSecretsManager:
         )
         assert list(gathered().by_label) == ["AWSCURRENT", "CANDIDATE"]
 
-    def test_what_holds_nothing_to_try_is_said(
+    def test_a_version_without_a_usable_value_is_reported(
         self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         put(aws, "CANDIDATE", SecretBinary="AAAA")
@@ -88,7 +88,7 @@ class TestOfSecretsManager:
             "CANDIDATE": "its value is binary",
         }
 
-    def test_a_misshapen_one_is_tried_as_a_server_may_have_used_it(
+    def test_an_invalid_value_is_tried_because_a_server_may_use_it(
         self, aws: SecretsManager, gathered: Callable[[], TriedSecrets]
     ) -> None:
         put(aws, "CANDIDATE", SecretString=f'"{SECRET}"')
@@ -102,7 +102,7 @@ class TestOfSecretsManager:
         )
         assert tried.problems["CANDIDATE"].startswith("the secret is JSON, but not an object")
 
-    def test_a_label_on_a_version_without_a_value_is_said(
+    def test_a_label_on_a_version_without_a_value_is_reported(
         self, gathered: Callable[[], TriedSecrets], target: Target, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         describe = target.versions.describe
@@ -112,7 +112,7 @@ class TestOfSecretsManager:
         monkeypatch.setattr(target.versions, "describe", lambda: changed)
         assert gathered().problems == {"AWSPENDING": "it has no value yet"}
 
-    def test_where_aws_refuses_it_is_an_error(
+    def test_a_refusal_of_aws_is_an_error(
         self, gathered: Callable[[], TriedSecrets], target: Target, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(**_which: object) -> None:
@@ -122,7 +122,7 @@ class TestOfSecretsManager:
         with pytest.raises(SecretStoreError):
             gathered()
 
-    def test_commands_in_remedies_are_about_that_secret(
+    def test_commands_in_remedies_name_that_secret(
         self, gathered: Callable[[], TriedSecrets]
     ) -> None:
         assert gathered().target == "--secret-id zego/server-secret --region eu-west-1"
@@ -156,12 +156,12 @@ class TestOfAFile:
             "other JSON",
         ],
     )
-    def test_it_is_tried_as_it_is_however_misshapen(
+    def test_an_invalid_value_is_tried_unchanged(
         self, a_file: Callable[[str], str], text: str, candidate: TriedSecret
     ) -> None:
         assert of_file(a_file(text)).by_label == {"given": candidate}
 
-    def test_what_is_wrong_with_the_json_is_said(self, a_file: Callable[[str], str]) -> None:
+    def test_a_problem_of_the_json_is_reported(self, a_file: Callable[[str], str]) -> None:
         text = json.dumps({"app_id": "7", "server_secret": SECRET})
         problem = "app_id must be a whole number, not str"
         assert of_file(a_file(text)).problems == {"given": problem}
@@ -180,18 +180,18 @@ class TestOfAFile:
         type_in(SECRET.encode())
         assert of_file("-").by_label == {"given": TriedSecret(SECRET)}
 
-    def test_a_file_that_is_not_there_is_an_error_of_usage(self) -> None:
+    def test_a_missing_file_is_a_usage_error(self) -> None:
         with pytest.raises(CommandError, match="cannot be read: No such file") as caught:
             of_file("/nowhere/at/all")
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
-    def test_what_is_no_text_is_an_error_of_usage(self, type_in: Callable[[bytes], None]) -> None:
+    def test_a_binary_file_is_a_usage_error(self, type_in: Callable[[bytes], None]) -> None:
         type_in(b"\xff" * 32)
         with pytest.raises(CommandError, match="cannot be read: the value is not text") as caught:
             of_file("-")
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
-    def test_it_is_tried_after_those_of_secrets_manager_whose_labels_say_more(
+    def test_it_is_tried_after_those_of_secrets_manager(
         self,
         a_file: Callable[[str], str],
         target: Target,
@@ -202,14 +202,14 @@ class TestOfAFile:
         assert list(both.by_label) == ["AWSCURRENT", "given"]
 
 
-def test_without_any_there_is_nothing_to_try() -> None:
+def test_without_a_secret_nothing_is_tried() -> None:
     assert gather(None, SecretSource()) == TriedSecrets({}, {})
 
 
-def test_the_terminal_is_asked_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prompt_does_not_show_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else "")
-    assert gather(None, SecretSource(is_asked_for=True)).by_label == {"given": TriedSecret(SECRET)}
+    assert gather(None, SecretSource(has_prompt=True)).by_label == {"given": TriedSecret(SECRET)}
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_the_terminal_is_asked_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=[
         "of its AppID",
-        "of its own AppID",
+        "with its AppID",
         "of the token's AppID",
         "no AppID",
         "AppID as text",

@@ -61,23 +61,23 @@ class TestAnArgument:
             "a Token03",
             "a Token01",
             "with its scheme",
-            "a JSON answer",
+            "a JSON response",
             "something else",
             "longer than any path",
         ],
     )
-    def test_a_token_is_taken_as_it_is_and_is_no_secret_to_refuse(self, argument: str) -> None:
+    def test_a_token_is_read_unchanged_and_not_refused_as_a_secret(self, argument: str) -> None:
         refuse_in_arguments(["inspect", argument, "--json"])
         assert list(read(argument)) == [Token(argument)]
 
     @table("one", vendor_tokens(), ids=str)
-    def test_the_vendors_tokens_are_no_secret_to_refuse(self, one: VendorToken) -> None:
+    def test_the_vendors_tokens_are_not_refused_as_secrets(self, one: VendorToken) -> None:
         refuse_in_arguments([one.token, f"--x={one.token}", quote(one.token, safe="")])
 
     def test_a_file_is_read(self, a_file: Callable[[str], str]) -> None:
         assert list(read(a_file(f"{GOOD}\n"))) == [Token(GOOD, 1)]
 
-    def test_what_begins_as_a_token_is_never_opened(
+    def test_text_that_begins_like_a_token_is_never_opened(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -96,11 +96,11 @@ class TestAnArgument:
     @pytest.mark.parametrize(
         "path", ["x.txt", "tokens/today", "./tokens", "~/tokens", "/" + "x" * 300, "C:\\tokens"]
     )
-    def test_what_looks_like_a_path_is_a_file_that_is_missing(self, path: str) -> None:
-        with pytest.raises(click.UsageError, match="There is no file"):
+    def test_text_that_looks_like_a_path_is_a_missing_file(self, path: str) -> None:
+        with pytest.raises(click.UsageError, match="does not exist"):
             list(read(path))
 
-    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+    def test_a_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="cannot be read: Is a directory") as caught:
             list(read(str(tmp_path)))
         assert caught.value.failure.exit_code is ExitCode.USAGE
@@ -108,16 +108,14 @@ class TestAnArgument:
 
 class TestStandardInput:
     @pytest.mark.parametrize("argument", ["-", None])
-    def test_it_is_read_where_it_is_named_or_piped(
+    def test_it_is_read_if_it_is_named_or_a_pipe(
         self, argument: str | None, type_in: Callable[[bytes], None]
     ) -> None:
         type_in(f"{GOOD}\r\n\r\n{jwt()}\r\n".encode())
         assert is_standard_input(argument)
         assert list(read(argument)) == [Token(GOOD, 1), Token(jwt(), 3)]
 
-    def test_on_a_terminal_a_token_is_asked_for_unseen(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_on_a_terminal_there_is_a_hidden_prompt(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         monkeypatch.setattr(
             "getpass.getpass",
@@ -126,20 +124,18 @@ class TestStandardInput:
         assert not is_standard_input(None)
         assert list(read(None)) == [Token(GOOD)]
 
-    def test_nothing_typed_is_no_token(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_empty_input_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         monkeypatch.setattr("getpass.getpass", lambda _prompt: "")
         with pytest.raises(CommandError, match="Nothing was typed"):
             list(read(None))
 
-    def test_a_terminal_is_not_read_as_it_would_show_the_token(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_terminal_is_not_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         with pytest.raises(CommandError, match="would show the token"):
             list(read("-"))
 
-    def test_a_closed_one_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_closed_standard_input_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", None)
         with pytest.raises(CommandError, match="Standard input is closed"):
             list(read("-"))
@@ -147,14 +143,14 @@ class TestStandardInput:
     @pytest.mark.parametrize(
         ("content", "words"),
         [
-            (b"", "holds no token"),
-            (b"\n  \n", "holds no token"),
-            (b"\xef\xbb\xbf\n", "holds no token"),
+            (b"", "contains no token"),
+            (b"\n  \n", "contains no token"),
+            (b"\xef\xbb\xbf\n", "contains no token"),
             (GOOD.encode("utf-16"), "is in UTF-16"),
-            (b"x" * (MAX_BYTES + 1), "that are no token"),
-            (("\u00e9" * (MAX_BYTES // 2 + 1)).encode(), "that are no token"),
-            (b"x\n" * (MAX_BYTES // 2 + 1), "that are no token"),
-            (b"{x\n" + b"}\n" * (MAX_BYTES // 2), "that are no token"),
+            (b"x" * (MAX_BYTES + 1), "that are not a token"),
+            (("\u00e9" * (MAX_BYTES // 2 + 1)).encode(), "that are not a token"),
+            (b"x\n" * (MAX_BYTES // 2 + 1), "that are not a token"),
+            (b"{x\n" + b"}\n" * (MAX_BYTES // 2), "that are not a token"),
         ],
         ids=[
             "nothing",
@@ -167,7 +163,7 @@ class TestStandardInput:
             "braces that are no JSON",
         ],
     )
-    def test_what_holds_no_token_is_an_error_of_usage(
+    def test_input_without_a_token_is_a_usage_error(
         self, content: bytes, words: str, type_in: Callable[[bytes], None]
     ) -> None:
         type_in(content)
@@ -175,13 +171,13 @@ class TestStandardInput:
             list(read("-"))
         assert caught.value.failure.exit_code is ExitCode.USAGE
 
-    def test_what_is_no_text_is_looked_at_all_the_same(
-        self, type_in: Callable[[bytes], None]
-    ) -> None:
+    def test_binary_input_is_examined_anyway(self, type_in: Callable[[bytes], None]) -> None:
         type_in(b"\xff\xfd\n")
         assert list(read("-")) == [Token("\ufffd\ufffd", 1)]
 
-    def test_a_byte_order_mark_is_not_of_the_token(self, type_in: Callable[[bytes], None]) -> None:
+    def test_a_byte_order_mark_is_not_part_of_the_token(
+        self, type_in: Callable[[bytes], None]
+    ) -> None:
         type_in(b"\xef\xbb\xbf" + GOOD.encode())
         assert list(read("-")) == [Token(GOOD, 1)]
 
@@ -197,7 +193,7 @@ class TestLines:
         text = broken(token(cipher=cipher), width)
         assert given(*text.split("\n")) == [(text, 1)]
 
-    def test_what_follows_a_broken_one_is_another(self) -> None:
+    def test_a_token_after_a_broken_one_is_separate(self) -> None:
         damaged = broken(GOOD)
         assert given(*damaged.split("\n"), GOOD, GOOD) == [
             (damaged, 1),
@@ -232,7 +228,7 @@ class TestLines:
             "a Token03",
         ],
     )
-    def test_damaged_ones_one_a_line_stay_apart(self, damaged: str) -> None:
+    def test_damaged_tokens_on_separate_lines_stay_separate(self, damaged: str) -> None:
         assert given(damaged, damaged, GOOD) == [(damaged, 1), (damaged, 2), (GOOD, 3)]
 
     @pytest.mark.parametrize("width", [20, 37, 76])
@@ -241,38 +237,38 @@ class TestLines:
         assert given(*text.split("\n"), GOOD) == [(text, 1), (GOOD, text.count("\n") + 2)]
 
     @pytest.mark.parametrize("separator", [".", "#"])
-    def test_one_that_is_broken_where_a_part_begins_is_one(self, separator: str) -> None:
+    def test_a_token_broken_between_parts_is_one(self, separator: str) -> None:
         text = jwt() if separator == "." else kit_token()
         head, _, rest = text.partition(separator)
         assert given(head + separator, rest) == [(f"{head}{separator}\n{rest}", 1)]
 
     @pytest.mark.parametrize("indent", [None, 0, 2])
-    def test_a_json_answer_is_one(self, indent: int | None) -> None:
+    def test_a_json_object_is_one(self, indent: int | None) -> None:
         answer = json.dumps(
             {"zegoRoom": {"token": GOOD, "roomId": "a}"}, "renewal": {"token": jwt()}, "x": "{"},
             indent=indent,
         )
         assert given(*answer.split("\n")) == [(answer, 1)]
 
-    def test_json_answers_one_a_line_stay_apart(self) -> None:
+    def test_json_objects_on_separate_lines_stay_separate(self) -> None:
         answer = json.dumps({"token": GOOD})
         assert given(answer, answer) == [(answer, 1), (answer, 2)]
 
-    def test_json_that_does_not_end_takes_no_other_token_in(self) -> None:
+    def test_unfinished_json_does_not_include_the_next_token(self) -> None:
         cut = json.dumps({"token": GOOD})[:-3]
         assert given(cut, GOOD, cut, cut) == [(cut, 1), (GOOD, 2), (cut, 3), (cut, 4)]
 
     @pytest.mark.parametrize(
         "whole", [GOOD, jwt(), kit_token(), json.dumps({"token": GOOD})], ids=len
     )
-    def test_a_whole_one_waits_for_no_other_line(self, whole: str) -> None:
+    def test_a_whole_token_does_not_wait_for_another_line(self, whole: str) -> None:
         def one_line() -> Iterator[str]:
             yield whole
-            raise AssertionError("it asked for the next line")
+            raise AssertionError("it read the next line")
 
         assert next(tokens(one_line(), "It")).text == whole
 
-    def test_lines_that_are_not_read_are_not_kept(self) -> None:
+    def test_unread_lines_are_not_kept(self) -> None:
         stream = io.BytesIO(b"a\nb\n")
         assert next(lines(stream, "It")) == "a"
         assert stream.tell() == 2
@@ -304,7 +300,7 @@ class TestAToken:
             "empty",
         ],
     )
-    def test_its_beginning_is_shown_where_it_tells_its_form_alone(
+    def test_its_beginning_is_shown_if_it_only_tells_the_form(
         self, text: str, beginning: str
     ) -> None:
         assert Token(text).beginning == beginning
@@ -312,13 +308,13 @@ class TestAToken:
     @pytest.mark.parametrize(
         "text",
         [GOOD, f" {GOOD}\n", f'"{GOOD}"', f"{GOOD}#eyJ", json.dumps({"token": GOOD, "a": 1})],
-        ids=["alone", "in space", "quoted", "in a kit token", "in an answer"],
+        ids=["alone", "in space", "quoted", "in a kit token", "in a response"],
     )
     def test_its_hash_is_that_of_the_audit_log(self, text: str) -> None:
         assert Token(text).sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
 
     @pytest.mark.parametrize("text", ["", "hello", "\ud800", GOOD[:-9], broken(GOOD)], ids=len)
-    def test_what_holds_no_whole_one_has_its_own_hash(self, text: str) -> None:
+    def test_text_without_a_whole_token_is_hashed_itself(self, text: str) -> None:
         expected = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
         assert Token(text).sha256 == expected
 

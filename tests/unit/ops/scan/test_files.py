@@ -37,17 +37,17 @@ def names(tree: Tree, root: Path) -> list[str]:
 
 
 class TestTree:
-    def test_it_goes_through_folders_in_order(self, write: Write, tmp_path: Path) -> None:
+    def test_it_walks_folders_in_order(self, write: Write, tmp_path: Path) -> None:
         for name in ("b/2", "b/1", "a/x/3", "c", ".env"):
             write(name)
         tree = Tree([str(tmp_path)], dependencies=False)
         assert names(tree, tmp_path) == [".env", "c", "a/x/3", "b/1", "b/2"]
 
-    def test_a_file_may_be_named_itself(self, write: Write) -> None:
+    def test_a_path_may_be_a_file(self, write: Write) -> None:
         path = str(write("dist/node_modules/a.js"))
         assert list(Tree([path], dependencies=False).files()) == [File(path, PurePath("a.js"))]
 
-    def test_the_folder_that_is_named_is_part_of_the_place(
+    def test_the_given_folder_is_part_of_the_place(
         self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write("dist/assets/a.js")
@@ -66,15 +66,13 @@ class TestTree:
             ("__pycache__", "dependencies"),
         ],
     )
-    def test_it_does_not_look_into(
-        self, folder: str, what: str, write: Write, tmp_path: Path
-    ) -> None:
+    def test_it_does_not_scan(self, folder: str, what: str, write: Write, tmp_path: Path) -> None:
         write(f"web/{folder}/a/b.js")
         tree = Tree([str(tmp_path)], dependencies=False)
         assert names(tree, tmp_path) == []
         assert tree.skipped == {what: 1}
 
-    def test_a_virtual_environment_is_known_whatever_its_name(
+    def test_a_virtual_environment_is_recognised_by_any_name(
         self, write: Write, tmp_path: Path
     ) -> None:
         write("env-3.13/pyvenv.cfg")
@@ -82,16 +80,14 @@ class TestTree:
         assert names(tree, tmp_path) == []
         assert tree.skipped == {"dependencies": 1}
 
-    def test_dependencies_are_looked_into_where_that_is_asked_for(
-        self, write: Write, tmp_path: Path
-    ) -> None:
+    def test_dependencies_are_scanned_with_the_option(self, write: Write, tmp_path: Path) -> None:
         for name in ("node_modules/a.js", ".git/config"):
             write(name)
         tree = Tree([str(tmp_path)], dependencies=True)
         assert names(tree, tmp_path) == ["node_modules/a.js"]
         assert tree.skipped == {"history": 1}
 
-    def test_what_is_named_is_looked_into_whatever_it_is(self, write: Write) -> None:
+    def test_a_given_path_is_always_scanned(self, write: Write) -> None:
         folder = write("node_modules/a.js").parent
         tree = Tree([str(folder)], dependencies=False)
         assert names(tree, folder) == ["a.js"]
@@ -108,7 +104,7 @@ class TestTree:
         assert names(tree, tree_path) == ["a.js"]
         assert tree.skipped == {"links": 4}
 
-    def test_a_link_that_is_named_is_followed(self, write: Write, tmp_path: Path) -> None:
+    def test_a_given_link_is_followed(self, write: Write, tmp_path: Path) -> None:
         (tmp_path / "link").symlink_to(write("dist/a.js").parent)
         (file,) = Tree([str(tmp_path / "link")], dependencies=False).files()
         assert file.place == PurePath("dist/a.js")
@@ -121,14 +117,14 @@ class TestTree:
             assert names(tree, tmp_path) == []
         assert tree.skipped == {"special": 2}
 
-    def test_what_is_packed_is_counted(self, write: Write, tmp_path: Path) -> None:
+    def test_packed_files_are_counted(self, write: Write, tmp_path: Path) -> None:
         for name in ("a.js", "a.js.br", "app.APK", "a.js.gz"):
             write(name)
         tree = Tree([str(tmp_path)], dependencies=False)
         assert len(names(tree, tmp_path)) == 4
         assert tree.skipped == {"packed": 2}
 
-    def test_the_same_path_twice_is_looked_at_once(self, write: Write, tmp_path: Path) -> None:
+    def test_the_same_path_twice_is_scanned_once(self, write: Write, tmp_path: Path) -> None:
         write("a/1")
         write("b/2")
         again = str(tmp_path / "b" / ".." / "a")
@@ -160,14 +156,14 @@ class TestPaths:
         ("path", "words"),
         [
             ("missing", "missing: No such file or directory."),
-            ("", "A path is empty."),
+            ("", "PATH is empty."),
             ("a\0b", "a?b: ValueError."),
             ("mis\x1b[31msing", r"mis\?\[31msing: No such file"),
             ("/dev/null", "/dev/null is neither a file nor a folder."),
         ],
         ids=["missing", "empty", "zero", "control", "device"],
     )
-    def test_what_cannot_be_looked_at_is_refused(self, path: str, words: str) -> None:
+    def test_an_invalid_path_is_refused(self, path: str, words: str) -> None:
         with pytest.raises(CommandError, match=words):
             Tree([path], dependencies=False)
 
@@ -176,20 +172,20 @@ class TestPaths:
         (file,) = Tree(["-"], dependencies=False).files()
         assert [piece.data for piece in pieces(file)] == [b"piped"]
 
-    def test_a_terminal_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_terminal_is_not_scanned(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", None)
-        with pytest.raises(CommandError, match="Nothing is on standard input"):
+        with pytest.raises(CommandError, match="Standard input is closed or a terminal"):
             Tree(["-"], dependencies=False)
 
 
 class TestPieces:
     @pytest.mark.parametrize("size", [0, 1, MARGIN, MARGIN + 1, 5 * MARGIN, 5 * MARGIN + 7])
-    def test_together_they_are_the_file(self, size: int, write: Write) -> None:
+    def test_the_pieces_are_the_whole_file(self, size: int, write: Write) -> None:
         content = random.Random(size).randbytes(size)
         parts = list(pieces(of(write("a", content)), size=MARGIN))
         assert b"".join(piece.data[piece.start : piece.end] for piece in parts) == content
 
-    def test_each_has_what_stands_around_it(self, write: Write) -> None:
+    def test_each_piece_has_a_margin(self, write: Write) -> None:
         content = random.Random(0).randbytes(6 * MARGIN)
         at = 0
         for piece in pieces(of(write("a", content)), size=2 * MARGIN):
@@ -198,7 +194,7 @@ class TestPieces:
             assert piece.start == at - first
             at += piece.end - piece.start
 
-    def test_they_are_small_however_big_the_file_is(
+    def test_pieces_are_small_even_if_the_file_is_big(
         self, write: Write, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = write("a")
@@ -209,33 +205,33 @@ class TestPieces:
             files.PIECE + 2 * MARGIN,
         }
 
-    def test_what_gzip_packed_is_unpacked(self, write: Write) -> None:
+    def test_gzip_is_unpacked(self, write: Write) -> None:
         packed = gzip.compress(b"one, ") + gzip.compress(b"two")
         for name in ("a.js.gz", "without-its-suffix"):
             (piece,) = pieces(of(write(name, packed)))
             assert piece.data == b"one, two"
 
     @pytest.mark.parametrize("damage", ["cut", "changed"])
-    def test_what_is_damaged_is_said(self, damage: str, write: Write) -> None:
+    def test_a_damaged_gzip_file_is_an_error(self, damage: str, write: Write) -> None:
         packed = bytearray(gzip.compress(random.Random(0).randbytes(5000)))
         if damage == "cut":
             del packed[-100:]
         else:
             packed[-6] ^= 1
-        with pytest.raises(UnreadError, match="it begins as gzip does, and is damaged"):
+        with pytest.raises(UnreadError, match="it is a damaged gzip file"):
             list(pieces(of(write("a.gz", bytes(packed)))))
 
-    def test_what_unpacks_to_too_much_is_left(
+    def test_a_file_that_unpacks_to_too_much_is_an_error(
         self, write: Write, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(files, "UNPACKED", 2**20)
         found = pieces(of(write("a.gz", gzip.compress(bytes(2**24)))), size=2**18)
         sizes: list[int] = []
-        with pytest.raises(UnreadError, match="more than 1 MiB when unpacked"):
+        with pytest.raises(UnreadError, match="it unpacks to more than 1 MiB"):
             sizes.extend(piece.end - piece.start for piece in found)
         assert sum(sizes) == 2**20 + 2**18
 
-    def test_a_file_that_cannot_be_read_is_said(self, tmp_path: Path) -> None:
+    def test_an_unreadable_file_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(UnreadError, match="No such file or directory"):
             list(pieces(of(tmp_path / "gone-meanwhile")))
 

@@ -1,4 +1,4 @@
-"""What is found by its name, its place or its form; and what is not, so that nobody looks away.
+"""What is found by its name, its place or its form, and what is not: no false alarms.
 
 Names are put together here, so that a scan of this tree finds none.
 """
@@ -106,10 +106,12 @@ class TestDigitsWithAName:
         ids=str,
     )
     @pytest.mark.parametrize("call", [TEST_CALL, PRODUCTION_CALL, MINT])
-    def test_an_argument_of_what_mints_tokens_is_likely_one(self, text: str, call: str) -> None:
+    def test_an_argument_of_a_token_generator_is_likely_a_secret(
+        self, text: str, call: str
+    ) -> None:
         assert ("server-secret", "likely") in kinds(text.format(call, HEX32))
 
-    def test_so_is_a_constant_that_a_build_put_before_the_call(self) -> None:
+    def test_a_constant_before_the_call_is_likely_a_secret(self) -> None:
         text = f'const e=123456,t="{HEX32}";function n(r){{return K.{TEST_CALL}(e,t,r)}}'
         assert kinds(text) == [("server-secret", "likely"), ("kit-token-for-test", "likely")]
 
@@ -138,7 +140,7 @@ class TestDigitsAlone:
         ],
         ids=str,
     )
-    def test_they_are_possible(self, text: str) -> None:
+    def test_other_digits_are_possible(self, text: str) -> None:
         assert kinds(text.format(HEX32)) == [("server-secret", "possible")]
         assert kinds(text.format(HEX64)) == [("app-sign", "possible")]
 
@@ -157,11 +159,11 @@ class TestDigitsAlone:
         ],
         ids=str,
     )
-    def test_a_part_of_something_longer_is_nothing(self, text: str) -> None:
+    def test_a_part_of_something_longer_is_ignored(self, text: str) -> None:
         assert kinds(text.format(HEX32)) == kinds(text.format(HEX64)) == []
 
     @pytest.mark.parametrize("length", [31, 33, 40, 48, 63, 65, 96, 128])
-    def test_another_number_of_digits_is_nothing(self, length: int) -> None:
+    def test_another_number_of_digits_is_ignored(self, length: int) -> None:
         digits = (HEX64 * 2)[:length]
         assert kinds(f'serverSecret:"{digits}"') == []
 
@@ -180,7 +182,7 @@ class TestDigitsAlone:
             pytest.param("9193cc662a4c0ec135ec71fb" + "57194b38", id="published by ZEGO"),
         ],
     )
-    def test_what_is_plainly_made_up_is_nothing(self, digits: str) -> None:
+    def test_invented_digits_are_ignored(self, digits: str) -> None:
         assert kinds(f'serverSecret:"{digits}"') == []
 
 
@@ -227,7 +229,7 @@ class TestPublicNames:
         ],
         ids=str,
     )
-    def test_they_are_seen_where_they_are_defined_and_used(self, text: str) -> None:
+    def test_definitions_and_uses_are_found(self, text: str) -> None:
         assert kinds(text.format("VITE_" + "ZEGO_SERVER_SECRET")) == [("public-name", "likely")]
 
     @pytest.mark.parametrize(
@@ -248,10 +250,10 @@ class TestPublicNames:
             "MY_PUBLIC_" + "SERVER_SECRET",
         ],
     )
-    def test_other_names_are_nothing(self, name: str) -> None:
+    def test_other_names_are_ignored(self, name: str) -> None:
         assert kinds(f"process.env.{name} {name}=") == []
 
-    def test_one_that_says_it_twice_is_one(self) -> None:
+    def test_a_name_with_two_hints_is_one_match(self) -> None:
         (match,) = matches("VITE_" + "ZEGO_SECRET_APP_SIGN=")
         assert match.end - match.start == len("VITE_" + "ZEGO_SECRET_APP_SIGN")
 
@@ -259,7 +261,7 @@ class TestPublicNames:
         text = "Never set " + "NEXT_PUBLIC_" + "ZEGO_SERVER_SECRET."
         assert kinds(text, DOCUMENT) == [("public-name", "possible")]
 
-    def test_a_name_with_its_value_is_both(self) -> None:
+    def test_a_name_with_its_value_is_two_matches(self) -> None:
         text = "VITE_" + f"ZEGO_SERVER_SECRET={HEX32}"
         assert kinds(text) == [("public-name", "likely"), ("server-secret", "likely")]
 
@@ -292,7 +294,7 @@ class TestTokensMintedInTheBrowser:
         ],
         ids=str,
     )
-    def test_its_definition_is_nothing(self, text: str) -> None:
+    def test_its_definition_is_ignored(self, text: str) -> None:
         assert kinds(text.format(TEST_CALL)) == []
 
     def test_a_document_that_shows_it_is_possible(self) -> None:
@@ -304,7 +306,7 @@ class TestTokensMintedInTheBrowser:
         assert kinds(text) == [("kit-token-for-production", "likely")]
 
     @pytest.mark.parametrize("argument", ["token", "await getToken()", "'04AAAAAG'"])
-    def test_with_a_token_it_is_as_it_should_be(self, argument: str) -> None:
+    def test_a_call_with_a_token_is_ignored(self, argument: str) -> None:
         assert kinds(f"K.{PRODUCTION_CALL}(appID, {argument}, roomID); serverSecret") == []
 
     @pytest.mark.parametrize(
@@ -323,10 +325,10 @@ class TestTokensMintedInTheBrowser:
     @pytest.mark.parametrize(
         "text", ["{}(user)", "import {{ {} }} from './token'", "{}ForUser(a,b,c,d,e)"], ids=str
     )
-    def test_what_only_has_the_name_is_nothing(self, text: str) -> None:
+    def test_the_name_without_a_call_is_ignored(self, text: str) -> None:
         assert kinds(text.format(MINT), BUNDLE) == []
 
-    def test_the_generator_is_known_by_what_it_says_of_a_bad_secret(self) -> None:
+    def test_the_generator_is_recognised_by_its_error_message(self) -> None:
         text = "throw{code:5,message:'secret must be " + "a 32 byte string'}"
         assert kinds(text, BUNDLE) == [("token-generator", "likely")]
         assert kinds(text, SCRIPT) == [("token-generator", "possible")]
@@ -346,7 +348,7 @@ class TestOrigin:
             "client/token.ts",
         ],
     )
-    def test_it_is_a_front_ends(self, path: str) -> None:
+    def test_it_belongs_to_a_front_end(self, path: str) -> None:
         assert Origin.of(PurePath(path)) == BUNDLE
 
     @pytest.mark.parametrize(
@@ -361,7 +363,7 @@ class TestOrigin:
             "dist/logo.png",
         ],
     )
-    def test_it_is_not(self, path: str) -> None:
+    def test_it_does_not_belong_to_a_front_end(self, path: str) -> None:
         assert Origin.of(PurePath(path)) == SCRIPT
 
     @pytest.mark.parametrize("path", ["README.md", "docs/a.rst", "dist/index.d.ts"])
@@ -372,7 +374,7 @@ class TestOrigin:
 class TestIgnoring:
     MARK = "zego-token:" + "ignore"
 
-    def test_a_mark_behind_it_on_its_line_says_that_it_is_none(self) -> None:
+    def test_a_mark_after_it_on_its_line_ignores_it(self) -> None:
         (match,) = matches(f'serverSecret = "{HEX32}"  # {self.MARK}\n')
         assert match.is_ignored
         (match,) = matches("VITE_" + f"SERVER_SECRET=  # {self.MARK}")
@@ -387,26 +389,26 @@ class TestIgnoring:
         ],
         ids=["on the next line", "on the next line of a source map", "far away on a long line"],
     )
-    def test_elsewhere_it_says_nothing(self, text: str) -> None:
+    def test_a_mark_elsewhere_has_no_effect(self, text: str) -> None:
         (match,) = matches(text.format(HEX32, self.MARK))
         assert not match.is_ignored
 
-    def test_before_it_it_says_nothing(self) -> None:
+    def test_a_mark_before_it_has_no_effect(self) -> None:
         (match,) = matches(f"/* {self.MARK} */ serverSecret='{HEX32}'")
         assert not match.is_ignored
 
-    def test_of_the_secret_itself_it_says_nothing(self) -> None:
+    def test_a_mark_after_the_secret_itself_has_no_effect(self) -> None:
         text = f"serverSecret = '{HEX32}'  # {self.MARK}"
         (match,) = find(text.encode(), [Value("AWSCURRENT", HEX32)], SCRIPT)
         assert (match.severity, match.is_ignored) == ("certain", False)
 
 
 class TestTheSecretItself:
-    def test_it_is_certain_and_nothing_else_as_well(self) -> None:
+    def test_it_is_certain_and_only_one_match(self) -> None:
         (match,) = find(f"serverSecret='{HEX32}'".encode(), [Value("x", HEX32)], SCRIPT)
         assert (match.kind, match.severity) == ("secret-value", "certain")
 
-    def test_another_beside_it_is_found(self) -> None:
+    def test_another_value_next_to_it_is_found(self) -> None:
         other = made_up("another")[:32]
         text = f"serverSecret='{HEX32}'; oldServerSecret='{other}'"
         first, second = find(text.encode(), [Value("x", HEX32)], SCRIPT)
@@ -441,6 +443,6 @@ def test_nothing_takes_long(unit: str) -> None:
 
 
 @given(st.binary(max_size=2000))
-def test_anything_can_be_looked_at(data: bytes) -> None:
+def test_any_data_can_be_scanned(data: bytes) -> None:
     for match in find(data, [Value("x", HEX32)], BUNDLE):
         assert 0 <= match.start < match.end <= len(data)

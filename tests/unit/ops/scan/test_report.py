@@ -79,7 +79,7 @@ def digest(text: str) -> str:
 
 
 class TestFindings:
-    def test_it_says_where_what_and_whose(
+    def test_a_finding_has_place_kind_and_label(
         self, front_end: Path, secret_file: Path, scan: Scan
     ) -> None:
         (front_end / "a.js").write_text(f"one\ntwo = '{SECRET}';\n", encoding="utf-8")
@@ -96,26 +96,26 @@ class TestFindings:
             "form": "as it is",
             "fingerprint": ServerSecret(7, SECRET).fingerprint,
             "digest": digest(SECRET),
-            "what": "the value (given), as it is",
+            "what": "the secret (given), as it is",
             "remedy": said[0]["remedy"],
         }
         assert "zego-token secret rotate." in said[0]["remedy"]
         summary = said[1]
         assert (summary["certain"], summary["files"], summary["looked_for"]) == (1, 1, ["given"])
 
-    def test_a_person_reads_the_place_and_a_command_to_copy(
+    def test_the_screen_shows_the_place_and_a_command_to_copy(
         self, front_end: Path, secret_file: Path, capsys: Capture
     ) -> None:
         path = front_end / "a.js"
         path.write_text(f"{NAMED}='{SECRET}'; {NAMED}='{OTHER}'", encoding="utf-8")
         assert cli.main(["scan", str(front_end), "--secret-file", str(secret_file)]) == 1
         printed = capsys.readouterr().out.splitlines()
-        assert printed[0].startswith(f"{path}:1:15: certain: the value (given), as it is, digest ")
+        assert printed[0].startswith(f"{path}:1:15: certain: the secret (given), as it is, digest ")
         assert printed[1].startswith(f"{path}:1:64: likely: 32 hex digits, named or used")
         assert "     zego-token secret rotate" in printed
         assert printed[-1].startswith("1 certain, 1 likely: 1 file, 0.0 MB, ")
 
-    def test_a_person_reads_the_fingerprint_if_the_appid_is_known(
+    def test_the_screen_shows_the_fingerprint_if_the_appid_is_known(
         self, front_end: Path, capsys: Capture
     ) -> None:
         (front_end / "a.js").write_text(f"{NAMED}='{OTHER}'", encoding="utf-8")
@@ -125,7 +125,7 @@ class TestFindings:
         assert printed.count(f", fingerprint {fingerprint}") == 2  # the place, and what to do
         assert "digest" not in printed
 
-    def test_the_same_value_has_the_same_digest_wherever_it_is(
+    def test_the_same_value_has_the_same_digest_everywhere(
         self, front_end: Path, scan: Scan, capsys: Capture
     ) -> None:
         for name in ("a.js", "b.js"):
@@ -144,7 +144,7 @@ class TestFindings:
         assert said[0]["fingerprint"] == ServerSecret(99, OTHER).fingerprint
         assert said[0]["fingerprint"] != said[0]["digest"]
 
-    def test_what_is_possible_is_counted_and_shown_where_that_is_asked_for(
+    def test_possible_findings_are_counted_and_shown_with_the_option(
         self, front_end: Path, scan: Scan, capsys: Capture
     ) -> None:
         (front_end / "a.js").write_text(f"hash='{OTHER}'", encoding="utf-8")
@@ -153,14 +153,14 @@ class TestFindings:
         code, said = scan(front_end, "--all")
         assert (code, said[0]["severity"]) == (ExitCode.DONE, "possible")
         cli.main(["scan", str(front_end)])
-        assert "Not shown: 1 possible by their form alone (--all)." in capsys.readouterr().out
+        assert "Not shown: 1 only possible by their form (--all)." in capsys.readouterr().out
 
-    def test_what_is_marked_as_none_is_counted(self, front_end: Path, scan: Scan) -> None:
+    def test_ignored_findings_are_counted(self, front_end: Path, scan: Scan) -> None:
         (front_end / "a.js").write_text(f"{NAMED}='{OTHER}' // {MARK}\n", encoding="utf-8")
         code, (summary,) = scan(front_end)
         assert (code, summary["ignored"], summary["likely"]) == (ExitCode.DONE, 1, 0)
 
-    def test_a_files_name_is_looked_at_too(
+    def test_a_files_name_is_scanned_too(
         self, front_end: Path, secret_file: Path, scan: Scan
     ) -> None:
         (front_end / f"chunk-{SECRET}.js").write_text("nothing", encoding="utf-8")
@@ -178,16 +178,14 @@ class TestFindings:
         _, said = scan(front_end, "--secret-file", secret_file)
         assert [(one["line"], one["column"]) for one in said[:-1]] == [(2, 2), (4, 1), (4, 34)]
 
-    def test_what_gzip_packed_is_found(
+    def test_a_secret_in_gzip_is_found(
         self, front_end: Path, secret_file: Path, scan: Scan
     ) -> None:
         (front_end / "a.js.gz").write_bytes(gzip.compress(f"\n{SECRET}".encode()))
         code, said = scan(front_end, "--secret-file", secret_file)
         assert (code, said[0]["line"]) == (ExitCode.REFUSED, 2)
 
-    def test_standard_input_is_looked_at(
-        self, type_in: Callable[[bytes], None], scan: Scan
-    ) -> None:
+    def test_standard_input_is_scanned(self, type_in: Callable[[bytes], None], scan: Scan) -> None:
         """As `git log --patch` gives it."""
         type_in(f"+{NAMED}='{OTHER}'\n".encode())
         code, said = scan("-")
@@ -198,7 +196,7 @@ class TestBoundaries:
     """Of the pieces in which a file is read."""
 
     @pytest.mark.parametrize("offset", [*range(-130, 3, 6), -MARGIN, MARGIN])
-    def test_what_lies_across_one_is_found_once(
+    def test_a_secret_across_a_boundary_is_found_once(
         self, offset: int, front_end: Path, secret_file: Path, scan: Scan
     ) -> None:
         text = f"\n{NAMED} = '{OTHER}'; {PUBLIC}; '{SECRET}'".encode()
@@ -219,7 +217,7 @@ class TestBoundaries:
         _, said = scan(front_end, "--secret-file", secret_file)
         assert (said[0]["line"], said[0]["column"]) == (2, column + 1)
 
-    def test_one_in_many_pieces_is_found_across_them(
+    def test_a_secret_in_many_pieces_is_found(
         self, front_end: Path, secret_file: Path, scan: Scan
     ) -> None:
         text = '"\n    + "'.join(SECRET).encode()
@@ -233,7 +231,7 @@ class TestTheSecretsOfATarget:
     def _connected(self, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ops.target.connect", lambda _wanted: target)
 
-    def test_each_label_is_looked_for(
+    def test_each_label_is_searched_for(
         self, aws: SecretsManager, front_end: Path, scan: Scan
     ) -> None:
         stored(aws, SECRET)
@@ -248,7 +246,9 @@ class TestTheSecretsOfATarget:
         assert "do not rotate to it" in said[1]["remedy"]
         assert said[2]["looked_for"] == ["AWSCURRENT", "CANDIDATE"]
 
-    def test_its_app_id_is_that_of_what_looks_like_one(self, front_end: Path, scan: Scan) -> None:
+    def test_its_app_id_gives_fingerprints_of_likely_secrets(
+        self, front_end: Path, scan: Scan
+    ) -> None:
         (front_end / "a.js").write_text(f"{NAMED}='{OTHER}'", encoding="utf-8")
         _, said = scan(front_end, "--stage", "dev")
         assert said[0]["fingerprint"] == ServerSecret(APP_ID, OTHER).fingerprint
@@ -262,14 +262,14 @@ class TestTheSecretsOfATarget:
         printed = capsys.readouterr().out
         assert "\n     zego-token secret rotate --stage dev\n" in printed
         assert "\n  git log --all --patch --text | zego-token scan --stage dev -\n" in printed
-        assert "\nLooked for the value: AWSCURRENT.\n" in printed
+        assert "\nSearched for the secret: AWSCURRENT.\n" in printed
 
-    def test_without_one_it_says_that_the_value_was_not_looked_for(
+    def test_without_a_secret_it_reports_that_none_was_searched_for(
         self, aws: SecretsManager, front_end: Path, capsys: Capture
     ) -> None:
         (front_end / "a.js").write_text(aws.server_secret, encoding="utf-8")
         assert cli.main(["scan", str(front_end)]) == ExitCode.DONE
-        assert "The secret's own value was not looked for: " in capsys.readouterr().out
+        assert "Did not search for the secret itself. " in capsys.readouterr().out
 
     def test_the_environment_names_one(
         self, front_end: Path, scan: Scan, monkeypatch: pytest.MonkeyPatch
@@ -289,7 +289,7 @@ class TestWhatIsKnown:
         known = self.of(AWSCURRENT=SECRET, CANDIDATE=OTHER, given=SECRET)
         assert [value.label for value in known.values] == ["AWSCURRENT, given", "CANDIDATE"]
 
-    def test_a_value_that_would_be_found_by_chance_is_said(
+    def test_a_value_too_short_to_search_for_is_reported(
         self, out: Output, said: Callable[[], list[dict[str, Any]]], front_end: Path
     ) -> None:
         known = self.of(AWSCURRENT="short")
@@ -298,12 +298,12 @@ class TestWhatIsKnown:
         (summary,) = said()
         assert summary["not_looked_for"] == ["AWSPENDING", "AWSCURRENT"]
 
-    def test_a_label_without_a_value_is_said_and_decides_nothing(
+    def test_a_label_without_a_value_is_reported_and_sets_no_exit_code(
         self, capsys: Capture, front_end: Path
     ) -> None:
         tree = Tree([str(front_end)], dependencies=False)
         assert report.scan(Output(as_json=False), tree, self.of(AWSCURRENT=SECRET)) == ExitCode.DONE
-        assert "Nothing to look for under AWSPENDING: it has no" in capsys.readouterr().out
+        assert "No value to search for under AWSPENDING: it has no" in capsys.readouterr().out
 
     def test_another_kind_of_secret_can_be_given(
         self, front_end: Path, secret_file: Path, scan: Scan
@@ -316,7 +316,7 @@ class TestWhatIsKnown:
 
 
 class TestWhatWasNotLookedAt:
-    def test_a_file_that_cannot_be_read_is_said_and_leaves_it_undecided(
+    def test_an_unreadable_file_leaves_the_result_undecided(
         self, front_end: Path, scan: Scan, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("closed", "open"):
@@ -341,7 +341,7 @@ class TestWhatWasNotLookedAt:
         code, _ = scan(front_end)
         assert code == ExitCode.REFUSED
 
-    def test_what_is_not_looked_into_is_said(self, front_end: Path, capsys: Capture) -> None:
+    def test_skipped_files_and_folders_are_reported(self, front_end: Path, capsys: Capture) -> None:
         for name in ("a/node_modules", "b/node_modules", ".git"):
             (front_end / name).mkdir(parents=True)
         (front_end / "loop").symlink_to(front_end)
@@ -349,11 +349,11 @@ class TestWhatWasNotLookedAt:
         assert cli.main(["scan", str(front_end)]) == ExitCode.DONE
         printed = capsys.readouterr().out.splitlines()
         for line in (
-            "Not looked into: 2 folders of dependencies and caches (--dependencies).",
-            "Not looked into: 1 repository's history. In the repository:",
+            "Not scanned: 2 folders of dependencies and caches (use --dependencies).",
+            "Not scanned: 1 repository's history. In the repository, run:",
             "  git log --all --patch --text | zego-token scan -",
-            "Not looked into: 1 symbolic link (name what they lead to).",
-            "Not looked into: 1 packed file (unpack them).",
+            "Not scanned: 1 symbolic link (pass the target as PATH).",
+            "Not scanned: 1 packed file (unpack them first).",
         ):
             assert line in printed
 
@@ -361,12 +361,13 @@ class TestWhatWasNotLookedAt:
         ("arguments", "words"),
         [
             ([], "Missing argument 'PATH...'"),
+            (["--local", "missing"], "put PATH first"),
             (["missing"], "missing: No such file or directory."),
             (["-", "--secret-file", "-"], "cannot both come from standard input"),
         ],
-        ids=["no path", "no such path", "standard input twice"],
+        ids=["no path", "a path as an option's value", "no such path", "standard input twice"],
     )
-    def test_a_mistake_of_usage_is_one(
+    def test_a_usage_error_has_its_exit_code(
         self,
         arguments: list[str],
         words: str,
@@ -392,13 +393,13 @@ def is_placeholder(value: str) -> bool:
 
 
 class TestNothingOfASecretIsSaid:
-    def test_a_path_is_shown_without_it(self) -> None:
+    def test_a_path_is_shown_without_the_secret(self) -> None:
         assert shown(f"dist/{SECRET}.js", [SECRET]) == f"dist/{'*' * 32}.js"
         assert shown(f"a/{SECRET[5:13].upper()}/b", [SECRET]) == "a/********/b"
         assert shown(f"a/{SECRET}/b", [SECRET.upper()]) == f"a/{'*' * 32}/b"
         assert shown(f"a/{SECRET[5:12]}/b", [SECRET]) == f"a/{SECRET[5:12]}/b"
 
-    def test_a_path_is_shown_without_what_steers_a_terminal(self) -> None:
+    def test_a_path_is_shown_without_control_characters(self) -> None:
         assert shown("a\x1b[31m\n\u202e\udcff é") == "a?[31m??\ufffd é"
 
     @settings(
@@ -425,7 +426,7 @@ class TestNothingOfASecretIsSaid:
         options=st.sampled_from([[], ["--all"], ["--json"], ["--json", "--app-id", "5"]]),
         is_given=st.booleans(),
     )
-    def test_whatever_is_found(
+    def test_no_secret_is_ever_shown(
         self,
         tmp_path: Path,
         capsys: Capture,
@@ -461,7 +462,7 @@ class TestNoise:
     def hash(cls, name: str) -> str:
         return hashlib.new(name, cls.CHANCE.randbytes(8)).hexdigest()
 
-    def test_a_usual_build_has_none(self, front_end: Path, scan: Scan) -> None:
+    def test_a_usual_build_has_no_findings(self, front_end: Path, scan: Scan) -> None:
         md5 = self.hash("md5")
         sri = base64.b64encode(self.CHANCE.randbytes(64)).decode()
         contents: dict[str, str | bytes] = {
@@ -505,7 +506,7 @@ class TestNoise:
         assert (code, said[0]["files"]) == (ExitCode.DONE, len(contents))
         assert said[0]["possible"] > 5
 
-    def test_this_tree_has_none(self, scan: Scan) -> None:
+    def test_this_tree_has_no_findings(self, scan: Scan) -> None:
         """But what is marked in it."""
         paths = [path for path in ROOT.iterdir() if path.name[0] != "." and path.name != "build"]
         code, said = scan(*paths)
@@ -514,7 +515,7 @@ class TestNoise:
         assert said[-1]["files"] > 200
 
 
-def test_output_that_nobody_reads_ends_it(front_end: Path) -> None:
+def test_a_closed_pipe_ends_it(front_end: Path) -> None:
     for number in range(300):
         (front_end / str(number)).write_text(f"{NAMED}='{OTHER}'\n" * 50, encoding="utf-8")
     code = "import sys; from ops.cli import main; sys.exit(main())"

@@ -66,9 +66,7 @@ def test_it_is_found_in_utf_16(encoding: str) -> None:
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc", '{"app_id":1,"server_secret":"'])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
-def test_it_is_found_in_base64_wherever_it_begins_in_it(
-    before: str, encode: Callable[[bytes], bytes]
-) -> None:
+def test_it_is_found_in_base64_at_any_offset(before: str, encode: Callable[[bytes], bytes]) -> None:
     encoded = encode(f'{before}{SECRET}"}} and so on, over a line of seventy-six'.encode())
     ((form, _),) = found(b"data:text/plain;base64," + encoded)
     assert form == "in base64"
@@ -83,7 +81,7 @@ def test_it_is_found_in_base64_wherever_it_begins_in_it(
         pytest.param("in pieces", json.dumps, id="JSON"),
     ],
 )
-def test_an_unusual_one_is_found_too(form: Form, encode: Callable[[str], str]) -> None:
+def test_an_unusual_value_is_found_too(form: Form, encode: Callable[[str], str]) -> None:
     assert len(UNUSUAL) == 32
     assert [one for one, _ in found(f"a {encode(UNUSUAL)} b", Value("x", UNUSUAL))] == [form]
 
@@ -101,7 +99,7 @@ def test_an_unusual_one_is_found_too(form: Form, encode: Callable[[str], str]) -
     ],
     ids=["nothing", "its beginning", "its end", "reversed", "with one more", "its hash", "a part"],
 )
-def test_what_is_not_all_of_it_is_not_it(text: str) -> None:
+def test_a_part_of_it_is_not_found(text: str) -> None:
     assert found(text) == []
 
 
@@ -115,7 +113,7 @@ def test_each_place_is_found() -> None:
     ]
 
 
-def test_several_are_told_apart() -> None:
+def test_several_values_are_distinguished() -> None:
     other = Value("CANDIDATE", SECRET[::-1])
     text = f"{SECRET}, {SECRET[::-1]}".encode()
     assert [(value.label, start) for value, _, start, _ in find(text, [VALUE, other])] == [
@@ -124,7 +122,7 @@ def test_several_are_told_apart() -> None:
     ]
 
 
-def test_what_has_few_letters_and_digits_would_be_found_by_chance() -> None:
+def test_a_value_with_few_letters_and_digits_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than 16 letters and digits"):
         Value("given", "short-value-15c" + "-+*/" * 4)
 

@@ -131,7 +131,7 @@ class TestFresh:
         assert warm.after(60.0) == SecretReading(version("v1"), refreshed=True)
         assert warm.secrets_manager.asked == 2
 
-    def test_it_is_asked_for_once_in_a_time_to_live(self, scene: Scene) -> None:
+    def test_it_has_prompt_once_in_a_time_to_live(self, scene: Scene) -> None:
         for _ in range(600):
             scene.after(1.0)
         assert scene.secrets_manager.asked == 10
@@ -276,7 +276,7 @@ class TestStale:
         assert [warm.after(1.0) for _ in range(4)] == [SecretReading(version("v1"), stale=True)] * 4
         assert warm.secrets_manager.asked == 2
 
-    def test_after_the_wait_it_is_asked_for_again(self, warm: Scene) -> None:
+    def test_after_the_wait_it_has_prompt_again(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
         assert warm.after(5.0).failure == DOWN_TEXT
@@ -414,7 +414,7 @@ class TestDoubted:
         clock.turn(10.0)
         assert warm.secret.get(refetch=True).refreshed is True
 
-    def test_doubted_all_the_time_it_is_asked_for_every_ten_seconds(self, warm: Scene) -> None:
+    def test_doubted_all_the_time_it_has_prompt_every_ten_seconds(self, warm: Scene) -> None:
         for _ in range(600):
             warm.after(1.0, refetch=True)
         assert warm.secrets_manager.asked == 1 + 60
@@ -574,7 +574,7 @@ class TestDefaults:
         wall.turn(0.1)
         assert secret.get().refreshed is True
 
-    def test_doubted_it_is_asked_for_after_10_seconds(self) -> None:
+    def test_doubted_it_has_prompt_after_10_seconds(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
         secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0)
