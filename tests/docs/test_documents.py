@@ -1,4 +1,4 @@
-"""What the documents say is so: their tables, their links, their commands."""
+"""The documents match the code: their tables, links and commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "events").glob("*.md")]
 )
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-#: A command line in the documents, with what it prints.
+#: Each command line in the documents, with its output.
 EXAMPLES = {
     command: printed
     for document in DOCUMENTS
@@ -57,7 +57,7 @@ def shown(default: str | None) -> str:
         ("watcher", WatcherSettings.VARIABLES),
     ],
 )
-def test_the_tables_of_variables_are_the_codes(
+def test_the_tables_of_variables_match_the_code(
     function: str, variables: tuple[Setting, ...]
 ) -> None:
     section = read("docs/configuration.md").partition(f"## The {function}\n")[2].partition("##")[0]
@@ -67,7 +67,7 @@ def test_the_tables_of_variables_are_the_codes(
     ]
 
 
-def test_the_runbook_lists_how_every_step_can_end() -> None:
+def test_the_runbook_lists_every_outcome() -> None:
     rows = re.findall(
         r"^\| `([a-z-]+)` \| (\w+) \| (.+?) \| (.*?) ?\|$", read("docs/rotation.md"), re.MULTILINE
     )
@@ -76,7 +76,7 @@ def test_the_runbook_lists_how_every_step_can_end() -> None:
     ]
 
 
-def test_the_runbook_lists_what_every_code_says_of_a_secret() -> None:
+def test_the_runbook_lists_every_code_of_zegos_server_api() -> None:
     rows = re.findall(r"^\| (\d+) \| (\w+) \| (.+) \|$", read("docs/rotation.md"), re.MULTILINE)
     assert rows == [
         (str(code), known.outcome, known.reason) for code, known in SERVER_API_CODES.items()
@@ -96,7 +96,7 @@ def test_the_policy_document_names_every_key_and_algorithm() -> None:
     assert ", ".join(ALGORITHMS) in document
 
 
-def test_the_operations_document_lists_the_metrics_that_are_written() -> None:
+def test_the_operations_document_lists_every_metric() -> None:
     units = "Count|Milliseconds|Seconds|None"
     listed = re.findall(rf"^\| `(\w+)` \| (?:{units}) \|", read("docs/operations.md"), re.MULTILINE)
     code = "".join(path.read_text("utf-8") for path in (ROOT / "functions").glob("*/*.py"))
@@ -110,7 +110,7 @@ def test_the_runbook_lists_the_exit_codes() -> None:
 
 
 def lacking(words: Sequence[str]) -> list[str]:
-    """Commands and options behind `zego-token` that there are not."""
+    """The words after `zego-token` that are no commands or options of it."""
     command: click.Command = cli.app
     missing = []
     for word in words:
@@ -126,13 +126,13 @@ def lacking(words: Sequence[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_its_commands_of_the_command_line_are_there(document: Path) -> None:
+def test_its_zego_token_commands_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     lines = re.findall(r"(?:`|^|^\$ )zego-token ([^`#|;<\n]+)", text, re.MULTILINE)
     assert {line: lacking(line.split()) for line in lines if lacking(line.split())} == {}
 
 
-def test_the_commands_that_a_remedy_names_are_there() -> None:
+def test_the_commands_in_remedies_exist() -> None:
     remedies = [one.remedy for table in (CODES, KINDS, OUTCOMES) for one in table.values()]
     lines = [line for text in remedies for line in re.findall(r"zego-token ([a-z -]+)", text)]
     assert len(lines) > 20
@@ -148,7 +148,7 @@ def test_the_generated_tables_are_up_to_date() -> None:
 
 
 def test_the_architecture_names_every_module_of_the_service() -> None:
-    """A reader of the page finds each file of the functions and of the domain layer in a table."""
+    """A table of the page lists each module of the functions and of the domain layer."""
     tables = read("docs/architecture.md").partition("\n## The command line and the local stack")[0]
     rows = re.findall(r"^\| .+ \| (`.+) \|$", tables, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
@@ -161,7 +161,7 @@ def test_the_architecture_names_every_module_of_the_service() -> None:
     assert {name.removesuffix(".__init__") for name in modules} == named
 
 
-def test_the_modules_of_tools_for_people_that_the_architecture_names_are_there() -> None:
+def test_the_modules_of_ops_and_local_in_the_architecture_exist() -> None:
     named = re.findall(r"`((?:ops|local)\.[\w.]+)`", read("docs/architecture.md"))
     files = [ROOT / name.replace(".", "/") for name in named]
     missing = [file for file in files if not (file.is_dir() or file.with_suffix(".py").is_file())]
@@ -181,7 +181,7 @@ def test_every_code_and_every_finding_is_in_a_table() -> None:
 
 
 @pytest.mark.parametrize("command", EXAMPLES)
-def test_an_example_is_what_the_command_prints(
+def test_an_example_matches_the_commands_output(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -190,14 +190,14 @@ def test_an_example_is_what_the_command_prints(
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_its_links_lead_somewhere(document: Path) -> None:
+def test_its_links_exist(document: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (document.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_its_make_commands_are_there(document: Path) -> None:
+def test_its_make_commands_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     named = set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE))
     targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
@@ -205,7 +205,7 @@ def test_its_make_commands_are_there(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_files_it_names_are_there(document: Path) -> None:
+def test_the_files_it_names_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     named = re.findall(r"`((?:functions|layers|tests|docs|local|tools|events)/[\w./-]+)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -1,8 +1,8 @@
-"""The snippets of the quick starts, taken out of the document and run against the local stack.
+"""Runs the snippets of docs/quick-starts.md against the local stack.
 
-In JavaScript ZEGO's SDKs are fakes, and so is AWS' credential chain; all else is what npm has. The
-same snippets are held to the types of the real SDKs. Node is needed, and npm to fetch; without Node
-those tests are skipped.
+In JavaScript, ZEGO's SDKs and AWS' credential chain are fakes; all other packages come from npm.
+Another test checks the snippets against the types of the real SDKs. These tests need Node, and npm
+to fetch the packages; without Node they are skipped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SNIPPETS = {
     for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
 }
 IN_JAVASCRIPT = ("Web", "UIKit", "React", "Node")
-#: Packages that stand in for others: the file here that each is.
+#: The packages that are replaced, each with its fake.
 FAKES = {
     "zego-express-engine-webrtc": "express_engine.js",
     "@zegocloud/zego-uikit-prebuilt": "uikit_prebuilt.js",
@@ -59,7 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="module")
 def environment(stack: LocalStack) -> dict[str, str]:
-    """What a snippet has: a backend's credentials, a frontend's bearer token."""
+    """The environment of a snippet: a backend's credentials, a frontend's bearer token."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     for name in ("NODE_OPTIONS", "FORCE_COLOR"):
         kept.pop(name, None)
@@ -76,7 +76,7 @@ def environment(stack: LocalStack) -> dict[str, str]:
 
 
 def run(directory: Path, environment: Mapping[str, str], *command: str | Path) -> str:
-    """What a command prints; its report where it fails."""
+    """Run a command and return its output; fail with its output if it fails."""
     done = subprocess.run(
         command,
         cwd=directory,
@@ -88,7 +88,7 @@ def run(directory: Path, environment: Mapping[str, str], *command: str | Path) -
         check=False,
     )
     if done.returncode:
-        pytest.fail(f"{Path(command[0]).name} says:\n{done.stdout}{done.stderr}", pytrace=False)
+        pytest.fail(f"{Path(command[0]).name} failed:\n{done.stdout}{done.stderr}", pytrace=False)
     return done.stdout
 
 
@@ -101,7 +101,7 @@ def node() -> str:
 
 
 def workspace(directory: Path, api: str, fetched: tuple[str, ...]) -> Path:
-    """A folder with the snippets as modules, and with what they import from npm."""
+    """A folder with the snippets as modules and the npm packages that they import."""
     (directory / "package.json").write_text('{"type": "module"}')
     for section in IN_JAVASCRIPT:
         text = snippet(section, "js").replace(API, api)
@@ -116,7 +116,7 @@ def workspace(directory: Path, api: str, fetched: tuple[str, ...]) -> Path:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, stack: LocalStack) -> Path:
-    """The snippets, with fakes in the place of what reaches for the world."""
+    """A folder with the snippets and with fakes of the packages that need a network."""
     directory = workspace(tmp_path_factory.mktemp("app"), stack.api.url, SIGNER + REACT)
     for name, fake in FAKES.items():
         package = directory / "node_modules" / name
@@ -130,13 +130,13 @@ def app(tmp_path_factory: pytest.TempPathFactory, stack: LocalStack) -> Path:
 
 
 @pytest.mark.parametrize("section", IN_JAVASCRIPT)
-def test_a_snippet_in_javascript_does_what_is_said_of_it(
+def test_a_javascript_snippet_works_as_described(
     node: str, app: Path, environment: Mapping[str, str], section: str
 ) -> None:
     links = (
         "--preserve-symlinks",
         "--preserve-symlinks-main",
-    )  # all packages are beside each other
+    )  # all packages are in one folder
     runner = ("--test-reporter=spec", "--test-timeout=60000", "--test-force-exit")
     file = f"{section.lower()}.test.js"
     report = run(app, environment, node, *links, *runner, "--test", file)
@@ -144,7 +144,7 @@ def test_a_snippet_in_javascript_does_what_is_said_of_it(
     assert int(counted["pass"]) == int(counted["tests"]) > 1
 
 
-def test_the_snippets_keep_to_the_types_of_the_real_sdks(
+def test_the_snippets_match_the_types_of_the_real_sdks(
     node: str, tmp_path: Path, environment: Mapping[str, str]
 ) -> None:
     real = ("zego-express-engine-webrtc", "@zegocloud/zego-uikit-prebuilt")
@@ -155,7 +155,7 @@ def test_the_snippets_keep_to_the_types_of_the_real_sdks(
 
 
 @pytest.mark.parametrize("section", ["Web", "UIKit", "Node"])
-def test_what_a_snippet_imports_is_installed_before_it(section: str) -> None:
+def test_the_install_command_lists_every_import(section: str) -> None:
     named = {
         "zego-token-service-client" if word.startswith("<") else word
         for word in re.findall(r"<[^>]+>\S*|\S+", snippet(section, "sh"))[2:]
@@ -166,7 +166,7 @@ def test_what_a_snippet_imports_is_installed_before_it(section: str) -> None:
 # --- Python and curl ------------------------------------------------------------------------------
 
 
-def test_the_snippet_in_python_has_a_token(
+def test_the_python_snippet_gets_a_token(
     stack: LocalStack, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():
@@ -185,7 +185,7 @@ def test_the_snippet_in_python_has_a_token(
 
 def asked_with_curl(section: str, stack: LocalStack, environment: Mapping[str, str]) -> Any:
     if shutil.which("curl") is None or shutil.which("bash") is None:
-        pytest.skip("there is no curl, or no bash")
+        pytest.skip("curl or bash is missing")
     command = snippet(section, "sh").replace(API, stack.api.url)
     return json.loads(run(ROOT, environment, "bash", "-euc", command.replace("curl", "curl -sS")))
 
@@ -202,7 +202,7 @@ def test_curl_signs_for_a_backend(
     assert (issued["user_id"], issued["room_id"]) == ("alice", "call_0123")
 
 
-def test_an_app_is_answered_what_is_shown(
+def test_the_mobile_response_has_the_shown_fields(
     stack: LocalStack, environment: Mapping[str, str]
 ) -> None:
     shown = json.loads(snippet("Mobile", "json"))
@@ -227,7 +227,7 @@ def test_an_app_is_answered_what_is_shown(
     ],
     ids=["refused", "refused-first", "refused-last", "zim", "not-granted", "unknown", "bearer"],
 )
-def test_an_app_that_has_no_token_is_told_as_the_table_says(
+def test_the_mobile_errors_match_the_table(
     stack: LocalStack, bearer: str, body: bytes, status: int, code: str | None
 ) -> None:
     given = bearer.replace("{alice}", stack.identity_provider.bearer("alice"))

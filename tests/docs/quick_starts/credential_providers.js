@@ -1,4 +1,4 @@
-// In the place of @aws-sdk/credential-providers, which brings thirty packages: the environment alone.
+// Replaces @aws-sdk/credential-providers, which needs thirty packages; reads the environment only.
 
 export const fromNodeProviderChain = () => async () => ({
   accessKeyId: process.env.AWS_ACCESS_KEY_ID,

@@ -1,11 +1,11 @@
-// In the place of zego-express-engine-webrtc: the fake of the client's own tests, made as the SDK is.
+// Replaces zego-express-engine-webrtc with the fake of the client's tests.
 
 import { Engine } from "./engine.js";
 
 export const engines = [];
 
 export class ZegoExpressEngine extends Engine {
-  /** Says tokenWillExpire for the last token, without the wait for it. */
+  /** Emits tokenWillExpire for the last token at once. */
   expire = undefined;
 
   constructor(appId, server) {

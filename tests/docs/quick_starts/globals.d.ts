@@ -1,4 +1,4 @@
-// What the snippets have from elsewhere: the identity provider's library, React, AWS' credentials.
+// Types that the snippets get from elsewhere: the identity provider's library, React, AWS.
 
 declare const auth: { getAccessToken(): Promise<string> };
 

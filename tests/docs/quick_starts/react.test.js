@@ -1,4 +1,4 @@
-// The hook in React itself, with a renderer that needs no page.
+// The hook runs in React itself, with a renderer that needs no page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { useRoom } from "./react.js";
 
 globalThis.IS_REACT_ACT_ENVIRONMENT = true;
 
-/** How long the client waits before it asks again for a token to renew with. */
+/** The client's wait before it retries a renewal. */
 const NEXT_RENEWAL_MS = 20_000;
 
 function start(t, getBearer = () => process.env.BEARER, platform = globalThis) {
@@ -32,13 +32,13 @@ function start(t, getBearer = () => process.env.BEARER, platform = globalThis) {
 
 const mount = (element) => act(async () => create(element, { unstable_isStrictMode: true }));
 
-/** Resolves when the state is there, with React's work done meanwhile. */
+/** Waits for the state, and lets React do its work meanwhile. */
 async function becomes(seen, expected) {
   while (seen.state !== expected) await act(() => new Promise(setImmediate));
 }
 
 for (const isCached of [false, true]) {
-  test(`StrictMode's two mounts are one login, the token ${isCached ? "at hand" : "asked for"}`, async (t) => {
+  test(`StrictMode's two mounts are one login, with a ${isCached ? "cached" : "new"} token`, async (t) => {
     const { engine, source, seen, inRoom } = start(t);
     if (isCached) await source.token({ roomId: "call_1" });
     await mount(inRoom("call_1"));
@@ -49,7 +49,7 @@ for (const isCached of [false, true]) {
   });
 }
 
-test("an unmount leaves the room, and nothing behind", async (t) => {
+test("an unmount leaves the room and no listeners", async (t) => {
   const { engine, seen, inRoom } = start(t);
   const root = await mount(inRoom("call_1"));
   await becomes(seen, "LOGINED");
@@ -57,7 +57,7 @@ test("an unmount leaves the room, and nothing behind", async (t) => {
   assert.deepEqual([engine.rooms, engine.listeners], [[], 0]);
 });
 
-test("a token that comes after the unmount logs nobody in", async (t) => {
+test("no login follows if the token arrives after the unmount", async (t) => {
   let giveBearer;
   const { engine, source, inRoom } = start(t, () => new Promise((resolve) => (giveBearer = resolve)));
   const root = await mount(inRoom("call_1"));
@@ -68,7 +68,7 @@ test("a token that comes after the unmount logs nobody in", async (t) => {
   assert.deepEqual([engine.logins, engine.listeners], [[], 0]);
 });
 
-test("a change of room leaves the one and enters the other", async (t) => {
+test("a change of room leaves the old room and enters the new one", async (t) => {
   const { engine, seen, inRoom } = start(t);
   const root = await mount(inRoom("call_1"));
   await becomes(seen, "LOGINED");
@@ -90,7 +90,7 @@ test("a token that ZEGO refuses is replaced", async (t) => {
   assert.equal(seen.error, null);
 });
 
-test("a room that is left before its token is there does no harm to another", async (t) => {
+test("leaving a room before its token arrives does not affect another room", async (t) => {
   let bearer = process.env.BEARER;
   const { engine, seen, inRoom } = start(t, () => bearer);
   const first = await mount(inRoom("call_1"));
@@ -103,7 +103,7 @@ test("a room that is left before its token is there does no harm to another", as
   assert.deepEqual([engine.rooms, engine.listeners], [[], 0]);
 });
 
-test("an error goes when the token is renewed after all", async (t) => {
+test("an error disappears when a renewal succeeds", async (t) => {
   let isDown = false;
   const getBearer = () => {
     if (isDown) throw new Error("down");
@@ -128,7 +128,7 @@ test("an error goes when the token is renewed after all", async (t) => {
   assert.equal(engine.renewals.length, 1);
 });
 
-test("a room that is not granted is an error with its code", async (t) => {
+test("a room that is not granted is an error with a code", async (t) => {
   const { engine, seen, inRoom } = start(t);
   await mount(inRoom("of_another"));
   while (!seen.error) await act(() => new Promise(setImmediate));

@@ -12,7 +12,7 @@ const [kit] = kits;
 
 const detailsIn = (kitToken) => JSON.parse(atob(kitToken.split("#")[1]));
 
-test("UIKit is made with a kit token of the room", () => {
+test("UIKit is created with a kit token for the room", () => {
   assert.match(kit.kitToken, /^04[^#]+#/);
   assert.deepEqual(detailsIn(kit.kitToken), {
     userID: "alice",
@@ -23,7 +23,7 @@ test("UIKit is made with a kit token of the room", () => {
   assert.deepEqual(kit.config.container, { id: "call" });
 });
 
-test("it is handed another when the token is about to expire", async (t) => {
+test("it gets another kit token before the first one expires", async (t) => {
   kit.config.onJoinRoom();
   t.after(kit.config.onLeaveRoom);
   kit.config.onTokenWillExpire();

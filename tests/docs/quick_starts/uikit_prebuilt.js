@@ -1,4 +1,4 @@
-// In the place of @zegocloud/zego-uikit-prebuilt: what it is given.
+// Replaces @zegocloud/zego-uikit-prebuilt and records what it gets.
 
 export const kits = [];
 
@@ -19,6 +19,6 @@ export class ZegoUIKitPrebuilt {
 
   renewToken(kitToken) {
     this.renewals.push(kitToken);
-    return false; // as with ZIM, whatever comes of it
+    return false; // as with ZIM, even if it succeeded
   }
 }

@@ -1,4 +1,4 @@
-/** Resolves when it is so. */
+/** Resolves when the condition is true. */
 export async function until(isSo) {
   while (!isSo()) await new Promise(setImmediate);
 }

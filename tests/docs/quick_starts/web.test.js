@@ -9,7 +9,7 @@ globalThis.auth = { getAccessToken: async () => process.env.BEARER };
 await import("./web.js");
 const [engine] = engines;
 
-test("the room is entered with a token of the service", () => {
+test("the room is entered with a token from the service", () => {
   const [{ roomID, token, user }] = engine.logins;
   assert.deepEqual([roomID, user], ["call_0123", { userID: "alice", userName: "Alice" }]);
   assert.match(token, /^04/);
@@ -23,7 +23,7 @@ test("the token is renewed when it is about to expire", async () => {
   assert.notEqual(engine.renewals[0].token, engine.logins[0].token);
 });
 
-test("a refused token is replaced, and the room entered again", async () => {
+test("a refused token is replaced, and the user logs in again", async () => {
   engine.lose("call_0123", "RECONNECT_FAILED", 1102016);
   await until(() => engine.rooms.length === 1);
   const tokens = [engine.logins[0], engine.renewals[0], engine.logins[1]].map(({ token }) => token);
