@@ -607,7 +607,7 @@ def test_every_other_error_of_the_store_is_one() -> None:
     """The watcher and the rotator catch the family by its base."""
     world = World()
     world.wire.schedule = dict.fromkeys(range(3), Fault.LOST_ANSWER)
-    with pytest.raises(NoResponseError, match="describe_secret: no answer") as raised:
+    with pytest.raises(NoResponseError, match="describe_secret: no response") as raised:
         world.versions.describe()
     assert raised.value.code == "ReadTimeoutError"
     assert str(APP_ID) not in str(raised.value)

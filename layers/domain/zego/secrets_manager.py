@@ -1,10 +1,10 @@
 """The two Secrets Manager calls that the issuer makes: ``GetSecretValue``, and a secret's tags.
 
-A Lambda function finds its AWS credentials in its environment, or under SnapStart, whose snapshots
-must hold none, at the container credentials endpoint. With them it signs each call: a POST of JSON
-to the root of the service. botocore has the general case, but importing its signer would cost a
-cold start as much as the issuer's costliest import does now; ``make bench`` shows it. The tests
-hold the signature to botocore's.
+A Lambda function finds its AWS credentials in its environment or, under SnapStart, whose snapshots
+must contain none, at the container credentials endpoint. It signs each call with them: a POST of
+JSON to the root of the service. botocore could do this too, but importing its signer would slow
+down a cold start as much as the issuer's slowest import does now (``make bench`` shows it). The
+tests compare the signature with botocore's.
 
 Sources: the Secrets Manager API reference; "SDK container credential provider" in the AWS SDKs and
 Tools reference guide; "Create a signed AWS API request" in the IAM user guide.
@@ -27,7 +27,7 @@ from zego.bounded_http import HttpError, Response, check_url, request
 #: A secret has at most 64 KiB; JSON may double it.
 _MAX_BYTES: Final = 200_000
 _THROTTLED: Final = frozenset({"ThrottlingException", "TooManyRequestsException"})
-#: How long before they expire credentials are fetched anew.
+#: How long before their expiry credentials are fetched again.
 _REFRESH_SECONDS: Final = 300.0
 _MAX_CREDENTIALS_BYTES: Final = 16384
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -36,8 +36,8 @@ _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 class SecretsReaderError(Exception):
     """Secrets Manager gave no usable response. Safe to log.
 
-    :ivar code: AWS' error code, or ``Unreachable`` where no answer came.
-    :ivar passing: whether another attempt may be answered.
+    :ivar code: AWS' error code, or ``Unreachable`` if no response came.
+    :ivar passing: whether another attempt may succeed.
     """
 
     def __init__(self, code: str, message: str, *, passing: bool = False) -> None:
@@ -64,9 +64,9 @@ class SecretValue:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """AWS credentials. Only the access key's id is ever shown.
+    """AWS credentials. Their text form shows only the access key's id.
 
-    :ivar expires_at: Unix seconds, ``None`` where they do not expire while we hold them.
+    :ivar expires_at: Unix seconds; ``None`` if they do not expire while the function runs.
     """
 
     access_key_id: str
@@ -76,10 +76,10 @@ class Credentials:
 
 
 class SecretsReader:
-    """Reads secrets of one region, each by its ARN or name.
+    """Reads secrets in one region, each by its ARN or name.
 
     :param endpoint: the URL to call instead of AWS' own; plain http only to this machine.
-    :param attempt_seconds: bound on one attempt; there are at most two.
+    :param attempt_seconds: the time limit of one attempt; there are at most two.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class SecretsReader:
         self._sleep = sleep
 
     def get_secret_value(self, secret_id: str, *, version_stage: str) -> SecretValue:
-        """The version that has the staging label. Tried once more where that may help.
+        """Read the version that has the staging label. Retries once if that may help.
 
         :param version_stage: a label such as ``AWSCURRENT``.
         :raises SecretsReaderError: refused, unreachable, too slow, or without a text value.
@@ -124,9 +124,9 @@ class SecretsReader:
         return SecretValue(text, version_id, created_at)
 
     def describe_tags(self, secret_id: str) -> dict[str, str]:
-        """The secret's tags. Tried once more where that may help.
+        """Read the secret's tags. Retries once if that may help.
 
-        :raises SecretsReaderError: refused, unreachable, too slow, or not to be read.
+        :raises SecretsReaderError: refused, unreachable, too slow, or not a valid response.
         """
         values = self._call("DescribeSecret", {"SecretId": secret_id})
         try:
@@ -155,7 +155,7 @@ class SecretsReader:
                 credentials=self._credentials.get(),
                 now=self._clock(),
             )
-            answer = request(
+            response = request(
                 "POST",
                 self._url,
                 headers=headers,
@@ -167,11 +167,11 @@ class SecretsReader:
             raise SecretsReaderError("CredentialsUnavailable", str(error)) from None
         except HttpError as error:
             raise SecretsReaderError("Unreachable", str(error), passing=True) from None
-        return _document(answer)
+        return _document(response)
 
 
 class AwsCredentials:
-    """The function's credentials, fetched when first asked for and again before they expire."""
+    """The function's credentials. They are fetched on first use, and again before they expire."""
 
     def __init__(
         self, environment: Mapping[str, str], *, clock: Callable[[], float] = time.time
@@ -181,9 +181,9 @@ class AwsCredentials:
         self._fetched: Credentials | None = None
 
     def get(self) -> Credentials:
-        """Credentials that are good for some minutes at least.
+        """Credentials that stay valid for some minutes, unless fetching new ones fails.
 
-        :raises CredentialsError: the environment names none, or their endpoint does not answer.
+        :raises CredentialsError: the environment names none, or their endpoint does not respond.
         """
         environment = self._environment
         access_key_id = environment.get("AWS_ACCESS_KEY_ID")
@@ -212,7 +212,7 @@ class AwsCredentials:
             )
         token = self._environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
         try:
-            answer = request(
+            response = request(
                 "GET",
                 url,
                 headers={"authorization": token} if token else {},
@@ -221,10 +221,11 @@ class AwsCredentials:
             )
         except HttpError as error:
             raise CredentialsError(f"the container credentials endpoint: {error}") from None
-        if answer.status != 200:
-            raise CredentialsError(f"the container credentials endpoint answered {answer.status}")
+        if response.status != 200:
+            status = response.status
+            raise CredentialsError(f"the container credentials endpoint responded with {status}")
         try:
-            values = strict_json.loads_object(answer.body)
+            values = strict_json.loads_object(response.body)
             expiration = values.get("Expiration")
             return Credentials(
                 _text(values["AccessKeyId"]),
@@ -234,7 +235,7 @@ class AwsCredentials:
             )
         except (ValueError, KeyError, TypeError):
             raise CredentialsError(
-                "the container credentials endpoint's answer cannot be read"
+                "the container credentials endpoint's response is not valid"
             ) from None
 
 
@@ -250,9 +251,9 @@ def signed_headers(
 ) -> dict[str, str]:
     """The headers of a signed ``POST /`` of JSON 1.1.
 
-    :param host: as it stands in the URL, with a port that is not the scheme's own.
+    :param host: as in the URL, with the port unless it is the scheme's default.
     :param target: ``X-Amz-Target``, the service's action.
-    :param now: Unix seconds; AWS refuses what is more than 5 minutes off.
+    :param now: Unix seconds; AWS refuses a request whose time is more than 5 minutes off.
     """
     timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     headers = {
@@ -289,26 +290,26 @@ def signing_key(secret_access_key: str, date: str, region: str, service: str) ->
     return key
 
 
-def _document(answer: Response) -> Mapping[str, Any]:
-    if answer.status != 200:
-        raise _refusal(answer)
+def _document(response: Response) -> Mapping[str, Any]:
+    if response.status != 200:
+        raise _refusal(response)
     try:
-        return strict_json.loads_object(answer.body)
+        return strict_json.loads_object(response.body)
     except ValueError:
         raise _unreadable() from None
 
 
 def _unreadable() -> SecretsReaderError:
-    return SecretsReaderError("Unreadable", "the answer cannot be read")
+    return SecretsReaderError("Unreadable", "the response is not valid")
 
 
-def _refusal(answer: Response) -> SecretsReaderError:
+def _refusal(response: Response) -> SecretsReaderError:
     try:
-        code = str(strict_json.loads_object(answer.body)["__type"]).rpartition("#")[2]
+        code = str(strict_json.loads_object(response.body)["__type"]).rpartition("#")[2]
     except (ValueError, KeyError):
-        code = f"Http{answer.status}"
-    passing = answer.status >= 500 or answer.status == 429 or code in _THROTTLED
-    message = f"Secrets Manager refused, HTTP {answer.status}"
+        code = f"Http{response.status}"
+    passing = response.status >= 500 or response.status == 429 or code in _THROTTLED
+    message = f"Secrets Manager refused the call with HTTP status {response.status}"
     return SecretsReaderError(code, message, passing=passing)
 
 

@@ -173,7 +173,7 @@ class TestRefused:
     def test_a_refusal_is_told_by_aws_code_and_not_tried_again(self, code: str) -> None:
         error, asked = refusal(aws_error(code))
         assert (error.code, asked) == (code, 1)
-        assert str(error) == f"{code}: Secrets Manager refused, HTTP 400"
+        assert str(error) == f"{code}: Secrets Manager refused the call with HTTP status 400"
 
     def test_the_namespace_before_a_code_is_dropped(self) -> None:
         error, _ = refusal(aws_error("com.amazonaws.secretsmanager#ResourceNotFoundException"))
@@ -329,7 +329,7 @@ class TestNoValue:
     @pytest.mark.parametrize("date", [None, "yesterday"])
     def test_a_version_without_a_date_cannot_be_read(self, date: object) -> None:
         error, asked = refusal(json_reply(STORED | {"CreatedDate": date}))
-        assert (str(error), asked) == ("Unreadable: the answer cannot be read", 1)
+        assert (str(error), asked) == ("Unreadable: the response is not valid", 1)
 
     @pytest.mark.parametrize("lacking", ["SecretString", "VersionId", "CreatedDate"])
     def test_an_answer_that_lacks_a_part_has_no_value(self, lacking: str) -> None:
@@ -362,7 +362,10 @@ class TestNoValue:
 
     def test_a_refusal_without_a_code_is_told_by_its_status(self) -> None:
         error, asked = refusal(reply(403, b"<html></html>"))
-        assert (str(error), asked) == ("Http403: Secrets Manager refused, HTTP 403", 1)
+        assert (str(error), asked) == (
+            "Http403: Secrets Manager refused the call with HTTP status 403",
+            1,
+        )
 
 
 class TestBounds:

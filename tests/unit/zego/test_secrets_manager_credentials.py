@@ -32,7 +32,7 @@ OF_ENDPOINT = {
     "Expiration": "2023-11-14T23:13:20Z",
 }
 FROM_ENDPOINT = Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN, EXPIRES_AT)
-UNREADABLE = "the container credentials endpoint's answer cannot be read"
+UNREADABLE = "the container credentials endpoint's response is not valid"
 
 
 def from_endpoint(server: ScriptedServer, clock: Clock | None = None) -> AwsCredentials:
@@ -186,7 +186,7 @@ class TestBadEndpoint:
         body = json.dumps({"Message": SECRET_KEY}).encode()
         with serving(reply(status, body)) as server:
             error = refusal(from_endpoint(server))
-        assert str(error) == f"the container credentials endpoint answered {status}"
+        assert str(error) == f"the container credentials endpoint responded with {status}"
 
     @pytest.mark.parametrize(
         "body",

@@ -1,7 +1,7 @@
 """The ServerSecret in Secrets Manager: the labels of its versions.
 
-:mod:`.cache`, a cached read of one version, is all that the issuer needs. :mod:`.versions` changes
-the secret; it needs boto3 and is imported by those who rotate.
+The issuer needs only :mod:`.cache`, a cached read of one version. :mod:`.versions` changes the
+secret. It needs boto3; the rotator, the watcher and the command line import it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Final
 
 # The staging labels. Each is on one version at most.
 
-#: What the issuer seals tokens with. ZEGO had accepted it when it was promoted.
+#: The version with which the issuer seals tokens. ZEGO accepted it when it was promoted.
 CURRENT: Final = "AWSCURRENT"
-#: What was current before. Secrets Manager moves this label when it moves AWSCURRENT.
+#: The version that was current before. Secrets Manager moves this label when it moves AWSCURRENT.
 PREVIOUS: Final = "AWSPREVIOUS"
-#: What a rotation is about to promote; at first a version without a value.
+#: The version that a rotation is about to promote. At first it has no value.
 PENDING: Final = "AWSPENDING"
-#: What ops wants promoted. It is not AWSPENDING: a version under AWSPENDING that no rotation began
-#: makes the next rotation fail.
+#: The version that ops staged for promotion. Ops cannot use AWSPENDING: if it is on a version that
+#: no rotation began, the next rotation fails.
 CANDIDATE: Final = "CANDIDATE"
-#: In the order in which they matter.
+#: All of them, the most important first.
 LABELS: Final = (CURRENT, PREVIOUS, PENDING, CANDIDATE)
-#: Where a rotation stores its value, beside AWSPENDING. It says nothing about the version.
-#: PutSecretValue needs a label, and with AWSPENDING it could take that from another rotation.
+#: The label under which a rotation stores its value. It has no meaning: PutSecretValue needs a
+#: label, and with AWSPENDING it could take that one from another rotation.
 FILLED: Final = "FILLED"

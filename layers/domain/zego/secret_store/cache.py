@@ -1,23 +1,23 @@
 """A cached read of one version of the ServerSecret, usually AWSCURRENT, in Secrets Manager.
 
-The cache holds the version that has one label:
+The cache contains the version that has one label. It can be in these states:
 
 ======== ============================================================================
-fresh    for ``ttl_seconds``, a little less by jitter, so that the environments that
-         started together do not ask together
-doubted  when a caller says that ZEGO refused its token, it is asked for at once, unless it
-         was asked for, well or in vain, in the last ``refetch_seconds``; where asking
-         fails, it is as fresh as before
-stale    when asking anew fails, or gives a value that cannot be a ServerSecret, the last
-         good version still serves, up to ``max_stale_seconds`` after it was last read
-gone     after that there is no secret to be had, and the caller says so
+fresh    for ``ttl_seconds``, less a random part, so that environments that started
+         together do not read the secret together
+doubted  if a caller reports that ZEGO refused its token, the secret is read again at once,
+         unless it was read or a read failed in the last ``refetch_seconds``; if the read
+         fails, the version stays as fresh as before
+stale    if a read fails, or returns a value that is not a valid ServerSecret, the last good
+         version stays in use, up to ``max_stale_seconds`` after it was last read
+gone     after that no secret is available, and :meth:`CachedSecret.get` raises
 ======== ============================================================================
 
-After a failure it is not asked again for ``retry_seconds``, so that a slow Secrets Manager slows
-one request and not all of them. Age is the largest that three clocks show: Lambda freezes a
-process between invocations, which stops the monotonic clock; the wall clock can be set back; and
-only a clock outside the environment notices if both happen. No single wrong clock keeps a version
-fresh. One that jumps ahead makes the cache ask once, because the next age counts from there.
+After a failure the secret is not read again for ``retry_seconds``, so that a slow Secrets Manager
+delays one request and not all of them. The age of a version is the largest that three clocks show:
+Lambda freezes a process between invocations, which stops the monotonic clock; the wall clock can be
+set back; only a clock outside the environment notices if both happen. So no single wrong clock
+keeps a version fresh. A clock that jumps ahead causes just one read: ages then count from there.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from zego import server_secret
 from zego.secrets_manager import SecretsReaderError, SecretValue
 from zego.server_secret import ServerSecret, ServerSecretError
 
-#: Of the operating system: the state of Python's own generator would be the same in every
-#: environment that was restored from one snapshot.
+#: The operating system's generator. Python's own would have the same state in all environments that
+#: were restored from one snapshot.
 _jitter: Final = SystemRandom().random
 
 
 class SecretUnavailableError(Exception):
     """No ServerSecret can be read, and none is cached. Safe to log.
 
-    :ivar retry_after_seconds: when asking again may help.
-    :ivar asked: whether Secrets Manager was asked just now, or has failed a moment ago.
+    :ivar retry_after_seconds: when a retry may help.
+    :ivar asked: whether this call tried to read the secret; if not, an earlier read just failed.
     """
 
     def __init__(self, message: str, retry_after_seconds: int, *, asked: bool) -> None:
@@ -64,11 +64,11 @@ class SecretVersion:
 
 @dataclass(frozen=True, slots=True)
 class SecretReading:
-    """What one look into the cache gave.
+    """The result of one read of the cache.
 
-    :ivar refreshed: Secrets Manager was asked, and gave a good value.
-    :ivar failure: why it gave none, where it was asked and did not.
-    :ivar stale: the version is older than its time to live.
+    :ivar refreshed: whether this call read a valid value from Secrets Manager.
+    :ivar failure: why this call's read from Secrets Manager failed, if it did.
+    :ivar stale: whether the version is older than its time to live.
     """
 
     version: SecretVersion
@@ -91,12 +91,12 @@ class _Instant:
 
 
 class CachedSecret:
-    """The version that has a label, cached. Made without a look at a clock or the network.
+    """Caches the version that has a label. Creating this reads no clock and no network.
 
-    :param fetch: asks Secrets Manager for that version.
-    :param max_stale_seconds: at least ``ttl_seconds``; the table above has what each time bounds.
-    :param outside_clock: a clock outside the environment, in seconds; ``None`` while it shows no
-        time.
+    :param fetch: reads that version from Secrets Manager.
+    :param max_stale_seconds: at least ``ttl_seconds``; the table above explains each of the times.
+    :param outside_clock: a clock outside the environment, in seconds; returns ``None`` until it
+        knows the time.
     """
 
     def __init__(
@@ -127,10 +127,10 @@ class CachedSecret:
         self._failure: str | None = None
 
     def get(self, *, refetch: bool = False) -> SecretReading:
-        """That version: cached, asked for, or stale.
+        """The version: cached, newly read, or stale.
 
-        :param refetch: it is doubted, as ZEGO refused a token.
-        :raises SecretUnavailableError: none was ever read, or the last one is too old.
+        :param refetch: whether the version is in doubt because ZEGO refused a token.
+        :raises SecretUnavailableError: no version was ever read, or the last one is too old.
         """
         now = self._now()
         asked_ago = self._asked_at.age_at(now)

@@ -1,16 +1,16 @@
-"""Notes on the secret: tags, which everybody who may describe the secret can read.
+"""Notes on the secret, in tags. Every principal that may describe the secret can read them.
 
-The state of the last verdict, the rotation in flight and the last rotation is kept with the secret,
-for every account and region that shares it, so no second store has to agree with it. No tag holds
-a value, only fingerprints.
+The last verdict, the rotation in flight and the last rotation are noted on the secret itself, for
+every account and region that shares it, so that no second store can disagree with it. No tag
+contains a secret value, only fingerprints.
 
 ======================================  ======================================  ===============
 tag                                     text                                    written by
 ======================================  ======================================  ===============
 ``zego-token-service:verdict``          outcome, fingerprint, since, ZEGO's     the watcher
-                                        code, ``+N`` after N unknown looks
+                                        code, ``+N`` after N unknown checks
 ``zego-token-service:in-flight``        token, first seen, ``stuck`` until an   the watcher
-                                        event said so, then ``reported``
+                                        event reports it, then ``reported``
 ``zego-token-service:given-up``         tokens, the newest first                ops, the watcher
 ``zego-token-service:rotation``         token, step, outcome, when, ZEGO's      the rotator
                                         code, fingerprint
@@ -18,8 +18,8 @@ tag                                     text                                    
 ``zego-token-service:compromised``      fingerprints, the newest first          ops
 ======================================  ======================================  ===============
 
-Times are Unix seconds; ``-`` means unknown. A tag that cannot be read, because somebody edited it,
-counts as absent. Secrets Manager takes 256 characters for a tag's value and 50 tags.
+Times are Unix seconds; ``-`` means unknown. A tag with invalid text, for example after an edit by
+hand, counts as absent. Secrets Manager allows 50 tags, each with a value of 256 characters.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ IN_FLIGHT_TAG: Final = "zego-token-service:in-flight"
 GIVEN_UP_TAG: Final = "zego-token-service:given-up"
 COMPROMISED_TAG: Final = "zego-token-service:compromised"
 
-#: Of a tag's value, in characters (Secrets Manager's quota).
+#: The longest value of a tag, in characters (Secrets Manager's quota).
 _MAX_LENGTH: Final = 256
 _VERSION: Final = r"[\w-]{32,64}"
 _FINGERPRINT: Final = "[0-9a-f]{12}"
 _CODE: Final = r"(?:(\d{1,12})|-)"
-#: Up to the year 2286; a longer one is no time.
+#: A time up to the year 2286; more digits are invalid.
 _TIME: Final = r"\d{1,10}"
 _VERDICT: Final = re.compile(
     rf"(accepted|rejected|unknown) (?:({_FINGERPRINT})|-) ({_TIME}) {_CODE}(?: \+(\d))?",
@@ -62,10 +62,10 @@ _ROTATION: Final = re.compile(
 class VerdictNote:
     """The last verdict on AWSCURRENT.
 
-    :ivar fingerprint: of the value it was about; ``None`` if that had none.
-    :ivar since: when the verdict became this one, Unix seconds.
+    :ivar fingerprint: of the value that ZEGO checked; ``None`` if it had none.
+    :ivar since: since when the verdict has been this one, Unix seconds.
     :ivar code: ZEGO's code, if it gave one.
-    :ivar unknown_looks: how many looks since then, 9 at most, brought no verdict and were not
+    :ivar unknown_looks: how many checks since then, 9 at most, brought no verdict and are not
         reported yet.
     """
 
@@ -77,7 +77,7 @@ class VerdictNote:
 
     @property
     def reported(self) -> Outcome | None:
-        """The outcome of the last event; ``None``: there was none, only looks without a verdict."""
+        """The outcome of the last event; ``None`` if there were only checks without a verdict."""
         return None if self.outcome == "unknown" and self.unknown_looks else self.outcome
 
     def to_tag(self) -> str:
@@ -97,11 +97,11 @@ class VerdictNote:
 
 @dataclass(frozen=True, slots=True)
 class InFlightNote:
-    """The rotation that the watcher saw in flight.
+    """A rotation that the watcher saw in flight.
 
     :ivar token: the client request token, which is the id of the version under AWSPENDING.
-    :ivar since: when the watcher saw it first, Unix seconds.
-    :ivar state: ``stuck`` once a look found it stuck, ``reported`` once an event said so.
+    :ivar since: when the watcher first saw it, Unix seconds.
+    :ivar state: ``stuck`` once a check found it stuck, ``reported`` once an event reported that.
     """
 
     token: str
@@ -122,13 +122,13 @@ class InFlightNote:
 
 @dataclass(frozen=True, slots=True)
 class RotationNote:
-    """How far the last rotation came.
+    """The last step of a rotation, and how it ended.
 
     :ivar token: the client request token, which is the new version's id.
     :ivar outcome: a key of :data:`zego.rotation.OUTCOMES`.
-    :ivar at: when, Unix seconds.
+    :ivar at: when the step ended, Unix seconds.
     :ivar code: ZEGO's code, if it gave one.
-    :ivar fingerprint: of the value that was tried, if that is known.
+    :ivar fingerprint: of the value that was tried, if it is known.
     """
 
     token: str
@@ -163,7 +163,7 @@ def compromised(tags: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def with_newest(newest: str, known: Sequence[str]) -> str:
-    """The text of a tag that lists words, with one more. If it gets too long, the oldest go."""
+    """The text of a tag that lists words, with one more. Drops the oldest if it gets too long."""
     words = [newest, *(word for word in known if word != newest)]
     while len(" ".join(words)) > _MAX_LENGTH:
         words.pop()

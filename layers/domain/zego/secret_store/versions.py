@@ -1,7 +1,7 @@
-"""The versions of the ServerSecret and their labels: read them, stage one, promote it.
+"""Reads, stages and promotes the versions of the ServerSecret, and moves their labels.
 
-Nothing here decides whether a version may be promoted: the rotator does. Only what is one call of
-Secrets Manager is atomic: :meth:`SecretVersions.promote` compares and swaps.
+This module does not decide whether a version may be promoted: the rotator does. Only a single call
+of Secrets Manager is atomic: :meth:`SecretVersions.promote` compares and swaps.
 
 Source: the Secrets Manager API reference.
 """
@@ -32,20 +32,20 @@ from zego.server_secret import ServerSecret, ServerSecretError
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
-#: For the client: a response within seconds or an error, and retries of temporary failures.
+#: The client's configuration: it fails within seconds, and retries temporary failures.
 CLIENT_CONFIG: Final = Config(
     connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
 )
-#: How long one call takes at most, in seconds: three attempts of 2 + 3 s, and between them the
-#: pauses of botocore's standard mode, of up to 1 and 2 s.
+#: The longest time that one call takes, in seconds: three attempts of 2 + 3 s, and between them the
+#: pauses of botocore's standard mode, up to 1 and 2 s.
 SLOWEST_CALL_SECONDS: Final = 18
 
 
 class SecretStoreError(Exception):
-    """Secrets Manager refused a call or was not reached. Safe to log.
+    """Secrets Manager refused a call or could not be reached. Safe to log.
 
     :ivar code: AWS' error code, or the kind of failure if no response came.
-    :ivar action: the call, by boto3's name; empty if there was none.
+    :ivar action: boto3's name of the call; empty if no call was made.
     """
 
     def __init__(self, message: str, code: str = "", action: str = "") -> None:
@@ -55,7 +55,7 @@ class SecretStoreError(Exception):
 
 
 class NoResponseError(SecretStoreError):
-    """No response came: the call may have taken effect, or may not."""
+    """No response came. The call may have taken effect or not."""
 
 
 class VersionNotFoundError(SecretStoreError):
@@ -63,9 +63,9 @@ class VersionNotFoundError(SecretStoreError):
 
 
 class NotTextError(SecretStoreError):
-    """The version's value is binary, which no ServerSecret is.
+    """The version's value is binary, so it is not a ServerSecret.
 
-    :ivar created_at: of the version, Unix seconds.
+    :ivar created_at: when the version was stored, Unix seconds.
     """
 
     def __init__(self, created_at: float) -> None:
@@ -74,7 +74,7 @@ class NotTextError(SecretStoreError):
 
 
 class ConflictError(SecretStoreError):
-    """The label is not where the caller saw it, or the version has another value."""
+    """The label is no longer on that version, or the version already has another value."""
 
 
 class RotationInFlightError(SecretStoreError):
@@ -82,20 +82,20 @@ class RotationInFlightError(SecretStoreError):
 
 
 class AlreadyCurrentError(SecretStoreError):
-    """The value to be staged is the current one."""
+    """The value to stage is already the current one."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretState:
-    """What Secrets Manager says of the secret, without its values.
+    """The secret as DescribeSecret shows it, without its values.
 
-    :ivar labels: each staging label with the id of the version it is on, FILLED left out.
+    :ivar labels: each staging label, except FILLED, with the id of its version.
     :ivar tags: see :mod:`zego.secret_store.notes`.
-    :ivar rotation_function: ARN of the function that rotates it; ``None``: none does.
-    :ivar kms_key: id, ARN or alias of the KMS key that encrypts it; ``None``: AWS' own,
+    :ivar rotation_function: ARN of the function that rotates it; ``None`` if no function does.
+    :ivar kms_key: id, ARN or alias of the KMS key that encrypts it; ``None`` means AWS' own,
         ``aws/secretsmanager``.
-    :ivar is_rotation_off: whether somebody called CancelRotateSecret. RotateSecret turns rotation
-        on again.
+    :ivar is_rotation_off: whether CancelRotateSecret turned rotation off. RotateSecret turns it on
+        again.
     """
 
     arn: str
@@ -116,9 +116,9 @@ class SecretState:
 class Version:
     """A version with its labels.
 
-    :ivar created_at: Unix seconds; ``None`` for one that has no value yet.
-    :ivar secret: ``None`` if it has no value, or one that cannot be a ServerSecret.
-    :ivar problem: why there is no secret.
+    :ivar created_at: when its value was stored, Unix seconds; ``None`` if it has no value yet.
+    :ivar secret: ``None`` if it has no value, or one that is not a valid ServerSecret.
+    :ivar problem: why ``secret`` is ``None``.
     """
 
     version_id: str
@@ -133,15 +133,15 @@ class Version:
 
 
 def whose(current: Version | None, previous: Version | None) -> ServerSecret | None:
-    """The secret that says which AppID this is: AWSCURRENT, or AWSPREVIOUS if that is none.
+    """The secret whose AppID counts: AWSCURRENT, or AWSPREVIOUS if AWSCURRENT is not valid.
 
-    :returns: ``None``: nothing was set up yet, or both were overwritten.
+    :returns: ``None`` if neither is valid: no secret was stored yet, or both were overwritten.
     """
     return next((one.secret for one in (current, previous) if one and one.secret), None)
 
 
 class SecretVersions:
-    """One secret, through a boto3 client that was made with :data:`CLIENT_CONFIG`.
+    """One secret, through a boto3 client that was created with :data:`CLIENT_CONFIG`.
 
     Every method raises :class:`SecretStoreError` if Secrets Manager refuses or does not respond.
 
@@ -153,37 +153,37 @@ class SecretVersions:
         self._secret_id = secret_id
 
     def describe(self) -> SecretState:
-        """Labels, tags and rotation, without any value. It can lag behind a change."""
-        answer = self._call("describe_secret")
+        """Read labels, tags and rotation, without any value. This can lag behind a change."""
+        found = self._call("describe_secret")
         labels = {
             label: version
-            for version, stages in answer.get("VersionIdsToStages", {}).items()
+            for version, stages in found.get("VersionIdsToStages", {}).items()
             for label in stages
             if label != FILLED
         }
-        tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags") or ()}
-        function, key = (answer.get(name) or None for name in ("RotationLambdaARN", "KmsKeyId"))
-        is_off = function is not None and answer.get("RotationEnabled") is False
-        return SecretState(answer["ARN"], labels, tags, function, key, is_off)
+        tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
+        function, key = (found.get(name) or None for name in ("RotationLambdaARN", "KmsKeyId"))
+        is_off = function is not None and found.get("RotationEnabled") is False
+        return SecretState(found["ARN"], labels, tags, function, key, is_off)
 
     def read(self, *, version_id: str | None = None, label: str | None = None) -> SecretValue:
-        """One version's value, by its id, its label, or both, which must agree.
+        """Read one version's value, by its id, its label, or both, which must agree.
 
-        :raises VersionNotFoundError: there is none, or it has no value yet.
+        :raises VersionNotFoundError: the version does not exist, or has no value yet.
         :raises NotTextError: its value is binary.
         """
         which = {"VersionId": version_id, "VersionStage": label}
         named = {name: value for name, value in which.items() if value is not None}
         if not named:
             raise TypeError("read() needs a version_id or a label")
-        answer = self._call("get_secret_value", **named)
-        created_at = answer["CreatedDate"].timestamp()
-        if "SecretString" not in answer:
+        found = self._call("get_secret_value", **named)
+        created_at = found["CreatedDate"].timestamp()
+        if "SecretString" not in found:
             raise NotTextError(created_at)
-        return SecretValue(answer["SecretString"], answer["VersionId"], created_at)
+        return SecretValue(found["SecretString"], found["VersionId"], created_at)
 
     def version(self, state: SecretState, label: str) -> Version | None:
-        """The version that has a label; ``None`` if none has it."""
+        """The version that has a label; ``None`` if no version has it."""
         version_id = state.labels.get(label)
         return None if version_id is None else self._version(state, version_id)
 
@@ -195,11 +195,11 @@ class SecretVersions:
         return tuple(sorted(found, key=lambda version: -(version.created_at or float("inf"))))
 
     def stage(self, secret: ServerSecret) -> str:
-        """Store a secret as the candidate of the next rotation; gives its version's id.
+        """Stage a secret as the candidate of the next rotation. Returns its version's id.
 
-        What was staged before loses its label, and with it its place.
+        This replaces the value that was staged before.
 
-        :raises RotationInFlightError: that rotation might still copy the new value, or the old one.
+        :raises RotationInFlightError: that rotation might copy the new value or the old one.
         :raises AlreadyCurrentError: there is nothing to rotate.
         """
         state = self.describe()
@@ -207,7 +207,7 @@ class SecretVersions:
             raise RotationInFlightError(
                 f"nothing can be staged while a rotation is in flight (version {state.in_flight})"
             )
-        if CURRENT not in state.labels:  # Secrets Manager makes the first version current at once
+        if CURRENT not in state.labels:  # then Secrets Manager would make the new version current
             raise SecretStoreError(
                 "the secret has no AWSCURRENT version; store a placeholder first"
             )
@@ -222,47 +222,47 @@ class SecretVersions:
         return version_id
 
     def start_rotation(self, token: str | None = None) -> str:
-        """Start a rotation; gives its token, which is the id of the version it makes.
+        """Start a rotation. Returns its token, which is the id of the version that it creates.
 
-        :param token: see :class:`zego.rotation.CopyToken`; ``None``: one that copies CANDIDATE.
-        :raises RotationInFlightError: the last one has not ended.
+        :param token: see :class:`zego.rotation.CopyToken`; ``None`` copies CANDIDATE.
+        :raises RotationInFlightError: the last rotation has not ended.
         """
         token = token or str(uuid.uuid4())
         try:
             self._call("rotate_secret", ClientRequestToken=token)
         except SecretStoreError as error:
             if self._has_begun(token):
-                return token  # boto3 repeated the call, as the first response was lost
+                return token  # boto3 repeated the call because the first response was lost
             if error.code != _NOT_NOW:
                 raise
             raise RotationInFlightError(str(error), error.code, error.action) from None
         return token
 
     def fill_pending(self, token: str, text: str, *, rotation_token: str | None = None) -> None:
-        """Give the version that a rotation has begun its value, and leave AWSPENDING where it is.
+        """Store the value of the version that a rotation has begun. AWSPENDING stays where it is.
 
-        :param rotation_token: of the rotation's event, if it has one: it proves who calls, for a
-            function that assumes another account's role.
-        :raises ConflictError: it has another value already.
+        :param rotation_token: from the rotation's event, if it has one: it proves the caller's
+            identity if the function assumes a role in another account.
+        :raises ConflictError: the version already has another value.
         """
         self._put(token, text, FILLED, rotation_token)
 
     def promote(self, version_id: str, *, replacing: str) -> None:
-        """Move AWSCURRENT, if it still is on ``replacing``. AWSPREVIOUS follows by itself.
+        """Move AWSCURRENT if it is still on ``replacing``. Secrets Manager moves AWSPREVIOUS too.
 
-        :raises ConflictError: it is elsewhere by now, and stays there.
+        :raises ConflictError: AWSCURRENT is on another version, and stays there.
         """
         self._move(CURRENT, to=version_id, off=replacing)
 
     def drop_label(self, label: str, *, version_id: str) -> None:
-        """Take a label off a version.
+        """Remove a label from a version.
 
-        :raises ConflictError: it is not there any more.
+        :raises ConflictError: the label is no longer on that version.
         """
         self._move(label, off=version_id)
 
     def note(self, key: str, text: str) -> None:
-        """Keep a note; see :mod:`zego.secret_store.notes`."""
+        """Write a note; see :mod:`zego.secret_store.notes`."""
         self._call("tag_resource", Tags=[{"Key": key, "Value": text}])
 
     def _has_begun(self, token: str) -> bool:
@@ -300,24 +300,24 @@ class SecretVersions:
         named = {name: version for name, version in ends.items() if version is not None}
         try:
             self._call("update_secret_version_stage", VersionStage=label, **named)
-        except ConflictError:  # also if boto3 repeated the call, as the first response was lost
+        except ConflictError:  # also if boto3 repeated a call whose first response was lost
             if to is None or self.describe().labels.get(label) != to:
                 raise
 
     def _call(self, action: str, **parameters: object) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self._client, action)(
+            response: dict[str, Any] = getattr(self._client, action)(
                 SecretId=self._secret_id, **parameters
             )
         except ClientError as error:
             raise _refusal(action, error) from None
         except (HTTPClientError, BotoConnectionError, IncompleteReadError) as error:
             kind = type(error).__name__
-            raise NoResponseError(f"{action}: no answer ({kind})", kind, action) from None
+            raise NoResponseError(f"{action}: no response ({kind})", kind, action) from None
         except BotoCoreError as error:  # its text could show a parameter
             kind = type(error).__name__
-            raise SecretStoreError(f"{action}: could not be asked ({kind})", kind, action) from None
-        return answer
+            raise SecretStoreError(f"{action}: the call failed ({kind})", kind, action) from None
+        return response
 
 
 def _refusal(action: str, error: ClientError) -> SecretStoreError:
@@ -338,7 +338,7 @@ _KINDS: Final[Mapping[tuple[str, str], type[SecretStoreError]]] = {
 }
 _MEANINGS: Final[Mapping[tuple[str, str], str]] = {
     ("get_secret_value", _NOT_FOUND): "no such secret or version, or it has no value yet",
-    ("put_secret_value", _EXISTS): "the version has another value already",
-    ("update_secret_version_stage", _INVALID): "the label is not where it was",
+    ("put_secret_value", _EXISTS): "the version already has another value",
+    ("update_secret_version_stage", _INVALID): "the label has moved in the meantime",
     ("rotate_secret", _NOT_NOW): "not now: the last rotation has not ended, or none is configured",
 }
