@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tools.api_reference import PROBLEMS, problems_page
 from tools.build import release
 from tools.policy_schema import SCHEMA, schema_file
 from zego.diagnosis.kinds import KINDS, FindingKind
@@ -54,7 +55,7 @@ def main() -> int:
 def written() -> dict[Path, str]:
     """Each file that has generated parts, with its whole text."""
     texts = {document: filled(document.read_text(encoding="utf-8")) for document in DOCUMENTS}
-    return {**texts, SCHEMA: schema_file(), **dict(_versioned())}
+    return {**texts, SCHEMA: schema_file(), PROBLEMS: problems_page(), **dict(_versioned())}
 
 
 def _versioned() -> Iterator[tuple[Path, str]]:

@@ -18,7 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from issuer import http_event, policy_file, routes, status
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys
-from issuer.problems import Problem
+from issuer.problems import HELP_PATH, Problem
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
 from runtime.settings import IssuerSettings
@@ -58,6 +58,7 @@ telemetry.set_stage(_settings.stage)
 
 
 _HEALTH: Final = "GET /v1/health"
+_HELP: Final = f"GET {HELP_PATH}"
 
 #: API Gateway's route keys. ``template.yaml`` sets which of them API Gateway protects with IAM.
 ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
@@ -67,6 +68,7 @@ ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
     "POST /api/v1/calls/initiate": routes.calls,
     "POST /v1/service/calls/initiate": routes.service_calls,
     _HEALTH: routes.health,
+    _HELP: routes.help_page,
     "GET /v1/status": status.status,
     "POST /v1/diagnose": routes.diagnosis,
 }
@@ -91,14 +93,14 @@ def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
         telemetry.log_failure("The service failed", error, request_id=request.request_id)
         return _refusal(request, Problem("internal_error", "Report this with the request id."))
     finally:
-        if request.route != _HEALTH:
+        if request.route not in {_HEALTH, _HELP}:
             took = (time.perf_counter() - started) * 1000
             telemetry.add("ExchangeLatency", took, MetricUnit.Milliseconds)
             telemetry.flush()
 
 
 def _refusal(request: ApiRequest, problem: Problem) -> ApiResponse:
-    document = problem.document() | {"request_id": request.request_id}
+    document = problem.document(request.base_url) | {"request_id": request.request_id}
     return respond(problem.type.status, document, problem.headers())
 
 

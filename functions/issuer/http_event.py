@@ -27,6 +27,7 @@ class ApiRequest:
     :ivar request_id: API Gateway's id, which its access log has too.
     :ivar received_at: when API Gateway received it, by its clock, Unix seconds; ``None`` if the
         event has no such time.
+    :ivar base_url: the API's address as the caller used it, without a slash at the end.
     """
 
     route: str
@@ -35,6 +36,7 @@ class ApiRequest:
     iam: Mapping[str, object] | None
     request_id: str
     received_at: float | None
+    base_url: str
 
 
 class GatewayClock:
@@ -70,13 +72,15 @@ def read(event: Mapping[str, Any]) -> ApiRequest:
     """
     try:
         context = event["requestContext"]
+        headers = event.get("headers") or {}
         return ApiRequest(
             route=event["routeKey"],
-            headers=event.get("headers") or {},
+            headers=headers,
             body=_body(event),
             iam=(context.get("authorizer") or {}).get("iam"),
             request_id=context["requestId"],
             received_at=_received_at(context.get("timeEpoch")),
+            base_url=_base_url(headers, event["routeKey"], event.get("rawPath", "")),
         )
     except (KeyError, TypeError, AttributeError):
         raise ApiEventError("not an event of an HTTP API in payload format 2.0") from None
@@ -99,6 +103,14 @@ def _received_at(milliseconds: object) -> float | None:
     if type(milliseconds) is int and 0 <= milliseconds < _TIMES_END:
         return milliseconds / 1000
     return None
+
+
+def _base_url(headers: Mapping[str, str], route: str, path: str) -> str:
+    """The scheme and host, and the path that a custom domain puts before ours."""
+    scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
+    own_path = route.partition(" ")[2]
+    before = path.removesuffix(own_path) if path.endswith(own_path) else ""
+    return f"{scheme}://{headers.get('host', '')}{before}"
 
 
 def _body(event: Mapping[str, Any]) -> bytes:

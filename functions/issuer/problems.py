@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+#: The page that explains every problem, with the code as anchor.
+HELP_PATH: Final = "/v1/problems"
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
@@ -93,8 +96,11 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
         """What all problems with this code have in common."""
         return PROBLEMS[self.code]
 
-    def document(self) -> dict[str, object]:
-        """The problem document of RFC 9457, without the request id."""
+    def document(self, base_url: str) -> dict[str, object]:
+        """The problem document of RFC 9457, without the request id.
+
+        :param base_url: the API's address, where :data:`HELP_PATH` explains the problem.
+        """
         kind = self.type
         document: dict[str, object] = {
             "type": f"urn:zego-token-service:problem:{self.code}",
@@ -103,6 +109,7 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
             "detail": self.detail,
             "code": self.code,
             "retryable": kind.retryable,
+            "help": f"{base_url}{HELP_PATH}#{self.code}",
         }
         if self.field is not None:
             document["field"] = self.field

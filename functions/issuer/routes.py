@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from issuer import authentication, token_request
@@ -149,6 +150,18 @@ def health(service: Service, _request: ApiRequest) -> ApiResponse:
     return respond(200, {"status": "ok", "version": service.settings.build_version})
 
 
+def help_page(_service: Service, _request: ApiRequest) -> ApiResponse:
+    """What each problem means and what to do about it; ``make docs`` writes the page."""
+    headers = {
+        "content-type": "text/html; charset=utf-8",
+        "cache-control": "public, max-age=3600",
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "x-content-type-options": "nosniff",
+    }
+    page = Path(__file__).with_name("problems.html").read_text(encoding="utf-8")
+    return {"statusCode": 200, "headers": headers, "body": page}
+
+
 def _token(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = authenticate(request)
@@ -167,7 +180,7 @@ def _batch_entry(
             wanted = token_request.token_request(entry, names_user=True)
             issued = _issue(service, exchange, caller, wanted)
     except Problem as problem:
-        return {"status": problem.type.status, "problem": problem.document()}
+        return {"status": problem.type.status, "problem": problem.document(request.base_url)}
     return {"status": 201, "token": _document(issued)}
 
 

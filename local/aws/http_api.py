@@ -52,6 +52,7 @@ ROUTES = (
     Route("POST", "/api/v1/calls/initiate", "NONE"),
     Route("POST", "/v1/service/calls/initiate", "AWS_IAM"),
     Route("GET", "/v1/health", "NONE", rate=10, burst=20),
+    Route("GET", "/v1/problems", "NONE", rate=10, burst=20),
     Route("GET", "/v1/status", "AWS_IAM", rate=5, burst=10),
     Route("POST", "/v1/diagnose", "AWS_IAM", rate=5, burst=10),
 )

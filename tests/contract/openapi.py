@@ -38,8 +38,8 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body, read as JSON."""
-        return json.loads(self.body)
+        """The body, read as JSON; of a page, its text."""
+        return self.body.decode() if self.media_type == "text/html" else json.loads(self.body)
 
 
 @dataclass(frozen=True)

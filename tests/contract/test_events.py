@@ -25,6 +25,7 @@ ANSWERS = {
     "calls_initiate": 201,
     "service_calls_initiate": 201,
     "health": 200,
+    "problems": 200,
     "status": 200,
     "diagnose": 200,
 }
@@ -50,8 +51,8 @@ def test_an_event_is_answered_as_its_name_says(function: Function, name: str) ->
         assert answer.json["code"] == expected
     else:
         assert answer.status == expected
-        for result in answer.json.get("results", []):
-            assert result["status"] == 201
+    if name == "service_tokens_batch":
+        assert [result["status"] for result in answer.json["results"]] == [201, 201]
 
 
 @pytest.mark.parametrize("name", NAMES)

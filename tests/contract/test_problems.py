@@ -21,5 +21,6 @@ def test_a_code_has_the_status_title_and_retryable_of_the_document(code: str) ->
 
 @table("code", PROBLEMS)
 def test_a_problem_of_each_code_satisfies_the_schema(code: str) -> None:
-    body = Problem(code, "Made up.", field="room_id").document() | {"request_id": "made-up"}
+    body = Problem(code, "Made up.", field="room_id").document("https://tokens.example.com")
+    body |= {"request_id": "made-up"}
     assert DOCUMENT.schema_violations({"$ref": "#/components/schemas/Problem"}, body) == []

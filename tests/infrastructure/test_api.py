@@ -15,7 +15,7 @@ from tests.infrastructure.stacks import stack
 from tools.sam_template import load
 
 #: The routes of the contract. True: API Gateway verifies an IAM caller. False: the issuer verifies
-#: a bearer token, or, for health, answers anyone.
+#: a bearer token, or, for health and the problems, answers anyone.
 IAM_VERIFIED_BY_API_GATEWAY = {
     "POST /v1/tokens": False,
     "POST /v1/service/tokens": True,
@@ -23,6 +23,7 @@ IAM_VERIFIED_BY_API_GATEWAY = {
     "POST /api/v1/calls/initiate": False,
     "POST /v1/service/calls/initiate": True,
     "GET /v1/health": False,
+    "GET /v1/problems": False,
     "GET /v1/status": True,
     "POST /v1/diagnose": True,
 }
@@ -144,6 +145,7 @@ def test_every_route_is_throttled_and_the_dear_ones_tighter() -> None:
     assert tighter.keys() == {
         "POST /v1/service/tokens/batch",
         "GET /v1/health",
+        "GET /v1/problems",
         "GET /v1/status",
         "POST /v1/diagnose",
     }

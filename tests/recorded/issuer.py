@@ -40,10 +40,11 @@ def answered(function: Function, parts: Parts, asked: Good | Refusal) -> dict[st
     if authorization is not None and security == "bearer":
         made["headers"]["authorization"] = authorization
     raw = function(made)
+    is_page = raw["headers"]["content-type"].startswith("text/html")
     return {
         "status": raw["statusCode"],
         "headers": dict(sorted(raw["headers"].items())),
-        "body": json.loads(raw["body"]),
+        "body": "<a page>" if is_page else json.loads(raw["body"]),
     }
 
 

@@ -13,6 +13,7 @@ BATCH = "POST /v1/service/tokens/batch"
 CALL = "POST /api/v1/calls/initiate"
 SERVICE_CALL = "POST /v1/service/calls/initiate"
 HEALTH = "GET /v1/health"
+HELP = "GET /v1/problems"
 STATUS = "GET /v1/status"
 DIAGNOSE = "POST /v1/diagnose"
 

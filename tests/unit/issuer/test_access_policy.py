@@ -120,7 +120,7 @@ class TestFirstMatch:
             refusal([rule("suspended", deny=True)], web()),
             refusal([rule("watch", privileges=LOGIN)], web(), privileges=PUBLISH),
         ):
-            document = str(problem.document())
+            document = str(problem.document("https://x"))
             assert problem.reason not in document
             for name in ("suspended", "watch"):
                 assert name not in document

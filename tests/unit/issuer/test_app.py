@@ -13,6 +13,7 @@ import pytest
 import snapshot_restore_py
 
 from issuer.http_event import ApiEventError
+from issuer.problems import PROBLEMS
 from tests.support.application import (
     APP_ID,
     OPERATOR_SESSION,
@@ -29,6 +30,7 @@ from tests.support.routes import (
     CALL,
     DIAGNOSE,
     HEALTH,
+    HELP,
     SERVICE_CALL,
     SERVICE_TOKENS,
     STATUS,
@@ -37,7 +39,8 @@ from tests.support.routes import (
 from zego import token04
 
 NEXT_SECRET = "fedcba9876543210" * 2
-ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, CALL, SERVICE_CALL, HEALTH, STATUS, DIAGNOSE)
+ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, CALL, SERVICE_CALL, HEALTH, HELP, STATUS, DIAGNOSE)
+DOCUMENT_ROUTES = tuple(route for route in ROUTES if route != HELP)
 
 
 def opened(token: str) -> token04.Claims:
@@ -266,6 +269,23 @@ class TestHealth:
 
     def test_it_asks_nobody_and_writes_nothing(self, issuer: Application) -> None:
         issuer.handle(event(HEALTH))
+        assert (issuer.secrets_manager.requests, issuer.jwks.requests) == ([], [])
+        assert issuer.output() == ""
+
+
+class TestProblemPage:
+    def test_it_has_a_section_for_every_problem_and_loads_nothing(
+        self, issuer: Application
+    ) -> None:
+        answer = issuer.handle(event(HELP))
+        sections = re.findall(r'<section id="(\w+)">', answer.text)
+        assert sections == [*PROBLEMS]
+        assert not re.search(r"<script|\b(?:src|href)=", answer.text)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["content-security-policy"].startswith("default-src 'none';")
+
+    def test_it_asks_no_other_service_and_writes_nothing(self, issuer: Application) -> None:
+        issuer.handle(event(HELP))
         assert (issuer.secrets_manager.requests, issuer.jwks.requests) == ([], [])
         assert issuer.output() == ""
 
@@ -510,7 +530,9 @@ class TestRefusedTokens:
 
 
 class TestAnswers:
-    @pytest.mark.parametrize("route", [*ROUTES, "GET /nowhere", "$default"])
+    @pytest.mark.parametrize(
+        "route", [*(route for route in ROUTES if route != HELP), "GET /nowhere", "$default"]
+    )
     def test_nothing_may_be_cached_and_everything_is_json(
         self, issuer: Application, route: str
     ) -> None:
@@ -534,9 +556,32 @@ class TestAnswers:
             "detail": "room_id must be a string, not a number.",
             "code": "wrong_type",
             "retryable": False,
+            "help": "https://calls.example.com/v1/problems#wrong_type",
             "field": "room_id",
             "request_id": "request-1",
         }
+
+    @pytest.mark.parametrize(
+        ("headers", "before", "base"),
+        [
+            ({"host": "calls.example.com"}, "", "https://calls.example.com"),
+            ({"host": "example.com"}, "/tokens", "https://example.com/tokens"),
+            (
+                {"host": "127.0.0.1:8080", "x-forwarded-proto": "http"},
+                "",
+                "http://127.0.0.1:8080",
+            ),
+        ],
+        ids=["a domain", "a domain with a path mapping", "the local stack"],
+    )
+    def test_help_is_at_the_address_that_the_caller_used(
+        self, issuer: Application, headers: dict[str, str], before: str, base: str
+    ) -> None:
+        sent = event(TOKENS)
+        sent["headers"] |= headers
+        sent["rawPath"] = before + sent["rawPath"]
+        document = issuer.handle(sent).document
+        assert document["help"] == f"{base}/v1/problems#bearer_missing"
 
     def test_without_proof_it_says_how_to_bring_some(self, issuer: Application) -> None:
         missing = issuer.handle(event(TOKENS))

@@ -254,7 +254,7 @@ class TestIdentifiers:
         assert "128 bytes" in problem.detail
 
     def test_the_value_is_not_in_the_answer(self) -> None:
-        assert "s3cret" not in str(refusal({"room_id": "s3cret room"}).document())
+        assert "s3cret" not in str(refusal({"room_id": "s3cret room"}).document("https://x"))
 
 
 class TestPrivileges:
