@@ -443,7 +443,7 @@ class TestWhatHappensMeanwhile:
         assert world.wire.met == [("ZEGO", Fault.LOST_REQUEST)]
         assert tick.healed_with is None
         assert tick.action.startswith("The next check tries CANDIDATE ")
-        assert "again: ZEGO gave no answer" in tick.action
+        assert "again: ZEGO gave no usable response" in tick.action
         assert world.value(CANDIDATE) == HEX
 
     def test_a_candidate_that_gives_way_is_named(self) -> None:

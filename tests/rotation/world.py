@@ -425,7 +425,7 @@ class World:
                 return Response(200, {}, b'{"Code": 100000015}')
             if fault is Fault.DENIED:
                 return Response(403, {}, b"<html>Forbidden</html>")
-            raise HttpError("rtc-api.example.com did not answer in 3 s")
+            raise HttpError("rtc-api.example.com did not respond in 3 s")
 
         return self.wire.send("ZEGO", do, fail=fail, stale=stale)
 

@@ -1,7 +1,7 @@
-"""What the service knows of ZEGO: tokens, identifiers, the ServerSecret and where it is kept.
+"""What the service knows about ZEGO: tokens, identifiers, the ServerSecret and where it is stored.
 
-No Lambda event and no HTTP server in here; docs/architecture.md says who imports whom. This module
-has what every part says in the same way: the stages, and a span of time.
+Nothing here handles Lambda events or serves HTTP; docs/architecture.md shows which package imports
+which. This module has what every part uses: the stages, and the text of a span of time.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-#: Where the service is deployed: each has its own resources and access policy.
+#: Where the service is deployed: each stage has its own resources and access policy.
 DEPLOYED_STAGES: Final = ("dev", "staging", "prod")
-#: With the one that runs on a developer's machine.
+#: The same, with the one that runs on a developer's machine.
 STAGES: Final = (*DEPLOYED_STAGES, "local")
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -20,7 +20,7 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 def duration(seconds: float) -> str:
     """A span of time in its two largest units, rounded down: ``1 h 30 min``, ``12 d``, ``40 s``.
 
-    The second one is left out if it would be 0. A negative span counts as ``0 s``.
+    The second unit is left out if it would be 0. A negative span is ``0 s``.
     """
     whole = max(0, int(seconds))
     for (unit, length), (smaller_unit, smaller) in pairwise(_UNITS):

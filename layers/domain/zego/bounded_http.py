@@ -1,7 +1,7 @@
-"""One HTTP request with a bound on everything: time, size, and where it may lead.
+"""One HTTP request with limits on everything: time, size and destination.
 
-Used for the identity providers' keys and for AWS. Plain ``http.client``: docs/design-notes.md says
-what a client library costs a cold start.
+Used for the identity providers' keys, for AWS and for ZEGO's server API. It uses ``http.client``:
+docs/design-notes.md says what a client library would cost at a cold start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
-#: A name of labels up to 63 characters, or an IPv6 address.
+#: A name with labels of up to 63 characters, or an IPv6 address.
 _HOST: Final = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9a-f:.]+", re.ASCII)
 
 
@@ -30,7 +30,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, whatever its status. ``headers`` have lower-case names."""
+    """A response, whatever its status. ``headers`` have lower-case names."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,11 +46,11 @@ def request(
     timeout_seconds: float,
     max_bytes: int,
 ) -> Response:
-    """Send one request and read the whole answer. Redirects are answers: none is followed.
+    """Send one request and read the whole response. Redirects are returned, never followed.
 
-    :param timeout_seconds: for everything together, however slowly the other side drips, but for
-        the look-up of its name, which the system's resolver bounds.
-    :param max_bytes: the largest body taken.
+    :param timeout_seconds: the limit for everything together, however slowly the server sends;
+        except the look-up of its name, which the system's resolver limits.
+    :param max_bytes: the largest body that is accepted.
     :raises HttpError: unreachable, TLS refused, too slow, too large, or not HTTP.
     """
     deadline = time.monotonic() + timeout_seconds
@@ -65,31 +65,31 @@ def request(
         connection.sock = _connect(parts, deadline)
         connection.request(method, target, body, dict(headers or {}))
         wire = _Wire(connection.sock, deadline)
-        # A socket's makefile() is all that the response asks of one.
+        # HTTPResponse uses only the makefile() of a socket.
         with http.client.HTTPResponse(wire, method=method) as answer:  # type: ignore[arg-type]
             answer.begin()
             content = answer.read(max_bytes + 1)
             if len(content) > max_bytes:
-                raise HttpError(f"the answer is larger than {max_bytes} bytes")
+                raise HttpError(f"the response is larger than {max_bytes} bytes")
             if answer.length:
-                raise HttpError("the answer was cut short")
+                raise HttpError("the response was cut short")
             names = {name.lower(): value for name, value in answer.getheaders()}
             return Response(answer.status, names, content)
     except TimeoutError:
-        raise HttpError(f"{parts.hostname} did not answer in {timeout_seconds:g} s") from None
+        raise HttpError(f"{parts.hostname} did not respond in {timeout_seconds:g} s") from None
     except (OSError, http.client.HTTPException) as error:
         raise HttpError(f"{parts.hostname} cannot be reached: {type(error).__name__}") from None
-    except ValueError:  # its text would show the header
+    except ValueError:  # its text would contain the header
         raise HttpError("a header cannot be sent as it is") from None
     finally:
         connection.close()
 
 
 def check_url(url: str, *, allow_loopback: bool) -> str:
-    """Return the URL if a request may go there: https, or plain http to this very machine.
+    """Return the URL if a request may go there: https, or plain http to this machine.
 
-    :param allow_loopback: whether plain http to this machine is taken.
-    :raises ValueError: it may not, or it is no URL.
+    :param allow_loopback: whether plain http to this machine is allowed.
+    :raises ValueError: it may not, or it is not a URL.
     """
     try:
         parts = urlsplit(url)
@@ -102,7 +102,7 @@ def check_url(url: str, *, allow_loopback: bool) -> str:
     if parts.scheme != "https" and not plain:
         raise ValueError("it is not an https URL")
     if "@" in parts.netloc:
-        raise ValueError("it has a user's name in it")
+        raise ValueError("it contains a user name")
     return url
 
 
@@ -116,7 +116,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _connect(parts: SplitResult, deadline: float) -> socket.socket:
-    """A connection to the first address that answers, with TLS where the URL says so."""
+    """Connect to the first address that responds, with TLS if the URL is https."""
     host = parts.hostname or ""
     secure = parts.scheme == "https"
     failure: OSError = OSError("the name has no address")
@@ -138,7 +138,10 @@ def _connect(parts: SplitResult, deadline: float) -> socket.socket:
 
 
 def _remaining(deadline: float) -> float:
-    """What is left of the time."""
+    """The seconds until the deadline.
+
+    :raises TimeoutError: it has passed.
+    """
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
@@ -147,12 +150,12 @@ def _remaining(deadline: float) -> float:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """The TLS settings, made at the first use: reading the trusted roots takes milliseconds."""
+    """The TLS settings, made on first use: reading the trusted roots takes milliseconds."""
     return ssl.create_default_context()
 
 
 class _Wire(io.RawIOBase):
-    """What a socket receives until a deadline, however slowly it drips."""
+    """Reads a socket until a deadline, however slowly the data arrives."""
 
     def __init__(self, wire: socket.socket, deadline: float) -> None:
         self._wire = wire

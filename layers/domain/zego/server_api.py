@@ -1,20 +1,20 @@
-"""ZEGO's server API: signed calls, and what they prove of a ServerSecret.
+"""ZEGO's server API: signed calls, and what they prove about a ServerSecret.
 
-A ServerSecret signs these calls, so ZEGO itself says whether it is the right one: :meth:`probe`
-makes a call that changes nothing, and :data:`zego.error_codes.SERVER_API_CODES` says what its code
-means for the secret.
+A ServerSecret signs these calls, so ZEGO itself shows whether it is the right one: :meth:`probe`
+makes a call that changes nothing, and :data:`zego.error_codes.SERVER_API_CODES` says what the
+response's code means for the secret.
 
 The call is DescribeUserNum for a room that does not exist. ZEGO documents its result: "When the
 Room does not exist, the User count is 0". ZEGO allows 10 of these calls per second and AppID, and
 1 per second in the test environment.
 
-The signature covers the AppID, the nonce and the timestamp only: neither the Action, nor another
-parameter, nor the body. So for 10 minutes anybody who sees one URL can make any server call with
-it, unless ZEGO refuses a used nonce, which it does not document. TLS alone protects the URL; never
-log it.
+The signature covers the AppID, the nonce and the timestamp only: not the Action, other
+parameters or the body. So for 10 minutes, anyone who sees one URL can make any server call with it,
+unless ZEGO refuses a used nonce, which it does not document. Only TLS protects the URL; never log
+it.
 
-A regional host answers for its region. While a reset of the secret spreads, another region may
-still give another verdict.
+A regional host speaks only for its region. While a reset of the secret spreads, another region may
+still give a different verdict.
 
 Source: "Calling APIs", "Global return codes", "Return codes" and "DescribeUserNum" in the vendor's
 documentation of server API v2.
@@ -53,12 +53,12 @@ _SIGNATURE_EXPIRED: Final = 100000004
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What ZEGO says of an AppID with its ServerSecret.
+    """ZEGO's verdict on an AppID with its ServerSecret.
 
-    :ivar reason: what it means and what to do, for people; safe to log.
-    :ivar code: ZEGO's code; ``None`` where no answer could be read.
+    :ivar reason: what it means and what to do, as text for users; safe to log.
+    :ivar code: ZEGO's code; ``None`` if no response could be read.
     :ivar clock_skew_seconds: how far this machine's clock is ahead of ZEGO's, to a second or so;
-        ``None`` where ZEGO did not say its time.
+        ``None`` if the response has no time.
     """
 
     outcome: Outcome
@@ -76,9 +76,9 @@ class Verdict:
 
     @property
     def needs_repeating(self) -> bool:
-        """Whether the rejection reads like a fault of ZEGO's gateway.
+        """Whether the rejection may be a fault of ZEGO's gateway.
 
-        That is so for 100000010 and 100000011. Their wording suggests that ZEGO may give them for
+        This is true for 100000010 and 100000011. Their wording suggests that ZEGO may give them for
         a good secret while its gateway cannot get the project's data, and the chat server's page
         of return codes calls them internal errors. :meth:`ServerApi.probe` has already repeated
         the call. Before you move a label because of such a verdict, probe again later.
@@ -89,7 +89,7 @@ class Verdict:
 def signature(app_id: int, nonce: str, server_secret: str, timestamp: int) -> str:
     """The signature of a call: 32 lower-case hex digits.
 
-    It covers neither parameters nor body; TLS does.
+    It does not cover parameters and body; only TLS protects them.
 
     :param nonce: 16 hex digits, fresh for each call.
     :param timestamp: Unix seconds, within 10 minutes of ZEGO's clock.
@@ -102,8 +102,8 @@ class ServerApi:
     """ZEGO's server API at one address.
 
     :param endpoint: https, or plain http to this machine; ``None`` is :data:`ENDPOINT`.
-    :param attempt_seconds: bound on one attempt.
-    :param attempts: at most; only a passing failure is tried again.
+    :param attempt_seconds: the time limit of one attempt.
+    :param attempts: the most attempts; only a temporary failure is retried.
     :raises ValueError: the endpoint is neither.
     """
 
@@ -121,7 +121,7 @@ class ServerApi:
         try:
             parts = urlsplit(check_url(endpoint, allow_loopback=True))
             if parts.query or parts.fragment or parts.path not in ("", "/"):
-                raise ValueError("it has more than a scheme, a host and a port")
+                raise ValueError("it may only have a scheme, a host and a port")
         except ValueError as error:
             raise ValueError(f"the address of ZEGO's server API: {error}") from None
         self._endpoint = endpoint.rstrip("/") + "/"
@@ -135,7 +135,7 @@ class ServerApi:
         """Ask ZEGO whether it accepts the secret for its AppID. Changes nothing there.
 
         The last response decides. A rejection that :attr:`Verdict.needs_repeating` is the verdict
-        only if every attempt ended so; beside another failure the verdict is unknown.
+        only if every attempt ended so; if another attempt failed otherwise, the verdict is unknown.
 
         Takes at most ``attempts * attempt_seconds`` and a second or two between them.
         """
@@ -145,7 +145,7 @@ class ServerApi:
             verdicts.append(self._attempt(secret))
         last = verdicts[-1]
         if last.needs_repeating and not all(verdict.needs_repeating for verdict in verdicts):
-            reason = f"{last.reason}; ZEGO did not say so at every attempt: try again"
+            reason = f"{last.reason}; not every attempt got this verdict: try again"
             return replace(last, outcome="unknown", reason=reason)
         return last
 
@@ -156,7 +156,7 @@ class ServerApi:
                 "GET", url, timeout_seconds=self._attempt_seconds, max_bytes=_MAX_BYTES
             )
         except HttpError as error:
-            return Verdict("unknown", f"ZEGO gave no answer: {error}")
+            return Verdict("unknown", f"ZEGO gave no usable response: {error}")
         return _verdict(answer, self._clock())
 
     def _signed_url(self, action: str, secret: ServerSecret, query: Mapping[str, str]) -> str:
@@ -174,18 +174,18 @@ class ServerApi:
 
 
 def _verdict(answer: Response, now: float) -> Verdict:
-    """Read an answer by its code, whatever the HTTP status."""
+    """Read a response by its code, whatever the HTTP status."""
     skew = clock_skew(answer, now)
     try:
         code = strict_json.loads_object(answer.body)["Code"]
     except (ValueError, KeyError):
         code = None
     if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < _CODES_END:
-        reason = f"ZEGO's answer, HTTP {answer.status}, has no code that can be read"
+        reason = f"ZEGO's response (HTTP {answer.status}) has no readable code"
         return Verdict("unknown", reason, None, skew)
     known = SERVER_API_CODES.get(code)
     if known is None:
-        return Verdict("unknown", "ZEGO answered with a code it does not document", code, skew)
+        return Verdict("unknown", "ZEGO returned a code that it does not document", code, skew)
     reason = known.reason
     if code == _SIGNATURE_EXPIRED:
         reason += _skew_in_words(skew)
@@ -193,7 +193,7 @@ def _verdict(answer: Response, now: float) -> Verdict:
 
 
 def _may_pass(verdict: Verdict) -> bool:
-    """Whether to try again: the response cannot be read, or its code is a passing one."""
+    """Whether to retry: the response cannot be read, or its code is a temporary failure."""
     return verdict.code is None or _is_passing(verdict.code)
 
 
@@ -203,9 +203,9 @@ def _is_passing(code: int | None) -> bool:
 
 
 def clock_skew(answer: Response, now: float) -> float | None:
-    """How far this machine's clock is ahead of who answered, in seconds, to a second or so.
+    """How far this machine's clock is ahead of the server's, in seconds, to a second or so.
 
-    :returns: ``None`` where the answer says no time.
+    :returns: ``None`` if the response has no time.
     """
     try:
         return round(now - parsedate_to_datetime(answer.headers["date"]).timestamp(), 1)

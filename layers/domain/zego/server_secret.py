@@ -1,6 +1,6 @@
-"""An AppID with its ServerSecret: parsing, shape and fingerprint. Never printable.
+"""An AppID with its ServerSecret: parsing, shape and fingerprint. Never printed.
 
-The two travel as one value, so that they can never be out of step::
+The two are one value, so that they always match::
 
     {"app_id": 1234567890, "server_secret": "<32 characters>"}
 """
@@ -29,7 +29,7 @@ class ServerSecretError(ValueError):
 
 
 class PlaceholderError(ServerSecretError):
-    """Nobody has stored the real value yet."""
+    """The real value has not been stored yet."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -37,10 +37,10 @@ class ServerSecret:
     """An AppID and the ServerSecret that ZEGO gave for it.
 
     :ivar app_id: 1 to 2^32-1.
-    :ivar value: 32 ASCII characters; hand it to :mod:`zego.token04` and to nothing else.
+    :ivar value: 32 ASCII characters; pass it only to :mod:`zego.token04`.
     :ivar fingerprint: 12 hex digits of HMAC-SHA256(value, "zego-server-secret:" + app_id): safe
-        to log, and equal where the secrets are.
-    :raises ServerSecretError: not the shape of an AppID and a ServerSecret.
+        to log, and equal if the secrets are equal.
+    :raises ServerSecretError: one of them does not have the right shape.
     """
 
     app_id: int
@@ -55,7 +55,7 @@ class ServerSecret:
 
     @property
     def looks_unusual(self) -> bool:
-        """Whether it is other than the lower-case hex digits that ServerSecrets have."""
+        """Whether it contains more than the lower-case hex digits of the usual ServerSecret."""
         return not _HEX.fullmatch(self.value)
 
     def __repr__(self) -> str:
@@ -71,14 +71,14 @@ class ServerSecret:
         return hash((self.app_id, self.fingerprint))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a ServerSecret is not copied or pickled")
+        raise TypeError("a ServerSecret cannot be copied or pickled")
 
 
 def parse(text: str) -> ServerSecret:
     """Read the value that is stored in Secrets Manager.
 
-    :raises PlaceholderError: it still holds a placeholder.
-    :raises ServerSecretError: it is not JSON, lacks a key, or a key has the wrong shape.
+    :raises PlaceholderError: it is still a placeholder.
+    :raises ServerSecretError: it is not JSON, a key is missing, or a value has the wrong shape.
     """
     try:
         values = strict_json.loads(text)
@@ -103,13 +103,13 @@ def _check(app_id: object, value: object) -> None:
     if value[:1] in ("'", '"') or value[-1:] in ("'", '"'):
         raise ServerSecretError("server_secret has quotes around it")
     if _PLACEHOLDER.search(value) or (value and len(set(value)) == 1):
-        raise PlaceholderError("server_secret is a placeholder; store the one of ZEGO's console")
+        raise PlaceholderError("server_secret is a placeholder; store the one from ZEGO's console")
     if _APP_SIGN.fullmatch(value):
         raise ServerSecretError("server_secret has 64 hex digits: that is an AppSign")
     if len(value) != LENGTH:
         raise ServerSecretError(f"server_secret has {len(value)} characters; ZEGO's have {LENGTH}")
     if not value.isascii() or not value.isprintable():
-        raise ServerSecretError("server_secret holds a character that is not printable ASCII")
+        raise ServerSecretError("server_secret contains a character that is not printable ASCII")
     if isinstance(app_id, bool) or not isinstance(app_id, int):
         raise ServerSecretError(f"app_id must be a whole number, not {type(app_id).__name__}")
     if not 1 <= app_id <= MAX_APP_ID:

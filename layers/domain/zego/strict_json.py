@@ -1,6 +1,7 @@
-"""JSON as RFC 8259 has it, in UTF-8: ``NaN`` and ``Infinity``, which Python takes, are refused.
+"""Strict JSON in UTF-8, as in RFC 8259: refuses ``NaN`` and ``Infinity``, which Python accepts.
 
-Encoder and decoder are made once; ``json.loads`` and ``json.dumps`` with options make one a call.
+Encoder and decoder are made once; ``json.loads`` and ``json.dumps`` with options would make one
+per call.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _encoder = json.JSONEncoder(separators=(",", ":"))
 def loads(text: str | bytes) -> Any:
     """Read JSON.
 
-    :raises ValueError: it is not JSON, or nested deeper than Python follows.
+    :raises ValueError: it is not JSON, or nested too deep for Python.
     """
     try:
         return _decoder.decode(text.decode() if isinstance(text, bytes) else text)
@@ -51,7 +52,7 @@ def loads_object(text: str | bytes) -> dict[str, Any]:
 
 
 def dumps(value: object) -> str:
-    """Write JSON, in ASCII and without white space."""
+    """Write JSON in ASCII, without white space."""
     return _encoder.encode(value)
 
 

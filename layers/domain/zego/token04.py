@@ -1,4 +1,4 @@
-"""The Token04 codec: what ZEGO's SDKs take as a token, byte for byte.
+"""Encodes and decodes Token04, the token that ZEGO's SDKs accept, byte for byte.
 
 A token is ``"04"`` followed by the base64 of a binary envelope, integers big-endian::
 
@@ -10,11 +10,11 @@ A token is ``"04"`` followed by the base64 of a binary envelope, integers big-en
     mode        uint8   1 for GCM; absent (or 0) for CBC
 
 The sealed plaintext is a JSON object, the :class:`Claims`. The key is the raw text of the
-ServerSecret: it looks like hexadecimal and is *not* decoded. It is neither a JWT nor an HMAC.
+ServerSecret: it looks like hexadecimal but is *not* decoded. The token is not a JWT or an HMAC.
 
 :func:`mint`, :func:`encode` and :func:`decode` are for whole tokens; :func:`parse`, :func:`seal`
-and :func:`unseal` for the envelope alone. Every error is a :class:`Token04Error`, and no message
-holds a secret or a token.
+and :func:`unseal` for the envelope only. Every error is a :class:`Token04Error`, and no message
+contains a secret or a token.
 
 Source: the vendor's published token generators in seven languages, whose tokens are in
 ``tests/vectors/token04.json``.
@@ -42,7 +42,7 @@ Cipher = Literal["gcm", "cbc"]
 
 PREFIX: Final = "04"
 MAX_APP_ID: Final = 2**32 - 1
-#: Longest lifetime that both ZIM and the web SDK's timers can follow: 24 days, in seconds.
+#: The longest lifetime that both ZIM and the web SDK's timers support: 24 days, in seconds.
 MAX_LIFETIME_SECONDS: Final = 24 * 24 * 3600
 
 _NONCE_MASK: Final = 2**31 - 1
@@ -66,7 +66,7 @@ class Token04Error(ValueError):
 
 
 class FormatError(Token04Error):
-    """The text is not a Token04, or its envelope is damaged. No secret is needed to see it."""
+    """The text is not a Token04, or its envelope is damaged. Detected without a secret."""
 
 
 class TruncatedError(FormatError):
@@ -74,13 +74,13 @@ class TruncatedError(FormatError):
 
 
 class TrailingBytesError(FormatError):
-    """More bytes follow the sealed claims than the mode.
+    """More bytes than the mode follow the sealed claims.
 
-    :ivar extra: how many bytes do; at most 1 may.
+    :ivar extra: how many bytes follow; at most 1 is allowed.
     """
 
     def __init__(self, extra: int) -> None:
-        super().__init__(f"{extra} bytes follow the sealed claims; at most 1 may")
+        super().__init__(f"{extra} bytes follow the sealed claims; at most 1 is allowed")
         self.extra = extra
 
 
@@ -97,20 +97,20 @@ class ClaimsError(Token04Error):
 
 
 class ExpiryMismatchError(Token04Error):
-    """The readable expiry differs from the sealed one, so somebody changed it."""
+    """The readable expiry differs from the sealed one, so it was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says.
+    """The content of a token.
 
     :ivar app_id: the project's AppID, 1 to 2^32-1.
-    :ivar user_id: who may log in with it; any non-empty text (the SDKs take less, see
+    :ivar user_id: who may log in with it; any non-empty text (the SDKs accept less, see
         :mod:`zego.identifiers`).
     :ivar nonce: any 64-bit integer; :func:`mint` draws 31 random bits.
     :ivar issued_at: Unix seconds (``ctime``).
     :ivar expires_at: Unix seconds (``expire``).
-    :ivar payload: ``""``, or JSON as text such as :func:`room_payload` makes.
+    :ivar payload: ``""``, or JSON as text, such as :func:`room_payload` returns.
     """
 
     app_id: int
@@ -137,7 +137,7 @@ class DecodedToken:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What can be read of a token without the secret."""
+    """The parts of a token that are readable without the secret."""
 
     expires_at: int
     cipher: Cipher
@@ -155,7 +155,7 @@ def mint(
     payload: str = "",
     cipher: Cipher = "gcm",
 ) -> str:
-    """Make a fresh token: its nonces come from the operating system, so no two are alike.
+    """Make a new token. Its nonces come from the operating system, so no two tokens are alike.
 
     :param issued_at: now, in Unix seconds.
     :param lifetime_seconds: 1 to 2 073 600 (24 days).
@@ -178,7 +178,7 @@ def encode(
 
     :param iv: 12 bytes for GCM, 16 for CBC; drawn from the operating system unless given.
         Never give the same one twice with the same secret, except in tests.
-    :raises ClaimsError: a claim is outside its bounds, or all of them are too long for a token.
+    :raises ClaimsError: a claim is outside its bounds, or the claims are too long for a token.
     :raises SecretError: the secret is not 32 bytes long.
     """
     length = _iv_length(cipher)
@@ -191,13 +191,13 @@ def encode(
 
 
 def decode(token: str, server_secret: str) -> DecodedToken:
-    """Open a token and read its claims. Whether it has expired is the caller's question.
+    """Open a token and read its claims. The caller must check whether it has expired.
 
-    :param server_secret: 32 bytes; 16 and 24 are taken too, as the vendor's decoders do.
-    :raises FormatError: not a Token04, or a damaged one.
-    :raises SealError: made with another secret, or altered.
-    :raises ClaimsError: opened, but the claims are not what ZEGO takes.
-    :raises ExpiryMismatchError: opened, but the readable expiry was changed.
+    :param server_secret: 32 bytes; 16 and 24 are also accepted, as in the vendor's decoders.
+    :raises FormatError: it is not a Token04, or is damaged.
+    :raises SealError: it was made with another secret, or altered.
+    :raises ClaimsError: it opens, but ZEGO does not accept the claims.
+    :raises ExpiryMismatchError: it opens, but the readable expiry was changed.
     :raises SecretError: the secret cannot be an AES key.
     """
     envelope = parse(token)
@@ -214,11 +214,11 @@ def decode(token: str, server_secret: str) -> DecodedToken:
 def room_payload(
     room_id: str, *, login: bool, publish: bool, stream_ids: tuple[str, ...] | None = None
 ) -> str:
-    """The payload of a privilege token: what its holder may do in one room.
+    """The payload of a privilege token: what the user may do in one room.
 
-    :param stream_ids: the streams that may be published; ``None`` is any.
+    :param stream_ids: the streams that may be published; ``None`` allows any.
 
-    ZEGO enforces it only where its support has switched privilege tokens on for the AppID.
+    ZEGO enforces it only if its support has switched privileges on for the AppID.
     """
     streams = "null" if stream_ids is None else f"[{','.join(map(_json_string, stream_ids))}]"
     return (
@@ -228,26 +228,26 @@ def room_payload(
 
 
 def parse(token: str) -> Envelope:
-    """Read the envelope of a token; needs no secret and proves nothing.
+    """Read the envelope of a token. This needs no secret and proves nothing.
 
-    :raises FormatError: not a Token04, or a damaged one; the message says where.
+    :raises FormatError: it is not a Token04, or is damaged; the message says where.
     """
     expires_at, iv, sealed, mode = _take_apart(_binary(token))
     if mode not in (b"", b"\x00", _GCM_MODE):
-        raise FormatError(f"unknown mode {mode[0]}; 1 is GCM, 0 or none is CBC")
+        raise FormatError(f"unknown mode {mode[0]}; 1 is GCM, 0 or no mode is CBC")
     cipher: Cipher = "gcm" if mode == _GCM_MODE else "cbc"
     if len(iv) != _IV_LENGTH[cipher]:
         expected = _IV_LENGTH[cipher]
         raise FormatError(f"the IV has {len(iv)} bytes; {cipher.upper()} takes {expected}")
     if cipher == "gcm" and len(sealed) <= _GCM_TAG_LENGTH:
-        raise FormatError(f"{len(sealed)} sealed bytes are too few to hold claims and a tag")
+        raise FormatError(f"{len(sealed)} sealed bytes are too few for claims and a tag")
     if cipher == "cbc" and (not sealed or len(sealed) % 16):
-        raise FormatError(f"{len(sealed)} sealed bytes are not a number of whole CBC blocks")
+        raise FormatError(f"{len(sealed)} sealed bytes are not a whole number of CBC blocks")
     return Envelope(expires_at, cipher, iv, sealed)
 
 
 def seal(plaintext: bytes, expires_at: int, key: bytes, *, cipher: Cipher, iv: bytes) -> str:
-    """Encrypt a plaintext and wrap it as a token. :func:`encode` is this after its checks.
+    """Encrypt a plaintext and wrap it as a token. Use :func:`encode`, which also checks claims.
 
     :raises ClaimsError: the plaintext is too long for the envelope's 16-bit length.
     """
@@ -263,9 +263,9 @@ def seal(plaintext: bytes, expires_at: int, key: bytes, *, cipher: Cipher, iv: b
 
 
 def unseal(envelope: Envelope, key: bytes) -> bytes:
-    """Decrypt the claims. CBC has no tag: it may give other bytes than were sealed.
+    """Decrypt the claims. CBC has no tag: it may return other bytes than were sealed.
 
-    :raises SealError: the key is another one, or the token was altered.
+    :raises SealError: the key is wrong, or the token was altered.
     """
     return _open_gcm(envelope, key) if envelope.cipher == "gcm" else _open_cbc(envelope, key)
 
@@ -280,19 +280,19 @@ def to_plaintext(claims: Claims) -> bytes:
             f'"payload":{_json_string(claims.payload)}}}'
         ).encode()
     except UnicodeEncodeError:
-        raise ClaimsError("user_id or payload holds half of a surrogate pair") from None
+        raise ClaimsError("user_id or payload contains an unpaired surrogate") from None
 
 
 def _from_plaintext(plaintext: bytes, cipher: Cipher) -> Claims:
-    """Read what was sealed; the keys may be in any order.
+    """Read the claims; the keys may be in any order.
 
-    :raises SealError: not JSON, from a cipher that does not tell whether the key was the right one.
-    :raises ClaimsError: not claims that :func:`to_plaintext` would write.
+    :raises SealError: it is not JSON, and CBC cannot tell whether the key was the right one.
+    :raises ClaimsError: :func:`to_plaintext` would not write such claims.
     """
     try:
         values = json.loads(plaintext.decode())
     except (ValueError, RecursionError):
-        if cipher == "cbc":  # it has no tag that would have told
+        if cipher == "cbc":  # it has no tag that would show a wrong key
             raise _not_opened() from None
         raise ClaimsError("the sealed claims are not JSON") from None
     if not isinstance(values, dict):
@@ -322,9 +322,9 @@ def _check(claims: Claims) -> None:
 
 
 def _wrong(name: str, value: object, expected: str) -> str:
-    """Say what is wrong with a claim by its type, or by its value if that is a number."""
+    """Describe a wrong claim by its type, or by its value if that is a number."""
     if type(value) is int:
-        shown = str(value) if abs(value) < 2**64 else "one so large"
+        shown = str(value) if abs(value) < 2**64 else "one out of range"
     else:
         shown = "an empty one" if value == "" else strict_json.type_name(value)
     return f"{name} must be {expected}, not {shown}"
@@ -336,7 +336,7 @@ def _key(server_secret: str, *, lengths: tuple[int, ...]) -> bytes:
     try:
         key = server_secret.encode()
     except UnicodeEncodeError:
-        raise SecretError("the ServerSecret holds half of a surrogate pair") from None
+        raise SecretError("the ServerSecret contains an unpaired surrogate") from None
     if len(key) not in lengths:
         raise SecretError(f"the ServerSecret has {len(key)} bytes; ZEGO's have {lengths[0]}")
     return key
@@ -349,7 +349,7 @@ def _iv_length(cipher: Cipher) -> int:
 
 
 def _binary(token: str) -> bytes:
-    """The envelope's bytes. One token has one spelling: padded base64, nothing around it."""
+    """The envelope's bytes. A token can be written in one way only: padded base64."""
     if not isinstance(token, str):
         raise FormatError(f"a token is text, not {type(token).__name__}")
     if not token.startswith(PREFIX):
@@ -365,7 +365,7 @@ def _binary(token: str) -> bytes:
 
 
 def _take_apart(binary: bytes) -> tuple[int, bytes, bytes, bytes]:
-    """Expiry, IV, sealed claims and mode, by the lengths that the envelope gives."""
+    """Split into expiry, IV, sealed claims and mode, by the lengths in the envelope."""
     if len(binary) < _expire_and_iv_length.size:
         raise TruncatedError(f"the token ends after {len(binary)} bytes, within its expiry")
     expires_at, iv_length = _expire_and_iv_length.unpack_from(binary)
@@ -377,7 +377,7 @@ def _take_apart(binary: bytes) -> tuple[int, bytes, bytes, bytes]:
     sealed_end = sealed_start + sealed_length
     if len(binary) < sealed_end:
         missing = sealed_end - len(binary)
-        raise TruncatedError(f"the token ends {missing} bytes before its sealed claims do")
+        raise TruncatedError(f"the token ends {missing} bytes before the end of its sealed claims")
     if len(binary) > sealed_end + 1:
         raise TrailingBytesError(len(binary) - sealed_end)
     iv = binary[_expire_and_iv_length.size : iv_end]
@@ -386,7 +386,7 @@ def _take_apart(binary: bytes) -> tuple[int, bytes, bytes, bytes]:
 
 def _refuse_too_long(length: int, limit: int) -> None:
     if length > limit:
-        raise ClaimsError(f"the claims take {length} bytes; a token holds at most {limit}")
+        raise ClaimsError(f"the claims take {length} bytes; a token has room for {limit}")
 
 
 def _not_opened() -> SealError:

@@ -60,23 +60,23 @@ class TestOneCode:
         ]
         assert places == sorted(places)
         assert said.index(copied(known.remedy)) > places[-1]
-        assert "1. It is a JWT" in said
+        assert "1. The token is a JWT" in said
         assert "the app sees 1102016" in said
         assert "observed, not documented" in said
 
     def test_each_step_of_the_remedy_is_on_its_own_line(self, capsys: Capture) -> None:
         assert printed(capsys, "20014").splitlines()[-6:] == [
-            "-> See what the token is:",
+            "-> Check the token:",
             "     zego-token inspect",
             "   If it is a Token04, compare its secret with ZEGO's:",
             "     zego-token doctor",
-            "   If ZEGO has another, store that:",
+            "   If ZEGO has a different one, store that:",
             "     zego-token secret rotate",
         ]
 
     def test_a_single_cause_is_not_numbered(self, capsys: Capture) -> None:
         said = printed(capsys, "1002055")
-        assert "Cause: Somebody called KickoutUser" in said
+        assert "Cause: A backend called KickoutUser" in said
         assert "1. " not in said
         assert "not about the token" in said
 

@@ -46,7 +46,7 @@ class TestLengths:
     @pytest.mark.parametrize("kind", KINDS)
     def test_one_byte_more_is_refused(self, kind: IdentifierKind) -> None:
         limit = LONGEST[kind]
-        message = f"{kind} has {limit + 1} bytes; ZEGO takes at most {limit}"
+        message = f"{kind} has {limit + 1} bytes; ZEGO accepts at most {limit}"
         assert refusal(kind, "a" * (limit + 1)) == message
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -74,14 +74,16 @@ class TestUserAndRoomIds:
         self, kind: IdentifierKind, character: str
     ) -> None:
         name = "a space" if character == " " else f"the character {character}"
-        expected = f"{kind} holds {name}, which ZEGO's web SDK refuses"
+        expected = f"{kind} contains {name}, which ZEGO's web SDK refuses"
         assert refusal(kind, f"a{character}b") == expected
 
     @table("code", [*range(0x20), 0x7F])
     def test_a_control_character_is_named_by_its_number(
         self, kind: IdentifierKind, code: int
     ) -> None:
-        expected = f"{kind} holds the control character U+{code:04X}, which ZEGO's web SDK refuses"
+        expected = (
+            f"{kind} contains the control character U+{code:04X}, which ZEGO's web SDK refuses"
+        )
         assert refusal(kind, f"a{chr(code)}b") == expected
 
     @table("character", ["\x80", "\xa0", "é", "用", "\u2028", "😀", "\ud83d"])
@@ -89,7 +91,7 @@ class TestUserAndRoomIds:
         self, kind: IdentifierKind, character: str
     ) -> None:
         number = f"U+{ord(character):04X}"
-        expected = f"{kind} holds the non-ASCII character {number}, which ZEGO's web SDK refuses"
+        expected = f"{kind} contains the non-ASCII character {number}, which ZEGO's web SDK refuses"
         assert refusal(kind, f"a{character}b") == expected
 
     @pytest.mark.parametrize("value", [" a", "a ", "a\n", "\na"])
@@ -110,7 +112,7 @@ class TestStreamIds:
         + ["é", "用", "😀", "\u0661", "\ud83d"],
     )
     def test_every_other_character_is_refused(self, character: str) -> None:
-        expected = "stream_id holds a character other than 0-9 A-Z a-z _ -"
+        expected = "stream_id contains a character other than 0-9 A-Z a-z _ -"
         assert refusal("stream_id", f"a{character}b") == expected
 
     @pytest.mark.parametrize("value", ["a\n", "\na", "a "])

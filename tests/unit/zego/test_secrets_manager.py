@@ -384,7 +384,7 @@ class TestBounds:
             with pytest.raises(SecretsReaderError) as caught:
                 read(server)
             took = time.monotonic() - started
-        assert str(caught.value) == "Unreachable: 127.0.0.1 did not answer in 0.3 s"
+        assert str(caught.value) == "Unreachable: 127.0.0.1 did not respond in 0.3 s"
         assert took < 2 * server.bound_seconds + GRACE_SECONDS
 
     def test_the_largest_secret_is_taken(self) -> None:
@@ -394,7 +394,7 @@ class TestBounds:
 
     def test_a_larger_answer_is_refused(self) -> None:
         error, _ = refusal(json_reply(STORED | {"SecretString": "x" * 200_000}))
-        assert str(error) == "Unreachable: the answer is larger than 200000 bytes"
+        assert str(error) == "Unreachable: the response is larger than 200000 bytes"
 
     def test_a_port_on_which_nobody_listens(self) -> None:
         manager = SecretsReader(

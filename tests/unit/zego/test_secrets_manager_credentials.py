@@ -233,7 +233,7 @@ class TestBadEndpoint:
     def test_an_answer_that_is_too_large_is_refused(self) -> None:
         with serving(json_reply(OF_ENDPOINT | {"More": "x" * 20_000})) as server:
             assert str(refusal(from_endpoint(server))) == (
-                "the container credentials endpoint: the answer is larger than 16384 bytes"
+                "the container credentials endpoint: the response is larger than 16384 bytes"
             )
 
     def test_an_answer_that_is_not_http_is_refused(self) -> None:

@@ -104,7 +104,7 @@ class TestParse:
     @pytest.mark.parametrize("character", ["\n", "\0", "\x7f", "é", "用", "\ud83d"])
     def test_a_character_that_is_no_printable_ascii_is_refused(self, character: str) -> None:
         error = refusal(stored(VALUE[:16] + character + VALUE[17:]))
-        assert str(error) == "server_secret holds a character that is not printable ASCII"
+        assert str(error) == "server_secret contains a character that is not printable ASCII"
 
     @pytest.mark.parametrize(
         "value",
@@ -126,7 +126,7 @@ class TestParse:
         error = refusal(stored(value))
         assert (type(error), str(error)) == (
             PlaceholderError,
-            "server_secret is a placeholder; store the one of ZEGO's console",
+            "server_secret is a placeholder; store the one from ZEGO's console",
         )
 
     @pytest.mark.parametrize("app_id", ["1234567890", True, 1234567890.0, None, [1], {}], ids=repr)
@@ -235,15 +235,15 @@ class TestNeverShown:
 
     @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
     def test_it_is_not_pickled(self, protocol: int) -> None:
-        with pytest.raises(TypeError, match="a ServerSecret is not copied or pickled"):
+        with pytest.raises(TypeError, match="a ServerSecret cannot be copied or pickled"):
             pickle.dumps(self.SECRET, protocol)
 
     def test_it_is_not_copied(self) -> None:
-        with pytest.raises(TypeError, match="a ServerSecret is not copied or pickled"):
+        with pytest.raises(TypeError, match="a ServerSecret cannot be copied or pickled"):
             copy.copy(self.SECRET)
 
     def test_it_is_not_copied_within_something_else(self) -> None:
-        with pytest.raises(TypeError, match="a ServerSecret is not copied or pickled"):
+        with pytest.raises(TypeError, match="a ServerSecret cannot be copied or pickled"):
             copy.deepcopy({"secret": self.SECRET})
 
     @pytest.mark.parametrize(

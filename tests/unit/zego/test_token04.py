@@ -270,7 +270,7 @@ class TestLengths:
         claims = self.claims_of(length)
         error = refusal(lambda: token04.encode(claims, SECRET, cipher=cipher))
         assert type(error) is ClaimsError
-        assert str(error) == f"the claims take {length} bytes; a token holds at most {self.LONGEST}"
+        assert str(error) == f"the claims take {length} bytes; a token has room for {self.LONGEST}"
 
     @table("length", range(100, 133))
     def test_cbc_pads_every_length_as_pkcs7_does(self, length: int) -> None:
@@ -283,7 +283,7 @@ WRONG_CLAIMS: list[tuple[str, object, str]] = [
     ("app_id", 0, "app_id must be a number from 1 to 4294967295, not 0"),
     ("app_id", -1, "app_id must be a number from 1 to 4294967295, not -1"),
     ("app_id", 2**32, "app_id must be a number from 1 to 4294967295, not 4294967296"),
-    ("app_id", 10**100, "app_id must be a number from 1 to 4294967295, not one so large"),
+    ("app_id", 10**100, "app_id must be a number from 1 to 4294967295, not one out of range"),
     ("app_id", "1234567890", "app_id must be a number from 1 to 4294967295, not a string"),
     ("app_id", 1.0, "app_id must be a number from 1 to 4294967295, not a fraction"),
     ("app_id", True, "app_id must be a number from 1 to 4294967295, not a boolean"),
@@ -458,7 +458,7 @@ class TestFormat:
             (bytes(9) + b"\x0c" + bytes(13), "the token ends within its IV"),
             (
                 bytes(9) + b"\x0c" + bytes(13) + b"\x20" + bytes(30),
-                "the token ends 2 bytes before its sealed claims do",
+                "the token ends 2 bytes before the end of its sealed claims",
             ),
         ],
     )
@@ -474,21 +474,21 @@ class TestFormat:
     @pytest.mark.parametrize(
         ("token", "message"),
         [
-            (envelope(mode=b"\x02"), "unknown mode 2; 1 is GCM, 0 or none is CBC"),
-            (envelope(mode=b"\xff"), "unknown mode 255; 1 is GCM, 0 or none is CBC"),
+            (envelope(mode=b"\x02"), "unknown mode 2; 1 is GCM, 0 or no mode is CBC"),
+            (envelope(mode=b"\xff"), "unknown mode 255; 1 is GCM, 0 or no mode is CBC"),
             (envelope(iv=bytes(16)), "the IV has 16 bytes; GCM takes 12"),
             (envelope(iv=b""), "the IV has 0 bytes; GCM takes 12"),
             (envelope(mode=b""), "the IV has 12 bytes; CBC takes 16"),
             (envelope(mode=b"\x00"), "the IV has 12 bytes; CBC takes 16"),
-            (envelope(sealed=b""), "0 sealed bytes are too few to hold claims and a tag"),
-            (envelope(sealed=bytes(16)), "16 sealed bytes are too few to hold claims and a tag"),
+            (envelope(sealed=b""), "0 sealed bytes are too few for claims and a tag"),
+            (envelope(sealed=bytes(16)), "16 sealed bytes are too few for claims and a tag"),
             (
                 envelope(iv=IV["cbc"], mode=b"", sealed=b""),
-                "0 sealed bytes are not a number of whole CBC blocks",
+                "0 sealed bytes are not a whole number of CBC blocks",
             ),
             (
                 envelope(iv=IV["cbc"], mode=b"", sealed=bytes(31)),
-                "31 sealed bytes are not a number of whole CBC blocks",
+                "31 sealed bytes are not a whole number of CBC blocks",
             ),
         ],
         ids=range(10),
@@ -500,7 +500,10 @@ class TestFormat:
     def test_bytes_behind_the_mode_are_counted(self) -> None:
         error = refusal_of_token(envelope(mode=b"\x01\x00"), SECRET)
         assert isinstance(error, TrailingBytesError)
-        assert (error.extra, str(error)) == (2, "2 bytes follow the sealed claims; at most 1 may")
+        assert (error.extra, str(error)) == (
+            2,
+            "2 bytes follow the sealed claims; at most 1 is allowed",
+        )
 
     def test_cbc_may_be_marked_by_a_mode_of_0(self) -> None:
         token = token_of(binary_of(CBC_TOKEN) + b"\x00")

@@ -1,15 +1,15 @@
-"""ZEGO's error codes around tokens: what happened, why most likely, and what to do.
+"""ZEGO's error codes about tokens: what happened, the likely causes, and what to do.
 
 The web SDK often shows one mistake as three codes: 20014 in its log, then the raw code of the room
 server, and 1102016 to the app. Telemetry adds :data:`TELEMETRY` to a raw code; :func:`resolve`
-takes it off again::
+subtracts it again::
 
     resolve(52050119).code      # 50119
     resolve(50119).shown_as     # 1102016
-    near(1102061)               # what may have been meant: 1102016, ...
+    near(1102061)               # similar codes: 1102016, ...
 
-:mod:`.clients` has the codes of the SDKs, :mod:`.server` those of the server API with what each
-says of a ServerSecret.
+:mod:`.clients` has the codes of the SDKs, :mod:`.server` those of the server API with the verdict
+of each on a ServerSecret.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from zego.error_codes.code import ErrorCode, ServerApiCode
 
 #: Added to a raw code in the web SDK's telemetry, and in some of its messages.
 TELEMETRY: Final = 52_000_000
-#: Added by the web SDK, before that, to some raw codes of the room server: 2002 is 202002 too.
+#: Added by the web SDK, before that, to some raw codes of the room server: 2002 is also 202002.
 _ROOM_SERVER: Final = 200_000
 _MOST_NEAR: Final = 4
-#: A shorter code is not suggested: one slip makes it of any number as short.
+#: A shorter code is not suggested: one typing error turns any number of that length into it.
 _SHORTEST_NEAR: Final = 100
 
 #: The codes of the server API that ZEGO documents.
 SERVER_API_CODES: Final[Mapping[int, ServerApiCode]] = {known.code: known for known in server.CODES}
-#: Every code that is known. Those of the same platforms stand together.
+#: All known codes, grouped by platforms.
 CODES: Final[Mapping[int, ErrorCode]] = {
     **{known.code: known for known in clients.CODES},
     **SERVER_API_CODES,
@@ -38,7 +38,7 @@ CODES: Final[Mapping[int, ErrorCode]] = {
 
 
 def resolve(code: int) -> ErrorCode | None:
-    """What a code stands for, if it is known; of one in telemetry, the raw code."""
+    """The known code with this number, if any; for a telemetry code, the raw code."""
     if code in CODES:
         return CODES[code]
     for added in (TELEMETRY, _ROOM_SERVER):
@@ -50,11 +50,11 @@ def resolve(code: int) -> ErrorCode | None:
 
 
 def near(code: int) -> tuple[ErrorCode, ...]:
-    """What may have been meant by a code that is not known: the likeliest first, four at most.
+    """Known codes that are similar to an unknown one: the likeliest first, at most four.
 
-    These are codes of which one slip of the hand makes the one given, then those of the same
-    hundred; of one in telemetry the raw codes, if there are such. Codes below 100 are never among
-    them.
+    First come codes that one typing error turns into the given one, then those of the same
+    hundred. For a telemetry code, only raw codes are considered if any is similar. Codes below 100
+    are never returned.
     """
     if code > TELEMETRY and (raw := [known for known in _slips(code - TELEMETRY) if known.is_raw]):
         return tuple(raw)
@@ -72,7 +72,7 @@ def _slips(code: int) -> list[ErrorCode]:
 
 
 def _slip(given: str, meant: str) -> int | None:
-    """How likely a slip makes the one of the other, 0 the likeliest; ``None``: none does."""
+    """How likely one typing error is the difference, 0 the likeliest; ``None``: not similar."""
     if len(given) == len(meant):
         wrong = [pair for pair in zip(given, meant, strict=True) if pair[0] != pair[1]]
         if len(wrong) == 2 and wrong[0] == wrong[1][::-1]:

@@ -1,7 +1,7 @@
-"""The codes that ZEGO's SDKs show or log, the web SDK's first.
+"""The codes that ZEGO's SDKs show or log, starting with the web SDK.
 
-Source: the vendor's tables of error codes, and the declarations in its npm packages, which have
-the names. Which causes are likely, and in which order, is what public reports show.
+Source: the vendor's tables of error codes, and the declarations in its npm packages, which contain
+the names. The likely causes, and their order, come from public reports.
 """
 
 from __future__ import annotations
@@ -11,40 +11,42 @@ from typing import Final
 
 from zego.error_codes.code import ErrorCode, Platform, Source
 
-_JWT: Final = "It is a JWT, or another string signed with HMAC, in the place of a Token04."
-_FOREIGN: Final = "The ServerSecret is of another project, or from before a reset."
+_JWT: Final = "The token is a JWT, or another string signed with HMAC, instead of a Token04."
+_FOREIGN: Final = "The ServerSecret belongs to another project, or is from before a reset."
 _TOO_MUCH: Final = "The ServerSecret was read with quotes, spaces or a newline around it."
 _APP_SIGN: Final = "An AppSign (64 hex digits) or the CallbackSecret was used as the ServerSecret."
-_APP_ID_TEXT: Final = "app_id was sealed as a text, not as a number."
-_PAYLOAD_OBJECT: Final = "payload was sealed as an object, not as JSON in a text."
-_OTHER_USER: Final = "The user id at login is not the one that the token is for."
-_ID_REFUSED: Final = "The app passed such an id; the SDK refuses it before any token is looked at."
-_EXPIRED: Final = "It has expired."
+_APP_ID_TEXT: Final = "app_id is a string in the token, not a number."
+_PAYLOAD_OBJECT: Final = "payload is an object in the token, not a string that contains JSON."
+_OTHER_USER: Final = "The user id at login is not the one in the token."
+_ID_REFUSED: Final = "The app passed such an id; the SDK refuses it before it checks any token."
+_EXPIRED: Final = "The token has expired."
 _NOT_OPENED: Final = (_JWT, _FOREIGN, _TOO_MUCH, _APP_SIGN, _APP_ID_TEXT, _PAYLOAD_OBJECT)
 _KEPT: Final = (
-    "It was kept too long: fetched once, and used again at a later login.",
-    "It was not renewed when the SDK said that it will expire.",
-    "The clock of what made it is behind, or its lifetime is too short.",
+    "The token was kept too long: fetched once, and used again at a later login.",
+    "The token was not renewed when the SDK reported that it will expire.",
+    "The clock of the machine that made the token is behind, or the lifetime is too short.",
 )
 
-_UNPUBLISHED: Final = "The room server refuses the token; which of its checks is not published."
+_UNPUBLISHED: Final = "The room server refuses the token; ZEGO does not publish which check fails."
 
-_LOOK: Final = "See what the token is: zego-token inspect."
+_LOOK: Final = "Check the token: zego-token inspect."
 _LOOK_AND_COMPARE: Final = (
-    f"{_LOOK} If it is a Token04, compare its secret with ZEGO's: zego-token doctor. If ZEGO has"
-    " another, store that: zego-token secret rotate."
+    f"{_LOOK} If it is a Token04, compare its secret with ZEGO's: zego-token doctor. If ZEGO has a"
+    " different one, store that: zego-token secret rotate."
 )
 _RENEW: Final = (
-    "Have a fresh token made for each login, and renew it when the SDK says that it will expire."
-    " See its times: zego-token inspect."
+    "Get a new token for each login, and renew it when the SDK reports that it will expire. Check"
+    " its times: zego-token inspect."
 )
 _COMPARE_APP_ID: Final = (
-    "Give the SDK the AppID of the service's answer, as a number. See what ZEGO says of the"
-    " service's own: zego-token doctor."
+    "Give the SDK the AppID from the service's response, as a number. Check whether ZEGO accepts"
+    " the service's AppID: zego-token doctor."
 )
 _OTHER_CHARACTERS: Final = 'Use printable ASCII without space and " / : ? [ ] { | }.'
-_LESS_OFTEN: Final = "Call it less often. The token is not what is wrong."
-_LET_IN: Final = "Ask who runs the backend. A fresh token does not help before it lets the user in."
+_LESS_OFTEN: Final = "Call it less often. The token is not the problem."
+_LET_IN: Final = (
+    "Ask whoever runs the backend. A new token does not help until it lets the user in."
+)
 
 
 def _code(
@@ -83,12 +85,12 @@ def _room(code: int, meaning: str, *causes: str, name: str | None = None) -> Err
 
 
 def _room_expired(code: int) -> ErrorCode:
-    meaning = "The room server finds that the token has expired."
+    meaning = "The room server reports that the token has expired."
     return _web(code, None, meaning, *_KEPT, remedy=_RENEW, source="observed", shown_as=1102018)
 
 
 def _id(code: int, name: str, meaning: str, remedy: str) -> ErrorCode:
-    """An id that the SDKs refuse before they show ZEGO any token."""
+    """An id that the SDKs refuse before they send ZEGO any token."""
     return _both(code, name, meaning, _ID_REFUSED, remedy=remedy, is_about_token=False)
 
 
@@ -97,28 +99,28 @@ CODES: Final = (
     _web(
         20014,
         "ACCESSHUB_INVALID_SIGNATURE",
-        "ZEGO could not open the token when the SDK fetched its configuration. Login goes on, and"
-        " fails with 50119.",
+        "ZEGO could not open the token when the SDK fetched its configuration. The login continues,"
+        " and fails with 50119.",
         *_NOT_OPENED,
         remedy=_LOOK_AND_COMPARE,
         source="observed",
         shown_as=1102016,
     ),
     _room(
-        50119, "The room server refuses the token: it could not be opened, or is not this user's."
+        50119, "The room server refuses the token: it could not open it, or it is for another user."
     ),
     _room(
         50120,
-        "The room server refuses the token's form.",
+        "The room server refuses the token's format.",
         _PAYLOAD_OBJECT,
         _APP_ID_TEXT,
         "Another claim is missing, or of the wrong type.",
-        "It is no Token04: another string, or a token of an older version.",
+        "It is not a Token04, but another string or a token of an older version.",
     ),
     _room_expired(50117),
     _room_expired(50123),
     _room(
-        2002, "The room server refuses the token's authentication.", name="THIRD_TOKEN_AUTH_ERROR"
+        2002, "The room server refuses the token at authentication.", name="THIRD_TOKEN_AUTH_ERROR"
     ),
     *(
         _room(code, _UNPUBLISHED)
@@ -127,7 +129,7 @@ CODES: Final = (
     _web(
         1102016,
         "TOKEN_ERROR",
-        "ZEGO refuses the token. The codes logged just before (20014, 50119 or 50120) say more.",
+        "ZEGO refuses the token. The codes logged just before (20014, 50119 or 50120) tell more.",
         *_NOT_OPENED,
         _OTHER_USER,
         remedy=_LOOK_AND_COMPARE,
@@ -136,29 +138,29 @@ CODES: Final = (
     _web(
         1102020,
         "ZEGO_AUTH_ERROR",
-        "ZEGO refuses what was asked for with this token.",
+        "ZEGO refuses what the client requested with this token.",
         "Its payload does not allow this room, and privileges are switched on for the AppID.",
         *_NOT_OPENED,
-        remedy="Compare the token with the room: zego-token inspect --expect-room ID. Ask for a"
-        " token of the room that is logged in to.",
+        remedy="Compare the token with the room: zego-token inspect --expect-room ID. Request a"
+        " token for the room that the client logs in to.",
     ),
     _web(
         1100001,
         "INPUT_PARAM",
-        "What the SDK was called with is missing or of the wrong type: at login, the token is"
-        " empty or no text. Where it is undefined or an object, newer SDKs throw a TypeError"
-        " instead, and the login never ends.",
-        "The app did not wait for the token: it passed an empty text, undefined, or a Promise.",
-        "It read a field of the answer that is not there; the token is in the field token.",
-        "It passed the whole answer, an object.",
-        "Its arguments are in another order than loginRoom's: room, token, user.",
+        "An argument of the SDK call is missing or has the wrong type: at login, the token is empty"
+        " or not a string. If it is undefined or an object, newer SDKs throw a TypeError instead,"
+        " and the login never ends.",
+        "The app did not wait for the token: it passed an empty string, undefined, or a Promise.",
+        "It read a field that the response does not have; the token is in the field token.",
+        "It passed the whole response, an object.",
+        "The arguments of loginRoom are in the wrong order; it takes room, token, user.",
         remedy="Log typeof token and token.length just before loginRoom, never the token itself.",
     ),
     _web(
         20012,
         "ACCESSHUB_INVALID_APPID",
         "ZEGO does not know the AppID for which the SDK fetches its configuration.",
-        "The AppID is not set, another project's, or has a digit too many or too few.",
+        "The AppID is not set, belongs to another project, or has a digit too many or too few.",
         "The server's address is not the one that ZEGO's console shows for the project.",
         remedy=_COMPARE_APP_ID,
         source="observed",
@@ -169,10 +171,10 @@ CODES: Final = (
     _both(
         1001004,
         "EngineAppidIncorrectOrNotOnline",
-        "ZEGO does not take the AppID that the SDK was started with.",
-        "The AppID is another project's, or has a digit too many or too few.",
-        "It was passed as a text, or is not set and so 0 or NaN.",
-        "The project has no production environment, or the SDK asks for the other one.",
+        "ZEGO does not accept the AppID that the SDK was started with.",
+        "The AppID belongs to another project, or has a digit too many or too few.",
+        "It was passed as a string, or is not set and so is 0 or NaN.",
+        "The project has no production environment, or the SDK uses the wrong environment.",
         remedy=_COMPARE_APP_ID,
         is_about_token=False,
     ),
@@ -180,8 +182,8 @@ CODES: Final = (
         1101000,
         "INIT_SDK_WRONG",
         "The SDK could not be started: its AppID or its server is wrong.",
-        "The AppID was passed as a text, or is not set and so 0 or NaN.",
-        "The AppID is another project's.",
+        "The AppID was passed as a string, or is not set and so is 0 or NaN.",
+        "The AppID belongs to another project.",
         "The server's address is not the one that ZEGO's console shows for the project.",
         remedy=_COMPARE_APP_ID,
         is_about_token=False,
@@ -189,62 +191,61 @@ CODES: Final = (
     _both(
         1002055,
         "RoomManualKickedOut",
-        "A backend put the user out of the room.",
-        "Somebody called KickoutUser of the server API for this user.",
+        "A backend removed the user from the room.",
+        "A backend called KickoutUser of the server API for this user.",
         remedy=_LET_IN,
         is_about_token=False,
     ),
     _both(
         1002056,
         "RoomTokenExpiredKickedOut",
-        "Native: the user was put out of the room, as the token expired. Web, with several rooms:"
-        " the number says that the user logged in again without a logout.",
-        "It was not renewed in time, and expiry is switched on to end logins for the AppID.",
+        "Native: the user was removed from the room because the token expired. Web, with several"
+        " rooms: the user logged in again without logging out.",
+        "It was not renewed in time, and ZEGO ends logins at the expiry for this AppID.",
         "Web: loginRoom was called twice.",
-        remedy="Call renewToken with a fresh token when the SDK says that it will expire, 30 s"
-        " ahead.",
+        remedy="Call renewToken with a new token when the SDK reports that the old one will expire,"
+        " 30 s before it does.",
     ),
     _both(
         1002066,
         "RoomUserInBlacklist",
-        "The user is on the project's blacklist, and may not log in.",
-        "Somebody called SetForbidUserRule of the server API for this user.",
+        "The user is on the project's blacklist and may not log in.",
+        "A backend called SetForbidUserRule of the server API for this user.",
         remedy=_LET_IN,
         is_about_token=False,
     ),
     _both(
         1002082,
         "RoomRenewTokenNoPublishAuthError",
-        "The renewed token does not allow to publish, and the user publishes.",
-        "It was asked for without the privilege publish, other than the first one.",
-        "The access policy grants this user no publish.",
-        "Its stream ids leave out the one that is published.",
-        remedy="Renew with the privileges of the first token. See those of both: zego-token"
-        " inspect.",
+        "The renewed token does not allow publishing, but the user publishes.",
+        "It was requested without the privilege publish, unlike the first one.",
+        "The access policy does not grant this user the privilege publish.",
+        "Its stream ids do not include the published one.",
+        remedy="Renew with the privileges of the first token. Compare both: zego-token inspect.",
     ),
-    _id(1000014, "CommonStreamIdTooLong", "The stream id is too long.", "Use up to 255 bytes."),
+    _id(1000014, "CommonStreamIdTooLong", "The stream id is too long.", "Use at most 255 bytes."),
     _id(
         1000016,
         "CommonStreamIdInvalidCharacter",
-        "The stream id holds a character that is refused.",
-        "Use 0-9 A-Z a-z _ and - alone.",
+        "The stream id contains a character that is not allowed.",
+        "Use only 0-9 A-Z a-z _ and -.",
     ),
-    _id(1002005, "RoomUserIdNull", "The user id is empty.", "Name the user who logs in."),
+    _id(1002005, "RoomUserIdNull", "The user id is empty.", "Set the id of the user."),
     _id(
         1002006,
         "RoomUserIdInvalidCharacter",
-        "The user id holds a character that is refused.",
+        "The user id contains a character that is not allowed.",
         _OTHER_CHARACTERS,
     ),
-    _id(1002007, "RoomUserIdTooLong", "The user id is too long.", "Use up to 63 bytes."),
-    _id(1002011, "RoomRoomidNull", "The room id is empty.", "Name the room."),
+    _id(1002007, "RoomUserIdTooLong", "The user id is too long.", "Use at most 63 bytes."),
+    _id(1002011, "RoomRoomidNull", "The room id is empty.", "Set the id of the room."),
     _id(
         1002012,
         "RoomRoomidInvalidCharacter",
-        "The room id holds a character that is refused.",
+        "The room id contains a character that is not allowed.",
         _OTHER_CHARACTERS,
     ),
-    _id(1002013, "RoomRoomidTooLong", "The room id is too long.", "Use up to 127 bytes."),
+    _id(1002013, "RoomRoomidTooLong", "The room id is too long.", "Use at most 127 bytes."),
     # --- The native SDKs --------------------------------------------------------------------------
     _native(
         1002033,
@@ -261,14 +262,14 @@ CODES: Final = (
         "The SDK was given neither an AppSign nor a token.",
         "loginRoom was called without a token in its ZegoRoomConfig.",
         "The app did not wait for the token, and passed an empty one.",
-        "It was made for logins with an AppSign, which was left out.",
-        remedy="Set the token in the ZegoRoomConfig of loginRoom. Leave the AppSign out of apps.",
+        "The app was made for logins with an AppSign, but got none.",
+        remedy="Set the token in the ZegoRoomConfig of loginRoom. Keep the AppSign out of apps.",
     ),
     _native(
         1002074,
         "RoomTokenInnerError",
-        "ZEGO failed inside while it looked at the token.",
-        "A claim is malformed in a way that none of the other codes names.",
+        "ZEGO had an internal error while it checked the token.",
+        "A claim is malformed in a way that no other code covers.",
         "ZEGO's servers failed.",
         remedy=f"{_LOOK} If nothing is wrong with it, try again, then ask ZEGO's support.",
     ),
@@ -277,58 +278,58 @@ CODES: Final = (
         "RoomTokenFormatError",
         "The token's payload is not JSON.",
         _PAYLOAD_OBJECT,
-        "It was turned into JSON twice.",
-        "It holds another text; without privileges it has to be empty.",
-        remedy=f"Seal payload as a text: empty, or JSON. {_LOOK}",
+        "It was serialised to JSON twice.",
+        "It contains other text; without privileges it must be empty.",
+        remedy=f"Make payload a string: empty, or JSON. {_LOOK}",
     ),
     _native(
         1002076,
         "RoomTokenAppidError",
-        "The token's AppID is not the one that the SDK was started with, or is no number.",
-        "The app and the backend use two projects, or two environments' settings.",
+        "The token's AppID is not the one that the SDK was started with, or is not a number.",
+        "The app and the backend use different projects or environments.",
         _APP_ID_TEXT,
-        remedy="Give the SDK the AppID of the service's answer. See the token's: zego-token inspect"
-        " --expect-app NUMBER.",
+        remedy="Give the SDK the AppID from the service's response. Compare the token's: zego-token"
+        " inspect --expect-app NUMBER.",
     ),
     _native(
         1002077,
         "RoomTokenUseridError",
-        "The token's user id is not the one at login, or is no text.",
+        "The token's user id is not the one at login, or is not a string.",
         _OTHER_USER,
-        "user_id was sealed as a number, not as a text.",
-        remedy="Log in with the user_id of the service's answer, letter for letter. See the"
-        " token's: zego-token inspect --expect-user ID.",
+        "user_id is a number in the token, not a string.",
+        remedy="Log in with exactly the user_id from the service's response. Compare the token's:"
+        " zego-token inspect --expect-user ID.",
     ),
     _native(
         1002078,
         "RoomTokenExpireError",
-        "The token has expired, or its expiry is of the wrong type.",
+        "The token has expired, or its expiry has the wrong type.",
         *_KEPT,
-        "expire was sealed as a lifetime or as a text, not as Unix seconds.",
+        "expire is a lifetime or a string in the token, not a time in Unix seconds.",
         remedy=_RENEW,
     ),
     _native(
         1002079,
         "RoomTokenVersionError",
-        "The token is of a version that ZEGO does not take.",
-        "It was made by an older generator (Token03, or before).",
-        'Something in front of it hides the "04" with which it begins.',
+        "ZEGO does not accept the token's version.",
+        "An older generator made it (Token03 or before).",
+        'The token does not begin with "04", because other text is in front of it.',
         _JWT,
-        remedy=f"{_LOOK} Have a Token04 made by this service.",
+        remedy=f"{_LOOK} Get a Token04 from this service.",
     ),
     _native(
         1002080,
         "RoomTokenNoncetypeError",
-        "The token's nonce is of the wrong type.",
-        "nonce was sealed as a text or a fraction, not as an integer.",
-        remedy=f"Seal nonce as an integer. {_LOOK}",
+        "The token's nonce has the wrong type.",
+        "nonce is a string or a fraction in the token, not an integer.",
+        remedy=f"Make nonce an integer. {_LOOK}",
     ),
     _native(
         1000037,
         "CommonAppOfflineError",
         "The project was taken offline.",
-        "ZEGO, or somebody in its console, took the AppID out of production.",
-        remedy="Look at the project's state in ZEGO's console, or ask ZEGO's support.",
+        "ZEGO, or someone in its console, took the AppID out of production.",
+        remedy="Check the project's state in ZEGO's console, or ask ZEGO's support.",
         is_about_token=False,
     ),
     _native(
@@ -336,30 +337,30 @@ CODES: Final = (
         "RoomDisconnect",
         "The connection to the room was lost.",
         "The client's network failed.",
-        remedy="See to the network, and log in again.",
+        remedy="Check the network, and log in again.",
         is_about_token=False,
     ),
     _native(
         1002071,
         "RoomAppCallApiTooFrequent",
-        "The app calls an interface more often than it may.",
-        "All users of the app together passed a limit of the project.",
+        "The app calls an API more often than ZEGO allows.",
+        "All users of the app together exceeded a limit of the project.",
         remedy=_LESS_OFTEN,
         is_about_token=False,
     ),
     _native(
         1002072,
         "RoomRoomCallApiTooFrequent",
-        "The users of the room call an interface more often than they may.",
-        "All users of the room together passed its limit.",
+        "The users of the room call an API more often than ZEGO allows.",
+        "All users of the room together exceeded its limit.",
         remedy=_LESS_OFTEN,
         is_about_token=False,
     ),
     _native(
         1002073,
         "RoomAppCallTooFrequent",
-        "The app sends room messages more often than it may.",
-        "Commands and messages together passed a limit of the project.",
+        "The app sends room messages more often than ZEGO allows.",
+        "Commands and messages together exceeded a limit of the project.",
         remedy=_LESS_OFTEN,
         is_about_token=False,
     ),
@@ -378,18 +379,18 @@ CODES: Final = (
         "The token is invalid.",
         *_NOT_OPENED,
         _OTHER_USER,
-        "It lives longer than 24 days, or its user id has more than 32 bytes.",
+        "Its lifetime is over 24 days, or its user id has more than 32 bytes.",
         remedy=_LOOK_AND_COMPARE,
     ),
     _zim(6000106, "NetworkModuleTokenExpired", "The token has expired.", *_KEPT, remedy=_RENEW),
     _zim(
         6000107,
         "NetworkModuleTokenVersionError",
-        "The token is of a version that ZIM does not take.",
-        "It was made by an older generator (Token03, or before).",
-        'Something in front of it hides the "04" with which it begins.',
+        "ZIM does not accept the token's version.",
+        "An older generator made it (Token03 or before).",
+        'The token does not begin with "04", because other text is in front of it.',
         _JWT,
-        remedy=f"{_LOOK} Have a Token04 made by this service.",
+        remedy=f"{_LOOK} Get a Token04 from this service.",
     ),
     _zim(
         6000108,

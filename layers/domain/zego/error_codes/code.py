@@ -1,4 +1,4 @@
-"""One error code, as data: one that an SDK shows, or one of the server API."""
+"""One error code, as data: a code that an SDK shows, or a return code of the server API."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final, Literal, get_args
 
 Platform = Literal["web", "native", "zim", "server-api"]
 Source = Literal["documented", "observed"]
-#: What ZEGO says of a ServerSecret, if anything.
+#: ZEGO's verdict on a ServerSecret, if it gave one.
 Outcome = Literal["accepted", "rejected", "unknown"]
 
 #: ``native`` is the Express SDK of phones and desktops, ``zim`` the chat SDK; UIKit shows the
 #: codes of ``web``.
 PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
-#: Raw codes of ZEGO's servers are below it, codes that the SDKs make above it.
+#: Raw codes of ZEGO's servers are below this, codes that the SDKs make are above.
 _RAW_END: Final = 200_000
 
 
@@ -22,14 +22,14 @@ class ErrorCode:
     """A code that ZEGO's SDKs or its server API show.
 
     :ivar platforms: who shows it.
-    :ivar name: the vendor's own; ``None`` where no source of the vendor's gives one.
+    :ivar name: the vendor's name; ``None`` if no source of the vendor gives one.
     :ivar meaning: what happened.
     :ivar causes: why, the most likely first.
     :ivar remedy: what to do.
     :ivar source: ``documented`` in the vendor's tables or declarations; ``observed`` in what its
         SDKs log.
-    :ivar shown_as: the code that the app gets in the place of this one, which is only logged.
-    :ivar is_about_token: whether another token can be the remedy.
+    :ivar shown_as: the code that the app gets instead of this one, which is only logged.
+    :ivar is_about_token: whether another token can help.
     """
 
     code: int
@@ -44,18 +44,18 @@ class ErrorCode:
 
     @property
     def is_raw(self) -> bool:
-        """Whether it is a server's, which the web SDK logs and telemetry shows."""
+        """Whether it is a server's code, which the web SDK only logs and telemetry shows."""
         return self.platforms == ("web",) and self.code < _RAW_END
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerApiCode(ErrorCode):
-    """A return code of the server API, with what it says of the secret that signed the request.
+    """A return code of the server API, with what it shows about the secret that signed the request.
 
     :ivar outcome: the verdict on the secret.
-    :ivar reason: what happened and what to do, for people.
+    :ivar reason: what happened and what to do, as text for users.
     :ivar passing: whether another attempt may get another response. A rejection that is passing
-        reads like a fault of ZEGO's gateway; it counts only if ZEGO repeats it.
+        may be a fault of ZEGO's gateway; it counts only if ZEGO repeats it.
     """
 
     outcome: Outcome

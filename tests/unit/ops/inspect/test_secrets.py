@@ -84,7 +84,7 @@ class TestOfSecretsManager:
         tried = gathered()
         assert list(tried.by_label) == ["AWSCURRENT"]
         assert tried.problems == {
-            "AWSPENDING": "server_secret is a placeholder; store the one of ZEGO's console",
+            "AWSPENDING": "server_secret is a placeholder; store the one from ZEGO's console",
             "CANDIDATE": "its value is binary",
         }
 

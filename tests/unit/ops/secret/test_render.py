@@ -110,7 +110,7 @@ class TestStatus:
         assert (
             "Last failure (testSecret, 1 min ago): ZEGO gave no verdict on the"
             " candidate, so it was not promoted. (fingerprint 3fa9c01b22de; ZEGO's code 206:"
-            " ZEGO's gateway is limiting or failing requests: try again) Wait: "
+            " ZEGO's gateway is throttling or failing requests: try again) Wait: "
         ) in printed
         assert "Last step (setSecret, 20 s ago): The step is done.\n" in printed
         assert "No function rotates this secret." in printed

@@ -161,7 +161,7 @@ WITHIN = [
         "non-ascii",
     ),
     unopened("a character that was not UTF-8", GCM[:40] + "\ufffd" + GCM[41:], "non-ascii"),
-    unopened("half of a surrogate pair", GCM[:40] + "\ud83d" + GCM[41:], "non-ascii"),
+    unopened("an unpaired surrogate", GCM[:40] + "\ud83d" + GCM[41:], "non-ascii"),
     case("without the 04", GCM[2:], "prefix-missing"),
     case("without the 0", GCM[1:], "prefix-missing"),
     case("without the 04, and URL-encoded", url(GCM[2:]), "url-encoded", "prefix-missing"),

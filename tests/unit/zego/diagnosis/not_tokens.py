@@ -126,7 +126,7 @@ CASES = [
     no_token("an error in German", "Ungültige Anfrage", "not-a-token"),
     no_token("a URL without a token", "https://a.example/rooms/1", "not-a-token"),
     no_token("a token without its beginning", GCM[40:], "not-a-token"),
-    no_token("half of a surrogate pair", "\ud83d", "not-a-token"),
+    no_token("an unpaired surrogate", "\ud83d", "not-a-token"),
     no_token(
         "a word, and a secret that is an AppSign",
         "hello",

@@ -58,9 +58,7 @@ CLAIMS = [
     case("user_id as a number", token(user_id=42), "user-id-wrong-type"),
     case("user_id null", token(user_id=None), "user-id-wrong-type"),
     case("user_id empty", token(user_id=""), "user-id-empty"),
-    case(
-        "half of a surrogate pair", token(user_id=HALF), "user-id-wrong-type", "user-id-characters"
-    ),
+    case("an unpaired surrogate", token(user_id=HALF), "user-id-wrong-type", "user-id-characters"),
     case("another user", token(), "user-id-mismatch", expected=expecting(user_id="bob")),
     case("the user in capitals", token(), "user-id-mismatch", expected=expecting(user_id="Alice")),
     case("the user and a space", token(), "user-id-mismatch", expected=expecting(user_id="alice ")),
@@ -306,7 +304,7 @@ PAYLOADS = [
     ),
     case("an object", token(payload={"room_id": "room1"}), "payload-wrong-type"),
     case("null", token(payload=None), "payload-wrong-type"),
-    case("half of a surrogate pair", token(payload=HALF), "payload-wrong-type"),
+    case("an unpaired surrogate", token(payload=HALF), "payload-wrong-type"),
     case(
         "an object, for ZIM", token(payload={}), "payload-wrong-type", expected=expecting(sdk="zim")
     ),

@@ -208,7 +208,7 @@ class TestTexts:
             ("within", "a character that base64 does not have", "character 100 "),
             ("within", "three = at its end", "more than two ="),
             ("within", "the 04 alone", "within its expiry"),
-            ("within", "cut at 254 characters", "bytes before its sealed claims"),
+            ("within", "cut at 254 characters", "bytes before the end of its sealed claims"),
             ("within", "cut at 255 characters", "in the middle of a byte"),
             ("envelope", "bytes behind CBC", " 3 bytes"),
             ("envelope", "an IV longer than the token", "9999 bytes"),

@@ -22,8 +22,8 @@ from zego.secrets_manager import SecretsReaderError, SecretValue
 from zego.server_secret import ServerSecret
 
 SECRET = ServerSecret(1234567890, "0123456789abcdef" * 2)
-DOWN = SecretsReaderError("Unreachable", "127.0.0.1 did not answer in 1.5 s")
-DOWN_TEXT = "Unreachable: 127.0.0.1 did not answer in 1.5 s"
+DOWN = SecretsReaderError("Unreachable", "127.0.0.1 did not respond in 1.5 s")
+DOWN_TEXT = "Unreachable: 127.0.0.1 did not respond in 1.5 s"
 
 
 def version(version_id: str) -> SecretVersion:
