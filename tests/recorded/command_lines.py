@@ -1,4 +1,4 @@
-"""The commands of `zego-token` on their main outcomes, each as somebody would run it."""
+"""The commands of `zego-token` with their main outcomes, run as users run them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOW: Final = str(tokens.NOW)
 class Session:
     """Runs commands one after the other, and keeps how each ended.
 
-    :param as_json: with ``--json``; without it, what a person sees.
+    :param as_json: run with ``--json``; otherwise keep the screens that users see.
     """
 
     def __init__(self, parts: Parts, *, as_json: bool) -> None:
@@ -51,7 +51,7 @@ class Session:
         stdin: str = "",
         out: io.StringIO | None = None,
     ) -> None:
-        """Run a command; ``local`` has it be about the secret of the parts."""
+        """Run a command; with ``local``, on the secret of the parts."""
         assert what not in self.ended, what
         given = [*words, *(self._local if local else ()), *(["--json"] if self._as_json else [])]
         self.ended[what] = run(*given, stdin=stdin.encode(), out=out)
@@ -73,23 +73,25 @@ def secret(session: Session) -> None:
     run("restore, without a previous value", "restore", "--yes")
     run("rotate, with nothing staged", "rotate", "--staged")
     run("unstick, with no rotation in flight", "unstick", "--yes")
-    run("stage, what ZEGO rejects", "stage", "--file", "-", stdin=WRONG)
-    run("status, with what is staged", "status")
-    run("stage, what is current", "stage", "--file", "-", stdin=first)
-    run("stage, what is no ServerSecret", "stage", "--file", "-", stdin="too short")
+    run("stage, a value that ZEGO rejects", "stage", "--file", "-", stdin=WRONG)
+    run("status, with a staged value", "status")
+    run("stage, the current value", "stage", "--file", "-", stdin=first)
+    run("stage, an invalid value", "stage", "--file", "-", stdin="too short")
     run("stage, with no file", "stage", "--file", str(parts.folder / "absent"))
-    run("stage, of another AppID", "stage", "--app-id", "987654321", "--file", "-", stdin=WRONG)
-    run("stage, what has to be accepted", "stage", "--require-accepted", "--file", "-", stdin=WRONG)
-    run("rotate, to what ZEGO rejects", "rotate", "--file", "-", stdin=WRONG)
+    run("stage, for another AppID", "stage", "--app-id", "987654321", "--file", "-", stdin=WRONG)
+    run(
+        "stage, with acceptance required", "stage", "--require-accepted", "--file", "-", stdin=WRONG
+    )
+    run("rotate, to a value that ZEGO rejects", "rotate", "--file", "-", stdin=WRONG)
     run("rotate, to a staged value that ZEGO rejects", "rotate", "--staged")
     new = project.reset(keep_old=True).value
-    run("stage, what ZEGO accepts", "stage", "--file", "-", stdin=new)
-    run("stage, what would replace a better one", "stage", "--file", "-", stdin=WRONG)
-    run("rotate, to what is staged", "rotate", "--staged")
-    run("restore, with nobody to confirm it", "restore")
+    run("stage, a value that ZEGO accepts", "stage", "--file", "-", stdin=new)
+    run("stage, a value worse than the staged one", "stage", "--file", "-", stdin=WRONG)
+    run("rotate, to the staged value", "rotate", "--staged")
+    run("restore, without confirmation", "restore")
     run("restore", "restore", "--yes")
-    run("rotate, and mark the present value", "rotate", "--compromised", "--file", "-", stdin=new)
-    run("restore, of a value that is compromised", "restore", "--yes")
+    run("rotate, and mark the current value", "rotate", "--compromised", "--file", "-", stdin=new)
+    run("restore, of a compromised value", "restore", "--yes")
     with _interrupted(follow):
         value = project.reset(keep_old=True).value
         run("rotate, left with Ctrl-C", "rotate", "--file", "-", stdin=value)
@@ -97,36 +99,36 @@ def secret(session: Session) -> None:
     run("rotate, during another rotation", "rotate", "--staged")
     parts.zego.trouble = Trouble(kind="rate-limit")
     run("status, without a verdict", "status")
-    run("unstick, with nobody to confirm it", "unstick")
+    run("unstick, without confirmation", "unstick")
     run("unstick", "unstick", "--yes")
-    run("rotate, for no time at all", "rotate", "--wait", "0", "--staged")
+    run("rotate, without waiting", "rotate", "--wait", "0", "--staged")
     parts.zego.trouble = Trouble()
     parts.steps()
-    run("status, of what was promoted meanwhile", "status")
+    run("status, after a promotion meanwhile", "status")
     both = ("--secret-id", manager.secret_id, "--secret-id", "zego/absent")
     run("status, of two secrets", "status", *both)
-    run("status, of a secret that is not there", "status", "--secret-id", "zego/absent")
+    run("status, of a missing secret", "status", "--secret-id", "zego/absent")
     project.reset(keep_old=False)
-    run("status, of what ZEGO rejects", "status")
+    run("status, of a secret that ZEGO rejects", "status")
     with patch.dict(parts.deny, {"DescribeSecret": refusing("AccessDeniedException")}):
-        run("status, which AWS does not allow", "status")
+        run("status, denied by AWS", "status")
     with patch.dict(parts.deny, {"DescribeSecret": refusing("ExpiredTokenException")}):
-        run("stage, with credentials that have expired", "stage", "--file", "-", stdin=WRONG)
+        run("stage, with expired credentials", "stage", "--file", "-", stdin=WRONG)
 
 
 def usage(session: Session) -> None:
-    """What is not called as --help says, and what goes wrong around a command."""
+    """Usage errors, and what can go wrong around a command."""
     run, folder = session.run, session.parts.folder
     run("no such command", "secret", "statsu")
     run("no such option", "secret", "status", "--colour")
     run("no secret is named", "secret", "status")
     run("two stages", "secret", "stage", "--stage", "dev", "--stage", "prod")
-    run("a stage that is none", "secret", "status", "--stage", "production")
-    run("a number that is none", "secret", "rotate", "--stage", "dev", "--wait", "soon")
+    run("an invalid stage", "secret", "status", "--stage", "production")
+    run("an invalid number", "secret", "rotate", "--stage", "dev", "--wait", "soon")
     run("no local stack", "secret", "status", "--local", str(folder / "absent.json"))
     run("no stack in the file", "secret", "status", "--local", _file(folder, "other.json", "{}"))
     session.secret("a value and --staged", "rotate", "--staged", "--app-id", "5")
-    run("an ARN that is none", "secret", "status", "--secret-id", "arn:aws:s3:::bucket")
+    run("an invalid ARN", "secret", "status", "--secret-id", "arn:aws:s3:::bucket")
     run("a secret in the arguments", "secret", "stage", WRONG)
 
     def failing(error: type[BaseException]) -> AbstractContextManager[Any]:
@@ -136,7 +138,7 @@ def usage(session: Session) -> None:
         return patch.object(dict(commands())["zego-token explain"], "callback", broken)
 
     with failing(RuntimeError):
-        run("a fault of zego-token", "explain", "20014")
+        run("a bug in zego-token", "explain", "20014")
     with failing(KeyboardInterrupt):
         run("Ctrl-C", "explain", "20014")
     run("a full disk", "explain", "20014", out=Broken(errno.ENOSPC))
@@ -150,7 +152,7 @@ def explain(session: Session) -> None:
     run("codes of one client each", "explain", "1102018", "1002078", "6000103", "50119")
     run("a code of the server API", "explain", "100000005")
     run("a line of a log", "explain", "login room failed, code: 52050119 after 3 s")
-    run("a code that nobody knows", "explain", "20999")
+    run("an unknown code", "explain", "20999")
     run("no code", "explain")
     run("a word", "explain", "v2.3.4")
     run("all of one platform", "explain", "--all", "--platform", "zim")
@@ -176,14 +178,14 @@ def inspect(session: Session) -> None:
     run("a token that is broken over lines", "-", *of_secret, stdin=tokens.broken(room))
     run("a token of UIKit", tokens.kit_token(), *of_secret)
     run("a JWT", tokens.jwt(), *of_secret)
-    run("claims that are none", tokens.sealed({"user_id": 5}), *of_secret)
+    run("invalid claims", tokens.sealed({"user_id": 5}), *of_secret)
     expected = ("--expect-user", "bob", "--expect-room", "lobby", "--expect-app", "5")
     run("a token for others", room, *of_secret, *expected, "--expect-publish", "--sdk", "web")
     many = _file(folder, "tokens", f"{room}\n{alone}\n{tokens.jwt()}")
     run("a file of many tokens", many, *of_secret)
     run("no token", stdin="")
-    run("a file that is not there", str(folder / "absent"))
-    run("a secret that is none", room, "--secret-file", _file(folder, "none", "too short"))
+    run("a missing file", str(folder / "absent"))
+    run("an invalid secret", room, "--secret-file", _file(folder, "none", "too short"))
     run("two secrets", room, *of_secret, "--ask-secret")
     session.run("a token of another deployment", "inspect", room, "--now", NOW, local=True)
 
@@ -197,7 +199,7 @@ def scan(session: Session) -> None:
     clean, leaking = folder / "clean", folder / "leaking"
     for one in (clean, leaking):
         one.mkdir()
-    _file(clean, "index.js", "export const answer = 42;\n")
+    _file(clean, "index.js", "export const size = 42;\n")
     _file(leaking, "certain.js", f"const a = '{certain}';\n")
     _file(leaking, "likely.js", f"const serverSecret = '{likely}';\n")
     _file(leaking, "possible.js", f"const b = '{possible}';\n")
@@ -207,9 +209,9 @@ def scan(session: Session) -> None:
     run("with the AppID", "scan", str(leaking), *of_secret, "--app-id", str(APP_ID), "--all")
     run("without the secret", "scan", str(leaking), "--all")
     run("standard input", "scan", "-", stdin=f"serverSecret = '{likely}'\n")
-    run("what is not there", "scan", str(folder / "absent"))
+    run("a missing path", "scan", str(folder / "absent"))
     run("no path", "scan")
-    run("the secret that is deployed", "scan", str(clean), local=True)
+    run("the deployed secret", "scan", str(clean), local=True)
 
 
 def doctor(session: Session) -> None:
@@ -219,16 +221,16 @@ def doctor(session: Session) -> None:
     def run(what: str, *words: str) -> None:
         session.run(what, "doctor", *words, local=True)
 
-    run("all is well", "--origin", ORIGIN, "--policy", str(parts.policy))
+    run("all checks pass", "--origin", ORIGIN, "--policy", str(parts.policy))
     policy = _file(parts.folder, "other.toml", "[identities]\n")
     env = _file(
         parts.folder, "dot_env", f"ZEGO_APP_ID={APP_ID}\nZEGO_SERVER_SECRET={tokens.SECRET}\n"
     )
-    run("what differs", "--app-id", "5", "--policy", policy, "--env-file", env)
+    run("differences", "--app-id", "5", "--policy", policy, "--env-file", env)
     run("another API", "--api", "http://127.0.0.1:9")
-    run("an API that is none", "--api", "calls.example.com")
+    run("an invalid API", "--api", "calls.example.com")
     parts.zego.trouble = Trouble(kind="rate-limit")
-    run("ZEGO does not answer")
+    run("ZEGO does not respond")
     parts.zego.trouble = Trouble()
     parts.zego.project.reset(keep_old=False)
     run("ZEGO rejects the secret")
@@ -242,7 +244,7 @@ SESSIONS: Final[dict[str, Callable[[Session], None]]] = {
 
 
 def _interrupted(waiting: Any) -> AbstractContextManager[Any]:
-    """Ctrl-C while a command waits for its next look."""
+    """Ctrl-C while a command waits for its next check."""
 
     def interrupt(_seconds: float) -> NoReturn:
         raise KeyboardInterrupt

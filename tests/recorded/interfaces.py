@@ -1,6 +1,6 @@
 """What users build on, one line per part of it: a release records them, and a change is noticed.
 
-Texts for people are no part of an interface: descriptions, messages, details, remedies.
+Texts are not part of an interface: descriptions, messages, details, remedies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests to the issuer in this process, in good health and in bad, by the tables of exchanges."""
+"""Requests from the tables of exchanges to the issuer in this process, healthy or with a fault."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MIXED = [
 
 
 def answered(function: Function, parts: Parts, asked: Good | Refusal) -> dict[str, Any]:
-    """The answer to a request: its status, headers and body."""
+    """The response to a request: its status, headers and body."""
     at = asked.at if isinstance(asked, Refusal) else "api"
     role = {"function": None, "api_for_a_stranger": STRANGER_SESSION}.get(at, ROLE_SESSION)
     security = load().security.get(asked.route)
@@ -50,7 +50,7 @@ def answered(function: Function, parts: Parts, asked: Good | Refusal) -> dict[st
 
 @contextmanager
 def serving(parts: Parts, at: str) -> Iterator[Function]:
-    """The issuer with what is wrong, by the names of :mod:`tests.contract.conftest`."""
+    """The issuer with a fault, named as in :mod:`tests.contract.conftest`."""
     good = parts.policy.read_text(encoding="utf-8")
     policy = parts.folder / f"{at}.toml"
     changes: dict[str, str] = {"ACCESS_POLICY_FILE": str(policy)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-#: Of a line: when and where in the code it was written.
+#: Keys of a line that tell when and where in the code it was written.
 _LEFT_OUT: Final = ("timestamp", "location", "frames")
 Line = dict[str, Any]
 
@@ -38,6 +38,6 @@ def _picked(line: Line, names: Iterable[str]) -> Line:
 
 
 def _measured(line: Line, Name: str, Unit: str, **more: object) -> Line:  # noqa: N803  as in EMF
-    """The value of what is counted; what is measured differs each time."""
+    """The value of a counter; other measurements differ each time."""
     value = sum(line[Name]) if Unit == "Count" else "<varies>"
     return {"unit": Unit, "value": value, **more}

@@ -63,13 +63,13 @@ ROLE_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/LocalBackend/devel
 STRANGER_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/Stranger/development"
 LOOK: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 FUNCTIONS: Final = ("issuer", "rotator", "watcher")
-#: What waits between two looks, or two attempts.
+#: The functions that wait between two checks or two attempts.
 _WAITING: Final[Sequence[Any]] = (follow, unstick, watch, ServerApi.__init__)
 
 
 @contextmanager
 def imported_anew(name: str) -> Iterator[Any]:
-    """A module whose import reads the environment; what was imported before comes back after."""
+    """A module whose import reads the environment; the earlier import is restored after it."""
     parent, _, last = name.rpartition(".")
     package = importlib.import_module(parent)
     before = sys.modules.pop(name, None)
@@ -85,7 +85,7 @@ def imported_anew(name: str) -> Iterator[Any]:
 
 @contextmanager
 def _powertools_of_its_own() -> Iterator[None]:
-    """What the import of a function sets for a whole process, such as the stage, is set back."""
+    """Restore what the import of a function sets for the whole process, such as the stage."""
     with ExitStack() as restored:
         for kept in (Metrics._metrics, Metrics._dimensions, Metrics._default_dimensions):
             restored.enter_context(patch.dict(kept, clear=True))
@@ -109,7 +109,7 @@ class Function:
             return self.module.handler(event, object())
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was written since this was last called."""
+        """The lines written since the last call."""
         buffer = self._output.buffer
         assert isinstance(buffer, io.BytesIO)
         written = buffer.getvalue().decode()
@@ -122,7 +122,7 @@ class Function:
         logger = logging.getLogger(self._name)
         handlers = [one for one in logger.handlers if isinstance(one, logging.StreamHandler)]
         before = [handler.setStream(self._output) for handler in handlers]
-        try:  # what else pytest shows of the log would bury the differences
+        try:  # otherwise pytest's log output would bury the differences
             with redirect_stdout(self._output), patch.object(logger, "propagate", new=False):
                 yield
         finally:
@@ -141,13 +141,13 @@ class Command:
 
     @property
     def events(self) -> list[Any]:
-        """What it printed with ``--json``."""
+        """Its output with ``--json``."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What the driver of rotations sees of a step."""
+    """The part of a step that the driver of rotations sees."""
 
     function_error: str | None
 
@@ -155,8 +155,8 @@ class _Step:
 class Parts:
     """The parts of a local stack that the functions and the commands reach by their addresses.
 
-    A step of a rotation runs when a command looks at the secret, one for each look, so that what is
-    seen of a rotation is the same each time.
+    Each time a command checks the secret, one step of a rotation runs, so that every run sees the
+    same states of a rotation.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -222,7 +222,7 @@ class Parts:
 
     @contextmanager
     def function(self, name: str, **changes: str) -> Iterator[Function]:
-        """A function whose variables are changed."""
+        """A function with changed variables."""
         with patch.dict(os.environ, changes), imported_anew(f"{name}.app") as module:
             yield Function(name, module)
 
@@ -232,13 +232,13 @@ class Parts:
         return int(time.time())
 
     def rotate(self) -> None:
-        """Run a rotation to what is staged, to its end."""
+        """Run a rotation to the staged value, to its end."""
         with suppress(SecretsManagerError):  # one that has not ended begins again, and AWS refuses
             self.secrets_manager.call("RotateSecret", SecretId=self.secrets_manager.secret_id)
         self.steps()
 
     def store(self, value: str, label: str, app_id: int = APP_ID) -> str:
-        """Store a value under a label, past the command line; gives the version's id."""
+        """Store a value under a label without the command line, and return the version's id."""
         answer = self.secrets_manager.call(
             "PutSecretValue",
             SecretId=self.secrets_manager.secret_id,
@@ -248,7 +248,7 @@ class Parts:
         return str(answer["VersionId"])
 
     def tag(self, **tags: str) -> None:
-        """Note something on the secret."""
+        """Write notes to the secret."""
         self.secrets_manager.call(
             "TagResource",
             SecretId=self.secrets_manager.secret_id,
@@ -256,14 +256,14 @@ class Parts:
         )
 
     def tags(self) -> dict[str, str]:
-        """What is noted on the secret."""
+        """The notes on the secret."""
         described = self.secrets_manager.call(
             "DescribeSecret", SecretId=self.secrets_manager.secret_id
         )
         return {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
 
     def steps(self) -> None:
-        """Let the steps of a rotation that was begun run, without a command that looks."""
+        """Run the steps of a rotation that has begun, without a command that checks it."""
         while not self.driver.wait(0):
             self._step()
 
@@ -271,7 +271,7 @@ class Parts:
         issuer = self.functions["issuer"]
 
         class InProcess:
-            """Stands for a Lambda host."""
+            """Replaces a Lambda host."""
 
             def invoke(self, event: object) -> InvocationResult:
                 assert isinstance(event, dict)
@@ -300,7 +300,7 @@ class Parts:
         self.stack_file.write_text(json.dumps(description), encoding="utf-8")
 
     def _invoke(self, event: dict[str, Any]) -> _Step:
-        """A step of a rotation, once there was a look."""
+        """A step of a rotation, which runs after a check."""
         self._is_waiting.set()
         self._permits.acquire()
         try:
@@ -364,7 +364,7 @@ def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Co
 
 
 def read_settings(function: str, environment: Mapping[str, str]) -> None:
-    """Have a function read its variables."""
+    """Let a function read its variables."""
     match function:
         case "issuer":
             IssuerSettings.read(environment)
@@ -377,7 +377,7 @@ def read_settings(function: str, environment: Mapping[str, str]) -> None:
 
 
 def failing(routes: Sequence[str]) -> dict[str, Callable[..., NoReturn]]:
-    """Routes with a fault."""
+    """Routes that raise an error."""
 
     def fail(*_request: object) -> NoReturn:
         raise RuntimeError("this fault is made up")

@@ -21,7 +21,7 @@ FOLDER: Final = Path(__file__).parent / "recordings"
 _WIDTH: Final = 100
 _DIFF_LINES: Final = 80
 
-#: Of made-up accounts, which look like fingerprints.
+#: Invented account ids, which look like fingerprints.
 _ACCOUNT: Final = re.compile("000000000[0-9]{3}|111122223333")
 _MOMENT: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?|\b\d\d:\d\d(?::\d\d)? UTC"
@@ -30,7 +30,7 @@ _VARYING_TEXT: Final = re.compile(
     r"(?<=in )\d+(?:\.\d+ s| ms)\b|\d+ (?:d|h|min|s)(?: \d+ (?:h|min|s))?(?= ago| old)"
     r"|(?<=, line )\d+"
 )
-#: In this order: what comes later may be a part of what comes before.
+#: In this order: a later pattern may match a part of an earlier one.
 _NAMES: Final[Mapping[str, str]] = {
     "secret ARN": r"arn:aws:secretsmanager:us-east-1:[0-9]{12}:secret:zego/server-secret-\w{6}",
     "token": r"04AAAA[A-Za-z0-9+/]{60,}={0,2}",
@@ -43,16 +43,16 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 _PORT: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+")
 _SECONDS: Final = re.compile(r"(?<![\w.-])[12]\d{9}(?![\w.])")
-#: Numbers that say how long something took, or how far a clock is off; and what is random.
+#: Numbers for durations and clock skews, and random values.
 _VARYING: Final = ("seconds", "clock_skew_seconds", "age_seconds", "age_days", "nonce", "length")
-#: A moment this close to a whole minute from now is that minute.
+#: A time this close to a whole minute from now counts as that minute.
 _NEAR_SECONDS: Final = 15
-#: So far from now a moment is one that a test has made up.
+#: A time this far from now is invented by a test.
 _THIS_RUN_SECONDS: Final = 2 * 86400
 
 
 def normalised(value: Any, *folders: Path, now: float | None = None) -> Any:
-    """The value with names in place of what differs from run to run.
+    """The value with names instead of what differs from run to run.
 
     :param folders: of this run.
     """
@@ -60,7 +60,7 @@ def normalised(value: Any, *folders: Path, now: float | None = None) -> Any:
 
 
 def check(name: str, value: Any, request: pytest.FixtureRequest) -> None:
-    """Compare a value with its recording, or with ``--record`` make that anew.
+    """Compare a value with its recording, or with ``--record`` write it again.
 
     :param value: JSON, normalised.
     """
@@ -167,7 +167,7 @@ def _shape(value: Any) -> Any:
 
 
 def _text(value: Any, indent: str = "", *, sort: bool = False) -> str:
-    """JSON in which what fits into a line has one line."""
+    """JSON with one line for each part that fits into a line."""
     short = json.dumps(value, ensure_ascii=False, sort_keys=sort)
     if len(indent) + len(short) <= _WIDTH or not isinstance(value, dict | list) or not value:
         return short

@@ -1,4 +1,4 @@
-"""The command line: its options, what it says with ``--json``, its exit codes, its screens."""
+"""The command line: its options, its output with ``--json``, its exit codes, its screens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.recorded.command_lines import SESSIONS, Session
 from tests.recorded.real_code import ExitCode, Parts, commands, run
 from tests.recorded.recording import check, normalised
 
-#: The widest that a text which is broken into lines ever is, in columns.
+#: The widest that wrapped text ever is, in columns.
 WIDTH: Final = 100
 #: The terminal here is wider.
 COLUMNS: Final = "200"
@@ -23,7 +23,7 @@ WIDEST: Final[Mapping[str, int]] = {"secret": 310, "usage": 140, "scan": 120}
 
 
 def option(parameter: click.Parameter) -> dict[str, Any]:
-    """An option or an argument, without what --help says of it."""
+    """An option or an argument, without its --help text."""
     kind = parameter.type
     found: dict[str, Any] = {"kind": kind.name}
     if isinstance(kind, click.Choice):
@@ -42,7 +42,7 @@ def option(parameter: click.Parameter) -> dict[str, Any]:
     }
 
 
-def test_its_options(request: pytest.FixtureRequest) -> None:
+def test_the_options(request: pytest.FixtureRequest) -> None:
     found = {
         path: {
             ", ".join(parameter.opts): option(parameter)
@@ -53,12 +53,12 @@ def test_its_options(request: pytest.FixtureRequest) -> None:
     check("command_options", found, request)
 
 
-def test_its_exit_codes(request: pytest.FixtureRequest) -> None:
+def test_the_exit_codes(request: pytest.FixtureRequest) -> None:
     check("command_exit_codes", {str(code.value): code.meaning for code in ExitCode}, request)
 
 
 @pytest.mark.parametrize("name", SESSIONS)
-def test_what_it_says_to_a_program(
+def test_the_json_of_every_command(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with Parts(tmp_path) as parts:
@@ -68,14 +68,12 @@ def test_what_it_says_to_a_program(
         what: {"exit_code": done.exit_code, "json": done.events}
         for what, done in session.ended.items()
     }
-    now = 0.0 if name == "inspect" else None  # it is told its moment, which stays as it is
+    now = 0.0 if name == "inspect" else None  # it gets a fixed time
     check(f"command_{name}", normalised(ended, tmp_path, now=now), request)
 
 
 @pytest.mark.parametrize("name", SESSIONS)
-def test_no_screen_is_wider_than_it_may_be(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_screen_is_too_wide(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", COLUMNS)
     with Parts(tmp_path) as parts:
         session = Session(parts, as_json=False)
@@ -86,7 +84,7 @@ def test_no_screen_is_wider_than_it_may_be(
     assert [line for line in lines if len(line) > WIDEST.get(name, WIDTH)] == []
 
 
-def test_no_help_is_wider_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_help_is_too_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", COLUMNS)
     for path, _ in commands():
         _, *words = path.split()

@@ -1,4 +1,4 @@
-"""The HTTP API: what each route answers, and every refusal of it."""
+"""The HTTP API: the responses of each route, and its refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.recorded.recording import check, normalised
 from tests.support.routes import BATCH, DIAGNOSE
 
 
-def test_what_each_route_answers(parts: Parts, request: pytest.FixtureRequest) -> None:
+def test_the_responses_of_each_route(parts: Parts, request: pytest.FixtureRequest) -> None:
     with serving(parts, "api") as function:
         found = {str(good): answered(function, parts, good) for good in GOOD}
         token = found[str(GOOD[0])]["body"]["token"]
@@ -27,7 +27,7 @@ def test_what_each_route_answers(parts: Parts, request: pytest.FixtureRequest) -
     check("http_answers", {name: normalised(found[name], parts.folder) for name in found}, request)
 
 
-def test_what_each_route_refuses(parts: Parts, request: pytest.FixtureRequest) -> None:
+def test_the_refusals_of_each_route(parts: Parts, request: pytest.FixtureRequest) -> None:
     codes: dict[str, dict[str, str]] = {}
     problems: dict[str, list[Any]] = {}
     for at in dict.fromkeys(refusal.at for refusal in REFUSALS):

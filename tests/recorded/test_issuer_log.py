@@ -1,4 +1,4 @@
-"""The issuer's audit events and its metrics, one for each outcome."""
+"""The issuer's audit events and metrics, one per outcome."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REFUSED = [
 
 
 def exchanges(parts: Parts) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Each exchange, and what was written of it."""
+    """Each exchange with its log lines."""
     for at in dict.fromkeys(("api", *(refusal.at for refusal in REFUSED))):
         asked: list[Good | Refusal] = [
             *(GRANTED if at == "api" else []),

@@ -1,4 +1,4 @@
-"""What is said of an access policy and of variables that are mistaken."""
+"""The messages for an invalid access policy and for invalid variables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.policy_mistakes import MISTAKES
 
 ARN: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
 GOOD: Final = {"STAGE": "prod", "SERVER_SECRET_ARN": ARN, "AWS_REGION": "us-east-1"}
-#: Values of a variable that are refused where a function has it; None unsets it.
+#: Values of a variable that each function with it refuses; None unsets it.
 BAD_VALUES: Final[Mapping[str, tuple[str | None, ...]]] = {
     "STAGE": (None, "", "production"),
     "SERVER_SECRET_ARN": (None, "", "arn:aws:secretsmanager:eu-west-1", f"{ARN}:more"),
@@ -34,7 +34,7 @@ BAD_VALUES: Final[Mapping[str, tuple[str | None, ...]]] = {
     "AWS_ENDPOINT_URL_EVENTS": ("http://127.0.0.1:1", "localhost"),
     "AWS_EXECUTION_ENV": ("AWS_Lambda_python3.11",),
 }
-#: Other good environments, where a mistake does not show in the first.
+#: Other valid environments, for mistakes that the first does not show.
 MORE: Final[Mapping[str, Mapping[str, str]]] = {
     "AWS_REGION": {"SERVER_SECRET_ARN": "zego/server-secret"},
     "AWS_EXECUTION_ENV": {"STAGE": "local", "ACCESS_POLICY_FILE": "/policy.toml"},
@@ -42,7 +42,9 @@ MORE: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def test_of_every_mistake_in_a_policy(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_message_for_every_mistake_in_a_policy(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     path = tmp_path / "policy.toml"
     said: dict[str, dict[str, str]] = {}
     for kind, mistakes in MISTAKES.items():
@@ -58,7 +60,7 @@ def test_of_every_mistake_in_a_policy(tmp_path: Path, request: pytest.FixtureReq
     check("policy_messages", normalised(said, tmp_path), request)
 
 
-def test_of_every_mistake_in_the_environment(request: pytest.FixtureRequest) -> None:
+def test_the_message_for_every_mistake_in_the_environment(request: pytest.FixtureRequest) -> None:
     said: dict[str, dict[str, str]] = {}
     for function in FUNCTIONS:
         for variable, values in ({"ACCESS_POLICY_FILE": (None,)} | dict(BAD_VALUES)).items():
@@ -72,7 +74,7 @@ def test_of_every_mistake_in_the_environment(request: pytest.FixtureRequest) -> 
 
 
 def refusal(function: str, environment: Mapping[str, str]) -> str:
-    """What a function says of its environment; nothing if it takes it."""
+    """A function's message about its environment; empty if it is valid."""
     try:
         read_settings(function, environment)
     except SettingsError as error:

@@ -83,20 +83,20 @@ def story(parts: Parts) -> Story:
         token = parts.store(WRONG, "AWSPENDING")
         parts.tag(**{"in-flight": f"{token} {parts.now - LONG_AGO}"})
 
-    told.then("a first look", look)
-    told.then("a look that finds the same", look)
+    told.then("a first check", look)
+    told.then("a check that finds the same", look)
     told.then("a rotation to nothing", rotate)
     told.then("a rotation to a value that ZEGO rejects", stage(WRONG), rotate)
     told.then("a rotation to another AppID", stage(WRONG, 987654321), rotate)
     told.then(
-        "a rotation to a value that ZEGO cannot judge",
+        "a rotation to a value without a verdict",
         reset(keep_old=True),
         trouble("rate-limit"),
         rotate,
     )
     for number in ("a first", "a second", "a third"):
-        told.then(f"{number} look that ZEGO does not answer", look)
-    told.then("a look that ZEGO answers again", trouble("none"), look)
+        told.then(f"{number} check without a response from ZEGO", look)
+    told.then("a check after ZEGO responds again", trouble("none"), look)
     told.then("the same rotation, which promotes it", rotate)
     for name in (
         "RotationSucceeded",
@@ -104,12 +104,12 @@ def story(parts: Parts) -> Story:
         "RotationAbandoned",
         "TestRotationFailed",
     ):
-        told.then(f"a look after {name}", looks(parts, ended(name)))
-    told.then("a look that heals", reset(keep_old=False), look, parts.steps)
-    told.then("a look after that", look)
-    told.then("a look that has nothing to heal with", zego.project.reset, look)
-    told.then("a second look that has nothing to heal with", look)
-    told.then("a look that gives up a stuck rotation", stuck, look)
+        told.then(f"a check after {name}", looks(parts, ended(name)))
+    told.then("a check that heals", reset(keep_old=False), look, parts.steps)
+    told.then("a check after that", look)
+    told.then("a check that has nothing to heal with", zego.project.reset, look)
+    told.then("a second check that has nothing to heal with", look)
+    told.then("a check that gives up a stuck rotation", stuck, look)
     return told
 
 
@@ -140,7 +140,7 @@ def test_what_the_rotator_refuses_to_run(parts: Parts, request: pytest.FixtureRe
     changes: dict[str, dict[str, object]] = {
         "another step": {"Step": "deleteSecret"},
         "no token": {"ClientRequestToken": ""},
-        "a RotationToken that is none": {"RotationToken": 5},
+        "an invalid RotationToken": {"RotationToken": 5},
         "another secret": {"SecretId": "arn:aws:secretsmanager:us-east-1:1:secret:other-AbCdEf"},
         "a version that is not pending": {},
     }

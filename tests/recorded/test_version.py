@@ -1,4 +1,4 @@
-"""A change of what users build on stands in the changelog, and each release records what it has."""
+"""The changelog names each changed interface, and each release records its interfaces."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class TestUnknownCodes:
     def test_without_similar_codes_the_list_of_all_is_named(self, capsys: Capture) -> None:
         assert "explain --all" in printed(capsys, "424242", exit_code=ExitCode.REFUSED)
 
-    def test_known_codes_are_explained_beside_unknown_ones(self, capsys: Capture) -> None:
+    def test_known_codes_are_explained_with_unknown_ones(self, capsys: Capture) -> None:
         said = printed(capsys, "424242", "50119", exit_code=ExitCode.REFUSED)
         assert copied(CODES[50119].remedy) in unbroken(said)
 

@@ -315,7 +315,7 @@ class TestLocally:
             assert "AWSCURRENT" in connect(TargetOptions(local=path)).versions.describe().labels
 
     @pytest.mark.parametrize("zego_api", [None, "http://127.0.0.1:3"])
-    def test_verdicts_come_from_the_stand_in_or_the_named_api(
+    def test_verdicts_come_from_the_local_stack_or_the_named_api(
         self, tmp_path: Path, zego_api: str | None
     ) -> None:
         probe = connect(TargetOptions(local=self.stack(tmp_path), zego_api=zego_api)).probe

@@ -29,7 +29,7 @@ class Issuer:
     """Replaces :func:`zego.bounded_http.request` and everything behind it.
 
     :ivar secret: the secret that seals tokens.
-    :ivar answers: by path, responses to return instead of the normal ones.
+    :ivar answers: by path, the responses to return instead of the normal ones.
     :ivar down: by path, why no response comes.
     :ivar date: the Date header of every response; ``None``: no header.
     :ivar silent: methods whose responses allow no origin.
