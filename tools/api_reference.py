@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -69,8 +70,8 @@ def problems_page() -> str:
     """Return the page that ``help`` of a problem document links to."""
     document = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
     sections = "".join(
-        f'<section id="{code}">\n<h2>{code}</h2>\n<p>{html.escape(_line(each["meaning"]))}</p>\n'
-        f"<p>{html.escape(_line(each['remedy']))}</p>\n<p><small>HTTP {each['status']}."
+        f'<section id="{code}">\n<h2>{code}</h2>\n<p>{_html(each["meaning"])}</p>\n'
+        f"<p>{_html(each['remedy'])}</p>\n<p><small>HTTP {each['status']}."
         f"{' The same request can succeed later.' if each['retryable'] else ''}</small></p>\n"
         "</section>\n"
         for code, each in document["x-problems"].items()
@@ -102,6 +103,10 @@ def _problems(document: Mapping[str, Any]) -> str:
         for code, each in document["x-problems"].items()
     )
     return f"\n## Problems\n\n{listed}"
+
+
+def _html(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(_line(text)))
 
 
 def _line(text: str) -> str:

@@ -205,6 +205,7 @@ export interface TokenErrorDetails {
   status?: number | undefined;
   requestId?: string | undefined;
   retryAfterSeconds?: number | undefined;
+  help?: string | undefined;
 }
 
 /** Why there is no token. It contains no token and no bearer token, so it is safe to log. */
@@ -222,6 +223,8 @@ export class TokenError extends Error {
   readonly requestId: string | undefined;
   /** The wait that the service asks for, at most 3600. */
   readonly retryAfterSeconds: number | undefined;
+  /** The page that explains a refusal of the service. */
+  readonly help: string | undefined;
 }
 
 /** @throws {TypeError} an option is missing or invalid. */

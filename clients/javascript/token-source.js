@@ -79,7 +79,7 @@ export class TokenError extends Error {
   constructor(code, details = {}) {
     const own = Object.hasOwn(OWN_CODES, code) ? OWN_CODES[code] : undefined;
     const [says, again] = own ?? ["The service refused the request.", false];
-    const { detail = says, retryable = again, status, requestId, retryAfterSeconds } = details;
+    const { detail = says, retryable = again, status, requestId, retryAfterSeconds, help } = details;
     const facts = [code, status, requestId && `request ${requestId}`];
     super(`${detail} (${facts.filter(Boolean).join(", ")})`);
     this.code = code;
@@ -88,6 +88,7 @@ export class TokenError extends Error {
     this.status = status;
     this.requestId = requestId;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.help = help;
   }
 
   get name() {
@@ -743,6 +744,7 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
     requestId: quoted(problem.request_id ?? headers.get("apigw-requestid"), /^[\w+/=:.-]{1,128}$/),
     retryable: (status === 429 || status >= 500) && (!isProblem || problem.retryable === true),
     retryAfterSeconds: retryAfterIn(headers, nowMs),
+    help: quoted(problem.help, /^https?:\/\/[\x21-\x7e]{1,400}$/),
   });
 }
 

@@ -168,6 +168,7 @@ suite("a refused request", () => {
       );
       assert.equal(error.code, code);
       assert.equal(error.status, status);
+      assert.equal(error.help, `https://tokens.example.com/v1/problems#${code}`);
       assert.equal(error.message, `Of ${code}. (${code}, ${status}, request request-of-a-problem)`);
       assert.equal(server.requests.length, 1);
     });
@@ -179,6 +180,7 @@ suite("a refused request", () => {
     const error = await failure();
     assert.equal(error.code, "gateway_error");
     assert.equal(error.status, 403);
+    assert.equal(error.help, undefined);
     assert.equal(error.requestId, undefined);
     assert.equal(server.requests.length, 1);
   });

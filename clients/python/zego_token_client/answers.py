@@ -55,6 +55,7 @@ class _Problem:
     retryable: bool
     request_id: str
     field: str | None = None
+    help: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +180,8 @@ def _problem(
 ) -> TokenProblem:
     said = read(_Problem, values)
     retryable = said.retryable and can_pass(status)
-    return TokenProblem(
-        said.code, status, said.detail, said.request_id, retryable, retry_after, said.field
-    )
+    known = (said.code, status, said.detail, said.request_id)
+    return TokenProblem(*known, retryable, retry_after, said.field, said.help)
 
 
 def _bad(answer: Answer, reason: str) -> BadAnswerError:

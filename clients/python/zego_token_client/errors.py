@@ -28,6 +28,7 @@ class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
     :ivar status: the HTTP status.
     :ivar detail: human-readable: what was wrong and what to do. The wording may change.
     :ivar field: the invalid field, if there is one.
+    :ivar help: the address of a page that explains the code; ``None`` for one of API Gateway.
     """
 
     code: str
@@ -37,6 +38,7 @@ class TokenProblem(TokenServiceError):  # noqa: N818  the name in RFC 9457
     retryable: bool = False
     retry_after_seconds: int | None = None
     field: str | None = None
+    help: str | None = None
 
     def __post_init__(self) -> None:
         super().__init__(*astuple(self))  # so that process pools can pickle it

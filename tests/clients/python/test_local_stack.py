@@ -43,6 +43,7 @@ def test_a_backend_can_use_every_call(stack: LocalStack) -> None:
     assert isinstance(first, IssuedToken)
     assert isinstance(second, TokenProblem)
     assert (second.code, second.field, second.status) == ("invalid_identifier", "user_id", 422)
+    assert second.help == f"{stack.api.url}/v1/problems#invalid_identifier"
     assert first.request_id == second.request_id
 
     call = client.start_call("alice")

@@ -115,11 +115,12 @@ export const problem =
   (response) => {
     const document = { status, code, detail: `Of ${code}.`, request_id: "request-of-a-problem" };
     const retryable = status >= 500;
+    const help = `https://tokens.example.com/v1/problems#${code}`;
     send(
       response,
       status,
       "application/problem+json",
-      { ...document, retryable, ...changes },
+      { ...document, retryable, help, ...changes },
       headers,
     );
   };
