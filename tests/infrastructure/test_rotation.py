@@ -89,7 +89,7 @@ def test_a_given_secret_is_not_rotated_unless_that_has_prompt() -> None:
 def test_to_rotate_a_given_secret_without_giving_one_is_refused() -> None:
     assert refusals({"RotateGivenSecret": "Yes", "ServerSecretArn": OWN_SECRET}) == []
     (refusal,) = refusals({"RotateGivenSecret": "Yes"})
-    assert "RotateGivenSecret is about the secret of ServerSecretArn" in refusal
+    assert "RotateGivenSecret needs ServerSecretArn" in refusal
 
 
 def test_the_key_of_a_given_secret_without_the_secret_is_refused() -> None:
