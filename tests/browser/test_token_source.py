@@ -1,7 +1,6 @@
-"""Our client for JavaScript in Chromium: tokens of the real issuer, to a page on another origin.
+"""The JavaScript client in Chromium: a page on another origin gets tokens from the real issuer.
 
-The page's clock stands still and is moved by the tests: nothing that waits for time happens by
-itself, and nothing is waited for that a test does not bring about.
+Only the tests move the page's clock, so timers fire exactly when a test lets time pass.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ FILES = {
 }
 HOUR = 3600
 REQUEST = {"roomId": "call_1", "lifetimeSeconds": 600}
-#: A token of 600 s is renewed from 540 s on, by jitter up to a tenth of that before.
+#: A token of 600 s is renewed at 540 s, or earlier by a jitter of up to a tenth.
 FRESH, STALE = 485, 541
-#: The longest pause before the first retry, where the service does not name one.
+#: The longest pause before the first retry, if the service does not name one.
 FIRST_BACKOFF = 0.5
-#: A token, and a JWT of the identity provider.
+#: Matches a token or a JWT of the identity provider.
 SECRETS = re.compile(r"\b04[A-Za-z0-9+/]{40,}|\beyJ[\w-]+\.")
 
 Given = dict[str, Any]
 
 
 def frontend_file(request: HttpRequest) -> HttpResponse | None:
-    """One of the frontend's files, where the request is for one."""
+    """Returns the frontend's file that the request names, if any."""
     if request.path not in FILES:
         return None
     content_type, body = FILES[request.path]
@@ -54,7 +53,7 @@ def frontend_file(request: HttpRequest) -> HttpResponse | None:
 
 
 class Elsewhere(LoopbackServer):
-    """The frontend on an origin of which the API has not heard."""
+    """The frontend on an origin that the API does not allow."""
 
     def respond(self, request: HttpRequest) -> HttpResponse:
         return frontend_file(request) or HttpResponse(404)
@@ -72,9 +71,9 @@ def elsewhere() -> Iterator[str]:
 
 @dataclass
 class Api:
-    """The stack's API, with its requests for tokens counted; `script` answers the first of them.
+    """The stack's API, which keeps its responses to token requests.
 
-    What is in the script answers in the API's place, or lets it answer where it gives None.
+    Each entry of `script` responds to one request instead of the API, unless it returns None.
     """
 
     stack: LocalStack
@@ -90,7 +89,7 @@ class Api:
         return answer
 
     def problem(self, status: int, code: str, *headers: tuple[str, str]) -> Intercept:
-        """Answers so, with the CORS headers of the deployed API."""
+        """Makes an intercept that returns this problem, with the CORS headers of the API."""
 
         def answer(request: HttpRequest) -> HttpResponse:
             said = {"code": code, "detail": "Later.", "request_id": "r1", "retryable": True}
@@ -102,32 +101,32 @@ class Api:
 
     @property
     def tokens(self) -> list[str]:
-        """Those that it has given."""
+        """The tokens issued so far."""
         return [json.loads(answer.body)["token"] for answer in self.answers]
 
     def repeat(self, request: HttpRequest) -> HttpResponse:
-        """Answers as the last time."""
+        """Repeats the last response."""
         return self.answers[-1]
 
 
 @dataclass
 class Tab:
-    """A frontend that is open; its clock stands still."""
+    """An open frontend, whose clock only the test moves."""
 
     page: Page
 
     def start(self, stack: LocalStack, bearers: Sequence[str] = (), **options: object) -> None:
-        """Makes the page's token source, whose user is alice unless bearers are given."""
+        """Creates the page's token source, for alice unless bearer tokens are given."""
         bearers = bearers or [stack.identity_provider.bearer("alice")]
         given = [stack.api.url, list(bearers), options]
         self.page.evaluate("given => frontend.start(...given)", given)
 
     def ask(self, **request: object) -> None:
-        """Calls `source.token`, and returns while it is under way."""
+        """Calls `source.token` without waiting for its result."""
         self.page.evaluate("request => frontend.ask(request)", REQUEST | request)
 
     def outcome(self) -> Given:
-        """What the call came to, for which no time has to pass."""
+        """Returns the result of the call; the page's clock need not move for it."""
         self.page.wait_for_function("frontend.outcome !== null")
         return dict(self.page.evaluate("frontend.outcome"))
 
@@ -136,7 +135,7 @@ class Tab:
         return str(self.outcome()["token"])
 
     def until_settled(self, count: int) -> None:
-        """Until so many requests had their answer or failed, and the client acted on it."""
+        """Waits until this many requests have ended and the client has handled their results."""
         self.page.wait_for_function("count => frontend.settled === count", arg=count)
 
     @property
@@ -148,15 +147,15 @@ class Tab:
         return int(self.page.evaluate("frontend.sent"))
 
     def sleep(self, seconds: float) -> None:
-        """Moves the clock as for a machine that slept."""
+        """Moves the clock as if the machine had slept."""
         self.page.clock.fast_forward(round(seconds * 1000))
 
     def wait(self, seconds: float) -> None:
-        """Moves the clock: every timer that is due in that time fires, at its own time."""
+        """Moves the clock and fires every timer at its due time."""
         self.page.clock.run_for(round(seconds * 1000))
 
     def set_clock(self, ahead: float) -> None:
-        """Sets the wall clock so far ahead of the service's; the monotonic one goes on."""
+        """Sets the wall clock ahead of the service's, but not the monotonic clock."""
         self.page.clock.set_system_time(time.time() + ahead)
 
 
@@ -174,15 +173,15 @@ def api(stack: LocalStack) -> Iterator[Api]:
 
 @pytest.fixture
 def told() -> list[str]:
-    """What stands in the consoles, the browser's own messages and uncaught errors included."""
+    """The consoles' messages, including those of the browser and uncaught errors."""
     return []
 
 
 @pytest.fixture
 def open_tab(api: Api, new_context: NewContext, told: list[str]) -> Iterator[OpenTab]:
-    """Opens a frontend, by itself or in a context, with options of `createTokenSource`.
+    """Opens a frontend in a new or given context, with options of `createTokenSource`.
 
-    In the end there must be nothing of a token or bearer outside the page's memory.
+    At the end, no token or bearer token may be anywhere outside the page's memory.
     """
     tabs: list[Tab] = []
     addresses: list[str] = []
@@ -221,7 +220,7 @@ def open_tab(api: Api, new_context: NewContext, told: list[str]) -> Iterator[Ope
 
 
 @pytest.mark.parametrize("ahead", [3 * HOUR, -3 * HOUR], ids=["ahead", "behind"])
-def test_a_token_is_renewed_in_time_whatever_the_clock_says(
+def test_a_token_is_renewed_in_time_even_if_the_clock_is_wrong(
     open_tab: OpenTab, api: Api, stack: LocalStack, server_secret: str, ahead: int
 ) -> None:
     tab = open_tab(ahead=ahead)
@@ -239,7 +238,7 @@ def test_a_token_is_renewed_in_time_whatever_the_clock_says(
         assert json.loads(claims.payload)["room_id"] == "call_1"
 
 
-def test_a_clock_that_is_set_back_keeps_no_token_beyond_its_time(open_tab: OpenTab) -> None:
+def test_setting_the_clock_back_keeps_no_token_too_long(open_tab: OpenTab) -> None:
     tab = open_tab()
     first = tab.token()
     tab.set_clock(-3 * HOUR)
@@ -249,7 +248,7 @@ def test_a_clock_that_is_set_back_keeps_no_token_beyond_its_time(open_tab: OpenT
     assert tab.token() != first
 
 
-def test_a_clock_that_jumps_ahead_may_have_slept_and_the_token_is_renewed(
+def test_if_the_clock_jumps_ahead_the_token_is_renewed(
     open_tab: OpenTab,
 ) -> None:
     tab = open_tab()
@@ -260,7 +259,7 @@ def test_a_clock_that_jumps_ahead_may_have_slept_and_the_token_is_renewed(
     assert tab.token() == second
 
 
-def test_a_server_that_repeats_a_token_is_asked_again(open_tab: OpenTab, api: Api) -> None:
+def test_if_the_server_repeats_a_token_the_request_is_retried(open_tab: OpenTab, api: Api) -> None:
     tab = open_tab()
     first = tab.token()
     api.script = [api.repeat]
@@ -277,7 +276,7 @@ def test_a_server_that_repeats_a_token_is_asked_again(open_tab: OpenTab, api: Ap
 # --- Two tabs -------------------------------------------------------------------------------------
 
 
-def test_two_tabs_have_a_token_each_and_leave_each_other_alone(
+def test_two_tabs_have_separate_tokens(
     open_tab: OpenTab, new_context: NewContext, api: Api
 ) -> None:
     context = new_context()
@@ -292,9 +291,7 @@ def test_two_tabs_have_a_token_each_and_leave_each_other_alone(
     assert other.page.evaluate("navigator.locks.query()") == {"held": [], "pending": []}
 
 
-def test_a_tab_that_is_loaded_again_knows_nothing_of_its_token(
-    open_tab: OpenTab, api: Api, stack: LocalStack
-) -> None:
+def test_a_reloaded_tab_has_lost_its_token(open_tab: OpenTab, api: Api, stack: LocalStack) -> None:
     tab = open_tab()
     first = tab.token()
     tab.page.reload()
@@ -306,7 +303,7 @@ def test_a_tab_that_is_loaded_again_knows_nothing_of_its_token(
 # --- The network ----------------------------------------------------------------------------------
 
 
-def test_a_page_that_is_offline_gets_its_token_as_soon_as_it_is_back(
+def test_an_offline_page_gets_its_token_as_soon_as_it_is_online(
     open_tab: OpenTab, new_context: NewContext, api: Api
 ) -> None:
     context = new_context()
@@ -316,14 +313,12 @@ def test_a_page_that_is_offline_gets_its_token_as_soon_as_it_is_back(
     tab.until_settled(1)
     assert tab.is_waiting
     assert api.answers == []
-    context.set_offline(False)  # and no time passes
+    context.set_offline(False)  # without letting time pass
     assert tab.outcome()["userId"] == "alice"
     assert tab.sent == 2
 
 
-def test_while_it_is_offline_it_has_the_token_that_it_had(
-    open_tab: OpenTab, new_context: NewContext
-) -> None:
+def test_while_offline_it_keeps_its_token(open_tab: OpenTab, new_context: NewContext) -> None:
     context = new_context()
     tab = open_tab(context)
     first = tab.token(lifetimeSeconds=7200)
@@ -338,7 +333,7 @@ def test_while_it_is_offline_it_has_the_token_that_it_had(
     assert tab.token(lifetimeSeconds=7200) != first
 
 
-def test_a_page_that_the_api_does_not_name_has_a_network_error(
+def test_a_page_of_another_origin_gets_a_network_error(
     open_tab: OpenTab, api: Api, told: list[str]
 ) -> None:
     with elsewhere() as origin:
@@ -352,7 +347,7 @@ def test_a_page_that_the_api_does_not_name_has_a_network_error(
 # --- Refusals -------------------------------------------------------------------------------------
 
 
-def test_after_a_401_it_asks_once_more_with_a_fresh_bearer(
+def test_after_a_401_it_retries_once_with_a_new_bearer_token(
     open_tab: OpenTab, api: Api, stack: LocalStack
 ) -> None:
     provider = stack.identity_provider
@@ -367,9 +362,7 @@ def test_after_a_401_it_asks_once_more_with_a_fresh_bearer(
 @pytest.mark.parametrize(
     ("status", "code"), [(429, "gateway_error"), (503, "secret_unavailable")], ids=str
 )
-def test_it_waits_as_long_as_retry_after_says(
-    open_tab: OpenTab, api: Api, status: int, code: str
-) -> None:
+def test_it_waits_for_retry_after(open_tab: OpenTab, api: Api, status: int, code: str) -> None:
     tab = open_tab()
     api.script = [api.problem(status, code, ("retry-after", "7"))]
     tab.ask()
@@ -381,9 +374,7 @@ def test_it_waits_as_long_as_retry_after_says(
     assert [answer.status for answer in api.answers] == [status, 201]
 
 
-def test_without_retry_after_it_tries_again_within_half_a_second(
-    open_tab: OpenTab, api: Api
-) -> None:
+def test_without_retry_after_it_retries_within_500_ms(open_tab: OpenTab, api: Api) -> None:
     tab = open_tab()
     api.script = [api.problem(429, "gateway_error")]
     tab.ask()
@@ -392,7 +383,7 @@ def test_without_retry_after_it_tries_again_within_half_a_second(
     assert tab.outcome()["userId"] == "alice"
 
 
-def test_a_wait_beyond_its_deadline_is_told_to_the_app(open_tab: OpenTab, api: Api) -> None:
+def test_a_wait_beyond_its_deadline_is_an_error_for_the_app(open_tab: OpenTab, api: Api) -> None:
     tab = open_tab()
     api.script = [api.problem(503, "secret_unavailable", ("retry-after", "31"))]
     tab.ask()
@@ -403,7 +394,7 @@ def test_a_wait_beyond_its_deadline_is_told_to_the_app(open_tab: OpenTab, api: A
 # --- Secrecy --------------------------------------------------------------------------------------
 
 
-def test_what_goes_wrong_is_in_the_console_without_token_or_bearer(
+def test_errors_in_the_console_contain_no_token_and_no_bearer_token(
     open_tab: OpenTab, told: list[str], stack: LocalStack
 ) -> None:
     bearer = stack.identity_provider.bearer("alice")

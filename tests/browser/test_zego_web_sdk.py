@@ -1,17 +1,17 @@
-"""ZEGO's own web SDK with our tokens: when it says `tokenWillExpire`, and what a renewal does.
+"""ZEGO's own web SDK with our tokens: when it emits `tokenWillExpire`, and what a renewal does.
 
-Driven is `zego-express-engine-webrtc` as npm has it, in Chromium, up to the answer of ZEGO's
-servers, which it is not let reach: what it reads in a token, the timer it arms as `loginRoom` is
-called, `renewToken`, the ids and tokens that it refuses by itself, and our own client bound to it.
+These tests run `zego-express-engine-webrtc` from npm in Chromium, without access to ZEGO's servers.
+They test what it reads in a token, the timer that `loginRoom` starts, `renewToken`, the ids and
+tokens that it refuses itself, and our own client bound to it.
 
-Not driven, as it takes an answer of ZEGO's:
+They cannot test what needs a response from ZEGO:
 
-- a login that succeeds. By the package's text, the SDK then corrects the client's clock by the
-  server's where it is 5 s or more ahead, and leaves one that is behind; and where privileges are
-  switched on for the AppID, the server says how long the token lives, and is asked at a renewal;
-- a token that ZEGO refuses or finds expired (20014, 50119 and the others come from there), and so
-  our client's second login with another. As which code an app gets them is read in the text below;
-- that ZEGO opens our tokens: those of its own generators stand for that (`tests/vectors`).
+- a successful login. According to the package's source, the SDK then corrects a client's clock that
+  is 5 s or more ahead of the server's, but not one that is behind; and if privileges are enabled
+  for the AppID, the server decides how long the token lives, and is asked at a renewal;
+- a token that ZEGO refuses or that has expired (20014, 50119 and others), and so our client's
+  second login with a new one. Below, the source shows under which code an app gets these;
+- that ZEGO accepts our tokens. Tokens of its own generators replace that (`tests/vectors`).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from zego.token04 import MAX_LIFETIME_SECONDS, Cipher, Claims, decode, encode, m
 
 SECRET = "0123456789abcdef" * 2
 CLIENT = ROOT / "clients" / "javascript" / "token-source.js"
-#: The SDK says that a token will expire so long before it does.
+#: How long before a token's expiry the SDK emits `tokenWillExpire`.
 AHEAD = 30
-#: What a browser's timer holds; with more, it fires at once.
+#: The longest delay of a browser's timer; with a longer one, it fires at once.
 LONGEST_TIMER_MS = 2**31 - 1
 NpmPackage = Callable[[str], Path]
 ByCipher = pytest.mark.parametrize("cipher", ["gcm", "cbc"])
@@ -56,33 +56,31 @@ def opened_sdk(browser: Browser, npm_package: NpmPackage) -> Iterator[WebSdk]:
 
 @pytest.fixture
 def sdk(opened_sdk: WebSdk) -> WebSdk:
-    """A new engine."""
+    """Starts a new engine."""
     opened_sdk.start()
     return opened_sdk
 
 
 def token(sdk: WebSdk, lifetime: int, *, cipher: Cipher = "gcm", clock_ahead: int = 0) -> str:
-    """Made now, by a clock from which the page's differs by so many seconds."""
+    """Makes a token now, by a clock that differs from the page's by this many seconds."""
     now = sdk.now_ms // 1000 - clock_ahead
     return mint(APP_ID, USER, SECRET, issued_at=now, lifetime_seconds=lifetime, cipher=cipher)
 
 
 def armed(seconds: int) -> list[tuple[int, str]]:
-    """One timer, which is running."""
+    """Asserts that exactly one timer is running."""
     return [(seconds * 1000, "armed")]
 
 
-# --- When it says that a token will expire --------------------------------------------------------
+# --- When it emits tokenWillExpire ---------------------------------------------------------------
 
 
 @ByCipher
-def test_it_says_once_and_30_seconds_ahead_that_a_token_will_expire(
-    sdk: WebSdk, cipher: Cipher
-) -> None:
+def test_it_emits_token_will_expire_once_30_seconds_ahead(sdk: WebSdk, cipher: Cipher) -> None:
     sdk.log_in(token(sdk, 45, cipher=cipher))
     sdk.wait(45 - AHEAD - 0.001)
     assert sdk.will_expire == []
-    sdk.wait(0.002)  # it calls its listeners a millisecond later
+    sdk.wait(0.002)  # it calls its listeners 1 ms later
     assert sdk.will_expire == [ROOM]
     sdk.wait(AHEAD + 15)
     assert sdk.will_expire == [ROOM]
@@ -91,7 +89,7 @@ def test_it_says_once_and_30_seconds_ahead_that_a_token_will_expire(
 
 @ByCipher
 @pytest.mark.parametrize("lifetime", [31, 3600, MAX_LIFETIME_SECONDS])
-def test_a_token_of_any_life_that_is_issued_arms_one_timer(
+def test_a_token_of_any_issued_lifetime_starts_one_timer(
     sdk: WebSdk, cipher: Cipher, lifetime: int
 ) -> None:
     sdk.log_in(token(sdk, lifetime, cipher=cipher))
@@ -111,7 +109,7 @@ def test_a_token_with_30_seconds_or_less_will_expire_at_once(
     assert sdk.will_expire == [ROOM]
 
 
-def test_a_life_that_no_timer_holds_is_cut_to_the_longest_one(sdk: WebSdk) -> None:
+def test_a_lifetime_too_long_for_a_timer_is_cut_to_the_longest_delay(sdk: WebSdk) -> None:
     now = sdk.now_ms // 1000
     sdk.log_in(encode(Claims(APP_ID, USER, 1, now, now + 40 * 86_400), SECRET))
     assert sdk.timers == [(LONGEST_TIMER_MS, "armed")]
@@ -119,17 +117,17 @@ def test_a_life_that_no_timer_holds_is_cut_to_the_longest_one(sdk: WebSdk) -> No
     assert sdk.will_expire == []
 
 
-def test_it_goes_by_the_clients_clock_which_may_be_ahead(sdk: WebSdk) -> None:
+def test_if_the_clients_clock_is_ahead_the_event_comes_early(sdk: WebSdk) -> None:
     sdk.log_in(token(sdk, 7200, clock_ahead=3600))
     assert sdk.timers == armed(3600 - AHEAD)
 
 
-def test_with_a_clients_clock_that_is_behind_it_says_so_after_the_end(sdk: WebSdk) -> None:
+def test_if_the_clients_clock_is_behind_the_event_comes_too_late(sdk: WebSdk) -> None:
     sdk.log_in(token(sdk, 7200, clock_ahead=-3600))
     assert sdk.timers == armed(7200 + 3600 - AHEAD)
 
 
-def test_leaving_the_room_ends_the_timer(sdk: WebSdk) -> None:
+def test_leaving_the_room_clears_the_timer(sdk: WebSdk) -> None:
     sdk.log_in(token(sdk, 3600))
     sdk.page.evaluate("room => sdk.engine.logoutRoom(room)", ROOM)
     assert sdk.timers == [((3600 - AHEAD) * 1000, "cleared")]
@@ -139,7 +137,7 @@ def test_leaving_the_room_ends_the_timer(sdk: WebSdk) -> None:
 
 
 @ByCipher
-def test_a_renewed_token_arms_the_timer_anew(sdk: WebSdk, cipher: Cipher) -> None:
+def test_a_renewed_token_restarts_the_timer(sdk: WebSdk, cipher: Cipher) -> None:
     sdk.log_in(token(sdk, 45))
     sdk.wait(10)
     assert sdk.renew(token(sdk, 60, cipher=cipher)) is True
@@ -150,7 +148,7 @@ def test_a_renewed_token_arms_the_timer_anew(sdk: WebSdk, cipher: Cipher) -> Non
     assert sdk.will_expire == [ROOM]
 
 
-def test_a_repeated_token_is_no_renewal_although_it_says_true(sdk: WebSdk) -> None:
+def test_repeating_a_token_renews_nothing_but_returns_true(sdk: WebSdk) -> None:
     repeated = token(sdk, 45)
     sdk.log_in(repeated)
     sdk.wait(10)
@@ -162,7 +160,7 @@ def test_a_repeated_token_is_no_renewal_although_it_says_true(sdk: WebSdk) -> No
     assert sdk.will_expire == [ROOM]
 
 
-def test_a_renewed_token_that_is_repeated_is_none_either(sdk: WebSdk) -> None:
+def test_repeating_a_renewed_token_renews_nothing_either(sdk: WebSdk) -> None:
     renewed = token(sdk, 600)
     sdk.log_in(token(sdk, 300))
     assert [sdk.renew(renewed), sdk.renew(renewed)] == [True, True]
@@ -170,7 +168,7 @@ def test_a_renewed_token_that_is_repeated_is_none_either(sdk: WebSdk) -> None:
 
 
 @pytest.mark.parametrize("renewed", ["eyJhbGciOiJIUzI1NiJ9.e30.c2ln", ""], ids=["jwt", "empty"])
-def test_a_renewal_by_what_is_no_token_says_true_and_leaves_the_timer(
+def test_renewing_with_text_that_is_not_a_token_returns_true_and_keeps_the_timer(
     sdk: WebSdk, renewed: str
 ) -> None:
     sdk.log_in(token(sdk, 300))
@@ -178,18 +176,18 @@ def test_a_renewal_by_what_is_no_token_says_true_and_leaves_the_timer(
     assert sdk.timers == armed(270)
 
 
-def test_a_renewal_for_a_room_that_it_is_not_in_goes_to_another(sdk: WebSdk) -> None:
+def test_a_renewal_for_another_room_applies_to_the_current_one(sdk: WebSdk) -> None:
     sdk.log_in(token(sdk, 300))
     assert sdk.renew(token(sdk, 600), room_id="elsewhere") is True
     assert sdk.timers == [(270_000, "cleared"), (570_000, "armed")]
 
 
-def test_there_is_nothing_to_renew_before_a_login(sdk: WebSdk) -> None:
+def test_before_a_login_a_renewal_has_no_effect(sdk: WebSdk) -> None:
     assert sdk.renew(token(sdk, 300)) is False
     assert sdk.timers == []
 
 
-# --- What is no token -----------------------------------------------------------------------------
+# --- Text that is not a token ---------------------------------------------------------------------
 
 NO_TOKENS: dict[str, Callable[[str], str]] = {
     "jwt": lambda _: jwt.encode({"app_id": APP_ID, "user_id": USER}, SECRET, algorithm="HS256"),
@@ -200,7 +198,9 @@ NO_TOKENS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("form", NO_TOKENS)
-def test_what_is_no_token04_arms_no_timer_and_login_goes_on(sdk: WebSdk, form: str) -> None:
+def test_text_that_is_not_a_token04_starts_no_timer_but_the_login_continues(
+    sdk: WebSdk, form: str
+) -> None:
     sdk.log_in(NO_TOKENS[form](token(sdk, 300)))
     before = len(sdk.blocked)
     until_it_connects(sdk, after=before)
@@ -209,18 +209,18 @@ def test_what_is_no_token04_arms_no_timer_and_login_goes_on(sdk: WebSdk, form: s
     assert sdk.said == [["roomStateChanged", ROOM, "LOGINING", 0, ""]]
 
 
-def test_a_damaged_token04_is_taken_for_one_that_has_expired(sdk: WebSdk) -> None:
+def test_a_damaged_token04_is_treated_as_expired(sdk: WebSdk) -> None:
     sdk.log_in("04" + "!" * 100)
     assert sdk.timers == armed(0)
 
 
-def test_an_empty_token_is_refused_with_the_code_of_the_finding(sdk: WebSdk) -> None:
+def test_an_empty_token_is_refused_with_the_findings_code(sdk: WebSdk) -> None:
     sdk.log_in("")
     assert (sdk.outcome,) == KINDS["empty"].codes["web"]
 
 
 @pytest.mark.parametrize("missing", [None, 7, {"token": "04"}], ids=["none", "number", "object"])
-def test_a_token_that_is_no_text_fails_unseen_and_the_login_never_ends(
+def test_a_token_that_is_not_text_fails_silently_and_the_login_never_ends(
     sdk: WebSdk, missing: object
 ) -> None:
     sdk.log_in(missing)
@@ -232,13 +232,13 @@ def test_a_token_that_is_no_text_fails_unseen_and_the_login_never_ends(
 
 # --- Ids, and other ends of a login ---------------------------------------------------------------
 
-#: How a login with this user or room is called, and the kinds of finding that tell its mistakes.
+#: The argument of `log_in`, and the kinds of findings about it.
 IDS = {"user_id": "user-id", "room_id": "room-id"}
 ByKind = pytest.mark.parametrize("kind", IDS)
 
 
 @ByKind
-def test_every_character_of_the_table_is_refused_with_the_code_of_the_finding(
+def test_every_character_of_the_table_is_refused_with_the_findings_code(
     sdk: WebSdk, kind: str
 ) -> None:
     others = "\t\x00\x7f\xa0é漢\u200b"
@@ -251,7 +251,7 @@ def test_every_character_of_the_table_is_refused_with_the_code_of_the_finding(
 
 
 @ByKind
-def test_every_other_printable_character_is_taken(sdk: WebSdk, kind: str) -> None:
+def test_every_other_printable_character_is_accepted(sdk: WebSdk, kind: str) -> None:
     taken = [c for c in map(chr, range(0x21, 0x7F)) if c not in REFUSED_CHARACTERS]
     for begin in range(0, len(taken), 60):
         sdk.start()
@@ -260,15 +260,17 @@ def test_every_other_printable_character_is_taken(sdk: WebSdk, kind: str) -> Non
 
 
 @ByKind
-def test_an_id_is_refused_by_the_sdk_from_the_second_byte_too_many(sdk: WebSdk, kind: str) -> None:
+def test_the_sdk_accepts_ids_one_byte_longer_than_documented(sdk: WebSdk, kind: str) -> None:
     most = MAX_BYTES["user_id" if kind == "user_id" else "room_id"]
     sdk.log_in(token(sdk, 300), **{kind: "a" * (most + 2)})
     assert (sdk.outcome,) == KINDS[f"{IDS[kind]}-too-long"].codes["web"]
-    sdk.log_in(token(sdk, 300), **{kind: "a" * (most + 1)})  # which ZEGO's documents refuse
+    sdk.log_in(
+        token(sdk, 300), **{kind: "a" * (most + 1)}
+    )  # ZEGO's documentation forbids this length
     assert sdk.outcome is None
 
 
-def test_a_refused_login_is_told_and_leaves_its_timer_running(sdk: WebSdk) -> None:
+def test_a_refused_login_is_reported_and_keeps_its_timer(sdk: WebSdk) -> None:
     sdk.log_in(token(sdk, 45), user_id="user 1")
     sdk.wait(15.001)
     told = [event for event in sdk.said if event[2:3] == ["LOGIN_FAILED"]]
@@ -277,13 +279,13 @@ def test_a_refused_login_is_told_and_leaves_its_timer_running(sdk: WebSdk) -> No
     assert sdk.renew(token(sdk, 45)) is False
 
 
-def test_a_second_login_is_one_room_too_many(sdk: WebSdk) -> None:
+def test_a_second_login_exceeds_the_number_of_rooms(sdk: WebSdk) -> None:
     sdk.log_in(token(sdk, 300))
     sdk.log_in(token(sdk, 300))
     assert sdk.outcome == 1002001
 
 
-def test_a_login_that_nobody_answers_ends_after_five_minutes(sdk: WebSdk) -> None:
+def test_a_login_without_a_response_ends_after_five_minutes(sdk: WebSdk) -> None:
     sdk.log_in(token(sdk, 3600))
     sdk.jump(299)
     before = sdk.outcome
@@ -296,7 +298,7 @@ def test_a_login_that_nobody_answers_ends_after_five_minutes(sdk: WebSdk) -> Non
 
 
 def until_it_connects(sdk: WebSdk, *, after: int) -> None:
-    """Moves the clock until the SDK tries to connect to the servers that log it in."""
+    """Moves the clock until the SDK tries to connect to its login servers."""
     for _ in range(60):
         if any("accesshub" in url for url in sdk.blocked[after:]):
             return
@@ -304,7 +306,7 @@ def until_it_connects(sdk: WebSdk, *, after: int) -> None:
     pytest.fail("the SDK does not connect")
 
 
-def test_nothing_leaves_the_page_and_no_address_has_a_token_in_it(sdk: WebSdk) -> None:
+def test_no_request_leaves_the_page_and_no_address_contains_a_token(sdk: WebSdk) -> None:
     before = len(sdk.blocked)
     issued = token(sdk, 300)
     sdk.log_in(issued)
@@ -324,7 +326,7 @@ NAMED = [it for it in WEB if it.platforms == ("web",) and it.name]
 
 @pytest.fixture(scope="module")
 def text(npm_package: NpmPackage) -> str:
-    """The SDK, and what it declares of its servers' codes (200000 are added to some there)."""
+    """The SDK's source, which declares its servers' codes (it adds 200000 to some)."""
     package = npm_package(PACKAGE)
     files = ("ZegoExpressWebRTC.js", "sdk/src/rtm/serviceErrorCode.d.ts")
     return "\n".join((package / file).read_text() for file in files)
@@ -342,12 +344,14 @@ def test_the_web_sdk_has_every_code_of_the_table_that_an_app_can_get(text: str) 
 
 
 @pytest.mark.parametrize("name", ["TOKEN_ERROR", "TOKEN_EXPIRED"])
-def test_an_app_gets_a_code_of_the_servers_as_the_table_says(text: str, name: str) -> None:
+def test_an_app_gets_a_servers_code_as_in_the_table(text: str, name: str) -> None:
     (shown_as,) = (it.code for it in WEB if it.name == name)
-    place = text.index("50119:")  # in a table of the servers' codes, behind the names' variables
+    place = text.index("50119:")  # in a table of the servers' codes, after the variables
     variable = re.findall(rf'\b(\w+)="{name}"', text[:place])[-1]
     table = re.findall(rf"\b(\d+):{variable}\b", text[place - 500 : place + 300])
-    raw = {it.code for it in WEB if it.shown_as == shown_as and it.code != 20014}  # logged alone
+    raw = {
+        it.code for it in WEB if it.shown_as == shown_as and it.code != 20014
+    }  # it is only logged
     assert set(map(int, table)) == raw
 
 
@@ -358,7 +362,7 @@ def test_an_app_gets_a_code_of_the_servers_as_the_table_says(text: str, name: st
 def opened_client(
     browser: Browser, npm_package: NpmPackage, stack: LocalStack, *, clock_ahead: int = 0
 ) -> Iterator[WebSdk]:
-    """The SDK, and our client beside it, in a page that may have tokens issued."""
+    """The SDK and our client in a page that may request tokens."""
     with zego_web_sdk.opened(
         browser,
         npm_package,
@@ -379,13 +383,13 @@ def client(browser: Browser, npm_package: NpmPackage, stack: LocalStack) -> Iter
 
 @pytest.fixture
 def client_ahead(browser: Browser, npm_package: NpmPackage, stack: LocalStack) -> Iterator[WebSdk]:
-    """By its clock every token of the issuer has expired."""
+    """The same page, with a clock by which every token of the issuer has expired."""
     with opened_client(browser, npm_package, stack, clock_ahead=3 * 3600) as sdk:
         yield sdk
 
 
-#: Logs in as an app does that binds our client to its engine, with a token of four minutes first:
-#: a login that ZEGO does not answer ends after five.
+#: Logs in as an app that binds our client to its engine. The first token lives four minutes,
+#: because a login without a response from ZEGO ends after five.
 AN_APP = """async ([url, bearer, roomId]) => {
   const { createTokenSource } = await import("/token-source.js");
   const source = createTokenSource({ url, getBearer: () => bearer });
@@ -404,7 +408,7 @@ AN_APP = """async ([url, bearer, roomId]) => {
 }"""
 
 
-def test_our_client_renews_with_tokens_of_the_issuer_when_the_sdk_says_so(
+def test_our_client_renews_with_the_issuers_tokens_at_token_will_expire(
     client: WebSdk, stack: LocalStack, server_secret: str
 ) -> None:
     page, room = client.page, "call_1"
@@ -428,7 +432,7 @@ def test_our_client_renews_with_tokens_of_the_issuer_when_the_sdk_says_so(
     assert client.aborted == []
 
 
-def test_an_sdk_whose_clock_is_ahead_asks_again_at_once_and_is_given_one_token(
+def test_an_sdk_with_a_fast_clock_gets_one_token_although_it_asks_again_at_once(
     client_ahead: WebSdk, stack: LocalStack
 ) -> None:
     page = client_ahead.page
@@ -436,7 +440,7 @@ def test_an_sdk_whose_clock_is_ahead_asks_again_at_once_and_is_given_one_token(
     page.wait_for_function("sdk.timers.length === 1")
     client_ahead.wait(0.1)
     page.wait_for_function("sdk.renewals.length === 1")
-    for _ in range(20):  # as long as many an answer takes
+    for _ in range(20):  # as long as a slow response may take
         client_ahead.wait(0.1)
         page.wait_for_timeout(50)
     assert client_ahead.will_expire == ["call_1", "call_1"]

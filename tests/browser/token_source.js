@@ -1,4 +1,4 @@
-/** What a frontend does with a token source, for `test_token_source.py` to drive. */
+/** A frontend with a token source, controlled by `test_token_source.py`. */
 
 import { createTokenSource } from "/token-source.js";
 
@@ -16,12 +16,12 @@ window.fetch = async (...request) => {
   answer.text = () => read().finally(settle);
   return answer;
 };
-addEventListener("storage", () => (frontend.stored += 1)); // what another tab does with a storage
+addEventListener("storage", () => (frontend.stored += 1)); // another tab changed the storage
 
-/** All that there is of an error, in the console. */
+/** Prints everything about an error to the console. */
 const note = (error) => console.error(error, JSON.stringify({ ...error }), error.stack);
 
-/** Bearers in the order of asking; the last of them stays. */
+/** Creates the source. `getBearer` returns the bearers in order, and then the last one again. */
 frontend.start = (url, bearers, options) => {
   const left = [...bearers];
   const getBearer = ({ refresh }) => {
@@ -31,7 +31,7 @@ frontend.start = (url, bearers, options) => {
   frontend.source = createTokenSource({ url, getBearer, ...options });
 };
 
-/** Asks, and keeps what comes of it: the outcome is null until there is one. */
+/** Requests a token and keeps the outcome, which is null until then. */
 frontend.ask = (request) => {
   frontend.outcome = null;
   const keep = (outcome) => (frontend.outcome = outcome);
@@ -42,7 +42,7 @@ frontend.ask = (request) => {
   });
 };
 
-/** What outlives the page, by where it is. */
+/** Everything that outlives the page, by its place. */
 frontend.kept = async () => ({
   localStorage: { ...localStorage },
   sessionStorage: { ...sessionStorage },
@@ -53,7 +53,7 @@ frontend.kept = async () => ({
   name: window.name,
 });
 
-/** As an app does that lets an error go into nothing. */
+/** Requests a token as an app that does not handle errors. */
 frontend.askInPassing = (request) => {
   frontend.source.token(request);
 };

@@ -1,15 +1,15 @@
 /**
- * Runs in the page before any of its scripts: writes down what ZEGO's web SDK does with its timers
- * and connections, and has what `zego_web_sdk.py` drives.
+ * Runs in the page before any of its scripts. It records the timers and connections of ZEGO's web
+ * SDK and defines the functions that `zego_web_sdk.py` calls.
  */
 (() => {
-  const { setTimeout, clearTimeout } = window; // of the clock that the test moves
+  const { setTimeout, clearTimeout } = window; // these use the clock that the test moves
   const sdk = (window.sdk = { blocked: [], uncaught: [] });
 
   addEventListener("securitypolicyviolation", (event) => sdk.blocked.push(event.blockedURI));
   addEventListener("unhandledrejection", (event) => sdk.uncaught.push(event.reason?.name));
 
-  // Of the SDK's dozens of timers, those that say tokenWillExpire.
+  // Records only those of the SDK's many timers that emit tokenWillExpire.
   window.setTimeout = (callback, ms, ...rest) => {
     if (!String(callback).includes('"tokenWillExpire"')) return setTimeout(callback, ms, ...rest);
     const timer = { ms, state: "armed" };
@@ -27,9 +27,9 @@
     clearTimeout(id);
   };
 
-  /** A new engine; what the one before it did is forgotten. */
+  /** Creates a new engine and forgets what the previous one did. */
   sdk.start = (appId, server) => {
-    sdk.engine?.logoutRoom(); // of all
+    sdk.engine?.logoutRoom(); // all rooms
     sdk.engine?.destroyEngine();
     const said = [];
     Object.assign(sdk, { timers: [], said, uncaught: [], outcome: null });
@@ -39,7 +39,7 @@
     }
   };
 
-  /** The outcome is null until the SDK has one: a code, or 0. */
+  /** Logs in. The outcome is null until the SDK returns a code, or 0. */
   sdk.logIn = (roomId, token, userId) => {
     sdk.outcome = null;
     const settle = (code) => (sdk.outcome = code);

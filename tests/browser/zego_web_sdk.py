@@ -1,7 +1,7 @@
-"""ZEGO's web SDK, from its npm package, in a page of its own with a clock that the test moves.
+"""ZEGO's web SDK, from its npm package, in a separate page with a clock that the test moves.
 
-It cannot reach ZEGO: the page's Content-Security-Policy lets it connect to nothing but what is
-named, the rest of its requests is aborted, and the browser resolves no name.
+It cannot reach ZEGO: the page's Content-Security-Policy allows connections only to named origins,
+all other requests are aborted, and the browser resolves no names.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ APP_ID: Final = 1234567890
 ROOM: Final = "room1"
 USER: Final = "user1"
 
-#: What the SDK is made of, in the order of loading: package, file, the name by which those that
-#: follow ask for it, and the global variable that it makes.
+#: The parts of the SDK in the order of loading: package, file, the name under which later parts
+#: import it, and the global variable that it defines.
 _PARTS: Final = (
     ("long", "umd/index.js", "long", "Long"),
     ("protobufjs", "dist/minimal/protobuf.min.js", "protobufjs/minimal", "protobuf"),
@@ -32,15 +32,15 @@ _PARTS: Final = (
 _SERVER: Final = f"wss://webliveroom{APP_ID}-api.zegocloud.com/ws"
 _RECORDER: Final = Path(__file__).with_name("zego_web_sdk.js")
 _START: Final = 1_800_000_000
-#: What the page's clock may run on before it stands still.
+#: How long the page's clock may run before it is stopped.
 _LOADING_SECONDS: Final = 60
 
 
 class WebSdk:
-    """One engine at a time, which logs in to rooms of which ZEGO never hears.
+    """One engine at a time. Its logins never reach ZEGO.
 
-    :ivar page: where it runs.
-    :ivar aborted: its requests that were for none of the page's files, WebSockets apart.
+    :ivar page: the page in which it runs.
+    :ivar aborted: its requests for anything but the page's files, without WebSockets.
     """
 
     def __init__(self, page: Page) -> None:
@@ -48,47 +48,44 @@ class WebSdk:
         self.aborted: list[str] = []
 
     def start(self, app_id: int = APP_ID) -> None:
-        """In the place of the engine before, if there is one, of which nothing is left.
-
-        The clock then stands at a whole second.
-        """
+        """Replaces the previous engine, if any, and moves the clock to a whole second."""
         self.wait(-self.now_ms % 1000 / 1000)
         self.page.evaluate("([appId, server]) => sdk.start(appId, server)", [app_id, _SERVER])
 
     @property
     def now_ms(self) -> int:
-        """The time by the page's clock, in milliseconds."""
+        """The time of the page's clock, in milliseconds."""
         return int(self.page.evaluate("Date.now()"))
 
     def wait(self, seconds: float) -> None:
-        """Moves the clock: every timer that is due in that time fires, at its own time."""
+        """Moves the clock and fires every timer at its due time."""
         self.page.clock.run_for(round(seconds * 1000))
 
     def jump(self, seconds: float) -> None:
-        """Moves the clock as for a machine that slept: what is due fires once, in the end."""
+        """Moves the clock as if the machine had slept: due timers fire once, at the end."""
         self.page.clock.fast_forward(round(seconds * 1000))
 
     def log_in(self, token: object, *, room_id: str = ROOM, user_id: str = USER) -> None:
-        """Calls `loginRoom`, and returns while it is under way."""
+        """Calls `loginRoom` without waiting for its result."""
         self.page.evaluate(
             "([room, token, user]) => sdk.logIn(room, token, user)", [room_id, token, user_id]
         )
 
     def renew(self, token: object, *, room_id: str = ROOM) -> object:
-        """What `renewToken` returns."""
+        """Calls `renewToken` and returns its result."""
         return self.page.evaluate(
             "([token, room]) => sdk.engine.renewToken(token, room)", [token, room_id]
         )
 
     @property
     def outcome(self) -> int | None:
-        """The code with which the last login ended, 0 where it succeeded; none as yet."""
+        """The code of the last login, 0 if it succeeded; None until it ends."""
         code = self.page.evaluate("sdk.outcome")
         return None if code is None else int(code)
 
     @property
     def timers(self) -> list[tuple[int, str]]:
-        """Each timer that says `tokenWillExpire`: its delay in ms, and armed, cleared or fired."""
+        """The timers that emit `tokenWillExpire`: delay in ms, and armed, cleared or fired."""
         return [(each["ms"], each["state"]) for each in self.page.evaluate("sdk.timers")]
 
     @property
@@ -98,17 +95,17 @@ class WebSdk:
 
     @property
     def will_expire(self) -> list[str]:
-        """The rooms for which the SDK said `tokenWillExpire`, once for each time."""
+        """The rooms for which the SDK emitted `tokenWillExpire`, one entry per event."""
         return [room for event, room, *_ in self.said if event == "tokenWillExpire"]
 
     @property
     def uncaught(self) -> list[str]:
-        """The errors that the SDK let go into nothing, by name."""
+        """The names of the SDK's unhandled errors."""
         return list(self.page.evaluate("sdk.uncaught"))
 
     @property
     def blocked(self) -> list[str]:
-        """Where this page, with any of its engines, was not let connect to."""
+        """The addresses to which this page was not allowed to connect, with any engine."""
         return list(self.page.evaluate("sdk.blocked"))
 
 
@@ -122,11 +119,11 @@ def opened(
     may_connect_to: tuple[str, ...] = (),
     modules: tuple[Path, ...] = (),
 ) -> Iterator[WebSdk]:
-    """The SDK in a page whose clock stands still.
+    """Opens the SDK in a page whose clock is stopped.
 
-    :param origin: the page's, of which every file is given here.
-    :param start: what the clock was set to, in Unix seconds; it stands a minute later.
-    :param may_connect_to: origins on this machine.
+    :param origin: the page's origin, whose files all come from here.
+    :param start: the time at which the clock starts, in Unix seconds; it stops a minute later.
+    :param may_connect_to: origins on this machine to which the page may connect.
     :param modules: files that the page may import, as `/<name>`.
     """
     files = {f"/{module.name}": module for module in modules}
@@ -154,7 +151,7 @@ def opened(
                 route.abort()
 
         context.set_default_timeout(PATIENCE_MS)
-        if may_connect_to:  # the browser does not know that a page given so is of this machine
+        if may_connect_to:  # the browser cannot tell that such a page is local
             context.grant_permissions(["local-network-access"], origin=origin)
         context.route("**/*", answer)
         sdk.page.clock.install(time=start)

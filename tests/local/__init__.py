@@ -1,3 +1,3 @@
-"""The parts of the local stack, each by itself, and the whole as `make run` starts it."""
+"""Tests of each part of the local stack, and of the whole as `make run` starts it."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Handlers of a few lines on a real Lambda host, and secrets under the conditions of a test."""
+"""Fixtures: short handlers on a real Lambda host, and secrets under chosen conditions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ StartHost = Callable[..., LambdaHost]
 
 @pytest.fixture
 def start_host(tmp_path: Path) -> Iterator[StartHost]:
-    """Starts a host for the source of a module with a function `handler`; stops it in the end."""
+    """Starts a host for a module's source with a function `handler`; stops it at the end."""
     with ExitStack() as running:
 
         def start(source: str, **options: Any) -> LambdaHost:
@@ -34,7 +34,7 @@ def start_host(tmp_path: Path) -> Iterator[StartHost]:
 
 @pytest.fixture
 def conditions() -> Conditions:
-    """A good day. A test class with its own fixture of this name has other conditions."""
+    """Normal conditions. A test class may override this fixture."""
     return Conditions()
 
 
@@ -71,5 +71,5 @@ def start_driver(rotated: Rotated) -> Iterator[StartDriver]:
 
 @pytest.fixture
 def driver(start_driver: StartDriver) -> RotationDriver:
-    """A driver that is started, with three attempts."""
+    """A started driver with three attempts."""
     return start_driver(attempts=3, delay_seconds=7)

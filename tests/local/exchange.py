@@ -1,4 +1,4 @@
-"""One HTTP exchange, with full say over what is sent."""
+"""One HTTP exchange, with full control over what is sent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; header names are lower-case."""
+    """The response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body decoded."""
+        """Returns the body, decoded from JSON."""
         return json.loads(self.body)
 
 
@@ -31,9 +31,9 @@ def exchange(
     *,
     host: str | None = None,
 ) -> Answer:
-    """Sends exactly these headers, and Host and Content-Length, and gives the answer.
+    """Sends exactly these headers, plus Host and Content-Length, and returns the response.
 
-    With a Transfer-Encoding among the headers, `body` is sent as it is, without Content-Length.
+    If the headers include Transfer-Encoding, `body` is sent as it is, without Content-Length.
     """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)

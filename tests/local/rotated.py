@@ -1,4 +1,4 @@
-"""A secret that rotates, with a rotation function of a few lines."""
+"""A secret with rotation, and a short rotation function."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Result:
 
 
 class StepError(Exception):
-    """A step of the rotation function fails."""
+    """Makes a step of the rotation function fail."""
 
 
 class Rotated(Secret):
-    """A secret with a rotation function that promotes `new`, and the calls of the function.
+    """A secret with a rotation function that promotes `new`; keeps the calls of the function.
 
     `before` is called before each step. If it raises `StepError`, the step fails.
     """
@@ -72,7 +72,7 @@ class Rotated(Secret):
 
 
 def failing(step: str, times: int = 1000) -> Callable[[str], None]:
-    """Fails a step, some times."""
+    """Fails a step the given number of times."""
     left = [times]
 
     def before(called: str) -> None:

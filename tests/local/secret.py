@@ -1,4 +1,4 @@
-"""A secret in this process, by its versions' names and labels."""
+"""A secret in this process, with short calls for its versions and labels."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Secret:
         self.api.update_secret_version_stage(SecretId=SECRET_ID, VersionStage=label, **named)
 
     def labels(self) -> dict[str, list[str]]:
-        """The labels of each version that has one."""
+        """Returns the labels of each version that has any."""
         return self.api.describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"]
 
     def versions(self) -> list[str]:
-        """The versions that exist, with or without a label."""
+        """Returns all versions, with or without a label."""
         response = self.api.list_secret_version_ids(SecretId=SECRET_ID, IncludeDeprecated=True)
         return [version["VersionId"] for version in response["Versions"]]
 
     def described(self) -> dict[str, Any]:
-        """The response of DescribeSecret."""
+        """Returns the response of DescribeSecret."""
         return {**self.api.describe_secret(SecretId=SECRET_ID)}
 
     def tags(self) -> dict[str, str]:
@@ -72,7 +72,7 @@ class Secret:
         return self.api.get_secret_value(SecretId=SECRET_ID, **which)["SecretString"]
 
     def refuses(self, code: str, call: Callable[[], object], message: str = ".") -> None:
-        """The call fails with this error code and changes nothing."""
+        """Asserts that the call fails with this error code and changes nothing."""
         before = self.labels(), self.tags()
         with pytest.raises((ClientError, SecretsManagerError), match=message) as refused:
             call()
@@ -81,7 +81,7 @@ class Secret:
 
 
 def error_code(error: BaseException) -> str:
-    """AWS' code of an error, raised by boto3 or by the Secrets Manager in this process."""
+    """Returns AWS' code of an error from boto3 or from the Secrets Manager in this process."""
     if isinstance(error, SecretsManagerError):
         return error.code
     assert isinstance(error, ClientError)

@@ -1,4 +1,4 @@
-"""The stand-in for ZEGO's cloud, against what the vendor's documentation says."""
+"""The stand-in for ZEGO's cloud behaves as the vendor's documentation describes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cloud(clock: Clock) -> Iterator[ZegoCloud]:
 
 
 def call(cloud: ZegoCloud, secret: str = SECRET, /, **changes: object) -> Answer:
-    """Calls DescribeUserNum; a change to `...` leaves a parameter out."""
+    """Calls DescribeUserNum. A change to `...` omits a parameter."""
     app_id, nonce = str(changes.get("AppId", APP_ID)), "4fd24687296dd9f3"
     timestamp = str(changes.get("Timestamp", 1_700_000_000))
     parameters = {
@@ -66,7 +66,7 @@ def post(cloud: ZegoCloud, path: str, content: object, *headers: tuple[str, str]
     return exchange(cloud.url + path, "POST", headers or (json_type,), json.dumps(content).encode())
 
 
-def test_it_uses_nothing_that_the_service_calls_zego_with() -> None:
+def test_it_shares_no_code_with_the_services_client() -> None:
     for path in Path(fake_zego.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
@@ -131,18 +131,16 @@ class TestTheServerApi:
             ({"RoomId[]": ["room"] * 11}, 2),
         ],
     )
-    def test_what_is_wrong_has_its_documented_code(
+    def test_each_mistake_has_its_documented_code(
         self, cloud: ZegoCloud, changes: dict[str, object], expected: int
     ) -> None:
         assert code(cloud, **changes) == expected
 
-    def test_a_project_without_an_accepted_secret_has_none(self, cloud: ZegoCloud) -> None:
+    def test_a_project_without_an_accepted_secret_rejects_all(self, cloud: ZegoCloud) -> None:
         cloud.project.switch_off(cloud.project.accepted[0].fingerprint)
         assert code(cloud) == 100000010
 
-    def test_every_answer_has_the_time_of_its_own_clock(
-        self, cloud: ZegoCloud, clock: Clock
-    ) -> None:
+    def test_every_response_has_the_time_of_its_clock(self, cloud: ZegoCloud, clock: Clock) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", cloud.port)
         with contextlib.closing(connection):
             connection.request("GET", "/")
@@ -163,19 +161,19 @@ class TestTheServerApi:
 
 class TestTroubles:
     @pytest.mark.parametrize(("kind", "expected"), [("rate-limit", 206), ("gateway", 100000015)])
-    def test_it_can_answer_with_a_passing_code(
+    def test_it_can_respond_with_a_temporary_code(
         self, cloud: ZegoCloud, kind: TroubleKind, expected: int
     ) -> None:
         cloud.trouble = Trouble(kind)
         assert code(cloud) == expected
 
-    def test_a_gateway_can_answer_in_its_place(self, cloud: ZegoCloud) -> None:
+    def test_a_gateway_can_respond_instead(self, cloud: ZegoCloud) -> None:
         cloud.trouble = Trouble("bad-gateway")
         answer = call(cloud)
         assert answer.status == 502
         assert answer.body.startswith(b"<html>")
 
-    def test_it_can_answer_garbage(self, cloud: ZegoCloud) -> None:
+    def test_it_can_respond_with_garbage(self, cloud: ZegoCloud) -> None:
         cloud.trouble = Trouble("garbage")
         with pytest.raises(json.JSONDecodeError):
             call(cloud).json()
@@ -199,7 +197,7 @@ class TestTroubles:
         date = parsedate_to_datetime(answer.headers["date"])
         assert date.timestamp() == clock.now + 700
 
-    def test_they_end(self, cloud: ZegoCloud) -> None:
+    def test_troubles_can_end(self, cloud: ZegoCloud) -> None:
         cloud.trouble = Trouble("garbage", clock_skew_seconds=-900)
         cloud.trouble = Trouble()
         assert code(cloud) == 0
@@ -227,12 +225,12 @@ class TestTheRoomLogin:
     @pytest.mark.parametrize(
         "payload", ["", token04.room_payload("call_1", login=True, publish=False)]
     )
-    def test_a_good_token_is_accepted(
+    def test_a_valid_token_is_accepted(
         self, cloud: ZegoCloud, clock: Clock, cipher: str, payload: str
     ) -> None:
         assert log_in(cloud, token(clock, cipher=cipher, payload=payload)) == {"code": 0}
 
-    def test_a_token_of_another_secret_is_the_founding_incident(
+    def test_a_token_made_with_another_secret_gets_the_incidents_codes(
         self, cloud: ZegoCloud, clock: Clock
     ) -> None:
         for cipher in ("gcm", "cbc"):
@@ -242,14 +240,16 @@ class TestTheRoomLogin:
             assert answer["logged"] == [20014, 50119]
 
     @pytest.mark.parametrize("wrong", ["eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2ln", "04", "04AAAA"])
-    def test_what_is_no_token04_looks_the_same(self, cloud: ZegoCloud, wrong: str) -> None:
+    def test_text_that_is_not_a_token04_gets_the_same_codes(
+        self, cloud: ZegoCloud, wrong: str
+    ) -> None:
         assert log_in(cloud, wrong)["logged"] == [20014, 50119]
 
     @pytest.mark.parametrize("missing", [None, "", 5])
-    def test_a_missing_token_is_said(self, cloud: ZegoCloud, missing: object) -> None:
+    def test_a_missing_token_has_its_own_code(self, cloud: ZegoCloud, missing: object) -> None:
         assert log_in(cloud, missing)["code"] == 1100001
 
-    def test_an_expired_token_is_said(self, cloud: ZegoCloud, clock: Clock) -> None:
+    def test_an_expired_token_has_its_own_code(self, cloud: ZegoCloud, clock: Clock) -> None:
         good = token(clock)
         clock.turn(60)
         answer = log_in(cloud, good)
@@ -279,12 +279,12 @@ class TestTheRoomLogin:
             "[]",
         ],
     )
-    def test_a_payload_that_does_not_admit_to_the_room_is_refused(
+    def test_a_payload_for_another_room_or_without_login_is_refused(
         self, cloud: ZegoCloud, clock: Clock, payload: str
     ) -> None:
         assert log_in(cloud, token(clock, payload=payload))["code"] == 1102020
 
-    def test_after_a_reset_tokens_of_both_secrets_are_accepted_if_the_old_one_stays(
+    def test_if_a_reset_keeps_the_old_secret_tokens_of_both_are_accepted(
         self, cloud: ZegoCloud, clock: Clock
     ) -> None:
         new = cloud.project.reset(keep_old=True)
@@ -318,13 +318,13 @@ class TestTheConsole:
         post(cloud, "/console/switch-off", {"fingerprint": old})
         assert (code(cloud, new), code(cloud)) == (0, 100000005)
 
-    def test_every_secret_there_ever_was_can_be_accepted_again(self, cloud: ZegoCloud) -> None:
+    def test_all_earlier_secrets_can_be_accepted_again(self, cloud: ZegoCloud) -> None:
         post(cloud, "/console/reset", {})
         said = post(cloud, "/console/accept-all", {}).json()
         assert said["accepted"] == said["made"]
         assert code(cloud) == 0
 
-    def test_it_can_make_trouble_and_end_it(self, cloud: ZegoCloud) -> None:
+    def test_it_can_start_and_end_trouble(self, cloud: ZegoCloud) -> None:
         post(cloud, "/console/trouble", {"kind": "rate-limit", "clock_skew_seconds": 1})
         assert cloud.trouble == Trouble("rate-limit", clock_skew_seconds=1)
         post(cloud, "/console/trouble", {})
@@ -345,7 +345,7 @@ class TestTheConsole:
             ("reset", []),
         ],
     )
-    def test_what_it_cannot_do_changes_nothing(
+    def test_an_invalid_request_changes_nothing(
         self, cloud: ZegoCloud, path: str, content: object
     ) -> None:
         before = exchange(f"{cloud.url}/console").json()
@@ -361,7 +361,7 @@ class TestTheConsole:
         assert answer.status == 404
 
 
-class TestPagesOfOthers:
+class TestOtherOrigins:
     JSON = ("content-type", "application/json")
 
     @pytest.mark.parametrize("path", ["/console/reset", "/v1/rooms/login"])
@@ -372,7 +372,7 @@ class TestPagesOfOthers:
         assert "access-control-allow-origin" not in answer.headers
         assert len(cloud.project.made) == 1
 
-    def test_a_foreign_origin_may_not_look_either(self, cloud: ZegoCloud) -> None:
+    def test_a_foreign_origin_may_not_read_either(self, cloud: ZegoCloud) -> None:
         answer = exchange(f"{cloud.url}/console", "GET", [("origin", "https://evil.example")])
         assert answer.status == 403
 
@@ -384,13 +384,13 @@ class TestPagesOfOthers:
             [("content-type", "application/x-www-form-urlencoded")],
         ],
     )
-    def test_what_a_page_can_send_without_asking_first_is_refused(
+    def test_requests_that_need_no_preflight_are_refused(
         self, cloud: ZegoCloud, headers: Sequence[tuple[str, str]]
     ) -> None:
         assert post(cloud, "/console/reset", {}, *headers).status == 415
         assert len(cloud.project.made) == 1
 
-    def test_the_stacks_own_pages_may(self, cloud: ZegoCloud) -> None:
+    def test_the_stacks_own_pages_are_allowed(self, cloud: ZegoCloud) -> None:
         cloud.allowed_origins = ("http://127.0.0.1:8083",)
         for origin in (cloud.url, "http://127.0.0.1:8083"):
             preflight = exchange(

@@ -30,7 +30,7 @@ def log_in(provider: IdentityProvider, form: dict[str, str], *headers: tuple[str
 
 
 def decoded(provider: IdentityProvider, token: str) -> dict[str, Any]:
-    """The claims of a token, verified with the keys that the provider publishes."""
+    """Returns the claims of a token, verified with the provider's published keys."""
     keys = jwt.PyJWKSet.from_dict(exchange(provider.jwks_uri).json())
     key = keys[jwt.get_unverified_header(token)["kid"]]
     claims: dict[str, Any] = jwt.decode(
@@ -45,7 +45,7 @@ def decoded(provider: IdentityProvider, token: str) -> dict[str, Any]:
 
 
 class TestLogin:
-    def test_anybody_obtains_a_bearer_token_with_the_development_password(
+    def test_any_user_gets_a_bearer_token_with_the_development_password(
         self, provider: IdentityProvider
     ) -> None:
         answer = log_in(provider, LOGIN)
@@ -75,7 +75,7 @@ class TestLogin:
             ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
         ],
     )
-    def test_a_bad_login_is_refused_as_oauth_has_it(
+    def test_an_invalid_login_is_refused_as_oauth_defines(
         self, provider: IdentityProvider, changes: dict[str, str], error: str
     ) -> None:
         answer = log_in(provider, LOGIN | changes)
@@ -109,9 +109,7 @@ class TestDiscovery:
         assert said["jwks_uri"] == provider.jwks_uri
         assert said["token_endpoint"] == f"{provider.url}/token"
 
-    def test_the_keys_are_public_and_each_has_an_id_of_its_own(
-        self, provider: IdentityProvider
-    ) -> None:
+    def test_the_keys_are_public_and_have_different_ids(self, provider: IdentityProvider) -> None:
         keys = exchange(provider.jwks_uri).json()["keys"]
         assert [(key["alg"], key["kty"]) for key in keys] == [
             ("RS256", "RSA"),
@@ -127,7 +125,7 @@ class TestDiscovery:
 
 class TestSigning:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
-    def test_a_token_is_signed_by_the_published_key_of_its_algorithm(
+    def test_a_token_is_signed_with_the_published_key_of_its_algorithm(
         self, provider: IdentityProvider, algorithm: str
     ) -> None:
         token = provider.sign(provider.claims("bob"), algorithm=algorithm)
@@ -148,21 +146,21 @@ class TestSigning:
         ("algorithm", "key"),
         [("ES384", ec.generate_private_key(ec.SECP384R1())), ("HS256", b"k" * 32), ("none", None)],
     )
-    def test_any_algorithm_may_be_asked_for(
+    def test_any_algorithm_can_be_chosen(
         self, provider: IdentityProvider, algorithm: str, key: Any
     ) -> None:
         token = provider.sign(provider.claims("bob"), algorithm=algorithm, key=key, kid="mine")
         assert jwt.get_unverified_header(token) == {"alg": algorithm, "typ": "JWT", "kid": "mine"}
         assert token.endswith(".") == (algorithm == "none")
 
-    def test_the_header_may_be_anything(self, provider: IdentityProvider) -> None:
+    def test_the_header_can_be_chosen(self, provider: IdentityProvider) -> None:
         token = provider.sign({}, headers={"jku": "https://evil.example/keys", "typ": "at+jwt"})
         header = jwt.get_unverified_header(token)
         assert (header["jku"], header["typ"]) == ("https://evil.example/keys", "at+jwt")
 
 
 class TestDisturbing:
-    def test_an_interceptor_may_answer_in_its_place(self) -> None:
+    def test_an_interceptor_can_respond_instead(self) -> None:
         def moved(request: HttpRequest) -> HttpResponse | None:
             return HttpResponse(302, [("location", "/elsewhere")])
 
@@ -172,7 +170,7 @@ class TestDisturbing:
             provider.intercept = None
             assert exchange(provider.jwks_uri).status == 200
 
-    def test_one_that_is_down_answers_nobody_and_comes_back_where_it_was(self) -> None:
+    def test_a_stopped_provider_does_not_respond_and_keeps_its_address(self) -> None:
         with IdentityProvider() as provider:
             jwks_uri = provider.jwks_uri
             keys = exchange(jwks_uri).json()

@@ -1,8 +1,7 @@
-"""The real rotator under AWS' runtime client, its process killed around every call that it makes.
+"""The real rotator under AWS' runtime client, with its process killed around its calls.
 
-What :mod:`tests.rotation.test_crashes` does with every fault in one process, this does with the one
-fault that a process cannot play to itself. `make test` kills it before each write; `make prove`
-before and after every call.
+:mod:`tests.rotation.test_crashes` tries every other fault within one process; a kill needs a real
+one. `make test` kills it before each write, `make prove` before and after every call.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ WRITES = ("Put", "Tag", "Untag", "Update")
 
 @dataclass
 class Parts:
-    """What a rotation needs, and who kills its process.
+    """The parts that a rotation needs, and the call around which its process is killed.
 
-    :ivar calls: those that the rotator has made: Secrets Manager's actions, and "" for ZEGO's.
-    :ivar kill_at: the call around which it is killed, by its number from 0.
-    :ivar answered: whether that call is done before.
+    :ivar calls: the rotator's calls: actions of Secrets Manager, and "" for those to ZEGO.
+    :ivar kill_at: the number of the call around which it is killed, from 0.
+    :ivar answered: whether that call is performed first.
     """
 
     clock: Clock
@@ -53,7 +52,7 @@ class Parts:
     calls: list[str] = field(default_factory=list)
 
     def rotate(self, kill_at: int | None = None, *, answered: bool = False) -> bool:
-        """Rotate to a new value of the console's, a day later; whether it was promoted.
+        """Rotate to a new value, one day later. Return whether it was promoted.
 
         On one day, all these rotations would exceed the quota of versions.
         """
@@ -73,7 +72,7 @@ class Parts:
         return None if version is None or version.secret is None else version.secret.value
 
     def meddle_with(self, part: LoopbackServer) -> None:
-        """Count a part's calls, and kill the rotator around one of them."""
+        """Count a part's calls and kill the rotator around one of them."""
 
         def intercept(request: HttpRequest) -> HttpResponse | None:
             if not self.rotating:
@@ -133,7 +132,7 @@ def parts() -> Iterator[Parts]:
 
 
 @pytest.mark.parametrize("answered", [False, True] if IS_EXHAUSTIVE else [False])
-def test_killed_around_every_call_it_converges(parts: Parts, answered: bool) -> None:
+def test_killed_around_any_call_the_rotation_still_completes(parts: Parts, answered: bool) -> None:
     assert parts.rotate()
     calls = parts.calls
     assert len(calls) > 20

@@ -1,4 +1,4 @@
-"""Bodies up to a limit, and responses that are sent piece by piece."""
+"""The loopback server: body limits, and responses sent in pieces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 
 class Streaming(LoopbackServer):
-    """Sends what is put into it: `pieces` says when there is one, None ends the answer."""
+    """Sends the pieces that a test puts into the queue `pieces`; None ends the response."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Streaming(LoopbackServer):
 
 
 class Measuring(LoopbackServer):
-    """Says how large a body it got, and whether that was too large."""
+    """Responds with the size of the body it got, and whether that was too large."""
 
     def __init__(self) -> None:
         super().__init__(max_body_bytes=100_000)
@@ -56,14 +56,14 @@ def test_a_body_is_kept_up_to_the_limit_and_dropped_above_it(
     body = iter([b"x" * (size - 1), b"x"]) if in_chunks else b"x" * size
     with Measuring() as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        for _ in range(2):  # it is read to its end, and the connection goes on
+        for _ in range(2):  # the body is read to its end, so the connection stays usable
             connection.request("POST", "/", body)
             assert connection.getresponse().read() == said
             body = iter([b"x" * (size - 1), b"x"]) if in_chunks else b"x" * size
         connection.close()
 
 
-def test_a_server_that_is_started_again_has_the_same_port() -> None:
+def test_a_restarted_server_has_the_same_port() -> None:
     server = Measuring()
     with server:
         port = server.port
@@ -87,7 +87,7 @@ def connection(server: Streaming) -> Iterator[http.client.HTTPConnection]:
     opened.close()
 
 
-def test_each_piece_arrives_as_it_comes(
+def test_each_piece_is_sent_at_once(
     server: Streaming, connection: http.client.HTTPConnection
 ) -> None:
     connection.request("GET", "/")
@@ -97,7 +97,7 @@ def test_each_piece_arrives_as_it_comes(
         assert answer.read(len(piece)) == piece
 
 
-def test_the_end_of_the_stream_is_the_end_of_the_connection(
+def test_the_connection_ends_with_the_stream(
     server: Streaming, connection: http.client.HTTPConnection
 ) -> None:
     connection.request("GET", "/")
@@ -109,12 +109,12 @@ def test_the_end_of_the_stream_is_the_end_of_the_connection(
     assert answer.read() == b"all of it"
 
 
-def test_a_head_request_has_the_headers_alone(
+def test_a_head_request_gets_only_the_headers(
     server: Streaming, connection: http.client.HTTPConnection
 ) -> None:
     connection.request("HEAD", "/")
     assert connection.getresponse().read() == b""
-    assert not server.closed.is_set()  # it was never begun
+    assert not server.closed.is_set()  # the stream was never started
 
 
 def test_a_client_that_goes_away_ends_its_stream(
@@ -126,7 +126,7 @@ def test_a_client_that_goes_away_ends_its_stream(
     assert answer.read(1) == b"x"
     answer.close()
     connection.close()
-    for _ in range(1000):  # the first ones fill what the system holds for the client
+    for _ in range(1000):  # the first ones fill the system's buffer
         server.put(b"x" * 65536)
         if server.closed.wait(0.005):
             break

@@ -1,4 +1,4 @@
-"""A ServerSecret is promoted: from when on do tokens come of it, and what does that ask for?"""
+"""How soon after a promotion tokens use the new ServerSecret, and how often it is read."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from zego import token04
 from zego.token04 import SealError
 
 AGING = "aging_issuer.handler"
-# Of the issuer: a secret's time to live, and how long after it asked it does not look anew, whoever
-# was refused.
+# Times of the issuer: how long it caches a secret, and how long after a read it ignores reports of
+# refused tokens.
 TTL_SECONDS, REFETCH_SECONDS = 60, 10
 
 
 @dataclass
 class Promotions:
-    """The service on a secret of its own.
+    """The service with a separate secret.
 
-    :ivar values: every ServerSecret that was stored, by its version's id.
-    :ivar clock: what an issuer of `AGING` goes by.
+    :ivar values: every stored ServerSecret, by its version's id.
+    :ivar clock: the clock of an `AGING` issuer.
     """
 
     service: Service
@@ -40,7 +40,7 @@ class Promotions:
     _asked: Faults
 
     def store(self, *labels: str) -> str:
-        """Store another value under the labels; its version's id."""
+        """Store a new value under these labels. Return its version's id."""
         server_secret = secrets.token_hex(16)
         self.service.keep_secret(server_secret)
         version_id: str = self.service.stack.secrets_manager.call(
@@ -63,7 +63,7 @@ class Promotions:
         )
 
     def current(self) -> str:
-        """The id of the version that is AWSCURRENT."""
+        """Return the id of the version with AWSCURRENT."""
         versions: dict[str, list[str]] = self.service.stack.secrets_manager.call(
             "DescribeSecret", SecretId=self.secret_id
         )["VersionIdsToStages"]
@@ -71,7 +71,7 @@ class Promotions:
         return version_id
 
     def token_of(self, *, refused_with: int | None = None) -> str:
-        """The id of the version that a new token is of."""
+        """Return the id of the version with which a new token is made."""
         body: dict[str, object] = {"room_id": "call_1"}
         if refused_with is not None:
             body["refused_with"] = refused_with
@@ -82,7 +82,7 @@ class Promotions:
         return version_id
 
     def asked(self) -> int:
-        """How often Secrets Manager was asked for this secret's value."""
+        """Return how often this secret's value was read from Secrets Manager."""
         return sum(
             request.header("x-amz-target") == "secretsmanager.GetSecretValue"
             and json.loads(request.body)["SecretId"] == self.secret_id
@@ -103,20 +103,20 @@ Start = Callable[..., Promotions]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The parts that the services here share."""
+    """The parts that these services share."""
     with LocalStack(directory=tmp_path_factory.mktemp("stack"), workers=1) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def faults(stack: LocalStack) -> Faults:
-    """What Secrets Manager is asked, and how it fails."""
+    """The requests to Secrets Manager, and its faults."""
     return Faults(stack.secrets_manager)
 
 
 @pytest.fixture
 def start(stack: LocalStack, faults: Faults, tmp_path: Path) -> Iterator[Start]:
-    """Starts a service that has issued a token of the first version of its secret."""
+    """Starts a service that has issued a token with the first version of its secret."""
     with ExitStack() as running:
 
         def start(handler: str = "issuer.app.handler", **changes: str) -> Promotions:
@@ -139,7 +139,7 @@ def put(issuer: Promotions) -> str:
 
 
 def rotate(issuer: Promotions) -> str:
-    """Promote what waited under a label of its own."""
+    """Promote a version that was stored under another label before."""
     version_id = issuer.store("AWSPENDING")
     issuer.promote(version_id)
     return version_id
@@ -147,7 +147,7 @@ def rotate(issuer: Promotions) -> str:
 
 @pytest.mark.parametrize("promote", [put, rotate])
 class TestWithoutAReport:
-    def test_tokens_are_of_the_new_secret_within_its_time_to_live(
+    def test_tokens_use_the_new_secret_within_the_time_to_live(
         self, start: Start, promote: Callable[[Promotions], str]
     ) -> None:
         issuer = start(AGING)
@@ -156,7 +156,7 @@ class TestWithoutAReport:
         assert {issuer.token_of() for _ in range(10)} == {promoted}
         assert issuer.asked() == 2
 
-    def test_before_that_nobody_asks(
+    def test_before_that_the_secret_is_not_read(
         self, start: Start, promote: Callable[[Promotions], str]
     ) -> None:
         issuer = start()
@@ -168,7 +168,7 @@ class TestWithoutAReport:
 
 @pytest.mark.parametrize("promote", [put, rotate])
 class TestWithAReport:
-    def test_the_next_token_is_of_the_new_secret_at_once(
+    def test_the_next_token_uses_the_new_secret_at_once(
         self, start: Start, promote: Callable[[Promotions], str]
     ) -> None:
         issuer = start(AGING)
@@ -179,7 +179,7 @@ class TestWithAReport:
         assert issuer.token_of() == promoted
         assert issuer.asked() == 2
 
-    def test_a_flood_of_reports_asks_at_most_once_in_ten_seconds(
+    def test_a_flood_of_reports_causes_at_most_one_read_per_ten_seconds(
         self, start: Start, promote: Callable[[Promotions], str]
     ) -> None:
         issuer = start()
@@ -190,7 +190,7 @@ class TestWithAReport:
 
 
 class TestReports:
-    def test_a_flood_is_bounded_in_time(self, start: Start) -> None:
+    def test_a_flood_of_reports_is_bounded_over_time(self, start: Start) -> None:
         issuer = start(AGING)
         for asked in range(1, 4):
             for _ in range(20):
@@ -198,7 +198,7 @@ class TestReports:
             assert issuer.asked() == asked
             issuer.clock.turn(REFETCH_SECONDS)
 
-    def test_where_looking_fails_the_last_good_one_serves(
+    def test_if_the_read_fails_the_last_valid_secret_stays_in_use(
         self, start: Start, faults: Faults
     ) -> None:
         issuer = start(AGING)
@@ -214,7 +214,7 @@ class TestReports:
 
 
 @pytest.mark.parametrize("label", ["AWSPENDING", "CANDIDATE", "AWSPREVIOUS"])
-def test_a_version_under_another_label_is_never_served(start: Start, label: str) -> None:
+def test_a_version_under_another_label_is_never_used(start: Start, label: str) -> None:
     issuer = start(AGING)
     before = issuer.current()
     issuer.store(label)
@@ -227,7 +227,7 @@ def test_a_version_under_another_label_is_never_served(start: Start, label: str)
     assert status["secret"]["version_id"] == before
 
 
-def test_what_was_replaced_is_never_served_again(start: Start) -> None:
+def test_a_replaced_version_is_never_used_again(start: Start) -> None:
     issuer = start(AGING)
     promoted = rotate(issuer)
     for seconds in (TTL_SECONDS, REFETCH_SECONDS, TTL_SECONDS):

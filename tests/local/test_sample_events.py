@@ -36,20 +36,20 @@ ROTATION = sorted((EVENTS / "rotation").glob("*.json"))
 WATCHER = sorted((EVENTS / "watcher").glob("*.json"))
 
 
-def test_there_is_one_for_each_step() -> None:
+def test_each_step_has_an_event() -> None:
     steps = {json.loads(path.read_text(encoding="utf-8"))["Step"] for path in ROTATION}
     assert steps == set(STEPS)
 
 
 @pytest.mark.parametrize("event", ROTATION, ids=lambda path: path.stem)
-def test_a_step_can_be_run_on_what_is_current(
+def test_a_step_can_run_on_the_current_version(
     stack: LocalStack, event: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(stack, event, capsys) is None
 
 
 @pytest.mark.parametrize("event", WATCHER, ids=lambda path: path.stem)
-def test_the_watcher_answers_with_its_verdict(
+def test_the_watcher_returns_its_verdict(
     stack: LocalStack, event: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = run(stack, event, capsys)
@@ -59,7 +59,7 @@ def test_the_watcher_answers_with_its_verdict(
         assert '"outcome":"failed"' in stack.watcher_log.read_text(encoding="utf-8")
 
 
-def test_a_step_that_is_refused_says_why(
+def test_a_refused_step_reports_why(
     stack: LocalStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = json.loads((EVENTS / "rotation" / "test_secret.json").read_text(encoding="utf-8"))
@@ -84,7 +84,7 @@ def test_a_step_that_is_refused_says_why(
     ],
     ids=str,
 )
-def test_an_event_that_is_no_step_of_this_secrets_rotation_is_refused(
+def test_an_event_for_another_rotation_is_refused(
     stack: LocalStack, change: dict[str, object]
 ) -> None:
     arn = stack.secrets_manager.call("DescribeSecret", SecretId=stack.secrets_manager.secret_id)

@@ -1,4 +1,4 @@
-"""The parts of the stack that rotate and watch, wired as template.yaml wires them."""
+"""The parts of the stack that rotate and watch, connected as in template.yaml."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_rotator_and_watcher_have_no_process_until_they_are_needed(tmp_path: Pat
         assert stack.rotator.process_ids() == stack.watcher.process_ids() == []
 
 
-def test_zego_accepts_the_secret_that_secrets_manager_holds(stack: LocalStack) -> None:
+def test_zego_accepts_the_secret_in_secrets_manager(stack: LocalStack) -> None:
     (accepted,) = stack.zego.project.accepted
     assert accepted.value == stack.secrets_manager.server_secret
     assert accepted.app_id == stack.secrets_manager.app_id
 
 
-def test_a_tick_runs_the_watcher_and_gives_its_answer(stack: LocalStack) -> None:
+def test_tick_runs_the_watcher_and_returns_its_result(stack: LocalStack) -> None:
     published: list[Event] = []
     stack.event_bus.subscribe(published.append, source="zego-token-service")
     result = stack.tick()
@@ -71,7 +71,7 @@ def test_a_tick_runs_the_watcher_and_gives_its_answer(stack: LocalStack) -> None
     assert '"SecretAccepted"' in stack.watcher_log.read_text()
 
 
-def test_a_rotation_runs_the_rotator_and_its_end_the_watcher(
+def test_a_rotation_runs_the_rotator_and_then_the_watcher(
     stack: LocalStack, versions: SecretVersions
 ) -> None:
     new = stack.zego.project.reset(keep_old=True)
@@ -96,7 +96,7 @@ def test_the_environment_reaches_every_function(tmp_path: Path) -> None:
             assert "STAGE" in json.dumps(result.payload)
 
 
-def test_the_watcher_runs_by_itself(tmp_path: Path) -> None:
+def test_the_watcher_runs_on_a_schedule(tmp_path: Path) -> None:
     with LocalStack(directory=tmp_path, workers=1, watch_seconds=0.05) as stack:
         assert until(lambda: stack.event_bus.events("ServerSecret Verdict Changed") != [])
 

@@ -64,9 +64,7 @@ def test_the_aws_sdk_can_put_an_event(bus: EventBus) -> None:
         ({"EventBusName": "other"}, "ResourceNotFoundException"),
     ],
 )
-def test_an_entry_that_is_wrong_fails_alone(
-    bus: EventBus, changes: dict[str, Any], code: str
-) -> None:
+def test_only_the_invalid_entry_fails(bus: EventBus, changes: dict[str, Any], code: str) -> None:
     wrong = {name: value for name, value in (GOOD | changes).items() if value is not ...}
     answer = put(bus, wrong, GOOD)
     assert answer["FailedEntryCount"] == 1
@@ -84,7 +82,7 @@ def test_a_call_takes_one_to_ten_entries(served: EventBus, count: int) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b"\xff"])
-def test_a_body_that_is_no_call_is_refused(served: EventBus, body: bytes) -> None:
+def test_an_invalid_body_is_refused(served: EventBus, body: bytes) -> None:
     answer = exchange(served.url, "POST", [("x-amz-target", "AWSEvents.PutEvents")], body)
     assert (answer.status, answer.json()["__type"]) == (400, "SerializationException")
 
@@ -114,6 +112,6 @@ def test_the_last_thousand_are_kept(bus: EventBus) -> None:
     assert bus.events("1004") == kept[-1:]
 
 
-def test_a_person_can_look_at_them(served: EventBus) -> None:
+def test_get_shows_the_events(served: EventBus) -> None:
     served.publish(event("a", "x"))
     assert json.loads(exchange(served.url).body) == served.events()

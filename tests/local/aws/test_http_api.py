@@ -30,7 +30,7 @@ JSON = ("content-type", "application/json")
 
 
 class Recorder:
-    """In place of a function: keeps the events, and gives the answer that it was told."""
+    """A fake function: keeps the events, and returns the result that the test sets."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -47,7 +47,7 @@ class Recorder:
 
     @property
     def event(self) -> dict[str, Any]:
-        """The one event that came."""
+        """The only event."""
         (event,) = self.events
         return event
 
@@ -87,7 +87,7 @@ def signed(
     headers: dict[str, str] | None = None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> list[tuple[str, str]]:
-    """The headers of a request, signed by botocore."""
+    """Returns the headers of a request, signed by botocore."""
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: at.replace(tzinfo=None))
     request = AWSRequest(method, url, dict(headers or {}) | {"host": urlsplit(url).netloc}, body)
     credentials = Credentials(key.access_key_id, key.secret_access_key)
@@ -145,7 +145,7 @@ class TestEvents:
             "isBase64Encoded": False,
         }
 
-    def test_repeated_headers_are_joined_and_cookies_stand_apart(
+    def test_repeated_headers_are_joined_and_cookies_are_separate(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         headers = [("X-Two", "a"), ("x-two", "b"), ("Cookie", "c=1; d=2"), ("cookie", "e=3")]
@@ -154,12 +154,14 @@ class TestEvents:
         assert function.event["cookies"] == ["c=1", "d=2", "e=3"]
         assert "cookie" not in function.event["headers"]
 
-    def test_a_query_string_comes_raw_and_parsed(self, api: ApiGateway, function: Recorder) -> None:
+    def test_the_event_has_the_query_string_raw_and_parsed(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
         exchange(f"{api.url}/v1/health?a=1&b=%20x&a=2&c")
         assert function.event["rawQueryString"] == "a=1&b=%20x&a=2&c"
         assert function.event["queryStringParameters"] == {"a": "1,2", "b": " x", "c": ""}
 
-    def test_without_a_body_there_is_none_in_the_event(
+    def test_a_request_without_a_body_has_no_body_in_its_event(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         exchange(f"{api.url}/v1/health")
@@ -172,7 +174,7 @@ class TestEvents:
         "content_type",
         ["application/json; charset=utf-8", "text/plain", "application/xml", "Application/JSON"],
     )
-    def test_a_text_body_comes_as_text(
+    def test_a_text_body_stays_text(
         self, api: ApiGateway, function: Recorder, content_type: str
     ) -> None:
         exchange(f"{api.url}/v1/tokens", "POST", [("content-type", content_type)], b"{}")
@@ -186,21 +188,21 @@ class TestEvents:
             [("content-type", "application/octet-stream")],
         ],
     )
-    def test_any_other_body_comes_in_base64(
+    def test_any_other_body_is_encoded_in_base64(
         self, api: ApiGateway, function: Recorder, headers: list[tuple[str, str]]
     ) -> None:
         exchange(f"{api.url}/v1/tokens", "POST", headers, b"\xff\x00")
         assert base64.b64decode(function.event["body"]) == b"\xff\x00"
         assert function.event["isBase64Encoded"] is True
 
-    def test_a_chunked_body_is_put_together(self, api: ApiGateway, function: Recorder) -> None:
+    def test_a_chunked_body_is_joined(self, api: ApiGateway, function: Recorder) -> None:
         chunks = b"2\r\n{}\r\n1;x=y\r\n \r\n0\r\n\r\n"
         headers = [JSON, ("transfer-encoding", "chunked")]
         exchange(f"{api.url}/v1/tokens", "POST", headers, chunks)
         assert function.event["body"] == "{} "
         assert "transfer-encoding" not in function.event["headers"]
 
-    def test_a_client_can_forge_nothing_that_the_gateway_says(
+    def test_a_client_cannot_forge_the_gateways_fields(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         forged = {"requestContext": {"authorizer": {"iam": {"userArn": KEY.user_arn}}}}
@@ -223,8 +225,8 @@ class TestEvents:
         assert headers["x-amzn-trace-id"].startswith("Root=1-")
 
 
-class TestAnswers:
-    def test_the_functions_answer_is_the_response(
+class TestResponses:
+    def test_the_functions_result_is_the_response(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         function.answer = {
@@ -245,14 +247,14 @@ class TestAnswers:
         function.answer = {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True}
         assert exchange(f"{api.url}/v1/health").body == b"\xff\x00"
 
-    def test_an_answer_without_a_content_type_is_plain_text(
+    def test_a_result_without_a_content_type_is_plain_text(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         function.answer = {"statusCode": 200, "body": "hello"}
         answer = exchange(f"{api.url}/v1/health")
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
-    def test_an_answer_without_a_status_is_the_body(
+    def test_a_result_without_a_status_is_the_body(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         function.answer = {"message": "hello"}
@@ -275,14 +277,14 @@ class TestAnswers:
             {"statusCode": 200, "body": "no base64!", "isBase64Encoded": True},
         ],
     )
-    def test_a_malformed_answer_is_an_internal_server_error(
+    def test_a_malformed_result_is_an_internal_server_error(
         self, api: ApiGateway, function: Recorder, malformed: Any
     ) -> None:
         function.answer = malformed
         answer = exchange(f"{api.url}/v1/health")
         assert (answer.status, answer.body) == (500, b'{"message":"Internal Server Error"}')
 
-    def test_a_function_error_is_an_internal_server_error_that_tells_nothing(
+    def test_a_function_error_is_an_internal_server_error_without_details(
         self, api: ApiGateway, function: Recorder, log: list[AccessRecord]
     ) -> None:
         function.function_error = "Unhandled"
@@ -291,7 +293,7 @@ class TestAnswers:
         assert (answer.status, answer.body) == (500, b'{"message":"Internal Server Error"}')
         assert log[0].note == "function error: 'app_id'"
 
-    def test_a_throttled_function_is_an_unavailable_service(
+    def test_a_throttled_function_is_service_unavailable(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         function.throttled = True
@@ -327,11 +329,11 @@ class TestAnswers:
         assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
         assert function.events == []
 
-    def test_a_body_of_ten_megabytes_is_not(self, api: ApiGateway, function: Recorder) -> None:
+    def test_a_body_of_ten_megabytes_is_accepted(self, api: ApiGateway, function: Recorder) -> None:
         assert exchange(f"{api.url}/v1/tokens", "POST", [JSON], b"x" * MAX_BODY_BYTES).status == 200
 
     @pytest.mark.parametrize("length", ["-1", "many"])
-    def test_a_length_that_is_none_is_a_bad_request(
+    def test_an_invalid_content_length_is_a_bad_request(
         self, api: ApiGateway, function: Recorder, length: str
     ) -> None:
         headers = [JSON, ("content-length", length)]
@@ -340,10 +342,10 @@ class TestAnswers:
 
 
 class TestRequestIds:
-    """`apigw-requestid` is with every answer: the id in the event and in the access log."""
+    """Every response has `apigw-requestid`: the id in the event and in the access log."""
 
     @pytest.mark.parametrize("function_error", [None, "Unhandled"])
-    def test_the_functions_answer_has_the_id_of_its_event(
+    def test_the_functions_response_has_the_id_of_its_event(
         self, api: ApiGateway, function: Recorder, function_error: str | None
     ) -> None:
         function.answer, function.function_error = {"statusCode": 200}, function_error
@@ -355,7 +357,7 @@ class TestRequestIds:
         ("method", "path", "status"),
         [("GET", "/v1/status", 403), ("GET", "/nowhere", 404), ("OPTIONS", "/v1/tokens", 204)],
     )
-    def test_the_gateways_own_answer_has_the_id_of_its_line_in_the_log(
+    def test_the_gateways_own_response_has_the_id_of_its_log_line(
         self, api: ApiGateway, log: list[AccessRecord], method: str, path: str, status: int
     ) -> None:
         answer = exchange(f"{api.url}{path}", method, [("origin", PAGE), *TestCors.PREFLIGHT])
@@ -364,9 +366,9 @@ class TestRequestIds:
 
 
 class TestThrottling:
-    """The rates are those of the routes; `test_throttle.py` has the rest."""
+    """Uses the rates of the routes; `test_throttle.py` tests the rest."""
 
-    def test_above_its_rate_a_route_has_too_many_requests(
+    def test_a_route_refuses_requests_above_its_rate(
         self, function: Recorder, log: list[AccessRecord]
     ) -> None:
         route = Route("POST", "/v1/tokens", "NONE", rate=1, burst=3)
@@ -379,11 +381,11 @@ class TestThrottling:
             clock.turn(1)
             assert exchange(f"{api.url}/v1/tokens", "POST", [JSON]).status == 200
 
-    def test_requests_that_would_be_refused_count_too(self, api: ApiGateway) -> None:
+    def test_requests_that_are_refused_anyway_count_too(self, api: ApiGateway) -> None:
         statuses = [exchange(f"{api.url}/v1/status").status for _ in range(11)]
         assert statuses == [403] * 10 + [429]
 
-    def test_preflights_and_unknown_paths_do_not(self, api: ApiGateway) -> None:
+    def test_preflights_and_unknown_paths_do_not_count(self, api: ApiGateway) -> None:
         preflight = [("origin", PAGE), *TestCors.PREFLIGHT]
         for _ in range(50):
             exchange(f"{api.url}/v1/status", "OPTIONS", preflight)
@@ -394,7 +396,7 @@ class TestThrottling:
 class TestCors:
     PREFLIGHT = (("access-control-request-method", "POST"),)
 
-    def test_the_gateway_answers_a_preflight(self, api: ApiGateway, function: Recorder) -> None:
+    def test_the_gateway_responds_to_a_preflight(self, api: ApiGateway, function: Recorder) -> None:
         headers = [("origin", PAGE), *self.PREFLIGHT]
         answer = exchange(f"{api.url}/v1/tokens", "OPTIONS", headers)
         assert answer.status == 204
@@ -404,7 +406,7 @@ class TestCors:
         assert function.events == []
 
     @pytest.mark.parametrize("origin", ["https://evil.example", f"{PAGE}.evil.example", "null", ""])
-    def test_another_origin_is_allowed_nothing(
+    def test_another_origin_is_not_allowed(
         self, api: ApiGateway, function: Recorder, origin: str
     ) -> None:
         function.answer = {"statusCode": 200, "headers": {"access-control-allow-origin": "*"}}
@@ -416,7 +418,7 @@ class TestCors:
             assert not any(name.startswith("access-control-") for name in answer.headers)
 
     @pytest.mark.parametrize("path", ["/v1/health", "/v1/status", "/nowhere"])
-    def test_any_answer_may_be_read_by_the_allowed_origin(self, api: ApiGateway, path: str) -> None:
+    def test_the_allowed_origin_may_read_any_response(self, api: ApiGateway, path: str) -> None:
         answer = exchange(f"{api.url}{path}", headers=[("origin", PAGE)])
         assert answer.headers["access-control-allow-origin"] == PAGE
         assert answer.headers["access-control-expose-headers"] == "retry-after,apigw-requestid"
@@ -432,7 +434,7 @@ class TestCors:
             "https://calls.example.com:80",
         ],
     )
-    def test_an_exact_origin_is_one(self, origin: str) -> None:
+    def test_an_exact_origin_is_valid(self, origin: str) -> None:
         assert is_origin(origin)
 
     @pytest.mark.parametrize(
@@ -462,7 +464,7 @@ class TestCors:
             "http://a.example http://b.example",
         ],
     )
-    def test_what_no_browser_sends_is_no_origin(self, text: str) -> None:
+    def test_an_origin_that_no_browser_sends_is_invalid(self, text: str) -> None:
         assert not is_origin(text)
 
 
@@ -496,7 +498,7 @@ class TestIam:
             }
         }
 
-    def test_a_query_string_and_odd_headers_are_signed_as_well(
+    def test_a_query_string_and_unusual_headers_are_signed_too(
         self, api: ApiGateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         url = f"{api.url}/v1/status?b=%2Fx&a=2&a=1&empty"
@@ -504,7 +506,9 @@ class TestIam:
         headers = signed(url, "GET", headers=odd, monkeypatch=monkeypatch)
         assert exchange(url, "GET", headers).status == 200
 
-    def test_no_signature_is_forbidden(self, api: ApiGateway, function: Recorder) -> None:
+    def test_a_request_without_a_signature_is_forbidden(
+        self, api: ApiGateway, function: Recorder
+    ) -> None:
         assert self.refused(exchange(self.url(api), "POST", [JSON], self.BODY), function)
 
     @pytest.mark.parametrize(
@@ -534,7 +538,7 @@ class TestIam:
         ],
         ids=str,
     )
-    def test_a_request_that_was_signed_otherwise_is_forbidden(
+    def test_a_request_with_another_signature_is_forbidden(
         self,
         api: ApiGateway,
         function: Recorder,
@@ -558,7 +562,7 @@ class TestIam:
         assert exchange(self.url(api), "POST", headers, self.BODY).status == 200
 
     @pytest.mark.parametrize("changed", ["x-amz-date", "x-amz-meta"])
-    def test_a_signed_header_that_was_changed_is_forbidden(
+    def test_a_changed_signed_header_is_forbidden(
         self,
         api: ApiGateway,
         function: Recorder,
@@ -572,7 +576,7 @@ class TestIam:
         sent = [(name, other if name.lower() == changed else value) for name, value in headers]
         assert self.refused(exchange(self.url(api), "POST", sent, self.BODY), function)
 
-    def test_a_signed_header_that_is_left_out_is_forbidden(
+    def test_a_missing_signed_header_is_forbidden(
         self, api: ApiGateway, function: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         headers = signed(
@@ -581,7 +585,7 @@ class TestIam:
         sent = [pair for pair in headers if pair[0] != "x-amz-meta"]
         assert self.refused(exchange(self.url(api), "POST", sent, self.BODY), function)
 
-    def test_a_signature_on_an_open_route_is_not_looked_at(
+    def test_a_signature_on_an_open_route_is_ignored(
         self, api: ApiGateway, function: Recorder
     ) -> None:
         exchange(f"{api.url}/v1/tokens", "POST", [("authorization", "AWS4-HMAC-SHA256 nonsense")])
@@ -589,7 +593,7 @@ class TestIam:
 
 
 class TestAccessLog:
-    def test_there_is_one_line_a_request_without_headers_body_or_query(
+    def test_each_request_has_one_line_without_headers_body_or_query(
         self, api: ApiGateway, log: list[AccessRecord]
     ) -> None:
         headers = [JSON, ("authorization", "Bearer very-secret")]
@@ -600,7 +604,7 @@ class TestAccessLog:
         assert record.request_id in str(record)
         assert "secret" not in str(record)
 
-    def test_a_path_can_neither_break_a_line_nor_steer_a_terminal(self) -> None:
+    def test_a_path_cannot_break_a_line_or_control_a_terminal(self) -> None:
         record = AccessRecord(0, "id", "GET", "/\n\x1b[2J\x85\u202e", 404, 0.001, "unknown route")
         assert str(record).isprintable()
         assert str(record).isascii()

@@ -73,7 +73,7 @@ def test_a_function_error_is_marked(api: InvokeApi) -> None:
         (PATH, [("x-amz-invocation-type", "Event")], b"{}", 400, "InvalidParameterValueException"),
     ],
 )
-def test_what_it_cannot_do_is_refused_as_lambda_does(
+def test_unsupported_calls_are_refused_as_by_lambda(
     api: InvokeApi,
     path: str,
     headers: list[tuple[str, str]],

@@ -48,21 +48,21 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
 
 class TestInvoking:
     @pytest.mark.parametrize("event", [{"a": [1, None, "é\U0001f600"]}, "text", 7, None, []])
-    def test_an_event_reaches_the_handler_and_its_answer_comes_back(
+    def test_an_event_reaches_the_handler_and_its_result_comes_back(
         self, start_host: StartHost, event: Any
     ) -> None:
         result = start_host(ECHO).invoke(event)
         assert result.payload == event
         assert result.function_error is None
 
-    def test_an_event_and_an_answer_may_be_megabytes(self, start_host: StartHost) -> None:
+    def test_an_event_and_a_result_may_have_megabytes(self, start_host: StartHost) -> None:
         event = {"text": "x" * 4_000_000}
         assert start_host(ECHO).invoke(event).payload == event
 
     def test_an_event_may_be_given_as_json(self, start_host: StartHost) -> None:
         assert start_host(ECHO).invoke(b'{"a": 1}').payload == {"a": 1}
 
-    def test_the_context_is_lambdas(self, start_host: StartHost) -> None:
+    def test_the_context_is_that_of_lambda(self, start_host: StartHost) -> None:
         host = start_host(
             """
             def handler(event, context):
@@ -90,7 +90,7 @@ class TestInvoking:
         }
         assert 6000 < left <= 7000
 
-    def test_an_exception_is_a_function_error_and_the_worker_goes_on(
+    def test_an_exception_is_a_function_error_and_the_worker_continues(
         self, start_host: StartHost
     ) -> None:
         host = start_host(
@@ -110,9 +110,7 @@ class TestInvoking:
         assert failed.payload["errorMessage"] == "nothing there"
         assert host.invoke("go on").payload == before
 
-    def test_several_events_run_at_once_each_in_a_process_of_its_own(
-        self, start_host: StartHost
-    ) -> None:
+    def test_concurrent_events_run_in_separate_processes(self, start_host: StartHost) -> None:
         host = start_host(SLEEPS, concurrency=3)
         with ThreadPoolExecutor(3) as threads:
             events = [{"seconds": 0.3}] * 3
@@ -295,7 +293,7 @@ class TestWorkersThatFail:
         assert after.payload != before
         assert host.process_ids() == [after.payload]
 
-    def test_a_worker_that_died_while_idle_is_replaced_unnoticed(
+    def test_a_worker_that_died_while_idle_is_replaced_without_an_error(
         self, start_host: StartHost
     ) -> None:
         host = start_host(self.EXITS)
@@ -321,7 +319,7 @@ class TestWorkersThatFail:
         assert not is_running(before)
         assert host.invoke({"seconds": 0}).payload != before
 
-    def test_an_interrupted_invocation_leaves_no_answer_behind_for_the_next(
+    def test_the_result_of_an_interrupted_invocation_is_discarded(
         self, start_host: StartHost
     ) -> None:
         host = start_host(SLEEPS)
@@ -348,7 +346,7 @@ class TestEnvironment:
             return dict(os.environ) | {"working directory": os.getcwd()}
     """
 
-    def test_a_worker_sees_what_was_given_and_what_lambda_sets(
+    def test_a_worker_gets_the_given_variables_and_those_of_lambda(
         self, start_host: StartHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_PROFILE", "the-developers-own")
@@ -362,7 +360,7 @@ class TestEnvironment:
         assert "$LATEST" in seen["AWS_LAMBDA_LOG_STREAM_NAME"]
         assert not {"AWS_PROFILE", "AWS_EXECUTION_ENV", "HOME", "USER"} & set(seen)
 
-    def test_each_worker_has_a_log_stream_of_its_own(self, start_host: StartHost) -> None:
+    def test_each_worker_has_its_own_log_stream(self, start_host: StartHost) -> None:
         host = start_host(self.SHOWS)
         first = host.invoke({}).payload["AWS_LAMBDA_LOG_STREAM_NAME"]
         host.recycle()
@@ -370,9 +368,7 @@ class TestEnvironment:
 
 
 class TestLog:
-    def test_what_a_worker_writes_is_kept_when_the_invocation_returns(
-        self, start_host: StartHost
-    ) -> None:
+    def test_the_log_is_complete_when_the_invocation_returns(self, start_host: StartHost) -> None:
         seen: list[str] = []
         host = start_host(
             """
@@ -393,7 +389,7 @@ class TestLog:
         (entry,) = host.log_lines()
         assert entry.startswith("[ERROR] ValueError: no\nTraceback (most recent call last):\n")
 
-    def test_a_talkative_worker_is_not_held_up(self, start_host: StartHost) -> None:
+    def test_a_worker_that_writes_much_is_not_blocked(self, start_host: StartHost) -> None:
         host = start_host(
             """
             def handler(event, context):
@@ -430,7 +426,7 @@ class TestEnding:
         assert not any(is_running(process_id) for process_id in process_ids)
         assert host.process_ids() == []
 
-    def test_stopping_ends_an_event_that_runs(self, start_host: StartHost) -> None:
+    def test_stopping_ends_a_running_event(self, start_host: StartHost) -> None:
         host = start_host(SLEEPS)
         host.prepare()
         with ThreadPoolExecutor(1) as threads:
@@ -444,7 +440,7 @@ class TestEnding:
         with pytest.raises(RuntimeError, match="not started"):
             host.invoke({})
 
-    def test_no_worker_outlives_a_program_that_is_killed(self, tmp_path: Path) -> None:
+    def test_no_worker_outlives_a_killed_program(self, tmp_path: Path) -> None:
         (tmp_path / "tiny.py").write_text(textwrap.dedent(SLEEPS))
         program = f"""
             import threading

@@ -1,4 +1,4 @@
-"""A route takes its burst at once, and in the long run its rate."""
+"""A route accepts its burst at once, and its rate in the long run."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def throttle(clock: Clock) -> Throttle:
 
 
 def taken(throttle: Throttle, route: Route, requests: int) -> int:
-    """How many of so many requests at once are taken."""
+    """Returns how many of these simultaneous requests are accepted."""
     return sum(throttle.takes(route) for _ in range(requests))
 
 
-def test_at_once_a_route_takes_its_burst(throttle: Throttle) -> None:
+def test_a_route_accepts_its_burst_at_once(throttle: Throttle) -> None:
     assert taken(throttle, ROUTE, 50) == 10
 
 
 @pytest.mark.parametrize(("seconds", "more"), [(0.19, 0), (0.21, 1), (1.01, 5), (2.01, 10)])
-def test_after_that_it_takes_its_rate(
+def test_after_the_burst_it_accepts_its_rate(
     throttle: Throttle, clock: Clock, seconds: float, more: int
 ) -> None:
     taken(throttle, ROUTE, 50)
@@ -39,13 +39,13 @@ def test_after_that_it_takes_its_rate(
     assert taken(throttle, ROUTE, 50) == more
 
 
-def test_who_keeps_to_the_rate_is_never_refused(throttle: Throttle, clock: Clock) -> None:
+def test_a_caller_below_the_rate_is_never_refused(throttle: Throttle, clock: Clock) -> None:
     for _ in range(100):
         clock.turn(0.25)
         assert throttle.takes(ROUTE)
 
 
-def test_requests_that_are_refused_do_not_keep_it_from_taking_more(
+def test_refused_requests_do_not_delay_the_next_accepted_one(
     throttle: Throttle, clock: Clock
 ) -> None:
     taken(throttle, ROUTE, 10)
@@ -56,7 +56,7 @@ def test_requests_that_are_refused_do_not_keep_it_from_taking_more(
     assert throttle.takes(ROUTE)
 
 
-def test_a_route_that_was_idle_for_long_takes_its_burst_and_no_more(
+def test_after_a_long_pause_a_route_accepts_only_its_burst(
     throttle: Throttle, clock: Clock
 ) -> None:
     throttle.takes(ROUTE)
@@ -64,11 +64,11 @@ def test_a_route_that_was_idle_for_long_takes_its_burst_and_no_more(
     assert taken(throttle, ROUTE, 50) == 10
 
 
-def test_no_route_takes_from_another(throttle: Throttle) -> None:
+def test_routes_have_separate_limits(throttle: Throttle) -> None:
     assert (taken(throttle, ROUTE, 50), taken(throttle, OTHER, 50)) == (10, 10)
 
 
-def test_a_clock_that_is_set_back_neither_gives_nor_takes(throttle: Throttle, clock: Clock) -> None:
+def test_setting_the_clock_back_changes_nothing(throttle: Throttle, clock: Clock) -> None:
     taken(throttle, ROUTE, 10)
     clock.turn(-3600)
     assert not throttle.takes(ROUTE)

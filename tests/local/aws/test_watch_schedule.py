@@ -16,7 +16,7 @@ from local.aws.events import (
 
 
 class Watched:
-    """A schedule, and the events that it invoked the watcher with."""
+    """A schedule, and the events with which it invoked the watcher."""
 
     def __init__(self, every_seconds: float | None) -> None:
         self.invoked: queue.Queue[Event] = queue.Queue()
@@ -33,7 +33,7 @@ class Watched:
         return event
 
 
-def test_the_first_tick_comes_after_one_interval_and_then_they_go_on() -> None:
+def test_it_invokes_the_watcher_after_each_interval() -> None:
     watched = Watched(every_seconds=0.03)
     started = time.monotonic()
     with watched.schedule:
@@ -54,7 +54,7 @@ def test_the_end_of_a_rotation_invokes_it_at_once(name: str) -> None:
         assert watched.invoked.get(timeout=60) == event
 
 
-def test_nothing_else_does() -> None:
+def test_other_events_do_not_invoke_it() -> None:
     watched = Watched(every_seconds=None)
     with watched.schedule:
         watched.publish("RotationStarted")
@@ -65,7 +65,7 @@ def test_nothing_else_does() -> None:
     assert watched.invoked.empty()
 
 
-def test_once_stopped_it_invokes_no_more() -> None:
+def test_after_stop_it_invokes_nothing() -> None:
     watched = Watched(every_seconds=0.01)
     with watched.schedule:
         pass

@@ -1,4 +1,4 @@
-"""The services that the tests of bad input share."""
+"""The services that the tests of invalid input share."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="package")
 def jwks(stack: LocalStack) -> Faults:
-    """What the identity provider is asked, and how it fails."""
+    """The requests to the identity provider, and its faults."""
     return Faults(stack.identity_provider)
 
 
 @pytest.fixture(scope="package")
 def secrets(stack: LocalStack) -> Faults:
-    """What Secrets Manager is asked, and how it fails."""
+    """The requests to Secrets Manager, and its faults."""
     return Faults(stack.secrets_manager)
 
 
 @pytest.fixture(scope="package")
 def issuer(stack: LocalStack) -> Iterator[Service]:
-    """The service as it is deployed."""
+    """The service as deployed."""
     with service(stack) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 def issuers_clock(tmp_path_factory: pytest.TempPathFactory) -> ClockFile:
-    """The clock that `aging` goes by."""
+    """The clock of `aging`."""
     return ClockFile(tmp_path_factory.mktemp("clock") / "ahead")
 
 
 @pytest.fixture(scope="package")
 def aging(stack: LocalStack, issuers_clock: ClockFile) -> Iterator[Service]:
-    """The service, whose keys and secret age as a test turns its clock."""
+    """The service with a clock that tests move, so that its keys and secret age."""
     changes = {"CLOCK_FILE": str(issuers_clock.path)}
     with service(stack, "aging_issuer.handler", **changes) as running:
         yield running
@@ -54,13 +54,13 @@ def aging(stack: LocalStack, issuers_clock: ClockFile) -> Iterator[Service]:
 
 @pytest.fixture(scope="package")
 def disturbed(stack: LocalStack) -> Iterator[Service]:
-    """The same service once more, for tests after which it must not be asked for a while."""
+    """A second such service, for tests after which it refuses requests for a while."""
     with service(stack) as running:
         yield running
 
 
 @pytest.fixture
 def cold(disturbed: Service) -> Service:
-    """The service with nothing cached: its next request starts a process."""
+    """The service with empty caches: the next request starts a process."""
     disturbed.restart()
     return disturbed

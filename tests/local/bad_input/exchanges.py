@@ -1,4 +1,4 @@
-"""The routes, and what every refusal is like."""
+"""The routes, and the common form of all refusals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.local.exchange import Answer
 
 
 def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
-    """The problem of an answer, if it is that one, in the form that all problems have."""
+    """Returns the problem of a response, after checking its code and its form."""
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
     document: dict[str, Any] = answer.json()

@@ -1,4 +1,4 @@
-"""Bearer tokens that prove nothing."""
+"""Invalid bearer tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.service import Service
 
 
 def public_key(provider: IdentityProvider) -> dict[str, Any]:
-    """The RSA key in the provider's JWKS."""
+    """Returns the RSA key in the provider's JWKS."""
     return next(key for key in provider.jwks()["keys"] if key["kty"] == "RSA")
 
 
@@ -33,12 +33,12 @@ def public_pem(provider: IdentityProvider) -> bytes:
 
 
 def changed(**changes: object) -> Callable[[IdentityProvider], str]:
-    """A token that is good but for some claims."""
+    """Returns a valid token, except for these claims."""
     return lambda provider: provider.sign(provider.claims("alice", **changes))
 
 
 def without(claim: str) -> Callable[[IdentityProvider], str]:
-    """A token that is good but for a claim that is not there."""
+    """Returns a valid token, except that one claim is missing."""
 
     def sign(provider: IdentityProvider) -> str:
         said = provider.claims("alice")
@@ -49,7 +49,7 @@ def without(claim: str) -> Callable[[IdentityProvider], str]:
 
 
 def ahead(claim: str, seconds: int) -> Callable[[IdentityProvider], str]:
-    """A token with a time that is so many seconds from now."""
+    """Returns a token with a time that is this many seconds from now."""
     return lambda idp: idp.sign(idp.claims("alice", **{claim: int(time.time()) + seconds}))
 
 
@@ -105,7 +105,9 @@ BEARERS: dict[str, tuple[Callable[[IdentityProvider], str], str]] = {
 
 class TestBearerTokens:
     @pytest.mark.parametrize("route", [TOKENS, CALL])
-    def test_without_one_it_says_how_to_send_one(self, issuer: Service, route: str) -> None:
+    def test_without_a_token_the_response_names_the_scheme(
+        self, issuer: Service, route: str
+    ) -> None:
         answer = issuer.send(route)
         problem(answer, 401, "bearer_missing")
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -118,7 +120,7 @@ class TestBearerTokens:
         problem(answer, 401, "bearer_malformed")
 
     @pytest.mark.parametrize(("make", "code"), BEARERS.values(), ids=BEARERS)
-    def test_a_bad_one_is_refused_with_what_is_wrong(
+    def test_an_invalid_token_is_refused_with_its_own_code(
         self, issuer: Service, make: Callable[[IdentityProvider], str], code: str
     ) -> None:
         answer = issuer.token(make(issuer.stack.identity_provider))
@@ -127,10 +129,10 @@ class TestBearerTokens:
         assert document["retryable"] is False
         assert issuer.last_audit()["code"] == code
 
-    def test_a_good_one_is_taken_by_the_same_process(self, issuer: Service) -> None:
+    def test_the_same_process_accepts_a_valid_token(self, issuer: Service) -> None:
         assert issuer.token().status == 201
 
-    def test_one_in_the_query_or_in_a_cookie_is_none(self, issuer: Service) -> None:
+    def test_a_token_in_the_query_or_in_a_cookie_is_ignored(self, issuer: Service) -> None:
         bearer = issuer.bearer()
         issuer.keep_secret(bearer)
         answer = issuer.send(TOKENS, headers={"cookie": f"access_token={bearer}"})
@@ -138,7 +140,7 @@ class TestBearerTokens:
         method_and_path = f"{TOKENS}?access_token={bearer}"
         problem(issuer.send(method_and_path), 401, "bearer_missing")
 
-    def test_two_headers_are_not_one(self, issuer: Service) -> None:
+    def test_two_authorization_headers_are_refused(self, issuer: Service) -> None:
         first, second = issuer.bearer(), issuer.bearer(sub="bob")
         answer = issuer.send(TOKENS, headers={"authorization": f"Bearer {first}, Bearer {second}"})
         problem(answer, 401, "bearer_malformed")

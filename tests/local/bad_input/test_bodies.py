@@ -1,4 +1,4 @@
-"""Bodies that cannot be meant, and rooms that are not granted."""
+"""Invalid bodies, and rooms that the access policy does not grant."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ BODIES: dict[str, tuple[object, int, str, str | None]] = {
         422, "lifetime_out_of_range", "lifetime_seconds"),
     "a room that is not granted": ({"room_id": "bob_desk"}, 403, "not_granted", None),
     "a room in capitals": ({"room_id": "CALL_1"}, 403, "not_granted", None),
-    "a star for a room": ({"room_id": "*"}, 403, "not_granted", None),
+    "a star as room": ({"room_id": "*"}, 403, "not_granted", None),
 }  # fmt: skip
 
 
 class TestBodies:
     @pytest.mark.parametrize(("body", "status", "code", "field"), BODIES.values(), ids=BODIES)
-    def test_a_bad_one_is_refused_with_its_field(
+    def test_an_invalid_body_is_refused_and_the_field_named(
         self, issuer: Service, body: object, status: int, code: str, field: str | None
     ) -> None:
         document = problem(issuer.send(TOKENS, body, bearer=issuer.bearer()), status, code)
@@ -74,13 +74,15 @@ class TestBodies:
         assert (audit["decision"], audit["code"]) == ("refused", code)
         assert audit["request_id"] == document["request_id"]
 
-    def test_bytes_that_are_no_text_are_not_json(self, issuer: Service) -> None:
+    def test_bytes_that_are_not_text_are_not_json(self, issuer: Service) -> None:
         headers = {"content-type": "application/octet-stream"}
         bearer = issuer.bearer()
         answer = issuer.send(TOKENS, b'{"room_id": "\xff"}', bearer=bearer, headers=headers)
         problem(answer, 400, "invalid_json")
 
-    def test_a_name_that_no_field_has_is_not_repeated(self, issuer: Service) -> None:
+    def test_an_unknown_field_name_is_not_repeated_if_it_may_be_secret(
+        self, issuer: Service
+    ) -> None:
         secret = issuer.stack.secrets_manager.server_secret
         document = problem(
             issuer.send(TOKENS, {secret: 1, f"f{secret[1:]}": 1}, bearer=issuer.bearer()),
@@ -90,7 +92,7 @@ class TestBodies:
         assert "field" not in document
 
     @pytest.mark.parametrize("field", ["room_id", "user_id", "token"])
-    def test_a_call_takes_no_room_and_no_user(self, issuer: Service, field: str) -> None:
+    def test_a_call_accepts_no_room_and_no_user(self, issuer: Service, field: str) -> None:
         answer = issuer.send(CALL, {field: "call_1"}, bearer=issuer.bearer())
         assert problem(answer, 400, "unknown_field")["field"] == field
 
@@ -109,13 +111,13 @@ class TestBodies:
         ids=str,
     )
     @pytest.mark.parametrize("route", [SERVICE_TOKENS, SERVICE_CALL])
-    def test_a_backend_must_name_a_user_that_zego_takes(
+    def test_a_backend_must_name_a_user_id_that_zego_allows(
         self, issuer: Service, route: str, body: object, status: int, code: str
     ) -> None:
         document = problem(issuer.send_signed(route, body), status, code)
         assert document["field"] == "user_id"
 
-    def test_in_a_batch_each_bad_entry_has_its_own_problem(self, issuer: Service) -> None:
+    def test_each_invalid_entry_of_a_batch_has_its_own_problem(self, issuer: Service) -> None:
         good = {"user_id": "bob", "room_id": "call_1"}
         entries: list[object] = [good, 5, {}, good | {"lifetime_seconds": 0}, good | {"x": 1}, good]
         answer = issuer.send_signed(BATCH, {"requests": entries})
@@ -134,5 +136,7 @@ class TestBodies:
         ],
         ids=["nothing", "a string", "empty", "too many", "too large"],
     )
-    def test_what_is_no_batch(self, issuer: Service, body: object, status: int, code: str) -> None:
+    def test_an_invalid_batch_is_refused(
+        self, issuer: Service, body: object, status: int, code: str
+    ) -> None:
         problem(issuer.send_signed(BATCH, body), status, code)

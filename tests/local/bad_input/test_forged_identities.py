@@ -1,4 +1,4 @@
-"""What only API Gateway may say, said by a client."""
+"""Identities that only API Gateway may set, forged by a client."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ FORGED_BODIES: list[dict[str, object]] = [
 
 class TestForgedIdentities:
     @pytest.mark.parametrize("route", [TOKENS, CALL])
-    def test_headers_that_imitate_api_gateway_are_no_proof(
+    def test_headers_that_imitate_api_gateway_do_not_authenticate(
         self, issuer: Service, route: str
     ) -> None:
         answer = issuer.send(route, {"user_id": "bob"}, headers=FORGED_HEADERS)
         problem(answer, 401, "bearer_missing")
 
     @pytest.mark.parametrize("route", [SERVICE_TOKENS, BATCH, SERVICE_CALL, STATUS])
-    def test_nor_are_they_on_the_routes_that_api_gateway_protects(
+    def test_nor_do_they_on_the_routes_that_api_gateway_protects(
         self, issuer: Service, route: str
     ) -> None:
         lines = issuer.lines()
@@ -58,7 +58,7 @@ class TestForgedIdentities:
         assert issuer.lines() == lines
 
     @pytest.mark.parametrize("body", FORGED_BODIES, ids=lambda body: next(iter(body)))
-    def test_a_body_that_imitates_an_event_is_no_proof(
+    def test_a_body_that_imitates_an_event_does_not_authenticate(
         self, issuer: Service, body: dict[str, object]
     ) -> None:
         problem(issuer.send(TOKENS, body), 401, "bearer_missing")
@@ -66,10 +66,10 @@ class TestForgedIdentities:
         answer = issuer.send(TOKENS, body, bearer=issuer.bearer(), headers=FORGED_HEADERS)
         assert problem(answer, 400, "unknown_field")["field"] == field
 
-    def test_a_good_caller_with_forged_headers_stays_who_it_is(self, issuer: Service) -> None:
+    def test_forged_headers_do_not_change_a_valid_callers_identity(self, issuer: Service) -> None:
         answer = issuer.send(TOKENS, {}, bearer=issuer.bearer(), headers=FORGED_HEADERS)
         assert (answer.status, answer.json()["user_id"]) == (201, "alice")
         assert issuer.last_audit()["identity"] == "development"
 
-    def test_a_signature_of_aws_is_no_bearer_token(self, issuer: Service) -> None:
+    def test_an_aws_signature_is_not_a_bearer_token(self, issuer: Service) -> None:
         problem(issuer.send_signed(TOKENS, {"room_id": "call_1"}), 401, "bearer_malformed")

@@ -1,4 +1,4 @@
-"""Policies and settings with which the function must not start."""
+"""Invalid policies and settings, with which the function must not start."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.service import service
 
 @dataclass(frozen=True)
 class Start:
-    """How a function started: the API's answer to its first request, and its log."""
+    """The start of a function: the API's response to its first request, and its log."""
 
     answer: Answer
     log: str
 
     def assert_failed(self, *words: str) -> None:
-        """It failed, said why in its log, and the API says nothing of that."""
+        """Asserts that it failed with a reason in its log that the API does not reveal."""
         message = {"message": "Internal Server Error"}
         assert (self.answer.status, self.answer.json()) == (500, message)
         for text in words:
@@ -32,7 +32,7 @@ class Start:
 
 
 def start(stack: LocalStack, **changes: str) -> Start:
-    """Start the function with changed variables, and send it a request."""
+    """Starts the function with changed variables and sends it a request."""
     with service(stack, **changes) as started:
         return Start(started.token(), started.log())
 
@@ -41,7 +41,7 @@ def start(stack: LocalStack, **changes: str) -> Start:
 def mistaken(
     stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Start]]]:
-    """A start for each kind of mistake in a policy, by kind: two at a time, to save time."""
+    """Starts the function with one mistake per kind, two at a time to save time."""
     folder = tmp_path_factory.mktemp("policies")
     with ThreadPoolExecutor(2) as pool:
         starts = {}
@@ -56,12 +56,12 @@ def mistaken(
 
 class TestPolicies:
     @pytest.mark.parametrize("kind", MISTAKES)
-    def test_with_a_mistake_the_function_does_not_start_and_says_why_in_its_log(
+    def test_with_a_mistake_the_function_does_not_start_and_logs_why(
         self, mistaken: dict[str, Future[Start]], kind: str
     ) -> None:
         mistaken[kind].result().assert_failed("prod.toml", *MISTAKES[kind][0].words)
 
-    def test_a_file_that_is_missing(self, stack: LocalStack, tmp_path: Path) -> None:
+    def test_a_missing_file(self, stack: LocalStack, tmp_path: Path) -> None:
         started = start(stack, ACCESS_POLICY_FILE=str(tmp_path / "absent.toml"))
         started.assert_failed("absent.toml cannot be read")
 
@@ -74,7 +74,7 @@ class TestPolicies:
             ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13", "STAGE is local"),
         ],
     )
-    def test_a_variable_that_cannot_be_meant(
+    def test_an_invalid_variable(
         self, stack: LocalStack, name: str, value: str, words: str
     ) -> None:
         start(stack, **{name: value}).assert_failed(words)

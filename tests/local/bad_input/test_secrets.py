@@ -40,7 +40,7 @@ SECRETS: dict[str, tuple[str, str]] = {
     "not JSON": (GOOD, "not JSON"),
     "empty": (" ", "not JSON"),
     "a JSON string": (json.dumps(GOOD), "not an object"),
-    "the whole in quotes": (json.dumps(stored(GOOD)), "not an object"),
+    "all of it in quotes": (json.dumps(stored(GOOD)), "not an object"),
     "without an AppID": (json.dumps({"server_secret": GOOD}), "lacks app_id"),
     "without a ServerSecret": (json.dumps({"app_id": 5}), "lacks server_secret"),
     "AppID 0": (stored(GOOD, 0), "app_id must be 1 to"),
@@ -66,7 +66,7 @@ SPOILT = "zego/spoilt"
 
 @pytest.fixture(scope="module")
 def spoilt(stack: LocalStack) -> Iterator[Service]:
-    """The service on a secret that was never good, and that it asks for at each request."""
+    """The service with a secret that was never valid, which it reads at each request."""
     stack.secrets_manager.call("CreateSecret", Name=SPOILT, SecretString=stored(""))
     with service(stack, "impatient_issuer.handler", SERVER_SECRET_ARN=SPOILT) as running:
         running.keep_secret(GOOD)
@@ -74,27 +74,27 @@ def spoilt(stack: LocalStack) -> Iterator[Service]:
 
 
 SILENT: dict[str, tuple[Intercept, str]] = {
-    "it finds none": (refusing("ResourceNotFoundException"), "ResourceNotFoundException"),
-    "it forbids": (refusing("AccessDeniedException"), "AccessDeniedException"),
+    "it finds no secret": (refusing("ResourceNotFoundException"), "ResourceNotFoundException"),
+    "it denies access": (refusing("AccessDeniedException"), "AccessDeniedException"),
     "it cannot decrypt": (refusing("DecryptionFailure"), "DecryptionFailure"),
     "it throttles": (refusing("ThrottlingException"), "ThrottlingException"),
     "it fails": (refusing("InternalServiceError", 500), "InternalServiceError"),
-    "it answers nothing": (answering(200, b"{}"), "no text value"),
-    "it answers no JSON": (answering(200, b"<html>"), "cannot be read"),
-    "it answers bytes": (
+    "its response is empty": (answering(200, b"{}"), "no text value"),
+    "its response is not JSON": (answering(200, b"<html>"), "cannot be read"),
+    "its response is binary": (
         answering(200, b'{"SecretBinary":"AA==","VersionId":"1","CreatedDate":1}'),
         "no text value",
     ),
-    "a gateway answers": (answering(502, b"<html>Bad Gateway</html>"), "Http502"),
+    "a gateway responds": (answering(502, b"<html>Bad Gateway</html>"), "Http502"),
     "it redirects": (redirecting("https://secretsmanager.example.com/"), "Http302"),
-    "it answers too much": (answering(200, b" " * 200_001), "larger than"),
+    "its response is too large": (answering(200, b" " * 200_001), "larger than"),
     "it hangs up": (hanging_up, "Unreachable"),
 }
 
 
 class TestSecrets:
     @pytest.mark.parametrize(("value", "words"), SECRETS.values(), ids=SECRETS)
-    def test_a_value_that_cannot_be_one_is_refused_and_the_log_says_why(
+    def test_an_invalid_value_is_refused_and_the_log_tells_why(
         self, spoilt: Service, value: str, words: str
     ) -> None:
         spoilt.stack.secrets_manager.call("PutSecretValue", SecretId=SPOILT, SecretString=value)
@@ -106,7 +106,7 @@ class TestSecrets:
         assert words not in answer.body.decode()
 
     @pytest.mark.parametrize(("fault", "words"), SILENT.values(), ids=SILENT)
-    def test_a_secrets_manager_that_gives_none_is_named_in_the_log_only(
+    def test_a_failure_of_secrets_manager_is_in_the_log_only(
         self, spoilt: Service, secrets: Faults, fault: Intercept, words: str
     ) -> None:
         with secrets.of(fault):
@@ -116,7 +116,7 @@ class TestSecrets:
         assert words in spoilt.last_audit()["reason"]
         assert words not in answer.body.decode()
 
-    def test_one_that_becomes_good_is_in_use_at_once(self, stack: LocalStack) -> None:
+    def test_a_secret_that_becomes_valid_is_used_at_once(self, stack: LocalStack) -> None:
         name = "zego/late"
         stack.secrets_manager.call("CreateSecret", Name=name, SecretString=stored("REPLACE_ME"))
         changes = {"SERVER_SECRET_ARN": name}
@@ -126,7 +126,7 @@ class TestSecrets:
             stack.secrets_manager.call("PutSecretValue", SecretId=name, SecretString=stored(GOOD))
             assert late.token().status == 201
 
-    def test_a_secret_that_is_missing(self, stack: LocalStack) -> None:
+    def test_a_missing_secret(self, stack: LocalStack) -> None:
         with service(stack, SERVER_SECRET_ARN="zego/absent") as absent:
             problem(absent.token(), 503, "secret_unavailable")
             assert "ResourceNotFoundException" in absent.last_audit()["reason"]
@@ -134,7 +134,7 @@ class TestSecrets:
             batch = {"requests": [{"user_id": "bob", "room_id": "call_1"}]}
             problem(absent.send_signed(BATCH, batch), 503, "secret_unavailable")
 
-    def test_without_credentials_it_says_what_is_missing(self, stack: LocalStack) -> None:
+    def test_without_credentials_the_log_names_what_is_missing(self, stack: LocalStack) -> None:
         with service(stack, AWS_SECRET_ACCESS_KEY="") as without_credentials:
             problem(without_credentials.token(), 503, "secret_unavailable")
             assert "AWS_SECRET_ACCESS_KEY" in without_credentials.last_audit()["reason"]
@@ -150,14 +150,14 @@ class TestSecrets:
             assert answer.headers["retry-after"] == "5"
         assert len(secrets.requests) - before == 1
 
-    def test_throttling_is_tried_once_more(self, cold: Service, secrets: Faults) -> None:
+    def test_throttling_is_retried_once(self, cold: Service, secrets: Faults) -> None:
         before = len(secrets.requests)
         with secrets.of(refusing("ThrottlingException")):
             problem(cold.token(), 503, "secret_unavailable")
         assert len(secrets.requests) - before == 2
 
 
-#: The issuer's settings, where nothing else is set, and how long it waits after a failure.
+#: The issuer's default settings, and how long it waits after a failure.
 TTL_SECONDS, MAX_STALE_SECONDS, RETRY_SECONDS = 60, 900, 5
 MALFORMED = b'{"SecretString":"{}","VersionId":"2","CreatedDate":1}'
 
@@ -171,7 +171,7 @@ class TestSecretsThatAge:
             pytest.param(slow(1.7), "Unreachable", id="slow"),
         ],
     )
-    def test_the_last_good_one_serves_on(
+    def test_the_last_valid_secret_stays_in_use(
         self,
         aging: Service,
         issuers_clock: ClockFile,
@@ -196,7 +196,7 @@ class TestSecretsThatAge:
         assert "SecretStale" in log
         assert '"refused"' not in log
 
-    def test_while_it_is_down_the_last_good_one_serves_then_none_then_all_is_well(
+    def test_in_an_outage_the_last_secret_is_used_for_a_time_and_afterwards_it_recovers(
         self, aging: Service, issuers_clock: ClockFile
     ) -> None:
         aging.restart()
@@ -211,7 +211,7 @@ class TestSecretsThatAge:
         issuers_clock.turn(RETRY_SECONDS)
         assert aging.token().status == 201
 
-    def test_a_new_value_is_in_use_within_its_time_to_live(
+    def test_a_new_value_is_used_within_the_time_to_live(
         self, aging: Service, issuers_clock: ClockFile
     ) -> None:
         aging.restart()

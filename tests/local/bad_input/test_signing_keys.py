@@ -23,13 +23,13 @@ from tests.support.service import Service
 
 
 def unknown_key(service_: Service) -> str:
-    """A token that names a key which the identity provider does not have."""
+    """Returns a token that names a key unknown to the identity provider."""
     provider = service_.stack.identity_provider
     return provider.sign(provider.claims("alice"), kid="invented")
 
 
 class Elsewhere(LoopbackServer):
-    """A server that nobody should be sent to; it would give the identity provider's keys."""
+    """A server that no request may reach; it would return the identity provider's keys."""
 
     def __init__(self, provider: IdentityProvider) -> None:
         super().__init__()
@@ -52,10 +52,10 @@ class TestSigningKeys:
         [
             pytest.param(hanging_up, id="hangs up"),
             pytest.param(answering(500, b""), id="fails"),
-            pytest.param(answering(200, b'{"keys": null}'), id="is no JWKS"),
+            pytest.param(answering(200, b'{"keys": null}'), id="is not a JWKS"),
         ],
     )
-    def test_without_keys_no_token_can_be_judged(
+    def test_without_keys_no_token_can_be_verified(
         self, cold: Service, jwks: Faults, fault: Intercept
     ) -> None:
         before = len(jwks.requests)
@@ -84,7 +84,7 @@ class TestSigningKeys:
         assert "cannot be reached" in cold.last_audit()["reason"]
         assert "cannot be reached" not in answer.body.decode()
 
-    def test_a_slow_one_is_not_waited_for(self, cold: Service, jwks: Faults) -> None:
+    def test_a_slow_identity_provider_is_not_waited_for(self, cold: Service, jwks: Faults) -> None:
         with jwks.of(slow(30.0)):
             started = time.monotonic()
             problem(cold.token(), 503, "signing_keys_unavailable")
@@ -99,13 +99,13 @@ class TestSigningKeys:
             assert asked.requests == []
 
 
-#: Of the issuer: how long keys are fresh, how long they serve when they cannot be fetched, how long
-#: it waits after a fetch, and after one that left it without any.
+#: Times of the issuer: how long keys are fresh, how long it uses them if they cannot be fetched,
+#: how long it waits after a fetch, and how long after a fetch that left it without keys.
 FRESH_SECONDS, MAX_STALE_SECONDS, COOL_DOWN_SECONDS, RETRY_SECONDS = 600, 3600, 30, 5
 
 
 class TestSigningKeysThatAge:
-    def test_an_unknown_key_id_causes_one_refetch_a_cool_down(
+    def test_an_unknown_key_id_causes_one_refetch_per_cool_down(
         self, aging: Service, issuers_clock: ClockFile, jwks: Faults
     ) -> None:
         aging.restart()
@@ -117,7 +117,7 @@ class TestSigningKeysThatAge:
             assert len(jwks.requests) - fetches == cool_downs
             issuers_clock.turn(COOL_DOWN_SECONDS)
 
-    def test_while_the_keys_cannot_be_fetched_known_ones_verify_for_a_time_and_unknown_ones_wait(
+    def test_in_an_outage_known_keys_verify_for_a_time_and_unknown_ones_do_not(
         self, aging: Service, issuers_clock: ClockFile
     ) -> None:
         good, unknown = aging.bearer(), unknown_key(aging)

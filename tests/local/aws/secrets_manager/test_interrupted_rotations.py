@@ -1,4 +1,4 @@
-"""Rotations that end, or run again, because of a call that is not their function's.
+"""Rotations that end, or run again, because of a call that their function did not make.
 
 Sources: CancelRotateSecret and RotateSecret in the API reference, AWS' error text, and
 RotationAbandoned in "Log events with CloudTrail" in the user guide.
@@ -142,7 +142,7 @@ class TestCancelling:
         assert rotated.cancel() is None
 
     @pytest.mark.usefixtures("driver")
-    def test_the_secret_says_that_rotation_is_off_until_rotate_secret_turns_it_on(
+    def test_rotation_is_shown_as_off_until_rotate_secret_turns_it_on(
         self, rotated: Rotated
     ) -> None:
         """RotationEnabled: "To turn on rotation, use RotateSecret. To turn off rotation, use
@@ -165,7 +165,7 @@ class TestCancelling:
         rotated.move(PENDING, off=token)
         assert driver.run(rotated.rotate())
 
-    def test_it_is_no_event(self, rotated: Rotated, driver: RotationDriver) -> None:
+    def test_it_publishes_no_event(self, rotated: Rotated, driver: RotationDriver) -> None:
         """Undocumented: the user guide lists no event for it."""
 
         def cancel(step: str) -> None:
@@ -177,9 +177,7 @@ class TestCancelling:
         driver.run(rotated.rotate())
         assert rotated.event_names() == ["RotationStarted"]
 
-    def test_a_promotion_that_is_under_way_stays(
-        self, rotated: Rotated, driver: RotationDriver
-    ) -> None:
+    def test_a_promotion_under_way_stays(self, rotated: Rotated, driver: RotationDriver) -> None:
         """CancelRotateSecret: it "can leave the VersionStage labels in an unexpected state"."""
         rotated.before = cancelling(rotated, "finishSecret")
         token = rotated.rotate()
@@ -223,7 +221,7 @@ class TestRotateSecretDuringARotation:
         assert rotated.labels() == {rotated.first: [PREVIOUS], token: [CURRENT]}
         assert {call["ClientRequestToken"] for call in rotated.calls} == {token}
 
-    def test_one_that_runs_is_not_run_twice_at_once(
+    def test_a_running_rotation_is_not_run_a_second_time(
         self, rotated: Rotated, start_driver: StartDriver
     ) -> None:
         refused = threading.Event()
@@ -235,7 +233,7 @@ class TestRotateSecretDuringARotation:
         assert driver.wait()
         assert rotated.steps() == list(STEPS)
 
-    def test_a_version_that_somebody_put_under_awspending_counts_as_one(
+    def test_any_version_under_awspending_counts_as_a_rotation(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         """RotateSecret: with AWSPENDING elsewhere than AWSCURRENT it "assumes that a previous

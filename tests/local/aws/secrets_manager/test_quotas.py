@@ -18,7 +18,7 @@ class TestTags:
         secret.tag(**{f"key{number}": "value" for number in range(50)})
         secret.refuses("InvalidParameterException", lambda: secret.tag(one_more="value"), "50")
 
-    def test_a_new_value_for_a_tag_is_no_further_tag(self, secret: Secret) -> None:
+    def test_a_new_value_for_a_tag_does_not_add_a_tag(self, secret: Secret) -> None:
         secret.tag(**{f"key{number}": "value" for number in range(50)})
         secret.tag(key0="new")
         assert secret.tags()["key0"] == "new"
@@ -50,7 +50,7 @@ class TestLabels:
         secret.refuses("LimitExceededException", lambda: secret.move(CANDIDATE, to=secret.first))
         assert len(secret.versions()) == 20
 
-    def test_one_that_is_attached_already_can_move(self, secret: Secret) -> None:
+    def test_an_attached_label_can_move(self, secret: Secret) -> None:
         version = secret.put("new", *(f"L{number}" for number in range(19)))
         secret.move("L0", to=secret.first, off=version)
         new = secret.put("new", "L1")
@@ -105,7 +105,7 @@ class TestVersions:
         secret.refuses("LimitExceededException", lambda: secret.put("new", CANDIDATE), "100")
         secret.refuses("LimitExceededException", lambda: secret.put("new"), "100")
 
-    def test_the_same_request_again_creates_none(self, secret: Secret) -> None:
+    def test_a_repeated_request_creates_no_version(self, secret: Secret) -> None:
         put = [secret.put(str(number), CANDIDATE) for number in range(99)]
         assert secret.put("0", CANDIDATE, token=put[0]) == put[0]
 

@@ -1,4 +1,4 @@
-"""Rotations as AWS runs them, with rotation functions of a few lines."""
+"""Rotations as AWS runs them, with short rotation functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TestBeginning:
             with pytest.raises(ClientError, match="ResourceNotFoundException"):
                 rotated.text(**which)
 
-    def test_the_version_is_described_and_not_listed_until_it_has_a_value(
+    def test_until_it_has_a_value_the_version_is_described_but_not_listed(
         self, rotated: Rotated
     ) -> None:
         """ListSecretVersionIds: it "only returns versions that contain a secret value"."""
@@ -36,7 +36,7 @@ class TestBeginning:
         rotated.put("new", PENDING, token=token)
         assert rotated.versions() == [rotated.first, token]
 
-    def test_a_value_that_is_put_into_it_keeps_its_creation(self, rotated: Rotated) -> None:
+    def test_storing_a_value_in_it_keeps_its_creation_time(self, rotated: Rotated) -> None:
         token = rotated.rotate()
         rotated.clock.turn(60)
         rotated.put("new", PENDING, token=token)
@@ -44,7 +44,7 @@ class TestBeginning:
         assert (response["SecretString"], response["VersionStages"]) == ("new", [PENDING])
         assert response["CreatedDate"].timestamp() == Clock().now
 
-    def test_the_value_that_it_got_first_stays(self, rotated: Rotated) -> None:
+    def test_its_first_value_cannot_be_replaced(self, rotated: Rotated) -> None:
         token = rotated.rotate()
         for text in ("new", "new"):
             rotated.put(text, token=token)
@@ -77,13 +77,13 @@ class TestBeginning:
         assert described["RotationRules"] == {"AutomaticallyAfterDays": 365}
         assert described["NextRotationDate"].timestamp() > rotated.clock.now
 
-    def test_one_that_is_in_flight_makes_the_next_one_fail(self, rotated: Rotated) -> None:
+    def test_a_rotation_in_flight_makes_the_next_one_fail(self, rotated: Rotated) -> None:
         token = rotated.rotate()
         with pytest.raises(ClientError, match=f"InvalidRequestException.*{IN_PROGRESS}"):
             rotated.rotate()
         assert rotated.labels() == {rotated.first: [CURRENT], token: [PENDING]}
 
-    def test_the_same_request_again_begins_no_other_rotation(
+    def test_a_repeated_request_begins_no_second_rotation(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         token = rotated.rotate()
@@ -109,7 +109,7 @@ class TestRunning:
             {"Step": step, "SecretId": arn, "ClientRequestToken": token} for step in STEPS
         ]
 
-    def test_awspending_is_removed_when_it_succeeded(
+    def test_awspending_is_removed_after_a_success(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         token = rotated.rotate()
@@ -120,7 +120,7 @@ class TestRunning:
         described = rotated.described()
         assert described["LastRotatedDate"].timestamp() == Clock().now
 
-    def test_awspending_is_there_until_the_last_step_has_ended(
+    def test_awspending_stays_until_the_last_step_has_ended(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         seen: list[str] = []
@@ -153,7 +153,7 @@ class TestRunning:
             def start(self) -> None:
                 waiters.append(thread(target=lambda: waited.append(begun.wait())))
                 waiters[0].start()
-                waiters[0].join(0.2)  # it comes as far as it can
+                waiters[0].join(0.2)  # it waits as long as it can
                 super().start()
 
         begun = start_driver(background=True)
@@ -175,7 +175,7 @@ class TestRunning:
         assert rotated.slept == [7]
         assert rotated.holder(CURRENT) == token
 
-    def test_it_gives_up_after_the_last_attempt_and_leaves_awspending_where_it_is(
+    def test_it_gives_up_after_the_last_attempt_and_leaves_awspending(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         rotated.before = failing("testSecret")
@@ -218,7 +218,7 @@ class TestRunning:
         rotated.before = lambda _step: None
         assert driver.run(rotated.rotate())
 
-    def test_the_end_is_reported_if_somebody_ends_it_between_two_attempts(
+    def test_if_it_is_ended_between_two_attempts_that_is_reported(
         self, rotated: Rotated, start_driver: StartDriver
     ) -> None:
         def end(_seconds: float) -> None:
@@ -230,7 +230,7 @@ class TestRunning:
         assert not driver.run(token)
         assert [(one.number, one.again) for one in rotated.attempts] == [(1, True), (1, False)]
 
-    def test_it_goes_on_when_its_version_was_promoted_and_the_last_step_failed(
+    def test_it_continues_if_its_version_was_promoted_and_the_last_step_failed(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         def promote_and_fail(step: str) -> None:
@@ -248,7 +248,7 @@ class TestRunning:
         assert rotated.steps() == list(STEPS) * 2
         assert rotated.labels() == {rotated.first: [PREVIOUS], token: [CURRENT]}
 
-    def test_it_goes_on_when_its_version_was_promoted_and_somebody_took_awspending_off(
+    def test_it_continues_if_its_version_was_promoted_and_awspending_removed(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         def take_off_and_fail(step: str) -> None:
@@ -262,7 +262,7 @@ class TestRunning:
         assert driver.run(token)
         assert rotated.event_names()[-2:] == ["RotationFailed", "RotationSucceeded"]
 
-    def test_a_function_that_promotes_nothing_has_not_succeeded(
+    def test_a_function_that_promotes_nothing_has_failed(
         self, rotated: Rotated, start_driver: StartDriver
     ) -> None:
         driver = start_driver(attempts=2)
@@ -271,7 +271,7 @@ class TestRunning:
         assert not driver.run(token)
         assert rotated.event_names() == ["RotationStarted", "RotationFailed", "RotationFailed"]
 
-    def test_a_secret_that_is_deleted_meanwhile_ends_it(
+    def test_deleting_the_secret_ends_the_rotation(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         def delete(_step: str) -> None:
@@ -282,7 +282,7 @@ class TestRunning:
         assert not driver.run(rotated.rotate())
         assert rotated.steps() == ["createSecret"]
 
-    def test_a_driver_that_is_stopped_begins_no_further_step(
+    def test_a_stopped_driver_begins_no_further_step(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         rotated.before = lambda step: driver.stop() if step == "setSecret" else None
@@ -332,7 +332,7 @@ class TestWithoutRotatingImmediately:
             RotationRules={"AutomaticallyAfterDays": 30},
         )
 
-    def test_test_secret_alone_runs_on_a_pending_version_with_the_present_value(
+    def test_only_test_secret_runs_on_a_pending_version_with_the_current_value(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         present = rotated.text()
@@ -367,13 +367,15 @@ class TestWithoutRotatingImmediately:
 
 
 class TestEvents:
-    def test_a_rotation_that_succeeds_has_two(
+    def test_a_successful_rotation_has_two_events(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         driver.run(rotated.rotate())
         assert rotated.event_names() == ["RotationStarted", "RotationSucceeded"]
 
-    def test_every_failed_attempt_has_one(self, rotated: Rotated, driver: RotationDriver) -> None:
+    def test_every_failed_attempt_has_an_event(
+        self, rotated: Rotated, driver: RotationDriver
+    ) -> None:
         rotated.before = failing("setSecret", times=2)
         driver.run(rotated.rotate())
         assert rotated.event_names() == [

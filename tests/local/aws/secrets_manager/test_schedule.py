@@ -22,7 +22,7 @@ def next_date(rotated: Rotated) -> str:
     return date.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def test_the_clock_is_as_the_dates_below_expect(rotated: Rotated) -> None:
+def test_the_clock_matches_the_dates_below(rotated: Rotated) -> None:
     assert rotated.clock.now == TODAY.timestamp()
 
 
@@ -43,7 +43,7 @@ class TestRules:
         ],
         ids=str,
     )
-    def test_they_are_kept_and_described(self, rotated: Rotated, rules: dict[str, object]) -> None:
+    def test_rules_are_kept_and_described(self, rotated: Rotated, rules: dict[str, object]) -> None:
         rotated.rotate(RotationRules=rules)
         assert rotated.described()["RotationRules"] == rules
 
@@ -78,7 +78,7 @@ class TestRules:
         )
         assert rotated.described()["RotationRules"] == {"AutomaticallyAfterDays": 365}
 
-    def test_without_new_ones_the_rules_stay(
+    def test_without_new_rules_the_old_ones_stay(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         """RotateSecret: it "starts a rotation with the values already stored in the secret"."""
@@ -112,13 +112,11 @@ class TestNextRotationDate:
         rotated.rotate(RotationRules=rules)
         assert next_date(rotated) == date
 
-    def test_a_cron_expression_has_none_here(self, rotated: Rotated) -> None:
+    def test_a_cron_expression_has_no_next_date_here(self, rotated: Rotated) -> None:
         rotated.rotate(RotationRules={"ScheduleExpression": "cron(0 8 1 * ? *)"})
         assert "NextRotationDate" not in rotated.described()
 
-    def test_a_rotation_that_succeeds_moves_it(
-        self, rotated: Rotated, driver: RotationDriver
-    ) -> None:
+    def test_a_successful_rotation_moves_it(self, rotated: Rotated, driver: RotationDriver) -> None:
         """AutomaticallyAfterDays: "Secrets Manager calculates the next rotation date based on the
         previous rotation." """
         token = rotated.rotate(RotationRules={"AutomaticallyAfterDays": 30})
@@ -127,7 +125,7 @@ class TestNextRotationDate:
         assert next_date(rotated) == "2023-12-15 23:59:59"
         assert rotated.described()["LastRotatedDate"].timestamp() == rotated.clock.now
 
-    def test_a_rotation_that_fails_leaves_it(
+    def test_a_failed_rotation_does_not_move_it(
         self, rotated: Rotated, driver: RotationDriver
     ) -> None:
         """NextRotationDate: "If rotation is unsuccessful, this date may be in the past." """
@@ -137,15 +135,13 @@ class TestNextRotationDate:
         assert not driver.run(token)
         assert next_date(rotated) == "2023-12-14 23:59:59"
 
-    def test_a_rotation_that_has_only_begun_leaves_it(self, rotated: Rotated) -> None:
+    def test_the_start_of_a_rotation_does_not_move_it(self, rotated: Rotated) -> None:
         rotated.clock.turn(DAY)
         rotated.rotate()
         assert next_date(rotated) == "2024-11-13 23:59:59"
 
     @pytest.mark.parametrize("label", [CANDIDATE, "AWSCURRENT"])
-    def test_a_value_that_somebody_stores_counts_as_a_rotation(
-        self, rotated: Rotated, label: str
-    ) -> None:
+    def test_storing_a_value_counts_as_a_rotation(self, rotated: Rotated, label: str) -> None:
         """AutomaticallyAfterDays: "Manually updating the secret value by calling PutSecretValue or
         UpdateSecret is considered a valid rotation." """
         rotated.clock.turn(DAY)
@@ -153,12 +149,12 @@ class TestNextRotationDate:
         assert next_date(rotated) == "2024-11-14 23:59:59"
         assert "LastRotatedDate" not in rotated.described()
 
-    def test_so_does_an_update_of_the_value(self, rotated: Rotated) -> None:
+    def test_updating_the_value_counts_too(self, rotated: Rotated) -> None:
         rotated.clock.turn(DAY)
         rotated.api.update_secret(SecretId=SECRET_ID, SecretString="by hand")
         assert next_date(rotated) == "2024-11-14 23:59:59"
 
-    def test_the_value_of_a_rotation_does_not(self, rotated: Rotated) -> None:
+    def test_the_value_of_a_rotation_does_not_count(self, rotated: Rotated) -> None:
         token = rotated.rotate(RotationRules={"AutomaticallyAfterDays": 30})
         rotated.clock.turn(DAY)
         rotated.put("new", PENDING, token=token)
@@ -183,7 +179,7 @@ class TestNextRotationDate:
         assert described["RotationRules"] == {"AutomaticallyAfterDays": 365}
         assert described["RotationLambdaARN"]
 
-    def test_turned_on_again_it_starts_anew(self, rotated: Rotated) -> None:
+    def test_turning_rotation_on_again_sets_a_new_date(self, rotated: Rotated) -> None:
         rotated.cancel()
         rotated.clock.turn(DAY)
         rotated.rotate()

@@ -50,7 +50,7 @@ def current(secrets_manager: SecretsManager) -> dict[str, object]:
     return value
 
 
-def test_it_holds_an_app_id_with_a_server_secret_of_its_own(
+def test_it_has_an_app_id_and_a_random_server_secret(
     secrets_manager: SecretsManager,
 ) -> None:
     held = client(secrets_manager).get_secret_value(
@@ -66,7 +66,7 @@ def test_it_holds_an_app_id_with_a_server_secret_of_its_own(
     assert held["ARN"].startswith(f"arn:aws:secretsmanager:{REGION}:")
 
 
-def test_every_instance_makes_its_own_secret_and_keeps_it_apart(
+def test_every_instance_has_a_separate_secret(
     secrets_manager: SecretsManager,
 ) -> None:
     with SecretsManager(region=REGION) as other:
@@ -85,7 +85,7 @@ def test_any_value_can_be_its_current_version() -> None:
         assert (held["SecretString"], held["VersionId"]) == ("not JSON", version)
 
 
-def test_a_secret_that_is_deleted_is_missing() -> None:
+def test_a_deleted_secret_is_missing() -> None:
     with SecretsManager() as secrets_manager:
         secrets_manager.call(
             "DeleteSecret", SecretId=secrets_manager.secret_id, ForceDeleteWithoutRecovery=True
@@ -94,7 +94,7 @@ def test_a_secret_that_is_deleted_is_missing() -> None:
             current(secrets_manager)
 
 
-def test_an_interceptor_may_throttle(secrets_manager: SecretsManager) -> None:
+def test_an_interceptor_can_throttle(secrets_manager: SecretsManager) -> None:
     def throttle(request: HttpRequest) -> HttpResponse | None:
         return HttpResponse(400, body=b'{"__type": "ThrottlingException", "message": "slower"}')
 
@@ -106,7 +106,7 @@ def test_an_interceptor_may_throttle(secrets_manager: SecretsManager) -> None:
         secrets_manager.intercept = None
 
 
-def test_one_that_comes_back_still_holds_its_secret() -> None:
+def test_a_restart_keeps_the_secret() -> None:
     with SecretsManager() as secrets_manager:
         kept, before = client(secrets_manager), current(secrets_manager)
         secrets_manager.stop()
@@ -139,7 +139,7 @@ def test_a_body_that_is_not_json_is_refused(secrets_manager: SecretsManager) -> 
     assert (response.status, json.loads(response.body)["__type"]) == (400, "SerializationException")
 
 
-def test_one_call_is_worked_on_at_a_time() -> None:
+def test_calls_run_one_at_a_time() -> None:
     working, go_on = threading.Event(), threading.Event()
 
     class SlowClock(Clock):
@@ -178,12 +178,12 @@ class TestTags:
         secret.api.untag_resource(SecretId=SECRET_ID, TagKeys=["a", "never there"])
         assert secret.api.describe_secret(SecretId=SECRET_ID)["Tags"] == []
 
-    def test_a_new_value_leaves_them_alone(self, secret: Secret) -> None:
+    def test_a_new_value_does_not_change_them(self, secret: Secret) -> None:
         secret.api.tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "a", "Value": "b"}])
         secret.put("new")
         assert secret.api.describe_secret(SecretId=SECRET_ID)["Tags"]
 
-    def test_those_of_a_deleted_secret_stay_as_they_are(self, secret: Secret) -> None:
+    def test_the_tags_of_a_deleted_secret_cannot_change(self, secret: Secret) -> None:
         """TagResource and UntagResource list InvalidRequestException: "The secret is scheduled for
         deletion." """
         secret.tag(a="b")
@@ -221,7 +221,7 @@ class TestThrottling:
 
 
 class Lag:
-    """How many writes a read lags, and the reads so far."""
+    """By how many writes reads lag, and the reads so far."""
 
     def __init__(self) -> None:
         self.writes = 0
@@ -233,7 +233,7 @@ class Lag:
 
 
 class TestReadsThatLag:
-    """AWS documents no lag, but rotation functions meet it: in issue 7701 of aws-sdk-js-v3,
+    """AWS documents no lag, but rotation functions observe it: in issue 7701 of aws-sdk-js-v3,
     setSecret does not find the AWSPENDING version that createSecret has stored.
     """
 
@@ -271,7 +271,7 @@ class TestReadsThatLag:
         lag.writes = 99
         assert secret.labels() == {secret.first: [CURRENT]}
 
-    def test_only_so_many_writes_are_kept(self, secret: Secret, lag: Lag) -> None:
+    def test_the_number_of_kept_writes_is_limited(self, secret: Secret, lag: Lag) -> None:
         for number in range(KEPT_WRITES + 5):
             secret.tag(step=str(number))
         lag.writes = 99
@@ -285,7 +285,7 @@ class TestReadsThatLag:
         lag.writes = 1
         assert secret.labels() == {secret.first: [CURRENT]}
 
-    def test_what_secrets_manager_itself_writes_counts(
+    def test_writes_of_secrets_manager_itself_count(
         self, rotated: Rotated, driver: RotationDriver, lag: Lag
     ) -> None:
         token = rotated.rotate()
@@ -308,7 +308,7 @@ class TestReadsThatLag:
         lag.writes = 0
         assert secret.holder(CURRENT) == two
 
-    def test_it_is_decided_once_for_every_read(self, secret: Secret, lag: Lag) -> None:
+    def test_the_lag_is_determined_once_per_read(self, secret: Secret, lag: Lag) -> None:
         lag.reads.clear()
         secret.text()
         secret.labels()

@@ -16,9 +16,7 @@ DAY = 24 * 60 * 60.0
 
 
 class TestReading:
-    def test_a_read_without_a_stage_returns_the_current_version_also_after_a_promotion(
-        self, secret: Secret
-    ) -> None:
+    def test_a_read_without_a_label_returns_the_current_version(self, secret: Secret) -> None:
         new = secret.put("new", CANDIDATE)
         secret.move(CURRENT, to=new, off=secret.first)
         assert secret.text() == secret.text(VersionStage=CURRENT) == "new"
@@ -33,7 +31,7 @@ class TestReading:
             "not associated",
         )
 
-    def test_a_version_that_is_not_there_is_not_found(self, secret: Secret) -> None:
+    def test_a_missing_version_is_not_found(self, secret: Secret) -> None:
         for which in ({"VersionId": str(uuid.uuid4())}, {"VersionStage": CANDIDATE}):
             secret.refuses(
                 "ResourceNotFoundException",
@@ -41,7 +39,7 @@ class TestReading:
                 "can't find the specified secret value",
             )
 
-    def test_a_version_says_when_it_was_made(self, secret: Secret) -> None:
+    def test_a_version_has_its_creation_time(self, secret: Secret) -> None:
         first = secret.api.get_secret_value(SecretId=SECRET_ID)
         assert first["CreatedDate"].timestamp() == secret.clock.now
         secret.clock.turn(10.5)
@@ -49,7 +47,7 @@ class TestReading:
         response = secret.api.get_secret_value(SecretId=SECRET_ID)
         assert response["CreatedDate"].timestamp() == secret.clock.now
 
-    def test_a_secret_that_is_marked_for_deletion_can_be_described_and_not_read(
+    def test_a_secret_marked_for_deletion_can_be_described_but_not_read(
         self, secret: Secret
     ) -> None:
         secret.api.delete_secret(SecretId=SECRET_ID)
@@ -69,8 +67,8 @@ class TestListing:
         assert set(secret.versions()) == {*secret.labels(), old}
         assert secret.text(VersionId=old) == "old"
 
-    def test_it_comes_in_pages(self, secret: Secret) -> None:
-        """NextToken: it is there "if there's more output available than what is included in the
+    def test_the_list_has_pages(self, secret: Secret) -> None:
+        """NextToken: it is present "if there's more output available than what is included in the
         current response"."""
         put = [secret.put(str(number), f"L{number}") for number in range(4)]
         assert pages(secret, MaxResults=2) == [[secret.first, put[0]], put[1:3], put[3:]]
@@ -82,7 +80,7 @@ class TestListing:
         """MaxResultsType."""
         secret.refuses("InvalidParameterException", lambda: pages(secret, MaxResults=size))
 
-    def test_a_token_that_it_never_returned_is_invalid(self, secret: Secret) -> None:
+    def test_a_token_that_was_never_returned_is_invalid(self, secret: Secret) -> None:
         """InvalidNextTokenException: "The NextToken value is invalid." """
         secret.refuses("InvalidNextTokenException", lambda: pages(secret, NextToken="made up"))
 
@@ -129,15 +127,13 @@ class TestStoring:
         new = secret.put("new")
         assert secret.labels() == {new: [CURRENT], secret.first: [PREVIOUS]}
 
-    def test_a_value_with_a_label_takes_that_label_alone(self, secret: Secret) -> None:
+    def test_a_value_with_a_label_gets_only_that_label(self, secret: Secret) -> None:
         old = secret.put("old", CANDIDATE)
         secret.move("MINE", to=old)
         new = secret.put("new", CANDIDATE)
         assert secret.labels() == {secret.first: [CURRENT], old: ["MINE"], new: [CANDIDATE]}
 
-    def test_a_new_current_value_leaves_the_other_labels_where_they_are(
-        self, secret: Secret
-    ) -> None:
+    def test_a_new_current_value_does_not_move_other_labels(self, secret: Secret) -> None:
         secret.move(CANDIDATE, to=secret.first)
         new = secret.put("new")
         assert secret.labels() == {new: [CURRENT], secret.first: [CANDIDATE, PREVIOUS]}
@@ -147,7 +143,7 @@ class TestStoring:
         new = secret.api.update_secret(SecretId=SECRET_ID, SecretString="new")["VersionId"]
         assert secret.labels() == {new: [CURRENT], secret.first: [CANDIDATE, PREVIOUS]}
 
-    def test_an_update_of_the_description_leaves_the_versions_alone(self, secret: Secret) -> None:
+    def test_an_update_of_the_description_changes_no_version(self, secret: Secret) -> None:
         before = secret.labels()
         secret.api.update_secret(SecretId=SECRET_ID, Description="ours")
         assert secret.labels() == before
@@ -249,7 +245,7 @@ class TestMovingALabel:
             "only move staging label AWSCURRENT",
         )
 
-    def test_of_several_moves_at_once_one_succeeds(self, secret: Secret) -> None:
+    def test_only_one_of_several_simultaneous_moves_succeeds(self, secret: Secret) -> None:
         ends = [secret.put(str(number), f"L{number}") for number in range(8)]
 
         def move(version: str) -> bool:
