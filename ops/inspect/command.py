@@ -52,24 +52,24 @@ class _Moment(click.ParamType[float]):
 @target("optional", unless=SOURCE_OPTIONS)
 @secret_source
 @click.option("--expect-user", metavar="ID", help="The user id with which the client logs in.")
-@click.option("--expect-room", metavar="ID", help="The room that it logs in to.")
+@click.option("--expect-room", metavar="ID", help="The room that the client logs in to.")
 @click.option(
     "--expect-app",
     type=click.IntRange(1, 2**32 - 1),
     metavar="NUMBER",
-    help="The AppID with which it creates its engine.",
+    help="The AppID with which the client creates its engine.",
 )
-@click.option("--expect-publish", is_flag=True, help="It publishes a stream there.")
+@click.option("--expect-publish", is_flag=True, help="The client publishes a stream in that room.")
 @click.option(
     "--sdk",
     type=click.Choice(["web", "native", "zim", "uikit"]),
-    help="The ZEGO SDK that it uses.  [default: any]",
+    help="The ZEGO SDK that the client uses.  [default: any]",
 )
 @click.option(
     "--now",
     type=_Moment(),
     metavar="TIME",
-    help="When ZEGO refused it: Unix seconds, or ISO 8601 in UTC.  [default: now]",
+    help="When ZEGO refused the token: Unix seconds, or ISO 8601 in UTC.  [default: now]",
 )
 @output
 def inspect(
@@ -98,8 +98,8 @@ def inspect(
     --secret-id or --local names one, and the secret of --secret-file or --ask-secret. Without a
     secret, it reports what the token shows without one.
 
-    Exit code: 0 if ZEGO accepts all tokens; 1 if it refuses one; 3 if it refuses none, but one was
-    not opened, so the verdict is unknown; 2 if there is no token.
+    Exit code: 0 if all tokens are valid; 1 if ZEGO refuses one; 3 if none is refused, but one was
+    not opened, so its verdict is unknown; 2 if there is no token.
     """
     local = None if target_options is None else target_options.local
     if tokens.begins(source.file or "") or (local and tokens.begins(str(local))):

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from ops.scan import values
 from ops.scan.values import Form, Value
 
-#: How many bytes before and behind a match are checked.
+#: How many bytes before and after a match are checked.
 MARGIN: Final = 8192
 
 #: ``certain``: the secret itself. ``likely``: by its name or place. ``possible``: only by its form.

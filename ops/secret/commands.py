@@ -18,7 +18,7 @@ def secret() -> None:
     """Stage a ServerSecret, rotate to it, show its status.
 
     The commands read a ServerSecret from a prompt, a file or standard input, never from an
-    argument. They never show it; they show its fingerprint.
+    argument. They never show the secret, only its fingerprint.
     """
 
 
@@ -175,7 +175,7 @@ def watch(
 ) -> ExitCode:
     """Show each change in one line, until Ctrl-C (exit code 0).
 
-    Changes of labels, ZEGO's verdicts, a rotation's steps and the watcher's notes.
+    It shows changes of labels, ZEGO's verdicts, a rotation's steps and the watcher's notes.
     """
     from ops.secret.status import read_status  # noqa: PLC0415  imports botocore
     from ops.secret.watch import watch as run  # noqa: PLC0415  imports botocore

@@ -1,4 +1,4 @@
-"""`zego-token secret` as a person or a program runs it, against the running local stack.
+"""`zego-token secret`, run by users and programs against the running local stack.
 
 Tests of signals, terminals and pipes run in their own process.
 """
@@ -34,7 +34,7 @@ from zego.rotation import STEPS
 from zego.server_secret import ServerSecret
 
 COMMAND = Path(sys.executable).with_name("zego-token")
-#: Of the right shape, and nobody's.
+#: A ServerSecret with a valid form that no project has.
 WRONG = "0123456789abcdef" * 2
 
 
@@ -47,7 +47,7 @@ class Done:
     err: str
 
     def events(self) -> list[dict[str, Any]]:
-        """What it said in JSON."""
+        """Its output in JSON."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
@@ -56,7 +56,7 @@ def _agree(_question: str) -> None:
 
 
 class Person:
-    """Runs commands against a stack, and sees to it that none of them shows a secret."""
+    """Runs commands against a stack, and checks that none of them shows a secret."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -69,7 +69,7 @@ class Person:
         return secret
 
     def runs(self, *words: str, stdin: str = "") -> Done:
-        """Run a command in this process, which has no more to import."""
+        """Run a command in this process, which has imported everything."""
         _, *arguments = self.command(*words)
         typed = io.TextIOWrapper(io.BytesIO(stdin.encode()))
         with patch.object(sys, "stdin", typed):
@@ -113,7 +113,7 @@ class Person:
         return [version for version, labels in versions.items() if "AWSPENDING" in labels]
 
     def ends_the_rotation(self) -> None:
-        """Takes AWSPENDING off, and does not check for 20 s what becomes of it."""
+        """Removes AWSPENDING, without checking the result for 20 s."""
         aws, (version,) = self.stack.secrets_manager, self.pending()
         aws.call(
             "UpdateSecretVersionStage",
@@ -297,7 +297,7 @@ def test_text_pasted_before_the_prompt_is_not_shown(person: Person, tmp_path: Pa
             stderr=there,
             start_new_session=True,
         ) as process:
-            asked, _ = silent.accept()  # so it looks things up, before it prompts
+            asked, _ = silent.accept()  # so it reads from AWS before it prompts
             assert not termios.tcgetattr(there)[3] & termios.ECHO
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=60) == 130
@@ -327,12 +327,12 @@ def test_the_typed_value_is_hidden_and_the_steps_are_shown(person: Person) -> No
     person.checked(Done(exit_code, shown, ""))
     assert exit_code == 0
     drawn = shown.rpartition("createSecret")[2]
-    assert drawn.count("✓") == 3  # of the other steps, in the last drawing
+    assert drawn.count("✓") == 3  # for the other steps, in the last frame
     assert f"AWSCURRENT is {new.fingerprint}" in drawn
 
 
 def read_until(terminal: int, end: str | None) -> str:
-    """What a program writes to a terminal, until something or until it ends."""
+    """A program's output to a terminal, until a text appears or it ends."""
     read = b""
     while end is None or not read.decode(errors="replace").endswith(end):
         try:

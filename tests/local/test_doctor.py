@@ -1,4 +1,4 @@
-"""`zego-token doctor` as a person or a program runs it, against the running local stack."""
+"""`zego-token doctor` against the running local stack."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from local.aws.http_api import ApiGateway
 from local.stack import LocalStack
 
 COMMAND = Path(sys.executable).with_name("zego-token")
-#: Of every token: the years until 2242 begin with zeros.
+#: The beginning of every token: until 2242, its expiry begins with zeros.
 BEGINNING = "04AAAA"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the doctor found.
+    """The doctor's results.
 
     :ivar results: by check, each as ``--json`` has it.
     """

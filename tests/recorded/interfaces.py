@@ -1,4 +1,4 @@
-"""What users build on, one line per part of it: a release records them, and a change is noticed.
+"""The interfaces, one line per part: a release records them, and tests notice each change.
 
 Texts are not part of an interface: descriptions, messages, details, remedies.
 """
@@ -29,7 +29,7 @@ _COMMENTS: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
 def interfaces() -> dict[str, list[str]]:
-    """Every interface with its parts. docs/upgrading.md says what each is."""
+    """Every interface with its parts. docs/upgrading.md describes them."""
     return {
         "HTTP API": [*_flat(yaml.safe_load(_read("docs/openapi.yaml")))],
         "access policy": [

@@ -1,7 +1,7 @@
-"""Recordings of what users build on: JSON files that a test compares with what the code says now.
+"""Recordings of the interfaces: JSON files that tests compare with the current output.
 
 What differs from run to run is replaced by a name first (:func:`normalised`): the same value has
-the same name within a recording, so that a recording also says which ids and times are the same.
+the same name within a recording, so a recording also shows which ids and times are the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A secret in Secrets Manager, in this process, and what a command says of it."""
+"""A secret in a Secrets Manager in this process, and the output of commands."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def target(aws: SecretsManager, zego: Zego) -> Target:
 
 @pytest.fixture
 def out(capsys: pytest.CaptureFixture[str]) -> Output:
-    """Speaks JSON; see `said`."""
+    """Output in JSON; see `said`."""
     return Output(as_json=True)
 
 
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
-    """The events that were said since this was last called."""
+    """The events printed since the last call."""
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.fixture
 def a_file(tmp_path: Path) -> Callable[[str], str]:
-    """Writes a text to a file; gives its path."""
+    """Writes a text to a file and returns its path."""
 
     def write(text: str) -> str:
         path = tmp_path / "value"
@@ -59,7 +59,7 @@ def a_file(tmp_path: Path) -> Callable[[str], str]:
 
 @pytest.fixture
 def type_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
-    """Has some bytes on standard input, which is no terminal."""
+    """Puts bytes on standard input, which is not a terminal."""
 
     def give(content: bytes) -> None:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))

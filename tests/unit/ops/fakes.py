@@ -1,4 +1,4 @@
-"""A ZEGO that says what a test wants, and a person who stores what a test wants."""
+"""A fake ZEGO whose verdicts tests choose, and helpers that store values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zego.server_secret import ServerSecret
 class Zego:
     """Accepts some values, and rejects all others; while it is busy it gives no verdict.
 
-    It stands for a ``ServerApi``.
+    It replaces a ``ServerApi``.
     """
 
     def __init__(self, *accepted: str) -> None:
@@ -45,7 +45,7 @@ class Broken(io.StringIO):
 
 
 def stored(aws: SecretsManager, value: str, *, label: str = CANDIDATE, app_id: int = APP_ID) -> str:
-    """Put a value under a label; gives its version's id."""
+    """Store a value under a label, and return its version's id."""
     text = json.dumps({"app_id": app_id, "server_secret": value})
     answer = aws.call(
         "PutSecretValue", SecretId=SECRET_ID, SecretString=text, VersionStages=[label]

@@ -1,4 +1,4 @@
-"""Exceptions in words."""
+"""The messages and remedies for exceptions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from zego.secret_store.versions import (
 from zego.server_secret import PlaceholderError, ServerSecretError
 
 SECRET = "0123456789abcdef" * 2
-#: Of "Common Errors" in AWS' API references, and of CloudFormation and STS.
+#: Codes from "Common Errors" in AWS' API references, and from CloudFormation and STS.
 COMMON_CODES = {
     "AccessDenied",
     "AccessDeniedException",
@@ -142,7 +142,7 @@ def test_an_unexpected_error_shows_where_it_happened() -> None:
 
 
 class Denies:
-    """A Secrets Manager that allows nothing."""
+    """A Secrets Manager that denies every call."""
 
     def answer(self, _request: HttpRequest) -> HttpResponse:
         return HttpResponse(400, (), b'{"__type": "AccessDeniedException"}')

@@ -1,4 +1,4 @@
-"""What programs are given: ``docs/troubleshooting.md`` lists the keys of every object."""
+"""The objects for programs: ``docs/troubleshooting.md`` lists the keys of each."""
 
 from __future__ import annotations
 

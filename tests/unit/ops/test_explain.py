@@ -25,7 +25,7 @@ def _a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def printed(capsys: Capture, *arguments: str, exit_code: ExitCode = ExitCode.DONE) -> str:
-    """What a person reads."""
+    """The screen."""
     assert cli.main(["explain", *arguments]) == exit_code
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -35,7 +35,7 @@ def printed(capsys: Capture, *arguments: str, exit_code: ExitCode = ExitCode.DON
 def objects(
     capsys: Capture, *arguments: str, exit_code: ExitCode = ExitCode.DONE
 ) -> list[dict[str, Any]]:
-    """What a program reads."""
+    """The JSON objects."""
     lines = printed(capsys, *arguments, "--json", exit_code=exit_code).splitlines()
     return [json.loads(line) for line in lines]
 

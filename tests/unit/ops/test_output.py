@@ -1,4 +1,4 @@
-"""What commands say: texts, times, how wide they are, and output that cannot be written."""
+"""The output of commands: texts, times, widths, and output that cannot be written."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_write_error_is_reported_once(
 
 @pytest.fixture(params=["", "1"])
 def unbuffered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python writes at once, or as it does by itself."""
+    """Run Python with or without buffered output."""
     monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
 
 
@@ -151,7 +151,7 @@ pytestmark = pytest.mark.usefixtures("unbuffered")
 
 
 def run(shell: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of bash, in which `$Z` is the command."""
+    """Run a line of bash in which `$Z` is the command."""
     return subprocess.run(
         ["bash", "-c", shell],
         env=os.environ | {"Z": COMMAND},

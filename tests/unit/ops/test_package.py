@@ -21,7 +21,7 @@ UV = str(Path(sys.executable).with_name("uv"))
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the source distribution, as an index would have it."""
+    """The wheel, built from the source distribution as for a package index."""
     made = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [UV, "build", "--quiet", "--offline", "--no-build-isolation", "--out-dir", made, ROOT],
@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_it_holds_the_command_line_and_what_that_imports_of_ours(wheel: Path) -> None:
+def test_it_contains_the_command_line_and_our_packages_that_it_imports(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         held = {name for name in opened.namelist() if ".dist-info/" not in name}
     sources = {
@@ -44,7 +44,7 @@ def test_it_holds_the_command_line_and_what_that_imports_of_ours(wheel: Path) ->
     assert held == sources
 
 
-def test_it_works_where_the_tree_is_not(wheel: Path, tmp_path: Path) -> None:
+def test_it_works_without_the_tree(wheel: Path, tmp_path: Path) -> None:
     command = tmp_path / "venv" / "bin" / "zego-token"
     make = [UV, "venv", "-q", "--offline", "-p", sys.executable, "venv"]
     subprocess.run(make, check=True, cwd=tmp_path)
@@ -67,7 +67,7 @@ def test_it_works_where_the_tree_is_not(wheel: Path, tmp_path: Path) -> None:
         subprocess.run([command, option], env=environment, check=True, capture_output=True)
 
 
-def test_it_asks_for_what_the_tree_is_tested_with() -> None:
+def test_it_requires_the_versions_that_the_tree_is_tested_with() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     locked = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
     for requirement in project["dependencies"]:

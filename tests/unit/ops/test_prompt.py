@@ -1,4 +1,4 @@
-"""Questions to a person: a value that is not shown, a yes or no."""
+"""Prompts: for a value that is not shown, and for yes or no."""
 
 from __future__ import annotations
 

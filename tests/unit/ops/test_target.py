@@ -1,4 +1,4 @@
-"""The secret that a command is about: what its options name, and the way to it."""
+"""The secret that a command works on: the options that name it, and the clients that reach it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def named(line: str) -> list[TargetOptions]:
-    """What a line of options names."""
+    """The targets that a line of options names."""
 
     @click.command()
     @target("many")
@@ -99,7 +99,7 @@ def test_a_secret_must_be_named() -> None:
 class TestAnOptionalTarget:
     @staticmethod
     def named(line: str) -> TargetOptions | None:
-        """What a line of options names, of a command that has `--file` too."""
+        """The target that a line of options names, for a command that also has `--file`."""
 
         @click.command()
         @target("optional", unless=["file"])
@@ -149,7 +149,7 @@ ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-A
 
 @pytest.fixture(autouse=True)
 def _an_aws_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Credentials and nothing else."""
+    """An environment with only credentials."""
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

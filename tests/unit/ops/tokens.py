@@ -1,4 +1,4 @@
-"""Tokens, good and mistaken, for the tests of `zego-token inspect`."""
+"""Valid and invalid tokens for the tests of `zego-token inspect`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def token(
     payload: str = "",
     cipher: Cipher = "gcm",
 ) -> str:
-    """A token of an hour's life."""
+    """A token that lives for an hour."""
     return token04.mint(
         APP_ID,
         user_id,
@@ -38,24 +38,24 @@ def token(
 
 
 def room_token() -> str:
-    """One for the room ``call_0123``."""
+    """A token for the room ``call_0123``."""
     return token(payload=PAYLOAD)
 
 
 def sealed(claims: Mapping[str, object], *, expires_at: int = NOW + 3600) -> str:
-    """Claims of any shape, in a good envelope."""
+    """A token with any claims in a valid envelope."""
     plaintext = json.dumps(claims).encode()
     return token04.seal(plaintext, expires_at, SECRET.encode(), cipher="gcm", iv=bytes(range(12)))
 
 
 def kit_token() -> str:
-    """What UIKit takes, of a good token."""
+    """A kit token for UIKit, made from a valid token."""
     details = {"userID": "alice", "roomID": "call_0123", "userName": "Alice", "appID": APP_ID}
     return f"{room_token()}#{base64.b64encode(json.dumps(details).encode()).decode()}"
 
 
 def jwt() -> str:
-    """What was taken for a token in the founding incident."""
+    """The JWT that was used as a token in the incident that led to this project."""
     head, body = (
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
         for part in ({"alg": "HS256", "typ": "JWT"}, {"userId": "alice", "exp": NOW + 3600})
@@ -64,5 +64,5 @@ def jwt() -> str:
 
 
 def broken(text: str, width: int = 76) -> str:
-    """A text as a mail program breaks it."""
+    """A text, broken into lines as a mail program does."""
     return "\n".join(text[start : start + width] for start in range(0, len(text), width))

@@ -1,4 +1,4 @@
-"""A deployment in good health, to be made ill, and what the doctor finds."""
+"""A healthy deployment, in which tests cause problems, and the doctor's results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Patient:
     seconds_later: float = 0.0
 
     def examined(self) -> dict[str, list[CheckResult]]:
-        """The results by the checks' names, in the order of the list."""
+        """The results by check, in the order of the checks."""
         deployment = self.deployment()
         found: dict[str, list[CheckResult]] = {check.name: [] for check in CHECKS}
         for check, result in examine(deployment, CHECKS):
@@ -49,11 +49,11 @@ class Patient:
         return found
 
     def results(self, name: str) -> list[CheckResult]:
-        """Of one check."""
+        """The results of one check."""
         return self.examined()[name]
 
     def result(self, name: str) -> CheckResult:
-        """Of one check, that has one."""
+        """The result of a check that has only one."""
         (result,) = self.results(name)
         return result
 

@@ -1,4 +1,4 @@
-"""An issuer behind API Gateway, and AWS credentials, that are as a test wants them."""
+"""A fake issuer behind API Gateway, and fake AWS credentials, which tests can change."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Issuer:
         )
 
     def problem(self, path: str, status: int, code: str) -> None:
-        """Have it refuse what comes to a path."""
+        """Let it refuse requests to a path."""
         self.answers[path] = answer(status, {"code": code, "title": "x"})
 
     def _cors(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -137,7 +137,7 @@ def answer(status: int, document: object) -> Response:
 
 
 def refused(operation: str, code: str) -> ClientError:
-    """AWS refuses."""
+    """An error with which AWS refuses a call."""
     return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
 
 

@@ -1,4 +1,4 @@
-"""Credentials, region, and what the options lead to."""
+"""Checks of credentials, region and the options' target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `zego-token doctor` takes, and what it says of what it does not."""
+"""The options of `zego-token doctor`, and its usage errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Calls the options with a line; gives what they mean."""
+    """Parses a line of options and returns the result."""
 
     def call(*line: str) -> DoctorOptions:
         seen: list[DoctorOptions] = []

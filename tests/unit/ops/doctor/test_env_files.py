@@ -1,4 +1,4 @@
-"""A .env: how it is read, what in it is dangerous, and whether it still holds true."""
+"""A .env file: how it is read, what is dangerous in it, and whether it is up to date."""
 
 from __future__ import annotations
 

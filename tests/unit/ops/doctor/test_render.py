@@ -1,4 +1,4 @@
-"""What a person sees of the checks, and what a program is given."""
+"""The doctor's screen and its JSON."""
 
 from __future__ import annotations
 

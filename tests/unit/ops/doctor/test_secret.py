@@ -1,4 +1,4 @@
-"""The secret: labels, key, values, AppID, and what the functions noted on it."""
+"""Checks of the secret: labels, key, values, AppID, and the functions' notes on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234-abcd"
 
 
 def refuse(action: str) -> Any:
-    """A method of the secret's that AWS does not allow."""
+    """A method of the secret that AWS denies."""
 
     def method(*_given: object, **_named: object) -> None:
         raise SecretStoreError("x", "AccessDeniedException", action)
@@ -227,7 +227,7 @@ class TestRotation:
     def note(
         self, patient: Patient, outcome: str, *tags: str, token: str = "t" * 36, code: int = 0
     ) -> CheckResult:
-        """What is found once the rotator has noted a step's end."""
+        """The result after the rotator has noted the end of a step."""
         step: Any = "finishSecret" if outcome == "promoted" else "testSecret"
         note = RotationNote(token, step, outcome, int(time.time()) - 120, code or None)
         for tag in tags or (ROTATION_TAG,):

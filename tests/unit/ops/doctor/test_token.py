@@ -1,4 +1,4 @@
-"""A token made by the issuer, and what is found of it."""
+"""Checks of a token that the issuer makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ZEGO's verdicts, the clock, and what is switched off."""
+"""Checks of ZEGO's verdicts, the clock and ZEGO's defaults."""
 
 from __future__ import annotations
 

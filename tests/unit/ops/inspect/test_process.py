@@ -1,4 +1,4 @@
-"""`zego-token inspect` as a process: how long it takes, and what it does with streams."""
+"""`zego-token inspect` as a process: its speed, and how it uses streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.errors import ExitCode
 from tests.unit.ops.tokens import APP_ID, SECRET, jwt, room_token, token
 
 COMMAND = str(Path(sys.executable).with_name("zego-token"))
-#: What is promised of 1,000 tokens, in seconds; it takes about 0.5 with JSON and 0.9 without.
+#: The promised time for 1,000 tokens, in seconds; it takes about 0.5 with JSON and 0.9 without.
 PROMISED = 2.0
 
 
@@ -31,7 +31,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("ZEGO_TOKEN_")}
 
 
-@pytest.mark.parametrize("form", ["--json", "--sdk=web"], ids=["for a program", "for a person"])
+@pytest.mark.parametrize("form", ["--json", "--sdk=web"], ids=["json", "screen"])
 def test_a_thousand_tokens_take_less_than_two_seconds(
     form: str, secret_file: str, environment: dict[str, str]
 ) -> None:
@@ -61,7 +61,7 @@ def processor_seconds() -> float:
 @pytest.mark.parametrize(
     ("form", "unused"),
     [("--json", {"boto3", "botocore", "rich", "moto"}), ("--sdk=web", {"boto3", "botocore"})],
-    ids=["for a program", "for a person"],
+    ids=["json", "screen"],
 )
 def test_it_imports_nothing_that_it_does_not_need(
     form: str, unused: set[str], secret_file: str, environment: dict[str, str]
@@ -95,7 +95,7 @@ def test_each_line_is_reported_as_it_comes(environment: dict[str, str]) -> None:
         assert process.wait() == ExitCode.REFUSED
 
 
-@pytest.mark.parametrize("form", ["--json", "--sdk=web"], ids=["for a program", "for a person"])
+@pytest.mark.parametrize("form", ["--json", "--sdk=web"], ids=["json", "screen"])
 def test_it_ends_if_its_output_is_closed(
     form: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:

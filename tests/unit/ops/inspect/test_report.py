@@ -1,4 +1,4 @@
-"""`zego-token inspect`: what it says of tokens, to a person and to a program."""
+"""`zego-token inspect`: its screens and its JSON."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def secret_file(a_file: Callable[[str], str]) -> str:
 def secrets_manager(
     aws: SecretsManager, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> SecretsManager:
-    """What ``--stage dev`` names."""
+    """The secret that ``--stage dev`` names."""
     monkeypatch.setattr(targets, "connect", lambda _wanted: target)
     return aws
 
 
 class Run:
-    """Runs the command; the moment is always the same."""
+    """Runs the command, always at the same time."""
 
     def __init__(self, capsys: Capture) -> None:
         self._capsys = capsys
@@ -561,14 +561,14 @@ class TestManyTokens:
 
 
 def assert_not_shown(text: str, printed: str) -> None:
-    """No part of a token is in what was printed."""
+    """The output contains no part of a token."""
     whole = "".join(printed.split())
     parts = {text[start : start + SHOWN + 1] for start in range(len(text) - SHOWN)}
     assert not [part for part in parts if part in printed or part in whole]
 
 
 class TestRedaction:
-    #: Characters of a token, and what may happen to it.
+    #: Characters of a token, and possible damage to it.
     ALPHABET = string.ascii_letters + string.digits + "+/=#%.\"'{}: -_\n\u00e9\x1b"
 
     @pytest.mark.parametrize("as_json", [True, False])

@@ -25,7 +25,7 @@ WANTED = TargetOptions("zego/server-secret", region="eu-west-1")
 
 @pytest.fixture
 def gathered(target: Target, monkeypatch: pytest.MonkeyPatch) -> Callable[[], TriedSecrets]:
-    """What Secrets Manager holds."""
+    """The secrets in Secrets Manager."""
     monkeypatch.setattr(targets, "connect", lambda _wanted: target)
     return lambda: gather(WANTED, SecretSource())
 

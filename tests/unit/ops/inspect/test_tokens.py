@@ -1,4 +1,4 @@
-"""Which tokens were given: as an argument, in a file, on standard input, at a prompt."""
+"""Reading tokens: from an argument, a file, standard input or a prompt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GOOD = room_token()
 
 
 def given(*texts: str) -> list[tuple[str, int | None]]:
-    """What the lines of a file hold, each token with its line."""
+    """The tokens in the lines of a file, each with its line."""
     return [(one.text, one.line) for one in tokens(iter(texts), "It")]
 
 
@@ -40,7 +40,7 @@ class TestAnArgument:
             quote(GOOD, safe=""),
             GOOD[:20],
             GOOD[2:],
-            GOOD[40:].lstrip("/"),  # with it, it is a path
+            GOOD[40:].lstrip("/"),  # otherwise it is a path
             "03AAAAAGVT/x",
             "01eyJ2ZXIiOjEsImhhc2gi",
             f"Bearer {GOOD}",

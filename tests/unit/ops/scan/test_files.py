@@ -1,4 +1,4 @@
-"""What is below the paths, and its content in pieces."""
+"""The files below the paths, and their content in pieces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes a file below the temporary folder, with the folders it needs."""
+    """Writes a file below the temporary folder, with its folders."""
 
     def to(name: str, content: bytes = b"x") -> Path:
         path = tmp_path / name
@@ -199,7 +199,7 @@ class TestPieces:
     ) -> None:
         path = write("a")
         with path.open("wb") as opened:
-            opened.truncate(20 * files.PIECE)  # a hole, that takes no place
+            opened.truncate(20 * files.PIECE)  # a sparse file
         assert {len(piece.data) for piece in pieces(of(path))} == {
             files.PIECE + MARGIN,
             files.PIECE + 2 * MARGIN,

@@ -19,7 +19,7 @@ from tests.support.table import table
 
 
 def made_up(name: str) -> str:
-    """Digits as a hash has them, or a secret: nothing tells one from the other."""
+    """Digits of a hash or of a secret: they look the same."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""`zego-token scan`: what it says, what it keeps to itself, and how it ends."""
+"""`zego-token scan`: its output, what it never shows, and its exit codes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def front_end(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scan(capsys: Capture) -> Scan:
-    """Runs it; gives its exit code and what it says."""
+    """Runs the command; returns its exit code and its events."""
 
     def scanned(*arguments: object) -> tuple[int, list[dict[str, Any]]]:
         code = cli.main(["scan", *map(str, arguments), "--json"])
@@ -122,7 +122,9 @@ class TestFindings:
         cli.main(["scan", str(front_end), "--app-id", "7"])
         fingerprint = ServerSecret(7, OTHER).fingerprint
         printed = capsys.readouterr().out
-        assert printed.count(f", fingerprint {fingerprint}") == 2  # the place, and what to do
+        assert (
+            printed.count(f", fingerprint {fingerprint}") == 2
+        )  # with the place, and with the remedy
         assert "digest" not in printed
 
     def test_the_same_value_has_the_same_digest_everywhere(
@@ -186,14 +188,14 @@ class TestFindings:
         assert (code, said[0]["line"]) == (ExitCode.REFUSED, 2)
 
     def test_standard_input_is_scanned(self, type_in: Callable[[bytes], None], scan: Scan) -> None:
-        """As `git log --patch` gives it."""
+        """A file as `git log --patch` prints it."""
         type_in(f"+{NAMED}='{OTHER}'\n".encode())
         code, said = scan("-")
         assert (code, said[0]["path"], said[0]["line"]) == (1, "standard input", 1)
 
 
 class TestBoundaries:
-    """Of the pieces in which a file is read."""
+    """The boundaries between the pieces of a file."""
 
     @pytest.mark.parametrize("offset", [*range(-130, 3, 6), -MARGIN, MARGIN])
     def test_a_secret_across_a_boundary_is_found_once(
@@ -410,7 +412,7 @@ class TestNothingOfASecretIsSaid:
         value=st.text(string.ascii_letters + string.digits, min_size=32, max_size=32)
         .filter(lambda text: len(set(text)) > 9)
         .map(str.lower)
-        .filter(lambda text: not is_placeholder(text)),  # that is no secret, and is shown
+        .filter(lambda text: not is_placeholder(text)),  # which is not a secret, and is shown
         name=st.sampled_from(["a.js", "<>.js", "x<>", "<>"]),
         text=st.sampled_from(
             [
@@ -454,7 +456,7 @@ class TestNothingOfASecretIsSaid:
 
 
 class TestNoise:
-    """What builds and repositories are full of, and what is no secret."""
+    """Text that is common in builds and repositories, and not a secret."""
 
     CHANCE = random.Random(4)
 
@@ -507,7 +509,7 @@ class TestNoise:
         assert said[0]["possible"] > 5
 
     def test_this_tree_has_no_findings(self, scan: Scan) -> None:
-        """But what is marked in it."""
+        """The tree has no findings, except ignored ones."""
         paths = [path for path in ROOT.iterdir() if path.name[0] != "." and path.name != "build"]
         code, said = scan(*paths)
         assert [(one["path"], one["line"]) for one in said if one["event"] != "summary"] == []

@@ -1,4 +1,4 @@
-"""The secret itself, in the forms in which it leaks."""
+"""The search for the secret itself, in the forms in which it leaks."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ops.scan.values import Form, Value, find
 
 SECRET = hashlib.sha256(b"a value to look for").hexdigest()[:32]
 VALUE = Value("AWSCURRENT", SECRET)
-#: What a ServerSecret may be by its shape, if not by ZEGO's habit.
+#: Any valid ServerSecret, even if ZEGO's look different.
 UNUSUAL = "aB3$" + "x+Y/9&<7>\"q'" + "\\%{0}=kLmNoPqRsT"
 
 
 def found(text: str | bytes, value: Value = VALUE) -> list[tuple[Form, bytes]]:
-    """Each form that is found, with the bytes where it is."""
+    """Each form that is found, with its bytes."""
     data = text.encode() if isinstance(text, str) else text
     return [(form, data[start:end]) for _, form, start, end in find(data, [value])]
 

@@ -1,6 +1,6 @@
 """Staging, rotating and restoring, on a Secrets Manager with its rules and rotations.
 
-The rotator's steps are the real ones; ZEGO says what the test wants.
+The rotator's steps are the real ones; tests choose ZEGO's verdicts.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ Command = Callable[[Target, Output, SecretInput], object]
 
 @dataclass(frozen=True)
 class Invocation:
-    """What the driver sees of a step."""
+    """The part of a step that the driver sees."""
 
     function_error: str | None
 
 
 @contextmanager
 def driven(aws: SecretsManager, target: Target, zego: Zego) -> Iterator[RotationDriver]:
-    """Rotates meanwhile, and notes each step as the rotator does."""
-    rotation = RotationSteps(target.versions, zego)  # type: ignore[arg-type]  # asked by probe alone
+    """Runs rotations in the background, and notes each step as the rotator does."""
+    rotation = RotationSteps(target.versions, zego)  # type: ignore[arg-type]  # it only calls probe
 
     def invoke(event: dict[str, Any]) -> Invocation:
         step, token = event["Step"], event["ClientRequestToken"]
@@ -107,7 +107,7 @@ def in_json(value: str, app_id: int) -> str:
 
 
 def refuse(action: str) -> Callable[..., None]:
-    """A method of the secret's that AWS does not allow."""
+    """A method of the secret that AWS denies."""
 
     def method(*_given: object) -> None:
         raise SecretStoreError("x", "AccessDeniedException", action)
@@ -143,7 +143,7 @@ def current(target: Target) -> str | None:
 
 
 def yes(_question: str) -> None:
-    """The person agrees."""
+    """The user agrees."""
 
 
 def no(_question: str) -> None:
@@ -543,7 +543,7 @@ def test_without_a_rotation_function_there_is_no_prompt(target: Target, out: Out
 class TestRestoring:
     @pytest.fixture
     def first(self, aws: SecretsManager, target: Target, zego: Zego) -> str:
-        """What was current before NEW, which is."""
+        """The value that was current before NEW."""
         zego.accepted.add(NEW)
         stored(aws, NEW)
         change.rotate(target, Output(as_json=True), None, SOON)
@@ -770,11 +770,11 @@ class TestRotationTurnedOff:
 
 @pytest.mark.usefixtures("driver")
 class TestCtrlC:
-    """Before anything has changed, it says so."""
+    """Before a change, it reports that nothing was changed."""
 
     @pytest.fixture
     def agreed(self, aws: SecretsManager) -> None:
-        """There is something to rotate to, and to go back to."""
+        """There is a value to rotate to, and one to restore."""
         stored(aws, NEW, label="AWSCURRENT")
         stored(aws, OTHER)
 

@@ -1,4 +1,4 @@
-"""Following a rotation: what Secrets Manager says, look by look, and the events that come of it."""
+"""Following a rotation: the states that each check returns, and the events that follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees."""
+"""The screens of `zego-token secret`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def seen(aws: SecretsManager, target: Target) -> TargetStatus:
 
 @pytest.fixture
 def rotating(aws: SecretsManager) -> Iterator[RotationDriver]:
-    """A function rotates the secret, and no step of a rotation runs."""
+    """A function rotates the secret, but no step of a rotation runs."""
     with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False) as driver:
         yield driver
 
@@ -117,7 +117,7 @@ class TestStatus:
 
     @staticmethod
     def fails(target: Target, token: str) -> None:
-        """Have the rotator note a failure."""
+        """Let the rotator note a failure."""
         note = RotationNote(
             token, "testSecret", "unproven", 1_700_000_060, code=206, fingerprint="3fa9c01b22de"
         )
@@ -177,7 +177,7 @@ class TestStatus:
 
 
 class TestFailingCalls:
-    """ZEGO rejects AWSCURRENT: what promotes another, and when."""
+    """ZEGO rejects AWSCURRENT: which value is promoted, by whom and when."""
 
     @pytest.fixture(autouse=True)
     def _rejected(self, zego: Zego) -> None:
@@ -190,7 +190,7 @@ class TestFailingCalls:
 
     @staticmethod
     def before(aws: SecretsManager, *, app_id: int = APP_ID, current: str = "f0" * 16) -> None:
-        """NEW was current before."""
+        """Make NEW the previous value."""
         stored(aws, NEW, label="AWSCURRENT", app_id=app_id)
         stored(aws, current, label="AWSCURRENT")
 

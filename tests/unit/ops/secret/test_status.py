@@ -45,7 +45,7 @@ def at(target: Target, seconds_later: float = 0.0) -> TargetStatus:
 
 @pytest.fixture
 def rotating(aws: SecretsManager) -> Iterator[RotationDriver]:
-    """A function rotates the secret, and no step of a rotation runs."""
+    """A function rotates the secret, but no step of a rotation runs."""
     with RotationDriver(aws, lambda _event: pytest.fail("not run"), background=False) as driver:
         yield driver
 

@@ -1,4 +1,4 @@
-"""Giving a rotation up, and what becomes of it while a step still runs."""
+"""Giving a rotation up, also while a step still runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Said = Callable[[], list[dict[str, Any]]]
 
 
 class Checks:
-    """Stands for `sleep`: one second passes before each check.
+    """Replaces `sleep`: one second passes before each check.
 
     :param meanwhile: by the number of the check, from 1, what happens right before it.
     :ivar seconds: that passed.
@@ -53,12 +53,12 @@ class Checks:
 
 @pytest.fixture
 def token(aws: SecretsManager) -> str:
-    """Of a rotation that does not end."""
+    """The token of a rotation that does not end."""
     return stored(aws, NEW, label="AWSPENDING")
 
 
 def yes(_question: str) -> None:
-    """The person agrees."""
+    """The user agrees."""
 
 
 def no(_question: str) -> None:
@@ -76,7 +76,7 @@ def note(target: Target, token: str, outcome: str, step: Step = "testSecret") ->
 
 
 def refuse(action: str) -> Callable[..., None]:
-    """A method of the secret's that AWS does not allow."""
+    """A method of the secret that AWS denies."""
 
     def method(*_given: object, **_named: object) -> None:
         raise SecretStoreError("x", "AccessDeniedException", action)
@@ -207,7 +207,7 @@ class TestResult:
     def test_an_earlier_refusal_is_not_reported(
         self, target: Target, out: Output, said: Said, token: str
     ) -> None:
-        note(target, token, "rejected")  # and the rotator could not take AWSPENDING off
+        note(target, token, "rejected")  # but the rotator could not remove AWSPENDING
         ended(target, out)
         assert said()[-1]["event"] == "given-up"
 

@@ -1,4 +1,4 @@
-"""The value that a person gives."""
+"""Reading the value from a prompt, a file or standard input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watching: a line for each change."""
+"""Watching: one line per change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Said = Callable[[], list[dict[str, Any]]]
 
 
 def watched(target: Target, out: Output, *between: Callable[[], object]) -> Clock:
-    """TargetStatus once more than there are things that happen between two looks."""
+    """Watch a target, with one event between any two checks."""
     happen, clock = iter(between), Clock()
 
     def sleep(seconds: float) -> None:
@@ -41,7 +41,7 @@ def watched(target: Target, out: Output, *between: Callable[[], object]) -> Cloc
 
 
 def nothing() -> None:
-    """Happens."""
+    """An event that changes nothing."""
 
 
 def test_at_first_it_shows_the_current_state(target: Target, out: Output, said: Said) -> None:
