@@ -1,4 +1,4 @@
-"""What holds for every refusal of the codec."""
+"""Checks that apply to every refusal of the codec."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from zego import token04
 from zego.token04 import DecodedToken, Token04Error
 
-#: Shorter ones could stand in any sentence by chance.
+#: A shorter part could be in any sentence by chance.
 _TELLTALE_LENGTH = 12
 
 
 def refusal(action: Callable[[], object]) -> Token04Error:
-    """The error with which an action is refused, and any other exception fails the test."""
+    """The error that refuses an action; any other exception fails the test."""
     with pytest.raises(Token04Error) as caught:
         action()
     assert str(caught.value)
@@ -22,7 +22,7 @@ def refusal(action: Callable[[], object]) -> Token04Error:
 
 
 def refusal_of_token(token: str, secret: str) -> Token04Error:
-    """The error with which a token is refused. It shows neither the token nor the secret."""
+    """The error that refuses a token. It shows neither the token nor the secret."""
     error = refusal(lambda: token04.decode(token, secret))
     assert type(error) is not Token04Error
     for hidden in (token, secret):
@@ -31,7 +31,7 @@ def refusal_of_token(token: str, secret: str) -> Token04Error:
 
 
 def decoded_or_refused(token: str, secret: str) -> DecodedToken | Token04Error:
-    """What a token says, or the error with which it is refused."""
+    """The content of a token, or the error that refuses it."""
     try:
         return token04.decode(token, secret)
     except Token04Error:

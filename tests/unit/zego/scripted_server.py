@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that answers what a test tells it to, byte for byte."""
+"""An HTTP server on loopback that sends the responses of a test, byte for byte."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 #: How fast a slow reply is sent: one of 90 pieces takes longer than `GRACE_SECONDS`.
 PIECES_PER_SECOND = 15
-#: What a busy machine may add to a time that a test waits.
+#: How much longer a test may wait on a busy machine.
 GRACE_SECONDS = 4.0
 
 _TLS_HANDSHAKE = b"\x16"
@@ -23,7 +23,7 @@ _TLS_HANDSHAKE = b"\x16"
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came. Header names are lower-case."""
+    """A request as received. Header names are lower-case."""
 
     method: str
     target: str
@@ -33,11 +33,11 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent back.
+    """The bytes to send back.
 
-    :ivar slowly: sent after it, piece by piece, `PIECES_PER_SECOND`.
-    :ivar for_ever: sent after that, as long as the client listens.
-    :ivar hangs: the connection is left open in the end, with no word.
+    :ivar slowly: sent after ``at_once``, piece by piece, `PIECES_PER_SECOND`.
+    :ivar for_ever: sent repeatedly after that, as long as the client listens.
+    :ivar hangs: the connection is left open in the end, and nothing more is sent.
     """
 
     at_once: bytes = b""
@@ -47,7 +47,7 @@ class Reply:
 
     @property
     def is_slow(self) -> bool:
-        """Whether somebody may wait for it in vain."""
+        """Whether a client may wait for the reply in vain."""
         return bool(self.slowly) or (self.hangs and not self.at_once)
 
 
@@ -55,12 +55,12 @@ SILENCE = Reply(hangs=True)
 
 
 def drip(text: bytes) -> tuple[bytes, ...]:
-    """Its bytes, to be sent slowly."""
+    """The bytes of a reply, to be sent slowly."""
     return tuple(bytes([byte]) for byte in text)
 
 
 def reply(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
-    """A whole answer with its length, after which the connection stays open."""
+    """A complete response with its length. The connection stays open after it."""
     lines = [f"HTTP/1.1 {status} {http.client.responses[status]}"]
     for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
         lines.append(f"{name}: {value}")
@@ -68,12 +68,12 @@ def reply(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | Non
 
 
 def json_reply(values: object, status: int = 200) -> Reply:
-    """A whole answer of JSON."""
+    """A complete response with JSON."""
     return reply(status, json.dumps(values).encode(), {"Content-Type": "application/json"})
 
 
 class ScriptedServer:
-    """Gives its replies in turn, the last one over and over.
+    """Sends its replies in turn, and repeats the last one.
 
     :param tls: speak TLS, and end the connection after the handshake.
     :ivar received: the requests that came, in order.
@@ -95,7 +95,7 @@ class ScriptedServer:
 
     @property
     def bound_seconds(self) -> float:
-        """How long to wait for an answer: for a busy machine, and less where there may be none."""
+        """How long to wait for a response: long for a busy machine, less if none may come."""
         slow = [each.is_slow for each in self._replies]
         if all(slow):
             return 0.3
@@ -103,12 +103,12 @@ class ScriptedServer:
 
     @property
     def host(self) -> str:
-        """Its host and port, as they stand in a URL."""
+        """Its host and port, as in a URL."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Its root."""
+        """The URL of its root."""
         return f"{'http' if self._tls is None else 'https'}://{self.host}/"
 
     def stop(self) -> None:
@@ -118,7 +118,7 @@ class ScriptedServer:
         self._threads[0].join()
         for connection in self._connections:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)  # wakes who waits for it
+                connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -135,7 +135,7 @@ class ScriptedServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):  # which says that the client has gone
+        with connection, suppress(OSError):  # raised if the client has disconnected
             if self._tls is not None:
                 self._tls.wrap_socket(connection, server_side=True).close()
                 return
@@ -163,7 +163,7 @@ class ScriptedServer:
 
 @contextmanager
 def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
-    """A server for as long as the block lasts."""
+    """A server that runs until the block ends."""
     server = ScriptedServer(replies, tls)
     try:
         yield server
@@ -172,7 +172,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Scri
 
 
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which nothing listens."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

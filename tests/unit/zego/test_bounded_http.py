@@ -1,4 +1,4 @@
-"""zego.bounded_http: an answer in time and of bearable size, or an HttpError; never more."""
+"""zego.bounded_http: a response in time and within the size limit, or an HttpError."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.unit.zego.scripted_server import (
 )
 from zego.bounded_http import HttpError, Response, check_url, request
 
-# A time to wait. The slow replies take longer than it and `GRACE_SECONDS`.
+# How long to wait. The slow replies take longer than this plus `GRACE_SECONDS`.
 BOUND_SECONDS = 0.2
 
 MAX_BYTES = 1000
@@ -51,14 +51,14 @@ def refusal(
     return caught.value
 
 
-class TestAnswers:
-    def test_an_answer_has_its_status_headers_and_body(self) -> None:
+class TestResponses:
+    def test_a_response_has_status_headers_and_body(self) -> None:
         with serving(reply(200, b"hello", {"X-Kind": "Greeting"})) as server:
             answer = get(server.url)
         assert answer == Response(200, {"content-length": "5", "x-kind": "Greeting"}, b"hello")
 
     @pytest.mark.parametrize("status", [201, 204, 400, 403, 404, 429, 500, 503])
-    def test_every_status_is_an_answer(self, status: int) -> None:
+    def test_every_status_is_returned(self, status: int) -> None:
         with serving(reply(status)) as server:
             assert get(server.url).status == status
 
@@ -98,7 +98,7 @@ class TestAnswers:
         with serving(Reply(raw)) as server:
             assert get(server.url).body == b"hello"
 
-    def test_an_empty_body_is_an_answer(self) -> None:
+    def test_an_empty_body_is_returned(self) -> None:
         raw = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         with serving(Reply(raw)) as server:
             assert get(server.url).body == b""
@@ -114,12 +114,12 @@ class TestRequests:
             ("a#fragment", "/a"),
         ],
     )
-    def test_path_and_query_are_sent_as_they_stand(self, path: str, target: str) -> None:
+    def test_path_and_query_are_sent_unchanged(self, path: str, target: str) -> None:
         with serving(reply()) as server:
             get(server.url + path)
         assert [received.target for received in server.received] == [target]
 
-    def test_a_url_without_a_path_asks_for_the_root(self) -> None:
+    def test_a_url_without_a_path_requests_the_root(self) -> None:
         with serving(reply()) as server:
             get(server.url.rstrip("/"))
         assert server.received[0].target == "/"
@@ -129,7 +129,7 @@ class TestRequests:
             get(server.url, {"authorization": "token"})
         assert server.received[0].headers["authorization"] == "token"
 
-    def test_the_host_is_the_one_of_the_url(self) -> None:
+    def test_the_host_header_is_the_host_of_the_url(self) -> None:
         with serving(reply()) as server:
             get(server.url)
         assert server.received[0].headers["host"] == server.host
@@ -151,7 +151,7 @@ class TestSize:
         ],
         ids=["length", "until-close", "chunked"],
     )
-    def test_an_answer_of_the_size_allowed_is_taken(self, raw: bytes) -> None:
+    def test_a_response_of_the_largest_size_is_accepted(self, raw: bytes) -> None:
         with serving(Reply(raw)) as server:
             assert len(get(server.url).body) == MAX_BYTES
 
@@ -178,7 +178,7 @@ class TestSize:
         ],
         ids=["length", "until-close", "chunked", "small-chunks"],
     )
-    def test_an_endless_answer_is_refused_by_its_size_before_its_time(
+    def test_an_endless_response_is_refused_for_its_size_before_the_deadline(
         self, head: bytes, piece: bytes
     ) -> None:
         with serving(Reply(head, for_ever=piece)) as server:
@@ -194,7 +194,7 @@ class TestSize:
 
 
 class TestTime:
-    """The bound is on everything together."""
+    """The limit is for everything together."""
 
     @pytest.mark.parametrize(
         "slow",
@@ -233,7 +233,7 @@ class TestTime:
             "drips-trailer",
         ],
     )
-    def test_a_slow_answer_is_given_up_in_time(self, slow: Reply) -> None:
+    def test_a_slow_response_is_given_up_in_time(self, slow: Reply) -> None:
         with serving(slow) as server:
             started = time.monotonic()
             error = refusal(server.url, timeout_seconds=BOUND_SECONDS)
@@ -250,13 +250,13 @@ class TestTime:
         assert str(error) == "127.0.0.1 did not respond in 0.2 s"
         assert took < BOUND_SECONDS + GRACE_SECONDS
 
-    def test_a_slow_answer_within_the_bound_is_an_answer(self) -> None:
+    def test_a_slow_response_within_the_limit_is_returned(self) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
         with serving(Reply(head, drip(b"hello"))) as server:
             assert get(server.url).body == b"hello"
 
 
-class TestBrokenAnswers:
+class TestBrokenResponses:
     @pytest.mark.parametrize(
         "raw",
         [
@@ -270,7 +270,7 @@ class TestBrokenAnswers:
         ],
         ids=["nothing", "blank", "ssh", "no-status", "status", "tls-alert", "chunk-size"],
     )
-    def test_what_is_not_http_is_no_answer(self, raw: bytes) -> None:
+    def test_a_response_that_is_not_http_is_refused(self, raw: bytes) -> None:
         with serving(Reply(raw)) as server:
             assert str(refusal(server.url)).startswith("127.0.0.1 cannot be reached: ")
 
@@ -284,36 +284,36 @@ class TestBrokenAnswers:
         ],
         ids=["length", "length-and-nothing", "in-a-chunk", "between-chunks"],
     )
-    def test_an_answer_cut_short_is_no_answer(self, raw: bytes) -> None:
+    def test_a_response_that_was_cut_short_is_refused(self, raw: bytes) -> None:
         with serving(Reply(raw)) as server:
             refusal(server.url)
 
 
 class TestUnreachable:
-    def test_a_port_on_which_nobody_listens(self) -> None:
+    def test_a_port_on_which_nothing_listens(self) -> None:
         error = refusal(f"http://{LOOPBACK}:{closed_port()}/")
         assert str(error) == "127.0.0.1 cannot be reached: ConnectionRefusedError"
 
-    def test_tls_with_a_server_that_has_none(self) -> None:
+    def test_tls_with_a_server_without_tls(self) -> None:
         with serving(reply()) as server:
             error = refusal(f"https://{server.host}/")
         assert str(error).startswith("127.0.0.1 cannot be reached: ")
         assert server.received == []
 
-    def test_a_certificate_that_nobody_vouches_for(self, self_signed: ssl.SSLContext) -> None:
+    def test_an_untrusted_certificate(self, self_signed: ssl.SSLContext) -> None:
         with serving(reply(), tls=self_signed) as server:
             error = refusal(server.url)
         assert str(error) == "127.0.0.1 cannot be reached: SSLCertVerificationError"
         assert server.received == []
 
     @pytest.mark.parametrize("url", ["", "/path", "ftp://127.0.0.1/", "http://127.0.0.1:99999/"])
-    def test_what_is_no_url_to_ask(self, url: str) -> None:
+    def test_an_invalid_url(self, url: str) -> None:
         assert str(refusal(url)).startswith("it is not ")
 
     def test_another_machine_without_tls(self) -> None:
         assert str(refusal("http://example.com/")) == "it is not an https URL"
 
-    def test_a_host_of_ipv6_without_a_port_is_asked_at_the_schemes_port(
+    def test_an_ipv6_host_without_a_port_uses_the_schemes_port(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
@@ -326,9 +326,7 @@ class TestUnreachable:
         refusal("http://[::1]/")
         assert asked == [("::1", 80)]
 
-    def test_many_addresses_that_do_not_answer_share_the_time(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_many_silent_addresses_share_the_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(30)]  # no TLS ever
         found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", each.getsockname()) for each in silent]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
@@ -339,7 +337,7 @@ class TestUnreachable:
         for each in silent:
             each.close()
 
-    def test_the_next_address_is_tried_where_one_refuses(
+    def test_the_next_address_is_tried_if_one_refuses(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with serving(reply(200, b"second")) as server, socket.socket() as closed:
@@ -367,7 +365,7 @@ class TestConnections:
         ],
         ids=["keep-alive", "close"],
     )
-    def test_an_answer_ends_its_connection(self, raw: bytes) -> None:
+    def test_the_connection_is_closed_after_a_response(self, raw: bytes) -> None:
         with serving(Reply(raw, hangs=True)) as server:
             get(server.url)
             assert server.client_left.wait(10.0)
@@ -382,10 +380,10 @@ class TestConnections:
         ],
         ids=["too-large", "too-large-until-close", "too-slow-body", "too-slow-headers"],
     )
-    def test_a_refusal_ends_its_connection(self, raw: bytes) -> None:
+    def test_the_connection_is_closed_after_a_refusal(self, raw: bytes) -> None:
         with serving(Reply(raw, hangs=True)) as server:
             error = refusal(server.url, timeout_seconds=BOUND_SECONDS)
-            # Not only when the error is forgotten.
+            # At once, and not only when the error is garbage-collected.
             assert server.client_left.wait(10.0), error
 
 
@@ -400,7 +398,7 @@ class TestSafeToLog:
         ],
         ids=["silence", "not-http", "too-large", "bad-chunk"],
     )
-    def test_no_error_shows_a_part_of_request_or_answer(self, bad: Reply) -> None:
+    def test_no_error_shows_a_part_of_request_or_response(self, bad: Reply) -> None:
         with serving(bad) as server, pytest.raises(HttpError) as caught:
             request(
                 "POST",
@@ -436,12 +434,12 @@ class TestCheckUrl:
     @pytest.mark.parametrize(
         "host", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.10", "[::1]", "localhost:8080"]
     )
-    def test_http_may_go_to_this_machine_where_that_is_allowed(self, host: str) -> None:
+    def test_http_may_go_to_this_machine_if_that_is_allowed(self, host: str) -> None:
         url = f"http://{host}/path"
         assert check_url(url, allow_loopback=True) == url
 
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]:8080"])
-    def test_http_may_not_go_to_this_machine_elsewhere(self, host: str) -> None:
+    def test_http_may_not_go_to_this_machine_otherwise(self, host: str) -> None:
         with pytest.raises(ValueError, match=r"^it is not an https URL$"):
             check_url(f"http://{host}/", allow_loopback=False)
 
@@ -478,7 +476,7 @@ class TestCheckUrl:
             "ws://localhost/",
         ],
     )
-    def test_no_other_scheme_is_taken(self, url: str) -> None:
+    def test_no_other_scheme_is_accepted(self, url: str) -> None:
         with pytest.raises(ValueError, match=r"^it is not an https URL$"):
             check_url(url, allow_loopback=True)
 
@@ -513,12 +511,12 @@ class TestCheckUrl:
             "https://login.example.com\\@other.example.com:x/",
         ],
     )
-    def test_what_is_no_url_is_refused(self, url: str) -> None:
+    def test_an_invalid_url_is_refused(self, url: str) -> None:
         with pytest.raises(ValueError, match=r"^it is not a URL$"):
             check_url(url, allow_loopback=True)
 
     @given(st.text(st.characters(codec=None)), st.sampled_from(["", "http://", "https://"]))
-    def test_any_text_is_taken_unchanged_or_refused(self, text: str, start: str) -> None:
+    def test_any_text_is_returned_unchanged_or_refused(self, text: str, start: str) -> None:
         try:
             outcome = check_url(start + text, allow_loopback=True)
         except ValueError as error:
@@ -541,7 +539,7 @@ class TestCheckUrl:
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """A server's TLS with a certificate that it made itself."""
+    """A server's TLS settings with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, LOOPBACK)])
     now = datetime.now(UTC)

@@ -33,7 +33,7 @@ def test_a_duration_is_in_its_two_largest_units(seconds: float, words: str) -> N
 
 
 @table("seconds", [*range(0, 100_000, 977), 10**9])
-def test_less_than_a_24th_is_rounded_away(seconds: int) -> None:
+def test_rounding_loses_less_than_a_24th(seconds: int) -> None:
     units = {"d": 86400, "h": 3600, "min": 60, "s": 1}
     words = duration(seconds).split()
     told = sum(

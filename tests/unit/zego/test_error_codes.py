@@ -1,4 +1,4 @@
-"""zego.error_codes: that every code is there, what it stands for, and what may have been meant."""
+"""zego.error_codes: every code is known, has its texts, and unknown codes get suggestions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zego.error_codes.code import PLATFORMS, ErrorCode
 WEB, NATIVE, ZIM, SERVER_API = ({platform} for platform in PLATFORMS)
 BOTH = WEB | NATIVE
 
-#: The vendor's codes and who shows them, by hand: the table under test must not be its own witness.
+#: The vendor's codes and who shows them, written by hand: the table must not test itself.
 PUBLISHED = {
     # Server API: responses to every call, then those about rooms and rates.
     **dict.fromkeys([0, 1, 2, 3, 7, *range(100000000, 100000018)], SERVER_API),
@@ -98,7 +98,7 @@ NAMES = {
     6000108: "NetworkModuleTokenTimeIsTooShort",
 }
 
-#: Codes that no other token can mend.
+#: Codes that another token cannot fix.
 NOT_ABOUT_TOKENS = {
     *(code for code, platforms in PUBLISHED.items() if platforms == SERVER_API),
     *(20012, 1001004, 1101000, 1002055, 1002066),
@@ -106,7 +106,7 @@ NOT_ABOUT_TOKENS = {
     *(1000037, 1002052, 1002071, 1002072, 1002073),
 }
 
-#: A code that callers may report, and that no table of the vendor's has.
+#: A code that callers may report, but that the vendor's tables do not have.
 UNPUBLISHED = {1002070}
 
 every_code = table("known", CODES.values(), ids=lambda known: str(known.code))
@@ -124,11 +124,11 @@ class TestTable:
     def test_a_code_says_who_shows_it(self, known: ErrorCode) -> None:
         assert PUBLISHED[known.code] <= {*known.platforms}
 
-    def test_codes_of_the_same_platforms_stand_together(self) -> None:
+    def test_codes_are_grouped_by_platforms(self) -> None:
         order = [platforms for platforms, _ in groupby(known.platforms for known in CODES.values())]
         assert len(order) == len({*order}) == 5
 
-    def test_a_name_is_the_vendors_or_there_is_none(self) -> None:
+    def test_every_name_is_the_vendors(self) -> None:
         assert {code: known.name for code, known in CODES.items() if known.name} == NAMES
 
     def test_a_raw_code_says_what_the_app_sees(self) -> None:
@@ -136,7 +136,7 @@ class TestTable:
         raw = {code: app_sees for app_sees, found in RAW.items() for code in found}
         assert shown == raw | {20014: 1102016, 20012: 1001004}
 
-    def test_what_is_not_about_the_token_says_so(self) -> None:
+    def test_codes_that_are_not_about_the_token_say_so(self) -> None:
         assert {code for code, known in CODES.items() if not known.is_about_token} == (
             NOT_ABOUT_TOKENS
         )
@@ -147,10 +147,10 @@ class TestTable:
         for text in (known.meaning, *known.causes, known.remedy):
             assert re.fullmatch(r"[A-Za-z].*\S\.", text), text
         assert known.causes
-        assert len({*known.causes}) == len(known.causes), "a cause stands there once"
+        assert len({*known.causes}) == len(known.causes), "no cause is listed twice"
 
     @every_code
-    def test_what_is_observed_is_what_the_sdk_only_logs(self, known: ErrorCode) -> None:
+    def test_a_code_is_observed_if_the_sdk_only_logs_it(self, known: ErrorCode) -> None:
         assert known.source == ("observed" if known.shown_as else "documented")
 
     @pytest.mark.parametrize("code", [20014, 50119, 1102016, 1002033, 6000103])
@@ -160,18 +160,18 @@ class TestTable:
         assert all(word in cause for word, cause in zip(seen, causes, strict=False))
         assert len(causes) >= len(seen)
 
-    def test_only_the_room_server_knows_of_another_user(self) -> None:
+    def test_only_the_room_server_detects_another_user(self) -> None:
         assert "user id at login" in CODES[50119].causes[-1]
         assert not any("user id" in cause for cause in CODES[20014].causes)
 
     @pytest.mark.parametrize("code", [20014, 50119, 1102016, 1002033, 6000101, 6000103])
-    def test_a_token_that_cannot_be_opened_is_looked_at_before_any_secret(self, code: int) -> None:
+    def test_the_remedy_checks_the_token_before_any_secret(self, code: int) -> None:
         commands = re.findall(r"zego-token ([a-z]+)", CODES[code].remedy)
         assert commands == ["inspect", "doctor", "secret"]
 
 
 class TestOtherTables:
-    """The same codes elsewhere: each table owns one fact, and they agree."""
+    """The same codes in other tables: each table owns one fact, and they agree."""
 
     def test_the_server_apis_codes_are_those_with_a_verdict(self) -> None:
         of_server = {code for code, known in CODES.items() if known.platforms == ("server-api",)}
@@ -191,19 +191,19 @@ class TestOtherTables:
             assert known.passing == known.remedy.startswith("Try again in a moment.")
 
     @pytest.mark.parametrize("code", [3, 104, 100000001, 100000004, 100000010, 100000016])
-    def test_a_verdict_is_in_the_words_of_the_code(self, code: int) -> None:
+    def test_a_verdict_uses_the_words_of_the_code(self, code: int) -> None:
         assert SERVER_API_CODES[code].reason.startswith(CODES[code].meaning.removesuffix("."))
 
-    def test_what_callers_may_report_is_known(self) -> None:
+    def test_codes_that_callers_may_report_are_known(self) -> None:
         assert REFUSAL_CODES - CODES.keys() == UNPUBLISHED
 
     @pytest.mark.parametrize("kind", ["other-secret", "made-with-previous", "altered-secret"])
-    def test_what_a_token_of_another_secret_shows_may_be_reported(self, kind: str) -> None:
+    def test_codes_for_a_token_of_another_secret_may_be_reported(self, kind: str) -> None:
         shown = {code for codes in KINDS[kind].codes.values() for code in codes}
         assert shown
         assert shown <= REFUSAL_CODES
 
-    def test_what_the_stand_in_shows_is_known(self) -> None:
+    def test_codes_of_the_local_zego_are_known(self) -> None:
         refusals = [value for value in vars(room_login).values() if isinstance(value, Refusal)]
         assert len(refusals) > 5
         for refusal in refusals:
@@ -214,7 +214,7 @@ class TestOtherTables:
             assert refusal.raw in (None, refusal.logged[-1])
 
     @table("kind", KINDS)
-    def test_what_a_finding_shows_is_known(self, kind: str) -> None:
+    def test_codes_of_a_finding_are_known(self, kind: str) -> None:
         for sdk, shown in KINDS[kind].codes.items():
             for code in shown:
                 assert sdk in CODES[code].platforms
@@ -224,7 +224,7 @@ class TestOtherTables:
 
 class TestResolve:
     @every_code
-    def test_a_code_is_its_own(self, known: ErrorCode) -> None:
+    def test_a_known_code_resolves_to_itself(self, known: ErrorCode) -> None:
         assert resolve(known.code) is known
 
     @pytest.mark.parametrize("raw", sorted({20012, 20014}.union(*RAW.values())))
@@ -233,13 +233,13 @@ class TestResolve:
         assert resolve(52_000_000 + raw) is CODES[raw]
 
     @pytest.mark.parametrize("shown", [202002, 52202002])
-    def test_the_room_servers_own_number_is_found_behind_another(self, shown: int) -> None:
+    def test_a_room_server_code_with_200000_added_is_resolved(self, shown: int) -> None:
         assert resolve(shown) is CODES[2002]
 
     @pytest.mark.parametrize(
         "code",
         [
-            TELEMETRY,  # 0 is success, which nothing is added to
+            TELEMETRY,  # 0 is success; telemetry adds nothing to it
             TELEMETRY + 206,
             TELEMETRY + 1102016,
             TELEMETRY + 6000103,
@@ -251,7 +251,7 @@ class TestResolve:
         ],
         ids=lambda code: str(code)[:12],
     )
-    def test_what_no_table_has_is_not_known(self, code: int) -> None:
+    def test_other_numbers_are_not_known(self, code: int) -> None:
         assert resolve(code) is None
 
 
@@ -270,35 +270,35 @@ class TestNear:
             (52050191, 50119),  # in telemetry
         ],
     )
-    def test_a_slip_of_the_hand_is_seen_through(self, given: int, meant: int) -> None:
+    def test_a_typing_error_is_recognised(self, given: int, meant: int) -> None:
         assert resolve(given) is None
         assert near(given)[0].code == meant
 
-    def test_the_likeliest_slip_comes_first(self) -> None:
+    def test_the_likeliest_typing_error_comes_first(self) -> None:
         swapped, one_wrong, hundred = 50119, 50121, [50128, 50127]
         assert codes(near(50191)) == [swapped, one_wrong, *hundred]
 
-    def test_codes_of_the_same_hundred_are_offered_the_nearest_first(self) -> None:
+    def test_codes_of_the_same_hundred_are_suggested_the_nearest_first(self) -> None:
         assert codes(near(1102044)) == [1102020, 1102018, 1102016]
 
-    def test_they_are_few(self) -> None:
+    def test_only_a_few_codes_are_suggested(self) -> None:
         assert max(len(near(code)) for code in range(50100, 50200)) == 4
 
     @pytest.mark.parametrize(
         "code",
         [5, 8, 15, 99, 424242, 9_876_543_210, 999_999_999_999, 10**30, 52_000_000, 52_424_242, -1],
     )
-    def test_far_from_everything_nothing_is_offered(self, code: int) -> None:
+    def test_no_code_is_suggested_if_none_is_similar(self, code: int) -> None:
         assert near(code) == ()
 
-    def test_success_is_never_what_was_meant(self) -> None:
+    def test_success_is_never_suggested(self) -> None:
         assert all(0 not in codes(near(code)) for code in range(1, 120))
 
-    def test_a_server_apis_code_is_not_offered_for_telemetry(self) -> None:
+    def test_a_server_api_code_is_not_suggested_for_telemetry(self) -> None:
         assert near(TELEMETRY + 205) == ()
 
 
-def test_nobody_can_change_the_table_by_mistake() -> None:
+def test_the_table_cannot_be_changed_by_mistake() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         CODES[20014].remedy = "x"  # type: ignore[misc]
 

@@ -1,4 +1,4 @@
-"""zego.identifiers: what ZEGO takes as an id, and how a subject becomes one."""
+"""zego.identifiers: which ids ZEGO accepts, and how a subject becomes one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOM_CHARACTERS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) n
 
 ISSUER = "https://login.example.com/"
 HASHED = re.compile("u_[a-z2-7]{26}")
-#: No issuer of a policy has a NUL in it, which is what parts issuer and subject.
+#: No issuer in a policy contains a NUL, which separates issuer and subject.
 ISSUERS = st.text().filter(lambda issuer: "\0" not in issuer)
 ANY_TEXT = st.text(st.characters(codec=None))
 
@@ -39,7 +39,7 @@ def refusal(kind: IdentifierKind, value: str) -> str:
 class TestLengths:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("shorter_by", [0, 1])
-    def test_an_id_up_to_its_limit_is_taken(self, kind: IdentifierKind, shorter_by: int) -> None:
+    def test_an_id_up_to_its_limit_is_accepted(self, kind: IdentifierKind, shorter_by: int) -> None:
         value = "a" * (LONGEST[kind] - shorter_by)
         assert identifiers.check(kind, value) == value
 
@@ -59,14 +59,14 @@ class TestLengths:
         assert refusal(kind, "") == f"{kind} is empty"
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_a_single_character_will_do(self, kind: IdentifierKind) -> None:
+    def test_a_single_character_is_accepted(self, kind: IdentifierKind) -> None:
         assert identifiers.check(kind, "a") == "a"
 
 
 @pytest.mark.parametrize("kind", ["user_id", "room_id"])
 class TestUserAndRoomIds:
     @table("character", ROOM_CHARACTERS)
-    def test_other_printable_ascii_is_taken(self, kind: IdentifierKind, character: str) -> None:
+    def test_other_printable_ascii_is_accepted(self, kind: IdentifierKind, character: str) -> None:
         assert identifiers.check(kind, f"a{character}b") == f"a{character}b"
 
     @table("character", REFUSED_CHARACTERS)
@@ -95,7 +95,7 @@ class TestUserAndRoomIds:
         assert refusal(kind, f"a{character}b") == expected
 
     @pytest.mark.parametrize("value", [" a", "a ", "a\n", "\na"])
-    def test_white_space_around_an_id_is_not_taken_off(
+    def test_white_space_around_an_id_is_not_removed(
         self, kind: IdentifierKind, value: str
     ) -> None:
         refusal(kind, value)
@@ -103,7 +103,7 @@ class TestUserAndRoomIds:
 
 class TestStreamIds:
     @table("character", STREAM_CHARACTERS)
-    def test_letters_digits_dash_and_underscore_are_taken(self, character: str) -> None:
+    def test_letters_digits_dash_and_underscore_are_accepted(self, character: str) -> None:
         assert identifiers.check("stream_id", character) == character
 
     @table(
@@ -116,13 +116,13 @@ class TestStreamIds:
         assert refusal("stream_id", f"a{character}b") == expected
 
     @pytest.mark.parametrize("value", ["a\n", "\na", "a "])
-    def test_white_space_around_an_id_is_not_taken_off(self, value: str) -> None:
+    def test_white_space_around_an_id_is_not_removed(self, value: str) -> None:
         refusal("stream_id", value)
 
 
 class TestProperties:
     @given(st.sampled_from(KINDS), ANY_TEXT)
-    def test_an_id_is_taken_unchanged_or_refused(self, kind: IdentifierKind, value: str) -> None:
+    def test_an_id_is_returned_unchanged_or_refused(self, kind: IdentifierKind, value: str) -> None:
         allowed = STREAM_CHARACTERS if kind == "stream_id" else ROOM_CHARACTERS
         good = 0 < len(value) <= LONGEST[kind] and set(value) <= set(allowed)
         if good:
@@ -153,10 +153,10 @@ class TestSubjects:
         # Users keep their ids between releases: these values must not change.
         assert identifiers.user_id_for_subject(issuer, subject) == user_id
 
-    def test_a_subject_that_zego_takes_is_the_user_id(self) -> None:
+    def test_a_subject_that_zego_accepts_is_the_user_id(self) -> None:
         assert identifiers.user_id_for_subject(ISSUER, "alice") == "alice"
 
-    def test_it_is_hashed_all_the_same_where_asked(self) -> None:
+    def test_it_is_hashed_anyway_with_always_hash(self) -> None:
         user_id = identifiers.user_id_for_subject(ISSUER, "alice", always_hash=True)
         assert user_id == "u_yeconv4wmcsggkdwyfgrbggjz6"
 
@@ -176,7 +176,7 @@ class TestSubjects:
     def test_a_subject_that_zego_refuses_is_hashed(self, subject: str) -> None:
         assert HASHED.fullmatch(identifiers.user_id_for_subject(ISSUER, subject))
 
-    def test_a_subject_that_looks_hashed_is_hashed_so_that_nobody_can_choose_one(self) -> None:
+    def test_a_subject_that_looks_hashed_is_hashed_so_that_no_caller_can_choose_one(self) -> None:
         victim = identifiers.user_id_for_subject(ISSUER, "auth0|123")
         user_id = identifiers.user_id_for_subject(ISSUER, victim)
         assert HASHED.fullmatch(user_id)
@@ -196,7 +196,7 @@ class TestSubjects:
     def test_a_subject_that_only_resembles_a_hashed_one_stays(self, subject: str) -> None:
         assert identifiers.user_id_for_subject(ISSUER, subject) == subject
 
-    def test_two_issuers_hashed_subjects_never_meet(self) -> None:
+    def test_the_same_subject_of_two_issuers_gets_two_ids(self) -> None:
         ids = {
             identifiers.user_id_for_subject(f"https://{issuer}.example.com/", f"auth0|{subject}")
             for issuer in range(50)
@@ -204,7 +204,7 @@ class TestSubjects:
         }
         assert len(ids) == 2500
 
-    def test_issuer_and_subject_do_not_run_together(self) -> None:
+    def test_issuer_and_subject_are_separated_in_the_hash(self) -> None:
         one = identifiers.user_id_for_subject("https://a.example/b", "c|", always_hash=True)
         other = identifiers.user_id_for_subject("https://a.example/", "bc|", always_hash=True)
         assert one != other
@@ -217,14 +217,14 @@ class TestSubjects:
         assert user_id == f"u_{digits[:26]}"
 
     @given(ISSUERS, ANY_TEXT, st.booleans())
-    def test_every_subject_gets_an_id_that_zego_takes(
+    def test_every_subject_gets_an_id_that_zego_accepts(
         self, issuer: str, subject: str, always_hash: bool
     ) -> None:
         user_id = identifiers.user_id_for_subject(issuer, subject, always_hash=always_hash)
         assert identifiers.check("user_id", user_id) == user_id
 
     @given(ISSUERS, ANY_TEXT, ANY_TEXT, st.booleans())
-    def test_no_two_subjects_of_an_issuer_get_the_same(
+    def test_no_two_subjects_of_an_issuer_get_the_same_id(
         self, issuer: str, one: str, other: str, always_hash: bool
     ) -> None:
         assume(one != other)

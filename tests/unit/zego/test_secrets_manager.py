@@ -80,7 +80,7 @@ def read(server: ScriptedServer, pauses: list[float] | None = None) -> SecretVal
 
 
 def refusal(*replies: Reply) -> tuple[SecretsReaderError, int]:
-    """Why there is no value, and how often the server was asked. The reason shows no credential."""
+    """The error and the number of requests. The error shows no credential."""
     with serving(*replies) as server, pytest.raises(SecretsReaderError) as caught:
         read(server)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
@@ -94,7 +94,7 @@ class TestSuccess:
         with serving(GOOD) as server:
             assert read(server) == SecretValue(TEXT, VERSION_ID, created_at=1699990000.123)
 
-    def test_one_request_asks_for_the_secret_and_the_stage(self) -> None:
+    def test_one_request_names_the_secret_and_the_stage(self) -> None:
         with serving(GOOD) as server:
             read(server)
         [received] = server.received
@@ -102,7 +102,7 @@ class TestSuccess:
         assert received.headers["x-amz-target"] == "secretsmanager.GetSecretValue"
         assert json.loads(received.body) == {"SecretId": SECRET_ID, "VersionStage": "AWSCURRENT"}
 
-    def test_it_is_signed_as_botocore_would_have(self) -> None:
+    def test_it_is_signed_as_botocore_would(self) -> None:
         with serving(GOOD) as server:
             read(server)
         [received] = server.received
@@ -119,7 +119,7 @@ class TestSuccess:
             now=1_700_000_000.0,
         )
 
-    def test_the_headers_that_are_signed_are_the_ones_that_are_sent(self) -> None:
+    def test_the_signed_headers_are_sent(self) -> None:
         with serving(GOOD) as server:
             read(server)
         headers = server.received[0].headers
@@ -140,7 +140,7 @@ class TestSuccess:
             ("cn-north-1", "https://secretsmanager.cn-north-1.amazonaws.com.cn/"),
         ],
     )
-    def test_without_an_endpoint_the_regions_own_is_asked(
+    def test_without_an_endpoint_the_regions_endpoint_is_used(
         self, region: str, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
@@ -170,7 +170,7 @@ class TestRefused:
             "ExpiredTokenException",
         ],
     )
-    def test_a_refusal_is_told_by_aws_code_and_not_tried_again(self, code: str) -> None:
+    def test_a_refusal_has_the_code_of_aws_and_is_not_retried(self, code: str) -> None:
         error, asked = refusal(aws_error(code))
         assert (error.code, asked) == (code, 1)
         assert str(error) == f"{code}: Secrets Manager refused the call with HTTP status 400"
@@ -197,7 +197,7 @@ class TestTags:
             manager = SecretsReader(REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None)
             return manager.describe_tags(SECRET_ID), server
 
-    def test_they_are_those_of_the_secrets_description(self) -> None:
+    def test_they_come_from_the_secrets_description(self) -> None:
         tags, server = self.tags(json_reply(DESCRIBED))
         assert tags == {"team": "calls", "zego-token-service:verdict": "accepted - 1 0"}
         [received] = server.received
@@ -205,10 +205,10 @@ class TestTags:
         assert json.loads(received.body) == {"SecretId": SECRET_ID}
 
     @pytest.mark.parametrize("without", [{}, {"Tags": []}], ids=["no member", "empty"])
-    def test_a_secret_may_have_none(self, without: dict[str, object]) -> None:
+    def test_a_secret_may_have_no_tags(self, without: dict[str, object]) -> None:
         assert self.tags(json_reply({"ARN": SECRET_ID} | without))[0] == {}
 
-    def test_a_passing_trouble_is_tried_once_more(self) -> None:
+    def test_a_temporary_failure_is_retried_once(self) -> None:
         tags, server = self.tags(aws_error("ThrottlingException"), json_reply(DESCRIBED))
         assert (len(tags), len(server.received)) == (2, 2)
 
@@ -225,15 +225,13 @@ class TestTags:
         ],
         ids=["refused", "failing", "html", "null", "number", "text", "no value"],
     )
-    def test_without_an_answer_of_use_the_reason_is_told_as_of_a_value(
-        self, bad: Reply, code: str
-    ) -> None:
+    def test_a_failure_has_the_same_reason_as_for_a_value(self, bad: Reply, code: str) -> None:
         with pytest.raises(SecretsReaderError) as caught:
             self.tags(bad)
         assert caught.value.code == code
 
 
-class TestTriedAgain:
+class TestRetries:
     @pytest.mark.parametrize(
         "passing",
         [
@@ -263,12 +261,12 @@ class TestTriedAgain:
             "silence",
         ],
     )
-    def test_a_passing_trouble_is_tried_once_more(self, passing: Reply) -> None:
+    def test_a_temporary_failure_is_retried_once(self, passing: Reply) -> None:
         with serving(passing, GOOD) as server:
             assert read(server).version_id == VERSION_ID
         assert len(server.received) == 2
 
-    def test_there_is_a_short_pause_between(self) -> None:
+    def test_there_is_a_short_pause_before_a_retry(self) -> None:
         pauses: list[float] = []
         with serving(aws_error("ThrottlingException"), GOOD) as server:
             read(server, pauses)
@@ -292,11 +290,11 @@ class TestTriedAgain:
         ],
         ids=["throttled", "internal-error", "500", "503", "not-http", "silence"],
     )
-    def test_after_the_second_time_it_is_given_up(self, lasting: Reply, code: str) -> None:
+    def test_after_the_second_failure_it_is_given_up(self, lasting: Reply, code: str) -> None:
         error, asked = refusal(lasting)
         assert (error.code, asked) == (code, 2)
 
-    def test_the_second_answer_decides(self) -> None:
+    def test_the_second_response_decides(self) -> None:
         error, asked = refusal(aws_error("ThrottlingException"), aws_error("AccessDeniedException"))
         assert (error.code, asked) == ("AccessDeniedException", 2)
 
@@ -322,7 +320,7 @@ class TestNoValue:
         ],
         ids=["null", "number", "object", "no-version"],
     )
-    def test_a_version_without_text_is_told_apart(self, changes: dict[str, object]) -> None:
+    def test_a_version_without_text_has_its_own_error(self, changes: dict[str, object]) -> None:
         error, asked = refusal(json_reply(STORED | changes))
         assert (str(error), asked) == ("NoText: the version has no text value", 1)
 
@@ -332,7 +330,7 @@ class TestNoValue:
         assert (str(error), asked) == ("Unreadable: the response is not valid", 1)
 
     @pytest.mark.parametrize("lacking", ["SecretString", "VersionId", "CreatedDate"])
-    def test_an_answer_that_lacks_a_part_has_no_value(self, lacking: str) -> None:
+    def test_a_response_that_lacks_a_part_has_no_value(self, lacking: str) -> None:
         error, _ = refusal(json_reply({k: v for k, v in STORED.items() if k != lacking}))
         assert error.code == "NoText"
 
@@ -360,7 +358,7 @@ class TestNoValue:
     def test_garbage_is_refused_whatever_its_status(self, body: bytes, status: int) -> None:
         refusal(reply(status, body))
 
-    def test_a_refusal_without_a_code_is_told_by_its_status(self) -> None:
+    def test_a_refusal_without_a_code_has_the_status(self) -> None:
         error, asked = refusal(reply(403, b"<html></html>"))
         assert (str(error), asked) == (
             "Http403: Secrets Manager refused the call with HTTP status 403",
@@ -378,7 +376,7 @@ class TestBounds:
         ],
         ids=["silence", "drips-body", "drips-header"],
     )
-    def test_two_attempts_at_a_slow_server_take_two_bounds(self, slow: Reply) -> None:
+    def test_two_attempts_at_a_slow_server_take_twice_the_limit(self, slow: Reply) -> None:
         with serving(slow) as server:
             started = time.monotonic()
             with pytest.raises(SecretsReaderError) as caught:
@@ -387,16 +385,16 @@ class TestBounds:
         assert str(caught.value) == "Unreachable: 127.0.0.1 did not respond in 0.3 s"
         assert took < 2 * server.bound_seconds + GRACE_SECONDS
 
-    def test_the_largest_secret_is_taken(self) -> None:
+    def test_the_largest_secret_is_accepted(self) -> None:
         text = '"' * 65_536  # doubled by its JSON
         with serving(json_reply(STORED | {"SecretString": text})) as server:
             assert read(server).text == text
 
-    def test_a_larger_answer_is_refused(self) -> None:
+    def test_a_larger_response_is_refused(self) -> None:
         error, _ = refusal(json_reply(STORED | {"SecretString": "x" * 200_000}))
         assert str(error) == "Unreachable: the response is larger than 200000 bytes"
 
-    def test_a_port_on_which_nobody_listens(self) -> None:
+    def test_a_port_on_which_nothing_listens(self) -> None:
         manager = SecretsReader(
             REGION,
             CREDENTIALS,
@@ -411,7 +409,7 @@ class TestBounds:
 
 
 class TestCredentials:
-    def test_without_any_nothing_is_asked(self) -> None:
+    def test_without_credentials_no_request_is_sent(self) -> None:
         with serving(GOOD) as server:
             manager = SecretsReader(REGION, AwsCredentials({}), endpoint=server.url)
             with pytest.raises(SecretsReaderError) as caught:
@@ -445,7 +443,7 @@ class TestEndpoints:
             "http://[::1]:5000/",
         ],
     )
-    def test_https_or_this_machine_may_be_asked(self, endpoint: str) -> None:
+    def test_https_or_this_machine_may_be_used(self, endpoint: str) -> None:
         SecretsReader(REGION, CREDENTIALS, endpoint=endpoint)
 
     @pytest.mark.parametrize(
@@ -460,6 +458,6 @@ class TestEndpoints:
             "https:///",
         ],
     )
-    def test_any_other_is_refused_at_once(self, endpoint: str) -> None:
+    def test_any_other_endpoint_is_refused_at_once(self, endpoint: str) -> None:
         with pytest.raises(ValueError, match=r"^the Secrets Manager endpoint: it is not "):
             SecretsReader(REGION, CREDENTIALS, endpoint=endpoint)

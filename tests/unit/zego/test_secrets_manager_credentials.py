@@ -46,7 +46,7 @@ def from_endpoint(server: ScriptedServer, clock: Clock | None = None) -> AwsCred
 
 
 def refusal(credentials: AwsCredentials) -> CredentialsError:
-    """Why there are none. It shows no part of any."""
+    """Why there are no credentials. The error shows no part of any."""
     with pytest.raises(CredentialsError) as caught:
         credentials.get()
     shown = "".join(traceback.format_exception(caught.value))
@@ -56,11 +56,11 @@ def refusal(credentials: AwsCredentials) -> CredentialsError:
 
 
 class TestEnvironment:
-    def test_a_pair_of_keys_is_taken(self) -> None:
+    def test_a_pair_of_keys_is_used(self) -> None:
         environment = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
         assert AwsCredentials(environment).get() == Credentials(KEY_ID, SECRET_KEY, None, None)
 
-    def test_its_session_token_is_taken_along(self) -> None:
+    def test_the_session_token_is_used_with_it(self) -> None:
         environment = {
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -68,7 +68,7 @@ class TestEnvironment:
         }
         assert AwsCredentials(environment).get() == Credentials(KEY_ID, SECRET_KEY, SESSION_TOKEN)
 
-    def test_an_empty_session_token_is_none(self) -> None:
+    def test_an_empty_session_token_counts_as_missing(self) -> None:
         environment = {
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -76,14 +76,14 @@ class TestEnvironment:
         }
         assert AwsCredentials(environment).get().session_token is None
 
-    def test_they_are_read_when_asked_for_and_not_before(self) -> None:
+    def test_they_are_read_only_when_they_are_needed(self) -> None:
         # A restored snapshot gets its environment after the credentials object was made.
         environment: dict[str, str] = {}
         credentials = AwsCredentials(environment)
         environment |= {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
         assert credentials.get() == Credentials(KEY_ID, SECRET_KEY)
 
-    def test_they_go_before_the_endpoint(self) -> None:
+    def test_they_take_precedence_over_the_endpoint(self) -> None:
         environment = {
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -91,7 +91,7 @@ class TestEnvironment:
         }
         assert AwsCredentials(environment).get() == Credentials(KEY_ID, SECRET_KEY)
 
-    def test_the_real_environment_is_looked_at_afresh_each_time(
+    def test_the_real_environment_is_read_again_each_time(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         credentials = AwsCredentials(os.environ)
@@ -120,30 +120,30 @@ class TestEnvironment:
 
 
 class TestEndpoint:
-    def test_credentials_are_fetched_with_the_token_it_wants(self) -> None:
+    def test_credentials_are_fetched_with_the_authorization_token(self) -> None:
         with serving(json_reply(OF_ENDPOINT)) as server:
             assert from_endpoint(server).get() == FROM_ENDPOINT
         received = server.received[0]
         assert (received.method, received.target) == ("GET", "/2023-01-01/credentials")
         assert received.headers["authorization"] == AUTHORIZATION
 
-    def test_without_such_a_token_none_is_sent(self) -> None:
+    def test_without_an_authorization_token_none_is_sent(self) -> None:
         with serving(json_reply(OF_ENDPOINT)) as server:
             AwsCredentials({"AWS_CONTAINER_CREDENTIALS_FULL_URI": server.url}).get()
         assert "authorization" not in server.received[0].headers
 
-    def test_nothing_is_fetched_before_it_has_prompt(self) -> None:
+    def test_nothing_is_fetched_before_it_is_needed(self) -> None:
         with serving(json_reply(OF_ENDPOINT)) as server:
             from_endpoint(server)
         assert server.received == []
 
-    def test_what_was_fetched_is_kept(self) -> None:
+    def test_fetched_credentials_are_kept(self) -> None:
         with serving(json_reply(OF_ENDPOINT)) as server:
             credentials = from_endpoint(server)
             assert credentials.get() is credentials.get()
         assert len(server.received) == 1
 
-    def test_it_is_kept_until_5_minutes_before_it_expires(self) -> None:
+    def test_they_are_kept_until_5_minutes_before_they_expire(self) -> None:
         clock = Clock()
         with serving(json_reply(OF_ENDPOINT)) as server:
             credentials = from_endpoint(server, clock)
@@ -152,7 +152,7 @@ class TestEndpoint:
             credentials.get()
         assert len(server.received) == 1
 
-    def test_then_it_is_fetched_anew(self) -> None:
+    def test_then_they_are_fetched_again(self) -> None:
         clock = Clock()
         later = OF_ENDPOINT | {"AccessKeyId": "LATER", "Expiration": "2023-11-15T05:13:20Z"}
         with serving(json_reply(OF_ENDPOINT), json_reply(later)) as server:
@@ -163,7 +163,7 @@ class TestEndpoint:
             assert credentials.get().access_key_id == "LATER"
         assert len(server.received) == 2
 
-    def test_without_an_expiry_it_is_kept_for_good(self) -> None:
+    def test_without_an_expiry_they_are_kept_for_good(self) -> None:
         clock = Clock()
         lasting = {"AccessKeyId": KEY_ID, "SecretAccessKey": SECRET_KEY}
         with serving(json_reply(lasting)) as server:
@@ -173,7 +173,7 @@ class TestEndpoint:
             credentials.get()
         assert len(server.received) == 1
 
-    def test_after_a_failure_it_is_asked_again(self) -> None:
+    def test_after_a_failure_they_are_fetched_again(self) -> None:
         with serving(reply(500), json_reply(OF_ENDPOINT)) as server:
             credentials = from_endpoint(server)
             refusal(credentials)
@@ -182,7 +182,7 @@ class TestEndpoint:
 
 class TestBadEndpoint:
     @pytest.mark.parametrize("status", [302, 400, 403, 404, 429, 500, 503])
-    def test_a_refusal_is_told_by_its_status(self, status: int) -> None:
+    def test_a_refusal_has_the_status(self, status: int) -> None:
         body = json.dumps({"Message": SECRET_KEY}).encode()
         with serving(reply(status, body)) as server:
             error = refusal(from_endpoint(server))
@@ -206,11 +206,11 @@ class TestBadEndpoint:
         ],
         ids=range(12),
     )
-    def test_an_answer_of_another_shape_is_refused(self, body: bytes) -> None:
+    def test_a_response_of_another_shape_is_refused(self, body: bytes) -> None:
         with serving(reply(200, body)) as server:
             assert str(refusal(from_endpoint(server))) == UNREADABLE
 
-    def test_an_answer_nested_too_deep_is_refused(self) -> None:
+    def test_a_response_nested_too_deep_is_refused(self) -> None:
         with serving(reply(200, b"[" * 16_000)) as server:
             assert str(refusal(from_endpoint(server))) == UNREADABLE
 
@@ -226,22 +226,22 @@ class TestBadEndpoint:
         ],
         ids=["key-null", "key-number", "key-empty", "id-null", "id-empty", "token-number"],
     )
-    def test_credentials_that_are_no_text_are_refused(self, wrong: dict[str, object]) -> None:
+    def test_credentials_that_are_not_text_are_refused(self, wrong: dict[str, object]) -> None:
         with serving(json_reply(OF_ENDPOINT | wrong)) as server:
             assert str(refusal(from_endpoint(server))) == UNREADABLE
 
-    def test_an_answer_that_is_too_large_is_refused(self) -> None:
+    def test_a_response_that_is_too_large_is_refused(self) -> None:
         with serving(json_reply(OF_ENDPOINT | {"More": "x" * 20_000})) as server:
             assert str(refusal(from_endpoint(server))) == (
                 "the container credentials endpoint: the response is larger than 16384 bytes"
             )
 
-    def test_an_answer_that_is_not_http_is_refused(self) -> None:
+    def test_a_response_that_is_not_http_is_refused(self) -> None:
         with serving(Reply(SECRET_KEY.encode())) as server:
             message = str(refusal(from_endpoint(server)))
         assert message.startswith("the container credentials endpoint: 127.0.0.1 cannot be reached")
 
-    def test_an_endpoint_where_nobody_listens_is_no_help(self) -> None:
+    def test_an_endpoint_where_nothing_listens_is_refused(self) -> None:
         url = f"http://127.0.0.1:{closed_port()}/"
         error = refusal(AwsCredentials({"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}))
         assert str(error) == (

@@ -28,7 +28,7 @@ CREDENTIAL_SETS = st.builds(
 )
 
 
-def test_it_is_the_answer_that_botocore_gave_once() -> None:
+def test_it_is_a_recorded_signature_of_botocore() -> None:
     headers = signed_headers(
         service="secretsmanager",
         region="eu-central-1",
@@ -62,7 +62,7 @@ def test_it_is_the_answer_that_botocore_gave_once() -> None:
     credentials=CREDENTIAL_SETS,
     now=st.floats(0, 2**32) | st.integers(0, 2**32).map(float),
 )
-def test_it_is_always_the_answer_that_botocore_gives(
+def test_it_is_always_the_signature_of_botocore(
     service: str,
     region: str,
     host: str,
@@ -91,7 +91,7 @@ def test_it_is_always_the_answer_that_botocore_gives(
     )
 
 
-def test_without_a_session_token_no_header_speaks_of_one() -> None:
+def test_without_a_session_token_there_is_no_header_for_one() -> None:
     headers = signed_headers(
         service="secretsmanager",
         region="eu-central-1",
@@ -104,7 +104,7 @@ def test_without_a_session_token_no_header_speaks_of_one() -> None:
     assert "security-token" not in str(headers)
 
 
-def test_credentials_show_the_id_of_the_key_alone() -> None:
+def test_credentials_show_only_the_id_of_the_key() -> None:
     shown = repr(CREDENTIALS)
     assert "AKIDEXAMPLE" in shown
     assert CREDENTIALS.secret_access_key not in shown
@@ -112,7 +112,7 @@ def test_credentials_show_the_id_of_the_key_alone() -> None:
 
 
 @given(CREDENTIAL_SETS)
-def test_no_header_holds_the_secret_key(credentials: Credentials) -> None:
+def test_no_header_contains_the_secret_key(credentials: Credentials) -> None:
     key = "secret key " + credentials.secret_access_key
     headers = signed_headers(
         service="secretsmanager",

@@ -1,4 +1,4 @@
-"""zego.server_api: every code's verdict, what is tried again, and what is sent."""
+"""zego.server_api: the verdict of every code, which failures are retried, and what is sent."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from zego.server_secret import ServerSecret
 
 SECRET = ServerSecret(1234567890, "0123456789abcdef0123456789abcdef")
 
-#: The vendor's codes and what ZEGO's documentation makes of each, by hand: the table under test
-#: must not be its own witness.
+#: The vendor's codes and what ZEGO's documentation makes of each, written by hand: the table must
+#: not test itself.
 ACCEPTED = {0}
 NEEDS_REPEATING = {100000010, 100000011}
 REJECTED = {*NEEDS_REPEATING, 100000001, 100000005}
@@ -63,7 +63,7 @@ def answer(code: Any, *, status: int = 200, date: float | None = None) -> Reply:
 
 @dataclass
 class Probed:
-    """A verdict, and how it was come by."""
+    """A verdict, and the requests that led to it."""
 
     verdict: Verdict
     received: list[Received]
@@ -84,7 +84,7 @@ def probe(*replies: Reply, clock: Clock | None = None, jitter: float = 1.0) -> P
         return Probed(verdict, list(server.received), pauses)
 
 
-def test_the_signature_is_the_vendors_known_answer() -> None:
+def test_the_signature_matches_the_vendors_example() -> None:
     signed = server_api.signature(
         12345, "4fd24687296dd9f3", "9193cc662a4c0ec135ec71fb57194b38", 1615186943
     )
@@ -125,40 +125,40 @@ GARBAGE = {
     "a text": reply(200, b'{"Code": "0"}'),
     "a boolean": reply(200, b'{"Code": false}'),
     "null": reply(200, b'{"Code": null}'),
-    "less than nothing": reply(200, b'{"Code": -1}'),
+    "negative": reply(200, b'{"Code": -1}'),
     "too long": reply(200, b'{"Code": 1000000000000}'),
     "a fraction": reply(200, b'{"Code": 0.0}'),
     "NaN": reply(200, b'{"Code": NaN}'),
     "a redirect": reply(302, b"", {"Location": "http://127.0.0.1:9/"}),
     "too large": reply(200, b"0" * 70000),
-    "no HTTP": Reply(),
+    "not HTTP": Reply(),
     "silence": SILENCE,
     "a drip": Reply(slowly=drip(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")),
 }
 
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
-def test_what_cannot_be_read_proves_nothing_and_is_tried_again(garbage: Reply) -> None:
+def test_an_unreadable_response_proves_nothing_and_is_retried(garbage: Reply) -> None:
     probed = probe(garbage)
     assert probed.verdict.outcome == "unknown"
     assert probed.verdict.code is None
     assert len(probed.received) == 3
 
 
-def test_nobody_answering_proves_nothing() -> None:
+def test_no_response_proves_nothing() -> None:
     pauses: list[float] = []
     api = ServerApi(f"http://127.0.0.1:{closed_port()}", sleep=pauses.append)
     assert api.probe(SECRET).outcome == "unknown"
     assert len(pauses) == 2
 
 
-def test_a_passing_failure_passes() -> None:
+def test_a_temporary_failure_is_retried() -> None:
     probed = probe(reply(502, b"<html>"), answer(100000015), answer(0))
     assert probed.verdict.accepted
     assert len(probed.received) == 3
 
 
-def test_a_rejection_after_a_passing_failure_is_a_rejection() -> None:
+def test_a_rejection_after_a_temporary_failure_is_a_rejection() -> None:
     assert probe(answer(206), answer(100000005)).verdict.rejected
 
 
@@ -185,7 +185,9 @@ class TestARejectionThatMayBeAFaultOfTheGateway:
         [(100000010, 100000010, 206), (206, 100000010, 100000010), (206, 206, 100000011)],
         ids=str,
     )
-    def test_beside_another_response_it_proves_nothing(self, codes: tuple[int, ...]) -> None:
+    def test_with_another_response_among_the_attempts_it_proves_nothing(
+        self, codes: tuple[int, ...]
+    ) -> None:
         verdict = probe(*map(answer, codes)).verdict
         assert (verdict.outcome, verdict.code) == ("unknown", codes[-1])
         assert not verdict.needs_repeating
@@ -201,7 +203,7 @@ def test_the_pauses_grow_and_are_spread(jitter: float, pauses: list[float]) -> N
     assert probe(answer(206), jitter=jitter).pauses == pytest.approx(pauses)
 
 
-def test_what_is_sent() -> None:
+def test_the_request_has_the_documented_parameters() -> None:
     clock = Clock(1_700_000_000.9)
     sent = probe(answer(206), clock=clock).received
     for one in sent:
@@ -228,7 +230,7 @@ def test_what_is_sent() -> None:
         (-3600, "this machine's clock is 3600 s behind ZEGO's"),
     ],
 )
-def test_an_expired_signature_tells_how_far_the_clock_is_off(ahead: int, words: str) -> None:
+def test_an_expired_signature_reports_how_far_the_clock_is_off(ahead: int, words: str) -> None:
     clock = Clock()
     verdict = probe(answer(100000004, date=clock.now - ahead), clock=clock).verdict
     assert verdict.outcome == "unknown"
@@ -243,7 +245,7 @@ def test_an_expired_signature_without_a_date_names_the_clock() -> None:
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Thu, 01 Jan 99999 00:00:00 GMT", "0"])
-def test_a_date_that_cannot_be_read_is_none(date: str) -> None:
+def test_an_unreadable_date_is_ignored(date: str) -> None:
     body = json.dumps({"Code": 0}).encode()
     verdict = probe(reply(200, body, {"Date": date})).verdict
     assert verdict.accepted
@@ -262,12 +264,12 @@ def test_a_date_that_cannot_be_read_is_none(date: str) -> None:
         "",
     ],
 )
-def test_an_address_that_would_not_do_is_refused(endpoint: str) -> None:
+def test_an_invalid_address_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="server API"):
         ServerApi(endpoint)
 
 
-def test_a_slash_at_its_end_is_no_matter() -> None:
+def test_a_slash_at_its_end_makes_no_difference() -> None:
     ServerApi("https://rtc-api-fra.zego.im")
     ServerApi("https://rtc-api-fra.zego.im/")
 

@@ -1,4 +1,4 @@
-"""zego.server_secret: what is taken as a ServerSecret, and that none is ever shown."""
+"""zego.server_secret: which values are accepted, and that none is ever shown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STORE = 'store {"app_id": <number>, "server_secret": "<32 characters>"}'
 
 
 def stored(server_secret_value: object = VALUE, app_id: object = APP_ID) -> str:
-    """The text that is in Secrets Manager."""
+    """The text that is stored in Secrets Manager."""
     return json.dumps({"app_id": app_id, "server_secret": server_secret_value})
 
 
@@ -41,10 +41,10 @@ class TestParse:
         assert (secret.app_id, secret.value) == (APP_ID, VALUE)
 
     @pytest.mark.parametrize("app_id", [1, 2**32 - 1])
-    def test_an_app_id_at_its_bound_is_taken(self, app_id: int) -> None:
+    def test_an_app_id_at_its_bound_is_accepted(self, app_id: int) -> None:
         assert server_secret.parse(stored(app_id=app_id)).app_id == app_id
 
-    def test_further_keys_are_let_be(self) -> None:
+    def test_further_keys_are_ignored(self) -> None:
         text = json.dumps({"app_id": APP_ID, "server_secret": VALUE, "note": "from the console"})
         assert server_secret.parse(text) == ServerSecret(APP_ID, VALUE)
 
@@ -68,7 +68,9 @@ class TestParse:
         ],
         ids=range(11),
     )
-    def test_another_shape_is_refused_with_the_right_one(self, text: str, message: str) -> None:
+    def test_another_shape_is_refused_and_the_message_shows_the_right_one(
+        self, text: str, message: str
+    ) -> None:
         assert str(refusal(text)) == message
 
     @pytest.mark.parametrize(
@@ -95,14 +97,14 @@ class TestParse:
         ],
         ids=range(18),
     )
-    def test_a_malformed_secret_is_refused_with_what_to_mend(
+    def test_a_malformed_secret_is_refused_and_the_message_says_what_to_fix(
         self, value: object, message: str
     ) -> None:
         error = refusal(stored(value))
         assert (type(error), str(error)) == (ServerSecretError, message)
 
     @pytest.mark.parametrize("character", ["\n", "\0", "\x7f", "é", "用", "\ud83d"])
-    def test_a_character_that_is_no_printable_ascii_is_refused(self, character: str) -> None:
+    def test_a_character_that_is_not_printable_ascii_is_refused(self, character: str) -> None:
         error = refusal(stored(VALUE[:16] + character + VALUE[17:]))
         assert str(error) == "server_secret contains a character that is not printable ASCII"
 
@@ -122,7 +124,7 @@ class TestParse:
             "x" * 32,
         ],
     )
-    def test_a_placeholder_is_told_apart(self, value: str) -> None:
+    def test_a_placeholder_has_its_own_error(self, value: str) -> None:
         error = refusal(stored(value))
         assert (type(error), str(error)) == (
             PlaceholderError,
@@ -144,7 +146,7 @@ class TestParse:
         refusal(text)
 
     @given(st.text(st.characters(codec=None), min_size=8))
-    def test_any_value_is_taken_or_refused_without_being_shown(self, value: str) -> None:
+    def test_any_value_is_accepted_or_refused_without_being_shown(self, value: str) -> None:
         try:
             secret = server_secret.parse(stored(value))
         except ServerSecretError as error:
@@ -159,7 +161,7 @@ class TestUnusual:
         assert not ServerSecret(APP_ID, VALUE).looks_unusual
 
     @pytest.mark.parametrize("value", [VALUE.upper(), VALUE[:31] + "g", VALUE[:31] + "-"])
-    def test_anything_else_is_unusual_and_taken(self, value: str) -> None:
+    def test_anything_else_is_unusual_but_accepted(self, value: str) -> None:
         assert ServerSecret(APP_ID, value).looks_unusual
 
 
@@ -195,7 +197,7 @@ class TestEquality:
         assert ServerSecret(APP_ID, VALUE) != other
 
     def test_neither_half_can_be_changed_afterwards(self) -> None:
-        # They travel as one value, so that they can never be out of step.
+        # The two are one value, so that they always match.
         secret: Any = ServerSecret(APP_ID, VALUE)
         with pytest.raises(AttributeError):
             secret.value = OTHER_VALUE
@@ -212,7 +214,7 @@ class TestNeverShown:
         [str(SECRET), f"{SECRET}", f"{SECRET!r}", "%s" % SECRET, str([SECRET]), str({1: SECRET})],  # noqa: UP031
         ids=["str", "f-string", "f-string-repr", "percent", "list", "dict"],
     )
-    def test_it_is_not_in_text_made_of_it(self, shown: str) -> None:
+    def test_it_is_not_in_text_made_from_it(self, shown: str) -> None:
         assert "fingerprint=" in shown
         assert VALUE not in shown
 

@@ -1,4 +1,4 @@
-"""zego.token04: what the vendor's generators make, and every way a token can be wrong."""
+"""zego.token04: the tokens of the vendor's generators, and every way a token can be wrong."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ CLAIMS = Claims(
     expires_at=1700003600,
 )
 
-# The known answers that the description of the format itself gives for those claims.
+# The example tokens that the format's description gives for those claims.
 DESCRIBED: dict[Cipher, str] = {
     "cbc": (
         "04AAAAAGVT/xAAEGlpaWlpaWlpaWlpaWlpaWkAcFWabs0WrbT/39KGT9LX/DSptzXv/mhgVw0bYgYrT/Zd4SVPhvQ"
@@ -83,7 +83,7 @@ def same_json_as_ours(answer: KnownAnswer) -> bool:
     return answer.cipher == "cbc" and text.isascii() and "/" not in text
 
 
-# A known answer takes the first path, claims to token, or else the second, plaintext to token.
+# A known token is made in the first way, from claims, or else in the second, from plaintext.
 FROM_CLAIMS = [answer for answer in KNOWN_ANSWERS if same_json_as_ours(answer)]
 FROM_PLAINTEXT = [answer for answer in KNOWN_ANSWERS if not same_json_as_ours(answer)]
 
@@ -99,13 +99,13 @@ def token_of(binary: bytes) -> str:
 def envelope(
     *, expires_at: int = 1, iv: bytes = IV["gcm"], sealed: bytes = b"s" * 32, mode: bytes = b"\x01"
 ) -> str:
-    """A token with any parts, right or wrong; its lengths are true."""
+    """A token with any parts, right or wrong; its lengths are right."""
     head = struct.pack(">qH", expires_at, len(iv)) + iv + struct.pack(">H", len(sealed))
     return token_of(head + sealed + mode)
 
 
 def sealed_json(values: object, cipher: Cipher = "gcm") -> str:
-    """A well-sealed token that says what it should not."""
+    """A correctly sealed token with wrong content."""
     return sealed(json.dumps(values).encode(), cipher)
 
 
@@ -114,7 +114,7 @@ def sealed(text: bytes, cipher: Cipher = "gcm") -> str:
 
 
 def json_claims(**changes: object) -> dict[str, object]:
-    """The claims as the JSON has them, with some changed."""
+    """The claims as in the JSON, with some changed."""
     return {
         "app_id": CLAIMS.app_id,
         "user_id": CLAIMS.user_id,
@@ -126,11 +126,11 @@ def json_claims(**changes: object) -> dict[str, object]:
 
 
 class TestVendorTokens:
-    def test_there_are_56_and_28_of_them_are_known_answers(self) -> None:
+    def test_there_are_56_and_28_of_them_can_be_reproduced(self) -> None:
         assert (len(VENDOR_TOKENS), len(KNOWN_ANSWERS)) == (56, 28)
 
     @table("vendor", VENDOR_TOKENS, ids=str)
-    def test_each_decodes_to_what_its_generator_was_told(self, vendor: VendorToken) -> None:
+    def test_each_decodes_to_the_claims_given_to_its_generator(self, vendor: VendorToken) -> None:
         decoded = token04.decode(vendor.token, vendor.secret)
         claims = decoded.claims
         assert (claims.app_id, claims.user_id, claims.payload, decoded.cipher) == (
@@ -143,7 +143,7 @@ class TestVendorTokens:
         assert decoded.header_expires_at == claims.expires_at
 
     @table("answer", KNOWN_ANSWERS, ids=str)
-    def test_a_known_answer_decodes_to_its_very_claims(self, answer: KnownAnswer) -> None:
+    def test_a_reproducible_token_decodes_to_exactly_its_claims(self, answer: KnownAnswer) -> None:
         assert token04.decode(answer.token, answer.secret).claims == answer.claims
 
     @pytest.mark.parametrize("answer", FROM_CLAIMS, ids=str)
@@ -152,7 +152,7 @@ class TestVendorTokens:
         assert token == answer.token
 
     @pytest.mark.parametrize("answer", FROM_PLAINTEXT, ids=str)
-    def test_where_the_json_differs_its_plaintext_seals_to_the_same_bytes(
+    def test_if_the_json_differs_its_plaintext_seals_to_the_same_bytes(
         self, answer: KnownAnswer
     ) -> None:
         token = token04.seal(
@@ -164,11 +164,11 @@ class TestVendorTokens:
         )
         assert token == answer.token
 
-    def test_18_known_answers_go_from_claims_and_the_other_10_from_plaintext(self) -> None:
+    def test_18_are_reproduced_from_claims_and_the_other_10_from_plaintext(self) -> None:
         assert (len(FROM_CLAIMS), len(FROM_PLAINTEXT)) == (18, 10)
 
     @pytest.mark.parametrize("answer", FROM_PLAINTEXT, ids=str)
-    def test_none_goes_from_plaintext_without_need(self, answer: KnownAnswer) -> None:
+    def test_none_is_made_from_plaintext_without_need(self, answer: KnownAnswer) -> None:
         ours = token04.encode(answer.claims, answer.secret, cipher=answer.cipher, iv=answer.iv)
         our_text = plaintext(ours, answer.cipher, answer.secret)
         vendors_text = plaintext(answer.token, answer.cipher, answer.secret)
@@ -176,7 +176,7 @@ class TestVendorTokens:
         assert json.loads(our_text) == json.loads(vendors_text)
 
     @table("vendor", [one for one in VENDOR_TOKENS if one.generator != "php"], ids=str)
-    def test_python_and_node_tokens_encode_again_from_what_they_say(
+    def test_python_and_node_tokens_encode_again_from_their_content(
         self, vendor: VendorToken
     ) -> None:
         claims = token04.decode(vendor.token, vendor.secret).claims
@@ -238,7 +238,7 @@ class TestEncode:
         assert token04.decode(token04.encode(CLAIMS, secret), secret).claims == CLAIMS
 
     @pytest.mark.parametrize("field", ["user_id", "payload"])
-    def test_half_a_surrogate_pair_is_refused(self, field: str) -> None:
+    def test_an_unpaired_surrogate_is_refused(self, field: str) -> None:
         changes: dict[str, Any] = {field: "\ud83d"}
         claims = dataclasses.replace(CLAIMS, **changes)
         assert type(refusal(lambda: token04.encode(claims, SECRET))) is ClaimsError
@@ -251,14 +251,14 @@ class TestLengths:
 
     @staticmethod
     def claims_of(length: int) -> Claims:
-        """Claims whose plaintext has that many bytes, with characters of two bytes in it."""
+        """Claims whose plaintext has that many bytes, some of them in two-byte characters."""
         taken = len(plaintext(GCM_TOKEN, "gcm", SECRET))
         room = length - taken
         return dataclasses.replace(CLAIMS, payload="é" * (room // 2) + "x" * (room % 2))
 
     @pytest.mark.parametrize("cipher", CIPHERS)
     @pytest.mark.parametrize("length", [LONGEST - 1, LONGEST])
-    def test_claims_that_fit_come_back_whole(self, cipher: Cipher, length: int) -> None:
+    def test_claims_that_fit_are_decoded_unchanged(self, cipher: Cipher, length: int) -> None:
         claims = self.claims_of(length)
         token = token04.encode(claims, SECRET, cipher=cipher)
         assert len(plaintext(token, cipher, SECRET)) == length
@@ -343,7 +343,7 @@ class TestClaims:
             ("payload", "\x7f\u2028😀"),
         ],
     )
-    def test_a_claim_at_its_bound_comes_back(self, field: str, value: Any) -> None:
+    def test_a_claim_at_its_bound_is_decoded_unchanged(self, field: str, value: Any) -> None:
         claims = dataclasses.replace(CLAIMS, **{field: value})
         assert token04.decode(token04.encode(claims, SECRET), SECRET).claims == claims
 
@@ -360,12 +360,12 @@ class TestClaims:
             "the sealed claims lack app_id, user_id, nonce, ctime, expire, payload"
         )
 
-    def test_further_claims_are_let_be(self) -> None:
+    def test_further_claims_are_ignored(self) -> None:
         token = sealed_json(json_claims(region="eu"))
         assert token04.decode(token, SECRET).claims == CLAIMS
 
     @pytest.mark.parametrize("values", [None, True, 7, "text", [], [json_claims()]])
-    def test_json_that_is_no_object_is_refused(self, values: object) -> None:
+    def test_json_that_is_not_an_object_is_refused(self, values: object) -> None:
         error = refusal_of_token(sealed_json(values), SECRET)
         assert (type(error), str(error)) == (
             ClaimsError,
@@ -386,20 +386,18 @@ class TestClaims:
         ],
         ids=["text", "cut", "utf16", "half-utf8", "byte-order-mark", "arrays", "objects", "digits"],
     )
-    def test_a_gcm_token_that_opens_to_no_json_is_not_blamed_on_the_secret(
-        self, text: bytes
-    ) -> None:
+    def test_a_gcm_token_without_json_is_not_blamed_on_the_secret(self, text: bytes) -> None:
         # The tag has proved the secret, so the claims are at fault.
         assert type(refusal_of_token(sealed(text), SECRET)) is ClaimsError
 
     @pytest.mark.parametrize("text", [b"not JSON", b"\xff\xfe", b"", b"[" * 30000])
-    def test_a_cbc_token_that_opens_to_no_json_has_another_secret(self, text: bytes) -> None:
+    def test_a_cbc_token_without_json_has_another_secret(self, text: bytes) -> None:
         # CBC proves nothing: the wrong key looks like this, whenever the padding is right.
         assert type(refusal_of_token(sealed(text, "cbc"), SECRET)) is SealError
 
     @pytest.mark.parametrize("name", ["user_id", "payload"])
-    def test_half_a_surrogate_pair_is_not_decoded(self, name: str) -> None:
-        # encode refuses it, and whoever prints it fails.
+    def test_an_unpaired_surrogate_is_not_decoded(self, name: str) -> None:
+        # encode refuses it, and printing it fails.
         token = sealed_json(json_claims(**{name: "\ud83d"}))
         assert type(refusal_of_token(token, SECRET)) is ClaimsError
 
@@ -417,7 +415,7 @@ class TestFormat:
         ],
         ids=["empty", "cut", "03", "space", "arabic-digits", "jwt"],
     )
-    def test_text_that_does_not_begin_with_04_is_no_token(self, token: str) -> None:
+    def test_text_that_does_not_begin_with_04_is_not_a_token(self, token: str) -> None:
         error = refusal_of_token(token, SECRET)
         assert (type(error), str(error)) == (FormatError, 'a Token04 begins with "04"')
 
@@ -436,7 +434,7 @@ class TestFormat:
         ],
         ids=range(9),
     )
-    def test_base64_is_of_the_standard_alphabet_with_its_padding(self, token: str) -> None:
+    def test_base64_must_have_the_standard_alphabet_and_padding(self, token: str) -> None:
         error = refusal_of_token(token, SECRET)
         assert (type(error), str(error)) == (
             FormatError,
@@ -462,7 +460,7 @@ class TestFormat:
             ),
         ],
     )
-    def test_a_binary_that_ends_early_says_where(self, binary: bytes, message: str) -> None:
+    def test_the_message_says_where_a_binary_ends_early(self, binary: bytes, message: str) -> None:
         error = refusal_of_token(token_of(binary), SECRET)
         assert (type(error), str(error)) == (TruncatedError, message)
 
@@ -493,11 +491,13 @@ class TestFormat:
         ],
         ids=range(10),
     )
-    def test_an_envelope_with_a_wrong_part_says_which(self, token: str, message: str) -> None:
+    def test_the_message_names_the_wrong_part_of_an_envelope(
+        self, token: str, message: str
+    ) -> None:
         error = refusal_of_token(token, SECRET)
         assert (type(error), str(error)) == (FormatError, message)
 
-    def test_bytes_behind_the_mode_are_counted(self) -> None:
+    def test_bytes_after_the_mode_are_counted(self) -> None:
         error = refusal_of_token(envelope(mode=b"\x01\x00"), SECRET)
         assert isinstance(error, TrailingBytesError)
         assert (error.extra, str(error)) == (
@@ -512,7 +512,7 @@ class TestFormat:
     @pytest.mark.parametrize(
         "token", [None, 4, 4.0, True, b"04", GCM_TOKEN.encode(), ["04"], {}], ids=range(8)
     )
-    def test_what_is_no_text_is_refused_by_its_type(self, token: Any) -> None:
+    def test_a_value_that_is_not_text_is_refused_by_its_type(self, token: Any) -> None:
         error = refusal(lambda: token04.decode(token, SECRET))
         message = f"a token is text, not {type(token).__name__}"
         assert (type(error), str(error)) == (FormatError, message)
@@ -555,12 +555,12 @@ class TestSecrets:
         assert (type(error), str(error)) == (SecretError, message)
 
     @pytest.mark.parametrize("secret", [None, 7, KEY, bytearray(32), [SECRET]], ids=range(5))
-    def test_a_secret_that_is_no_text_is_refused_by_its_type(self, secret: Any) -> None:
+    def test_a_secret_that_is_not_text_is_refused_by_its_type(self, secret: Any) -> None:
         error = refusal(lambda: token04.decode(GCM_TOKEN, secret))
         message = f"a ServerSecret is text, not {type(secret).__name__}"
         assert (type(error), str(error)) == (SecretError, message)
 
-    def test_a_secret_with_half_a_surrogate_pair_is_refused(self) -> None:
+    def test_a_secret_with_an_unpaired_surrogate_is_refused(self) -> None:
         error = refusal_of_token(GCM_TOKEN, "\ud83d" * 32)
         assert type(error) is SecretError
 
@@ -578,7 +578,7 @@ class TestReadableExpiry:
 
     @pytest.mark.parametrize("token", [GCM_TOKEN, CBC_TOKEN], ids=["gcm", "cbc"])
     @pytest.mark.parametrize("expires_at", [1700003599, 1700003601, 0, -1, 2**63 - 1])
-    def test_an_altered_expiry_is_told_apart(self, token: str, expires_at: int) -> None:
+    def test_an_altered_expiry_has_its_own_error(self, token: str, expires_at: int) -> None:
         error = refusal_of_token(self.altered(token, expires_at), SECRET)
         assert type(error) is ExpiryMismatchError
         assert str(error) == (
@@ -593,19 +593,19 @@ class TestMint:
         arguments = {"issued_at": CLAIMS.issued_at, "lifetime_seconds": 3600} | changes
         return token04.mint(CLAIMS.app_id, CLAIMS.user_id, SECRET, **arguments)
 
-    def test_it_says_who_when_and_what(self) -> None:
+    def test_it_contains_user_times_and_payload(self) -> None:
         claims = token04.decode(self.mint(payload="text"), SECRET).claims
         expected = dataclasses.replace(CLAIMS, nonce=claims.nonce, payload="text")
         assert claims == expected
 
-    def test_it_is_gcm_unless_told_otherwise(self) -> None:
+    def test_it_is_gcm_by_default(self) -> None:
         assert token04.parse(self.mint()).cipher == "gcm"
 
-    def test_it_is_cbc_where_told(self) -> None:
+    def test_it_is_cbc_if_requested(self) -> None:
         assert token04.parse(self.mint(cipher="cbc")).cipher == "cbc"
 
     @pytest.mark.parametrize("lifetime", [1, 60, 24 * 86400])
-    def test_it_lives_as_long_as_asked(self, lifetime: int) -> None:
+    def test_it_lives_as_long_as_requested(self, lifetime: int) -> None:
         token = self.mint(lifetime_seconds=lifetime)
         assert token04.parse(token).expires_at == CLAIMS.issued_at + lifetime
 
@@ -616,7 +616,7 @@ class TestMint:
         assert (type(error), str(error)) == (ClaimsError, message)
 
     @pytest.mark.parametrize("lifetime", [1.5, math.nan, math.inf])
-    def test_a_lifetime_that_is_no_whole_number_is_refused(self, lifetime: float) -> None:
+    def test_a_lifetime_that_is_not_a_whole_number_is_refused(self, lifetime: float) -> None:
         assert type(refusal(lambda: self.mint(lifetime_seconds=lifetime))) is ClaimsError
 
     @pytest.mark.parametrize("lifetime", [10**5000, -(10**5000)], ids=["huge", "-huge"])
@@ -627,7 +627,7 @@ class TestMint:
         refusal(lambda: self.mint(cipher="ecb"))
 
     @pytest.mark.parametrize("cipher", CIPHERS)
-    def test_of_1000_tokens_of_one_second_no_two_share_an_iv(self, cipher: Cipher) -> None:
+    def test_no_two_of_1000_tokens_of_one_second_share_an_iv(self, cipher: Cipher) -> None:
         tokens = [self.mint(cipher=cipher) for _ in range(1000)]
         assert len(set(tokens)) == 1000
         assert len({token04.parse(token).iv for token in tokens}) == 1000
@@ -639,7 +639,7 @@ class TestMint:
         assert max(nonces) >= 2**30
 
     @pytest.mark.parametrize("cipher", CIPHERS)
-    def test_the_nonce_and_the_iv_are_bytes_of_the_operating_systems_generator(
+    def test_the_nonce_and_the_iv_come_from_the_operating_system(
         self, cipher: Cipher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         drawn = bytearray()
@@ -663,7 +663,7 @@ class TestRoomPayload:
     def of_vendor(case: str) -> set[str]:
         return {one.payload for one in VENDOR_TOKENS if one.case.endswith(case)}
 
-    def test_login_alone_is_written_as_the_vendor_does(self) -> None:
+    def test_login_only_is_written_as_the_vendor_does(self) -> None:
         payload = token04.room_payload("room1", login=True, publish=False)
         assert {payload} == self.of_vendor("rtc_login_only")
 
@@ -674,7 +674,7 @@ class TestRoomPayload:
     @pytest.mark.parametrize("login", [True, False])
     @pytest.mark.parametrize("publish", [True, False])
     @pytest.mark.parametrize("stream_ids", [None, (), ("s",), ('"\\', "é")])
-    def test_it_is_the_json_of_what_was_asked(
+    def test_it_is_the_json_of_the_arguments(
         self, login: bool, publish: bool, stream_ids: tuple[str, ...] | None
     ) -> None:
         room_id = 'r"\\\n'
@@ -694,7 +694,5 @@ class TestErrors:
         assert issubclass(kind, Token04Error)
 
     @pytest.mark.parametrize("kind", [TruncatedError, TrailingBytesError])
-    def test_what_is_of_the_wrong_length_is_of_the_wrong_format(
-        self, kind: type[Exception]
-    ) -> None:
+    def test_errors_about_lengths_are_format_errors(self, kind: type[Exception]) -> None:
         assert issubclass(kind, FormatError)

@@ -1,4 +1,4 @@
-"""zego.token04, whatever it is given: what goes in comes out, and nothing else gets through."""
+"""zego.token04 with any input: claims survive the round trip, and nothing else is accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IV_LENGTHS: dict[Cipher, int] = {"gcm": 12, "cbc": 16}
 
 CIPHERS = st.sampled_from(get_args(Cipher))
 SECRETS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=32, max_size=32)
-#: Any text that can be written as UTF-8, some of it long.
+#: Any text that UTF-8 can encode, some of it long.
 TEXTS = st.one_of(
     st.text(),
     st.builds(lambda text, times: text * times, st.text(max_size=20), st.integers(1, 150)),
@@ -71,7 +71,7 @@ def token_of(binary: bytes) -> str:
 
 
 def flipped(binary: bytes, bit: int) -> bytes:
-    """The same with one bit changed, counted from the first byte's highest."""
+    """The same bytes with one bit changed, counted from the highest bit of the first byte."""
     changed = bytearray(binary)
     changed[bit // 8] ^= 0x80 >> bit % 8
     return bytes(changed)
@@ -83,7 +83,7 @@ def some_token(cipher: Cipher) -> str:
 
 class TestRoundTrip:
     @given(CLAIMS, SECRETS, CIPHERS)
-    def test_claims_come_back_as_they_were(
+    def test_claims_are_decoded_unchanged(
         self, claims: Claims, secret: str, cipher: Cipher
     ) -> None:
         token = token04.encode(claims, secret, cipher=cipher)
@@ -115,7 +115,7 @@ class TestRoundTrip:
         payload=PAYLOADS,
         cipher=CIPHERS,
     )
-    def test_a_minted_token_says_what_was_asked(
+    def test_a_minted_token_contains_the_arguments(
         self,
         app_id: int,
         user_id: str,
@@ -158,7 +158,7 @@ class TestRoundTrip:
 
 
 def kind_by_byte(token: str) -> list[type[Token04Error]]:
-    """With which error each byte's change must be found, in a GCM token."""
+    """The error that a change of each byte of a GCM token must cause."""
     sealed = len(token04.parse(token).sealed)
     return [
         *[ExpiryMismatchError] * 8,
@@ -171,7 +171,7 @@ def kind_by_byte(token: str) -> list[type[Token04Error]]:
 
 
 class TestDamagedGcm:
-    """GCM proves all of a token but its expiry, and that is compared."""
+    """GCM protects all of a token but its expiry, and that is compared."""
 
     def test_every_bit_of_a_token_matters(self) -> None:
         token = some_token("gcm")
@@ -243,7 +243,7 @@ class TestDamagedGcm:
         assert isinstance(refusal_of_token(token_of(binary + more), secret), FormatError)
 
     @given(CLAIMS, SECRETS, SECRETS)
-    def test_another_secret_opens_none(self, claims: Claims, secret: str, other: str) -> None:
+    def test_another_secret_opens_no_token(self, claims: Claims, secret: str, other: str) -> None:
         assume(secret != other)
         assert type(refusal_of_token(token04.encode(claims, secret), other)) is SealError
 
@@ -257,7 +257,7 @@ class TestDamagedGcm:
 
 
 class TestDamagedCbc:
-    """CBC proves nothing, so a change may pass for other claims; but no other exception comes."""
+    """CBC proves nothing: a change may decode to other claims, but causes no other exception."""
 
     def test_no_flipped_bit_causes_another_exception(self) -> None:
         binary = binary_of(some_token("cbc"))
@@ -287,12 +287,12 @@ class TestDamagedCbc:
         assert isinstance(refusal_of_token(token_of(binary + more), secret), FormatError)
 
     @given(CLAIMS, SECRETS, SECRETS)
-    def test_another_secret_opens_none(self, claims: Claims, secret: str, other: str) -> None:
+    def test_another_secret_opens_no_token(self, claims: Claims, secret: str, other: str) -> None:
         assume(secret != other)
         refusal_of_token(token04.encode(claims, secret, cipher="cbc"), other)
 
     @given(CLAIMS, SECRETS, st.data())
-    def test_what_passes_has_good_claims(
+    def test_an_accepted_token_has_good_claims(
         self, claims: Claims, secret: str, data: st.DataObject
     ) -> None:
         binary = binary_of(token04.encode(claims, secret, cipher="cbc"))
@@ -354,7 +354,7 @@ class TestArbitraryInput:
             st.dictionaries(st.text(), st.text()),
         )
     )
-    def test_what_is_no_text_is_refused(self, token: Any) -> None:
+    def test_a_value_that_is_not_text_is_refused(self, token: Any) -> None:
         assert type(refusal(lambda: token04.decode(token, SECRET))) is FormatError
 
     @given(st.text(st.characters(codec=None)), CIPHERS)
@@ -363,12 +363,12 @@ class TestArbitraryInput:
         assert type(refusal_of_token(some_token(cipher), secret)) is SecretError
 
     @given(st.one_of(st.none(), st.integers(), st.binary(), st.lists(st.text())))
-    def test_a_secret_that_is_no_text_is_refused(self, secret: Any) -> None:
+    def test_a_secret_that_is_not_text_is_refused(self, secret: Any) -> None:
         assert type(refusal(lambda: token04.decode(some_token("gcm"), secret))) is SecretError
 
 
 class TestArbitraryPlaintext:
-    """What somebody who has the secret may have sealed."""
+    """Any plaintext, sealed with the right secret."""
 
     @staticmethod
     def seal(text: bytes, cipher: Cipher) -> str:

@@ -1,4 +1,4 @@
-"""The tokens of the vendor's own generators, and a decoder that shares no code with ours."""
+"""The tokens of the vendor's generators, and a decoder that shares no code with ours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VECTORS = Path(__file__).parents[2] / "vectors" / "token04.json"
 
 @dataclass(frozen=True)
 class Fixed:
-    """What a generator was made to take for its clock and its randomness."""
+    """The time and the randomness that were fixed for a generator."""
 
     issued_at: int
     nonce: int
@@ -28,9 +28,9 @@ class Fixed:
 
 @dataclass(frozen=True)
 class VendorToken:
-    """A token that one of the vendor's generators made, and what it was told to put in it.
+    """A token that one of the vendor's generators made, and the input that it got.
 
-    :ivar fixed: the clock and randomness it was given, where it was: then it is a known answer.
+    :ivar fixed: the clock and randomness, if they were fixed: then it can be reproduced.
     """
 
     generator: str
@@ -50,7 +50,7 @@ class VendorToken:
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """The claims and IV of a known answer, and the token they must give."""
+    """The claims and IV of a reproducible token, and the token that they must give."""
 
     name: str
     generator: str
@@ -92,7 +92,7 @@ def vendor_tokens() -> list[VendorToken]:
 
 
 def known_answers() -> list[KnownAnswer]:
-    """The 28 of them whose clock and randomness were given."""
+    """The 28 of them whose clock and randomness were fixed."""
     return [
         KnownAnswer(
             name=str(vendor),
@@ -116,7 +116,7 @@ def known_answers() -> list[KnownAnswer]:
 
 
 def plaintext(token: str, cipher: Cipher, secret: str) -> bytes:
-    """What is sealed in a token, read without :mod:`zego`. Proves nothing; for good tokens."""
+    """The content of a good token, read without :mod:`zego`. Proves nothing."""
     binary = base64.b64decode(token[2:])
     sealed_start = {"gcm": 8 + 2 + 12 + 2, "cbc": 8 + 2 + 16 + 2}[cipher]
     iv = binary[10 : sealed_start - 2]

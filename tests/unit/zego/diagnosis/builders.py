@@ -1,4 +1,4 @@
-"""Tokens made for the tests, good ones and others, and what they are looked at with."""
+"""Tokens made for the tests, good and broken ones, and the secrets to diagnose them with."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def payload(**changes: object) -> str:
 
 
 def kit_details(**changes: object) -> str:
-    """What stands behind the # of a kit token."""
+    """The details after the # of a kit token."""
     good: dict[str, object] = {
         "userID": "alice",
         "roomID": "room1",
@@ -96,29 +96,29 @@ def of_binary(content: bytes) -> str:
 
 
 def _with_every_character(cipher: Cipher) -> str:
-    """A good token with a +, a / and two = in it, which is what gets lost on the way."""
+    """A good token that contains a +, a / and two =, the characters that get lost on the way."""
     for first, spaces in itertools.product(range(256), (0, 1, 2, 16, 32)):
         iv = bytes([first]) + IV[cipher][1:]
         made = sealed(json.dumps(claims()).encode() + b" " * spaces, cipher, iv=iv)
         if "+" in made and "/" in made and made.endswith("=="):
             return made
-    raise AssertionError("there is none")
+    raise AssertionError("no such token was found")
 
 
-#: Good tokens, for nobody in particular.
+#: Good tokens.
 GCM: Final = _with_every_character("gcm")
 CBC: Final = _with_every_character("cbc")
-#: One that needs no padding.
+#: A token that needs no padding.
 UNPADDED: Final = next(
     one for size in range(3) if not (one := token(user_id="a" * (size + 5))).endswith("=")
 )
-#: One for a room, of more than 255 characters.
+#: A token for a room, with more than 255 characters.
 ROOM: Final = token(payload=payload())
 
 
 @dataclass(frozen=True)
 class Case:
-    """A text that was used as a token, and all that is to be found, in its order."""
+    """A text that was used as a token, and all expected findings, in order."""
 
     name: str
     text: str = field(repr=False)
@@ -138,7 +138,7 @@ class Case:
 
 
 def case(name: str, text: str, *finds: str, **others: Any) -> Case:
-    """One of a token that the current secret opens, unless it is said otherwise."""
+    """A case of a token that the current secret opens, unless given otherwise."""
     return Case(name, text, finds, **others)
 
 

@@ -1,4 +1,4 @@
-"""Good tokens that something happened to, and envelopes that were put together wrongly."""
+"""Good tokens that were damaged on their way, and envelopes that were built wrongly."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ LITTLE_ENDIAN = of_binary(
 NOT_OPENED = unopened
 
 AROUND = [
-    case("an answer", answer(GCM), "whole-answer"),
-    case("an answer of PHP", as_php_writes(answer(GCM)), "whole-answer"),
+    case("a response", answer(GCM), "whole-answer"),
+    case("a response of PHP", as_php_writes(answer(GCM)), "whole-answer"),
     case(
-        "an answer of /calls/initiate",
+        "a response of /calls/initiate",
         json.dumps({"zegoRoom": {"roomId": "r", "appId": APP_ID, "token": GCM}, "callId": "c"}),
         "whole-answer",
     ),
-    case("an answer of a batch", json.dumps({"results": [{"token": GCM}]}), "whole-answer"),
-    case("an answer with two tokens", json.dumps({"id_token": "eyJ", "t": CBC}), "whole-answer"),
-    case("an answer as a JSON string", json.dumps(answer(GCM)), "whole-answer", "quoted"),
-    case("an answer in a URL", url(answer(GCM)), "whole-answer", "url-encoded"),
-    case("an answer in a log line", f"2026-01-01 INFO answer {answer(GCM)} 12 ms", "surrounded"),
+    case("a response of a batch", json.dumps({"results": [{"token": GCM}]}), "whole-answer"),
+    case("a response with two tokens", json.dumps({"id_token": "eyJ", "t": CBC}), "whole-answer"),
+    case("a response as a JSON string", json.dumps(answer(GCM)), "whole-answer", "quoted"),
+    case("a response in a URL", url(answer(GCM)), "whole-answer", "url-encoded"),
+    case("a response in a log line", f"2026-01-01 INFO response {answer(GCM)} 12 ms", "surrounded"),
     case("an object that was logged", f"{{ token: '{GCM}' }}", "surrounded"),
     case("Bearer", f"Bearer {GCM}", "surrounded"),
     case("Bearer and a newline", f"Bearer {GCM}\n", "surrounded", "white-space"),
@@ -113,7 +113,7 @@ AROUND = [
     ),
     case("base64 once more", base64.b64encode(GCM.encode()).decode(), "base64-twice"),
     case(
-        "an answer in a JSON string, URL-encoded three times",
+        "a response in a JSON string, URL-encoded three times",
         url(url(url(json.dumps(answer(GCM))))),
         "whole-answer",
         "url-encoded",

@@ -1,4 +1,4 @@
-"""Texts of all kinds, random and not, which are all but good tokens."""
+"""Texts of all kinds, random and not, that are almost never good tokens."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _wrap(chance: random.Random, text: str) -> str:
 
 
 def _binary(chance: random.Random, text: str) -> str:
-    """The same with a bit or a few bytes changed in what the base64 stands for."""
+    """The same token with a bit or a few bytes changed before base64."""
     try:
         content = bytearray(base64.b64decode(text[2:]))
     except ValueError:
@@ -116,25 +116,25 @@ def mutated(chance: random.Random) -> str:
 
 
 def made_up(chance: random.Random) -> str:
-    """A text of nothing but chance."""
+    """A random text."""
     of = chance.choice((_BASE64, _SPECIAL, _SPECIAL + _UNICODE, _BASE64 + "%", "%0123456789ABCDEF"))
     before = chance.choice(_PIECES)
     return before + "".join(chance.choices(of, k=chance.choice((3, 30, 100))))
 
 
 def soup(chance: random.Random) -> str:
-    """A text of pieces that mean something to a reader of tokens."""
+    """A text of pieces that mean something to the code that reads tokens."""
     return "".join(chance.choices(_PIECES, k=chance.randrange(1, 25)))[:SHORT]
 
 
 def broken(chance: random.Random) -> str:
-    """One of the corpus, once more mutated."""
+    """A text of the corpus, mutated once more."""
     text = chance.choice(_CORPUS)
     return chance.choice(_MUTATIONS)(chance, text)[:SHORT]
 
 
 def long(chance: random.Random) -> str:
-    """One or two pieces again and again, up to as long as is looked at."""
+    """One or two pieces repeated, up to the longest text that is read."""
     piece = "".join(
         chance.choices((*_PIECES, *_SPECIAL, *_UNICODE, *TOKENS), k=chance.choice((1, 2)))
     )

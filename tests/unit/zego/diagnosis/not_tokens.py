@@ -53,7 +53,7 @@ CASES = [
     no_token("PHP's array", "Array", "no-value"),
     no_token("Bearer undefined", "Bearer undefined", "no-value"),
     no_token("a URL with undefined", "https://a.example/r?token=undefined&room=1", "no-value"),
-    no_token("an answer with the text null", '{"token": "null"}', "no-value"),
+    no_token("a response with the text null", '{"token": "null"}', "no-value"),
     # --- Placeholders ----------------------------------------------------------------------------
     no_token("a variable of a shell", "$ZEGO_TOKEN", "placeholder"),
     no_token("a variable of a template", "${TOKEN}", "placeholder"),
@@ -62,7 +62,7 @@ CASES = [
     no_token("angle brackets", "<your token>", "placeholder"),
     no_token("your token here", "YOUR_TOKEN_HERE", "placeholder"),
     no_token("code that was not run", "process.env.ZEGO_TOKEN", "placeholder"),
-    # --- Answers ---------------------------------------------------------------------------------
+    # --- Responses -------------------------------------------------------------------------------
     no_token("a page", "<!DOCTYPE html>\n<html lang='zh'><title>登录</title></html>", "html-page"),
     no_token("an error of a proxy", "<html><h1>502 Bad Gateway</h1></html>", "html-page"),
     no_token(
@@ -70,8 +70,8 @@ CASES = [
         json.dumps({"type": "about:blank", "title": "Unauthorized", "status": 401}),
         "answer-without-token",
     ),
-    no_token("an answer in Chinese", '{"code": 401, "msg": "未登录"}', "answer-without-token"),
-    no_token("an answer with no token", '{"token": null}', "answer-without-token"),
+    no_token("a response in Chinese", '{"code": 401, "msg": "未登录"}', "answer-without-token"),
+    no_token("a response with no token", '{"token": null}', "answer-without-token"),
     no_token("an empty list", "[]", "answer-without-token"),
     no_token("claims in the clear", json.dumps(claims()), "answer-without-token"),
     # --- JWTs ------------------------------------------------------------------------------------
@@ -88,12 +88,12 @@ CASES = [
     no_token("a JWT behind Bearer", f"Bearer {HS256}\n", "jwt", form="jwt"),
     no_token("a JWT in a header line", f"Authorization: Bearer {HS256}", "jwt", form="jwt"),
     no_token("a JWT in quotes", f'"{HS256}",', "jwt", form="jwt"),
-    no_token("a JWT in an answer", json.dumps({"access_token": HS256}), "jwt", form="jwt"),
+    no_token("a JWT in a response", json.dumps({"access_token": HS256}), "jwt", form="jwt"),
     no_token("a JWT in a URL", f"https://a.example/?t={HS256}", "jwt", form="jwt"),
     no_token("a JWT that is wrapped", HS256[:64] + "\n" + HS256[64:], "jwt", form="jwt"),
     no_token("a JWT made into a kit token", f"{HS256}#{kit_details()}", "jwt", form="jwt"),
     no_token(
-        "a JWT where a secret is misshapen too",
+        "a JWT and a misshapen secret",
         HS256,
         "jwt",
         "secret-quoted",

@@ -1,4 +1,4 @@
-"""Tokens that open, and what is wrong with what they say."""
+"""Tokens that open, and what is wrong with their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens that another secret sealed than the one that was meant, and secrets that are none."""
+"""Tokens sealed with another secret than intended, and values that are not secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def given(value: str, app_id: int | None = None, label: str = "given") -> dict[s
 
 
 def as_(label: str) -> dict[str, Any]:
-    """Opened by that one, beside a current one that does not open it."""
+    """A token that the given secret opens, with a current secret that does not open it."""
     return {
         "secrets": {
             "AWSCURRENT": TriedSecret(OTHER_SECRET, APP_ID),
@@ -146,7 +146,7 @@ CASES = [
         opened_by="given",
     ),
     case(
-        "sealed with a misshapen one, beside another",
+        "sealed with a misshapen one, and another given",
         token(key=" " + SECRET[:31]),
         "secret-white-space",
         secrets={"env": TriedSecret(f" {OTHER_SECRET}"), "given": TriedSecret(" " + SECRET[:31])},
@@ -161,7 +161,7 @@ CASES = [
     ),
     # --- A secret that is mishandled -------------------------------------------------------------
     case(
-        "an AppSign as it stands",
+        "an AppSign as the key",
         token(key=APP_SIGN[:32]),
         "made-with-app-sign",
         "secret-app-sign",

@@ -1,4 +1,4 @@
-"""zego.diagnosis says what the codec, the id rules and the stand-in of ZEGO's cloud say."""
+"""zego.diagnosis agrees with the codec, the id rules and the stand-in for ZEGO's cloud."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TestCodec:
         cipher=CIPHERS,
         sdk=st.none() | st.sampled_from(("web", "native")),
     )
-    def test_nothing_is_wrong_with_what_the_issuer_would_mint(
+    def test_a_token_that_the_issuer_mints_is_good(
         self,
         app_id: int,
         user_id: str,
@@ -104,7 +104,7 @@ class TestCodec:
         cipher=CIPHERS,
         sdk=st.none() | st.sampled_from(get_args(Sdk)),
     )
-    def test_what_is_called_good_decodes(
+    def test_a_token_called_good_decodes(
         self, changes: dict[str, Any], cipher: Cipher, sdk: Sdk | None
     ) -> None:
         made = token(cipher, **changes)
@@ -112,9 +112,7 @@ class TestCodec:
             token04.decode(made, SECRET)
 
     @given(st.binary(max_size=300), CIPHERS)
-    def test_what_is_called_good_decodes_whatever_was_sealed(
-        self, plaintext: bytes, cipher: Cipher
-    ) -> None:
+    def test_random_plaintext_is_never_called_good(self, plaintext: bytes, cipher: Cipher) -> None:
         made = sealed(plaintext, cipher)
         assert diagnose(made, CURRENT, Expected(NOW)).verdict == "refused"
 
@@ -132,7 +130,7 @@ class TestCodec:
         nonce=st.integers(-(2**63), 2**63 - 1),
         cipher=CIPHERS,
     )
-    def test_what_decodes_is_opened_and_its_claims_are_those(
+    def test_a_token_that_decodes_is_opened_with_the_same_claims(
         self, user_id: str, times: tuple[int, int], nonce: int, cipher: Cipher
     ) -> None:
         said = Claims(APP_ID, user_id, nonce, *times, "")
@@ -149,7 +147,7 @@ class TestCodec:
         }
 
 
-#: A login to room1 as alice with this; each is refused by the stand-in, and for this reason.
+#: Logins to room1 as alice. The stand-in refuses each token, for the reason given.
 LOGINS = {
     "nothing": ("", "empty"),
     "a word": ("hello", "not-a-token"),
@@ -183,7 +181,7 @@ LOGINS = {
 
 
 class TestStandInOfZego:
-    """`make run` answers a login with the codes that a diagnosis names."""
+    """A login on `make run` returns the codes that a diagnosis names."""
 
     @staticmethod
     def login(text: str) -> dict[str, Any]:

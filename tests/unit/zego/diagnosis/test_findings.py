@@ -1,4 +1,4 @@
-"""zego.diagnosis: for each broken token all that is found, in its order."""
+"""zego.diagnosis: all findings for each broken token, in order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOPICS = {
     "payload": sealed.PAYLOADS,
     "iv": sealed.IVS,
 }
-#: Found only where no secret is at hand, which its own tests try.
+#: Found only without a secret; other tests cover it.
 OVER_HTTP = {"not-opened-here"}
 CASES = [
     pytest.param(case, id=f"{topic}: {case}") for topic, cases in TOPICS.items() for case in cases
@@ -41,7 +41,7 @@ ALL = [case for cases in TOPICS.values() for case in cases]
 
 @cache
 def all_findings() -> dict[str, list[Finding]]:
-    """Those of all cases, by kind."""
+    """The findings of all cases, by kind."""
     findings: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
     for case in ALL:
         for finding in case.diagnosis.findings:
@@ -50,14 +50,14 @@ def all_findings() -> dict[str, list[Finding]]:
 
 
 @table("case", CASES)
-def test_all_that_is_wrong_is_found_the_most_decisive_first(case: Case) -> None:
+def test_every_problem_is_found_the_most_decisive_first(case: Case) -> None:
     diagnosis = case.diagnosis
     assert tuple(finding.kind for finding in diagnosis.findings) == case.finds
     assert (diagnosis.verdict, diagnosis.form) == (case.verdict, case.form)
     assert diagnosis.opened_by == case.opened_by
 
 
-def test_there_are_90_broken_tokens_and_more() -> None:
+def test_there_are_at_least_90_broken_tokens() -> None:
     assert sum(bool(case.finds) for case in ALL) >= 90
 
 
@@ -66,16 +66,16 @@ every_kind = table("kind", KINDS)
 
 class TestKinds:
     @every_kind
-    def test_it_is_the_first_finding_of_a_case(self, kind: str) -> None:
+    def test_some_case_has_it_as_its_first_finding(self, kind: str) -> None:
         firsts = {case.finds[0] for case in ALL if case.finds}
         assert kind in firsts | OVER_HTTP
 
     @every_kind
-    def test_a_diagnosis_with_secrets_finds_it_unless_it_is_of_http(self, kind: str) -> None:
+    def test_a_diagnosis_with_secrets_finds_every_kind_but_those_of_http(self, kind: str) -> None:
         assert bool(all_findings()[kind]) == (kind not in OVER_HTTP)
 
     @every_kind
-    def test_its_texts_are_sentences_with_nothing_left_open(self, kind: str) -> None:
+    def test_its_texts_are_complete_sentences(self, kind: str) -> None:
         for finding in all_findings()[kind]:
             for text in (finding.cause, finding.remedy):
                 assert text[0].isupper()
@@ -90,12 +90,12 @@ class TestKinds:
         assert codes <= error_codes.CODES.keys()
 
     @every_kind
-    def test_each_code_is_of_the_sdk_that_shows_it(self, kind: str) -> None:
+    def test_each_code_belongs_to_the_sdk_that_shows_it(self, kind: str) -> None:
         for sdk, codes in KINDS[kind].codes.items():
             assert all(sdk in error_codes.CODES[code].platforms for code in codes)
 
     @every_kind
-    def test_what_the_app_sees_follows_what_is_only_logged(self, kind: str) -> None:
+    def test_the_code_that_the_app_sees_follows_the_logged_ones(self, kind: str) -> None:
         codes = KINDS[kind].codes.get("web", ())
         for before, code in pairwise(codes):
             shown_as = error_codes.CODES[before].shown_as
@@ -103,12 +103,12 @@ class TestKinds:
         assert not codes or error_codes.CODES[codes[-1]].shown_as is None
 
     @every_kind
-    def test_what_is_refused_names_a_code(self, kind: str) -> None:
+    def test_a_refusal_names_a_code(self, kind: str) -> None:
         assert KINDS[kind].severity != "refused" or KINDS[kind].codes
 
 
 class TestSdks:
-    """Codes and severities are those of the SDK that is meant, where it is known."""
+    """If the SDK is known, codes and severities are those of that SDK."""
 
     @pytest.mark.parametrize("sdk", get_args(Sdk))
     def test_the_codes_are_those_of_that_sdk(self, sdk: Sdk) -> None:
@@ -122,7 +122,7 @@ class TestSdks:
         )
         assert web == uikit == (20014, 50119, 1102016)
 
-    def test_without_an_sdk_there_are_those_of_all_that_refuse_it(self) -> None:
+    def test_without_an_sdk_the_codes_of_all_sdks_are_listed(self) -> None:
         assert diagnose("hello", CURRENT, Expected(NOW)).findings[0].codes == {
             "web": (20014, 50119, 1102016),
             "native": (1002033,),
@@ -158,7 +158,7 @@ class TestSdks:
         assert codes.items() <= KINDS[kind].codes.items()
 
     @pytest.mark.parametrize("sdk", get_args(Sdk))
-    def test_what_an_sdk_shows_a_code_for_it_refuses(self, sdk: Sdk) -> None:
+    def test_a_finding_with_a_code_of_the_sdk_is_a_refusal(self, sdk: Sdk) -> None:
         for case in ALL:
             expected = replace(case.expected, sdk=sdk)
             for finding in diagnose(case.text, case.secrets, expected).findings:
@@ -168,7 +168,7 @@ class TestSdks:
 
 
 class TestTexts:
-    """What differs from token to token is in the text, and says what it is."""
+    """The texts contain the details of the token."""
 
     @table(
         ("topic", "name", "says"),
@@ -260,6 +260,6 @@ class TestTexts:
             ("iv", "hexadecimal digits", "only of hexadecimal digits"),
         ],
     )
-    def test_the_cause_says_it(self, topic: str, name: str, says: str) -> None:
+    def test_the_cause_contains_the_detail(self, topic: str, name: str, says: str) -> None:
         (case,) = (one for one in TOPICS[topic] if one.name == name)
         assert says in case.diagnosis.findings[0].cause

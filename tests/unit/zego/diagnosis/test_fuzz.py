@@ -1,4 +1,4 @@
-"""zego.diagnosis with texts that nobody thought of: it never raises, and never hangs.
+"""zego.diagnosis with random texts: it never raises, and never hangs.
 
 `make test` tries 20,000 of them, the same each time; `make prove` 200,000 others.
 """
@@ -30,7 +30,7 @@ from zego.diagnosis.secrets import diagnose
 
 pytestmark = pytest.mark.exhaustive
 
-#: Texts of each sort in `make prove`; 200,000 together.
+#: Texts of each kind in `make prove`; 200,000 in total.
 TEXTS: Final[dict[mutations.Sort, int]] = {
     mutations.mutated: 110_000,
     mutations.broken: 40_000,
@@ -56,7 +56,7 @@ EXPECTED = tuple(
     for later, user, room, publish in ((0, None, None, None), (9999, "bob", "room1", True))
 )
 
-#: What runs for longest in a naive reader: each again and again, behind what gets it read.
+#: The pieces that take a naive reader longest: each is repeated, after a beginning that is read.
 REPEATED = (
     *"=#%\\\"'{[<( \n\t.-_/+&;:,0A$*\0\x1b\u200b\u0430\u2026\ud83d",
     *("04AAAA", "04AAAA ", "04AAAA-", "04AAA%2B", "eyJ", "eyJaaaaaaaaaa.", "eyJaaaaaaaaaaa.aaaa"),
@@ -69,7 +69,7 @@ BEFORE = ("", "04AAAAAGVT", "eyJhbGciOiJIUzI1NiJ9.", "{", '"', "Bearer ", "MDRBQ
 
 @pytest.fixture(scope="module", autouse=True)
 def _the_heap_of_other_tests_costs_nothing() -> Iterator[None]:
-    """What they left would be looked through by the collector, in the time of some text."""
+    """Exclude the objects of other tests from garbage collection while a text is timed."""
     gc.collect()
     gc.freeze()
     yield
@@ -77,7 +77,7 @@ def _the_heap_of_other_tests_costs_nothing() -> Iterator[None]:
 
 
 def seconds_of(text: str, turn: int) -> float:
-    """How long the processor works at one; every answer is one that can be sent."""
+    """The processor time of one diagnosis. Each must be valid as a response."""
     secrets, expected = SECRETS[turn % len(SECRETS)], EXPECTED[turn % len(EXPECTED)]
     started = time.thread_time()
     diagnosis = diagnose(text, secrets, expected)
@@ -88,17 +88,17 @@ def seconds_of(text: str, turn: int) -> float:
 
 
 def how_many(sort: mutations.Sort) -> int:
-    """How many texts of a sort are tried."""
+    """How many texts of a kind are tried."""
     return TEXTS[sort] // tiers.tier(test=10, prove=1)
 
 
 def takes_long(text: str, turn: int) -> bool:
-    """Whether it does each time: what the machine does meanwhile is counted now and then."""
+    """Whether it is slow every time: other work of the machine is sometimes counted."""
     bound = SHORT_SECONDS if len(text) <= SHORT else LONG_SECONDS
     return all(seconds_of(text, turn) >= bound for _ in range(5))
 
 
-def test_there_are_200_000_or_a_tenth() -> None:
+def test_there_are_200_000_texts_or_a_tenth_of_them() -> None:
     assert sum(TEXTS.values()) == 200_000
     tried = sum(map(how_many, TEXTS))
     assert tried == tiers.tier(test=20_000, prove=200_000)
@@ -107,7 +107,7 @@ def test_there_are_200_000_or_a_tenth() -> None:
 @pytest.mark.parametrize("sort", TEXTS, ids=lambda sort: sort.__name__)
 def test_no_text_raises_or_takes_long(sort: mutations.Sort) -> None:
     seed = tiers.seed()
-    print(f"random.Random({seed})")  # shown where the test fails
+    print(f"random.Random({seed})")  # shown if the test fails
     chance = random.Random(seed)
     for turn in range(how_many(sort)):
         text = sort(chance)
@@ -126,7 +126,7 @@ def test_no_repetition_takes_long(piece: str) -> None:
 
 
 @pytest.mark.parametrize("length", [LONG - 1, LONG, LONG + 1, 20 * LONG])
-def test_the_length_that_is_looked_at_is_bounded(length: int) -> None:
+def test_the_length_that_is_read_is_bounded(length: int) -> None:
     diagnosis = diagnose("04" + "A" * (length - 2), CURRENT, Expected(NOW))
     is_too_long = diagnosis.findings[0].kind == "too-long"
     assert is_too_long == (length > LONG)

@@ -1,4 +1,4 @@
-"""zego.diagnosis tells nothing that only the holder of the secret may know, and all can be sent."""
+"""zego.diagnosis reveals nothing that only the owner of the secret may know, and is valid JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 
 LONGEST_PART = 8
-#: What is in the answers of its own: its words, the names of fields, the AppID that was expected.
+#: What a diagnosis always contains: its words, the names of fields, the expected AppID.
 VOCABULARY = " ".join(
     (
         *(text for kind in KINDS.values() for text in (kind.cause, kind.remedy)),
@@ -51,7 +51,7 @@ VOCABULARY = " ".join(
 
 
 def said(diagnosis: Diagnosis) -> str:
-    """All that comes out of it in words; what was sealed is not among them."""
+    """All text of the diagnosis, except the sealed claims."""
     document = diagnosis.document()
     if diagnosis.opened_by is not None:
         document["claims"] = None
@@ -59,19 +59,19 @@ def said(diagnosis: Diagnosis) -> str:
 
 
 def parts(text: str) -> Iterator[str]:
-    """Every part that is long enough to be of use."""
+    """Every part that is long enough to be useful."""
     return (text[at : at + LONGEST_PART] for at in range(len(text) - LONGEST_PART + 1))
 
 
-class TestWhatIsNotSaid:
+class TestWhatIsNotShown:
     @table("case", CASES)
-    def test_no_part_of_a_token_or_of_a_secret(self, case: Case) -> None:
+    def test_no_part_of_a_token_or_a_secret_is_shown(self, case: Case) -> None:
         words = said(case.diagnosis)
         texts = (case.text[:1000], *(candidate.value for candidate in case.secrets.values()))
         found = {part for text in texts for part in parts(text) if part in words}
         assert {part for part in found if part not in VOCABULARY} == set()
 
-    def test_no_claims_but_of_what_was_opened(self) -> None:
+    def test_claims_are_shown_only_if_the_token_was_opened(self) -> None:
         for case in ALL:
             diagnosis = case.diagnosis
             is_opened = diagnosis.opened_by is not None
@@ -80,37 +80,37 @@ class TestWhatIsNotSaid:
 
     @pytest.mark.parametrize("cipher", get_args(Cipher))
     @pytest.mark.parametrize("secrets", [NO_SECRETS, {"given": TriedSecret(OTHER_SECRET, 5)}])
-    def test_nothing_that_is_sealed_in_one_that_was_not_opened(
+    def test_no_content_of_an_unopened_token_is_shown(
         self, cipher: Cipher, secrets: dict[str, TriedSecret]
     ) -> None:
         made = token(cipher, user_id="sealed-user", payload=payload(room_id="sealed-room"))
         words = said(diagnose(made, secrets, Expected(NOW)))
         assert not [one for one in ("sealed-user", "sealed-room", "1234567890") if one in words]
 
-    def test_nothing_of_what_a_jwt_claims_or_calls_its_algorithm(self) -> None:
+    def test_neither_claims_nor_a_strange_algorithm_of_a_jwt_are_shown(self) -> None:
         words = said(diagnose(jwt(alg="c29tZS1zZWNyZXQ"), CURRENT, Expected(NOW)))
         assert "c29tZS1zZWNyZXQ" not in words
 
-    def test_nothing_of_a_kit_tokens_details(self) -> None:
+    def test_no_details_of_a_kit_token_are_shown(self) -> None:
         text = f"{GCM}#{kit_details(userID='somebody-else', appID=77777777)}"
         words = said(diagnose(text, NO_SECRETS, expecting(user_id="alice", app_id=5)))
         assert not [one for one in ("somebody-else", "77777777") if one in words]
 
-    def test_nothing_of_another_users_id_in_the_text_of_a_finding(self) -> None:
+    def test_another_users_id_is_not_in_the_text_of_a_finding(self) -> None:
         finding = diagnose(token(user_id="somebody"), CURRENT, expecting(user_id="me")).findings[0]
         assert "somebody" not in finding.cause + finding.remedy
 
     @pytest.mark.parametrize("value", [SECRET, f'"{SECRET}"', APP_SIGN, "short"])
-    def test_a_candidate_shows_no_value(self, value: str) -> None:
+    def test_a_tried_secret_shows_no_value(self, value: str) -> None:
         assert value not in repr(TriedSecret(value))
 
-    def test_a_candidate_of_a_secret_has_its_value_and_its_app_id(self) -> None:
+    def test_a_tried_secret_has_the_value_and_the_app_id_of_the_secret(self) -> None:
         secret = ServerSecret(5, OTHER_SECRET)
         assert TriedSecret.of(secret) == TriedSecret(OTHER_SECRET, 5)
 
 
 class TestDocument:
-    """It is JSON and UTF-8, whatever was sealed and whatever was asked."""
+    """It is valid JSON in UTF-8, whatever was sealed and whatever was expected."""
 
     @staticmethod
     def sent(diagnosis: Diagnosis) -> Any:
@@ -125,7 +125,7 @@ class TestDocument:
         assert sent["verdict"] == case.verdict
         assert [finding["kind"] for finding in sent["findings"]] == list(case.finds)
 
-    def test_it_has_all_that_is_known(self) -> None:
+    def test_it_contains_everything_that_is_known(self) -> None:
         made = token("cbc", user_id="bob", nonce=5)
         diagnosis = diagnose(made, CURRENT, expecting(user_id="alice", sdk="native"))
         (finding,) = diagnosis.findings
@@ -147,12 +147,12 @@ class TestDocument:
             ],
         }
 
-    def test_of_one_that_was_not_opened_it_has_what_is_readable(self) -> None:
+    def test_for_an_unopened_token_it_contains_what_is_readable(self) -> None:
         document = diagnose(CBC, NO_SECRETS, Expected(NOW)).document()
         assert (document["cipher"], document["header_expires_at"]) == ("cbc", NOW + 3540)
         assert (document["opened_by"], document["claims"]) == (None, None)
 
-    def test_of_one_that_is_cut_it_has_the_expiry(self) -> None:
+    def test_for_a_cut_token_it_contains_the_expiry(self) -> None:
         assert diagnose(GCM[:24], CURRENT, Expected(NOW)).header_expires_at == NOW + 3540
 
     @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ class TestDocument:
             assert diagnosis.claims is not None
             assert shown in diagnosis.claims.values()
 
-    def test_other_claims_than_zegos_are_left_out(self) -> None:
+    def test_claims_that_zego_does_not_use_are_left_out(self) -> None:
         diagnosis = diagnose(token(note="x", role="admin"), CURRENT, Expected(NOW))
         assert diagnosis.document()["claims"] == claims()
 

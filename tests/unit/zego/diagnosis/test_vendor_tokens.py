@@ -1,4 +1,4 @@
-"""zego.diagnosis and the tokens of the vendor's own generators."""
+"""zego.diagnosis with the tokens of the vendor's generators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zego.token04 import Claims
 
 VENDOR_TOKENS = vendor_tokens()
 
-#: What the cases were made to try. A case that is not here has nothing.
+#: The findings that the cases were made for. A case that is missing here has no findings.
 WRONG = {
     "unicode_user": ("user-id-characters",),
     "rtc_login_only": ("no-publish",),
@@ -37,7 +37,7 @@ def looked_at(vendor: VendorToken, token: str) -> Diagnosis:
 
 
 @table("vendor", VENDOR_TOKENS, ids=str)
-def test_all_that_is_found_is_what_its_case_was_made_to_try(vendor: VendorToken) -> None:
+def test_only_the_intended_problem_of_a_case_is_found(vendor: VendorToken) -> None:
     is_drawn = vendor.fixed is None  # by the generator, of which this one draws hex digits
     has_weak_iv = is_drawn and (vendor.generator, vendor.cipher) == ("python", "cbc")
     wrong = WRONG.get(vendor.case.removeprefix("KAT_"), ())
