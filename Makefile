@@ -119,7 +119,7 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade updates them)
 	  lock requirements/publish.in --constraints requirements/dev.txt
 
 .PHONY: docs-site
-docs-site: $(PUBLISH_READY) ## Build the documentation as a site, build/site/
+docs-site: $(PUBLISH_READY) ## Build the documentation site in build/site/
 	@$(BIN)/python -m tools.docs_site
 
 ##@ Deploy

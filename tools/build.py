@@ -187,7 +187,7 @@ def _finish(tree: Path, interpreter: str) -> Path:
 
 
 def release() -> str:
-    """The version of the service, the command line, the HTTP API and the clients."""
+    """Return the version of the service, the command line, the HTTP API and the clients."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])
 

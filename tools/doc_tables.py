@@ -30,7 +30,7 @@ DOCUMENTS: Final = (ROOT / "docs" / "architecture.md", ROOT / "docs" / "troubles
 _TABLE: Final = re.compile(
     r"(?P<begin><!-- table: (?P<name>[\w, ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL
 )
-#: Where else the version is, as the first group of a pattern.
+#: The files that repeat the version; the first group of the pattern matches it.
 VERSIONED: Final[Mapping[Path, re.Pattern[str]]] = {
     ROOT / "docs" / "openapi.yaml": re.compile(r"^  version: (.+)$", re.MULTILINE),
     ROOT / "clients" / "python" / "pyproject.toml": re.compile(r'^version = "(.+)"$', re.MULTILINE),
@@ -43,7 +43,7 @@ _SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM
 
 
 def main() -> int:
-    """Write all of it, and report which files changed."""
+    """Write all generated text, and report which files changed."""
     for file, after in written().items():
         is_new = not file.exists() or file.read_text(encoding="utf-8") != after
         if is_new:
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def written() -> dict[Path, str]:
-    """Each file that has generated parts, with its whole text."""
+    """Return each file with generated parts and its whole new text."""
     texts = {document: filled(document.read_text(encoding="utf-8")) for document in DOCUMENTS}
     return {**texts, SCHEMA: schema_file(), PROBLEMS: problems_page(), **dict(_versioned())}
 

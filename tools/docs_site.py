@@ -1,8 +1,8 @@
 """Builds the documentation as a site in build/site/: ``make docs-site``.
 
-Sphinx reads the same Markdown files that people read in the repository, with their links. A broken
-link or an unknown anchor fails. Two pages are made here: the commands of ``zego-token``, from
-click, and the HTTP API, which Redoc draws from docs/openapi.yaml.
+Sphinx reads the Markdown files of the repository with their links. A broken link or an unknown
+anchor fails the build. Two pages are generated: the commands of ``zego-token`` from click, and the
+HTTP API, which Redoc renders from docs/openapi.yaml.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tools.build import ROOT, release
 
 SITE: Final = ROOT / "build" / "site"
 SOURCE: Final = ROOT / "build" / "site-source"
-#: The headings of the contents, in the order in which people need them.
+#: The sections of the table of contents and their pages, in reading order.
 CONTENTS: Final = {
     "Get tokens": (
         "docs/quick-starts",
@@ -52,7 +52,7 @@ CONTENTS: Final = {
         "SECURITY",
     ),
 }
-#: What pages show or offer, apart from other pages.
+#: Other files that pages show or link to.
 FILES: Final = (
     "docs/openapi.yaml",
     "docs/images",
@@ -60,7 +60,7 @@ FILES: Final = (
 )
 _HTTP_API: Final = """# HTTP API reference
 
-<p><a href="redoc.html">Open it as a page of its own</a></p>
+<p><a href="redoc.html">Open it as a separate page</a></p>
 <iframe src="redoc.html" title="HTTP API" style="width: 100%; height: 80vh; border: 0"></iframe>
 """
 _SETTINGS: Final = {
@@ -77,7 +77,7 @@ _SETTINGS: Final = {
 
 
 def main() -> int:
-    """Build the site. Returns 1 if Redoc is missing or the documents have a mistake."""
+    """Build the site. Return 1 if Redoc is missing or a document has a mistake."""
     for folder in (SITE, SOURCE):
         shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -110,11 +110,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     print((SITE / "index.html").relative_to(ROOT))
-    return site.statuscode
+    return int(site.statuscode)
 
 
 def _commands(command: click.Command, path: str) -> Iterator[str]:
-    """A section for a command, with its help as a terminal shows it, and for each below it."""
+    """Yield a section with a command's help as in a terminal, and one per subcommand."""
     context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
     yield f"\n## {path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):

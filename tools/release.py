@@ -1,17 +1,17 @@
-"""Builds what a release publishes, checks it, and uses it: ``make release``.
+"""Builds the packages of a release, checks them and tries them: ``make release``.
 
-All of it is in build/release/.
+The packages are in build/release/:
 
 =====================================  ===========================================================
 ``zego_token_service-*.whl, .tar.gz``  the command line ``zego-token``
 ``zego_token_client-*.whl, .tar.gz``   the Python client
 ``zego-token-service-client-*.tgz``    the JavaScript client
 ``zego-token-service-*-sam.zip``       the template, the settings and the built functions and layers
-``SHA256SUMS``                         the digests of all of them
+``SHA256SUMS``                         the digests of all files
 =====================================  ===========================================================
 
-Everything is built twice and must come out the same. Then each package is installed into an empty
-environment, away from the tree, and used against the local stack.
+Everything is built twice, and both builds must be identical. Then each package is installed into an
+empty environment outside the tree and used with the local stack.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from tools.build import FIXED_TIME, ROOT, release
 OUTPUT: Final = ROOT / "build" / "release"
 PYTHON_CLIENT: Final = ROOT / "clients" / "python"
 JAVASCRIPT_CLIENT: Final = ROOT / "clients" / "javascript"
-#: In the SAM package, beside the built parts.
+#: The files of the SAM package, in addition to the built parts.
 _SAM_FILES: Final = ("LICENSE", "samconfig.toml", "template.yaml", "build/version.toml")
-#: The command line is an application with two packages of its own, ``ops`` and ``zego``. It is
-#: installed by pipx or uv, into an environment where nothing else is.
+#: The command line is an application with two top-level packages, ``ops`` and ``zego``. pipx or uv
+#: installs it into a separate environment.
 _CHECK_WHEEL: Final = {"zego_token_service": ["--ignore", "W009"], "zego_token_client": []}
 _ZIP_TIME: Final = (2000, 1, 1, 0, 0, 0)
 
@@ -63,7 +63,7 @@ _USED: Final = "alice call_1 04"
 
 
 class ReleaseError(Exception):
-    """A package cannot be released. The message says why."""
+    """A package cannot be released. The message tells why."""
 
 
 def main() -> int:
@@ -75,7 +75,7 @@ def main() -> int:
             first = _sums(build_packages(OUTPUT))
             second = _sums(build_packages(temporary / "again"))
             if changed := [name for name in first if first[name] != second.get(name)]:
-                raise ReleaseError(f"built twice, these differ: {', '.join(changed)}")
+                raise ReleaseError(f"two builds of these files differ: {', '.join(changed)}")
             (OUTPUT / "SHA256SUMS").write_text(
                 "".join(f"{digest}  {name}\n" for name, digest in first.items()), encoding="utf-8"
             )
@@ -91,13 +91,13 @@ def main() -> int:
 
 
 def build_packages(folder: Path) -> Path:
-    """Build every package into a folder, which is emptied first."""
+    """Build all packages into a folder, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     uv = Path(sys.executable).with_name("uv")
     for source in (ROOT, PYTHON_CLIENT):
         _run(uv, "build", "--quiet", "--no-build-isolation", "--out-dir", folder, source)
-    (folder / ".gitignore").unlink(missing_ok=True)  # uv's
+    (folder / ".gitignore").unlink(missing_ok=True)  # uv made it
     pack = ("pack", "--ignore-scripts", "--silent", "--pack-destination", folder)
     _run(_npm(), *pack, cwd=JAVASCRIPT_CLIENT)
     tree = build.lambda_tree()
@@ -113,7 +113,7 @@ def build_packages(folder: Path) -> Path:
 
 
 def check() -> None:
-    """Check the packages as their indexes and users will see them."""
+    """Check the packages as package indexes and users would."""
     wheels, archives = sorted(OUTPUT.glob("*.whl")), sorted(OUTPUT.glob("*.tar.gz"))
     (tarball,) = OUTPUT.glob("*.tgz")
     _say("checking the wheels: twine, check-wheel-contents")
@@ -188,7 +188,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 def _npm() -> str:
     if (npm := shutil.which("npm")) is None:
-        raise ReleaseError("npm is not on PATH; it packs the JavaScript client")
+        raise ReleaseError("npm is not on PATH. It is needed to pack the JavaScript client.")
     return npm
 
 
@@ -198,15 +198,15 @@ def _say(step: str) -> None:
 
 def _expect(expected: str, printed: str) -> None:
     if printed.strip() != expected:
-        raise ReleaseError(f"expected {expected!r}, and it printed {printed.strip()!r}")
+        raise ReleaseError(f"expected {expected!r}, but got {printed.strip()!r}")
 
 
 def _run(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> str:
-    """What a command prints.
+    """Run a command and return its output.
 
-    :param path: of programs that go before all others.
+    :param path: a folder whose programs take precedence.
 
-    :raises ReleaseError: it failed.
+    :raises ReleaseError: the command failed.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"SOURCE_DATE_EPOCH": str(FIXED_TIME), "NO_COLOR": "1"}

@@ -80,7 +80,7 @@ SILENT: dict[str, tuple[Intercept, str]] = {
     "it throttles": (refusing("ThrottlingException"), "ThrottlingException"),
     "it fails": (refusing("InternalServiceError", 500), "InternalServiceError"),
     "its response is empty": (answering(200, b"{}"), "no text value"),
-    "its response is not JSON": (answering(200, b"<html>"), "cannot be read"),
+    "its response is not JSON": (answering(200, b"<html>"), "response is not valid"),
     "its response is binary": (
         answering(200, b'{"SecretBinary":"AA==","VersionId":"1","CreatedDate":1}'),
         "no text value",
