@@ -129,8 +129,8 @@ build: $(DEV_READY) ## Build the artifacts for Lambda in build/ (PYTHON313=...)
 	@$(BIN)/python -m tools.build
 
 .PHONY: release
-release: $(PUBLISH_READY) ## Build the packages in build/release/, check them and use them
-	@$(BIN)/python -m tools.release
+release: $(PUBLISH_READY) ## Build the packages in build/release/, check them and use them (CLIENT_PYTHON=python3.10)
+	@$(BIN)/python -m tools.release $(CLIENT_PYTHON)
 
 .PHONY: deploy
 deploy: ## Build and deploy an environment of samconfig.toml (STAGE=dev)

@@ -67,7 +67,11 @@ class ReleaseError(Exception):
 
 
 def main() -> int:
-    """Build, check and use all packages, then list them."""
+    """Build, check and use all packages, then list them.
+
+    The Python client is used with the Python that the command line names; without one, with this.
+    """
+    client_python, *_ = [*sys.argv[1:], sys.executable]
     try:
         with tempfile.TemporaryDirectory() as directory:
             temporary = Path(directory)
@@ -81,7 +85,7 @@ def main() -> int:
             )
             check()
             with LocalStack(directory=temporary / "stack", watch_seconds=None) as stack:
-                use(stack.description(), temporary)
+                use(stack.description(), temporary, client_python)
     except (ReleaseError, build.BuildError, npm_packages.NotFetchedError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
@@ -137,7 +141,7 @@ def check() -> None:
             raise ReleaseError(f"the SAM package lacks {', '.join(missing)}")
 
 
-def use(stack: StackDescription, folder: Path) -> None:
+def use(stack: StackDescription, folder: Path, client_python: str) -> None:
     """Install each package into an empty environment and use it against a local stack."""
     service, client = sorted(OUTPUT.glob("*.whl"), reverse=True)
     _say("using zego-token")
@@ -149,7 +153,7 @@ def use(stack: StackDescription, folder: Path) -> None:
         _run(zego_token, *command, "--local", folder / "stack", cwd=folder)
 
     _say("using the Python client, and checking its types: pyright --verifytypes")
-    python = _environment(folder / "client", client, "boto3")
+    python = _environment(folder / "client", client, "boto3", python=client_python)
     keys = (stack.access_key_id, stack.secret_access_key, stack.region)
     _expect(_USED, _run(python, "-c", _USE_PYTHON, stack.api, *keys, cwd=folder))
     pyright = Path(sys.executable).with_name("pyright")
@@ -170,12 +174,12 @@ def use(stack: StackDescription, folder: Path) -> None:
     _expect(_USED, _run("node", "use.js", stack.api, bearer, cwd=app))
 
 
-def _environment(folder: Path, *packages: Path | str) -> Path:
+def _environment(folder: Path, *packages: Path | str, python: str = sys.executable) -> Path:
     """The Python of a new environment with some packages and what they depend on."""
-    _run(sys.executable, "-m", "venv", folder)
-    python = folder / "bin" / "python"
-    _run(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *packages)
-    return python
+    _run(python, "-m", "venv", folder)
+    installed = folder / "bin" / "python"
+    _run(installed, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *packages)
+    return installed
 
 
 def _sums(folder: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ REQUIREMENTS = [
     "layers/aws_sdk/requirements.txt",
     "requirements/run.txt",
     "requirements/dev.txt",
+    "requirements/publish.txt",
     "requirements/install.txt",
 ]
 
@@ -125,3 +126,16 @@ def test_git_ignores_files_that_hold_credentials(name: str, tmp_path: Path) -> N
         ["git", "check-ignore", "--quiet", name], cwd=tmp_path, check=False
     ).returncode
     assert ignored == 0
+
+
+@pytest.mark.parametrize(
+    "workflow", sorted((ROOT / ".github" / "workflows").iterdir()), ids=lambda path: path.name
+)
+def test_a_workflow_pins_its_actions_by_digest_and_says_which_version_that_is(
+    workflow: Path,
+) -> None:
+    used = re.findall(r"uses: (.+)", workflow.read_text(encoding="utf-8"))
+    assert used
+    assert [
+        line for line in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", line)
+    ] == []
