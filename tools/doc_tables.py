@@ -84,7 +84,7 @@ def _codes(*platforms: Platform) -> str:
         named = ", ".join(_named(known) for known in alike)
         seen = f" The app sees {first.shown_as}." if first.shown_as else ""
         rows.append((named, first.meaning + seen, first.causes[0], first.remedy))
-    return _table(("code", "means", "likeliest cause", "do"), rows)
+    return _table(("code", "means", "most likely cause", "do"), rows)
 
 
 def _said(known: ErrorCode) -> tuple[object, ...]:

@@ -66,15 +66,15 @@ def request(
         connection.request(method, target, body, dict(headers or {}))
         wire = _Wire(connection.sock, deadline)
         # HTTPResponse uses only the makefile() of a socket.
-        with http.client.HTTPResponse(wire, method=method) as answer:  # type: ignore[arg-type]
-            answer.begin()
-            content = answer.read(max_bytes + 1)
+        with http.client.HTTPResponse(wire, method=method) as response:  # type: ignore[arg-type]
+            response.begin()
+            content = response.read(max_bytes + 1)
             if len(content) > max_bytes:
                 raise HttpError(f"the response is larger than {max_bytes} bytes")
-            if answer.length:
+            if response.length:
                 raise HttpError("the response was cut short")
-            names = {name.lower(): value for name, value in answer.getheaders()}
-            return Response(answer.status, names, content)
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Response(response.status, names, content)
     except TimeoutError:
         raise HttpError(f"{parts.hostname} did not respond in {timeout_seconds:g} s") from None
     except (OSError, http.client.HTTPException) as error:

@@ -152,12 +152,12 @@ class ServerApi:
     def _attempt(self, secret: ServerSecret) -> Verdict:
         url = self._signed_url("DescribeUserNum", secret, {"RoomId[]": f"probe_{_nonce()}"})
         try:
-            answer = request(
+            response = request(
                 "GET", url, timeout_seconds=self._attempt_seconds, max_bytes=_MAX_BYTES
             )
         except HttpError as error:
             return Verdict("unknown", f"ZEGO gave no usable response: {error}")
-        return _verdict(answer, self._clock())
+        return _verdict(response, self._clock())
 
     def _signed_url(self, action: str, secret: ServerSecret, query: Mapping[str, str]) -> str:
         nonce, timestamp = _nonce(), int(self._clock())
@@ -173,15 +173,15 @@ class ServerApi:
         return f"{self._endpoint}?{urlencode(parameters)}"
 
 
-def _verdict(answer: Response, now: float) -> Verdict:
+def _verdict(response: Response, now: float) -> Verdict:
     """Read a response by its code, whatever the HTTP status."""
-    skew = clock_skew(answer, now)
+    skew = clock_skew(response, now)
     try:
-        code = strict_json.loads_object(answer.body)["Code"]
+        code = strict_json.loads_object(response.body)["Code"]
     except (ValueError, KeyError):
         code = None
     if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < _CODES_END:
-        reason = f"ZEGO's response (HTTP {answer.status}) has no readable code"
+        reason = f"ZEGO's response (HTTP {response.status}) has no readable code"
         return Verdict("unknown", reason, None, skew)
     known = SERVER_API_CODES.get(code)
     if known is None:
@@ -202,13 +202,13 @@ def _is_passing(code: int | None) -> bool:
     return known is not None and known.passing
 
 
-def clock_skew(answer: Response, now: float) -> float | None:
+def clock_skew(response: Response, now: float) -> float | None:
     """How far this machine's clock is ahead of the server's, in seconds, to a second or so.
 
     :returns: ``None`` if the response has no time.
     """
     try:
-        return round(now - parsedate_to_datetime(answer.headers["date"]).timestamp(), 1)
+        return round(now - parsedate_to_datetime(response.headers["date"]).timestamp(), 1)
     except (KeyError, ValueError, OverflowError):
         return None
 

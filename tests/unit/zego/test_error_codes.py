@@ -274,7 +274,7 @@ class TestNear:
         assert resolve(given) is None
         assert near(given)[0].code == meant
 
-    def test_the_likeliest_typing_error_comes_first(self) -> None:
+    def test_the_most_likely_typing_error_comes_first(self) -> None:
         swapped, one_wrong, hundred = 50119, 50121, [50128, 50127]
         assert codes(near(50191)) == [swapped, one_wrong, *hundred]
 

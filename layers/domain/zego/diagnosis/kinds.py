@@ -131,7 +131,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         _MINT + " If it is a secret, everyone who saw it has it: reset it in ZEGO's console.",
     ),
     "not-a-token": _not_opened(
-        'Nothing in this text begins as a Token04 does: with "04" and its expiry.',
+        'No part of this text begins like a Token04: with "04" and its expiry.',
         "Check what was passed as the token. " + _MINT,
     ),
     # --- A Token04 that was changed on its way ---------------------------------------------------
@@ -203,7 +203,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     ),
     "mode-missing": _not_opened(
         "Its last byte, which marks it as sealed with GCM, is missing.",
-        "Append the byte 1 to the GCM tag before you encode in base64; or find what cut off the"
+        "Append the byte 1 after the GCM tag, then encode in base64; or find what cut off the"
         " last byte.",
     ),
     "trailing-bytes": _not_opened(
@@ -254,7 +254,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     ),
     "hex-decoded-secret": _not_opened(
         "It was sealed with the secret {label} hex-decoded to {size} bytes. A ServerSecret looks"
-        " like hex, but the key is its 32 characters, not decoded.",
+        " like hex, but the key is its 32 characters as they are.",
         "Do not decode it: the key is the bytes of the text.",
     ),
     "altered-secret": _not_opened("It was sealed with the secret {label} {how}.", _AS_SHOWN),
@@ -276,8 +276,8 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     "not-opened-here": FindingKind(
         "note",
         _NO_CODES,
-        "The service did not open it. Over HTTP it opens only tokens that were sealed with"
-        " AWSCURRENT or AWSPREVIOUS and GCM. This does not mean that a secret is wrong.",
+        "The service did not open it. Over HTTP it opens only GCM tokens that were sealed with"
+        " AWSCURRENT or AWSPREVIOUS. This does not mean that a secret is wrong.",
         "Run zego-token inspect with access to the secret: it also tries CBC and common mistakes."
         " If this service issued the token, its audit log contains the token's SHA-256"
         " (token_sha256). GET /v1/status shows in last_verdict whether ZEGO accepts the current"
@@ -416,12 +416,12 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     # --- What ZEGO accepts, but not everywhere, or not for long ----------------------------------
     "user-id-characters": _warning(
         "Its {what}.",
-        'Use printable ASCII without space and " / : ? [ ] {{ | }}; hash ids with others.',
+        'Use printable ASCII except space and " / : ? [ ] {{ | }}; hash any other id.',
         {"web": (1002006,)},
     ),
     "room-id-characters": _warning(
         "Its {what}.",
-        'Use printable ASCII without space and " / : ? [ ] {{ | }}.',
+        'Use printable ASCII except space and " / : ? [ ] {{ | }}.',
         {"web": (1002012,)},
     ),
     "issued-in-future": _warning(
@@ -432,7 +432,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     ),
     "time-in-milliseconds": _warning(
         "Its times ({names}) are in {unit}: read as Unix seconds, they are thousands of years away."
-        " What ZEGO does with them is not documented; ZIM accepts at most 24 days.",
+        " ZEGO does not document what it does then; ZIM accepts a lifetime of at most 24 days.",
         _SECONDS,
         {"zim": (6000103,)},
     ),

@@ -98,8 +98,8 @@ def recognise(text: str) -> TokenText:
     if len(text) > MAX_CHARACTERS:
         return _other(found("too-long", length=len(text), limit=MAX_CHARACTERS))
     text, problems = unwrap(text)
-    if stand_in := _stand_in(text):
-        return _other(stand_in)
+    if non_token := _known_non_token(text):
+        return _other(non_token)
     if lookalike := _lookalike(text):
         return lookalike
     token, mark, details = text.partition(_KIT_MARK)
@@ -165,7 +165,7 @@ def _other(problem: Observation) -> TokenText:
     return TokenText("other", (problem,))
 
 
-def _stand_in(text: str) -> Observation | None:
+def _known_non_token(text: str) -> Observation | None:
     """What the text is, if it is a known text that is not a token, else ``None``."""
     if not text:
         return found("empty")

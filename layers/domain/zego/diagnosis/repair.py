@@ -91,7 +91,7 @@ def _without_space_around(text: str) -> RepairResult:
     return stripped, None if stripped == text else found("white-space")
 
 
-def _without_answer(text: str) -> RepairResult:
+def _without_response(text: str) -> RepairResult:
     if not text.startswith(("{", "[")):
         return text, None
     try:
@@ -197,7 +197,7 @@ def _without_surroundings(text: str) -> RepairResult:
 _REPAIRS: Final[tuple[Repair, ...]] = (
     _without_invisible,
     _without_space_around,
-    _without_answer,
+    _without_response,
     _without_quotes,
     _without_entities,
     _without_backslashes,

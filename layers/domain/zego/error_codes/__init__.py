@@ -50,7 +50,7 @@ def resolve(code: int) -> ErrorCode | None:
 
 
 def near(code: int) -> tuple[ErrorCode, ...]:
-    """Known codes that are similar to an unknown one: the likeliest first, at most four.
+    """Known codes that are similar to an unknown one: the most likely first, at most four.
 
     First come codes that one typing error turns into the given one, then those of the same
     hundred. For a telemetry code, only raw codes are considered if any is similar. Codes below 100
@@ -72,7 +72,7 @@ def _slips(code: int) -> list[ErrorCode]:
 
 
 def _slip(given: str, meant: str) -> int | None:
-    """How likely one typing error is the difference, 0 the likeliest; ``None``: not similar."""
+    """Rank how likely one typing error is the difference, best 0; ``None``: not similar."""
     if len(given) == len(meant):
         wrong = [pair for pair in zip(given, meant, strict=True) if pair[0] != pair[1]]
         if len(wrong) == 2 and wrong[0] == wrong[1][::-1]:

@@ -42,7 +42,7 @@ _COMPARE_APP_ID: Final = (
     "Give the SDK the AppID from the service's response, as a number. Check whether ZEGO accepts"
     " the service's AppID: zego-token doctor."
 )
-_OTHER_CHARACTERS: Final = 'Use printable ASCII without space and " / : ? [ ] { | }.'
+_OTHER_CHARACTERS: Final = 'Use printable ASCII except space and " / : ? [ ] { | }.'
 _LESS_OFTEN: Final = "Call it less often. The token is not the problem."
 _LET_IN: Final = (
     "Ask whoever runs the backend. A new token does not help until it lets the user in."
@@ -106,9 +106,7 @@ CODES: Final = (
         source="observed",
         shown_as=1102016,
     ),
-    _room(
-        50119, "The room server refuses the token: it could not open it, or it is for another user."
-    ),
+    _room(50119, "The room server could not open the token, or the token is for another user."),
     _room(
         50120,
         "The room server refuses the token's format.",
@@ -201,7 +199,7 @@ CODES: Final = (
         "RoomTokenExpiredKickedOut",
         "Native: the user was removed from the room because the token expired. Web, with several"
         " rooms: the user logged in again without logging out.",
-        "It was not renewed in time, and ZEGO ends logins at the expiry for this AppID.",
+        "It was not renewed in time, and the AppID is set to end logins at expiry.",
         "Web: loginRoom was called twice.",
         remedy="Call renewToken with a new token when the SDK reports that the old one will expire,"
         " 30 s before it does.",

@@ -183,12 +183,12 @@ CODES: Final = (
     ),
     _busy(
         206,
-        "This was called more often than ZEGO allows.",
+        "The Action was called more often than ZEGO allows.",
         "The AppID sends more requests per second than allowed.",
     ),
     _busy(
         207,
-        "This was called more often than ZEGO allows.",
+        "The Action was called more often than ZEGO allows.",
         "The AppID sends more requests than allowed.",
     ),
     _server(
