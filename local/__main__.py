@@ -163,9 +163,9 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
     }
     return "\n".join(
         [
-            f"zego-token-service is running on this machine ({seconds:.1f} s). Ctrl-C stops it.",
+            f"zego-token-service runs on this machine, started in {seconds:.1f} s. Ctrl-C stops it.",
             f"Try it in a browser: {parts.page}",
-            f"To use it from your own page: make run RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'",
+            f"For your own page: make run RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'",
             "",
             f"A token, issued through all parts in {milliseconds:.0f} ms:",
             textwrap.indent(token_table(token, stack.secrets_manager.server_secret), "  "),

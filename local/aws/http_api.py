@@ -125,7 +125,8 @@ class ApiGateway(LoopbackServer):
         started, now = time.perf_counter(), self._clock()
         request_id = http_api_events.new_request_id()
         if preflight := self._cors.preflight(request):
-            answer, note = preflight, "preflight"
+            answer = preflight
+            note = "preflight" if answer.headers else "preflight of an origin that is not allowed"
         else:
             answer, note = self._route(request, request_id, now)
             answer = answer.with_headers(self._cors.on_answer(request))

@@ -76,7 +76,7 @@ class Reporter:
 
     def access(self, record: AccessRecord) -> None:
         """Sends a line of the API's access log."""
-        if record.note == "preflight":
+        if record.note.startswith("preflight"):
             return
         self._tell(
             "access",

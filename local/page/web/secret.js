@@ -7,7 +7,7 @@ import { age, dateAndTime, now } from "./times.js";
 const list = byId("versions");
 const place = byId("standing");
 const MEANS = {
-  AWSCURRENT: "tokens are sealed with it",
+  AWSCURRENT: "encrypts new tokens",
   AWSPREVIOUS: "current before",
   AWSPENDING: "being tested",
   CANDIDATE: "staged for the next rotation",

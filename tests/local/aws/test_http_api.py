@@ -417,6 +417,16 @@ class TestCors:
         for answer in (preflight, actual):
             assert not any(name.startswith("access-control-") for name in answer.headers)
 
+    @pytest.mark.parametrize(
+        ("origin", "note"),
+        [(PAGE, "preflight"), ("null", "preflight of an origin that is not allowed")],
+    )
+    def test_the_access_log_tells_whether_the_origin_is_allowed(
+        self, api: ApiGateway, log: list[AccessRecord], origin: str, note: str
+    ) -> None:
+        exchange(f"{api.url}/v1/tokens", "OPTIONS", [("origin", origin), *self.PREFLIGHT])
+        assert [record.note for record in log] == [note]
+
     @pytest.mark.parametrize("path", ["/v1/health", "/v1/status", "/nowhere"])
     def test_the_allowed_origin_may_read_any_response(self, api: ApiGateway, path: str) -> None:
         answer = exchange(f"{api.url}{path}", headers=[("origin", PAGE)])
