@@ -33,7 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "ops.inspect.command:inspect",
         "Explain why ZEGO refuses a token, or would, and what to do about it.",
     ),
-    "scan": ("ops.scan.command:scan", "Find secrets in a built front end or a repository."),
+    "scan": ("ops.scan.command:scan", "Find secrets in a built frontend or a repository."),
     "secret": (
         "ops.secret.commands:secret",
         "Stage a ServerSecret, rotate to it, show its status.",

@@ -29,9 +29,9 @@ class ExitCode(IntEnum):
     DONE = 0, "success; every check passed"
     REFUSED = 1, "refused (by the service or by ZEGO), or a check failed"
     USAGE = 2, "wrong usage (see --help), or the input cannot be read"
-    UNDECIDED = 3, "undecided: no verdict from ZEGO, an unfinished rotation, unreadable input"
+    UNDECIDED = 3, "undecided: no verdict from ZEGO, unfinished rotation or unreadable file"
     DRIFT = 4, "the targets have different secrets, or one cannot be read"
-    AWS = 5, "AWS refused, was not reached, or has no rotation (see the message)"
+    AWS = 5, "AWS refused or was not reached, or no rotation is set up (see message)"
     IN_FLIGHT = 6, "a rotation is in flight; status found no other problem"
     BROKEN = 70, "zego-token itself failed"
     UNWRITTEN = 74, "the output cannot be written (disk full); nothing was changed"
@@ -144,7 +144,7 @@ _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "RotationInFlightError": (
         "",
-        "Follow it: zego-token secret watch. If it does not end: zego-token secret unstick.",
+        "To follow it: zego-token secret watch. If it does not end: zego-token secret unstick.",
     ),
     "ConflictError": ("", _CHANGED_MEANWHILE),
 }

@@ -46,7 +46,7 @@ def credentials(deployment: Deployment) -> Iterator[CheckResult]:
         if response.get("Error", {}).get("Code") in _USELESS:
             raise
         failure = explain(error)  # the next checks find other problems of them
-        seen = f"found; STS does not tell whose. {failure.message}"
+        seen = f"found, but STS does not tell whose. {failure.message}"
         remedy = failure.remedy or "Do nothing if the next checks pass."
         yield CheckResult("warning", seen, remedy)
     else:

@@ -144,7 +144,7 @@ def _compared(
     if label is not None:
         status, seen, remedy = _SAME[label]
         return status, f"{seen} ({found.fingerprint})", remedy
-    seen = f"has drifted: it is {found.fingerprint}, and AWSCURRENT {current.fingerprint}."
+    seen = f"has drifted: it is {found.fingerprint}, but AWSCURRENT {current.fingerprint}."
     return "failed", seen, _DELETE
 
 
@@ -159,7 +159,7 @@ def _app_id(text: str, current: int) -> tuple[CheckStatus, str, str]:
 
 _SAME: Final[dict[str, tuple[CheckStatus, str, str]]] = {
     CURRENT: ("ok", "is AWSCURRENT", f"{_DELETE} The next rotation makes it outdated."),
-    PREVIOUS: ("failed", "has drifted: it is AWSPREVIOUS, old since the last rotation", _DELETE),
+    PREVIOUS: ("failed", "has drifted: it is AWSPREVIOUS, replaced by the last rotation", _DELETE),
     PENDING: ("warning", "is AWSPENDING, which is not current yet", _DELETE),
     CANDIDATE: ("warning", "is CANDIDATE, which is staged but not current", _DELETE),
 }

@@ -119,10 +119,12 @@ def fingerprint(deployment: Deployment) -> Iterator[CheckResult]:
     shown = str(has.get("fingerprint", "none"))[:12]
     label = next((of for of, one in stored.items() if one.fingerprint == shown), "no label")
     age = deployment.clock() - (deployment.by_label[CURRENT].version.created_at or 0.0)
-    seen = f"It has {shown} ({label}); AWSCURRENT is {current.fingerprint}"
+    seen = f"It seals with {shown} ({label}); AWSCURRENT is {current.fingerprint}"
     if label == PREVIOUS and age < _TTL_SECONDS:
         yield CheckResult(
-            "warning", f"{seen}, {duration(age)} old.", "Wait a minute: it reads the secret again."
+            "warning",
+            f"{seen}, {duration(age)} old.",
+            "Wait a minute: it will read the secret again.",
         )
     else:
         yield CheckResult("failed", f"{seen}.")

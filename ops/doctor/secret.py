@@ -106,7 +106,7 @@ def key(deployment: Deployment) -> Iterator[CheckResult]:
         yield CheckResult(
             "skipped",
             f"{name}: {explain(error).message}",
-            "Do nothing if the values below can be read. Else allow kms:DescribeKey on the key.",
+            "Do nothing if the values below can be read. Otherwise allow kms:DescribeKey on it.",
         )
         return
     if state == "Enabled":

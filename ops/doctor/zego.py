@@ -24,8 +24,8 @@ _WATCHED_SECONDS: Final = 600.0
 
 @check(
     "Does ZEGO accept each value?",
-    remedy="Check the network, or find out what the code means; then check again: zego-token"
-    " secret status.",
+    remedy="Check the network, or run zego-token explain with the code; then check again:"
+    " zego-token secret status.",
     needs=("value",),
 )
 def verdict(deployment: Deployment) -> Iterator[CheckResult]:

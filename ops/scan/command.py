@@ -51,7 +51,7 @@ def scan(
     show_all: bool,
     dependencies: bool,
 ) -> ExitCode:
-    """Find secrets in a built front end or a repository.
+    """Find secrets in a built frontend or a repository.
 
     PATH is a file, a folder, or - for standard input.
 

@@ -72,7 +72,7 @@ RULES: Final[Mapping[LeakKind, LeakRule]] = {
     ),
     "public-name": LeakRule(
         "the name of a secret that builds send to every browser",
-        "Remove it from the front end, and request tokens from the service (POST /v1/tokens). If it"
+        "Remove it from the frontend, and request tokens from the service (POST /v1/tokens). If it"
         " had a value in any build, reset it in ZEGO's console, and rotate to the new one:"
         " zego-token secret rotate.",
     ),
@@ -83,9 +83,9 @@ RULES: Final[Mapping[LeakKind, LeakRule]] = {
         "generateKitTokenForProduction, called with a secret instead of a token", _MINT_ELSEWHERE
     ),
     "token-minted": LeakRule(
-        "generateToken04 in a front end, which needs the ServerSecret there", _MINT_ELSEWHERE
+        "generateToken04 in a frontend, which needs the ServerSecret there", _MINT_ELSEWHERE
     ),
-    "token-generator": LeakRule("ZEGO's token generator in a front end", _MINT_ELSEWHERE),
+    "token-generator": LeakRule("ZEGO's token generator in a frontend", _MINT_ELSEWHERE),
 }
 
 #: What to do about a value under another label than AWSCURRENT.
@@ -155,7 +155,7 @@ _TOKEN04: Final = b"generateToken04"
 #: Its message for a bad secret, which stays when a build shortens names.
 _GENERATOR: Final = b"secret must be a 32 byte string"
 
-#: A file with one of these suffixes belongs to a front end.
+#: A file with one of these suffixes belongs to a frontend.
 _FRONT_END_SUFFIXES: Final = frozenset(
     {".astro", ".htm", ".html", ".jsx", ".svelte", ".tsx", ".vue"}
 )

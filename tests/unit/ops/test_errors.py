@@ -71,7 +71,7 @@ def denied(action: str) -> SecretStoreError:
         (
             RotationInFlightError("rotate_secret: not ended", "X", "rotate_secret"),
             ExitCode.REFUSED,
-            "Not ended. Follow it: zego-token secret watch",
+            "Not ended. To follow it: zego-token secret watch",
         ),
         (ConflictError("x: it moved", "X", "x"), ExitCode.REFUSED, "It moved. Someone else"),
         (SecretStoreError("it has no AWSCURRENT"), ExitCode.AWS, "It has no AWSCURRENT."),

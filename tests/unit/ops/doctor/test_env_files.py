@@ -201,7 +201,7 @@ class TestDrift:
         stored(aws, OTHER, label="AWSCURRENT")
         zego.accepted.add(OTHER)
         result = self.compared(patient)
-        assert (result.status, "AWSPREVIOUS, old since" in result.seen) == ("failed", True)
+        assert (result.status, "AWSPREVIOUS, replaced by" in result.seen) == ("failed", True)
 
     def test_a_staged_value_is_not_current_yet(
         self, patient: Patient, env_file: Write, aws: SecretsManager
