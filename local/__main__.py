@@ -163,7 +163,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
     }
     return "\n".join(
         [
-            f"zego-token-service runs on this machine, started in {seconds:.1f} s. Ctrl-C stops it.",
+            f"zego-token-service is running, started in {seconds:.1f} s. Ctrl-C stops it.",
             f"Try it in a browser: {parts.page}",
             f"For your own page: make run RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'",
             "",
