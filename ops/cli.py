@@ -39,6 +39,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Stage a ServerSecret, rotate to it, show its status.",
     ),
 }
+#: What users try, and what to use instead.
+_MEANT: Final = {"help": "--help", "version": "--version"} | {
+    name: f"secret {name}" for name in ("restore", "rotate", "stage", "status", "unstick", "watch")
+}
 
 #: What a ServerSecret, most of one, or an AppSign looks like.
 _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
@@ -66,6 +70,13 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if (meant := _MEANT.get(arguments[0])) is not None:
+            context.fail(f"No such command {arguments[0]!r}. Use zego-token {meant}.")
+        return super().resolve_command(context, arguments)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -111,6 +111,8 @@ class TestMistakes:
             ("secret stage", "No secret is named."),
             ("secret stage --stage production", "'production' is not one of"),
             ("secret statsu", "No such command 'statsu'"),
+            ("rotate --stage dev", "No such command 'rotate'. Use zego-token secret rotate."),
+            ("help", "No such command 'help'. Use zego-token --help."),
             ("secret status --colour", "No such option"),
             ("secret rotate --local --wait soon", "'soon' is not a valid float"),
             ("secret stage --stage dev --secret-id x", "use --stage or --secret-id"),

@@ -29,7 +29,7 @@ class Issuer:
     """Replaces :func:`zego.bounded_http.request` and everything behind it.
 
     :ivar secret: the secret that seals tokens.
-    :ivar answers: by path, the responses to return instead of the normal ones.
+    :ivar responses: by path, the responses to return instead of the normal ones.
     :ivar down: by path, why no response comes.
     :ivar date: the Date header of every response; ``None``: no header.
     :ivar silent: methods whose responses allow no origin.
@@ -39,7 +39,7 @@ class Issuer:
 
     def __init__(self, value: str) -> None:
         self.secret = ServerSecret(APP_ID, value)
-        self.answers: dict[str, Response] = {}
+        self.responses: dict[str, Response] = {}
         self.down: dict[str, str] = {}
         self.date: str | None = formatdate(time.time())
         self.requests: dict[str, tuple[str, Mapping[str, str]]] = {}
@@ -73,15 +73,17 @@ class Issuer:
         self.requests[path] = (method, headers)
         if path in self.down:
             raise HttpError(self.down[path])
-        answer = self.answers.get(path) or self._answer(method, path, body)
+        response = self.responses.get(path) or self._respond(method, path, body)
         more = {} if self.date is None else {"date": self.date}
         return Response(
-            answer.status, {**answer.headers, **more, **self._cors(method, headers)}, answer.body
+            response.status,
+            {**response.headers, **more, **self._cors(method, headers)},
+            response.body,
         )
 
     def problem(self, path: str, status: int, code: str) -> None:
         """Let it refuse requests to a path."""
-        self.answers[path] = answer(status, {"code": code, "title": "x"})
+        self.responses[path] = json_response(status, {"code": code, "title": "x"})
 
     def _cors(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
         origin = headers.get("origin")
@@ -91,14 +93,14 @@ class Issuer:
             return self.allowed
         return {"access-control-allow-origin": origin} | self.allowed
 
-    def _answer(self, method: str, path: str, body: bytes | None) -> Response:
+    def _respond(self, method: str, path: str, body: bytes | None) -> Response:
         if method == "OPTIONS":
             return Response(204, {}, b"")
         if path == "/v1/health":
-            return answer(200, {"status": "ok", "version": "1.2.3"})
+            return json_response(200, {"status": "ok", "version": "1.2.3"})
         if path == "/v1/status":
-            return answer(200, self._status())
-        return answer(201, self._token(json.loads(body or b"{}")))
+            return json_response(200, self._status())
+        return json_response(201, self._token(json.loads(body or b"{}")))
 
     def _status(self) -> dict[str, Any]:
         secret = {"fingerprint": self.secret.fingerprint, "app_id": self.secret.app_id}
@@ -131,7 +133,7 @@ class Issuer:
         }
 
 
-def answer(status: int, document: object) -> Response:
+def json_response(status: int, document: object) -> Response:
     """A response in JSON."""
     return Response(status, {}, json.dumps(document).encode())
 

@@ -14,7 +14,7 @@ from local.aws.secrets_manager import SecretsManager
 from ops.doctor.deployment import DoctorOptions
 from ops.target import TargetOptions
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.fakes import API, ORIGIN, answer
+from tests.unit.ops.doctor.fakes import API, ORIGIN, json_response
 from tests.unit.ops.fakes import Zego, stored
 from zego.bounded_http import Response
 from zego.server_secret import ServerSecret
@@ -53,7 +53,7 @@ class TestHealth:
         ids=["not-found", "a-page"],
     )
     def test_another_server_is_a_failure(self, patient: Patient, other: Response) -> None:
-        patient.issuer.answers["/v1/health"] = other
+        patient.issuer.responses["/v1/health"] = other
         result = patient.result("health")
         assert (result.status, f"HTTP {other.status}." in result.seen) == ("failed", True)
         assert "ApiUrl" in result.remedy
@@ -79,14 +79,14 @@ class TestStatus:
         ("refusal", "words"),
         [
             (Response(403, {}, b'{"message":"Forbidden"}'), "StatusRouteArn"),
-            (answer(403, {"code": "not_granted"}), "read_status = true"),
+            (json_response(403, {"code": "not_granted"}), "read_status = true"),
         ],
         ids=["api-gateway", "policy"],
     )
     def test_a_status_that_these_credentials_may_not_read_is_skipped(
         self, patient: Patient, refusal: Response, words: str
     ) -> None:
-        patient.issuer.answers["/v1/status"] = refusal
+        patient.issuer.responses["/v1/status"] = refusal
         found = patient.examined()
         (result,) = found["status"]
         assert result.status == "skipped"
@@ -101,7 +101,9 @@ class TestStatus:
         assert "cannot read the secret" in result.remedy
 
     def test_the_text_of_another_server_is_not_repeated(self, patient: Patient) -> None:
-        patient.issuer.answers["/v1/status"] = answer(418, {"code": "\x1b[2J", "message": "evil"})
+        patient.issuer.responses["/v1/status"] = json_response(
+            418, {"code": "\x1b[2J", "message": "evil"}
+        )
         assert patient.result("status").seen.endswith("HTTP 418.")
 
 
@@ -164,11 +166,15 @@ class TestSigningKeys:
         ("said", "status", "words"),
         [
             ({"keys": 3, "problem": None}, "ok", "3 keys from https://idp/keys"),
-            ({"keys": None, "problem": "it answered 404"}, "failed", "it answered 404"),
+            (
+                {"keys": None, "problem": "responded with status 404"},
+                "failed",
+                "responded with status 404",
+            ),
             ({"keys": 0, "problem": None}, "failed", "no key"),
             ({"keys": 0, "problem": "no key for RS256"}, "failed", "no key for RS256"),
             (
-                {"keys": 2, "problem": "it answered 500"},
+                {"keys": 2, "problem": "responded with status 500"},
                 "warning",
                 "2 keys from https://idp/keys, usable",
             ),

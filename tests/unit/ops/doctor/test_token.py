@@ -9,7 +9,7 @@ import pytest
 from local.aws.secrets_manager import SecretsManager
 from ops.doctor.deployment import DoctorOptions
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.fakes import BEARER, answer
+from tests.unit.ops.doctor.fakes import BEARER, json_response
 from tests.unit.ops.fakes import Zego, stored
 from zego.bounded_http import Response
 from zego.server_secret import ServerSecret
@@ -52,8 +52,8 @@ def test_with_a_bearer_token_the_request_is_a_frontends(patient: Patient) -> Non
     ("bearer", "refusal", "words"),
     [
         (None, Response(403, {}, b'{"message":"Forbidden"}'), "ServiceRoutesArn"),
-        (None, answer(403, {"code": "not_granted"}), "--user"),
-        (BEARER, answer(403, {"code": "not_granted"}), "--room"),
+        (None, json_response(403, {"code": "not_granted"}), "--user"),
+        (BEARER, json_response(403, {"code": "not_granted"}), "--room"),
     ],
     ids=["api-gateway", "policy", "policy-bearer"],
 )
@@ -61,7 +61,7 @@ def test_a_token_that_is_not_granted_is_skipped(
     patient: Patient, bearer: str | None, refusal: Response, words: str
 ) -> None:
     patient.options = DoctorOptions(bearer=bearer)
-    patient.issuer.answers[FRONTEND if bearer else SERVICE] = refusal
+    patient.issuer.responses[FRONTEND if bearer else SERVICE] = refusal
     result = patient.result("token")
     assert result.status == "skipped"
     assert words in result.remedy
@@ -94,7 +94,9 @@ def test_a_token_that_no_version_opens_is_a_failure(patient: Patient) -> None:
 
 
 def test_a_text_that_is_not_a_token04_is_a_failure(patient: Patient) -> None:
-    patient.issuer.answers[SERVICE] = answer(201, {"token": "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"})
+    patient.issuer.responses[SERVICE] = json_response(
+        201, {"token": "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"}
+    )
     result = patient.results("token")[0]
     assert (result.status, "JWT" in result.seen) == ("failed", True)
 
