@@ -104,7 +104,7 @@ def diagnose(
     """Report what the text shows, and the token's content if a stored secret verifies its GCM tag.
 
     Every other token gets the finding ``not-opened-here``, whatever it decrypts to. Timing reveals
-    no more: for CBC no secret is even read, and OpenSSL compares tags in constant time.
+    nothing else: for CBC no secret is even read, and OpenSSL compares tags in constant time.
 
     :param now: Unix seconds.
     """

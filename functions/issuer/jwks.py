@@ -68,7 +68,7 @@ class KeysReading:
     """The state of an issuer's keys.
 
     :ivar keys: how many can verify its tokens; ``None`` if none are cached.
-    :ivar problem: why there are none, or why the last fetch failed. Safe to log.
+    :ivar problem: why none are cached, or why the last fetch failed. Safe to log.
     """
 
     keys: int | None

@@ -151,7 +151,7 @@ def health(service: Service, _request: ApiRequest) -> ApiResponse:
 
 
 def help_page(_service: Service, _request: ApiRequest) -> ApiResponse:
-    """What each problem means and what to do about it; ``make docs`` writes the page."""
+    """The page that explains each problem and what to do about it. ``make docs`` writes it."""
     headers = {
         "content-type": "text/html; charset=utf-8",
         "cache-control": "public, max-age=3600",
