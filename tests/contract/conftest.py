@@ -1,7 +1,7 @@
-"""A running local stack, and beside it the service with faults that a healthy one does not show.
+"""A running local stack, and services with faults that a healthy stack does not show.
 
-The faulty ones are functions and gateways of their own, on the stack's other parts. No gateway here
-throttles but the one that is for that.
+The faulty services are separate functions and gateways that use the stack's other parts. Only the
+gateway for throttling throttles.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ FAULTS = Path(__file__).parent / "faults"
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A local stack in good health; tests leave it as it is."""
+    """A healthy local stack, which the tests do not change."""
     with LocalStack(directory=tmp_path_factory.mktemp("stack"), workers=2) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def api(stack: LocalStack) -> Iterator[Api]:
-    """The service in good health."""
+    """The healthy service."""
     with _in_front_of(stack.function, stack) as api:
         yield api
 
 
 @pytest.fixture(scope="session")
 def function(stack: LocalStack) -> Function:
-    """The function in good health, with no API in front."""
+    """The healthy function, without an API in front of it."""
     return Function(stack.function, stack.identity_provider)
 
 
 @pytest.fixture(scope="session")
 def api_without_secret(stack: LocalStack) -> Iterator[Api]:
-    """The service where there is no secret of the name that it was given."""
+    """The service whose secret does not exist."""
     with _service(stack, SERVER_SECRET_ARN="zego/absent") as api:
         yield api
 
 
 @pytest.fixture(scope="session")
 def api_without_keys(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The service that does not find the identity provider's signing keys."""
+    """The service that cannot fetch the identity provider's signing keys."""
     policy = stack.policy_file.read_text().replace("/jwks.json", "/absent.json")
     path = tmp_path_factory.mktemp("without_keys") / "policy.toml"
     path.write_text(policy)
@@ -64,7 +64,7 @@ def api_without_keys(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def api_without_rules(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The service that knows its callers and grants them nothing."""
+    """The service whose policy has identities but no rules."""
     identities, _, _ = stack.policy_file.read_text().partition("[[rules]]")
     path = tmp_path_factory.mktemp("without_rules") / "policy.toml"
     path.write_text(identities.replace("= true", "= false"))
@@ -74,7 +74,7 @@ def api_without_rules(stack: LocalStack, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def api_for_a_stranger(stack: LocalStack) -> Iterator[Api]:
-    """The service, where the access key stands for a role that the policy does not name."""
+    """The service whose access key belongs to a role that the policy does not name."""
     stranger = stack.access_key.user_arn.replace("LocalBackend", "Stranger")
     access_key = replace(stack.access_key, user_arn=stranger)
     with _in_front_of(stack.function, stack, access_key=access_key) as api:
@@ -83,14 +83,14 @@ def api_for_a_stranger(stack: LocalStack) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def failing_api(stack: LocalStack) -> Iterator[Api]:
-    """The service with a fault of its own on every route."""
+    """The service that fails on every route."""
     with _service(stack, "failing_issuer.handler") as api:
         yield api
 
 
 @pytest.fixture(scope="session")
 def unstartable_api(stack: LocalStack) -> Iterator[Api]:
-    """The API in front of a function whose environment cannot be meant."""
+    """The API in front of a function whose environment is invalid."""
     with _service(stack, STAGE="nowhere") as api:
         yield api
 
@@ -104,13 +104,13 @@ def busy_api(stack: LocalStack) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def throttling_api(stack: LocalStack) -> Iterator[Api]:
-    """The API where every route has had all the requests that it takes."""
+    """The API whose routes have all used up their rate limit."""
     with _in_front_of(stack.function, stack, routes=[replace(r, burst=0) for r in ROUTES]) as api:
         yield api
 
 
 class BusyFunction:
-    """A function all of whose workers are busy."""
+    """A function whose workers are all busy."""
 
     def invoke(self, event: object) -> NoReturn:
         """Runs nothing."""
@@ -121,7 +121,7 @@ class BusyFunction:
 def _service(
     stack: LocalStack, handler: str = "issuer.app.handler", **changes: str
 ) -> Iterator[Api]:
-    """A function with changed variables and an API in front, on the stack's other parts."""
+    """A function with changed variables, and an API in front of it."""
     host = LambdaHost(
         handler,
         environment=stack.function_environment() | changes,
@@ -141,7 +141,7 @@ def _in_front_of(
     routes: Sequence[Route] = UNTHROTTLED,
     access_key: AccessKey | None = None,
 ) -> Iterator[Api]:
-    """An API of its own, whose access key stands for another role where one is given."""
+    """A separate API; its access key belongs to another role if one is given."""
     gateway = ApiGateway(
         function,
         routes=routes,

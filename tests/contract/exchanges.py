@@ -1,4 +1,4 @@
-"""Requests to the service and how each is answered, as tables: the good ones, and every refusal."""
+"""Requests to the service with their responses, as tables: the valid ones, and every refusal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def alice(provider: IdentityProvider) -> str:
 
 @dataclass(frozen=True)
 class Good:
-    """A request that gets what it asks for."""
+    """A request that the service grants."""
 
     what: str
     route: str
@@ -70,14 +70,14 @@ class Refusal:
 
 
 def encoded(body: Any) -> bytes:
-    """A body as it is sent: bytes as they are, None as nothing, other values as JSON."""
+    """A body as it is sent: bytes unchanged, None as no body, other values as JSON."""
     if body is None:
         return b""
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
 def send(service: Service, request: Good | Refusal) -> Answer:
-    """The service's answer to a request."""
+    """The service's response to a request."""
     authorization = request.authorize(service.identity_provider)
     return service.send(request.route, encoded(request.body), authorization)
 
@@ -111,7 +111,7 @@ def bearer_with_bobs_signature(provider: IdentityProvider) -> str:
 
 
 def bearer_of_a_shared_secret(provider: IdentityProvider) -> str:
-    """A bearer token with an HMAC, which everybody can make who can check it."""
+    """A bearer token with an HMAC: whoever can verify it can also make it."""
     claims = provider.claims("alice")
     return f"Bearer {provider.sign(claims, algorithm='HS256', kid='shared', key=b'k' * 32)}"
 
@@ -122,12 +122,12 @@ def bearer_of_an_unknown_key(provider: IdentityProvider) -> str:
 
 
 def _bad_bodies(route: str, **good: Any) -> list[Refusal]:
-    """Bodies that are no requests; `good` is what the route needs."""
+    """Bodies that are not valid requests; `good` is what the route needs."""
     too_large = b" " * (129 if route == BATCH else 17) * 1024
     return [
         Refusal("a body that ends early", "invalid_json", route, b'{"room_id": '),
         Refusal("a body that is not UTF-8", "invalid_json", route, b"\xff"),
-        Refusal("a number that is none", "invalid_json", route, b'{"lifetime_seconds": NaN}'),
+        Refusal("a number that is not JSON", "invalid_json", route, b'{"lifetime_seconds": NaN}'),
         Refusal("an array", "body_not_object", route, []),
         Refusal("null", "body_not_object", route, b"null"),
         Refusal("a field too many", "unknown_field", route, good | {"colour": 1}, field="colour"),
@@ -157,7 +157,7 @@ def _bad_grants(route: str, **good: Any) -> list[Refusal]:
         "that is true": True,
         "that is null": None,
     }
-    codes = {"of no token": 7, "beside the native ones": 1002080, "below 0": -20014}
+    codes = {"of no token": 7, "next to the native ones": 1002080, "below 0": -20014}
     numbers = {"of 0": 0, "below 0": -60, "too short": 59, "too long": 2073601}
     return [
         *_bad_values(route, good, "privileges", "wrong_type", names),
@@ -170,7 +170,7 @@ def _bad_grants(route: str, **good: Any) -> list[Refusal]:
 
 
 def _bad_rooms(route: str, **good: Any) -> list[Refusal]:
-    """Rooms, and what goes with a room only; `good` is what the route needs besides."""
+    """Rooms, and fields that require a room; `good` has the other fields that the route needs."""
     types = {"that is null": None, "that is a number": 1, "that is a list": ["a"]}
     rooms = {
         "that is empty": "",
@@ -198,7 +198,7 @@ def _bad_rooms(route: str, **good: Any) -> list[Refusal]:
 
 
 def _bad_streams(route: str, **good: Any) -> list[Refusal]:
-    """Streams; `good` is what the route needs besides."""
+    """Streams; `good` has the other fields that the route needs."""
     types = {"that is null": None, "that is a string": "camera", "with a number": [1]}
     streams = {
         "without any": [],
@@ -248,7 +248,7 @@ def _bad_diagnoses() -> list[Refusal]:
 
 
 def _bad_bearers(route: str) -> list[Refusal]:
-    """Bearer tokens, or what comes in place of one."""
+    """Invalid bearer tokens, and other texts in place of one."""
     table: list[tuple[str, str, Authorize]] = [
         ("no header", "bearer_missing", lambda _: None),
         ("a header without a token", "bearer_malformed", lambda _: "Bearer"),

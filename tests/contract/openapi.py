@@ -1,6 +1,6 @@
 """The contract in docs/openapi.yaml, as the tests read it.
 
-Give it a route and an answer, and it says where the answer is not what the document promises.
+For a route and a response, it lists where the response differs from the document.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _URI = "urn:zego-token-service:openapi"
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer. Header names are lower-case."""
+    """An HTTP response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ProblemRow:
-    """What `x-problems` says of a code."""
+    """The row of `x-problems` for a code."""
 
     status: int
     title: str
@@ -109,14 +109,14 @@ class Document:
         ]
 
     def at(self, place: str) -> Any:
-        """What stands at a place, with references followed on the way and at its end."""
+        """The value at a place. References are followed."""
         node: Any = self.content
         for step in place.split("/")[1:]:
             node = self._resolved(node)[_unescape(step)]
         return self._resolved(node)
 
     def codes(self, route: str, status: int) -> set[str]:
-        """The problem codes that a route may answer with a status."""
+        """The problem codes that a route may respond with, for a status."""
         response = self.at(self.routes[route])["responses"].get(str(status))
         content = self._resolved(response or {}).get("content", {})
         if "application/problem+json" not in content:
@@ -125,7 +125,7 @@ class Document:
         return set(code.get("enum", [code.get("const")]))
 
     def violations(self, route: str, answer: Answer) -> list[str]:
-        """Where an answer differs from what the document promises for the route."""
+        """Where a response differs from what the document promises for the route."""
         place = f"{self.routes[route]}/responses"
         if str(answer.status) not in self.at(place):
             return [f"{route} has no status {answer.status} in the document"]
@@ -140,7 +140,7 @@ class Document:
             return [*found, f"the body is not JSON: {error}"]
 
     def request_violations(self, route: str, body: Any) -> list[str]:
-        """Where a request's body differs from what the document asks for on the route."""
+        """Where a request's body differs from what the document requires for the route."""
         content = self.at(f"{self.routes[route]}/requestBody/content")
         return self.schema_violations(content["application/json"]["schema"], body)
 

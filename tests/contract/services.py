@@ -26,14 +26,14 @@ BEARER_PLACE = "Bearer {alice}"
 
 
 class Service(Protocol):
-    """Whatever answers requests, and the identity provider that it trusts."""
+    """A service to send requests to, and the identity provider that it trusts."""
 
     @property
     def identity_provider(self) -> IdentityProvider:
         """Signs the bearer tokens."""
 
     def send(self, route: str, body: bytes, authorization: str | None) -> Answer:
-        """Its answer to a request."""
+        """Its response to a request."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Api:
     region: str
 
     def send(self, route: str, body: bytes, authorization: str | None) -> Answer:
-        """Its answer to a request, which AWS' own library signs where the route needs that."""
+        """Its response to a request, which AWS' own library signs if the route requires that."""
         headers = {} if authorization is None else {"authorization": authorization}
         if load().security[route] == "sigv4":
             method, path = route.split(" ")
@@ -59,7 +59,7 @@ class Api:
     def send_as_it_is(
         self, route: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Its answer to a request with no headers but these and the content type."""
+        """Its response to a request that has only these headers and the content type."""
         method, path = route.split(" ")
         connection = http.client.HTTPConnection(LOOPBACK, self.gateway.port, timeout=60)
         try:
@@ -80,7 +80,7 @@ class Function:
     identity_provider: IdentityProvider
 
     def send(self, route: str, body: bytes, authorization: str | None) -> Answer:
-        """Its answer to an event that no API put an IAM identity into."""
+        """Its response to an event without an IAM identity."""
         event = sample_event("tokens_without_bearer")
         event["routeKey"] = event["requestContext"]["routeKey"] = route
         event["body"] = body.decode()
@@ -89,7 +89,7 @@ class Function:
         return self.invoke(event)
 
     def invoke(self, event: dict[str, Any]) -> Answer:
-        """Its answer to an event, as API Gateway would send it on."""
+        """Its response to an event, as API Gateway would pass it on."""
         if event["headers"].get("authorization") == BEARER_PLACE:
             event["headers"]["authorization"] = f"Bearer {self.identity_provider.bearer('alice')}"
         result = self.host.invoke(event)

@@ -1,4 +1,4 @@
-"""Whatever is diagnosed, the answer is one that the document describes."""
+"""Every diagnosis is a response that the document describes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ REQUESTS: Final = st.fixed_dictionaries(
 
 
 def violations(token: str, expected: dict[str, Any]) -> list[str]:
-    """Where the answer, as it is sent, differs from the document."""
+    """Where the response, as it is sent, differs from the document."""
     request = DiagnosisRequest(token, **expected)
     said = diagnose.diagnose(request, lambda: CURRENT, lambda: PREVIOUS, now=NOW)
     answer = json.loads(strict_json.dumps(said.document() | {"request_id": "made-up"}))

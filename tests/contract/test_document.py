@@ -71,7 +71,7 @@ def test_an_example_satisfies_its_schema(example: Example) -> None:
 
 
 @table("example", DOCUMENT.examples, ids=lambda example: example.name)
-def test_a_token_in_an_example_opens_to_what_stands_beside_it(example: Example) -> None:
+def test_a_token_in_an_example_contains_what_the_example_shows(example: Example) -> None:
     for grant in issued(example.value):
         claims = token04.decode(grant["token"], MADE_UP_SECRET).claims
         assert claims.app_id == grant["app_id"]
@@ -104,7 +104,7 @@ def test_some_examples_hold_tokens() -> None:
     assert sum(1 for example in DOCUMENT.examples for _ in issued(example.value)) >= 5
 
 
-def test_examples_of_problems_say_what_the_table_of_problems_says() -> None:
+def test_examples_of_problems_match_the_table_of_problems() -> None:
     for place, node in walk([example.value for example in DOCUMENT.examples]):
         if "retryable" in node:
             row = DOCUMENT.problems[node["code"]]
@@ -117,7 +117,7 @@ def test_the_codes_of_a_problem_are_those_of_the_table() -> None:
     assert DOCUMENT.at("/components/schemas/ProblemCode")["enum"] == list(DOCUMENT.problems)
 
 
-def test_each_code_of_the_table_is_answered_by_some_route_and_with_its_status() -> None:
+def test_each_code_of_the_table_is_a_response_of_a_route_with_its_status() -> None:
     table = {code: {row.status} for code, row in DOCUMENT.problems.items()}
     assert documented_codes(DOCUMENT) == table
 
@@ -151,13 +151,13 @@ def test_nothing_in_the_document_is_unused() -> None:
         assert scheme in DOCUMENT.security.values()
 
 
-def test_each_operation_has_a_name_of_its_own() -> None:
+def test_each_operation_has_a_unique_name() -> None:
     names = [DOCUMENT.at(operation)["operationId"] for operation in DOCUMENT.routes.values()]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("route", DOCUMENT.routes)
-def test_a_route_that_needs_proof_says_how_it_is_refused(route: str) -> None:
+def test_an_authenticated_route_documents_its_refusals(route: str) -> None:
     refusals = DOCUMENT.codes(route, 401)
     match DOCUMENT.security[route]:
         case "bearer":

@@ -1,4 +1,4 @@
-"""The sample events are events of the API's routes, and are answered as their table says."""
+"""The sample events belong to the API's routes and get the responses that their table lists."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANSWERS = {
 }
 
 
-def test_each_event_has_its_answer_here_and_its_line_in_the_table() -> None:
+def test_each_event_has_its_response_here_and_its_row_in_the_table() -> None:
     readme = (EVENTS / "README.md").read_text(encoding="utf-8")
     assert sorted(ANSWERS) == NAMES
     assert sorted(re.findall(r"^\| `(\w+)\.json`", readme, re.MULTILINE)) == NAMES
@@ -42,7 +42,7 @@ def test_each_route_has_an_event() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_event_is_answered_as_its_name_says(function: Function, name: str) -> None:
+def test_an_event_gets_the_response_that_its_name_says(function: Function, name: str) -> None:
     event = sample_event(name)
     answer = function.invoke(event)
     assert DOCUMENT.violations(event["routeKey"], answer) == []
@@ -56,7 +56,7 @@ def test_an_event_is_answered_as_its_name_says(function: Function, name: str) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_event_is_at_one_with_itself(name: str) -> None:
+def test_an_event_is_consistent(name: str) -> None:
     event = sample_event(name)
     context = event["requestContext"]
     method, path = event["routeKey"].split(" ")
@@ -70,7 +70,7 @@ def test_an_event_is_at_one_with_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_event_proves_its_caller_as_its_route_asks(name: str) -> None:
+def test_an_event_authenticates_its_caller_as_its_route_requires(name: str) -> None:
     event = sample_event(name)
     authorization = event["headers"].get("authorization", "")
     iam = event["requestContext"].get("authorizer", {}).get("iam")

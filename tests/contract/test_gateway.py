@@ -1,4 +1,4 @@
-"""What API Gateway answers itself is in the document as well, and the local stack answers it so."""
+"""API Gateway's own responses are in the document too, and the local stack gives the same ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POSTED = [route for route in DOCUMENT.routes if route.startswith("POST ")]
 
 
 def assert_is_the_gateways(answer: Answer, route: str, status: int, message: str) -> None:
-    """The answer is the gateway's own, with its id, and one that the document has for the route."""
+    """The response is the gateway's own, has its id, and is documented for the route."""
     assert answer.status == status
     assert answer.json == {"message": message}
     assert answer.headers["apigw-requestid"]
@@ -29,7 +29,7 @@ def test_a_request_that_is_not_signed_is_forbidden(api: Api, route: str) -> None
 
 
 @pytest.mark.parametrize("route", SIGNED)
-def test_a_bearer_token_does_not_stand_for_a_signature(api: Api, route: str) -> None:
+def test_a_bearer_token_does_not_replace_a_signature(api: Api, route: str) -> None:
     headers = {"authorization": f"Bearer {api.identity_provider.bearer('alice')}"}
     assert_is_the_gateways(api.send_as_it_is(route, b"", headers), route, 403, "Forbidden")
 
@@ -65,7 +65,7 @@ def test_a_function_that_is_throttled_is_unavailable(busy_api: Api, route: str) 
     assert_is_the_gateways(answer, route, 503, "Service Unavailable")
 
 
-def test_who_has_too_many_tokens_diagnosed_at_once_is_throttled(stack: LocalStack) -> None:
+def test_a_caller_of_too_many_diagnoses_is_throttled(stack: LocalStack) -> None:
     api = Api(stack.api, stack.identity_provider, stack.access_key, stack.region)
     statuses = [api.send(DIAGNOSE, b'{"token": ""}', None).status for _ in range(40)]
     assert statuses[:10] == [200] * 10

@@ -1,4 +1,4 @@
-"""The service answers as docs/openapi.yaml says, on every route and with every code."""
+"""The service responds as docs/openapi.yaml describes, on every route and with every code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCUMENT = load()
 
 
 def grants(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The tokens in an answer, with what it says of them, in the words of `POST /v1/tokens`."""
+    """The tokens in a response and what it shows of them, with the keys of `POST /v1/tokens`."""
     if "zegoRoom" in body:
         room = body["zegoRoom"]
         return [
@@ -43,7 +43,7 @@ def grants(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("good", GOOD, ids=str)
-def test_a_good_request_is_answered_as_the_document_says(api: Api, good: Good) -> None:
+def test_a_good_request_gets_the_documented_response(api: Api, good: Good) -> None:
     answer = send(api, good)
     assert answer.status == good.status, answer.body
     assert DOCUMENT.violations(good.route, answer) == []
@@ -59,7 +59,7 @@ def test_every_route_has_a_good_request_here() -> None:
 
 
 @pytest.mark.parametrize("good", [good for good in GOOD if good.route != HELP], ids=str)
-def test_a_token_opens_to_what_stands_beside_it(api: Api, stack: LocalStack, good: Good) -> None:
+def test_a_token_contains_what_the_response_shows(api: Api, stack: LocalStack, good: Good) -> None:
     for grant in grants(send(api, good).json):
         claims = token04.decode(grant["token"], stack.secrets_manager.server_secret).claims
         assert (claims.app_id, claims.user_id) == (grant["app_id"], grant["user_id"])
@@ -88,7 +88,7 @@ def test_a_refusal_is_a_problem_that_the_document_describes(
     answer = send(request.getfixturevalue(refusal.at), refusal)
     problem = answer.json
     assert problem["code"] == refusal.code, problem
-    # A route that only the function lacks has no place in the document; its answer has one.
+    # A route that only the function lacks is not in the document; its response is.
     documented = refusal.route if refusal.route in DOCUMENT.routes else TOKENS
     assert DOCUMENT.violations(documented, answer) == []
     row = DOCUMENT.problems[refusal.code]
@@ -112,18 +112,18 @@ def _has_the_headers_that_its_code_asks_for(refusal: Refusal, headers: Mapping[s
     assert headers.get("www-authenticate") == challenge
 
 
-def test_every_code_of_the_document_is_answered_to_a_refusal_here() -> None:
+def test_every_code_of_the_document_has_a_refusal_here() -> None:
     assert {refusal.code for refusal in REFUSALS} == set(DOCUMENT.problems)
 
 
 @pytest.mark.parametrize("route", DOCUMENT.routes)
-def test_a_route_answers_the_codes_that_the_document_has_for_it_and_no_others(route: str) -> None:
+def test_a_route_responds_with_its_documented_codes_and_no_others(route: str) -> None:
     documented = set[str]().union(*(DOCUMENT.codes(route, status) for status in range(400, 600)))
     answered = {refusal.code for refusal in REFUSALS if refusal.route == route}
     assert answered == documented - {"route_not_found"}
 
 
-def test_a_batch_answers_each_request_at_its_place(api: Api) -> None:
+def test_a_batch_has_a_result_for_each_request_in_order(api: Api) -> None:
     requests = [
         {"user_id": "bob", "room_id": ROOM},
         {"user_id": "bob", "lifetime_seconds": 59},
@@ -139,7 +139,7 @@ def test_a_batch_answers_each_request_at_its_place(api: Api) -> None:
     assert codes == [None, "lifetime_out_of_range", None, "missing_field", "body_not_object"]
 
 
-def test_a_lifetime_over_the_policys_cap_is_out_of_range(api: Api) -> None:
+def test_a_lifetime_over_the_policys_limit_is_out_of_range(api: Api) -> None:
     answer = api.send(TOKENS, b'{"lifetime_seconds": 7201}', alice(api.identity_provider))
     assert answer.json["code"] == "lifetime_out_of_range"
     assert DOCUMENT.violations(TOKENS, answer) == []

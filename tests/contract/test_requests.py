@@ -88,7 +88,7 @@ def refusal(route: str, body: dict[str, Any]) -> str | None:
 
 @pytest.mark.parametrize("route", READERS)
 @given(data=st.data())
-def test_the_service_takes_what_the_document_describes_and_nothing_else(
+def test_the_service_accepts_what_the_document_describes_and_nothing_else(
     route: str, data: st.DataObject
 ) -> None:
     body = data.draw(bodies(route))
@@ -97,6 +97,6 @@ def test_the_service_takes_what_the_document_describes_and_nothing_else(
     assert code is None or code in DOCUMENT.codes(route, DOCUMENT.problems[code].status)
 
 
-def test_the_routes_here_are_all_that_take_one_request() -> None:
+def test_the_routes_here_are_all_that_accept_one_request() -> None:
     posts = {route for route in DOCUMENT.routes if route.startswith("POST ")}
     assert posts - set(READERS) == {"POST /v1/service/tokens/batch"}

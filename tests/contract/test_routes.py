@@ -55,7 +55,7 @@ def template_routes() -> dict[str, str]:
 
 
 def function_routes() -> list[str]:
-    """The keys of `issuer.app.ROUTES`, from a process of its own, as its import reads variables."""
+    """The keys of `issuer.app.ROUTES`, from another process, because its import reads variables."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "functions", ROOT / "layers" / "domain"))),
@@ -77,7 +77,7 @@ def function_routes() -> list[str]:
     return routes
 
 
-def test_the_function_answers_the_routes_of_the_document() -> None:
+def test_the_function_has_the_routes_of_the_document() -> None:
     assert sorted(function_routes()) == sorted(DOCUMENT.routes)
 
 

@@ -1,4 +1,4 @@
-"""What alarms, who is told, and the dashboard that shows it."""
+"""The alarms, who is notified, and the dashboard that shows them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OF_THE_OWNER: Final = {
 EMAIL: Final = "operators@example.com"
 TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:alarms"
 
-#: The namespace of our own metrics, with where each function writes them.
+#: This project's metric namespace, and the module in which each function writes its metrics.
 OURS: Final = "ZegoTokenService"
 SERVICES: Final = ("issuer", "rotator", "watcher")
 
@@ -70,7 +70,7 @@ def dashboard(of: Stack) -> list[dict[str, Any]]:
 
 
 def own_metrics_shown(of: Stack) -> list[list[str]]:
-    """The rows of our own namespace and with dimensions; not the filter's, nor any search."""
+    """The rows with dimensions in this project's namespace, without the filter's and any search."""
     rows = [
         [part for part in row if isinstance(part, str)]
         for widget in dashboard(of)
@@ -111,13 +111,13 @@ def test_the_operations_document_lists_every_alarm() -> None:
     ],
     ids=["nobody", "email", "topic", "both"],
 )
-def test_each_alarm_tells_the_topic_that_there_is(
+def test_each_alarm_notifies_the_existing_topic(
     name: str, parameters: dict[str, str], told: object
 ) -> None:
     assert alarms(stack(**parameters))[name].get("AlarmActions") == told
 
 
-def test_the_end_of_a_state_of_the_secret_is_told_too() -> None:
+def test_the_end_of_an_alarm_about_the_secret_is_sent_too() -> None:
     tells_of_its_end = {
         name
         for name, alarm in alarms(stack(AlarmTopicArn=TOPIC)).items()
@@ -126,7 +126,7 @@ def test_the_end_of_a_state_of_the_secret_is_told_too() -> None:
     assert tells_of_its_end == {"SecretRejectedAlarm", "SecretVerdictUnknownAlarm"}
 
 
-def test_one_rejected_look_alarms_and_an_unknown_one_does_not_end_that() -> None:
+def test_one_rejection_raises_the_alarm_and_an_unknown_verdict_does_not_end_it() -> None:
     alarm = alarms(stack())["SecretRejectedAlarm"]
     assert (alarm["MetricName"], alarm["Statistic"]) == ("SecretAccepted", "Minimum")
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
@@ -134,7 +134,7 @@ def test_one_rejected_look_alarms_and_an_unknown_one_does_not_end_that() -> None
     assert alarm["TreatMissingData"] == "ignore"
 
 
-def test_half_an_hour_without_a_verdict_alarms_whether_asked_in_vain_or_not_at_all() -> None:
+def test_half_an_hour_without_a_verdict_or_a_check_raises_the_alarm() -> None:
     alarm = alarms(stack())["SecretVerdictUnknownAlarm"]
     assert (alarm["MetricName"], alarm["Statistic"]) == ("SecretVerdictUnknown", "Minimum")
     assert alarm["Period"] * alarm["EvaluationPeriods"] == 30 * 60
@@ -142,7 +142,7 @@ def test_half_an_hour_without_a_verdict_alarms_whether_asked_in_vain_or_not_at_a
     assert alarm["TreatMissingData"] == "breaching"
 
 
-def test_each_way_in_which_a_rotation_ends_badly_alarms() -> None:
+def test_each_way_in_which_a_rotation_fails_raises_the_alarm() -> None:
     alarm = alarms(stack())["RotationFailedAlarm"]
     assert [dimensions(metric) for metric in metrics_of(alarm)] == [
         {"stage": "dev", "service": service, "outcome": outcome}
@@ -159,14 +159,14 @@ def test_each_way_in_which_a_rotation_ends_badly_alarms() -> None:
     assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (1, 1)
 
 
-def test_one_look_that_finds_a_rotation_stuck_alarms() -> None:
+def test_one_check_that_finds_a_rotation_stuck_raises_the_alarm() -> None:
     alarm = alarms(stack())["RotationStuckAlarm"]
     assert (alarm["MetricName"], alarm["Statistic"]) == ("RotationStuck", "Maximum")
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
     assert alarm["Period"] * alarm["EvaluationPeriods"] == 300
 
 
-def test_a_rotator_or_a_watcher_that_cannot_run_alarms_without_a_metric_of_its_own() -> None:
+def test_a_rotator_or_watcher_that_cannot_run_raises_an_alarm_without_its_own_metric() -> None:
     alarm = alarms(stack())["RotationFunctionsFailAlarm"]
     assert [
         (metric["Namespace"], metric["MetricName"], dimensions(metric)["FunctionName"]["Ref"])
@@ -216,7 +216,7 @@ def test_alarms_watch_metrics_as_the_functions_write_them(service: str) -> None:
         assert dimensions(metric)["stage"] == "dev"
 
 
-def test_an_email_address_gets_a_topic_that_alarms_of_this_account_alone_may_use() -> None:
+def test_an_email_address_gets_a_topic_that_only_this_accounts_alarms_may_use() -> None:
     given = stack(AlarmEmail=EMAIL)
     topic = given.properties("AlarmTopic")
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": EMAIL}]
@@ -238,7 +238,7 @@ def test_an_email_address_gets_a_topic_that_alarms_of_this_account_alone_may_use
     [{}, {"AlarmTopicArn": TOPIC}, {"AlarmEmail": EMAIL, "AlarmTopicArn": TOPIC}],
     ids=["nobody", "topic", "both"],
 )
-def test_no_topic_is_made_where_none_is_needed(parameters: dict[str, str]) -> None:
+def test_no_topic_is_created_unless_needed(parameters: dict[str, str]) -> None:
     given = stack(**parameters)
     assert not given.all("AWS::SNS::Topic")
     assert not given.all("AWS::SNS::TopicPolicy")
@@ -247,7 +247,7 @@ def test_no_topic_is_made_where_none_is_needed(parameters: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("address", ["operators", "a@b,c@d", "a b@c", "@", "a@"])
-def test_what_is_no_email_address_is_refused(address: str) -> None:
+def test_an_invalid_email_address_is_refused(address: str) -> None:
     pattern = load()["Parameters"]["AlarmEmail"]["AllowedPattern"]
     assert re.fullmatch(pattern, EMAIL)
     assert re.fullmatch(pattern, "")

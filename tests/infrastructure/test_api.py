@@ -15,7 +15,7 @@ from tests.infrastructure.stacks import stack
 from tools.sam_template import load
 
 #: The routes of the contract. True: API Gateway verifies an IAM caller. False: the issuer verifies
-#: a bearer token, or, for health and the problems, answers anyone.
+#: a bearer token, or (for health and the problems) responds to any caller.
 IAM_VERIFIED_BY_API_GATEWAY = {
     "POST /v1/tokens": False,
     "POST /v1/service/tokens": True,
@@ -132,11 +132,11 @@ def test_a_wildcard_or_inexact_origin_is_refused(origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://calls.example.com", "http://localhost:3000"])
-def test_an_exact_origin_is_taken(origin: str) -> None:
+def test_an_exact_origin_is_accepted(origin: str) -> None:
     assert re.fullmatch(load()["Parameters"]["AllowedOrigins"]["AllowedPattern"], origin)
 
 
-def test_every_route_is_throttled_and_the_dear_ones_tighter() -> None:
+def test_every_route_is_throttled_and_expensive_ones_more() -> None:
     stage = stack().one("AWS::ApiGatewayV2::Stage")["Properties"]
     rate = float(stage["DefaultRouteSettings"]["ThrottlingRateLimit"])
     burst = float(stage["DefaultRouteSettings"]["ThrottlingBurstLimit"])
@@ -162,7 +162,7 @@ def test_the_local_stack_throttles_each_route_as_this_one_does() -> None:
         assert route.burst == float(settings["ThrottlingBurstLimit"]), route
 
 
-def test_the_access_log_is_json_and_holds_nothing_that_a_caller_sent() -> None:
+def test_the_access_log_is_json_without_anything_that_a_caller_sent() -> None:
     settings = stack().one("AWS::ApiGatewayV2::Stage")["Properties"]["AccessLogSettings"]
     assert settings["DestinationArn"] == {"Fn::GetAtt": ["AccessLog", "Arn"]}
     logged = set(json.loads(settings["Format"]).values())

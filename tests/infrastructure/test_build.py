@@ -98,7 +98,7 @@ print(json.dumps([boto3.__file__, endpoints]))
     }
 
 
-def test_the_policies_of_the_stages_are_packaged_and_nothing_beside_them(tree: Path) -> None:
+def test_only_the_policies_of_the_stages_are_packaged(tree: Path) -> None:
     packaged = sorted(path.name for path in (tree / "functions" / "issuer" / "policies").iterdir())
     assert packaged == ["dev.toml", "prod.toml", "staging.toml"]
 

@@ -22,7 +22,7 @@ def test_the_issuer_runs_on_python_3_13_and_arm64() -> None:
         assert layer["Properties"]["CompatibleArchitectures"] == ["arm64"]
 
 
-def test_the_issuer_carries_no_aws_sdk() -> None:
+def test_the_issuer_is_deployed_without_the_aws_sdk() -> None:
     layers = load()["Resources"]["IssuerFunction"]["Properties"]["Layers"]
     assert layers == [{"Ref": "DomainLayer"}, {"Ref": "DependenciesLayer"}]
 
@@ -66,7 +66,7 @@ def test_the_issuer_accepts_the_settings_that_the_template_allows(ttl: str) -> N
     assert IssuerSettings.read(environment).secret_ttl_seconds == seconds
 
 
-def test_snapstart_is_off_unless_asked_for() -> None:
+def test_snapstart_is_off_by_default() -> None:
     assert stack().properties("IssuerFunction")["SnapStart"] == {"ApplyOn": "None"}
     asked = stack(SnapStart="On").properties("IssuerFunction")
     assert asked["SnapStart"] == {"ApplyOn": "PublishedVersions"}
@@ -126,13 +126,13 @@ def test_every_log_group_has_a_retention() -> None:
 
 
 @pytest.mark.parametrize("function", ["Issuer", "Rotator", "Watcher"])
-def test_what_each_function_has_decided_outlives_the_stack(function: str) -> None:
+def test_the_logs_of_each_function_outlive_the_stack(function: str) -> None:
     log = stack().template["Resources"][f"{function}Log"]
     assert log["DeletionPolicy"] == log["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("function", ["Issuer", "Rotator", "Watcher"])
-def test_each_function_logs_json_into_a_group_of_its_own(function: str) -> None:
+def test_each_function_logs_json_into_its_own_group(function: str) -> None:
     assert stack().properties(f"{function}Function")["LoggingConfig"] == {
         "LogFormat": "JSON",
         "ApplicationLogLevel": "INFO",

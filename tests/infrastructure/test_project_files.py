@@ -70,7 +70,7 @@ def test_the_template_takes_the_parameters_of_each_environment(environment: str)
 
 
 @pytest.mark.parametrize("environment", environments())
-def test_the_rules_of_the_template_let_each_environment_in(environment: str) -> None:
+def test_the_rules_of_the_template_accept_each_environment(environment: str) -> None:
     assert refusals(environments()[environment]) == []
 
 

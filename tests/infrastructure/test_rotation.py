@@ -69,7 +69,7 @@ def test_everything_about_rotation_belongs_to_its_owner() -> None:
     }
 
 
-def test_a_stack_that_only_reads_a_secret_has_nothing_of_its_rotation() -> None:
+def test_a_stack_that_only_reads_a_secret_has_no_rotation() -> None:
     reader, owner = stack_with_given_secret(), stack_that_rotates_a_given_secret()
     more = owner.template["Resources"].keys() - reader.template["Resources"].keys()
     for name in more:
@@ -81,7 +81,7 @@ def test_a_stack_that_only_reads_a_secret_has_nothing_of_its_rotation() -> None:
         assert word not in str(reader.template["Resources"]), word
 
 
-def test_a_given_secret_is_not_rotated_unless_that_has_prompt() -> None:
+def test_a_given_secret_is_not_rotated_by_default() -> None:
     assert load()["Parameters"]["RotateGivenSecret"]["Default"] == "No"
     assert "RotationSchedule" not in stack(ServerSecretArn=OWN_SECRET).template["Resources"]
 
@@ -109,7 +109,7 @@ def test_the_functions_of_rotation_run_as_the_issuer_does_with_the_aws_sdk(funct
     assert properties["Role"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}
 
 
-def test_each_function_names_a_handler_that_there_is() -> None:
+def test_each_function_names_an_existing_handler() -> None:
     for name, function in load()["Resources"].items():
         if function["Type"] == "AWS::Serverless::Function":
             module, _, handler = function["Properties"]["Handler"].rpartition(".")
@@ -154,12 +154,12 @@ def test_the_schedule_reminds_once_a_year_and_rotates_nothing_when_it_is_made(
     }
 
 
-def test_rotation_is_set_up_after_secrets_manager_was_let_in() -> None:
+def test_rotation_is_set_up_after_secrets_manager_gets_permission() -> None:
     # It tests the function at once, and refuses one that it may not call.
     assert load()["Resources"]["RotationSchedule"]["DependsOn"] == "SecretsManagerMayRotate"
 
 
-def test_the_watcher_looks_every_five_minutes_and_does_not_repeat_a_look() -> None:
+def test_the_watcher_checks_every_five_minutes_and_does_not_retry_a_check() -> None:
     schedule = stack().properties("WatcherFunctionTick")
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["WatcherFunction", "Arn"]}

@@ -56,7 +56,7 @@ def test_the_key_serves_secrets_manager_and_this_account_alone() -> None:
     }
 
 
-def test_who_administers_the_key_can_neither_encrypt_nor_decrypt_with_it() -> None:
+def test_administrators_of_the_key_can_neither_encrypt_nor_decrypt_with_it() -> None:
     actions = key_statements(stack())["AccountAdministersTheKey"]["Action"]
     assert isinstance(actions, list)
     for action in actions:

@@ -1,4 +1,4 @@
-"""Looks of the watcher, and the world that they find."""
+"""Checks of the watcher, and the world in which they run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEDULE: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "de
 
 
 def healthy() -> World:
-    """A world whose secret was rotated once, and told to be accepted."""
+    """A world whose secret was rotated once, and whose watcher has reported it as accepted."""
     world = World()
     world.stage(world.reset(keep_old=True))
     assert world.rotate()

@@ -38,7 +38,7 @@ ROWS: Final = (
     Noise("M3", "1 % of AWS calls fail", 0.0, 1 / 100),
     Noise("M4", "both", 1 / 500, 1 / 100),
 )
-#: How late a look begins at most, with the time that it takes.
+#: How late a check begins at most, including the time that it takes.
 LOOK_SECONDS: Final = LATE_SECONDS + 10
 NOTICE_SECONDS: Final = LOOK_EVERY + LOOK_SECONDS
 HEAL_SECONDS: Final = 10 * MINUTE

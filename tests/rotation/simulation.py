@@ -69,7 +69,7 @@ class Incident:
     """A time in which ZEGO rejected AWSCURRENT. Times are seconds since the month began.
 
     :ivar began_at: when ZEGO, or all of ZEGO if the reset propagates, rejected it.
-    :ivar noticed_at: when a look found it rejected.
+    :ivar noticed_at: when a check found it rejected.
     :ivar healable_at: since when ZEGO has accepted what is staged, or AWSPREVIOUS.
     :ivar healed_at: when AWSCURRENT was a value that ZEGO accepts.
     :ivar by_ops: whether ops' own rotation did that.
@@ -113,7 +113,7 @@ class Record:
     :ivar heals: rotations that the watcher started.
     :ivar to_previous: when a heal replaced an accepted value by AWSPREVIOUS, in seconds.
     :ivar to_candidate: when a heal replaced an accepted value by an accepted candidate.
-    :ivar longest_pending: how long AWSPENDING stayed, less 5 min for each look that failed.
+    :ivar longest_pending: how long AWSPENDING stayed, less 5 min for each check that failed.
     :ivar seconds: how long it was; less than it should be if something did not hold.
     :ivar lost: whether what ops staged last has lost its label.
     :ivar problems: of the world.
@@ -293,7 +293,7 @@ class Month:
         self._at(self._start + number * LOOK_EVERY + late, self._tick)
 
     def _tick(self) -> None:
-        """A look of the schedule."""
+        """A scheduled check."""
         passed = self.world.clock.now - self._start
         self._schedule_look(int(passed / LOOK_EVERY) + 1)
         self._look()

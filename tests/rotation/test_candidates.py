@@ -1,4 +1,4 @@
-"""What becomes of each kind of candidate: its outcome, its message, and what is left behind."""
+"""Each kind of candidate: its outcome, its message, and the labels that remain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from zego.secrets_manager import SecretValue
 
 
 def failures(world: World) -> str:
-    """What the rotator raises at the last step that it was asked for, with a value staged."""
+    """The rotator's error at the last step that ran, with a value staged."""
     token = world.begin()
     event = {
         "SecretId": world.versions.describe().arn,
@@ -127,7 +127,7 @@ class TestRefused:
         assert said.endswith(ending.remedy)
         assert HEX not in said
 
-    def test_it_is_not_tried_again(self, text: str | None, outcome: str, step: str) -> None:
+    def test_it_is_not_retried(self, text: str | None, outcome: str, step: str) -> None:
         world = self.prepared(text)
         world.rotate()
         failed = [
@@ -153,14 +153,14 @@ def test_the_current_value_is_not_promoted_again() -> None:
 TROUBLES: Final = {
     "hangs up": Trouble("hang-up"),
     "limits requests": Trouble("rate-limit"),
-    "answers HTML": Trouble("bad-gateway"),
-    "answers garbage": Trouble("garbage"),
+    "returns HTML": Trouble("bad-gateway"),
+    "returns garbage": Trouble("garbage"),
     "has another time": Trouble(clock_skew_seconds=3600.0),
 }
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_while_zego_cannot_answer_nothing_is_promoted_and_aws_tries_again(trouble: Trouble) -> None:
+def test_without_a_verdict_nothing_is_promoted_and_aws_retries(trouble: Trouble) -> None:
     world = World()
     new = world.reset(keep_old=True)
     world.stage(new)
@@ -230,7 +230,7 @@ def test_every_step_can_be_run_again(repeated: str) -> None:
 
 
 def test_finishing_without_the_test_promotes_nothing_unproven() -> None:
-    """Somebody invokes the last step by hand."""
+    """An operator invokes the last step by hand."""
     world = World()
     world.stage(HEX)
     token = world.begin()
@@ -265,7 +265,7 @@ def test_a_value_that_is_reset_right_after_its_promotion_is_reported() -> None:
     assert world.value(CURRENT) == new
 
 
-def test_where_somebody_else_moves_awscurrent_meanwhile_it_stays() -> None:
+def test_if_awscurrent_moves_meanwhile_it_stays_there() -> None:
     world = World()
     new = world.reset(keep_old=True)
     other = world.reset(keep_old=True)
@@ -283,7 +283,7 @@ def test_where_somebody_else_moves_awscurrent_meanwhile_it_stays() -> None:
     assert world.value(CURRENT) == other
 
 
-def test_a_promotion_whose_answer_was_lost_is_one() -> None:
+def test_a_promotion_whose_response_was_lost_counts() -> None:
     """boto3 asks again by itself, and then hears that the label is elsewhere."""
     world = World()
     new = world.reset(keep_old=True)
@@ -299,7 +299,7 @@ def test_a_promotion_whose_answer_was_lost_is_one() -> None:
     assert world.outcome == "promoted"
 
 
-def test_a_rotation_whose_beginning_was_not_heard_of_is_known_by_its_token() -> None:
+def test_a_rotation_whose_first_response_was_lost_is_known_by_its_token() -> None:
     world = World()
     world.stage(world.reset(keep_old=True))
     asking = len(world.wire.calls)
@@ -322,7 +322,7 @@ def test_a_binary_candidate_is_malformed() -> None:
     assert world.text(PENDING) is None
 
 
-def test_a_binary_value_that_somebody_put_into_the_rotation_is_refused() -> None:
+def test_a_binary_value_in_the_rotation_is_refused() -> None:
     world = World()
     token = world.begin()
     world.aws.call(
@@ -355,7 +355,9 @@ def test_what_failed_last_stays_noted_while_it_is_tried_again() -> None:
     assert (failure.code, failure.fingerprint) == (206, new.fingerprint)
 
 
-def test_a_candidate_that_is_not_seen_yet_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_candidate_that_is_not_visible_yet_is_not_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Reads may lag behind: of two that disagree neither is believed."""
     world = World()
     world.stage(world.reset(keep_old=True))
@@ -375,7 +377,7 @@ def test_a_candidate_that_is_not_seen_yet_is_no_refusal(monkeypatch: pytest.Monk
 
 
 class TestOneAfterTheOtherAtOnce:
-    """Secrets Manager, or somebody by hand, runs a step while the same one runs."""
+    """Secrets Manager, or an operator by hand, runs a step while the same step runs."""
 
     def test_two_of_the_same_rotation(self) -> None:
         world = World()
@@ -423,7 +425,7 @@ class TestTheSetUpAlone:
         )
         return world.driver.run(answer["VersionId"])
 
-    def test_it_passes_for_a_good_value(self) -> None:
+    def test_it_accepts_a_good_value(self) -> None:
         world = World()
         assert self.rotate(world)
         assert world.value(CURRENT) == world.first
@@ -454,9 +456,9 @@ class TestTheSetUpAlone:
 
 
 class TestVersions:
-    """What the store's write side says beyond that."""
+    """Other errors of the store's write methods."""
 
-    def test_a_secret_without_any_value_takes_no_candidate(self) -> None:
+    def test_a_secret_without_any_value_accepts_no_candidate(self) -> None:
         world = World()
         secret = world.aws.storage.secret(world.aws.secret_id, world.aws.region)
         secret.versions.clear()

@@ -203,7 +203,7 @@ class TestFaults:
             run(scenario, schedule, is_lasting=True)
         record_property("how much", f"{len(chosen)} of {len(schedules)} schedules")
 
-    def test_one_that_stays(self, scenario: Scenario, record_property: Record) -> None:
+    def test_one_that_lasts(self, scenario: Scenario, record_property: Record) -> None:
         """From one call on, none succeeds: a permission is missing, a network is gone."""
         lasting = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED, Fault.DENIED)
         schedules = [

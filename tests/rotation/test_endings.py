@@ -1,4 +1,4 @@
-"""Which rotations are refused for good, which are tried again, and what is left of each."""
+"""Which rotations are refused for good, which are retried, and what remains of each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class TestARotationThatCopiesAStoredVersion:
         assert world.outcome == ("promoted" if is_promoted else "other-app-id")
 
 
-def test_where_awscurrent_cannot_be_read_awsprevious_says_for_which_app_id() -> None:
+def test_if_awscurrent_is_invalid_the_app_id_of_awsprevious_counts() -> None:
     world = World()
     world.store("garbage", CURRENT)
     assert world.value(PREVIOUS) == world.first
@@ -101,7 +101,7 @@ class TestALaggingRead:
         return world, world.begin()
 
     @pytest.mark.parametrize("step", STEPS)
-    def test_a_rotation_that_one_read_does_not_show_is_tried_again_and_promoted(
+    def test_a_rotation_that_one_read_does_not_show_is_retried_and_promoted(
         self, step: str
     ) -> None:
         world, token = self.begun()
@@ -147,7 +147,7 @@ class TestARefusalThatTheLabelsContradict:
         assert world.outcome == "rejected"
         assert world.versions.describe().in_flight is None
 
-    def test_one_that_a_stale_read_does_not_show_is_taken_off_all_the_same(self) -> None:
+    def test_awspending_is_removed_even_if_a_stale_read_does_not_show_it(self) -> None:
         world = World()
         world.stage(HEX)
         token = world.begin()
@@ -193,7 +193,9 @@ class TestARotationThatWasGivenUp:
         assert "RotationOutcome" not in capsys.readouterr().out, "not counted"
         assert world.versions.describe().tags == tags, "not noted"
 
-    def test_so_is_one_that_was_refused_before(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_late_step_after_a_refusal_is_refused_quietly_too(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         world = World()
         world.stage(HEX)
         token = world.begin()
@@ -204,7 +206,7 @@ class TestARotationThatWasGivenUp:
         assert "RotationOutcome" not in capsys.readouterr().out
 
     @pytest.mark.parametrize("call", range(4))
-    def test_filling_its_version_takes_nothing_from_the_next_rotation(self, call: int) -> None:
+    def test_filling_its_version_does_not_affect_the_next_rotation(self, call: int) -> None:
         """R1: given up between two calls of createSecret, and another rotation begun."""
         world = World()
         first = world.reset(keep_old=True)
@@ -224,8 +226,8 @@ class TestARotationThatWasGivenUp:
         assert world.value(CURRENT) not in {first, world.first}
         assert not world.driver.run(token)
 
-    def test_one_that_is_given_up_while_zego_is_asked_is_not_promoted(self) -> None:
-        """R2: the last look at the labels comes right before the promotion."""
+    def test_one_that_is_given_up_during_the_call_to_zego_is_not_promoted(self) -> None:
+        """R2: the labels are read for the last time right before the promotion."""
         world = World()
         world.stage(world.reset(keep_old=True))
         token = world.begin()

@@ -38,7 +38,7 @@ class TestHealing:
         assert world.value(CURRENT) == new
         assert heal(world).verdict.accepted
 
-    def test_the_one_before_is_promoted_if_two_looks_find_a_rejection(self) -> None:
+    def test_awsprevious_is_promoted_if_two_checks_find_a_rejection(self) -> None:
         world = healthy()
         newest = world.value(CURRENT)
         (first, _second) = world.zego.project.made
@@ -50,7 +50,7 @@ class TestHealing:
         assert tick.action == f"Started a rotation to {first.fingerprint} (AWSPREVIOUS)."
         assert (world.value(CURRENT), world.value(PREVIOUS)) == (world.first, newest)
 
-    def test_a_look_after_a_rotation_does_not_count_as_one_of_the_two(self) -> None:
+    def test_a_check_after_a_rotation_does_not_count_as_one_of_the_two(self) -> None:
         """It may come seconds before or after one of the schedule, and meet the same fault."""
         world = healthy()
         after_a_rotation = {
@@ -78,7 +78,7 @@ class TestHealing:
         tick = heal(world)
         assert f"The next check tries {CANDIDATE}" in tick.action
 
-    def test_a_candidate_with_the_value_before_goes_back_too(self) -> None:
+    def test_a_candidate_with_the_value_of_awsprevious_needs_two_checks_too(self) -> None:
         """One that was promoted and rejected right after keeps its label."""
         world = healthy()
         first, current = world.zego.project.made
@@ -99,7 +99,7 @@ class TestHealing:
         assert world.value(CURRENT) == current
 
     @pytest.mark.parametrize("code", [100000010, 100000011])
-    def test_a_code_that_reads_like_a_gateways_fault_counts_once_it_is_repeated(
+    def test_a_code_that_may_be_a_gateways_fault_counts_once_it_is_repeated(
         self, code: int
     ) -> None:
         world = healthy()
@@ -112,7 +112,7 @@ class TestHealing:
         assert heal(world).healed_with is not None
         assert world.value(CURRENT) == new
 
-    def test_a_candidate_that_zego_rejects_gives_way_to_the_one_before(self) -> None:
+    def test_if_zego_rejects_the_candidate_awsprevious_is_tried(self) -> None:
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
         world.stage(HEX)
@@ -121,7 +121,7 @@ class TestHealing:
         assert world.value(CURRENT) == world.first
 
     @pytest.mark.parametrize("text", ["garbage", json.dumps({"app_id": 42, "server_secret": HEX})])
-    def test_an_unusable_candidate_gives_way_too(self, text: str) -> None:
+    def test_if_the_candidate_is_unusable_awsprevious_is_tried(self, text: str) -> None:
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
         world.store(text)
@@ -144,7 +144,7 @@ class TestHealing:
         assert world.value(CURRENT) == staged.value
         assert world.text(CANDIDATE) is None
 
-    def test_a_current_value_that_cannot_be_read_is_healed_with_the_one_before(self) -> None:
+    def test_an_invalid_current_value_is_healed_with_awsprevious(self) -> None:
         """A1: only AWSPREVIOUS says for which AppID, so it has its turn first."""
         world = healthy()
         good = world.value(CURRENT)
@@ -168,7 +168,7 @@ class TestHealing:
         staged = ServerSecret(42, HEX).fingerprint
         assert f"{CANDIDATE} {staged}: it is for another AppID" in looks[-1].action
 
-    def test_nor_heals_without_knowing_it(self) -> None:
+    def test_nothing_is_healed_while_the_app_id_is_unknown(self) -> None:
         world = healthy()
         good = world.text(CURRENT) or ""
         world.store("garbage", PREVIOUS)
@@ -182,7 +182,7 @@ class TestHealing:
             assert tick.healed_with is None
             assert tick.action.startswith("A heal never changes the AppID, and AWSCURRENT and")
 
-    def test_a_candidate_without_a_verdict_is_not_waited_for_for_ever(self) -> None:
+    def test_a_candidate_without_a_verdict_is_waited_for_only_for_a_while(self) -> None:
         """H6: ZEGO's code 3 for the candidate, for good."""
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
@@ -215,7 +215,7 @@ class TestHealing:
         world.driver.run(world.versions.describe().in_flight or "")
         assert heal(world).healed_with is not None
 
-    def test_where_nothing_is_accepted_it_says_so(self) -> None:
+    def test_it_reports_if_no_version_is_accepted(self) -> None:
         world = healthy()
         world.reset()
         world.stage(HEX)
@@ -258,7 +258,7 @@ class TestCoolDown:
         world.zego.project.accepted = (older,)
         return world
 
-    def test_the_same_value_is_not_promoted_again_before_its_end(self) -> None:
+    def test_the_same_value_is_not_promoted_again_before_the_cool_down_ends(self) -> None:
         world = self.broken_again()
         heals = len(world.heals)
         (since,) = {when for value, when in world.heals if value == world.first}
@@ -272,7 +272,7 @@ class TestCoolDown:
         assert len(world.heals) == heals
         assert heal(world).healed_with is not None
 
-    def test_what_is_staged_again_on_purpose_does_not_wait_for_it(self) -> None:
+    def test_a_value_that_is_staged_again_does_not_wait_for_it(self) -> None:
         world = self.broken_again()
         older, _newer = world.zego.project.made
         world.stage(older.value)
@@ -303,7 +303,7 @@ class TestCoolDown:
         assert heal(world).healed_with == new.fingerprint
 
     @pytest.mark.parametrize("fault", [Fault.DENIED, Fault.LOST_ANSWER, Fault.KILLED_AFTER])
-    def test_a_heal_that_could_not_be_started_is_started_by_the_next_look(
+    def test_a_heal_that_could_not_be_started_is_started_by_the_next_check(
         self, fault: Fault
     ) -> None:
         world = healthy()
@@ -325,14 +325,14 @@ class TestCoolDown:
 
 
 def _left(world: World, since: float) -> str:
-    """The rest of the cool-down at the last look."""
+    """The rest of the cool-down at the last check."""
     return f"{since + COOLDOWN_SECONDS - (world.clock.now - TICK_SECONDS):.0f}"
 
 
 def _answering(
     code: int, *, times: int | None = None, signed_by: ServerSecret | None = None
 ) -> Callable[[HttpRequest], HttpResponse | None]:
-    """ZEGO answers with a code: so many times, or to calls that one secret has signed."""
+    """ZEGO responds with a code: this many times, or to calls signed with one secret."""
     left = [times]
 
     def answer(request: HttpRequest) -> HttpResponse | None:
@@ -385,7 +385,7 @@ class TestWhatHappensMeanwhile:
         assert tick.healed_with is None
         assert world.value(CURRENT) == newest.value
 
-    def test_another_look_that_was_quicker_has_started_the_only_rotation(self) -> None:
+    def test_if_another_check_is_quicker_only_its_rotation_starts(self) -> None:
         world = healthy()
         new = world.zego.project.reset()
         world.stage(new.value)
@@ -398,7 +398,7 @@ class TestWhatHappensMeanwhile:
         assert world.value(CURRENT) == new.value
 
     @pytest.mark.parametrize("call", range(3, 7))
-    def test_a_value_that_ops_rotates_to_during_a_look_is_not_replaced(self, call: int) -> None:
+    def test_a_value_that_ops_rotates_to_during_a_check_is_not_replaced(self, call: int) -> None:
         """The heal's token says what it replaces, so not even the last moment is too late."""
         world = healthy()
         old, _current = world.zego.project.made
@@ -433,7 +433,7 @@ class TestWhatHappensMeanwhile:
         assert heal(world).healed_with is not None
         assert world.value(CURRENT) == good
 
-    def test_a_candidate_that_zego_cannot_answer_for_keeps_its_place(self) -> None:
+    def test_a_candidate_without_a_verdict_is_still_tried_first(self) -> None:
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
         world.stage(HEX)
@@ -446,7 +446,7 @@ class TestWhatHappensMeanwhile:
         assert "again: ZEGO gave no usable response" in tick.action
         assert world.value(CANDIDATE) == HEX
 
-    def test_a_candidate_that_gives_way_is_named(self) -> None:
+    def test_a_skipped_candidate_is_named(self) -> None:
         world = healthy()
         world.zego.project.accepted = world.zego.project.made[:1]
         world.stage(HEX)

@@ -1,8 +1,8 @@
-"""Somebody acts between two calls of a rotation or of a look; reads lag and calls fail as well.
+"""Other actors act between two calls of a rotation or of a check; reads lag and calls fail too.
 
 Every actor of the secret is let in before every call of everything that changes it: operators, the
-console, another look, Secrets Manager that repeats a step, ZEGO's own console. Afterwards Secrets
-Manager tries again what hangs and the watcher looks every five minutes. What must hold is checked
+console, another check, Secrets Manager that repeats a step, ZEGO's own console. Afterwards Secrets
+Manager retries what hangs and the watcher checks every five minutes. What must hold is checked
 after every write (``World.look``); in the end nothing is in flight, and AWSCURRENT is accepted if
 anything that is stored and may be promoted is.
 
@@ -95,7 +95,7 @@ def _restore(world: World) -> None:
 
 
 def _look(world: World) -> None:
-    """A look, and the rotation that it may start."""
+    """A check, and the rotation that it may start."""
     with contextlib.suppress(SecretStoreError, Killed):
         world.tick()
     if (pending := world.in_flight) is not None:
@@ -105,9 +105,9 @@ def _look(world: World) -> None:
 WORK: Final = {
     "a rotation": Work(_staged, _rotate),
     "a restore": Work(_staged, _restore),
-    "a look that heals with what is staged": Work(_only_the_candidate_accepted, _look),
-    "a look that heals with the value before": Work(_only_the_previous_accepted, _look),
-    "a look that gives a rotation up and heals": Work(_stuck, _look),
+    "a check that heals with the staged value": Work(_only_the_candidate_accepted, _look),
+    "a check that heals with AWSPREVIOUS": Work(_only_the_previous_accepted, _look),
+    "a check that gives up a rotation and heals": Work(_stuck, _look),
 }
 
 
@@ -217,7 +217,7 @@ def run(work: Work, interleaving: Interleaving) -> World:
 
 
 def _come_to_rest(world: World) -> None:
-    """Secrets Manager reattempts what is pending, and the watcher looks for 40 minutes."""
+    """Secrets Manager reattempts what is pending, and the watcher checks for 40 minutes."""
     if (pending := world.in_flight) is not None:
         world.driver.run(pending)
     for _ in range(LOOKS):
@@ -260,7 +260,7 @@ def with_a_fault(work: Work) -> Iterator[Interleaving]:
 
 
 def _calls(work: Work) -> int:
-    """How many calls it takes if nobody disturbs."""
+    """How many calls it takes without any disturbance."""
     world = World(conditions=READINGS[0], seconds_a_call=1.0)
     with world.calm():
         work.prepare(world)

@@ -38,7 +38,7 @@ from zego.secret_store.versions import (
 pytestmark = pytest.mark.exhaustive
 
 WRONG: Final = "0123456789abcdef" * 2
-#: Without false rejections, which rules below add: at most one is among the looks that count.
+#: Without false rejections, which rules below add: at most one is among the checks that count.
 FAULTS: Final = st.dictionaries(
     st.integers(0, 30),
     st.sampled_from([fault for fault in Fault if fault is not Fault.FALSE]),
@@ -202,7 +202,7 @@ class Rotations(RuleBasedStateMachine):
             self._stuck_is_reported(waiting)
 
     def _stuck_is_reported(self, waiting: str) -> None:
-        """By the second look after a rotation has been seen for 15 minutes."""
+        """By the second check after a rotation has been seen for 15 minutes."""
         now = self.world.clock.now
         if now - self.seen.setdefault(waiting, now) < STUCK_SECONDS:
             return
@@ -222,7 +222,7 @@ class Rotations(RuleBasedStateMachine):
         self._rotate({})
 
     def _tick(self) -> None:
-        """Look, heal, tell; Secrets Manager runs the rotation that may have been asked for."""
+        """Check, heal, publish; Secrets Manager runs the rotation if the check started one."""
         heals = len(self.world.heals)
         with contextlib.suppress(Killed, SecretStoreError):
             self.world.tick()

@@ -1,4 +1,4 @@
-"""The watcher: what it asks, reports and notes, rotations that are stuck, and its time."""
+"""The watcher: what it checks, reports and notes, stuck rotations, and how long it takes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TestARotationInFlight:
         world.zego.project.switch_off(world.zego.project.accepted[0].fingerprint)
         return world
 
-    def test_its_end_is_waited_for(self) -> None:
+    def test_the_watcher_waits_for_its_end(self) -> None:
         world = self.stuck()
         tick = world.tick()
         assert tick.verdict.rejected
@@ -76,7 +76,7 @@ class TestARotationInFlight:
         world.stage(world.reset(keep_old=True))
         return world, world.begin()
 
-    def test_so_is_one_whose_version_has_no_value_whatever_the_verdict(self) -> None:
+    def test_one_whose_version_has_no_value_is_given_up_whatever_the_verdict(self) -> None:
         world, token = self.begun()
         began = world.clock.now
         looks = [heal(world) for _ in range(3)]
@@ -116,7 +116,7 @@ class TestARotationInFlight:
         assert stuck == [0, 0, 0, 1, 0, 0]
         assert token not in world.versions.describe().labels.values()
 
-    def test_one_that_may_not_be_given_up_is_published_once_and_measured_at_every_look(
+    def test_one_that_cannot_be_given_up_is_published_once_and_measured_at_every_check(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         world, token = self.begun()
@@ -133,7 +133,7 @@ class TestARotationInFlight:
         assert stuck == [0, 0, 0, 1, 1, 1]
         assert world.versions.describe().in_flight == token
 
-    def test_one_whose_event_is_lost_is_published_by_the_next_look(self) -> None:
+    def test_one_whose_event_is_lost_is_published_by_the_next_check(self) -> None:
         world, token = self.begun()
         told: list[Tick] = []
 
@@ -150,7 +150,7 @@ class TestARotationInFlight:
         assert [tick.event_type for tick in told] == ["ServerSecret Rotation Stuck"] * 2
         assert {tick.in_flight.token for tick in told if tick.in_flight} == {token}
 
-    def test_reporting_one_says_nothing_of_the_next(self) -> None:
+    def test_reporting_one_does_not_report_the_next(self) -> None:
         """Another look has noted the heal that this one has begun."""
         world, token = self.begun()
         for _ in range(3):
@@ -164,16 +164,16 @@ class TestARotationInFlight:
         assert [each["in_flight"] for each in world.published] == [token]
 
     @pytest.mark.parametrize("when", [9999999999, 999999999999])
-    def test_one_that_was_seen_in_the_future_was_seen_now(self, when: int) -> None:
+    def test_a_time_in_the_future_counts_as_now(self, when: int) -> None:
         world, token = self.begun()
         world.versions.note(IN_FLIGHT_TAG, InFlightNote(token, when).to_tag())
         looks = [heal(world) for _ in range(4)]
         assert [look.is_stuck for look in looks] == [False, False, False, True]
 
     @pytest.mark.parametrize("tag", [IN_FLIGHT_TAG, GIVEN_UP_TAG, VERDICT_TAG])
-    def test_nonsense_under_one_of_our_tags_counts_as_none(self, tag: str) -> None:
+    def test_an_invalid_tag_counts_as_absent(self, tag: str) -> None:
         world, _token = self.begun()
-        world.versions.note(tag, "what somebody else wrote @ 12:30")
+        world.versions.note(tag, "what another tool wrote @ 12:30")
         looks = [heal(world) for _ in range(4)]
         assert looks[-1].is_stuck
         assert world.versions.describe().in_flight is None
@@ -195,7 +195,7 @@ class TestNotesThatCannotBeWritten:
         return world
 
     @pytest.mark.parametrize("by_quota", [False, True])
-    def test_a_candidate_is_healed_with_all_the_same(self, by_quota: bool) -> None:
+    def test_a_candidate_is_promoted_all_the_same(self, by_quota: bool) -> None:
         world = self.denied(by_quota=by_quota)
         new = world.reset()
         world.stage(new)
@@ -227,7 +227,7 @@ class TestNotesThatCannotBeWritten:
             world.clock.turn(TICK_SECONDS)
         assert world.versions.describe().in_flight is None
 
-    def test_a_note_that_failed_once_is_written_by_the_next_look(self) -> None:
+    def test_a_note_that_failed_once_is_written_by_the_next_check(self) -> None:
         """Else another environment would count from its first look."""
         world = healthy()
         world.stage(world.reset(keep_old=True))
@@ -241,7 +241,7 @@ class TestNotesThatCannotBeWritten:
         tags = world.versions.describe().tags
         assert tags[IN_FLIGHT_TAG] == InFlightNote(token, began).to_tag()
 
-    def test_so_is_a_verdict(self) -> None:
+    def test_a_verdict_that_failed_once_is_written_by_the_next_check(self) -> None:
         world = healthy()
         world.reset()
         since = int(world.clock.now)
@@ -255,7 +255,7 @@ class TestNotesThatCannotBeWritten:
         assert (note.outcome, note.since) == ("rejected", since)
         assert len(world.published) == 1
 
-    def test_what_somebody_else_notes_meanwhile_counts(self) -> None:
+    def test_a_note_of_another_check_counts(self) -> None:
         world = self.denied(by_quota=False)
         world.zego.project.accepted = world.zego.project.made[:1]
         with contextlib.suppress(SecretStoreError):
@@ -269,7 +269,7 @@ class TestNotesThatCannotBeWritten:
 
 
 class TestNews:
-    def test_a_change_is_told_once(self) -> None:
+    def test_a_change_is_published_once(self) -> None:
         world = World()
         verdicts = []
         for accepted in (True, True, False, False, True):
@@ -291,7 +291,7 @@ class TestNews:
         note = VerdictNote.from_tag(world.versions.describe().tags[VERDICT_TAG])
         assert note == VerdictNote("rejected", fingerprint, int(began), 100000005)
 
-    def test_a_change_that_could_not_be_told_is_told_by_the_next_tick(self) -> None:
+    def test_a_change_that_could_not_be_published_is_published_by_the_next_tick(self) -> None:
         world = healthy()
         world.reset()
         told: list[Tick] = []
@@ -316,7 +316,7 @@ class TestNews:
             watcher.app.handler(SCHEDULE, None)
 
     @pytest.mark.parametrize("denied", ["PutEvents", "TagResource"])
-    def test_the_metrics_do_not_depend_on_who_can_be_told(
+    def test_the_metrics_do_not_depend_on_publishing(
         self,
         denied: str,
         capsys: pytest.CaptureFixture[str],
@@ -337,7 +337,7 @@ class TestNews:
         assert metrics(capsys.readouterr().out)[-1]["SecretAccepted"] == 0
         assert "AWSCURRENT is rejected" in caplog.text
 
-    def test_another_value_with_the_same_verdict_is_noted_and_no_news(self) -> None:
+    def test_another_value_with_the_same_verdict_is_noted_and_not_published(self) -> None:
         world = healthy()
         new = world.zego.project.reset(keep_old=True)
         world.stage(new.value)
@@ -348,8 +348,8 @@ class TestNews:
         assert (note.outcome, note.fingerprint) == ("accepted", new.fingerprint)
         assert world.published == []
 
-    def test_looks_without_a_verdict_are_an_event_only_if_several_follow_each_other(self) -> None:
-        """E1: ZEGO answers every second look; then not at all for a while."""
+    def test_checks_without_a_verdict_are_an_event_only_if_several_follow_each_other(self) -> None:
+        """E1: ZEGO responds to every second check; then not at all for a while."""
         world = healthy()
         for trouble in [Trouble("bad-gateway"), Trouble()] * 12:
             world.zego.trouble = trouble
@@ -364,7 +364,7 @@ class TestNews:
         verdicts = [(each["previous_verdict"], each["verdict"]) for each in world.published]
         assert verdicts == [("accepted", "unknown"), ("unknown", "accepted")]
 
-    def test_the_first_looks_ever_without_a_verdict_are_no_event_either(self) -> None:
+    def test_the_first_checks_ever_without_a_verdict_are_not_an_event_either(self) -> None:
         world = World()
         world.zego.trouble = Trouble("bad-gateway")
         heal(world)
@@ -374,7 +374,7 @@ class TestNews:
         verdicts = [(each["previous_verdict"], each["verdict"]) for each in world.published]
         assert verdicts == [(None, "accepted")]
 
-    def test_a_look_without_a_verdict_does_not_make_a_rejection_younger(self) -> None:
+    def test_a_check_without_a_verdict_does_not_make_a_rejection_younger(self) -> None:
         world = healthy()
         world.reset()
         since = int(world.clock.now)
@@ -387,7 +387,7 @@ class TestNews:
         assert note is not None
         assert (note.outcome, note.since, note.unknown_looks) == ("rejected", since, 0)
 
-    def test_of_two_ticks_at_once_one_tells(self) -> None:
+    def test_of_two_ticks_at_once_one_publishes(self) -> None:
         world = healthy()
         world.reset()
         first = world.watch.tick()
@@ -398,7 +398,7 @@ class TestNews:
 
 
 @pytest.mark.parametrize("fault", [Fault.DENIED, Fault.THROTTLED, Fault.LOST_REQUEST])
-def test_a_secret_that_cannot_be_read_is_unknown_and_no_news(fault: Fault) -> None:
+def test_a_secret_that_cannot_be_read_is_unknown_and_not_published(fault: Fault) -> None:
     world = healthy()
     world.wire.schedule = dict.fromkeys(range(1000), fault)
     tick = world.tick()
@@ -440,7 +440,7 @@ class TestTime:
             SLOWEST_CALL_SECONDS
         )
 
-    def test_a_look_that_gives_up_a_rotation_and_heals_ends_in_time(self) -> None:
+    def test_a_check_that_gives_up_a_rotation_and_heals_ends_in_time(self) -> None:
         world = healthy()
         world.stage(HEX)
         world.begin()
@@ -548,7 +548,7 @@ class TestHandler:
             ("TestRotationFailed", "test-failed"),
         ],
     )
-    def test_it_counts_what_secrets_manager_says_of_a_rotation(
+    def test_it_counts_the_rotations_that_secrets_manager_reports(
         self, name: str, outcome: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         healthy()
@@ -577,7 +577,7 @@ class TestHandler:
         assert watcher.app.handler(event, None)["verdict"] == "accepted"
         assert len(metrics(capsys.readouterr().out)) == 1
 
-    def test_a_fault_of_ours_is_said_without_its_text(
+    def test_an_unexpected_error_is_reported_without_its_text(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         world = healthy()
@@ -592,7 +592,7 @@ class TestHandler:
         assert world.first not in capsys.readouterr().out
 
 
-def test_what_it_says_holds_no_secret() -> None:
+def test_its_messages_contain_no_secret() -> None:
     world = healthy()
     new = world.reset()
     world.stage(new)
@@ -603,7 +603,7 @@ def test_what_it_says_holds_no_secret() -> None:
         assert secret.value not in said
 
 
-def test_every_other_error_of_the_store_is_one() -> None:
+def test_every_error_of_the_store_is_a_secret_store_error() -> None:
     """The watcher and the rotator catch the family by its base."""
     world = World()
     world.wire.schedule = dict.fromkeys(range(3), Fault.LOST_ANSWER)

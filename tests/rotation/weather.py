@@ -186,7 +186,7 @@ MISTAKES: Final[tuple[Callable[[Month], ServerSecret], ...]] = (_wrong, _foreign
 
 
 def _rotate_to_new(month: Month) -> Generator[float, None, ServerSecret]:
-    """Ops rotates to a new secret, and ZEGO accepts the old ones beside it."""
+    """Ops rotates to a new secret, and ZEGO accepts the old ones too."""
     new = month.make()
     month.accept(*month.accepted, new)
     yield from month.stage(new)

@@ -46,7 +46,7 @@ class Wire:
     :ivar calls: the names of the calls so far.
     :ivar done: of those, the ones that arrived and were done.
     :ivar met: the faults of the schedule that were come to.
-    :ivar meanwhile: what somebody else does right before the call of this number.
+    :ivar meanwhile: what another actor does right before the call of this number.
     :ivar behind: how many writes the call of this number is behind, a read.
     """
 
@@ -85,7 +85,7 @@ class Wire:
         if fault in (Fault.LOST_REQUEST, Fault.THROTTLED, Fault.DENIED, Fault.FALSE):
             return fail(fault)
         behind = STALE.get(fault, 0) if fault else self.behind.get(number, 0)
-        with self._one_at_a_time:  # else somebody else's look would see it first
+        with self._one_at_a_time:  # else another actor's check would see it first
             answer = stale(behind) if behind else do()
             self.done.append(name)
             if name != "ZEGO" and not is_read(name):
@@ -95,7 +95,7 @@ class Wire:
         return fail(fault) if fault is Fault.LOST_ANSWER else answer
 
 
-#: Secrets Manager's answers to a refused call.
+#: Secrets Manager's responses to a refused call.
 AWS_REFUSALS: Final[Mapping[Fault, str]] = {
     Fault.THROTTLED: "ThrottlingException",
     Fault.DENIED: "AccessDeniedException",

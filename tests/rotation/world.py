@@ -1,6 +1,6 @@
 """Secrets Manager, ZEGO, ops, the rotator and the watcher in one process, and what must hold.
 
-Nothing of ours is replaced: the handlers run, and boto3 and :mod:`zego.server_api` build their
+The project's code is unchanged: the handlers run, and boto3 and :mod:`zego.server_api` build their
 requests and read the responses as ever; only the network between is the :class:`Wire`. Secrets
 Manager is the local stack's, written from AWS' documentation, with its rotation driver; ZEGO is the
 local stack's stand-in.
@@ -77,13 +77,13 @@ class Invocation:
 
 
 class World:
-    """One secret and everybody who has to do with it. Only the latest one is on the network.
+    """One secret and all its actors. Only the latest world is on the network.
 
     :ivar problems: what did not hold. A handler may have caught the error that said so.
     :ivar promoted: the texts that were AWSCURRENT, in their order.
     :ivar heals: the values that heals have promoted, each with the time.
     :ivar staged: the value that ops has staged, until it is promoted.
-    :ivar deny: actions that nobody may call; these calls are not counted.
+    :ivar deny: actions that are denied to all callers; these calls are not counted.
     :ivar published: the watcher's events.
     :ivar announced: Secrets Manager's events.
     :ivar judged: the latest look with its verdict, before it did anything.
@@ -157,7 +157,7 @@ class World:
     # What people and ZEGO do.
 
     def reset(self, *, keep_old: bool = False) -> str:
-        """ZEGO's console makes a new secret, which it gives."""
+        """Make a new secret in ZEGO's console. Returns it."""
         self._accepted_before = self.zego.project.accepted
         return self.zego.project.reset(keep_old=keep_old).value
 
@@ -173,7 +173,7 @@ class World:
         self.staged = self.text(CANDIDATE)
 
     def store(self, text: str, label: str = CANDIDATE) -> None:
-        """Somebody stores any text under a label, past the command line."""
+        """Store any text under a label, without the command line."""
         self.aws.call(
             "PutSecretValue", SecretId=SECRET_ID, SecretString=text, VersionStages=[label]
         )
@@ -183,7 +183,7 @@ class World:
             self.staged = text
 
     def begin(self) -> str:
-        """Ask for a rotation; gives its token."""
+        """Start a rotation. Returns its token."""
         with self.calm():
             return self.versions.start_rotation()
 
@@ -210,13 +210,13 @@ class World:
         return self.driver.run(self.begin())
 
     def tick(self) -> Tick:
-        """The watcher looks, heals and publishes."""
+        """The watcher checks, heals and publishes."""
         tick = self.watch.tick(self._judged)
         self.watch.tell(tick)
         return tick
 
     def _judged(self, tick: Tick) -> None:
-        """Count the looks that found a version rejected, since one found it accepted."""
+        """Count the checks that rejected a version since the last one that accepted it."""
         self.judged = tick
         if tick.version_id is not None and tick.verdict.outcome != "unknown":
             rejections = self._rejections[tick.version_id] + 1 if tick.verdict.rejected else 0
@@ -314,7 +314,7 @@ class World:
         self._look_at_the_issuer()
 
     def _look_at_the_promotion(self, text: str) -> None:
-        """What a heal may promote, and what nobody may."""
+        """Check that only an allowed value was promoted."""
         secret = server_secret.parse(text)
         described = self.aws.call("DescribeSecret", SecretId=SECRET_ID)
         on = {
@@ -329,10 +329,10 @@ class World:
         self.heals.append((secret.value, self.clock.now))
         if text in self.promoted:
             looks = self._rejections[on[PREVIOUS]]
-            assert looks >= 2, f"an old value is back after {looks} looks that found a rejection"
+            assert looks >= 2, f"an old value is back after {looks} checks with a rejection"
 
     def _look_at_the_issuer(self) -> None:
-        """It seals with what is AWSCURRENT, or was within its time to live; or it answers 503."""
+        """It seals with AWSCURRENT, or what was so within its TTL; or it responds with 503."""
         try:
             reading = self.issuer.get()
         except SecretUnavailableError:
@@ -346,7 +346,7 @@ class World:
         assert any(_opens(token, text) for text in may_open), "sealed with what is not AWSCURRENT"
 
     def _fetch(self) -> SecretValue:
-        """The issuer's own look at Secrets Manager; it fails where a call of this number does."""
+        """The issuer's own read of the secret; it fails if the call of this number does."""
         if self.wire.schedule.get(len(self.wire.calls)) in _ISSUERS_FAULTS:
             raise SecretsReaderError("Unreachable", "as a test wants it")
         answer = self.aws.call("GetSecretValue", SecretId=SECRET_ID, VersionStage=CURRENT)
@@ -370,7 +370,7 @@ class World:
         return getattr(self._step, "invocation", None)
 
     def call_aws(self, request: HttpRequest) -> HttpResponse:
-        """Answer a call of boto3's."""
+        """Respond to a call of boto3's."""
         action = (request.header("x-amz-target") or "").rpartition(".")[2]
 
         def do() -> HttpResponse:
@@ -395,7 +395,7 @@ class World:
         return self.wire.send(action, do, fail=fail, stale=stale)
 
     def call_zego(self, url: str) -> Response:
-        """Answer a call of the server API's."""
+        """Respond to a call of the server API's."""
         query = urlsplit(url).query
 
         def do() -> Response:

@@ -1,4 +1,4 @@
-"""What a caller may obtain: the first rule that matches decides, and no match is a refusal."""
+"""What a caller may get: the first matching rule decides; without one, the request is refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BACKEND = Caller("backend", "arn:aws:sts::111122223333:assumed-role/Backend/s", 
 
 
 def web(user: str = "alice", **claims: object) -> Caller:
-    """A user with a bearer token that says so."""
+    """A user whose bearer token has these claims."""
     return Caller("web", f"https://login.example.com/ {user}", user, claims)
 
 
@@ -59,13 +59,13 @@ def rule(
 
 
 def decide(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Grant:
-    """What a policy of these rules grants."""
+    """What a policy with these rules grants."""
     asked = {"room_id": "call_1"} | asked
     return AccessPolicy("0" * 64, {}, {}, tuple(rules)).decide(caller, TokenRequest(**asked))
 
 
 def refusal(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Problem:
-    """Why a policy of these rules refuses."""
+    """Why a policy with these rules refuses."""
     with pytest.raises(Problem) as refused:
         decide(rules, caller, **asked)
     return refused.value
@@ -89,11 +89,11 @@ class TestFirstMatch:
         grant = decide(rules, web())
         assert (grant.rule, grant.lifetime_seconds) == ("first", 600)
 
-    def test_a_rule_is_for_its_callers_only(self) -> None:
+    def test_a_rule_matches_its_callers_only(self) -> None:
         assert refusal([rule(callers=["partner"])], web()).code == "not_granted"
         assert decide([rule(callers=["partner", "web"])], web()).rule == "the rule"
 
-    def test_a_rule_that_matched_refuses_what_it_does_not_grant_though_a_later_one_would(
+    def test_the_matching_rule_refuses_what_only_a_later_rule_grants(
         self,
     ) -> None:
         rules = [rule("watch", privileges=LOGIN), rule("everything")]
@@ -114,7 +114,7 @@ class TestFirstMatch:
         rules = [rule("everybody"), rule("suspended", deny=True)]
         assert decide(rules, web()).rule == "everybody"
 
-    def test_the_answer_keeps_the_reason_for_the_audit_log(self) -> None:
+    def test_the_reason_goes_to_the_audit_log_only(self) -> None:
         for problem in (
             refusal([], web()),
             refusal([rule("suspended", deny=True)], web()),
@@ -127,10 +127,10 @@ class TestFirstMatch:
 
 
 class TestUsers:
-    def test_a_bearer_token_stands_for_its_own_user(self) -> None:
+    def test_a_bearer_token_identifies_its_own_user(self) -> None:
         assert decide([rule()], web("alice")).user_id == "alice"
 
-    def test_a_bearer_tokens_user_is_never_the_one_that_a_request_names(self) -> None:
+    def test_a_request_never_names_the_user_of_a_bearer_token(self) -> None:
         assert decide([rule()], web("alice"), user_id="bob").user_id == "alice"
 
     def test_a_role_names_a_user(self) -> None:
@@ -148,7 +148,7 @@ class TestUsers:
         for user in ("alice", "a_bot_1", "tester2"):
             assert refusal(rules, BACKEND, user_id=user).reason == "no rule matches"
 
-    def test_a_rule_may_be_for_some_users_of_bearer_tokens_too(self) -> None:
+    def test_a_rule_may_also_limit_the_users_of_bearer_tokens(self) -> None:
         rules = [rule(users=["admin_*"])]
         assert decide(rules, web("admin_1")).rule == "the rule"
         assert refusal(rules, web("alice")).code == "not_granted"
@@ -168,7 +168,7 @@ class TestClaims:
             (("a", "b"), ["b", "c"]),
         ],
     )
-    def test_a_claim_is_one_of_the_values_or_holds_one(
+    def test_a_claim_matches_if_it_is_or_contains_one_of_the_values(
         self, wanted: tuple[Claim, ...], claim: object
     ) -> None:
         assert decide([rule(claims={"c": wanted})], web(c=claim)).rule == "the rule"
@@ -196,14 +196,16 @@ class TestClaims:
             (("*",), "red"),
         ],
     )
-    def test_any_other_value_or_type_is_not(self, wanted: tuple[Claim, ...], claim: object) -> None:
+    def test_any_other_value_or_type_does_not_match(
+        self, wanted: tuple[Claim, ...], claim: object
+    ) -> None:
         assert refusal([rule(claims={"c": wanted})], web(c=claim)).reason == "no rule matches"
 
-    def test_a_claim_that_is_missing_equals_nothing(self) -> None:
+    def test_a_missing_claim_matches_nothing(self) -> None:
         for wanted in (True, False, "", 0, "None"):
             assert refusal([rule(claims={"c": (wanted,)})], web()).code == "not_granted"
 
-    def test_every_claim_of_a_rule_must_hold(self) -> None:
+    def test_every_claim_of_a_rule_must_match(self) -> None:
         rules = [rule(claims={"team": ("red",), "email_verified": (True,)})]
         assert decide(rules, web(team="red", email_verified=True)).rule == "the rule"
         assert refusal(rules, web(team="red")).code == "not_granted"
@@ -257,7 +259,7 @@ class TestRooms:
 
 
 class TestIdentityTokens:
-    def test_a_token_without_a_room_needs_a_rule_that_says_so(self) -> None:
+    def test_a_token_without_a_room_needs_a_rule_with_identity_tokens(self) -> None:
         problem = refusal([rule(rooms=["*"])], web(), room_id=None)
         assert problem.reason == "no rule matches"
 
@@ -265,7 +267,7 @@ class TestIdentityTokens:
         grant = decide([rule(identity_tokens=True)], web(), room_id=None)
         assert (grant.room_id, grant.privileges, grant.stream_ids) == (None, BOTH, None)
 
-    def test_a_rule_for_it_alone_opens_no_room(self) -> None:
+    def test_a_rule_for_identity_tokens_only_opens_no_room(self) -> None:
         assert refusal([rule(rooms=[], identity_tokens=True)], web()).code == "not_granted"
 
     def test_a_deny_rule_refuses_it_too(self) -> None:
@@ -274,7 +276,7 @@ class TestIdentityTokens:
 
 
 class TestPrivileges:
-    def test_without_a_wish_all_that_the_rule_grants(self) -> None:
+    def test_the_default_is_all_that_the_rule_grants(self) -> None:
         assert decide([rule()], web()).privileges == BOTH
         assert decide([rule(privileges=LOGIN)], web()).privileges == LOGIN
 
@@ -297,11 +299,11 @@ class TestPrivileges:
 
 
 class TestLifetimes:
-    def test_without_a_wish_it_is_two_hours(self) -> None:
+    def test_the_default_is_two_hours(self) -> None:
         grant = decide([rule(max_lifetime_seconds=86400)], web())
         assert grant.lifetime_seconds == DEFAULT_LIFETIME_SECONDS == 7200
 
-    def test_without_a_wish_it_is_never_longer_than_the_rule_allows(self) -> None:
+    def test_the_default_is_never_longer_than_the_rule_allows(self) -> None:
         assert decide([rule(max_lifetime_seconds=600)], web()).lifetime_seconds == 600
 
     @pytest.mark.parametrize("seconds", [60, 7199, 7200])
@@ -312,7 +314,7 @@ class TestLifetimes:
         rules = [rule(max_lifetime_seconds=86400)]
         assert decide(rules, web(), lifetime_seconds=86400).lifetime_seconds == 86400
 
-    def test_over_the_rules_cap_the_caller_is_told_the_cap(self) -> None:
+    def test_a_refused_lifetime_names_the_rules_limit(self) -> None:
         problem = refusal([rule()], web(), lifetime_seconds=7201)
         assert (problem.code, problem.field, problem.rule) == (
             "lifetime_out_of_range",
@@ -324,7 +326,7 @@ class TestLifetimes:
 
 
 class TestStreams:
-    def test_without_streams_in_the_rule_any_may_be_published(self) -> None:
+    def test_if_the_rule_names_no_streams_any_may_be_published(self) -> None:
         assert decide([rule()], web()).stream_ids is None
         assert decide([rule()], web(), stream_ids=("s1", "s2")).stream_ids == ("s1", "s2")
 
@@ -342,19 +344,19 @@ class TestStreams:
         problem = refusal([rule(streams=["{user_id}_*", "shared"])], web(), stream_ids=asked)
         assert (problem.code, problem.rule) == ("not_granted", "the rule")
 
-    def test_without_a_wish_the_streams_are_those_that_the_rule_spells_out(self) -> None:
+    def test_the_default_is_the_streams_that_the_rule_names_exactly(self) -> None:
         rules = [rule(streams=["{user_id}_cam", "{user_id}_screen", "shared"])]
         assert decide(rules, web()).stream_ids == ("alice_cam", "alice_screen", "shared")
 
     @pytest.mark.parametrize("streams", [["{user_id}_*"], ["shared", "*"], ["{claims.team}_cam"]])
-    def test_without_a_wish_streams_that_are_not_spelt_out_must_be_named(
+    def test_if_the_rule_has_patterns_the_request_must_name_its_streams(
         self, streams: list[str]
     ) -> None:
         problem = refusal([rule(streams=streams)], web())
         assert (problem.code, problem.field) == ("invalid_stream_ids", "stream_ids")
         assert "stream_ids is required" in problem.detail
 
-    def test_a_spelt_out_stream_that_zego_refuses_must_be_named_instead(self) -> None:
+    def test_if_zego_refuses_the_rules_stream_the_request_must_name_one(self) -> None:
         rules = [rule(streams=["{user_id}_cam"])]
         assert refusal(rules, web("al.ice")).code == "invalid_stream_ids"
 
@@ -362,7 +364,7 @@ class TestStreams:
         rules = [rule(streams=["{user_id}_*"])]
         assert decide(rules, web(), privileges=LOGIN).stream_ids is None
 
-    def test_a_token_that_publishes_nothing_may_say_which_streams_all_the_same(self) -> None:
+    def test_a_token_that_publishes_nothing_may_still_name_streams(self) -> None:
         grant = decide(
             [rule(streams=["{user_id}_*"])], web(), privileges=LOGIN, stream_ids=("bob_cam",)
         )
@@ -370,7 +372,7 @@ class TestStreams:
 
 
 class TestCovers:
-    """Whether a rule leaves anything to one that comes later."""
+    """Whether a rule matches everything that a later one does."""
 
     @pytest.mark.parametrize(
         ("earlier", "later"),
@@ -389,7 +391,7 @@ class TestCovers:
             (rule(rooms=["a*", "b*"]), rule(rooms=["b1", "a1"])),
         ],
     )
-    def test_it_leaves_nothing(self, earlier: Rule, later: Rule) -> None:
+    def test_a_rule_covers_the_later_one(self, earlier: Rule, later: Rule) -> None:
         assert earlier.covers(later)
 
     @pytest.mark.parametrize(
@@ -409,5 +411,5 @@ class TestCovers:
             (rule(rooms=["{user_id}.*"]), rule(rooms=["{user_id}.desk"])),
         ],
     )
-    def test_it_leaves_something(self, earlier: Rule, later: Rule) -> None:
+    def test_a_rule_does_not_cover_the_later_one(self, earlier: Rule, later: Rule) -> None:
         assert not earlier.covers(later)

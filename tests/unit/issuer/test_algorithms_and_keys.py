@@ -1,4 +1,4 @@
-"""Which tokens are taken, by every algorithm of a policy, key and its `alg`, header and key id."""
+"""Which tokens are accepted: every algorithm of a policy, key and its `alg`, header and key id."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY_OF: Final = {
     "ES384": "P-384",
     "EdDSA": "Ed25519",
 }
-#: An HMAC is keyed with the public key, which everybody has.
+#: An HMAC is keyed with the public key, which is public.
 NEVER: Final = ("HS256", "none")
 
 
@@ -102,7 +102,7 @@ def test_the_algorithms_are_all_that_the_service_knows() -> None:
     assert ALGORITHMS.keys() == KEY_OF.keys()
 
 
-def test_a_token_is_taken_by_the_named_algorithm_with_a_key_for_it_and_by_nothing_else() -> None:
+def test_a_token_is_accepted_only_with_a_named_algorithm_and_a_key_for_it() -> None:
     wrong = [
         f"{attempt}: {said}" for attempt in EVERY if (said := outcome(attempt)) != expected(attempt)
     ]

@@ -1,4 +1,4 @@
-"""The handler: what each route answers, and how a failure ends."""
+"""The handler: the response of each route, and how failures are handled."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DOCUMENT_ROUTES = tuple(route for route in ROUTES if route != HELP)
 
 
 def opened(token: str) -> token04.Claims:
-    """What a token says to ZEGO."""
+    """What ZEGO reads in a token."""
     return token04.decode(token, SERVER_SECRET).claims
 
 
@@ -84,7 +84,7 @@ class TestTokens:
             "stream_id_list": None,
         }
 
-    def test_what_the_caller_narrows_is_in_the_token(self, issuer: Application) -> None:
+    def test_the_token_grants_only_what_the_caller_requests(self, issuer: Application) -> None:
         asked = {
             "room_id": "call_1",
             "privileges": ["login"],
@@ -112,7 +112,7 @@ class TestTokens:
     @pytest.mark.parametrize(
         ("lifetime", "ahead"), [(60, 30), (299, 30), (600, 60), (3000, 300), (7200, 300)]
     )
-    def test_it_is_to_be_renewed_a_tenth_of_its_life_ahead(
+    def test_renew_at_is_a_tenth_of_the_lifetime_before_expiry(
         self, issuer: Application, lifetime: int, ahead: int
     ) -> None:
         asked = {"room_id": "call_1", "lifetime_seconds": lifetime}
@@ -120,7 +120,7 @@ class TestTokens:
         assert document["expires_at"] - document["renew_at"] == ahead
         assert document["issued_at"] < document["renew_at"] < document["expires_at"]
 
-    def test_every_answer_is_a_fresh_token(self, issuer: Application) -> None:
+    def test_every_response_has_a_new_token(self, issuer: Application) -> None:
         asked = event(TOKENS, {"room_id": "call_1"}, bearer=bearer())
         tokens = {issuer.handle(asked).document["token"] for _ in range(20)}
         assert len(tokens) == 20
@@ -146,20 +146,20 @@ class TestTokens:
         assert issuer.handle(asked).document["room_id"] == "call_1"
 
     @pytest.mark.parametrize("content", ["e30", "*", "é", "/w=="])
-    def test_a_body_that_is_no_base64_of_json_is_no_json(
+    def test_a_base64_body_that_is_not_json_is_refused(
         self, issuer: Application, content: str
     ) -> None:
         asked = event(TOKENS, content, bearer=bearer(), isBase64Encoded=True)
         assert problem(issuer.handle(asked)) == (400, "invalid_json")
 
-    def test_an_iam_identity_is_not_looked_at_on_a_bearer_route(self, issuer: Application) -> None:
+    def test_a_bearer_route_ignores_an_iam_identity(self, issuer: Application) -> None:
         for route in (TOKENS, CALL):
             assert problem(issuer.handle(event(route, role=ROLE_SESSION))) == (
                 401,
                 "bearer_missing",
             )
 
-    def test_who_may_do_so_is_asked_before_what_has_prompt(self, issuer: Application) -> None:
+    def test_the_caller_is_authenticated_before_the_body_is_read(self, issuer: Application) -> None:
         assert problem(issuer.handle(event(TOKENS, "{"))) == (401, "bearer_missing")
         assert problem(issuer.handle(event(TOKENS, "{", bearer=bearer()))) == (400, "invalid_json")
 
@@ -171,7 +171,7 @@ class TestServiceTokens:
         assert (answer.status, answer.document["user_id"]) == (201, "bob")
         assert opened(answer.document["token"]).user_id == "bob"
 
-    def test_a_bearer_token_is_not_looked_at_on_a_service_route(self, issuer: Application) -> None:
+    def test_a_service_route_ignores_a_bearer_token(self, issuer: Application) -> None:
         for route in (SERVICE_TOKENS, BATCH, SERVICE_CALL, STATUS, DIAGNOSE):
             answer = issuer.handle(event(route, {"user_id": "bob"}, bearer=bearer()))
             assert problem(answer) == (401, "iam_identity_missing")
@@ -184,9 +184,7 @@ class TestServiceTokens:
 
 
 class TestBatches:
-    def test_each_entry_has_its_own_token_or_problem_in_their_order(
-        self, issuer: Application
-    ) -> None:
+    def test_each_entry_gets_a_token_or_a_problem_in_order(self, issuer: Application) -> None:
         requests = [
             {"user_id": "alice", "room_id": "call_1"},
             {"user_id": "bob"},
@@ -202,7 +200,7 @@ class TestBatches:
         codes = [results[n]["problem"]["code"] for n in (1, 2, 3)]
         assert codes == ["not_granted", "missing_field", "body_not_object"]
 
-    def test_the_requests_id_stands_once(self, issuer: Application) -> None:
+    def test_a_batch_has_one_request_id(self, issuer: Application) -> None:
         requests = [{"user_id": "alice", "room_id": "call_1"}, {}]
         answer = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
         assert answer.text.count("request-1") == 1
@@ -213,11 +211,13 @@ class TestBatches:
         assert {result["status"] for result in answer.document["results"]} == {201}
         assert len(issuer.secrets_manager.requests) == 1
 
-    def test_a_batch_that_is_none_is_refused_whole(self, issuer: Application) -> None:
+    def test_an_invalid_batch_is_refused_as_a_whole(self, issuer: Application) -> None:
         answer = issuer.handle(event(BATCH, {"requests": []}, role=ROLE_SESSION))
         assert problem(answer) == (422, "batch_size")
 
-    def test_without_a_secret_the_whole_batch_is_to_be_retried(self, issuer: Application) -> None:
+    def test_without_a_secret_the_whole_batch_fails_and_can_be_retried(
+        self, issuer: Application
+    ) -> None:
         issuer.secrets_manager.down = True
         requests = [{"user_id": "alice", "room_id": "call_1"}]
         answer = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
@@ -225,7 +225,7 @@ class TestBatches:
 
 
 class TestCalls:
-    def test_a_call_begins_in_a_room_of_its_own(self, issuer: Application) -> None:
+    def test_a_call_begins_in_a_new_room(self, issuer: Application) -> None:
         answer = issuer.handle(event(CALL, bearer=bearer()))
         document = answer.document
         assert answer.status == 201
@@ -267,7 +267,7 @@ class TestHealth:
         answer = issuer.handle(event(HEALTH))
         assert (answer.status, answer.document) == (200, {"status": "ok", "version": "build-1"})
 
-    def test_it_asks_nobody_and_writes_nothing(self, issuer: Application) -> None:
+    def test_it_calls_no_other_service_and_writes_nothing(self, issuer: Application) -> None:
         issuer.handle(event(HEALTH))
         assert (issuer.secrets_manager.requests, issuer.jwks.requests) == ([], [])
         assert issuer.output() == ""
@@ -368,9 +368,7 @@ class TestStatus:
         assert line["message"] == "The watcher's last verdict cannot be read"
         assert "AccessDeniedException" in line["reason"]
 
-    def test_keys_that_cannot_be_had_are_a_problem_there_and_no_failure(
-        self, issuer: Application
-    ) -> None:
+    def test_unavailable_keys_are_reported_and_are_not_a_failure(self, issuer: Application) -> None:
         issuer.jwks.down = True
         answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         (keys,) = answer.document["signing_keys"]
@@ -384,7 +382,7 @@ class TestStatus:
         issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         assert len(issuer.jwks.requests) == 1
 
-    def test_keys_are_not_asked_for_once_the_rest_took_long(
+    def test_keys_are_not_fetched_if_the_rest_took_long(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("issuer.routes.FETCHING_SECONDS", 0.0)
@@ -394,12 +392,12 @@ class TestStatus:
         assert keys["problem"] == "not fetched: there was no time"
         assert issuer.jwks.requests == []
 
-    def test_a_role_without_that_right_does_not(self, issuer: Application) -> None:
+    def test_a_role_without_that_right_is_refused(self, issuer: Application) -> None:
         answer = issuer.handle(event(STATUS, role=ROLE_SESSION))
         assert problem(answer) == (403, "not_granted")
         assert issuer.secrets_manager.requests == []
 
-    def test_without_a_secret_it_says_so(self, issuer: Application) -> None:
+    def test_without_a_secret_it_is_unavailable(self, issuer: Application) -> None:
         issuer.secrets_manager.down = True
         answer = issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         assert problem(answer) == (503, "secret_unavailable")
@@ -430,14 +428,14 @@ class TestGatewayTime:
         [None, "1700003600000", True, -1, 10**400, 1e300, [], {}],
         ids=lambda milliseconds: repr(milliseconds)[:15],
     )
-    def test_an_event_without_a_time_is_a_request_like_any(
+    def test_an_event_without_a_time_is_a_normal_request(
         self, issuer: Application, milliseconds: object
     ) -> None:
         assert self.readings(issuer, milliseconds, 1_700_000_000_000, milliseconds) == 1
 
 
 class TestRefusedTokens:
-    """What a caller sets going who says that ZEGO refused its last token."""
+    """What happens if a caller reports that ZEGO refused its last token."""
 
     @pytest.fixture
     def promoted(self, issuer: Application, monkeypatch: pytest.MonkeyPatch) -> Application:
@@ -459,7 +457,7 @@ class TestRefusedTokens:
         ],
         ids=[TOKENS, SERVICE_TOKENS, CALL, SERVICE_CALL],
     )
-    def test_its_next_one_is_of_the_secret_that_was_promoted_meanwhile(
+    def test_the_next_token_uses_the_newly_promoted_secret(
         self, promoted: Application, route: str, body: dict[str, object], role: str | None
     ) -> None:
         proof = {"bearer": bearer()} if role is None else {"role": role}
@@ -468,22 +466,18 @@ class TestRefusedTokens:
         token = document.get("zegoRoom", document)["token"]
         assert token04.decode(token, NEXT_SECRET).claims.app_id == APP_ID
 
-    def test_who_says_nothing_gets_one_of_the_secret_in_the_cache(
-        self, promoted: Application
-    ) -> None:
+    def test_without_a_report_the_cached_secret_is_used(self, promoted: Application) -> None:
         document = promoted.handle(event(TOKENS, bearer=bearer())).document
         assert opened(document["token"]).user_id == "alice"
 
-    def test_all_entries_of_a_batch_look_once(self, promoted: Application) -> None:
+    def test_all_entries_of_a_batch_read_the_secret_once(self, promoted: Application) -> None:
         entry = {"user_id": "bob", "room_id": "call_1", "refused_with": 1102016}
         answer = promoted.handle(event(BATCH, {"requests": [entry] * 100}, role=ROLE_SESSION))
         tokens = [result["token"]["token"] for result in answer.document["results"]]
         assert token04.decode(tokens[0], NEXT_SECRET).claims.user_id == "bob"
         assert len(promoted.secrets_manager.requests) == 2
 
-    def test_a_caller_who_says_so_again_and_again_makes_it_look_once(
-        self, promoted: Application
-    ) -> None:
+    def test_repeated_reports_read_the_secret_once(self, promoted: Application) -> None:
         for _ in range(50):
             promoted.handle(event(TOKENS, {"refused_with": 20014}, bearer=bearer()))
         assert len(promoted.secrets_manager.requests) == 2
@@ -499,7 +493,7 @@ class TestRefusedTokens:
         ],
         ids=["no proof", "expired", "not granted", "denied", "no such code"],
     )
-    def test_who_is_refused_here_makes_it_look_never(
+    def test_a_refused_caller_causes_no_read(
         self,
         promoted: Application,
         body: dict[str, object],
@@ -511,15 +505,13 @@ class TestRefusedTokens:
         assert answer.document["code"] == code
         assert len(promoted.secrets_manager.requests) == 1
 
-    def test_a_service_that_is_refused_here_makes_it_look_never(
-        self, promoted: Application
-    ) -> None:
+    def test_a_refused_service_causes_no_read(self, promoted: Application) -> None:
         asked = {"refused_with": 20014, "user_id": "bob"}
         answer = promoted.handle(event(SERVICE_TOKENS, asked, role=ROLE_SESSION))
         assert answer.document["code"] == "not_granted"
         assert len(promoted.secrets_manager.requests) == 1
 
-    def test_when_looking_fails_the_last_good_one_serves_and_is_not_stale(
+    def test_if_the_read_fails_the_last_good_secret_is_used_and_not_stale(
         self, promoted: Application
     ) -> None:
         promoted.secrets_manager.down = True
@@ -543,11 +535,11 @@ class TestAnswers:
         assert isinstance(answer.document, dict)
 
     @pytest.mark.parametrize("route", ["GET /nowhere", "$default", "GET /v1/tokens", ""])
-    def test_a_route_that_it_does_not_know(self, issuer: Application, route: str) -> None:
+    def test_an_unknown_route_is_refused(self, issuer: Application, route: str) -> None:
         asked = event("GET /nowhere") | {"routeKey": route}
         assert problem(issuer.handle(asked)) == (404, "route_not_found")
 
-    def test_a_refusal_says_what_a_client_needs(self, issuer: Application) -> None:
+    def test_a_refusal_contains_what_a_client_needs(self, issuer: Application) -> None:
         answer = issuer.handle(event(TOKENS, {"room_id": 5}, bearer=bearer()))
         assert answer.document == {
             "type": "urn:zego-token-service:problem:wrong_type",
@@ -583,19 +575,21 @@ class TestAnswers:
         document = issuer.handle(sent).document
         assert document["help"] == f"{base}/v1/problems#bearer_missing"
 
-    def test_without_proof_it_says_how_to_bring_some(self, issuer: Application) -> None:
+    def test_an_unauthenticated_caller_learns_how_to_authenticate(
+        self, issuer: Application
+    ) -> None:
         missing = issuer.handle(event(TOKENS))
         assert missing.headers["www-authenticate"] == "Bearer"
         bad = issuer.handle(event(TOKENS, bearer="x"))
         assert bad.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
-    def test_without_a_secret_it_says_when_to_try_again(self, issuer: Application) -> None:
+    def test_without_a_secret_it_says_when_to_retry(self, issuer: Application) -> None:
         issuer.secrets_manager.down = True
         answer = issuer.handle(event(TOKENS, bearer=bearer()))
         assert problem(answer) == (503, "secret_unavailable")
         assert (answer.headers["retry-after"], answer.document["retryable"]) == ("5", True)
 
-    def test_without_keys_it_says_when_to_try_again(self, issuer: Application) -> None:
+    def test_without_keys_it_says_when_to_retry(self, issuer: Application) -> None:
         issuer.jwks.down = True
         answer = issuer.handle(event(TOKENS, bearer=bearer()))
         assert problem(answer) == (503, "signing_keys_unavailable")
@@ -639,7 +633,7 @@ class TestFailures:
         assert broken.count_of("ExchangesRefused") == 1
         assert broken.count_of("TokensIssued") == 0
 
-    def test_in_a_batch_the_whole_fails(self, broken: Application) -> None:
+    def test_a_failure_in_a_batch_fails_the_whole_batch(self, broken: Application) -> None:
         requests = [{"user_id": "alice", "room_id": "call_1"}]
         answer = broken.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
         assert problem(answer) == (500, "internal_error")
@@ -664,7 +658,7 @@ class TestFailures:
         ],
         ids=str,
     )
-    def test_an_event_that_is_none_of_an_http_api_is_a_function_error(
+    def test_an_event_that_is_not_from_an_http_api_is_a_function_error(
         self, issuer: Application, other: dict[str, Any]
     ) -> None:
         with pytest.raises(ApiEventError, match="not an event of an HTTP API"):
@@ -695,7 +689,7 @@ class TestSnapStart:
         assert issuer.jwks.requests == []
         assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201
 
-    def test_a_restore_while_everything_is_down_succeeds_and_the_request_says_so(
+    def test_a_restore_while_everything_is_down_succeeds_and_the_request_fails(
         self, issuer: Application
     ) -> None:
         issuer.secrets_manager.down = issuer.jwks.down = True

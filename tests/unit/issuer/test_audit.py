@@ -1,4 +1,4 @@
-"""The audit event of an exchange, the metrics beside it, and what neither may ever hold."""
+"""The audit event of an exchange, its metrics, and what neither may ever contain."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestGranted:
         assert (said["identity"], said["subject"]) == ("backend", ROLE_SESSION)
         assert said["user_id"] == "bob"
 
-    def test_its_line_can_be_found_by_words(self, issuer: Application) -> None:
+    def test_its_log_line_can_be_found_by_text(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, {"room_id": "call_1"}, bearer=bearer()))
         issuer.handle(event(TOKENS, bearer=bearer()))
         lines = [line for line in issuer.lines() if "audit" in line]
@@ -68,7 +68,7 @@ class TestGranted:
         ]
         assert {line["stage"] for line in lines} == {"dev"}
 
-    def test_a_subject_that_was_hashed_stands_beside_its_user_id(self, issuer: Application) -> None:
+    def test_the_event_has_a_hashed_subject_and_its_user_id(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, bearer=bearer(sub="auth0|123")))
         (said,) = issuer.audit_events()
         assert said["subject"] == f"{ISSUER} auth0|123"
@@ -85,7 +85,9 @@ class TestGranted:
         assert issuer.output().isascii()
         assert capsys.readouterr().err == ""
 
-    def test_a_token_after_a_refused_one_says_with_which_code(self, issuer: Application) -> None:
+    def test_the_event_of_a_token_after_a_refused_one_has_zegos_code(
+        self, issuer: Application
+    ) -> None:
         issuer.handle(event(TOKENS, {"refused_with": 20014}, bearer=bearer()))
         (line,) = (line for line in issuer.lines() if "audit" in line)
         assert line["audit"]["refused_with"] == 20014
@@ -93,7 +95,7 @@ class TestGranted:
             "Token issued for user alice in any room, after ZEGO refused the last one with 20014"
         )
 
-    def test_the_status_is_no_exchange_and_has_no_event(self, issuer: Application) -> None:
+    def test_the_status_route_writes_no_event(self, issuer: Application) -> None:
         issuer.handle(event(STATUS, role=OPERATOR_SESSION))
         assert issuer.audit_events() == []
 
@@ -130,7 +132,7 @@ class TestRefused:
         assert "suspended" not in answer.text
         assert "denies" not in answer.text
 
-    def test_a_refusal_after_a_refused_token_says_with_which_code(
+    def test_the_event_of_a_refusal_after_a_refused_token_has_zegos_code(
         self, issuer: Application
     ) -> None:
         asked = {"room_id": "lobby", "refused_with": 1102016}
@@ -141,13 +143,13 @@ class TestRefused:
             "Refused POST /v1/tokens: not_granted, after ZEGO refused the last one with 1102016"
         )
 
-    def test_a_caller_without_proof_has_no_identity(self, issuer: Application) -> None:
+    def test_an_unauthenticated_caller_has_no_identity(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, {"room_id": "call_1"}))
         (said,) = issuer.audit_events()
         assert said["code"] == "bearer_missing"
         assert not said.keys() & {"identity", "subject", "user_id", "room_id"}
 
-    def test_a_body_at_fault_is_named_by_its_field(self, issuer: Application) -> None:
+    def test_an_invalid_body_is_reported_by_its_field(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, {"lifetime_seconds": 0}, bearer=bearer()))
         (said,) = issuer.audit_events()
         assert (said["code"], said["field"]) == ("lifetime_out_of_range", "lifetime_seconds")
@@ -157,7 +159,7 @@ class TestRefused:
         (said,) = issuer.audit_events()
         assert (said["user_id"], said["code"]) == ("bob", "not_granted")
 
-    def test_an_unknown_role_is_in_the_event_and_not_in_the_answer(
+    def test_an_unknown_role_is_in_the_event_and_not_in_the_response(
         self, issuer: Application
     ) -> None:
         stranger = ROLE_SESSION.replace("Backend", "Stranger")
@@ -166,7 +168,7 @@ class TestRefused:
         assert stranger in said["reason"]
         assert "Stranger" not in answer.text
 
-    def test_why_there_is_no_secret_is_in_the_event_and_not_in_the_answer(
+    def test_why_there_is_no_secret_is_in_the_event_and_not_in_the_response(
         self, issuer: Application
     ) -> None:
         issuer.secrets_manager.down = True
@@ -175,7 +177,7 @@ class TestRefused:
         assert "Unreachable" in said["reason"]
         assert "Unreachable" not in answer.text
 
-    def test_its_line_can_be_found_by_words(self, issuer: Application) -> None:
+    def test_its_log_line_can_be_found_by_text(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS))
         (line,) = (line for line in issuer.lines() if "audit" in line)
         assert (line["level"], line["message"]) == (
@@ -186,7 +188,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "body", ['{"\\ud800": 1}', '{"room_id": "\\ud800"}', '{"stream_ids": ["\\ud800"]}']
     )
-    def test_half_a_surrogate_pair_in_a_body_is_audited(
+    def test_a_lone_surrogate_in_a_body_is_audited(
         self, issuer: Application, body: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         issuer.handle(event(TOKENS, body, bearer=bearer()))
@@ -223,16 +225,16 @@ class TestBatches:
             (2, "granted", "carol", "request-1"),
         ]
 
-    def test_a_batch_that_is_refused_whole_has_one_event(self, issuer: Application) -> None:
+    def test_a_batch_that_is_refused_as_a_whole_has_one_event(self, issuer: Application) -> None:
         issuer.handle(event(BATCH, {"requests": []}, role=ROLE_SESSION))
         (said,) = issuer.audit_events()
         assert (said["code"], "position" in said) == ("batch_size", False)
 
 
 class TestSecrecy:
-    """Neither the log nor an answer holds a token, the secret, a bearer token or a credential."""
+    """The log has no token, secret or credential; a response has only the token that it issues."""
 
-    def test_of_a_token_only_its_answer_has_it(self, issuer: Application) -> None:
+    def test_only_the_response_contains_the_token(self, issuer: Application) -> None:
         requests = [{"user_id": f"user{n}", "room_id": "call_1"} for n in range(3)]
         batch = issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION)).document
         tokens = [result["token"]["token"] for result in batch["results"]]
@@ -270,7 +272,7 @@ class TestSecrecy:
             "too large",
         ],
     )
-    def test_of_a_bearer_token_nothing_is_repeated(
+    def test_no_part_of_a_bearer_token_is_repeated(
         self, issuer: Application, made: Callable[[], str]
     ) -> None:
         token = made()
@@ -302,9 +304,7 @@ class TestSecrecy:
         assert (answer.status, "app_id must be" in said["reason"]) == (503, True)
         assert SERVER_SECRET not in answer.text + issuer.output()
 
-    def test_of_the_bodys_values_only_ids_that_zego_takes_are_logged(
-        self, issuer: Application
-    ) -> None:
+    def test_only_valid_ids_from_the_body_are_logged(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, {"room_id": "pasted by mistake"}, bearer=bearer()))
         issuer.handle(event(TOKENS, {"privileges": ["pasted"]}, bearer=bearer()))
         assert "pasted" not in issuer.output()
@@ -326,7 +326,7 @@ class TestMetrics:
         assert issuer.count_of("SecretRefresh") == 1
         assert 0 < issuer.count_of("ExchangeLatency") < 10_000
 
-    def test_the_second_token_needs_no_look_at_the_secret(self, issuer: Application) -> None:
+    def test_the_second_token_needs_no_read_of_the_secret(self, issuer: Application) -> None:
         for _ in range(2):
             issuer.handle(event(TOKENS, bearer=bearer()))
         assert issuer.count_of("TokensIssued") == 2
@@ -357,7 +357,7 @@ class TestMetrics:
             assert [set(each) for each in group["Dimensions"]] == [{"stage", "service", "code"}]
         assert "TokensIssued" not in self.names_of(issuer)
 
-    def test_refusals_of_all_codes_are_counted_beside_the_tokens(self, issuer: Application) -> None:
+    def test_refusals_of_all_codes_are_counted_together(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, {"room_id": "lobby"}, bearer=bearer()))
         issuer.handle(event(TOKENS))
         assert issuer.count_of("Refusals") == 2
@@ -379,7 +379,7 @@ class TestMetrics:
         assert issuer.count_of("RefusalsReported") == 1
 
     @pytest.mark.parametrize("proof", [None, "x", bearer(exp=0)], ids=["none", "bad", "expired"])
-    def test_a_report_of_a_caller_without_proof_raises_no_alarm(
+    def test_a_report_of_an_unauthenticated_caller_raises_no_alarm(
         self, issuer: Application, proof: str | None
     ) -> None:
         issuer.handle(event(TOKENS, {"refused_with": 20014}, bearer=proof))
@@ -387,11 +387,11 @@ class TestMetrics:
         (said,) = issuer.audit_events()
         assert "refused_with" not in said
 
-    def test_a_report_that_cannot_be_one_raises_no_alarm(self, issuer: Application) -> None:
+    def test_an_invalid_report_raises_no_alarm(self, issuer: Application) -> None:
         issuer.handle(event(TOKENS, {"refused_with": 7}, bearer=bearer()))
         assert issuer.count_of("RefusalsReported") == 0
 
-    def test_each_entry_of_a_batch_reports_for_itself(self, issuer: Application) -> None:
+    def test_each_entry_of_a_batch_can_report(self, issuer: Application) -> None:
         requests = [{"user_id": "alice", "room_id": "call_1", "refused_with": 50119}] * 3
         requests += [{"user_id": "alice", "room_id": "call_1"}]
         issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
@@ -412,9 +412,7 @@ class TestMetrics:
         assert "SecretRefreshFailed" in self.names_of(issuer)
         assert "SecretRefresh" not in self.names_of(issuer)
 
-    def test_a_secret_that_was_not_asked_for_again_is_counted_once(
-        self, issuer: Application
-    ) -> None:
+    def test_a_failed_read_that_is_not_repeated_is_counted_once(self, issuer: Application) -> None:
         issuer.secrets_manager.down = True
         for _ in range(3):
             issuer.handle(event(TOKENS, bearer=bearer()))
@@ -434,7 +432,7 @@ class TestMetrics:
         (line,) = (line for line in issuer.lines() if line.get("level") == "ERROR")
         assert "the last good value stays in use" in line["message"]
 
-    def test_a_secret_that_looks_unusual_is_warned_of_by_its_fingerprint(
+    def test_an_unusual_secret_causes_a_warning_with_its_fingerprint(
         self, issuer: Application
     ) -> None:
         unusual = "ABCDEFGHJKLMNPQRSTUVWXZ123456789"
@@ -446,7 +444,7 @@ class TestMetrics:
 
 
 class TestAudited:
-    """The scope that writes the event, however its work ends."""
+    """The context that writes the event, whether its work succeeds or fails."""
 
     def test_work_that_ends_well_without_a_token_has_no_event(self, issuer: Application) -> None:
         with audit.audited(Exchange("request-1", TOKENS)):

@@ -1,4 +1,4 @@
-"""Who is calling: whom a bearer token stands for, and which role a verified ARN is."""
+"""Authentication: the user that a bearer token identifies, and the role of a verified ARN."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PARTNER = OidcIdentity(
 
 
 def bearer_of(said: dict[str, object], *identities: OidcIdentity) -> Caller:
-    """Whom the service takes the bearer of a token with these claims for."""
+    """The caller that the service reads from a token with these claims."""
     keys = SigningKeys(JwksEndpoint(signer().jwk))
     return from_bearer(f"Bearer {signer().sign(said)}", policy(*(identities or (WEB,))), keys)
 
@@ -71,7 +71,7 @@ class TestUsers:
     def test_no_other_claim_says_who_the_user_is(self, claim: str) -> None:
         assert bearer_of(claims(**{claim: "bob"})).user_id == "alice"
 
-    def test_the_clock_decides_whether_the_token_holds(self) -> None:
+    def test_the_clock_decides_whether_the_token_is_valid(self) -> None:
         keys, clock = SigningKeys(JwksEndpoint(signer().jwk)), Clock()
         said = claims(iat=int(clock()), exp=int(clock()) + 600)
         header = f"Bearer {signer().sign(said)}"
@@ -91,7 +91,7 @@ def role_caller(arn: object, *roles: RoleIdentity) -> Caller:
 
 
 class TestRoles:
-    def test_an_assumed_role_is_its_account_and_name(self) -> None:
+    def test_an_assumed_role_is_identified_by_account_and_name(self) -> None:
         arn = "arn:aws:sts::111122223333:assumed-role/CallBackend/session-1"
         assert role_caller(arn) == Caller("backend", arn, None, {})
 
@@ -110,12 +110,14 @@ class TestRoles:
     @pytest.mark.parametrize(
         "session", ["session-1", "alice@example.com", "a=b,c.d_e+f", "0123456789"]
     )
-    def test_any_session_of_the_role_is_taken(self, session: str) -> None:
+    def test_any_session_of_the_role_is_accepted(self, session: str) -> None:
         arn = f"arn:aws:sts::111122223333:assumed-role/CallBackend/{session}"
         assert role_caller(arn).subject == arn
 
     @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-    def test_a_role_is_taken_in_the_partition_that_the_policy_names(self, partition: str) -> None:
+    def test_a_role_is_accepted_in_the_partition_that_the_policy_names(
+        self, partition: str
+    ) -> None:
         role = RoleIdentity("backend", f"arn:{partition}:iam::111122223333:role/CallBackend")
         arn = f"arn:{partition}:sts::111122223333:assumed-role/CallBackend/s"
         assert role_caller(arn, role).identity == "backend"
@@ -169,14 +171,14 @@ class TestRoles:
             f"{ROLE} arn:aws:sts::111122223333:assumed-role/CallBackend/s",
         ],
     )
-    def test_whoever_is_not_that_role_is_refused(self, arn: str) -> None:
+    def test_any_other_role_is_refused(self, arn: str) -> None:
         with pytest.raises(Problem) as refused:
             role_caller(arn)
         assert refused.value.code == "not_granted"
         assert "111122223333" not in refused.value.detail
         assert arn in refused.value.reason
 
-    def test_only_the_arn_says_who_it_is(self) -> None:
+    def test_only_the_arn_identifies_the_role(self) -> None:
         iam = {
             "userArn": "arn:aws:sts::444455556666:assumed-role/Other/s",
             "callerId": "arn:aws:sts::111122223333:assumed-role/CallBackend/s",

@@ -1,4 +1,4 @@
-"""Bearer tokens: each that is taken, and each refusal with its code."""
+"""Bearer tokens: those that are accepted, and each refusal with its code."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def refusal_of_header(header: str | None) -> Problem:
 
 
 def padded_to(size: int) -> str:
-    """A good token of about so many bytes, and no more."""
+    """A valid token of about this many bytes, never more."""
     token, filler = signer().sign(claims()), 0
     while len(longer := signer().sign(claims(filler="x" * filler))) <= size:
         token, filler = longer, filler + max(1, (size - len(longer)) * 3 // 4)
@@ -73,7 +73,7 @@ def padded_to(size: int) -> str:
 
 class TestGoodTokens:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
-    def test_each_asymmetric_algorithm_is_taken_where_the_policy_names_it(
+    def test_each_asymmetric_algorithm_is_accepted_if_the_policy_names_it(
         self, algorithm: str
     ) -> None:
         endpoint, said = JwksEndpoint(signer(algorithm).jwk), claims(team="red", groups=["a"])
@@ -92,16 +92,16 @@ class TestGoodTokens:
         known = policy(replace(WEB, audience=("https://b.example/", AUDIENCE)))
         assert verify(signer().sign(claims(aud=audience)), known)[0] == "web"
 
-    def test_a_token_of_eight_kibibytes_is_taken(self) -> None:
+    def test_a_token_of_eight_kibibytes_is_accepted(self) -> None:
         token = padded_to(MAX_BYTES)
         assert MAX_BYTES - 2 <= len(token) <= MAX_BYTES
         assert verify(token)[0] == "web"
 
 
 class TestLeeway:
-    """Clocks differ: a minute on either side of what a token says is overlooked."""
+    """Clocks differ, so the times in a token may be off by a minute either way."""
 
-    def test_a_token_that_expired_within_the_leeway_is_taken(self) -> None:
+    def test_a_token_that_expired_within_the_leeway_is_accepted(self) -> None:
         assert verify(signer().sign(claims(exp=NOW - LEEWAY_SECONDS + 1)))[0] == "web"
 
     def test_a_token_that_expired_before_the_leeway_is_refused(self) -> None:
@@ -109,12 +109,12 @@ class TestLeeway:
         assert problem.code == "bearer_expired"
 
     @pytest.mark.parametrize("claim", ["iat", "nbf"])
-    def test_a_token_from_within_the_leeway_ahead_is_taken(self, claim: str) -> None:
+    def test_a_token_from_the_future_within_the_leeway_is_accepted(self, claim: str) -> None:
         said = claims(**{claim: NOW + LEEWAY_SECONDS})
         assert verify(signer().sign(said))[0] == "web"
 
     @pytest.mark.parametrize("claim", ["iat", "nbf"])
-    def test_a_token_from_further_ahead_is_refused(self, claim: str) -> None:
+    def test_a_token_from_further_in_the_future_is_refused(self, claim: str) -> None:
         said = claims(**{claim: NOW + LEEWAY_SECONDS + 1})
         assert refusal_of(signer().sign(said)).code == "bearer_not_yet_valid"
 
@@ -164,7 +164,7 @@ class TestRefusals:
         assert refusal_of_header(header).code == "bearer_malformed"
 
     @pytest.mark.parametrize("token", NO_JWT.values(), ids=NO_JWT)
-    def test_what_is_no_jwt(self, token: str) -> None:
+    def test_what_is_not_a_jwt(self, token: str) -> None:
         assert refusal_of(token).code == "bearer_malformed"
 
     @pytest.mark.parametrize("size", [MAX_BYTES + 1, 1_000_000])
@@ -208,16 +208,16 @@ class TestRefusals:
             "",
         ],
     )
-    def test_an_issuer_that_the_policy_does_not_name_letter_by_letter(self, issuer: str) -> None:
+    def test_an_issuer_that_differs_in_any_character(self, issuer: str) -> None:
         problem = refusal_of(signer().sign(claims(iss=issuer)))
         assert problem.code == "bearer_untrusted_issuer"
 
-    def test_an_issuer_that_is_not_trusted_is_not_asked_for_keys(self) -> None:
+    def test_no_keys_are_fetched_from_an_untrusted_issuer(self) -> None:
         endpoint = JwksEndpoint(signer().jwk)
         refusal_of(signer().sign(claims(iss="https://evil.example.com/")), endpoint=endpoint)
         assert endpoint.requests == []
 
-    def test_an_algorithm_that_is_refused_asks_nobody_for_keys(self) -> None:
+    def test_no_keys_are_fetched_for_a_refused_algorithm(self) -> None:
         endpoint = JwksEndpoint(signer().jwk)
         refusal_of(jws({"alg": "none"}, claims()), endpoint=endpoint)
         assert endpoint.requests == []
@@ -305,7 +305,7 @@ class TestRefusals:
 
 
 class TestOrder:
-    """Cheapest first, and nothing in a token is believed before its signature."""
+    """The cheapest check comes first; nothing is trusted before the signature is verified."""
 
     def test_size_comes_before_form(self) -> None:
         assert refusal_of("x" * (MAX_BYTES + 1)).code == "bearer_too_large"
@@ -337,17 +337,17 @@ class TestTwoIssuers:
         hashed_user_ids=True,
     )
 
-    def test_each_is_held_to_its_own_algorithms(self) -> None:
+    def test_each_issuer_has_its_own_algorithms(self) -> None:
         known = policy(WEB, self.OTHER)
         token = signer().sign(claims(iss=self.OTHER.issuer, aud="partner-audience"))
         assert refusal_of(token, known).code == "bearer_algorithm_refused"
 
-    def test_each_is_held_to_its_own_audience(self) -> None:
+    def test_each_issuer_has_its_own_audience(self) -> None:
         known, endpoint = policy(WEB, self.OTHER), JwksEndpoint(signer("ES256").jwk)
         token = signer("ES256").sign(claims(iss=self.OTHER.issuer))
         assert refusal_of(token, known, endpoint).code == "bearer_wrong_audience"
 
-    def test_each_is_found_by_its_own_name(self) -> None:
+    def test_each_issuer_is_found_by_its_own_name(self) -> None:
         known, endpoint = policy(WEB, self.OTHER), JwksEndpoint(signer("ES256").jwk)
         token = signer("ES256").sign(claims(iss=self.OTHER.issuer, aud="partner-audience"))
         assert verify(token, known, endpoint)[0] == "partner"

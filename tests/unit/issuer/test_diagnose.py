@@ -1,4 +1,4 @@
-"""``POST /v1/diagnose``: which secrets a token is tried with, what is said, and what never is."""
+"""``POST /v1/diagnose``: which secrets it tries on a token, and what the response shows."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def minted(
 
 
 def stored(secret: str) -> str:
-    """A secret as it stands in Secrets Manager."""
+    """A secret as Secrets Manager stores it."""
     return json.dumps({"app_id": APP_ID, "server_secret": secret})
 
 
 def diagnose(issuer: Application, token: str, **expected: object) -> Answer:
-    """The answer to a support tool."""
+    """The response to a support tool."""
     return issuer.handle(event(DIAGNOSE, {"token": token} | expected, role=SUPPORT_SESSION))
 
 
@@ -81,9 +81,7 @@ def problem(answer: Answer) -> tuple[int, str]:
 
 
 class TestFindings:
-    def test_of_a_good_token_it_says_what_is_in_it_and_which_secret_made_it(
-        self, issuer: Application
-    ) -> None:
+    def test_for_a_good_token_it_shows_its_claims_and_its_secret(self, issuer: Application) -> None:
         token = minted()
         answer = diagnose(issuer, token)
         claims = token04.decode(token, SERVER_SECRET).claims
@@ -114,7 +112,7 @@ class TestFindings:
         answer = diagnose(issuer, issued["token"], user_id="bob", room_id="standup", sdk="web")
         assert (answer.document["verdict"], kinds(answer)) == ("good", [])
 
-    def test_a_jwt_is_told_at_once_and_without_a_secret(self, issuer: Application) -> None:
+    def test_a_jwt_is_recognised_without_a_secret(self, issuer: Application) -> None:
         issuer.secrets_manager.down = True
         answer = diagnose(issuer, signer().sign({"sub": "alice"}), sdk="web")
         assert (answer.document["form"], answer.document["verdict"]) == ("jwt", "refused")
@@ -124,7 +122,7 @@ class TestFindings:
         assert issuer.secrets_manager.requests == []
         assert answer.document["secrets_tried"] == []
 
-    def test_that_there_is_no_token_is_a_finding_too(self, issuer: Application) -> None:
+    def test_a_missing_token_is_a_finding_too(self, issuer: Application) -> None:
         answer = diagnose(issuer, "")
         assert (answer.status, kinds(answer)) == (200, ["empty"])
 
@@ -154,14 +152,14 @@ class TestFindings:
         assert kinds(diagnose(issuer, minted(ago=7199)))[0] == "expires-within-30s"
 
     @pytest.mark.parametrize("text", ["\ud800", "04\ud800", "\0", "x" * 16_000, "04" + "A" * 9_000])
-    def test_any_text_is_answered(self, issuer: Application, text: str) -> None:
+    def test_any_text_gets_a_diagnosis(self, issuer: Application, text: str) -> None:
         answer = diagnose(issuer, text)
         assert (answer.status, answer.document["verdict"]) == (200, "refused")
         assert answer.text.isascii()
 
 
 class TestSecrets:
-    def test_the_last_secret_is_tried_where_the_current_one_does_not_open_it(
+    def test_the_previous_secret_is_tried_if_the_current_one_does_not_open_it(
         self, issuer: Application
     ) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
@@ -173,14 +171,16 @@ class TestSecrets:
         assert document["secret_fingerprint"] == ServerSecret(APP_ID, OTHER_SECRET).fingerprint
         assert document["claims"]["user_id"] == "alice"
 
-    def test_it_is_not_asked_for_where_the_current_one_does(self, issuer: Application) -> None:
+    def test_it_is_not_read_if_the_current_one_opens_it(self, issuer: Application) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
         diagnose(issuer, minted())
         assert [asked["VersionStage"] for asked in issuer.secrets_manager.requests] == [
             "AWSCURRENT"
         ]
 
-    def test_a_token_of_neither_is_no_verdict_on_a_secret(self, issuer: Application) -> None:
+    def test_a_token_that_neither_opens_says_nothing_about_the_secrets(
+        self, issuer: Application
+    ) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
         answer = diagnose(issuer, minted("another secret, of 32 characters"))
         document = answer.document
@@ -190,7 +190,7 @@ class TestSecrets:
         assert document["secrets_tried"] == ["AWSCURRENT", "AWSPREVIOUS"]
         assert (document["opened_by"], document["secret_fingerprint"]) == (None, None)
 
-    def test_it_sends_nobody_to_a_rotation(self, issuer: Application) -> None:
+    def test_it_recommends_no_rotation(self, issuer: Application) -> None:
         (finding,) = diagnose(issuer, minted(OTHER_SECRET)).document["findings"]
         assert "zego-token inspect" in finding["remedy"]
         assert "last_verdict" in finding["remedy"]
@@ -226,7 +226,7 @@ class TestSecrets:
         ],
         ids=["none", "malformed", "a placeholder"],
     )
-    def test_a_last_secret_that_cannot_be_read_is_left_out_with_a_warning(
+    def test_an_unreadable_previous_secret_is_skipped_with_a_warning(
         self, issuer: Application, previous: str | None, reason: str
     ) -> None:
         issuer.secrets_manager.previous = previous
@@ -237,7 +237,7 @@ class TestSecrets:
         assert line["message"] == "AWSPREVIOUS cannot be read"
         assert reason in line["reason"]
 
-    def test_many_diagnoses_ask_for_one_that_is_not_there_once_and_warn_once(
+    def test_many_diagnoses_read_a_missing_one_once_and_warn_once(
         self, issuer: Application
     ) -> None:
         for _ in range(5):
@@ -245,13 +245,13 @@ class TestSecrets:
         assert len(issuer.secrets_manager.requests) == 2
         assert issuer.output().count("AWSPREVIOUS cannot be read") == 1
 
-    def test_that_raises_no_alarm(self, issuer: Application) -> None:
+    def test_an_unreadable_previous_secret_raises_no_alarm(self, issuer: Application) -> None:
         diagnose(issuer, minted(OTHER_SECRET))
         assert issuer.count_of("SecretRefreshFailed") == 0
         assert issuer.count_of("SecretStale") == 0
         assert "ERROR" not in {line.get("level") for line in issuer.lines()}
 
-    def test_a_last_secret_that_was_read_serves_while_it_cannot_be_read_again(
+    def test_a_previous_secret_stays_in_use_while_it_cannot_be_read_again(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
@@ -261,7 +261,7 @@ class TestSecrets:
         assert kinds(diagnose(issuer, minted(OTHER_SECRET))) == ["made-with-previous"]
         assert "AWSPREVIOUS cannot be read" in issuer.output()
 
-    def test_without_the_current_secret_it_says_what_can_be_said_without_one(
+    def test_without_the_current_secret_it_reports_what_the_text_shows(
         self, issuer: Application
     ) -> None:
         issuer.secrets_manager.down = True
@@ -271,7 +271,7 @@ class TestSecrets:
         assert (answer.document["claims"], answer.document["opened_by"]) == (None, None)
         assert issuer.count_of("SecretRefreshFailed") == 1
 
-    def test_and_the_last_one_is_not_tried_which_would_prove_nothing(
+    def test_without_the_current_secret_the_previous_one_is_not_tried(
         self, issuer: Application
     ) -> None:
         issuer.secrets_manager.value = "not JSON"
@@ -294,7 +294,7 @@ class TestSecrets:
         answer = diagnose(issuer, minted(OTHER_SECRET))
         assert (answer.document["verdict"], answer.document["opened_by"]) == ("good", "AWSCURRENT")
 
-    def test_many_diagnoses_ask_for_each_secret_once(self, issuer: Application) -> None:
+    def test_many_diagnoses_read_each_secret_once(self, issuer: Application) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
         for _ in range(20):
             diagnose(issuer, minted(OTHER_SECRET))
@@ -303,7 +303,7 @@ class TestSecrets:
             "AWSPREVIOUS",
         ]
 
-    def test_the_last_secret_seals_nothing(self, issuer: Application) -> None:
+    def test_the_previous_secret_seals_nothing(self, issuer: Application) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
         diagnose(issuer, minted(OTHER_SECRET))
         token = issuer.handle(event(TOKENS, bearer=bearer())).document["token"]
@@ -314,7 +314,7 @@ class TestWhoMayAsk:
     @pytest.mark.parametrize(
         "role", [ROLE_SESSION, OPERATOR_SESSION], ids=["a backend", "an operator"]
     )
-    def test_a_role_without_that_right_may_not(self, issuer: Application, role: str) -> None:
+    def test_a_role_without_that_right_is_refused(self, issuer: Application, role: str) -> None:
         answer = issuer.handle(event(DIAGNOSE, {"token": minted()}, role=role))
         assert problem(answer) == (403, "not_granted")
         assert issuer.secrets_manager.requests == []
@@ -325,16 +325,16 @@ class TestWhoMayAsk:
         answer = issuer.handle(event(DIAGNOSE, {"token": minted()}, bearer=bearer()))
         assert problem(answer) == (401, "iam_identity_missing")
 
-    def test_a_role_that_the_policy_does_not_name_may_not(self, issuer: Application) -> None:
+    def test_a_role_that_the_policy_does_not_name_is_refused(self, issuer: Application) -> None:
         stranger = SUPPORT_SESSION.replace("Support", "Stranger")
         answer = issuer.handle(event(DIAGNOSE, {"token": minted()}, role=stranger))
         assert problem(answer) == (403, "not_granted")
 
-    def test_who_may_ask_is_settled_before_what_is_asked(self, issuer: Application) -> None:
+    def test_the_role_is_checked_before_the_body_is_read(self, issuer: Application) -> None:
         assert problem(issuer.handle(event(DIAGNOSE, "{", role=ROLE_SESSION)))[0] == 403
         assert problem(issuer.handle(event(DIAGNOSE, "{", role=SUPPORT_SESSION)))[0] == 400
 
-    def test_who_may_ask_can_have_no_token_made(self, issuer: Application) -> None:
+    def test_a_role_that_may_diagnose_gets_no_token(self, issuer: Application) -> None:
         asked = {"user_id": "bob", "room_id": "call_1"}
         answer = issuer.handle(event(SERVICE_TOKENS, asked, role=SUPPORT_SESSION))
         assert problem(answer) == (403, "not_granted")
@@ -354,12 +354,12 @@ class TestRequests:
         assert read({"token": ""}) == DiagnosisRequest("", None, None, None, None)
 
     @pytest.mark.parametrize("value", ["", "a b", "auth0|123", "ü", "x" * MAX_ID_LENGTH])
-    def test_an_id_need_not_be_one_that_zego_takes(self, value: str) -> None:
+    def test_an_id_need_not_be_valid(self, value: str) -> None:
         request = read({"token": "", "user_id": value, "room_id": value})
         assert (request.user_id, request.room_id) == (value, value)
 
     @pytest.mark.parametrize("value", [0, -1, 2**32, MAX_APP_ID, -MAX_APP_ID])
-    def test_nor_an_app_id(self, value: int) -> None:
+    def test_an_app_id_need_not_be_valid(self, value: int) -> None:
         assert read({"token": "", "app_id": value}).app_id == value
 
     @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ class TestRequests:
         ],
         ids=lambda value: repr(value)[:40],
     )
-    def test_a_request_that_is_none_is_refused_by_its_field(
+    def test_an_invalid_request_is_refused_with_its_field(
         self, body: object, code: str, field: str
     ) -> None:
         with pytest.raises(Problem) as refused:
@@ -419,7 +419,7 @@ class TestRequests:
 
 
 class TestAudit:
-    def test_its_event_says_who_asked_and_what_came_out(self, issuer: Application) -> None:
+    def test_its_event_has_the_caller_and_the_result(self, issuer: Application) -> None:
         token = minted(ago=9000)
         diagnose(issuer, token)
         assert issuer.audit_events() == [
@@ -447,12 +447,14 @@ class TestAudit:
         ["", minted(OTHER_SECRET), minted(cipher="cbc")],
         ids=["no token", "another secret", "CBC"],
     )
-    def test_its_event_says_if_nothing_was_opened(self, issuer: Application, token: str) -> None:
+    def test_its_event_shows_if_no_secret_opened_the_token(
+        self, issuer: Application, token: str
+    ) -> None:
         diagnose(issuer, token)
         (said,) = issuer.audit_events()
         assert (said["opened_by"], said["secret_fingerprint"]) == ("none", None)
 
-    def test_its_line_can_be_found_by_words(self, issuer: Application) -> None:
+    def test_its_log_line_can_be_found_by_text(self, issuer: Application) -> None:
         diagnose(issuer, minted())
         diagnose(issuer, "")
         lines = [line for line in issuer.lines() if "audit" in line]
@@ -461,7 +463,7 @@ class TestAudit:
             ("INFO", "Token diagnosed: refused, empty"),
         ]
 
-    def test_a_request_that_is_none_is_a_refusal(self, issuer: Application) -> None:
+    def test_an_invalid_request_is_audited_as_a_refusal(self, issuer: Application) -> None:
         diagnose(issuer, "", sdk="x")
         (said,) = issuer.audit_events()
         assert (said["decision"], said["code"], said["field"]) == ("refused", "invalid_sdk", "sdk")
@@ -479,7 +481,7 @@ class TestAudit:
         assert capsys.readouterr().err == ""
 
 
-#: None of them is a word of the service's own, which stands in its log anyway.
+#: Words that do not occur in the service's own log lines.
 WORDS: Final = st.text(string.ascii_letters + string.digits, min_size=10, max_size=40).map(
     lambda word: f"qz{word}"
 )
@@ -496,7 +498,7 @@ MANGLINGS: Final[dict[str, Callable[[str], str]]] = {
     "URL-encoded": lambda token: token.replace("+", "%2B").replace("/", "%2F"),
     "in base64url": lambda token: token.replace("+", "-").replace("/", "_"),
     "in a header": lambda token: f"Bearer {token}",
-    "in an answer": lambda token: json.dumps({"token": token}),
+    "in a response": lambda token: json.dumps({"token": token}),
     "in lines": lambda token: "\n".join(token[n : n + 64] for n in range(0, len(token), 64)),
 }
 FIXTURE_IS_SHARED: Final = settings(
@@ -505,20 +507,20 @@ FIXTURE_IS_SHARED: Final = settings(
 
 
 def told(issuer: Application, token: str, **expected: object) -> tuple[Answer, str]:
-    """The answer, and all that leaves the service over a token: its text, and the log."""
+    """The response, and all output about a token: the response's text and the log."""
     before = len(issuer.output())
     answer = diagnose(issuer, token, **expected)
     return answer, answer.text + issuer.output()[before:]
 
 
 def shown(text: str, token: str, *hidden: str) -> list[str]:
-    """What a text holds of a token, in parts, of our secrets and of what else is hidden."""
+    """The parts of a token, the secrets and other hidden texts that a text contains."""
     parts = [token[start : start + 20] for start in range(0, len(token) - 19, 10)]
     return [one for one in (*parts, *hidden, SERVER_SECRET, OTHER_SECRET) if one in text]
 
 
 class TestSecrecy:
-    """Of a token that no secret of ours opens, nothing is told that is in it."""
+    """The service reveals nothing that is in a token which no stored secret opens."""
 
     @FIXTURE_IS_SHARED
     @given(
@@ -528,7 +530,7 @@ class TestSecrecy:
         cipher=st.sampled_from(["gcm", "cbc"]),
         mangling=st.sampled_from(sorted(MANGLINGS)),
     )
-    def test_a_token_of_another_secret_keeps_its_claims(
+    def test_the_claims_of_a_token_with_another_secret_are_not_shown(
         self,
         issuer: Application,
         secret: str,
@@ -548,7 +550,7 @@ class TestSecrecy:
 
     @FIXTURE_IS_SHARED
     @given(secret=SECRETS, user_id=WORDS, room_id=WORDS, well_formed=st.booleans())
-    def test_so_does_a_kit_token_and_its_details(
+    def test_nor_are_those_of_a_kit_token_and_its_details(
         self, issuer: Application, secret: str, user_id: str, room_id: str, well_formed: bool
     ) -> None:
         token = minted(secret, user_id=user_id, room_id=room_id)
@@ -560,7 +562,7 @@ class TestSecrecy:
 
     @FIXTURE_IS_SHARED
     @given(claims=st.dictionaries(WORDS, WORDS, min_size=1), key=WORDS, key_id=WORDS)
-    def test_so_does_a_jwt(
+    def test_nor_are_those_of_a_jwt(
         self, issuer: Application, claims: dict[str, str], key: str, key_id: str
     ) -> None:
         token = jws({"alg": "HS256", "kid": key_id}, claims, lambda _: key.encode())
@@ -570,7 +572,7 @@ class TestSecrecy:
 
     @FIXTURE_IS_SHARED
     @given(algorithm=WORDS.filter(lambda word: len(word) > 20))
-    def test_nor_does_it_repeat_a_header_that_names_no_algorithm(
+    def test_nor_is_a_header_without_an_algorithm(
         self, issuer: Application, algorithm: str
     ) -> None:
         _, text = told(issuer, jws({"alg": algorithm}, {"sub": "a"}))
@@ -578,16 +580,14 @@ class TestSecrecy:
 
     @FIXTURE_IS_SHARED
     @given(text=TEXTS)
-    def test_nor_is_any_other_text(self, issuer: Application, text: str) -> None:
+    def test_no_other_text_is_repeated(self, issuer: Application, text: str) -> None:
         assert shown(told(issuer, text)[1], text) == []
 
     def test_a_secret_that_is_sent_as_a_token_is_not_repeated(self, issuer: Application) -> None:
         for text in (SERVER_SECRET, f" {SERVER_SECRET}", SERVER_SECRET * 2, f"04{SERVER_SECRET}"):
             assert shown(told(issuer, text)[1], text) == []
 
-    def test_of_a_token_that_is_opened_the_log_has_its_hash_alone(
-        self, issuer: Application
-    ) -> None:
+    def test_the_log_has_only_the_hash_of_an_opened_token(self, issuer: Application) -> None:
         token = minted(user_id="alice-in-the-token", room_id="room-in-the-token")
         answer = diagnose(issuer, token)
         assert answer.document["claims"]["user_id"] == "alice-in-the-token"
@@ -599,7 +599,7 @@ class TestSecrecy:
         assert "expected" not in issuer.output()
 
 
-def test_no_cold_start_waits_for_what_only_a_diagnosis_needs(issuer: Application) -> None:
+def test_a_cold_start_does_not_import_what_only_a_diagnosis_needs(issuer: Application) -> None:
     program = "import sys, issuer.app; print([m for m in sys.modules if 'diagnosis' in m])"
     done = subprocess.run(
         [sys.executable, "-c", program],

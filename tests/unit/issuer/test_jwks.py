@@ -48,21 +48,23 @@ def keys(endpoint: JwksEndpoint, clock: Clock) -> SigningKeys:
 
 
 def keys_of(*jwks: object) -> SigningKeys:
-    """Keys, and a good one beside them, since a JWKS without any would be a failure."""
+    """Keys, and a valid one with them, because a JWKS without any would be a failure."""
     return SigningKeys(JwksEndpoint(*jwks, signer("EdDSA", "beside").jwk), clock=Clock())
 
 
 class TestFresh:
-    def test_making_the_cache_asks_nobody(self, endpoint: JwksEndpoint, keys: SigningKeys) -> None:
+    def test_creating_the_cache_fetches_nothing(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
         assert endpoint.requests == []
 
-    def test_the_first_look_fetches_the_keys(
+    def test_the_first_use_fetches_the_keys(
         self, endpoint: JwksEndpoint, keys: SigningKeys
     ) -> None:
         assert keys.get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
         assert endpoint.requests == [JWKS_URI]
 
-    def test_known_keys_are_used_without_asking_again(
+    def test_known_keys_are_used_without_another_fetch(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         first = keys.get(JWKS_URI, "key-1", "RS256")
@@ -84,7 +86,7 @@ class TestFresh:
         assert endpoint.requests == [JWKS_URI, OTHER_URI]
 
     def test_the_same_key_id_at_another_issuer_is_another_key(self, clock: Clock) -> None:
-        ours, theirs = signer(), signer(owner="somebody else")
+        ours, theirs = signer(), signer(owner="another issuer")
 
         def fetch(uri: str) -> Response:
             keys = [(ours if uri == JWKS_URI else theirs).jwk]
@@ -105,7 +107,7 @@ class TestFresh:
         keys.get(JWKS_URI, "key-1", "RS256")
         assert endpoint.requests == [JWKS_URI]
 
-    def test_a_prefetch_that_fails_is_silent_and_the_first_request_says_so(
+    def test_a_failed_prefetch_is_silent_and_the_first_request_reports_it(
         self, endpoint: JwksEndpoint, keys: SigningKeys
     ) -> None:
         endpoint.down = True
@@ -115,7 +117,7 @@ class TestFresh:
 
 
 class TestOld:
-    def test_old_keys_are_fetched_anew(
+    def test_old_keys_are_fetched_again(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         keys.get(JWKS_URI, "key-1", "RS256")
@@ -132,7 +134,7 @@ class TestOld:
         with pytest.raises(UnknownKeyError):
             keys.get(JWKS_URI, "key-1", "RS256")
 
-    def test_a_key_that_was_exchanged_under_its_id_is_parsed_anew(
+    def test_a_key_that_was_replaced_under_its_id_is_parsed_again(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         before = keys.get(JWKS_URI, "key-1", "RS256").key.public_numbers()
@@ -140,7 +142,7 @@ class TestOld:
         clock.turn(FRESH)
         assert keys.get(JWKS_URI, "key-1", "RS256").key.public_numbers() != before
 
-    def test_known_keys_verify_up_to_an_hour_while_fetching_fails(
+    def test_known_keys_stay_in_use_for_an_hour_while_fetching_fails(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         first = keys.get(JWKS_URI, "key-1", "RS256")
@@ -148,7 +150,7 @@ class TestOld:
         clock.turn(STALE - 1)
         assert keys.get(JWKS_URI, "key-1", "RS256") is first
 
-    def test_while_fetching_fails_it_is_tried_once_a_cool_down(
+    def test_while_fetching_fails_it_is_tried_once_per_cool_down(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         keys.get(JWKS_URI, "key-1", "RS256")
@@ -181,7 +183,7 @@ class TestOld:
 
 
 class TestGone:
-    def test_after_an_hour_without_a_good_fetch_nothing_can_be_verified(
+    def test_after_an_hour_without_a_successful_fetch_nothing_can_be_verified(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         keys.get(JWKS_URI, "key-1", "RS256")
@@ -210,7 +212,7 @@ class TestGone:
         assert waits == [5, 3, 1]
         assert len(endpoint.requests) == 1
 
-    def test_without_a_usable_key_it_is_asked_again_sooner(
+    def test_without_a_usable_key_it_fetches_again_sooner(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         endpoint.down = True
@@ -220,7 +222,7 @@ class TestGone:
             clock.turn(RETRY / 2)
         assert len(endpoint.requests) == 5
 
-    def test_a_fetch_that_succeeds_again_heals_it(
+    def test_a_successful_fetch_ends_the_outage(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         endpoint.down = True
@@ -243,7 +245,7 @@ class TestUnknownKeyIds:
         assert keys.get(JWKS_URI, "key-2", "RS256").key_id == "key-2"
         assert len(endpoint.requests) == 2
 
-    def test_invented_key_ids_cause_one_fetch_a_cool_down(
+    def test_invented_key_ids_cause_one_fetch_per_cool_down(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         keys.get(JWKS_URI, "key-1", "RS256")
@@ -285,20 +287,20 @@ class TestUnknownKeyIds:
 
 
 class TestTokensWithoutAKeyId:
-    def test_the_only_key_that_fits_the_algorithm_is_taken(self) -> None:
+    def test_the_only_key_that_fits_the_algorithm_is_used(self) -> None:
         keys = keys_of(signer().jwk, signer("ES256", "key-2").jwk)
         assert keys.get(JWKS_URI, None, "ES256").key_id == "key-2"
 
-    def test_two_keys_that_fit_are_no_answer(self) -> None:
+    def test_if_two_keys_fit_none_is_used(self) -> None:
         keys = keys_of(signer().jwk, signer(key_id="key-2").jwk)
         with pytest.raises(UnknownKeyError):
             keys.get(JWKS_URI, None, "RS256")
 
-    def test_a_key_without_an_id_of_its_own_is_taken(self) -> None:
+    def test_a_key_without_an_id_is_used(self) -> None:
         keys = keys_of(signer(key_id=None).jwk)
         assert keys.get(JWKS_URI, None, "RS256").algorithm_name == "RS256"
 
-    def test_a_key_without_an_id_answers_to_no_id(self) -> None:
+    def test_a_key_without_an_id_does_not_match_an_id(self) -> None:
         keys = keys_of(signer(key_id=None).jwk)
         with pytest.raises(UnknownKeyError):
             keys.get(JWKS_URI, "key-1", "RS256")
@@ -352,7 +354,7 @@ class TestKeysThatMayNotVerify:
             ("EdDSA", "RS256"),
         ],
     )
-    def test_a_key_that_names_no_algorithm_is_held_to_its_type_and_curve(
+    def test_a_key_that_names_no_algorithm_must_have_the_right_type_and_curve(
         self, key_algorithm: str, asked: str
     ) -> None:
         jwk = signer(key_algorithm).jwk
@@ -381,11 +383,11 @@ class TestKeysThatMayNotVerify:
         with pytest.raises(UnknownKeyError):
             keys_of(signer().jwk | {"key_ops": ["sign"]}).get(JWKS_URI, "key-1", "RS256")
 
-    def test_a_key_that_may_verify_among_others_is_taken(self) -> None:
+    def test_a_key_that_may_also_verify_is_accepted(self) -> None:
         keys = keys_of(signer().jwk | {"key_ops": ["sign", "verify"]})
         assert keys.get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
 
-    def test_a_key_without_a_use_is_taken(self) -> None:
+    def test_a_key_without_a_use_is_accepted(self) -> None:
         jwk = signer().jwk
         del jwk["use"]
         assert keys_of(jwk).get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
@@ -439,13 +441,13 @@ class TestMalformedKeys:
 class TestLooking:
     """How many keys can verify an issuer's tokens, as the next token would find them."""
 
-    def test_a_look_fetches_what_is_not_there(
+    def test_reading_the_state_fetches_missing_keys(
         self, endpoint: JwksEndpoint, keys: SigningKeys
     ) -> None:
         assert keys.look(JWKS_URI, ["RS256"]) == KeysReading(1, None)
         assert endpoint.requests == [JWKS_URI]
 
-    def test_a_look_is_no_reason_to_ask_again(
+    def test_reading_the_state_does_not_fetch_fresh_keys(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         keys.get(JWKS_URI, "key-1", "RS256")
@@ -456,7 +458,7 @@ class TestLooking:
         keys.look(JWKS_URI, ["RS256"])
         assert len(endpoint.requests) == 2
 
-    def test_looks_at_an_issuer_that_is_down_keep_to_its_cool_down(
+    def test_the_cool_down_holds_if_the_issuer_is_down(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         endpoint.down = True
@@ -467,13 +469,15 @@ class TestLooking:
         keys.look(JWKS_URI, ["RS256"])
         assert len(endpoint.requests) == 2
 
-    def test_it_says_why_there_are_none(self, endpoint: JwksEndpoint, keys: SigningKeys) -> None:
+    def test_it_reports_why_no_keys_are_cached(
+        self, endpoint: JwksEndpoint, keys: SigningKeys
+    ) -> None:
         endpoint.answer = Response(404, {}, b"s3cret")
         assert keys.look(JWKS_URI, ["RS256"]) == KeysReading(
             None, "the JWKS endpoint responded with status 404"
         )
 
-    def test_known_keys_are_counted_beside_the_failure_to_fetch_new_ones(
+    def test_known_keys_are_counted_with_the_reason_why_a_fetch_failed(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         keys.look(JWKS_URI, ["RS256"])
@@ -485,7 +489,7 @@ class TestLooking:
         clock.turn(STALE)
         assert keys.look(JWKS_URI, ["RS256"]).keys is None
 
-    def test_without_time_to_ask_it_says_what_there_is(
+    def test_without_time_to_fetch_it_reports_what_is_cached(
         self, endpoint: JwksEndpoint, keys: SigningKeys
     ) -> None:
         reading = keys.look(JWKS_URI, ["RS256"], may_fetch=False)
@@ -499,7 +503,7 @@ class TestLooking:
         [(["RS256"], 2), (["ES256"], 1), (["RS256", "ES256"], 3), (["ES256", "EdDSA"], 2)],
         ids=str,
     )
-    def test_only_keys_of_the_algorithms_that_are_taken_count(
+    def test_only_keys_for_the_accepted_algorithms_count(
         self, algorithms: list[str], count: int
     ) -> None:
         keys = keys_of(signer().jwk, signer(key_id="key-2").jwk, signer("ES256", "key-3").jwk)
@@ -557,7 +561,7 @@ class TestAnswersThatAreNoJwks:
         with pytest.raises(KeysUnavailableError, match="is not a JWKS"):
             SigningKeys(answered(200, body), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
 
-    def test_a_failure_says_nothing_of_the_answers_body(self) -> None:
+    def test_a_failure_does_not_repeat_the_responses_body(self) -> None:
         with pytest.raises(KeysUnavailableError) as refused:
             SigningKeys(answered(500, b"s3cret"), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
         assert "s3cret" not in str(refused.value)
@@ -570,7 +574,7 @@ class TestAnswersThatAreNoJwks:
         with pytest.raises(KeysUnavailableError, match="no key that verifies signatures"):
             keys.get(JWKS_URI, "key-1", "RS256")
 
-    def test_such_a_one_does_not_replace_the_known_keys(
+    def test_a_failure_does_not_replace_the_known_keys(
         self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
     ) -> None:
         first = keys.get(JWKS_URI, "key-1", "RS256")

@@ -1,4 +1,4 @@
-"""The policies that are shipped load, and say what their own examples claim."""
+"""The packaged policies load, and decide as their own examples say."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_suspended_member_is_refused_in_prod_before_any_rule_that_grants() -> 
 
 
 @pytest.mark.parametrize("path", policies.POLICIES, ids=lambda path: path.name)
-def test_a_packaged_policy_takes_no_plain_http(path: Path) -> None:
+def test_a_packaged_policy_accepts_no_plain_http(path: Path) -> None:
     issuers = policy_file.load(path).issuers.values()
     assert issuers
     assert all(each.jwks_uri.startswith("https://") for each in issuers)
@@ -62,10 +62,10 @@ class TestEveryPolicy:
         decided = {decision(path, example)[1] for example in examples}
         assert {rule.name for rule in policies.load(path).rules} <= decided
 
-    def test_somebody_may_read_the_status(self, path: Path) -> None:
+    def test_an_identity_may_read_the_status(self, path: Path) -> None:
         assert any(role.read_status for role in policies.load(path).roles.values())
 
-    def test_somebody_may_diagnose_tokens(self, path: Path) -> None:
+    def test_an_identity_may_diagnose_tokens(self, path: Path) -> None:
         assert any(role.diagnose_tokens for role in policies.load(path).roles.values())
 
 
@@ -127,11 +127,13 @@ class TestChecking:
     @pytest.mark.parametrize(
         "request_", ['{ room = "call_1" }', "{ room_id = 5 }", '{ room_id = "a b" }']
     )
-    def test_a_request_that_cannot_be_read_is_no_refusal(self, file: Path, request_: str) -> None:
+    def test_an_invalid_request_does_not_count_as_a_refusal(
+        self, file: Path, request_: str
+    ) -> None:
         (mistake,) = self.mistakes(file, example(request=request_, expect='"refused"'))
         assert "'alice joins a call'" in mistake
 
-    def test_a_policy_that_cannot_be_meant_is_the_one_mistake(self, file: Path) -> None:
+    def test_an_invalid_policy_is_the_only_mistake(self, file: Path) -> None:
         (mistake,) = self.mistakes(file, example(expects='"granted"'))
         assert mistake.startswith("prod.toml: examples[1]: unknown key 'expects'")
 

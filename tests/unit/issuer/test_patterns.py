@@ -1,4 +1,4 @@
-"""Patterns: what they match, for whom, and which pattern leaves nothing to another."""
+"""Patterns: what they match, for whom, and which pattern covers another."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestMatching:
             ("{user_id}_{user_id}", "alice_alice"),
         ],
     )
-    def test_the_whole_text_is_what_the_pattern_stands_for(self, pattern: str, text: str) -> None:
+    def test_a_pattern_matches_the_whole_text(self, pattern: str, text: str) -> None:
         assert matches(pattern, text)
 
     @pytest.mark.parametrize(
@@ -85,13 +85,11 @@ class TestMatching:
             ("{user_id}_{user_id}", "alice_bob"),
         ],
     )
-    def test_any_other_text_is_not(self, pattern: str, text: str) -> None:
+    def test_a_pattern_does_not_match_any_other_text(self, pattern: str, text: str) -> None:
         assert not matches(pattern, text)
 
     @table("character", ".^$+?()|\\,;:!=<>-_%#@&'\"`~/ \n")
-    def test_every_character_but_the_star_and_braces_stands_for_itself(
-        self, character: str
-    ) -> None:
+    def test_every_character_but_the_star_and_braces_matches_itself(self, character: str) -> None:
         assert matches(f"a{character}b", f"a{character}b")
         assert not matches(f"a{character}b", "axb")
         assert not matches(f"a{character}b", "ab")
@@ -100,7 +98,7 @@ class TestMatching:
         assert matches("[a-z]", "[a-z]")
         assert not matches("[a-z]", "a")
 
-    def test_a_newline_is_a_character_like_others(self) -> None:
+    def test_a_newline_is_a_normal_character(self) -> None:
         assert matches("a*b", "a\nb")
         assert not matches("lobby", "lobby\n")
 
@@ -134,12 +132,12 @@ class TestValues:
         values = {"claims.https://example.com/team": "red", "user_id": "alice"}
         assert matches("{claims.https://example.com/team}", "red", values)
 
-    def test_one_value_that_is_missing_spoils_the_whole_pattern(self) -> None:
+    def test_if_one_value_is_missing_the_pattern_matches_nothing(self) -> None:
         assert not matches("{user_id}.{claims.team}", "alice.", {"user_id": "alice"})
 
 
 class TestSeparators:
-    """What separates a placeholder from another variable part may not occur in its value."""
+    """A placeholder's value must not contain the separator next to the placeholder."""
 
     @pytest.mark.parametrize(
         ("pattern", "text"),
@@ -150,7 +148,7 @@ class TestSeparators:
             ("room.{user_id}.*", "room.al.ice.1"),
         ],
     )
-    def test_a_value_that_holds_its_separator_matches_nothing(
+    def test_a_value_that_contains_its_separator_matches_nothing(
         self, pattern: str, text: str
     ) -> None:
         assert not matches(pattern, text, {"user_id": "al.ice", "claims.team": "red"})
@@ -165,7 +163,7 @@ class TestSeparators:
             ("{claims.team}.{user_id}", "red.al.ice"),
         ],
     )
-    def test_a_value_may_hold_what_separates_it_from_nothing_variable(
+    def test_a_value_may_contain_a_literal_that_separates_nothing(
         self, pattern: str, text: str
     ) -> None:
         assert matches(pattern, text, {"user_id": "al.ice", "claims.team": "red"})
@@ -190,18 +188,16 @@ class TestSeparators:
             "a*{user_id}.*",
         ],
     )
-    def test_without_a_separator_it_is_no_pattern(self, pattern: str) -> None:
+    def test_without_a_separator_a_pattern_is_invalid(self, pattern: str) -> None:
         with pytest.raises(PatternError, match=r"put a separator between \{user_id\} and"):
             patterns.parse(pattern)
 
     @pytest.mark.parametrize("pattern", ["x*-{user_id}-*", "*.{user_id}.*", "*_{user_id}_a_*"])
-    def test_a_placeholder_between_two_stars_could_be_anywhere_and_is_no_pattern(
-        self, pattern: str
-    ) -> None:
+    def test_a_placeholder_between_two_stars_is_invalid(self, pattern: str) -> None:
         with pytest.raises(PatternError, match=r"\{user_id\} has a star on both sides"):
             patterns.parse(pattern)
 
-    def test_behind_a_star_values_are_told_apart_from_the_right(self) -> None:
+    def test_after_a_star_values_are_read_from_the_right(self) -> None:
         pattern, room = "*-{claims.team}-{user_id}", "x-a-b-c"
         assert matches(pattern, room, {"claims.team": "b", "user_id": "c"})
         assert not matches(pattern, room, {"claims.team": "a", "user_id": "b-c"})
@@ -244,7 +240,7 @@ class TestParsing:
             ("{*}", "unknown placeholder"),
         ],
     )
-    def test_what_cannot_be_meant_is_refused_with_its_text(self, text: str, words: str) -> None:
+    def test_an_invalid_pattern_is_refused_with_its_text(self, text: str, words: str) -> None:
         with pytest.raises(PatternError, match=re.escape(words)) as refused:
             patterns.parse(text)
         assert repr(text) in str(refused.value) or not text

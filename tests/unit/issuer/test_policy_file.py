@@ -1,4 +1,4 @@
-"""A policy file that cannot be meant is refused, with the place and what to mend."""
+"""An invalid policy file is refused, with the place and what to fix."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ class TestMistakes:
             load(file, mistake.policy)
         assert len(re.findall(r"identities\.\w|rules\[", str(refused.value))) <= 1
 
-    def test_the_policy_that_they_spoil_is_good(self, file: Path) -> None:
+    def test_the_policy_without_the_mistakes_is_good(self, file: Path) -> None:
         assert [rule.name for rule in load(file, GOOD).rules] == ["members", "servers"]
 
     def test_a_file_that_is_missing_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(PolicyError, match=r"absent\.toml cannot be read: No such file"):
             policy_file.load(tmp_path / "absent.toml")
 
-    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+    def test_a_folder_cannot_be_read(self, tmp_path: Path) -> None:
         with pytest.raises(PolicyError, match="cannot be read"):
             policy_file.load(tmp_path)
 
@@ -87,14 +87,12 @@ class TestLoopback:
     @pytest.mark.parametrize(
         "host", ["127.0.0.1:8081", "localhost:8081", "[::1]:8081", "127.0.0.2", "localhost"]
     )
-    def test_plain_http_to_this_machine_is_taken_where_it_is_allowed(
-        self, file: Path, host: str
-    ) -> None:
+    def test_plain_http_to_this_machine_is_accepted_if_allowed(self, file: Path, host: str) -> None:
         text = GOOD.replace("https://login.example.com", f"http://{host}")
         assert list(load(file, text, allow_loopback=True).issuers) == [f"http://{host}/"]
 
     @pytest.mark.parametrize("host", ["127.0.0.1:8081", "localhost:8081", "[::1]:8081"])
-    def test_elsewhere_it_is_not(self, file: Path, host: str) -> None:
+    def test_plain_http_to_this_machine_is_refused_otherwise(self, file: Path, host: str) -> None:
         with pytest.raises(PolicyError, match="https"):
             load(file, GOOD.replace("https://login.example.com", f"http://{host}"))
 
@@ -112,7 +110,7 @@ class TestLoopback:
             "2130706433",
         ],
     )
-    def test_plain_http_to_another_machine_is_never_taken(self, file: Path, host: str) -> None:
+    def test_plain_http_to_another_machine_is_never_accepted(self, file: Path, host: str) -> None:
         text = GOOD.replace("https://login.example.com", f"http://{host}")
         with pytest.raises(PolicyError):
             load(file, text, allow_loopback=True)
@@ -159,14 +157,12 @@ class TestGoodPolicies:
         assert (web.algorithms, web.hashed_user_ids) == (("RS256",), False)
         assert (backend.read_status, backend.diagnose_tokens) == (False, False)
 
-    def test_a_role_may_be_let_diagnose_tokens_and_not_read_the_status(self, file: Path) -> None:
+    def test_a_role_may_diagnose_tokens_without_reading_the_status(self, file: Path) -> None:
         text = GOOD.replace("read_status = true\n", "diagnose_tokens = true\n")
         (backend,) = load(file, text).roles.values()
         assert (backend.read_status, backend.diagnose_tokens) == (False, True)
 
-    def test_a_rule_that_denies_is_for_every_room_and_every_user_unless_it_says_else(
-        self, file: Path
-    ) -> None:
+    def test_a_rule_that_denies_matches_every_room_and_user_by_default(self, file: Path) -> None:
         text = GOOD.replace("[[rules]]", '[[rules]]\nname = "no"\ncallers = ["backend"]\n'
                             "deny = true\nclaims = { a = 1 }\n[[rules]]", 1)  # fmt: skip
         rule = load(file, text).rules[0]
@@ -181,7 +177,7 @@ class TestGoodPolicies:
             ("arn:aws:iam::111122223333:role/aws-reserved/sso/a.b/C_d+e=f,g@h-i", "C_d+e=f,g@h-i"),
         ],
     )
-    def test_a_roles_path_is_left_out_as_sessions_have_none(
+    def test_a_roles_path_is_dropped_because_sessions_have_none(
         self, file: Path, written: str, kept: str
     ) -> None:
         text = GOOD.replace("arn:aws:iam::111122223333:role/CallBackend", written)
@@ -194,7 +190,7 @@ class TestGoodPolicies:
             f"arn:{partition}:iam::111122223333:role/CallBackend"
         ]
 
-    def test_two_issuers_may_be_trusted_where_one_has_hashed_user_ids(self, file: Path) -> None:
+    def test_two_issuers_are_allowed_if_one_has_hashed_user_ids(self, file: Path) -> None:
         text = f"""{GOOD}
 [identities.partner]
 issuer = "https://partner.example.com/"
@@ -234,7 +230,7 @@ user_ids = "hashed"
     def test_a_policy_without_rules_grants_nothing_and_is_good(self, file: Path) -> None:
         assert load(file, GOOD.partition("[[rules]]")[0]).rules == ()
 
-    def test_a_rule_of_claims_that_another_type_has_can_be_reached(self, file: Path) -> None:
+    def test_a_rule_whose_claims_differ_only_in_type_can_be_reached(self, file: Path) -> None:
         rules = "\n".join(
             f'[[rules]]\nname = "rule {number}"\ncallers = ["web"]\n'
             f'claims = {{ level = {level} }}\nrooms = ["*"]\nmax_lifetime_seconds = 60'

@@ -1,4 +1,4 @@
-"""The schema and the reference of an access policy say what the service reads, no more, no less."""
+"""The schema and the reference of an access policy match exactly what the service reads."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestSchema:
         assert written == policy_schema.schema_file(), "make docs writes it anew"
 
     @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-    def test_a_policy_of_ours_fits_it_and_names_it(self, path: Path) -> None:
+    def test_each_packaged_policy_fits_it_and_names_it(self, path: Path) -> None:
         policy = path.read_text(encoding="utf-8")
         assert accepts(policy)
         named = re.match("#:schema (.+)\n", policy)
@@ -95,7 +95,7 @@ class TestSchema:
         assert accepts(policy)
 
     @pytest.mark.parametrize("key", ["description", "caller", "expect"])
-    def test_an_example_lacks_nothing(self, key: str) -> None:
+    def test_the_reference_examples_have_every_key(self, key: str) -> None:
         example = {"description": "x", "caller": "web", "expect": "granted"}
         policy = tomllib.loads(GOOD)
         assert SCHEMA.is_valid(policy | {"examples": [example]})

@@ -116,7 +116,7 @@ class TestBodies:
         assert problem.code == "body_not_object"
         assert named in problem.detail
 
-    def test_what_is_over_16_kibibytes_is_not_even_read(self) -> None:
+    def test_a_body_over_16_kibibytes_is_not_even_parsed(self) -> None:
         problem = refusal(b"x" * (MAX_BYTES + 1))
         assert problem.code == "body_too_large"
         assert f"{MAX_BYTES + 1} bytes; the limit is {MAX_BYTES}" in problem.detail
@@ -146,8 +146,10 @@ class TestFields:
         ],
         ids=ascii,
     )
-    def test_what_could_be_no_fields_name_is_not_repeated(self, field: str) -> None:
-        """Somebody may have pasted a token, or a secret, in the wrong place."""
+    def test_an_unknown_name_that_does_not_look_like_a_field_is_not_repeated(
+        self, field: str
+    ) -> None:
+        """A caller may have pasted a token or a secret in the wrong place."""
         problem = refusal({field: 1})
         assert code_and_field(problem) == ("unknown_field", None)
         assert not field or field not in problem.detail + problem.reason
@@ -203,13 +205,13 @@ class TestFields:
         assert f"{field} must be {expected}" in problem.detail
         assert problem.detail.endswith(f"not {named}.")
 
-    def test_of_a_key_that_comes_twice_the_last_counts(self) -> None:
+    def test_if_a_key_comes_twice_the_last_one_counts(self) -> None:
         assert read(b'{"room_id": "a", "room_id": "b"}').room_id == "b"
 
 
 class TestIdentifiers:
     @pytest.mark.parametrize(("field", "limit"), [("user_id", 63), ("room_id", 127)])
-    def test_an_id_may_be_as_long_as_zego_takes(self, field: str, limit: int) -> None:
+    def test_an_id_may_be_as_long_as_zego_allows(self, field: str, limit: int) -> None:
         asked = {"user_id": "bob"} | {field: "x" * limit}
         assert getattr(read(asked, names_user=True), field) == "x" * limit
 
@@ -246,14 +248,14 @@ class TestIdentifiers:
         assert named in problem.detail
 
     @pytest.mark.parametrize("value", ["a", "0", "call_1", "a.b-c~d", "!#$%&'()*+,-.;<=>@\\^_`~"])
-    def test_any_other_printable_ascii_is_taken(self, value: str) -> None:
+    def test_any_other_printable_ascii_is_accepted(self, value: str) -> None:
         assert read({"room_id": value}).room_id == value
 
     def test_length_is_counted_in_bytes(self) -> None:
         problem = refusal({"room_id": "é" * 64})
         assert "128 bytes" in problem.detail
 
-    def test_the_value_is_not_in_the_answer(self) -> None:
+    def test_the_value_is_not_in_the_response(self) -> None:
         assert "s3cret" not in str(refusal({"room_id": "s3cret room"}).document("https://x"))
 
 
@@ -282,7 +284,7 @@ class TestPrivileges:
         assert sorted(granted) == sorted(names)
 
     @pytest.mark.parametrize("asked", [{"privileges": ["login"]}, {"stream_ids": ["s1"]}], ids=str)
-    def test_they_hold_for_one_room_which_must_be_named(self, asked: dict[str, Any]) -> None:
+    def test_they_require_a_room_id(self, asked: dict[str, Any]) -> None:
         (field,) = asked
         problem = refusal(asked)
         assert code_and_field(problem) == ("room_id_required", "room_id")
@@ -318,7 +320,7 @@ class TestStreamIds:
 
 class TestLifetimes:
     @pytest.mark.parametrize("seconds", [60, 61, 7200, 2_073_600])
-    def test_a_minute_to_24_days_is_taken(self, seconds: int) -> None:
+    def test_a_minute_to_24_days_is_accepted(self, seconds: int) -> None:
         assert read({"lifetime_seconds": seconds}).lifetime_seconds == seconds
 
     @pytest.mark.parametrize("seconds", [0, -1, -7200, 59, 2_073_601, 2**63, 10**300])
@@ -339,7 +341,7 @@ class TestRefusedWith:
         "code",
         [0, -20014, 20013, 50120, 1002034, 1002069, 1002080, 1102015, 1102018, 2**63, 10**300],
     )
-    def test_any_other_is_refused_with_those_that_are_taken(self, code: int) -> None:
+    def test_any_other_is_refused_with_the_allowed_ones(self, code: int) -> None:
         problem = refusal({"refused_with": code})
         assert code_and_field(problem) == ("invalid_refused_with", "refused_with")
         assert problem.detail == (
@@ -369,7 +371,7 @@ class TestCallRequests:
         assert asked == TokenRequest(privileges=frozenset({"login"}), stream_ids=("s1",))
 
     @pytest.mark.parametrize("field", ["room_id", "user_id", "callId"])
-    def test_it_takes_nothing_else(self, field: str) -> None:
+    def test_it_accepts_nothing_else(self, field: str) -> None:
         with pytest.raises(Problem) as refused:
             token_request.call_request(read_object(body({field: "x"})), names_user=False)
         assert code_and_field(refused.value) == ("unknown_field", field)
@@ -406,7 +408,7 @@ class TestBatches:
         ],
         ids=lambda value: str(value)[:24] if not isinstance(value, str) else value,
     )
-    def test_what_is_no_batch(self, value: object, code: str, field: str | None) -> None:
+    def test_an_invalid_batch_is_refused(self, value: object, code: str, field: str | None) -> None:
         with pytest.raises(Problem) as refused:
             token_request.read_batch(body(value))
         assert code_and_field(refused.value) == (code, field)
@@ -419,7 +421,7 @@ class TestBatches:
         assert refused.value.code == "body_too_large"
 
     @pytest.mark.parametrize("entry", [None, 5, "x", [], True])
-    def test_an_entry_that_is_no_object_is_refused_on_its_own(self, entry: object) -> None:
+    def test_only_an_entry_that_is_not_an_object_is_refused(self, entry: object) -> None:
         with pytest.raises(Problem) as refused:
             token_request.token_request(entry, names_user=True)
         assert refused.value.code == "body_not_object"
@@ -445,7 +447,7 @@ FIELDS = st.sampled_from(
 
 
 class TestAnything:
-    """Whatever comes is a request or a refusal, never another error."""
+    """Every body is a request or a refusal, never another error."""
 
     @given(st.binary(max_size=60))
     def test_any_bytes(self, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The environments of rotator and watcher: what must be set, what may be, and each mistake."""
+"""The settings of rotator and watcher: required and optional ones, and each mistake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOTH = (RotatorSettings, WatcherSettings)
 
 
 def refusals(values: Mapping[str, str]) -> set[str]:
-    """What both functions say of an environment; they say the same."""
+    """The error of both functions for an environment, which must be the same."""
     said = set()
     for settings in BOTH:
         with pytest.raises(SettingsError) as refused:
@@ -83,7 +83,7 @@ def test_what_has_no_default_must_be_set(name: str, value: str | None) -> None:
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:8082"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused_by_its_variable(name: str, value: str) -> None:
+def test_an_invalid_value_is_refused_with_its_variable(name: str, value: str) -> None:
     (said,) = refusals({**ENVIRONMENT, name: value})
     assert said.startswith(name)
 

@@ -1,4 +1,4 @@
-"""The issuer's environment: what must be set, what may be, and each mistake with its variable."""
+"""The issuer's settings: required and optional ones, and each mistake with its variable."""
 
 from __future__ import annotations
 
@@ -139,9 +139,7 @@ def test_an_empty_variable_with_a_default_is_that_default(name: str) -> None:
         (ENDPOINT, "https://bücher.example", "URL"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused_by_its_variable(
-    name: str, value: str, words: str
-) -> None:
+def test_an_invalid_value_is_refused_with_its_variable(name: str, value: str, words: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read(**{name: value})
     assert str(refused.value).startswith(name)
@@ -164,13 +162,11 @@ def test_the_secret_may_be_stale_no_shorter_than_it_is_fresh() -> None:
         ("arnold", "us-east-1"),
     ],
 )
-def test_a_secret_is_read_where_its_arn_says_else_where_the_function_runs(
-    secret_id: str, region: str
-) -> None:
+def test_the_secrets_region_is_its_arns_or_else_the_functions(secret_id: str, region: str) -> None:
     assert read(SERVER_SECRET_ARN=secret_id).region == region
 
 
-def test_a_full_arn_needs_no_region_beside_it() -> None:
+def test_a_full_arn_needs_no_aws_region() -> None:
     assert read(AWS_REGION=None).region == "eu-west-1"
 
 
@@ -184,10 +180,10 @@ class TestLocalStage:
             read_local(AWS_EXECUTION_ENV=runtime)
 
     @pytest.mark.parametrize("elsewhere", ["", "CloudShell"])
-    def test_it_is_taken_elsewhere(self, elsewhere: str) -> None:
+    def test_it_is_accepted_elsewhere(self, elsewhere: str) -> None:
         assert read_local(AWS_EXECUTION_ENV=elsewhere).stage == "local"
 
-    def test_other_stages_are_taken_inside_aws(self) -> None:
+    def test_other_stages_are_accepted_inside_aws(self) -> None:
         assert read(AWS_EXECUTION_ENV="AWS_Lambda_python3.13").stage == "prod"
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:5000", "http://localhost:5000"])
@@ -199,6 +195,6 @@ class TestLocalStage:
         with pytest.raises(SettingsError, match=ENDPOINT):
             read_local(**{ENDPOINT: url})
 
-    def test_it_has_no_policy_packaged(self) -> None:
+    def test_no_policy_is_packaged_for_it(self) -> None:
         with pytest.raises(SettingsError, match="ACCESS_POLICY_FILE is not set"):
             read_local(ACCESS_POLICY_FILE="")

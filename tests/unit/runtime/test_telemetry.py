@@ -85,7 +85,7 @@ class TestLog:
 
 
 class TestMetrics:
-    def test_those_of_an_invocation_are_written_together(self, recorded: Recorded) -> None:
+    def test_the_metrics_of_an_invocation_are_written_together(self, recorded: Recorded) -> None:
         with recorded.writing() as telemetry:
             telemetry.add("Things")
             telemetry.add("Things")
@@ -96,7 +96,7 @@ class TestMetrics:
         assert (line["Things"], line["Took"]) == ([1, 1], [1.5])
         assert (line["service"], line["stage"]) == (SERVICE, "dev")
 
-    def test_where_there_are_none_nothing_is_written(self, recorded: Recorded) -> None:
+    def test_without_metrics_nothing_is_written(self, recorded: Recorded) -> None:
         with recorded.writing() as telemetry:
             telemetry.flush()
         assert recorded.lines() == []

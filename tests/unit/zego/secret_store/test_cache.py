@@ -1,4 +1,4 @@
-"""CachedSecret: when Secrets Manager is asked, and what is served when it does not answer."""
+"""CachedSecret: when it reads from Secrets Manager, and what it returns if a read fails."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def warm() -> Scene:
 
 
 class TestFresh:
-    def test_nothing_is_asked_before_the_first_request(self) -> None:
+    def test_nothing_is_read_before_the_first_request(self) -> None:
         # A Lambda snapshot must hold no secret, no time and no randomness.
         asked = Mock()
         CachedSecret(asked.fetch, clock=asked.wall, monotonic=asked.monotonic, jitter=asked.jitter)
@@ -123,7 +123,7 @@ class TestFresh:
     def test_the_first_request_reads_it(self, scene: Scene) -> None:
         assert scene.secret.get() == SecretReading(version("v1"), refreshed=True)
 
-    def test_within_its_time_to_live_it_is_served_from_the_cache(self, warm: Scene) -> None:
+    def test_within_its_time_to_live_it_comes_from_the_cache(self, warm: Scene) -> None:
         assert warm.after(59.9) == SecretReading(version("v1"))
         assert warm.secrets_manager.asked == 1
 
@@ -131,7 +131,7 @@ class TestFresh:
         assert warm.after(60.0) == SecretReading(version("v1"), refreshed=True)
         assert warm.secrets_manager.asked == 2
 
-    def test_it_has_prompt_once_in_a_time_to_live(self, scene: Scene) -> None:
+    def test_it_is_read_once_per_time_to_live(self, scene: Scene) -> None:
         for _ in range(600):
             scene.after(1.0)
         assert scene.secrets_manager.asked == 10
@@ -141,13 +141,13 @@ class TestFresh:
         assert warm.after(59.9).version == version("v1")
         assert warm.after(0.1).version == version("v2")
 
-    def test_its_age_counts_from_when_it_was_asked_for(self, scene: Scene) -> None:
+    def test_its_age_counts_from_the_start_of_the_read(self, scene: Scene) -> None:
         scene.secrets_manager.takes_seconds = 2.0
         scene.secret.get()
         assert scene.after(57.9).refreshed is False
         assert scene.after(0.1).refreshed is True
 
-    def test_it_says_who_when_and_which(self, scene: Scene) -> None:
+    def test_it_returns_the_secret_its_version_and_its_time(self, scene: Scene) -> None:
         scene.secrets_manager.has = SecretValue(value("v7").text, "v7", 1650000000.0)
         assert scene.secret.get().version == SecretVersion(SECRET, "v7", 1650000000.0)
 
@@ -162,7 +162,7 @@ class TestJitter:
         assert scene.after(seconds - 0.1).refreshed is False
         assert scene.after(0.1).refreshed is True
 
-    def test_it_is_drawn_anew_at_each_reading(self, scene: Scene) -> None:
+    def test_it_is_drawn_again_for_each_read(self, scene: Scene) -> None:
         for _ in range(3):
             scene.after(60.0)
         assert scene.jitter_draws == 3
@@ -203,7 +203,7 @@ class TestTwoClocks:
 
 
 class TestOutsideClock:
-    """A clock outside the environment, such as API Gateway's. Here the other two stand still."""
+    """A clock outside the environment, such as API Gateway's. The other two do not move here."""
 
     @pytest.fixture
     def timed(self) -> Scene:
@@ -213,13 +213,13 @@ class TestOutsideClock:
         timed.secrets_manager.has = value("v2")
         return timed
 
-    def test_a_frozen_environment_whose_wall_clock_was_set_back_reads_it_anew(
+    def test_a_frozen_environment_whose_wall_clock_was_set_back_reads_it_again(
         self, timed: Scene
     ) -> None:
         timed.outside = 1_700_003_600.0
         assert timed.secret.get() == SecretReading(version("v2"), refreshed=True)
 
-    def test_within_its_time_to_live_it_is_served_from_the_cache(self, timed: Scene) -> None:
+    def test_within_its_time_to_live_it_comes_from_the_cache(self, timed: Scene) -> None:
         timed.outside = 1_700_000_059.9
         assert timed.secret.get() == SecretReading(version("v1"))
 
@@ -231,7 +231,7 @@ class TestOutsideClock:
         assert timed.after(59.9) == SecretReading(version("v1"))
         assert timed.after(0.1) == SecretReading(version("v2"), refreshed=True)
 
-    def test_a_reading_at_no_known_time_is_not_older_for_it(self, warm: Scene) -> None:
+    def test_a_read_at_an_unknown_time_does_not_make_it_older(self, warm: Scene) -> None:
         warm.outside = 1_700_000_000.0
         assert warm.after(59.9) == SecretReading(version("v1"))
         assert warm.after(0.1).refreshed is True
@@ -266,17 +266,19 @@ class TestOutsideClock:
 
 
 class TestStale:
-    def test_when_reading_fails_the_last_version_serves_with_the_reason(self, warm: Scene) -> None:
+    def test_if_the_read_fails_the_last_version_is_used_with_the_reason(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         assert warm.after(60.0) == SecretReading(version("v1"), failure=DOWN_TEXT, stale=True)
 
-    def test_the_reason_is_given_once_and_nothing_asked_while_it_waits(self, warm: Scene) -> None:
+    def test_the_reason_is_given_once_and_nothing_is_read_during_the_wait(
+        self, warm: Scene
+    ) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
         assert [warm.after(1.0) for _ in range(4)] == [SecretReading(version("v1"), stale=True)] * 4
         assert warm.secrets_manager.asked == 2
 
-    def test_after_the_wait_it_has_prompt_again(self, warm: Scene) -> None:
+    def test_after_the_wait_it_is_read_again(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
         assert warm.after(5.0).failure == DOWN_TEXT
@@ -289,7 +291,7 @@ class TestStale:
         assert warm.after(4.9).failure is None
         assert warm.after(0.1).failure == DOWN_TEXT
 
-    def test_a_failing_secrets_manager_is_asked_once_in_a_wait(self, warm: Scene) -> None:
+    def test_a_failing_secrets_manager_is_called_once_per_wait(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         for _ in range(60, 360):
             warm.after(1.0)
@@ -313,7 +315,7 @@ class TestStale:
         scene.wall.turn(-5.0)  # by both clocks the failure is 0 seconds ago
         assert scene.after(1.0).refreshed is True
 
-    def test_it_serves_up_to_its_limit(self, warm: Scene) -> None:
+    def test_it_is_used_up_to_its_limit(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         assert warm.after(899.9).version == version("v1")
 
@@ -339,13 +341,13 @@ class TestStale:
 
 
 class TestDoubted:
-    """ZEGO refused a token of it, so that it may have been replaced."""
+    """ZEGO refused a token, so the secret may have been replaced."""
 
     def test_it_is_read_again_although_it_is_fresh(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2")
         assert warm.after(10.0, refetch=True) == SecretReading(version("v2"), refreshed=True)
 
-    def test_what_was_read_is_fresh_for_all_who_follow(self, warm: Scene) -> None:
+    def test_what_was_read_is_fresh_for_the_next_callers(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2")
         warm.after(10.0, refetch=True)
         assert warm.after(59.9) == SecretReading(version("v2"))
@@ -383,15 +385,13 @@ class TestDoubted:
         assert warm.after(0.1, refetch=True).failure == DOWN_TEXT
         assert warm.secrets_manager.asked == 3
 
-    def test_a_failure_does_not_put_off_the_reading_at_the_end_of_its_time(
-        self, warm: Scene
-    ) -> None:
+    def test_a_failure_does_not_delay_the_read_at_the_end_of_its_time(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(54.0, refetch=True)
         warm.secrets_manager.has = value("v2")
         assert warm.after(6.0) == SecretReading(version("v2"), refreshed=True)
 
-    def test_a_failure_just_before_its_end_is_waited_for_as_any(self, warm: Scene) -> None:
+    def test_a_failure_just_before_its_end_is_followed_by_the_usual_wait(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(58.0, refetch=True)
         assert warm.after(2.0) == SecretReading(version("v1"), stale=True)
@@ -402,7 +402,7 @@ class TestDoubted:
         warm.secrets_manager.takes_seconds = 3.0
         assert warm.after(58.0, refetch=True).stale is True
 
-    def test_stale_it_waits_no_longer_for_being_doubted(self, warm: Scene) -> None:
+    def test_a_stale_version_waits_no_longer_if_doubted(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
         assert warm.after(4.9, refetch=True).failure is None
@@ -414,7 +414,7 @@ class TestDoubted:
         clock.turn(10.0)
         assert warm.secret.get(refetch=True).refreshed is True
 
-    def test_doubted_all_the_time_it_has_prompt_every_ten_seconds(self, warm: Scene) -> None:
+    def test_if_always_doubted_it_is_read_every_ten_seconds(self, warm: Scene) -> None:
         for _ in range(600):
             warm.after(1.0, refetch=True)
         assert warm.secrets_manager.asked == 1 + 60
@@ -427,7 +427,7 @@ STEPS = st.tuples(
     st.none() | SECONDS | SECONDS.map(lambda seconds: -seconds),  # outside clock, or it shows none
     st.booleans(),  # doubted
     st.sampled_from([value("v1"), value("v2"), value("v3", "REPLACE_ME"), DOWN]),
-    st.sampled_from([0.0, 3.0]),  # how long an answer takes
+    st.sampled_from([0.0, 3.0]),  # how long a response takes
 )
 
 
@@ -435,7 +435,7 @@ class TestAnySequence:
     """Whatever happens, in any order, with any clock stopped or set back."""
 
     @given(st.lists(STEPS, max_size=30))
-    def test_it_asks_when_it_must_and_says_what_it_knows(
+    def test_it_reads_when_it_must_and_returns_what_it_knows(
         self, steps: list[tuple[float, float, float | None, bool, SecretValue | Exception, float]]
     ) -> None:
         scene = Scene()
@@ -484,7 +484,7 @@ class TestAnySequence:
                 assert (reading.failure is not None) == due
 
     @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=300))
-    def test_it_is_asked_once_in_a_time_to_live_and_once_in_ten_seconds_of_doubt(
+    def test_it_is_read_once_per_time_to_live_and_once_per_ten_seconds_of_doubt(
         self, steps: list[tuple[int, bool]]
     ) -> None:
         scene = Scene(jitter=1.0)
@@ -516,11 +516,11 @@ class TestMalformed:
         assert (reading.version, reading.stale, reading.refreshed) == (version("v1"), True, False)
         assert reason in str(reading.failure)
 
-    def test_a_malformed_first_value_is_no_secret(self, scene: Scene) -> None:
+    def test_a_malformed_first_value_is_refused(self, scene: Scene) -> None:
         scene.secrets_manager.has = value("v1", "REPLACE_ME")
         assert "the secret is not JSON" in str(scene.refusal_after(0.0))
 
-    def test_a_mended_value_is_taken(self, warm: Scene) -> None:
+    def test_a_fixed_value_is_used(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2", "REPLACE_ME")
         warm.after(60.0)
         warm.secrets_manager.has = value("v3")
@@ -537,11 +537,11 @@ class TestNeverRead:
         scene.secrets_manager.has = DOWN
         assert str(scene.refusal_after(0.0)) == DOWN_TEXT
 
-    def test_it_says_when_to_ask_again(self, scene: Scene) -> None:
+    def test_it_says_when_to_retry(self, scene: Scene) -> None:
         scene.secrets_manager.has = DOWN
         assert scene.refusal_after(0.0).retry_after_seconds == 5
 
-    def test_while_it_waits_nothing_is_asked(self, scene: Scene) -> None:
+    def test_nothing_is_read_during_the_wait(self, scene: Scene) -> None:
         scene.secrets_manager.has = DOWN
         scene.refusal_after(0.0)
         assert str(scene.refusal_after(4.9)) == DOWN_TEXT
@@ -553,7 +553,7 @@ class TestNeverRead:
         scene.secrets_manager.has = value("v1")
         assert scene.after(5.0) == SecretReading(version("v1"), refreshed=True)
 
-    def test_a_wait_of_less_than_a_second_is_said_as_one(self) -> None:
+    def test_a_wait_of_less_than_a_second_is_reported_as_one(self) -> None:
         def fetch() -> SecretValue:
             raise DOWN
 
@@ -574,7 +574,7 @@ class TestDefaults:
         wall.turn(0.1)
         assert secret.get().refreshed is True
 
-    def test_doubted_it_has_prompt_after_10_seconds(self) -> None:
+    def test_if_doubted_it_is_read_after_10_seconds(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
         secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0)

@@ -1,4 +1,4 @@
-"""zego.secret_store.notes: what is written is read again, and what nobody wrote is absent."""
+"""zego.secret_store.notes: a written note is read again; an invalid tag counts as absent."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_word_that_is_noted_again_becomes_the_newest() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "0123456789AB", "0123456789ab,0123456789ac", "\n"])
-def test_words_that_nobody_wrote_are_skipped(text: str | None) -> None:
+def test_invalid_words_are_skipped(text: str | None) -> None:
     tags = {} if text is None else {COMPROMISED_TAG: text, GIVEN_UP_TAG: text}
     assert compromised(tags) == given_up(tags) == ()
     edited = {COMPROMISED_TAG: f"{text or ''} 0123456789ab"}
@@ -98,7 +98,7 @@ def test_words_that_nobody_wrote_are_skipped(text: str | None) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 9])
-def test_the_looks_without_a_verdict_survive_the_tag(count: int) -> None:
+def test_the_checks_without_a_verdict_survive_the_tag(count: int) -> None:
     note = VerdictNote("unknown", None, 1_700_000_000, None, count)
     assert TAG_VALUE.fullmatch(note.to_tag())
     assert VerdictNote.from_tag(note.to_tag()) == note
@@ -121,7 +121,7 @@ def test_the_looks_without_a_verdict_survive_the_tag(count: int) -> None:
         "unknown - 1 - +",
     ],
 )
-def test_a_tag_that_nobody_wrote_is_no_verdict(text: str | None) -> None:
+def test_an_invalid_tag_is_not_a_verdict(text: str | None) -> None:
     assert VerdictNote.from_tag(text) is None
 
 
@@ -136,7 +136,7 @@ def test_a_tag_that_nobody_wrote_is_no_verdict(text: str | None) -> None:
         "short testSecret done 1",
     ],
 )
-def test_a_tag_that_nobody_wrote_is_no_rotation(text: str | None) -> None:
+def test_an_invalid_tag_is_not_a_rotation(text: str | None) -> None:
     assert RotationNote.from_tag(text) is None
 
 
@@ -147,9 +147,9 @@ def test_a_tag_that_nobody_wrote_is_no_rotation(text: str | None) -> None:
         "",
         "0d8f8a52-7c5c-4f9e-9f5e-3a0c4c9d1b11",
         "0d8f8a52-7c5c-4f9e-9f5e-3a0c4c9d1b11 soon",
-        "0d8f8a52-7c5c-4f9e-9f5e-3a0c4c9d1b11 1 told",
+        "0d8f8a52-7c5c-4f9e-9f5e-3a0c4c9d1b11 1 sent",
         "short 1",
     ],
 )
-def test_a_tag_that_nobody_wrote_is_no_rotation_in_flight(text: str | None) -> None:
+def test_an_invalid_tag_is_not_a_rotation_in_flight(text: str | None) -> None:
     assert InFlightNote.from_tag(text) is None
