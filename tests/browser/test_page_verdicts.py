@@ -312,7 +312,7 @@ def test_the_focus_stays_if_a_report_fails(
     verdict = log_in(page)
     monkeypatch.setattr(stack.api, "intercept", refuse)
     press(page, REPORT)
-    expect(verdict).to_contain_text("not the service")
+    expect(verdict).to_contain_text("not from the token service")
     expect(page.get_by_role("button", name="Log in", exact=True)).to_be_focused()
 
 
