@@ -37,13 +37,13 @@ class SecretsReaderError(Exception):
     """Secrets Manager gave no usable response. Safe to log.
 
     :ivar code: AWS' error code, or ``Unreachable`` if no response came.
-    :ivar passing: whether another attempt may succeed.
+    :ivar temporary: whether another attempt may succeed.
     """
 
-    def __init__(self, code: str, message: str, *, passing: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, temporary: bool = False) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
-        self.passing = passing
+        self.temporary = temporary
 
 
 class CredentialsError(Exception):
@@ -139,7 +139,7 @@ class SecretsReader:
         try:
             return self._attempt(action, body)
         except SecretsReaderError as error:
-            if not error.passing:
+            if not error.temporary:
                 raise
         self._sleep(0.1)
         return self._attempt(action, body)
@@ -166,7 +166,7 @@ class SecretsReader:
         except CredentialsError as error:
             raise SecretsReaderError("CredentialsUnavailable", str(error)) from None
         except HttpError as error:
-            raise SecretsReaderError("Unreachable", str(error), passing=True) from None
+            raise SecretsReaderError("Unreachable", str(error), temporary=True) from None
         return _document(response)
 
 
@@ -308,9 +308,9 @@ def _refusal(response: Response) -> SecretsReaderError:
         code = str(strict_json.loads_object(response.body)["__type"]).rpartition("#")[2]
     except (ValueError, KeyError):
         code = f"Http{response.status}"
-    passing = response.status >= 500 or response.status == 429 or code in _THROTTLED
+    temporary = response.status >= 500 or response.status == 429 or code in _THROTTLED
     message = f"Secrets Manager refused the call with HTTP status {response.status}"
-    return SecretsReaderError(code, message, passing=passing)
+    return SecretsReaderError(code, message, temporary=temporary)
 
 
 def _text(value: object) -> str:

@@ -83,7 +83,7 @@ class Verdict:
         of return codes calls them internal errors. :meth:`ServerApi.probe` has already repeated
         the call. Before you move a label because of such a verdict, probe again later.
         """
-        return self.rejected and _is_passing(self.code)
+        return self.rejected and _is_temporary(self.code)
 
 
 def signature(app_id: int, nonce: str, server_secret: str, timestamp: int) -> str:
@@ -140,7 +140,7 @@ class ServerApi:
         Takes at most ``attempts * attempt_seconds`` and a second or two between them.
         """
         verdicts = [self._attempt(secret)]
-        while _may_pass(verdicts[-1]) and len(verdicts) < self._attempts:
+        while _may_retry(verdicts[-1]) and len(verdicts) < self._attempts:
             self._sleep(0.3 * 2 ** len(verdicts) * (0.5 + 0.5 * self._jitter()))
             verdicts.append(self._attempt(secret))
         last = verdicts[-1]
@@ -192,14 +192,14 @@ def _verdict(response: Response, now: float) -> Verdict:
     return Verdict(known.outcome, reason, code, skew)
 
 
-def _may_pass(verdict: Verdict) -> bool:
+def _may_retry(verdict: Verdict) -> bool:
     """Whether to retry: the response cannot be read, or its code is a temporary failure."""
-    return verdict.code is None or _is_passing(verdict.code)
+    return verdict.code is None or _is_temporary(verdict.code)
 
 
-def _is_passing(code: int | None) -> bool:
+def _is_temporary(code: int | None) -> bool:
     known = None if code is None else SERVER_API_CODES.get(code)
-    return known is not None and known.passing
+    return known is not None and known.temporary
 
 
 def clock_skew(response: Response, now: float) -> float | None:

@@ -182,13 +182,13 @@ class TestOtherTables:
         known = SERVER_API_CODES[code]
         assert CODES[code] is known
         blames_nobody = "says nothing about the ServerSecret" in known.remedy
-        assert (known.passing and known.outcome == "unknown") == blames_nobody
+        assert (known.temporary and known.outcome == "unknown") == blames_nobody
         blames_the_request = "code that makes the request" in known.remedy
         assert blames_the_request == known.reason.startswith("ZEGO found the request malformed")
         if known.outcome == "rejected":
             assert re.search("ServerSecret|AppID", known.meaning)
             assert re.search("zego-token secret rotate|[Cc]ompare the AppID", known.remedy)
-            assert known.passing == known.remedy.startswith("Try again in a moment.")
+            assert known.temporary == known.remedy.startswith("Try again in a moment.")
 
     @pytest.mark.parametrize("code", [3, 104, 100000001, 100000004, 100000010, 100000016])
     def test_a_verdict_uses_the_words_of_the_code(self, code: int) -> None:

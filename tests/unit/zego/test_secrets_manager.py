@@ -233,7 +233,7 @@ class TestTags:
 
 class TestRetries:
     @pytest.mark.parametrize(
-        "passing",
+        "temporary",
         [
             aws_error("ThrottlingException"),
             aws_error("TooManyRequestsException", 429),
@@ -261,8 +261,8 @@ class TestRetries:
             "silence",
         ],
     )
-    def test_a_temporary_failure_is_retried_once(self, passing: Reply) -> None:
-        with serving(passing, GOOD) as server:
+    def test_a_temporary_failure_is_retried_once(self, temporary: Reply) -> None:
+        with serving(temporary, GOOD) as server:
             assert read(server).version_id == VERSION_ID
         assert len(server.received) == 2
 

@@ -54,10 +54,10 @@ class ServerApiCode(ErrorCode):
 
     :ivar outcome: the verdict on the secret.
     :ivar reason: what happened and what to do, as text for users.
-    :ivar passing: whether another attempt may get another response. A rejection that is passing
+    :ivar temporary: whether another attempt may get another response. A rejection that is temporary
         may be a fault of ZEGO's gateway; it counts only if ZEGO repeats it.
     """
 
     outcome: Outcome
     reason: str
-    passing: bool
+    temporary: bool

@@ -34,7 +34,7 @@ def _request(code: int, meaning: str, cause: str) -> ServerApiCode:
 
 def _busy(code: int, meaning: str, *causes: str) -> ServerApiCode:
     """A request that ZEGO's gateway did not process."""
-    return _server(code, meaning, *causes, remedy=_WAIT, reason=_BUSY, passing=True)
+    return _server(code, meaning, *causes, remedy=_WAIT, reason=_BUSY, temporary=True)
 
 
 def _no_project(code: int, meaning: str) -> ServerApiCode:
@@ -47,7 +47,7 @@ def _no_project(code: int, meaning: str) -> ServerApiCode:
         remedy=_WAIT_AND_COMPARE,
         outcome="rejected",
         advice=_CHECK_APP_ID,
-        passing=True,
+        temporary=True,
     )
 
 
@@ -59,7 +59,7 @@ def _server(
     outcome: Outcome = "unknown",
     reason: str = "",
     advice: str = "",
-    passing: bool = False,
+    temporary: bool = False,
 ) -> ServerApiCode:
     """A return code. If it has no reason, its meaning and the advice are the reason."""
     reason = reason or ": ".join(filter(None, (meaning.removesuffix("."), advice)))
@@ -73,7 +73,7 @@ def _server(
         is_about_token=False,
         outcome=outcome,
         reason=reason,
-        passing=passing,
+        temporary=temporary,
     )
 
 
@@ -197,6 +197,6 @@ CODES: Final = (
         "ZEGO documents no cause.",
         remedy=_WAIT,
         advice="try again",
-        passing=True,
+        temporary=True,
     ),
 )
