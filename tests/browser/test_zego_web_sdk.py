@@ -11,7 +11,7 @@ They cannot test what needs a response from ZEGO:
   for the AppID, the server decides how long the token lives, and is asked at a renewal;
 - a token that ZEGO refuses or that has expired (20014, 50119 and others), and so our client's
   second login with a new one. Below, the source shows under which code an app gets these;
-- that ZEGO accepts our tokens. Tokens of its own generators replace that (`tests/vectors`).
+- that ZEGO accepts our tokens. Tokens from ZEGO's generators replace that (`tests/vectors`).
 """
 
 from __future__ import annotations
