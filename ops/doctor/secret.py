@@ -31,7 +31,7 @@ def secret(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 @check(
-    "Does AWSCURRENT exist, and is no rotation stuck?",
+    "Does AWSCURRENT exist, without a stuck rotation?",
     remedy="Deploy the stack that owns the secret: it stores a placeholder. Then rotate:"
     " zego-token secret rotate.",
     needs=("secret",),

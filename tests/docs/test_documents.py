@@ -110,7 +110,7 @@ def test_the_runbook_lists_the_exit_codes() -> None:
 
 
 def lacking(words: Sequence[str]) -> list[str]:
-    """The words after `zego-token` that are no commands or options of it."""
+    """The words after `zego-token` that are not commands or options of it."""
     command: click.Command = cli.app
     missing = []
     for word in words:

@@ -44,7 +44,7 @@ INSTEAD: Final[Mapping[str, str]] = {
         "one ... per ..."
     ),
     r"give one an? \w+": "one per ...",
-    r"(is|are|was|were) no(?= (?!longer\b|more than\b|other\b))": "is not a ..., there is no ...",
+    r"(?<!there )(is|are|was|were) no(?= (?!longer\b|more than\b|other\b))": "is not a ..., there is no ...",
     r"no more(?=[.,;)])": "no longer",
     r"yet to": "has not yet",
     r"(all|everything|it|that) is well": "everything is in order",

@@ -1,4 +1,4 @@
-"""POST /v1/diagnose decrypts only GCM tokens whose tag verifies, so it is no decryption oracle.
+"""POST /v1/diagnose decrypts only GCM tokens whose tag verifies, so it is not a decryption oracle.
 
 CBC has no tag. A caller who learns what CBC blocks decrypt to can build tokens without the secret,
 even if the service encrypts with GCM: both ciphers use the same AES key. Each attack below got
