@@ -26,8 +26,9 @@ SOURCE: Final = ROOT / "build" / "site-source"
 #: The sections of the table of contents and their pages, in reading order.
 CONTENTS: Final = {
     "Get tokens": (
-        "docs/quick-starts",
+        "docs/frontends",
         "clients/javascript/README",
+        "docs/backends",
         "clients/python/README",
         "docs/api",
         "http-api",

@@ -32,7 +32,7 @@ INSTEAD: Final[Mapping[str, str]] = {
     r"asked for": "requested",
     r"told": "reported, notified",
     r"stands?(?! (for|in for|alone)\b)": "is",
-    r"answer(s|ed|ing)?(?!( the| a)? questions?\b| which\b| yes\b| no\b|\.\w)": "response, responds",
+    r"answer(s|ed|ing)?(?!( the| a)? questions?\b| (which|yes|no)\b|\.\w)": "response, responds",
     r"(?<!there )(is|are|was|were) (?-i:none)": "there is no ...",
     r"what is to be": "a noun",
     r"be had": "is available",
@@ -44,7 +44,9 @@ INSTEAD: Final[Mapping[str, str]] = {
         "one ... per ..."
     ),
     r"give one an? \w+": "one per ...",
-    r"(?<!there )(is|are|was|were) no(?= (?!longer\b|more than\b|other\b))": "is not a ..., there is no ...",
+    r"(?<!there )(is|are|was|were) no(?= (?!longer\b|more than\b|other\b))": (
+        "is not a ..., there is no ..."
+    ),
     r"no more(?=[.,;)])": "no longer",
     r"yet to": "has not yet",
     r"(all|everything|it|that) is well": "everything is in order",

@@ -1,4 +1,4 @@
-"""Runs the snippets of docs/quick-starts.md against the local stack.
+"""Runs the snippets of docs/frontends.md and docs/backends.md against the local stack.
 
 In JavaScript, ZEGO's SDKs and AWS' credential chain are fakes; all other packages come from npm.
 Another test checks the snippets against the types of the real SDKs. These tests need Node, and npm
@@ -26,7 +26,9 @@ from tools import npm_packages
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "javascript"
 DRIVERS = Path(__file__).with_name("quick_starts")
-TEXT = (ROOT / "docs" / "quick-starts.md").read_text(encoding="utf-8")
+TEXT = "".join(
+    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("frontends.md", "backends.md")
+)
 API = "https://tokens.example.com"
 REGION = "eu-central-1"
 #: The code under each heading: (language, text), in order.
