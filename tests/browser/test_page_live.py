@@ -117,7 +117,7 @@ def test_a_rotation_that_fails_after_the_promotion_is_shown_as_promoted(
     expect(said).to_contain_text("Promoted, but finishSecret failed afterwards")
     expect(said).not_to_contain_text("retries it", timeout=ALL_ATTEMPTS_MS)
     expect(said).to_contain_text("Promoted, but")
-    expect(page.locator("#steps [data-step=finishSecret]")).to_contain_text("stopped accepting it")
+    expect(page.locator("#steps [data-step=finishSecret]")).to_contain_text("ZEGO rejects it now")
 
 
 def test_a_rotation_that_was_given_up_is_reported_with_the_remedy(
@@ -161,12 +161,12 @@ def test_a_message_is_cleared_once_its_reason_is_gone(
     reset_the_secret(one)
     expect(said).not_to_contain_text("Reset it at the console first.")
     done = one.locator("#reset-done")
-    expect(done).to_have_text("Reset. The old one no longer works.")
+    expect(done).to_have_text("Reset. The old ServerSecret no longer works.")
     other.get_by_label("Keep accepting the old one").check()
     reset_the_secret(other)
     expect(done).to_have_text("")
     expect(one.locator("#console-shows")).to_contain_text("ZEGO also accepts 1 older.")
-    expect(other.locator("#reset-done")).to_have_text("Reset. The old one still works.")
+    expect(other.locator("#reset-done")).to_have_text("Reset. The old ServerSecret still works.")
 
 
 @pytest.mark.parametrize("path", ["/stack", "/codes", "/token-source.js"])

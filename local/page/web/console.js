@@ -16,7 +16,7 @@ doing(form, place, async () => {
   [before, left] = [heard, null];
   const { accepted } = await operate("reset", { keep_old: isKept });
   left = accepted.join();
-  say(place, "good", isKept ? "Reset. The old one still works." : "Reset. The old one no longer works.");
+  say(place, "good", `Reset. The old ServerSecret ${isKept ? "still" : "no longer"} works.`);
   forgetOther();
 });
 

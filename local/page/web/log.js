@@ -38,7 +38,11 @@ const LINE = {
   step: ({ step, state, seconds, message }) =>
     state === "began"
       ? null
-      : ["rotator", `${step}: ${state}, ${seconds} s ${message}`, state === "done"],
+      : [
+          "rotator",
+          [`${step}: ${state}, ${seconds} s`, message].filter(Boolean).join(". "),
+          state === "done",
+        ],
   look: ({ verdict, reason, action }) => [
     "watcher",
     [`${verdict}: ${reason}`, action].filter(Boolean).join(". "),
