@@ -75,12 +75,12 @@ def _tell(out: Output, name: str, check: Check, result: CheckResult, *, is_first
     seen = f"{result.of}: {result.seen}" if result.of else result.seen
     if result.status == "skipped":
         seen = f"skipped: {seen}"
-    look = _APPEARANCES[result.status]
-    mark = look.mark if out.can_show(look.mark) else look.ascii
+    appearance = _APPEARANCES[result.status]
+    mark = appearance.mark if out.can_show(appearance.mark) else appearance.ascii
     first = f"  {mark} {check.name if is_first else '':{_NAME}}"
     below = " " * len(first)
     text = wrapped(seen, out.width, first=first, then=below)
-    text.stylize(look.style, 2, 3)
+    text.stylize(appearance.style, 2, 3)
     if result.status == "skipped":
         text.stylize(QUIET, len(first))
     out.show(text)

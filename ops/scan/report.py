@@ -198,7 +198,7 @@ def scan(
     for file in tree.files():
         tally.files += 1
         try:
-            for leak in _look(file, secrets, tally):
+            for leak in _leaks(file, secrets, tally):
                 tally.found[leak.severity] += 1
                 if leak.severity != "possible" or show_all:
                     tally.groups[replace(leak, path="", line=None, column=None, form=None)] += 1
@@ -235,7 +235,7 @@ def scan(
     return exit_code
 
 
-def _look(file: File, secrets: SecretValues, tally: Tally) -> Iterator[Leak]:
+def _leaks(file: File, secrets: SecretValues, tally: Tally) -> Iterator[Leak]:
     """:raises UnreadError: it cannot be read, or not to its end."""
     path = _STANDARD_INPUT_NAME if file.path == STANDARD_INPUT else file.path
     for value, form, start, end in values.find(os.fsencode(file.place.name), secrets.values):

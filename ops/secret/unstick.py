@@ -23,7 +23,7 @@ def unstick(
     out: Output,
     confirm: Callable[[str], None],
     *,
-    looks: int = 20,
+    checks: int = 20,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ExitCode:
     """Remove AWSPENDING from a rotation that does not end, and check what happens to the version.
@@ -31,7 +31,7 @@ def unstick(
     A step that is running may be about to promote it. Its last call can take
     :data:`zego.secret_store.versions.SLOWEST_CALL_SECONDS`; after that, the result is known.
 
-    :param looks: how many times to check, one second apart.
+    :param checks: how many checks to make, one second apart.
     """
     with interruptible("Nothing was changed."):
         state = target.versions.describe()
@@ -55,9 +55,9 @@ def unstick(
     out.go_on()
     try:
         out.show(
-            f"AWSPENDING is removed. Checking for {looks} s whether a running step promotes it."
+            f"AWSPENDING is removed. Checking for {checks} s whether a running step promotes it."
         )
-        kind, text, exit_code = _after_giving_up(target, state, token, looks, sleep)
+        kind, text, exit_code = _after_giving_up(target, state, token, checks, sleep)
     except (KeyboardInterrupt, SecretStoreError):
         text = f"AWSPENDING is removed. A running step may still promote the version. {SEE_STATUS}"
         out.tell("left", copyable(text, target.name), version_id=token)
@@ -67,14 +67,14 @@ def unstick(
 
 
 def _after_giving_up(
-    target: Target, before: SecretState, token: str, looks: int, sleep: Callable[[float], None]
+    target: Target, before: SecretState, token: str, checks: int, sleep: Callable[[float], None]
 ) -> tuple[str, str, ExitCode]:
     """The result of giving a rotation up: an event, its text, and the exit code.
 
     :raises SecretStoreError: the last check failed.
     """
     note = noted_before = RotationNote.from_tag(before.tags.get(ROTATION_TAG))
-    for left in reversed(range(looks)):
+    for left in reversed(range(checks)):
         sleep(1.0)
         try:
             now = target.versions.describe()

@@ -47,24 +47,24 @@ class Story:
         self._events_seen = len(events)
 
 
-def looks(parts: Parts, event: Mapping[str, Any] = LOOK) -> Callable[[], object]:
-    """The watcher runs."""
+def watcher_of(parts: Parts, event: Mapping[str, Any] = LOOK) -> Callable[[], object]:
+    """A run of the watcher."""
 
-    def look() -> object:
+    def watch() -> object:
         return parts.functions["watcher"](event)
 
-    return look
+    return watch
 
 
 def ended(name: str) -> dict[str, Any]:
-    """Secrets Manager's event of a rotation's end."""
+    """The event of Secrets Manager for the end of a rotation."""
     return {"source": "aws.secretsmanager", "detail": {"eventName": name}}
 
 
 @pytest.fixture(scope="module")
 def story(parts: Parts) -> Story:
     told = Story(parts)
-    look, rotate = looks(parts), parts.rotate
+    watch, rotate = watcher_of(parts), parts.rotate
     zego = parts.zego
 
     def stage(value: str, app_id: int = parts.secrets_manager.app_id) -> Callable[[], object]:
@@ -83,8 +83,8 @@ def story(parts: Parts) -> Story:
         token = parts.store(WRONG, "AWSPENDING")
         parts.tag(**{"in-flight": f"{token} {parts.now - LONG_AGO}"})
 
-    told.then("a first check", look)
-    told.then("a check that finds the same", look)
+    told.then("a first check", watch)
+    told.then("a check that finds the same", watch)
     told.then("a rotation to nothing", rotate)
     told.then("a rotation to a value that ZEGO rejects", stage(WRONG), rotate)
     told.then("a rotation to another AppID", stage(WRONG, 987654321), rotate)
@@ -95,8 +95,8 @@ def story(parts: Parts) -> Story:
         rotate,
     )
     for number in ("a first", "a second", "a third"):
-        told.then(f"{number} check without a response from ZEGO", look)
-    told.then("a check after ZEGO responds again", trouble("none"), look)
+        told.then(f"{number} check without a response from ZEGO", watch)
+    told.then("a check after ZEGO responds again", trouble("none"), watch)
     told.then("the same rotation, which promotes it", rotate)
     for name in (
         "RotationSucceeded",
@@ -104,12 +104,12 @@ def story(parts: Parts) -> Story:
         "RotationAbandoned",
         "TestRotationFailed",
     ):
-        told.then(f"a check after {name}", looks(parts, ended(name)))
-    told.then("a check that heals", reset(keep_old=False), look, parts.steps)
-    told.then("a check after that", look)
-    told.then("a check that has nothing to heal with", zego.project.reset, look)
-    told.then("a second check that has nothing to heal with", look)
-    told.then("a check that gives up a stuck rotation", stuck, look)
+        told.then(f"a check after {name}", watcher_of(parts, ended(name)))
+    told.then("a check that heals", reset(keep_old=False), watch, parts.steps)
+    told.then("a check after that", watch)
+    told.then("a check that has nothing to heal with", zego.project.reset, watch)
+    told.then("a second check that has nothing to heal with", watch)
+    told.then("a check that gives up a stuck rotation", stuck, watch)
     return told
 
 

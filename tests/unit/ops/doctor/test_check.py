@@ -58,17 +58,17 @@ def test_a_failed_check_skips_only_the_checks_that_need_it(patient: Patient) -> 
 
 
 def failing(error: Exception) -> Check:
-    def look(_deployment: object) -> list[CheckResult]:
+    def failing_check(_deployment: object) -> list[CheckResult]:
         raise error
 
-    return Check("bad", "AWS", "?", look, "Fix it.")
+    return Check("bad", "AWS", "?", failing_check, "Fix it.")
 
 
 def test_a_bug_in_a_check_is_one_failed_check_that_shows_no_text(patient: Patient) -> None:
     checks = (failing(RuntimeError(BEARER)), CHECKS[0])
     (_, bad), (_, good) = examine(patient.deployment(), checks)
     assert (bad.status, good.status) == ("failed", "ok")
-    assert "zego-token itself failed: RuntimeError in look" in bad.seen
+    assert "zego-token itself failed: RuntimeError in failing_check" in bad.seen
     assert BEARER not in bad.seen
 
 

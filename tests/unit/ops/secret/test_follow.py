@@ -32,18 +32,18 @@ def state(
     return SecretState("arn:aws:secretsmanager:eu-west-1:1:secret:z", labels, note, "arn:rotator")
 
 
-class Looks:
+class States:
     """Returns one state per check, the last one again and again; a check takes no time."""
 
-    def __init__(self, *answers: SecretState | SecretStoreError) -> None:
+    def __init__(self, *states: SecretState | SecretStoreError) -> None:
         self.clock = Clock(0.0)
-        self._answers = list(answers)
+        self._states = list(states)
 
     def __call__(self) -> SecretState:
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, SecretStoreError):
-            raise answer
-        return answer
+        state_now = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        if isinstance(state_now, SecretStoreError):
+            raise state_now
+        return state_now
 
     def follow(self, *, wait_seconds: float = 300) -> Iterator[RotationEvent]:
         return follow(
@@ -52,9 +52,9 @@ class Looks:
 
 
 def followed(
-    *answers: SecretState | SecretStoreError, wait_seconds: float = 300
+    *states: SecretState | SecretStoreError, wait_seconds: float = 300
 ) -> list[RotationEvent]:
-    return list(Looks(*answers).follow(wait_seconds=wait_seconds))
+    return list(States(*states).follow(wait_seconds=wait_seconds))
 
 
 def in_short(events: list[RotationEvent]) -> list[str]:
@@ -134,8 +134,8 @@ def test_the_note_of_another_rotation_is_ignored() -> None:
 
 
 def test_the_label_alone_shows_a_promotion() -> None:
-    looks = Looks(state(), state(pending=None, current=TOKEN))
-    assert list(looks.follow())[-1] == RotationEvent("promoted", 1, PATIENCE_SECONDS + 0.5)
+    states = States(state(), state(pending=None, current=TOKEN))
+    assert list(states.follow())[-1] == RotationEvent("promoted", 1, PATIENCE_SECONDS + 0.5)
 
 
 def test_a_promotion_is_seen_although_the_last_step_is_retried() -> None:
@@ -179,10 +179,10 @@ def test_a_failed_check_is_retried() -> None:
 
 
 def test_checks_that_keep_failing_are_an_error() -> None:
-    looks = Looks(state(), SecretStoreError("describe_secret: AccessDeniedException"))
+    states = States(state(), SecretStoreError("describe_secret: AccessDeniedException"))
     with pytest.raises(SecretStoreError, match="AccessDenied"):
-        list(looks.follow())
-    assert looks.clock() == PATIENCE_SECONDS
+        list(states.follow())
+    assert states.clock() == PATIENCE_SECONDS
 
 
 def test_zegos_code_and_the_fingerprint_are_reported() -> None:

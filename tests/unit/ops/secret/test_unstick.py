@@ -30,7 +30,7 @@ from zego.secret_store.notes import (
 from zego.secret_store.versions import SecretStoreError, SecretVersions
 
 NEW = "0123456789abcdef" * 2
-LOOKS = 4
+CHECKS = 4
 
 Said = Callable[[], list[dict[str, Any]]]
 
@@ -68,7 +68,7 @@ def no(_question: str) -> None:
 def ended(
     target: Target, out: Output, meanwhile: Mapping[int, Callable[[], object]] | None = None
 ) -> ExitCode:
-    return unstick(target, out, yes, looks=LOOKS, sleep=Checks(meanwhile))
+    return unstick(target, out, yes, checks=CHECKS, sleep=Checks(meanwhile))
 
 
 def note(target: Target, token: str, outcome: str, step: Step = "testSecret") -> None:
@@ -158,7 +158,7 @@ class TestResult:
             "  zego-token secret rotate --staged --local",
         ]
 
-    @pytest.mark.parametrize("check", [1, LOOKS])
+    @pytest.mark.parametrize("check", [1, CHECKS])
     def test_a_step_that_promotes_it_meanwhile_is_reported(
         self,
         target: Target,
@@ -178,7 +178,7 @@ class TestResult:
             " status:\n  zego-token secret status --local"
         )
 
-    @pytest.mark.parametrize("check", [1, LOOKS])
+    @pytest.mark.parametrize("check", [1, CHECKS])
     def test_a_step_that_refuses_it_meanwhile_is_reported(
         self, target: Target, out: Output, said: Said, token: str, check: int
     ) -> None:
@@ -237,7 +237,7 @@ class TestResult:
             monkeypatch.setattr(SecretVersions, "describe", refuse("describe_secret"))
 
         with pytest.raises(SecretStoreError):
-            ended(target, out, {LOOKS: fail})
+            ended(target, out, {CHECKS: fail})
         assert said()[-1] == {"event": "left", "version_id": token}
 
 
@@ -278,7 +278,7 @@ def test_a_promotion_during_the_question_is_reported(
         target.versions.promote(token, replacing=replaced)
         target.versions.drop_label("AWSPENDING", version_id=token)
 
-    assert unstick(target, out, it_ends, looks=1, sleep=Checks()) is ExitCode.REFUSED
+    assert unstick(target, out, it_ends, checks=1, sleep=Checks()) is ExitCode.REFUSED
     assert said()[-1]["event"] == "ended"
 
 
@@ -338,6 +338,6 @@ def test_a_promotion_that_only_the_last_check_shows_is_reported(
 ) -> None:
     before = target.versions.describe()
     target.versions.promote(token, replacing=before.labels["AWSCURRENT"])
-    reads = iter([*[before] * LOOKS, target.versions.describe()])
+    reads = iter([*[before] * CHECKS, target.versions.describe()])
     monkeypatch.setattr(SecretVersions, "describe", lambda _versions: next(reads))
     assert ended(target, out) is ExitCode.REFUSED

@@ -113,15 +113,15 @@ def test_a_note_of_the_functions_is_a_change(target: Target, out: Output, said: 
 def test_a_failed_check_is_a_change_and_so_is_the_next_success(
     target: Target, out: Output, said: Said
 ) -> None:
-    def next_look() -> TargetStatus:
-        answer = looks.pop(0)
-        if answer is None:
+    def next_check() -> TargetStatus:
+        read = reads.pop(0)
+        if read is None:
             raise SecretStoreError("x", "EndpointConnectionError", "describe_secret")
-        return answer
+        return read
 
     seen = read_status(target)
-    looks = [seen, None, None, seen]
-    watch(out, next_look, every_seconds=1, count=4, sleep=lambda _seconds: None)
+    reads = [seen, None, None, seen]
+    watch(out, next_check, every_seconds=1, count=4, sleep=lambda _seconds: None)
     problems = [change for change in said() if change["what"] == "problem"]
     assert [change["now"] for change in problems] == [
         {"message": "AWS could not be reached."},
