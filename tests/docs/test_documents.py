@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+import botocore.session
 import click
 import pytest
+from botocore import xform_name
 
 from issuer import policy_keys
 from issuer.jwks import ALGORITHMS
+from local.__main__ import main as local_stack
 from ops import cli
 from ops.errors import ExitCode
 from runtime.settings import IssuerSettings, RotatorSettings, Setting, WatcherSettings
@@ -199,9 +203,29 @@ def test_its_links_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_its_make_commands_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE))
-    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    commands = re.findall(r"(?:`|^)make ([a-z][a-z -]*)((?: ?[A-Z0-9]+=)?)", text, re.MULTILINE)
+    named = {target for targets, _ in commands for target in targets.split()}
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     assert named - targets == set()
+    variables = {variable.strip(" =") for _, variable in commands if variable}
+    assert {name for name in variables if f"$({name})" not in MAKEFILE} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_its_options_of_make_run_exist(document: Path) -> None:
+    given = re.findall(r"RUN_ARGS='([^']*)'", document.read_text(encoding="utf-8"))
+    named = {word for words in given for word in words.split() if word.startswith("--")}
+    assert named <= {option for parameter in local_stack.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_its_commands_of_the_aws_cli_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for service, command in re.findall(r"(?:`|^)aws ([a-z0-9]+) ([a-z-]+)", text, re.MULTILINE):
+        model = botocore.session.Session().get_service_model(service)
+        assert command in {xform_name(name, "-") for name in model.operation_names}
+    environments = re.findall(r"sam \w+ --config-env (\w+)", text)
+    assert set(environments) <= set(tomllib.loads(read("samconfig.toml")))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
