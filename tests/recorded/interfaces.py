@@ -18,11 +18,12 @@ import zego_token_client
 from tools.sam_template import ROOT, load
 
 RECORDINGS: Final = Path(__file__).parent / "recordings"
-#: Keys of OpenAPI, JSON schemas and the template that hold text or examples.
+#: Keys of OpenAPI, JSON schemas and the template that hold text or examples, in lower case.
 _TEXTS: Final = frozenset(
     {
-        *("$id", "contact", "description", "detail", "example", "examples", "externalDocs", "info"),
-        *("license", "meaning", "remedy", "servers", "summary", "tags", "title"),
+        *("$id", "constraintdescription", "contact", "description", "detail", "example"),
+        *("examples", "externaldocs", "info", "license", "meaning", "remedy", "servers"),
+        *("summary", "tags", "title"),
     }
 )
 _COMMENTS: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -57,7 +58,7 @@ def _flat(value: Any, place: str = "") -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             # Below properties, a key is the name of a field and may be any word.
-            if key not in _TEXTS or place.endswith((".properties", ".patternProperties")):
+            if key.lower() not in _TEXTS or place.endswith((".properties", ".patternProperties")):
                 yield from _flat(inner, f"{place}.{key}")
     elif isinstance(value, list):
         for inner in value:
