@@ -38,6 +38,8 @@ class Patient:
     options: DoctorOptions
     connect: Exception | None = None
     state: dict[str, Any] = field(default_factory=dict)
+    #: The time of every check, however slow the machine is.
+    now: float = field(default_factory=time.time)
     seconds_later: float = 0.0
 
     def examined(self) -> dict[str, list[CheckResult]]:
@@ -69,7 +71,7 @@ class Patient:
             open_session=lambda _wanted: self.session,  # type: ignore[arg-type, return-value]  # a double
             connect=connect,
             send=self.issuer,
-            clock=lambda: time.time() + self.seconds_later,
+            clock=lambda: self.now + self.seconds_later,
         )
         if self.state:
             state: SecretState = replace(self.target.versions.describe(), **self.state)

@@ -229,7 +229,7 @@ class TestRotation:
     ) -> CheckResult:
         """The result after the rotator has noted the end of a step."""
         step: Any = "finishSecret" if outcome == "promoted" else "testSecret"
-        note = RotationNote(token, step, outcome, int(time.time()) - 120, code or None)
+        note = RotationNote(token, step, outcome, int(patient.now) - 120, code or None)
         for tag in tags or (ROTATION_TAG,):
             patient.target.versions.note(tag, note.to_tag())
         return patient.result("rotation")
@@ -281,7 +281,7 @@ class TestRotation:
 
 class TestWatcher:
     def note(self, patient: Patient, outcome: Any, value: str, code: int | None = 0) -> None:
-        since = int(time.time()) - 7200
+        since = int(patient.now) - 7200
         note = VerdictNote(outcome, ServerSecret(APP_ID, value).fingerprint, since, code)
         patient.target.versions.note(VERDICT_TAG, note.to_tag())
 
