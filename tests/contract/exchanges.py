@@ -302,7 +302,7 @@ GOOD = [
     Good("what was expected in vain", DIAGNOSE, 200, {"token": "x"} | EXPECTED_IN_VAIN),
 ]
 
-# The routes that ask who is calling, each with a body that it takes.
+# The routes that authenticate the caller, each with a valid body.
 PROVEN = {
     TOKENS: None,
     SERVICE_TOKENS: {"user_id": "bob"},

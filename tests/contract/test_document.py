@@ -43,7 +43,7 @@ def documented_codes(document: Document) -> dict[str, set[int]]:
 
 
 def issued(value: Any) -> Iterator[dict[str, Any]]:
-    """Every token in an example, with what the example says it grants, in the API's own words."""
+    """Every token in an example, with what the example says it grants, under the API's own keys."""
     for _, node in walk(value):
         if "zegoRoom" in node:
             yield {

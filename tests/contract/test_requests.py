@@ -1,4 +1,4 @@
-"""A request's body is taken by the service if, and only if, it satisfies the document's schema."""
+"""The service accepts a request's body if, and only if, it satisfies the document's schema."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def bodies(route: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def refusal(route: str, body: dict[str, Any]) -> str | None:
-    """The code with which the service refuses a body; None where it takes it."""
+    """The code with which the service refuses a body; None if it accepts it."""
     try:
         READERS[route](json.dumps(body).encode())
     except Problem as problem:

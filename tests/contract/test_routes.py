@@ -1,6 +1,6 @@
 """The document, the function, the template and the local stack have the same routes.
 
-Each says who authenticates the caller in its own words: the document has a security scheme, API
+Each says differently who authenticates the caller: the document has a security scheme, API
 Gateway verifies a signature (`AWS_IAM`) or nothing (`NONE`).
 """
 

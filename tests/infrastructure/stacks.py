@@ -56,6 +56,6 @@ def stack_with_given_secret() -> Stack:
 
 
 def stack_that_rotates_a_given_secret(**parameters: str) -> Stack:
-    """A stack that was asked to rotate a secret that something else has made."""
+    """A stack with RotateGivenSecret: it rotates a secret that it did not create."""
     given = {"ServerSecretArn": OWN_SECRET, "ServerSecretKmsKeyArn": OWN_KEY}
     return stack(**given, RotateGivenSecret="Yes", **parameters)

@@ -30,7 +30,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(tree: Path, function: str, program: str, tmp_path: Path) -> Any:
-    """What a program prints, as JSON, where nothing can be imported but what the function has.
+    """The JSON that a program prints if it can import only what the function has.
 
     That is its zip, its layers and, as in Lambda, the runtime's snapshot hooks. There are no
     credentials, and no way to a network.

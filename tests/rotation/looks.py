@@ -10,7 +10,7 @@ from tests.rotation.world import World
 from watcher.watch import Tick
 
 HEX: Final = "0123456789abcdef" * 2
-#: From one look to the next.
+#: The time from one check to the next.
 TICK_SECONDS: Final = 300.0
 SCHEDULE: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 

@@ -1,8 +1,8 @@
 """`python -m tests.rotation.month`: how fast the watcher notices and heals, in 30 days.
 
-Simulates the watcher's looks, one every five minutes and one per end of a rotation, against
+Simulates the watcher's checks, one every five minutes and one per end of a rotation, against
 the local Secrets Manager and the stand-in for ZEGO, and prints a Markdown table for
-``docs/rotation.md``. Exits with 1, and says why, if a promise does not hold.
+``docs/rotation.md``. Exits with 1, and says why, if a promise is broken.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def in_processes(cases: Sequence[Case]) -> Iterator[Record]:
 
 
 def main(arguments: Sequence[str], simulate_all: Simulate = in_processes) -> int:
-    """Prints the table and what does not hold. Returns the exit code."""
+    """Prints the table and each promise that is broken. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.rotation.month", description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="runs per row (default: 5)")
     parser.add_argument("--days", type=float, default=30, help="days per run (default: 30)")
@@ -161,7 +161,7 @@ def _summary(records: Sequence[Record], seeds: int, days: float, took: float) ->
 
 
 def broken_promises(record: Record) -> Iterator[str]:
-    """A sentence for each promise that does not hold."""
+    """A sentence for each broken promise."""
     where = f"{record.noise.name}, seed {record.seed}"
     for problem in record.problems:
         yield f"{where}: {problem}"

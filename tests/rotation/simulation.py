@@ -37,11 +37,11 @@ MINUTE: Final = 60.0
 HOUR: Final = 3600.0
 DAY: Final = 86400.0
 LOOK_EVERY: Final = 300.0
-#: EventBridge's schedule is late by up to so many seconds.
+#: EventBridge's schedule is late by up to this many seconds.
 LATE_SECONDS: Final = 20.0
 #: Between the attempts of a rotation. AWS does not document them.
 RETRY_AFTER: Final = (10.0, 30.0, 60.0, 120.0)
-#: boto3 makes so many attempts at a call.
+#: boto3 makes this many attempts at a call.
 _AWS_ATTEMPTS: Final = 3
 _AWS_FAULTS: Final = (Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.THROTTLED, Fault.DENIED)
 
@@ -74,7 +74,7 @@ class Incident:
     :ivar healed_at: when AWSCURRENT was a value that ZEGO accepts.
     :ivar by_ops: whether ops' own rotation did that.
     :ivar went_back: whether AWSPREVIOUS did that.
-    :ivar outage_ended_at: when ZEGO gave verdicts again, if it gave none at some time of it.
+    :ivar outage_ended_at: when an outage during the incident ended, if there was one.
     :ivar had_outage: whether there was such a time.
     :ivar was_stuck: whether a rotation that did not end kept others from beginning.
     """
@@ -114,7 +114,7 @@ class Record:
     :ivar to_previous: when a heal replaced an accepted value by AWSPREVIOUS, in seconds.
     :ivar to_candidate: when a heal replaced an accepted value by an accepted candidate.
     :ivar longest_pending: how long AWSPENDING stayed, less 5 min for each check that failed.
-    :ivar seconds: how long it was; less than it should be if something did not hold.
+    :ivar seconds: how long it lasted; shorter if a promise was broken.
     :ivar lost: whether what ops staged last has lost its label.
     :ivar problems: of the world.
     """
@@ -206,7 +206,7 @@ class Month:
         self._announced = 0
 
     def run(self, *stories: Story) -> Record:
-        """Runs until the last day is over or something does not hold."""
+        """Runs until the last day is over or a promise is broken."""
         for story in stories:
             self._go_on(story)
         self._schedule_look(0)
@@ -223,7 +223,7 @@ class Month:
         return self._incident is None and self._pending is None
 
     def make(self) -> ServerSecret:
-        """ZEGO makes a secret that it does not accept yet."""
+        """Makes a secret that ZEGO does not accept yet."""
         project = self.world.zego.project
         before, new = project.accepted, project.reset(keep_old=True)
         project.accepted = before
@@ -301,7 +301,7 @@ class Month:
     def _look(self) -> None:
         self.record.looks += 1
         faults = len(self.wire.met)
-        with contextlib.suppress(SecretStoreError):  # a note that the next look writes
+        with contextlib.suppress(SecretStoreError):  # a note that the next check writes
             self.world.tick()
         self._failed_looks += len(self.wire.met) > faults
         found, incident = self.world.judged, self._incident

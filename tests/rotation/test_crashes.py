@@ -1,7 +1,7 @@
 """Whatever goes wrong, at whichever call of a rotation: nothing is promoted unproven, nothing lost.
 
 A rotation is run on the local stack's driver, retries and all, once for every fault at every call
-of it, to AWS and to ZEGO; then with faults at two calls, and with a fault that stays. Secrets
+of it, to AWS and to ZEGO; then with faults at two calls, and with a fault that lasts. Secrets
 Manager is at its least friendly: reads lag by one to three writes, versions without a label vanish,
 and AWSPENDING stays after a success. What must hold is checked after every write (``World.look``).
 A rotation that meets fewer faults than Secrets Manager has attempts succeeds by itself; in the end
@@ -45,7 +45,7 @@ def _begin(world: World) -> str:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is so before the rotation. ``prepare`` gives the value to promote."""
+    """The state before the rotation. ``prepare`` returns the value to promote."""
 
     name: str
     prepare: Callable[[World], str]
@@ -146,7 +146,7 @@ def run(scenario: Scenario, schedule: Schedule, *, is_lasting: bool = False) -> 
 
 
 def _retry(world: World, scenario: Scenario) -> None:
-    """Ops gives up what hangs, and rotates again; or the watcher does."""
+    """Ops (or the watcher) gives up a stuck rotation and rotates again."""
     world.unstick()
     assert world.driver.run(scenario.begin(world)) == scenario.promotes, world.outcome
     assert scenario.promotes or world.outcome == "rejected"

@@ -126,7 +126,7 @@ class TestALaggingRead:
 
 
 class TestARefusalThatTheLabelsContradict:
-    """AWSPENDING could not be taken off, so Secrets Manager tries again: it is no refusal yet."""
+    """AWSPENDING could not be removed, so Secrets Manager retries: this is not a refusal yet."""
 
     @pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.LOST_REQUEST])
     def test_one_whose_label_stays_has_failed(self, fault: Fault) -> None:

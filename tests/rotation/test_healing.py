@@ -145,7 +145,7 @@ class TestHealing:
         assert world.text(CANDIDATE) is None
 
     def test_an_invalid_current_value_is_healed_with_awsprevious(self) -> None:
-        """A1: only AWSPREVIOUS says for which AppID, so it has its turn first."""
+        """A1: only AWSPREVIOUS shows the AppID, so it is tried first."""
         world = healthy()
         good = world.value(CURRENT)
         world.stage(world.reset(keep_old=True))
@@ -352,7 +352,7 @@ def _answering(
 
 
 class TestWhatHappensMeanwhile:
-    """A tick takes seconds; others do not wait for it."""
+    """A tick takes seconds; other actors act meanwhile."""
 
     def test_a_value_that_lags_behind_its_label_is_unknown(self) -> None:
         """Else a healthy promotion would be rolled back."""
@@ -399,7 +399,7 @@ class TestWhatHappensMeanwhile:
 
     @pytest.mark.parametrize("call", range(3, 7))
     def test_a_value_that_ops_rotates_to_during_a_check_is_not_replaced(self, call: int) -> None:
-        """The heal's token says what it replaces, so not even the last moment is too late."""
+        """The heal's token names what it replaces, so a rotation is safe up to the last moment."""
         world = healthy()
         old, _current = world.zego.project.made
         world.zego.project.accepted = (old,)

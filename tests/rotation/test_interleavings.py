@@ -51,7 +51,7 @@ Record = Callable[[str, object], None]
 
 @dataclass(frozen=True)
 class Work:
-    """Something that takes many calls; ``prepare`` is what was so before."""
+    """Something that takes many calls; ``prepare`` makes the state before it."""
 
     prepare: Act
     run: Act

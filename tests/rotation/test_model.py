@@ -1,12 +1,12 @@
-"""Ops, ZEGO's console, the vendor's bad days and the watcher, in any order: what always holds.
+"""Ops, ZEGO's console, the vendor's bad days and the watcher, in any order: what is always true.
 
 Secrets Manager's reads lag by up to three writes and versions without a label vanish. After every
 write (``World.look``): AWSCURRENT is a value that ZEGO had accepted when it was promoted,
 AWSPREVIOUS the one before it; what ops staged keeps its label until it is promoted or replaced; a
-heal brings an old value back only after two looks of rejection, and nothing brings back a
+heal brings an old value back only after two checks with a rejection, and nothing brings back a
 compromised one; the issuer seals with AWSCURRENT or with nothing. After every rule: no value is
 healed with twice within a cool-down, no event but for a change of verdict, and a stuck rotation is
-reported by the second look after 15 minutes.
+reported by the second check after 15 minutes.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ class Rotations(RuleBasedStateMachine):
         self.zego_accepts_one_alone(which)
         self.the_watcher_ticks({}, 300.0)
 
-    # What holds after every rule.
+    # The rules that hold after every step.
 
     @invariant()
     def nothing_of_what_was_promised_is_broken(self) -> None:

@@ -41,7 +41,7 @@ def test_the_command_fails_if_the_watcher_goes_back_at_the_first_rejection(
 ) -> None:
     monkeypatch.setattr(healing, "_rejected_since", lambda _noted, _current: 0.0)
     assert month.main(BRIEF, lambda cases: [simulate(cases[0])]) == 1
-    assert "an old value is back after 1 looks" in capsys.readouterr().err
+    assert "an old value is back after 1 checks" in capsys.readouterr().err
 
 
 def record(*incidents: Incident, **measured: object) -> Record:

@@ -151,7 +151,7 @@ class TestARotationInFlight:
         assert {tick.in_flight.token for tick in told if tick.in_flight} == {token}
 
     def test_reporting_one_does_not_report_the_next(self) -> None:
-        """Another look has noted the heal that this one has begun."""
+        """Another check has noted the heal that this one started."""
         world, token = self.begun()
         for _ in range(3):
             heal(world)
@@ -228,7 +228,7 @@ class TestNotesThatCannotBeWritten:
         assert world.versions.describe().in_flight is None
 
     def test_a_note_that_failed_once_is_written_by_the_next_check(self) -> None:
-        """Else another environment would count from its first look."""
+        """Otherwise another environment would count from its first check."""
         world = healthy()
         world.stage(world.reset(keep_old=True))
         token = world.begin()

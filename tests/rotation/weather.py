@@ -29,7 +29,7 @@ def stories(month: Month) -> Story:
 
 
 def outages(month: Month) -> Story:
-    """ZEGO gives no verdict for a minute to an hour, every second day or so."""
+    """ZEGO gives no verdict for a minute to an hour, about every second day."""
     while True:
         yield month.random.expovariate(1 / (2 * DAY))
         yield from _outage(month)

@@ -42,7 +42,7 @@ class Wire:
     """Counts calls and has faults at some of them.
 
     :param schedule: the number of a call, from 0, with its fault.
-    :param look: called after every call that may have changed the secret: what must hold, holds.
+    :param look: called after every call that may have changed the secret; checks the promises.
     :ivar calls: the names of the calls so far.
     :ivar done: of those, the ones that arrived and were done.
     :ivar met: the faults of the schedule that were come to.

@@ -79,14 +79,14 @@ class Invocation:
 class World:
     """One secret and all its actors. Only the latest world is on the network.
 
-    :ivar problems: what did not hold. A handler may have caught the error that said so.
+    :ivar problems: the broken promises. A handler may have caught the error of one.
     :ivar promoted: the texts that were AWSCURRENT, in their order.
     :ivar heals: the values that heals have promoted, each with the time.
     :ivar staged: the value that ops has staged, until it is promoted.
     :ivar deny: actions that are denied to all callers; these calls are not counted.
     :ivar published: the watcher's events.
     :ivar announced: Secrets Manager's events.
-    :ivar judged: the latest look with its verdict, before it did anything.
+    :ivar judged: the latest check with its verdict, before it acted.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class World:
         """A world that nothing has happened to.
 
         :param schedule: the faults of what is run by :meth:`rotate` and :meth:`step`.
-        :param seconds_a_call: how long each call takes, by the clock of this world.
+        :param seconds_a_call: how long each call takes, by this world's clock.
         :param conditions: of Secrets Manager. Its reads lag if the schedule says so.
         :param attempts: how often a run of the driver attempts a rotation.
         """
@@ -188,7 +188,7 @@ class World:
             return self.versions.start_rotation()
 
     def begin_restore(self) -> str | None:
-        """Ask for a rotation to AWSPREVIOUS; gives its token, if there is one."""
+        """Start a rotation to AWSPREVIOUS. Returns its token, if there is one."""
         with self.calm():
             labels = self.versions.describe().labels
             if PREVIOUS not in labels:
@@ -238,7 +238,7 @@ class World:
                 self.versions.drop_label(PENDING, version_id=state.in_flight)
 
     def lag(self, writes: int) -> None:
-        """The next read is so many writes behind."""
+        """Make the next read this many writes old."""
         self.wire.behind[len(self.wire.calls)] = writes
 
     @contextmanager
@@ -253,7 +253,7 @@ class World:
     # What there is.
 
     def text(self, label: str) -> str | None:
-        """The text of the version with a label, as Secrets Manager holds it."""
+        """The text of the version with a label, as Secrets Manager stores it."""
         try:
             answer = self.aws.call(
                 "GetSecretValue", SecretId=self.aws.secret_id, VersionStage=label
@@ -286,7 +286,7 @@ class World:
             note = RotationNote.from_tag(self.versions.describe().tags.get(ROTATION_TAG))
         return None if note is None else note.outcome
 
-    # What must hold, after every call.
+    # The promises, checked after every call.
 
     def look(self) -> None:
         """Hold the world to what was promised, whatever has happened so far."""
@@ -479,7 +479,7 @@ def network() -> Iterator[None]:
 
 
 def _is_same_secret(one: str, other: str) -> bool:
-    """Whether two stored texts are the same, or hold the same ServerSecret: spaces do not count."""
+    """Whether two stored texts are equal or contain the same ServerSecret: spaces do not count."""
     try:
         return one == other or server_secret.parse(one) == server_secret.parse(other)
     except server_secret.ServerSecretError:

@@ -15,7 +15,7 @@ from issuer.problems import Problem
 from tests.support.bearer import JwksEndpoint, claims, jws, policy, signer
 
 NOW: Final = 1_700_000_000
-#: By hand, as RFC 7518 and RFC 8037 have it: what the service takes must not be its own witness.
+#: Written by hand from RFC 7518 and RFC 8037, so that the service does not test itself.
 KEY_OF: Final = {
     "RS256": "RSA",
     "RS384": "RSA",
@@ -70,7 +70,7 @@ def expected(attempt: Attempt) -> str:
 
 @cache
 def token(key: str, header: str, key_id: str | None) -> str:
-    """A token that is signed as its header says, as far as the key can."""
+    """A token signed with its header's algorithm, as far as the key allows."""
     owner = signer(key)
     present = {"alg": header} | ({} if key_id is None else {"kid": key_id})
 
@@ -85,7 +85,7 @@ def token(key: str, header: str, key_id: str | None) -> str:
 
 
 def outcome(attempt: Attempt) -> str:
-    """What the service says."""
+    """The result of the service: ``taken``, or the code of the refusal."""
     jwk = {name: value for name, value in signer(attempt.key).jwk.items() if name != "alg"}
     declared = {} if attempt.declared is None else {"alg": attempt.declared}
     keys = SigningKeys(JwksEndpoint(jwk | declared))

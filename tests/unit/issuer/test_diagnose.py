@@ -49,7 +49,7 @@ def minted(
     ago: int = 60,
     cipher: Cipher = "gcm",
 ) -> str:
-    """A token that lives two hours, made so many seconds ago."""
+    """A token that lives two hours, made this many seconds ago."""
     payload = token04.room_payload(room_id, login=True, publish=True, stream_ids=None)
     return token04.mint(
         APP_ID,

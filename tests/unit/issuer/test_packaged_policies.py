@@ -89,7 +89,7 @@ def example(**changes: str) -> str:
 
 
 class TestChecking:
-    """`make policies` says which example does not hold, and why."""
+    """`make policies` reports which example fails, and why."""
 
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:

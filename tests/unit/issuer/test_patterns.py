@@ -339,7 +339,7 @@ def pattern_parts(draw: st.DrawFn) -> list[str]:
 
 @st.composite
 def wide_and_narrow(draw: st.DrawFn) -> tuple[list[str], list[str]]:
-    """Two patterns, the second like the first but for stars that became something narrower."""
+    """Two patterns; the second is the first with some stars replaced by something narrower."""
     wide = draw(pattern_parts())
     narrow = [
         draw(st.one_of(st.just("*"), SEPARATORS, pattern_parts().map("".join)))

@@ -57,9 +57,9 @@ class FakeSecretsManager:
 class Scene:
     """A cache of the secret with a clock of each kind, and a Secrets Manager that has v1.
 
-    The clock outside the environment shows no time unless a test sets it. The TTL is 60 s, the
-    cache may serve stale for 900 s, and it asks again 5 s after a failure. Doubted, it asks 10 s
-    after it has asked.
+    The clock outside the environment shows no time unless a test sets it. The TTL is 60 s, a stale
+    version is used for up to 900 s, and a failed read is retried after 5 s. If the version is
+    doubted, it is read again 10 s after the last read.
     """
 
     ttl_seconds: float = 60.0
@@ -88,13 +88,13 @@ class Scene:
         return self.jitter
 
     def after(self, seconds: float, *, refetch: bool = False) -> SecretReading:
-        """What it says when that much time has passed since it was last asked."""
+        """The result of a read this much time after the last one."""
         self.wall.turn(seconds)
         self.monotonic.turn(seconds)
         return self.secret.get(refetch=refetch)
 
     def refusal_after(self, seconds: float) -> SecretUnavailableError:
-        """Why it says nothing when that much time has passed."""
+        """Why a read this much time after the last one fails."""
         with pytest.raises(SecretUnavailableError) as caught:
             self.after(seconds)
         return caught.value
@@ -115,7 +115,7 @@ def warm() -> Scene:
 
 class TestFresh:
     def test_nothing_is_read_before_the_first_request(self) -> None:
-        # A Lambda snapshot must hold no secret, no time and no randomness.
+        # A Lambda snapshot must contain no secret, no time and no randomness.
         asked = Mock()
         CachedSecret(asked.fetch, clock=asked.wall, monotonic=asked.monotonic, jitter=asked.jitter)
         assert asked.mock_calls == []
