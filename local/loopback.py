@@ -71,7 +71,7 @@ class HttpRequest:
 
     @property
     def media_type(self) -> str:
-        """The content type without its parameters, in lower case; empty if there is none."""
+        """The content type without parameters, in lower case; empty if the header is missing."""
         return (self.header("content-type") or "").partition(";")[0].strip().lower()
 
 
