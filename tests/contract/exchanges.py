@@ -253,7 +253,7 @@ def _bad_bearers(route: str) -> list[Refusal]:
         ("no header", "bearer_missing", lambda _: None),
         ("a header without a token", "bearer_malformed", lambda _: "Bearer"),
         ("another scheme", "bearer_malformed", lambda _: "Basic YWxpY2U6cGFzc3dvcmQ="),
-        ("three parts that are no JWT", "bearer_malformed", lambda _: "Bearer not.a.jwt"),
+        ("three parts that are not a JWT", "bearer_malformed", lambda _: "Bearer not.a.jwt"),
         ("a token over 8 KiB", "bearer_too_large", lambda _: f"Bearer {'a' * 8193}"),
         ("an HMAC", "bearer_algorithm_refused", bearer_of_a_shared_secret),
         ("another issuer", "bearer_untrusted_issuer", bearer_with(iss="https://other.example/")),

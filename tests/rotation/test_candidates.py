@@ -430,7 +430,7 @@ class TestTheSetUpAlone:
         assert self.rotate(world)
         assert world.value(CURRENT) == world.first
         assert world.text(PENDING) is None
-        assert world.outcome is None, "it was no rotation, and leaves no note of one"
+        assert world.outcome is None, "it was not a rotation, and leaves no note"
 
     def test_it_says_that_the_value_is_still_a_placeholder(self) -> None:
         world = World()

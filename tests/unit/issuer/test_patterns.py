@@ -94,7 +94,7 @@ class TestMatching:
         assert not matches(f"a{character}b", "axb")
         assert not matches(f"a{character}b", "ab")
 
-    def test_brackets_are_no_character_class(self) -> None:
+    def test_brackets_are_not_a_character_class(self) -> None:
         assert matches("[a-z]", "[a-z]")
         assert not matches("[a-z]", "a")
 

@@ -482,7 +482,7 @@ class TestAReport:
         ids=[
             "no payload",
             "a payload that is an object",
-            "a payload that is no JSON",
+            "a payload that is not JSON",
             "a room that is a number",
             "a privilege that is a text",
             "privileges and streams of any number",
@@ -552,7 +552,7 @@ class TestManyTokens:
         type_in(f"{token()}\n{token()}\n".encode())
         assert run("--stage", "dev")[1].count("not tried   CANDIDATE: ") == 1
 
-    def test_a_line_is_no_wider_than_80_columns(
+    def test_a_line_has_80_columns_at_most(
         self, run: Run, type_in: Callable[[bytes], None]
     ) -> None:
         texts = [token(), sealed({}, expires_at=2**63 - 1), sealed({}, expires_at=10), jwt()]

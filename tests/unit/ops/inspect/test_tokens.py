@@ -160,7 +160,7 @@ class TestStandardInput:
             "a line without an end",
             "a line of fewer characters than bytes",
             "lines without a token",
-            "braces that are no JSON",
+            "braces that are not JSON",
         ],
     )
     def test_input_without_a_token_is_a_usage_error(

@@ -378,7 +378,7 @@ class TestRotating:
         assert target.versions.describe().labels.keys() == {"AWSCURRENT", "CANDIDATE"}
 
     @pytest.mark.parametrize("is_staged_before", [True, False])
-    def test_it_is_no_success_if_another_value_was_promoted(
+    def test_it_fails_if_another_value_was_promoted(
         self,
         aws: SecretsManager,
         target: Target,

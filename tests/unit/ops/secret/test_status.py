@@ -154,7 +154,7 @@ class TestOneTarget:
         document = at(target).document()
         assert (document["in_flight"], document["in_flight_since"]) == (None, None)
 
-    def test_awspending_on_the_current_version_is_no_rotation_in_flight(
+    def test_awspending_on_the_current_version_is_not_a_rotation_in_flight(
         self, aws: SecretsManager, target: Target
     ) -> None:
         value = json.dumps({"app_id": APP_ID, "server_secret": aws.server_secret})
@@ -241,7 +241,7 @@ class TestSeveralTargets:
         versions = SecretVersions(secrets_manager_client(aws), aws.secret_id)
         return read_status(Target("--stage prod", versions, zego.probe))
 
-    def test_the_same_value_everywhere_is_no_drift(self, target: Target) -> None:
+    def test_the_same_value_everywhere_is_not_a_drift(self, target: Target) -> None:
         both = Report((at(target), at(target)))
         assert (both.drift, both.exit_code) == (False, ExitCode.DONE)
 

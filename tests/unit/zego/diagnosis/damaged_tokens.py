@@ -278,7 +278,7 @@ KIT_TOKENS = [
         verdict="good",
     ),
     case(
-        "details that are no JSON",
+        "details that are not JSON",
         f"{GCM}#alice",
         "kit-details-malformed",
         "kit-token",

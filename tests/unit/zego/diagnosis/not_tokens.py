@@ -1,4 +1,4 @@
-"""Texts that are no Token04 and were taken for one."""
+"""Texts that are not a Token04 and were taken for one."""
 
 from __future__ import annotations
 
