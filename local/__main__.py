@@ -117,18 +117,25 @@ def main(
     """Run zego-token-service on this machine, until Ctrl-C."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
-    try:
-        _run(
-            LocalStack(
-                directory=directory,
-                ports=_ports(port),
-                workers=workers,
-                environment=env,
-                watch_seconds=watch_seconds or None,
-                allowed_origins=allow_origin,
-                on_access=lambda record: print(record, file=sys.stderr, flush=True),
-            )
+
+    def stack() -> LocalStack:
+        return LocalStack(
+            directory=directory,
+            ports=_ports(port),
+            workers=workers,
+            environment=env,
+            watch_seconds=watch_seconds or None,
+            allowed_origins=allow_origin,
+            on_access=lambda record: print(record, file=sys.stderr, flush=True),
         )
+
+    try:
+        try:
+            _run(stack())
+        except PortTakenError:
+            if port is not None:
+                raise
+            _run(stack())  # another program took a port that was free a moment ago
     except (PortTakenError, AlreadyRunningError, NoTokenError) as error:
         advice = "; choose another with --port" if isinstance(error, PortTakenError) else ""
         print(f"error: {error}{advice}", file=sys.stderr)

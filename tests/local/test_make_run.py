@@ -15,11 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+import local.__main__
 from local.identity_provider import PASSWORD
+from local.loopback import PortTakenError
+from local.stack import LocalStack
 from local.stack_file import StackDescription
 from ops.target import TargetOptions, connected
 from tests.local.exchange import Answer, exchange
@@ -224,6 +228,25 @@ def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == f"error: port {port} is in use; choose another with --port\n"
     assert not (tmp_path / "stack.json").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--port", "8080")], ids=["no port", "a port"])
+def test_a_port_that_is_taken_between_check_and_start_is_replaced_unless_it_was_given(
+    tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def begin(stack: LocalStack) -> NoReturn:
+        begun.append(stack)
+        if len(begun) == 1:
+            raise PortTakenError("port 8080 is in use")
+        sys.exit(0)
+
+    monkeypatch.setattr(local.__main__, "_run", begin)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        local.__main__.main(["--directory", str(tmp_path), *options])
+    assert (len(begun), ended.value.code) == ((1, 2) if options else (2, 0))
 
 
 @contextmanager
