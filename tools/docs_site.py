@@ -114,14 +114,17 @@ def main() -> int:
     return int(site.statuscode)
 
 
-def _commands(command: click.Command, path: str) -> Iterator[str]:
+def _commands(
+    command: click.Command, name: str, group: click.Context | None = None
+) -> Iterator[str]:
     """Yield a section with a command's help as in a terminal, and one per subcommand."""
-    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
-    yield f"\n## {path}\n\n```text\n{command.get_help(context)}\n```\n"
+    settings = command.context_settings | {"terminal_width": 84}
+    context = click.Context(command, parent=group, info_name=name, **settings)
+    yield f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            if (below := command.get_command(context, name)) is not None:
-                yield from _commands(below, f"{path} {name}")
+        for below in command.list_commands(context):
+            if (found := command.get_command(context, below)) is not None:
+                yield from _commands(found, below, context)
 
 
 def _contents() -> str:
