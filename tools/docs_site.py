@@ -118,7 +118,7 @@ def _commands(
     command: click.Command, name: str, group: click.Context | None = None
 ) -> Iterator[str]:
     """Yield a section with a command's help as in a terminal, and one per subcommand."""
-    settings = command.context_settings | {"terminal_width": 84}
+    settings = {**command.context_settings, "terminal_width": 84}
     context = click.Context(command, parent=group, info_name=name, **settings)
     yield f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
