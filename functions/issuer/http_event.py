@@ -80,7 +80,7 @@ def read(event: Mapping[str, Any]) -> ApiRequest:
             iam=(context.get("authorizer") or {}).get("iam"),
             request_id=context["requestId"],
             received_at=_received_at(context.get("timeEpoch")),
-            base_url=_base_url(headers, event["routeKey"], event.get("rawPath", "")),
+            base_url=_base_url(event, headers.get("host") or context.get("domainName", "")),
         )
     except (KeyError, TypeError, AttributeError):
         raise ApiEventError("not an event of an HTTP API in payload format 2.0") from None
@@ -105,12 +105,13 @@ def _received_at(milliseconds: object) -> float | None:
     return None
 
 
-def _base_url(headers: Mapping[str, str], route: str, path: str) -> str:
-    """The scheme and host, and the path that a custom domain puts before ours."""
-    scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
-    own_path = route.partition(" ")[2]
+def _base_url(event: Mapping[str, Any], host: str) -> str:
+    """The scheme and host, and the path that a custom domain may put before ours."""
+    forwarded = (event.get("headers") or {}).get("x-forwarded-proto")
+    scheme = "http" if forwarded == "http" else "https"
+    path, own_path = event.get("rawPath", ""), event["routeKey"].partition(" ")[2]
     before = path.removesuffix(own_path) if path.endswith(own_path) else ""
-    return f"{scheme}://{headers.get('host', '')}{before}"
+    return f"{scheme}://{host}{before}"
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
