@@ -575,6 +575,15 @@ class TestAnswers:
         document = issuer.handle(sent).document
         assert document["help"] == f"{base}/v1/problems#bearer_missing"
 
+    def test_without_a_host_header_help_is_at_the_apis_own_domain(
+        self, issuer: Application
+    ) -> None:
+        sent, domain = event(TOKENS), "a1b2c3.execute-api.eu-central-1.amazonaws.com"
+        del sent["headers"]["host"]
+        sent["requestContext"]["domainName"] = domain
+        link = issuer.handle(sent).document["help"]
+        assert link == f"https://{domain}/v1/problems#bearer_missing"
+
     def test_an_unauthenticated_caller_learns_how_to_authenticate(
         self, issuer: Application
     ) -> None:
