@@ -189,7 +189,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             "# Show the state of the ServerSecret:",
             stack.zego_token("status"),
             "",
-            "# Reset the ServerSecret at ZEGO's console and rotate to the new one:",
+            "# Reset the ServerSecret at the stand-in for ZEGO and rotate to the new one:",
             f"{curl_reset(parts)} |\n  {stack.zego_token('rotate')} --file -",
             "",
             "# Check that the service is up:",

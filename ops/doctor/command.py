@@ -86,7 +86,7 @@ def _origins(
 @click.option(
     "--user",
     metavar="ID",
-    help="The user of the test token, whose request is audited.  [default: doctor]",
+    help="The user of the test token. The audit log shows the request.  [default: doctor]",
 )
 @click.option(
     "--room",

@@ -96,7 +96,7 @@ def inspect(
 
     To open a token, the command tries the secrets of Secrets Manager, under all labels, if --stage,
     --secret-id or --local names one, and the secret of --secret-file or --ask-secret. Without a
-    secret, it reports what the token shows without one.
+    secret, it reports what can be read without one.
 
     Exit code: 0 if all tokens are valid; 1 if ZEGO refuses one; 3 if none is refused, but one was
     not opened, so its verdict is unknown; 2 if there is no token.

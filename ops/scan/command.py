@@ -57,14 +57,14 @@ def scan(
 
     \b
     certain   the secret itself: as it is, in base64, in hex, in pieces ...
-    likely    digits that a name or a call marks as a ServerSecret or an AppSign;
+    likely    32 or 64 hex digits whose name or use marks them as a ServerSecret or an AppSign;
               a secret's name behind NEXT_PUBLIC_, VITE_ and similar prefixes;
               tokens that are made in the browser
-    possible  32 or 64 hex digits of which nothing more is known
+    possible  32 or 64 hex digits without such a mark
 
     The secret itself, under all labels, is only searched for if --stage, --secret-id, --local,
     --secret-file or --ask-secret names one. The command never shows what it finds, only its
-    fingerprint; if the AppID is not known, a digest that is not a fingerprint. A finding that is
+    fingerprint. (If the AppID is not known, it shows another digest instead.) A finding that is
     not certain is ignored if zego-token:ignore follows it on its line.
 
     Exit code: 1 if anything certain or likely is found; 3 if nothing is, but something could not be

@@ -85,8 +85,8 @@ def rotate(
     The value becomes AWSCURRENT only if ZEGO accepts it. If ZEGO rejects it right away, it stays
     staged and no rotation starts. Ctrl-C does not stop the rotation.
 
-    If the current value has leaked, use --compromised. Otherwise the watcher promotes it again
-    if ZEGO rejects the new value and still accepts the old one.
+    If the current value has leaked, use --compromised. Without it, the watcher may promote the
+    leaked value again: it does so if ZEGO rejects the new value and still accepts the leaked one.
     """
     from ops.secret import change  # noqa: PLC0415  imports botocore
 
@@ -112,7 +112,8 @@ def restore(
 ) -> ExitCode:
     """Rotate back to AWSPREVIOUS, the value that was current before.
 
-    The rotation has the same steps: ZEGO must accept the value. The staged value stays staged.
+    The steps are those of `secret rotate`: ZEGO must accept the value. The staged value stays
+    staged.
     """
     from ops.secret import change  # noqa: PLC0415  imports botocore
 

@@ -189,7 +189,7 @@ def test_the_printed_commands_for_operators_work(running: Running) -> None:
     assert looked.returncode == 0, looked.stderr
     assert "AWSCURRENT" in looked.stdout
     rotation = running.command(
-        "Reset the ServerSecret at ZEGO's console and rotate to the new one:"
+        "Reset the ServerSecret at the stand-in for ZEGO and rotate to the new one:"
     )
     rotated = finish("bash", "-c", rotation)
     assert rotated.returncode == 0, rotated.stderr

@@ -260,8 +260,9 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     "altered-secret": _not_opened("It was sealed with the secret {label} {how}.", _AS_SHOWN),
     "made-with-previous": _not_opened(
         "It was made with AWSPREVIOUS, the ServerSecret before the current one.",
-        "Get a new token. If new tokens are still made with it, an environment keeps the old"
-        " secret. Find it: zego-token doctor. Fix that environment and restart it.",
+        "Get a new token. If new tokens are still made with it a minute after a rotation, an"
+        " environment keeps the old secret. Find it: zego-token doctor. Fix that environment and"
+        " restart it.",
     ),
     "made-with-staged": _not_opened(
         "It was made with {label}, a ServerSecret that is not current yet.",
