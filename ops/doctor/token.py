@@ -98,5 +98,5 @@ def _accepted(deployment: Deployment, diagnosis: Diagnosis, made: Any) -> Iterat
         if isinstance(issued_at, int) and isinstance(expires_at, int):
             lives = f", for {duration(expires_at - issued_at)}"
         user, room = (str(made.get(name))[:128] for name in ("user_id", "room_id"))
-        seen = f"{user} may enter {room}{lives}: sealed with {label}, which ZEGO accepts"
+        seen = f"user {user} may enter room {room}{lives}: sealed with {label}, which ZEGO accepts"
         yield CheckResult("ok", f"{seen} ({diagnosis.cipher})")

@@ -314,7 +314,7 @@ def _summary(tally: Tally, seconds: float, *, show_all: bool) -> str:
     files = "1 file" if tally.files == 1 else f"{tally.files:,} files"
     parts = [
         f"{', '.join(counts) or 'No secret was found'}: {files}, {size:,.1f} MB, {seconds:.1f} s.",
-        f"Not shown: {hidden:,} only possible by their form (--all)." if hidden else "",
+        f"Not shown: {hidden:,} possible (--all shows them)." if hidden else "",
         f"Ignored (zego-token:ignore): {tally.ignored:,}." if tally.ignored else "",
         f"Could not be read: {tally.unread:,}, see above." if tally.unread else "",
     ]

@@ -123,7 +123,7 @@ def rotate(
 
 def _what_becomes_of_it(state: SecretState) -> str:
     """What happens to a staged value that ZEGO still rejects."""
-    text = "It stays staged."
+    text = "The value stays staged."
     if state.rotation_function is not None and not state.is_rotation_off:
         text += (
             " Once ZEGO accepts it and rejects AWSCURRENT, the watcher promotes it within 5 min."

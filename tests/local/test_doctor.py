@@ -81,7 +81,7 @@ def test_a_frontends_bearer_token_obtains_a_token_too(stack: LocalStack) -> None
     bearer = stack.identity_provider.bearer("alice")
     found = doctor(stack, "--bearer-file", "-", stdin=bearer)
     assert found.exit_code == 0
-    assert found.results["token"][0]["seen"].startswith("alice may enter call_doctor_")
+    assert found.results["token"][0]["seen"].startswith("user alice may enter room call_doctor_")
     refused = doctor(stack, "--bearer-file", "-", "--room", "bob_desk", stdin=bearer)
     assert (refused.exit_code, refused.statuses("token")) == (0, ["skipped"])
 

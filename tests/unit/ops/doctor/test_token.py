@@ -23,13 +23,14 @@ def test_a_valid_token_is_shown_with_its_user_and_room(patient: Patient) -> None
     patient.options = DoctorOptions(user="bob", room="lobby")
     result = patient.result("token")
     assert result.status == "ok"
-    said = "bob may enter lobby, for 2 h: sealed with AWSCURRENT, which ZEGO accepts (gcm)"
-    assert result.seen == said
+    assert result.seen == (
+        "user bob may enter room lobby, for 2 h: sealed with AWSCURRENT, which ZEGO accepts (gcm)"
+    )
 
 
 def test_the_default_room_is_new_every_time(patient: Patient) -> None:
     first, second = patient.result("token").seen, patient.result("token").seen
-    assert "doctor may enter call_doctor_" in first
+    assert "user doctor may enter room call_doctor_" in first
     assert first != second
 
 
@@ -41,7 +42,7 @@ def test_the_token_is_never_shown(patient: Patient) -> None:
 
 def test_with_a_bearer_token_the_request_is_a_frontends(patient: Patient) -> None:
     patient.options = DoctorOptions(bearer=BEARER)
-    assert "alice may enter call_doctor_" in patient.result("token").seen
+    assert "user alice may enter room call_doctor_" in patient.result("token").seen
     _, headers = patient.issuer.requests[FRONTEND]
     assert headers["authorization"] == f"Bearer {BEARER}"
     assert SERVICE not in patient.issuer.requests

@@ -155,7 +155,7 @@ class TestFindings:
         code, said = scan(front_end, "--all")
         assert (code, said[0]["severity"]) == (ExitCode.DONE, "possible")
         cli.main(["scan", str(front_end)])
-        assert "Not shown: 1 only possible by their form (--all)." in capsys.readouterr().out
+        assert "Not shown: 1 possible (--all shows them)." in capsys.readouterr().out
 
     def test_ignored_findings_are_counted(self, front_end: Path, scan: Scan) -> None:
         (front_end / "a.js").write_text(f"{NAMED}='{OTHER}' // {MARK}\n", encoding="utf-8")

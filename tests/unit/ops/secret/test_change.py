@@ -373,7 +373,7 @@ class TestRotating:
     ) -> None:
         with pytest.raises(CommandError, match="No rotation was started") as caught:
             change.rotate(target, out, SecretInput(a_file(NEW)), SOON)
-        assert "It stays staged." in caught.value.failure.remedy
+        assert "The value stays staged." in caught.value.failure.remedy
         assert [event["event"] for event in said()] == ["staged"]
         assert target.versions.describe().labels.keys() == {"AWSCURRENT", "CANDIDATE"}
 
