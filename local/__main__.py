@@ -137,7 +137,7 @@ def main(
                 raise
             _run(stack())  # another program took a port that was free a moment ago
     except (PortTakenError, AlreadyRunningError, NoTokenError) as error:
-        advice = "; choose another with PORT= or --port" if isinstance(error, PortTakenError) else ""
+        advice = "; choose one with PORT= or --port" if isinstance(error, PortTakenError) else ""
         print(f"error: {error}{advice}", file=sys.stderr)
         sys.exit(1 if isinstance(error, NoTokenError) else 2)
 

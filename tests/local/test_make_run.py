@@ -226,7 +226,7 @@ def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = finish(*command("local", "--directory", tmp_path, "--port", str(port)))
     assert done.returncode == 2
-    assert done.stderr == f"error: port {port} is in use; choose another with PORT= or --port\n"
+    assert done.stderr == f"error: port {port} is in use; choose one with PORT= or --port\n"
     assert not (tmp_path / "stack.json").exists()
 
 
