@@ -8,9 +8,7 @@ what to write. A phrase that is right where it is goes into the pattern as an ex
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -65,6 +63,9 @@ PATTERNS: Final = {
     re.compile(rf"(?<![\w`.-])(?:{phrase})(?![\w`-])", re.IGNORECASE): say
     for phrase, say in INSTEAD.items()
 }
+ANY_PATTERN: Final = re.compile(
+    "|".join(f"(?:{pattern.pattern})" for pattern in PATTERNS), re.IGNORECASE
+)
 KINDS: Final = {".py", ".md", ".yaml", ".yml", ".toml", ".js", ".ts", ".html"}
 FOLDERS: Final = ("clients", "docs", "events", "functions", "layers/domain", "local", "ops")
 FILES: Final = sorted(
@@ -106,12 +107,14 @@ def _python(content: str) -> Iterator[tuple[int, str]]:
             yield from enumerate(prose.split("\n"), node.lineno)
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name.lower()[:4] == "test":
             yield node.lineno, node.name.replace("_", " ")
-    for token in tokenize.generate_tokens(io.StringIO(content).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+    for number, line in enumerate(content.splitlines(), 1):
+        if comment := re.search(r"(?:^|\s)#:? .*", line):
+            yield number, comment[0]
 
 
 def phrases(text: str) -> Iterator[str]:
+    if not ANY_PATTERN.search(text):
+        return
     for pattern, say in PATTERNS.items():
         if found := pattern.search(text):
             yield f"{found[0]!r}: say {say}"

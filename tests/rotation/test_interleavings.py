@@ -33,8 +33,8 @@ from zego.secret_store.versions import SecretStoreError
 pytestmark = pytest.mark.exhaustive
 
 #: How many interleavings are drawn for each work.
-DRAWN: Final = 15
-DRAWN_WITH_A_FAULT: Final = tier(test=15, prove=100)
+DRAWN: Final = 8
+DRAWN_WITH_A_FAULT: Final = tier(test=8, prove=100)
 LOOKS: Final = 8
 #: Two readings of what AWS leaves undocumented, each of which has every other call.
 READINGS: Final = (
