@@ -40,7 +40,7 @@ def browsers_are_wanted() -> None:
         pytest.skip(f"skipped because {chromium.LEFT_OUT_BY} is set")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(browsers_are_wanted: None) -> Iterator[Browser]:
     """The system's Chromium. Without it, the tests fail and tell how to install it."""
     missing = ""
