@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,17 +44,14 @@ _CHECK_WHEEL: Final = {"zego_token_service": ["--ignore", "W009"], "zego_token_c
 _ZIP_TIME: Final = (2000, 1, 1, 0, 0, 0)
 
 _USE_PYTHON: Final = """
-import sys, boto3, zego_token_client
-url, key_id, key, region = sys.argv[1:]
-session = boto3.Session(key_id, key, region_name=region)
-with zego_token_client.TokenClient(url, session=session) as client:
+import sys, zego_token_client
+with zego_token_client.TokenClient(sys.argv[1]) as client:
     issued = client.token("alice", room_id="call_1")
     print(issued.user_id, issued.room_id, issued.token[:2])
 """
 _USE_JAVASCRIPT: Final = """
 import { createTokenSource } from "zego-token-service-client";
-const [url, bearer] = process.argv.slice(2);
-const source = createTokenSource({ url, getBearer: () => bearer });
+const source = createTokenSource({ url: process.argv[2], getBearer: () => process.env.BEARER });
 const { userId, roomId, token } = await source.token({ roomId: "call_1" });
 source.close();
 console.log(userId, roomId, token.slice(0, 2));
@@ -154,13 +151,19 @@ def use(stack: StackDescription, folder: Path, client_python: str) -> None:
 
     _say("using the Python client, and checking its types: pyright --verifytypes")
     python = _environment(folder / "client", client, "boto3", python=client_python)
-    keys = (stack.access_key_id, stack.secret_access_key, stack.region)
-    _expect(_USED, _run(python, "-c", _USE_PYTHON, stack.api, *keys, cwd=folder))
+    credentials = {
+        "AWS_ACCESS_KEY_ID": stack.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stack.secret_access_key,
+        "AWS_DEFAULT_REGION": stack.region,
+    }
+    printed = _run(python, "-c", _USE_PYTHON, stack.api, cwd=folder, variables=credentials)
+    _expect(_USED, printed)
     pyright = Path(sys.executable).with_name("pyright")
     _run(
         *(pyright, "--verifytypes", "zego_token_client", "--ignoreexternal"),
         cwd=folder,
-        path=python.parent,  # it ignores --pythonpath here, and asks the first Python on the path
+        # It ignores --pythonpath here, and uses the first Python on the path.
+        variables={"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"},
     )
 
     _say("using the JavaScript client")
@@ -170,8 +173,8 @@ def use(stack: StackDescription, folder: Path, client_python: str) -> None:
     (tarball,) = OUTPUT.glob("*.tgz")
     _run(_npm(), "install", "--no-audit", "--no-fund", "--silent", tarball, cwd=app)
     (app / "use.js").write_text(_USE_JAVASCRIPT, encoding="utf-8")
-    bearer = log_in(stack.identity_provider, "alice")
-    _expect(_USED, _run("node", "use.js", stack.api, bearer, cwd=app))
+    bearer = {"BEARER": log_in(stack.identity_provider, "alice")}
+    _expect(_USED, _run("node", "use.js", stack.api, cwd=app, variables=bearer))
 
 
 def _environment(folder: Path, *packages: Path | str, python: str = sys.executable) -> Path:
@@ -183,11 +186,10 @@ def _environment(folder: Path, *packages: Path | str, python: str = sys.executab
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    digests: Iterator[tuple[str, str]] = (
-        (path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
-    )
-    return dict(digests)
+    }
 
 
 def _npm() -> str:
@@ -205,17 +207,14 @@ def _expect(expected: str, printed: str) -> None:
         raise ReleaseError(f"expected {expected!r}, but got {printed.strip()!r}")
 
 
-def _run(*command: str | Path, cwd: Path = ROOT, path: Path | None = None) -> str:
+def _run(*command: str | Path, cwd: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
     """Run a command and return its output.
 
-    :param path: a folder whose programs take precedence.
-
+    :param variables: more environment variables. Secrets go here, never into the command.
     :raises ReleaseError: the command failed.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"SOURCE_DATE_EPOCH": str(FIXED_TIME), "NO_COLOR": "1"}
-    if path is not None:
-        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    environment |= {"SOURCE_DATE_EPOCH": str(FIXED_TIME), "NO_COLOR": "1", **(variables or {})}
     done = subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
