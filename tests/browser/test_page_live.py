@@ -125,7 +125,8 @@ def test_a_rotation_that_was_given_up_is_reported_with_the_remedy(
 ) -> None:
     reset_the_secret(page)
     stage(page)
-    monkeypatch.setattr(stack.zego, "trouble", Trouble("garbage"))
+    wrong_clock = Trouble(clock_skew_seconds=3600.0)  # the rotator does not ask again at once
+    monkeypatch.setattr(stack.zego, "trouble", wrong_clock)
     press(page, "Rotate")
     said = page.locator("#rotation-done")
     expect(said).to_contain_text("Failed; Secrets Manager retries it (2 of 5).")
@@ -178,10 +179,12 @@ def test_a_page_that_fails_to_load_reports_it_and_retries(
         stack.page, "intercept", lambda asked: next(fails, None) if asked.path == path else None
     )
     page = new_context().new_page()
+    page.clock.install()
     page.goto(stack.page.url)
     expect(page.locator("#connection")).to_have_text("Not loaded, trying again")
     expect(page.locator("#offline")).to_contain_text("could not be loaded")
     expect(page.locator("main")).to_have_attribute("inert", "")
+    page.clock.fast_forward(5_000)
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#offline")).to_be_hidden()
     sign_in(page)

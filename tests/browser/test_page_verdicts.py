@@ -168,21 +168,21 @@ def test_a_login_needs_a_user_and_a_room(page: Page) -> None:
         field.fill(before)
 
 
-@pytest.mark.parametrize("name", ["a b", "ユーザー", "a/b", "mallory", "not"])
-def test_every_user_name_works(page: Page, stack: LocalStack, name: str) -> None:
+def test_every_user_name_works(page: Page, stack: LocalStack) -> None:
     stack.zego.project.accept_all()
-    sign_in(page, name)
-    expect(attempt(page, "Another user's own room")).to_contain_text("403 not_granted")
-    expect(attempt(page, "A login as another user")).to_contain_text("another user")
-    for what, why in (
-        ("A login to another room", "another room"),
-        ("A login with an expired token", "It expired"),
-    ):
-        said = attempt(page, what)
-        expect(said).to_contain_text(why)
-        expect(said).not_to_contain_text("another user")
-    get_token(page)
-    expect(inspect_own(page)).to_contain_text("Good: this token is valid.")
+    for name in ("a b", "ユーザー", "a/b", "mallory", "not"):
+        sign_in(page, name)
+        expect(attempt(page, "Another user's own room")).to_contain_text("403 not_granted")
+        expect(attempt(page, "A login as another user")).to_contain_text("another user")
+        for what, why in (
+            ("A login to another room", "another room"),
+            ("A login with an expired token", "It expired"),
+        ):
+            said = attempt(page, what)
+            expect(said).to_contain_text(why)
+            expect(said).not_to_contain_text("another user")
+        get_token(page)
+        expect(inspect_own(page)).to_contain_text("Good: this token is valid.")
 
 
 def test_after_a_rotation_the_attempt_is_refused_for_its_room_again(

@@ -182,7 +182,7 @@ def test_a_staged_value_waits_for_its_rotation(person: Person) -> None:
 
 
 def test_without_a_verdict_a_rotation_is_undecided_until_it_is_given_up(person: Person) -> None:
-    person.stack.zego.trouble = Trouble(kind="rate-limit")
+    person.stack.zego.trouble = Trouble(clock_skew_seconds=3600.0)
     done = person.runs("rotate", "--file", "-", "--wait", "1", "--json", stdin=person.reset().value)
     assert done.exit_code == 3
     assert done.events()[-1]["result"] == "undecided"
@@ -346,7 +346,7 @@ def read_until(terminal: int, end: str | None) -> str:
 
 
 def test_ctrl_c_leaves_a_rotation_to_itself(person: Person) -> None:
-    person.stack.zego.trouble = Trouble(kind="rate-limit")
+    person.stack.zego.trouble = Trouble(clock_skew_seconds=3600.0)
     staged = person.runs("stage", "--file", "-", stdin=person.reset().value)
     assert staged.exit_code == 0
     with subprocess.Popen(
@@ -400,7 +400,7 @@ def test_ctrl_c_during_a_read_reports_that_nothing_was_done(
 
 
 def test_ctrl_c_during_the_checks_of_unstick_leaves_awspending_removed(person: Person) -> None:
-    person.stack.zego.trouble = Trouble(kind="rate-limit")
+    person.stack.zego.trouble = Trouble(clock_skew_seconds=3600.0)
     person.runs("rotate", "--file", "-", "--wait", "0", stdin=person.reset().value)
     with subprocess.Popen(
         person.command("unstick", "--yes", "--json"),
