@@ -30,6 +30,9 @@ _NOT_CURRENT: Final[Mapping[str, str]] = {
     "AWSPENDING": "made-with-staged",
     "CANDIDATE": "made-with-staged",
 }
+#: The labels of a project's two other secrets, which some generators use as the ServerSecret.
+APP_SIGN: Final = "AppSign"
+CALLBACK_SECRET: Final = "CallbackSecret"  # noqa: S105  a label
 
 
 @dataclass(frozen=True, slots=True)
