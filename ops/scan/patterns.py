@@ -3,8 +3,9 @@
 No regular expression runs over all of the data, because that takes fifty times as long as a search
 for fixed bytes: each has a hint to search for, and examines only the bytes around it.
 
-Sources: the public configuration of Next.js, Vite, Create React App, Expo, Nuxt, Gatsby, SvelteKit,
-Astro and Vue CLI for the prefixes; ZEGO's server assistant and UIKit for the functions.
+Sources: the documentation of each build tool for the prefixes; ZEGO's server assistant, UIKit and
+samples for Flutter for the functions; public repositories for ``ZEGO_SERVER_ID``, where many keep
+the ServerSecret.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ RULES: Final[Mapping[LeakKind, LeakRule]] = {
         " rotate to the new one: zego-token secret rotate.",
     ),
     "server-secret": LeakRule(
-        "32 hex digits, named or used as a ServerSecret",
+        "32 characters, named or used as a ServerSecret",
         "If it is a ServerSecret, remove it, reset it in ZEGO's console, and rotate to the new one:"
         " zego-token secret rotate.",
     ),
@@ -128,9 +129,9 @@ _NO_SECRET: Final = re.compile(
 )
 #: Words that may come between a name and its value; also words of one letter.
 _BETWEEN: Final = frozenset(
-    b"byte char const content data default env final get getenv key let name null nsstring or"
-    b" process readonly ref required return static str string text trim type undefined val value"
-    b" var".split()
+    b"byte char const content data default env final freeze get getenv key let name null nsstring"
+    b" or process readonly ref required return state static str string text trim type undefined"
+    b" useref usestate val value var".split()
 )
 
 #: Digits that are not a secret: ZEGO published them to show how a request is signed.
@@ -138,20 +139,39 @@ _PUBLISHED: Final = frozenset({b"9193cc662a4c0ec135ec71fb57194b38"})
 
 #: With these prefixes, builds put the value of an environment variable into what browsers load.
 PUBLIC_PREFIX: Final = re.compile(
-    rb"(?:NEXT_PUBLIC|NUXT_PUBLIC|EXPO_PUBLIC|REACT_APP|VUE_APP|VITE|GATSBY|PUBLIC)_"
+    rb"(?:(?:BUN|EXPO|NEXT|NUXT|PLASMO|SNOWPACK)_PUBLIC|(?:NG|PREACT|REACT|TARO|UMI|VUE)_APP"
+    rb"|GATSBY|PUBLIC|RAZZLE|REDWOOD_ENV|STORYBOOK|VITE)_"
 )
 #: What such a name must not contain.
 _PUBLIC_SECRET: Final = re.compile(
-    rb"(?:SERVER|CALLBACK)_?SECRET|ZEGO[A-Z0-9_]*SECRET"
+    rb"(?:SERVER|CALLBACK)_?SECRET|ZEGO[A-Z0-9_]*(?:SECRET|SERVER_ID)"
     rb"|APP_?SIGN(?!_?(?:IN|UP|OUT|OFF|AL|ATURE|ED|ING)(?![A-Z]))"
 )
 #: Each such name contains one of these.
-_PUBLIC_HINTS: Final = (b"SECRET", b"APP_SIGN", b"APPSIGN")
+_PUBLIC_HINTS: Final = (b"SECRET", b"ZEGO_SERVER_ID", b"APP_SIGN", b"APPSIGN")
+#: Names of ids whose value, if it has as many digits as a secret, is one: an AppID has at most ten.
+_SECRET_ID: Final = re.compile(
+    rb"(?!\w*(?:room|user|stream))(?:%b\w*zego\w*|\w*zego\w*(?:app|server))_?id"
+    % PUBLIC_PREFIX.pattern,
+    re.IGNORECASE,
+)
 
 #: UIKit's helpers; the first is for tests, and makes the token itself.
 _KIT_TOKEN: Final = b"generateKitTokenFor"
+#: UIKit's own generator, which ZEGO also publishes as a script for web pages.
+_PREBUILT: Final = b"generatePrebuiltToken"
 #: The function of ZEGO's server assistant.
 _TOKEN04: Final = b"generateToken04"
+#: All functions of ZEGO that take a ServerSecret, in lower case.
+_GENERATORS: Final = (
+    b"assistant.generatetoken",
+    b"assistant::generatetoken",
+    b"generate_token04",
+    b"generatekittoken",
+    b"generateprebuilttoken",
+    b"generatetoken04",
+    b"zegotokenutils.generatetoken",
+)
 #: Its message for a bad secret, which stays when a build shortens names.
 _GENERATOR: Final = b"secret must be a 32 byte string"
 
@@ -200,6 +220,14 @@ _SECRET_ARGUMENT: Final = re.compile(
 )
 #: The secret is the third of at least four arguments.
 _TOKEN04_COMMAS: Final = 3
+#: A literal as long as a ServerSecret, with letters and digits, but not only its hex digits.
+_LITERAL: Final = re.compile(
+    rb"[\"'`](?![0-9a-f]{32})(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])([0-9A-Za-z]{32})(?![0-9A-Za-z])"
+)
+#: The name of an argument or a variable, just before its value.
+_NAME_OF_VALUE: Final = re.compile(rb"([A-Za-z_$][\w$]*)[\\\"'`]*\s*[:=]\s*[@r]?[\\\"'`]*\Z")
+#: The name of the function whose bracket comes next; in a build, a shorter one tells nothing.
+_FUNCTION: Final = re.compile(rb"([A-Za-z_$][\w$.:]{2,})\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +329,7 @@ def _is_named(before: bytes) -> bool:
     for name in reversed(_WORD.findall(before)):
         if name.lower() in _BETWEEN and not _SECRET_NAME.search(name):
             continue
-        if _NO_SECRET.search(name):
+        if _NO_SECRET.search(name) and not _SECRET_ID.fullmatch(name):
             return False
         if _SECRET_NAME.search(name) or _ZEGO.search(name):
             return True
@@ -310,8 +338,35 @@ def _is_named(before: bytes) -> bool:
 
 
 def _is_in_call(data: bytes, start: int, end: int) -> bool:
-    first = max(0, start - _CALL_REACH)
-    return any(data.find(name, first, end + _CALL_REACH) >= 0 for name in (_KIT_TOKEN, _TOKEN04))
+    """Whether a generator of tokens is near, and the value is not clearly for something else."""
+    before = data[max(0, start - _CALL_REACH) : start]
+    if not _has_generator(before + data[end : end + _CALL_REACH]):
+        return False
+    named = _NAME_OF_VALUE.search(before)
+    if named and _NO_SECRET.search(named[1]):
+        return False
+    function = _function(before)
+    return function is None or _has_generator(function)
+
+
+def _has_generator(text: bytes) -> bool:
+    small = text.lower()
+    return any(name in small for name in _GENERATORS)
+
+
+def _function(before: bytes) -> bytes | None:
+    """The function whose argument follows; ``None``: there is none, or its name tells nothing."""
+    depth = 0
+    for at in range(len(before) - 1, -1, -1):
+        if before[at] in b")]}":
+            depth += 1
+        elif before[at] in b"([{" and depth:
+            depth -= 1
+        elif before[at] in b"([{":
+            named = _FUNCTION.search(before, max(0, at - _NAME_REACH), at)
+            is_known = before[at : at + 1] == b"(" and named and named[1].lower() not in _BETWEEN
+            return named[1] if named and is_known else None
+    return None
 
 
 def _public_names(data: bytes, origin: Origin) -> Iterator[Match]:
@@ -333,27 +388,45 @@ def _public_names(data: bytes, origin: Origin) -> Iterator[Match]:
 
 
 def _calls(data: bytes, origin: Origin) -> Iterator[Match]:
-    for at in _all(data, _KIT_TOKEN):
-        call = _CALL.match(data, at)
-        if call is None or not _CALLED.search(data[max(0, at - 32) : at]):
-            continue
-        is_likely, end = not origin.is_document, call.end("name")
-        which = call["name"].removeprefix(_KIT_TOKEN)
-        if which == b"Test":
-            yield _about(data, "kit-token-for-test", at, end, is_likely=is_likely)
-        elif which == b"Production" and _SECRET_ARGUMENT.search(call["arguments"]):
-            yield _about(data, "kit-token-for-production", at, end, is_likely=is_likely)
-    for at in _all(data, _TOKEN04):
-        call = _CALL.match(data, at)
-        if call is None or call["name"] != _TOKEN04:
-            continue
-        arguments = call["arguments"]
-        if arguments.count(b",") >= _TOKEN04_COMMAS or _SECRET_ARGUMENT.search(arguments):
-            end = call.end("name")
-            yield _about(data, "token-minted", at, end, is_likely=origin.is_front_end)
+    for name in (_KIT_TOKEN, _PREBUILT, _TOKEN04):
+        for at in _all(data, name):
+            if call := _CALL.match(data, at):
+                yield from _literals(data, call)
+                kind = _call_kind(data, call)
+                is_likely = origin.is_front_end if name == _TOKEN04 else not origin.is_document
+                if kind is not None:
+                    yield _about(data, kind, *call.span("name"), is_likely=is_likely)
     for at in _all(data, _GENERATOR):
         end = at + len(_GENERATOR)
         yield _about(data, "token-generator", at, end, is_likely=origin.is_front_end)
+
+
+def _call_kind(data: bytes, call: re.Match[bytes]) -> LeakKind | None:
+    """What a call leaks, whatever its arguments are; a name alone may be a definition."""
+    name, arguments = call["name"], call["arguments"]
+    if name == _TOKEN04:
+        has_secret = _SECRET_ARGUMENT.search(arguments)
+        return "token-minted" if has_secret or arguments.count(b",") >= _TOKEN04_COMMAS else None
+    if not _CALLED.search(data[max(0, call.start() - 32) : call.start()]):
+        return None
+    if name == _KIT_TOKEN + b"Test":
+        return "kit-token-for-test"
+    if name == _KIT_TOKEN + b"Production" and _SECRET_ARGUMENT.search(arguments):
+        return "kit-token-for-production"
+    return None
+
+
+def _literals(data: bytes, call: re.Match[bytes]) -> Iterator[Match]:
+    """Arguments of a generator that may be a ServerSecret, although they are not its usual digits.
+
+    The generators take any 32 characters.
+    """
+    for literal in _LITERAL.finditer(data, *call.span("arguments")):
+        start, end = literal.span(1)
+        named = _NAME_OF_VALUE.search(data, max(0, start - _NAME_REACH), start)
+        if named is None or not _NO_SECRET.search(named[1]):
+            text = literal[1].decode("ascii")
+            yield _about(data, "server-secret", start, end, is_likely=True, text=text)
 
 
 def _all(data: bytes, hint: bytes) -> Iterator[int]:

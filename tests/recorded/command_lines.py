@@ -209,6 +209,8 @@ def scan(session: Session) -> None:
     run("with the AppID", "scan", str(leaking), *of_secret, "--app-id", str(APP_ID), "--all")
     run("without the secret", "scan", str(leaking), "--all")
     run("standard input", "scan", "-", stdin=f"serverSecret = '{likely}'\n")
+    inline = f"<script>generatePrebuilt{'Token'}(1234567890, '{likely}', room)</script>\n"
+    run("a call of a generator", "scan", "-", stdin=inline)
     run("a missing path", "scan", str(folder / "absent"))
     run("no path", "scan")
     run("the deployed secret", "scan", str(clean), local=True)

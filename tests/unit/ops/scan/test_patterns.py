@@ -31,6 +31,22 @@ DOCUMENT = Origin(is_document=True)
 TEST_CALL = "generateKitToken" + "ForTest"
 PRODUCTION_CALL = "generateKitToken" + "ForProduction"
 MINT = "generate" + "Token04"
+PREBUILT_CALL = "generatePrebuilt" + "Token"
+#: The functions of ZEGO's samples that take a ServerSecret.
+GENERATORS = [
+    TEST_CALL,
+    PRODUCTION_CALL,
+    PREBUILT_CALL,
+    MINT,
+    "Generate" + "Token04",
+    "generate_" + "token04",
+    "generateKit" + "Token",
+    "ZegoTokenUtils." + "generateToken",
+    "TokenServerAssistant." + "generateToken",
+    "ZegoServerAssistant::" + "GenerateToken",
+]
+#: 32 characters that are not the usual digits.
+UNUSUAL = "Zk3" + "Qp9Lm2Xv7" + "Rt5Bn8Wc4Yd6Hs1Jf0Ga"
 
 
 def matches(text: str, origin: Origin = SCRIPT) -> list[Match]:
@@ -70,6 +86,8 @@ class TestDigitsWithAName:
             'zego: {{ appID: 123456, secret: "{}" }}',
             "ZEGO_KEY={}",
             "serverSecretForTests = '{}'",
+            'Zego_Server_Id: "{}"',
+            "const [serverSecret] = useState('{}')",
         ],
         ids=str,
     )
@@ -102,14 +120,73 @@ class TestDigitsWithAName:
             '{}("123", "user", "{}", 3600, "")',
             '{}(123456, "{}", "room", "user", "User")',
             'x.{}(\n  123456,\n  "{}",\n)',
+            "{}(123456, '{}', room, user)",
+            "{}(123456, `{}`, room, user)",
+            "{}(Number(app), '{}', room, user)",
+            "<script>const t={}(123456,'{}',room)</script>",
+            "{}(appId: 123456, serverSecret: '{}')",
+            "{}(app_id=123456, secret='{}')",
+            "{}(\n  appId: 123456,\n  secret:\n    r'{}',\n)",
+            '{}({{appID: 123456, "serverSecret": "{}"}})',
+            '"sourcesContent":["a\\n  {}(\\n    123456,\\n    \\"{}\\",\\n"]',
+            'onclick="start({}(123456, &quot;{}&quot;, room))"',
+            '{}(123456L, "user", @"{}", 3600, "")',
         ],
         ids=str,
     )
-    @pytest.mark.parametrize("call", [TEST_CALL, PRODUCTION_CALL, MINT])
+    @pytest.mark.parametrize("call", GENERATORS)
     def test_an_argument_of_a_token_generator_is_likely_a_secret(
         self, text: str, call: str
     ) -> None:
         assert ("server-secret", "likely") in kinds(text.format(call, HEX32))
+
+    @pytest.mark.parametrize("quote", ['"', "'", "`", '\\"'], ids=str)
+    @pytest.mark.parametrize("call", [TEST_CALL, PREBUILT_CALL, MINT])
+    @pytest.mark.parametrize("secret", [UNUSUAL, HEX32.upper()], ids=["characters", "capitals"])
+    def test_an_argument_of_32_other_characters_is_too(
+        self, call: str, secret: str, quote: str
+    ) -> None:
+        (match,) = [
+            one
+            for one in matches(f"{call}(123456, {quote}{secret}{quote}, room, user)")
+            if one.kind == "server-secret"
+        ]
+        assert (match.severity, match.text) == ("likely", secret)
+
+    @pytest.mark.parametrize(
+        "argument",
+        [
+            f'"{UNUSUAL}x"',
+            f'"{UNUSUAL[1:]}"',
+            f'userId: "{UNUSUAL}"',
+            UNUSUAL,
+            '"' + "x" * 32 + '"',
+            '"' + "1" * 32 + '"',
+            "serverSecret",
+            "process.env.SERVER_SECRET",
+        ],
+        ids=str,
+    )
+    def test_other_arguments_are_ignored(self, argument: str) -> None:
+        assert kinds(f"{PREBUILT_CALL}(appID, {argument}, room, user)", BUNDLE) == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "etag('{}'); {}(appID, serverSecret)",
+            "{1}(appID, serverSecret, md5('{0}'))",
+            "{1}(appID, serverSecret, room); verify(file, '{0}')",
+            "{1}(appId: id, userId: '{0}', secret: secret)",
+            "let hash = '{}'; {}(appID, serverSecret)",
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("call", GENERATORS)
+    def test_digits_for_something_else_near_a_generator_are_possible(
+        self, text: str, call: str
+    ) -> None:
+        found = kinds(text.format(HEX32, call))
+        assert [severity for kind, severity in found if kind == "server-secret"] == ["possible"]
 
     def test_a_constant_before_the_call_is_likely_a_secret(self) -> None:
         text = f'const e=123456,t="{HEX32}";function n(r){{return K.{TEST_CALL}(e,t,r)}}'
@@ -198,6 +275,16 @@ class TestPublicNames:
             "GATSBY_",
             "PUBLIC_",
             "VUE_APP_",
+            "BUN_PUBLIC_",
+            "NG_APP_",
+            "PLASMO_PUBLIC_",
+            "PREACT_APP_",
+            "RAZZLE_",
+            "REDWOOD_ENV_",
+            "SNOWPACK_PUBLIC_",
+            "STORYBOOK_",
+            "TARO_APP_",
+            "UMI_APP_",
         ],
     )
     @table(
@@ -210,6 +297,7 @@ class TestPublicNames:
             "APPSIGN",
             "CALLBACK_SECRET",
             "ZEGO_SECRET",
+            "ZEGO_SERVER_ID",
         ],
     )
     def test_a_secret_in_one_is_likely(self, prefix: str, name: str) -> None:
@@ -256,6 +344,20 @@ class TestPublicNames:
     def test_a_name_with_two_hints_is_one_match(self) -> None:
         (match,) = matches("VITE_" + "ZEGO_SECRET_APP_SIGN=")
         assert match.end - match.start == len("VITE_" + "ZEGO_SECRET_APP_SIGN")
+
+    @pytest.mark.parametrize("digits", [HEX32, HEX64], ids=["32", "64"])
+    @pytest.mark.parametrize("name", ["ZEGO_APP_ID", "ZEGO_SS", "ZEGOCLOUD_SERVER", "APP_ZEGO_KEY"])
+    @pytest.mark.parametrize("prefix", ["VITE_", "NEXT_PUBLIC_", "NG_APP_", "STORYBOOK_"])
+    def test_digits_under_one_with_zego_are_likely(
+        self, prefix: str, name: str, digits: str
+    ) -> None:
+        kind = "server-secret" if digits == HEX32 else "app-sign"
+        for text in ("{}={}\n", 'import.meta.env.{} ?? "{}"', '{{{}:"{}",MODE:1}}'):
+            assert kinds(text.format(prefix + name, digits)) == [(kind, "likely")]
+
+    @pytest.mark.parametrize("name", ["ZEGO_ROOM_ID", "ZEGO_USER_ID", "ZEGO_BUILD", "ZEGO_HASH"])
+    def test_digits_under_one_for_something_else_are_possible(self, name: str) -> None:
+        assert kinds(f"VITE_{name}={HEX32}") == [("server-secret", "possible")]
 
     def test_in_a_document_it_is_possible(self) -> None:
         text = "Never set " + "NEXT_PUBLIC_" + "ZEGO_SERVER_SECRET."
@@ -432,6 +534,8 @@ class TestTheSecretItself:
         pytest.param(f".{TEST_CALL}(", id="calls"),
         pytest.param(f"{MINT}(,,,", id="arguments"),
         pytest.param(f"{HEX32}'+'", id="pieces"),
+        pytest.param(f"{PREBUILT_CALL}({HEX32}(", id="open brackets"),
+        pytest.param(f"{PREBUILT_CALL}aaaaaaaaaaaaaaaaaaa {HEX32} ", id="words before digits"),
         pytest.param(" ", id="nothing"),
     ],
 )

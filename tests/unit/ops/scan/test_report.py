@@ -111,7 +111,7 @@ class TestFindings:
         assert cli.main(["scan", str(front_end), "--secret-file", str(secret_file)]) == 1
         printed = capsys.readouterr().out.splitlines()
         assert printed[0].startswith(f"{path}:1:15: certain: the secret (given), as it is, digest ")
-        assert printed[1].startswith(f"{path}:1:64: likely: 32 hex digits, named or used")
+        assert printed[1].startswith(f"{path}:1:64: likely: 32 characters, named or used")
         assert "     zego-token secret rotate" in printed
         assert printed[-1].startswith("1 certain, 1 likely: 1 file, 0.0 MB, ")
 
