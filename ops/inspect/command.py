@@ -19,8 +19,7 @@ from ops.target import TargetOptions, target
 from zego.diagnosis.model import Expected
 
 _MISTAKEN: Final = (
-    "--secret-file and --local take the next word as a path, but here it is a token: put the token"
-    " first."
+    "{} takes the next word as its value, but here it is a token: put the token first."
 )
 #: From 1973 on: a shorter number is a year, or a date without dashes.
 _SECONDS: Final = re.compile(r"[0-9]{9,11}(\.[0-9]{1,6})?")
@@ -62,8 +61,10 @@ class _Moment(click.ParamType[float]):
 @click.option("--expect-publish", is_flag=True, help="The client publishes a stream in that room.")
 @click.option(
     "--sdk",
-    type=click.Choice(["web", "native", "zim", "uikit"]),
-    help="The ZEGO SDK that the client uses.  [default: any]",
+    type=click.Choice(["any", "web", "native", "zim", "uikit"]),
+    default="any",
+    show_default=True,
+    help="The ZEGO SDK that the client uses.",
 )
 @click.option(
     "--now",
@@ -101,16 +102,23 @@ def inspect(
     Exit code: 0 if all tokens are valid; 1 if ZEGO refuses one; 3 if none is refused, but one was
     not opened, so its verdict is unknown; 2 if there is no token.
     """
-    local = None if target_options is None else target_options.local
-    if tokens.begins(source.file or "") or (local and tokens.begins(str(local))):
-        raise click.UsageError(_MISTAKEN)
+    named = target_options or TargetOptions()
+    values = {"--secret-file": source.file, "--secret-id": named.secret_id, "--local": named.local}
+    for option, value in values.items():
+        if value is not None and tokens.begins(str(value)):
+            raise click.UsageError(_MISTAKEN.format(option))
     from_standard_input = tokens.is_standard_input(token)
     if from_standard_input and source.is_on_standard_input:
         raise click.UsageError(
             "Tokens and secret cannot both come from standard input: put one of them in a file."
         )
     expected = Expected(
-        now or 0.0, expect_app, expect_user, expect_room, expect_publish or None, sdk
+        now or 0.0,
+        expect_app,
+        expect_user,
+        expect_room,
+        expect_publish or None,
+        None if sdk == "any" else sdk,
     )
     asks = source.has_prompt or (token is None and not from_standard_input)
     with unseen() if asks else nullcontext():  # also hides what is pasted before the prompt

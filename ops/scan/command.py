@@ -15,10 +15,10 @@ from ops.scan import report
 from ops.scan.files import Tree
 from ops.target import TargetOptions, target
 
-_NO_PATH: Final = (
-    "Missing argument 'PATH...'. --local and --secret-file take the next word as their value: put"
-    " PATH first."
-)
+_NO_PATH: Final = "Missing argument 'PATH...'."
+#: Of options with these names.
+_TOOK_IT: Final = " {} takes the next word as its value: put PATH first."
+_TAKERS: Final = ("local", "secret_file", "secret_id")
 
 
 class _Paths(click.Argument):
@@ -26,7 +26,9 @@ class _Paths(click.Argument):
         try:
             return super().process_value(ctx, value)
         except click.MissingParameter:
-            raise click.UsageError(_NO_PATH, ctx) from None
+            takers = [f"--{name.replace('_', '-')}" for name in _TAKERS if ctx.params.get(name)]
+            why = _TOOK_IT.format(takers[0]) if takers else ""
+            raise click.UsageError(f"{_NO_PATH}{why}", ctx) from None
 
 
 @click.command()

@@ -131,7 +131,8 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         _MINT + " If it is a secret, everyone who saw it has it: reset it in ZEGO's console.",
     ),
     "not-a-token": _not_opened(
-        'No part of this text begins like a Token04: with "04" and its expiry.',
+        'No part of this text is a Token04. A Token04 is "04" and over 100 characters of base64,'
+        " which begin with its expiry.",
         "Check what was passed as the token. " + _MINT,
     ),
     # --- A Token04 that was changed on its way ---------------------------------------------------

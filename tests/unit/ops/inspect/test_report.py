@@ -122,6 +122,12 @@ class TestVerdicts:
         assert "--stage, --secret-id" in printed
         assert "user " not in printed
 
+    @pytest.mark.parametrize("text", ["04abc", "0412345678", "hello"])
+    def test_a_short_text_is_not_a_token_however_it_begins(self, text: str, run: Run) -> None:
+        _, (document,) = run.json(text)
+        (finding,) = document["findings"]
+        assert finding["cause"].startswith("No part of this text is a Token04. A Token04 is")
+
     def test_a_text_that_is_not_a_token_is_refused_without_a_secret(self, run: Run) -> None:
         assert run(jwt())[0] == ExitCode.REFUSED
         assert run("hello")[0] == ExitCode.REFUSED
@@ -226,6 +232,9 @@ class TestExpectations:
         assert [finding["kind"] for finding in document["findings"]] == ([kind] if kind else [])
         assert code == (ExitCode.REFUSED if kind else ExitCode.DONE)
 
+    def test_any_sdk_is_the_default(self, run: Run) -> None:
+        assert run(jwt(), "--sdk", "any") == run(jwt())
+
     def test_the_codes_are_those_of_the_sdk(self, run: Run) -> None:
         _, printed = run(jwt(), "--sdk", "native")
         assert "A client shows: native 1002033\n" in printed
@@ -289,6 +298,14 @@ class TestUsage:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         assert cli.main(["inspect", "x", "--secret-file", "-"]) == ExitCode.USAGE
         assert "Use --ask-secret." in capsys.readouterr().err
+
+    @pytest.mark.parametrize("option", ["--local", "--secret-file", "--secret-id"])
+    def test_a_token_as_an_options_value_belongs_first(
+        self, option: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(targets, "connect", lambda _wanted: pytest.fail("connected"))
+        assert run(option, room_token()) == (ExitCode.USAGE, "")
+        assert run.err.startswith(f"error: {option} takes the next word as its value, but here it")
 
     @pytest.mark.parametrize("secret", [SECRET, f'"{SECRET}"', SECRET.upper(), "f" * 64])
     def test_a_secret_given_as_the_token_is_refused(self, run: Run, secret: str) -> None:

@@ -362,12 +362,23 @@ class TestWhatWasNotLookedAt:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ([], "Missing argument 'PATH...'"),
-            (["--local", "missing"], "put PATH first"),
+            ([], "Missing argument 'PATH...'.\n"),
+            (["--stage", "dev"], "Missing argument 'PATH...'.\n"),
+            (["--local", "missing"], "--local takes the next word as its value: put PATH first"),
+            (["--secret-file", "x"], "--secret-file takes the next word as its value: put PATH"),
+            (["--secret-id", "x"], "--secret-id takes the next word as its value: put PATH first"),
             (["missing"], "missing: No such file or directory."),
             (["-", "--secret-file", "-"], "cannot both come from standard input"),
         ],
-        ids=["no path", "a path as an option's value", "no such path", "standard input twice"],
+        ids=[
+            "no path",
+            "no path for a stage",
+            "a path as the stack's",
+            "a path as the secret's",
+            "a path as the secret's name",
+            "no such path",
+            "standard input twice",
+        ],
     )
     def test_a_usage_error_has_its_exit_code(
         self,
