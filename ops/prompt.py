@@ -39,14 +39,15 @@ def unseen() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def ask_unseen(prompt: str) -> str:
+def ask_unseen(prompt: str, *, optional: bool = False) -> str:
     """Ask for a text without showing it; the marks around a paste are removed.
 
+    :param optional: return an empty text if nothing was typed.
     :raises InputError: nothing was typed.
     :raises EOFError: standard input has ended.
     """
     typed = getpass.getpass(prompt).removeprefix(_PASTE_BEGINS).removesuffix(_PASTE_ENDS)
-    if not typed:
+    if not typed and not optional:
         raise InputError("Nothing was typed.")
     return typed
 

@@ -1,8 +1,13 @@
-"""The secrets to try: those of Secrets Manager, and one from a file or a prompt."""
+"""The secrets to try: those of Secrets Manager, and those from a file or from prompts.
+
+A file and the prompts may also give the AppSign and the CallbackSecret of the project, which some
+generators use as the ServerSecret.
+"""
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,17 +16,19 @@ import click
 
 from ops import target
 from ops.errors import ExitCode, InputError
-from ops.prompt import STANDARD_INPUT, can_ask
+from ops.prompt import STANDARD_INPUT, ask_unseen, can_ask
 from ops.secret import value
 from ops.target import Command, Target, TargetOptions
 from zego import server_secret, strict_json
-from zego.diagnosis.model import TriedSecret
+from zego.diagnosis.model import APP_SIGN, CALLBACK_SECRET, TriedSecret
 from zego.secret_store import LABELS
 from zego.server_secret import PlaceholderError, ServerSecret, ServerSecretError
 
-#: The label of a secret that is not in Secrets Manager.
+#: The label of a ServerSecret that is not in Secrets Manager.
 GIVEN: Final = "given"
-
+#: The labels of the other secrets, with their keys in JSON.
+_OTHERS: Final[Mapping[str, str]] = {APP_SIGN: "app_sign", CALLBACK_SECRET: "callback_secret"}
+_APP_SIGN_SHAPE: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 #: The names of the options of :func:`secret_source`.
 SOURCE_OPTIONS: Final = ("secret_file", "ask_secret")
@@ -29,10 +36,10 @@ SOURCE_OPTIONS: Final = ("secret_file", "ask_secret")
 
 @dataclass(frozen=True, slots=True)
 class SecretSource:
-    """The options for a secret that is not in Secrets Manager; both may be missing.
+    """The options for secrets that are not in Secrets Manager; both may be missing.
 
     :ivar file: a path, or ``-`` for standard input.
-    :ivar has_prompt: the user types it.
+    :ivar has_prompt: the user types them.
     """
 
     file: str | None = None
@@ -42,17 +49,24 @@ class SecretSource:
     def is_on_standard_input(self) -> bool:
         return self.has_prompt or self.file == STANDARD_INPUT
 
-    def read(self) -> str | None:
-        """The secret's text, see :func:`ops.secret.value.read`; ``None``: none is given.
+    def read(self) -> dict[str, Any]:
+        """The secrets as they are given, by label; see :func:`ops.secret.value.read`.
 
-        :raises CommandError: it cannot be read.
+        :raises CommandError: one cannot be read.
         """
         if self.file is None and not self.has_prompt:
-            return None
+            return {}
         try:
-            return value.read(self.file)
+            text = value.read(self.file)
         except ServerSecretError as error:
             raise InputError(f"The secret cannot be read: {error}.") from None
+        values = _object(text) or {}
+        others = {label: values[key] for label, key in _OTHERS.items() if values.get(key)}
+        given = {GIVEN: text, **others} if not others or "server_secret" in values else others
+        for label in _OTHERS if self.has_prompt else ():
+            if typed := ask_unseen(f"{label} (Enter to skip): ", optional=True):
+                given[label] = typed
+        return given
 
 
 def secret_source(command: Command) -> Command:
@@ -61,10 +75,14 @@ def secret_source(command: Command) -> Command:
     @click.option(
         "--secret-file",
         metavar="PATH|-",
-        help="Also try the secret in this file (or standard input): the 32 characters, or JSON.",
+        help="Also try the secret in this file (or standard input): the 32 characters, or JSON, in"
+        " which app_sign and callback_secret may be next to server_secret.",
     )
     @click.option(
-        "--ask-secret", is_flag=True, help="Also try a secret that you type at a hidden prompt."
+        "--ask-secret",
+        is_flag=True,
+        help="Also try the secrets that you type at hidden prompts: the ServerSecret and, if you"
+        " have them, AppSign and CallbackSecret.",
     )
     @functools.wraps(command)
     def with_source(*, secret_file: str | None, ask_secret: bool, **options: Any) -> ExitCode:
@@ -88,7 +106,7 @@ class TriedSecrets:
     """The secrets to try.
 
     :ivar by_label: in the order to try.
-    :ivar problems: by label, why the value is not a valid ServerSecret. It is tried anyway, as a
+    :ivar problems: by label, why the value does not have the right shape. It is tried anyway, as a
         server may seal with it, unless there is no value or a placeholder.
     :ivar target: the options that name the secret in Secrets Manager; empty if it is not read.
     """
@@ -102,6 +120,8 @@ class TriedSecrets:
 
         :param app_id: the AppID to use if the value has none.
         """
+        if label in _OTHERS:
+            return None
         secret = self.by_label[label]
         return fingerprint(app_id if secret.app_id is None else secret.app_id, secret.value)
 
@@ -123,14 +143,17 @@ def gather(target_options: TargetOptions | None, source: SecretSource) -> TriedS
         nothing that exists.
     """
     given = source.read()
-    found = [] if target_options is None else [*_stored(target.connect(target_options))]
-    if given is not None:
-        found.append((GIVEN, given, ""))
+    found: list[tuple[str, Any, str]] = []
+    if target_options is not None:
+        found += _stored(target.connect(target_options))
+    found += ((label, text, "") for label, text in given.items())
     secrets: dict[str, TriedSecret] = {}
     problems: dict[str, str] = {}
     for label, text, lack in found:
         secret, problem = None, lack
-        if text is not None:
+        if label in _OTHERS:
+            secret, problem = _other_secret(label, text)
+        elif text is not None:
             secret, problem = _secret_of(text, is_stored=label != GIVEN)
         if problem:
             problems[label] = problem
@@ -152,9 +175,7 @@ def _secret_of(text: str, *, is_stored: bool) -> tuple[TriedSecret | None, str]:
         return None, str(error)
     except ServerSecretError as error:
         problem = str(error)
-    try:
-        values = strict_json.loads_object(text)
-    except ValueError:
+    if (values := _object(text)) is None:
         return _alone(text, problem if is_stored else "")
     held, app_id = values.get("server_secret"), values.get("app_id")
     is_number = isinstance(app_id, int) and not isinstance(app_id, bool)
@@ -171,6 +192,31 @@ def _alone(text: str, problem: str) -> tuple[TriedSecret | None, str]:
     except ServerSecretError:
         pass  # reported when it is tried
     return TriedSecret(text), problem
+
+
+def _other_secret(label: str, text: Any) -> tuple[TriedSecret | None, str]:
+    """An AppSign or a CallbackSecret, even if it is invalid, and what is wrong with its shape."""
+    key, problem = _OTHERS[label], ""
+    try:
+        ServerSecret(1, text)  # it also checks the type
+    except PlaceholderError as error:
+        return None, str(error).replace("server_secret", key)
+    except ServerSecretError as error:
+        problem = str(error).replace("server_secret", key)
+    if not isinstance(text, str):
+        return None, problem
+    if label == APP_SIGN and text == text.strip().strip("\"'"):
+        is_usual = _APP_SIGN_SHAPE.fullmatch(text)
+        problem = "" if is_usual else f"{key} is not 64 hex digits, which every AppSign has"
+    return TriedSecret(text), problem
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object in a text, if it is one."""
+    try:
+        return strict_json.loads_object(text)
+    except ValueError:
+        return None
 
 
 def _stored(connection: Target) -> Iterator[tuple[str, str | None, str]]:

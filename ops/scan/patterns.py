@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from ops.scan import values
 from ops.scan.values import Form, Value
+from zego.diagnosis.model import APP_SIGN, CALLBACK_SECRET
 
 #: How many bytes before and after a match are checked.
 MARGIN: Final = 8192
@@ -98,6 +99,14 @@ LABEL_REMEDIES: Final[Mapping[str, str]] = {
     "AWSPENDING": (
         "Remove it. A rotation is about to promote it: reset it in ZEGO's console, and rotate to"
         " the new one: zego-token secret rotate."
+    ),
+    APP_SIGN: (
+        "Remove it, log in with tokens, and have ZEGO's support switch off AppSign logins for the"
+        " AppID."
+    ),
+    CALLBACK_SECRET: (
+        "Remove it, and get another one from ZEGO: whoever has it can send your backend callbacks"
+        " as if they came from ZEGO."
     ),
     "CANDIDATE": (
         "Remove it, and do not rotate to it: reset it in ZEGO's console, and rotate to the new one:"

@@ -40,7 +40,7 @@ _BETWEEN: Final = b" \t\r\n\f\v\0" + string.punctuation.encode()
 class Value:
     """A value to search for; its repr shows nothing.
 
-    :ivar label: of Secrets Manager, or ``given``.
+    :ivar label: of Secrets Manager, or of a given secret (:mod:`ops.inspect.secrets`).
     :ivar fingerprint: of the ServerSecret; ``None``: it is unknown.
     :raises ValueError: it has so few letters and digits that it would be found by chance.
     """

@@ -205,7 +205,7 @@ class TestSecrets:
     def test_the_secret_and_the_token_may_both_be_prompted_for(
         self, capsys: Capture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        typed = iter([SECRET, room_token()])
+        typed = iter([SECRET, "", "", room_token()])
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         monkeypatch.setattr("ops.inspect.command.unseen", nullcontext)
         monkeypatch.setattr("getpass.getpass", lambda _prompt: next(typed))

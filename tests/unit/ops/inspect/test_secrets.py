@@ -15,10 +15,12 @@ from ops.inspect.secrets import SecretSource, TriedSecrets, gather
 from ops.target import Target, TargetOptions
 from tests.unit.ops.fakes import stored
 from tests.unit.ops.tokens import OTHER_SECRET, SECRET
-from zego.diagnosis.model import TriedSecret
+from zego.diagnosis.model import APP_SIGN, CALLBACK_SECRET, TriedSecret
 from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecret
 
+APP_SIGN_VALUE = "0f" * 20 + "1e" * 12
+CALLBACK_VALUE = "fedcba9876543210" * 2
 NEWEST = "89abcdef01234567" * 2
 WANTED = TargetOptions("zego/server-secret", region="eu-west-1")
 
@@ -202,14 +204,145 @@ class TestOfAFile:
         assert list(both.by_label) == ["AWSCURRENT", "given"]
 
 
+def of_json(a_file: Callable[[str], str], **values: object) -> TriedSecrets:
+    return of_file(a_file(json.dumps(values)))
+
+
+class TestOtherSecrets:
+    def test_a_file_may_also_contain_them(self, a_file: Callable[[str], str]) -> None:
+        tried = of_json(
+            a_file,
+            callback_secret=CALLBACK_VALUE,
+            app_sign=APP_SIGN_VALUE,
+            app_id=7,
+            server_secret=SECRET,
+        )
+        assert list(tried.by_label.items()) == [
+            ("given", TriedSecret(SECRET, 7)),
+            (APP_SIGN, TriedSecret(APP_SIGN_VALUE)),
+            (CALLBACK_SECRET, TriedSecret(CALLBACK_VALUE)),
+        ]
+        assert tried.problems == {}
+
+    @pytest.mark.parametrize(
+        ("key", "label", "text"),
+        [
+            ("app_sign", "AppSign", APP_SIGN_VALUE),
+            ("app_sign", "AppSign", APP_SIGN_VALUE.upper()),
+            ("callback_secret", "CallbackSecret", CALLBACK_VALUE),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "other", [{}, {"app_id": 7}, {"app_sign": "", "callback_secret": None}]
+    )
+    def test_a_file_may_contain_only_one_of_them(
+        self,
+        a_file: Callable[[str], str],
+        key: str,
+        label: str,
+        text: str,
+        other: dict[str, object],
+    ) -> None:
+        tried = of_json(a_file, **{**other, key: text})
+        assert (tried.by_label, tried.problems) == ({label: TriedSecret(text)}, {})
+
+    def test_an_empty_one_is_missing(self, a_file: Callable[[str], str]) -> None:
+        assert list(of_json(a_file, app_sign="", callback_secret=None).by_label) == ["given"]
+
+    @pytest.mark.parametrize(
+        ("key", "text", "problem"),
+        [
+            ("app_sign", SECRET, "app_sign is not 64 hex digits, which every AppSign has"),
+            ("app_sign", "x" * 63 + "y", "app_sign is not 64 hex digits, which every AppSign has"),
+            ("app_sign", f"{APP_SIGN_VALUE}\n", "app_sign has white space or a newline around it"),
+            ("app_sign", f"'{APP_SIGN_VALUE}'", "app_sign has quotes around it"),
+            ("callback_secret", SECRET[1:], "callback_secret has 31 characters; ZEGO's have 32"),
+            ("callback_secret", f'"{SECRET}"', "callback_secret has quotes around it"),
+            (
+                "callback_secret",
+                f" {SECRET}",
+                "callback_secret has white space or a newline around it",
+            ),
+            (
+                "callback_secret",
+                APP_SIGN_VALUE,
+                "callback_secret has 64 hex digits: that is an AppSign",
+            ),
+        ],
+    )
+    def test_one_of_another_shape_is_reported_and_tried(
+        self, a_file: Callable[[str], str], key: str, text: str, problem: str
+    ) -> None:
+        tried = of_json(a_file, **{key: text})
+        label = {"app_sign": "AppSign", "callback_secret": "CallbackSecret"}[key]
+        assert tried.by_label == {label: TriedSecret(text)}
+        assert tried.problems == {label: problem}
+
+    @pytest.mark.parametrize(
+        ("key", "held", "problem"),
+        [
+            ("app_sign", 5, "app_sign must be a string, not int"),
+            ("callback_secret", ["x"], "callback_secret must be a string, not list"),
+            ("callback_secret", "REPLACE-ME", "callback_secret is a placeholder; store the one"),
+            ("app_sign", "REPLACE-ME", "app_sign is a placeholder; store the one from ZEGO's"),
+        ],
+    )
+    def test_one_without_a_value_is_reported_and_not_tried(
+        self, a_file: Callable[[str], str], key: str, held: object, problem: str
+    ) -> None:
+        tried = of_json(a_file, **{key: held})
+        assert tried.by_label == {}
+        ((_, said),) = tried.problems.items()
+        assert said.startswith(problem)
+
+    def test_they_are_tried_after_all_server_secrets(
+        self, a_file: Callable[[str], str], target: Target, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(targets, "connect", lambda _wanted: target)
+        path = a_file(json.dumps({"app_sign": APP_SIGN_VALUE, "server_secret": SECRET}))
+        assert list(gather(WANTED, SecretSource(path)).by_label) == [
+            "AWSCURRENT",
+            "given",
+            "AppSign",
+        ]
+
+    def test_they_have_no_fingerprint_of_a_server_secret(self) -> None:
+        tried = TriedSecrets({CALLBACK_SECRET: TriedSecret(CALLBACK_VALUE, 7)}, {})
+        assert tried.fingerprint(CALLBACK_SECRET, 7) is None
+
+
 def test_without_a_secret_nothing_is_tried() -> None:
     assert gather(None, SecretSource()) == TriedSecrets({}, {})
 
 
-def test_the_prompt_does_not_show_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("typed", "labels"),
+    [
+        ([SECRET, "", ""], ["given"]),
+        ([SECRET, APP_SIGN_VALUE, ""], ["given", "AppSign"]),
+        ([SECRET, "", CALLBACK_VALUE], ["given", "CallbackSecret"]),
+        ([SECRET, APP_SIGN_VALUE, CALLBACK_VALUE], ["given", "AppSign", "CallbackSecret"]),
+    ],
+)
+def test_the_prompts_show_no_secret_and_the_last_two_can_be_skipped(
+    typed: list[str], labels: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts: list[str] = []
+
+    def hidden(prompt: str) -> str:
+        prompts.append(prompt)
+        return typed[len(prompts) - 1]
+
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("getpass.getpass", lambda prompt: SECRET if "not shown" in prompt else "")
-    assert gather(None, SecretSource(has_prompt=True)).by_label == {"given": TriedSecret(SECRET)}
+    monkeypatch.setattr("getpass.getpass", hidden)
+    tried = gather(None, SecretSource(has_prompt=True))
+    assert prompts == [
+        "ServerSecret from ZEGO's console (not shown): ",
+        "AppSign (Enter to skip): ",
+        "CallbackSecret (Enter to skip): ",
+    ]
+    assert list(tried.by_label) == labels
+    assert [one.value for one in tried.by_label.values()] == [text for text in typed if text]
 
 
 @pytest.mark.parametrize(

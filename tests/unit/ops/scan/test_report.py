@@ -316,6 +316,31 @@ class TestWhatIsKnown:
         code, said = scan(front_end, "--secret-file", secret_file, "--app-id", 7)
         assert (code, said[0]["severity"], said[0]["fingerprint"]) == (1, "certain", None)
 
+    @pytest.mark.parametrize(
+        ("key", "text", "label", "remedy"),
+        [
+            ("app_sign", hashlib.sha256(b"x").hexdigest(), "AppSign", "switch off AppSign logins"),
+            ("callback_secret", OTHER, "CallbackSecret", "can send your backend callbacks"),
+        ],
+    )
+    def test_the_projects_other_secrets_have_their_own_remedies(
+        self,
+        front_end: Path,
+        secret_file: Path,
+        scan: Scan,
+        key: str,
+        text: str,
+        label: str,
+        remedy: str,
+    ) -> None:
+        secret_file.write_text(json.dumps({"app_id": 7, key: text}), encoding="utf-8")
+        (front_end / "a").write_text(text, encoding="utf-8")
+        code, (leak, summary) = scan(front_end, "--secret-file", secret_file)
+        assert (code, leak["severity"], leak["label"]) == (1, "certain", label)
+        assert leak["fingerprint"] is None
+        assert remedy in leak["remedy"]
+        assert summary["looked_for"] == [label]
+
 
 class TestWhatWasNotLookedAt:
     def test_an_unreadable_file_leaves_the_result_undecided(
