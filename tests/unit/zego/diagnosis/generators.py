@@ -93,9 +93,12 @@ class Sealed:
     counted: bytes = b""
 
 
-def tag_behind(sealed: Sealed) -> tuple[bytes, bytes]:
-    """What the length before the ciphertext counts, and what follows that."""
-    return sealed.ciphertext + sealed.tag, b""
+#: What is before the length of the ciphertext, what that length counts, and what follows.
+TagPlaced = tuple[bytes, bytes, bytes]
+
+
+def tag_behind(sealed: Sealed) -> TagPlaced:
+    return b"", sealed.ciphertext + sealed.tag, b""
 
 
 def counted(sealed: Sealed) -> int:
@@ -141,7 +144,7 @@ class Generator:
     expiry: Callable[[int], bytes] = int64
     iv_length: Callable[[int], bytes] = int16
     aad: Callable[[bytes, bytes, int], bytes | None] = lambda *_: None
-    tag: Callable[[Sealed], tuple[bytes, bytes]] = tag_behind
+    tag: Callable[[Sealed], TagPlaced] = tag_behind
     length: Callable[[Sealed], bytes] = length_of_counted
     order: Callable[[bytes, bytes, bytes, bytes], bytes] = in_order
     mode_byte: Callable[[bytes], bytes] = lambda envelope: envelope + b"\1"
@@ -156,9 +159,9 @@ class Generator:
         aad = self.aad(expiry, iv_length + iv, self.claims["app_id"])
         ciphertext, tag = self._encrypt(iv, self.padding(plaintext), aad)
         sealed = Sealed(plaintext, ciphertext, tag)
-        content, rest = self.tag(sealed)
-        length = self.length(replace(sealed, counted=content))
-        fields = self.order(iv_length, iv, length, content + rest)
+        before, content, behind = self.tag(sealed)
+        length = before + self.length(replace(sealed, counted=content))
+        fields = self.order(iv_length, iv, length, content + behind)
         return self.text(self.mode_byte(expiry + fields))
 
     def _encrypt(self, iv: bytes, data: bytes, aad: bytes | None) -> tuple[bytes, bytes]:
@@ -287,16 +290,20 @@ def _hex_digest(name: str) -> Callable[[str], bytes]:
     return lambda secret: _digest(name)(secret).hex().encode()[:32]
 
 
-def _tag_in_front(sealed: Sealed) -> tuple[bytes, bytes]:
-    return sealed.tag + sealed.ciphertext, b""
+def _tag_in_front(sealed: Sealed) -> TagPlaced:
+    return b"", sealed.tag + sealed.ciphertext, b""
 
 
-def _tag_in_its_own_field(sealed: Sealed) -> tuple[bytes, bytes]:
-    return sealed.ciphertext, int16(len(sealed.tag)) + sealed.tag
+def _tag_field(sealed: Sealed) -> TagPlaced:
+    return b"", sealed.ciphertext, int16(len(sealed.tag)) + sealed.tag
 
 
-def _no_tag(sealed: Sealed) -> tuple[bytes, bytes]:
-    return sealed.ciphertext, b""
+def _tag_field_in_front(sealed: Sealed) -> TagPlaced:
+    return int16(len(sealed.tag)) + sealed.tag, sealed.ciphertext, b""
+
+
+def _no_tag(sealed: Sealed) -> TagPlaced:
+    return b"", sealed.ciphertext, b""
 
 
 def _iv_field_behind(iv_length: bytes, iv: bytes, length: bytes, content: bytes) -> bytes:
@@ -414,7 +421,8 @@ _MISTAKES: Final[Mapping[str, Mapping[str, Callable[[str, str], Mistake]]]] = {
     },
     "tag": {
         "in front": wrong(_tag_in_front, "tag-misplaced", modes=("gcm",)),
-        "in its own field": wrong(_tag_in_its_own_field, "tag-misplaced", modes=("gcm",)),
+        "in its own field": wrong(_tag_field, "tag-misplaced", modes=("gcm",)),
+        "in its own field, in front": wrong(_tag_field_in_front, "tag-misplaced", modes=("gcm",)),
         "missing": wrong(_no_tag, "tag-misplaced", modes=("gcm",)),
     },
     "length": {
