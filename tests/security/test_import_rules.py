@@ -55,6 +55,7 @@ PURE_MAY_IMPORT = {
     "typing",
     "urllib",  # only urllib.parse, see below
     "zego",
+    "zlib",
 }
 #: The layers of third-party packages, and the packages imported from them.
 IN_THE_LAYER = {

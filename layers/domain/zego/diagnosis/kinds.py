@@ -115,11 +115,23 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " (zegoRoom.token of a call).",
     ),
     "jwt": _not_opened(
-        "It is a JWT ({algorithm}), not a Token04. ZEGO refuses every JWT, whatever secret signed"
-        " it, so the ServerSecret may well be right.",
+        "It is a JWT ({algorithm}), not a Token04.{whose} ZEGO refuses every JWT, whatever secret"
+        " signed it, so the ServerSecret may well be right.",
         "Replace the code that signs a JWT. " + _MINT,
     ),
-    "json-in-base64": _not_opened("It is JSON in base64 that was never encrypted: {what}.", _MINT),
+    "other-vendor": _not_opened(
+        "It is {name}, not a Token04. ZEGO refuses it, whatever the ServerSecret is.",
+        "Find where the app gets this token, and replace it there. " + _MINT,
+    ),
+    "signed-not-sealed": _not_opened(
+        "It is JSON in {encoding} that was signed but never encrypted: {what}, with {signature}."
+        " Everyone can read it. ZEGO refuses it, whatever secret signed it.",
+        "Encrypt the claims with AES and the ServerSecret instead of signing them, as ZEGO's"
+        " generators do; or let the token service make the token.",
+    ),
+    "json-in-base64": _not_opened(
+        "It is JSON in {encoding} that was never encrypted: {what}.", _MINT
+    ),
     "older-token": _refused(
         {**_NOT_OPENED, "native": (1002079,), "zim": (6000107,)},
         "It is a Token{version}, an older version. This service and ZEGO's current SDKs use"

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from zego import strict_json
 from zego.diagnosis.envelope import has_head, read_envelope, readable_expiry
 from zego.diagnosis.model import Observation, TokenForm, found
-from zego.diagnosis.repair import standard_base64, unwrap
+from zego.diagnosis.repair import readable_bytes, standard_base64, unwrap
+from zego.diagnosis.unsealed import clear_json, unsealed_json
+from zego.diagnosis.vendors import vendor_of_jwt, vendor_of_text
 from zego.token04 import PREFIX, Envelope
 
 #: A Token04's two length fields have 16 bits each, so it has fewer than 174,800 characters.
@@ -64,8 +66,11 @@ _ERROR_NAMES: Final = {"error", "errors", "message", "detail", "title", "code", 
 
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{32,}")
 _UUID: Final = re.compile(r"\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
-_OLDER: Final = re.compile(r"0[0-3][0-9A-Za-z+/_-]{16,}=*")
-_JOSE: Final = re.compile(r"[\w-]+\.[\w-]*\.[\w-]*(?:\.[\w-]*\.[\w-]*)?", re.ASCII)
+_OLDER: Final = re.compile(r"0[1-3][0-9A-Za-z+/_-]{16,}=*")
+#: Base64 of a text that begins with 04, or as a JWT does.
+_BASE64_TEXT: Final = re.compile(r"(?:MD[QRST]|ZX[kl])[0-9A-Za-z+/_-]{30,}={0,2}")
+#: What every JWT's header has at least one of; claims have none of them.
+_JOSE_NAMES: Final = {"alg", "typ", "kid", "enc"}
 #: The beginnings of a JWT's header, often all that is left of it: {"alg, {"typ, {"kid.
 _JOSE_BEGINS: Final = ("eyJhbGci", "eyJ0eXAi", "eyJraWQi")
 #: The algorithms of RFC 7518 and 8037. Any other text is not repeated: it may be anything.
@@ -97,11 +102,16 @@ def recognise(text: str) -> TokenText:
     """
     if len(text) > MAX_CHARACTERS:
         return _other(found("too-long", length=len(text), limit=MAX_CHARACTERS))
+    if clear := clear_json(text):  # before a repair changes the JSON
+        return _other(clear)
     text, problems = unwrap(text)
     if non_token := _known_non_token(text):
         return _other(non_token)
-    if lookalike := _lookalike(text):
-        return lookalike
+    return _lookalike(text) or _named_token(text, problems)
+
+
+def _named_token(text: str, problems: list[Observation]) -> TokenText:
+    """A Token04 or a kit token; or neither."""
     token, mark, details = text.partition(_KIT_MARK)
     token, prefix_problem = _with_prefix(token)
     if not token:
@@ -204,32 +214,58 @@ def _response_kind(text: str) -> str | None:
 def _lookalike(text: str) -> TokenText | None:
     """What the text is, if it resembles a token; ``None`` if it may be a Token04 or is unknown."""
     compact = "".join(text.split())
-    if algorithm := _jose_algorithm(compact):
-        return TokenText("jwt", (found("jwt", algorithm=algorithm),))
+    for reading in _readings(compact.removeprefix(PREFIX)):
+        if readable := _readable(reading):
+            return readable
     if _UUID.fullmatch(compact):
         return _other(found("hex-string", length=32, what="a UUID"))
     if _HEX.fullmatch(compact):
         return _other(found("hex-string", length=len(compact), what=_hex_kind(len(compact))))
     if _OLDER.fullmatch(compact):
         return TokenText("older-token", (found("older-token", version=compact[:2]),))
-    values = _json_in_base64(compact)
-    return None if values is None else _other(found("json-in-base64", what=_json_kind(values)))
+    return None
 
 
-def _jose_algorithm(text: str) -> str | None:
-    """The algorithm in a JWT's header, even if only the header is left; ``None``: not a JWT."""
+def _readings(text: str) -> Iterator[str]:
+    """The text, and what it is in base64, if that is a token's text again."""
+    yield text
+    if _BASE64_TEXT.fullmatch(text):
+        binary = readable_bytes(text)
+        if binary.isascii():
+            yield "".join(binary.decode().split()).removeprefix(PREFIX)
+
+
+def _readable(text: str) -> TokenText | None:
+    """What can be read in a text without a key: another vendor's token, a JWT, or plain JSON."""
+    if jwt := _jwt(text):
+        return TokenText("jwt", (jwt,))
+    vendor = vendor_of_text(text)
+    observation = found("other-vendor", name=vendor) if vendor else unsealed_json(text)
+    return None if observation is None else _other(observation)
+
+
+def _jwt(text: str) -> Observation | None:
+    """What a JWT is, even if only its header is left."""
     if not text.startswith("ey"):
         return None
-    header = _json_in_base64(text.partition(".")[0])
+    header_text, _, rest = text.partition(".")
+    header = _json_in_base64(header_text)
     if header is None:
-        return "cut off" if text.startswith(_JOSE_BEGINS) else None
-    if not (_JOSE.fullmatch(text) or {"alg", "typ"} & header.keys()):
+        is_begun = text.startswith(_JOSE_BEGINS)
+        return found("jwt", algorithm="cut off", whose="") if is_begun else None
+    if not _JOSE_NAMES & header.keys():
         return None
-    algorithm = header.get("alg")
-    if algorithm is None:
+    claims = _json_in_base64(rest.partition(".")[0]) or {}
+    vendor = vendor_of_jwt(header, claims)
+    whose = f" By its header and claims, it is {vendor}." if vendor else ""
+    return found("jwt", algorithm=_algorithm(header.get("alg")), whose=whose)
+
+
+def _algorithm(value: object) -> str:
+    if value is None:
         return "no algorithm named"
-    is_known = isinstance(algorithm, str) and _ALGORITHM.fullmatch(algorithm)
-    return str(algorithm) if is_known else "non-standard algorithm"
+    is_known = isinstance(value, str) and _ALGORITHM.fullmatch(value)
+    return str(value) if is_known else "non-standard algorithm"
 
 
 def _hex_kind(length: int) -> str:
@@ -247,11 +283,3 @@ def _json_in_base64(text: str) -> dict[str, Any] | None:
         return strict_json.loads_object(b64decode(standard_base64(text)))
     except ValueError:
         return None
-
-
-def _json_kind(values: dict[str, Any]) -> str:
-    if {"userID", "appID"} & values.keys():
-        return "the part of a kit token after the #, without the token before it"
-    if {"app_id", "user_id"} & values.keys():
-        return "the claims of a token"
-    return "an object that ZEGO does not know"

@@ -38,6 +38,10 @@ _TOKEN: Final = re.compile(
     r"(?![^\W\x00-\x7f])=*+(?:(?:#|%(?:25)*23)[0-9A-Za-z+/_=%-]+)?"
 )
 _JWT: Final = re.compile(r"(?<![\w.-])eyJ[\w-]{10,}+\.[\w-]{4,}+\.[\w-]*+", re.ASCII)
+#: JSON in base64 in a URL or a sentence, perhaps with a signature.
+_JSON: Final = re.compile(
+    r"(?<=[\s=])(?:04)?eyJ[\w+/-]{16,}+=*+(?:[.:|]?[\w+/-]{16,}+=*+)?", re.ASCII
+)
 _SCHEME: Final = re.compile(
     r"(?i:(?:authorization|token|x-[\w-]{1,30})\s*[:=]\s*(?:bearer\s+)?|(?:bearer|token)\s+)"
 )
@@ -74,6 +78,12 @@ def standard_base64(text: str) -> str:
     """Base64 of either alphabet, with or without padding, in the form that ``b64decode`` reads."""
     standard = text.rstrip("=").replace("-", "+").replace("_", "/")
     return standard + "=" * (-len(standard) % 4)
+
+
+def readable_bytes(text: str) -> bytes:
+    """What base64 of either alphabet contains, without a last character that makes no byte."""
+    bare = text.rstrip("=")
+    return b64decode(standard_base64(bare[: -1 if len(bare) % 4 == 1 else None]))
 
 
 def _without_invisible(text: str) -> RepairResult:
@@ -186,7 +196,7 @@ def _without_surroundings(text: str) -> RepairResult:
         return text, None
     inner = _TOKEN.search(text) if BEGINS in text else None
     if inner is None and "eyJ" in text:
-        inner = _JWT.search(text)
+        inner = _JWT.search(text) or _JSON.search(text)
     if inner is not None:
         return inner[0], found("surrounded")
     scheme = _SCHEME.match(text)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
-from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, sealed, secrets
+from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, other_tokens, sealed, secrets
 from tests.unit.zego.diagnosis.builders import CBC, GCM, ROOM, UNPADDED, kit_details
 
 TOKENS: Final = (GCM, CBC, ROOM, UNPADDED, f"{GCM}#{kit_details()}", not_tokens.HS256)
@@ -23,6 +23,7 @@ _PIECES: Final = (
     "04", "04AAA", "03", "eyJ", "eyJhbGciOi", "ew0K", "MDRBQUFB", "Bearer ", "token=", '{"token":"',
     "%25", "%2B", "%3D", "%", "\\u003d", "\\n", "\\", "&#x3D;", "&quot;", "&", "=3D", "=\r\n", "#",
     "://", "undefined", "null", "[object Object]", "<html>", "...", "x-zego: ", "0" * 32, "",
+    "7b22", '04{"app_id":', "eyJhcHBfaWQi", "007eJx", "T1==", "gAAAAA",
 )  # fmt: skip
 
 Sort = Callable[[random.Random], str]
@@ -147,6 +148,8 @@ _CORPUS: Final = [
     case.text
     for case in (
         *not_tokens.CASES,
+        *other_tokens.UNSEALED,
+        *other_tokens.VENDORS,
         *damaged_tokens.AROUND,
         *damaged_tokens.WITHIN,
         *damaged_tokens.ENVELOPES,

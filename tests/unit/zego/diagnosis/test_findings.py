@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
-from typing import get_args
+from itertools import pairwise, product
+from typing import Any, ClassVar, get_args
 
 import pytest
 
 from tests.support.table import table
-from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, sealed, secrets
-from tests.unit.zego.diagnosis.builders import CURRENT, NOW, Case, expecting
+from tests.unit.zego.diagnosis import damaged_tokens, not_tokens, other_tokens, sealed, secrets
+from tests.unit.zego.diagnosis.builders import (
+    CBC,
+    CURRENT,
+    GCM,
+    IV,
+    NO_SECRETS,
+    NOW,
+    ROOM,
+    UNPADDED,
+    Case,
+    expecting,
+    token,
+)
 from zego import error_codes
 from zego.diagnosis.kinds import KINDS
 from zego.diagnosis.model import Expected, Finding, Sdk
+from zego.diagnosis.recognise import recognise
 from zego.diagnosis.secrets import diagnose
+from zego.diagnosis.vendors import VENDOR_TOKENS
+from zego.token04 import Cipher
 
 TOPICS = {
     "no token": not_tokens.CASES,
+    "unsealed": other_tokens.UNSEALED,
+    "vendor": other_tokens.VENDORS,
     "around": damaged_tokens.AROUND,
     "within": damaged_tokens.WITHIN,
     "envelope": damaged_tokens.ENVELOPES,
@@ -198,6 +217,27 @@ class TestTexts:
             ("no token", "a refusal of the service", "probably an error"),
             ("no token", "the details of a kit token", "a kit token after the #"),
             ("no token", "claims in base64", "never encrypted: the claims of a token"),
+            ("unsealed", "04, base64 of JSON, hex (alice)", "an HMAC-SHA256 (inferred from its 32"),
+            ("unsealed", "04, base64 of JSON, hex (alice)", "in base64 that was signed but"),
+            ("unsealed", "hex of JSON and bytes (alice)", "in hexadecimal digits that was signed"),
+            ("unsealed", "JSON with a payload . hex", "in plain text that was signed"),
+            ("unsealed", "a signature that was cut", "with 10 characters that may be a signature"),
+            ("unsealed", "signed JSON with names that ZEGO does not know", "does not know, with"),
+            ("unsealed", "04 and JSON that was cut", "(cut off, or not valid JSON)"),
+            ("unsealed", "04 and the payload unescaped", "(cut off, or not valid JSON)"),
+            ("unsealed", "compressed JSON", "in base64 (compressed) that"),
+            ("unsealed", "JSON in the envelope, IV b'', padded", "in the envelope of a Token04"),
+            (
+                "unsealed",
+                "04 and JSON",
+                "of a token (app_id, user_id, nonce, ctime, expire, payload).",
+            ),
+            (
+                "unsealed",
+                "signed JSON in the envelope",
+                "ciphertext belongs, with what is probably",
+            ),
+            ("vendor", "Fernet (1)", "It is a Fernet token, not a Token04."),
             ("around", "HTML's entities", "escaped as in HTML"),
             ("around", "slashes as PHP writes them", "backslashes"),
             ("around", "quoted-printable mail", "escaped as in e-mail"),
@@ -263,3 +303,71 @@ class TestTexts:
     def test_the_cause_contains_the_detail(self, topic: str, name: str, says: str) -> None:
         (case,) = (one for one in TOPICS[topic] if one.name == name)
         assert says in case.diagnosis.findings[0].cause
+
+
+class TestTokensThatWereNeverSealed:
+    """They are recognised by their form, and no other text is taken for one."""
+
+    KINDS: ClassVar = {"other-vendor", "signed-not-sealed", "json-in-base64", "jwt"}
+
+    def test_signed_json_is_found_however_it_is_written_and_whatever_its_length(self) -> None:
+        said = "the claims of a token (app_id, user_id, nonce, ctime, expire, payload), with"
+        missed = {}
+        for name, text, size in other_tokens.signed_texts():
+            (finding,) = diagnose(text, NO_SECRETS, Expected(NOW)).findings
+            if finding.kind != "signed-not-sealed" or said not in finding.cause:
+                missed[name] = finding.kind
+            elif f"(inferred from its {size} bytes)" not in finding.cause:
+                missed[name] = finding.cause
+        assert not missed
+
+    @table(("vendor", "texts"), other_tokens.VENDOR_TEXTS.items())
+    def test_a_token_of_another_vendor_is_named(self, vendor: str, texts: tuple[str, ...]) -> None:
+        for text in texts:
+            (finding,) = diagnose(text, CURRENT, Expected(NOW)).findings
+            assert vendor in finding.cause
+
+    @table(("vendor", "jwts"), other_tokens.VENDOR_JWTS.items())
+    def test_a_jwt_of_a_known_vendor_says_whose_it_is(self, vendor: str, jwts: Any) -> None:
+        for header, claims in jwts:
+            text = other_tokens.jwt_of(header, claims)
+            (finding,) = diagnose(text, CURRENT, Expected(NOW)).findings
+            assert " By its header and claims, it is " in finding.cause
+            assert vendor in finding.cause
+
+    @table("claims", other_tokens.UNKNOWN_CLAIMS)
+    def test_any_other_jwt_says_nothing_more(self, claims: dict[str, object]) -> None:
+        text = other_tokens.jwt_of({}, claims)
+        (finding,) = diagnose(text, CURRENT, Expected(NOW)).findings
+        assert finding.cause.startswith(
+            "It is a JWT (HS256), not a Token04. ZEGO refuses every JWT"
+        )
+
+    def test_every_vendor_has_a_case(self) -> None:
+        causes = [case.diagnosis.findings[0].cause for case in other_tokens.VENDORS]
+        names = [vendor.name for vendor in VENDOR_TOKENS]
+        assert [name for name in names if not any(name in cause for cause in causes)] == []
+
+    def test_a_compressed_text_is_expanded_only_a_little(self) -> None:
+        name = "a small text that expands to a large one"
+        (case,) = (one for one in other_tokens.UNSEALED if one.name == name)
+        tracemalloc.start()
+        try:
+            recognise(case.text)
+            assert tracemalloc.get_traced_memory()[1] < other_tokens.MANY / 10
+        finally:
+            tracemalloc.stop()
+
+    def test_a_good_token_is_never_taken_for_one(self) -> None:
+        for number in range(500):
+            iv = hashlib.sha512(bytes([number % 256, number // 256])).digest()
+            for cipher in get_args(Cipher):
+                made = token(cipher, iv=iv[: len(IV[cipher])], user_id=f"u{number}")
+                assert diagnose(made, CURRENT, Expected(NOW)).findings == ()
+
+    @pytest.mark.parametrize("made", [GCM, CBC, ROOM, UNPADDED], ids=["gcm", "cbc", "room", "bare"])
+    def test_a_damaged_token_is_never_taken_for_one(self, made: str) -> None:
+        for at, character in product(range(len(made)), "A=.:e"):
+            for text in (made[:at], made[at:], made[:at] + character + made[at + 1 :]):
+                problems = {problem.kind for problem in recognise(text).problems}
+                assert not problems & self.KINDS, (at, character)

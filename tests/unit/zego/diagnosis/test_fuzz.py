@@ -63,8 +63,20 @@ REPEATED = (
     *("a.", "%25", "%2B", "&#x3D;", "&amp;", "\\u003d", "\\\\", "=3D", "=\n", "token:", "token="),
     *("bearer ", "Bearer\n", '{"token":', '{"token":"', "[[", '{"a":', "authorization:", "x-a"),
     *("MDRBQUFB", "\x1b[0", "...", "**", "undefined", "function ", "() =>", "<html", "#%", "ew0K"),
+    *(
+        "eyJhIjp7",
+        "eyJhIjp7ImEiOnsi",
+        "7b22",
+        "7b2261223a",
+        "{ ",
+        '{"',
+        '{"app_id":',
+        "eyJh.",
+        "eJx",
+    ),
+    *("MDQ0", "ZXlK", "007eJx", "T1==cGFydG5lcl9pZ", "gAAAAA", "v4.local.", "@a.rongnav.com"),
 )
-BEFORE = ("", "04AAAAAGVT", "eyJhbGciOiJIUzI1NiJ9.", "{", '"', "Bearer ", "MDRBQUFB")
+BEFORE = ("", "04AAAAAGVT", "eyJhbGciOiJIUzI1NiJ9.", "{", '"', "Bearer ", "MDRBQUFB", '04{"a":')
 
 
 @pytest.fixture(scope="module", autouse=True)
