@@ -107,7 +107,7 @@ def _show_all(out: Output, platform: Platform | None) -> None:
         for known in codes:
             _tell(out, known.code, known)
         if not out.as_json:
-            heading = line(_named(platforms), "bold")
+            heading = line(named(platforms), "bold")
             out.show(heading, *(_in_short(known, out.width) for known in codes), "")
     if not out.as_json:
         out.show(line("For causes and remedy: zego-token explain CODE", QUIET))
@@ -124,20 +124,25 @@ def _in_full(code: int, known: ErrorCode, width: int) -> Iterator[Text]:
     yield line("")
     yield wrapped(known.meaning, width)
     yield line("")
-    if len(known.causes) == 1:
-        yield wrapped(f"Cause: {known.causes[0]}", width)
-    else:
-        yield line("Causes, most likely first:")
-        for number, cause in enumerate(known.causes, start=1):
-            yield wrapped(cause, width, first=f"{number}. ", then="   ")
+    yield from causes_of(known.causes, width)
     yield line("")
     for number, step in enumerate(_SENTENCE_END.split(known.remedy)):
         yield wrapped(step, width, first="   " if number else "-> ", then="   ", target="")
 
 
+def causes_of(causes: Sequence[str], width: int) -> Iterator[Text]:
+    """The causes of a code, as a list if there are several."""
+    if len(causes) == 1:
+        yield wrapped(f"Cause: {causes[0]}", width)
+        return
+    yield line("Causes, most likely first:")
+    for number, cause in enumerate(causes, start=1):
+        yield wrapped(cause, width, first=f"{number}. ", then="   ")
+
+
 def _shown_where(code: int, known: ErrorCode) -> Iterator[str]:
     """The platforms that show it, and in which form."""
-    yield _named(known.platforms)
+    yield named(known.platforms)
     if known.shown_as is not None:
         yield f"only in the log: the app sees {known.shown_as}"
     if code != known.code:
@@ -165,5 +170,6 @@ def _in_short(known: ErrorCode, width: int) -> Text:
     return text
 
 
-def _named(platforms: Sequence[Platform]) -> str:
+def named(platforms: Sequence[Platform]) -> str:
+    """The platforms as text: ``web SDK, native SDKs``."""
     return ", ".join(_PLATFORMS[platform] for platform in platforms)

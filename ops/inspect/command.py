@@ -12,6 +12,7 @@ import click
 
 from ops.errors import ExitCode
 from ops.inspect import report, tokens
+from ops.inspect.codes import SeenCode, SeenCodeType
 from ops.inspect.secrets import SOURCE_OPTIONS, SecretSource, gather, secret_source
 from ops.output import Output, output
 from ops.prompt import unseen
@@ -67,6 +68,14 @@ class _Moment(click.ParamType[float]):
     help="The ZEGO SDK that the client uses.",
 )
 @click.option(
+    "--code",
+    "codes",
+    type=SeenCodeType(),
+    multiple=True,
+    metavar="NUMBER",
+    help="A code that the client showed: report whether the token explains it. May be repeated.",
+)
+@click.option(
     "--now",
     type=_Moment(),
     metavar="TIME",
@@ -82,6 +91,7 @@ def inspect(
     expect_app: int | None,
     expect_publish: bool,
     sdk: Any,
+    codes: tuple[SeenCode, ...],
     now: float | None,
     out: Output,
 ) -> ExitCode:
@@ -124,4 +134,6 @@ def inspect(
     with unseen() if asks else nullcontext():  # also hides what is pasted before the prompt
         secrets = gather(target_options, source)
         clock = time.time if now is None else None
-        return report.inspect(out, tokens.read(token), secrets, expected, clock=clock)
+        return report.inspect(
+            out, tokens.read(token), secrets, expected, dict.fromkeys(codes), clock=clock
+        )

@@ -12,6 +12,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from ops.errors import ExitCode
+from ops.explain import causes_of
+from ops.inspect.codes import CodeExplanation, SeenCode
 from ops.inspect.secrets import TriedSecrets
 from ops.inspect.tokens import Token
 from ops.output import (
@@ -73,12 +75,14 @@ class Inspection:
     """One token and its diagnosis.
 
     :ivar at: the time for which it was examined, in Unix seconds.
+    :ivar codes: about each code that the client showed.
     """
 
     token: Token
     diagnosis: Diagnosis
     secrets: TriedSecrets
     at: float
+    codes: tuple[CodeExplanation, ...] = ()
 
     @property
     def secret_fingerprint(self) -> str | None:
@@ -98,6 +102,7 @@ class Inspection:
             "secret_fingerprint": self.secret_fingerprint,
             "secrets_tried": list(self.secrets.by_label),
             "secret_problems": dict(self.secrets.problems),
+            "codes_seen": [code.document() for code in self.codes],
         }
 
 
@@ -106,6 +111,7 @@ def inspect(
     tokens: Iterable[Token],
     secrets: TriedSecrets,
     expected: Expected,
+    codes: Iterable[SeenCode] = (),
     *,
     clock: Callable[[], float] | None = time.time,
 ) -> ExitCode:
@@ -113,6 +119,7 @@ def inspect(
 
     For one token, the screen shows a report; for several, one line per token.
 
+    :param codes: that the client showed.
     :param clock: ``None``: examine all tokens for the time in ``expected``.
     """
     verdicts = set[str]()
@@ -122,7 +129,8 @@ def inspect(
             for_it = expected if clock is None else replace(expected, now=clock())
             diagnosis = diagnose(token.text, secrets.by_label, for_it)
             verdicts.add(diagnosis.verdict)
-            yield Inspection(token, diagnosis, secrets, for_it.now)
+            explanations = (CodeExplanation.of(code, diagnosis, expected.sdk) for code in codes)
+            yield Inspection(token, diagnosis, secrets, for_it.now, tuple(explanations))
 
     found = inspections()
     if out.as_json:
@@ -164,6 +172,8 @@ def _report(inspection: Inspection, width: int) -> Iterator[Text]:
         yield from _other(finding, width, target)
     if verdict == "good":
         yield advice(_REFUSED_ANYWAY, width, target)
+    for about in inspection.codes:
+        yield from _about_code(about, width)
     yield line("")
     for name, value in _facts(inspection):
         yield _fact(name, value, width)
@@ -177,6 +187,16 @@ def _other(finding: Finding, width: int, target: str) -> Iterator[Text]:
     yield advice(finding.remedy, width, target, margin=margin)
     if codes := _codes(finding):
         yield wrapped(f"Codes: {codes}", width, first=margin, then=margin, style=QUIET)
+
+
+def _about_code(about: CodeExplanation, width: int) -> Iterator[Text]:
+    """Whether the token explains a code, and if not, what does."""
+    yield line("")
+    yield wrapped(about.explanation, width, style="bold")
+    if about.causes:
+        yield from causes_of(about.causes, width)
+    if not about.explained_by:
+        yield advice(f"More about the code: zego-token explain {about.seen.given}", width)
 
 
 def _codes(finding: Finding) -> str:
@@ -305,6 +325,7 @@ def _fact(name: str, value: str, width: int) -> Text:
 
 # --- Many tokens ------------------------------------------------------------------------------
 
+_OF_MANY: Final = "{1} of {2} tokens can explain {0}."
 _ROW: Final = "{:>6}  {:<7}  {:<8}  {:<12}  {:<12}  {}"
 
 
@@ -313,11 +334,14 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
     verdicts = Counter[str]()
     counts = Counter[str]()
     causes: dict[str, tuple[Finding, Inspection]] = {}
+    explained = Counter[SeenCode]()
     heading = _ROW.format("line", "verdict", "begins", "sha256", "expires", "first finding")
     out.show(line(heading, QUIET))
     for inspection in inspections:
         out.show(_row(inspection))
         verdicts[inspection.diagnosis.verdict] += 1
+        for code in inspection.codes:
+            explained[code.seen] += bool(code.explained_by)
         for finding in inspection.diagnosis.findings[:1]:
             counts[finding.kind] += 1
             causes.setdefault(finding.kind, (finding, inspection))
@@ -325,6 +349,8 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
     out.show(line(""), line(f"{verdicts.total()} tokens: {said}.", "bold"))
     if verdicts["unknown"]:
         out.show(wrapped(_NOT_OPENED, out.width))
+    for seen, number in explained.items():
+        out.show(wrapped(_OF_MANY.format(seen, number, verdicts.total()), out.width))
     for kind, number in counts.most_common():
         finding, inspection = causes[kind]
         out.show(line(""), *_cause(finding, number, inspection, out.width))

@@ -322,6 +322,7 @@ class TestUsage:
             (f"--tok={room_token()}",),
             ("--stage", jwt()),
             ("--now", room_token()),
+            ("--code", room_token()),
             (room_token()[40:90].replace("+", "/"),),
         ],
         ids=[
@@ -331,6 +332,7 @@ class TestUsage:
             "as an option",
             "as a stage",
             "as a moment",
+            "as a code",
             "without its beginning",
         ],
     )
@@ -374,6 +376,7 @@ class TestJson:
                 "secret_fingerprint",
                 "secrets_tried",
                 "secret_problems",
+                "codes_seen",
             ]
         ] * 2
         first, second = documents
@@ -400,6 +403,7 @@ class TestJson:
             "secret_fingerprint": FINGERPRINT,
             "secrets_tried": ["given"],
             "secret_problems": {},
+            "codes_seen": [],
         }
         assert second["line"] == 3
         (finding,) = second["findings"]
