@@ -228,6 +228,55 @@ class TestBoundaries:
         assert [one["form"] for one in said[:-1]] == ["in pieces"]
 
 
+PREBUILT = "generatePrebuilt" + "Token"
+MINT = "generate" + "Token04"
+#: How people call ZEGO's generators in each language, with the place of the secret.
+CALLS = {
+    "index.html": f"<script>const TOKEN = {PREBUILT}(1234567890,@,roomID,userID,name);</script>",
+    "Room.vue": f"<script setup>\nconst t = {PREBUILT}(\n  appID,\n  @,\n  roomID,\n)\n</script>",
+    "Room.svelte": f"<script>\n  $: token = {PREBUILT}(appID, @, roomID);\n</script>",
+    "room.js": f"const token = {MINT}(1234567890, userId, @, 3600, '');",
+    "room.tsx": f"const token: string = {PREBUILT}(Number(appID), @, room as string, user.id);",
+    "room.dart": f"final t = ZegoTokenUtils.{'generate'}Token(\n  appId: 123456,\n  key: @,\n);",
+    "Room.swift": f"let token = ZegoTokenUtils.{'generate'}Token(1234567890, @, user)",
+    "Room.kt": f"val token = TokenServerAssistant.{MINT}(1234567890L, user, @, 3600, payload).data",
+    "Room.java": f"String token = TokenServerAssistant.{MINT}(1L, user, @, 3600, payload).data;",
+    "Room.m": f'NSString *token = {MINT}(1234567890, @"user", @@, 3600, @"");',
+    "room.js.map": f'{{"sourcesContent":["const t = {PREBUILT}(\\n  1,\\n  @,\\n  room)"]}}',
+}
+
+
+class TestCallsOfGenerators:
+    @pytest.mark.parametrize("name", CALLS)
+    def test_an_inline_secret_is_found_in_each_language(
+        self, name: str, front_end: Path, scan: Scan
+    ) -> None:
+        quoted = f'\\"{OTHER}\\"' if name.endswith(".map") else f'"{OTHER}"'
+        text = CALLS[name].replace("@@", f"@{quoted}").replace("@,", f"{quoted},")
+        (front_end / name).write_text(text, encoding="utf-8")
+        code, said = scan(front_end)
+        assert code == ExitCode.REFUSED
+        found = [one for one in said if one["event"] == "finding"]
+        assert ("server-secret", "likely", digest(OTHER)) in [
+            (one["kind"], one["severity"], one["digest"]) for one in found
+        ]
+
+    @pytest.mark.parametrize("name", CALLS)
+    def test_a_variable_is_not_a_secret(self, name: str, front_end: Path, scan: Scan) -> None:
+        text = CALLS[name].replace("@@", "secret").replace("@,", "secret,")
+        (front_end / name).write_text(text, encoding="utf-8")
+        _, said = scan(front_end, "--all")
+        assert [one for one in said if one.get("kind") == "server-secret"] == []
+
+    def test_a_call_of_the_prebuilt_generator_with_variables_is_not_reported(
+        self, front_end: Path, scan: Scan
+    ) -> None:
+        text = f"return {PREBUILT}(appID, {NAMED}, roomID, userID, userName)"
+        (front_end / "uikit.js").write_text(text, encoding="utf-8")
+        code, (summary,) = scan(front_end, "--all")
+        assert (code, summary["event"]) == (ExitCode.DONE, "summary")
+
+
 class TestTheSecretsOfATarget:
     @pytest.fixture(autouse=True)
     def _connected(self, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
