@@ -2,8 +2,8 @@
 
 :func:`recognise` first lets :mod:`.repair` undo what happened to the text on its way. Then it
 checks for text that is not a token (a missing value, a placeholder, a page, another response) and
-for text that resembles one (a JWT, a hash, an older token). Any other text begins as a Token04
-does, and :mod:`.envelope` reads it.
+for text that resembles one (a JWT, another vendor's token, JSON that was never encrypted, a hash,
+an older token). Any other text begins as a Token04 does, and :mod:`.envelope` reads it.
 """
 
 from __future__ import annotations

@@ -46,8 +46,11 @@ _HEX_RUN: Final = re.compile(r"(?:[0-9A-Fa-f]{2})*")
 _OBJECT: Final = re.compile(rb'\{\s*"')
 #: An object with claims, wherever it begins. In random bytes, there is none.
 _CLAIMS_OBJECT: Final = re.compile(
-    rb'\{\s*"(?i:app_?id|user_?id|nonce|ctime|expire|payload)"\s*:', re.ASCII
+    rb'\{\s*"(?i:app_?id|user_?id|room_?id|nonce|ctime|expire|payload|ver|iss|sub|iat|exp)"\s*:',
+    re.ASCII,
 )
+#: The beginning of JSON that does not end. Two bytes alone may be there by chance.
+_BEGUN: Final = re.compile(rb'\{\s*"(?:[ -~]{10}|[ -~]*\Z)')
 _NAME: Final = re.compile(rb'"([\w.-]{1,40})"\s*:', re.ASCII)
 #: The beginning of zlib's bytes in base64; Tencent's alphabet has *, - and _ for +, / and =.
 _COMPRESSED: Final = re.compile(r"e[AFJN][0-9A-Za-z+/*-]{20,}[=_]{0,2}")
@@ -153,6 +156,8 @@ def _read(binary: bytes, encoding: str) -> _Readable | None:
         values, end = _decoder.raw_decode(content.decode("latin-1"))
         names: Iterable[str] = values
     except (ValueError, RecursionError):
+        if not _BEGUN.match(content):
+            return None
         end = len(content)
         names = (name.decode() for name in _NAME.findall(content[:_MAX_EXPANDED]))
         is_whole = False
@@ -224,6 +229,8 @@ def _encoded_sizes(text: str) -> Iterator[int]:
 
 def _unknown_signature(readable: _Readable) -> str | None:
     """What is behind the JSON, if its size does not tell what it is."""
+    if not readable.is_whole:
+        return None
     rest = readable.rest.strip(_SEPARATORS + "-_=")
     padding = readable.rest_bytes
     is_padding = padding.strip(b"\0\x01 \t\r\n") in (b"", padding[:1] * (padding or b"\0")[0])

@@ -62,6 +62,8 @@ VENDOR_TOKENS: Final[tuple[VendorToken, ...]] = (
         "an Agora dynamic key (version 003 or 004)",
         r"00[34][0-9a-f]{40}[0-9A-Fa-f]{32}\d{10}[0-9a-f]{8}(?:\d{10}){1,2}",
     ),
+    # The same, SignalingToken.py: "1", the App ID, a time and an MD5 hash.
+    _text("an Agora signaling token", r"1:[0-9A-Fa-f]{32}:\d{1,10}:[0-9a-f]{32}"),
     # www.volcengine.com/docs/6348/70121: "001", an AppId of 24 characters, base64.
     _text(
         "a token of Volcengine RTC or BytePlus RTC (version 001)",

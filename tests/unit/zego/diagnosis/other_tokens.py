@@ -150,6 +150,12 @@ UNSEALED: Final = [
     no_token("04 and JSON", "04" + _CONTENT.decode(), "json-in-base64"),
     no_token("04 and JSON with a line break", "04" + base64_of(_CONTENT + b"\n"), "json-in-base64"),
     no_token("04 and JSON that was cut", "04" + base64_of(_CONTENT)[:75], "json-in-base64"),
+    no_token("a ServerSecret that begins as JSON in hex does", "7b22" + "9c" * 14, "hex-string"),
+    no_token("a text that begins as JSON in base64 does", "eyJ" + "_Z8w" * 9, "not-a-token"),
+    no_token("04 and JSON that was masked", "04eyJhcHBfaWQiOjEyMzQ1Njc****", "json-in-base64"),
+    no_token("JSON in the envelope that begins with another name",
+             envelope(json.dumps({"roomId": "r", "exp": NOW}).encode(), b"i" * 16),
+             "json-in-base64"),
     no_token("04 and JSON that was shortened", "04eyJhcHBfaWQiOjEyMzQ1Njc...", "json-in-base64"),
     no_token("04 and the payload unescaped", "04" + base64_of(
         _CONTENT.replace(b'"payload":""', b'"payload":"{"room_id":"room1"}"')), "json-in-base64"),
@@ -210,6 +216,7 @@ VENDOR_TEXTS: Final[dict[str, tuple[str, ...]]] = {
     "Agora dynamic key (version 003 or 004)": (
         f"004{_AGORA_004}{NOW}", f"003{_AGORA_004}{0:010}{NOW}",
     ),
+    "Agora signaling token": (f"1:{_ID32}:{NOW}:{_TAG.hex()[:32]}",),
     "Volcengine": (f"001{'5b1c' * 6}{base64_of(_packed(_TIMES + _TAG) + _packed(_TAG))}",),
     "UserSig of Tencent": (user_sig(), user_sig(1), user_sig(9), user_sig()[:80]),
     "NetEase": (base64url({"signature": _TAG.hex()[:40], "curTime": NOW * 1000, "ttl": 600}),),
