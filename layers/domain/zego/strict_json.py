@@ -21,11 +21,15 @@ _TYPE_NAMES: Final[Mapping[type, str]] = {
 }
 
 
-def _refuse(constant: str) -> NoReturn:
+def refuse(constant: str) -> NoReturn:
+    """For ``json.JSONDecoder(parse_constant=...)``.
+
+    :raises ValueError: always.
+    """
     raise ValueError(f"{constant} is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse)
+_decoder = json.JSONDecoder(parse_constant=refuse)
 _encoder = json.JSONEncoder(separators=(",", ":"))
 
 

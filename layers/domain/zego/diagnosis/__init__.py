@@ -4,8 +4,9 @@ A diagnosis has three steps:
 
 1. :mod:`.recognise` finds out what the text is; :mod:`.repair` and :mod:`.envelope` undo what
    happened to a Token04 on its way.
-2. :mod:`.secrets` finds the secret that opens the token, for callers who have the secrets. For
-   callers without them, a service uses :mod:`.verified` instead.
+2. :mod:`.secrets` finds the secret that opens the token, for callers who have the secrets;
+   :mod:`.generators` the mistakes of the code that made it. For callers without secrets, a service
+   uses :mod:`.verified` instead. :mod:`.plaintext` reads what was sealed.
 3. :func:`examine` puts the findings together; :mod:`.claims` has those about the content.
 
 :mod:`.kinds` has every kind of finding, in order of precedence. This package itself imports nothing
@@ -20,6 +21,7 @@ from typing import Any, Final
 from zego.diagnosis import claims
 from zego.diagnosis.kinds import KINDS, FindingSeverity
 from zego.diagnosis.model import Diagnosis, Expected, Finding, Observation, OpenedToken, Sdk, found
+from zego.diagnosis.plaintext import NAMES
 from zego.diagnosis.recognise import TokenText
 from zego.token04 import Envelope
 
@@ -47,15 +49,15 @@ def examine(
     sealed: dict[str, Any] | None = None
     if envelope is not None:
         problems += _weak_iv(envelope)
-    if envelope is not None and opened is not None:
-        problems += claims.about_claims(opened, envelope, expected)
-        content = opened.content if isinstance(opened.content, dict) else {}
-        sealed = {name: content[name] for name in claims.NAMES if name in content}
+    if opened is not None:
+        problems += claims.about_claims(opened, text.header_expires_at, expected)
+        content = opened.content or {}
+        sealed = {name: content[name] for name in NAMES if name in content}
         if "payload" in sealed:
             problems += claims.about_payload(sealed["payload"], expected)
     elif text.header_expires_at is not None:
         problems += claims.readable_expiry(text.header_expires_at, expected)
-    if envelope is not None and text.kit_details is not None:
+    if text.kit_details is not None:
         problems += claims.about_kit_details(text.kit_details, sealed, expected)
     return Diagnosis(
         _in_order(problems, expected.sdk),

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from zego import duration, identifiers, strict_json
+from zego.diagnosis.layout import written_expiry
 from zego.diagnosis.model import Expected, Observation, OpenedToken, found
+from zego.diagnosis.plaintext import NAMES
 from zego.identifiers import IdentifierError, IdentifierKind
-from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS, Envelope
+from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS
 
-NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
 #: Describes text that UTF-8 cannot encode.
 _HALF_A_PAIR: Final = "text with an unpaired surrogate"
 
@@ -36,18 +37,17 @@ _MAX_TIMER_SECONDS: Final = (2**31 - 1) / 1000 + 30
 
 
 def about_claims(
-    opened: OpenedToken, envelope: Envelope, expected: Expected
+    opened: OpenedToken, header_expires_at: int | None, expected: Expected
 ) -> Iterator[Observation]:
     """Everything that is wrong with the claims, except their payload."""
-    if not opened.is_json:
-        yield found("claims-not-json")
+    yield from opened.problems
+    if opened.content is None:
         return
-    if not isinstance(opened.content, dict):
-        yield found("claims-not-object")
-        return
-    claims: Mapping[str, Any] = opened.content
+    claims = opened.content
     missing = [name for name in NAMES if name not in claims]
-    if missing:
+    if missing == ["payload"]:
+        yield found("payload-missing")
+    elif missing:
         yield found("claims-missing", names=", ".join(missing))
     if "app_id" in claims:
         yield from _app_id(claims["app_id"], opened, expected)
@@ -55,7 +55,7 @@ def about_claims(
         yield from _user_id(claims["user_id"], expected)
     if "nonce" in claims:
         yield from _nonce(claims["nonce"])
-    yield from _times(claims, envelope, expected)
+    yield from _times(claims, header_expires_at, expected)
 
 
 def readable_expiry(expires_at: int, expected: Expected) -> Iterator[Observation]:
@@ -112,7 +112,8 @@ def about_kit_details(
     if sealed is not None:
         wanted = {"the claims in the token": _as_kit_details(sealed), **wanted}
     for what, values in wanted.items():
-        names = [name for name, one in values.items() if one not in (None, details[name])]
+        known = {name: one for name, one in values.items() if None not in (one, details[name])}
+        names = [name for name, one in known.items() if one != details[name]]
         if names:
             yield found("kit-mismatch", names=", ".join(names), what=what)
 
@@ -163,7 +164,7 @@ def _nonce(nonce: object) -> Iterator[Observation]:
 
 
 def _times(
-    claims: Mapping[str, Any], envelope: Envelope, expected: Expected
+    claims: Mapping[str, Any], header_expires_at: int | None, expected: Expected
 ) -> Iterator[Observation]:
     times: dict[str, int] = {}
     for name in ("ctime", "expire"):
@@ -180,13 +181,22 @@ def _times(
         unit = next(iter(small.values()))
         yield found("time-in-milliseconds", names=" and ".join(small), unit=unit)
     expires_at = times.get("expire")
-    if expires_at is not None and expires_at != envelope.expires_at:
-        yield found("expiry-mismatch", readable=envelope.expires_at, sealed=expires_at)
+    if expires_at is not None and header_expires_at is not None:
+        yield from _other_expiry(header_expires_at, expires_at)
     if "expire" not in claims:
-        yield from readable_expiry(envelope.expires_at, expected)
+        if header_expires_at is not None:
+            yield from readable_expiry(header_expires_at, expected)
     elif expires_at is not None and "expire" not in small:
         issued_at = None if "ctime" in small else times.get("ctime")
         yield from _life(issued_at, expires_at, expected)
+
+
+def _other_expiry(readable: int, sealed: int) -> Iterator[Observation]:
+    how = written_expiry(readable, sealed)
+    if how:
+        yield found("expiry-field", what=how)
+    elif how is None:
+        yield found("expiry-mismatch", readable=readable, sealed=sealed)
 
 
 def _small_unit(moment: int) -> str | None:

@@ -214,11 +214,6 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "It is cut off: {what}.",
         "Find what is too short for it: a column, a header, a log line or a URL.",
     ),
-    "mode-missing": _not_opened(
-        "Its last byte, which marks it as sealed with GCM, is missing.",
-        "Append the byte 1 after the GCM tag, then encode in base64; or find what cut off the"
-        " last byte.",
-    ),
     "trailing-bytes": _not_opened(
         "There are {extra} bytes after its sealed claims; at most one is allowed.",
         "Fix the code that builds the envelope, or that appends text to the token on its way.",
@@ -271,6 +266,10 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "Do not decode it: the key is the bytes of the text.",
     ),
     "altered-secret": _not_opened("It was sealed with the secret {label} {how}.", _AS_SHOWN),
+    "made-with-callback-secret": _not_opened(
+        "It was sealed with the CallbackSecret, which signs ZEGO's callbacks.",
+        "Seal it with the ServerSecret from ZEGO's console.",
+    ),
     "made-with-previous": _not_opened(
         "It was made with AWSPREVIOUS, the ServerSecret before the current one.",
         "Get a new token. If new tokens are still made with it a minute after a rotation, an"
@@ -283,9 +282,18 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " makes tokens with it.",
     ),
     "other-secret": _not_opened(
-        "None of the secrets tried ({labels}) opens it. It was made with another ServerSecret (of"
-        " another project, or from before a reset) or with a CallbackSecret, or it was altered.",
+        "It is whole and well-formed, but none of the secrets tried ({labels}) opens it, even with"
+        " the usual mistakes.{untried} Likely, in this order (inferred): it was made with the"
+        " ServerSecret of another project or from before a reset; with a value that is not the"
+        " ServerSecret, such as a part of it; with an AppSign or a CallbackSecret.",
         _ROTATE,
+    ),
+    "secret-not-judged": FindingKind(
+        "note",
+        _NO_CODES,
+        "None of the secrets tried ({labels}) opens it. As the token is not as it was made, this"
+        " does not mean that a secret is wrong.",
+        "Check the token first.",
     ),
     "not-opened-here": FindingKind(
         "note",
@@ -309,8 +317,86 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " {expected}.",
         "AppID and ServerSecret belong together: take both from one project in ZEGO's console.",
     ),
+    # --- How its generator sealed it, and wrote its envelope -------------------------------------
+    "wrong-mode": _not_opened(
+        "It was encrypted in the mode {mode}; ZEGO takes CBC and GCM.",
+        "Use AES-256-GCM, or AES-256-CBC with PKCS#7.",
+    ),
+    "wrong-padding": _not_opened(
+        "Its padding is wrong: {what}.",
+        "Let the library pad, and do not pad yourself: CBC takes PKCS#7 once, GCM no padding.",
+    ),
+    "gcm-iv": _not_opened(
+        "It was sealed with GCM and an IV of {size} bytes; ZEGO's generators use 12.",
+        "Draw 12 random bytes as the IV, and write 12 as its length.",
+    ),
+    "aad": _not_opened(
+        "Its GCM tag also covers {what} as additional data (AAD).",
+        "Seal without additional data: leave out setAAD, updateAAD or the last argument.",
+    ),
+    "tag-mismatch": _not_opened(
+        "The secret opens it, but its GCM tag does not match: it was altered after it was made, or"
+        " its generator used additional data (AAD).",
+        "Compare it with the token as it was made. Seal without additional data. The secret is"
+        " right.",
+    ),
+    "iv-misplaced": _not_opened(
+        "Its IV is not before the ciphertext: {what}.",
+        "Write the IV's length (2 bytes, big-endian) and the IV that was used, then the length of"
+        " the ciphertext and the ciphertext.",
+    ),
+    "expiry-field": _not_opened(
+        "Its readable expiry, with which the envelope begins, is {what}.",
+        "Write expire as 8 bytes, big-endian, in Unix seconds: writeBigInt64BE, putLong,"
+        ' struct.pack(">q", expire).',
+    ),
+    "iv-length-field": _not_opened(
+        "The length of its IV is {what}.",
+        "Write it before the IV as 2 bytes, big-endian: 0, 12 for GCM; 0, 16 for CBC.",
+    ),
+    "sealed-length-field": _not_opened(
+        "The length of its sealed claims is {what}.",
+        "Write the bytes of the ciphertext (with GCM also those of its tag) before it, as 2 bytes,"
+        ' big-endian: writeUInt16BE(sealed.length), struct.pack(">H", len(sealed)).',
+    ),
+    "tag-misplaced": _not_opened(
+        "Its GCM tag is {what}.",
+        "Append the 16 bytes of the tag to the ciphertext, and count them in its length.",
+    ),
+    "mode-byte": _not_opened(
+        "The byte that marks its mode is {what}.",
+        "Append the byte 1 as the last one after GCM, and nothing after CBC.",
+    ),
+    "mode-missing": _not_opened(
+        "Its last byte, which marks it as sealed with GCM, is missing.",
+        "Append the byte 1 after the GCM tag, then encode in base64; or find what cut off the"
+        " last byte.",
+    ),
+    "prefix-inside": _not_opened(
+        'The "04" was encoded with the envelope; it belongs in front of the base64.',
+        'Write "04" + base64(envelope).',
+    ),
+    "hex-encoded": _not_opened(
+        "Its envelope is written in hexadecimal digits.",
+        'Write "04" + base64(envelope), with standard base64.',
+    ),
     # --- Its content -----------------------------------------------------------------------------
-    "claims-not-json": _malformed(1002074, "It opens, but its content is not JSON.", _GENERATOR),
+    "claims-encoding": _malformed(
+        1002074,
+        "It opens, but its claims are {what}.",
+        "Encrypt the bytes of the JSON in UTF-8, without a byte order mark and uncompressed.",
+    ),
+    "claims-not-json": _malformed(
+        1002074,
+        "It opens, but its content is not JSON: {what}.",
+        "Let a JSON library write the claims, and the payload before them: JSON.stringify,"
+        " json.dumps.",
+    ),
+    "claim-names": _malformed(
+        1002074,
+        "It opens, but its claims have other names than ZEGO's: {names}.",
+        "Name them app_id, user_id, nonce, ctime, expire and payload.",
+    ),
     "claims-not-object": _malformed(
         1002074, "It opens, but its content is not a JSON object.", _GENERATOR
     ),
@@ -480,6 +566,20 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "Its IV is {what}, so it has far fewer possible values than {size} random bytes. ZEGO"
         " accepts it, but the encryption is weaker.",
         "Draw the IV from the operating system as bytes: os.urandom, crypto.randomBytes.",
+    ),
+    "payload-missing": FindingKind(
+        "note",
+        _NO_CODES,
+        "Its claims have no payload. UIKit's own generator makes such tokens, and they work; ZEGO's"
+        ' other generators write "".',
+        'Write "payload":"" if you make tokens yourself.',
+    ),
+    "claims-extra": FindingKind(
+        "note",
+        _NO_CODES,
+        "It also contains {count} claims that ZEGO does not document. It should ignore them"
+        " (inferred).",
+        "Leave them out: a client can be told such things beside the token.",
     ),
     "user-id-too-long-for-zim": FindingKind(
         "note",

@@ -99,14 +99,14 @@ class OpenedToken:
 
     :ivar label: the secret's label.
     :ivar app_id: the secret's AppID, if it is known.
-    :ivar content: the sealed JSON; ``None`` if the content is not JSON.
-    :ivar is_json: whether the content is JSON.
+    :ivar content: the sealed claims, under ZEGO's names; ``None`` if they are not readable.
+    :ivar problems: how the sealed bytes differ from a JSON object as ZEGO takes it.
     """
 
     label: str
     app_id: int | None
-    content: Any
-    is_json: bool
+    content: Mapping[str, Any] | None
+    problems: tuple[Observation, ...] = ()
 
 
 def wrong_label(label: str) -> Iterator[Observation]:

@@ -35,6 +35,7 @@ _NON_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _MIN_MALFORMED: Final = 60
 _KIT_MARK: Final = "#"
 _KIT_TYPES: Final[Mapping[str, type]] = {"userID": str, "roomID": str, "appID": int}
+_APP_ID: Final = re.compile(" *[0-9]{1,10} *", re.ASCII)
 
 #: How languages convert a value that is not text to text.
 _NO_VALUES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
@@ -158,17 +159,35 @@ def _kit_token(token: str, details: str, problems: list[Observation]) -> TokenTe
 def _kit_details(text: str) -> tuple[Mapping[str, Any] | None, Observation | None]:
     """The user's details that UIKit reads after the #, or what is wrong with them.
 
-    Source: the vendor's generators of kit tokens: base64 of ``{userID, roomID, userName, appID}``.
+    ``roomID`` is ``None`` in an invitation. Source: the vendor's generators of kit tokens write
+    base64 of ``{userID, roomID, userName, appID}``; UIKit reads it with ``atob``, so Latin-1
+    passes, and multiplies ``appID`` by 1, so a numeric text passes.
     """
     try:
-        values = strict_json.loads_object(b64decode(standard_base64(text)))
+        binary = b64decode(standard_base64(text))
+        try:
+            values = strict_json.loads_object(binary)
+        except UnicodeDecodeError:
+            values = strict_json.loads_object(binary.decode("latin-1"))
     except ValueError:
         return None, found("kit-details-malformed", what="they are not a JSON object in base64")
-    wrong = [name for name, kind in _KIT_TYPES.items() if type(values.get(name)) is not kind]
+    app_id = values.get("appID")
+    if isinstance(app_id, str) and _APP_ID.fullmatch(app_id):
+        app_id = int(app_id)
+    details = {
+        "userID": values.get("userID"),
+        "roomID": values.get("roomID") or None,
+        "appID": app_id,
+    }
+    wrong = [
+        name
+        for name, kind in _KIT_TYPES.items()
+        if type(details[name]) is not kind and (name, details[name]) != ("roomID", None)
+    ]
     if wrong:
         what = f"{', '.join(wrong)} missing or of the wrong type"
         return None, found("kit-details-malformed", what=what)
-    return values, None
+    return details, None
 
 
 def _other(problem: Observation) -> TokenText:

@@ -17,11 +17,14 @@ import hashlib
 import re
 from base64 import b64decode
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
-from zego import strict_json
-from zego.diagnosis import examine
+from zego.diagnosis import examine, plaintext
+from zego.diagnosis.generators import Key, MadeToken, envelopes, search
 from zego.diagnosis.model import (
+    APP_SIGN,
+    CALLBACK_SECRET,
     Diagnosis,
     Expected,
     Observation,
@@ -30,11 +33,28 @@ from zego.diagnosis.model import (
     found,
     wrong_label,
 )
-from zego.diagnosis.recognise import recognise
+from zego.diagnosis.recognise import TokenText, recognise
+from zego.diagnosis.repair import unwrap
 from zego.server_secret import LENGTH, ServerSecret, ServerSecretError
 from zego.token04 import Envelope, SealError, unseal
 
 _AES_KEYS: Final = (32, 24, 16)
+#: What may have sealed a token that no given secret opens, in the order of ``explain 20014``.
+_LIKELY: Final = ("AWSPREVIOUS", APP_SIGN, CALLBACK_SECRET)
+#: Problems of a token that is not as it was made: nothing follows if a secret does not open it.
+_DAMAGES: Final = frozenset(
+    {"damaged", "doubled", "malformed-envelope", "mode-missing", "shortened", "truncated"}
+    | {"trailing-bytes", "trailing-text"}
+)
+#: Those that also explain whatever else seems wrong with it.
+_ALTERED: Final = frozenset({"damaged", "doubled", "non-ascii", "shortened"})
+#: Mistakes that a token which is cut off seems to have.
+_UNFINISHED: Final = frozenset({"mode-missing", "tag-mismatch", "tag-misplaced", "wrong-padding"})
+#: Problems of a text that finding its generator's mistakes explains better.
+_EXPLAINED: Final = frozenset(
+    {"malformed-envelope", "mode-missing", "truncated", "trailing-bytes"}
+    | {"not-a-token", "older-token", "hex-string", "json-in-base64"}
+)
 _QUOTES: Final = "\"'"
 _APP_SIGN: Final = re.compile(r"[0-9A-Fa-f]{64}")
 #: A secret as ZEGO's console shows it: there is nothing wrong with its shape.
@@ -59,33 +79,81 @@ def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected)
         try them; without secrets, the diagnosis contains only what the text shows.
     """
     text = recognise(token)
-    if text.envelope is None:
-        return examine(text, None, _wrong_shapes(secrets), expected)
-    opened, about_seal = _open_with(text.envelope, secrets)
-    return examine(text, opened, about_seal, expected)
-
-
-def _open_with(
-    envelope: Envelope, secrets: Mapping[str, TriedSecret]
-) -> tuple[OpenedToken | None, list[Observation]]:
-    """Try the secrets in their order: first as given, then with the usual mistakes.
-
-    Returns what was opened, and what is wrong with how it was sealed or with a secret itself.
-    """
     for label, tried in secrets.items():
-        opened = _opened(envelope, label, tried, _text_key(tried.value))
+        opened = None if text.envelope is None else _opened(text.envelope, label, tried)
         if opened is not None:
-            return opened, [*wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
-    for label, tried in secrets.items():
-        for key, mishandled in _mishandled(label, tried.value):
-            opened = _opened(envelope, label, tried, key)
-            if opened is not None:
-                return opened, [*mishandled, *_wrong_shapes(secrets)]
-    problems = list(_wrong_shapes(secrets, blamed=tuple(secrets)))
-    misshapen = {problem.details["label"] for problem in problems}
+            about_seal = [*_wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
+            return examine(text, opened, about_seal, expected)
+    if secrets and (made := _search(token, secrets)):
+        return _of_made(*made, text, secrets, expected)
+    return examine(text, None, _not_opened(text, secrets), expected)
+
+
+def _of_made(
+    made: MadeToken,
+    about_text: tuple[Observation, ...],
+    text: TokenText,
+    secrets: Mapping[str, TriedSecret],
+    expected: Expected,
+) -> Diagnosis:
+    """The diagnosis of a token that only the search opened."""
+    how, claims, mistakes = made.how, made.claims, made.mistakes
+    kinds = {one.kind for one in text.problems}
+    found_kinds = {one.kind for one in mistakes}
+    content, about_claims = claims.content, claims.problems
+    is_cut = "truncated" in kinds and (content is None or found_kinds & _UNFINISHED)
+    if is_cut or kinds & _ALTERED:  # all else that is wrong with it comes from that
+        problems = list(text.problems)
+        mistakes, content, about_claims = how.key.mistakes, None, ()
+    else:
+        problems = [one for one in (*text.problems, *about_text) if one.kind not in _EXPLAINED]
+        if "tag-mismatch" in found_kinds and about_claims:
+            content, about_claims = None, ()
+    is_as_given = how.key.value == _text_key(secrets[how.key.label].value)
+    blamed = (how.key.label,) if is_as_given else ()
+    envelope = None
+    if how.mode in ("cbc", "gcm") and how.iv:
+        envelope = Envelope(made.expires_at or 0, how.mode, how.iv, made.sealed)
+    text = replace(
+        text,
+        form=text.form if text.form == "kit-token" else "token04",
+        problems=tuple(problems),
+        envelope=envelope,
+        header_expires_at=made.expires_at,
+    )
+    opened = OpenedToken(how.key.label, how.key.app_id, content, about_claims)
+    return examine(text, opened, [*mistakes, *_wrong_shapes(secrets, blamed)], expected)
+
+
+def _not_opened(text: TokenText, secrets: Mapping[str, TriedSecret]) -> Iterator[Observation]:
+    """What is wrong with the secrets, if that can be said: a damaged token proves nothing."""
+    is_whole = text.envelope is not None and _DAMAGES.isdisjoint(one.kind for one in text.problems)
+    shapes = list(_wrong_shapes(secrets, blamed=tuple(secrets) if is_whole else ()))
+    yield from shapes
+    misshapen = {shape.details["label"] for shape in shapes}
     if well_formed := [label for label in secrets if label not in misshapen]:
-        problems.append(found("other-secret", labels=", ".join(well_formed)))
-    return None, problems
+        labels = ", ".join(well_formed)
+        if is_whole:
+            untried = [label for label in _LIKELY if label not in secrets]
+            yield found("other-secret", labels=labels, untried=_not_tried(untried))
+        elif text.form in ("token04", "kit-token"):
+            yield found("secret-not-judged", labels=labels)
+
+
+def _not_tried(labels: list[str]) -> str:
+    return f" Not tried: {', '.join(labels)}." if labels else ""
+
+
+def _search(
+    token: str, secrets: Mapping[str, TriedSecret]
+) -> tuple[MadeToken, tuple[Observation, ...]] | None:
+    """The token if a generator made it by mistake, and what is wrong with its text."""
+    text, around = unwrap(token)
+    keys = [*_keys(secrets)]
+    for binary, about_text in envelopes(text.partition("#")[0]):
+        if made := search(binary, keys):
+            return made, (*around, *about_text)
+    return None
 
 
 def _wrong_shapes(
@@ -96,42 +164,63 @@ def _wrong_shapes(
     :param blamed: labels whose shape explains a refusal; for others it is a warning.
     """
     for label, tried in secrets.items():
-        shape = _shape(label, tried.value)
+        shape = None if label in (APP_SIGN, CALLBACK_SECRET) else _shape(label, tried.value)
         if shape is not None:
             yield Observation(shape.kind, shape.details, None if label in blamed else "warning")
 
 
-def _opened(envelope: Envelope, label: str, tried: TriedSecret, key: bytes) -> OpenedToken | None:
+def _opened(envelope: Envelope, label: str, tried: TriedSecret) -> OpenedToken | None:
+    """The token, if the secret as given opens it and the bytes end with the claims."""
+    key = _text_key(tried.value)
     if len(key) not in _AES_KEYS:
         return None
     try:
-        plaintext = unseal(envelope, key)
+        text = unseal(envelope, key)
     except SealError:
         return None
-    try:
-        return OpenedToken(label, tried.app_id, strict_json.loads(plaintext), is_json=True)
-    except ValueError:
-        if envelope.cipher == "cbc":  # without a tag, another key gives nonsense, not an error
-            return None
-        return OpenedToken(label, tried.app_id, None, is_json=False)
+    claims = plaintext.read(text)
+    padding = len(envelope.sealed) - len(text)
+    # Another key gives a CBC padding of three bytes or more once in 16 million times.
+    is_proven = envelope.cipher == "gcm" or claims.content is not None or padding >= 3
+    if not is_proven or (claims.content is not None and text[claims.size :].strip()):
+        return None
+    return OpenedToken(label, tried.app_id, claims.content, claims.problems)
+
+
+def _wrong_label(label: str) -> tuple[Observation, ...]:
+    if label == CALLBACK_SECRET:
+        return (found("made-with-callback-secret"),)
+    return tuple(wrong_label(label))
 
 
 def _text_key(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
+def _keys(secrets: Mapping[str, TriedSecret]) -> Iterator[Key]:
+    """Every key that a generator may make from the secrets, the likely ones first."""
+    for label, tried in secrets.items():
+        value = _text_key(tried.value)
+        if len(value) in _AES_KEYS:
+            yield Key(value, label, tried.app_id, _wrong_label(label))
+    for label, tried in secrets.items():
+        for value, mistakes in _mishandled(label, tried.value):
+            if len(value) in _AES_KEYS:
+                yield Key(value, label, tried.app_id, (*mistakes, *_wrong_label(label)))
+
+
 def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
     """Keys that are made from a secret by mistake, each with the mistake."""
     bare = value.strip().strip(_QUOTES).strip()
     if bare != value:  # the secret as given is misshapen: another finding reports that
-        yield _text_key(bare), tuple(wrong_label(label))
+        yield _text_key(bare), ()
     if _APP_SIGN.fullmatch(bare):
         for key in (bytes.fromhex(bare), _text_key(bare[:LENGTH])):
             yield key, (found("made-with-app-sign", label=label),)
         return
     if _HEX.fullmatch(bare):
         key = bytes.fromhex(bare)
-        for padded in (key, key.ljust(24, b"\0"), key.ljust(32, b"\0")):
+        for padded in (key, key.ljust(24, b"\0"), key.ljust(32, b"\0"), key * 2):
             yield padded, (found("hex-decoded-secret", label=label, size=len(key)),)
     for how, key in _altered(_text_key(bare)):
         yield key, (found("altered-secret", label=label, how=how),)
@@ -140,18 +229,28 @@ def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Observati
 def _altered(text: bytes) -> Iterator[tuple[str, bytes]]:
     """Keys other than the secret's text, each with the mistake that makes it from the text.
 
-    A key that is too long is cut to 32 bytes, as PHP's OpenSSL binding and others silently do.
+    A key that is too long is cut to 32 bytes, and one that is too short filled up with zeros, as
+    PHP's OpenSSL binding and others silently do.
     """
     for what, before in _BEFORE:
         yield f"with {what} in front of it and its end cut off", (before + text)[:LENGTH]
     yield "in upper case", text.upper()
     yield "in lower case", text.lower()
-    yield "hashed with SHA-256", hashlib.sha256(text).digest()
-    yield "hashed with MD5", hashlib.md5(text, usedforsecurity=False).hexdigest().encode()
+    sha256, md5 = hashlib.sha256(text), hashlib.md5(text, usedforsecurity=False)
+    yield "hashed with SHA-256", sha256.digest()
+    yield "hashed with SHA-256, cut to the first 32 digits", sha256.hexdigest()[:LENGTH].encode()
+    yield "hashed with MD5, as 32 digits", md5.hexdigest().encode()
+    yield "hashed with MD5, as 16 bytes", md5.digest()
+    yield "hashed with MD5, as 16 bytes", md5.digest().ljust(LENGTH, b"\0")
     yield "cut to 16 bytes", text[:16]
+    yield "cut to 16 bytes", text[:16].ljust(LENGTH, b"\0")
+    yield "cut to 16 bytes and doubled", text[:16] * 2
+    yield "cut to its last 16 bytes", text[-16:]
+    yield "cut to its last 16 bytes and doubled", text[-16:] * 2
     yield "cut to 24 bytes", text[:24]
     if _BASE64.fullmatch(text):
         yield "decoded as if it were base64", b64decode(text)
+        yield "decoded as if it were base64", b64decode(text).ljust(LENGTH, b"\0")
 
 
 def _shape(label: str, value: str) -> Observation | None:

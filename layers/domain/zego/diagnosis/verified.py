@@ -11,7 +11,7 @@ from __future__ import annotations
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from zego import strict_json
+from zego.diagnosis import plaintext
 from zego.diagnosis.model import OpenedToken
 from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
@@ -26,10 +26,8 @@ def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> OpenedToke
     if envelope.cipher != "gcm":
         return None
     try:
-        plaintext = AESGCM(secret.value.encode()).decrypt(envelope.iv, envelope.sealed, None)
+        content = AESGCM(secret.value.encode()).decrypt(envelope.iv, envelope.sealed, None)
     except InvalidTag:
         return None
-    try:
-        return OpenedToken(label, secret.app_id, strict_json.loads(plaintext), is_json=True)
-    except ValueError:
-        return OpenedToken(label, secret.app_id, None, is_json=False)
+    claims = plaintext.read(content)
+    return OpenedToken(label, secret.app_id, claims.content, claims.problems)

@@ -1,0 +1,445 @@
+"""Finds the mistakes of a generator whose token no secret opens as it should.
+
+A hand-written generator may make a wrong key from the right secret, encrypt in another mode, or
+put the parts of the envelope elsewhere. :func:`search` tries every key with every place where the
+ciphertext and its IV may stand, in the modes CBC, ECB, CTR and GCM, but decrypts only one block
+each: claims begin in few ways (:data:`.plaintext.BEGINNINGS`). Where a block does, it decrypts all
+and reads the claims; three names of claims do not come together by chance. Then each part of the
+envelope is compared with what it should be, and each difference is one finding.
+
+The search takes at most :data:`MAX_OPERATIONS` AES operations (0.03 s) and constant memory.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, Literal
+
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+
+from zego.diagnosis import layout, plaintext
+from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, Parts
+from zego.diagnosis.model import Observation, found
+from zego.diagnosis.plaintext import BEGINNINGS, Plaintext
+from zego.diagnosis.repair import standard_base64
+from zego.token04 import PREFIX
+
+MAX_OPERATIONS: Final = 20_000
+
+Mode = Literal["cbc", "ecb", "ctr", "gcm"]
+_BLOCK: Final = 16
+#: How many bytes may precede the IV: a mode byte, the expiry and the IV's length, or some of them.
+_HEADS: Final = (10, 8, 0, 1, 2, 4, 5, 6, 9, 11, 12)
+#: How many may separate IV and ciphertext: a length, a tag, or a tag and both lengths.
+_GAPS: Final = (2, 0, 1, 4, 16, 18, 20, 17)
+#: How many may follow an IV that is behind the ciphertext: a mode byte, a tag, or both.
+_TAILS: Final = (0, 1, 16, 17)
+#: Where the ciphertext may begin if the IV is behind it, or is missing.
+_WITHOUT_IV: Final = (12, 10, 8, 0, 2, 4, 6, 14, 16, 11, 13)
+_LAST_START: Final = max(_HEADS) + _BLOCK + max(_GAPS)
+#: Counters that follow an IV which is shorter than a block. GCM encrypts from 2 on.
+_COUNTERS: Final[tuple[tuple[int, int, Mode], ...]] = (
+    (16, 0, "ctr"),
+    (12, 2, "gcm"),
+    (12, 0, "ctr"),
+    (12, 1, "ctr"),
+    (8, 0, "ctr"),
+)
+_MIN_HEX: Final = 100
+_HEX: Final = re.compile("[0-9A-Fa-f]+")
+_URL_ALPHABET: Final = re.compile("[-_]")
+_NOT_BASE64: Final = re.compile("[^0-9A-Za-z+/_-]")
+_TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
+_FIRST_BYTES: Final = frozenset(one[0] for one in BEGINNINGS)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A key that a generator may use.
+
+    :ivar mistakes: what is wrong with it.
+    """
+
+    value: bytes
+    label: str
+    app_id: int | None
+    mistakes: tuple[Observation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Encryption:
+    """How the ciphertext in an envelope was made.
+
+    :ivar iv: what the cipher takes: for CTR the first counter block; empty if it is not known.
+    :ivar start: where the ciphertext begins in the envelope.
+    :ivar iv_at: where the IV begins; ``None`` if it is not there.
+    :ivar iv_size: how many bytes it has there.
+    """
+
+    key: Key
+    mode: Mode
+    iv: bytes
+    start: int
+    iv_at: int | None = None
+    iv_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MadeToken:
+    """A token whose claims were found, and how it was made.
+
+    :ivar expires_at: the readable expiry, in Unix seconds; ``None`` if there is none.
+    :ivar sealed: the ciphertext, without tag.
+    :ivar mistakes: everything in which it differs from a token of ZEGO's generators.
+    """
+
+    how: Encryption
+    claims: Plaintext
+    sealed: bytes
+    expires_at: int | None
+    mistakes: tuple[Observation, ...]
+
+
+def search(binary: bytes, keys: Iterable[Key]) -> MadeToken | None:
+    """Find claims in an envelope. It may be any bytes.
+
+    :param keys: in the order in which to try them.
+    """
+    places = _Places(binary)
+    operations = 0
+    for key in keys:
+        operations += places.operations
+        if operations > MAX_OPERATIONS:
+            break
+        for how in places.attempts(key):
+            if made := _made(binary, how):
+                return made
+    return None
+
+
+def envelopes(text: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
+    """The bytes that a text encodes, and what is wrong with how it does.
+
+    :param text: nothing may be around it; characters that are not of base64 are read as an A.
+    """
+    yield from _envelopes("".join(text.split()), levels=3)
+
+
+def _envelopes(text: str, levels: int) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
+    has_prefix = text.startswith(PREFIX)
+    body = text.removeprefix(PREFIX)
+    missing = () if has_prefix else (found("prefix-missing"),)
+    if len(text) >= _MIN_HEX and (digits := _HEX.fullmatch(body)):
+        binary = bytes.fromhex(digits[0][: len(body) // 2 * 2])
+        yield from _unpacked(binary, (found("hex-encoded"),), missing, levels)
+    problems = []
+    if _URL_ALPHABET.search(body):
+        problems.append(found("base64url"))
+    if len(body) % 4:
+        problems.append(found("padding-missing"))
+    standard = standard_base64(_NOT_BASE64.sub("A", body.rstrip("=")))
+    if len(standard.rstrip("=")) % 4 == 1:  # no base64 has such a length: it was cut
+        standard = standard_base64(standard.rstrip("=")[:-1])
+    yield from _unpacked(b64decode(standard), tuple(problems), missing, levels)
+
+
+def _unpacked(
+    binary: bytes, problems: tuple[Observation, ...], missing: tuple[Observation, ...], levels: int
+) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
+    """The bytes, or those of a token that they are the text of."""
+    prefix = PREFIX.encode()
+    if not binary.startswith(prefix):
+        if levels and _TEXT.fullmatch(binary):  # base64 of base64, without a prefix
+            twice = found("base64-twice")
+            for inner, others in _envelopes(binary.decode(), levels - 1):
+                yield inner, (*problems, twice, *others)
+        yield binary, (*problems, *missing)
+    elif levels and _TEXT.fullmatch(binary):
+        is_hex = any(one.kind == "hex-encoded" for one in problems)
+        for inner, others in _envelopes(binary.decode(), levels - 1):
+            yield inner, (*problems, *(() if is_hex else (found("base64-twice"),)), *others)
+    else:
+        yield binary[len(prefix) :], (*problems, found("prefix-inside"))
+
+
+class _Places:
+    """The blocks of an envelope that may be the first of its ciphertext, and their IVs."""
+
+    def __init__(self, binary: bytes) -> None:
+        self._binary = binary
+        size = len(binary)
+        last = min(_LAST_START, size - _BLOCK)
+        self._starts = range(last + 1)
+        windows = range(min(_LAST_START + _BLOCK, size - _BLOCK) + 1)
+        self._blocks = b"".join(binary[at : at + _BLOCK] for at in windows)
+        #: Where the IV of 16 bytes may be, for each start.
+        self._ivs: dict[int, list[int]] = {start: [] for start in self._starts}
+        for head, gap in product(_HEADS, _GAPS):
+            if head + _BLOCK + gap <= last:
+                self._ivs[head + _BLOCK + gap].append(head)
+        for start, tail in product(_WITHOUT_IV, _TAILS):
+            if start + _BLOCK <= (at := size - tail - _BLOCK) and start <= last:
+                self._ivs[start].append(at)
+        #: The counter blocks that make the first block of a key stream, with mode, IV and starts.
+        self._streams: list[tuple[Mode, int, int, list[int]]] = []
+        counters = []
+        for iv_size, counter, mode in _COUNTERS:
+            for at, starts in self._stream_places(iv_size):
+                self._streams.append((mode, at, iv_size, starts))
+                iv = binary[at : at + iv_size]
+                counters.append(iv + counter.to_bytes(_BLOCK)[iv_size:])
+        self._counters = b"".join(counters)
+        self._long_ivs = list(self._stream_places(_BLOCK))
+        self.operations = len(self._blocks) // _BLOCK + len(self._streams) + 3 * len(self._long_ivs)
+
+    def _stream_places(self, iv_size: int) -> Iterator[tuple[int, list[int]]]:
+        """Where an IV may be, and where the ciphertext that belongs to it may begin."""
+        for head in _HEADS:
+            starts = [head + iv_size + gap for gap in _GAPS]
+            if starts := [one for one in starts if one in self._starts]:
+                yield head, starts
+        for tail in _TAILS:
+            at = len(self._binary) - tail - iv_size
+            if starts := [one for one in _WITHOUT_IV if one in self._starts and one < at]:
+                yield at, starts
+
+    def attempts(self, key: Key) -> Iterator[Encryption]:
+        """Every way to read the envelope in which the ciphertext begins as claims do."""
+        if not self._starts:
+            return
+        yield from self._in_blocks(key)
+        yield from self._in_streams(key)
+
+    def _in_blocks(self, key: Key) -> Iterator[Encryption]:
+        binary = self._binary
+        blocks = _ecb(key.value, self._blocks)
+        unknown = []
+        for start in self._starts:
+            at = _BLOCK * start
+            first = blocks[at]
+            for iv_at in self._ivs[start]:
+                if first ^ binary[iv_at] in _FIRST_BYTES:
+                    iv = binary[iv_at : iv_at + _BLOCK]
+                    if _begins(_xor(blocks[at : at + _BLOCK], iv)):
+                        yield Encryption(key, "cbc", iv, start, iv_at, _BLOCK)
+            if first in _FIRST_BYTES and _begins(blocks[at : at + _BLOCK]):
+                yield Encryption(key, "ecb", b"", start)
+                yield Encryption(key, "cbc", bytes(_BLOCK), start)
+            own = key.value[:_BLOCK]
+            if first ^ own[0] in _FIRST_BYTES and _begins(_xor(blocks[at : at + _BLOCK], own)):
+                yield Encryption(key, "cbc", own, start)
+            second = blocks[at + _BLOCK * _BLOCK : at + _BLOCK * _BLOCK + _BLOCK]
+            if len(second) == _BLOCK and _is_text(_xor(second, binary[start : start + _BLOCK])):
+                unknown.append(start)
+        for start in unknown:  # the second block needs no IV
+            yield Encryption(key, "cbc", b"", start)
+
+    def _in_streams(self, key: Key) -> Iterator[Encryption]:
+        streams = _ecb(key.value, self._counters, encrypt=True)
+        for number, (mode, iv_at, size, starts) in enumerate(self._streams):
+            stream = streams[_BLOCK * number : _BLOCK * (number + 1)]
+            for start in self._matching(stream, starts):
+                iv = self._counters[_BLOCK * number : _BLOCK * (number + 1)]
+                iv = iv[:size] if mode == "gcm" else iv
+                yield Encryption(key, mode, iv, start, iv_at, size)
+        for iv_at, starts in self._long_ivs:
+            iv = self._binary[iv_at : iv_at + _BLOCK]
+            stream = Cipher(AES(key.value), modes.GCM(iv)).decryptor().update(bytes(_BLOCK))
+            for start in self._matching(stream, starts):
+                yield Encryption(key, "gcm", iv, start, iv_at, _BLOCK)
+
+    def _matching(self, stream: bytes, starts: Sequence[int]) -> Iterator[int]:
+        first = stream[0]
+        for start in starts:
+            if first ^ self._binary[start] in _FIRST_BYTES and _begins(
+                _xor(stream, self._binary[start : start + _BLOCK])
+            ):
+                yield start
+
+
+def _begins(block: bytes) -> bool:
+    return block.startswith(BEGINNINGS)
+
+
+def _is_text(block: bytes) -> bool:
+    return block.isascii() and block.decode().isprintable()
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(_BLOCK)
+
+
+def _ecb(key: bytes, blocks: bytes, *, encrypt: bool = False) -> bytes:
+    cipher = Cipher(AES(key), modes.ECB())  # noqa: S305  single blocks, not a message
+    return (cipher.encryptor() if encrypt else cipher.decryptor()).update(blocks)
+
+
+# --- How the token was made -----------------------------------------------------------------------
+
+
+def _made(binary: bytes, how: Encryption) -> MadeToken | None:
+    """The token, if claims come out."""
+    text = _decrypted(binary[how.start :], how)
+    claims = plaintext.read(text)
+    if how.mode == "cbc" and not how.iv:
+        claims = _without_first_block(text, how.key.app_id)
+    if not claims.is_claims:
+        return None
+    mistakes = [*how.key.mistakes, *_about_mode(how)]
+    end = tag_at = None
+    if claims.content is None:  # it is not known where they end, unless the envelope says so
+        if how.mode == "gcm" and (size := _declared(binary, how)):
+            size, about_tag, tag_at = _tagged(binary, how, text, claims, [size], [])
+            end = how.start + size
+            mistakes += about_tag
+    else:
+        size, padding, tag_at = _end(binary, how, text, claims)
+        end = how.start + size
+        mistakes += padding
+    is_gcm = how.mode == "gcm"
+    parts = Parts(binary, how.start, end, how.iv_at, how.iv_size, tag_at, is_gcm)
+    expires_at, differences = layout.compare(parts, claims, _expire(claims))
+    sealed = binary[how.start : end]
+    return MadeToken(how, claims, sealed, expires_at, (*mistakes, *differences))
+
+
+def _expire(claims: Plaintext) -> int | None:
+    content = claims.content
+    expire = content.get("expire") if isinstance(content, dict) else None
+    return expire if type(expire) is int else None
+
+
+def _decrypted(sealed: bytes, how: Encryption) -> bytes:
+    if how.mode in ("cbc", "ecb"):
+        sealed = sealed[: len(sealed) // _BLOCK * _BLOCK]
+    if how.mode == "ecb":
+        return _ecb(how.key.value, sealed)
+    mode = (
+        modes.CBC(how.iv or bytes(_BLOCK))
+        if how.mode == "cbc"
+        else modes.GCM(how.iv)
+        if how.mode == "gcm"
+        else modes.CTR(how.iv)
+    )
+    return Cipher(AES(how.key.value), mode).decryptor().update(sealed)
+
+
+def _without_first_block(text: bytes, app_id: int | None) -> Plaintext:
+    """The claims if the IV, and so the first block, is not known: they usually begin so."""
+    if app_id is not None:
+        usual = f'{{"app_id":{app_id},"user_id":"'.encode()[:_BLOCK]
+        claims = plaintext.read(usual + text[_BLOCK:])
+        if claims.content is not None:
+            return claims
+    rest = plaintext.read(text[_BLOCK:])
+    return Plaintext(None, (), len(text), rest.names)
+
+
+def _about_mode(how: Encryption) -> Iterator[Observation]:
+    if how.mode in ("ctr", "ecb"):
+        yield found("wrong-mode", mode=how.mode.upper())
+    elif how.mode == "gcm" and how.iv_size != GCM_IV_SIZE:
+        yield found("gcm-iv", size=how.iv_size)
+    if how.mode == "cbc" and how.iv_at is None:
+        what = (
+            "it is not known which one was used"
+            if not how.iv
+            else "16 zero bytes were used"
+            if not any(how.iv)
+            else "the first 16 bytes of the key were used"
+        )
+        yield found("iv-misplaced", what=f"missing or not the one that was used: {what}")
+    elif how.iv_at is not None and how.iv_at > how.start:
+        yield found("iv-misplaced", what="behind the ciphertext")
+
+
+def _end(
+    binary: bytes, how: Encryption, text: bytes, claims: Plaintext
+) -> tuple[int, list[Observation], int | None]:
+    """How long the ciphertext is, what is wrong with its padding or its tag, where the tag is."""
+    rest = text[claims.size :]
+    spaces = len(rest) - len(rest.lstrip(b" \t\r\n"))
+    sizes = range(claims.size, claims.size + spaces + 1)
+    padded = [(size + more, what) for size in sizes for more, what in _paddings(text, size)]
+    if how.mode == "gcm":
+        return _tagged(binary, how, text, claims, [*sizes], [size for size, _ in padded])
+    if how.mode == "ctr":
+        left = len(binary) - how.start
+        fits = [size for size, _ in padded if left - 1 <= size <= left]
+        if claims.size not in (left, left - 1) and fits:
+            return fits[0], [found("wrong-padding", what="PKCS#7, which CTR does not take")], None
+        return claims.size, [], None
+    if padded:
+        size, what = padded[0]
+        return size, [found("wrong-padding", what=what)] if what else [], None
+    size = -(-sizes[-1] // _BLOCK) * _BLOCK
+    what = "other than PKCS#7"
+    if size == sizes[-1]:
+        what = "none"
+    elif not any(text[sizes[-1] : size]):
+        what = "zero bytes"
+    return size, [found("wrong-padding", what=what)], None
+
+
+def _tagged(
+    binary: bytes,
+    how: Encryption,
+    text: bytes,
+    claims: Plaintext,
+    sizes: list[int],
+    padded_sizes: list[int],
+) -> tuple[int, list[Observation], int | None]:
+    """The same for GCM: the ciphertext is as long as a tag in the envelope shows."""
+    for size in (*sizes, *padded_sizes):
+        for data, what in _additional_data(binary, how, claims):
+            tag = AESGCM(how.key.value).encrypt(how.iv, text[:size], data)[-TAG_SIZE:]
+            at = binary.find(tag)
+            if at < 0:
+                continue
+            problems = [found("aad", what=what)] if what else []
+            if size not in sizes:
+                problems.append(found("wrong-padding", what="PKCS#7, which GCM does not take"))
+            return size, problems, at
+    if len(binary) - how.start - claims.size < TAG_SIZE:
+        return claims.size, [found("tag-misplaced", what="missing")], None
+    size = _declared(binary, how) or claims.size
+    return size, [found("tag-mismatch")], how.start + size
+
+
+def _declared(binary: bytes, how: Encryption) -> int | None:
+    """How long the ciphertext of GCM is by the length before it, if nothing else follows."""
+    length = int.from_bytes(binary[how.start - 2 : how.start])
+    is_usual = len(binary) - how.start - length in (0, 1) and length > TAG_SIZE
+    return length - TAG_SIZE if is_usual else None
+
+
+def _paddings(text: bytes, size: int) -> Iterator[tuple[int, str]]:
+    """How long the padding behind so many bytes is, if it is PKCS#7."""
+    missing = _BLOCK - size % _BLOCK
+    once = bytes([missing]) * missing
+    twice = once + bytes([_BLOCK]) * _BLOCK
+    if text.startswith(twice, size):
+        yield len(twice), "PKCS#7 applied twice"
+    elif text.startswith(once, size):
+        yield missing, ""
+
+
+def _additional_data(
+    binary: bytes, how: Encryption, claims: Plaintext
+) -> Iterator[tuple[bytes | None, str]]:
+    yield None, ""
+    yield binary[: how.start], "everything before the ciphertext"
+    for size, what in ((8, "the expiry"), (10, "the expiry and the IV's length")):
+        yield binary[:size], what
+    yield how.iv, "the IV"
+    yield b"04", "the prefix 04"
+    if isinstance(claims.content, dict):
+        for name in ("app_id", "user_id", "expire"):
+            if name in claims.content:
+                yield str(claims.content[name]).encode("utf-8", "replace"), f"the {name}"
