@@ -12,7 +12,7 @@ from typing import Any, Final
 from zego import duration, identifiers, strict_json
 from zego.diagnosis.layout import written_expiry
 from zego.diagnosis.model import Expected, Observation, OpenedToken, found
-from zego.diagnosis.plaintext import NAMES
+from zego.diagnosis.plaintext import NAMES, number
 from zego.identifiers import IdentifierError, IdentifierKind
 from zego.token04 import MAX_APP_ID, MAX_LIFETIME_SECONDS
 
@@ -181,8 +181,9 @@ def _times(
         unit = next(iter(small.values()))
         yield found("time-in-milliseconds", names=" and ".join(small), unit=unit)
     expires_at = times.get("expire")
-    if expires_at is not None and header_expires_at is not None:
-        yield from _other_expiry(header_expires_at, expires_at)
+    sealed = number(claims.get("expire"))
+    if sealed is not None and header_expires_at is not None:
+        yield from _other_expiry(header_expires_at, sealed)
     if "expire" not in claims:
         if header_expires_at is not None:
             yield from readable_expiry(header_expires_at, expected)

@@ -35,13 +35,13 @@ MAX_OPERATIONS: Final = 20_000
 Mode = Literal["cbc", "ecb", "ctr", "gcm"]
 _BLOCK: Final = 16
 #: How many bytes may precede the IV: a mode byte, the expiry and the IV's length, or some of them.
-_HEADS: Final = (10, 8, 0, 1, 2, 4, 5, 6, 9, 11, 12)
+_HEADS: Final = (10, 8, 0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13)
 #: How many may separate IV and ciphertext: a length, a tag, or a tag and both lengths.
 _GAPS: Final = (2, 0, 1, 4, 16, 18, 20, 17)
 #: How many may follow an IV that is behind the ciphertext: a mode byte, a tag, or both.
 _TAILS: Final = (0, 1, 16, 17)
 #: Where the ciphertext may begin if the IV is behind it, or is missing.
-_WITHOUT_IV: Final = (12, 10, 8, 0, 2, 4, 6, 14, 16, 11, 13)
+_WITHOUT_IV: Final = (12, 10, 8, 0, 2, 4, 6, 9, 11, 13, 14, 16, 24, 26, 28)
 _LAST_START: Final = max(_HEADS) + _BLOCK + max(_GAPS)
 #: Counters that follow an IV which is shorter than a block. GCM encrypts from 2 on.
 _COUNTERS: Final[tuple[tuple[int, int, Mode], ...]] = (
@@ -97,6 +97,7 @@ class MadeToken:
     :ivar expires_at: the readable expiry, in Unix seconds; ``None`` if there is none.
     :ivar sealed: the ciphertext, without tag.
     :ivar mistakes: everything in which it differs from a token of ZEGO's generators.
+    :ivar is_cut: whether its end is missing.
     """
 
     how: Encryption
@@ -104,6 +105,7 @@ class MadeToken:
     sealed: bytes
     expires_at: int | None
     mistakes: tuple[Observation, ...]
+    is_cut: bool
 
 
 def search(binary: bytes, keys: Iterable[Key]) -> MadeToken | None:
@@ -306,13 +308,15 @@ def _made(binary: bytes, how: Encryption) -> MadeToken | None:
     parts = Parts(binary, how.start, end, how.iv_at, how.iv_size, tag_at, is_gcm)
     expires_at, differences = layout.compare(parts, claims, _expire(claims))
     sealed = binary[how.start : end]
-    return MadeToken(how, claims, sealed, expires_at, (*mistakes, *differences))
+    declared = int.from_bytes(binary[max(how.start - 2, 0) : how.start])
+    lacks = declared - len(binary) + how.start
+    is_cut = claims.content is None or (is_gcm and tag_at is None and 0 < lacks <= TAG_SIZE)
+    return MadeToken(how, claims, sealed, expires_at, (*mistakes, *differences), is_cut)
 
 
 def _expire(claims: Plaintext) -> int | None:
     content = claims.content
-    expire = content.get("expire") if isinstance(content, dict) else None
-    return expire if type(expire) is int else None
+    return None if content is None else plaintext.number(content.get("expire"))
 
 
 def _decrypted(sealed: bytes, how: Encryption) -> bytes:
@@ -396,18 +400,18 @@ def _tagged(
     padded_sizes: list[int],
 ) -> tuple[int, list[Observation], int | None]:
     """The same for GCM: the ciphertext is as long as a tag in the envelope shows."""
-    for size in (*sizes, *padded_sizes):
+    is_padded = dict.fromkeys(padded_sizes, True) | {claims.size: False}
+    left = len(binary) - how.start
+    padding = [found("wrong-padding", what="PKCS#7, which GCM does not take")]
+    for size in (claims.size, *padded_sizes, *sizes):
+        about = padding if is_padded.get(size) else []
         for data, what in _additional_data(binary, how, claims):
             tag = AESGCM(how.key.value).encrypt(how.iv, text[:size], data)[-TAG_SIZE:]
-            at = binary.find(tag)
-            if at < 0:
-                continue
-            problems = [found("aad", what=what)] if what else []
-            if size not in sizes:
-                problems.append(found("wrong-padding", what="PKCS#7, which GCM does not take"))
-            return size, problems, at
-    if len(binary) - how.start - claims.size < TAG_SIZE:
-        return claims.size, [found("tag-misplaced", what="missing")], None
+            if (at := binary.find(tag)) >= 0:
+                return size, [*about, *([found("aad", what=what)] if what else [])], at
+    for size in (claims.size, *padded_sizes):
+        if left - size < TAG_SIZE and (left - size <= 1 or not padded_sizes):
+            return size, padding if is_padded[size] else [], None
     size = _declared(binary, how) or claims.size
     return size, [found("tag-mismatch")], how.start + size
 
@@ -434,8 +438,19 @@ def _additional_data(
     binary: bytes, how: Encryption, claims: Plaintext
 ) -> Iterator[tuple[bytes | None, str]]:
     yield None, ""
+    if (expire := _expire(claims)) is not None:
+        begins = expire.to_bytes(8, signed=True)
+        length = len(how.iv).to_bytes(2)
+        yield begins, "the expiry"
+        yield begins + length + how.iv, "the expiry, the IV's length and the IV"
     yield binary[: how.start], "everything before the ciphertext"
-    for size, what in ((8, "the expiry"), (10, "the expiry and the IV's length")):
+    iv_end = how.start if how.iv_at is None else how.iv_at + how.iv_size
+    for size, what in (
+        (8, "the expiry"),
+        (4, "the expiry"),
+        (10, "the expiry and the IV's length"),
+        (iv_end, "everything before the ciphertext's length"),
+    ):
         yield binary[:size], what
     yield how.iv, "the IV"
     yield b"04", "the prefix 04"

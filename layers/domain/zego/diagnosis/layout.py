@@ -19,6 +19,9 @@ TAG_SIZE: Final = 16
 GCM_IV_SIZE: Final = 12
 
 
+TagPlace = Literal["behind", "before the ciphertext", "in a field of its own", "missing"]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Parts:
     """Where the parts of an envelope are.
@@ -38,6 +41,24 @@ class Parts:
     iv_size: int
     tag_at: int | None
     is_gcm: bool
+
+    @property
+    def is_iv_before(self) -> bool:
+        return self.iv_at is not None and self.iv_at < self.start
+
+    @property
+    def tag_place(self) -> TagPlace:
+        """Where the tag is; only for GCM."""
+        at, end = self.tag_at, self.end
+        if at is None or end is None:
+            return "missing"
+        iv_end = 0 if self.iv_at is None else self.iv_at + self.iv_size
+        if at < self.start:
+            before = self.binary[iv_end if self.is_iv_before else at : at]
+            is_alone = int.from_bytes(before) == TAG_SIZE and at + TAG_SIZE < self.start
+            return "in a field of its own" if is_alone else "before the ciphertext"
+        before = self.binary[max(end, iv_end) : at] if iv_end <= at else self.binary[end:at]
+        return "in a field of its own" if before else "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,34 +116,26 @@ def compare(
     :param expire: the sealed one.
     """
     fields = _Fields(parts, claims, expire)
-    binary, iv_at, start = parts.binary, parts.iv_at, parts.start
-    segments: tuple[tuple[bytes, tuple[_Field, ...]], ...]
-    if iv_at is not None and iv_at < start:
-        segments = (
-            (binary[:iv_at], (fields.mode, fields.expiry, fields.iv_length)),
-            (_without_tag(parts, iv_at + parts.iv_size), (fields.sealed_length,)),
-        )
+    binary, iv_at = parts.binary, parts.iv_at
+    if iv_at is not None and parts.is_iv_before:
+        reads = _fit(binary[:iv_at], fields.mode, fields.expiry, fields.iv_length)
+        reads += _fit(_without_tag(parts, iv_at + parts.iv_size), fields.sealed_length)
     else:
-        all_fields = (fields.mode, fields.expiry, fields.iv_length, fields.iv, fields.sealed_length)
-        segments = ((binary[:start], all_fields),)
-    expires_at: int | None = None
-    mode_in_front: int | None = None
-    differences: list[Observation] = []
-    for segment, wanted in segments:
-        fit = _fit(segment, wanted)
-        if fit is None:
-            what = f"{len(segment)} bytes are where its expiry and its lengths belong"
-            differences.append(found("malformed-envelope", what=what))
-            continue
-        for read in fit:
-            if read.kind == "expiry-field":
-                expires_at = expire if read.what else read.value
-            if read.kind == "mode-byte":
-                mode_in_front = 1 if read.what else None
-            if read.what:
-                differences.append(found(read.kind, what=read.what))
-    if parts.end is not None:
-        differences += _trailer(parts, parts.end, is_marked=mode_in_front is not None)
+        reads = _fit(
+            _without_tag(parts, 0),
+            *(fields.mode, fields.expiry, fields.iv_length, fields.iv, fields.sealed_length),
+        )
+    behind = _Behind.of(parts, fields)
+    values = {read.kind: read for read in reads}
+    if behind.iv_length is not None:
+        values["iv-length-field"] = behind.iv_length
+    differences = [found(read.kind, what=read.what) for read in values.values() if read.what]
+    if parts.is_gcm and parts.end is not None and parts.tag_place != "behind":
+        differences.append(found("tag-misplaced", what=parts.tag_place))
+    is_marked = "mode-byte" in values and bool(values["mode-byte"].what)
+    differences += behind.about_mode(is_gcm=parts.is_gcm, is_marked=is_marked)
+    expiry = values.get("expiry-field")
+    expires_at = None if expiry is None else expire if expiry.what else expiry.value
     return expires_at, differences
 
 
@@ -170,6 +183,8 @@ class _Fields:
             return 1, ""
         cipher_size = parts.end - parts.start
         size = cipher_size + (TAG_SIZE if parts.is_gcm else 0)
+        if parts.is_gcm and parts.tag_place in ("missing", "in a field of its own"):
+            size = cipher_size
         if value == size or (form.size == 1 and value == size % 256):
             return 0, ""
         if value == size % 256:
@@ -195,13 +210,14 @@ def written_expiry(readable: int, sealed: int, size: int = 8) -> str | None:
         if readable == value:
             return unit
         for part in {size, 4}:  # of 8 bytes, often only the lower 4 are turned round
-            if value < 256**part and readable == int.from_bytes(value.to_bytes(part), "little"):
+            turned = int.from_bytes(value.to_bytes(part), "little") if value < 256**part else None
+            if readable % 256**size == turned:
                 return " and ".join(one for one in (unit, "little-endian") if one)
     return None
 
 
-def _fit(segment: bytes, fields: Sequence[_Field]) -> list[_Read] | None:
-    """The most likely reading of a segment as these fields; ``None`` if none has its length."""
+def _fit(segment: bytes, *fields: _Field) -> list[_Read]:
+    """The most likely reading of a segment as these fields."""
     best: tuple[int, list[_Read]] | None = None
     for forms in product(*(field.forms for field in fields)):
         if sum(form.size for form in forms) != len(segment):
@@ -217,41 +233,54 @@ def _fit(segment: bytes, fields: Sequence[_Field]) -> list[_Read] | None:
             reads.append(_Read(field.kind, value, said))
         if best is None or cost < best[0]:
             best = cost, reads
-    return None if best is None else best[1]
+    if best is not None:
+        return best[1]
+    what = f"{len(segment)} bytes are where its expiry and its lengths belong"
+    return [_Read("malformed-envelope", 0, what)]
 
 
 def _without_tag(parts: Parts, at: int) -> bytes:
-    """The bytes between IV and ciphertext, without a tag and its length."""
-    middle = parts.binary[at : parts.start]
+    """The bytes from there to the ciphertext, without a tag and its length."""
+    before = parts.binary[at : parts.start]
     tag_at = parts.tag_at
     if tag_at is None or not at <= tag_at < parts.start:
-        return middle
-    before, after = middle[: tag_at - at], middle[tag_at - at + TAG_SIZE :]
-    return after if int.from_bytes(before) == TAG_SIZE and after else before + after
+        return before
+    head, tail = before[: tag_at - at], before[tag_at - at + TAG_SIZE :]
+    return tail if parts.tag_place == "in a field of its own" else head + tail
 
 
-def _trailer(parts: Parts, end: int, *, is_marked: bool) -> Iterator[Observation]:
-    """What is wrong with the tag, and with what follows the ciphertext."""
-    rest = parts.binary[end:]
-    tag_at, iv_at = parts.tag_at, parts.iv_at
-    for at, size, is_there in (
-        (tag_at, TAG_SIZE, tag_at is not None and tag_at >= end),
-        (iv_at, parts.iv_size, iv_at is not None and iv_at >= end),
-    ):
-        if at is None or not is_there:
-            continue
-        piece = parts.binary[at : at + size]
-        before, _, after = rest.partition(piece)
-        if before and int.from_bytes(before) == size:
-            if size == TAG_SIZE and at == tag_at:
-                yield found("tag-misplaced", what="in a field of its own, with its length")
-            before = b""
-        rest = before + after
-    if tag_at is not None and tag_at < parts.start:
-        yield found("tag-misplaced", what="before the ciphertext")
-    if len(rest) > 1:
-        yield found("trailing-bytes", extra=len(rest))
-    elif parts.is_gcm and not rest and not is_marked:
-        yield found("mode-missing")
-    elif rest and rest[0] != parts.is_gcm:
-        yield found("mode-byte", what=f"{rest[0]} instead of {parts.is_gcm:d}")
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What follows the ciphertext, apart from tag and IV.
+
+    :ivar iv_length: the length of an IV that also follows.
+    :ivar rest: what is left: the mode.
+    """
+
+    iv_length: _Read | None
+    rest: bytes
+
+    @classmethod
+    def of(cls, parts: Parts, fields: _Fields) -> _Behind:
+        if parts.end is None:
+            return cls(None, b"\x01" if parts.is_gcm else b"")
+        iv_length = None
+        at = parts.end
+        pieces = [(parts.tag_at, TAG_SIZE), (parts.iv_at, parts.iv_size)]
+        for piece_at, size in sorted((one, size) for one, size in pieces if one is not None):
+            if piece_at < at:
+                continue
+            before = parts.binary[at:piece_at]
+            if before and piece_at == parts.iv_at:
+                (iv_length,) = _fit(before, fields.iv_length)
+            at = piece_at + size
+        return cls(iv_length, parts.binary[at:])
+
+    def about_mode(self, *, is_gcm: bool, is_marked: bool) -> Iterator[Observation]:
+        rest = self.rest
+        if len(rest) > 1:
+            yield found("trailing-bytes", extra=len(rest))
+        elif is_gcm and not rest and not is_marked:
+            yield found("mode-missing")
+        elif rest and rest[0] != is_gcm:
+            yield found("mode-byte", what=f"{rest[0]} instead of {is_gcm:d}")

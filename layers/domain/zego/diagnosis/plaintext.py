@@ -59,6 +59,7 @@ _NOT_UTF_8: Final = re.compile("[\udc80-\udcff]")
 _PYTHON_STRING: Final = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _PYTHON_WORDS: Final = {"None": "null", "True": "true", "False": "false"}
 _PYTHON_WORD: Final = re.compile(r"\b(?:None|True|False)\b")
+_DIGITS: Final = re.compile("[0-9]{1,18}", re.ASCII)
 _PAYLOAD: Final = re.compile(r"[\"']payload[\"']\s*:\s*\"")
 _END_OF_TEXT: Final = re.compile(r"\"\s*[,}]")
 #: The places where a payload that was not escaped may end.
@@ -153,10 +154,22 @@ def _with_escaped_payload(text: str) -> list[str]:
         return []
     ends = [one.start() for one in _END_OF_TEXT.finditer(text, begins.end())][-_MAX_ENDS:]
     head = text[: begins.end() - 1]
-    return [
-        head + strict_json.dumps(text[begins.end() : end]) + text[end + 1 :]
-        for end in reversed(ends)
-    ]
+    payloads = [(text[begins.end() : end], end) for end in reversed(ends)]
+    payloads.sort(key=lambda one: not _is_object(one[0]))
+    return [head + strict_json.dumps(payload) + text[end + 1 :] for payload, end in payloads]
+
+
+def _is_object(text: str) -> bool:
+    with suppress(ValueError):
+        return isinstance(strict_json.loads(text), dict)
+    return False
+
+
+def number(value: object) -> int | None:
+    """A whole number, even if it is written as text."""
+    if type(value) is str and _DIGITS.fullmatch(value):
+        return int(value)
+    return value if type(value) is int else None
 
 
 def _names_in(text: str) -> set[str]:

@@ -48,8 +48,7 @@ _DAMAGES: Final = frozenset(
 )
 #: Those that also explain whatever else seems wrong with it.
 _ALTERED: Final = frozenset({"damaged", "doubled", "non-ascii", "shortened"})
-#: Mistakes that a token which is cut off seems to have.
-_UNFINISHED: Final = frozenset({"mode-missing", "tag-mismatch", "tag-misplaced", "wrong-padding"})
+_PADDING: Final = frozenset({"padding-missing"})
 #: Problems of a text that finding its generator's mistakes explains better.
 _EXPLAINED: Final = frozenset(
     {"malformed-envelope", "mode-missing", "truncated", "trailing-bytes"}
@@ -101,7 +100,10 @@ def _of_made(
     kinds = {one.kind for one in text.problems}
     found_kinds = {one.kind for one in mistakes}
     content, about_claims = claims.content, claims.problems
-    is_cut = "truncated" in kinds and (content is None or found_kinds & _UNFINISHED)
+    has_lost_mode = found_kinds == {"mode-missing"} and not _PADDING.isdisjoint(
+        one.kind for one in about_text
+    )
+    is_cut = "truncated" in kinds and (made.is_cut or has_lost_mode)
     if is_cut or kinds & _ALTERED:  # all else that is wrong with it comes from that
         problems = list(text.problems)
         mistakes, content, about_claims = how.key.mistakes, None, ()
@@ -182,7 +184,9 @@ def _opened(envelope: Envelope, label: str, tried: TriedSecret) -> OpenedToken |
     padding = len(envelope.sealed) - len(text)
     # Another key gives a CBC padding of three bytes or more once in 16 million times.
     is_proven = envelope.cipher == "gcm" or claims.content is not None or padding >= 3
-    if not is_proven or (claims.content is not None and text[claims.size :].strip()):
+    rest = text[claims.size :]
+    is_padded = rest == bytes([len(rest)]) * (16 - claims.size % 16)  # as CBC, but within a cipher
+    if not is_proven or (claims.content is not None and (rest.strip() or is_padded)):
         return None
     return OpenedToken(label, tried.app_id, claims.content, claims.problems)
 

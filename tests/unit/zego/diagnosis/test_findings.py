@@ -28,6 +28,7 @@ from tests.unit.zego.diagnosis.builders import (
     expecting,
     token,
 )
+from tests.unit.zego.diagnosis.corpus import SHORT, broken_tokens
 from zego import error_codes
 from zego.diagnosis.kinds import KINDS
 from zego.diagnosis.model import Expected, Finding, Sdk
@@ -50,6 +51,20 @@ TOPICS = {
     "payload": sealed.PAYLOADS,
     "iv": sealed.IVS,
 }
+#: Each mistake of a generator alone: all of it is found, and nothing else.
+TOPICS["generator"] = [
+    Case(
+        one.name,
+        one.text,
+        tuple(kind for kind in KINDS if kind in one.kinds),
+        dict(one.secrets),
+        verdict="good"
+        if {KINDS[kind].severity for kind in one.kinds} != {"refused"}
+        else "refused",
+        opened_by=[*one.secrets][-1],
+    )
+    for one in broken_tokens(1, SHORT)
+]
 #: Found only without a secret; other tests cover it.
 OVER_HTTP = {"not-opened-here"}
 CASES = [
@@ -87,7 +102,7 @@ class TestKinds:
     @every_kind
     def test_some_case_has_it_as_its_first_finding(self, kind: str) -> None:
         firsts = {case.finds[0] for case in ALL if case.finds}
-        assert kind in firsts | OVER_HTTP
+        assert kind in firsts | OVER_HTTP | {"secret-not-judged"}  # it follows another
 
     @every_kind
     def test_a_diagnosis_with_secrets_finds_every_kind_but_those_of_http(self, kind: str) -> None:
@@ -247,12 +262,13 @@ class TestTexts:
             ("within", "all capital letters", "changed to upper case"),
             ("within", "a character that base64 does not have", "character 100 "),
             ("within", "three = at its end", "more than two ="),
+            ("within", "a character changed", "its GCM tag does not match"),
             ("within", "the 04 alone", "within its expiry"),
             ("within", "cut at 254 characters", "bytes before the end of its sealed claims"),
             ("within", "cut at 255 characters", "in the middle of a byte"),
             ("envelope", "bytes behind CBC", " 3 bytes"),
             ("envelope", "an IV longer than the token", "9999 bytes"),
-            ("kit token", "details without a room", "roomID"),
+            ("kit token", "details with an AppID that is no number", "appID"),
             ("kit token", "details of another room", "in the token: roomID"),
             ("kit token", "details of another user than was expected", "what was expected: userID"),
             ("kit token", "details of a third user", "in the token: userID"),
