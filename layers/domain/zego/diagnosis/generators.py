@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal
@@ -34,15 +34,14 @@ MAX_OPERATIONS: Final = 20_000
 
 Mode = Literal["cbc", "ecb", "ctr", "gcm"]
 _BLOCK: Final = 16
-#: How many bytes may precede the IV: a mode byte, the expiry and the IV's length, or some of them.
-_HEADS: Final = (10, 8, 0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13)
 #: How many may separate IV and ciphertext: a length, a tag, or a tag and both lengths.
-_GAPS: Final = (2, 0, 1, 4, 16, 18, 20, 17)
+_GAPS: Final = (2, 0, 1, 4)
+_GAPS_WITH_TAG: Final = (*_GAPS, 16, 18, 20, 17)
 #: How many may follow an IV that is behind the ciphertext: a mode byte, a tag, or both.
-_TAILS: Final = (0, 1, 16, 17)
-#: Where the ciphertext may begin if the IV is behind it, or is missing.
-_WITHOUT_IV: Final = (12, 10, 8, 0, 2, 4, 6, 9, 11, 13, 14, 16, 24, 26, 28)
-_LAST_START: Final = max(_HEADS) + _BLOCK + max(_GAPS)
+_TAILS: Final = (0, 1)
+_TAILS_WITH_TAG: Final = (*_TAILS, 16, 17)
+#: The ciphertext does not begin later: after a mode, 8 and 4 bytes, an IV and the largest gap.
+_LAST_START: Final = 1 + 8 + 4 + _BLOCK + max(_GAPS_WITH_TAG)
 #: Counters that follow an IV which is shorter than a block. GCM encrypts from 2 on.
 _COUNTERS: Final[tuple[tuple[int, int, Mode], ...]] = (
     (16, 0, "ctr"),
@@ -56,7 +55,7 @@ _HEX: Final = re.compile("[0-9A-Fa-f]+")
 _URL_ALPHABET: Final = re.compile("[-_]")
 _NOT_BASE64: Final = re.compile("[^0-9A-Za-z+/_-]")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
-_FIRST_BYTES: Final = frozenset(one[0] for one in BEGINNINGS)
+_FIRST_BYTE: Final = re.compile(b"[%s]" % bytes({one[0] for one in BEGINNINGS}))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -171,110 +170,121 @@ def _unpacked(
 
 
 class _Places:
-    """The blocks of an envelope that may be the first of its ciphertext, and their IVs."""
+    """The blocks of an envelope that may be the first of its ciphertext, and their IVs.
+
+    What is the same for all keys is made once: each key decrypts :attr:`_windows` and encrypts
+    :attr:`_counters`; XOR with the IVs or with the ciphertext then gives all first blocks at once.
+    """
 
     def __init__(self, binary: bytes) -> None:
         self._binary = binary
         size = len(binary)
-        last = min(_LAST_START, size - _BLOCK)
-        self._starts = range(last + 1)
-        windows = range(min(_LAST_START + _BLOCK, size - _BLOCK) + 1)
-        self._blocks = b"".join(binary[at : at + _BLOCK] for at in windows)
-        #: Where the IV of 16 bytes may be, for each start.
-        self._ivs: dict[int, list[int]] = {start: [] for start in self._starts}
-        for head, gap in product(_HEADS, _GAPS):
-            if head + _BLOCK + gap <= last:
-                self._ivs[head + _BLOCK + gap].append(head)
-        for start, tail in product(_WITHOUT_IV, _TAILS):
-            if start + _BLOCK <= (at := size - tail - _BLOCK) and start <= last:
-                self._ivs[start].append(at)
-        #: The counter blocks that make the first block of a key stream, with mode, IV and starts.
-        self._streams: list[tuple[Mode, int, int, list[int]]] = []
-        counters = []
+        self._last = min(_LAST_START, size - _BLOCK)
+        self._heads = layout.heads(binary)
+        self._without_iv = layout.starts(binary, self._heads)
+        starts = range(self._last + 1)
+        self._windows = _joined(binary, range(min(self._last + _BLOCK, size - _BLOCK) + 1))
+        self._chained = [*self._pairs(_BLOCK), *((None, start) for start in starts)]
+        ivs = [bytes(_BLOCK) if at is None else self._block(at) for at, _ in self._chained]
+        self._ivs = int.from_bytes(b"".join(ivs))
+        self._firsts = [_BLOCK * start for _, start in self._chained]
+        self._seconds = range(min(self._last, size - 2 * _BLOCK) + 1)
+        self._before_seconds = int.from_bytes(_joined(binary, self._seconds))
+        streams: dict[bytes, list[tuple[Mode, bytes, int, int, int]]] = {}
         for iv_size, counter, mode in _COUNTERS:
-            for at, starts in self._stream_places(iv_size):
-                self._streams.append((mode, at, iv_size, starts))
-                iv = binary[at : at + iv_size]
-                counters.append(iv + counter.to_bytes(_BLOCK)[iv_size:])
-        self._counters = b"".join(counters)
-        self._long_ivs = list(self._stream_places(_BLOCK))
-        self.operations = len(self._blocks) // _BLOCK + len(self._streams) + 3 * len(self._long_ivs)
+            for at, start in self._pairs(iv_size, is_gcm=mode == "gcm"):
+                block = binary[at : at + iv_size] + counter.to_bytes(_BLOCK)[iv_size:]
+                iv = block[:iv_size] if mode == "gcm" else block
+                streams.setdefault(block, []).append((mode, iv, iv_size, at, start))
+        self._counters = b"".join(streams)
+        self._repeats = [len(places) for places in streams.values()]
+        self._streams = [place for places in streams.values() for place in places]
+        self._targets = int.from_bytes(_joined(binary, (one[-1] for one in self._streams)))
+        long: dict[int, list[int]] = {}
+        for at, start in self._pairs(_BLOCK, is_gcm=True):
+            long.setdefault(at, []).append(start)
+        self._long = [
+            (at, starts, int.from_bytes(_joined(binary, starts))) for at, starts in long.items()
+        ]
+        blocks = len(self._windows) + len(self._counters)
+        self.operations = blocks // _BLOCK + 3 * len(self._long)
 
-    def _stream_places(self, iv_size: int) -> Iterator[tuple[int, list[int]]]:
+    def _block(self, at: int) -> bytes:
+        return self._binary[at : at + _BLOCK]
+
+    def _pairs(self, iv_size: int, *, is_gcm: bool = False) -> Iterator[tuple[int, int]]:
         """Where an IV may be, and where the ciphertext that belongs to it may begin."""
-        for head in _HEADS:
-            starts = [head + iv_size + gap for gap in _GAPS]
-            if starts := [one for one in starts if one in self._starts]:
-                yield head, starts
-        for tail in _TAILS:
+        for head, gap in product(self._heads, _GAPS_WITH_TAG if is_gcm else _GAPS):
+            if head + iv_size + gap <= self._last:
+                yield head, head + iv_size + gap
+        for tail, start in product(_TAILS_WITH_TAG if is_gcm else _TAILS, self._without_iv):
             at = len(self._binary) - tail - iv_size
-            if starts := [one for one in _WITHOUT_IV if one in self._starts and one < at]:
-                yield at, starts
+            if start <= min(self._last, at - _BLOCK):
+                yield at, start
 
     def attempts(self, key: Key) -> Iterator[Encryption]:
         """Every way to read the envelope in which the ciphertext begins as claims do."""
-        if not self._starts:
+        if self._last < 0:
             return
-        yield from self._in_blocks(key)
         yield from self._in_streams(key)
+        yield from self._in_blocks(key)
 
     def _in_blocks(self, key: Key) -> Iterator[Encryption]:
-        binary = self._binary
-        blocks = _ecb(key.value, self._blocks)
-        unknown = []
-        for start in self._starts:
-            at = _BLOCK * start
-            first = blocks[at]
-            for iv_at in self._ivs[start]:
-                if first ^ binary[iv_at] in _FIRST_BYTES:
-                    iv = binary[iv_at : iv_at + _BLOCK]
-                    if _begins(_xor(blocks[at : at + _BLOCK], iv)):
-                        yield Encryption(key, "cbc", iv, start, iv_at, _BLOCK)
-            if first in _FIRST_BYTES and _begins(blocks[at : at + _BLOCK]):
+        windows = _ecb(key.value, self._windows)
+        for number in _matches(_joined(windows, self._firsts), self._ivs):
+            iv_at, start = self._chained[number]
+            if iv_at is not None:
+                yield Encryption(key, "cbc", self._block(iv_at), start, iv_at, _BLOCK)
+            else:
                 yield Encryption(key, "ecb", b"", start)
                 yield Encryption(key, "cbc", bytes(_BLOCK), start)
-            own = key.value[:_BLOCK]
-            if first ^ own[0] in _FIRST_BYTES and _begins(_xor(blocks[at : at + _BLOCK], own)):
-                yield Encryption(key, "cbc", own, start)
-            second = blocks[at + _BLOCK * _BLOCK : at + _BLOCK * _BLOCK + _BLOCK]
-            if len(second) == _BLOCK and _is_text(_xor(second, binary[start : start + _BLOCK])):
-                unknown.append(start)
-        for start in unknown:  # the second block needs no IV
-            yield Encryption(key, "cbc", b"", start)
+        own = key.value[:_BLOCK]
+        firsts = windows[: _BLOCK * (self._last + 1)]
+        for start in _matches(firsts, int.from_bytes(own * (self._last + 1))):
+            yield Encryption(key, "cbc", own, start)
+        seconds = windows[_BLOCK * _BLOCK :][: _BLOCK * len(self._seconds)]
+        for start in _texts(seconds, self._before_seconds):
+            yield Encryption(key, "cbc", b"", start)  # the second block needs no IV
 
     def _in_streams(self, key: Key) -> Iterator[Encryption]:
         streams = _ecb(key.value, self._counters, encrypt=True)
-        for number, (mode, iv_at, size, starts) in enumerate(self._streams):
-            stream = streams[_BLOCK * number : _BLOCK * (number + 1)]
-            for start in self._matching(stream, starts):
-                iv = self._counters[_BLOCK * number : _BLOCK * (number + 1)]
-                iv = iv[:size] if mode == "gcm" else iv
-                yield Encryption(key, mode, iv, start, iv_at, size)
-        for iv_at, starts in self._long_ivs:
-            iv = self._binary[iv_at : iv_at + _BLOCK]
-            stream = Cipher(AES(key.value), modes.GCM(iv)).decryptor().update(bytes(_BLOCK))
-            for start in self._matching(stream, starts):
-                yield Encryption(key, "gcm", iv, start, iv_at, _BLOCK)
-
-    def _matching(self, stream: bytes, starts: Sequence[int]) -> Iterator[int]:
-        first = stream[0]
-        for start in starts:
-            if first ^ self._binary[start] in _FIRST_BYTES and _begins(
-                _xor(stream, self._binary[start : start + _BLOCK])
-            ):
-                yield start
+        repeated = b"".join(
+            [
+                streams[at : at + _BLOCK] * times
+                for at, times in zip(range(0, len(streams), _BLOCK), self._repeats, strict=True)
+            ]
+        )
+        for number in _matches(repeated, self._targets):
+            mode, iv, size, iv_at, start = self._streams[number]
+            yield Encryption(key, mode, iv, start, iv_at, size)
+        gcm = AESGCM(key.value)
+        for iv_at, starts, targets in self._long:
+            iv = self._block(iv_at)
+            stream = gcm.encrypt(iv, bytes(_BLOCK), None)[:_BLOCK]
+            for number in _matches(stream * len(starts), targets):
+                yield Encryption(key, "gcm", iv, starts[number], iv_at, _BLOCK)
 
 
-def _begins(block: bytes) -> bool:
-    return block.startswith(BEGINNINGS)
+def _joined(binary: bytes, starts: Iterable[int]) -> bytes:
+    """The blocks that begin there."""
+    return b"".join([binary[start : start + _BLOCK] for start in starts])
 
 
-def _is_text(block: bytes) -> bool:
-    return block.isascii() and block.decode().isprintable()
+def _matches(blocks: bytes, others: int) -> Iterator[int]:
+    """The numbers of the blocks that begin as claims do after XOR with the others."""
+    text = (int.from_bytes(blocks) ^ others).to_bytes(len(blocks))
+    for match in _FIRST_BYTE.finditer(text[::_BLOCK]):
+        if text.startswith(BEGINNINGS, _BLOCK * match.start()):
+            yield match.start()
 
 
-def _xor(one: bytes, other: bytes) -> bytes:
-    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(_BLOCK)
+def _texts(blocks: bytes, others: int) -> Iterator[int]:
+    """The numbers of those that are text."""
+    text = (int.from_bytes(blocks) ^ others).to_bytes(len(blocks))
+    for number in range(len(text) // _BLOCK):
+        part = text[_BLOCK * number : _BLOCK * (number + 1)]
+        if part.isascii() and part.decode().isprintable():
+            yield number
 
 
 def _ecb(key: bytes, blocks: bytes, *, encrypt: bool = False) -> bytes:

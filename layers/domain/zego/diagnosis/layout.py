@@ -17,6 +17,11 @@ from zego.diagnosis.plaintext import Plaintext
 
 TAG_SIZE: Final = 16
 GCM_IV_SIZE: Final = 12
+#: The bytes before the IV of a Token04: its expiry and the IV's length.
+USUAL_HEAD: Final = 10
+_LONGEST_IV: Final = 64
+#: The year 2109 in milliseconds; a larger number is not an expiry.
+_MAX_EXPIRY: Final = 2**42
 
 
 TagPlace = Literal["behind", "before the ciphertext", "in a field of its own", "missing"]
@@ -198,6 +203,45 @@ class _Fields:
         if value in counts:
             return 2, f"the length of {counts[value]}"
         return 5, f"{value}, but {size} bytes are sealed"
+
+
+def heads(binary: bytes) -> list[int]:
+    """How many bytes may be an expiry and the length of an IV, in any form, at the beginning."""
+    sizes = {USUAL_HEAD: None}
+    for mode in (0, 1):
+        if mode and binary[:1] not in (b"\0", b"\1", b"\2"):
+            continue
+        for expiry in (8, 4, 0):
+            if expiry and not _may_be_time(binary[mode : mode + expiry]):
+                continue
+            for length in (2, 1, 4, 0):
+                at = mode + expiry
+                if _may_be_length(binary[at : at + length], _LONGEST_IV):
+                    sizes[at + length] = None
+    return list(sizes)
+
+
+def starts(binary: bytes, heads: list[int]) -> list[int]:
+    """Where the ciphertext may begin if its IV is behind it, or is missing."""
+    sizes = {
+        head + length
+        for head in heads
+        for length in (2, 1, 4, 0)
+        if _may_be_length(binary[head : head + length], 2 * len(binary))
+    }
+    return sorted(sizes | {size + TAG_SIZE for size in sizes})
+
+
+def _may_be_time(number: bytes) -> bool:
+    values = (int.from_bytes(number), int.from_bytes(number, "little"))
+    if len(number) == 4:
+        return any(value in _TIMES for value in values)
+    return any(value < _MAX_EXPIRY for value in values)
+
+
+def _may_be_length(number: bytes, limit: int) -> bool:
+    values = (int.from_bytes(number), int.from_bytes(number, "little"))
+    return not number or any(0 < value <= limit for value in values)
 
 
 def written_expiry(readable: int, sealed: int, size: int = 8) -> str | None:
