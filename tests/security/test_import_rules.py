@@ -38,6 +38,7 @@ PURE_MAY_IMPORT = {
     "base64",
     "binascii",
     "collections",
+    "contextlib",
     "cryptography",
     "dataclasses",
     "enum",

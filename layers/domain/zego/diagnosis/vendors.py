@@ -51,7 +51,8 @@ VENDOR_TOKENS: Final[tuple[VendorToken, ...]] = (
     _text("an Agora token (AccessToken2, version 007)", r"007e[AFJN][0-9A-Za-z+/]{40,}={0,2}"),
     # The same, AccessToken.py: "006", the App ID and base64.
     _text(
-        "an Agora token (AccessToken, version 006)", r"006[0-9A-Fa-f]{32}[0-9A-Za-z+/]{40,}={0,2}"
+        "an Agora token (AccessToken, version 006)",
+        r"(?![0-9A-Fa-f]+$)006[0-9A-Fa-f]{32}[0-9A-Za-z+/]{40,}={0,2}",
     ),
     # The same, DynamicKey5.py: "005" and base64 of a service type from 1 to 4 and a signature of 40
     # characters.
@@ -67,7 +68,7 @@ VENDOR_TOKENS: Final[tuple[VendorToken, ...]] = (
     # www.volcengine.com/docs/6348/70121: "001", an AppId of 24 characters, base64.
     _text(
         "a token of Volcengine RTC or BytePlus RTC (version 001)",
-        r"001[0-9a-f]{24}[0-9A-Za-z+/]{40,}={0,2}",
+        r"(?![0-9a-f]+$)001[0-9a-f]{24}[0-9A-Za-z+/]{40,}={0,2}",
     ),
     # github.com/tencentyun/tls-sig-api-v2-python, TLSSigAPIv2.py: base64 of zlib of JSON.
     _json("a UserSig of Tencent (TRTC or Chat)", "TLS.ver"),
