@@ -13,7 +13,7 @@ from zego.diagnosis.model import Diagnosis, Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.token04 import Cipher
 
-SECRET: Final = "00112233445566778899aabbccddeeff"
+SECRET: Final = bytes(range(0, 256, 17)).hex()  # 00112233445566..., in which no part repeats
 OTHER_SECRET: Final = SECRET[::-1]
 APP_SIGN: Final = SECRET * 2
 APP_ID: Final = 1234567890
