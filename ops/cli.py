@@ -47,6 +47,8 @@ _MEANT: Final = {"help": "--help", "version": "--version"} | {
 #: What a ServerSecret, most of one, or an AppSign looks like.
 _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
 #: Options that take an id which others chose.
+#: Characters before an =: a longer text is no option, but a token and its signature.
+_LONGEST_NAME: Final = 64
 _ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room"})
 _AROUND: Final = string.punctuation + string.whitespace
 #: An argument that may be a secret, mistyped; options are shorter.
@@ -149,7 +151,8 @@ def refuse_in_arguments(arguments: Iterable[str]) -> None:
         is_id, before = before in _ID_OPTIONS or (held and option in _ID_OPTIONS), argument
         if is_id:
             continue
-        parts = (argument, held)
+        is_name = len(option) <= _LONGEST_NAME  # a longer text is a token with its signature
+        parts = (argument, held if is_name else "")
         is_json = "{" in argument and "server_secret" in argument
         if is_json or any(_SECRET.fullmatch(part.strip(_AROUND)) for part in parts):
             raise InputError(

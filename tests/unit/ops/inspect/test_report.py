@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import random
@@ -312,6 +313,13 @@ class TestUsage:
         assert run(secret) == (ExitCode.USAGE, "")
         assert run.err.startswith("error: An argument looks like a ServerSecret.")
         assert SECRET not in run.err
+
+    def test_a_signature_behind_a_token_is_no_secret(self, run: Run) -> None:
+        claims = {"app_id": 1, "user_id": "alice", "nonce": 5, "expire": 1_800_000_000}
+        signed = f"04{base64.b64encode(json.dumps(claims).encode()).decode()}={'0f' * 32}"
+        exit_code, printed = run(signed)
+        assert exit_code == ExitCode.REFUSED
+        assert "signed but never encrypted" in " ".join(printed.split())
 
     @pytest.mark.parametrize(
         "words",
