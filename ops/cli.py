@@ -47,7 +47,7 @@ _MEANT: Final = {"help": "--help", "version": "--version"} | {
 #: What a ServerSecret, most of one, or an AppSign looks like.
 _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
 #: Options that take an id which others chose.
-#: Characters before an =: a longer text is no option, but a token and its signature.
+#: Characters before an =: a longer text is not an option but a token and its signature.
 _LONGEST_NAME: Final = 64
 _ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room"})
 _AROUND: Final = string.punctuation + string.whitespace

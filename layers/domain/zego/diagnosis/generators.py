@@ -2,7 +2,7 @@
 
 A hand-written generator may make a wrong key from the right secret, encrypt in another mode, or
 put the parts of the envelope elsewhere. :func:`search` tries every key with every place where the
-ciphertext and its IV may stand, in the modes CBC, ECB, CTR and GCM, but decrypts only one block
+ciphertext and its IV may be, in the modes CBC, ECB, CTR and GCM, but decrypts only one block
 each: claims begin in few ways (:data:`.plaintext.BEGINNINGS`). Where a block does, it decrypts all
 and reads the claims; three names of claims do not come together by chance. Then each part of the
 envelope is compared with what it should be, and each difference is one finding.
@@ -77,7 +77,7 @@ class Encryption:
 
     :ivar iv: what the cipher takes: for CTR the first counter block; empty if it is not known.
     :ivar start: where the ciphertext begins in the envelope.
-    :ivar iv_at: where the IV begins; ``None`` if it is not there.
+    :ivar iv_at: where the IV begins; ``None`` if it is missing.
     :ivar iv_size: how many bytes it has there.
     """
 

@@ -579,7 +579,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         _NO_CODES,
         "It also contains {count} claims that ZEGO does not document. It should ignore them"
         " (inferred).",
-        "Leave them out: a client can be told such things beside the token.",
+        "Leave them out, and send such values to the client separately.",
     ),
     "user-id-too-long-for-zim": FindingKind(
         "note",

@@ -24,7 +24,7 @@ _LONGEST_IV: Final = 64
 _MAX_EXPIRY: Final = 2**42
 
 
-TagPlace = Literal["behind", "before the ciphertext", "in a field of its own", "missing"]
+TagPlace = Literal["behind", "before the ciphertext", "in a field by itself", "missing"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,8 +34,8 @@ class Parts:
     :ivar binary: the envelope.
     :ivar start: where the ciphertext begins.
     :ivar end: where it ends; ``None`` if that is not known.
-    :ivar iv_at: where the IV begins; ``None`` if it is not there.
-    :ivar tag_at: where the tag of GCM begins; ``None`` if it is not there.
+    :ivar iv_at: where the IV begins; ``None`` if it is missing.
+    :ivar tag_at: where the tag of GCM begins; ``None`` if it is missing.
     :ivar is_gcm: whether there should be a tag.
     """
 
@@ -61,9 +61,9 @@ class Parts:
         if at < self.start:
             before = self.binary[iv_end if self.is_iv_before else at : at]
             is_alone = int.from_bytes(before) == TAG_SIZE and at + TAG_SIZE < self.start
-            return "in a field of its own" if is_alone else "before the ciphertext"
+            return "in a field by itself" if is_alone else "before the ciphertext"
         before = self.binary[max(end, iv_end) : at] if iv_end <= at else self.binary[end:at]
-        return "in a field of its own" if before else "behind"
+        return "in a field by itself" if before else "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class _Fields:
             return 1, ""
         cipher_size = parts.end - parts.start
         size = cipher_size + (TAG_SIZE if parts.is_gcm else 0)
-        if parts.is_gcm and parts.tag_place in ("missing", "in a field of its own"):
+        if parts.is_gcm and parts.tag_place in ("missing", "in a field by itself"):
             size = cipher_size
         if value == size or (form.size == 1 and value == size % 256):
             return 0, ""
@@ -290,7 +290,7 @@ def _without_tag(parts: Parts, at: int) -> bytes:
     if tag_at is None or not at <= tag_at < parts.start:
         return before
     head, tail = before[: tag_at - at], before[tag_at - at + TAG_SIZE :]
-    return tail if parts.tag_place == "in a field of its own" else head + tail
+    return tail if parts.tag_place == "in a field by itself" else head + tail
 
 
 @dataclass(frozen=True, slots=True)

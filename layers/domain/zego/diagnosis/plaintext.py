@@ -1,6 +1,6 @@
 """Reads the claims from the bytes that were sealed, however the generator wrote them.
 
-ZEGO takes a JSON object in UTF-8 with names of its own. :func:`read` also reads what generators
+ZEGO takes a JSON object in UTF-8 with its own names. :func:`read` also reads what generators
 write instead (another encoding, gzip, Python's repr, a payload that was not escaped, names in camel
 case), and reports it.
 """

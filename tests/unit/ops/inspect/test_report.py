@@ -314,7 +314,7 @@ class TestUsage:
         assert run.err.startswith("error: An argument looks like a ServerSecret.")
         assert SECRET not in run.err
 
-    def test_a_signature_behind_a_token_is_no_secret(self, run: Run) -> None:
+    def test_a_signature_behind_a_token_is_not_a_secret(self, run: Run) -> None:
         claims = {"app_id": 1, "user_id": "alice", "nonce": 5, "expire": 1_800_000_000}
         signed = f"04{base64.b64encode(json.dumps(claims).encode()).decode()}={'0f' * 32}"
         exit_code, printed = run(signed)

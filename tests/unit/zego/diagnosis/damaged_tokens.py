@@ -330,7 +330,7 @@ KIT_TOKENS = [
         form="kit-token",
     ),
     case(
-        "details with an AppID that is no number",
+        "details with an AppID that is not a number",
         f"{GCM}#{kit_details(appID='one')}",
         "kit-details-malformed",
         "kit-token",

@@ -268,7 +268,7 @@ class TestTexts:
             ("within", "cut at 255 characters", "in the middle of a byte"),
             ("envelope", "bytes behind CBC", " 3 bytes"),
             ("envelope", "an IV longer than the token", "9999 bytes"),
-            ("kit token", "details with an AppID that is no number", "appID"),
+            ("kit token", "details with an AppID that is not a number", "appID"),
             ("kit token", "details of another room", "in the token: roomID"),
             ("kit token", "details of another user than was expected", "what was expected: userID"),
             ("kit token", "details of a third user", "in the token: userID"),
