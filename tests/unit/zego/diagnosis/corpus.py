@@ -34,12 +34,14 @@ class BrokenToken:
     """A token, its mistakes, and the secrets with which it is diagnosed.
 
     :ivar kinds: of all findings that name its mistakes.
+    :ivar key: with which it was sealed.
     """
 
     name: str
     text: str = field(repr=False)
     kinds: frozenset[str]
     secrets: Mapping[str, TriedSecret]
+    key: bytes = field(repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -74,44 +76,45 @@ SHORT: Final = {**CLAIMS, "payload": ""}
 def broken_tokens(
     number: int, claims: Mapping[str, Any] = CLAIMS, *, is_listed: bool = False
 ) -> Iterator[BrokenToken]:
-    """Every token with this number of mistakes, each of another dimension.
-
-    Left out are combinations in which a mistake changes nothing. So are those of
-    :data:`INDISTINGUISHABLE`, or, with ``is_listed``, all others.
+    """Every token with this number of mistakes. Left out are those of :data:`INDISTINGUISHABLE`,
+    or, with ``is_listed``, all others.
     """
     seen: set[tuple[str, frozenset[str]]] = set()
     for generator, mistakes in itertools.product(
         (replace(GCM, claims=claims), replace(CBC, claims=claims)),
         itertools.combinations(MISTAKES, number),
     ):
-        if len({mistake.dimension for mistake in mistakes}) < number:
-            continue
         if any(one.covers(mistakes) for one in INDISTINGUISHABLE) != is_listed:
             continue
-        wrong = with_mistakes(generator, *mistakes)
-        if wrong is None:
-            continue
-        text = wrong.token()
-        fewer = (
-            with_mistakes(generator, *some) for some in itertools.combinations(mistakes, number - 1)
-        )
-        kinds = frozenset[str]().union(*(mistake.kinds for mistake in mistakes))
-        if (text, kinds) in seen or text in {one.token() for one in fewer if one is not None}:
-            continue
-        seen.add((text, kinds))
-        yield BrokenToken(
-            f"{generator.mode}, {' and '.join(map(str, mistakes))}",
-            text,
-            kinds,
-            _tried(mistakes),
-        )
+        token = broken_token(generator, mistakes)
+        if token is not None and (token.text, token.kinds) not in seen:
+            seen.add((token.text, token.kinds))
+            yield token
 
 
-def _tried(mistakes: tuple[Mistake, ...]) -> dict[str, TriedSecret]:
+def broken_token(generator: Generator, mistakes: tuple[Mistake, ...]) -> BrokenToken | None:
+    """The token with these mistakes.
+
+    ``None`` if two have the same dimension, or one of them is impossible or changes nothing.
+    """
+    wrong = with_mistakes(generator, *mistakes)
+    if wrong is None or len({mistake.dimension for mistake in mistakes}) < len(mistakes):
+        return None
+    text = wrong.token()
+    for some in itertools.combinations(mistakes, len(mistakes) - 1):
+        fewer = with_mistakes(generator, *some)
+        if fewer is not None and fewer.token() == text:
+            return None
     secrets = {"AWSCURRENT": SECRET}
     for mistake in mistakes:
         secrets |= mistake.given
-    return {label: TriedSecret(value, APP_ID) for label, value in secrets.items()}
+    return BrokenToken(
+        f"{generator.mode}, {' and '.join(map(str, mistakes))}",
+        text,
+        frozenset[str]().union(*(mistake.kinds for mistake in mistakes)),
+        {label: TriedSecret(value, APP_ID) for label, value in secrets.items()},
+        wrong.key(wrong.secret),
+    )
 
 
 # --- Good tokens ---------------------------------------------------------------------------------

@@ -240,8 +240,9 @@ def _without_payload(claims: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unescaped(claims: Mapping[str, Any]) -> str:
-    payload = claims.get("payload", "")
-    return compact_json(claims).replace(json.dumps(payload), f'"{payload}"')
+    payload = claims.get("payload")
+    text = compact_json(claims)
+    return text.replace(json.dumps(payload), f'"{payload}"') if isinstance(payload, str) else text
 
 
 def _python_repr(claims: Mapping[str, Any]) -> str:
@@ -274,7 +275,8 @@ def _zero_bytes(plaintext: bytes) -> bytes:
 
 def _spaces(plaintext: bytes) -> bytes:
     """No padding: the text has such a length that it needs none."""
-    return plaintext + b" " * (-len(plaintext) % BLOCK)
+    space = {b"}\0": b" \0", b"\0}": b"\0 "}.get(plaintext[-2:], b" ")
+    return plaintext + space * (-len(plaintext) % BLOCK // len(space))
 
 
 def _cut(before: str = "") -> Callable[[str], bytes]:
@@ -463,6 +465,7 @@ _MISTAKES: Final[Mapping[str, Mapping[str, Callable[[str, str], Mistake]]]] = {
         "no =": wrong(_text(encode=_unpadded(b64encode)), "padding-missing"),
     },
 }
+DIMENSIONS: Final = (*_MISTAKES,)
 MISTAKES: Final = tuple(
     make(dimension, name)
     for dimension, by_name in _MISTAKES.items()
@@ -473,7 +476,7 @@ MISTAKES: Final = tuple(
 def with_mistakes(generator: Generator, *mistakes: Mistake) -> Generator | None:
     """A generator that makes all these mistakes; ``None`` if one of them would be none."""
     changes: dict[str, Any] = {}
-    for mistake in mistakes:
+    for mistake in sorted(mistakes, key=lambda one: DIMENSIONS.index(one.dimension)):
         changes |= mistake.changes
     wrong_one = replace(generator, **changes)
     base = CBC.mode if "mode" in changes else wrong_one.mode

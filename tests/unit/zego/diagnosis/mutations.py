@@ -72,6 +72,20 @@ def _binary(chance: random.Random, text: str) -> str:
     return "04" + base64.b64encode(bytes(content) + more).decode()
 
 
+def _characters(chance: random.Random, text: str) -> str:
+    """The same token with one or a few characters changed, added or left out after its 04."""
+    at = chance.randrange(2, len(text) + 1)
+    new = "".join(chance.choices(_BASE64[:-1], k=chance.choice((0, 1, 1, 1, 4))))
+    return text[:at] + new + text[at + chance.choice((0, 1, 1, 1, 4)) :]
+
+
+def altered(chance: random.Random, token: str) -> str:
+    """A token after one to three changes to its bytes or to their base64."""
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        token = chance.choice((_binary, _characters))(chance, token)
+    return token
+
+
 def _encode(chance: random.Random, text: str) -> str:
     plain = text.encode("utf-8", "replace")
     return chance.choice(

@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support import tiers
 from tests.support.table import table
+from tests.unit.zego.diagnosis.builders import NOW
 from tests.unit.zego.diagnosis.corpus import (
     INDISTINGUISHABLE,
     SHORT,
+    BrokenToken,
+    GoodToken,
     as_php_writes,
     broken_tokens,
     good_tokens,
@@ -24,11 +28,16 @@ from tests.unit.zego.diagnosis.generators import (
     with_mistakes,
 )
 from tests.unit.zego.vendor_tokens import KnownAnswer, known_answers
+from zego.diagnosis.kinds import KINDS
+from zego.diagnosis.model import Expected
+from zego.diagnosis.secrets import diagnose
 
 ALONE = [*broken_tokens(1), *broken_tokens(1, SHORT)]
 PAIRS = [*broken_tokens(2)]
 #: The order of the claims in PHP's newer generator.
 PHP_GCM = ("app_id", "user_id", "ctime", "expire", "nonce", "payload")
+#: Kinds of findings that are true of these tokens, but are not mistakes of their generator.
+FACTS = {"no-publish", "secret-app-sign", "weak-iv"}
 GOOD = [*good_tokens()]
 
 
@@ -88,3 +97,44 @@ class TestCorpus:
         for pair in INDISTINGUISHABLE:
             assert pair.why
             assert [one for one in left_out if pair.one in one.name and pair.other in one.name]
+
+    def test_its_kinds_exist(self) -> None:
+        assert {kind for one in ALONE for kind in one.kinds} <= KINDS.keys()
+
+
+def named(token: BrokenToken) -> list[str]:
+    """The kinds of all findings, except of facts that are true and no mistake."""
+    diagnosis = diagnose(token.text, token.secrets, Expected(NOW))
+    return [one.kind for one in diagnosis.findings if one.kind not in FACTS]
+
+
+class TestDiagnosis:
+    @staticmethod
+    def all_are_named(token: BrokenToken) -> None:
+        kinds = named(token)
+        assert set(kinds) == token.kinds
+        assert kinds[0] in token.kinds
+
+    @table("token", ALONE, ids=str)
+    def test_a_mistake_is_named_and_no_other(self, token: BrokenToken) -> None:
+        self.all_are_named(token)
+
+    @table("token", broken_tokens(2, is_listed=True), ids=str)
+    def test_of_two_indistinguishable_mistakes_one_is_named(self, token: BrokenToken) -> None:
+        kinds = named(token)
+        assert token.kinds & set(kinds)
+        assert "other-secret" not in kinds
+
+    @pytest.mark.exhaustive
+    @pytest.mark.parametrize("length", tiers.tier(test=(1, 10, 16), prove=tuple(range(1, 33))))
+    def test_no_length_hides_a_mistake(self, length: int) -> None:
+        for token in broken_tokens(1, SHORT | {"user_id": "a" * length}):
+            assert set(named(token)) == token.kinds, token
+
+    @table("good", GOOD, ids=str)
+    def test_no_good_token_is_refused(self, good: GoodToken) -> None:
+        for sdk in good.sdks:
+            diagnosis = diagnose(good.text, {"AWSCURRENT": good.secret}, good.expected(sdk))
+            refused = {one.kind for one in diagnosis.findings if one.severity == "refused"}
+            assert refused == set(good.refused), sdk
+            assert diagnosis.opened_by == "AWSCURRENT"
