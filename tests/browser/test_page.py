@@ -178,12 +178,15 @@ def test_a_pasted_jwt_is_explained(page: Page) -> None:
 
 BROKEN = {
     "A JWT": "It is a JWT",
-    "Another secret": "None of the",
+    "Another secret": "none of the secrets tried",
     "Another AppID": "It is for AppID",
     "Another user": "another user",
     "Expired": "It expired",
     "In quotes": "quotes around it",
     "Cut off": "It is cut off",
+    "Signed, not encrypted": "signed but never encrypted",
+    "Key hex-decoded": "hex-decoded to 16 bytes",
+    "Expiry little-endian": "readable expiry, with which the envelope begins, is little-endian",
 }
 
 

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from tests.browser.steps import (
     sign_in,
     stage,
 )
+from tests.unit.zego.diagnosis.generators import CBC, MISTAKES, with_mistakes
 
 #: Of the issuer that reloads its secret soon.
 HANDLERS = Path(__file__).parents[1] / "support" / "handlers"
@@ -106,7 +108,7 @@ class TestTheSecretOfAToken:
         page.get_by_label("User id").fill("mallory")
         verdict = log_in(page)
         expect(verdict).to_contain_text("another user")
-        expect(verdict).not_to_contain_text("None of the secrets")
+        expect(verdict).not_to_contain_text("none of the secrets tried")
 
     def test_after_two_rotations_the_remedy_is_a_new_token(self, page: Page) -> None:
         make_current_what_zego_accepts(page)
@@ -117,7 +119,7 @@ class TestTheSecretOfAToken:
         verdict = log_in(page)
         expect(verdict).to_contain_text("(not stored here). ZEGO does not accept this secret")
         expect(verdict).to_contain_text("get a new token.")
-        expect(verdict).not_to_contain_text("None of the secrets")
+        expect(verdict).not_to_contain_text("none of the secrets tried")
 
     def test_a_rejected_secret_is_explained_before_other_findings(self, page: Page) -> None:
         sign_in(page)
@@ -270,6 +272,20 @@ class TestAChangeOfSession:
         expect(said).to_have_text("")
         expect(page.locator("#inspected")).to_have_text("")
         expect(card(page, "Inspect a token").get_by_role("textbox")).to_have_value("")
+
+
+def test_all_mistakes_of_a_generator_are_shown_in_order(page: Page, server_secret: str) -> None:
+    names = ("key: hex-decoded", "padding: PKCS#7 twice", "values: no payload")
+    mistakes = [mistake for mistake in MISTAKES if str(mistake) in names]
+    generator = with_mistakes(replace(CBC, secret=server_secret), *mistakes)
+    assert generator is not None
+    inspection = card(page, "Inspect a token")
+    inspection.get_by_role("textbox").fill(generator.token())
+    press(inspection, "Inspect")
+    said = page.locator("#inspected")
+    in_order = "refuses.*hex-decoded to 16 bytes.*PKCS#7 applied twice.*have no payload"
+    expect(said).to_contain_text(re.compile(in_order, re.DOTALL))
+    expect(said).not_to_contain_text("secret rotate")
 
 
 def test_a_verdict_disappears_when_the_text_changes(page: Page) -> None:

@@ -9,8 +9,10 @@ import re
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from local.page.server import CLIENT, FILES, WEB
 from local.page.sse import KEPT, Live
 from local.stack import LocalStack
 from tests.local.exchange import Answer, exchange
+from tests.unit.zego.diagnosis.generators import CBC, CLAIMS, GCM, Generator, with_mistakes
+from tests.unit.zego.diagnosis.generators import MISTAKES as ALL_MISTAKES
 from zego.diagnosis.kinds import KINDS
 from zego.diagnosis.model import Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
@@ -390,6 +394,34 @@ class TestTheOperations:
         found = operate(stack, "inspect", token=token).json()
         assert (found["accepted"], found["current_accepted"]) == (False, False)
 
+    def test_an_inspection_names_every_mistake_of_a_generator_and_blames_no_secret(
+        self, stack: LocalStack
+    ) -> None:
+        kept, now = stack.secrets_manager, int(time.time())
+        secret = json.loads(kept.call("GetSecretValue", SecretId=kept.secret_id)["SecretString"])
+        times = {"ctime": now, "expire": now + 3600}
+        given: dict[str, Any] = {
+            "claims": {**CLAIMS, "app_id": secret["app_id"], **times},
+            "secret": secret["server_secret"],
+        }
+
+        def inspected(base: Generator, *names: str) -> tuple[list[str], set[str]]:
+            mistakes = [one for one in ALL_MISTAKES if str(one) in names]
+            made = with_mistakes(replace(base, **given), *mistakes)
+            assert made is not None
+            found = operate(stack, "inspect", token=made.token(), user_id="alice").json()
+            assert found["opened_by"] == "AWSCURRENT", names
+            kinds = {kind for one in mistakes for kind in one.kinds}
+            return [one["kind"] for one in found["findings"]], kinds
+
+        for mistake in ALL_MISTAKES:
+            if not mistake.given:
+                found, kinds = inspected(GCM if "gcm" in mistake.modes else CBC, str(mistake))
+                assert set(found) == kinds, mistake
+        names = ("key: hex-decoded", "padding: PKCS#7 twice", "values: no payload")
+        in_order = ["hex-decoded-secret", "wrong-padding", "payload-missing"]
+        assert inspected(CBC, *names)[0] == in_order
+
     def test_staging_needs_a_secret_in_the_console(
         self, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -632,6 +664,9 @@ class TestBrokenTokens:
             ("expired", "expired"),
             ("quoted", "quoted"),
             ("cut", "truncated"),
+            ("signed", "signed-not-sealed"),
+            ("hex-key", "hex-decoded-secret"),
+            ("little-endian", "expiry-field"),
         ],
         ids=MISTAKES,
     )
