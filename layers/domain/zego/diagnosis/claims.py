@@ -196,6 +196,8 @@ def _other_expiry(readable: int, sealed: int) -> Iterator[Observation]:
     how = written_expiry(readable, sealed)
     if how:
         yield found("expiry-field", what=how)
+    elif how is None and 0 <= readable < _LIFETIME:
+        yield found("expiry-field", what="a lifetime, or a time before 2001")
     elif how is None:
         yield found("expiry-mismatch", readable=readable, sealed=sealed)
 

@@ -12,10 +12,12 @@ The search takes at most :data:`MAX_OPERATIONS` AES operations (0.03 s) and cons
 
 from __future__ import annotations
 
+import hashlib
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final, Literal
 
@@ -36,7 +38,7 @@ Mode = Literal["cbc", "ecb", "ctr", "gcm"]
 _BLOCK: Final = 16
 #: How many may separate IV and ciphertext: a length, a tag, or a tag and both lengths.
 _GAPS: Final = (2, 0, 1, 4)
-_GAPS_WITH_TAG: Final = (*_GAPS, 16, 18, 20, 17)
+_GAPS_WITH_TAG: Final = (*_GAPS, 16, 18, 20, 17, 19, 22)
 #: How many may follow an IV that is behind the ciphertext: a mode byte, a tag, or both.
 _TAILS: Final = (0, 1)
 _TAILS_WITH_TAG: Final = (*_TAILS, 16, 17)
@@ -50,12 +52,32 @@ _COUNTERS: Final[tuple[tuple[int, int, Mode], ...]] = (
     (12, 1, "ctr"),
     (8, 0, "ctr"),
 )
-_MIN_HEX: Final = 100
-_HEX: Final = re.compile("[0-9A-Fa-f]+")
+#: The characters of a ciphertext that is written as text within an envelope.
+_MIN_PART: Final = 100
 _URL_ALPHABET: Final = re.compile("[-_]")
 _NOT_BASE64: Final = re.compile("[^0-9A-Za-z+/_-]")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
+_SEPARATOR: Final = re.compile("[:.|,]")
+_HEX_TEXT: Final = re.compile("(?:[0-9A-Fa-f]{2})+")
+_SALTED: Final = b"Salted__"
 _FIRST_BYTE: Final = re.compile(b"[%s]" % bytes({one[0] for one in BEGINNINGS}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An encoding of a ciphertext within an envelope.
+
+    :ivar step: the characters that encode whole bytes.
+    """
+
+    what: str
+    pattern: re.Pattern[bytes]
+    step: int
+    decode: Callable[[str], bytes]
+
+
+_BASE64_PART: Final = _Part("base64", re.compile(rb"[0-9A-Za-z+/]{100,}={0,2}"), 4, b64decode)
+_HEX_PART: Final = _Part("hexadecimal digits", re.compile(rb"[0-9A-Fa-f]{100,}"), 2, bytes.fromhex)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,66 +129,114 @@ class MadeToken:
     is_cut: bool
 
 
-def search(binary: bytes, keys: Iterable[Key]) -> MadeToken | None:
-    """Find claims in an envelope. It may be any bytes.
+def search(text: str, keys: Sequence[Key]) -> tuple[MadeToken, tuple[Observation, ...]] | None:
+    """Find claims in a text, and what is wrong with how the text encodes them.
 
+    :param text: nothing may be around it. It may be anything.
     :param keys: in the order in which to try them.
     """
-    places = _Places(binary)
     operations = 0
-    for key in keys:
-        operations += places.operations
-        if operations > MAX_OPERATIONS:
-            break
-        for how in places.attempts(key):
-            if made := _made(binary, how):
-                return made
+    for binary, about_text in _envelopes("".join(text.split()), has_prefix=False, levels=3):
+        places = _Places(binary)
+        for key in keys:
+            operations += places.operations
+            if operations > MAX_OPERATIONS:
+                return None
+            for content, how in (
+                *_derived(binary, key),
+                *((binary, one) for one in places.attempts(key)),
+            ):
+                if made := _made(content, how):
+                    return _without_length(made, about_text), about_text
     return None
 
 
-def envelopes(text: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
+def _without_length(made: MadeToken, about_text: tuple[Observation, ...]) -> MadeToken:
+    """The token without what is wrong with a length that counts the text of the ciphertext."""
+    if not any(one.kind == "sealed-encoded" for one in about_text):
+        return made
+    mistakes = tuple(one for one in made.mistakes if one.kind != "sealed-length-field")
+    return replace(made, mistakes=mistakes)
+
+
+def _envelopes(
+    text: str, *, has_prefix: bool, levels: int
+) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
     """The bytes that a text encodes, and what is wrong with how it does.
 
-    :param text: nothing may be around it; characters that are not of base64 are read as an A.
+    A character that is not of base64 is read as an A.
     """
-    yield from _envelopes("".join(text.split()), levels=3)
+    has_prefix = has_prefix or text.startswith(PREFIX)
+    for binary, about in _decoded(text.removeprefix(PREFIX)):
+        if levels and _TEXT.fullmatch(binary):
+            twice = () if about and about[0].kind == "hex-encoded" else (found("base64-twice"),)
+            inner = _envelopes(binary.decode(), has_prefix=has_prefix, levels=levels - 1)
+            yield from ((one, (*about, *twice, *others)) for one, others in inner)
+        if binary.startswith(PREFIX.encode()):
+            yield binary.removeprefix(PREFIX.encode()), (*about, found("prefix-inside"))
+            continue
+        problems = about if has_prefix else (*about, found("prefix-missing"))
+        yield binary, problems
+        for part in (_BASE64_PART, _HEX_PART):
+            for decoded in _with_decoded(binary, part):
+                yield decoded, (*problems, found("sealed-encoded", what=part.what))
 
 
-def _envelopes(text: str, levels: int) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
-    has_prefix = text.startswith(PREFIX)
-    body = text.removeprefix(PREFIX)
-    missing = () if has_prefix else (found("prefix-missing"),)
-    if len(text) >= _MIN_HEX and (digits := _HEX.fullmatch(body)):
-        binary = bytes.fromhex(digits[0][: len(body) // 2 * 2])
-        yield from _unpacked(binary, (found("hex-encoded"),), missing, levels)
+def _decoded(body: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
+    if len(body) >= _MIN_PART and _HEX_PART.pattern.fullmatch(body.encode(errors="replace")):
+        yield bytes.fromhex(body[: len(body) // 2 * 2]), (found("hex-encoded"),)
     problems = []
     if _URL_ALPHABET.search(body):
         problems.append(found("base64url"))
     if len(body) % 4:
         problems.append(found("padding-missing"))
-    standard = standard_base64(_NOT_BASE64.sub("A", body.rstrip("=")))
-    if len(standard.rstrip("=")) % 4 == 1:  # no base64 has such a length: it was cut
-        standard = standard_base64(standard.rstrip("=")[:-1])
-    yield from _unpacked(b64decode(standard), tuple(problems), missing, levels)
+    standard = _NOT_BASE64.sub("A", body.rstrip("="))
+    if len(standard) % 4 == 1:  # no base64 has such a length: it was cut
+        standard = standard[:-1]
+    yield b64decode(standard_base64(standard)), tuple(problems)
+    parts = _SEPARATOR.split(body)
+    if len(parts) > 1 and len(body) >= _MIN_PART:  # such as IV:ciphertext
+        with suppress(ValueError):
+            if all(_HEX_TEXT.fullmatch(part) for part in parts):
+                yield b"".join(map(bytes.fromhex, parts)), (found("hex-encoded"),)
+            else:
+                joined = (b64decode(standard_base64(part), validate=True) for part in parts)
+                yield b"".join(joined), (found("sealed-encoded", what="base64, in parts"),)
 
 
-def _unpacked(
-    binary: bytes, problems: tuple[Observation, ...], missing: tuple[Observation, ...], levels: int
-) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
-    """The bytes, or those of a token that they are the text of."""
-    prefix = PREFIX.encode()
-    if not binary.startswith(prefix):
-        if levels and _TEXT.fullmatch(binary):  # base64 of base64, without a prefix
-            twice = found("base64-twice")
-            for inner, others in _envelopes(binary.decode(), levels - 1):
-                yield inner, (*problems, twice, *others)
-        yield binary, (*problems, *missing)
-    elif levels and _TEXT.fullmatch(binary):
-        is_hex = any(one.kind == "hex-encoded" for one in problems)
-        for inner, others in _envelopes(binary.decode(), levels - 1):
-            yield inner, (*problems, *(() if is_hex else (found("base64-twice"),)), *others)
-    else:
-        yield binary[len(prefix) :], (*problems, found("prefix-inside"))
+def _with_decoded(binary: bytes, part: _Part) -> Iterator[bytes]:
+    """The envelope with the text in it decoded, as PHP's ``openssl_encrypt`` returns base64."""
+    run = part.pattern.search(binary)
+    if run is None:
+        return
+    for start in range(run.start(), run.start() + part.step):
+        length = (run.end() - start) // part.step * part.step
+        text = binary[start : start + length]
+        if length >= _MIN_PART and (run.end() - start) % part.step == 0:
+            yield binary[:start] + part.decode(text.decode()) + binary[start + length :]
+
+
+def _derived(binary: bytes, key: Key) -> Iterator[tuple[bytes, Encryption]]:
+    """What OpenSSL and CryptoJS make with a passphrase: they derive key and IV from it.
+
+    Source: EVP_BytesToKey in OpenSSL's manual; CryptoJS uses MD5, newer OpenSSL SHA-256.
+    """
+    at = binary.find(_SALTED)
+    if at < 0:
+        return
+    salt = binary[at + len(_SALTED) : at + _BLOCK]
+    for name in ("md5", "sha256"):
+        derived = digest = b""
+        while len(derived) < 3 * _BLOCK:
+            digest = hashlib.new(name, digest + key.value + salt, usedforsecurity=False).digest()
+            derived += digest
+        how = "used as a passphrase, from which CryptoJS or OpenSSL derived the key"
+        mistake = found("altered-secret", label=key.label, how=how)
+        made = replace(key, value=derived[:32], mistakes=(*key.mistakes, mistake))
+        yield (
+            binary[:at] + binary[at + _BLOCK :],
+            Encryption(made, "cbc", derived[32 : 3 * _BLOCK], at),
+        )
 
 
 class _Places:
@@ -346,10 +416,9 @@ def _decrypted(sealed: bytes, how: Encryption) -> bytes:
 
 def _without_first_block(text: bytes, app_id: int | None) -> Plaintext:
     """The claims if the IV, and so the first block, is not known: they usually begin so."""
-    if app_id is not None:
-        usual = f'{{"app_id":{app_id},"user_id":"'.encode()[:_BLOCK]
-        claims = plaintext.read(usual + text[_BLOCK:])
-        if claims.content is not None:
+    for usual in (f'{{"app_id":{app_id},"user_id":"', f'{{"app_id": {app_id}, "user_id": "'):
+        claims = plaintext.read(usual.encode()[:_BLOCK] + text[_BLOCK:])
+        if claims.content is not None and not claims.problems:
             return claims
     rest = plaintext.read(text[_BLOCK:])
     return Plaintext(None, (), len(text), rest.names)
@@ -361,13 +430,9 @@ def _about_mode(how: Encryption) -> Iterator[Observation]:
     elif how.mode == "gcm" and how.iv_size != GCM_IV_SIZE:
         yield found("gcm-iv", size=how.iv_size)
     if how.mode == "cbc" and how.iv_at is None:
-        what = (
-            "it is not known which one was used"
-            if not how.iv
-            else "16 zero bytes were used"
-            if not any(how.iv)
-            else "the first 16 bytes of the key were used"
-        )
+        what = "it is not known which one was used"
+        if how.iv:
+            what = "one made from the key was used" if any(how.iv) else "16 zero bytes were used"
         yield found("iv-misplaced", what=f"missing or not the one that was used: {what}")
     elif how.iv_at is not None and how.iv_at > how.start:
         yield found("iv-misplaced", what="behind the ciphertext")

@@ -359,6 +359,11 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "Write the bytes of the ciphertext (with GCM also those of its tag) before it, as 2 bytes,"
         ' big-endian: writeUInt16BE(sealed.length), struct.pack(">H", len(sealed)).',
     ),
+    "sealed-encoded": _not_opened(
+        "Its ciphertext is written as {what} within the envelope, which is encoded again.",
+        "Put the bytes of the ciphertext into the envelope: OPENSSL_RAW_DATA in PHP; no output"
+        " encoding in Node.",
+    ),
     "tag-misplaced": _not_opened(
         "Its GCM tag is {what}.",
         "Append the 16 bytes of the tag to the ciphertext, and count them in its length.",

@@ -7,6 +7,7 @@ not the forms of a Token04 (:mod:`zego.token04`).
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -154,7 +155,9 @@ class _Fields:
         self.mode = _Field("mode-byte", (_Form(0), _Form(1, what="in front")), self._judge_mode)
         self.expiry = _Field("expiry-field", _EXPIRIES, self._judge_expiry)
         self.iv_length = _Field("iv-length-field", _LENGTHS, self._judge_iv_length)
-        self.iv = _Field("", (_Form(16), _Form(12), _Form(0)), lambda form, _: (not form.size, ""))
+        self.iv = _Field(
+            "", tuple(map(_Form, (16, 12, 0, 32, 24))), lambda form, _: (not form.size, "")
+        )
         self.sealed_length = _Field("sealed-length-field", _LENGTHS, self._judge_sealed_length)
 
     @staticmethod
@@ -229,7 +232,7 @@ def starts(binary: bytes, heads: list[int]) -> list[int]:
         for length in (2, 1, 4, 0)
         if _may_be_length(binary[head : head + length], 2 * len(binary))
     }
-    return sorted(sizes | {size + TAG_SIZE for size in sizes})
+    return sorted(sizes | {size + tag for size in sizes for tag in (TAG_SIZE, 2 + TAG_SIZE)})
 
 
 def _may_be_time(number: bytes) -> bool:
@@ -253,11 +256,14 @@ def written_expiry(readable: int, sealed: int, size: int = 8) -> str | None:
     for value, unit in ((sealed, ""), (sealed * 1000, "in milliseconds")):
         if readable == value:
             return unit
+        if size == 8 and readable == value << 32:
+            return " and ".join(one for one in (unit, "in the upper 4 of its 8 bytes") if one)
         for part in {size, 4}:  # of 8 bytes, often only the lower 4 are turned round
             turned = int.from_bytes(value.to_bytes(part), "little") if value < 256**part else None
             if readable % 256**size == turned:
                 return " and ".join(one for one in (unit, "little-endian") if one)
-    return None
+    is_float = size == 8 and readable == int.from_bytes(struct.pack(">d", sealed))
+    return "a floating-point number" if is_float else None
 
 
 def _fit(segment: bytes, *fields: _Field) -> list[_Read]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 #: So many names of claims do not come together by chance.
 _ENOUGH_NAMES: Final = 3
 _NAME: Final = re.compile(r"[\"']?\b(\w{3,12})[\"']? ?[:=]", re.ASCII)
+_BASE64: Final = re.compile(rb"eyJ[0-9A-Za-z+/](?:[0-9A-Za-z+/]{4})+(?:[0-9A-Za-z+/]{2,3}={0,2})?")
 _GZIP: Final = b"\x1f\x8b\x08"
 #: A token holds fewer bytes.
 _MAX_BYTES: Final = 2**16
@@ -51,7 +53,7 @@ _ENCODINGS: Final = (
 )
 #: The beginnings of sealed claims.
 BEGINNINGS: Final = (
-    *(b'{"', b"{'", b"{ ", b"{\n", b"{\r", b"{\t", _GZIP),
+    *(b'{"', b"{'", b"{ ", b"{\n", b"{\r", b"{\t", b'"{', b"eyJ", _GZIP),
     *(b"\xef\xbb\xbf{", b"\xff\xfe{\0", b"\xfe\xff\0{", b"{\0", b"\0{"),
 )
 _READABLE: Final = re.compile("[\t\n\r -~\xa0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
@@ -93,6 +95,8 @@ def read(binary: bytes) -> Plaintext:
     """Read sealed bytes, which other bytes may follow. Never raises."""
     if binary.startswith(_GZIP):
         return _compressed(binary)
+    if encoded := _BASE64.match(binary):
+        return _encoded(encoded[0])
     fits = (one for one in _ENCODINGS if binary.startswith(one[0]))
     _, mark, codec, encoding = next(fits, (b"", 0, "utf-8", ""))
     lenient = "surrogateescape" if codec == "utf-8" else "replace"
@@ -103,6 +107,9 @@ def read(binary: bytes) -> Plaintext:
         encoding = "an encoding that is not UTF-8, such as Latin-1"
         value = _value(binary[mark:size].decode("latin-1"))[0]
     problems = [found("claims-encoding", what=f"in {encoding}")] if encoding else []
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value, how = strict_json.loads_object(value), "it was serialised to JSON twice"
     if how:
         problems.append(found("claims-not-json", what=how))
     if not isinstance(value, dict):
@@ -122,6 +129,12 @@ def _compressed(binary: bytes) -> Plaintext:
     inner = read(content)
     problems = (found("claims-encoding", what="compressed with gzip"), *inner.problems)
     return Plaintext(inner.content, problems, len(binary) - len(unpacker.unused_data), inner.names)
+
+
+def _encoded(text: bytes) -> Plaintext:
+    inner = read(b64decode(text + b"=" * (-len(text) % 4)))
+    problems = (found("claims-encoding", what="in base64"), *inner.problems)
+    return Plaintext(inner.content, problems, len(text), inner.names)
 
 
 _OTHER: Final = "it is something else, or damaged"

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Final
 
 from zego.diagnosis import examine, plaintext
-from zego.diagnosis.generators import Key, MadeToken, envelopes, search
+from zego.diagnosis.generators import Key, MadeToken, search
 from zego.diagnosis.model import (
     APP_SIGN,
     CALLBACK_SECRET,
@@ -83,8 +83,10 @@ def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected)
         if opened is not None:
             about_seal = [*_wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
             return examine(text, opened, about_seal, expected)
-    if secrets and (made := _search(token, secrets)):
-        return _of_made(*made, text, secrets, expected)
+    bare, around = unwrap(token)
+    if secrets and (made := search(bare.partition("#")[0], [*_keys(secrets)])):
+        made_token, about_text = made
+        return _of_made(made_token, (*around, *about_text), text, secrets, expected)
     return examine(text, None, _not_opened(text, secrets), expected)
 
 
@@ -144,18 +146,6 @@ def _not_opened(text: TokenText, secrets: Mapping[str, TriedSecret]) -> Iterator
 
 def _not_tried(labels: list[str]) -> str:
     return f" Not tried: {', '.join(labels)}." if labels else ""
-
-
-def _search(
-    token: str, secrets: Mapping[str, TriedSecret]
-) -> tuple[MadeToken, tuple[Observation, ...]] | None:
-    """The token if a generator made it by mistake, and what is wrong with its text."""
-    text, around = unwrap(token)
-    keys = [*_keys(secrets)]
-    for binary, about_text in envelopes(text.partition("#")[0]):
-        if made := search(binary, keys):
-            return made, (*around, *about_text)
-    return None
 
 
 def _wrong_shapes(
