@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,6 +42,8 @@ _VERDICTS: Final[Mapping[str, tuple[ExitCode, str]]] = {
     "unknown": (ExitCode.UNDECIDED, "No problem is visible without the secret."),
     "good": (ExitCode.DONE, "The token is valid if ZEGO accepts the secret that opens it."),
 }
+#: The findings that another secret may end.
+_ABOUT_SECRET: Final = re.compile("made-with-|secret-|other-secret|other-project")
 _SEVERITY_STYLES: Final = {"refused": BAD, "warning": UNSURE, "note": QUIET}
 
 _FORMS: Final[Mapping[str, str]] = {
@@ -149,12 +152,21 @@ def inspect(
 # --- One token --------------------------------------------------------------------------------
 
 
+def _headline(diagnosis: Diagnosis) -> tuple[ExitCode, str]:
+    code, says = _VERDICTS[diagnosis.verdict]
+    findings = diagnosis.findings
+    if diagnosis.verdict == "good" and any(one.severity == "warning" for one in findings):
+        says = "ZEGO accepts it if it accepts the secret, but see the warnings."
+    is_opened = diagnosis.verdict == "refused" and diagnosis.opened_by is not None
+    if is_opened and not any(_ABOUT_SECRET.match(one.kind) for one in findings):
+        says += " Another secret would not change that."
+    return code, says
+
+
 def _report(inspection: Inspection, width: int) -> Iterator[Text]:
     findings, verdict = inspection.diagnosis.findings, inspection.diagnosis.verdict
     target = inspection.secrets.target
-    code, says = _VERDICTS[verdict]
-    if verdict == "good" and any(one.severity == "warning" for one in findings):
-        says = "ZEGO accepts it if it accepts the secret, but see the warnings."
+    code, says = _headline(inspection.diagnosis)
     yield line(f"{verdict.upper()}  ", STYLES[code]).append(says)
     others: Sequence[Finding] = findings
     if findings and findings[0].severity == "refused":  # it explains the refusal

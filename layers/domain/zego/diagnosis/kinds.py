@@ -283,9 +283,9 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     ),
     "other-secret": _not_opened(
         "It is whole and well-formed, but none of the secrets tried ({labels}) opens it, even with"
-        " the usual mistakes.{untried} Likely, in this order (inferred): it was made with the"
-        " ServerSecret of another project or from before a reset; with a value that is not the"
-        " ServerSecret, such as a part of it; with an AppSign or a CallbackSecret.",
+        " the usual mistakes.{untried} It was made with (inferred, most likely first) the"
+        " ServerSecret of another project or from before a reset (AWSPREVIOUS); a value read with"
+        " quotes, spaces or a newline; an AppSign or a CallbackSecret. Or it was altered.",
         _ROTATE,
     ),
     "secret-not-judged": FindingKind(

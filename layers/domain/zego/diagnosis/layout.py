@@ -25,7 +25,15 @@ _LONGEST_IV: Final = 64
 _MAX_EXPIRY: Final = 2**42
 
 
-TagPlace = Literal["behind", "before the ciphertext", "in a field by itself", "missing"]
+TagPlace = Literal[
+    "behind",
+    "before the ciphertext",
+    "in a field before the ciphertext",
+    "in a separate field",
+    "missing",
+]
+#: Where a tag is that the length of the ciphertext does not count.
+_NOT_COUNTED: Final = ("missing", "in a separate field", "in a field before the ciphertext")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,8 +43,8 @@ class Parts:
     :ivar binary: the envelope.
     :ivar start: where the ciphertext begins.
     :ivar end: where it ends; ``None`` if that is not known.
-    :ivar iv_at: where the IV begins; ``None`` if it is missing.
-    :ivar tag_at: where the tag of GCM begins; ``None`` if it is missing.
+    :ivar iv_at: where the IV begins; ``None`` if there is none.
+    :ivar tag_at: where the tag of GCM begins; ``None`` if there is none.
     :ivar is_gcm: whether there should be a tag.
     """
 
@@ -62,9 +70,9 @@ class Parts:
         if at < self.start:
             before = self.binary[iv_end if self.is_iv_before else at : at]
             is_alone = int.from_bytes(before) == TAG_SIZE and at + TAG_SIZE < self.start
-            return "in a field by itself" if is_alone else "before the ciphertext"
+            return "in a field before the ciphertext" if is_alone else "before the ciphertext"
         before = self.binary[max(end, iv_end) : at] if iv_end <= at else self.binary[end:at]
-        return "in a field by itself" if before else "behind"
+        return "in a separate field" if before else "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +199,7 @@ class _Fields:
             return 1, ""
         cipher_size = parts.end - parts.start
         size = cipher_size + (TAG_SIZE if parts.is_gcm else 0)
-        if parts.is_gcm and parts.tag_place in ("missing", "in a field by itself"):
+        if parts.is_gcm and parts.tag_place in _NOT_COUNTED:
             size = cipher_size
         if value == size or (form.size == 1 and value == size % 256):
             return 0, ""
@@ -296,7 +304,7 @@ def _without_tag(parts: Parts, at: int) -> bytes:
     if tag_at is None or not at <= tag_at < parts.start:
         return before
     head, tail = before[: tag_at - at], before[tag_at - at + TAG_SIZE :]
-    return tail if parts.tag_place == "in a field by itself" else head + tail
+    return tail if parts.tag_place == "in a field before the ciphertext" else head + tail
 
 
 @dataclass(frozen=True, slots=True)

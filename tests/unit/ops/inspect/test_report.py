@@ -9,6 +9,7 @@ import random
 import string
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,8 +114,21 @@ class TestVerdicts:
     def test_a_refused_token_ends_with_1(self, run: Run, secret_file: str) -> None:
         code, printed = run(token(issued_at=NOW - 7200), "--secret-file", secret_file)
         assert code == ExitCode.REFUSED
-        assert printed.startswith("REFUSED  ZEGO refuses this token.\n")
+        refused = "REFUSED  ZEGO refuses this token. Another secret would not change that.\n"
+        assert printed.startswith(refused)
         assert "A client shows: web 50117, 1102018; " in printed
+
+    def test_a_refusal_that_another_secret_may_end_does_not_exclude_that(
+        self, run: Run, secret_file: str, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other"
+        other.write_text(SECRET[::-1])
+        app_sign = tmp_path / "both.json"
+        app_sign.write_text(json.dumps({"server_secret": SECRET[::-1], "callback_secret": SECRET}))
+        for secret in (other, app_sign):
+            code, printed = run(token(), "--secret-file", str(secret))
+            assert code == ExitCode.REFUSED
+            assert printed.startswith("REFUSED  ZEGO refuses this token.\n")
 
     def test_an_unknown_verdict_ends_with_3(self, run: Run) -> None:
         code, printed = run(room_token())

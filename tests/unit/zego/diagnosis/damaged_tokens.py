@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import struct
+from collections.abc import Callable
 from urllib.parse import quote
 
 from tests.unit.zego.diagnosis.builders import (
@@ -54,6 +56,15 @@ def envelope(
 
 
 KIT = f"{GCM}#{kit_details(userID='alice', roomID='')}"
+
+
+def with_text(encode: Callable[[bytes], bytes]) -> str:
+    """A token whose ciphertext is text, and whose length counts that text."""
+    head, sealed = binary(CBC)[:26], binary(CBC)[28:]
+    text = encode(sealed)
+    return of_binary(head + struct.pack(">H", len(text)) + text)
+
+
 LITTLE_ENDIAN = of_binary(
     struct.pack("<qH", NOW, 12) + IV["gcm"] + struct.pack("<H", 40) + b"s" * 41
 )
@@ -237,6 +248,8 @@ ENVELOPES = [
         of_binary(binary(CBC) + b"\0\0"),
         "trailing-bytes",
     ),
+    case("a ciphertext in base64, as of PHP", with_text(base64.b64encode), "sealed-encoded"),
+    case("a ciphertext in hex", with_text(binascii.hexlify), "sealed-encoded"),
     unopened("little-endian", LITTLE_ENDIAN, "malformed-envelope", "secret-not-judged"),
     unopened(
         "a hash in base64 behind a 04",

@@ -160,7 +160,10 @@ LOGINS = {
     "another secret": (token(key=OTHER_SECRET), "other-secret"),
     "another secret, CBC": (token("cbc", key=OTHER_SECRET), "other-secret"),
     "a hex-decoded secret": (token(key=bytes.fromhex(SECRET)), "hex-decoded-secret"),
-    "a changed expiry": (sealed(json.dumps(claims()).encode(), expires_at=5), "expiry-mismatch"),
+    "a changed expiry": (
+        sealed(json.dumps(claims()).encode(), expires_at=NOW + 9),
+        "expiry-mismatch",
+    ),
     "another AppID": (token(app_id=5), "app-id-mismatch"),
     "AppID as text": (token(app_id=str(APP_ID)), "app-id-wrong-type"),
     "no AppID": (token(app_id=...), "claims-missing"),
