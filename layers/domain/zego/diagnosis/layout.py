@@ -68,8 +68,8 @@ class Parts:
             return "missing"
         iv_end = 0 if self.iv_at is None else self.iv_at + self.iv_size
         if at < self.start:
-            before = self.binary[iv_end if self.is_iv_before else at : at]
-            is_alone = int.from_bytes(before) == TAG_SIZE and at + TAG_SIZE < self.start
+            length = self.binary[iv_end if self.is_iv_before else at - 2 : at]
+            is_alone = int.from_bytes(length) == TAG_SIZE and at + TAG_SIZE < self.start
             return "in a field before the ciphertext" if is_alone else "before the ciphertext"
         before = self.binary[max(end, iv_end) : at] if iv_end <= at else self.binary[end:at]
         return "in a separate field" if before else "behind"
@@ -304,7 +304,9 @@ def _without_tag(parts: Parts, at: int) -> bytes:
     if tag_at is None or not at <= tag_at < parts.start:
         return before
     head, tail = before[: tag_at - at], before[tag_at - at + TAG_SIZE :]
-    return tail if parts.tag_place == "in a field before the ciphertext" else head + tail
+    if parts.tag_place == "in a field before the ciphertext":
+        head = b"" if parts.is_iv_before else head[:-2]
+    return head + tail
 
 
 @dataclass(frozen=True, slots=True)
