@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -21,6 +22,7 @@ from ops import cli
 from ops.errors import ExitCode
 from runtime.settings import IssuerSettings, RotatorSettings, Setting, WatcherSettings
 from tests.contract import openapi
+from tests.unit.zego.diagnosis.generators import CBC, MISTAKES, with_mistakes
 from tools import doc_tables
 from zego.diagnosis.kinds import KINDS
 from zego.error_codes import CODES, SERVER_API_CODES
@@ -184,6 +186,19 @@ def test_every_code_and_every_finding_is_in_a_table() -> None:
     assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)) == KINDS.keys()
 
 
+@pytest.fixture
+def hand_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of the example of a hand-written generator, in the current directory."""
+    names = ("key: hex-decoded", "padding: PKCS#7 twice", "values: no payload")
+    generator = with_mistakes(CBC, *(mistake for mistake in MISTAKES if str(mistake) in names))
+    assert generator is not None
+    secret = {"app_id": generator.claims["app_id"], "server_secret": generator.secret}
+    monkeypatch.chdir(tmp_path)
+    Path("secret.json").write_text(json.dumps(secret), encoding="utf-8")
+    Path("token.txt").write_text(generator.token(), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("hand_written")
 @pytest.mark.parametrize("command", EXAMPLES)
 def test_an_example_matches_the_commands_output(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
