@@ -185,6 +185,17 @@ def _envelopes(
 def _decoded(body: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
     if len(body) >= _MIN_PART and _HEX_PART.pattern.fullmatch(body.encode(errors="replace")):
         yield bytes.fromhex(body[: len(body) // 2 * 2]), (found("hex-encoded"),)
+    parts = _SEPARATOR.split(body)
+    if len(parts) > 1 and len(body) >= _MIN_PART:  # such as IV:ciphertext
+        with suppress(ValueError):
+            if all(_HEX_TEXT.fullmatch(part) for part in parts):
+                yield b"".join(map(bytes.fromhex, parts)), (found("hex-encoded"),)
+            else:
+                joined = (b64decode(standard_base64(part), validate=True) for part in parts)
+                yield (
+                    b"".join(joined),
+                    (found("sealed-encoded", what="base64, joined to that of the IV"),),
+                )
     problems = []
     if _URL_ALPHABET.search(body):
         problems.append(found("base64url"))
@@ -194,14 +205,6 @@ def _decoded(body: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
     if len(standard) % 4 == 1:  # no base64 has such a length: it was cut
         standard = standard[:-1]
     yield b64decode(standard_base64(standard)), tuple(problems)
-    parts = _SEPARATOR.split(body)
-    if len(parts) > 1 and len(body) >= _MIN_PART:  # such as IV:ciphertext
-        with suppress(ValueError):
-            if all(_HEX_TEXT.fullmatch(part) for part in parts):
-                yield b"".join(map(bytes.fromhex, parts)), (found("hex-encoded"),)
-            else:
-                joined = (b64decode(standard_base64(part), validate=True) for part in parts)
-                yield b"".join(joined), (found("sealed-encoded", what="base64, in parts"),)
 
 
 def _with_decoded(binary: bytes, part: _Part) -> Iterator[bytes]:
@@ -418,7 +421,7 @@ def _without_first_block(text: bytes, app_id: int | None) -> Plaintext:
     """The claims if the IV, and so the first block, is not known: they usually begin so."""
     for usual in (f'{{"app_id":{app_id},"user_id":"', f'{{"app_id": {app_id}, "user_id": "'):
         claims = plaintext.read(usual.encode()[:_BLOCK] + text[_BLOCK:])
-        if claims.content is not None and not claims.problems:
+        if claims.content is not None and claims.content.get("app_id") == app_id:
             return claims
     rest = plaintext.read(text[_BLOCK:])
     return Plaintext(None, (), len(text), rest.names)

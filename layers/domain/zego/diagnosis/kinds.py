@@ -360,7 +360,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         ' big-endian: writeUInt16BE(sealed.length), struct.pack(">H", len(sealed)).',
     ),
     "sealed-encoded": _not_opened(
-        "Its ciphertext is written as {what} within the envelope, which is encoded again.",
+        "Its ciphertext is text ({what}); the envelope takes bytes.",
         "Put the bytes of the ciphertext into the envelope: OPENSSL_RAW_DATA in PHP; no output"
         " encoding in Node.",
     ),

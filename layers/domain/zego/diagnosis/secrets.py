@@ -48,7 +48,6 @@ _DAMAGES: Final = frozenset(
 )
 #: Those that also explain whatever else seems wrong with it.
 _ALTERED: Final = frozenset({"damaged", "doubled", "non-ascii", "shortened"})
-_PADDING: Final = frozenset({"padding-missing"})
 #: Problems of a text that finding its generator's mistakes explains better.
 _EXPLAINED: Final = frozenset(
     {"malformed-envelope", "mode-missing", "truncated", "trailing-bytes"}
@@ -83,10 +82,11 @@ def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected)
         if opened is not None:
             about_seal = [*_wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
             return examine(text, opened, about_seal, expected)
-    bare, around = unwrap(token)
-    if secrets and (made := search(bare.partition("#")[0], [*_keys(secrets)])):
-        made_token, about_text = made
-        return _of_made(made_token, (*around, *about_text), text, secrets, expected)
+    if text.form != "jwt" and secrets:
+        bare, around = unwrap(token)
+        if made := search(bare.partition("#")[0], [*_keys(secrets)]):
+            made_token, about_text = made
+            return _of_made(made_token, (*around, *about_text), text, secrets, expected)
     return examine(text, None, _not_opened(text, secrets), expected)
 
 
@@ -99,19 +99,21 @@ def _of_made(
 ) -> Diagnosis:
     """The diagnosis of a token that only the search opened."""
     how, claims, mistakes = made.how, made.claims, made.mistakes
-    kinds = {one.kind for one in text.problems}
-    found_kinds = {one.kind for one in mistakes}
-    content, about_claims = claims.content, claims.problems
-    has_lost_mode = found_kinds == {"mode-missing"} and not _PADDING.isdisjoint(
-        one.kind for one in about_text
+    in_text, in_how, in_decoding = (
+        {one.kind for one in some} for some in (text.problems, mistakes, about_text)
     )
-    is_cut = "truncated" in kinds and (made.is_cut or has_lost_mode)
-    if is_cut or kinds & _ALTERED:  # all else that is wrong with it comes from that
+    content, about_claims = claims.content, claims.problems
+    has_lost_mode = in_how == {"mode-missing"} and "padding-missing" in in_decoding
+    is_cut = "truncated" in in_text and (made.is_cut or has_lost_mode)
+    is_same_text = in_decoding.isdisjoint({"hex-encoded", "sealed-encoded"})
+    is_changed = is_same_text and in_text & _ALTERED
+    if is_cut or is_changed:  # all else that is wrong with it comes from that
         problems = list(text.problems)
         mistakes, content, about_claims = how.key.mistakes, None, ()
     else:
-        problems = [one for one in (*text.problems, *about_text) if one.kind not in _EXPLAINED]
-        if "tag-mismatch" in found_kinds and about_claims:
+        explained = _EXPLAINED if is_same_text else _EXPLAINED | _ALTERED
+        problems = [one for one in (*text.problems, *about_text) if one.kind not in explained]
+        if "tag-mismatch" in in_how and about_claims:
             content, about_claims = None, ()
     is_as_given = how.key.value == _text_key(secrets[how.key.label].value)
     blamed = (how.key.label,) if is_as_given else ()
@@ -174,8 +176,8 @@ def _opened(envelope: Envelope, label: str, tried: TriedSecret) -> OpenedToken |
     padding = len(envelope.sealed) - len(text)
     # Another key gives a CBC padding of three bytes or more once in 16 million times.
     is_proven = envelope.cipher == "gcm" or claims.content is not None or padding >= 3
-    rest = text[claims.size :]
-    is_padded = rest == bytes([len(rest)]) * (16 - claims.size % 16)  # as CBC, but within a cipher
+    rest, missing = text[claims.size :], 16 - claims.size % 16
+    is_padded = rest == bytes([missing]) * missing  # once more than the mode does
     if not is_proven or (claims.content is not None and (rest.strip() or is_padded)):
         return None
     return OpenedToken(label, tried.app_id, claims.content, claims.problems)

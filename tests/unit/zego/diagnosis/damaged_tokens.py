@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import struct
-from collections.abc import Callable
 from urllib.parse import quote
 
 from tests.unit.zego.diagnosis.builders import (
@@ -17,12 +17,15 @@ from tests.unit.zego.diagnosis.builders import (
     NO_SECRETS,
     NOW,
     ROOM,
+    SECRET,
     UNPADDED,
     binary,
     case,
+    claims,
     expecting,
     kit_details,
     of_binary,
+    sealed,
     token,
     unopened,
 )
@@ -58,11 +61,18 @@ def envelope(
 KIT = f"{GCM}#{kit_details(userID='alice', roomID='')}"
 
 
-def with_text(encode: Callable[[bytes], bytes]) -> str:
-    """A token whose ciphertext is text, and whose length counts that text."""
-    head, sealed = binary(CBC)[:26], binary(CBC)[28:]
-    text = encode(sealed)
-    return of_binary(head + struct.pack(">H", len(text)) + text)
+def from_passphrase(digest: str) -> bytes:
+    """What OpenSSL's `enc -aes-256-cbc` makes of claims, with the secret as its passphrase."""
+    salt, derived, last = b"8 bytes.", b"", b""
+    while len(derived) < 48:
+        last = hashlib.new(digest, last + SECRET.encode() + salt).digest()
+        derived += last
+    made = sealed(json.dumps(claims()).encode(), "cbc", derived[:32], iv=derived[32:48])
+    return b"Salted__" + salt + binary(made)[28:]
+
+
+def in_envelope(ciphertext: bytes) -> str:
+    return of_binary(binary(CBC)[:26] + struct.pack(">H", len(ciphertext)) + ciphertext)
 
 
 LITTLE_ENDIAN = of_binary(
@@ -248,8 +258,57 @@ ENVELOPES = [
         of_binary(binary(CBC) + b"\0\0"),
         "trailing-bytes",
     ),
-    case("a ciphertext in base64, as of PHP", with_text(base64.b64encode), "sealed-encoded"),
-    case("a ciphertext in hex", with_text(binascii.hexlify), "sealed-encoded"),
+    case(
+        "a passphrase, as of CryptoJS",
+        in_envelope(from_passphrase("md5")),
+        "altered-secret",
+        "iv-misplaced",
+        "sealed-length-field",
+    ),
+    case(
+        "a passphrase, as of OpenSSL, alone",
+        of_binary(from_passphrase("sha256")),
+        "altered-secret",
+        "iv-misplaced",
+        "expiry-field",
+        "iv-length-field",
+        "sealed-length-field",
+    ),
+    case(
+        "IV and ciphertext in hex, joined by a colon",
+        "04" + ":".join(part.hex() for part in (binary(CBC)[10:26], binary(CBC)[28:])),
+        "expiry-field",
+        "iv-length-field",
+        "sealed-length-field",
+        "hex-encoded",
+    ),
+    case(
+        "IV and ciphertext in base64, joined by a dot",
+        ".".join(
+            base64.b64encode(part).decode() for part in (binary(CBC)[10:26], binary(CBC)[28:])
+        ),
+        "prefix-missing",
+        "expiry-field",
+        "iv-length-field",
+        "sealed-encoded",
+    ),
+    case(
+        "the expiry in the upper half of its field",
+        of_binary(struct.pack(">II", NOW + 3540, 0) + binary(GCM)[8:]),
+        "expiry-field",
+    ),
+    case(
+        "the expiry as a floating-point number",
+        of_binary(struct.pack(">d", NOW + 3540) + binary(GCM)[8:]),
+        "expiry-field",
+    ),
+    case("a lifetime", of_binary(struct.pack(">q", 3600) + binary(GCM)[8:]), "expiry-field"),
+    case(
+        "a ciphertext in base64, as of PHP",
+        in_envelope(base64.b64encode(binary(CBC)[28:])),
+        "sealed-encoded",
+    ),
+    case("a ciphertext in hex", in_envelope(binascii.hexlify(binary(CBC)[28:])), "sealed-encoded"),
     unopened("little-endian", LITTLE_ENDIAN, "malformed-envelope", "secret-not-judged"),
     unopened(
         "a hash in base64 behind a 04",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 from tests.unit.zego.diagnosis.builders import (
@@ -35,6 +36,23 @@ def changed_expiry(expires_at: int) -> str:
 CLAIMS = [
     case("no JSON", sealed(b"hello"), "claims-not-json"),
     case("no JSON, with CBC", sealed(b"hello", "cbc"), "claims-not-json"),
+    case(
+        "1,000 spaces behind", sealed(json.dumps(claims()).encode() + b" " * 1000), verdict="good"
+    ),
+    case(
+        "JSON of JSON, as claims",
+        sealed(json.dumps(json.dumps(claims())).encode()),
+        "claims-not-json",
+    ),
+    case(
+        "JSON in base64", sealed(base64.b64encode(json.dumps(claims()).encode())), "claims-encoding"
+    ),
+    case(
+        "Latin-1",
+        sealed(json.dumps(claims(user_id="José"), ensure_ascii=False).encode("latin-1"), "cbc"),
+        "claims-encoding",
+        "user-id-characters",
+    ),
     case("NaN", sealed(b'{"app_id":NaN}'), "claims-not-json"),
     case("nested without end", sealed(b"[" * 60_000), "claims-not-json"),
     case("an array", sealed(b"[1]"), "claims-not-object"),
