@@ -49,10 +49,14 @@ class BrokenToken:
 
 @dataclass(frozen=True)
 class Indistinguishable:
-    """Two mistakes, or two dimensions, of which only one shows in a token that has both."""
+    """Two mistakes, or dimensions, that give a token which something else explains as well.
+
+    :ivar named: the kind of the finding that is expected instead of theirs.
+    """
 
     one: str
     other: str
+    named: str
     why: str
 
     def covers(self, mistakes: tuple[Mistake, ...]) -> bool:
@@ -65,7 +69,16 @@ class Indistinguishable:
 
 INDISTINGUISHABLE: Final = (
     Indistinguishable(
-        "mode: ECB", "order:", "ECB uses no IV, so nothing shows which bytes were meant to be one."
+        "mode: ECB",
+        "order:",
+        "wrong-mode",
+        "ECB uses no IV, so nothing shows which bytes were meant to be one.",
+    ),
+    Indistinguishable(
+        "mode_byte: missing",
+        "text: no =",
+        "truncated",
+        "A good token that lost its last two characters is the same text.",
     ),
 )
 

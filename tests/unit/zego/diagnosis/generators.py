@@ -364,6 +364,9 @@ _MISTAKES: Final[Mapping[str, Mapping[str, Callable[[str, str], Mistake]]]] = {
     },
     "key": {
         "hex-decoded": wrong(bytes.fromhex, "hex-decoded-secret"),
+        "hex-decoded, filled up with zeros": wrong(
+            lambda secret: bytes.fromhex(secret).ljust(32, b"\0"), "hex-decoded-secret"
+        ),
         "base64-decoded": wrong(b64decode, _ALTERED),
         "in capitals": wrong(lambda secret: secret.upper().encode(), _ALTERED),
         "in small letters": wrong(
@@ -373,6 +376,7 @@ _MISTAKES: Final[Mapping[str, Mapping[str, Callable[[str, str], Mistake]]]] = {
         "a single quote in front": wrong(_cut("'"), _ALTERED),
         "a space in front": wrong(_cut(" "), _ALTERED),
         "first 16": wrong(lambda secret: secret[:16].encode(), _ALTERED),
+        "first 24": wrong(lambda secret: secret[:24].encode(), _ALTERED),
         "last 16": wrong(lambda secret: secret[-16:].encode(), _ALTERED),
         "first 16, doubled": wrong(lambda secret: (secret[:16] * 2).encode(), _ALTERED),
         "MD5": wrong(_digest("md5"), _ALTERED),
