@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,9 +32,13 @@ from tests.support.application import (
 )
 from tests.support.routes import DIAGNOSE, TOKENS
 from tests.unit.zego.diagnosis.builders import of_binary
+from tests.unit.zego.diagnosis.generators import CBC, CLAIMS, GCM, MISTAKES, with_mistakes
+from tests.unit.zego.diagnosis.generators import SECRET as GENERATORS_SECRET
 from tests.unit.zego.diagnosis.test_findings import ALL
 from tests.unit.zego.vendor_tokens import vendor_tokens
 from zego import token04
+from zego.diagnosis.model import Expected, TriedSecret
+from zego.diagnosis.secrets import diagnose
 from zego.token04 import Claims, Envelope, to_plaintext
 
 PREVIOUS_SECRET: Final = "fedcba9876543210" * 2
@@ -257,3 +262,67 @@ def test_the_route_decrypts_only_with_gcm_and_a_stored_secret(
     assert {one["opened_by"] for one in said if one["cipher"] != "gcm"} == {None}
     assert "AWSCURRENT" in {one["opened_by"] for one in said}
     assert keys == {SERVER_SECRET.encode(), PREVIOUS_SECRET.encode()}
+
+
+def of_generators() -> dict[str, tuple[str, frozenset[str]]]:
+    """A token with each mistake of a generator, and the kinds of findings that name it."""
+    claims = {**CLAIMS, "app_id": APP_ID, "ctime": EXPIRES_AT - 7200, "expire": EXPIRES_AT}
+    return {
+        f"{base.mode}, {mistake}": (made.token(), mistake.kinds)
+        for base in (GCM, CBC)
+        for mistake in MISTAKES
+        if not mistake.given
+        if (made := with_mistakes(replace(base, claims=claims), mistake))
+    }
+
+
+def test_of_a_generators_mistakes_only_those_behind_a_valid_tag_depend_on_the_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What :mod:`zego.diagnosis.generators` finds with a secret is never reported over HTTP."""
+    made = of_generators()
+
+    def responses(secret: str) -> dict[str, dict[str, Any]]:
+        issuer = Application(tmp_path, monkeypatch)
+        issuer.secrets_manager.value = json.dumps({"app_id": APP_ID, "server_secret": secret})
+        return {name: diagnosed(issuer, token) for name, (token, _) in made.items()}
+
+    with_the_secret, with_another = responses(GENERATORS_SECRET), responses(SERVER_SECRET)
+    named = set[str]()
+    for name, (_, kinds) in made.items():
+        said = with_the_secret[name]
+        if said["opened_by"] is None:
+            assert said == with_another[name], name
+        else:
+            assert {one["kind"] for one in said["findings"]} == kinds, name
+            named |= kinds
+    assert named == {
+        *("app-id-wrong-type", "user-id-wrong-type", "nonce-wrong-type", "payload-wrong-type"),
+        *("ctime-wrong-type", "expire-wrong-type", "time-in-milliseconds", "expiry-field"),
+        *("claims-not-json", "claims-encoding", "claim-names", "claims-extra", "payload-missing"),
+        *("mode-missing", "prefix-missing", "padding-missing", "base64url", "base64-twice"),
+        "wrong-padding",
+    }
+
+
+@pytest.mark.parametrize(
+    ("rest", "kind"),
+    [(b"\0" * 9, "wrong-padding"), (b"\0" * 300, "wrong-padding"), (b'{"a":1}', "claims-not-json")],
+    ids=["zero bytes", "many zero bytes", "more JSON"],
+)
+def test_bytes_after_the_claims_are_refused_behind_a_valid_tag_too(
+    issuer: Application, rest: bytes, kind: str
+) -> None:
+    token = token04.seal(
+        to_plaintext(OWN_CLAIMS) + rest,
+        EXPIRES_AT,
+        SERVER_SECRET.encode(),
+        cipher="gcm",
+        iv=b"made-up-iv12",
+    )
+    said = diagnosed(issuer, token)
+    assert (said["opened_by"], said["verdict"]) == ("AWSCURRENT", "refused")
+    assert [one["kind"] for one in said["findings"]] == [kind]
+    stored = {"AWSCURRENT": TriedSecret(SERVER_SECRET, APP_ID)}
+    with_the_secret = diagnose(token, stored, Expected(time.time()))
+    assert [one.kind for one in with_the_secret.findings] == [kind]

@@ -120,6 +120,18 @@ def read(binary: bytes) -> Plaintext:
     return Plaintext(renamed, (*problems, *about_names), size, sum(one in renamed for one in NAMES))
 
 
+def about_rest(binary: bytes, claims: Plaintext) -> tuple[Observation, ...]:
+    """What is wrong with the bytes after the claims, in a mode that needs no padding."""
+    rest, missing = binary[claims.size :], 16 - claims.size % 16
+    if claims.content is None or not rest:
+        return ()
+    if rest == bytes([missing]) * missing:
+        return (found("wrong-padding", what="PKCS#7, which GCM does not take"),)
+    if not rest.strip(b"\0"):
+        return (found("wrong-padding", what="zero bytes, which GCM does not take"),)
+    return (found("claims-not-json", what="other bytes follow it"),) if rest.strip() else ()
+
+
 def _compressed(binary: bytes) -> Plaintext:
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:

@@ -173,11 +173,14 @@ def _opened(envelope: Envelope, label: str, tried: TriedSecret) -> OpenedToken |
     except SealError:
         return None
     claims = plaintext.read(text)
+    if envelope.cipher == "gcm":
+        problems = (*claims.problems, *plaintext.about_rest(text, claims))
+        return OpenedToken(label, tried.app_id, claims.content, problems)
     padding = len(envelope.sealed) - len(text)
     # Another key gives a CBC padding of three bytes or more once in 16 million times.
-    is_proven = envelope.cipher == "gcm" or claims.content is not None or padding >= 3
+    is_proven = claims.content is not None or padding >= 3
     rest, missing = text[claims.size :], 16 - claims.size % 16
-    is_padded = rest == bytes([missing]) * missing  # once more than the mode does
+    is_padded = rest == bytes([missing]) * missing  # once more than CBC does
     if not is_proven or (claims.content is not None and (rest.strip() or is_padded)):
         return None
     return OpenedToken(label, tried.app_id, claims.content, claims.problems)

@@ -30,4 +30,5 @@ def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> OpenedToke
     except InvalidTag:
         return None
     claims = plaintext.read(content)
-    return OpenedToken(label, secret.app_id, claims.content, claims.problems)
+    problems = (*claims.problems, *plaintext.about_rest(content, claims))
+    return OpenedToken(label, secret.app_id, claims.content, problems)
