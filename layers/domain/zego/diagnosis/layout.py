@@ -201,7 +201,7 @@ class _Fields:
         size = cipher_size + (TAG_SIZE if parts.is_gcm else 0)
         if parts.is_gcm and parts.tag_place in _NOT_COUNTED:
             size = cipher_size
-        if value == size or (form.size == 1 and value == size % 256):
+        if value == size:
             return 0, ""
         if value == size % 256:
             return 1, "only the lowest byte of the length"

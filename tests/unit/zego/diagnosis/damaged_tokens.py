@@ -395,6 +395,13 @@ KIT_TOKENS = [
         verdict="good",
     ),
     case(
+        "details of an invitation, behind a token for a room",
+        f"{ROOM}#{kit_details(roomID='')}",
+        "kit-token",
+        form="kit-token",
+        verdict="good",
+    ),
+    case(
         "details of another project, as text",
         f"{GCM}#{kit_details(appID='1')}",
         "kit-mismatch",
