@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from zego.diagnosis import layout, plaintext
 from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, Parts
 from zego.diagnosis.model import Observation, found
-from zego.diagnosis.plaintext import BEGINNINGS, Plaintext
+from zego.diagnosis.plaintext import BEGINNINGS, GZIP, Plaintext
 from zego.diagnosis.repair import standard_base64
 from zego.token04 import PREFIX
 
@@ -59,6 +59,9 @@ _NOT_BASE64: Final = re.compile("[^0-9A-Za-z+/_-]")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
 _SEPARATOR: Final = re.compile("[:.|,]")
 _HEX_TEXT: Final = re.compile("(?:[0-9A-Fa-f]{2})+")
+#: The bytes that are decrypted first.
+_FEW: Final = 8 * _BLOCK
+_ASCII: Final = re.compile(rb"[\0\t\n\r -~]{8,}")
 _SALTED: Final = b"Salted__"
 _FIRST_BYTE: Final = re.compile(b"[%s]" % bytes({one[0] for one in BEGINNINGS}))
 
@@ -370,6 +373,8 @@ def _ecb(key: bytes, blocks: bytes, *, encrypt: bool = False) -> bytes:
 
 def _made(binary: bytes, how: Encryption) -> MadeToken | None:
     """The token, if claims come out."""
+    if not _is_promising(_decrypted(binary[how.start :][:_FEW], how)):
+        return None
     text = _decrypted(binary[how.start :], how)
     claims = plaintext.read(text)
     if how.mode == "cbc" and not how.iv:
@@ -400,6 +405,12 @@ def _made(binary: bytes, how: Encryption) -> MadeToken | None:
 def _expire(claims: Plaintext) -> int | None:
     content = claims.content
     return None if content is None else plaintext.number(content.get("expire"))
+
+
+def _is_promising(text: bytes) -> bool:
+    """Whether one block after the first is text too: by chance, none is."""
+    blocks = [text[at : at + _BLOCK] for at in range(_BLOCK, len(text), _BLOCK)]
+    return text.startswith(GZIP) or any(_ASCII.fullmatch(block) for block in blocks)
 
 
 def _decrypted(sealed: bytes, how: Encryption) -> bytes:

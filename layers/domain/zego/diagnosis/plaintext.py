@@ -40,7 +40,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 _ENOUGH_NAMES: Final = 3
 _NAME: Final = re.compile(r"[\"']?\b(\w{3,12})[\"']? ?[:=]", re.ASCII)
 _BASE64: Final = re.compile(rb"eyJ[0-9A-Za-z+/](?:[0-9A-Za-z+/]{4})+(?:[0-9A-Za-z+/]{2,3}={0,2})?")
-_GZIP: Final = b"\x1f\x8b\x08"
+GZIP: Final = b"\x1f\x8b\x08"
 #: A token holds fewer bytes.
 _MAX_BYTES: Final = 2**16
 #: What begins so, is in this encoding: byte order marks, or a { of UTF-16.
@@ -53,7 +53,7 @@ _ENCODINGS: Final = (
 )
 #: The beginnings of sealed claims.
 BEGINNINGS: Final = (
-    *(b'{"', b"{'", b"{ ", b"{\n", b"{\r", b"{\t", b'"{', b"eyJ", _GZIP),
+    *(b'{"', b"{'", b"{ ", b"{\n", b"{\r", b"{\t", b'"{', b"eyJ", GZIP),
     *(b"\xef\xbb\xbf{", b"\xff\xfe{\0", b"\xfe\xff\0{", b"{\0", b"\0{"),
 )
 _READABLE: Final = re.compile("[\t\n\r -~\xa0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
@@ -93,7 +93,7 @@ class Plaintext:
 
 def read(binary: bytes) -> Plaintext:
     """Read sealed bytes, which other bytes may follow. Never raises."""
-    if binary.startswith(_GZIP):
+    if binary.startswith(GZIP):
         return _compressed(binary)
     if encoded := _BASE64.match(binary):
         return _encoded(encoded[0])
