@@ -14,7 +14,7 @@ from zego.diagnosis import generators
 from zego.diagnosis.model import Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 
-#: Secrets Manager allows 20 labels; nobody has more secrets of one project.
+#: Secrets Manager allows 20 labels, so this is the largest number of secrets.
 SECRETS = {
     f"label {number}": TriedSecret(random.Random(number).randbytes(16).hex(), APP_ID)
     for number in range(20)
