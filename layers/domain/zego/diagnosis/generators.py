@@ -18,7 +18,8 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import cached_property
+from itertools import compress, product
 from typing import Final, Literal
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -26,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from zego.diagnosis import layout, plaintext
-from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, Parts
+from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, USUAL_HEAD, Parts
 from zego.diagnosis.model import Observation, found
 from zego.diagnosis.plaintext import BEGINNINGS, GZIP, Plaintext
 from zego.diagnosis.repair import standard_base64
@@ -59,6 +60,13 @@ _NOT_BASE64: Final = re.compile("[^0-9A-Za-z+/_-]")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
 _SEPARATOR: Final = re.compile("[:.|,]")
 _HEX_TEXT: Final = re.compile("(?:[0-9A-Fa-f]{2})+")
+#: Where the ciphertext of a Token04 begins, and how many of its blocks after the first are tried.
+_USUAL_GCM: Final = USUAL_HEAD + GCM_IV_SIZE + 2
+_USUAL_CBC: Final = USUAL_HEAD + _BLOCK + 2
+_LATER_BLOCKS: Final = 7
+_FIRST_COUNTER: Final = b"\0\0\0\2"
+#: 17 characters hold the IV of a GCM token; each has 63 others.
+_IV_CHANGES: Final = 17 * 63
 #: The bytes that are decrypted first.
 _FEW: Final = 8 * _BLOCK
 _ASCII: Final = re.compile(rb"[\0\t\n\r -~]{8,}")
@@ -88,12 +96,14 @@ class Key:
     """A key that a generator may use.
 
     :ivar mistakes: what is wrong with it.
+    :ivar is_given: whether it is a secret as given.
     """
 
     value: bytes
     label: str
     app_id: int | None
     mistakes: tuple[Observation, ...] = ()
+    is_given: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -141,14 +151,13 @@ def search(text: str, keys: Sequence[Key]) -> tuple[MadeToken, tuple[Observation
     operations = 0
     for binary, about_text in _envelopes("".join(text.split()), has_prefix=False, levels=3):
         places = _Places(binary)
-        for key in keys:
-            operations += places.operations
+        tries = [(places.attempts, key, places.operations) for key in keys]
+        tries += [(places.with_another_iv, key, _IV_CHANGES) for key in keys if key.is_given]
+        for attempts, key, cost in tries:
+            operations += cost
             if operations > MAX_OPERATIONS:
                 return None
-            for content, how in (
-                *_derived(binary, key),
-                *((binary, one) for one in places.attempts(key)),
-            ):
+            for content, how in (*_derived(binary, key), *((binary, one) for one in attempts(key))):
                 if made := _made(content, how):
                     return _without_length(made, about_text), about_text
     return None
@@ -282,7 +291,16 @@ class _Places:
         self._long = [
             (at, starts, int.from_bytes(_joined(binary, starts))) for at, starts in long.items()
         ]
-        blocks = len(self._windows) + len(self._counters)
+        later = range(1, _LATER_BLOCKS + 1)
+        self._gcm_later = [
+            (binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE] + (2 + number).to_bytes(4), at)
+            for number in later
+            if (at := _USUAL_GCM + _BLOCK * number) <= size - _BLOCK
+        ]
+        self._cbc_later = [
+            at for number in later if (at := _USUAL_CBC + _BLOCK * number) <= size - _BLOCK
+        ]
+        blocks = len(self._windows) + len(self._counters) + 2 * _BLOCK * _LATER_BLOCKS
         self.operations = blocks // _BLOCK + 3 * len(self._long)
 
     def _block(self, at: int) -> bytes:
@@ -304,6 +322,7 @@ class _Places:
             return
         yield from self._in_streams(key)
         yield from self._in_blocks(key)
+        yield from self._altered(key)
 
     def _in_blocks(self, key: Key) -> Iterator[Encryption]:
         windows = _ecb(key.value, self._windows)
@@ -319,7 +338,7 @@ class _Places:
         for start in _matches(firsts, int.from_bytes(own * (self._last + 1))):
             yield Encryption(key, "cbc", own, start)
         seconds = windows[_BLOCK * _BLOCK :][: _BLOCK * len(self._seconds)]
-        for start in _texts(seconds, self._before_seconds):
+        for start in compress(self._seconds, _texts(seconds, self._before_seconds)):
             yield Encryption(key, "cbc", b"", start)  # the second block needs no IV
 
     def _in_streams(self, key: Key) -> Iterator[Encryption]:
@@ -340,6 +359,44 @@ class _Places:
             for number in _matches(stream * len(starts), targets):
                 yield Encryption(key, "gcm", iv, starts[number], iv_at, _BLOCK)
 
+    def _altered(self, key: Key) -> Iterator[Encryption]:
+        """A Token04 whose first blocks were altered after it was made: later ones are text."""
+        counters, starts = zip(*self._gcm_later, strict=True) if self._gcm_later else ((), ())
+        stream = _ecb(key.value, b"".join(counters), encrypt=True)
+        if any(_texts(stream, int.from_bytes(_joined(self._binary, starts)))):
+            iv = self._binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
+            yield Encryption(key, "gcm", iv, _USUAL_GCM, USUAL_HEAD, GCM_IV_SIZE)
+        blocks = _ecb(key.value, _joined(self._binary, self._cbc_later))
+        before = _joined(self._binary, (at - _BLOCK for at in self._cbc_later))
+        if any(_texts(blocks, int.from_bytes(before))):
+            iv = self._block(USUAL_HEAD)
+            yield Encryption(key, "cbc", iv, _USUAL_CBC, USUAL_HEAD, _BLOCK)
+
+    def with_another_iv(self, key: Key) -> Iterator[Encryption]:
+        """A GCM token of which a character of the IV was changed after it was made."""
+        is_gcm = self._binary[USUAL_HEAD - 2 : USUAL_HEAD] == bytes([0, GCM_IV_SIZE])
+        if not is_gcm or len(self._binary) < _USUAL_GCM + _BLOCK:
+            return
+        ivs = self._other_ivs
+        streams = _ecb(key.value, b"".join(iv + _FIRST_COUNTER for iv in ivs), encrypt=True)
+        target = int.from_bytes(self._block(_USUAL_GCM) * len(ivs))
+        mistakes = (*key.mistakes, found("damaged", what="a character of its IV was changed"))
+        made = replace(key, mistakes=mistakes)
+        for number in _matches(streams, target):
+            yield Encryption(made, "gcm", ivs[number], _USUAL_GCM, USUAL_HEAD, GCM_IV_SIZE)
+
+    @cached_property
+    def _other_ivs(self) -> list[bytes]:
+        """The IV of a GCM token with each of its characters replaced by every other one."""
+        iv = int.from_bytes(self._binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE])
+        bits = 8 * GCM_IV_SIZE
+        changes = {
+            (change << bits >> at + 6 - 8 * USUAL_HEAD) % (1 << bits)
+            for at in range(8 * USUAL_HEAD // 6 * 6, 8 * USUAL_HEAD + bits, 6)
+            for change in range(1, 64)
+        }
+        return [(iv ^ change).to_bytes(GCM_IV_SIZE) for change in changes - {0}]
+
 
 def _joined(binary: bytes, starts: Iterable[int]) -> bytes:
     """The blocks that begin there."""
@@ -354,13 +411,11 @@ def _matches(blocks: bytes, others: int) -> Iterator[int]:
             yield match.start()
 
 
-def _texts(blocks: bytes, others: int) -> Iterator[int]:
-    """The numbers of those that are text."""
+def _texts(blocks: bytes, others: int) -> list[bool]:
+    """Which of them are text."""
     text = (int.from_bytes(blocks) ^ others).to_bytes(len(blocks))
-    for number in range(len(text) // _BLOCK):
-        part = text[_BLOCK * number : _BLOCK * (number + 1)]
-        if part.isascii() and part.decode().isprintable():
-            yield number
+    parts = (text[at : at + _BLOCK] for at in range(0, len(text), _BLOCK))
+    return [part.isascii() and part.decode().isprintable() for part in parts]
 
 
 def _ecb(key: bytes, blocks: bytes, *, encrypt: bool = False) -> bytes:
@@ -385,7 +440,8 @@ def _made(binary: bytes, how: Encryption) -> MadeToken | None:
     end = tag_at = None
     if claims.content is None:  # it is not known where they end, unless the envelope says so
         if how.mode == "gcm" and (size := _declared(binary, how)):
-            size, about_tag, tag_at = _tagged(binary, how, text, claims, [size], [])
+            usual = replace(claims, size=size)
+            size, about_tag, tag_at = _tagged(binary, how, text, usual, [size], [])
             end = how.start + size
             mistakes += about_tag
     else:

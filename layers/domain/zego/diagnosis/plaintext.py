@@ -103,7 +103,7 @@ def read(binary: bytes) -> Plaintext:
     text = binary[mark:].decode(codec, lenient)
     value, end, how = _value(text)
     size = mark + len(text[:end].encode(codec, lenient))
-    if _NOT_UTF_8.search(text, 0, end):
+    if value is not None and _NOT_UTF_8.search(text, 0, end):
         encoding = "an encoding that is not UTF-8, such as Latin-1"
         value = _value(binary[mark:size].decode("latin-1"))[0]
     problems = [found("claims-encoding", what=f"in {encoding}")] if encoding else []
@@ -191,10 +191,10 @@ def _is_object(text: str) -> bool:
 
 
 def number(value: object) -> int | None:
-    """A whole number, even if it is written as text."""
+    """A whole number of 63 bits, even if it is written as text; ``None``: it is not one."""
     if type(value) is str and _DIGITS.fullmatch(value):
         return int(value)
-    return value if type(value) is int else None
+    return value if type(value) is int and 0 <= value < 2**63 else None
 
 
 def _names_in(text: str) -> set[str]:

@@ -201,7 +201,7 @@ def _keys(secrets: Mapping[str, TriedSecret]) -> Iterator[Key]:
     for label, tried in secrets.items():
         value = _text_key(tried.value)
         if len(value) in _AES_KEYS:
-            yield Key(value, label, tried.app_id, _wrong_label(label))
+            yield Key(value, label, tried.app_id, _wrong_label(label), is_given=True)
     for label, tried in secrets.items():
         for value, mistakes in _mishandled(label, tried.value):
             if len(value) in _AES_KEYS:

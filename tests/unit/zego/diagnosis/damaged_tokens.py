@@ -61,6 +61,10 @@ def envelope(
 KIT = f"{GCM}#{kit_details(userID='alice', roomID='')}"
 
 
+def replaced(text: str, at: int) -> str:
+    return text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+
+
 def from_passphrase(digest: str) -> bytes:
     """What OpenSSL's `enc -aes-256-cbc` makes of claims, with the secret as its passphrase."""
     salt, derived, last = b"8 bytes.", b"", b""
@@ -242,6 +246,9 @@ WITHIN = [
     case("a character that base64 does not have", GCM[:99] + "!" + GCM[100:], "damaged"),
     case("a bit behind its end", GCM[:-3] + "R==", "damaged"),
     case("three = at its end", GCM + "=", "damaged"),
+    case("a character of the IV changed", replaced(GCM, 20), "damaged"),
+    case("the first character of the ciphertext changed", replaced(GCM, 35), "tag-mismatch"),
+    case("the same, with CBC", replaced(CBC, 42), "claims-not-json"),
     case(
         "a character changed",
         GCM[:99] + ("A" if GCM[99] != "A" else "B") + GCM[100:],

@@ -274,7 +274,7 @@ TIMES = [
     case("expire as text", token(expire=str(NOW)), "expire-wrong-type", "expiry-mismatch"),
     case("expire as a fraction", token(expire=NOW + 0.5), "expire-wrong-type"),
     case("expire negative", token(expire=-1), "expire-wrong-type"),
-    case("expire of 64 bits", token(expire=2**63), "expire-wrong-type", "expiry-mismatch"),
+    case("expire of 64 bits", token(expire=2**63), "expire-wrong-type"),
     unopened(
         "expire negative, without a secret",
         token(expire=-1),
