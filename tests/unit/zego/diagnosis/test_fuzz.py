@@ -1,6 +1,6 @@
 """zego.diagnosis with random texts: it never raises, never hangs and never blames a good secret.
 
-`make test` tries 20,000 of them, the same each time; `make prove` 200,000 others. It also alters
+`make test` tries 5,000 of them, the same each time; `make prove` 50,000 others. It also alters
 200,000 tokens at random, `make test` 2,000, and diagnoses them with the secret that made them.
 """
 
@@ -37,12 +37,12 @@ from zego.diagnosis.secrets import diagnose
 
 pytestmark = pytest.mark.exhaustive
 
-#: Texts of each kind in `make prove`; 200,000 in total.
+#: Texts of each kind in `make prove`; 50,000 in total.
 TEXTS: Final[dict[mutations.Sort, int]] = {
-    mutations.mutated: 110_000,
-    mutations.broken: 40_000,
-    mutations.made_up: 29_900,
-    mutations.soup: 20_000,
+    mutations.mutated: 20_000,
+    mutations.broken: 15_000,
+    mutations.made_up: 9_900,
+    mutations.soup: 5_000,
     mutations.long: 100,
 }
 #: Altered tokens in `make prove`, in parts that run at the same time.
@@ -154,10 +154,10 @@ def takes_long(text: str, turn: int, secrets: Mapping[str, TriedSecret] | None =
     return all(seconds_of(text, turn, secrets) >= bound for _ in range(5))
 
 
-def test_there_are_200_000_texts_or_a_tenth_of_them() -> None:
-    assert sum(TEXTS.values()) == 200_000
+def test_there_are_50_000_texts_or_a_tenth_of_them() -> None:
+    assert sum(TEXTS.values()) == 50_000
     tried = sum(map(how_many, TEXTS))
-    assert tried == tiers.tier(test=20_000, prove=200_000)
+    assert tried == tiers.tier(test=5_000, prove=50_000)
 
 
 @pytest.mark.parametrize("sort", TEXTS, ids=lambda sort: sort.__name__)
@@ -201,8 +201,10 @@ def test_an_altered_token_never_blames_a_good_secret(
     for turn in range(tried):
         original = chance.choice(ORIGINALS)
         text = mutations.altered(chance, original.text)
-        assert not takes_long(text, turn, original.secrets), text
+        started = time.thread_time()
         findings = diagnose(text, original.secrets, Expected(NOW)).findings
+        if time.thread_time() - started >= SHORT_SECONDS:
+            assert not takes_long(text, turn, original.secrets), text
         kinds = {finding.kind for finding in findings}
         if "other-secret" in kinds or any("secret rotate" in each.remedy for each in findings):
             assert is_whole(text), (text, kinds)

@@ -1,4 +1,4 @@
-"""The search for a generator's mistakes stays within its bounds, whatever the text."""
+"""The search for a generator's mistakes stays within its bounds, and blames no good secret."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.zego.diagnosis.builders import APP_ID, CBC, GCM, NOW
+from tests.unit.zego.diagnosis.builders import APP_ID, CBC, CURRENT, GCM, NOW, ROOM
 from zego import token04
 from zego.diagnosis import generators
 from zego.diagnosis.model import Expected, TriedSecret
@@ -28,6 +28,14 @@ def longest() -> str:
     """A token that no secret here opens, as long as its lengths allow."""
     sealed = random.Random(0).randbytes(2**16 - BLOCK)
     return token04.seal(sealed[:-1], NOW + 99, b"k" * 32, cipher="cbc", iv=sealed[:BLOCK])
+
+
+@pytest.mark.parametrize("text", [GCM, CBC, ROOM], ids=["gcm", "cbc", "for a room"])
+def test_no_change_of_one_character_blames_the_secret(text: str) -> None:
+    for at in range(len(text)):
+        changed = text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+        kinds = [one.kind for one in diagnose(changed, CURRENT, Expected(NOW)).findings]
+        assert "other-secret" not in kinds, at
 
 
 @pytest.mark.parametrize("text", [GCM, CBC, longest()], ids=["gcm", "cbc", "longest"])
