@@ -474,13 +474,9 @@ def _decrypted(sealed: bytes, how: Encryption) -> bytes:
         sealed = sealed[: len(sealed) // _BLOCK * _BLOCK]
     if how.mode == "ecb":
         return _ecb(how.key.value, sealed)
-    mode = (
-        modes.CBC(how.iv or bytes(_BLOCK))
-        if how.mode == "cbc"
-        else modes.GCM(how.iv)
-        if how.mode == "gcm"
-        else modes.CTR(how.iv)
-    )
+    if how.mode == "gcm":
+        return Cipher(AES(how.key.value), modes.GCM(how.iv)).decryptor().update(sealed)
+    mode = modes.CTR(how.iv) if how.mode == "ctr" else modes.CBC(how.iv or bytes(_BLOCK))
     return Cipher(AES(how.key.value), mode).decryptor().update(sealed)
 
 
@@ -513,7 +509,7 @@ def _end(
 ) -> tuple[int, list[Observation], int | None]:
     """How long the ciphertext is, what is wrong with its padding or its tag, where the tag is."""
     rest = text[claims.size :]
-    spaces = len(rest) - len(rest.lstrip(b" \t\r\n"))
+    spaces = min(len(rest) - len(rest.lstrip(plaintext.WHITE_SPACE)), _BLOCK)
     sizes = range(claims.size, claims.size + spaces + 1)
     padded = [(size + more, what) for size in sizes for more, what in _paddings(text, size)]
     if how.mode == "gcm":
@@ -599,7 +595,7 @@ def _additional_data(
         yield binary[:size], what
     yield how.iv, "the IV"
     yield b"04", "the prefix 04"
-    if isinstance(claims.content, dict):
+    if claims.content is not None:
         for name in ("app_id", "user_id", "expire"):
             if name in claims.content:
                 yield str(claims.content[name]).encode("utf-8", "replace"), f"the {name}"

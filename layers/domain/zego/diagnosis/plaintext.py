@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from zego import strict_json
 from zego.diagnosis.model import Observation, found
+from zego.token04 import Cipher
 
 NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
 #: Other names that generators give the claims, in lower case and without anything but letters.
@@ -41,6 +42,8 @@ _ENOUGH_NAMES: Final = 3
 _NAME: Final = re.compile(r"[\"']?\b(\w{3,12})[\"']? ?[:=]", re.ASCII)
 _BASE64: Final = re.compile(rb"eyJ[0-9A-Za-z+/](?:[0-9A-Za-z+/]{4})+(?:[0-9A-Za-z+/]{2,3}={0,2})?")
 GZIP: Final = b"\x1f\x8b\x08"
+#: What may follow JSON.
+WHITE_SPACE: Final = b" \t\r\n"
 #: A token holds fewer bytes.
 _MAX_BYTES: Final = 2**16
 #: What begins so, is in this encoding: byte order marks, or a { of UTF-16.
@@ -120,16 +123,18 @@ def read(binary: bytes) -> Plaintext:
     return Plaintext(renamed, (*problems, *about_names), size, sum(one in renamed for one in NAMES))
 
 
-def about_rest(binary: bytes, claims: Plaintext) -> tuple[Observation, ...]:
-    """What is wrong with the bytes after the claims, in a mode that needs no padding."""
+def about_rest(binary: bytes, claims: Plaintext, cipher: Cipher) -> tuple[Observation, ...]:
+    """What is wrong with the bytes after the claims, once the padding of CBC is removed."""
     rest, missing = binary[claims.size :], 16 - claims.size % 16
     if claims.content is None or not rest:
         return ()
     if rest == bytes([missing]) * missing:
-        return (found("wrong-padding", what="PKCS#7, which GCM does not take"),)
+        what = "PKCS#7 applied twice" if cipher == "cbc" else "PKCS#7, which GCM does not take"
+        return (found("wrong-padding", what=what),)
     if not rest.strip(b"\0"):
-        return (found("wrong-padding", what="zero bytes, which GCM does not take"),)
-    return (found("claims-not-json", what="other bytes follow it"),) if rest.strip() else ()
+        return (found("wrong-padding", what="zero bytes"),)
+    is_space = not rest.strip(WHITE_SPACE)
+    return () if is_space else (found("claims-not-json", what="other bytes follow it"),)
 
 
 def _compressed(binary: bytes) -> Plaintext:

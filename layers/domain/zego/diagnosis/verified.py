@@ -30,5 +30,5 @@ def open_gcm(envelope: Envelope, label: str, secret: ServerSecret) -> OpenedToke
     except InvalidTag:
         return None
     claims = plaintext.read(content)
-    problems = (*claims.problems, *plaintext.about_rest(content, claims))
+    problems = (*claims.problems, *plaintext.about_rest(content, claims, "gcm"))
     return OpenedToken(label, secret.app_id, claims.content, problems)
