@@ -1,13 +1,18 @@
-"""Reads the envelope of a text that begins as a Token04 does, after each repair that it needs."""
+"""Reads the envelope of a text: :func:`read_envelope` that of a Token04, after each repair that it
+needs; :func:`decodings` the bytes of any text that a generator may have made instead.
+"""
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from zego.diagnosis.model import Observation, found
-from zego.diagnosis.repair import Repair, RepairResult
+from zego.diagnosis.repair import Repair, RepairResult, standard_base64
 from zego.token04 import PREFIX, Envelope, FormatError, TrailingBytesError, TruncatedError, parse
 
 _NOT_BASE64: Final = re.compile(r"[^0-9A-Za-z+/]")
@@ -21,6 +26,13 @@ _MIN_ONE_CASE: Final = 60
 _IV_LENGTHS: Final = (12, 16)
 #: The year 2109 in milliseconds; a larger number is not an expiry.
 _MAX_EXPIRY: Final = 2**42
+#: The characters of a ciphertext that is written as text within an envelope.
+_MIN_PART: Final = 100
+_OF_URLS: Final = re.compile("[-_]")
+_ANY_OTHER: Final = re.compile("[^0-9A-Za-z+/_-]")
+_TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
+_SEPARATOR: Final = re.compile("[:.|,]")
+_HEX_TEXT: Final = re.compile("(?:[0-9A-Fa-f]{2})+")
 #: The characters that contain the expiry and the IV's length, and how many bytes both have.
 _HEAD: Final = slice(len(PREFIX), len(PREFIX) + 16)
 _HEAD_BYTES: Final = 10
@@ -193,3 +205,83 @@ def _format_problem(token: str, error: FormatError) -> Observation:
     if b64encode(b64decode(body)).decode() != body:
         return found("damaged", what=str(error))
     return found("malformed-envelope", what=str(error))
+
+
+# --- Texts that encode an envelope in another way -----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An encoding of a ciphertext within an envelope.
+
+    :ivar step: the characters that encode whole bytes.
+    """
+
+    what: str
+    pattern: re.Pattern[bytes]
+    step: int
+    decode: Callable[[str], bytes]
+
+
+_BASE64_PART: Final = _Part("base64", re.compile(rb"[0-9A-Za-z+/]{100,}={0,2}"), 4, b64decode)
+_HEX_PART: Final = _Part("hexadecimal digits", re.compile(rb"[0-9A-Fa-f]{100,}"), 2, bytes.fromhex)
+
+
+def decodings(
+    text: str, *, has_prefix: bool = False, levels: int = 3
+) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
+    """The bytes that a text encodes, and what is wrong with how it does. There may be several.
+
+    A character that is not of base64 is read as an A.
+    """
+    has_prefix = has_prefix or text.startswith(PREFIX)
+    for binary, about in _decoded(text.removeprefix(PREFIX)):
+        if levels and _TEXT.fullmatch(binary):
+            twice = () if about and about[0].kind == "hex-encoded" else (found("base64-twice"),)
+            inner = decodings(binary.decode(), has_prefix=has_prefix, levels=levels - 1)
+            yield from ((one, (*about, *twice, *others)) for one, others in inner)
+        if binary.startswith(PREFIX.encode()):
+            yield binary.removeprefix(PREFIX.encode()), (*about, found("prefix-inside"))
+            continue
+        problems = about if has_prefix else (*about, found("prefix-missing"))
+        yield binary, problems
+        for part in (_BASE64_PART, _HEX_PART):
+            for decoded in _with_decoded(binary, part):
+                yield decoded, (*problems, found("sealed-encoded", what=part.what))
+
+
+def _decoded(body: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
+    if len(body) >= _MIN_PART and _HEX_PART.pattern.fullmatch(body.encode(errors="replace")):
+        yield bytes.fromhex(body[: len(body) // 2 * 2]), (found("hex-encoded"),)
+    parts = _SEPARATOR.split(body)
+    if len(parts) > 1 and len(body) >= _MIN_PART:  # such as IV:ciphertext
+        with suppress(ValueError):
+            if all(_HEX_TEXT.fullmatch(part) for part in parts):
+                yield b"".join(map(bytes.fromhex, parts)), (found("hex-encoded"),)
+            else:
+                joined = (b64decode(standard_base64(part), validate=True) for part in parts)
+                yield (
+                    b"".join(joined),
+                    (found("sealed-encoded", what="base64, joined to that of the IV"),),
+                )
+    problems = []
+    if _OF_URLS.search(body):
+        problems.append(found("base64url"))
+    if len(body) % 4:
+        problems.append(found("padding-missing"))
+    standard = _ANY_OTHER.sub("A", body.rstrip("="))
+    if len(standard) % 4 == 1:  # no base64 has such a length: it was cut
+        standard = standard[:-1]
+    yield b64decode(standard_base64(standard)), tuple(problems)
+
+
+def _with_decoded(binary: bytes, part: _Part) -> Iterator[bytes]:
+    """The envelope with the text in it decoded, as PHP's ``openssl_encrypt`` returns base64."""
+    run = part.pattern.search(binary)
+    if run is None:
+        return
+    for start in range(run.start(), run.start() + part.step):
+        length = (run.end() - start) // part.step * part.step
+        text = binary[start : start + length]
+        if length >= _MIN_PART and (run.end() - start) % part.step == 0:
+            yield binary[:start] + part.decode(text.decode()) + binary[start + length :]

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Final
 
 from zego.diagnosis import examine, plaintext
-from zego.diagnosis.generators import Key, MadeToken, search
+from zego.diagnosis.generators import search
 from zego.diagnosis.model import (
     APP_SIGN,
     CALLBACK_SECRET,
@@ -33,6 +33,7 @@ from zego.diagnosis.model import (
     found,
     wrong_label,
 )
+from zego.diagnosis.opening import Key, MadeToken
 from zego.diagnosis.recognise import TokenText, recognise
 from zego.diagnosis.repair import unwrap
 from zego.server_secret import LENGTH, ServerSecret, ServerSecretError

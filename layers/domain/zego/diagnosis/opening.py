@@ -1,0 +1,254 @@
+"""Opens an envelope as a generator sealed it, and names what is wrong with how it did.
+
+:mod:`.generators` finds where a ciphertext begins and which key and mode decrypt its first blocks.
+:func:`opened` decrypts the rest, finds where the claims end, and so what is wrong with the padding
+or the tag. :mod:`.layout` has the mistakes in the bytes around.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+
+from zego.diagnosis import layout, plaintext
+from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, Parts
+from zego.diagnosis.model import Observation, found
+from zego.diagnosis.plaintext import GZIP, Plaintext
+
+Mode = Literal["cbc", "ecb", "ctr", "gcm"]
+BLOCK: Final = 16
+#: The bytes that are decrypted first.
+_FEW: Final = 8 * BLOCK
+_ASCII: Final = re.compile(rb"[\0\t\n\r -~]{8,}")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A key that a generator may use.
+
+    :ivar mistakes: what is wrong with it.
+    :ivar is_given: whether it is a secret as given.
+    """
+
+    value: bytes
+    label: str
+    app_id: int | None
+    mistakes: tuple[Observation, ...] = ()
+    is_given: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Encryption:
+    """How the ciphertext in an envelope was made.
+
+    :ivar iv: what the cipher takes: for CTR the first counter block; empty if it is not known.
+    :ivar start: where the ciphertext begins in the envelope.
+    :ivar iv_at: where the IV begins; ``None`` if it is missing.
+    :ivar iv_size: how many bytes it has there.
+    """
+
+    key: Key
+    mode: Mode
+    iv: bytes
+    start: int
+    iv_at: int | None = None
+    iv_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MadeToken:
+    """A token whose claims were found, and how it was made.
+
+    :ivar expires_at: the readable expiry, in Unix seconds; ``None`` if there is none.
+    :ivar sealed: the ciphertext, without tag.
+    :ivar mistakes: everything in which it differs from a token of ZEGO's generators.
+    :ivar is_cut: whether its end is missing.
+    """
+
+    how: Encryption
+    claims: Plaintext
+    sealed: bytes
+    expires_at: int | None
+    mistakes: tuple[Observation, ...]
+    is_cut: bool
+
+
+def opened(binary: bytes, how: Encryption) -> MadeToken | None:
+    """The token, if claims come out."""
+    if not _is_promising(_decrypted(binary[how.start :][:_FEW], how)):
+        return None
+    text = _decrypted(binary[how.start :], how)
+    claims = plaintext.read(text)
+    if how.mode == "cbc" and not how.iv:
+        claims = _without_first_block(text, how.key.app_id)
+    if not claims.is_claims:
+        return None
+    mistakes = [*how.key.mistakes, *_about_mode(how)]
+    end = tag_at = None
+    if claims.content is None:  # it is not known where they end, unless the envelope says so
+        if how.mode == "gcm" and (size := _declared(binary, how)):
+            usual = replace(claims, size=size)
+            size, about_tag, tag_at = _tagged(binary, how, text, usual, [size], [])
+            end = how.start + size
+            mistakes += about_tag
+    else:
+        size, padding, tag_at = _end(binary, how, text, claims)
+        end = how.start + size
+        mistakes += padding
+    is_gcm = how.mode == "gcm"
+    parts = Parts(binary, how.start, end, how.iv_at, how.iv_size, tag_at, is_gcm)
+    expires_at, differences = layout.compare(parts, claims, _expire(claims))
+    sealed = binary[how.start : end]
+    declared = int.from_bytes(binary[max(how.start - 2, 0) : how.start])
+    lacks = declared - len(binary) + how.start
+    is_cut = claims.content is None or (is_gcm and tag_at is None and 0 < lacks <= TAG_SIZE)
+    return MadeToken(how, claims, sealed, expires_at, (*mistakes, *differences), is_cut)
+
+
+def _expire(claims: Plaintext) -> int | None:
+    content = claims.content
+    return None if content is None else plaintext.number(content.get("expire"))
+
+
+def _is_promising(text: bytes) -> bool:
+    """Whether one block after the first is text too: by chance, none is."""
+    blocks = [text[at : at + BLOCK] for at in range(BLOCK, len(text), BLOCK)]
+    return text.startswith(GZIP) or any(_ASCII.fullmatch(block) for block in blocks)
+
+
+def _decrypted(sealed: bytes, how: Encryption) -> bytes:
+    if how.mode in ("cbc", "ecb"):
+        sealed = sealed[: len(sealed) // BLOCK * BLOCK]
+    if how.mode == "ecb":
+        return Cipher(AES(how.key.value), modes.ECB()).decryptor().update(sealed)  # noqa: S305
+    if how.mode == "gcm":
+        return Cipher(AES(how.key.value), modes.GCM(how.iv)).decryptor().update(sealed)
+    mode = modes.CTR(how.iv) if how.mode == "ctr" else modes.CBC(how.iv or bytes(BLOCK))
+    return Cipher(AES(how.key.value), mode).decryptor().update(sealed)
+
+
+def _without_first_block(text: bytes, app_id: int | None) -> Plaintext:
+    """The claims if the IV, and so the first block, is not known: they usually begin so."""
+    for usual in (f'{{"app_id":{app_id},"user_id":"', f'{{"app_id": {app_id}, "user_id": "'):
+        claims = plaintext.read(usual.encode()[:BLOCK] + text[BLOCK:])
+        if claims.content is not None and claims.content.get("app_id") == app_id:
+            return claims
+    rest = plaintext.read(text[BLOCK:])
+    return Plaintext(None, (), len(text), rest.names)
+
+
+def _about_mode(how: Encryption) -> Iterator[Observation]:
+    if how.mode in ("ctr", "ecb"):
+        yield found("wrong-mode", mode=how.mode.upper())
+    elif how.mode == "gcm" and how.iv_size != GCM_IV_SIZE:
+        yield found("gcm-iv", size=how.iv_size)
+    if how.mode == "cbc" and how.iv_at is None:
+        what = "it is not known which one was used"
+        if how.iv:
+            what = "one made from the key was used" if any(how.iv) else "16 zero bytes were used"
+        yield found("iv-misplaced", what=f"missing or not the one that was used: {what}")
+    elif how.iv_at is not None and how.iv_at > how.start:
+        yield found("iv-misplaced", what="behind the ciphertext")
+
+
+def _end(
+    binary: bytes, how: Encryption, text: bytes, claims: Plaintext
+) -> tuple[int, list[Observation], int | None]:
+    """How long the ciphertext is, what is wrong with its padding or its tag, where the tag is."""
+    rest = text[claims.size :]
+    spaces = min(len(rest) - len(rest.lstrip(plaintext.WHITE_SPACE)), BLOCK)
+    sizes = range(claims.size, claims.size + spaces + 1)
+    padded = [(size + more, what) for size in sizes for more, what in _paddings(text, size)]
+    if how.mode == "gcm":
+        return _tagged(binary, how, text, claims, [*sizes], [size for size, _ in padded])
+    if how.mode == "ctr":
+        left = len(binary) - how.start
+        fits = [size for size, _ in padded if left - 1 <= size <= left]
+        if claims.size not in (left, left - 1) and fits:
+            return fits[0], [found("wrong-padding", what="PKCS#7, which CTR does not take")], None
+        return claims.size, [], None
+    if padded:
+        size, what = padded[0]
+        return size, [found("wrong-padding", what=what)] if what else [], None
+    size = -(-sizes[-1] // BLOCK) * BLOCK
+    what = "other than PKCS#7"
+    if size == sizes[-1]:
+        what = "none"
+    elif not any(text[sizes[-1] : size]):
+        what = "zero bytes"
+    return size, [found("wrong-padding", what=what)], None
+
+
+def _tagged(
+    binary: bytes,
+    how: Encryption,
+    text: bytes,
+    claims: Plaintext,
+    sizes: list[int],
+    padded_sizes: list[int],
+) -> tuple[int, list[Observation], int | None]:
+    """The same for GCM: the ciphertext is as long as a tag in the envelope shows."""
+    is_padded = dict.fromkeys(padded_sizes, True) | {claims.size: False}
+    left = len(binary) - how.start
+    padding = [found("wrong-padding", what="PKCS#7, which GCM does not take")]
+    for size in (claims.size, *padded_sizes, *sizes):
+        about = padding if is_padded.get(size) else []
+        for data, what in _additional_data(binary, how, claims):
+            tag = AESGCM(how.key.value).encrypt(how.iv, text[:size], data)[-TAG_SIZE:]
+            if (at := binary.find(tag)) >= 0:
+                return size, [*about, *([found("aad", what=what)] if what else [])], at
+    for size in (claims.size, *padded_sizes):
+        if left - size < TAG_SIZE and (left - size <= 1 or not padded_sizes):
+            return size, padding if is_padded[size] else [], None
+    size = _declared(binary, how) or claims.size
+    return size, [found("tag-mismatch")], how.start + size
+
+
+def _declared(binary: bytes, how: Encryption) -> int | None:
+    """How long the ciphertext of GCM is by the length before it, if nothing else follows."""
+    length = int.from_bytes(binary[how.start - 2 : how.start])
+    is_usual = len(binary) - how.start - length in (0, 1) and length > TAG_SIZE
+    return length - TAG_SIZE if is_usual else None
+
+
+def _paddings(text: bytes, size: int) -> Iterator[tuple[int, str]]:
+    """How long the padding behind so many bytes is, if it is PKCS#7."""
+    missing = BLOCK - size % BLOCK
+    once = bytes([missing]) * missing
+    twice = once + bytes([BLOCK]) * BLOCK
+    if text.startswith(twice, size):
+        yield len(twice), "PKCS#7 applied twice"
+    elif text.startswith(once, size):
+        yield missing, ""
+
+
+def _additional_data(
+    binary: bytes, how: Encryption, claims: Plaintext
+) -> Iterator[tuple[bytes | None, str]]:
+    yield None, ""
+    if (expire := _expire(claims)) is not None:
+        begins = expire.to_bytes(8, signed=True)
+        length = len(how.iv).to_bytes(2)
+        yield begins, "the expiry"
+        yield begins + length + how.iv, "the expiry, the IV's length and the IV"
+    yield binary[: how.start], "everything before the ciphertext"
+    iv_end = how.start if how.iv_at is None else how.iv_at + how.iv_size
+    for size, what in (
+        (8, "the expiry"),
+        (4, "the expiry"),
+        (10, "the expiry and the IV's length"),
+        (iv_end, "everything before the ciphertext's length"),
+    ):
+        yield binary[:size], what
+    yield how.iv, "the IV"
+    yield b"04", "the prefix 04"
+    if claims.content is not None:
+        for name in ("app_id", "user_id", "expire"):
+            if name in claims.content:
+                yield str(claims.content[name]).encode("utf-8", "replace"), f"the {name}"
