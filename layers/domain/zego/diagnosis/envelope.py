@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from zego.diagnosis.model import Observation, found
@@ -28,6 +29,7 @@ _IV_LENGTHS: Final = (12, 16)
 _MAX_EXPIRY: Final = 2**42
 #: The characters of a ciphertext that is written as text within an envelope.
 _MIN_PART: Final = 100
+_TAG: Final = 16
 _OF_URLS: Final = re.compile("[-_]")
 _ANY_OTHER: Final = re.compile("[^0-9A-Za-z+/_-]")
 _TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
@@ -235,19 +237,19 @@ def decodings(
     A character that is not of base64 is read as an A.
     """
     has_prefix = has_prefix or text.startswith(PREFIX)
-    for binary, about in _decoded(text.removeprefix(PREFIX)):
-        if levels and _TEXT.fullmatch(binary):
+    for content, about in _decoded(text.removeprefix(PREFIX)):
+        if levels and _TEXT.fullmatch(content):
             twice = () if about and about[0].kind == "hex-encoded" else (found("base64-twice"),)
-            inner = decodings(binary.decode(), has_prefix=has_prefix, levels=levels - 1)
+            inner = decodings(content.decode(), has_prefix=has_prefix, levels=levels - 1)
             yield from ((one, (*about, *twice, *others)) for one, others in inner)
-        if binary.startswith(PREFIX.encode()):
-            yield binary.removeprefix(PREFIX.encode()), (*about, found("prefix-inside"))
-            continue
+        binary = content.removeprefix(PREFIX.encode())
         problems = about if has_prefix else (*about, found("prefix-missing"))
+        if binary != content:
+            problems = (*about, found("prefix-inside"))
         yield binary, problems
-        for part in (_BASE64_PART, _HEX_PART):
-            for decoded in _with_decoded(binary, part):
-                yield decoded, (*problems, found("sealed-encoded", what=part.what))
+        part = _HEX_PART if _HEX_PART.pattern.search(binary) else _BASE64_PART
+        for decoded in _with_decoded(binary, part):
+            yield decoded, (*problems, found("sealed-encoded", what=part.what))
 
 
 def _decoded(body: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
@@ -276,12 +278,35 @@ def _decoded(body: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:
 
 
 def _with_decoded(binary: bytes, part: _Part) -> Iterator[bytes]:
-    """The envelope with the text in it decoded, as PHP's ``openssl_encrypt`` returns base64."""
+    """The envelope with the text in it decoded, as PHP's ``openssl_encrypt`` returns base64.
+
+    A length that counts the text then counts what it encodes.
+    """
     run = part.pattern.search(binary)
-    if run is None:
-        return
-    for start in range(run.start(), run.start() + part.step):
-        length = (run.end() - start) // part.step * part.step
-        text = binary[start : start + length]
-        if length >= _MIN_PART and (run.end() - start) % part.step == 0:
-            yield binary[:start] + part.decode(text.decode()) + binary[start + length :]
+    for start, end in () if run is None else dict.fromkeys(_ends_of(binary, *run.span(), part)):
+        try:
+            decoded = part.decode(binary[start:end].decode())
+        except ValueError:
+            continue
+        fewer = end - start - len(decoded)
+        head = binary[:start]
+        for at in (start - 2, start - 2 - _TAG):  # a tag may be between
+            length = int.from_bytes(binary[max(at, 0) : max(at, 0) + 2])
+            if length in (end - start, end - start + _TAG):
+                head = binary[:at] + (length - fewer).to_bytes(2) + binary[at + 2 : start]
+        yield head + decoded + binary[end:]
+
+
+def _ends_of(binary: bytes, first: int, last: int, part: _Part) -> Iterator[tuple[int, int]]:
+    """Where a text may begin and end, as bytes next to it may look like a part of it."""
+    starts, ends = range(first, first + part.step), range(last, last - 4, -1)
+    lengths = (binary[max(start - 2, 0) : start] for start in starts)
+    declared = [
+        (start, start + size)
+        for start, length in zip(starts, map(int.from_bytes, lengths), strict=True)
+        for size in (length, length - _TAG)
+        if start + size in ends
+    ]
+    for start, end in (*declared, *product(starts, ends)):
+        if (end - start) % part.step == 0 and part.pattern.fullmatch(binary, start, end):
+            yield start, end

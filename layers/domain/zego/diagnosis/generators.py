@@ -77,16 +77,8 @@ def search(text: str, keys: Sequence[Key]) -> tuple[MadeToken, tuple[Observation
                 return None
             for content, how in (*_derived(binary, key), *((binary, one) for one in attempts(key))):
                 if made := opened(content, how):
-                    return _without_length(made, about_text), about_text
+                    return made, about_text
     return None
-
-
-def _without_length(made: MadeToken, about_text: tuple[Observation, ...]) -> MadeToken:
-    """The token without what is wrong with a length that counts the text of the ciphertext."""
-    if not any(one.kind == "sealed-encoded" for one in about_text):
-        return made
-    mistakes = tuple(one for one in made.mistakes if one.kind != "sealed-length-field")
-    return replace(made, mistakes=mistakes)
 
 
 def _derived(binary: bytes, key: Key) -> Iterator[tuple[bytes, Encryption]]:

@@ -116,9 +116,12 @@ def read(binary: bytes) -> Plaintext:
     if how:
         problems.append(found("claims-not-json", what=how))
     if not isinstance(value, dict):
-        if not how:
+        names = len(_names_in(text))
+        if not how and names >= _ENOUGH_NAMES:  # only the beginning of damaged claims is JSON
+            problems.append(found("claims-not-json", what=_OTHER))
+        elif not how:
             problems.append(found("claims-not-object"))
-        return Plaintext(None, tuple(problems), size, len(_names_in(text[:end])))
+        return Plaintext(None, tuple(problems), size, names)
     renamed, about_names = _with_our_names(value)
     return Plaintext(renamed, (*problems, *about_names), size, sum(one in renamed for one in NAMES))
 

@@ -80,6 +80,16 @@ INDISTINGUISHABLE: Final = (
         "truncated",
         "A good token that lost its last two characters is the same text.",
     ),
+    *(
+        Indistinguishable(
+            f"form: {form}",
+            f"length: {length}",
+            "sealed-encoded",
+            "The length may count the text or what it encodes, and so be right by chance.",
+        )
+        for form in ("base64", "hex")
+        for length in ("of the base64", "one byte", "two bytes", "little-endian")
+    ),
 )
 
 #: Claims with a ciphertext of less than 256 bytes.

@@ -297,6 +297,7 @@ ENVELOPES = [
         "prefix-missing",
         "expiry-field",
         "iv-length-field",
+        "sealed-length-field",
         "sealed-encoded",
     ),
     case(

@@ -144,6 +144,7 @@ class Generator:
     expiry: Callable[[int], bytes] = int64
     iv_length: Callable[[int], bytes] = int16
     aad: Callable[[bytes, bytes, int], bytes | None] = lambda *_: None
+    form: Callable[[bytes], bytes] = unchanged
     tag: Callable[[Sealed], TagPlaced] = tag_behind
     length: Callable[[Sealed], bytes] = length_of_counted
     order: Callable[[bytes, bytes, bytes, bytes], bytes] = in_order
@@ -158,7 +159,7 @@ class Generator:
         plaintext = self.encoding(self.syntax(self.names(claims)))
         aad = self.aad(expiry, iv_length + iv, self.claims["app_id"])
         ciphertext, tag = self._encrypt(iv, self.padding(plaintext), aad)
-        sealed = Sealed(plaintext, ciphertext, tag)
+        sealed = Sealed(plaintext, self.form(ciphertext), tag)
         before, content, behind = self.tag(sealed)
         length = before + self.length(replace(sealed, counted=content))
         fields = self.order(iv_length, iv, length, content + behind)
@@ -424,6 +425,10 @@ _MISTAKES: Final[Mapping[str, Mapping[str, Callable[[str, str], Mistake]]]] = {
         "the expiry": wrong(lambda expiry, *_: expiry, "aad", modes=("gcm",)),
         "04": wrong(lambda *_: b"04", "aad", modes=("gcm",)),
         "the AppID": wrong(lambda *given: str(given[-1]).encode(), "aad", modes=("gcm",)),
+    },
+    "form": {
+        "base64": wrong(b64encode, "sealed-encoded"),
+        "hex": wrong(lambda ciphertext: ciphertext.hex().encode(), "sealed-encoded"),
     },
     "tag": {
         "in front": wrong(_tag_in_front, "tag-misplaced", modes=("gcm",)),
