@@ -34,6 +34,7 @@ LeakKind = Literal[
     "public-name",
     "kit-token-for-test",
     "kit-token-for-production",
+    "prebuilt-token",
     "token-minted",
     "token-generator",
 ]
@@ -83,6 +84,9 @@ RULES: Final[Mapping[LeakKind, LeakRule]] = {
     ),
     "kit-token-for-production": LeakRule(
         "generateKitTokenForProduction, called with a secret instead of a token", _MINT_ELSEWHERE
+    ),
+    "prebuilt-token": LeakRule(
+        "generatePrebuiltToken, which needs the ServerSecret in the browser", _MINT_ELSEWHERE
     ),
     "token-minted": LeakRule(
         "generateToken04 in a frontend, which needs the ServerSecret there", _MINT_ELSEWHERE
@@ -138,8 +142,9 @@ _NO_SECRET: Final = re.compile(
 )
 #: Words that may come between a name and its value; also words of one letter.
 _BETWEEN: Final = frozenset(
-    b"byte char const content data default env final freeze get getenv key let name null nsstring"
-    b" or process readonly ref required return state static str string text trim type undefined"
+    b"byte cast char const content data default default_value defaultvalue env fallback field final"
+    b" freeze get getenv joi key let name null nsstring or or_else orelse process readonly ref"
+    b" required return state static str string text trim type undefined unwrap_or unwrap_or_else"
     b" useref usestate val value var".split()
 )
 
@@ -244,6 +249,7 @@ class Origin:
     """What a file's name tells about its content."""
 
     is_front_end: bool = False
+    is_server: bool = False
     is_document: bool = False
 
     @classmethod
@@ -255,7 +261,7 @@ class Origin:
             return cls(is_document=True)
         folders = {part.lower() for part in path.parts[:-1]}
         if folders & _SERVER_FOLDERS:
-            return cls()
+            return cls(is_server=True)
         is_built = suffix in _SCRIPT_SUFFIXES and folders & _FRONT_END_FOLDERS
         return cls(is_front_end=suffix in _FRONT_END_SUFFIXES or bool(is_built))
 
@@ -402,8 +408,8 @@ def _calls(data: bytes, origin: Origin) -> Iterator[Match]:
             if call := _CALL.match(data, at):
                 yield from _literals(data, call)
                 kind = _call_kind(data, call)
-                is_likely = origin.is_front_end if name == _TOKEN04 else not origin.is_document
                 if kind is not None:
+                    is_likely = _is_in_browser(name, origin)
                     yield _about(data, kind, *call.span("name"), is_likely=is_likely)
     for at in _all(data, _GENERATOR):
         end = at + len(_GENERATOR)
@@ -420,9 +426,26 @@ def _call_kind(data: bytes, call: re.Match[bytes]) -> LeakKind | None:
         return None
     if name == _KIT_TOKEN + b"Test":
         return "kit-token-for-test"
+    if name == _PREBUILT and not _is_uikits_own(data, call.start()):
+        return "prebuilt-token"
     if name == _KIT_TOKEN + b"Production" and _SECRET_ARGUMENT.search(arguments):
         return "kit-token-for-production"
     return None
+
+
+def _is_uikits_own(data: bytes, at: int) -> bool:
+    """Whether the call is the body of UIKit's helper for tests, as in a page that contains UIKit.
+
+    If a call of that helper is before it instead, that call is found.
+    """
+    return _KIT_TOKEN + b"Test" in data[max(0, at - _CALL_REACH) : at]
+
+
+def _is_in_browser(name: bytes, origin: Origin) -> bool:
+    """Servers also have ``generateToken04``, and a few a copy of UIKit's own generator."""
+    if name == _TOKEN04:
+        return origin.is_front_end
+    return not origin.is_document and not (name == _PREBUILT and origin.is_server)
 
 
 def _literals(data: bytes, call: re.Match[bytes]) -> Iterator[Match]:

@@ -27,6 +27,7 @@ HEX32 = made_up("a ServerSecret")[:32]
 HEX64 = made_up("an AppSign")
 SCRIPT = Origin()
 BUNDLE = Origin(is_front_end=True)
+SERVER = Origin(is_server=True)
 DOCUMENT = Origin(is_document=True)
 TEST_CALL = "generateKitToken" + "ForTest"
 PRODUCTION_CALL = "generateKitToken" + "ForProduction"
@@ -88,12 +89,66 @@ class TestDigitsWithAName:
             "serverSecretForTests = '{}'",
             'Zego_Server_Id: "{}"',
             "const [serverSecret] = useState('{}')",
+            "zego: {{ key: '{}' }}",
         ],
         ids=str,
     )
     def test_32_are_likely_a_server_secret(self, text: str) -> None:
         (match,) = matches(text.format(HEX32))
         assert (match.kind, match.severity, match.text) == ("server-secret", "likely", HEX32)
+
+    @table(
+        "text",
+        [
+            'String.fromEnvironment("{}", defaultValue: "{}")',
+            "const String.fromEnvironment(\n  '{}',\n  defaultValue:\n      '{}',\n)",
+            "@EnviedField(varName: '{}', defaultValue: '{}')",
+            "dotenv.get('{}', fallback: '{}')",
+            'process.env.{} || "{}"',
+            'process.env["{}"] ?? "{}"',
+            'os.environ.get("{}", "{}")',
+            'os.environ.get("{}") or "{}"',
+            'config("{}", cast=str, default="{}")',
+            '{}: str = Field(default="{}")',
+            "env('{}', '{}')",
+            "getenv('{}') ?: '{}'",
+            'System.getenv("{}") ?: "{}"',
+            'System.getenv().getOrDefault("{}", "{}")',
+            'Optional.ofNullable(System.getenv("{}")).orElse("{}")',
+            'ENV.fetch("{}") {{ "{}" }}',
+            'env::var("{}").unwrap_or("{}".into())',
+            'env::var("{}").unwrap_or_else(|_| "{}".to_string())',
+            'Environment.GetEnvironmentVariable("{}") ?? "{}"',
+            "{}: Joi.string().default('{}')",
+            'add_argument("--{}", default_value="{}")',
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize(
+        ("name", "digits", "kind"),
+        [("ZEGO_SERVER_SECRET", HEX32, "server-secret"), ("ZEGO_APP_SIGN", HEX64, "app-sign")],
+        ids=["server secret", "app sign"],
+    )
+    def test_the_default_of_an_environment_variable_is_likely_a_secret(
+        self, text: str, name: str, digits: str, kind: str
+    ) -> None:
+        assert kinds(text.format(name, digits)) == [(kind, "likely")]
+        assert kinds(text.format("DATABASE_PASSWORD", digits)) == [(kind, "possible")]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "const {{ {}: g }} = ZegoUIKitPrebuilt; g(appID, '{}', roomID, userID, name)",
+            "import {{ {} as g }} from './token'; g(appID, '{}', roomID, userID, name)",
+            "const g = ZegoUIKitPrebuilt.{}; g(appID, '{}', roomID, userID, name)",
+        ],
+        ids=["taken apart", "imported", "assigned"],
+    )
+    @pytest.mark.parametrize("call", [TEST_CALL, PREBUILT_CALL])
+    def test_an_argument_of_a_renamed_token_generator_is_likely_a_secret(
+        self, text: str, call: str
+    ) -> None:
+        assert kinds(text.format(call, HEX32)) == [("server-secret", "likely")]
 
     @pytest.mark.parametrize(
         "text",
@@ -209,6 +264,8 @@ class TestDigitsAlone:
             'serverSecret: "", traceId: "{}"',
             'zegoRoomId: "{}"',
             'import zego from "zego"; const key2 = "{}"',
+            "zego: {{ appId: 1, key: '{}' }}",
+            "zego: {{ appId: 1 }}, other: {{ token: '{}' }}",
             'secret: "{}"',
             'key: "{}"',
             'app_signature: "{}"',
@@ -370,6 +427,9 @@ class TestPublicNames:
 
 class TestTokensMintedInTheBrowser:
     @pytest.mark.parametrize(
+        ("call", "kind"), [(TEST_CALL, "kit-token-for-test"), (PREBUILT_CALL, "prebuilt-token")]
+    )
+    @pytest.mark.parametrize(
         "text",
         [
             "const t = ZegoUIKitPrebuilt.{}(appID, serverSecret, roomID, userID, name)",
@@ -382,9 +442,11 @@ class TestTokensMintedInTheBrowser:
         ],
         ids=str,
     )
-    def test_a_call_of_uikits_helper_for_tests_is_likely(self, text: str) -> None:
-        assert kinds(text.format(TEST_CALL)) == [("kit-token-for-test", "likely")]
+    def test_a_call_of_uikits_generators_is_likely(self, text: str, call: str, kind: str) -> None:
+        for origin in (SCRIPT, BUNDLE):
+            assert kinds(text.format(call), origin) == [(kind, "likely")]
 
+    @pytest.mark.parametrize("call", [TEST_CALL, PREBUILT_CALL])
     @pytest.mark.parametrize(
         "text",
         [
@@ -396,11 +458,27 @@ class TestTokensMintedInTheBrowser:
         ],
         ids=str,
     )
-    def test_its_definition_is_ignored(self, text: str) -> None:
-        assert kinds(text.format(TEST_CALL)) == []
+    def test_their_definitions_are_ignored(self, text: str, call: str) -> None:
+        assert kinds(text.format(call)) == []
 
-    def test_a_document_that_shows_it_is_possible(self) -> None:
-        assert kinds(f"K.{TEST_CALL}(a, b)", DOCUMENT) == [("kit-token-for-test", "possible")]
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "static {}(e: number,\n t: string) {{\n  return {}(e, t, n);\n}}",
+            '{{key:"{}",value:function(e,t){{return(0,tools.{})(e,t,n)}}}}',
+        ],
+        ids=["source", "build"],
+    )
+    def test_a_page_that_contains_uikit_leaks_nothing(self, text: str) -> None:
+        assert kinds(text.format(TEST_CALL, PREBUILT_CALL), BUNDLE) == []
+
+    def test_a_document_that_shows_them_is_possible(self) -> None:
+        text = f"K.{TEST_CALL}(a, b)"
+        assert kinds(text, DOCUMENT) == [("kit-token-for-test", "possible")]
+        assert kinds(f"K.{PREBUILT_CALL}(a, b)", DOCUMENT) == [("prebuilt-token", "possible")]
+
+    def test_a_servers_copy_of_uikits_own_generator_is_possible(self) -> None:
+        assert kinds(f"t = {PREBUILT_CALL}(a, b)", SERVER) == [("prebuilt-token", "possible")]
 
     @pytest.mark.parametrize("argument", ["serverSecret", "ZEGO.SERVER_SECRET", "appSign"])
     def test_the_helper_for_production_with_a_secret_is_likely(self, argument: str) -> None:
@@ -457,15 +535,16 @@ class TestOrigin:
         "path",
         [
             "server/token.ts",
-            "src/token.ts",
-            "index.js",
             ".next/server/chunks/1.js",
             "dist/server/index.js",
             "app/api/token/route.tsx",
-            "dist/logo.png",
         ],
     )
-    def test_it_does_not_belong_to_a_front_end(self, path: str) -> None:
+    def test_it_belongs_to_a_server(self, path: str) -> None:
+        assert Origin.of(PurePath(path)) == SERVER
+
+    @pytest.mark.parametrize("path", ["src/token.ts", "index.js", "dist/logo.png"])
+    def test_it_belongs_to_neither(self, path: str) -> None:
         assert Origin.of(PurePath(path)) == SCRIPT
 
     @pytest.mark.parametrize("path", ["README.md", "docs/a.rst", "dist/index.d.ts"])

@@ -228,6 +228,7 @@ class TestBoundaries:
         assert [one["form"] for one in said[:-1]] == ["in pieces"]
 
 
+KIT_TEST = "generateKitToken" + "ForTest"
 PREBUILT = "generatePrebuilt" + "Token"
 MINT = "generate" + "Token04"
 #: How people call ZEGO's generators in each language, with the place of the secret.
@@ -268,10 +269,17 @@ class TestCallsOfGenerators:
         _, said = scan(front_end, "--all")
         assert [one for one in said if one.get("kind") == "server-secret"] == []
 
-    def test_a_call_of_the_prebuilt_generator_with_variables_is_not_reported(
+    def test_a_call_of_uikits_own_generator_with_variables_is_reported(
         self, front_end: Path, scan: Scan
     ) -> None:
         text = f"return {PREBUILT}(appID, {NAMED}, roomID, userID, userName)"
+        (front_end / "call.js").write_text(text, encoding="utf-8")
+        code, (finding, _) = scan(front_end)
+        assert (code, finding["kind"]) == (ExitCode.REFUSED, "prebuilt-token")
+        assert finding["severity"] == "likely"
+
+    def test_its_call_in_uikit_itself_is_not_reported(self, front_end: Path, scan: Scan) -> None:
+        text = f"static {KIT_TEST}(appID, {NAMED}) {{ return {PREBUILT}(appID, {NAMED}); }}"
         (front_end / "uikit.js").write_text(text, encoding="utf-8")
         code, (summary,) = scan(front_end, "--all")
         assert (code, summary["event"]) == (ExitCode.DONE, "summary")
