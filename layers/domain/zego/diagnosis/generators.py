@@ -52,7 +52,7 @@ _COUNTERS: Final[tuple[tuple[int, int, Mode], ...]] = (
 #: Where the ciphertext of a Token04 begins, and how many of its blocks after the first are tried.
 _USUAL_GCM: Final = USUAL_HEAD + GCM_IV_SIZE + 2
 _USUAL_CBC: Final = USUAL_HEAD + BLOCK + 2
-_LATER_BLOCKS: Final = 7
+_LATER_BLOCKS: Final = 12
 _FIRST_COUNTER: Final = b"\0\0\0\2"
 #: 17 characters hold the IV of a GCM token; each has 63 others.
 _IV_CHANGES: Final = 17 * 63

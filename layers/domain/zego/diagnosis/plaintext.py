@@ -51,13 +51,14 @@ _ENCODINGS: Final = (
     (b"\xef\xbb\xbf", 3, "utf-8", "UTF-8 with a byte order mark"),
     (b"\xff\xfe", 2, "utf-16-le", "UTF-16"),
     (b"\xfe\xff", 2, "utf-16-be", "UTF-16"),
-    (b"{\0", 0, "utf-16-le", "UTF-16"),
-    (b"\0{", 0, "utf-16-be", "UTF-16"),
+    *((b"{\0" + quote + b"\0", 0, "utf-16-le", "UTF-16") for quote in (b'"', b"'")),
+    *((b"\0{\0" + quote, 0, "utf-16-be", "UTF-16") for quote in (b'"', b"'")),
 )
 #: The beginnings of sealed claims.
 BEGINNINGS: Final = (
     *(b'{"', b"{'", b"{ ", b"{\n", b"{\r", b"{\t", b'"{', b"eyJ", GZIP),
-    *(b"\xef\xbb\xbf{", b"\xff\xfe{\0", b"\xfe\xff\0{", b"{\0", b"\0{"),
+    *(b"\xef\xbb\xbf{", b"\xff\xfe{\0", b"\xfe\xff\0{"),
+    *(b'{\0"\0', b"{\0'\0", b'\0{\0"', b"\0{\0'"),
 )
 _READABLE: Final = re.compile("[\t\n\r -~\xa0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
 _NOT_UTF_8: Final = re.compile("[\udc80-\udcff]")
@@ -115,15 +116,17 @@ def read(binary: bytes) -> Plaintext:
             value, how = strict_json.loads_object(value), "it was serialised to JSON twice"
     if how:
         problems.append(found("claims-not-json", what=how))
+    names = len(_names_in(text))
+    renamed, about_names = _with_our_names(value) if isinstance(value, dict) else ({}, [])
+    known = sum(one in renamed for one in NAMES)
+    if known < _ENOUGH_NAMES <= names:  # only the beginning of damaged claims is JSON
+        value = None
+        problems = problems if how else [*problems, found("claims-not-json", what=_OTHER)]
+    elif not isinstance(value, dict) and not how:
+        problems.append(found("claims-not-object"))
     if not isinstance(value, dict):
-        names = len(_names_in(text))
-        if not how and names >= _ENOUGH_NAMES:  # only the beginning of damaged claims is JSON
-            problems.append(found("claims-not-json", what=_OTHER))
-        elif not how:
-            problems.append(found("claims-not-object"))
         return Plaintext(None, tuple(problems), size, names)
-    renamed, about_names = _with_our_names(value)
-    return Plaintext(renamed, (*problems, *about_names), size, sum(one in renamed for one in NAMES))
+    return Plaintext(renamed, (*problems, *about_names), size, known)
 
 
 def about_rest(binary: bytes, claims: Plaintext, cipher: Cipher) -> tuple[Observation, ...]:
