@@ -79,6 +79,8 @@ def _for_uikit(text: TokenText) -> list[Observation]:
 
 def _weak_iv(envelope: Envelope) -> list[Observation]:
     iv = envelope.iv
+    if not iv:  # another one was used
+        return []
     if not any(iv):
         return [found("weak-iv", what="all zeros", size=len(iv))]
     if set(iv) <= _HEX_DIGITS:

@@ -32,6 +32,10 @@ _MIN_PART: Final = 100
 _TAG: Final = 16
 _OF_URLS: Final = re.compile("[-_]")
 _ANY_OTHER: Final = re.compile("[^0-9A-Za-z+/_-]")
+#: What some generators write before the envelope, such as a version or an HMAC, in bytes.
+_IN_FRONT: Final = (1, 2, 4, 8, 16, 20, 32)
+#: An expiry before the year 2106, and the length of an IV.
+_FOLLOWS: Final = re.compile(rb"\0{4}[\x3b-\xff].{3}\0[\x0c\x10]", re.DOTALL)
 _TEXT: Final = re.compile(rb"[0-9A-Za-z+/_-]{60,}={0,2}")
 _SEPARATOR: Final = re.compile("[:.|,]")
 _HEX_TEXT: Final = re.compile("(?:[0-9A-Fa-f]{2})+")
@@ -246,10 +250,24 @@ def decodings(
         problems = about if has_prefix else (*about, found("prefix-missing"))
         if binary != content:
             problems = (*about, found("prefix-inside"))
+        if not _FOLLOWS.match(binary):
+            for size in _IN_FRONT:
+                if _FOLLOWS.match(binary, size) and binary[:size] != b"\1":  # GCM's mode
+                    yield binary[size:], (*problems, found("leading-bytes", size=size))
         yield binary, problems
+        if (latin_1 := _from_latin_1(binary)) is not None:
+            yield latin_1, (*problems, found("bytes-as-text"))
         part = _HEX_PART if _HEX_PART.pattern.search(binary) else _BASE64_PART
         for decoded in _with_decoded(binary, part):
             yield decoded, (*problems, found("sealed-encoded", what=part.what))
+
+
+def _from_latin_1(binary: bytes) -> bytes | None:
+    """The bytes that were taken for Latin-1 and written as UTF-8; ``None``: they were not."""
+    try:
+        return None if binary.isascii() else binary.decode().encode("latin-1")
+    except UnicodeError:
+        return None
 
 
 def _decoded(body: str) -> Iterator[tuple[bytes, tuple[Observation, ...]]]:

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64decode
+from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import compress, product
@@ -55,7 +58,9 @@ _USUAL_CBC: Final = USUAL_HEAD + BLOCK + 2
 _LATER_BLOCKS: Final = 12
 _FIRST_COUNTER: Final = b"\0\0\0\2"
 #: 17 characters hold the IV of a GCM token; each has 63 others.
-_IV_CHANGES: Final = 17 * 63
+_IV_CHANGES: Final = 17 * 63 + 40
+_LONGEST_IV: Final = 64
+_START_OF_KEY: Final = "the first 16 bytes of the key"
 _SALTED: Final = b"Salted__"
 _FIRST_BYTE: Final = re.compile(b"[%s]" % bytes({one[0] for one in BEGINNINGS}))
 
@@ -182,11 +187,11 @@ class _Places:
                 yield Encryption(key, "cbc", self._block(iv_at), start, iv_at, BLOCK)
             else:
                 yield Encryption(key, "ecb", b"", start)
-                yield Encryption(key, "cbc", bytes(BLOCK), start)
+                yield Encryption(key, "cbc", bytes(BLOCK), start, iv_used="16 zero bytes")
         own = key.value[:BLOCK]
         firsts = windows[: BLOCK * (self._last + 1)]
         for start in _matches(firsts, int.from_bytes(own * (self._last + 1))):
-            yield Encryption(key, "cbc", own, start)
+            yield Encryption(key, "cbc", own, start, iv_used=_START_OF_KEY)
         seconds = windows[BLOCK * BLOCK :][: BLOCK * len(self._seconds)]
         for start in compress(self._seconds, _texts(seconds, self._before_seconds)):
             yield Encryption(key, "cbc", b"", start)  # the second block needs no IV
@@ -202,6 +207,9 @@ class _Places:
         for number in _matches(repeated, self._targets):
             mode, iv, size, iv_at, start = self._streams[number]
             yield Encryption(key, mode, iv, start, iv_at, size)
+            if mode == "ctr" and size == BLOCK:  # their first blocks are the same
+                yield Encryption(key, "cfb", iv, start, iv_at, size)
+                yield Encryption(key, "ofb", iv, start, iv_at, size)
         gcm = AESGCM(key.value)
         for iv_at, starts, targets in self._long:
             iv = self._block(iv_at)
@@ -223,10 +231,24 @@ class _Places:
             yield Encryption(key, "cbc", iv, _USUAL_CBC, USUAL_HEAD, BLOCK)
 
     def with_another_iv(self, key: Key) -> Iterator[Encryption]:
-        """A GCM token of which a character of the IV was changed after it was made."""
-        is_gcm = self._binary[USUAL_HEAD - 2 : USUAL_HEAD] == bytes([0, GCM_IV_SIZE])
-        if not is_gcm or len(self._binary) < _USUAL_GCM + BLOCK:
+        """A token whose IV is not the one that is written: GCM needs it, unlike CBC."""
+        binary = self._binary
+        size = int.from_bytes(binary[USUAL_HEAD - 2 : USUAL_HEAD])
+        start = USUAL_HEAD + size + 2
+        written = binary[USUAL_HEAD : USUAL_HEAD + size]
+        if size > _LONGEST_IV or len(binary) < start + BLOCK:
             return
+        gcm, target = AESGCM(key.value), int.from_bytes(self._block(start))
+        for iv, used in _ivs_instead_of(written, key.value):
+            for _ in _matches(gcm.encrypt(iv, bytes(BLOCK), None)[:BLOCK], target):
+                yield Encryption(key, "gcm", iv, start, iv_used=used)
+        for iv, used in ((bytes(BLOCK), "16 zero bytes"), (key.value[:BLOCK], _START_OF_KEY)):
+            for _ in _matches(_ecb(key.value, iv, encrypt=True), target):
+                yield Encryption(key, "ctr", iv, start, iv_used=used)
+        if size == GCM_IV_SIZE:
+            yield from self._with_a_character_changed(key)
+
+    def _with_a_character_changed(self, key: Key) -> Iterator[Encryption]:
         ivs = self._other_ivs
         streams = _ecb(key.value, b"".join(iv + _FIRST_COUNTER for iv in ivs), encrypt=True)
         target = int.from_bytes(self._block(_USUAL_GCM) * len(ivs))
@@ -246,6 +268,23 @@ class _Places:
             for change in range(1, 64)
         }
         return [(iv ^ change).to_bytes(GCM_IV_SIZE) for change in changes - {0}]
+
+
+def _ivs_instead_of(written: bytes, key: bytes) -> Iterator[tuple[bytes, str]]:
+    """IVs that generators use with GCM where they write another."""
+    for size in (GCM_IV_SIZE, BLOCK):
+        yield bytes(size), f"{size} zero bytes"
+        yield key[:size], f"the first {size} bytes of the key"
+    digits = written.hex().encode()
+    for size in (GCM_IV_SIZE, BLOCK, len(digits)):
+        if len(digits) >= GCM_IV_SIZE:
+            yield digits[:size], "its hexadecimal digits"
+    if len(written) > GCM_IV_SIZE:
+        yield written[:GCM_IV_SIZE], "the first 12 bytes of it"
+    for decode, what in ((unhexlify, "hexadecimal digits"), (b64decode, "base64")):
+        with suppress(ValueError):
+            if len(iv := decode(written)) >= GCM_IV_SIZE:
+                yield iv, f"written as {what}"
 
 
 def _joined(binary: bytes, starts: Iterable[int]) -> bytes:

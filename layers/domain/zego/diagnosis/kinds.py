@@ -265,7 +265,10 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " like hex, but the key is its 32 characters as they are.",
         "Do not decode it: the key is the bytes of the text.",
     ),
-    "altered-secret": _not_opened("It was sealed with the secret {label} {how}.", _AS_SHOWN),
+    "altered-secret": _not_opened(
+        "It was sealed with the secret {label} {how}.",
+        "Use the 32 characters as they are in ZEGO's console: do not cut, convert or hash them.",
+    ),
     "made-with-callback-secret": _not_opened(
         "It was sealed with the CallbackSecret, which signs ZEGO's callbacks.",
         "Seal it with the ServerSecret from ZEGO's console.",
@@ -285,7 +288,8 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "It is whole and well-formed, but none of the secrets tried ({labels}) opens it, even with"
         " the usual mistakes.{untried} It was made with (inferred, most likely first) the"
         " ServerSecret of another project or from before a reset (AWSPREVIOUS); a value read with"
-        " quotes, spaces or a newline; an AppSign or a CallbackSecret. Or it was altered.",
+        " quotes, spaces or a newline; an AppSign or a CallbackSecret. Or it was altered: check a"
+        " second, new token.",
         _ROTATE,
     ),
     "secret-not-judged": FindingKind(
@@ -341,7 +345,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         " right.",
     ),
     "iv-misplaced": _not_opened(
-        "Its IV is not before the ciphertext: {what}.",
+        "Its IV is {what}.",
         "Write the IV's length (2 bytes, big-endian) and the IV that was used, then the length of"
         " the ciphertext and the ciphertext.",
     ),
@@ -380,6 +384,16 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     "prefix-inside": _not_opened(
         'The "04" was encoded with the envelope; it belongs in front of the base64.',
         'Write "04" + base64(envelope).',
+    ),
+    "leading-bytes": _not_opened(
+        "There are {size} bytes in front of its envelope, such as a version or an HMAC.",
+        'Begin the envelope with the expiry, and write the version only as the "04" before the'
+        " base64.",
+    ),
+    "bytes-as-text": _not_opened(
+        "Its bytes were turned into text as Latin-1 and written as UTF-8.",
+        "Keep them as bytes until the base64: no toString('binary'), new String(bytes) or"
+        " utf8_encode.",
     ),
     "hex-encoded": _not_opened(
         "Its envelope is written in hexadecimal digits.",

@@ -8,7 +8,7 @@ or the tag. :mod:`.layout` has the mistakes in the bytes around.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from zego.diagnosis import layout, plaintext
 from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, Parts
 from zego.diagnosis.model import Observation, found
-from zego.diagnosis.plaintext import GZIP, Plaintext
+from zego.diagnosis.plaintext import COMPRESSED, Plaintext
 
-Mode = Literal["cbc", "ecb", "ctr", "gcm"]
+Mode = Literal["cbc", "ecb", "ctr", "cfb", "ofb", "gcm"]
 BLOCK: Final = 16
 #: The bytes that are decrypted first.
 _FEW: Final = 32 * BLOCK
@@ -51,6 +51,7 @@ class Encryption:
     :ivar start: where the ciphertext begins in the envelope.
     :ivar iv_at: where the IV begins; ``None`` if it is missing.
     :ivar iv_size: how many bytes it has there.
+    :ivar iv_used: which IV was used instead, if that is known.
     """
 
     key: Key
@@ -59,6 +60,7 @@ class Encryption:
     start: int
     iv_at: int | None = None
     iv_size: int = 0
+    iv_used: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,7 +96,7 @@ def opened(binary: bytes, how: Encryption) -> MadeToken | None:
     if claims.content is None:  # it is not known where they end, unless the envelope says so
         if how.mode == "gcm" and (size := _declared(binary, how)):
             usual = replace(claims, size=size)
-            size, about_tag, tag_at = _tagged(binary, how, text, usual, [size], [])
+            size, about_tag, tag_at = _tagged(binary, how, text, usual, [size], {})
             end = how.start + size
             mistakes += about_tag
     else:
@@ -118,7 +120,7 @@ def _expire(claims: Plaintext) -> int | None:
 
 def _is_promising(text: bytes) -> bool:
     """Whether there is text after the first block: by chance, there is hardly ever."""
-    return text.startswith(GZIP) or _ASCII.search(text, BLOCK) is not None
+    return text.startswith(COMPRESSED) or _ASCII.search(text, BLOCK) is not None
 
 
 def _decrypted(sealed: bytes, how: Encryption) -> bytes:
@@ -128,8 +130,25 @@ def _decrypted(sealed: bytes, how: Encryption) -> bytes:
         return Cipher(AES(how.key.value), modes.ECB()).decryptor().update(sealed)  # noqa: S305
     if how.mode == "gcm":
         return Cipher(AES(how.key.value), modes.GCM(how.iv)).decryptor().update(sealed)
+    if how.mode in ("cfb", "ofb"):
+        return _stream_decrypted(sealed, how)
     mode = modes.CTR(how.iv) if how.mode == "ctr" else modes.CBC(how.iv or bytes(BLOCK))
     return Cipher(AES(how.key.value), mode).decryptor().update(sealed)
+
+
+def _stream_decrypted(sealed: bytes, how: Encryption) -> bytes:
+    """CFB encrypts the ciphertext before a block, and OFB its own stream."""
+    encryptor = Cipher(AES(how.key.value), modes.ECB()).encryptor()  # noqa: S305
+    count = -(-len(sealed) // BLOCK)
+    if how.mode == "cfb":
+        stream = encryptor.update((how.iv + sealed)[: count * BLOCK])
+    else:
+        block, stream = how.iv, b""
+        for _ in range(count):
+            block = encryptor.update(block)
+            stream += block
+    size = len(sealed)
+    return (int.from_bytes(sealed) ^ int.from_bytes(stream[:size])).to_bytes(size)
 
 
 def _without_first_block(text: bytes, app_id: int | None) -> Plaintext:
@@ -143,17 +162,15 @@ def _without_first_block(text: bytes, app_id: int | None) -> Plaintext:
 
 
 def _about_mode(how: Encryption) -> Iterator[Observation]:
-    if how.mode in ("ctr", "ecb"):
+    if how.mode not in ("cbc", "gcm"):
         yield found("wrong-mode", mode=how.mode.upper())
-    elif how.mode == "gcm" and how.iv_size != GCM_IV_SIZE:
+    elif how.mode == "gcm" and how.iv_at is not None and how.iv_size != GCM_IV_SIZE:
         yield found("gcm-iv", size=how.iv_size)
-    if how.mode == "cbc" and how.iv_at is None:
-        what = "it is not known which one was used"
-        if how.iv:
-            what = "one made from the key was used" if any(how.iv) else "16 zero bytes were used"
-        yield found("iv-misplaced", what=f"missing or not the one that was used: {what}")
-    elif how.iv_at is not None and how.iv_at > how.start:
+    if how.iv_at is not None and how.iv_at > how.start:
         yield found("iv-misplaced", what="behind the ciphertext")
+    elif how.iv_at is None and how.mode != "ecb":
+        used = how.iv_used or "not known; or its beginning was altered"
+        yield found("iv-misplaced", what=f"missing, or not the one that was used ({used})")
 
 
 def _end(
@@ -163,14 +180,21 @@ def _end(
     rest = text[claims.size :]
     spaces = min(len(rest) - len(rest.lstrip(plaintext.WHITE_SPACE)), BLOCK)
     sizes = range(claims.size, claims.size + spaces + 1)
-    padded = [(size + more, what) for size in sizes for more, what in _paddings(text, size)]
+    is_stream = how.mode not in ("cbc", "ecb")
+    padded = [
+        (size + more, what)
+        for size in sizes
+        for more, what in _paddings(text, size, with_zeros=is_stream)
+    ]
     if how.mode == "gcm":
-        return _tagged(binary, how, text, claims, [*sizes], [size for size, _ in padded])
-    if how.mode == "ctr":
+        return _tagged(binary, how, text, claims, [*sizes], dict(padded))
+    if how.mode in ("ctr", "cfb", "ofb"):
         left = len(binary) - how.start
-        fits = [size for size, _ in padded if left - 1 <= size <= left]
+        fits = [(size, what) for size, what in padded if left - 1 <= size <= left]
         if claims.size not in (left, left - 1) and fits:
-            return fits[0], [found("wrong-padding", what="PKCS#7, which CTR does not take")], None
+            size, what = fits[0]
+            what = f"{what or 'PKCS#7'}, which {how.mode.upper()} does not take"
+            return size, [found("wrong-padding", what=what)], None
         return claims.size, [], None
     if padded:
         size, what = padded[0]
@@ -190,21 +214,24 @@ def _tagged(
     text: bytes,
     claims: Plaintext,
     sizes: list[int],
-    padded_sizes: list[int],
+    padded: Mapping[int, str],
 ) -> tuple[int, list[Observation], int | None]:
     """The same for GCM: the ciphertext is as long as a tag in the envelope shows."""
-    is_padded = dict.fromkeys(padded_sizes, True) | {claims.size: False}
     left = len(binary) - how.start
-    padding = [found("wrong-padding", what="PKCS#7, which GCM does not take")]
-    for size in (claims.size, *padded_sizes, *sizes):
-        about = padding if is_padded.get(size) else []
+    abouts = {
+        size: [found("wrong-padding", what=f"{what or 'PKCS#7'}, which GCM does not take")]
+        for size, what in padded.items()
+    }
+    abouts[claims.size] = []
+    for size in (claims.size, *padded, *sizes):
+        about = abouts.get(size, [])
         for data, what in _additional_data(binary, how, claims):
             tag = AESGCM(how.key.value).encrypt(how.iv, text[:size], data)[-TAG_SIZE:]
             if (at := binary.find(tag)) >= 0:
                 return size, [*about, *([found("aad", what=what)] if what else [])], at
-    for size in (claims.size, *padded_sizes):
-        if left - size < TAG_SIZE and (left - size <= 1 or not padded_sizes):
-            return size, padding if is_padded[size] else [], None
+    for size in (claims.size, *padded):
+        if left - size < TAG_SIZE and (left - size <= 1 or not padded):
+            return size, abouts[size], None
     size = _declared(binary, how) or claims.size
     return size, [found("tag-mismatch")], how.start + size
 
@@ -216,15 +243,22 @@ def _declared(binary: bytes, how: Encryption) -> int | None:
     return length - TAG_SIZE if is_usual else None
 
 
-def _paddings(text: bytes, size: int) -> Iterator[tuple[int, str]]:
-    """How long the padding behind so many bytes is, if it is PKCS#7."""
-    missing = BLOCK - size % BLOCK
+def _paddings(text: bytes, size: int, *, with_zeros: bool) -> Iterator[tuple[int, str]]:
+    """How long the padding behind so many bytes is, if it is one, and how it differs from PKCS#7.
+
+    :param with_zeros: whether zero bytes to a whole block are one.
+    """
+    missing, more = BLOCK - size % BLOCK, 2 * BLOCK - size % (2 * BLOCK)
     once = bytes([missing]) * missing
     twice = once + bytes([BLOCK]) * BLOCK
     if text.startswith(twice, size):
         yield len(twice), "PKCS#7 applied twice"
     elif text.startswith(once, size):
         yield missing, ""
+    elif text.startswith(bytes([more]) * more, size):
+        yield more, "PKCS#7 to 32 bytes instead of 16"
+    elif with_zeros and missing < BLOCK and text.startswith(bytes(missing), size):
+        yield missing, "zero bytes"
 
 
 def _additional_data(

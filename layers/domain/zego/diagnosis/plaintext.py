@@ -40,8 +40,10 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 #: So many names of claims do not come together by chance.
 _ENOUGH_NAMES: Final = 3
 _NAME: Final = re.compile(r"[\"']?\b(\w{3,12})[\"']? ?[:=]", re.ASCII)
+_HEX: Final = re.compile(rb"7b22(?:[0-9A-Fa-f]{2}){20,}")
 _BASE64: Final = re.compile(rb"eyJ[0-9A-Za-z+/](?:[0-9A-Za-z+/]{4})+(?:[0-9A-Za-z+/]{2,3}={0,2})?")
-GZIP: Final = b"\x1f\x8b\x08"
+#: gzip, and zlib at three levels.
+COMPRESSED: Final = (b"\x1f\x8b\x08", b"\x78\x9c", b"\x78\xda", b"\x78\x01")
 #: What may follow JSON.
 WHITE_SPACE: Final = b" \t\r\n"
 #: A token holds fewer bytes.
@@ -56,7 +58,7 @@ _ENCODINGS: Final = (
 )
 #: The beginnings of sealed claims.
 BEGINNINGS: Final = (
-    *(b'{"', b"{'", b"{ ", b"{\n", b"{\r", b"{\t", b'"{', b"eyJ", GZIP),
+    *(b'{"', b"{'", b"{ ", b"{\n", b"{\r", b"{\t", b'"{', b"eyJ", b"7b22", *COMPRESSED),
     *(b"\xef\xbb\xbf{", b"\xff\xfe{\0", b"\xfe\xff\0{"),
     *(b'{\0"\0', b"{\0'\0", b'\0{\0"', b"\0{\0'"),
 )
@@ -97,10 +99,14 @@ class Plaintext:
 
 def read(binary: bytes) -> Plaintext:
     """Read sealed bytes, which other bytes may follow. Never raises."""
-    if binary.startswith(GZIP):
+    if binary.startswith(COMPRESSED):
         return _compressed(binary)
     if encoded := _BASE64.match(binary):
         return _encoded(encoded[0])
+    if encoded := _HEX.match(binary):
+        inner = read(bytes.fromhex(encoded[0].decode()))
+        in_hex = found("claims-encoding", what="in hexadecimal digits")
+        return Plaintext(inner.content, (in_hex, *inner.problems), len(encoded[0]), inner.names)
     fits = (one for one in _ENCODINGS if binary.startswith(one[0]))
     _, mark, codec, encoding = next(fits, (b"", 0, "utf-8", ""))
     lenient = "surrogateescape" if codec == "utf-8" else "replace"
@@ -134,7 +140,8 @@ def about_rest(binary: bytes, claims: Plaintext, cipher: Cipher) -> tuple[Observ
     rest, missing = binary[claims.size :], 16 - claims.size % 16
     if claims.content is None or not rest:
         return ()
-    if rest == bytes([missing]) * missing:
+    once = bytes([missing]) * missing
+    if rest in (once, once + bytes([16]) * 16):
         what = "PKCS#7 applied twice" if cipher == "cbc" else "PKCS#7, which GCM does not take"
         return (found("wrong-padding", what=what),)
     if not rest.strip(b"\0"):
@@ -144,13 +151,13 @@ def about_rest(binary: bytes, claims: Plaintext, cipher: Cipher) -> tuple[Observ
 
 
 def _compressed(binary: bytes) -> Plaintext:
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
         content = unpacker.decompress(binary, _MAX_BYTES)
     except zlib.error:
         return Plaintext(None, (found("claims-not-json", what=_OTHER),), len(binary), 0)
     inner = read(content)
-    problems = (found("claims-encoding", what="compressed with gzip"), *inner.problems)
+    problems = (found("claims-encoding", what="compressed"), *inner.problems)
     return Plaintext(inner.content, problems, len(binary) - len(unpacker.unused_data), inner.names)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
@@ -37,7 +37,7 @@ from zego.diagnosis.opening import Key, MadeToken
 from zego.diagnosis.recognise import TokenText, recognise
 from zego.diagnosis.repair import unwrap
 from zego.server_secret import LENGTH, ServerSecret, ServerSecretError
-from zego.token04 import Envelope, SealError, unseal
+from zego.token04 import Cipher, Envelope, SealError, unseal
 
 _AES_KEYS: Final = (32, 24, 16)
 #: What may have sealed a token that no given secret opens, in the order of ``explain 20014``.
@@ -61,6 +61,8 @@ _USUAL: Final = re.compile(r"(?=(.)(?!\1{31}))[0-9a-f]{32}")
 _BASE64: Final = re.compile(rb"(?:[0-9A-Za-z+/]{4})+")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 
+_PRINTABLE: Final = re.compile(rb"[ -~]{8,}")
+
 #: What servers read in front of a secret by mistake, as bytes.
 _BEFORE: Final = (
     ("a quote", b'"'),
@@ -78,17 +80,28 @@ def diagnose(token: str, secrets: Mapping[str, TriedSecret], expected: Expected)
         try them; without secrets, the diagnosis contains only what the text shows.
     """
     text = recognise(token)
+    unread: OpenedToken | None = None
     for label, tried in secrets.items():
         opened = None if text.envelope is None else _opened(text.envelope, label, tried)
-        if opened is not None:
-            about_seal = [*_wrong_label(label), *_wrong_shapes(secrets, blamed=(label,))]
-            return examine(text, opened, about_seal, expected)
+        if opened is not None and opened.content is not None:
+            return _of_opened(opened, text, secrets, expected)
+        unread = unread or opened
     if text.form != "jwt" and secrets:
         bare, around = unwrap(token)
         if made := search(bare.partition("#")[0], [*_keys(secrets)]):
             made_token, about_text = made
             return _of_made(made_token, (*around, *about_text), text, secrets, expected)
+    if unread is not None:
+        return _of_opened(unread, text, secrets, expected)
     return examine(text, None, _not_opened(text, secrets), expected)
+
+
+def _of_opened(
+    opened: OpenedToken, text: TokenText, secrets: Mapping[str, TriedSecret], expected: Expected
+) -> Diagnosis:
+    """The diagnosis of a token that a secret as given opens."""
+    about_seal = [*_wrong_label(opened.label), *_wrong_shapes(secrets, blamed=(opened.label,))]
+    return examine(text, opened, about_seal, expected)
 
 
 def _of_made(
@@ -119,8 +132,10 @@ def _of_made(
     is_as_given = how.key.value == _text_key(secrets[how.key.label].value)
     blamed = (how.key.label,) if is_as_given else ()
     envelope = None
-    if how.mode in ("cbc", "gcm") and how.iv:
-        envelope = Envelope(made.expires_at or 0, how.mode, how.iv, made.sealed)
+    if how.mode in {"cbc", "gcm"}:
+        written = b"" if how.iv_at is None else how.iv
+        cipher: Cipher = "gcm" if how.mode == "gcm" else "cbc"
+        envelope = Envelope(made.expires_at or 0, cipher, written, made.sealed)
     text = replace(
         text,
         form=text.form if text.form == "kit-token" else "token04",
@@ -176,7 +191,7 @@ def _opened(envelope: Envelope, label: str, tried: TriedSecret) -> OpenedToken |
     claims = plaintext.read(text)
     # Another key gives a CBC padding of three bytes or more once in 16 million times.
     is_proven = claims.content is not None or len(envelope.sealed) - len(text) >= 3
-    if not is_proven:
+    if not (is_proven or envelope.cipher == "gcm" or _PRINTABLE.fullmatch(text)):
         return None
     problems = (*claims.problems, *plaintext.about_rest(text, claims, envelope.cipher))
     return OpenedToken(label, tried.app_id, claims.content, problems)
@@ -210,8 +225,11 @@ def _mishandled(label: str, value: str) -> Iterator[tuple[bytes, tuple[Observati
     if bare != value:  # the secret as given is misshapen: another finding reports that
         yield _text_key(bare), ()
     if _APP_SIGN.fullmatch(bare):
-        for key in (bytes.fromhex(bare), _text_key(bare[:LENGTH])):
-            yield key, (found("made-with-app-sign", label=label),)
+        text, key = _text_key(bare), bytes.fromhex(bare)
+        for cut in (text[:LENGTH], text[LENGTH:], text.upper()[:LENGTH], key, key[:16]):
+            yield cut, (found("made-with-app-sign", label=label),)
+        for how, key in _altered(text):
+            yield key, (found("made-with-app-sign", label=f"{label}, {how}"),)
         return
     if _HEX.fullmatch(bare):
         key = bytes.fromhex(bare)
@@ -234,6 +252,13 @@ def _altered(text: bytes) -> Iterator[tuple[str, bytes]]:
     sha256, md5 = hashlib.sha256(text), hashlib.md5(text, usedforsecurity=False)
     yield "hashed with SHA-256", sha256.digest()
     yield "hashed with SHA-256, cut to the first 32 digits", sha256.hexdigest()[:LENGTH].encode()
+    for name in ("sha1", "sha512"):
+        other = hashlib.new(name, text, usedforsecurity=False)
+        for digits in (other.digest(), other.hexdigest().encode()):
+            yield f"hashed with {name.upper()} and cut", digits[:LENGTH]
+    for what, of in (("encoded in", text), ("hashed with SHA-256, in", sha256.digest())):
+        yield f"{what} base64 and cut", b64encode(of)[:LENGTH]
+    yield "in UTF-16 and cut", text.decode("latin-1").encode("utf-16-le")[:LENGTH]
     yield "hashed with MD5, as 32 digits", md5.hexdigest().encode()
     yield "hashed with MD5, as 16 bytes", md5.digest()
     yield "hashed with MD5, as 16 bytes", md5.digest().ljust(LENGTH, b"\0")

@@ -9,6 +9,12 @@ import json
 import struct
 from urllib.parse import quote
 
+from cryptography.hazmat.decrepit.ciphers.modes import CFB, OFB
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC as CBC_MODE
+
 from tests.unit.zego.diagnosis.builders import (
     APP_ID,
     CBC,
@@ -73,6 +79,34 @@ def from_passphrase(digest: str) -> bytes:
         derived += last
     made = sealed(json.dumps(claims()).encode(), "cbc", derived[:32], iv=derived[32:48])
     return b"Salted__" + salt + binary(made)[28:]
+
+
+def with_iv(used: bytes, written: bytes) -> str:
+    """A GCM token that was sealed with another IV than is written."""
+    ciphertext = AESGCM(SECRET.encode()).encrypt(used, json.dumps(claims()).encode(), None)
+    head = struct.pack(">qH", NOW + 3540, len(written)) + written
+    return of_binary(head + struct.pack(">H", len(ciphertext)) + ciphertext + b"\1")
+
+
+def with_cbc_iv(used: bytes) -> str:
+    made = binary(sealed(json.dumps(claims()).encode(), "cbc", iv=used))
+    return of_binary(made[:10] + IV["cbc"] + made[26:])
+
+
+def with_mode(mode: CFB | OFB) -> str:
+    encryptor = Cipher(AES(SECRET.encode()), mode).encryptor()
+    made = encryptor.update(json.dumps(claims()).encode())
+    head = struct.pack(">qH", NOW + 3540, 16) + IV["cbc"]
+    return of_binary(head + struct.pack(">H", len(made)) + made)
+
+
+def padded_to_32() -> str:
+    """With a padding of more than a block, which PKCS#7 of AES never has."""
+    size = len(json.dumps(claims(user_id="")))
+    user_id = "u" * (-(size + 20) % 32)
+    text = json.dumps(claims(user_id=user_id)).encode() + bytes([20]) * 20
+    encryptor = Cipher(AES(SECRET.encode()), CBC_MODE(binary(CBC)[10:26])).encryptor()
+    return in_envelope(encryptor.update(text))
 
 
 def in_envelope(ciphertext: bytes) -> str:
@@ -248,7 +282,7 @@ WITHIN = [
     case("three = at its end", GCM + "=", "damaged"),
     case("a character of the IV changed", replaced(GCM, 20), "damaged"),
     case("the first character of the ciphertext changed", replaced(GCM, 35), "tag-mismatch"),
-    case("the same, with CBC", replaced(CBC, 42), "claims-not-json"),
+    case("the same, with CBC", replaced(CBC, 42), "iv-misplaced"),
     case(
         "a character changed",
         GCM[:99] + ("A" if GCM[99] != "A" else "B") + GCM[100:],
@@ -310,6 +344,40 @@ ENVELOPES = [
         of_binary(struct.pack(">d", NOW + 3540) + binary(GCM)[8:]),
         "expiry-field",
     ),
+    *(
+        case(f"{name} in front", of_binary(front + binary(GCM)), "leading-bytes")
+        for name, front in (
+            ("a version", b"\4"),
+            ("a version of two bytes", b"\0\4"),
+            ("an HMAC", hashlib.sha256(b"").digest()),
+        )
+    ),
+    case(
+        "bytes as Latin-1, in UTF-8",
+        of_binary(binary(CBC).decode("latin-1").encode()),
+        "bytes-as-text",
+    ),
+    *(
+        case(f"GCM with {name} as its IV", with_iv(used, written), "iv-misplaced")
+        for name, used, written in (
+            ("zeros", bytes(12), IV["gcm"]),
+            ("16 zeros", bytes(16), IV["gcm"]),
+            ("the start of the key", SECRET[:12].encode(), IV["gcm"]),
+            ("its digits", IV["gcm"].hex().encode(), IV["gcm"]),
+            ("one that is written in hex", IV["gcm"], IV["gcm"].hex().encode()),
+            ("one that is written in base64", IV["gcm"], base64.b64encode(IV["gcm"])),
+            ("12 bytes of 16", IV["cbc"][:12], IV["cbc"]),
+        )
+    ),
+    *(
+        case(f"CBC with {name} as its IV", with_cbc_iv(used), "iv-misplaced")
+        for name, used in (("zeros", bytes(16)), ("the start of the key", SECRET[:16].encode()))
+    ),
+    *(
+        case(f"AES-{mode.name}", with_mode(mode), "wrong-mode")
+        for mode in (CFB(IV["cbc"]), OFB(IV["cbc"]))
+    ),
+    case("PKCS#7 to 32 bytes", padded_to_32(), "wrong-padding"),
     case("a lifetime", of_binary(struct.pack(">q", 3600) + binary(GCM)[8:]), "expiry-field"),
     case(
         "a ciphertext in base64, as of PHP",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 
 from tests.unit.zego.diagnosis.builders import (
     CBC,
@@ -53,6 +54,13 @@ CLAIMS = [
         "claims-encoding",
         "user-id-characters",
     ),
+    case("an object of JavaScript", sealed(b"[object Object]", "cbc"), "claims-not-json"),
+    case(
+        "zlib",
+        sealed(zlib.compress(json.dumps(claims()).encode()), "cbc"),
+        "claims-encoding",
+    ),
+    case("JSON in hex", sealed(json.dumps(claims()).encode().hex().encode()), "claims-encoding"),
     case("NaN", sealed(b'{"app_id":NaN}'), "claims-not-json"),
     case("nested without end", sealed(b"[" * 60_000), "claims-not-json"),
     case("an array", sealed(b"[1]"), "claims-not-object"),

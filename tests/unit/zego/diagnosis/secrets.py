@@ -39,6 +39,13 @@ def as_(label: str) -> dict[str, Any]:
     }
 
 
+#: An AppSign of which no part is the ServerSecret.
+OWN_APP_SIGN = hashlib.sha256(b"AppSign").hexdigest()
+APP_SIGN_GIVEN: dict[str, Any] = {
+    "secrets": CURRENT | {"AppSign": TriedSecret(OWN_APP_SIGN)},
+    "opened_by": "AppSign",
+}
+
 CASES = [
     case("GCM", GCM, verdict="good"),
     case("CBC", CBC, verdict="good"),
@@ -205,4 +212,28 @@ CASES = [
     case("cut to 16 bytes", token(key=SECRET[:16]), "altered-secret"),
     case("cut to 24 bytes", token(key=SECRET[:24]), "altered-secret"),
     case("decoded as base64", token(key=base64.b64decode(SECRET)), "altered-secret"),
+    *(
+        case(f"the secret's {name}", token(key=key), "altered-secret")
+        for name, key in (
+            ("SHA-1 in hex, cut", hashlib.sha1(SECRET.encode()).hexdigest()[:32]),
+            ("SHA-512, cut", hashlib.sha512(SECRET.encode()).digest()[:32]),
+            ("SHA-512 in hex, cut", hashlib.sha512(SECRET.encode()).hexdigest()[:32]),
+            ("base64, cut", base64.b64encode(SECRET.encode())[:32]),
+            (
+                "SHA-256 in base64, cut",
+                base64.b64encode(hashlib.sha256(SECRET.encode()).digest())[:32],
+            ),
+            ("UTF-16, cut", SECRET.encode("utf-16-le")[:32]),
+        )
+    ),
+    *(
+        case(f"the AppSign's {name}", token(key=key), "made-with-app-sign", **APP_SIGN_GIVEN)
+        for name, key in (
+            ("last 32 characters", OWN_APP_SIGN[32:]),
+            ("capitals", OWN_APP_SIGN.upper()[:32]),
+            ("first 16 bytes", bytes.fromhex(OWN_APP_SIGN)[:16]),
+            ("SHA-256", hashlib.sha256(OWN_APP_SIGN.encode()).digest()),
+            ("MD5 in hex", hashlib.md5(OWN_APP_SIGN.encode()).hexdigest()),
+        )
+    ),
 ]

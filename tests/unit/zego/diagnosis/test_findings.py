@@ -304,7 +304,7 @@ class TestTexts:
             ("generator", "cbc, padding: zero bytes", "zero bytes"),
             ("generator", "cbc, mode: ECB", "the mode ECB"),
             ("generator", "cbc, mode: CTR", "the mode CTR"),
-            ("generator", "cbc, encoding: gzip", "compressed with gzip"),
+            ("generator", "cbc, encoding: gzip", "are compressed"),
             ("generator", "cbc, syntax: Python's repr", "a Python dict"),
             ("generator", "cbc, names: appId, userId", "appId for app_id, userId for user_id"),
             ("envelope", "the expiry in the upper half of its field", "in the upper 4"),
