@@ -40,14 +40,22 @@ PARTS: Final = {
 ISSUER_PARTS: Final = ("functions", "layers/domain", "layers/dependencies")
 #: Layers of third-party packages, locked by the requirements.txt in each folder.
 PACKAGE_LAYERS: Final = ("layers/dependencies", "layers/aws_sdk")
-#: Files next to the access policies that help their authors.
-NOT_PACKAGED: Final = ("reference.toml", "policy.schema.json")
+#: Files next to the access policies that help their authors, and the modules that open tokens with
+#: the secret in every way: a service must not (zego.diagnosis.verified).
+NOT_PACKAGED: Final = (
+    *("reference.toml", "policy.schema.json"),
+    *("secrets.py", "generators.py", "opening.py"),
+)
 #: The limit for all parts together, unzipped, and the target for the issuer's parts.
 BUDGET_MB: Final = 60
 AIM_MB: Final = 25
 
-#: Wheels carry these for installers and type checkers only. Licences and METADATA stay.
-NOT_DEPLOYED: Final = ("*.pyi", "py.typed", "RECORD", "INSTALLER", "REQUESTED", "sboms")
+#: Wheels carry these for installers and type checkers only, and Powertools its swagger-ui for a
+#: page that no function shows. Licences and METADATA stay.
+NOT_DEPLOYED: Final = (
+    *("*.pyi", "py.typed", "RECORD", "INSTALLER", "REQUESTED", "sboms"),
+    "swagger-ui*",
+)
 #: The AWS services that are called. botocore has data for about 440.
 AWS_SERVICES: Final = ("events", "secretsmanager", "sts")
 #: 2000-01-01. The zip contains the files' times, so they affect its hash.

@@ -103,6 +103,12 @@ def test_only_the_policies_of_the_stages_are_packaged(tree: Path) -> None:
     assert packaged == ["dev.toml", "prod.toml", "staging.toml"]
 
 
+def test_what_opens_tokens_in_every_way_is_not_deployed(tree: Path) -> None:
+    deployed = {path.name for path in (tree / "layers/domain/python/zego/diagnosis").iterdir()}
+    assert "verified.py" in deployed
+    assert deployed.isdisjoint({"secrets.py", "generators.py", "opening.py"})
+
+
 def test_no_package_is_in_two_layers(tree: Path) -> None:
     packages = [
         {path.name for path in (tree / layer / "python").iterdir()} - {"__pycache__"}
