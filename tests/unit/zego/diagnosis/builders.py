@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from zego import token04
@@ -132,7 +133,7 @@ class Case:
     def __str__(self) -> str:
         return self.name
 
-    @property
+    @cached_property
     def diagnosis(self) -> Diagnosis:
         return diagnose(self.text, self.secrets, self.expected)
 
