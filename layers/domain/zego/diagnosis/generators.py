@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from itertools import compress, product
+from itertools import product
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from zego.diagnosis import layout
 from zego.diagnosis.envelope import decodings
-from zego.diagnosis.layout import GCM_IV_SIZE, USUAL_HEAD
+from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, USUAL_HEAD
 from zego.diagnosis.model import Observation, found
 from zego.diagnosis.opening import BLOCK, Encryption, Key, MadeToken, Mode, opened
 from zego.diagnosis.plaintext import BEGINNINGS
@@ -56,6 +56,9 @@ _COUNTERS: Final[tuple[tuple[int, int, Mode], ...]] = (
 _USUAL_GCM: Final = USUAL_HEAD + GCM_IV_SIZE + 2
 _USUAL_CBC: Final = USUAL_HEAD + BLOCK + 2
 _LATER_BLOCKS: Final = 12
+#: Turns each byte that may be text into a T.
+_IS_TEXT: Final = bytes(ord("T") if 32 <= byte < 127 else 0 for byte in range(256))
+_ALL_TEXT: Final = b"T" * BLOCK
 _FIRST_COUNTER: Final = b"\0\0\0\2"
 #: 17 characters hold the IV of a GCM token; each has 63 others.
 _IV_CHANGES: Final = 17 * 63 + 40
@@ -122,6 +125,9 @@ class _Places:
         self._last = min(_LAST_START, size - BLOCK)
         self._heads = layout.heads(binary)
         self._without_iv = layout.starts(binary, self._heads)
+        self._behind_tag = sorted(
+            {start + more for start in self._without_iv for more in (0, TAG_SIZE, 2 + TAG_SIZE)}
+        )
         starts = range(self._last + 1)
         self._windows = _joined(binary, range(min(self._last + BLOCK, size - BLOCK) + 1))
         self._chained = [*self._pairs(BLOCK), *((None, start) for start in starts)]
@@ -166,7 +172,8 @@ class _Places:
         for head, gap in product(self._heads, _GAPS_WITH_TAG if is_gcm else _GAPS):
             if head + iv_size + gap <= self._last:
                 yield head, head + iv_size + gap
-        for tail, start in product(_TAILS_WITH_TAG if is_gcm else _TAILS, self._without_iv):
+        starts = self._behind_tag if is_gcm else self._without_iv
+        for tail, start in product(_TAILS_WITH_TAG if is_gcm else _TAILS, starts):
             at = len(self._binary) - tail - iv_size
             if start <= min(self._last, at - BLOCK):
                 yield at, start
@@ -193,7 +200,7 @@ class _Places:
         for start in _matches(firsts, int.from_bytes(own * (self._last + 1))):
             yield Encryption(key, "cbc", own, start, iv_used=_START_OF_KEY)
         seconds = windows[BLOCK * BLOCK :][: BLOCK * len(self._seconds)]
-        for start in compress(self._seconds, _texts(seconds, self._before_seconds)):
+        for start in _texts(seconds, self._before_seconds):
             yield Encryption(key, "cbc", b"", start)  # the second block needs no IV
 
     def _in_streams(self, key: Key) -> Iterator[Encryption]:
@@ -221,12 +228,12 @@ class _Places:
         """A Token04 whose first blocks were altered after it was made: later ones are text."""
         counters, starts = zip(*self._gcm_later, strict=True) if self._gcm_later else ((), ())
         stream = _ecb(key.value, b"".join(counters), encrypt=True)
-        if any(_texts(stream, int.from_bytes(_joined(self._binary, starts)))):
+        if any(True for _ in _texts(stream, int.from_bytes(_joined(self._binary, starts)))):
             iv = self._binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
             yield Encryption(key, "gcm", iv, _USUAL_GCM, USUAL_HEAD, GCM_IV_SIZE)
         blocks = _ecb(key.value, _joined(self._binary, self._cbc_later))
         before = _joined(self._binary, (at - BLOCK for at in self._cbc_later))
-        if any(_texts(blocks, int.from_bytes(before))):
+        if any(True for _ in _texts(blocks, int.from_bytes(before))):
             iv = self._block(USUAL_HEAD)
             yield Encryption(key, "cbc", iv, _USUAL_CBC, USUAL_HEAD, BLOCK)
 
@@ -300,11 +307,14 @@ def _matches(blocks: bytes, others: int) -> Iterator[int]:
             yield match.start()
 
 
-def _texts(blocks: bytes, others: int) -> list[bool]:
-    """Which of them are text."""
-    text = (int.from_bytes(blocks) ^ others).to_bytes(len(blocks))
-    parts = (text[at : at + BLOCK] for at in range(0, len(text), BLOCK))
-    return [part.isascii() and part.decode().isprintable() for part in parts]
+def _texts(blocks: bytes, others: int) -> Iterator[int]:
+    """The numbers of those that are text."""
+    kinds = (int.from_bytes(blocks) ^ others).to_bytes(len(blocks)).translate(_IS_TEXT)
+    at = kinds.find(_ALL_TEXT)
+    while at >= 0:
+        if at % BLOCK == 0:
+            yield at // BLOCK
+        at = kinds.find(_ALL_TEXT, at + 1)
 
 
 def _ecb(key: bytes, blocks: bytes, *, encrypt: bool = False) -> bytes:

@@ -233,14 +233,15 @@ def heads(binary: bytes) -> list[int]:
 
 
 def starts(binary: bytes, heads: list[int]) -> list[int]:
-    """Where the ciphertext may begin if its IV is behind it, or is missing."""
-    sizes = {
-        head + length
-        for head in heads
-        for length in (2, 1, 4, 0)
-        if _may_be_length(binary[head : head + length], 2 * len(binary))
-    }
-    return sorted(sizes | {size + tag for size in sizes for tag in (TAG_SIZE, 2 + TAG_SIZE)})
+    """Where the ciphertext may begin if neither IV nor tag is before it."""
+    return sorted(
+        {
+            head + length
+            for head in heads
+            for length in (2, 1, 4, 0)
+            if _may_be_length(binary[head : head + length], 2 * len(binary))
+        }
+    )
 
 
 def _may_be_time(number: bytes) -> bool:
