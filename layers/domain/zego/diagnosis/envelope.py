@@ -29,6 +29,8 @@ _IV_LENGTHS: Final = (12, 16)
 _MAX_EXPIRY: Final = 2**42
 #: The characters of a ciphertext that is written as text within an envelope.
 _MIN_PART: Final = 100
+#: How many of its beginnings and ends are tried: more would leave no operations for all keys.
+_MOST_ENDS: Final = 3
 _TAG: Final = 16
 _OF_URLS: Final = re.compile("[-_]")
 _ANY_OTHER: Final = re.compile("[^0-9A-Za-z+/_-]")
@@ -301,7 +303,8 @@ def _with_decoded(binary: bytes, part: _Part) -> Iterator[bytes]:
     A length that counts the text then counts what it encodes.
     """
     run = part.pattern.search(binary)
-    for start, end in () if run is None else dict.fromkeys(_ends_of(binary, *run.span(), part)):
+    ends = {} if run is None else dict.fromkeys(_ends_of(binary, *run.span(), part))
+    for start, end in [*ends][:_MOST_ENDS]:
         try:
             decoded = part.decode(binary[start:end].decode())
         except ValueError:
