@@ -256,12 +256,12 @@ def decodings(
             for size in _IN_FRONT:
                 if _FOLLOWS.match(binary, size) and binary[:size] != b"\1":  # GCM's mode
                     yield binary[size:], (*problems, found("leading-bytes", size=size))
-        yield binary, problems
-        if (latin_1 := _from_latin_1(binary)) is not None:
-            yield latin_1, (*problems, found("bytes-as-text"))
         part = _HEX_PART if _HEX_PART.pattern.search(binary) else _BASE64_PART
         for decoded in _with_decoded(binary, part):
             yield decoded, (*problems, found("sealed-encoded", what=part.what))
+        yield binary, problems
+        if (latin_1 := _from_latin_1(binary)) is not None:
+            yield latin_1, (*problems, found("bytes-as-text"))
 
 
 def _from_latin_1(binary: bytes) -> bytes | None:
@@ -321,10 +321,11 @@ def _with_decoded(binary: bytes, part: _Part) -> Iterator[bytes]:
 def _ends_of(binary: bytes, first: int, last: int, part: _Part) -> Iterator[tuple[int, int]]:
     """Where a text may begin and end, as bytes next to it may look like a part of it."""
     starts, ends = range(first, first + part.step), range(last, last - 4, -1)
-    lengths = (binary[max(start - 2, 0) : start] for start in starts)
     declared = [
         (start, start + size)
-        for start, length in zip(starts, map(int.from_bytes, lengths), strict=True)
+        for at in (2, 2 + _TAG)  # a tag may be between
+        for start in starts
+        for length in [int.from_bytes(binary[max(start - at, 0) : start][:2])]
         for size in (length, length - _TAG)
         if start + size in ends
     ]

@@ -75,15 +75,22 @@ def search(text: str, keys: Sequence[Key]) -> tuple[MadeToken, tuple[Observation
     :param keys: in the order in which to try them.
     """
     operations = 0
-    for binary, about_text in decodings("".join(text.split())):
-        places = _Places(binary)
-        tries = [(places.attempts, key, places.operations) for key in keys]
-        tries += [(places.with_another_iv, key, _IV_CHANGES) for key in keys if key.is_given]
-        for attempts, key, cost in tries:
-            operations += cost
+    ways = [
+        (_Places(binary), about_text) for binary, about_text in decodings("".join(text.split()))
+    ]
+    given = [key for key in keys if key.is_given]
+    for of_keys, attempts, more in (
+        (given, _Places.attempts, 0),
+        (given, _Places.with_another_iv, _IV_CHANGES),
+        ([key for key in keys if not key.is_given], _Places.attempts, 0),
+    ):
+        for (places, about_text), key in product(ways, of_keys):
+            operations += more or places.operations
             if operations > MAX_OPERATIONS:
                 return None
-            for content, how in (*_derived(binary, key), *((binary, one) for one in attempts(key))):
+            binary = places.binary
+            tries = ((binary, how) for how in attempts(places, key))
+            for content, how in (*_derived(binary, key), *tries):
                 if made := opened(content, how):
                     return made, about_text
     return None
@@ -120,7 +127,7 @@ class _Places:
     """
 
     def __init__(self, binary: bytes) -> None:
-        self._binary = binary
+        self.binary = binary
         size = len(binary)
         self._last = min(_LAST_START, size - BLOCK)
         self._heads = layout.heads(binary)
@@ -165,7 +172,7 @@ class _Places:
         self.operations = blocks // BLOCK + 3 * len(self._long)
 
     def _block(self, at: int) -> bytes:
-        return self._binary[at : at + BLOCK]
+        return self.binary[at : at + BLOCK]
 
     def _pairs(self, iv_size: int, *, is_gcm: bool = False) -> Iterator[tuple[int, int]]:
         """Where an IV may be, and where the ciphertext that belongs to it may begin."""
@@ -174,7 +181,7 @@ class _Places:
                 yield head, head + iv_size + gap
         starts = self._behind_tag if is_gcm else self._without_iv
         for tail, start in product(_TAILS_WITH_TAG if is_gcm else _TAILS, starts):
-            at = len(self._binary) - tail - iv_size
+            at = len(self.binary) - tail - iv_size
             if start <= min(self._last, at - BLOCK):
                 yield at, start
 
@@ -228,18 +235,18 @@ class _Places:
         """A Token04 whose first blocks were altered after it was made: later ones are text."""
         counters, starts = zip(*self._gcm_later, strict=True) if self._gcm_later else ((), ())
         stream = _ecb(key.value, b"".join(counters), encrypt=True)
-        if any(True for _ in _texts(stream, int.from_bytes(_joined(self._binary, starts)))):
-            iv = self._binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
+        if any(True for _ in _texts(stream, int.from_bytes(_joined(self.binary, starts)))):
+            iv = self.binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
             yield Encryption(key, "gcm", iv, _USUAL_GCM, USUAL_HEAD, GCM_IV_SIZE)
-        blocks = _ecb(key.value, _joined(self._binary, self._cbc_later))
-        before = _joined(self._binary, (at - BLOCK for at in self._cbc_later))
+        blocks = _ecb(key.value, _joined(self.binary, self._cbc_later))
+        before = _joined(self.binary, (at - BLOCK for at in self._cbc_later))
         if any(True for _ in _texts(blocks, int.from_bytes(before))):
             iv = self._block(USUAL_HEAD)
             yield Encryption(key, "cbc", iv, _USUAL_CBC, USUAL_HEAD, BLOCK)
 
     def with_another_iv(self, key: Key) -> Iterator[Encryption]:
         """A token whose IV is not the one that is written: GCM needs it, unlike CBC."""
-        binary = self._binary
+        binary = self.binary
         size = int.from_bytes(binary[USUAL_HEAD - 2 : USUAL_HEAD])
         start = USUAL_HEAD + size + 2
         written = binary[USUAL_HEAD : USUAL_HEAD + size]
@@ -267,7 +274,7 @@ class _Places:
     @cached_property
     def _other_ivs(self) -> list[bytes]:
         """The IV of a GCM token with each of its characters replaced by every other one."""
-        iv = int.from_bytes(self._binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE])
+        iv = int.from_bytes(self.binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE])
         bits = 8 * GCM_IV_SIZE
         changes = {
             (change << bits >> at + 6 - 8 * USUAL_HEAD) % (1 << bits)

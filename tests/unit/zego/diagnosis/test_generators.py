@@ -165,6 +165,12 @@ class TestDiagnosis:
             token = broken_token(chance.choice((GCM, CBC)), mistakes)
             assert token is None or "other-secret" not in named(token), token
 
+    def test_bytes_next_to_an_encoded_part_may_look_like_a_part_of_it(self) -> None:
+        names = {"values: milliseconds", "form: base64", "tag: in front"}  # its tag ends with PD
+        token = broken_token(GCM, tuple(one for one in MISTAKES if str(one) in names))
+        assert token is not None
+        self.all_are_named(token)
+
     @pytest.mark.exhaustive
     def test_precision_and_recall(self, record_property: Callable[[str, object], None]) -> None:
         tokens = [*ALONE, *SOME_PAIRS]
