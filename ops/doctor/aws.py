@@ -7,7 +7,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from ops.doctor.check import CheckResult, check
+from ops.checklist.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError, explain
 from ops.target import API_OUTPUT, STACK_NAME, client_of, region_of

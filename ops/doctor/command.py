@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from ops.doctor.check import Check, examine
+from ops.checklist.check import Check, checks_of, examine
 from ops.errors import ExitCode
 from ops.output import Output, output
 from ops.target import TargetOptions, target
 from zego.bounded_http import check_url
+
+if TYPE_CHECKING:
+    from ops.doctor.deployment import Deployment
 
 #: More than the service accepts: the service then reports its limit.
 _BEARER_BYTES: Final = 16384
@@ -121,21 +124,19 @@ def doctor(
         )
     bearer = None if bearer_file is None else _bearer(bearer_file)
 
+    from ops.checklist.render import show  # noqa: PLC0415  imports rich
     from ops.doctor.deployment import Deployment, DoctorOptions  # noqa: PLC0415  imports botocore
-    from ops.doctor.render import show  # noqa: PLC0415  imports rich
 
     doctor_options = DoctorOptions(user=user, bearer=bearer, **options)
     deployment = Deployment(target_options, doctor_options)
     return show(out, str(target_options), examine(deployment, checks()))
 
 
-def checks() -> tuple[Check, ...]:
+def checks() -> tuple[Check[Deployment], ...]:
     """All checks, from the configuration to a token."""
     from ops.doctor import aws, env_files, issuer, secret, token, zego  # noqa: PLC0415  as above
 
-    modules = (aws, secret, zego, issuer, token, env_files)
-    found = (one for module in modules for one in vars(module).values())
-    return tuple(one for one in found if isinstance(one, Check))
+    return checks_of(aws, secret, zego, issuer, token, env_files)
 
 
 def _bearer(file: IO[bytes]) -> str:

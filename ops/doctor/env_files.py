@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from ops.doctor.check import CheckResult, CheckStatus, check
+from ops.checklist.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.errors import reason
 from ops.scan.patterns import PUBLIC_PREFIX

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ops.doctor.check import CheckResult, check
+from ops.checklist.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer_api import IssuerResponse
 from ops.errors import reason

@@ -7,7 +7,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.doctor.check import CheckResult, check
+from ops.checklist.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.errors import explain
 from ops.secret import render

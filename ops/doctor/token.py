@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ops.doctor.check import CheckResult, CheckStatus, check
+from ops.checklist.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.doctor.issuer import refusal
 from ops.doctor.issuer_api import IssuerResponse

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from ops.doctor.check import CheckResult, CheckStatus, check
+from ops.checklist.check import CheckResult, CheckStatus, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError
 from ops.secret.render import calls_fail, in_words, outcome_with_code

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ops import cli
-from ops.doctor import render
-from ops.doctor.check import Check, CheckResult
+from ops.checklist import render
+from ops.checklist.check import Check, CheckResult
 from ops.output import Output
 from ops.target import SECRET_ID_VARIABLE
 from tests.unit.ops.tokens import jwt
@@ -53,7 +53,7 @@ def test_each_object_has_the_keys_that_are_documented(
     ):
         cli.main([*line, "--json"])
         found.update(keys_of(capsys.readouterr().out, line[0]))
-    check = Check("x", "ZEGO", "?", lambda _deployment: (), "")
+    check: Check[object] = Check("x", "ZEGO", "?", lambda _deployment: (), "")
     render.show(Output(as_json=True), "--stage dev", [(check, CheckResult("ok", "y"))])
     found.update(keys_of(capsys.readouterr().out, "doctor"))
     assert found == ROWS

@@ -12,7 +12,7 @@ import pytest
 
 from local.aws.secrets_manager import SecretsManager
 from local.aws.secrets_manager.rotation import RotationDriver
-from ops.doctor.check import CheckResult, examine
+from ops.checklist.check import CheckResult, examine
 from ops.doctor.command import checks
 from ops.doctor.deployment import Deployment, DoctorOptions
 from ops.target import Target, TargetOptions

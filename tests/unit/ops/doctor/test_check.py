@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from local.aws.secrets_manager import APP_ID, SecretsManager
-from ops.doctor.check import Check, CheckResult, examine
+from ops.checklist.check import CannotCheckError, Check, CheckResult, examine
 from ops.doctor.command import checks
 from ops.errors import CommandError, ExitCode
 from tests.unit.ops.doctor.conftest import Patient
@@ -40,7 +41,7 @@ def test_the_checks_go_from_the_configuration_to_a_token() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_each_check_has_a_remedy_if_it_fails(check: Check) -> None:
+def test_each_check_has_a_remedy_if_it_fails(check: Check[Any]) -> None:
     never_fails = {"defaults", "drift"}  # and each result of a drift has its own remedy
     assert bool(check.remedy) is (check.name not in never_fails)
 
@@ -57,7 +58,7 @@ def test_a_failed_check_skips_only_the_checks_that_need_it(patient: Patient) -> 
     assert {result.status for result in found["defaults"]} == {"note"}
 
 
-def failing(error: Exception) -> Check:
+def failing(error: Exception) -> Check[Any]:
     def failing_check(_deployment: object) -> list[CheckResult]:
         raise error
 
@@ -76,3 +77,10 @@ def test_a_usage_error_ends_the_command(patient: Patient) -> None:
     check = failing(CommandError("--secret-id is not an ARN.", "", ExitCode.USAGE))
     with pytest.raises(CommandError):
         list(examine(patient.deployment(), (check,)))
+
+
+def test_a_check_that_cannot_find_out_is_skipped_with_what_to_do(patient: Patient) -> None:
+    check = failing(CannotCheckError("AWS denied sns:Publish.", "Allow it."))
+    ((_, result),) = examine(patient.deployment(), (check,))
+    assert (result.status, result.seen) == ("skipped", "AWS denied sns:Publish.")
+    assert result.remedy == "Allow it."

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.aws.secrets_manager import APP_ID, SecretsManager
-from ops.doctor.check import CheckResult
+from ops.checklist.check import CheckResult
 from ops.doctor.env_files import MAX_BYTES, EnvFileError, read, variables
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.fakes import Zego, stored

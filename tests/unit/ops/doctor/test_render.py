@@ -1,15 +1,16 @@
-"""The doctor's screen and its JSON."""
+"""The screen of a checklist and its JSON."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from ops.doctor import render
-from ops.doctor.check import Check, CheckResult, CheckStatus, Group, examine
+from ops.checklist import render
+from ops.checklist.check import Check, CheckResult, CheckStatus, Group, examine
 from ops.doctor.command import checks
 from ops.errors import ExitCode
 from ops.output import Output
@@ -25,11 +26,11 @@ def _eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def check(name: str, group: Group = "ZEGO") -> Check:
+def check(name: str, group: Group = "ZEGO") -> Check[Any]:
     return Check(name, group, f"Is {name}?", lambda _deployment: (), "")
 
 
-def shown(capsys: Capture, *found: tuple[Check, CheckResult]) -> tuple[ExitCode, list[str]]:
+def shown(capsys: Capture, *found: tuple[Check[Any], CheckResult]) -> tuple[ExitCode, list[str]]:
     exit_code = render.show(Output(as_json=False), "--stage prod", iter(found))
     return exit_code, [text.rstrip() for text in capsys.readouterr().out.splitlines()]
 
@@ -130,7 +131,7 @@ def test_json_has_an_object_per_result_and_a_summary(patient: Patient, capsys: C
 
 
 def test_each_result_is_shown_as_it_comes(capsys: Capture) -> None:
-    def found() -> Iterator[tuple[Check, CheckResult]]:
+    def found() -> Iterator[tuple[Check[Any], CheckResult]]:
         yield check("first"), CheckResult("ok", "1")
         assert "first" in capsys.readouterr().out
         yield check("second"), CheckResult("ok", "2")

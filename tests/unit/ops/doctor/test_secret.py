@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws.secrets_manager import APP_ID, SecretsManager
-from ops.doctor.check import CheckResult
+from ops.checklist.check import CheckResult
 from tests.support.in_process import secrets_manager_client
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.fakes import refused

@@ -1,14 +1,14 @@
-"""The doctor's screen: the checks under their headings, as they run, and a summary."""
+"""The screen of a checklist: the checks under their headings, as they run, and a summary."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rich.text import Text
 
-from ops.doctor.check import Check, CheckResult, CheckStatus
+from ops.checklist.check import Check, CheckResult, CheckStatus
 from ops.errors import ExitCode
 from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, copyable, line, wrapped
 
@@ -38,11 +38,11 @@ _APPEARANCES: Final[dict[CheckStatus, _Appearance]] = {
 _NAME: Final = 14
 
 
-def show(out: Output, name: str, found: Iterable[tuple[Check, CheckResult]]) -> ExitCode:
+def show(out: Output, name: str, found: Iterable[tuple[Check[Any], CheckResult]]) -> ExitCode:
     """Show each result as it comes, and return the exit code."""
     counts: Counter[CheckStatus] = Counter()
     failed: dict[str, None] = {}
-    last: Check | None = None
+    last: Check[Any] | None = None
     out.show(line(name, "bold"))
     for check, result in found:
         if last is None or check.group != last.group:
@@ -59,7 +59,9 @@ def show(out: Output, name: str, found: Iterable[tuple[Check, CheckResult]]) -> 
     return exit_code
 
 
-def _tell(out: Output, name: str, check: Check, result: CheckResult, *, is_first: bool) -> None:
+def _tell(
+    out: Output, name: str, check: Check[Any], result: CheckResult, *, is_first: bool
+) -> None:
     remedy = copyable(result.remedy, name)
     out.tell(
         "check",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from types import ModuleType
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from ops.errors import CommandError, ExitCode, explain
 
-if TYPE_CHECKING:
-    from ops.doctor.deployment import Deployment
-
+#: What a command checks, such as a deployment.
+Subject = TypeVar("Subject")
 Group = Literal["AWS", "The secret", "ZEGO", "The issuer", "A token", "Files"]
 #: ``note``: good to know, and not a problem.
 CheckStatus = Literal["ok", "warning", "failed", "skipped", "note"]
@@ -31,9 +31,20 @@ class CheckResult:
     of: str = ""
 
 
+class CannotCheckError(Exception):
+    """Ends a check as skipped, for instance because a permission is missing.
+
+    :ivar remedy: what to do so that it can be checked.
+    """
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A question about a deployment, and the function that checks it.
+class Check(Generic[Subject]):
+    """A question about a subject, and the function that checks it.
 
     :ivar name: shown to users and in ``--json``.
     :ivar group: its heading.
@@ -45,14 +56,14 @@ class Check:
     name: str
     group: Group
     question: str
-    run: Callable[[Deployment], Iterable[CheckResult]]
+    run: Callable[[Subject], Iterable[CheckResult]]
     remedy: str
     needs: tuple[str, ...] = ()
 
 
 def check(
     question: str, *, remedy: str = "", needs: tuple[str, ...] = ()
-) -> Callable[[Callable[[Deployment], Iterable[CheckResult]]], Check]:
+) -> Callable[[Callable[[Subject], Iterable[CheckResult]]], Check[Subject]]:
     """Turn a function into a :class:`Check` with its name, in the group of its module."""
     return lambda run: Check(
         run.__name__.replace("_", "-"),
@@ -75,7 +86,15 @@ _GROUPS: Final[Mapping[str, Group]] = {
 }
 
 
-def examine(deployment: Deployment, checks: Iterable[Check]) -> Iterator[tuple[Check, CheckResult]]:
+def checks_of(*modules: ModuleType) -> tuple[Check[Any], ...]:
+    """The checks of some modules, in their order."""
+    found = (one for module in modules for one in vars(module).values())
+    return tuple(one for one in found if isinstance(one, Check))
+
+
+def examine(
+    subject: Subject, checks: Iterable[Check[Subject]]
+) -> Iterator[tuple[Check[Subject], CheckResult]]:
     """Run every check, and yield each result at once.
 
     A check that raises an error has failed. The others still run, except those that need it.
@@ -86,9 +105,7 @@ def examine(deployment: Deployment, checks: Iterable[Check]) -> Iterator[tuple[C
     for one in checks:
         reason = next((lacking[need] for need in one.needs if need in lacking), None)
         results = (
-            _made(one, deployment)
-            if reason is None
-            else (CheckResult("skipped", f"needs {reason}"),)
+            _made(one, subject) if reason is None else (CheckResult("skipped", f"needs {reason}"),)
         )
         for result in results:
             if result.status in {"failed", "skipped"}:
@@ -96,11 +113,13 @@ def examine(deployment: Deployment, checks: Iterable[Check]) -> Iterator[tuple[C
             yield one, result
 
 
-def _made(one: Check, deployment: Deployment) -> Iterator[CheckResult]:
+def _made(one: Check[Subject], subject: Subject) -> Iterator[CheckResult]:
     try:
-        for result in one.run(deployment):
+        for result in one.run(subject):
             is_well = result.status not in {"failed", "warning"}
             yield replace(result, remedy=result.remedy or ("" if is_well else one.remedy))
+    except CannotCheckError as error:
+        yield CheckResult("skipped", str(error), error.remedy)
     except Exception as error:  # its text could contain anything
         failure = explain(error)
         if isinstance(error, CommandError) and failure.exit_code is ExitCode.USAGE:
