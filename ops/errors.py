@@ -107,6 +107,8 @@ def _of_store(error: SecretStoreError) -> Failure:
 
 def _of_aws(code: str, permission: str = "") -> Failure:
     meaning, remedy = _AWS.get(code, ("AWS refused {permission}: {code}.", ""))
+    place = _PLACES.get(permission.partition(":")[0], "secret")
+    remedy = remedy.format(place=place)
     also = _ALSO_NEEDED.get(permission, "") if code in _NOT_ALLOWED_CODES else ""
     return Failure(meaning.format(permission=permission, code=code), remedy + also, ExitCode.AWS)
 
@@ -153,6 +155,12 @@ _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
 _READING: Final = ("describe_", "get_", "list_")
 _PERHAPS_DONE: Final = "AWS may have made the change anyway. Check it: zego-token secret status."
 
+#: Where a permission is granted, by service; for all others, on the secret.
+_PLACES: Final = {
+    "cloudformation": "stack; or name the secret with --secret-id",
+    "kms": "secret's KMS key",
+    "sts": "account",
+}
 #: The service of each action that is called without one of our wrappers.
 _SERVICES: Final = {"GetCallerIdentity": "sts", "DescribeKey": "kms"}
 
@@ -195,7 +203,7 @@ _AWS: Final[Mapping[str, tuple[str, str]]] = {
     **_for_all(
         " ".join(_NOT_ALLOWED_CODES),
         "AWS denied {permission}.",
-        "Use credentials that have this permission, or have it granted on the secret.",
+        "Use credentials that have this permission, or have it granted on the {place}.",
     ),
     **_for_all(
         "ProfileNotFound",
@@ -232,6 +240,6 @@ _AWS: Final[Mapping[str, tuple[str, str]]] = {
     **_for_all(
         "ResourceNotFoundException",
         "This account and region have no such secret, or the version was deleted.",
-        "Check --secret-id or --stage, --region and --profile.",
+        "Check --stage, --stack or --secret-id, --region and --profile.",
     ),
 }

@@ -13,7 +13,7 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 SECRET_ID_VARIABLE: Final = "ZEGO_TOKEN_SECRET_ID"  # noqa: S105  a name
 STACK_FILE: Final = Path(".local", "stack.json")
-STACK_NAME: Final = "zego-token-service-{stage}"
-#: Outputs of that stack.
+_STACK_NAME: Final = "zego-token-service-{stage}"
+#: Outputs of a stack.
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 API_OUTPUT: Final = "ApiUrl"
 
@@ -41,7 +41,9 @@ AwsService = Literal["secretsmanager", "cloudformation", "sts", "kms"]
 
 Command = Callable[..., ExitCode]
 
-_ABOUT_ONE: Final = "This command takes one secret: use --stage or --secret-id, each option once."
+_ABOUT_ONE: Final = (
+    "This command takes one secret: use --stage, --stack or --secret-id, each option once."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class TargetOptions:
     """The options that name a command's secret.
 
     :ivar stage: the stage whose stack names the secret.
+    :ivar stack: the name of that stack, if it is not ``zego-token-service-<stage>``.
     :ivar local: the file that describes a running local stack.
     :ivar zego_api: the API that gives verdicts; ``None``: ZEGO's, or the local stack's stand-in.
     """
@@ -59,11 +62,17 @@ class TargetOptions:
     region: str | None = None
     local: Path | None = None
     zego_api: str | None = None
+    stack: str | None = None
+
+    @property
+    def stack_name(self) -> str | None:
+        """The stack that names the secret; ``None`` if the options name the secret itself."""
+        return self.stack or (self.stage and _STACK_NAME.format(stage=self.stage))
 
     def __str__(self) -> str:
         """As options, to copy into another command."""
         words: list[str] = []
-        for name in ("local", "stage", "secret_id", "profile", "region", "zego_api"):
+        for name in ("local", "stage", "stack", "secret_id", "profile", "region", "zego_api"):
             if value := getattr(self, name):
                 words += (f"--{name.replace('_', '-')}", str(value))
         return shlex.join(words)
@@ -105,6 +114,12 @@ def target(
             type=click.Choice(DEPLOYED_STAGES),
             multiple=True,
             help=f"Use the secret of the stack zego-token-service-<stage>.{more}",
+        ),
+        click.option(
+            "--stack",
+            multiple=True,
+            metavar="NAME",
+            help=f"Use the secret of a stack that has another name.{more}",
         ),
         click.option(
             "--secret-id",
@@ -157,30 +172,29 @@ def _combinations(
     options: dict[str, Any], *, is_required: bool, environment: bool
 ) -> list[TargetOptions]:
     """The secrets that the options name, removed from them; may be empty if none is required."""
-    stages, secret_ids, profiles, regions = (
-        list(options.pop(name)) for name in ("stage", "secret_id", "profile", "region")
+    stages, stacks, secret_ids, profiles, regions = (
+        list(options.pop(name)) for name in ("stage", "stack", "secret_id", "profile", "region")
     )
     local, zego_api = options.pop("local"), options.pop("zego_api", None)
     if local is not None:
-        if stages or profiles or regions:
+        if stages or stacks or profiles or regions:
             raise click.UsageError(
-                "--local cannot be combined with --stage, --profile or --region."
+                "--local cannot be combined with --stage, --stack, --profile or --region."
             )
         return [TargetOptions(one, local=local, zego_api=zego_api) for one in secret_ids or [None]]
-    named: list[tuple[str | None, str | None]] = [(None, stage) for stage in stages]
-    named += [(secret_id, None) for secret_id in secret_ids]
+    named = [TargetOptions(stage=stage) for stage in stages]
+    named += [TargetOptions(stack=stack) for stack in stacks]
+    named += [TargetOptions(secret_id) for secret_id in secret_ids]
     from_environment = os.environ.get(SECRET_ID_VARIABLE) if environment else None
     if not named and from_environment:
-        named = [(from_environment, None)]
+        named = [TargetOptions(from_environment)]
     if not named:
         if not is_required and not profiles and not regions:
             return []
-        raise click.UsageError("No secret is named. Use --stage, --secret-id or --local.")
+        raise click.UsageError("No secret is named. Use --stage, --stack, --secret-id or --local.")
     return [
-        TargetOptions(secret_id, stage, profile, region, None, zego_api)
-        for (secret_id, stage), profile, region in itertools.product(
-            named, profiles or [None], regions or [None]
-        )
+        replace(one, profile=profile, region=region, zego_api=zego_api)
+        for one, profile, region in itertools.product(named, profiles or [None], regions or [None])
     ]
 
 
@@ -231,7 +245,7 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
 
     probe = _probe(options.zego_api)
     session = session or open_session(options)
-    outputs = {} if options.stage is None else _outputs(session, options.stage)
+    outputs = {} if options.stack_name is None else _outputs(session, options.stack_name)
     secret_id, region = _secret_of(options, outputs)
     client = client_of(session, "secretsmanager", region)
     versions = SecretVersions(client, secret_id)
@@ -254,7 +268,7 @@ def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str,
     secret_id = options.secret_id or outputs.get(SECRET_OUTPUT)
     if secret_id is None:
         raise CommandError(
-            f"The stack {STACK_NAME.format(stage=options.stage)} has no output {SECRET_OUTPUT}.",
+            f"The stack {options.stack_name} has no output {SECRET_OUTPUT}.",
             "Deploy it again (docs/deploy.md), or name the secret with --secret-id.",
             ExitCode.AWS,
         )
@@ -295,11 +309,10 @@ def client_of(session: boto3.Session, service: AwsService, region: str | None = 
         ) from None
 
 
-def _outputs(session: boto3.Session, stage: str) -> dict[str, str]:
-    """The outputs of a stage's stack."""
+def _outputs(session: boto3.Session, stack: str) -> dict[str, str]:
+    """The outputs of a stack."""
     from botocore.exceptions import ClientError  # noqa: PLC0415  as above
 
-    stack = STACK_NAME.format(stage=stage)
     client = client_of(session, "cloudformation")
     try:
         stacks = client.describe_stacks(StackName=stack)["Stacks"]
@@ -308,7 +321,8 @@ def _outputs(session: boto3.Session, stage: str) -> dict[str, str]:
             raise
         raise CommandError(
             f"There is no stack {stack} in this account and region.",
-            "Check --stage, --region and --profile; or name the secret with --secret-id.",
+            "Check --stage or --stack, --region and --profile; or name the secret with"
+            " --secret-id.",
             ExitCode.AWS,
         ) from None
     return {

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from ops.checklist.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError, explain
-from ops.target import API_OUTPUT, STACK_NAME, client_of, region_of
+from ops.target import API_OUTPUT, client_of, region_of
 from zego.bounded_http import Response
 from zego.server_api import clock_skew
 
@@ -79,10 +79,9 @@ def target(deployment: Deployment) -> Iterator[CheckResult]:
     target_options = deployment.target_options
     if target_options.local is not None:
         yield CheckResult("ok", f"the local stack, {api}" if api else "the local stack")
-    elif target_options.stage is None:
+    elif (stack := target_options.stack_name) is None:
         yield CheckResult("ok", "the named secret")
+    elif api is None:
+        raise CommandError(f"The stack {stack} has no output {API_OUTPUT}.")
     else:
-        stack = STACK_NAME.format(stage=target_options.stage)
-        if api is None:
-            raise CommandError(f"The stack {stack} has no output {API_OUTPUT}.")
         yield CheckResult("ok", f"the stack {stack}")

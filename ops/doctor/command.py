@@ -54,7 +54,7 @@ def _origins(
     metavar="URL",
     callback=_url,
     help="The issuer's URL, for instance at your own domain.  [default: the output ApiUrl of the"
-    " --stage's stack, or the local stack's]",
+    " stack of --stage or --stack, or the local stack's]",
 )
 @click.option(
     "--app-id",

@@ -30,7 +30,7 @@ _NOT_INVOKED: Final = (
 def address(deployment: Deployment) -> Iterator[CheckResult]:
     url = deployment.address
     if url is None:
-        yield CheckResult("skipped", "its URL is not known", "Use --api URL or --stage.")
+        yield CheckResult("skipped", "its URL is not known", "Use --api URL, --stage or --stack.")
         return
     check_url(url, allow_loopback=True)
     yield CheckResult("ok", url)

@@ -23,7 +23,7 @@ _UNSTICK: Final = "Give it up: zego-token secret unstick."
 
 @check(
     "Does the secret exist?",
-    remedy="Check --secret-id or --stage, --region and --profile.",
+    remedy="Check --stage, --stack or --secret-id, --region and --profile.",
     needs=("target",),
 )
 def secret(deployment: Deployment) -> Iterator[CheckResult]:

@@ -106,14 +106,19 @@ def inspect(
     token. A damaged token that is broken over several lines counts as one.
 
     To open a token, the command tries the secrets of Secrets Manager, under all labels, if --stage,
-    --secret-id or --local names one, and the secret of --secret-file or --ask-secret. Without a
-    secret, it reports what can be read without one.
+    --stack, --secret-id or --local names one, and the secret of --secret-file or --ask-secret.
+    Without a secret, it reports what can be read without one.
 
     Exit code: 0 if all tokens are valid; 1 if ZEGO refuses one; 3 if none is refused, but one was
     not opened, so its verdict is unknown; 2 if there is no token.
     """
     named = target_options or TargetOptions()
-    values = {"--secret-file": source.file, "--secret-id": named.secret_id, "--local": named.local}
+    values = {
+        "--secret-file": source.file,
+        "--stack": named.stack,
+        "--secret-id": named.secret_id,
+        "--local": named.local,
+    }
     for option, value in values.items():
         if value is not None and tokens.begins(str(value)):
             raise click.UsageError(_MISTAKEN.format(option))

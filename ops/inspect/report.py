@@ -55,8 +55,8 @@ _FORMS: Final[Mapping[str, str]] = {
 }
 _SDKS: Final[Mapping[str, str]] = {"web": "web", "native": "native", "zim": "ZIM", "uikit": "UIKit"}
 _NOT_OPENED: Final = (
-    "No secret was given. To open the token, use --stage, --secret-id, --local, --secret-file or"
-    " --ask-secret."
+    "No secret was given. To open the token, use --stage, --stack, --secret-id, --local,"
+    " --secret-file or --ask-secret."
 )
 #: The secret may have been reset since.
 _REFUSED_ANYWAY: Final = (

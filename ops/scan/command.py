@@ -65,10 +65,10 @@ def scan(
               tokens that are made in the browser
     possible  32 or 64 hex digits without such a mark
 
-    The secret itself, under all labels, is only searched for if --stage, --secret-id, --local,
-    --secret-file or --ask-secret names one. The command never shows what it finds, only its
-    fingerprint. (If the AppID is not known, it shows another digest instead.) A finding that is
-    not certain is ignored if zego-token:ignore follows it on its line.
+    The secret itself, under all labels, is only searched for if --stage, --stack, --secret-id,
+    --local, --secret-file or --ask-secret names one. The command never shows what it finds, only
+    its fingerprint. (If the AppID is not known, it shows another digest instead.) A finding that
+    is not certain is ignored if zego-token:ignore follows it on its line.
 
     Exit code: 1 if anything certain or likely is found; 3 if nothing is, but something could not be
     read; 0 otherwise.

@@ -289,8 +289,8 @@ def _limits(tree: Tree, secrets: SecretValues, options: str) -> Iterator[str]:
         yield f"Searched for the secret: {', '.join(value.label for value in secrets.values)}."
     elif not secrets.unusable and not secrets.too_short:
         yield (
-            "Did not search for the secret itself. To name it, use --stage, --secret-id, --local,"
-            " --secret-file or --ask-secret."
+            "Did not search for the secret itself. To name it, use --stage, --stack, --secret-id,"
+            " --local, --secret-file or --ask-secret."
         )
     for label, why in secrets.unusable.items():
         yield f"No value to search for under {label}: {why}."

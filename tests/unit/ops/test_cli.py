@@ -115,7 +115,7 @@ class TestMistakes:
             ("help", "No such command 'help'. Use zego-token --help."),
             ("secret status --colour", "No such option"),
             ("secret rotate --local --wait soon", "'soon' is not a valid float"),
-            ("secret stage --stage dev --secret-id x", "use --stage or --secret-id"),
+            ("secret stage --stage dev --secret-id x", "use --stage, --stack or --secret-id"),
             ("secret stage --stage dev --stage prod", "each option once"),
             ("secret watch --stage dev --region a --region b", "each option once"),
         ],
@@ -186,7 +186,7 @@ class TestMistakes:
         printed = capsys.readouterr()
         assert json.loads(printed.out) == {
             "event": "error",
-            "message": "No secret is named. Use --stage, --secret-id or --local.",
+            "message": "No secret is named. Use --stage, --stack, --secret-id or --local.",
             "remedy": "See zego-token secret status --help.",
             "exit_code": 2,
         }

@@ -79,7 +79,16 @@ def denied(action: str) -> SecretStoreError:
         (denied("get_secret_value"), ExitCode.AWS, "kms:Decrypt"),
         (denied("put_secret_value"), ExitCode.AWS, "kms:GenerateDataKey"),
         (denied("rotate_secret"), ExitCode.AWS, "lambda:InvokeFunction"),
-        (client_error("AccessDenied"), ExitCode.AWS, "cloudformation:DescribeStacks"),
+        (
+            client_error("AccessDenied"),
+            ExitCode.AWS,
+            "have it granted on the stack; or name the secret with --secret-id.",
+        ),
+        (
+            client_error("AccessDeniedException", "DescribeKey"),
+            ExitCode.AWS,
+            "have it granted on the secret's KMS key.",
+        ),
         (client_error("ExpiredToken"), ExitCode.AWS, "expired"),
         (
             SecretStoreError("x", "EndpointConnectionError", "describe_secret"),

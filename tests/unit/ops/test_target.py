@@ -51,6 +51,13 @@ def test_a_stage_names_its_stack() -> None:
     assert named("--stage prod") == [TargetOptions(stage="prod")]
 
 
+def test_a_stack_with_another_name_is_named_itself() -> None:
+    (found,) = named("--stack calls-tokens --region eu-west-1")
+    assert found == TargetOptions(stack="calls-tokens", region="eu-west-1")
+    assert str(found) == "--stack calls-tokens --region eu-west-1"
+    assert len(named("--stage prod --stack calls-tokens")) == 2
+
+
 def test_a_secret_id_names_the_secret() -> None:
     assert named("--secret-id zego/x --region eu-west-1 --profile ops") == [
         TargetOptions("zego/x", region="eu-west-1", profile="ops")
@@ -85,14 +92,16 @@ def test_the_local_stack_is_found_here_or_at_the_given_path(tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("other", ["--stage dev", "--profile p", "--region r"])
+@pytest.mark.parametrize("other", ["--stage dev", "--stack s", "--profile p", "--region r"])
 def test_local_excludes_the_aws_options(other: str) -> None:
     with pytest.raises(click.UsageError, match="--local cannot be combined with"):
         named(f"--local {other}")
 
 
 def test_a_secret_must_be_named() -> None:
-    with pytest.raises(click.UsageError, match=re.escape("--stage, --secret-id or --local")):
+    with pytest.raises(
+        click.UsageError, match=re.escape("--stage, --stack, --secret-id or --local")
+    ):
         named("--region eu-west-1")
 
 
@@ -220,6 +229,14 @@ class TestInAws:
         target = connect(TargetOptions(stage="prod", region="us-east-1"))
         assert (target.api, target.region) == ("https://x", "eu-west-1")
         assert connect(TargetOptions(ARN)).api is None
+
+    def test_a_stack_names_the_secret(self, cloudformation: Stubber) -> None:
+        expected = {"StackName": "calls-tokens"}
+        cloudformation.add_response("describe_stacks", a_stack(SecretArn=ARN), expected)
+        assert where(connect(TargetOptions(stack="calls-tokens", region="us-east-1")))[1] == ARN
+        cloudformation.add_response("describe_stacks", a_stack(), expected)
+        with pytest.raises(CommandError, match="The stack calls-tokens has no output"):
+            connect(TargetOptions(stack="calls-tokens", region="us-east-1"))
 
     def test_a_stage_without_a_stack_is_an_error(self, cloudformation: Stubber) -> None:
         cloudformation.add_client_error("describe_stacks", "ValidationError", "does not exist")

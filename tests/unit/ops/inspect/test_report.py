@@ -134,7 +134,7 @@ class TestVerdicts:
         code, printed = run(room_token())
         assert code == ExitCode.UNDECIDED
         assert printed.startswith("UNKNOWN  No problem is visible without")
-        assert "--stage, --secret-id" in printed
+        assert "--stage, --stack" in printed
         assert "user " not in printed
 
     @pytest.mark.parametrize("text", ["04abc", "0412345678", "hello"])
@@ -314,7 +314,7 @@ class TestUsage:
         assert cli.main(["inspect", "x", "--secret-file", "-"]) == ExitCode.USAGE
         assert "Use --ask-secret." in capsys.readouterr().err
 
-    @pytest.mark.parametrize("option", ["--local", "--secret-file", "--secret-id"])
+    @pytest.mark.parametrize("option", ["--local", "--secret-file", "--secret-id", "--stack"])
     def test_a_token_as_an_options_value_belongs_first(
         self, option: str, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
