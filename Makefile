@@ -100,7 +100,7 @@ format: $(DEV_READY) ## Format the code and apply the linter's fixes
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: docs
-docs: $(RUN_READY) ## Regenerate the tables in docs/ and the JSON schema of access policies
+docs: $(DEV_READY) ## Regenerate the tables in docs/ and the JSON schema of access policies
 	@$(BIN)/python -m tools.doc_tables
 
 .PHONY: record

@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tools import cost
 from tools.api_reference import PROBLEMS, problems_page
 from tools.build import release
 from tools.policy_schema import SCHEMA, schema_file
@@ -25,7 +26,9 @@ from zego.error_codes import CODES
 from zego.error_codes.code import ErrorCode, Platform
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-DOCUMENTS: Final = (ROOT / "docs" / "architecture.md", ROOT / "docs" / "troubleshooting.md")
+DOCUMENTS: Final = tuple(
+    ROOT / "docs" / name for name in ("architecture.md", "troubleshooting.md", "cost.md")
+)
 
 _TABLE: Final = re.compile(
     r"(?P<begin><!-- table: (?P<name>[\w, ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL
@@ -169,6 +172,12 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "zim": lambda: _codes("zim"),
     "server api": lambda: _codes("server-api"),
     "findings": _findings,
+    "cost": lambda: _table(
+        ("tokens in a month", "the stack", "with SnapStart", "with the edge", "with both"),
+        cost.totals(),
+    ),
+    "bill": lambda: _table(("what", "how much", "USD", "in a month"), cost.bill()),
+    "inputs": lambda: _table(("how much", "of what"), cost.inputs()),
 }
 
 

@@ -36,6 +36,7 @@ CONTENTS: Final = {
     ),
     "Run the service": (
         "docs/deploy",
+        "docs/cost",
         "docs/configuration",
         "docs/access-policy",
         "docs/operations",

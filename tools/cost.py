@@ -1,0 +1,166 @@
+"""What a month of the service costs: the tables of docs/cost.md.
+
+They are computed from AWS' list prices, from the alarms in the template and from :data:`INPUTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+from tools.sam_template import transform
+
+#: The day on which the prices were compared with AWS' pages.
+PRICED_ON: Final = "2026-11-29"
+#: US dollars in us-east-1, before taxes and without the free tier: (price, per how many, of what).
+PRICES: Final[Mapping[str, tuple[float, int, str]]] = {
+    "API Gateway, HTTP API": (1.00, 10**6, "requests"),
+    "Lambda, requests": (0.20, 10**6, "requests"),
+    "Lambda, arm64": (0.0000133334, 1, "GB-seconds"),
+    "Lambda SnapStart, snapshots kept": (0.0000015046, 1, "GB-seconds"),
+    "CloudWatch, logs received": (0.50, 1, "GB"),
+    "CloudWatch, custom metrics": (0.30, 1, "metrics"),
+    "CloudWatch, metrics in alarms": (0.10, 1, "metrics"),
+    "CloudWatch, contributor rules": (0.50, 1, "rules"),
+    "Secrets Manager, secrets": (0.40, 1, "secrets"),
+    "Secrets Manager, requests": (0.05, 10**4, "requests"),
+    "KMS, keys": (1.00, 1, "keys"),
+    "KMS, requests": (0.03, 10**4, "requests"),
+    "AWS WAF, web ACLs": (5.00, 1, "web ACLs"),
+    "AWS WAF, rules": (1.00, 1, "rules"),
+    "AWS WAF, requests": (0.60, 10**6, "requests"),
+    "CloudFront, HTTPS requests": (0.0100, 10**4, "requests"),
+    "CloudFront, data sent": (0.085, 1, "GB"),
+}
+
+SECONDS: Final = 730 * 3600
+MEMORY_GB: Final = 0.5
+_GIVEN_SECRET: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf"  # noqa: S105  a name
+#: What the service uses, besides what the template shows: (how much, of what).
+INPUTS: Final[Mapping[str, tuple[float, str]]] = {
+    "own_log_bytes": (950, "bytes that the issuer logs for a token; a test measures them"),
+    "other_log_bytes": (
+        1_200,
+        "bytes that Lambda and API Gateway log for it, and CloudWatch's 26 for each line; assumed",
+    ),
+    "response_bytes": (1_000, "bytes of a response, with its headers"),
+    "billed_ms": (10, "milliseconds that Lambda bills for a token, with cold starts; assumed"),
+    "environments": (
+        2,
+        "Lambda environments that each million tokens keep busy, all month; assumed",
+    ),
+    "watcher_ms": (1_500, "milliseconds of a check by the watcher, every 5 minutes; assumed"),
+    "watcher_calls": (4, "calls to Secrets Manager of such a check"),
+    "watcher_metrics": (6, "metrics of the watcher and the rotator in a quiet month"),
+    "issuer_metrics": (16, "metrics of the issuer: its own, and one for each of 8 codes"),
+    "snapshots": (2, "versions of the issuer that are kept, with SnapStart"),
+    "edge_rules": (3, "rules in the web ACL of deploy/edge.yaml"),
+}
+
+
+class Line(NamedTuple):
+    """A line of the bill: one of :data:`PRICES`, and how much of it is used in a month."""
+
+    price: str
+    quantity: float
+
+    @property
+    def usd(self) -> float:
+        price, per, _ = PRICES[self.price]
+        return self.quantity * price / per
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month of a stack.
+
+    :ivar tokens: how many it issues.
+    :ivar has_secret: whether it made the secret, and so rotates and watches it.
+    """
+
+    tokens: int
+    has_secret: bool = True
+    has_snap_start: bool = False
+    has_edge: bool = False
+
+    def bill(self) -> Iterator[Line]:
+        """Yield every line, also those for nothing."""
+        used = {name: quantity for name, (quantity, _) in INPUTS.items()}
+        checks = SECONDS / 300 if self.has_secret else 0
+        reads = self.tokens / 10**6 * used["environments"] * SECONDS / 60
+        calls = reads + checks * used["watcher_calls"]
+        milliseconds = self.tokens * used["billed_ms"] + checks * used["watcher_ms"]
+        metrics = used["watcher_metrics"] if self.has_secret else 0
+        metrics += used["issuer_metrics"] if self.tokens else 0
+        logged = self.tokens * (used["own_log_bytes"] + used["other_log_bytes"])
+        yield Line("Secrets Manager, secrets", self.has_secret)
+        yield Line("Secrets Manager, requests", calls)
+        yield Line("KMS, keys", self.has_secret)
+        yield Line("KMS, requests", calls)
+        yield Line("CloudWatch, metrics in alarms", _metrics_in_alarms(self.has_secret))
+        yield Line("CloudWatch, custom metrics", metrics)
+        yield Line("CloudWatch, contributor rules", 1)
+        yield Line("CloudWatch, logs received", logged / 10**9)
+        yield Line("API Gateway, HTTP API", self.tokens)
+        yield Line("Lambda, requests", self.tokens + checks)
+        yield Line("Lambda, arm64", milliseconds / 1_000 * MEMORY_GB)
+        if self.has_snap_start:
+            kept = used["snapshots"] * MEMORY_GB * SECONDS
+            yield Line("Lambda SnapStart, snapshots kept", kept)
+        if self.has_edge:
+            yield Line("AWS WAF, web ACLs", 1)
+            yield Line("AWS WAF, rules", used["edge_rules"])
+            yield Line("AWS WAF, requests", self.tokens)
+            yield Line("CloudFront, HTTPS requests", self.tokens)
+            yield Line("CloudFront, data sent", self.tokens * used["response_bytes"] / 10**9)
+
+    def usd(self) -> float:
+        """Return the sum of the bill."""
+        return sum(line.usd for line in self.bill())
+
+
+@cache
+def _metrics_in_alarms(has_secret: bool) -> int:
+    """Return how many metrics a stack's alarms watch: AWS bills each."""
+    given = {} if has_secret else {"ServerSecretArn": _GIVEN_SECRET}
+    resources = transform({"Stage": "dev", **given})["Resources"].values()
+    alarms = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+    return sum(map(_metrics, alarms))
+
+
+def _metrics(alarm: Mapping[str, Any]) -> int:
+    if "MetricName" in alarm:
+        return 1
+    return max(1, sum("MetricStat" in metric for metric in alarm["Metrics"]))
+
+
+def totals() -> Iterator[tuple[str, ...]]:
+    """Yield, for each number of tokens, the sums without and with each optional part."""
+    yield "none, in a stack that only reads the secret", *_sums(0, has_secret=False)
+    for tokens in (0, 10**6, 10**7):
+        yield f"{tokens:,}" if tokens else "none", *_sums(tokens)
+
+
+def _sums(tokens: int, *, has_secret: bool = True) -> Iterator[str]:
+    for has_edge, has_snap_start in product((False, True), repeat=2):
+        usd = Month(tokens, has_secret, has_snap_start, has_edge).usd()
+        yield f"{usd:.0f}"
+
+
+def bill() -> Iterator[tuple[str, ...]]:
+    """Yield the lines of a million tokens, with every optional part."""
+    for line in Month(10**6, has_snap_start=True, has_edge=True).bill():
+        price, per, what = PRICES[line.price]
+        one = f"a {what.removesuffix('s')}" if per == 1 else f"{per:,} {what}"
+        quantity = f"{line.quantity:,.2f}".removesuffix(".00")
+        usd = f"{price:.10f}".rstrip("0").rstrip(".")
+        yield line.price, f"{quantity} {what}", f"{usd} for {one}", f"{line.usd:.2f}"
+
+
+def inputs() -> Iterator[tuple[str, ...]]:
+    """Yield the inputs."""
+    for quantity, what in INPUTS.values():
+        yield f"{quantity:,}", what
