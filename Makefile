@@ -140,6 +140,11 @@ deploy: ## Build and deploy an environment of samconfig.toml (STAGE=dev)
 	@$(MAKE) build
 	@sam deploy --config-env $(STAGE)
 
+.PHONY: kept-template
+kept-template: $(DEV_READY) ## Write build/kept.json, with which a new stack imports the secret that an old one left
+	@mkdir -p build
+	@$(BIN)/python -m tools.sam_template build/kept.json
+
 ##@ Set up
 
 .PHONY: install

@@ -1,7 +1,8 @@
 """template.yaml as CloudFormation sees it: transformed, with parameters and conditions resolved.
 
 As a program, it lints the template as written and as transformed with each choice of secret,
-rotation and alarms. Some errors appear only then, such as SnapStart on a runtime without it.
+rotation and alarms. Some errors appear only then, such as SnapStart on a runtime without it. With a
+file name it writes the template of :func:`kept` there.
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ _LINTED: Final = {
     },
 }
 
+#: What a deleted stack leaves behind for the next one to import, with its identifier.
+KEPT: Final = {"ServerSecret": "Id", "ServerSecretKey": "KeyId"}
+
 _NO_VALUE: Final = object()
 
 # The transform logs about its own internals, which a user cannot change.
@@ -97,14 +101,14 @@ def transform(parameters: Mapping[str, str] = {}) -> dict[str, Any]:
     session = boto3.Session(region_name=REGION)
     translator = Translator({}, Parser(), boto_session=session)
     transformed = translator.translate(template, parameter_values=copy.deepcopy(values))
-    return _Resolver(transformed, values).template()
+    return _Resolver(transformed, PSEUDO_PARAMETERS | values).template()
 
 
 def refusals(parameters: Mapping[str, str]) -> list[str]:
     """Return the template's objections to these parameters, as CloudFormation would report them."""
     template = load()
     values = _parameter_values(template, EXAMPLE_PARAMETERS | dict(parameters))
-    resolver = _Resolver(template, values)
+    resolver = _Resolver(template, PSEUDO_PARAMETERS | values)
     return [
         assertion["AssertDescription"]
         for rule in template["Rules"].values()
@@ -130,7 +134,7 @@ class _Resolver:
 
     def __init__(self, template: dict[str, Any], parameters: Mapping[str, Any]) -> None:
         self._template = template
-        self._values = {**PSEUDO_PARAMETERS, **parameters}
+        self._values = parameters
 
     def template(self) -> dict[str, Any]:
         resolved = {
@@ -197,7 +201,7 @@ class _Resolver:
             name: value["Fn::Sub"] if _is_text_with_resources(value) else value
             for name, value in self._resolve(variables).items()
         }
-        known = self._values | {k: v for k, v in variables.items() if isinstance(v, str | int)}
+        known = {**self._values, **{k: v for k, v in variables.items() if isinstance(v, str | int)}}
         text = re.sub(r"\$\{([^!}]+)\}", lambda match: str(known.get(match[1], match[0])), text)
         unknown = {name: value for name, value in variables.items() if f"${{{name}}}" in text}
         if "${" not in text:
@@ -210,13 +214,38 @@ def _is_text_with_resources(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str)
 
 
+def kept() -> dict[str, Any]:
+    """Return a template of only the secret and its key.
+
+    CloudFormation imports them with it into a new stack, if they were kept when the old stack was
+    deleted. Their properties are those of the template, so deploying that changes nothing in them.
+    """
+    template = load()
+    resolver = _Resolver(template, _parameter_values(template, EXAMPLE_PARAMETERS))
+    resources = resolver.template()["Resources"]
+    return {
+        "AWSTemplateFormatVersion": template["AWSTemplateFormatVersion"],
+        "Resources": {name: resources[name] for name in KEPT},
+    }
+
+
 def main() -> int:
-    """Lint the template. Errors and warnings fail."""
+    """Lint the template, or write the one of :func:`kept` to the file that is named."""
+    if sys.argv[1:]:
+        Path(sys.argv[1]).write_text(json.dumps(kept(), indent=1), encoding="utf-8")
+        return 0
+    return _lint()
+
+
+def _lint() -> int:
+    """Errors and warnings are failures."""
     with tempfile.TemporaryDirectory() as directory:
         templates = [TEMPLATE]
         for variant, parameters in _LINTED.items():
             templates.append(Path(directory, f"transformed-{variant}.json"))
             templates[-1].write_text(json.dumps(transform(parameters), indent=1), encoding="utf-8")
+        templates.append(Path(directory, "kept.json"))
+        templates[-1].write_text(json.dumps(kept(), indent=1), encoding="utf-8")
         lint = Path(sys.executable).with_name("cfn-lint")
         command = [str(lint), "--regions", REGION, "--", *map(str, templates)]
         status = subprocess.run(command, check=False).returncode
