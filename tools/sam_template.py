@@ -64,10 +64,16 @@ _LINTED: Final = {
         "RotateGivenSecret": "Yes",
         "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
     },
-    "snapstart-unreserved-all-at-once": {
+    "snapstart-reserved-all-at-once": {
         "SnapStart": "On",
-        "ReservedConcurrency": "0",
+        "ReservedConcurrency": "50",
         "DeploymentPreference": "AllAtOnce",
+    },
+    "regulated-account": {
+        "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/boundary",
+        "LogKmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/"
+        "00000000-0000-4000-8000-000000000000",
+        "SystemLogLevel": "WARN",
     },
 }
 
@@ -86,7 +92,7 @@ def load() -> dict[str, Any]:
     return template
 
 
-def transform(parameters: Mapping[str, str] = {}) -> dict[str, Any]:
+def transform(parameters: Mapping[str, str] = {}, *, partition: str = "aws") -> dict[str, Any]:
     """Return the template after AWS' own transform, for a stack with these parameters.
 
     References to parameters are replaced by their values, conditions by the branch they select,
@@ -94,6 +100,7 @@ def transform(parameters: Mapping[str, str] = {}) -> dict[str, Any]:
     """
     template = load()
     values = _parameter_values(template, EXAMPLE_PARAMETERS | dict(parameters))
+    values["AWS::Partition"] = partition
     for resource in template["Resources"].values():
         for artifact in ("CodeUri", "ContentUri"):
             if path := resource["Properties"].get(artifact):
@@ -162,6 +169,8 @@ class _Resolver:
                 return all(self.holds(one) for one in inner)
             case {"Fn::Or": inner}:
                 return any(self.holds(one) for one in inner)
+            case {"Fn::EachMemberIn": [members, allowed]}:
+                return all(one in self._resolve(allowed) for one in self._resolve(members))
         raise ValueError(f"not a condition: {condition}")
 
     def _resolve(self, node: Any) -> Any:

@@ -20,7 +20,7 @@ from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys
 from issuer.problems import HELP_PATH, Problem
 from issuer.routes import Service, may_fetch
-from issuer.telemetry import telemetry
+from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.cache import CachedSecret
@@ -90,7 +90,7 @@ def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
     except Problem as problem:
         return _refusal(request, problem)
     except Exception as error:  # noqa: BLE001  the caller gets a problem, the log gets the details
-        telemetry.log_failure("The service failed", error, request_id=request.request_id)
+        record_internal_error(error, request.request_id)
         return _refusal(request, Problem("internal_error", "Report this with the request id."))
     finally:
         if request.route not in {_HEALTH, _HELP}:

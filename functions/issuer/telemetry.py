@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from runtime.telemetry import Telemetry
 from zego.secret_store.cache import SecretReading
 
 telemetry: Final = Telemetry("issuer")
+
+
+def record_internal_error(error: Exception, request_id: str) -> None:
+    """Record a bug, by the version of the function: a deployment stops if its version has one."""
+    telemetry.log_failure("The service failed", error, request_id=request_id)
+    version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+    telemetry.count_by("InternalErrors", version=version)
 
 
 def record_secret_reading(reading: SecretReading) -> None:

@@ -14,9 +14,10 @@ from tests.infrastructure.stacks import (
     stack_that_rotates_a_given_secret,
     stack_with_given_secret,
 )
-from tools.sam_template import ROOT, load
+from tools.sam_template import ROOT, load, transform
 
 OF_EVERY_STACK: Final = {
+    "NewVersionFailsAlarm",
     "IssuerFailsAlarm",
     "IssuerLogsErrorsAlarm",
     "SecretStaleAlarm",
@@ -39,6 +40,8 @@ TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:alarms"
 #: This project's metric namespace, and the module in which each function writes its metrics.
 OURS: Final = "ZegoTokenService"
 SERVICES: Final = ("issuer", "rotator", "watcher")
+#: The metrics with another dimension.
+MORE: Final = {"RotationOutcome": {"outcome"}, "InternalErrors": {"version"}}
 
 
 def alarms(of: Stack) -> dict[str, dict[str, Any]]:
@@ -107,9 +110,8 @@ def test_the_operations_document_lists_every_alarm() -> None:
         ({}, None),
         ({"AlarmEmail": EMAIL}, [{"Ref": "AlarmTopic"}]),
         ({"AlarmTopicArn": TOPIC}, [TOPIC]),
-        ({"AlarmEmail": EMAIL, "AlarmTopicArn": TOPIC}, [TOPIC]),
     ],
-    ids=["nobody", "email", "topic", "both"],
+    ids=["nobody", "email", "topic"],
 )
 def test_each_alarm_notifies_the_existing_topic(
     name: str, parameters: dict[str, str], told: object
@@ -187,6 +189,7 @@ def test_a_rotator_or_watcher_that_cannot_run_raises_an_alarm_without_its_own_me
     [
         "RotationFailedAlarm",
         "RotationFunctionsFailAlarm",
+        "NewVersionFailsAlarm",
         "ErrorRateAlarm",
         "RefusalRateAlarm",
     ],
@@ -211,8 +214,9 @@ def test_alarms_watch_metrics_as_the_functions_write_them(service: str) -> None:
     for metric in watched:
         assert metric["Namespace"] == OURS
         assert f'"{metric["MetricName"]}"' in written_by(service)
-        more = {"outcome"} if metric["MetricName"] == "RotationOutcome" else set[str]()
-        assert dimensions(metric).keys() == {"stage", "service"} | more
+        assert dimensions(metric).keys() == {"stage", "service"} | MORE.get(
+            metric["MetricName"], set()
+        )
         assert dimensions(metric)["stage"] == "dev"
 
 
@@ -235,8 +239,8 @@ def test_an_email_address_gets_a_topic_that_only_this_accounts_alarms_may_use() 
 
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"AlarmTopicArn": TOPIC}, {"AlarmEmail": EMAIL, "AlarmTopicArn": TOPIC}],
-    ids=["nobody", "topic", "both"],
+    [{}, {"AlarmTopicArn": TOPIC}],
+    ids=["nobody", "topic"],
 )
 def test_no_topic_is_created_unless_needed(parameters: dict[str, str]) -> None:
     given = stack(**parameters)
@@ -276,8 +280,7 @@ def test_the_dashboard_shows_metrics_as_the_functions_write_them(of: Stack) -> N
         given = dict(zip(pairs[::2], pairs[1::2], strict=True))
         assert given["stage"] == "dev"
         assert f'"{name}"' in written_by(given["service"])
-        more = {"outcome"} if name == "RotationOutcome" else set[str]()
-        assert given.keys() == {"stage", "service"} | more
+        assert given.keys() == {"stage", "service"} | MORE.get(name, set())
 
 
 def test_the_dashboard_of_a_stack_that_only_reads_shows_its_issuer_alone() -> None:
@@ -289,5 +292,24 @@ def test_two_stacks_have_two_dashboards_wherever_they_are() -> None:
     # The names of dashboards are the account's, not a region's.
     name = stack().one("AWS::CloudWatch::Dashboard")["Properties"]["DashboardName"]
     assert name == "zego-token-service-eu-west-1"
-    url = stack().template["Outputs"]["DashboardUrl"]["Value"]["Fn::Sub"]
-    assert url.endswith("#dashboards/dashboard/${Dashboard}")
+
+
+#: The consoles' hosts: https://docs.aws.amazon.com/general/latest/gr/mgmt-console.html,
+#: https://docs.amazonaws.cn/en_us/aws/latest/userguide/introduction.html and
+#: https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/using-govcloud-endpoints.html
+@pytest.mark.parametrize(
+    ("partition", "console"),
+    [
+        ("aws", "console.aws.amazon.com"),
+        ("aws-cn", "console.amazonaws.cn"),
+        ("aws-us-gov", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_the_link_to_the_dashboard_leads_to_the_console_of_the_partition(
+    partition: str, console: str
+) -> None:
+    outputs = transform({}, partition=partition)["Outputs"]
+    assert outputs["DashboardUrl"]["Value"]["Fn::Sub"] == (
+        f"https://eu-west-1.{console}/cloudwatch/home?region=eu-west-1"
+        "#dashboards/dashboard/${Dashboard}"
+    )

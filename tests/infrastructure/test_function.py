@@ -72,11 +72,11 @@ def test_snapstart_is_off_by_default() -> None:
     assert asked["SnapStart"] == {"ApplyOn": "PublishedVersions"}
 
 
-def test_concurrency_is_reserved_unless_it_is_zero() -> None:
+def test_no_concurrency_is_reserved_by_default_because_a_new_account_has_none_to_spare() -> None:
     reserved = stack(ReservedConcurrency="7").properties("IssuerFunction")
     assert reserved["ReservedConcurrentExecutions"] == "7"
-    unreserved = stack(ReservedConcurrency="0").properties("IssuerFunction")
-    assert "ReservedConcurrentExecutions" not in unreserved
+    for unreserved in (stack(), stack(ReservedConcurrency="0")):
+        assert "ReservedConcurrentExecutions" not in unreserved.properties("IssuerFunction")
 
 
 def test_a_changed_build_version_publishes_a_new_version() -> None:
@@ -105,7 +105,43 @@ def test_traffic_moves_to_a_new_version_step_by_step_and_back_on_an_alarm() -> N
     assert group["ServiceRoleArn"] == {"Fn::GetAtt": ["DeploymentRole", "Arn"]}
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
     watched = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
-    assert watched == ["IssuerFailsAlarm", "IssuerLogsErrorsAlarm"]
+    assert watched == ["NewVersionFailsAlarm"]
+
+
+def test_the_alarm_that_stops_a_deployment_watches_the_version_that_is_deployed_and_no_other() -> (
+    None
+):
+    (version,) = stack().all("AWS::Lambda::Version")
+    number = {"Fn::GetAtt": [version, "Version"]}
+    _, *watched = stack().properties("NewVersionFailsAlarm")["Metrics"]
+    assert [metric["MetricStat"]["Metric"] for metric in watched] == [
+        {
+            "Namespace": "AWS/Lambda",
+            "MetricName": "Errors",
+            "Dimensions": [
+                {"Name": "FunctionName", "Value": {"Ref": "IssuerFunction"}},
+                {"Name": "Resource", "Value": {"Fn::Sub": "${IssuerFunction}:live"}},
+                {"Name": "ExecutedVersion", "Value": number},
+            ],
+        },
+        {
+            "Namespace": "ZegoTokenService",
+            "MetricName": "InternalErrors",
+            "Dimensions": [
+                {"Name": "stage", "Value": "dev"},
+                {"Name": "service", "Value": "issuer"},
+                {"Name": "version", "Value": number},
+            ],
+        },
+    ]
+
+
+def test_every_version_has_a_new_alarm_so_that_none_begins_with_the_state_of_the_last() -> None:
+    (version,) = stack().all("AWS::Lambda::Version")
+    name = stack().properties("NewVersionFailsAlarm")["AlarmName"]
+    text, variables = name["Fn::Sub"]
+    assert text == "zego-token-service-version-${Version}-fails"
+    assert variables == {"Version": {"Fn::GetAtt": [version, "Version"]}}
 
 
 def test_the_alarm_on_logged_errors_watches_what_the_filter_counts() -> None:
@@ -128,7 +164,8 @@ def test_every_log_group_has_a_retention() -> None:
 @pytest.mark.parametrize("function", ["Issuer", "Rotator", "Watcher"])
 def test_the_logs_of_each_function_outlive_the_stack(function: str) -> None:
     log = stack().template["Resources"][f"{function}Log"]
-    assert log["DeletionPolicy"] == log["UpdateReplacePolicy"] == "Retain"
+    assert log["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert log["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("function", ["Issuer", "Rotator", "Watcher"])

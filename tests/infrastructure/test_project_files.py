@@ -6,6 +6,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,17 +22,24 @@ REQUIREMENTS = [
 ]
 
 
+#: The parameters whose example values in samconfig.toml the template refuses.
+EXAMPLES = ("ServerSecretArn", "AlarmEmail")
+
+
+def samconfig() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+
+
 def environments() -> dict[str, dict[str, str]]:
-    """The template parameters of each environment of samconfig.toml."""
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    """The template parameters of each environment of samconfig.toml that can be deployed."""
     return {
         name: dict(
             override.split("=", 1)
             for override in commands["deploy"]["parameters"]["parameter_overrides"]
             if not override.startswith("file://")
         )
-        for name, commands in config.items()
-        if name != "version"
+        for name, commands in samconfig().items()
+        if name not in ("version", "default")
     }
 
 
@@ -60,7 +68,7 @@ def test_the_template_takes_the_parameters_of_each_environment(environment: str)
     needed = {name for name, parameter in declared.items() if "Default" not in parameter}
     assert needed - given.keys() == {"BuildVersion"}
     for name, value in given.items():
-        if name == "ServerSecretArn":
+        if "EXAMPLE" in value and name in EXAMPLES:
             continue  # see below
         values = value.split(",") if declared[name]["Type"] == "CommaDelimitedList" else [value]
         for one in values:
@@ -74,15 +82,59 @@ def test_the_rules_of_the_template_accept_each_environment(environment: str) -> 
     assert refusals(environments()[environment]) == []
 
 
-def test_the_example_of_a_secret_is_refused_before_anything_is_made() -> None:
-    pattern = load()["Parameters"]["ServerSecretArn"]["AllowedPattern"]
-    (example,) = {
-        values["ServerSecretArn"]
-        for values in environments().values()
-        if "ServerSecretArn" in values
-    }
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ServerSecretArn", "AbCdEf"),
+        ("AlarmEmail", "operators@example.com"),
+    ],
+)
+def test_an_example_is_refused_before_anything_is_made(name: str, value: str) -> None:
+    pattern = load()["Parameters"][name]["AllowedPattern"]
+    (example,) = {values[name] for values in environments().values() if name in values}
     assert not re.fullmatch(pattern, example)
-    assert re.fullmatch(pattern, example.replace("EXAMPLE", "AbCdEf"))
+    assert re.fullmatch(pattern, example.replace("EXAMPLE", value))
+
+
+def test_nothing_is_deployed_that_a_new_account_refuses() -> None:
+    # Its quota of concurrent executions is 10, and AWS leaves none of them to reserve.
+    assert not any("ReservedConcurrency" in given for given in environments().values())
+
+
+def test_only_a_stage_that_is_always_in_use_starts_from_snapshots() -> None:
+    # A version that nothing has invoked for 14 days fails its first invocation.
+    using = [name for name, given in environments().items() if given.get("SnapStart") == "On"]
+    assert using == ["prod"]
+
+
+def test_sam_finds_the_stack_of_each_environment_for_every_command() -> None:
+    of_all_commands = {
+        name: commands["global"]["parameters"]
+        for name, commands in samconfig().items()
+        if name != "version"
+    }
+    assert of_all_commands.pop("default") == of_all_commands["dev"]
+    for stage, parameters in of_all_commands.items():
+        assert (parameters["stack_name"], parameters["region"]) == (
+            f"zego-token-service-{stage}",
+            "eu-west-1",
+        )
+
+
+def test_sam_can_read_the_template_without_the_parameters_of_a_deployment() -> None:
+    # `sam list` transforms it, and the transform needs BuildVersion as text.
+    pattern = load()["Parameters"]["BuildVersion"]["AllowedPattern"]
+    for name, commands in samconfig().items():
+        if name != "version":
+            (given,) = commands["global"]["parameters"]["parameter_overrides"]
+            parameter, _, value = given.partition("=")
+            assert (parameter, bool(re.fullmatch(pattern, value))) == ("BuildVersion", True)
+
+
+def test_each_stack_is_tagged_with_its_stage() -> None:
+    for stage in environments():
+        tags = samconfig()[stage]["deploy"]["parameters"]["tags"]
+        assert tags == ["service=zego-token-service", f"stage={stage}"]
 
 
 @pytest.mark.parametrize("file", REQUIREMENTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.infrastructure.stacks import (
     stack_that_rotates_a_given_secret,
     stack_with_given_secret,
 )
+from tools.sam_template import load
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import (
     FAILURE_TAG,
@@ -60,10 +63,8 @@ def read_current_and_last(secret: object) -> list[dict[str, Any]]:
 
 def by_way_of_the_secret(secret: object, region: str = "eu-west-1") -> dict[str, Any]:
     return {
-        "StringEquals": {
-            "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
-            "kms:EncryptionContext:SecretARN": secret,
-        }
+        "StringEquals": {"kms:EncryptionContext:SecretARN": secret},
+        "StringLike": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.*"},
     }
 
 
@@ -101,8 +102,11 @@ def rotate(secret: object) -> list[dict[str, Any]]:
 
 
 def watch(secret: object) -> list[dict[str, Any]]:
-    read_and_ask = ["DescribeSecret", "GetSecretValue", "RotateSecret"]
-    actions = [f"secretsmanager:{action}" for action in read_and_ask]
+    actions = [f"secretsmanager:{action}" for action in ("DescribeSecret", "GetSecretValue")]
+    as_configured = {
+        "Null": {"secretsmanager:RotationLambdaARN": "true"},
+        "BoolIfExists": {"secretsmanager:ModifyRotationRules": "false"},
+    }
     move, tag = "secretsmanager:UpdateSecretVersionStage", "secretsmanager:TagResource"
     invoke = allow(
         "RotateSecretRequiresThisOfItsCaller",
@@ -110,7 +114,8 @@ def watch(secret: object) -> list[dict[str, Any]]:
         {"Fn::GetAtt": ["RotatorFunction", "Arn"]},
     )
     return [
-        allow("ReadTheVersionsAndAskForARotation", actions, secret),
+        allow("ReadTheVersions", actions, secret),
+        allow("RotateAsConfigured", "secretsmanager:RotateSecret", secret, **as_configured),
         allow(
             "GiveUpARotation",
             move,
@@ -240,3 +245,29 @@ def test_there_are_no_other_roles_and_no_policies_elsewhere(of: Stack, rotates: 
     assert of.all("AWS::IAM::Role").keys() == {"IssuerRole", "DeploymentRole"} | of_rotation
     types = {resource["Type"] for resource in of.template["Resources"].values()}
     assert {name for name in types if name.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
+
+
+@pytest.mark.parametrize("of", [stack, stack_that_rotates_a_given_secret], ids=["made", "given"])
+def test_every_role_has_the_permissions_boundary_that_an_account_requires(
+    of: Callable[..., Stack],
+) -> None:
+    boundary = "arn:aws:iam::111122223333:policy/team/boundary"
+    bounded = of(PermissionsBoundaryArn=boundary).all("AWS::IAM::Role").values()
+    assert {role["Properties"]["PermissionsBoundary"] for role in bounded} == {boundary}
+    free = of().all("AWS::IAM::Role").values()
+    assert not any("PermissionsBoundary" in role["Properties"] for role in free)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "accepted"),
+    [
+        ("", True),
+        ("arn:aws:iam::111122223333:policy/boundary", True),
+        ("arn:aws-cn:iam::aws:policy/PowerUserAccess", True),
+        ("boundary", False),
+        ("arn:aws:iam::111122223333:role/boundary", False),
+    ],
+)
+def test_only_a_policy_can_be_a_permissions_boundary(boundary: str, accepted: bool) -> None:
+    pattern = load()["Parameters"]["PermissionsBoundaryArn"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, boundary)) is accepted

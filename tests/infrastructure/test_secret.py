@@ -11,6 +11,7 @@ MADE_FOR_THE_SECRET = {
     "AWS::SecretsManager::Secret",
     "AWS::SecretsManager::ResourcePolicy",
     "AWS::KMS::Key",
+    "AWS::KMS::Alias",
 }
 
 
@@ -22,7 +23,7 @@ def key_statements(of: Stack) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize("logical_id", ["ServerSecret", "ServerSecretKey"])
 def test_the_secret_and_its_key_outlive_the_stack(logical_id: str) -> None:
     resource = stack().template["Resources"][logical_id]
-    assert resource["DeletionPolicy"] == "Retain"
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     assert resource["UpdateReplacePolicy"] == "Retain"
 
 
@@ -47,13 +48,17 @@ def test_the_key_serves_secrets_manager_and_this_account_alone() -> None:
         "SecretsManagerUsesTheKeyForThisAccount",
     }
     use = statements["SecretsManagerUsesTheKeyForThisAccount"]
-    assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert use["Action"] == ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
     assert use["Condition"] == {
-        "StringEquals": {
-            "kms:CallerAccount": "111122223333",
-            "kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com",
-        }
+        "StringEquals": {"kms:CallerAccount": "111122223333"},
+        "StringLike": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.*"},
     }
+
+
+def test_the_key_has_an_alias_by_which_people_find_it() -> None:
+    alias = stack().one("AWS::KMS::Alias")["Properties"]
+    assert alias["AliasName"] == "alias/zego-token-service/server-secret"
+    assert alias["TargetKeyId"] == {"Ref": "ServerSecretKey"}
 
 
 def test_administrators_of_the_key_can_neither_encrypt_nor_decrypt_with_it() -> None:
@@ -84,7 +89,7 @@ def test_a_named_account_may_read_the_current_version_and_the_last_and_decrypt_t
     assert decrypt["Principal"] == readers
     assert decrypt["Action"] == "kms:Decrypt"
     assert decrypt["Condition"] == {
-        "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
+        "StringLike": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.*"}
     }
 
 

@@ -642,6 +642,20 @@ class TestFailures:
         assert broken.count_of("ExchangesRefused") == 1
         assert broken.count_of("TokensIssued") == 0
 
+    def test_it_is_counted_by_the_version_so_that_a_deployment_stops(
+        self, broken: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "12")
+        broken.handle(event(TOKENS, bearer=bearer()))
+        (line,) = (line for line in broken.metrics() if "InternalErrors" in line)
+        assert (line["InternalErrors"], line["version"]) == ([1], "12")
+
+    def test_a_refusal_is_not_an_internal_error(self, issuer: Application) -> None:
+        issuer.secrets_manager.down = True
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        issuer.handle(event(TOKENS))
+        assert issuer.count_of("InternalErrors") == 0
+
     def test_a_failure_in_a_batch_fails_the_whole_batch(self, broken: Application) -> None:
         requests = [{"user_id": "alice", "room_id": "call_1"}]
         answer = broken.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
