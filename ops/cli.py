@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "ops.explain:explain",
         "Explain an error code of ZEGO, and what to do about it.",
     ),
+    "iam": ("ops.iam:iam", "Print the IAM policy of a role, in JSON."),
     "inspect": (
         "ops.inspect.command:inspect",
         "Explain why ZEGO refuses a token, or would, and what to do about it.",

@@ -245,7 +245,7 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
 
     probe = _probe(options.zego_api)
     session = session or open_session(options)
-    outputs = {} if options.stack_name is None else _outputs(session, options.stack_name)
+    outputs = {} if options.stack_name is None else stack_outputs(session, options.stack_name)
     secret_id, region = _secret_of(options, outputs)
     client = client_of(session, "secretsmanager", region)
     versions = SecretVersions(client, secret_id)
@@ -309,8 +309,11 @@ def client_of(session: boto3.Session, service: AwsService, region: str | None = 
         ) from None
 
 
-def _outputs(session: boto3.Session, stack: str) -> dict[str, str]:
-    """The outputs of a stack."""
+def stack_outputs(session: boto3.Session, stack: str) -> dict[str, str]:
+    """The outputs of a stack, by their names.
+
+    :raises CommandError: there is no such stack.
+    """
     from botocore.exceptions import ClientError  # noqa: PLC0415  as above
 
     client = client_of(session, "cloudformation")

@@ -1,0 +1,362 @@
+"""`zego-token iam`: an IAM policy for each role that works with a deployment, ready to attach.
+
+The policies are tables, at the end of this module. ``tests/permissions`` compares them with what
+the commands call, with what CloudFormation calls, and with AWS' reference of actions, resources and
+condition keys.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+from ops.errors import CommandError, ExitCode
+from ops.target import TargetOptions, client_of, open_session, stack_outputs
+from zego import DEPLOYED_STAGES
+
+if TYPE_CHECKING:
+    import boto3
+
+_NAME: Final = re.compile(r"\$\{(\w+)\}")
+
+
+class Statement(NamedTuple):
+    """What a role may do.
+
+    :ivar actions: separated by spaces. The first one of a service has its prefix.
+    :ivar resources: with ``${...}``, an output of the stack or a name of :func:`place`.
+    :ivar needs: a name without which the policy does not have this statement.
+    :ivar unless: a name with which it does not have it.
+    """
+
+    sid: str
+    actions: str
+    resources: str | tuple[str, ...]
+    condition: Mapping[str, Mapping[str, str | Sequence[str]]] | None = None
+    needs: str | None = None
+    unless: str | None = None
+
+
+@click.command()
+@click.argument("role", type=click.Choice(["deployer", "operator", "backend", "support"]))
+@click.option("--stage", type=click.Choice(DEPLOYED_STAGES), help="The stack of this stage.")
+@click.option("--stack", metavar="NAME", help="A stack that has another name.")
+@click.option("--profile", help="The AWS profile.")
+@click.option("--region", help="The AWS region.")
+@click.option(
+    "--permissions-boundary",
+    metavar="ARN",
+    help="Of a deployer: the value of PermissionsBoundaryArn, which all roles must then have.",
+)
+def iam(role: str, permissions_boundary: str | None, **options: str | None) -> ExitCode:
+    """Print the IAM policy of a role, in JSON.
+
+    \b
+    deployer  deploys the stack with the SAM CLI, and runs zego-token preflight
+    operator  runs the other commands of zego-token
+    backend   requests tokens for its users
+    support   has tokens diagnosed
+
+    The policy allows what this takes on one stack. For a deployer, the stack need not exist yet.
+    """
+    stack_options = TargetOptions(**options)  # type: ignore[arg-type]  # four texts
+    stack = stack_options.stack_name
+    if stack is None or None not in (stack_options.stage, stack_options.stack):
+        raise click.UsageError("Name one stack: use --stage or --stack.")
+    if permissions_boundary and role != "deployer":
+        raise click.UsageError("--permissions-boundary is only for deployer.")
+    session = open_session(stack_options)
+    names = place(session, stack)
+    if role != "deployer":
+        names |= derived(stack_outputs(session, stack))
+    if permissions_boundary:
+        names["PermissionsBoundary"] = permissions_boundary
+    click.echo(json.dumps(document(role, names), indent=2))
+    return ExitCode.DONE
+
+
+def place(session: boto3.Session, stack: str) -> dict[str, str]:
+    """The names that a stack has before it exists: its account, region and partition.
+
+    :raises ClientError: AWS does not accept the credentials.
+    """
+    client = client_of(session, "sts")
+    _, partition, _, _, account, _ = client.get_caller_identity()["Arn"].split(":", 5)
+    return names_of(partition, client.meta.region_name, account, stack)
+
+
+def names_of(partition: str, region: str, account: str, stack: str) -> dict[str, str]:
+    """The names of :func:`place`."""
+    return {
+        "Partition": partition,
+        "Region": region,
+        "Account": account,
+        "Stack": stack,
+        "Domain": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
+    }
+
+
+def derived(outputs: Mapping[str, str]) -> dict[str, str]:
+    """The outputs of a stack, and what follows from them."""
+    names = dict(outputs)
+    if arn := names.get("SecretArn"):
+        names["SecretRegion"] = arn.split(":")[3]
+    if arn := names.get("ServiceRoutesArn"):
+        names["TokenRouteArn"] = f"{arn.removesuffix('*')}tokens"
+    return names
+
+
+def document(role: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """The policy of a role.
+
+    :raises CommandError: the stack is older than an output that the policy needs.
+    """
+    statements = [_rendered(one, names) for one in _POLICIES[role] if _is_needed(one, names)]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _is_needed(statement: Statement, names: Mapping[str, str]) -> bool:
+    """Whether there is what the statement is about: a rotation, a key, a boundary."""
+    used = {*_NAME.findall(json.dumps(statement)), statement.needs} & {*_OPTIONAL}
+    return used <= names.keys() and statement.unless not in names
+
+
+def _rendered(statement: Statement, names: Mapping[str, str]) -> dict[str, Any]:
+    actions = [*_actions(statement.actions)]
+    rendered: dict[str, Any] = {
+        "Sid": statement.sid,
+        "Effect": "Allow",
+        "Action": actions[0] if len(actions) == 1 else actions,
+        "Resource": _filled(statement.resources, names),
+    }
+    if statement.condition is not None:
+        rendered["Condition"] = _filled(statement.condition, names)
+    return rendered
+
+
+def _actions(words: str) -> Iterator[str]:
+    service = ""
+    for word in words.split():
+        prefix, colon, action = word.rpartition(":")
+        service = prefix if colon else service
+        yield f"{service}:{action}"
+
+
+def _filled(node: Any, names: Mapping[str, str]) -> Any:
+    match node:
+        case str():
+            return _NAME.sub(lambda found: _value(found[1], names), node)
+        case Mapping():
+            return {key: _filled(value, names) for key, value in node.items()}
+    return [_filled(one, names) for one in node]
+
+
+def _value(name: str, names: Mapping[str, str]) -> str:
+    if name not in names:
+        raise CommandError(
+            f"The stack {names['Stack']} has no output {name}.",
+            "Deploy it again (docs/deploy.md).",
+            ExitCode.AWS,
+        )
+    return names[name]
+
+
+# --- The policies -----------------------------------------------------------------------------
+
+#: Names that may be missing: the secret has no customer managed key, the stack does not rotate it,
+#: no boundary is given.
+_OPTIONAL: Final = ("SecretKeyArn", "RotatorFunctionArn", "PermissionsBoundary")
+
+_STACK: Final = "arn:${Partition}:cloudformation:${Region}:${Account}:stack/${Stack}/*"
+_ROTATES: Final = "RotatorFunctionArn"
+#: Only for this secret, and only by way of Secrets Manager.
+_FOR_THE_SECRET: Final = {
+    "StringEquals": {
+        "kms:ViaService": "secretsmanager.${SecretRegion}.${Domain}",
+        "kms:EncryptionContext:SecretARN": "${SecretArn}",
+    }
+}
+
+_OPERATOR: Final = (
+    Statement("FindTheStack", "cloudformation:DescribeStacks", _STACK),
+    Statement("ReadTheSecret", "secretsmanager:DescribeSecret GetSecretValue", "${SecretArn}"),
+    Statement("DecryptTheSecret", "kms:Decrypt", "${SecretKeyArn}", _FOR_THE_SECRET),
+    Statement("SeeWhetherTheKeyIsEnabled", "kms:DescribeKey", "${SecretKeyArn}"),
+    Statement("StageAValue", "secretsmanager:PutSecretValue", "${SecretArn}", needs=_ROTATES),
+    Statement(
+        "EncryptTheValue", "kms:GenerateDataKey", "${SecretKeyArn}", _FOR_THE_SECRET, _ROTATES
+    ),
+    Statement(
+        "Rotate",
+        "secretsmanager:RotateSecret",
+        "${SecretArn}",
+        {  # but change neither the function nor the schedule
+            "ArnEqualsIfExists": {"secretsmanager:RotationLambdaARN": "${RotatorFunctionArn}"},
+            "BoolIfExists": {"secretsmanager:ModifyRotationRules": "false"},
+        },
+        _ROTATES,
+    ),
+    Statement(
+        "RotateSecretRequiresThisOfItsCaller", "lambda:InvokeFunction", "${RotatorFunctionArn}"
+    ),
+    Statement(
+        "GiveUpARotation",
+        "secretsmanager:UpdateSecretVersionStage",
+        "${SecretArn}",
+        {"StringEquals": {"secretsmanager:VersionStage": "AWSPENDING"}},
+        _ROTATES,
+    ),
+    Statement(
+        "NoteWhatIsGivenUpOrCompromised",
+        "secretsmanager:TagResource",
+        "${SecretArn}",
+        {
+            "ForAllValues:StringEquals": {
+                "aws:TagKeys": ["zego-token-service:given-up", "zego-token-service:compromised"]
+            },
+            "Null": {"aws:TagKeys": "false"},  # ForAllValues also matches a request without a key
+        },
+        _ROTATES,
+    ),
+    Statement(
+        "CallTheApi",
+        "execute-api:Invoke",
+        ("${StatusRouteArn}", "${DiagnoseRouteArn}", "${TokenRouteArn}"),
+    ),
+)
+_BACKEND: Final = (Statement("RequestTokens", "execute-api:Invoke", "${ServiceRoutesArn}"),)
+_SUPPORT: Final = (Statement("DiagnoseTokens", "execute-api:Invoke", "${DiagnoseRouteArn}"),)
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:${{Partition}}:{service}:${{Region}}:${{Account}}:{resource}"
+
+
+_ROLES: Final = "arn:${Partition}:iam::${Account}:role/${Stack}-*"
+#: The SAM CLI's own stack has its bucket.
+_SAM: Final = "aws-sam-cli-managed-default"
+_BUCKET: Final = f"arn:${{Partition}}:s3:::{_SAM}-*"
+_GATEWAY: Final = "arn:${Partition}:apigateway:${Region}::"
+_SERVER_SECRET: Final = _arn("secretsmanager", "secret:${Stack}/server-secret-*")
+_BOUNDARY: Final = "PermissionsBoundary"
+_GRANTING: Final = "CreateRole DeleteRolePolicy PutRolePolicy"
+
+#: CloudFormation and API Gateway call the other services with the deployer's permissions. Most
+#: names begin with the stack's. AWS makes those of keys, so only CloudFormation may change keys.
+#: ``*TagResource`` is also UntagResource. The statements have several services each, because a
+#: managed policy has at most 6144 characters.
+_DEPLOYER: Final = (
+    Statement(
+        "DeployTheStack",
+        "cloudformation:CreateChangeSet DeleteChangeSet DeleteStack Describe* ExecuteChangeSet"
+        " GetTemplate* List* RollbackStack *TagResource UpdateStack UpdateTerminationProtection",
+        (
+            _STACK,
+            _arn("cloudformation", f"stack/{_SAM}/*"),
+            "arn:${Partition}:cloudformation:${Region}:aws:transform/Serverless-2016-10-31",
+        ),
+    ),
+    Statement(
+        "KeepArtifacts",
+        "s3:CreateBucket DeleteObject* Get* ListBucket PutBucket* PutEncryptionConfiguration"
+        " PutObject",
+        (_BUCKET, f"{_BUCKET}/*"),
+    ),
+    Statement(
+        "MakeRoles",
+        "iam:DeleteRole GetRole* ListAttachedRolePolicies ListRolePolicies TagRole UntagRole"
+        " UpdateAssumeRolePolicy UpdateRole*",
+        _ROLES,
+    ),
+    Statement("GrantToRoles", f"iam:{_GRANTING}", _ROLES, unless=_BOUNDARY),
+    Statement(
+        "GrantToRolesWithinTheBoundary",
+        f"iam:{_GRANTING} PutRolePermissionsBoundary",
+        _ROLES,
+        {"StringEquals": {"iam:PermissionsBoundary": "${PermissionsBoundary}"}},
+    ),
+    Statement(
+        "GiveRolesToServices",
+        "iam:PassRole",
+        _ROLES,
+        {
+            "StringEquals": {
+                "iam:PassedToService": ["codedeploy.amazonaws.com", "lambda.amazonaws.com"]
+            }
+        },
+    ),
+    Statement(
+        "LetApiGatewayMakeItsRole",
+        "iam:CreateServiceLinkedRole",
+        "arn:${Partition}:iam::${Account}:role/aws-service-role/ops.apigateway.amazonaws.com/*",
+    ),
+    Statement(
+        "MakeWhatHasTheStacksName",
+        "lambda:AddPermission *Alias CreateFunction DeleteFunction* DeleteLayerVersion Get*"
+        " InvokeFunction List* Publish* PutFunctionConcurrency PutFunctionEventInvokeConfig"
+        " RemovePermission *TagResource UpdateFunction*"
+        " codedeploy:Create* Delete* Get* List* RegisterApplicationRevision StopDeployment"
+        " *TagResource UpdateDeploymentGroup"
+        " logs:*KmsKey CreateLogGroup DeleteLogGroup DescribeIndexPolicies"
+        " GetDataProtectionPolicy ListTagsForResource *MetricFilter* PutRetentionPolicy"
+        " *TagResource"
+        " cloudwatch:Delete* DescribeAlarms GetDashboard ListTagsForResource PutDashboard"
+        " PutInsightRule PutMetricAlarm *TagResource"
+        " sns:*Topic Get* List* SetTopicAttributes *Subscribe *TagResource"
+        " events:DeleteRule Describe* List* PutRule PutTargets RemoveTargets *TagResource"
+        " secretsmanager:*RotateSecret *Secret *ResourcePolicy GetSecretValue *TagResource",
+        (
+            _arn("lambda", "function:${Stack}-*"),
+            _arn("lambda", "layer:${Stack}-*"),
+            _arn("codedeploy", "application:${Stack}-*"),
+            _arn("codedeploy", "deploymentgroup:${Stack}-*"),
+            _arn("logs", "log-group:${Stack}-*"),
+            _arn("logs", "log-group:/aws/vendedlogs/${Stack}/*"),
+            _arn("cloudwatch", "alarm:${Stack}-*"),
+            _arn("cloudwatch", "insight-rule/${Stack}-*"),
+            "arn:${Partition}:cloudwatch::${Account}:dashboard/${Stack}-*",
+            _arn("sns", "${Stack}-*"),
+            _arn("events", "rule/${Stack}-*"),
+            _SERVER_SECRET,
+        ),
+    ),
+    Statement(
+        "MakeTheApi",
+        "apigateway:DELETE GET PATCH POST PUT *TagResource",
+        (f"{_GATEWAY}/apis*", f"{_GATEWAY}/tags/*"),
+    ),
+    Statement(
+        "MakeWhatHasNoName",
+        "logs:*LogDelivery DescribeLogGroups DescribeResourcePolicies ListLogDeliveries"
+        " PutResourcePolicy *QueryDefinition*"
+        " cloudwatch:DescribeInsightRules codedeploy:GetDeploymentConfig kms:CreateKey",
+        "*",
+    ),
+    Statement(
+        "AdministerItsKey",
+        "kms:*Alias Describe* Disable* Enable* Get* List* PutKeyPolicy ScheduleKeyDeletion"
+        " *TagResource UpdateKeyDescription",
+        (_arn("kms", "key/*"), _arn("kms", "alias/${Stack}/*")),
+        {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}},
+    ),
+    Statement(
+        "EncryptTheSecret",
+        "kms:Decrypt GenerateDataKey",
+        _arn("kms", "key/*"),
+        {
+            "StringEquals": {"kms:ViaService": "secretsmanager.${Region}.${Domain}"},
+            "StringLike": {"kms:EncryptionContext:SecretARN": _SERVER_SECRET},
+        },
+    ),
+)
+
+_POLICIES: Final = {
+    "deployer": _DEPLOYER,
+    "operator": _OPERATOR,
+    "backend": _BACKEND,
+    "support": _SUPPORT,
+}
