@@ -28,15 +28,18 @@ BILLED = {
 #: Those that cost nothing, or nothing at the size of this service.
 FREE = {
     "AWS::ApiGatewayV2::Stage",
+    "AWS::Budgets::Budget",  # two are free
     "AWS::CloudWatch::Dashboard",  # three are free, and another costs 3 USD
     "AWS::CodeDeploy::Application",
     "AWS::CodeDeploy::DeploymentGroup",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
+    "AWS::KMS::Alias",
     "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
+    "AWS::Logs::QueryDefinition",
     "AWS::SNS::Topic",  # the first 1,000 mails in a month
     "AWS::SNS::TopicPolicy",
     "AWS::SecretsManager::ResourcePolicy",

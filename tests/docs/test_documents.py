@@ -233,12 +233,37 @@ def test_its_options_of_make_run_exist(document: Path) -> None:
     assert named <= {option for parameter in local_stack.params for option in parameter.opts}
 
 
+#: Options of the AWS CLI that every command takes. Source: its user guide, "Global options".
+AWS_OPTIONS = {"--profile", "--region", "--query", "--output", "--no-cli-pager"}
+
+
+def unknown_to_aws(service: str, command: str, arguments: str) -> list[str]:
+    """The words that the AWS CLI does not know, by the models that it is made from."""
+    model = botocore.session.Session().get_service_model(service)
+    if command == "wait":
+        waiters = botocore.session.Session().get_waiter_model(service)
+        waiter = {xform_name(name, "-"): name for name in waiters.waiter_names}
+        command, _, arguments = arguments.strip().partition(" ")
+        if command not in waiter:
+            return [f"wait {command}"]
+        operation = waiters.get_waiter(waiter[command]).operation
+    else:
+        operations = {xform_name(name, "-"): name for name in model.operation_names}
+        if command not in operations:
+            return [command]
+        operation = operations[command]
+    shape = model.operation_model(operation).input_shape
+    known = {f"--{xform_name(name, '-')}" for name in ({} if shape is None else shape.members)}
+    known |= {f"--no-{option[2:]}" for option in known} | AWS_OPTIONS
+    return [option for option in re.findall(r"(?<!\S)--[a-z-]+", arguments) if option not in known]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_its_commands_of_the_aws_cli_exist(document: Path) -> None:
-    text = document.read_text(encoding="utf-8")
-    for service, command in re.findall(r"(?:`|^)aws ([a-z0-9]+) ([a-z-]+)", text, re.MULTILINE):
-        model = botocore.session.Session().get_service_model(service)
-        assert command in {xform_name(name, "-") for name in model.operation_names}
+    text = document.read_text(encoding="utf-8").replace("\\\n", "")
+    lines = re.findall(r"(?:`|^ *|\()aws ([a-z0-9]+) ([a-z-]+)([^`\n]*)", text, re.MULTILINE)
+    found = {" ".join(line): unknown_to_aws(*line) for line in lines if line[0] != "configure"}
+    assert {line: unknown for line, unknown in found.items() if unknown} == {}
     environments = re.findall(r"sam \w+ --config-env (\w+)", text)
     assert set(environments) <= set(tomllib.loads(read("samconfig.toml")))
 

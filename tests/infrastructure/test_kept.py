@@ -5,7 +5,6 @@ from __future__ import annotations
 from tests.infrastructure.stacks import stack
 from tools import sam_template
 
-
 #: What is kept too, but is in no new stack's way: it has no fixed name.
 UNNAMED = {"AWS::Logs::LogGroup", "AWS::Lambda::Version"}
 
