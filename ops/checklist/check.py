@@ -11,7 +11,7 @@ from ops.errors import CommandError, ExitCode, explain
 
 #: What a command checks, such as a deployment.
 Subject = TypeVar("Subject")
-Group = Literal["AWS", "The secret", "ZEGO", "The issuer", "A token", "Files"]
+Group = Literal["AWS", "The secret", "ZEGO", "The issuer", "A token", "Must be refused", "Files"]
 #: ``note``: good to know, and not a problem.
 CheckStatus = Literal["ok", "warning", "failed", "skipped", "note"]
 
@@ -82,6 +82,7 @@ _GROUPS: Final[Mapping[str, Group]] = {
     "zego": "ZEGO",
     "issuer": "The issuer",
     "token": "A token",
+    "refusals": "Must be refused",
     "env_files": "Files",
 }
 

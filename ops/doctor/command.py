@@ -103,18 +103,27 @@ def _origins(
     help="Request the test token as a frontend does, with the bearer token in this file or on"
     " standard input, instead of with the AWS credentials.",
 )
+@click.option(
+    "--without-secret",
+    is_flag=True,
+    help="Do not read the secret, as a deployment pipeline that may not: the issuer opens the test"
+    " token (POST /v1/diagnose). A check that the credentials may not make then fails. The test"
+    " token's user and room are doctor_... by default.",
+)
 @output
 def doctor(
     target_options: TargetOptions,
     out: Output,
     user: str | None,
     bearer_file: IO[bytes] | None,
+    without_secret: bool,
     **options: Any,
 ) -> ExitCode:
     """Check everything between the configuration and a token that ZEGO accepts.
 
     This checks AWS, the secret and its versions, ZEGO's verdict on each, the issuer and a token
-    from it, and shows how to fix each problem. It changes nothing and shows no secret and no token.
+    from it, and that what must be refused is refused. It shows how to fix each problem. It changes
+    nothing and shows no secret and no token.
 
     Exit code: 0 if no check failed, even if there are warnings or skipped checks; 1 if one failed.
     """
@@ -122,21 +131,38 @@ def doctor(
         raise click.UsageError(
             "--user cannot be combined with --bearer-file: the token names the user."
         )
+    if without_secret and options["env_files"]:
+        raise click.UsageError(
+            "--env-file cannot be combined with --without-secret: it compares with the secret."
+        )
     bearer = None if bearer_file is None else _bearer(bearer_file)
 
     from ops.checklist.render import show  # noqa: PLC0415  imports rich
     from ops.doctor.deployment import Deployment, DoctorOptions  # noqa: PLC0415  imports botocore
 
-    doctor_options = DoctorOptions(user=user, bearer=bearer, **options)
+    doctor_options = DoctorOptions(
+        user=user, bearer=bearer, without_secret=without_secret, **options
+    )
     deployment = Deployment(target_options, doctor_options)
-    return show(out, str(target_options), examine(deployment, checks()))
+    found = examine(deployment, checks(without_secret=without_secret))
+    return show(out, str(target_options), found)
 
 
-def checks() -> tuple[Check[Deployment], ...]:
-    """All checks, from the configuration to a token."""
-    from ops.doctor import aws, env_files, issuer, secret, token, zego  # noqa: PLC0415  as above
+def checks(*, without_secret: bool = False) -> tuple[Check[Deployment], ...]:
+    """All checks, from the configuration to what must be refused; or those without the secret."""
+    from ops.doctor import (  # noqa: PLC0415  as above
+        aws,
+        env_files,
+        issuer,
+        refusals,
+        secret,
+        token,
+        zego,
+    )
 
-    return checks_of(aws, secret, zego, issuer, token, env_files)
+    if without_secret:
+        return checks_of(aws, issuer, token, refusals)
+    return checks_of(aws, secret, zego, issuer, token, refusals, env_files)
 
 
 def _bearer(file: IO[bytes]) -> str:

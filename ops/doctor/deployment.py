@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ops.doctor.issuer_api import IssuerApi, IssuerResponse
 from ops.secret.status import JudgedVersion, TargetStatus, read_status
 from ops.target import Target, TargetOptions, connect, open_session
 from zego.bounded_http import Response, request
-from zego.secret_store import LABELS, PENDING
+from zego.secret_store import CURRENT, LABELS, PENDING
 from zego.secret_store.versions import SecretState
 from zego.server_secret import ServerSecret
 
@@ -30,6 +30,7 @@ class DoctorOptions:
     :ivar policy: the file that the issuer should run with.
     :ivar user: the test token's user; ``None``: an invented one.
     :ivar bearer: a frontend's bearer token; ``None``: sign with the AWS credentials.
+    :ivar without_secret: do not read the secret; the issuer opens the test token.
     """
 
     app_id: int | None = None
@@ -40,6 +41,7 @@ class DoctorOptions:
     user: str | None = None
     room: str | None = None
     bearer: str | None = field(default=None, repr=False)
+    without_secret: bool = False
 
 
 @dataclass(eq=False)
@@ -103,6 +105,23 @@ class Deployment:
             for label, judged in self.by_label.items()
             if judged.version.secret is not None
         }
+
+    @property
+    def app_id(self) -> int | None:
+        """The secret's AppID, without the secret as the issuer reports it; ``None``: unknown."""
+        if not self.options.without_secret:
+            return self.secrets[CURRENT].app_id
+        reported = self.status.part("secret").get("app_id")
+        return reported if isinstance(reported, int) else None
+
+    @property
+    def not_allowed(self) -> Literal["failed", "skipped"]:
+        """The status of a check that the credentials may not make.
+
+        With ``without_secret`` it fails: the caller relies on these checks to fail if something is
+        wrong, so a check that cannot run must not pass unnoticed.
+        """
+        return "failed" if self.options.without_secret else "skipped"
 
     @property
     def address(self) -> str | None:

@@ -30,7 +30,8 @@ _NOT_INVOKED: Final = (
 def address(deployment: Deployment) -> Iterator[CheckResult]:
     url = deployment.address
     if url is None:
-        yield CheckResult("skipped", "its URL is not known", "Use --api URL, --stage or --stack.")
+        remedy = "Use --api URL, --stage or --stack."
+        yield CheckResult(deployment.not_allowed, "its URL is not known", remedy)
         return
     check_url(url, allow_loopback=True)
     yield CheckResult("ok", url)
@@ -65,7 +66,9 @@ def status(deployment: Deployment) -> Iterator[CheckResult]:
         cipher = str(response.document.get("token_cipher", "unknown"))
         yield CheckResult("ok", f"read; tokens are sealed with {cipher[:8]}")
     else:
-        yield refusal(response, "GET /v1/status", output="StatusRouteArn", grant=_READ_STATUS)
+        yield refusal(
+            deployment, response, "GET /v1/status", output="StatusRouteArn", grant=_READ_STATUS
+        )
 
 
 _READ_STATUS: Final = (
@@ -73,17 +76,20 @@ _READ_STATUS: Final = (
 )
 
 
-def refusal(response: IssuerResponse, route: str, *, output: str, grant: str) -> CheckResult:
-    """The result for a refused request: a missing permission only skips the check.
+def refusal(
+    deployment: Deployment, response: IssuerResponse, route: str, *, output: str, grant: str
+) -> CheckResult:
+    """The result for a refused request: see :attr:`Deployment.not_allowed`.
 
     :param output: the stack's output with the route's ARN.
     :param grant: what to do if the policy refuses the request.
     """
     if response.status == 403 and response.code is None:
         seen = f"{route}: API Gateway does not let these credentials call it."
-        return CheckResult("skipped", seen, _NOT_INVOKED.format(output=output))
+        return CheckResult(deployment.not_allowed, seen, _NOT_INVOKED.format(output=output))
     if response.code == "not_granted":
-        return CheckResult("skipped", f"{route}: the access policy does not grant it.", grant)
+        seen = f"{route}: the access policy does not grant it."
+        return CheckResult(deployment.not_allowed, seen, grant)
     remedy = _REMEDIES.get(response.code or "", "")
     return CheckResult("failed", f"{route} returned {response}.", remedy)
 
@@ -110,6 +116,8 @@ _REMEDIES: Final = {
     needs=("value", "status"),
 )
 def fingerprint(deployment: Deployment) -> Iterator[CheckResult]:
+    if deployment.options.without_secret:
+        return  # the check of a token shows which secret the issuer has
     has = deployment.status.part("secret")
     stored = deployment.secrets
     current = stored[CURRENT]

@@ -94,6 +94,11 @@ class IssuerApi:
         SigV4Auth(frozen, "execute-api", region).add_auth(request)
         return self._ask(method, path, dict(request.headers.items()), body)
 
+    def unsigned(self, method: str, path: str, document: object = None) -> IssuerResponse:
+        """Send a request that does not prove who sends it."""
+        headers, body = _json(document)
+        return self._ask(method, path, headers, body)
+
     def with_bearer(self, path: str, bearer: str, document: object) -> IssuerResponse:
         """Send a request as a frontend does."""
         headers, body = _json(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 
+import issuer
 from local.aws.http_api import ApiGateway
 from local.stack import LocalStack
 
 COMMAND = Path(sys.executable).with_name("zego-token")
 #: The beginning of every token: until 2242, its expiry begins with zeros.
 BEGINNING = "04AAAA"
+PIPELINE_ROLE = "arn:aws:iam::111122223333:role/zego-token-pipeline-prod"
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,32 @@ def test_a_frontends_bearer_token_obtains_a_token_too(stack: LocalStack) -> None
     assert found.results["token"][0]["seen"].startswith("user alice may enter room call_doctor_")
     refused = doctor(stack, "--bearer-file", "-", "--room", "bob_desk", stdin=bearer)
     assert (refused.exit_code, refused.statuses("token")) == (0, ["skipped"])
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[LocalStack]:
+    """A stack with the sample policy of prod, whose caller is the pipeline's role."""
+    samples = Path(issuer.__file__).parent / "policies"
+    policy = (samples / "prod.toml").read_text(encoding="utf-8")
+    policy = policy.replace(PIPELINE_ROLE, "arn:aws:iam::000000000000:role/LocalBackend")
+    policy = re.sub(r"https://login\.example\.com/?", "{identity_provider}", policy, count=1)
+    policy = policy.replace("https://login.example.com", "{identity_provider}")
+    file = tmp_path / "policy.toml"
+    file.write_text(policy, encoding="utf-8")
+    directory = tmp_path / "local"
+    directory.mkdir()
+    with LocalStack(directory=directory, policy=file) as stack:
+        yield stack
+
+
+def test_a_pipeline_proves_a_deployment_without_the_secret(pipeline: LocalStack) -> None:
+    pipeline.tick()
+    found = doctor(pipeline, "--without-secret")
+    statuses = {one["status"] for results in found.results.values() for one in results}
+    assert (found.exit_code, statuses) == (0, {"ok", "note"})
+    assert ", for 1 min: the issuer opens it with AWSCURRENT" in found.results["token"][0]["seen"]
+    assert "secret" not in found.results
+    assert found.statuses("anonymous", "forged-bearer", "not-granted", "made-up") == ["ok"] * 4
 
 
 def test_checks_that_a_stranger_may_not_make_are_skipped(stack: LocalStack) -> None:

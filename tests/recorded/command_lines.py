@@ -234,6 +234,8 @@ def doctor(session: Session) -> None:
         parts.folder, "dot_env", f"ZEGO_APP_ID={APP_ID}\nZEGO_SERVER_SECRET={tokens.SECRET}\n"
     )
     run("differences", "--app-id", "5", "--policy", policy, "--env-file", env)
+    run("without the secret", "--without-secret")
+    run("an .env file without the secret", "--without-secret", "--env-file", env)
     run("another API", "--api", "http://127.0.0.1:9")
     run("an invalid API", "--api", "calls.example.com")
     parts.zego.trouble = Trouble(kind="rate-limit")

@@ -46,7 +46,8 @@ class Patient:
         """The results by check, in the order of the checks."""
         deployment = self.deployment()
         found: dict[str, list[CheckResult]] = {check.name: [] for check in CHECKS}
-        for check, result in examine(deployment, CHECKS):
+        chosen = checks(without_secret=self.options.without_secret)
+        for check, result in examine(deployment, chosen):
             found[check.name].append(result)
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -34,7 +35,15 @@ class Issuer:
     :ivar date: the Date header of every response; ``None``: no header.
     :ivar silent: methods whose responses allow no origin.
     :ivar room_id: the room that tokens are for instead of the requested one.
-    :ivar requests: by path, the methods and headers of the requests received.
+    :ivar requests: by path, the method and headers of the last request that it let in.
+    :ivar bearers: the bearer tokens received, as text after ``Bearer``.
+    :ivar open: routes that let in callers without proof.
+    :ivar forgeable: whether it accepts bearer tokens that no identity provider signed.
+    :ivar granted: patterns of user ids and room ids; a request needs one of each.
+    :ivar every_room: whether it grants tokens for every room.
+    :ivar opens: the label of the secret with which it opens tokens; ``None``: it opens no token.
+    :ivar findings: the findings of its diagnoses.
+    :ivar last_verdict: what the watcher noted, with ``fingerprint`` added if that is missing.
     """
 
     def __init__(self, value: str) -> None:
@@ -54,6 +63,14 @@ class Issuer:
             {"identity": "web", "issuer": "i", "jwks_uri": "https://idp/keys", "keys": 2}
         ]
         self.lifetime_seconds = LIFETIME_SECONDS
+        self.bearers: list[str] = []
+        self.open: set[str] = set()
+        self.forgeable = False
+        self.granted = (r"doctor|bob|alice|doctor_\w+", r"lobby|call_\w+|doctor_\w+")
+        self.every_room = False
+        self.opens: str | None = "AWSCURRENT"
+        self.findings: list[dict[str, str]] = []
+        self.last_verdict: dict[str, str] | None = {"verdict": "accepted"}
         self.token: str | None = None
         self.room_id: str | None = None
 
@@ -70,10 +87,12 @@ class Issuer:
         assert timeout_seconds < 30
         assert max_bytes < 1 << 20
         path, headers = urlsplit(url).path, headers or {}
-        self.requests[path] = (method, headers)
         if path in self.down:
             raise HttpError(self.down[path])
-        response = self.responses.get(path) or self._respond(method, path, body)
+        response = self._stranger(method, path, headers)
+        if response is None:
+            self.requests[path] = (method, headers)
+            response = self.responses.get(path) or self._respond(method, path, body)
         more = {} if self.date is None else {"date": self.date}
         return Response(
             response.status,
@@ -84,6 +103,22 @@ class Issuer:
     def problem(self, path: str, status: int, code: str) -> None:
         """Let it refuse requests to a path."""
         self.responses[path] = json_response(status, {"code": code, "title": "x"})
+
+    def _stranger(self, method: str, path: str, headers: Mapping[str, str]) -> Response | None:
+        """The refusal of a caller without proof, as docs/openapi.yaml has it."""
+        proof = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
+        is_bearer = path in {"/v1/tokens", "/api/v1/calls/initiate"}
+        if method == "OPTIONS" or path == "/v1/health" or f"{method} {path}" in self.open:
+            return None
+        if not is_bearer:
+            is_signed = proof.startswith("AWS4-HMAC-SHA256 ")
+            return None if is_signed else json_response(403, {"message": "Forbidden"})
+        self.bearers.append(proof.removeprefix("Bearer "))
+        if not proof:
+            return json_response(401, {"code": "bearer_missing"})
+        if self.forgeable or proof == f"Bearer {BEARER}":
+            return None
+        return json_response(401, {"code": "bearer_unknown_key"})
 
     def _cors(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
         origin = headers.get("origin")
@@ -100,10 +135,34 @@ class Issuer:
             return json_response(200, {"status": "ok", "version": "1.2.3"})
         if path == "/v1/status":
             return json_response(200, self._status())
-        return json_response(201, self._token(json.loads(body or b"{}")))
+        asked = json.loads(body or b"{}")
+        if path == "/v1/diagnose":
+            return json_response(200, self._diagnosis(asked))
+        users, rooms = self.granted
+        room = asked.get("room_id")
+        is_granted = self.every_room if room is None else re.fullmatch(rooms, room)
+        if not is_granted or not re.fullmatch(users, asked.get("user_id", "alice")):
+            return json_response(403, {"code": "not_granted"})
+        return json_response(201, self._token(asked))
+
+    def _diagnosis(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        assert asked["token"] == self.token
+        is_refused = any(one["severity"] == "refused" for one in self.findings)
+        return {
+            "verdict": "refused" if is_refused else "good",
+            "cipher": "gcm",
+            "opened_by": self.opens,
+            "findings": self.findings,
+            "secret_fingerprint": self.secret.fingerprint,
+        }
 
     def _status(self) -> dict[str, Any]:
-        secret = {"fingerprint": self.secret.fingerprint, "app_id": self.secret.app_id}
+        last = {"fingerprint": self.secret.fingerprint} | (self.last_verdict or {})
+        secret = {
+            "fingerprint": self.secret.fingerprint,
+            "app_id": self.secret.app_id,
+            "last_verdict": last if self.last_verdict else None,
+        }
         policy = {"sha256": hashlib.sha256(POLICY).hexdigest(), "stage": self.stage}
         return {
             "secret": secret,
@@ -113,7 +172,8 @@ class Issuer:
         }
 
     def _token(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        now, user, room = int(time.time()), asked.get("user_id", "alice"), asked["room_id"]
+        now, user = int(time.time()), asked.get("user_id", "alice")
+        room = asked.get("room_id", "")
         self.token = token04.mint(
             self.secret.app_id,
             user,

@@ -77,6 +77,14 @@ def test_a_secret_must_be_named(capsys: Capture, monkeypatch: pytest.MonkeyPatch
     assert "No secret is named." in capsys.readouterr().err
 
 
+def test_env_files_need_the_secret(given: Any, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.touch()
+    assert given("--without-secret").without_secret is True
+    with pytest.raises(click.UsageError, match="--env-file cannot be combined"):
+        given("--without-secret", "--env-file", str(path))
+
+
 def test_the_last_slash_of_an_address_is_removed(given: Any) -> None:
     assert given("--api", "https://x.example/v/").api == "https://x.example/v"
     assert given("--api", "http://127.0.0.1:8080").api == "http://127.0.0.1:8080"

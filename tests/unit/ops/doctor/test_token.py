@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from local.aws.secrets_manager import SecretsManager
+from local.loopback import HttpRequest, HttpResponse
 from ops.doctor.deployment import DoctorOptions
+from ops.target import TargetOptions
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.fakes import BEARER, json_response
 from tests.unit.ops.fakes import Zego, stored
@@ -134,6 +137,97 @@ def test_a_token_of_the_previous_secret_is_reported(
     stored(aws, NEW, label="AWSCURRENT")
     zego.accepted.add(NEW)
     assert "AWSPREVIOUS" in " ".join(one.seen for one in patient.results("token"))
+
+
+class TestWithoutTheSecret:
+    """The issuer opens the token, and no call reads the secret."""
+
+    @pytest.fixture(autouse=True)
+    def options(self, patient: Patient) -> None:
+        patient.options = DoctorOptions(without_secret=True)
+
+    def test_the_secret_is_never_read(self, patient: Patient, aws: SecretsManager) -> None:
+        calls: list[str] = []
+
+        def refuse(request: HttpRequest) -> HttpResponse:
+            calls.append(request.header("x-amz-target") or "")
+            return HttpResponse(500)
+
+        aws.intercept = refuse
+        found = {name: results for name, results in patient.examined().items() if results}
+        assert calls == []
+        assert {one.status for results in found.values() for one in results} <= {"ok", "note"}
+        assert not {"secret", "value", "verdict", "watcher", "fingerprint"} & found.keys()
+
+    def test_it_is_a_token_of_the_pipelines_rule(self, patient: Patient) -> None:
+        result = patient.result("token")
+        assert result.status == "ok"
+        assert re.fullmatch(
+            r"user (doctor_\w+) may enter room \1, for 2 h: the issuer opens it with AWSCURRENT,"
+            " which ZEGO accepts",
+            result.seen,
+        )
+        assert patient.issuer.token
+        assert patient.issuer.token[:30] not in repr(result)
+
+    @pytest.mark.parametrize("label", [None, "AWSPREVIOUS"])
+    def test_a_token_that_awscurrent_does_not_open_is_a_failure(
+        self, patient: Patient, label: str | None
+    ) -> None:
+        patient.issuer.opens = label
+        result = patient.result("token")
+        assert (result.status, result.seen) == ("failed", "AWSCURRENT does not open it.")
+
+    def test_a_finding_is_named(self, patient: Patient) -> None:
+        patient.issuer.findings = [
+            {"kind": "app-id-mismatch", "severity": "refused", "cause": "evil"},
+            {"kind": "evil", "severity": "refused"},
+            {"kind": "no-publish", "severity": "note"},
+        ]
+        (result,) = patient.results("token")
+        assert result.status == "failed"
+        assert result.seen == "POST /v1/diagnose finds app-id-mismatch."
+
+    @pytest.mark.parametrize(
+        ("noted", "status", "words"),
+        [
+            ({"verdict": "rejected"}, "failed", "which ZEGO rejects"),
+            ({"verdict": "unknown"}, "warning", "noted no verdict"),
+            ({"verdict": "accepted", "fingerprint": "0" * 12}, "warning", "noted no verdict"),
+            (None, "warning", "noted no verdict"),
+        ],
+        ids=["rejected", "unknown", "another", "nothing"],
+    )
+    def test_the_watchers_verdict_counts(
+        self, patient: Patient, noted: dict[str, str] | None, status: str, words: str
+    ) -> None:
+        patient.issuer.last_verdict = noted
+        result = patient.result("token")
+        assert (result.status, words in result.seen) == (status, True)
+        assert result.remedy
+
+    @pytest.mark.parametrize(
+        ("path", "words"), [(SERVICE, "--user"), ("/v1/diagnose", "diagnose_tokens = true")]
+    )
+    def test_a_request_that_is_not_granted_is_a_failure(
+        self, patient: Patient, path: str, words: str
+    ) -> None:
+        patient.issuer.problem(path, 403, "not_granted")
+        result = patient.result("token")
+        assert (result.status, words in result.remedy) == ("failed", True)
+
+    def test_a_cbc_token_is_a_warning(self, patient: Patient) -> None:
+        patient.issuer.responses["/v1/diagnose"] = json_response(200, {"cipher": "cbc"})
+        assert patient.result("token").status == "warning"
+
+    def test_a_status_that_may_not_be_read_is_a_failure(self, patient: Patient) -> None:
+        patient.issuer.problem("/v1/status", 403, "not_granted")
+        assert patient.result("status").status == "failed"
+
+    def test_an_unknown_address_is_a_failure(self, patient: Patient) -> None:
+        patient.target_options = TargetOptions(secret_id="zego/server-secret")
+        patient.target = replace(patient.target, api=None)
+        assert patient.result("address").status == "failed"
 
 
 def test_a_wrong_local_clock_makes_no_token_invalid(patient: Patient) -> None:
