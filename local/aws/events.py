@@ -166,6 +166,13 @@ class WatchSchedule(Part):
         """Stops invoking. An invocation that is running may end."""
         self._waiting.put(None)
 
+    def wait(self, seconds: float = 10.0) -> bool:
+        """Waits for the invocations after reported ends. Returns whether all ended in time."""
+        with self._waiting.all_tasks_done:
+            return self._waiting.all_tasks_done.wait_for(
+                lambda: not self._waiting.unfinished_tasks, seconds
+            )
+
     def scheduled_event(self) -> Event:
         """Returns the event of a schedule, as EventBridge makes it."""
         rule = f"arn:aws:events:{self._region}:{ACCOUNT_ID}:rule/watcher"
@@ -190,11 +197,15 @@ class WatchSchedule(Part):
             try:
                 event = self._waiting.get(timeout=left)
             except queue.Empty:
-                event = self.scheduled_event()
                 due = time.monotonic() + (every or 0.0)
+                self._invoke(self.scheduled_event())
+                continue
             if event is None:
                 return
-            self._invoke(event)
+            try:
+                self._invoke(event)
+            finally:
+                self._waiting.task_done()
 
 
 def _refused(entry: Any) -> tuple[str, str] | None:

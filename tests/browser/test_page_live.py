@@ -15,7 +15,7 @@ from local.loopback import HttpRequest, HttpResponse
 from local.page import sse
 from local.page.sse import KEPT
 from local.stack import LocalStack
-from tests.browser.conftest import NewContext, OpenPage
+from tests.browser.conftest import NewContext, OpenPage, settle
 from tests.browser.steps import (
     card,
     get_token,
@@ -132,6 +132,7 @@ def test_a_rotation_that_was_given_up_is_reported_with_the_remedy(
     expect(said).not_to_have_class(re.compile("refused"))
     expect(said).to_contain_text("Failed 5 times", timeout=ALL_ATTEMPTS_MS)
     expect(said).to_contain_text(f"zego-token secret unstick --local {stack.file}")
+    settle(stack)
     monkeypatch.undo()
 
     with monkeypatch.context() as patched:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 
 import pytest
@@ -71,3 +72,16 @@ def test_after_stop_it_invokes_nothing() -> None:
         pass
     watched.schedule._thread.join(5)
     assert not watched.schedule._thread.is_alive()
+
+
+def test_it_waits_for_the_invocations_after_the_reported_ends() -> None:
+    watched = Watched(every_seconds=None)
+    may_end = threading.Event()
+    watched.schedule._invoke = lambda _: may_end.wait(60)
+    with watched.schedule:
+        assert watched.schedule.wait(0)
+        watched.publish("RotationFailed")
+        watched.publish("RotationSucceeded")
+        assert not watched.schedule.wait(0)
+        may_end.set()
+        assert watched.schedule.wait(60)
