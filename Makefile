@@ -13,14 +13,15 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PUBLISH_READY := $(VENV)/.publish-ready
+SAM_READY := $(VENV)/sam/.ready
 export PYTHONPATH := functions:layers/domain:.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 
-# $(call install,requirements,options for uv). uv is several times faster than pip. If it cannot reach the index that
-# pip is configured to use, pip installs the same.
-install = $(BIN)/uv pip install --quiet --system-certs --require-hashes $(2) --python $(BIN)/python --requirement $(1) \
-  || $(BIN)/python -m pip install --quiet --require-hashes --requirement $(1)
+# $(call install,requirements,options for uv,environment). uv is several times faster than pip. If it cannot reach the
+# index that pip is configured to use, pip installs the same.
+install = $(BIN)/uv pip install --quiet --system-certs --require-hashes $(2) --python $(or $(3),$(VENV)) --requirement $(1) \
+  || $(or $(3),$(VENV))/bin/python -m pip install --quiet --require-hashes --requirement $(1)
 # Installs the command line $(BIN)/zego-token, which runs the code of this tree. It needs no package index.
 install_zego_token = $(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python --editable .
 
@@ -54,7 +55,7 @@ test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: prove
-prove: $(DEV_READY) ## Run the larger tests: those marked exhaustive, and a simulated month
+prove: $(DEV_READY) $(SAM_READY) ## Run the larger tests: those marked exhaustive, and a simulated month
 	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 	@$(BIN)/python -m tests.rotation.month --seeds 2
 
@@ -116,7 +117,8 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade updates them)
 	  lock layers/aws_sdk/requirements.in --constraints layers/dependencies/requirements.txt --no-emit-package jmespath; \
 	  lock requirements/run.in --constraints layers/dependencies/requirements.txt --constraints layers/aws_sdk/requirements.txt; \
 	  lock requirements/dev.in --constraints requirements/run.txt; \
-	  lock requirements/publish.in --constraints requirements/dev.txt
+	  lock requirements/publish.in --constraints requirements/dev.txt; \
+	  lock requirements/sam.in
 
 .PHONY: docs-site
 docs-site: $(PUBLISH_READY) ## Build the documentation site in build/site/
@@ -184,4 +186,10 @@ $(DEV_READY): $(BIN)/uv requirements/dev.txt
 
 $(PUBLISH_READY): $(DEV_READY) requirements/publish.txt
 	@$(call install,requirements/publish.txt)
+	@touch $@
+
+# A tool that needs other versions of our packages has an environment of its own in .venv.
+$(VENV)/%/.ready: requirements/%.txt | $(DEV_READY)
+	@$(BIN)/python -m venv --clear $(VENV)/$*
+	@$(call install,$<,,$(VENV)/$*)
 	@touch $@

@@ -19,6 +19,7 @@ REQUIREMENTS = [
     "requirements/dev.txt",
     "requirements/publish.txt",
     "requirements/install.txt",
+    "requirements/sam.txt",
 ]
 
 

@@ -11,9 +11,14 @@ import os
 import random
 from typing import Final, TypeVar
 
+import pytest
+
 T = TypeVar("T")
 
 IS_EXHAUSTIVE: Final = bool(os.environ.get("EXHAUSTIVE"))
+
+#: Marks what needs more than ``make test`` sets up, such as the SAM CLI.
+only_proved: Final = pytest.mark.skipif(not IS_EXHAUSTIVE, reason="only make prove sets it up")
 
 
 def tier(*, test: T, prove: T) -> T:
