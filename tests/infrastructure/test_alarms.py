@@ -264,14 +264,62 @@ def test_an_invalid_email_address_is_refused(address: str) -> None:
     ids=["made", "given", "given-and-rotated"],
 )
 def test_the_dashboard_shows_every_alarm_of_the_stack_and_names_the_runbook(of: Stack) -> None:
-    text, shown, *graphs = dashboard(of)
-    assert "docs/rotation.md" in text["properties"]["markdown"]
+    text, shown, *_ = dashboard(of)
     assert "docs/operations.md" in text["properties"]["markdown"]
     assert set(shown["properties"]["alarms"]) == {f"${{{name}.Arn}}" for name in alarms(of)}
+    graphs = [widget for widget in dashboard(of) if widget["type"] == "metric"]
     for graph in graphs:
-        assert graph["type"] == "metric"
         assert graph["properties"]["region"] == "eu-west-1"
         assert graph["properties"]["metrics"]
+
+
+def rows(of: Stack) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The numbered texts of the dashboard, each with its graphs."""
+    found: list[tuple[str, list[dict[str, Any]]]] = []
+    for widget in dashboard(of):
+        if widget["type"] == "text" and "###" in widget["properties"]["markdown"]:
+            found.append((widget["properties"]["markdown"], []))
+        elif found:
+            found[-1][1].append(widget)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("of", "questions"),
+    [
+        (stack(), ["Do users get tokens", "ZEGO accept the secret", "rotations work", "limits"]),
+        (stack_with_given_secret(), ["Do users get tokens", "issuer read the secret", "limits"]),
+    ],
+    ids=["owner", "reader"],
+)
+def test_the_dashboard_asks_first_whether_users_are_affected_and_says_what_to_do(
+    of: Stack, questions: list[str]
+) -> None:
+    texts = [text for text, _ in rows(of)]
+    assert len(texts) == len(questions)
+    for number, (text, question) in enumerate(zip(texts, questions, strict=True), start=1):
+        heading, _, advice = text.partition("\n")
+        assert heading.startswith(f"### {number}. ")
+        assert question in heading
+        assert advice.startswith("If ")
+
+
+@pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["owner", "reader"])
+def test_what_the_dashboard_refers_to_exists(of: Stack) -> None:
+    queries = of.all("AWS::Logs::QueryDefinition").values()
+    names = {query["Properties"]["Name"].partition("/")[2] for query in queries}
+    for text, _ in rows(of):
+        documents = re.findall(r"docs/[a-z-]+\.md", text)
+        headings = "".join((ROOT / name).read_text(encoding="utf-8") for name in documents)
+        for name in re.findall(r"\*([^*]+)\*", text):
+            assert name in names or f"## {name}\n" in headings, name
+
+
+@pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["owner", "reader"])
+def test_the_graphs_of_each_row_fill_whole_lines(of: Stack) -> None:
+    # CloudWatch would put the text of the next row into a gap.
+    for text, graphs in rows(of):
+        assert sum(graph["width"] for graph in graphs) % 24 == 0, text
 
 
 @pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["owner", "reader"])

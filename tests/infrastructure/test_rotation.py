@@ -54,6 +54,7 @@ def test_everything_about_rotation_belongs_to_its_owner() -> None:
         "RotatorFunction",
         "RotatorLog",
         "RotatorRole",
+        "RotationQuery",
         "RotationSchedule",
         "SecretsManagerMayRotate",
         "WatcherFunction",
