@@ -64,6 +64,13 @@ _LINTED: Final = {
         "RotateGivenSecret": "Yes",
         "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
     },
+    "behind-an-edge": {
+        "DomainName": "tokens.example.com",
+        "DomainCertificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/"
+        "00000000-0000-4000-8000-000000000000",
+        "OriginHeaderSha256": "0" * 64,
+        "DisableExecuteApi": "Yes",
+    },
     "snapstart-reserved-all-at-once": {
         "SnapStart": "On",
         "ReservedConcurrency": "50",

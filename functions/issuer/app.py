@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
+import hmac
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -57,6 +59,9 @@ _service = Service(
 telemetry.set_stage(_settings.stage)
 
 
+#: CloudFront adds this header to each request, with a secret value (docs/edge.md).
+EDGE_HEADER: Final = "x-origin-verify"
+
 _HEALTH: Final = "GET /v1/health"
 _HELP: Final = f"GET {HELP_PATH}"
 
@@ -81,6 +86,9 @@ def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
     """
     started = time.perf_counter()
     request = http_event.read(event)
+    if not _came_through_edge(request):
+        telemetry.count_by("ExchangesRefused", code="edge_required")
+        return _refusal(request, Problem("edge_required", "Use the API's public address."))
     _gateway_clock.set(request.received_at)
     try:
         route = ROUTES.get(request.route)
@@ -97,6 +105,17 @@ def handler(event: Mapping[str, Any], _context: object) -> ApiResponse:
             took = (time.perf_counter() - started) * 1000
             telemetry.add("ExchangeLatency", took, MetricUnit.Milliseconds)
             telemetry.flush()
+
+
+def _came_through_edge(request: ApiRequest) -> bool:
+    """Whether the request has the edge's header, once; always, if no digest is configured.
+
+    API Gateway joins repeated headers with commas, and no valid value has one.
+    """
+    digests = _settings.origin_header_sha256
+    value = request.headers.get(EDGE_HEADER, "").encode("utf-8", "surrogatepass")
+    sha256 = hashlib.sha256(value).hexdigest()
+    return not digests or any(hmac.compare_digest(sha256, digest) for digest in digests)
 
 
 def _refusal(request: ApiRequest, problem: Problem) -> ApiResponse:

@@ -45,6 +45,7 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "bearer_expired": ProblemType(401, "The bearer token has expired"),
     "bearer_not_yet_valid": ProblemType(401, "The bearer token is not valid yet"),
     "iam_identity_missing": ProblemType(401, "No verified AWS identity"),
+    "edge_required": ProblemType(403, "The request did not come through the edge"),
     "not_granted": ProblemType(403, "Not granted"),
     "route_not_found": ProblemType(404, "No such route"),
     "body_too_large": ProblemType(413, "The body is too large"),

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,8 @@ _FOR_EVERY_FUNCTION: Final = (
         "",
     ),
 )
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+_SHA256_OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()
 _ZEGO_SERVER_API_URL: Final = Setting(
     "ZEGO_SERVER_API_URL",
     "the URL of ZEGO's server API, if it is not the default: a regional host's",
@@ -53,6 +57,7 @@ class IssuerSettings:
 
     :ivar region: the secret's region.
     :ivar secrets_manager_endpoint: ``None`` means AWS' default.
+    :ivar origin_header_sha256: digests in hex; if there are any, the edge's header must match one.
     """
 
     stage: str
@@ -63,6 +68,7 @@ class IssuerSettings:
     secret_ttl_seconds: float
     secret_max_stale_seconds: float
     secrets_manager_endpoint: str | None
+    origin_header_sha256: tuple[str, ...]
     build_version: str
 
     VARIABLES: ClassVar[tuple[Setting, ...]] = (
@@ -78,6 +84,12 @@ class IssuerSettings:
             "SECRET_MAX_STALE_SECONDS",
             "how long it stays in use if that read fails; from the TTL to 86400",
             "900",
+        ),
+        Setting(
+            "ORIGIN_HEADER_SHA256",
+            "the SHA-256 of the header that the edge adds to each request; two, separated by a"
+            " comma, while it is replaced",
+            "",
         ),
         Setting(
             "BUILD_VERSION", "the version that /v1/health and /v1/status report", "unversioned"
@@ -98,6 +110,7 @@ class IssuerSettings:
             secret_ttl_seconds=ttl,
             secret_max_stale_seconds=found.seconds("SECRET_MAX_STALE_SECONDS", ttl, 86400),
             secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            origin_header_sha256=found.digests("ORIGIN_HEADER_SHA256", at_most=2),
             build_version=found.text("BUILD_VERSION"),
         )
 
@@ -204,6 +217,22 @@ class _Environment:
         if not low <= value <= high:
             raise SettingsError(f"{name} is {text}; it must be {low:g} to {high:g} seconds")
         return value
+
+    def digests(self, name: str, *, at_most: int) -> tuple[str, ...]:
+        """SHA-256 digests in lower-case hex, separated by commas; none if it is not set.
+
+        The message repeats no value: it could be what should have been hashed.
+        """
+        text = self._values.get(name)
+        digests = tuple(text.split(",")) if text else ()
+        if len(digests) > at_most:
+            raise SettingsError(f"{name} has {len(digests)} digests; it may have {at_most}")
+        for digest in digests:
+            if not _SHA256.fullmatch(digest):
+                raise SettingsError(f"{name} has an entry that is not 64 lower-case hex digits")
+            if digest == _SHA256_OF_NOTHING:
+                raise SettingsError(f"{name} has the digest of an empty text")
+        return digests
 
     def stage(self) -> str:
         """The stage. ``local``, which accepts plain http, is refused in AWS."""

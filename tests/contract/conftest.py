@@ -19,6 +19,7 @@ from local.aws.http_api import ROUTES, ApiGateway, Route
 from local.aws.http_api_access import AccessKey
 from local.aws.lambda_host import LambdaHost, ThrottledError
 from local.stack import PYTHON_PATH, LocalStack
+from tests.contract.exchanges import EDGE_SHA256
 from tests.contract.services import Api, Function
 from tests.support.routes import UNTHROTTLED
 
@@ -69,6 +70,13 @@ def api_without_rules(stack: LocalStack, tmp_path_factory: pytest.TempPathFactor
     path = tmp_path_factory.mktemp("without_rules") / "policy.toml"
     path.write_text(identities.replace("= true", "= false"))
     with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api_behind_edge(stack: LocalStack) -> Iterator[Api]:
+    """The service that requires the header of an edge, without the edge."""
+    with _service(stack, ORIGIN_HEADER_SHA256=EDGE_SHA256) as api:
         yield api
 
 

@@ -29,6 +29,9 @@ OTHERS_TOKEN = load().at("/components/examples/ExpiredTokenToDiagnose/value/toke
 EXPECTED = {"user_id": "alice", "room_id": ROOM, "app_id": 1234567890}
 EXPECTED_IN_VAIN = {"user_id": "auth0|é", "room_id": "", "app_id": -1, "sdk": "uikit"}
 
+#: The digest of a header that no request has.
+EDGE_SHA256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+
 Authorize = Callable[[IdentityProvider], str | None]
 """Makes an Authorization header; on signed routes the request is signed instead."""
 
@@ -344,6 +347,10 @@ REFUSALS = [
     Refusal("101", "batch_size", BATCH, {"requests": [{"user_id": "b"}] * 101}, field="requests"),
     Refusal("Bob's room", "not_granted", TOKENS, {"room_id": "bob_desk"}),
     Refusal("a route without a handler", "route_not_found", "POST /v1/renew", at="function"),
+    *(
+        Refusal("not through the edge", "edge_required", route, at="api_behind_edge")
+        for route in load().routes
+    ),
     *(
         Refusal("no IAM identity", "iam_identity_missing", route, at="function")
         for route in PROVEN

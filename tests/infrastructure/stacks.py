@@ -13,6 +13,14 @@ GIVEN_KEY: Final = "arn:aws:kms:us-east-1:444455556666:key/00000000-0000-4000-80
 OWN_SECRET: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/secret-AbCdEf"
 OWN_KEY: Final = "arn:aws:kms:eu-west-1:111122223333:key/00000000-0000-4000-8000-000000000000"
 
+BEHIND_AN_EDGE: Final = {
+    "DomainName": "tokens.example.com",
+    "DomainCertificateArn": "arn:aws:acm:eu-west-1:111122223333:certificate/"
+    "00000000-0000-4000-8000-000000000000",
+    "OriginHeaderSha256": f"{'0' * 64},{'f' * 64}",
+    "DisableExecuteApi": "Yes",
+}
+
 
 class Stack(NamedTuple):
     """A transformed template, and short ways into it."""
@@ -48,6 +56,11 @@ def stack(**parameters: str) -> Stack:
 @functools.cache
 def _stack(parameters: tuple[tuple[str, str], ...]) -> Stack:
     return Stack(transform(dict(parameters)))
+
+
+def stack_behind_an_edge() -> Stack:
+    """A stack that only an edge may call, while the edge's header is being replaced."""
+    return stack(**BEHIND_AN_EDGE)
 
 
 def stack_with_given_secret() -> Stack:

@@ -7,7 +7,12 @@ import re
 import pytest
 
 from runtime.settings import IssuerSettings
-from tests.infrastructure.stacks import GIVEN_SECRET, stack, stack_with_given_secret
+from tests.infrastructure.stacks import (
+    GIVEN_SECRET,
+    stack,
+    stack_behind_an_edge,
+    stack_with_given_secret,
+)
 from tools.sam_template import load
 
 
@@ -40,7 +45,7 @@ def test_the_issuer_has_the_environment_that_it_reads() -> None:
 
 
 def test_what_the_issuer_reads_is_set_by_the_template_or_by_lambda_or_may_be_absent() -> None:
-    given = stack().properties("IssuerFunction")["Environment"]["Variables"].keys()
+    given = stack_behind_an_edge().properties("IssuerFunction")["Environment"]["Variables"].keys()
     read = {variable.name for variable in IssuerSettings.VARIABLES}
     set_by_lambda = {"AWS_REGION"}
     only_elsewhere = {"ACCESS_POLICY_FILE", "AWS_ENDPOINT_URL_SECRETS_MANAGER"}

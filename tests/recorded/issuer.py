@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from tests.contract.exchanges import ROOM, Good, Refusal, encoded
+from tests.contract.exchanges import EDGE_SHA256, ROOM, Good, Refusal, encoded
 from tests.contract.openapi import load
 from tests.recorded.real_code import (
     ROLE_SESSION,
@@ -57,6 +57,8 @@ def serving(parts: Parts, at: str) -> Iterator[Function]:
     match at:
         case "api_without_secret":
             changes["SERVER_SECRET_ARN"] = "zego/absent"
+        case "api_behind_edge":
+            changes["ORIGIN_HEADER_SHA256"] = EDGE_SHA256
         case "api_without_keys":
             good = good.replace("/jwks.json", "/absent.json")
         case "api_without_rules":

@@ -64,7 +64,7 @@ def test_what_the_issuer_logs(parts: Parts, request: pytest.FixtureRequest) -> N
         for line in lines
         if line.get("audit", {}).get("decision") == "refused"
     }
-    assert codes == set(load().problems) - {"route_not_found"}
+    assert codes == set(load().problems) - {"route_not_found", "edge_required"}
     check("issuer_log", {name: normalised(found[name], parts.folder) for name in found}, request)
 
 

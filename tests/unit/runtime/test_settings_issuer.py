@@ -21,6 +21,9 @@ LOCAL = {
 }
 REQUIRED = [each.name for each in IssuerSettings.VARIABLES if each.default is None]
 OPTIONAL = [each.name for each in IssuerSettings.VARIABLES if each.default is not None]
+OLD_SHA256, NEW_SHA256 = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+#: What ``sha256sum < /dev/null`` prints.
+SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
 
@@ -44,6 +47,7 @@ def test_what_may_be_left_out_has_a_default() -> None:
         secret_ttl_seconds=60,
         secret_max_stale_seconds=900,
         secrets_manager_endpoint=None,
+        origin_header_sha256=(),
         build_version="unversioned",
     )
 
@@ -57,6 +61,7 @@ def test_every_variable_can_be_set() -> None:
         TOKEN_CIPHER="cbc",
         SECRET_TTL_SECONDS="1.5",
         SECRET_MAX_STALE_SECONDS="3600",
+        ORIGIN_HEADER_SHA256=f"{OLD_SHA256},{NEW_SHA256}",
         BUILD_VERSION="abc123",
         AWS_ENDPOINT_URL_SECRETS_MANAGER="https://vpce-1.secretsmanager.us-east-1.vpce.amazonaws.com",
     )
@@ -69,6 +74,7 @@ def test_every_variable_can_be_set() -> None:
         1.5,
         3600,
         "https://vpce-1.secretsmanager.us-east-1.vpce.amazonaws.com",
+        (OLD_SHA256, NEW_SHA256),
         "abc123",
     )
 
@@ -97,6 +103,13 @@ def test_an_empty_variable_with_a_default_is_that_default(name: str) -> None:
 @table(
     ("name", "value", "words"),
     [
+        ("ORIGIN_HEADER_SHA256", "abc", "an entry that is not 64 lower-case hex digits"),
+        ("ORIGIN_HEADER_SHA256", OLD_SHA256.upper(), "an entry that is not 64 lower-case hex"),
+        ("ORIGIN_HEADER_SHA256", f"{OLD_SHA256}, {NEW_SHA256}", "an entry that is not 64"),
+        ("ORIGIN_HEADER_SHA256", f"{OLD_SHA256},", "an entry that is not 64 lower-case hex"),
+        ("ORIGIN_HEADER_SHA256", f"{OLD_SHA256}\n", "an entry that is not 64 lower-case hex"),
+        ("ORIGIN_HEADER_SHA256", ",".join([OLD_SHA256] * 3), "has 3 digests; it may have 2"),
+        ("ORIGIN_HEADER_SHA256", SHA256_OF_NOTHING, "the digest of an empty text"),
         ("STAGE", "production", "'production'; it must be one of dev, staging, prod, local"),
         ("STAGE", "PROD", "'PROD'; it must be one of"),
         ("STAGE", "../prod", "it must be one of"),
