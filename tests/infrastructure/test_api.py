@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+import openapi_spec_validator
 import pytest
 
 from local.aws.http_api import ROUTES
@@ -67,6 +68,27 @@ def test_every_route_invokes_the_live_alias_with_payload_2() -> None:
         integration = operation["x-amazon-apigateway-integration"]
         assert integration["payloadFormatVersion"] == "2.0"
         assert "${IssuerFunctionAliaslive}" in str(integration["uri"])
+
+
+def test_the_api_waits_longer_than_the_issuer_may_take() -> None:
+    # SAM's reference gives 5 s as the default, API Gateway's 30 s. Neither is left to them.
+    waits = {
+        operation["x-amazon-apigateway-integration"].get("timeoutInMillis")
+        for operation in operations().values()
+    }
+    assert waits == {12_000}
+    assert stack().properties("IssuerFunction")["Timeout"] * 1000 < 12_000
+
+
+def test_the_definition_is_a_valid_openapi_document() -> None:
+    # API Gateway may warn of an invalid one, and a warning fails the creation. SAM leaves the
+    # responses empty in every API, also in the one that it deploys to test FailOnWarnings.
+    document = json.loads(json.dumps(definition()))
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert operation["responses"] == {}
+            operation["responses"]["default"] = {"description": "any"}
+    openapi_spec_validator.validate(document)
 
 
 def test_only_the_routes_of_this_api_may_invoke_the_alias() -> None:
