@@ -134,11 +134,13 @@ build: $(DEV_READY) ## Build the artifacts for Lambda in build/ (PYTHON313=...)
 release: $(PUBLISH_READY) ## Build the packages in build/release/, check them and use them (CLIENT_PYTHON=python3.10)
 	@$(BIN)/python -m tools.release $(CLIENT_PYTHON)
 
+.PHONY: preflight
+preflight: $(DEV_READY) ## Check an environment and its AWS account before it is deployed (STAGE=dev)
+	@test -n "$(STAGE)" || { echo "STAGE is not set. Example: make preflight STAGE=dev" >&2; exit 2; }
+	@$(BIN)/zego-token preflight --stage "$(STAGE)"
+
 .PHONY: deploy
-deploy: ## Build and deploy an environment of samconfig.toml (STAGE=dev)
-	@command -v sam >/dev/null || { echo "make deploy needs the AWS SAM CLI on PATH (docs/deploy.md)." >&2; exit 1; }
-	@grep -q '^\[$(STAGE)\.deploy' samconfig.toml || \
-	  { echo "STAGE is not an environment of samconfig.toml. Example: make deploy STAGE=dev" >&2; exit 2; }
+deploy: preflight ## Check, build and deploy an environment of samconfig.toml (STAGE=dev)
 	@$(MAKE) build
 	@sam deploy --config-env $(STAGE)
 

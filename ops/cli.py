@@ -34,6 +34,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "ops.inspect.command:inspect",
         "Explain why ZEGO refuses a token, or would, and what to do about it.",
     ),
+    "preflight": (
+        "ops.preflight.command:preflight",
+        "Check an environment and its AWS account before it is deployed.",
+    ),
     "scan": ("ops.scan.command:scan", "Find secrets in a built frontend or a repository."),
     "secret": (
         "ops.secret.commands:secret",

@@ -12,6 +12,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
     from zego.secret_store.versions import SecretStoreError
 
 
@@ -120,6 +122,11 @@ def _of_us(error: Exception) -> Failure:
     return Failure(message, "Report it, with the command and this line.", ExitCode.BROKEN)
 
 
+def is_denied(error: ClientError) -> bool:
+    """Whether AWS refused a call because a permission is missing."""
+    return error.response.get("Error", {}).get("Code") in _NOT_ALLOWED_CODES
+
+
 def reason(error: Exception) -> str:
     """Why a file cannot be used, without its name."""
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__
@@ -162,7 +169,16 @@ _PLACES: Final = {
     "sts": "account",
 }
 #: The service of each action that is called without one of our wrappers.
-_SERVICES: Final = {"GetCallerIdentity": "sts", "DescribeKey": "kms"}
+_SERVICES: Final = {
+    "DescribeKey": "kms",
+    "DescribeSecret": "secretsmanager",
+    "DescribeTrails": "cloudtrail",
+    "GetAccountSettings": "lambda",
+    "GetCallerIdentity": "sts",
+    "GetEventSelectors": "cloudtrail",
+    "GetTopicAttributes": "sns",
+    "GetTrailStatus": "cloudtrail",
+}
 
 _KEY_TOO: Final = " If the secret has its own KMS key, also allow {} on that key."
 #: What an action needs in addition to the permission of the same name.
@@ -173,7 +189,7 @@ _ALSO_NEEDED: Final[Mapping[str, str]] = {
 }
 
 _LOG_IN: Final = "Log in (aws sso login, aws login), or use another --profile."
-_NOT_ALLOWED_CODES: Final = ("AccessDenied", "AccessDeniedException")
+_NOT_ALLOWED_CODES: Final = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
 
 
 def _for_all(codes: str, meaning: str, remedy: str) -> dict[str, tuple[str, str]]:

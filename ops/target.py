@@ -37,7 +37,9 @@ _STACK_NAME: Final = "zego-token-service-{stage}"
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 API_OUTPUT: Final = "ApiUrl"
 
-AwsService = Literal["secretsmanager", "cloudformation", "sts", "kms"]
+AwsService = Literal[
+    "cloudformation", "cloudtrail", "kms", "lambda", "secretsmanager", "sns", "sts"
+]
 
 Command = Callable[..., ExitCode]
 

@@ -2,7 +2,8 @@
 
 As a program, it lints the template as written and as transformed with each choice of secret,
 rotation and alarms. Some errors appear only then, such as SnapStart on a runtime without it. With a
-file name it writes the template of :func:`kept` there.
+file name it writes the template of :func:`kept` there. With ``--parameters NAME=VALUE ...`` it
+prints why CloudFormation would refuse them, one reason per line.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import math
 import re
 import subprocess
 import sys
@@ -120,7 +122,10 @@ def transform(parameters: Mapping[str, str] = {}, *, partition: str = "aws") -> 
 
 def refusals(parameters: Mapping[str, str]) -> list[str]:
     """Return the template's objections to these parameters, as CloudFormation would report them."""
-    template = load()
+    return _refusals(load(), parameters)
+
+
+def _refusals(template: dict[str, Any], parameters: Mapping[str, str]) -> list[str]:
     values = _parameter_values(template, EXAMPLE_PARAMETERS | dict(parameters))
     resolver = _Resolver(template, PSEUDO_PARAMETERS | values)
     return [
@@ -130,6 +135,40 @@ def refusals(parameters: Mapping[str, str]) -> list[str]:
         for assertion in rule["Assertions"]
         if not resolver.holds(assertion["Assert"])
     ]
+
+
+def mistakes(parameters: Mapping[str, str]) -> list[str]:
+    """Return why CloudFormation would refuse these parameters: names, values and rules."""
+    template = load()
+    declared = template["Parameters"]
+    found = [f"{name}: there is no such parameter" for name in parameters if name not in declared]
+    for name, parameter in declared.items():
+        if name not in parameters:
+            if "Default" not in parameter and name != "BuildVersion":  # `make build` writes it
+                found.append(f"{name}: a value is missing")
+        elif wrong := _wrong(parameter, parameters[name]):
+            found.append(f"{name}: {wrong}")
+    return found or _refusals(template, parameters)
+
+
+def _wrong(parameter: Mapping[str, Any], text: str) -> str:
+    """What is wrong with a parameter's value, in the template's words; empty if it is valid."""
+    is_list = parameter["Type"] == "CommaDelimitedList"
+    values = [one.strip() for one in text.split(",")] if is_list else [text]
+    if pattern := parameter.get("AllowedPattern"):
+        for value in values:
+            if not re.fullmatch(pattern, value):
+                form = parameter.get("ConstraintDescription", f"must match {pattern}")
+                return f"{value!r} is invalid: it {form}".removesuffix(".")
+    if choices := [str(choice) for choice in parameter.get("AllowedValues", ())]:
+        bad = [value for value in values if value not in choices]
+        return f"{bad[0]!r} is invalid: it must be one of {', '.join(choices)}" if bad else ""
+    if parameter["Type"] == "Number":
+        least, most = parameter.get("MinValue", 0), parameter.get("MaxValue", math.inf)
+        if not re.fullmatch("[0-9]+", text) or not least <= int(text) <= most:
+            limit = f" and at most {most}" if "MaxValue" in parameter else ""
+            return f"{text!r} is invalid: it must be a number, at least {least}{limit}"
+    return ""
 
 
 def _parameter_values(template: dict[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
@@ -246,10 +285,15 @@ def kept() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Lint the template, or write the one of :func:`kept` to the file that is named."""
-    if sys.argv[1:]:
-        Path(sys.argv[1]).write_text(json.dumps(kept(), indent=1), encoding="utf-8")
-        return 0
+    """Do what the module's docstring says of the arguments."""
+    match sys.argv[1:]:
+        case ["--parameters", *given]:
+            found = mistakes(dict(one.split("=", 1) for one in given))
+            print(*found, sep="\n", end="\n" if found else "")
+            return 1 if found else 0
+        case [path]:
+            Path(path).write_text(json.dumps(kept(), indent=1), encoding="utf-8")
+            return 0
     return _lint()
 
 

@@ -11,7 +11,19 @@ from ops.errors import CommandError, ExitCode, explain
 
 #: What a command checks, such as a deployment.
 Subject = TypeVar("Subject")
-Group = Literal["AWS", "The secret", "ZEGO", "The issuer", "A token", "Must be refused", "Files"]
+Group = Literal[
+    "AWS",
+    "The secret",
+    "ZEGO",
+    "The issuer",
+    "A token",
+    "Must be refused",
+    "Files",
+    "Settings",
+    "The stack",
+    "Alarms",
+    "Tools",
+]
 #: ``note``: good to know, and not a problem.
 CheckStatus = Literal["ok", "warning", "failed", "skipped", "note"]
 
@@ -84,6 +96,10 @@ _GROUPS: Final[Mapping[str, Group]] = {
     "token": "A token",
     "refusals": "Must be refused",
     "env_files": "Files",
+    "settings": "Settings",
+    "stack": "The stack",
+    "alarms": "Alarms",
+    "tools": "Tools",
 }
 
 

@@ -124,6 +124,7 @@ def usage(session: Session) -> None:
     run("no secret is named", "secret", "status")
     run("two stages", "secret", "stage", "--stage", "dev", "--stage", "prod")
     run("an invalid stage", "secret", "status", "--stage", "production")
+    run("an environment that samconfig.toml lacks", "preflight", "--stage", "production")
     run("an invalid number", "secret", "rotate", "--stage", "dev", "--wait", "soon")
     run("no local stack", "secret", "status", "--local", str(folder / "absent.json"))
     run("no stack in the file", "secret", "status", "--local", _file(folder, "other.json", "{}"))

@@ -36,6 +36,7 @@ SECRET = "0123456789abcdef" * 2
 COMMON_CODES = {
     "AccessDenied",
     "AccessDeniedException",
+    "AuthorizationError",  # of SNS
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidClientTokenId",

@@ -1,0 +1,125 @@
+"""Checks of the secret: its name or ARN, its key, and which stack rotates it. No value is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ops.checklist.check import CannotCheckError, CheckResult, check
+from ops.preflight.plan import CONFIG, Arn, Plan
+
+_DELETE: Final = (
+    "To delete it for ever:\n  aws secretsmanager delete-secret --secret-id {id} --region {region}"
+    " --force-delete-without-recovery"
+)
+_RESTORE: Final = (
+    "To keep it, restore it first:\n"
+    "  aws secretsmanager restore-secret --secret-id {id} --region {region}"
+)
+_ADOPT: Final = (
+    "To keep its value, import it into the stack (docs/deploy.md), or name it in samconfig.toml:"
+    ' "ServerSecretArn={arn}", "ServerSecretKmsKeyArn={key}", "RotateGivenSecret=Yes".'
+)
+
+
+@check(
+    "Can the stack create its secret, or use the given one?",
+    remedy="Check ServerSecretArn in samconfig.toml.",
+    needs=("credentials",),
+)
+def secret(plan: Plan) -> Iterator[CheckResult]:
+    if "EXAMPLE" in plan.secret_id:
+        raise CannotCheckError("ServerSecretArn is an example", "See the check examples.")
+    if plan.stack is not None and plan.stack.is_changing:
+        raise CannotCheckError("the stack is changing", "See the check stack.")
+    found = plan.secret
+    names = {"id": plan.secret_id, "region": plan.secret_region}
+    if found is None:
+        if plan.environment.makes_secret:
+            yield CheckResult("ok", f"the name {plan.secret_id} is free")
+        else:
+            yield CheckResult("failed", "Secrets Manager has no secret with this ARN.")
+    elif found.get("DeletedDate"):
+        remedy = f"{_RESTORE}\n{_DELETE}" if plan.environment.makes_secret else _RESTORE
+        seen = f"{plan.secret_id} is scheduled for deletion, and until then its name is taken."
+        yield CheckResult("failed", seen, remedy.format(**names))
+    elif not plan.environment.makes_secret:
+        yield CheckResult("ok", str(found["ARN"]))
+    elif _is_own(plan, str(found["ARN"])):
+        yield CheckResult("ok", f"{plan.secret_id} belongs to the stack")
+    else:
+        key = found.get("KmsKeyId", "")
+        adopt = _ADOPT.format(arn=found["ARN"], key=key)
+        yield CheckResult(
+            "failed",
+            f"{plan.secret_id} exists, and does not belong to the stack {plan.environment.stack}:"
+            " another deployment left it.",
+            f"{adopt}\n{_DELETE.format(**names)}",
+        )
+
+
+def _is_own(plan: Plan, arn: str) -> bool:
+    """Whether the stack created it."""
+    stack = plan.stack
+    is_given = stack is None or bool(stack.parameters.get("ServerSecretArn"))
+    return stack is not None and not is_given and stack.outputs.get("SecretArn") == arn
+
+
+@check(
+    "Can the stack use the key of the given secret?",
+    remedy="Enable the key, or cancel its deletion (aws kms enable-key, cancel-key-deletion).",
+    needs=("secret",),
+)
+def key(plan: Plan) -> Iterator[CheckResult]:
+    """A secret that the stack creates gets its own key."""
+    found, arn = plan.secret, Arn.of(plan.secret_id)
+    if found is None or arn is None:
+        return
+    given = plan.parameters.get("ServerSecretKmsKeyArn", "")
+    used = found.get("KmsKeyId", "")
+    if not used or used.endswith("alias/aws/secretsmanager"):
+        if arn.account != plan.account:
+            seen = "The secret is encrypted with aws/secretsmanager, so no other account reads it."
+            yield CheckResult("failed", seen, "Let its owner encrypt it with their own key.")
+        elif given:
+            seen = (
+                "The secret is encrypted with aws/secretsmanager, not with ServerSecretKmsKeyArn."
+            )
+            yield CheckResult("failed", seen, f"Remove ServerSecretKmsKeyArn from {CONFIG}.")
+        else:
+            yield CheckResult("ok", "aws/secretsmanager")
+        return
+    described = plan.call("kms", "describe_key", arn.region, KeyId=used)["KeyMetadata"]
+    if described["Arn"] != given:
+        yield CheckResult(
+            "failed",
+            f"The secret is encrypted with {described['Arn']}, not with ServerSecretKmsKeyArn.",
+            f'Add "ServerSecretKmsKeyArn={described["Arn"]}" to parameter_overrides in {CONFIG}.',
+        )
+    elif described["KeyState"] != "Enabled":
+        yield CheckResult("failed", f"The key is {described['KeyState']}: no one can use it.")
+    else:
+        yield CheckResult("ok", given)
+
+
+@check("Does only this stack rotate the secret?", needs=("secret",))
+def rotation(plan: Plan) -> Iterator[CheckResult]:
+    """One stack owns the rotation of a secret; the others only read it."""
+    if plan.secret is None or not plan.environment.owns_rotation:
+        return
+    function = plan.secret.get("RotationLambdaARN")
+    if not function or not plan.secret.get("RotationEnabled"):
+        yield CheckResult("ok", "no other stack rotates it")
+    elif plan.stack is not None and plan.stack.outputs.get("RotatorFunctionArn") == function:
+        yield CheckResult("ok", "this stack rotates it")
+    else:
+        other = Arn.of(function)
+        name = other.resource.removeprefix("function:") if other else function
+        yield CheckResult(
+            "failed",
+            f"{name} already rotates it, and is not this stack's. Two stacks would both heal it.",
+            "Let one stack rotate it: remove RotateGivenSecret here, or deploy the other stack"
+            " without it first. If the other stack is deleted, turn its rotation off:\n"
+            f"  aws secretsmanager cancel-rotate-secret --secret-id {plan.secret_id}"
+            f" --region {plan.secret_region}",
+        )

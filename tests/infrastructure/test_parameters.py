@@ -1,0 +1,45 @@
+"""The values that the template takes, as `tools.sam_template` reports them before a deployment."""
+
+from __future__ import annotations
+
+from tests.support.table import table
+from tools.sam_template import mistakes
+
+GOOD = {
+    "Stage": "prod",
+    "AllowedOrigins": "https://calls.example.com",
+    "AlarmEmail": "operators@example.com",
+}
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf"
+
+
+@table(
+    ("name", "value", "words"),
+    [
+        ("Stagee", "prod", "Stagee: there is no such parameter"),
+        ("Stage", "production", "it must be one of dev, staging, prod"),
+        ("AllowedOrigins", "https://calls.example.com/", "with no path and no wildcard"),
+        ("AllowedOrigins", "https://ok.test,http://calls.test", "'http://calls.test'"),
+        ("AllowedOrigins", "https://*.example.com", "'https://*.example.com' is invalid"),
+        ("AllowedOrigins", "HTTPS://CALLS.EXAMPLE.COM", "in lower case"),
+        ("AllowedOrigins", "", "'' is invalid"),
+        ("AlarmEmail", "nobody", "it must be empty or one e-mail address"),
+        ("LogRetentionDays", "8", "it must be one of 1, 3, 5"),
+        ("ReservedConcurrency", "many", "it must be a number, at least 0 and at most 10000"),
+        ("ReservedConcurrency", "10001", "at most 10000"),
+        ("ThrottlingRate", "0", "it must be a number, at least 1"),
+        ("ServerSecretArn", "zego/server-secret", "the full ARN of a secret"),
+        ("RotateGivenSecret", "Yes", "RotateGivenSecret needs ServerSecretArn."),
+    ],
+)
+def test_a_value_that_cloudformation_refuses_is_reported(name: str, value: str, words: str) -> None:
+    (found,) = mistakes(GOOD | {name: value})
+    assert words in found
+
+
+def test_a_missing_value_is_reported() -> None:
+    assert mistakes({"Stage": "dev"}) == ["AllowedOrigins: a value is missing"]
+
+
+def test_valid_values_are_not() -> None:
+    assert mistakes(GOOD | {"ServerSecretArn": SECRET, "ReservedConcurrency": "10"}) == []
