@@ -304,6 +304,7 @@ def _lint() -> int:
         for variant, parameters in _LINTED.items():
             templates.append(Path(directory, f"transformed-{variant}.json"))
             templates[-1].write_text(json.dumps(transform(parameters), indent=1), encoding="utf-8")
+        templates += sorted((ROOT / "deploy").glob("*.yaml"))
         templates.append(Path(directory, "kept.json"))
         templates[-1].write_text(json.dumps(kept(), indent=1), encoding="utf-8")
         lint = Path(sys.executable).with_name("cfn-lint")
@@ -311,6 +312,7 @@ def _lint() -> int:
         status = subprocess.run(command, check=False).returncode
     if status == 0:
         print(f"template.yaml is valid, as written and in {len(_LINTED)} transformed variants")
+        print("the templates in deploy/ are valid")
     return status
 
 
