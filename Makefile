@@ -77,7 +77,7 @@ types: $(DEV_READY) ## Check the types
 	@$(BIN)/mypy
 
 .PHONY: validate
-validate: $(DEV_READY) ## Lint template.yaml, as written and transformed
+validate: $(DEV_READY) ## Lint template.yaml, as written and transformed, and deploy/*.yaml
 	@$(BIN)/python -m tools.sam_template
 
 .PHONY: policies

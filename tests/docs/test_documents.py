@@ -236,6 +236,12 @@ def test_its_options_of_make_run_exist(document: Path) -> None:
 #: Options of the AWS CLI that every command takes. Source: its user guide, "Global options".
 AWS_OPTIONS = {"--profile", "--region", "--query", "--output", "--no-cli-pager"}
 
+#: From https://docs.aws.amazon.com/cli/latest/reference/cloudformation/deploy/
+AWS_DEPLOY_OPTIONS = AWS_OPTIONS | {
+    *("--capabilities", "--no-execute-changeset", "--no-fail-on-empty-changeset"),
+    *("--parameter-overrides", "--stack-name", "--tags", "--template-file"),
+}
+
 
 def unknown_to_aws(service: str, command: str, arguments: str) -> list[str]:
     """The words that the AWS CLI does not know, by the models that it is made from."""
@@ -247,6 +253,8 @@ def unknown_to_aws(service: str, command: str, arguments: str) -> list[str]:
         if command not in waiter:
             return [f"wait {command}"]
         operation = waiters.get_waiter(waiter[command]).operation
+    elif (service, command) == ("cloudformation", "deploy"):  # the CLI's own command
+        return sorted(set(re.findall(r"(?<!\S)--[a-z-]+", arguments)) - AWS_DEPLOY_OPTIONS)
     else:
         operations = {xform_name(name, "-"): name for name in model.operation_names}
         if command not in operations:

@@ -23,6 +23,8 @@ OF_EVERY_STACK: Final = {
     "SecretStaleAlarm",
     "ErrorRateAlarm",
     "RefusalRateAlarm",
+    "ThrottledAlarm",
+    "UnauthenticatedAlarm",
     "RefusalsReportedAlarm",
     "DiagnosesNotOpenedAlarm",
 }
@@ -41,7 +43,11 @@ TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:alarms"
 OURS: Final = "ZegoTokenService"
 SERVICES: Final = ("issuer", "rotator", "watcher")
 #: The metrics with another dimension.
-MORE: Final = {"RotationOutcome": {"outcome"}, "InternalErrors": {"version"}}
+MORE: Final = {
+    "RotationOutcome": {"outcome"},
+    "InternalErrors": {"version"},
+    "ExchangesRefused": {"code"},
+}
 
 
 def alarms(of: Stack) -> dict[str, dict[str, Any]]:
@@ -192,6 +198,7 @@ def test_a_rotator_or_watcher_that_cannot_run_raises_an_alarm_without_its_own_me
         "NewVersionFailsAlarm",
         "ErrorRateAlarm",
         "RefusalRateAlarm",
+        "UnauthenticatedAlarm",
     ],
 )
 def test_an_alarm_on_an_expression_uses_every_metric_it_names_and_returns_one(name: str) -> None:

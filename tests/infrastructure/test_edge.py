@@ -1,25 +1,19 @@
-"""The API's own domain, and what closes every way past the edge."""
+"""The API's own domain, what closes every way past the edge, and the alarms about strangers."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from tests.infrastructure.stacks import BEHIND_AN_EDGE, stack, stack_behind_an_edge
+from tests.infrastructure.test_alarms import alarms, dimensions, metrics_of
 from tests.support.edge import NEW
 from tests.support.table import table
 from tools.sam_template import load, refusals
 
 CERTIFICATE = {"DomainCertificateArn": BEHIND_AN_EDGE["DomainCertificateArn"]}
-
-
-def endpoint(**parameters: str) -> bool:
-    """Whether the API's definition disables the address that API Gateway assigns."""
-    (server,) = stack(**parameters).properties("HttpApi")["Body"]["servers"]
-    disabled = server["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"]
-    assert isinstance(disabled, bool)
-    return disabled
 
 
 def test_by_default_callers_use_the_address_of_api_gateway() -> None:
@@ -32,7 +26,7 @@ def test_by_default_callers_use_the_address_of_api_gateway() -> None:
         "ORIGIN_HEADER_SHA256"
         not in template.properties("IssuerFunction")["Environment"]["Variables"]
     )
-    assert endpoint() is False
+    assert "servers" not in template.properties("HttpApi")["Body"]
 
 
 def test_a_domain_with_a_certificate_is_regional_and_mapped_to_the_api() -> None:
@@ -61,7 +55,14 @@ def test_the_output_api_url_is_the_domain(more: dict[str, str]) -> None:
 
 
 def test_the_address_of_api_gateway_can_be_disabled() -> None:
-    assert endpoint(**BEHIND_AN_EDGE) is True
+    body = stack_behind_an_edge().properties("HttpApi")["Body"]
+    assert body["servers"] == [
+        {
+            "url": "https://tokens.example.com",  # an import without it has a warning, and fails
+            "x-amazon-apigateway-endpoint-configuration": {"disableExecuteApiEndpoint": True},
+        }
+    ]
+    assert body["paths"] == stack().properties("HttpApi")["Body"]["paths"]
 
 
 def test_the_issuer_gets_the_digests() -> None:
@@ -105,3 +106,70 @@ def test_it_is_refused_without_a_domain_name(name: str) -> None:
 )
 def test_what_is_not_a_host_name_is_refused(value: str) -> None:
     assert not re.fullmatch(load()["Parameters"]["DomainName"]["AllowedPattern"], value)
+
+
+def counted(name: str, **line: str) -> bool:
+    """Whether a metric filter counts a line of the access log, which has texts only.
+
+    This knows ``=``, ``&&``, ``||`` and brackets of
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+    """
+    filtered = stack().properties(name)
+    assert filtered["LogGroupName"] == {"Ref": "AccessLog"}
+    pattern = filtered["FilterPattern"].removeprefix("{").removesuffix("}")
+    fields = set(re.findall(r"\$\.(\w+)", pattern))
+    logged = stack().one("AWS::ApiGatewayV2::Stage")["Properties"]["AccessLogSettings"]["Format"]
+    assert fields <= json.loads(logged).keys()
+    pattern = re.sub(r'\$\.(\w+) = ("[^"]*")', r"(line['\1'] == \2)", pattern)
+    assert not re.findall(r"\$|[^=]=[^=]", pattern)
+    made = {"status": "200", "integration_status": "200"} | line
+    return bool(eval(pattern.replace("&&", "and").replace("||", "or"), {"line": made}))
+
+
+@table(
+    ("status", "integration_status", "unauthenticated", "throttled"),
+    [
+        ("201", "201", False, False),
+        ("401", "401", True, False),  # the issuer: no valid bearer token
+        ("403", "-", True, False),  # API Gateway: no valid signature
+        ("403", "403", False, False),  # the issuer: not granted
+        ("404", "-", False, False),
+        ("429", "-", False, True),
+        ("503", "-", False, False),
+    ],
+)
+def test_the_alarms_about_strangers_count_what_they_name(
+    status: str, integration_status: str, unauthenticated: bool, throttled: bool
+) -> None:
+    line = {"status": status, "integration_status": integration_status}
+    assert counted("RequestsUnauthenticated", **line) is unauthenticated
+    assert counted("RequestsThrottled", **line) is throttled
+
+
+@pytest.mark.parametrize(
+    ("alarm", "filtered"),
+    [("ThrottledAlarm", "RequestsThrottled"), ("UnauthenticatedAlarm", "RequestsUnauthenticated")],
+)
+def test_an_alarm_about_strangers_watches_the_metric_of_its_filter(
+    alarm: str, filtered: str
+) -> None:
+    (written,) = stack().properties(filtered)["MetricTransformations"]
+    named = {
+        (metric["Namespace"], metric["MetricName"]) for metric in metrics_of(alarms(stack())[alarm])
+    }
+    assert (written["MetricNamespace"], written["MetricName"]) in named
+
+
+def test_fifty_throttled_requests_in_five_minutes_raise_the_alarm() -> None:
+    alarm = alarms(stack())["ThrottledAlarm"]
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 50)
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 300
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_half_of_the_requests_without_proof_raise_the_alarm_after_a_quarter_of_an_hour() -> None:
+    alarm = alarms(stack())["UnauthenticatedAlarm"]
+    periods = {query["MetricStat"]["Period"] for query in alarm["Metrics"][1:]}
+    assert (periods, alarm["EvaluationPeriods"], alarm["Threshold"]) == ({300}, 3, 50)
+    refused = alarm["Metrics"][2]["MetricStat"]["Metric"]
+    assert dimensions(refused)["code"] == "edge_required"
