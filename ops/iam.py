@@ -91,13 +91,7 @@ def place(session: boto3.Session, stack: str) -> dict[str, str]:
 
 def names_of(partition: str, region: str, account: str, stack: str) -> dict[str, str]:
     """The names of :func:`place`."""
-    return {
-        "Partition": partition,
-        "Region": region,
-        "Account": account,
-        "Stack": stack,
-        "Domain": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
-    }
+    return {"Partition": partition, "Region": region, "Account": account, "Stack": stack}
 
 
 def derived(outputs: Mapping[str, str]) -> dict[str, str]:
@@ -175,10 +169,9 @@ _STACK: Final = "arn:${Partition}:cloudformation:${Region}:${Account}:stack/${St
 _ROTATES: Final = "RotatorFunctionArn"
 #: Only for this secret, and only by way of Secrets Manager.
 _FOR_THE_SECRET: Final = {
-    "StringEquals": {
-        "kms:ViaService": "secretsmanager.${SecretRegion}.${Domain}",
-        "kms:EncryptionContext:SecretARN": "${SecretArn}",
-    }
+    "StringEquals": {"kms:EncryptionContext:SecretARN": "${SecretArn}"},
+    # AWS does not document whether it ends in amazonaws.com in every partition.
+    "StringLike": {"kms:ViaService": "secretsmanager.${SecretRegion}.amazonaws.*"},
 }
 
 _OPERATOR: Final = (
@@ -195,7 +188,7 @@ _OPERATOR: Final = (
         "secretsmanager:RotateSecret",
         "${SecretArn}",
         {  # but change neither the function nor the schedule
-            "ArnEqualsIfExists": {"secretsmanager:RotationLambdaARN": "${RotatorFunctionArn}"},
+            "Null": {"secretsmanager:RotationLambdaARN": "true"},
             "BoolIfExists": {"secretsmanager:ModifyRotationRules": "false"},
         },
         _ROTATES,
@@ -252,7 +245,7 @@ _GRANTING: Final = "CreateRole DeleteRolePolicy PutRolePolicy"
 _DEPLOYER: Final = (
     Statement(
         "DeployTheStack",
-        "cloudformation:CreateChangeSet DeleteChangeSet DeleteStack Describe* ExecuteChangeSet"
+        "cloudformation:CreateChangeSet DeleteStack Describe* ExecuteChangeSet"
         " GetTemplate* List* RollbackStack *TagResource UpdateStack UpdateTerminationProtection",
         (
             _STACK,
@@ -264,12 +257,11 @@ _DEPLOYER: Final = (
         "KeepArtifacts",
         "s3:CreateBucket DeleteObject* Get* ListBucket PutBucket* PutEncryptionConfiguration"
         " PutObject",
-        (_BUCKET, f"{_BUCKET}/*"),
+        _BUCKET,
     ),
     Statement(
         "MakeRoles",
-        "iam:DeleteRole GetRole* ListAttachedRolePolicies ListRolePolicies TagRole UntagRole"
-        " UpdateAssumeRolePolicy UpdateRole*",
+        "iam:DeleteRole GetRole* List* TagRole UntagRole Update*",
         _ROLES,
     ),
     Statement("GrantToRoles", f"iam:{_GRANTING}", _ROLES, unless=_BOUNDARY),
@@ -299,16 +291,15 @@ _DEPLOYER: Final = (
         "lambda:AddPermission *Alias CreateFunction DeleteFunction* DeleteLayerVersion Get*"
         " InvokeFunction List* Publish* PutFunctionConcurrency PutFunctionEventInvokeConfig"
         " RemovePermission *TagResource UpdateFunction*"
-        " codedeploy:Create* Delete* Get* List* RegisterApplicationRevision StopDeployment"
-        " *TagResource UpdateDeploymentGroup"
-        " logs:*KmsKey CreateLogGroup DeleteLogGroup DescribeIndexPolicies"
-        " GetDataProtectionPolicy ListTagsForResource *MetricFilter* PutRetentionPolicy"
-        " *TagResource"
+        " codedeploy:Create* Delete* Get* List* RegisterApplicationRevision *TagResource"
+        " UpdateDeploymentGroup"
+        " logs:*KmsKey CreateLogGroup *DataProtectionPolicy DeleteLogGroup ListTagsForResource"
+        " *MetricFilter* PutRetentionPolicy *TagResource"
         " cloudwatch:Delete* DescribeAlarms GetDashboard ListTagsForResource PutDashboard"
         " PutInsightRule PutMetricAlarm *TagResource"
         " sns:*Topic Get* List* SetTopicAttributes *Subscribe *TagResource"
         " events:DeleteRule Describe* List* PutRule PutTargets RemoveTargets *TagResource"
-        " secretsmanager:*RotateSecret *Secret *ResourcePolicy GetSecretValue *TagResource",
+        " secretsmanager:*Secret *ResourcePolicy GetSecretValue *TagResource",
         (
             _arn("lambda", "function:${Stack}-*"),
             _arn("lambda", "layer:${Stack}-*"),
@@ -327,18 +318,21 @@ _DEPLOYER: Final = (
     Statement(
         "MakeTheApi",
         "apigateway:DELETE GET PATCH POST PUT *TagResource",
-        (f"{_GATEWAY}/apis*", f"{_GATEWAY}/tags/*"),
+        (f"{_GATEWAY}/apis*", f"{_GATEWAY}/domainnames*", f"{_GATEWAY}/tags/*"),
     ),
     Statement(
-        "MakeWhatHasNoName",
-        "logs:*LogDelivery DescribeLogGroups DescribeResourcePolicies ListLogDeliveries"
-        " PutResourcePolicy *QueryDefinition*"
-        " cloudwatch:DescribeInsightRules codedeploy:GetDeploymentConfig kms:CreateKey",
+        "MakeWhatHasNoNameAndPreflight",
+        "cloudtrail:DescribeTrails GetEventSelectors GetTrailStatus kms:DescribeKey"
+        " lambda:GetAccountSettings secretsmanager:DescribeSecret sns:GetTopicAttributes"
+        " logs:*LogDelivery DescribeIndexPolicies DescribeLogGroups DescribeResourcePolicies"
+        " ListLogDeliveries PutResourcePolicy *QueryDefinition*"
+        " cloudwatch:DescribeInsightRules codedeploy:GetDeploymentConfig StopDeployment"
+        " kms:CreateKey ListAliases",
         "*",
     ),
     Statement(
         "AdministerItsKey",
-        "kms:*Alias Describe* Disable* Enable* Get* List* PutKeyPolicy ScheduleKeyDeletion"
+        "kms:*Alias Disable* Enable* Get* List* PutKeyPolicy ScheduleKeyDeletion"
         " *TagResource UpdateKeyDescription",
         (_arn("kms", "key/*"), _arn("kms", "alias/${Stack}/*")),
         {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}},
@@ -348,8 +342,10 @@ _DEPLOYER: Final = (
         "kms:Decrypt GenerateDataKey",
         _arn("kms", "key/*"),
         {
-            "StringEquals": {"kms:ViaService": "secretsmanager.${Region}.${Domain}"},
-            "StringLike": {"kms:EncryptionContext:SecretARN": _SERVER_SECRET},
+            "StringLike": {
+                "kms:ViaService": "secretsmanager.${Region}.amazonaws.*",
+                "kms:EncryptionContext:SecretARN": _SERVER_SECRET,
+            }
         },
     ),
 )

@@ -2,6 +2,8 @@
 
 Each process watches its own tests for ServerSecrets (:mod:`tests.support.leaks`) and reports at the
 end what it saw. The main process adds up these reports, and a leak fails the suite.
+
+Each process also checks the AWS calls of its tests (:mod:`tests.support.aws_calls`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import pytest
 from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
 
+from tests.support import aws_calls
+from tests.support.iam import Call, allows
 from tests.support.leaks import LeakWatch, watching
 from tests.support.tiers import IS_EXHAUSTIVE
 
@@ -117,6 +121,42 @@ class LeakCheck:
         self.leaks += leaks
 
 
+class PermissionCheck:
+    """Checks each AWS call of the functions and the command line against its role's policy."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, Call]] = set()
+        self._refused: list[str] = []
+        self._watching = ExitStack()
+
+    def pytest_sessionstart(self) -> None:
+        self._watching.enter_context(aws_calls.watching(self._check))
+
+    def pytest_unconfigure(self) -> None:
+        self._watching.close()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        """Fail the test during which a call was made that its role may not make."""
+        yield
+        refused, self._refused = self._refused, []
+        if refused:
+            pytest.fail("\n".join(refused), pytrace=False)
+
+    def _check(self, role: str, call: Call) -> None:
+        if (role, call) in self._seen:
+            return
+        self._seen.add((role, call))
+        from tests.permissions.roles import statements  # noqa: PLC0415  transforms the template
+
+        if not allows(statements(role), call):
+            context = "".join(f", {key}={'|'.join(values)}" for key, values in call.context)
+            self._refused.append(
+                f"The policy of the {role} does not allow {call.action} on {call.resource}"
+                f"{context}. The policies of functions are in template.yaml, others in ops/iam.py."
+            )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _botocore_reads_its_data_once() -> Iterator[None]:
     """Otherwise every session rereads megabytes of JSON, which takes most of a client's time."""
@@ -169,3 +209,4 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started it in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)  # programs of the tests need it
     config.pluginmanager.register(LeakCheck())
+    config.pluginmanager.register(PermissionCheck())

@@ -1,0 +1,164 @@
+"""What the functions and the command line call in AWS, as IAM sees it.
+
+:func:`watching` sees every call that their code makes in this process, through boto3 or through the
+issuer's own client, whoever responds to it: AWS is imitated below that. All secrets, keys and
+stacks count as those of one deployment, with the ARNs of :data:`ARNS`.
+
+Sources: the Service Authorization Reference for the condition keys (``tests/permissions`` compares
+them with it); for :data:`FORWARDED`, "Secret encryption and decryption" in the Secrets Manager user
+guide, and the required permissions of RotateSecret in its API reference; for :data:`RUNTIME`,
+"Lambda execution role" in the Lambda developer guide.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+from unittest.mock import patch
+
+import jmespath
+from botocore.client import BaseClient
+
+from ops.doctor.issuer_api import IssuerApi
+from tests.support.iam import Call
+from zego.secrets_manager import SecretsReader
+
+REGION: Final = "eu-west-1"
+ACCOUNT: Final = "111122223333"
+STACK: Final = "zego-token-service-prod"
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+#: The resource of a service's actions, or of one. Others have none, which IAM calls ``*``.
+ARNS: Final = {
+    "lambda:GetAccountSettings": "*",
+    "secretsmanager": _arn("secretsmanager", f"secret:{STACK}/server-secret-AbCdEf"),
+    "kms": _arn("kms", "key/00000000-0000-4000-8000-000000000000"),
+    "cloudformation": _arn("cloudformation", f"stack/{STACK}/0a1b2c3d"),
+    "events": _arn("events", "event-bus/default"),
+    "lambda": _arn("lambda", f"function:{STACK}-RotatorFunction-0A1B2C3D"),
+    "execute-api": _arn("execute-api", "a1b2c3d4e5/$default"),
+}
+#: The condition keys of an action, with where their values are in the call's parameters.
+KEYS: Final[Mapping[str, Mapping[str, str]]] = {
+    "secretsmanager:GetSecretValue": {
+        "secretsmanager:VersionId": "VersionId",
+        "secretsmanager:VersionStage": "VersionStage",
+    },
+    "secretsmanager:UpdateSecretVersionStage": {"secretsmanager:VersionStage": "VersionStage"},
+    "secretsmanager:RotateSecret": {
+        "secretsmanager:RotationLambdaARN": "RotationLambdaARN",
+        "secretsmanager:ModifyRotationRules": "to_string(RotationRules != null)",
+    },
+    "secretsmanager:TagResource": {"aws:TagKeys": "Tags[].Key"},
+    "events:PutEvents": {
+        "events:detail-type": "Entries[].DetailType",
+        "events:source": "Entries[].Source",
+    },
+}
+#: What AWS calls with the permissions of the caller of an action.
+FORWARDED: Final = {
+    "secretsmanager:GetSecretValue": ("kms:Decrypt",),
+    "secretsmanager:PutSecretValue": ("kms:GenerateDataKey", "kms:Decrypt"),
+    "secretsmanager:RotateSecret": ("lambda:InvokeFunction",),
+}
+#: Secrets Manager's calls of KMS.
+_BY_SECRETS_MANAGER: Final = {
+    "kms:ViaService": (f"secretsmanager.{REGION}.amazonaws.com",),
+    "kms:EncryptionContext:SecretARN": (ARNS["secretsmanager"],),
+}
+#: What Lambda calls with the permissions of a function's role.
+RUNTIME: Final = ("logs:CreateLogStream", "logs:PutLogEvents")
+#: What every principal may call: "GetCallerIdentity" in the STS API reference.
+FREE: Final = frozenset({"sts:GetCallerIdentity"})
+
+#: Whose code a package is. Preflight runs before there is anything to operate.
+_ROLES: Final = {
+    "issuer": "issuer",
+    "rotator": "rotator",
+    "watcher": "watcher",
+    "ops": "operator",
+    "ops.preflight": "deployer",
+}
+Seen = Callable[[str, Call], object]
+
+
+def call(action: str, resource: str | None = None, **parameters: object) -> Call:
+    """A call with the condition keys that its parameters fill."""
+    found = {key: jmespath.search(path, parameters) for key, path in KEYS.get(action, {}).items()}
+    context = {
+        key: tuple(value) if isinstance(value, list) else (str(value),)
+        for key, value in found.items()
+        if value is not None
+    }
+    if action.startswith("kms:") and action != "kms:DescribeKey":
+        context = dict(_BY_SECRETS_MANAGER)
+    known = ARNS.get(action) or ARNS.get(action.partition(":")[0], "*")
+    return Call(action, resource or known, tuple(sorted(context.items())))
+
+
+@contextmanager
+def watching(seen: Seen) -> Iterator[None]:
+    """Tell each call and its role, while the block runs; also what AWS calls because of it."""
+    through_boto3, by_the_issuer, of_the_api = (
+        BaseClient._make_api_call,  # type: ignore[attr-defined]  # not in the types
+        SecretsReader._call,
+        IssuerApi.signed,
+    )
+
+    def tell(action: str, resource: str | None = None, **parameters: object) -> None:
+        role = _caller()
+        if role is None or action in FREE:
+            return
+        if role == "deployer":  # it also checks resources that the stack is given
+            resource = next(filter(_is_arn, map(str, parameters.values())), resource)
+        seen(role, call(action, resource, **parameters))
+        for forwarded in FORWARDED.get(action, ()):
+            seen(role, call(forwarded))
+
+    def boto3_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        tell(f"{client.meta.service_model.signing_name}:{operation}", **parameters)
+        return through_boto3(client, operation, parameters)
+
+    def issuers_call(reader: SecretsReader, action: str, asked: Mapping[str, str]) -> Any:
+        tell(f"secretsmanager:{action}", **asked)
+        return by_the_issuer(reader, action, asked)
+
+    def api_call(api: IssuerApi, method: str, path: str, document: object = None) -> Any:
+        tell("execute-api:Invoke", f"{ARNS['execute-api']}/{method}{path}")
+        return of_the_api(api, method, path, document)
+
+    with (
+        patch.object(BaseClient, "_make_api_call", boto3_call),
+        patch.object(SecretsReader, "_call", issuers_call),
+        patch.object(IssuerApi, "signed", api_call),
+    ):
+        yield
+
+
+def _is_arn(value: str) -> bool:
+    return value.startswith("arn:")
+
+
+def _caller() -> str | None:
+    """The role of the code that makes a call; ``None`` if a test or the local stack makes it."""
+    found = None
+    frame: FrameType | None = sys._getframe(3)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        package, _, rest = name.partition(".")
+        if package in {"tests", "local"}:
+            break
+        role = _ROLES.get(f"{package}.{rest.partition('.')[0]}") or _ROLES.get(package)
+        if role is not None and (found is None or role == "deployer"):
+            found = role
+        if found not in {None, "operator"}:
+            break
+        frame = frame.f_back
+    return found
