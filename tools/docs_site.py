@@ -36,6 +36,7 @@ CONTENTS: Final = {
     ),
     "Run the service": (
         "docs/deploy",
+        "docs/pipeline",
         "docs/edge",
         "docs/cost",
         "docs/configuration",

@@ -28,8 +28,6 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TEMPLATE: Final = ROOT / "template.yaml"
-#: Templates of optional stacks, without a transform.
-OTHER_TEMPLATES: Final = sorted((ROOT / "deploy").glob("*.yaml"))
 
 REGION: Final = "eu-west-1"
 #: CloudFront takes certificates and web ACLs of this region only.
@@ -305,19 +303,19 @@ def main() -> int:
 def _lint() -> int:
     """Errors and warnings are failures."""
     with tempfile.TemporaryDirectory() as directory:
-        templates = [TEMPLATE, *OTHER_TEMPLATES]
+        templates = [TEMPLATE]
         for variant, parameters in _LINTED.items():
             templates.append(Path(directory, f"transformed-{variant}.json"))
             templates[-1].write_text(json.dumps(transform(parameters), indent=1), encoding="utf-8")
+        templates += sorted((ROOT / "deploy").glob("*.yaml"))
         templates.append(Path(directory, "kept.json"))
         templates[-1].write_text(json.dumps(kept(), indent=1), encoding="utf-8")
         lint = Path(sys.executable).with_name("cfn-lint")
         command = [str(lint), "--regions", REGION, EDGE_REGION, "--", *map(str, templates)]
         status = subprocess.run(command, check=False).returncode
     if status == 0:
-        others = ", ".join(f"deploy/{template.name}" for template in OTHER_TEMPLATES)
         print(f"template.yaml is valid, as written and in {len(_LINTED)} transformed variants")
-        print(f"valid too: {others}")
+        print("the templates in deploy/ are valid")
     return status
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.checklist.check import CheckResult, check
-from ops.preflight.plan import CONFIG, Arn, Plan
+from ops.preflight.plan import CONFIG, Arn, Plan, error_code
 
 
 @check(
@@ -46,7 +46,7 @@ def topic(plan: Plan) -> Iterator[CheckResult]:
             "Attributes"
         ]
     except ClientError as error:
-        if error.response["Error"]["Code"] not in {"NotFound", "NotFoundException"}:
+        if error_code(error) not in {"NotFound", "NotFoundException"}:
             raise
         yield CheckResult("failed", f"The topic {arn.resource} does not exist.")
         return

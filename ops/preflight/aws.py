@@ -9,10 +9,10 @@ from typing import Final
 from ops.checklist.check import CannotCheckError, CheckResult, check
 from ops.preflight.plan import CONFIG, Arn, Plan
 
-#: The concurrency that AWS keeps unreserved: this, or the whole quota of an account with less.
+#: The concurrency that AWS keeps unreserved. An account with a lower quota can reserve nothing.
 _UNRESERVED: Final = 100
 _MORE: Final = (
-    "request a higher quota (the second number is the new quota):\n"
+    "ask AWS for a higher quota, such as 1000:\n"
     "  aws service-quotas request-service-quota-increase --service-code lambda"
     " --quota-code L-B99A9384 --desired-value 1000 --region {region}"
 )
@@ -20,6 +20,7 @@ _MORE: Final = (
 _SHARED: Final[Mapping[str, tuple[str, ...]]] = {
     "AlarmTopicArn": ("region",),
     "LogKmsKeyArn": ("region",),
+    "DomainCertificateArn": ("region", "account"),
     "PermissionsBoundaryArn": ("account",),
 }
 
@@ -124,7 +125,7 @@ def concurrency(plan: Plan) -> Iterator[CheckResult]:
     quota, free = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
     if plan.stack is not None and plan.stack.outputs:  # its present reservation becomes free
         free += int(plan.stack.parameters.get("ReservedConcurrency") or 0)
-    most = max(free - min(_UNRESERVED, quota), 0)
+    most = max(free - _UNRESERVED, 0)
     seen = f"the quota is {quota}, and {most} can be reserved"
     more = _MORE.format(region=plan.region)
     if reserved > most:

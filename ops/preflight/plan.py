@@ -218,7 +218,7 @@ class Plan:
                 "cloudformation", "describe_stacks", StackName=self.environment.stack
             )
         except ClientError as error:
-            if _code(error) == "ValidationError":
+            if error_code(error) == "ValidationError":
                 return None
             raise
         found = stacks["Stacks"][0]
@@ -246,7 +246,7 @@ class Plan:
                 "secretsmanager", "describe_secret", self.secret_region, SecretId=self.secret_id
             )
         except ClientError as error:
-            if _code(error) == "ResourceNotFoundException":
+            if error_code(error) == "ResourceNotFoundException":
                 return None
             raise
 
@@ -294,5 +294,6 @@ class Plan:
         return done
 
 
-def _code(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
+    """The code with which AWS refused a call."""
     return str(error.response.get("Error", {}).get("Code"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from botocore.exceptions import ClientError
+
 from ops.checklist.check import CannotCheckError, CheckResult, check
-from ops.preflight.plan import CONFIG, Arn, Plan
+from ops.preflight.plan import CONFIG, Arn, Plan, error_code
 
 _DELETE: Final = (
     "To delete it for ever:\n  aws secretsmanager delete-secret --secret-id {id} --region {region}"
@@ -17,8 +19,9 @@ _RESTORE: Final = (
     "  aws secretsmanager restore-secret --secret-id {id} --region {region}"
 )
 _ADOPT: Final = (
-    "To keep its value, import it into the stack (docs/deploy.md), or name it in samconfig.toml:"
-    ' "ServerSecretArn={arn}", "ServerSecretKmsKeyArn={key}", "RotateGivenSecret=Yes".'
+    "To keep its value, import it (docs/deploy.md, Adopt a kept secret), or name it in"
+    ' samconfig.toml: "ServerSecretArn={arn}", "ServerSecretKmsKeyArn={key}",'
+    ' "RotateGivenSecret=Yes".'
 )
 
 
@@ -59,10 +62,17 @@ def secret(plan: Plan) -> Iterator[CheckResult]:
 
 
 def _is_own(plan: Plan, arn: str) -> bool:
-    """Whether the stack created it."""
-    stack = plan.stack
-    is_given = stack is None or bool(stack.parameters.get("ServerSecretArn"))
-    return stack is not None and not is_given and stack.outputs.get("SecretArn") == arn
+    """Whether the stack created it, or imported it."""
+    if plan.stack is None:
+        return False
+    name = {"StackName": plan.environment.stack, "LogicalResourceId": "ServerSecret"}
+    try:
+        found = plan.call("cloudformation", "describe_stack_resource", **name)
+    except ClientError as error:
+        if error_code(error) == "ValidationError":  # the stack has no such resource
+            return False
+        raise
+    return bool(found["StackResourceDetail"].get("PhysicalResourceId") == arn)
 
 
 @check(

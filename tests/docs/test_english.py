@@ -67,7 +67,16 @@ ANY_PATTERN: Final = re.compile(
     "|".join(f"(?:{pattern.pattern})" for pattern in PATTERNS), re.IGNORECASE
 )
 KINDS: Final = {".py", ".md", ".yaml", ".yml", ".toml", ".js", ".ts", ".html"}
-FOLDERS: Final = ("clients", "docs", "events", "functions", "layers/domain", "local", "ops")
+FOLDERS: Final = (
+    "clients",
+    "deploy",
+    "docs",
+    "events",
+    "functions",
+    "layers/domain",
+    "local",
+    "ops",
+)
 FILES: Final = sorted(
     path
     for place in [

@@ -16,6 +16,14 @@ from tools.sam_template import load, refusals
 CERTIFICATE = {"DomainCertificateArn": BEHIND_AN_EDGE["DomainCertificateArn"]}
 
 
+def endpoint(**parameters: str) -> bool:
+    """Whether the API's definition disables the address that API Gateway assigns."""
+    (server,) = stack(**parameters).properties("HttpApi")["Body"]["servers"]
+    disabled = server["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"]
+    assert isinstance(disabled, bool)
+    return disabled
+
+
 def test_by_default_callers_use_the_address_of_api_gateway() -> None:
     template = stack()
     assert not template.all("AWS::ApiGatewayV2::DomainName")
@@ -26,7 +34,7 @@ def test_by_default_callers_use_the_address_of_api_gateway() -> None:
         "ORIGIN_HEADER_SHA256"
         not in template.properties("IssuerFunction")["Environment"]["Variables"]
     )
-    assert "servers" not in template.properties("HttpApi")["Body"]
+    assert endpoint() is False
 
 
 def test_a_domain_with_a_certificate_is_regional_and_mapped_to_the_api() -> None:
@@ -55,14 +63,7 @@ def test_the_output_api_url_is_the_domain(more: dict[str, str]) -> None:
 
 
 def test_the_address_of_api_gateway_can_be_disabled() -> None:
-    body = stack_behind_an_edge().properties("HttpApi")["Body"]
-    assert body["servers"] == [
-        {
-            "url": "https://tokens.example.com",  # an import without it has a warning, and fails
-            "x-amazon-apigateway-endpoint-configuration": {"disableExecuteApiEndpoint": True},
-        }
-    ]
-    assert body["paths"] == stack().properties("HttpApi")["Body"]["paths"]
+    assert endpoint(**BEHIND_AN_EDGE) is True
 
 
 def test_the_issuer_gets_the_digests() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import issuer
-from local.aws.http_api import ApiGateway
+from local.aws.http_api import ROUTES, ApiGateway
 from local.stack import LocalStack
 
 COMMAND = Path(sys.executable).with_name("zego-token")
@@ -130,6 +130,23 @@ def test_checks_that_a_stranger_may_not_make_are_skipped(stack: LocalStack) -> N
     assert "execute-api:Invoke" in iam.results["status"][0]["remedy"]
     gone = doctor(stack, "--api", url)
     assert (gone.exit_code, gone.statuses("health", "verdict")) == (1, ["failed", "ok"])
+
+
+def test_a_route_without_iam_is_a_failure(stack: LocalStack) -> None:
+    """The issuer still refuses such a request, but API Gateway lets everyone in."""
+    open_routes = [replace(route, auth="NONE") for route in ROUTES]
+    keys = [stack.access_key]
+    with ApiGateway(
+        stack.function, region=stack.region, access_keys=keys, routes=open_routes
+    ) as gateway:
+        found = doctor(stack, "--api", gateway.url)
+    results = found.results["anonymous"]
+    assert found.exit_code == 1
+    assert {one["of"]: one["seen"] for one in results} == {
+        route.key: "Not refused for this: HTTP 401, iam_identity_missing."
+        for route in ROUTES
+        if route.auth == "AWS_IAM"
+    }
 
 
 def test_a_reset_secret_fails_the_verdict_and_the_token(stack: LocalStack) -> None:

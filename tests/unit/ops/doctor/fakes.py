@@ -37,6 +37,7 @@ class Issuer:
     :ivar room_id: the room that tokens are for instead of the requested one.
     :ivar requests: by path, the method and headers of the last request that it let in.
     :ivar bearers: the bearer tokens received, as text after ``Bearer``.
+    :ivar signed: the routes of the signed requests received.
     :ivar open: routes that let in callers without proof.
     :ivar forgeable: whether it accepts bearer tokens that no identity provider signed.
     :ivar granted: patterns of user ids and room ids; a request needs one of each.
@@ -64,6 +65,7 @@ class Issuer:
         ]
         self.lifetime_seconds = LIFETIME_SECONDS
         self.bearers: list[str] = []
+        self.signed: set[str] = set()
         self.open: set[str] = set()
         self.forgeable = False
         self.granted = (r"doctor|bob|alice|doctor_\w+", r"lobby|call_\w+|doctor_\w+")
@@ -111,8 +113,10 @@ class Issuer:
         if method == "OPTIONS" or path == "/v1/health" or f"{method} {path}" in self.open:
             return None
         if not is_bearer:
-            is_signed = proof.startswith("AWS4-HMAC-SHA256 ")
-            return None if is_signed else json_response(403, {"message": "Forbidden"})
+            if not proof.startswith("AWS4-HMAC-SHA256 "):
+                return json_response(403, {"message": "Forbidden"})
+            self.signed.add(f"{method} {path}")
+            return None
         self.bearers.append(proof.removeprefix("Bearer "))
         if not proof:
             return json_response(401, {"code": "bearer_missing"})

@@ -14,6 +14,7 @@ from ops.target import TargetOptions
 from tests.unit.ops.doctor.conftest import Patient
 from tests.unit.ops.doctor.fakes import BEARER, json_response
 from tests.unit.ops.fakes import Zego, stored
+from tools.sam_template import ROOT
 from zego.bounded_http import Response
 from zego.server_secret import ServerSecret
 
@@ -158,6 +159,14 @@ class TestWithoutTheSecret:
         assert calls == []
         assert {one.status for results in found.values() for one in results} <= {"ok", "note"}
         assert not {"secret", "value", "verdict", "watcher", "fingerprint"} & found.keys()
+
+    def test_the_pipelines_role_may_call_exactly_the_routes_that_this_takes(
+        self, patient: Patient
+    ) -> None:
+        patient.examined()
+        template = (ROOT / "deploy" / "pipeline.yaml").read_text(encoding="utf-8")
+        allowed = re.findall(r"/\$default/(GET|POST)(/\S+)", template)
+        assert {f"{method} {path}" for method, path in allowed} == patient.issuer.signed
 
     def test_it_is_a_token_of_the_pipelines_rule(self, patient: Patient) -> None:
         result = patient.result("token")

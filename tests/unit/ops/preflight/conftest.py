@@ -35,6 +35,7 @@ class Site:
     :ivar settings: more of the environment's settings.
     :ivar profile: the command line's.
     :ivar quota: the account's concurrency, and how much of it is unreserved.
+    :ivar own_secret: the ARN of the secret in the stack: moto's stacks cannot have one.
     :ivar denied: the operations that AWS denies.
     :ivar called: the operations that were called.
     """
@@ -50,6 +51,7 @@ class Site:
     settings: dict[str, str] = field(default_factory=lambda: {"region": REGION})
     profile: str | None = None
     quota: tuple[int, int] = (1000, 1000)
+    own_secret: str | None = None
     denied: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
 
@@ -81,11 +83,14 @@ class Site:
         return plan
 
     def respond(self, model: Any, **_call: object) -> tuple[SimpleNamespace, Any] | None:
-        """Respond instead of moto, which lacks GetAccountSettings and the refusals of IAM."""
+        """Respond instead of moto, which lacks GetAccountSettings and secrets in stacks."""
         self.called.add(f"{model.service_model.service_name}:{model.name}")
         if model.name in self.denied:
             code = "AuthorizationError" if model.name == "GetTopicAttributes" else "AccessDenied"
             return SimpleNamespace(status_code=403, headers={}), {"Error": {"Code": code}}
+        if model.name == "DescribeStackResource" and self.own_secret is not None:
+            found = {"PhysicalResourceId": self.own_secret}
+            return SimpleNamespace(status_code=200, headers={}), {"StackResourceDetail": found}
         if model.name == "GetAccountSettings":
             quota, unreserved = self.quota
             limit = {"ConcurrentExecutions": quota, "UnreservedConcurrentExecutions": unreserved}
@@ -100,7 +105,11 @@ class Site:
         return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]  # any service
 
     def create_stack(
-        self, status: str = "CREATE_COMPLETE", outputs: Mapping[str, str] = {}, **parameters: str
+        self,
+        status: str = "CREATE_COMPLETE",
+        *,
+        outputs: Mapping[str, str] = {},
+        **parameters: str,
     ) -> None:
         """Create the stack of prod, with some of the template's parameters and outputs."""
         template = {

@@ -57,6 +57,7 @@ class TestArns:
         ("name", "arn", "words"),
         [
             ("AlarmTopicArn", f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms", "in region us-east-1"),
+            ("DomainCertificateArn", f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/1", "us-east-1"),
             ("LogKmsKeyArn", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1", "in region us-east-1"),
             ("PermissionsBoundaryArn", f"arn:aws:iam::{OTHER}:policy/x", f"in account {OTHER}"),
         ],
@@ -91,6 +92,10 @@ class TestArns:
         result = site.result("arns")
         assert (result.status, result.of) == ("warning", "identities.backend")
         assert f"the stack's account, {ACCOUNT}" in result.seen
+
+    def test_a_boundary_that_aws_manages_is_of_every_account(self, site: Site) -> None:
+        site.parameters["PermissionsBoundaryArn"] = "arn:aws:iam::aws:policy/PowerUserAccess"
+        assert site.result("arns").status == "ok"
 
     def test_an_invalid_policy_is_left_to_the_check_of_it(self, site: Site) -> None:
         site.policy.write_text("identities = 5", encoding="utf-8")

@@ -18,10 +18,10 @@ class TestASecretOfTheStack:
     def test_a_free_name_is_fine(self, site: Site) -> None:
         assert site.result("secret").seen == f"the name {NAME} is free"
 
-    def test_a_secret_that_the_stack_created_is_fine(self, site: Site) -> None:
-        arn = site.create_secret()
-        site.create_stack(outputs={"SecretArn": arn}, ServerSecretArn="")
-        assert site.result("secret").status == "ok"
+    def test_a_secret_that_the_stack_created_or_imported_is_fine(self, site: Site) -> None:
+        site.create_stack()
+        site.own_secret = site.create_secret()
+        assert site.result("secret").seen == f"{NAME} belongs to the stack"
 
     def test_a_kept_secret_without_its_stack_is_a_failure(self, site: Site) -> None:
         arn = site.create_secret(KmsKeyId="arn:aws:kms:eu-west-1:1:key/k")
@@ -34,7 +34,7 @@ class TestASecretOfTheStack:
 
     def test_a_kept_secret_and_a_stack_that_was_rolled_back_are_a_failure(self, site: Site) -> None:
         site.create_secret()
-        site.create_stack("ROLLBACK_COMPLETE", ServerSecretArn="")
+        site.create_stack("ROLLBACK_COMPLETE")
         assert site.result("secret").status == "failed"
 
     def test_a_given_secret_that_is_no_longer_given_is_a_failure(self, site: Site) -> None:
@@ -51,10 +51,28 @@ class TestASecretOfTheStack:
         assert "restore-secret" in result.remedy
         assert "--force-delete-without-recovery" in result.remedy
 
+    def test_a_stack_with_another_secret_does_not_own_it(self, site: Site) -> None:
+        site.create_stack()
+        site.own_secret = f"{site.create_secret()}-before"
+        assert site.result("secret").status == "failed"
+
+    def test_its_owner_is_not_known_without_the_permission(self, site: Site) -> None:
+        site.create_stack()
+        site.create_secret()
+        site.denied = {"DescribeStackResource"}
+        result = site.result("secret")
+        assert result.seen == "AWS denied cloudformation:DescribeStackResource."
+
     def test_while_the_stack_changes_it_is_not_checked(self, site: Site) -> None:
-        site.create_stack("CREATE_IN_PROGRESS", ServerSecretArn="")
+        site.create_stack("CREATE_IN_PROGRESS")
         site.create_secret()
         assert site.result("secret").status == "skipped"
+
+    def test_a_change_set_that_was_not_executed_changes_nothing(self, site: Site) -> None:
+        site.create_stack("REVIEW_IN_PROGRESS")
+        assert site.result("secret").status == "ok"
+        site.create_secret()
+        assert site.result("secret").status == "failed"
 
     def test_its_key_is_the_stacks(self, site: Site) -> None:
         assert site.results("key") == []
@@ -151,17 +169,16 @@ class TestRotation:
         assert site.results("rotation") == []
 
     def test_the_stacks_own_rotation_is_fine(self, site: Site) -> None:
-        arn = site.create_secret()
-        outputs = {"SecretArn": arn, "RotatorFunctionArn": ROTATOR}
-        site.create_stack(outputs=outputs, ServerSecretArn="")
+        site.create_stack(outputs={"RotatorFunctionArn": ROTATOR})
+        site.own_secret = site.create_secret()
         site.rotate_secret(ROTATOR)
         assert site.result("rotation").seen == "this stack rotates it"
 
     def test_a_stack_that_made_the_secret_but_lost_its_rotation_is_a_failure(
         self, site: Site
     ) -> None:
-        outputs = {"SecretArn": site.create_secret(), "RotatorFunctionArn": ROTATOR}
-        site.create_stack(outputs=outputs, ServerSecretArn="")
+        site.create_stack(outputs={"RotatorFunctionArn": ROTATOR})
+        site.own_secret = site.create_secret()
         site.rotate_secret(OTHER_ROTATOR)
         assert site.result("rotation").status == "failed"
 

@@ -43,7 +43,7 @@ from zego.token04 import Cipher
 
 pytestmark = pytest.mark.exhaustive
 
-#: Texts of each kind in `make prove`; 50,000 in total.
+#: Texts of each kind in `make prove`; 25,000 in total.
 TEXTS: Final[dict[mutations.Sort, int]] = {
     mutations.mutated: 10_000,
     mutations.broken: 7_000,
