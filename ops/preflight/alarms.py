@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.checklist.check import CheckResult, check
+from ops.checklist.check import CannotCheckError, CheckResult, check
 from ops.preflight.plan import CONFIG, Arn, Plan, error_code
 
 
@@ -21,7 +21,7 @@ def receivers(plan: Plan) -> Iterator[CheckResult]:
     given = plan.parameters
     if topic := given.get("AlarmTopicArn"):
         yield CheckResult("ok", topic)
-    elif address := given.get("AlarmEmail"):
+    elif (address := given.get("AlarmEmail")) and "EXAMPLE" not in address:
         yield CheckResult("ok", f"{address}, once the mail from AWS is confirmed")
     elif given.get("AlarmsTellNobody") == "Yes":
         yield CheckResult("note", f"No one: {CONFIG} has AlarmsTellNobody=Yes.")
@@ -50,7 +50,8 @@ def topic(plan: Plan) -> Iterator[CheckResult]:
             raise
         yield CheckResult("failed", f"The topic {arn.resource} does not exist.")
         return
-    if not any(map(_lets_cloudwatch_publish, json.loads(attributes["Policy"])["Statement"])):
+    statements = _several(json.loads(attributes["Policy"])["Statement"])
+    if not any(map(_lets_cloudwatch_publish, statements)):
         yield CheckResult(
             "failed",
             f"The policy of {arn.resource} does not let CloudWatch publish.",
@@ -100,10 +101,18 @@ def trail(plan: Plan) -> Iterator[CheckResult]:
     if not plan.environment.owns_rotation:
         return
     trails = plan.call("cloudtrail", "describe_trails", includeShadowTrails=True)["trailList"]
+    unknown: CannotCheckError | None = None
     for one in trails:
-        if _records(plan, one["TrailARN"], one["HomeRegion"]):
+        try:
+            records = _records(plan, one["TrailARN"], one["HomeRegion"])
+        except CannotCheckError as error:  # for instance one of the organization
+            unknown = error
+            continue
+        if records:
             yield CheckResult("ok", one["TrailARN"])
             return
+    if unknown is not None:
+        raise unknown
     seen = f"{len(trails)} trails, and no one of them" if trails else "No trail"
     yield CheckResult("warning", f"{seen} records management events in {plan.region}.")
 

@@ -6,11 +6,12 @@ Everything is read at most once.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,9 @@ CONFIG: Final = "samconfig.toml"
 _NOT_HERE: Final = (
     "Use it in the root of a checkout of zego-token-service: make preflight STAGE=prod."
 )
+
+
+_LONG_FORM: Final = re.compile(r"ParameterKey=([^,]+),ParameterValue=(.*)")
 
 
 class Arn(NamedTuple):
@@ -66,14 +70,9 @@ class Environment:
     @classmethod
     def read(cls, root: Path, name: str) -> Self:
         """:raises InputError: there is no samconfig.toml, or it has no such environment."""
-        try:
-            config = tomllib.loads((root / CONFIG).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"There is no {CONFIG} here.", _NOT_HERE) from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{CONFIG} is not TOML: {error}.") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{CONFIG} cannot be read: {reason(error)}.") from None
+        if not (root / CONFIG).exists():
+            raise InputError(f"There is no {CONFIG} here.", _NOT_HERE)
+        config = _toml(root / CONFIG)
         section = _table(config, name)
         settings = _table(section, "global", "parameters") | _table(section, "deploy", "parameters")
         stack = settings.get("stack_name")
@@ -90,7 +89,7 @@ class Environment:
             stack,
             region if isinstance(region, str) else None,
             profile if isinstance(profile, str) else None,
-            dict(_overrides(root, settings.get("parameter_overrides", ()))),
+            dict(_overrides(root, settings.get("parameter_overrides", []))),
         )
 
     @property
@@ -121,6 +120,15 @@ class Environment:
         return self.makes_secret or self.parameters.get("RotateGivenSecret") == "Yes"
 
 
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path.name} is not TOML: {error}.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path.name} cannot be read: {reason(error)}.") from None
+
+
 def _table(config: Any, *keys: str) -> dict[str, Any]:
     """A table within a table; empty if it is missing."""
     for key in keys:
@@ -135,15 +143,17 @@ def _overrides(root: Path, given: Any) -> Iterator[tuple[str, str]]:
             values = value if isinstance(value, list) else [value]
             yield name, ",".join(map(str, values))
         return
-    texts: Iterable[Any] = [given] if isinstance(given, str) else given
+    texts = given if isinstance(given, list) else [given]
     for word in (word for text in texts for word in _words(str(text))):
-        if word.startswith("file://"):
+        if (long := _LONG_FORM.fullmatch(word)) is not None:
+            yield long[1], long[2]
+        elif word.startswith("file://"):
             path = root / word.removeprefix("file://")
             if path.exists():  # the build, which comes later, writes one
-                yield from _overrides(root, tomllib.loads(path.read_text(encoding="utf-8")))
-            continue
-        name, _, value = word.partition("=")
-        yield name, value
+                yield from _overrides(root, _toml(path))
+        else:
+            name, _, value = word.partition("=")
+            yield name, value
 
 
 def _words(text: str) -> list[str]:

@@ -18,6 +18,10 @@ _RESTORE: Final = (
     "To keep it, restore it first:\n"
     "  aws secretsmanager restore-secret --secret-id {id} --region {region}"
 )
+_OF_OTHERS: Final = (
+    "Its owner must let account {account} read it: SecretReaderAccounts of the stack that created"
+    " it. To check that before the deployment, also use credentials that have the permission."
+)
 _ADOPT: Final = (
     "To keep its value, import it (docs/deploy.md, Adopt a kept secret), or name it in"
     ' samconfig.toml: "ServerSecretArn={arn}", "ServerSecretKmsKeyArn={key}",'
@@ -35,7 +39,13 @@ def secret(plan: Plan) -> Iterator[CheckResult]:
         raise CannotCheckError("ServerSecretArn is an example", "See the check examples.")
     if plan.stack is not None and plan.stack.is_changing:
         raise CannotCheckError("the stack is changing", "See the check stack.")
-    found = plan.secret
+    try:
+        found = plan.secret
+    except CannotCheckError as error:
+        arn = Arn.of(plan.secret_id)
+        if arn is None or arn.account == plan.account:
+            raise
+        raise CannotCheckError(f"{error}", _OF_OTHERS.format(account=plan.account)) from None
     names = {"id": plan.secret_id, "region": plan.secret_region}
     if found is None:
         if plan.environment.makes_secret:

@@ -8,6 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
+from ops.checklist.check import CannotCheckError
+from ops.preflight import alarms
+from ops.preflight.plan import Plan
 from tests.unit.ops.preflight.conftest import ACCOUNT, REGION, Site
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
@@ -21,6 +24,10 @@ class TestReceivers:
         del site.parameters["AlarmEmail"]
         result = site.result("receivers")
         assert (result.status, "AlarmEmail=" in result.remedy) == ("failed", True)
+
+    def test_the_example_is_not_an_address(self, site: Site) -> None:
+        site.parameters["AlarmEmail"] = "EXAMPLE"
+        assert site.result("receivers").status == "failed"
 
     @pytest.mark.parametrize(
         ("name", "value"), [("AlarmsTellNobody", "Yes"), ("Stage", "dev"), ("Stage", "staging")]
@@ -99,12 +106,14 @@ STATEMENT = {
 
 class TestTrail:
     @staticmethod
-    def create(region: str = REGION, *, is_logging: bool = True, **options: Any) -> Any:
+    def create(
+        region: str = REGION, name: str = "all", *, is_logging: bool = True, **options: Any
+    ) -> Any:
         boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="trails")
         client = boto3.client("cloudtrail", region_name=region)
-        client.create_trail(Name="all", S3BucketName="trails", **options)
+        client.create_trail(Name=name, S3BucketName="trails", **options)
         if is_logging:
-            client.start_logging(Name="all")
+            client.start_logging(Name=name)
         return client
 
     @staticmethod
@@ -161,6 +170,21 @@ class TestTrail:
         client = self.create(is_logging=False)
         self.selects(client, ReadWriteType="All", IncludeManagementEvents=True)
         assert site.result("trail").status == "warning"
+
+    def test_a_trail_that_may_not_be_read_does_not_hide_another(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.create(name="a-trail-of-the-organization")
+        self.selects(self.create(), ReadWriteType="All", IncludeManagementEvents=True)
+        records = alarms._records
+
+        def denied(plan: Plan, arn: str, home: str) -> bool:
+            if "organization" in arn:
+                raise CannotCheckError("AWS denied cloudtrail:GetEventSelectors.", "")
+            return records(plan, arn, home)
+
+        monkeypatch.setattr(alarms, "_records", denied)
+        assert site.result("trail").seen.endswith(":trail/all")
 
     def test_a_stack_that_rotates_nothing_needs_none(self, site: Site) -> None:
         site.parameters["ServerSecretArn"] = site.create_secret("zego")

@@ -33,9 +33,10 @@ def test_the_environments_of_this_repository_are_read(name: str) -> None:
         '["file://build/version.toml", "Stage=prod", "AllowedOrigins=https://a,https://b"]',
         '"Stage=prod AllowedOrigins=https://a,https://b"',
         '["Stage=prod AllowedOrigins=\\"https://a,https://b\\""]',
+        '["ParameterKey=Stage,ParameterValue=prod", "AllowedOrigins=https://a,https://b"]',
         '{ Stage = "prod", AllowedOrigins = ["https://a", "https://b"] }',
     ],
-    ids=["list", "text", "quoted", "table"],
+    ids=["list", "text", "quoted", "long", "table"],
 )
 def test_all_forms_of_parameters_are_read(tmp_path: Path, overrides: str) -> None:
     text = f'[prod.deploy.parameters]\nstack_name = "s"\nparameter_overrides = {overrides}\n'
@@ -72,6 +73,13 @@ def test_an_unusable_file_is_a_usage_error(tmp_path: Path, text: str, words: str
     with pytest.raises(InputError, match=words) as caught:
         read(tmp_path, text)
     assert caught.value.failure.exit_code is ExitCode.USAGE
+
+
+def test_an_unusable_file_of_parameters_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("Stage: prod", encoding="utf-8")
+    text = '[prod.deploy.parameters]\nstack_name = "s"\nparameter_overrides = ["file://more.yaml"]'
+    with pytest.raises(InputError, match=r"more\.yaml is not TOML"):
+        read(tmp_path, text)
 
 
 def test_a_file_that_is_not_text_is_a_usage_error(tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ class TestAGivenSecret:
         assert (result.status, "no secret with this ARN" in result.seen) == ("failed", True)
         assert site.result("rotation").seen == "needs secret"
 
+    def test_the_owner_in_another_account_must_allow_it(self, site: Site) -> None:
+        site.parameters["ServerSecretArn"] = (
+            f"arn:aws:secretsmanager:{REGION}:444455556666:secret:zego-AbCdEf"
+        )
+        site.denied = {"DescribeSecret"}
+        result = site.result("secret")
+        assert result.seen == "AWS denied secretsmanager:DescribeSecret."
+        assert f"let account {ACCOUNT} read it: SecretReaderAccounts" in result.remedy
+
     def test_an_example_is_not_read(self, site: Site) -> None:
         site.parameters["ServerSecretArn"] = "arn:aws:secretsmanager:x:1:secret:zego-EXAMPLE"
         assert site.result("secret").status == "skipped"
