@@ -17,6 +17,7 @@ from tests.infrastructure.stacks import (
 from tools.sam_template import ROOT, load, transform
 
 OF_EVERY_STACK: Final = {
+    "NewVersionCrashesAlarm",
     "NewVersionFailsAlarm",
     "IssuerFailsAlarm",
     "IssuerLogsErrorsAlarm",
@@ -195,7 +196,6 @@ def test_a_rotator_or_watcher_that_cannot_run_raises_an_alarm_without_its_own_me
     [
         "RotationFailedAlarm",
         "RotationFunctionsFailAlarm",
-        "NewVersionFailsAlarm",
         "ErrorRateAlarm",
         "RefusalRateAlarm",
         "UnauthenticatedAlarm",

@@ -15,6 +15,9 @@ from tests.infrastructure.stacks import (
 )
 from tools.sam_template import load
 
+#: The alarms that stop a deployment.
+NEW_VERSION_ALARMS = ["NewVersionCrashesAlarm", "NewVersionFailsAlarm"]
+
 
 def test_the_issuer_runs_on_python_3_13_and_arm64() -> None:
     issuer = stack().properties("IssuerFunction")
@@ -110,42 +113,36 @@ def test_traffic_moves_to_a_new_version_step_by_step_and_back_on_an_alarm() -> N
     assert group["ServiceRoleArn"] == {"Fn::GetAtt": ["DeploymentRole", "Arn"]}
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
     watched = [alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]]
-    assert watched == ["NewVersionFailsAlarm"]
+    assert watched == NEW_VERSION_ALARMS
 
 
-def test_the_alarm_that_stops_a_deployment_watches_the_version_that_is_deployed_and_no_other() -> (
+def test_the_alarms_that_stop_a_deployment_watch_the_version_that_is_deployed_and_no_other() -> (
     None
 ):
     (version,) = stack().all("AWS::Lambda::Version")
     number = {"Fn::GetAtt": [version, "Version"]}
-    _, *watched = stack().properties("NewVersionFailsAlarm")["Metrics"]
-    assert [metric["MetricStat"]["Metric"] for metric in watched] == [
-        {
-            "Namespace": "AWS/Lambda",
-            "MetricName": "Errors",
-            "Dimensions": [
-                {"Name": "FunctionName", "Value": {"Ref": "IssuerFunction"}},
-                {"Name": "Resource", "Value": {"Fn::Sub": "${IssuerFunction}:live"}},
-                {"Name": "ExecutedVersion", "Value": number},
-            ],
-        },
-        {
-            "Namespace": "ZegoTokenService",
-            "MetricName": "InternalErrors",
-            "Dimensions": [
-                {"Name": "stage", "Value": "dev"},
-                {"Name": "service", "Value": "issuer"},
-                {"Name": "version", "Value": number},
-            ],
-        },
+    crashes, fails = (stack().properties(name) for name in NEW_VERSION_ALARMS)
+    assert (crashes["Namespace"], crashes["MetricName"]) == ("AWS/Lambda", "Errors")
+    assert crashes["Dimensions"] == [
+        {"Name": "FunctionName", "Value": {"Ref": "IssuerFunction"}},
+        {"Name": "Resource", "Value": {"Fn::Sub": "${IssuerFunction}:live"}},
+        {"Name": "ExecutedVersion", "Value": number},
+    ]
+    assert (fails["Namespace"], fails["MetricName"]) == ("ZegoTokenService", "InternalErrors")
+    assert fails["Dimensions"] == [
+        {"Name": "stage", "Value": "dev"},
+        {"Name": "service", "Value": "issuer"},
+        {"Name": "version", "Value": number},
     ]
 
 
-def test_every_version_has_a_new_alarm_so_that_none_begins_with_the_state_of_the_last() -> None:
+@pytest.mark.parametrize("alarm", NEW_VERSION_ALARMS)
+def test_every_version_has_new_alarms_so_that_none_begins_with_the_state_of_the_last(
+    alarm: str,
+) -> None:
     (version,) = stack().all("AWS::Lambda::Version")
-    name = stack().properties("NewVersionFailsAlarm")["AlarmName"]
-    text, variables = name["Fn::Sub"]
-    assert text == "zego-token-service-version-${Version}-fails"
+    text, variables = stack().properties(alarm)["AlarmName"]["Fn::Sub"]
+    assert text.startswith("zego-token-service-version-${Version}-")
     assert variables == {"Version": {"Fn::GetAtt": [version, "Version"]}}
 
 
