@@ -92,8 +92,8 @@ def _several(value: Any) -> list[Any]:
 
 @check(
     "Does CloudTrail record what happens to the secret?",
-    remedy="Create a trail with management events (docs/deploy.md): only then does AWS report a"
-    " rotation that Secrets Manager gave up.",
+    remedy="Create a trail with management events in the CloudTrail console (AWS charges only its"
+    " storage): without one, AWS does not report a rotation that Secrets Manager gave up.",
     needs=("credentials",),
 )
 def trail(plan: Plan) -> Iterator[CheckResult]:

@@ -113,7 +113,7 @@ def _roles(plan: Plan) -> Iterator[tuple[str, str]]:
 
 @check(
     "Does the account have enough concurrency for ReservedConcurrency?",
-    remedy="Remove ReservedConcurrency from samconfig.toml.",
+    remedy="Try again in a moment.",
     needs=("credentials",),
 )
 def concurrency(plan: Plan) -> Iterator[CheckResult]:
