@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PUBLISH_READY := $(VENV)/.publish-ready
-SAM_READY := $(VENV)/sam/.ready
+SEPARATE_READY := $(VENV)/sam/.ready $(VENV)/checkov/.ready
 export PYTHONPATH := functions:layers/domain:.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
@@ -55,7 +55,7 @@ test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: prove
-prove: $(DEV_READY) $(SAM_READY) ## Run the larger tests: those marked exhaustive, and a simulated month
+prove: $(DEV_READY) $(SEPARATE_READY) ## Run the larger tests: those marked exhaustive, and a simulated month
 	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 	@$(BIN)/python -m tests.rotation.month --seeds 2
 
@@ -118,7 +118,8 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade updates them)
 	  lock requirements/run.in --constraints layers/dependencies/requirements.txt --constraints layers/aws_sdk/requirements.txt; \
 	  lock requirements/dev.in --constraints requirements/run.txt; \
 	  lock requirements/publish.in --constraints requirements/dev.txt; \
-	  lock requirements/sam.in
+	  lock requirements/sam.in; \
+	  lock requirements/checkov.in
 
 .PHONY: docs-site
 docs-site: $(PUBLISH_READY) ## Build the documentation site in build/site/

@@ -20,6 +20,7 @@ REQUIREMENTS = [
     "requirements/publish.txt",
     "requirements/install.txt",
     "requirements/sam.txt",
+    "requirements/checkov.txt",
 ]
 
 

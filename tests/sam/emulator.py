@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Final, Self
 
 from local.loopback import LOOPBACK, HttpResponse, post
-from tests.sam import part_of_sam
+from tests.support.environments import part_of
 
 #: What Lambda's Python runtime provides, with what these packages need.
 _RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py")
@@ -131,7 +131,9 @@ class Emulator:
 
 def _program() -> Path:
     machine = _MACHINES[platform.machine()]
-    program = part_of_sam(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
+    program = part_of(
+        "sam", f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}"
+    )
     program.chmod(0o755)  # an installed wheel has no executable data files
     return program
 

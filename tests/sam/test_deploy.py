@@ -24,7 +24,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from tests.infrastructure.test_lifecycle import for_moto
 from tests.infrastructure.test_project_files import environments
-from tests.sam import part_of_sam
+from tests.support.environments import part_of
 from tests.support.tiers import only_proved
 from tools import build
 from tools.sam_template import REGION, ROOT, load, transform
@@ -65,7 +65,7 @@ class Project:
     def sam(self, *arguments: str) -> str:
         """Run the SAM CLI and return what it prints. It must succeed."""
         done = subprocess.run(
-            [part_of_sam("bin/sam"), *arguments],
+            [part_of("sam", "bin/sam"), *arguments],
             cwd=self.folder,
             env=self._variables,
             stdin=subprocess.DEVNULL,
@@ -101,7 +101,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("moto") / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [part_of_sam("bin/moto_server"), "-p", "0"], stdout=output, stderr=output
+            [part_of("sam", "bin/moto_server"), "-p", "0"], stdout=output, stderr=output
         )
         try:
             deadline = time.monotonic() + _PATIENCE_SECONDS
