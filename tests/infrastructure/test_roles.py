@@ -136,7 +136,10 @@ TELL = allow(
     "TellOfAChangedVerdict",
     "events:PutEvents",
     "arn:aws:events:eu-west-1:111122223333:event-bus/default",
-    StringEquals={"events:source": "zego-token-service"},
+    **{
+        "ForAllValues:StringEquals": {"events:source": "zego-token-service"},
+        "Null": {"events:source": "false"},
+    },
 )
 
 

@@ -95,6 +95,15 @@ def has_key(service: str, action: Mapping[str, Any], key: str) -> bool:
     )
 
 
+def has_several_values(key: str) -> bool:
+    """Whether a call can have several values of a condition key."""
+    service = key.partition(":")[0]
+    if service == "aws":
+        return key in {"aws:CalledVia", "aws:TagKeys"}
+    known = reference("conditionKeys", service).get(key.lower())
+    return known is not None and str(known["type"]).startswith("ArrayOf")
+
+
 def _expression(pattern: str) -> str:
     """A pattern of the reference as a regular expression: ``${Name}`` is any text."""
     parts = re.split(r"\$\{[^}]+\}", pattern)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from tests.permissions import roles
-from tests.permissions.reference import actions, can_have, has_key, is_unlisted
+from tests.permissions.reference import actions, can_have, has_key, has_several_values, is_unlisted
 from tests.support import aws_calls
 from tests.support.iam import listed
 
@@ -56,6 +56,19 @@ def test_every_action_has_the_condition_keys_of_its_statement(role: str) -> None
         for key in condition
         if not any(has_key(pattern.partition(":")[0], action, key) for action in actions(pattern))
     ] == []
+
+
+@pytest.mark.parametrize("role", POLICIES)
+def test_a_key_with_several_values_is_compared_with_a_quantifier(role: str) -> None:
+    """IAM promises nothing without one. ForAllValues also matches a call without the key."""
+    for statement in roles.statements(role):
+        conditions = statement.get("Condition", {})
+        for operator, condition in conditions.items():
+            for key in condition if operator != "Null" else ():
+                quantifier = operator.rpartition(":")[0]
+                assert quantifier or not has_several_values(key), key
+                if quantifier == "ForAllValues":
+                    assert conditions["Null"][key] == "false"
 
 
 def test_the_recorded_condition_keys_are_those_of_the_actions() -> None:
