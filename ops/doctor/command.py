@@ -89,12 +89,14 @@ def _origins(
 @click.option(
     "--user",
     metavar="ID",
-    help="The user of the test token. The audit log shows the request.  [default: doctor]",
+    help="The user of the test token. The audit log shows the request.  [default: a new one,"
+    " doctor_...]",
 )
 @click.option(
     "--room",
     metavar="ID",
-    help="The room of the test token.  [default: a new one, call_doctor_...]",
+    help="The room of the test token.  [default: a new one, doctor_...; with --bearer-file"
+    " call_doctor_...]",
 )
 @click.option(
     "--bearer-file",
@@ -107,8 +109,7 @@ def _origins(
     "--without-secret",
     is_flag=True,
     help="Do not read the secret, as a deployment pipeline that may not: the issuer opens the test"
-    " token (POST /v1/diagnose). A check that the credentials may not make then fails. The test"
-    " token's user and room are doctor_... by default.",
+    " token (POST /v1/diagnose). A check that the credentials may not make then fails.",
 )
 @output
 def doctor(

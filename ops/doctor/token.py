@@ -73,12 +73,13 @@ def token(deployment: Deployment) -> Iterator[CheckResult]:
 
 
 def _user_and_room(deployment: Deployment) -> tuple[str, str]:
-    """The ids of the test token. Without the secret they are those of the pipeline's rule."""
-    options, number = deployment.options, os.urandom(6).hex()
-    user, room = "doctor", f"call_doctor_{number}"
-    if options.without_secret:
-        user = room = f"doctor_{number}"
-    return options.user or user, options.room or room
+    """The ids of the test token: those that the rule in the sample policies grants.
+
+    A bearer token names the user, whose rules are about the rooms of calls.
+    """
+    options, name = deployment.options, f"doctor_{os.urandom(6).hex()}"
+    room = name if options.bearer is None else f"call_{name}"
+    return options.user or name, options.room or room
 
 
 def request_token(
