@@ -11,6 +11,7 @@ import pytest
 from tests.infrastructure.stacks import (
     Stack,
     stack,
+    stack_behind_an_edge,
     stack_that_rotates_a_given_secret,
     stack_with_given_secret,
 )
@@ -29,6 +30,7 @@ OF_EVERY_STACK: Final = {
     "RefusalsReportedAlarm",
     "DiagnosesNotOpenedAlarm",
 }
+OF_AN_EDGE: Final = {"EdgeRequiredAlarm"}
 OF_THE_OWNER: Final = {
     "SecretRejectedAlarm",
     "SecretVerdictUnknownAlarm",
@@ -94,6 +96,8 @@ def test_the_owner_of_the_rotation_has_the_alarms_about_the_secret() -> None:
     assert alarms(stack_with_given_secret()).keys() == OF_EVERY_STACK
     assert alarms(stack()).keys() == OF_EVERY_STACK | OF_THE_OWNER
     assert alarms(stack_that_rotates_a_given_secret()).keys() == OF_EVERY_STACK | OF_THE_OWNER
+    behind = alarms(stack_behind_an_edge()).keys()
+    assert behind == OF_EVERY_STACK | OF_THE_OWNER | OF_AN_EDGE
 
 
 @pytest.mark.parametrize("name", sorted(OF_EVERY_STACK | OF_THE_OWNER))
@@ -107,7 +111,7 @@ def test_the_operations_document_lists_every_alarm() -> None:
     document = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ((?:`\w+Alarm`(?:, )?)+) \|", document, re.MULTILINE)
     listed = [name for row in rows for name in re.findall(r"\w+", row)]
-    assert sorted(listed) == sorted(OF_EVERY_STACK | OF_THE_OWNER)
+    assert sorted(listed) == sorted(OF_EVERY_STACK | OF_THE_OWNER | OF_AN_EDGE)
 
 
 @pytest.mark.parametrize("name", sorted(OF_EVERY_STACK | OF_THE_OWNER))
@@ -267,8 +271,13 @@ def test_an_invalid_email_address_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize(
     "of",
-    [stack(), stack_with_given_secret(), stack_that_rotates_a_given_secret()],
-    ids=["made", "given", "given-and-rotated"],
+    [
+        stack(),
+        stack_with_given_secret(),
+        stack_that_rotates_a_given_secret(),
+        stack_behind_an_edge(),
+    ],
+    ids=["made", "given", "given-and-rotated", "behind an edge"],
 )
 def test_the_dashboard_shows_every_alarm_of_the_stack_and_names_the_runbook(of: Stack) -> None:
     text, shown, *_ = dashboard(of)

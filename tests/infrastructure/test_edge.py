@@ -172,5 +172,15 @@ def test_half_of_the_requests_without_proof_raise_the_alarm_after_a_quarter_of_a
     alarm = alarms(stack())["UnauthenticatedAlarm"]
     periods = {query["MetricStat"]["Period"] for query in alarm["Metrics"][1:]}
     assert (periods, alarm["EvaluationPeriods"], alarm["Threshold"]) == ({300}, 3, 50)
-    refused = alarm["Metrics"][2]["MetricStat"]["Metric"]
-    assert dimensions(refused)["code"] == "edge_required"
+    # CloudWatch does not say that FILL fills a metric that was never written.
+    (written,) = stack().properties("RequestsUnauthenticated")["MetricTransformations"]
+    assert written["DefaultValue"] == 0
+
+
+def test_fifty_requests_past_the_edge_raise_the_alarm() -> None:
+    alarm = alarms(stack_behind_an_edge())["EdgeRequiredAlarm"]
+    assert alarm["MetricName"] == "ExchangesRefused"
+    assert "docs/edge.md" in alarm["AlarmDescription"]
+    named = {"stage": "dev", "service": "issuer", "code": "edge_required"}
+    assert dimensions(alarm) == named
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["Period"]) == ("Sum", 50, 300)

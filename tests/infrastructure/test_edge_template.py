@@ -121,7 +121,10 @@ def test_each_address_has_its_own_rate_and_ipv6_does_not_give_one_host_many() ->
     }
     response = rule["Action"]["Block"]["CustomResponse"]
     assert response["ResponseCode"] == 429
-    assert {"Name": "retry-after", "Value": "60"} in response["ResponseHeaders"]
+    headers = {header["Name"]: header["Value"] for header in response["ResponseHeaders"]}
+    assert headers["retry-after"] == "60"
+    assert headers["access-control-allow-origin"] == "*"  # pages cannot read it without
+    assert headers["access-control-expose-headers"] == "retry-after"
     assert configuration()["IPV6Enabled"] is False
     assert configuration()["WebACLId"] == {"Fn::GetAtt": ["WebAcl", "Arn"]}
 

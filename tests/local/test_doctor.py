@@ -16,6 +16,7 @@ import pytest
 import issuer
 from local.aws.http_api import ROUTES, ApiGateway
 from local.stack import LocalStack
+from tests.support.edge import NEW, NEW_SHA256, Edge
 
 COMMAND = Path(sys.executable).with_name("zego-token")
 #: The beginning of every token: until 2242, its expiry begins with zeros.
@@ -87,6 +88,21 @@ def test_a_frontends_bearer_token_obtains_a_token_too(stack: LocalStack) -> None
     assert found.results["token"][0]["seen"].startswith("user alice may enter room call_doctor_")
     refused = doctor(stack, "--bearer-file", "-", "--room", "bob_desk", stdin=bearer)
     assert (refused.exit_code, refused.statuses("token")) == (0, ["skipped"])
+
+
+def test_behind_an_edge_the_doctor_uses_the_public_address(tmp_path: Path) -> None:
+    with (
+        LocalStack(directory=tmp_path, environment={"ORIGIN_HEADER_SHA256": NEW_SHA256}) as stack,
+        Edge(stack.api.url, NEW) as edge,
+    ):
+        stack.tick()
+        found = doctor(stack, "--api", edge.url)
+        past = doctor(stack)
+    statuses = {one["status"] for results in found.results.values() for one in results}
+    assert (found.exit_code, statuses) == (0, {"ok", "note"})
+    (health,) = past.results["health"]
+    assert health["seen"] == "GET /v1/health returned HTTP 403, edge_required."
+    assert "Compare --api with the stack's output ApiUrl" in health["remedy"]
 
 
 @pytest.fixture
