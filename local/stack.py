@@ -243,7 +243,7 @@ class LocalStack(Part):
         return LambdaHost(
             self._issuer if name == "issuer" else f"{name}.app.handler",
             function_name=name,
-            environment=self.function_environment(),
+            environment=self.function_environment(name),
             python_path=self._python_path,
             concurrency=self._workers,
             timeout_seconds=TIMEOUT_SECONDS[name],
@@ -252,8 +252,11 @@ class LocalStack(Part):
             on_log=write,
         )
 
-    def function_environment(self) -> dict[str, str]:
-        """Returns the variables with which the functions find the parts of this stack."""
+    def function_environment(self, name: str = "issuer") -> dict[str, str]:
+        """Returns the variables with which a function finds the parts of this stack.
+
+        Each function has its own access key, as in AWS, where each has its own role.
+        """
         return {
             "STAGE": "local",
             "SERVER_SECRET_ARN": self.secrets_manager.secret_id,
@@ -264,7 +267,7 @@ class LocalStack(Part):
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets_manager.url,
             "AWS_ENDPOINT_URL_EVENTS": self.event_bus.url,
             "ZEGO_SERVER_API_URL": self.zego.url,
-            "AWS_ACCESS_KEY_ID": "AKIALOCALFUNCTION",
+            "AWS_ACCESS_KEY_ID": f"AKIALOCAL{name.upper()}",
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
             **self._environment,
         }

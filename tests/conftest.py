@@ -3,7 +3,8 @@
 Each process watches its own tests for ServerSecrets (:mod:`tests.support.leaks`) and reports at the
 end what it saw. The main process adds up these reports, and a leak fails the suite.
 
-Each process also checks the AWS calls of its tests (:mod:`tests.support.aws_calls`).
+Each process also checks the AWS calls of its tests, and of the local stacks that they start
+(:mod:`tests.support.aws_calls`).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -18,6 +19,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from local.stack import LocalStack
 from tests.permissions import deployer_calls, roles
 from tests.permissions.reference import actions, can_have
 from tests.permissions.roles import Grant
@@ -192,3 +194,13 @@ def test_what_cloudformation_calls_for_each_resource_is_known() -> None:
     """For a new type, add the permissions of its handlers to cloudformation.json."""
     of_sams_bucket = {"AWS::S3::Bucket", "AWS::S3::BucketPolicy"}
     assert deployer_calls.PERMISSIONS.keys() == deployer_calls.types() | of_sams_bucket
+
+
+def test_functions_in_other_processes_are_checked_too(tmp_path: Path) -> None:
+    found: set[tuple[str, str]] = set()
+    with (
+        watching(lambda role, one: found.add((role, one.action))),
+        LocalStack(directory=tmp_path, workers=1, watch_seconds=None) as stack,
+    ):
+        stack.tick()
+    assert {("watcher", "secretsmanager:GetSecretValue"), ("watcher", "events:PutEvents")} <= found

@@ -120,7 +120,7 @@ def pair(
     properties = resources[f"{function}Function"]["Properties"]
     layers = [resources[layer["Ref"]]["Properties"]["ContentUri"] for layer in properties["Layers"]]
     deployed = [properties["CodeUri"], *(f"{layer}/python" for layer in layers)]
-    environment = stack.function_environment() | changes
+    environment = stack.function_environment(function.lower()) | changes
     emulator = Emulator(
         properties["Handler"],
         python_path=[tree / part.removeprefix("build/") for part in deployed],

@@ -1,7 +1,8 @@
 """What the functions and the command line call in AWS, as IAM sees it.
 
 :func:`watching` sees every call that their code makes in this process, through boto3 or through the
-issuer's own client, whoever responds to it: AWS is imitated below that. All secrets, keys and
+issuer's own client, whoever responds to it: AWS is imitated below that. It also sees the calls of
+functions in other processes, if a local stack of this process responds. All secrets, keys and
 stacks count as those of one deployment, with the ARNs of :data:`ARNS`.
 
 Sources: the Service Authorization Reference for the condition keys (``tests/permissions`` compares
@@ -12,6 +13,9 @@ guide, and the required permissions of RotateSecret in its API reference; for :d
 
 from __future__ import annotations
 
+import functools
+import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +26,9 @@ from unittest.mock import patch
 import jmespath
 from botocore.client import BaseClient
 
+from local.aws.events import EventBus
+from local.aws.secrets_manager import SecretsManager
+from local.loopback import HttpRequest, HttpResponse
 from ops.doctor.issuer_api import IssuerApi
 from tests.support.iam import Call
 from zego.secrets_manager import SecretsReader
@@ -86,6 +93,8 @@ _ROLES: Final = {
     "ops": "operator",
     "ops.preflight": "deployer",
 }
+#: How a function of a local stack signs.
+_FUNCTION_KEY: Final = re.compile("Credential=AKIALOCAL(ISSUER|ROTATOR|WATCHER)/")
 Seen = Callable[[str, Call], object]
 
 
@@ -106,40 +115,59 @@ def call(action: str, resource: str | None = None, **parameters: object) -> Call
 @contextmanager
 def watching(seen: Seen) -> Iterator[None]:
     """Tell each call and its role, while the block runs; also what AWS calls because of it."""
-    through_boto3, by_the_issuer, of_the_api = (
+    through_boto3, by_the_issuer, of_the_api, by_secrets_manager, by_the_bus = (
         BaseClient._make_api_call,  # type: ignore[attr-defined]  # not in the types
         SecretsReader._call,
         IssuerApi.signed,
+        SecretsManager.respond,
+        EventBus.respond,
     )
 
-    def tell(action: str, resource: str | None = None, **parameters: object) -> None:
-        role = _caller()
-        if role is None or action in FREE:
-            return
-        if role == "deployer":  # it also checks resources that the stack is given
-            resource = next(filter(_is_arn, map(str, parameters.values())), resource)
-        seen(role, call(action, resource, **parameters))
-        for forwarded in FORWARDED.get(action, ()):
-            seen(role, call(forwarded))
+    tell = functools.partial(_tell, seen)
 
     def boto3_call(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        tell(f"{client.meta.service_model.signing_name}:{operation}", **parameters)
+        service = client.meta.service_model.signing_name
+        tell(_caller(), f"{service}:{operation}", **parameters)
         return through_boto3(client, operation, parameters)
 
     def issuers_call(reader: SecretsReader, action: str, asked: Mapping[str, str]) -> Any:
-        tell(f"secretsmanager:{action}", **asked)
+        tell(_caller(), f"secretsmanager:{action}", **asked)
         return by_the_issuer(reader, action, asked)
 
     def api_call(api: IssuerApi, method: str, path: str, document: object = None) -> Any:
-        tell("execute-api:Invoke", f"{ARNS['execute-api']}/{method}{path}")
+        tell(_caller(), "execute-api:Invoke", f"{ARNS['execute-api']}/{method}{path}")
         return of_the_api(api, method, path, document)
+
+    def served(service: str, respond: Callable[[Any, HttpRequest], HttpResponse]) -> Any:
+        def answer(part: object, request: HttpRequest) -> HttpResponse:
+            signer = _FUNCTION_KEY.search(request.header("authorization") or "")
+            if signer:
+                action = (request.header("x-amz-target") or "").rpartition(".")[2]
+                tell(signer[1].lower(), f"{service}:{action}", **json.loads(request.body))
+            return respond(part, request)
+
+        return answer
 
     with (
         patch.object(BaseClient, "_make_api_call", boto3_call),
         patch.object(SecretsReader, "_call", issuers_call),
         patch.object(IssuerApi, "signed", api_call),
+        patch.object(SecretsManager, "respond", served("secretsmanager", by_secrets_manager)),
+        patch.object(EventBus, "respond", served("events", by_the_bus)),
     ):
         yield
+
+
+def _tell(
+    seen: Seen, role: str | None, action: str, resource: str | None = None, **parameters: object
+) -> None:
+    if role is None or action in FREE:
+        return
+    if role == "deployer":  # it also checks resources that the stack is given
+        resource = next(filter(_is_arn, map(str, parameters.values())), resource)
+    seen(role, call(action, resource, **parameters))
+    for forwarded in FORWARDED.get(action, ()):
+        seen(role, call(forwarded))
 
 
 def _is_arn(value: str) -> bool:
@@ -149,7 +177,7 @@ def _is_arn(value: str) -> bool:
 def _caller() -> str | None:
     """The role of the code that makes a call; ``None`` if a test or the local stack makes it."""
     found = None
-    frame: FrameType | None = sys._getframe(3)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         package, _, rest = name.partition(".")
