@@ -116,11 +116,9 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def project(moto: str, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(moto: str, tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "OUTPUT", folder / "tree")
-        build.host_tree().rename(folder / "build")
+    shutil.copytree(tree, folder / "build")
     (folder / "build" / "version.toml").write_text(f'BuildVersion = "{VERSION}"\n')
     shutil.copy(ROOT / "template.yaml", folder)
     config = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
