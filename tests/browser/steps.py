@@ -63,11 +63,17 @@ def rotate(page: Page, end: str = "Promoted") -> None:
 
 
 def make_current_what_zego_accepts(page: Page) -> None:
-    """Resets the secret and rotates to it, whatever the state was before."""
+    """Resets the secret and rotates to it, whatever the state was before.
+
+    It waits for the watcher's check after the rotation. A late check would find what the test
+    resets next, and heal it once it is staged.
+    """
     reset_the_secret(page)
     stage(page)
     rotate(page)
     expect(page.locator("#standing")).to_contain_text("ZEGO accepts AWSCURRENT")
+    current = page.locator("#versions .current .fingerprint code").inner_text()
+    expect(page.locator("#looked")).to_contain_text(re.compile(f"{current}, is accepted"))
 
 
 def report_until_accepted(page: Page, seconds: float) -> None:
