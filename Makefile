@@ -137,7 +137,7 @@ release: $(PUBLISH_READY) ## Build the packages in build/release/, check them an
 
 .PHONY: preflight
 preflight: $(DEV_READY) ## Check an environment and its AWS account before it is deployed (STAGE=dev)
-	@test -n "$(STAGE)" || { echo "STAGE is not set. Example: make preflight STAGE=dev" >&2; exit 2; }
+	@test -n "$(STAGE)" || { echo "STAGE is not set. Example: make $(firstword $(MAKECMDGOALS)) STAGE=dev" >&2; exit 2; }
 	@$(BIN)/zego-token preflight --stage "$(STAGE)"
 
 .PHONY: deploy

@@ -241,7 +241,7 @@ _AWS: Final[Mapping[str, tuple[str, str]]] = {
         "EndpointConnectionError ConnectTimeoutError ReadTimeoutError ConnectionClosedError"
         " ProxyConnectionError SSLError",
         "AWS could not be reached.",
-        "Check your network and --region; with --local, check that `make run` is running.",
+        "Check your network and the region. For a local stack, check that `make run` is running.",
     ),
     **_for_all(
         "ThrottlingException Throttling TooManyRequestsException InternalServiceError",

@@ -68,7 +68,7 @@ def iam(role: str, permissions_boundary: str | None, **options: str | None) -> E
     if stack is None or None not in (stack_options.stage, stack_options.stack):
         raise click.UsageError("Name one stack: use --stage or --stack.")
     if permissions_boundary and role != "deployer":
-        raise click.UsageError("--permissions-boundary is only for deployer.")
+        raise click.UsageError("Only a deployer has a permissions boundary.")
     session = open_session(stack_options)
     names = place(session, stack)
     if role != "deployer":

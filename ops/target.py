@@ -325,7 +325,7 @@ def stack_outputs(session: boto3.Session, stack: str) -> dict[str, str]:
         if error.response.get("Error", {}).get("Code") != "ValidationError":
             raise
         raise CommandError(
-            f"There is no stack {stack} in this account and region.",
+            f"There is no stack {stack} in {client.meta.region_name} in this account.",
             "Check --stage or --stack, --region and --profile; or name the secret with"
             " --secret-id.",
             ExitCode.AWS,

@@ -31,19 +31,20 @@ _SHARED: Final[Mapping[str, tuple[str, ...]]] = {
 )
 def region(plan: Plan) -> Iterator[CheckResult]:
     found, shell = plan.region, plan.shell_region
-    if shell in {None, found}:
+    if shell == found:
         yield CheckResult("ok", found)
         return
+    used = "have no region" if shell is None else f"use {shell}"
     yield CheckResult(
         "warning",
-        f"{CONFIG} deploys to {found}, but zego-token and aws use {shell} in this shell.",
-        f"Set AWS_REGION={found}, or add --region {found} to their commands.",
+        f"{CONFIG} deploys to {found}, but zego-token and aws {used} in this shell.",
+        f"Run export AWS_REGION={found}, or add --region {found} to their commands.",
     )
 
 
 @check(
     "Are there AWS credentials, and whose are they?",
-    remedy="Log in (aws sso login, aws login), or use another --profile.",
+    remedy="Log in (aws sso login, aws login), or set AWS_PROFILE.",
     needs=("region",),
 )
 def credentials(plan: Plan) -> Iterator[CheckResult]:
@@ -60,7 +61,7 @@ def credentials(plan: Plan) -> Iterator[CheckResult]:
 
 @check(
     "Are the ARNs in the configuration of this account and region?",
-    remedy="Use credentials of that account, or correct the ARN.",
+    remedy="Name one of the stack's account and region, or change the credentials or the region.",
     needs=("credentials",),
 )
 def arns(plan: Plan) -> Iterator[CheckResult]:

@@ -152,7 +152,12 @@ def _overrides(root: Path, given: Any) -> Iterator[tuple[str, str]]:
             if path.exists():  # the build, which comes later, writes one
                 yield from _overrides(root, _toml(path))
         else:
-            name, _, value = word.partition("=")
+            name, is_pair, value = word.partition("=")
+            if not is_pair:
+                raise InputError(
+                    f"{word!r} in parameter_overrides of {CONFIG} is not NAME=VALUE.",
+                    "In a list there is no blank after a comma.",
+                )
             yield name, value
 
 

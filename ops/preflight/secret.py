@@ -22,6 +22,11 @@ _OF_OTHERS: Final = (
     "Its owner must let account {account} read it: SecretReaderAccounts of the stack that created"
     " it. To check that before the deployment, also use credentials that have the permission."
 )
+_EXAMPLE: Final = (
+    "To share prod's secret, deploy prod first, and copy its outputs SecretArn and SecretKeyArn."
+    " For a ZEGO test project, remove ServerSecretArn and ServerSecretKmsKeyArn: the stack then"
+    " creates its own secret."
+)
 _ADOPT: Final = (
     "To keep its value, import it (docs/deploy.md, Adopt a kept secret), or name it in"
     ' samconfig.toml: "ServerSecretArn={arn}", "ServerSecretKmsKeyArn={key}",'
@@ -36,7 +41,7 @@ _ADOPT: Final = (
 )
 def secret(plan: Plan) -> Iterator[CheckResult]:
     if "EXAMPLE" in plan.secret_id:
-        raise CannotCheckError("ServerSecretArn is an example", "See the check examples.")
+        raise CannotCheckError("ServerSecretArn is an example", _EXAMPLE)
     if plan.stack is not None and plan.stack.is_changing:
         raise CannotCheckError("the stack is changing", "See the check stack.")
     try:
@@ -122,13 +127,19 @@ def key(plan: Plan) -> Iterator[CheckResult]:
         yield CheckResult("ok", given)
 
 
-@check("Does only this stack rotate the secret?", needs=("secret",))
+@check("Does exactly one stack rotate the secret?", needs=("secret",))
 def rotation(plan: Plan) -> Iterator[CheckResult]:
     """One stack owns the rotation of a secret; the others only read it."""
-    if plan.secret is None or not plan.environment.owns_rotation:
+    if plan.secret is None:
         return
-    function = plan.secret.get("RotationLambdaARN")
-    if not function or not plan.secret.get("RotationEnabled"):
+    function = str(plan.secret.get("RotationLambdaARN", ""))
+    is_rotated = function and plan.secret.get("RotationEnabled")
+    if not plan.environment.owns_rotation:
+        if is_rotated:
+            yield CheckResult("ok", "another stack rotates it")
+        else:
+            yield CheckResult("warning", "No stack rotates the secret or watches it.", _NO_OWNER)
+    elif not is_rotated:
         yield CheckResult("ok", "no other stack rotates it")
     elif plan.stack is not None and plan.stack.outputs.get("RotatorFunctionArn") == function:
         yield CheckResult("ok", "this stack rotates it")
@@ -143,3 +154,9 @@ def rotation(plan: Plan) -> Iterator[CheckResult]:
             f"  aws secretsmanager cancel-rotate-secret --secret-id {plan.secret_id}"
             f" --region {plan.secret_region}",
         )
+
+
+_NO_OWNER: Final = (
+    "Add RotateGivenSecret=Yes to one stack in the secret's account and region (docs/deploy.md, Who"
+    " rotates)."
+)

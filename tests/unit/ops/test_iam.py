@@ -174,7 +174,10 @@ class TestCommand:
         [
             ("operator", "Name one stack: use --stage or --stack."),
             ("operator --stage prod --stack calls", "Name one stack"),
-            ("operator --stage prod --permissions-boundary x", "is only for deployer"),
+            (
+                "operator --stage prod --permissions-boundary x",
+                "Only a deployer has a permissions boundary.",
+            ),
             ("owner --stage prod", "'owner' is not one of"),
         ],
     )

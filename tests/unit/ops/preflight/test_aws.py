@@ -11,8 +11,18 @@ from tests.unit.ops.preflight.conftest import ACCOUNT, REGION, STACK, Site
 OTHER = "444455556666"
 
 
-def test_the_region_is_the_one_of_samconfig(site: Site) -> None:
+def test_the_region_is_the_one_of_samconfig_and_of_the_shell(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", REGION)
     assert (site.result("region").status, site.result("region").seen) == ("ok", REGION)
+
+
+def test_no_region_in_the_shell_is_a_warning(site: Site) -> None:
+    result = site.result("region")
+    assert result.status == "warning"
+    assert "zego-token and aws have no region in this shell" in result.seen
+    assert "export AWS_REGION=eu-west-1" in result.remedy
 
 
 def test_another_region_in_the_shell_is_a_warning(

@@ -67,6 +67,10 @@ def test_global_settings_of_the_environment_count(tmp_path: Path) -> None:
             '[prod.deploy.parameters]\nstack_name = "s"\nparameter_overrides = "A=\'b"\n',
             "unbalanced quote",
         ),
+        (
+            '[prod.deploy.parameters]\nstack_name = "s"\nparameter_overrides = ["A=b, c"]\n',
+            "'c' in parameter_overrides of samconfig.toml is not NAME=VALUE",
+        ),
     ],
 )
 def test_an_unusable_file_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:

@@ -210,4 +210,10 @@ class TestRotation:
     def test_a_stack_that_only_reads_the_secret_may_have_any_owner(self, site: Site) -> None:
         site.parameters["ServerSecretArn"] = site.create_secret("zego")
         site.rotate_secret(OTHER_ROTATOR)
-        assert site.results("rotation") == []
+        assert site.result("rotation").status == "ok"
+
+    def test_a_given_secret_that_no_stack_rotates_is_a_warning(self, site: Site) -> None:
+        site.parameters["ServerSecretArn"] = site.create_secret("zego")
+        result = site.result("rotation")
+        assert result.status == "warning"
+        assert "RotateGivenSecret=Yes" in result.remedy
