@@ -55,7 +55,7 @@ INPUTS: Final[Mapping[str, tuple[float, str]]] = {
     "watcher_ms": (1_500, "milliseconds of a check by the watcher, every 5 minutes; assumed"),
     "watcher_calls": (4, "calls to Secrets Manager of such a check"),
     "watcher_metrics": (6, "metrics of the watcher and the rotator in a quiet month"),
-    "issuer_metrics": (16, "metrics of the issuer: its own, and one for each of 8 codes"),
+    "issuer_metrics": (18, "metrics of the issuer: 8, one for each of 8 codes, and 2 of its logs"),
     "snapshots": (2, "versions of the issuer that are kept, with SnapStart"),
     "edge_rules": (3, "rules in the web ACL of deploy/edge.yaml"),
 }
@@ -66,6 +66,7 @@ class Line(NamedTuple):
 
     price: str
     quantity: float
+    part: str = "the stack"
 
     @property
     def usd(self) -> float:
@@ -109,13 +110,15 @@ class Month:
         yield Line("Lambda, arm64", milliseconds / 1_000 * MEMORY_GB)
         if self.has_snap_start:
             kept = used["snapshots"] * MEMORY_GB * SECONDS
-            yield Line("Lambda SnapStart, snapshots kept", kept)
+            yield Line("Lambda SnapStart, snapshots kept", kept, "SnapStart")
         if self.has_edge:
-            yield Line("AWS WAF, web ACLs", 1)
-            yield Line("AWS WAF, rules", used["edge_rules"])
-            yield Line("AWS WAF, requests", self.tokens)
-            yield Line("CloudFront, HTTPS requests", self.tokens)
-            yield Line("CloudFront, data sent", self.tokens * used["response_bytes"] / 10**9)
+            yield Line("AWS WAF, web ACLs", 1, "the edge")
+            yield Line("AWS WAF, rules", used["edge_rules"], "the edge")
+            yield Line("AWS WAF, requests", self.tokens, "the edge")
+            yield Line("CloudFront, HTTPS requests", self.tokens, "the edge")
+            yield Line(
+                "CloudFront, data sent", self.tokens * used["response_bytes"] / 10**9, "the edge"
+            )
 
     def usd(self) -> float:
         """Return the sum of the bill."""
@@ -154,10 +157,12 @@ def bill() -> Iterator[tuple[str, ...]]:
     """Yield the lines of a million tokens, with every optional part."""
     for line in Month(10**6, has_snap_start=True, has_edge=True).bill():
         price, per, what = PRICES[line.price]
-        one = f"a {what.removesuffix('s')}" if per == 1 else f"{per:,} {what}"
+        one = what.removesuffix("s")
+        unit = f"a {one}" if per == 1 else f"{per:,} {what}"
         quantity = f"{line.quantity:,.2f}".removesuffix(".00")
+        used = f"{quantity} {one if quantity == '1' else what}"
         usd = f"{price:.10f}".rstrip("0").rstrip(".")
-        yield line.price, f"{quantity} {what}", f"{usd} for {one}", f"{line.usd:.2f}"
+        yield line.part, line.price, used, f"{usd} for {unit}", f"{line.usd:.2f}"
 
 
 def inputs() -> Iterator[tuple[str, ...]]:

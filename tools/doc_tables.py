@@ -176,7 +176,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
         ("tokens in a month", "the stack", "with SnapStart", "with the edge", "with both"),
         cost.totals(),
     ),
-    "bill": lambda: _table(("what", "how much", "USD", "in a month"), cost.bill()),
+    "bill": lambda: _table(("part", "what", "how much", "USD", "in a month"), cost.bill()),
     "inputs": lambda: _table(("how much", "of what"), cost.inputs()),
 }
 
