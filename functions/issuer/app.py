@@ -113,7 +113,7 @@ def _came_through_edge(request: ApiRequest) -> bool:
     API Gateway joins repeated headers with commas, and no valid value has one.
     """
     digests = _settings.origin_header_sha256
-    value = request.headers.get(EDGE_HEADER, "").encode("utf-8", "surrogatepass")
+    value = str(request.headers.get(EDGE_HEADER, "")).encode("utf-8", "surrogatepass")
     sha256 = hashlib.sha256(value).hexdigest()
     return not digests or any(hmac.compare_digest(sha256, digest) for digest in digests)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.infrastructure.stacks import BEHIND_AN_EDGE, stack, stack_behind_an_edge
 from tests.infrastructure.test_alarms import alarms, dimensions, metrics_of
-from tests.support.edge import NEW
+from tests.support.edge import EMPTY_SHA256, NEW
 from tests.support.table import table
 from tools.sam_template import load, refusals
 
@@ -80,6 +80,8 @@ def test_the_issuer_gets_the_digests() -> None:
         f"{'0' * 64},",
         f"{'0' * 64}, {'1' * 64}",
         ",".join(["0" * 64, "1" * 64, "2" * 64]),
+        EMPTY_SHA256,  # of an origin-header.key that is empty or missing
+        f"{'0' * 64},{EMPTY_SHA256}",
     ],
 )
 def test_what_is_not_one_or_two_digests_is_refused(value: str) -> None:

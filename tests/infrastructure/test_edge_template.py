@@ -91,7 +91,7 @@ def test_it_forwards_every_header_and_every_method_and_caches_nothing() -> None:
     # By default, errors are cached for 10 seconds, whatever the cache policy says:
     # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
     cached = {each["ErrorCode"]: each for each in configuration()["CustomErrorResponses"]}
-    assert {403, 500, 502, 503, 504} <= cached.keys()
+    assert {403, 404, 414, 500, 501, 502, 503, 504} <= cached.keys()
     for each in cached.values():
         assert each == {"ErrorCode": each["ErrorCode"], "ErrorCachingMinTTL": 0}
 
@@ -147,6 +147,16 @@ def test_no_managed_rule_harms_a_batch_or_a_token_to_diagnose() -> None:
         "AWSManagedRulesKnownBadInputsRuleSet",
     ]
     assert not HARMFUL & set(groups)
+
+
+def test_what_the_managed_rules_find_is_blocked_and_not_only_counted() -> None:
+    # With {"Count": {}}, AWS WAF counts what the group would block, and lets it pass:
+    # https://docs.aws.amazon.com/waf/latest/APIReference/API_OverrideAction.html
+    rules = RESOURCES["WebAcl"]["Properties"]["Rules"]
+    managed = [rule for rule in rules if "ManagedRuleGroupStatement" in rule["Statement"]]
+    assert [rule["OverrideAction"] for rule in managed] == [{"None": {}}] * 2
+    for rule in managed:
+        assert "RuleActionOverrides" not in rule["Statement"]["ManagedRuleGroupStatement"]
 
 
 def test_no_bearer_token_is_kept_in_a_sample_of_requests_or_in_the_log() -> None:

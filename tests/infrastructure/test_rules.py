@@ -63,6 +63,8 @@ def test_parameters_that_have_an_effect_together_are_accepted(given: dict[str, s
         (NOBODY, "AlarmsTellNobody has an effect in prod only"),
         (READER | SHARED, "SecretReaderAccounts has no effect"),
         (OWNER | SHARED, "SecretReaderAccounts has no effect"),
+        ({"SecretReaderAccounts": "444455556666,"}, "SecretReaderAccounts has an empty account"),
+        ({"SecretReaderAccounts": ",444455556666"}, "SecretReaderAccounts has an empty account"),
         ({"RotateGivenSecret": "Yes"}, "RotateGivenSecret needs ServerSecretArn"),
         ({"ServerSecretKmsKeyArn": OWN_KEY}, "it needs ServerSecretArn"),
         *((READER | one, f"{next(iter(one))} has no effect") for one in OF_THE_ROTATION_CASES),

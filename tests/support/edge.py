@@ -27,6 +27,8 @@ NEW, NEW_SHA256 = (
     "new-0123456789-0123456789-0123456789-012345",
     "b3539b85142e010292a21ef46fc6e7e499792a830b07b9659b8cfb309e005387",
 )
+#: What ``sha256sum < /dev/null`` prints.
+EMPTY_SHA256: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 class Edge(LoopbackServer):

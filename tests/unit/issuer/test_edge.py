@@ -57,6 +57,14 @@ def test_every_other_value_is_refused(issuer: Application, value: str | None) ->
     assert answer.document["code"] == "edge_required"
 
 
+@table("value", [None, 5, [NEW], {"value": NEW}])
+def test_a_value_that_is_not_text_is_refused(issuer: Application, value: object) -> None:
+    asked = event(TOKENS, bearer=bearer())
+    asked["headers"][HEADER] = value
+    answer = issuer.handle(asked)
+    assert (answer.status, answer.document["code"]) == (403, "edge_required")
+
+
 def test_the_old_value_is_refused_once_its_digest_is_removed(start: StartApplication) -> None:
     issuer = start(ORIGIN_HEADER_SHA256=NEW_SHA256)
     assert ask(issuer, NEW).status == 201
