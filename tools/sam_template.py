@@ -218,8 +218,6 @@ class _Resolver:
                 return all(self.holds(one) for one in inner)
             case {"Fn::Or": inner}:
                 return any(self.holds(one) for one in inner)
-            case {"Fn::Contains": [members, value]}:
-                return value in self._resolve(members)
             case {"Fn::EachMemberIn": [members, allowed]}:
                 return all(one in self._resolve(allowed) for one in self._resolve(members))
         raise ValueError(f"not a condition: {condition}")
