@@ -156,18 +156,19 @@ class _Places:
         long: dict[int, list[int]] = {}
         for at, start in self._pairs(BLOCK, is_gcm=True):
             long.setdefault(at, []).append(start)
-        self._long = [
-            (at, starts, int.from_bytes(_joined(binary, starts))) for at, starts in long.items()
-        ]
-        later = range(1, _LATER_BLOCKS + 1)
-        self._gcm_later = [
-            (binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE] + (2 + number).to_bytes(4), at)
-            for number in later
-            if (at := _USUAL_GCM + BLOCK * number) <= size - BLOCK
-        ]
-        self._cbc_later = [
-            at for number in later if (at := _USUAL_CBC + BLOCK * number) <= size - BLOCK
-        ]
+        self._long = [(self._block(at), len(starts)) for at, starts in long.items()]
+        self._long_places = [(at, start) for at, starts in long.items() for start in starts]
+        self._long_targets = int.from_bytes(
+            _joined(binary, (start for _, start in self._long_places))
+        )
+        later = [BLOCK * number for number in range(1, _LATER_BLOCKS + 1)]
+        gcm_later = [more for more in later if _USUAL_GCM + more <= size - BLOCK]
+        iv = binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
+        self._gcm_counters = b"".join(iv + (2 + more // BLOCK).to_bytes(4) for more in gcm_later)
+        self._gcm_later = int.from_bytes(_joined(binary, (_USUAL_GCM + more for more in gcm_later)))
+        cbc_later = [_USUAL_CBC + more for more in later if _USUAL_CBC + more <= size - BLOCK]
+        self._cbc_later = _joined(binary, cbc_later)
+        self._before_cbc_later = int.from_bytes(_joined(binary, (at - BLOCK for at in cbc_later)))
         blocks = len(self._windows) + len(self._counters) + 2 * BLOCK * _LATER_BLOCKS
         self.operations = blocks // BLOCK + 3 * len(self._long)
 
@@ -224,23 +225,20 @@ class _Places:
             if mode == "ctr" and size == BLOCK:  # their first blocks are the same
                 yield Encryption(key, "cfb", iv, start, iv_at, size)
                 yield Encryption(key, "ofb", iv, start, iv_at, size)
-        gcm = AESGCM(key.value)
-        for iv_at, starts, targets in self._long:
-            iv = self._block(iv_at)
-            stream = gcm.encrypt(iv, bytes(BLOCK), None)[:BLOCK]
-            for number in _matches(stream * len(starts), targets):
-                yield Encryption(key, "gcm", iv, starts[number], iv_at, BLOCK)
+        gcm, zeros = AESGCM(key.value), bytes(BLOCK)
+        long = [gcm.encrypt(iv, zeros, None)[:BLOCK] * times for iv, times in self._long]
+        for number in _matches(b"".join(long), self._long_targets):
+            iv_at, start = self._long_places[number]
+            yield Encryption(key, "gcm", self._block(iv_at), start, iv_at, BLOCK)
 
     def _altered(self, key: Key) -> Iterator[Encryption]:
         """A Token04 whose first blocks were altered after it was made: later ones are text."""
-        counters, starts = zip(*self._gcm_later, strict=True) if self._gcm_later else ((), ())
-        stream = _ecb(key.value, b"".join(counters), encrypt=True)
-        if any(True for _ in _texts(stream, int.from_bytes(_joined(self.binary, starts)))):
+        stream = _ecb(key.value, self._gcm_counters, encrypt=True)
+        if any(True for _ in _texts(stream, self._gcm_later)):
             iv = self.binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
             yield Encryption(key, "gcm", iv, _USUAL_GCM, USUAL_HEAD, GCM_IV_SIZE)
-        blocks = _ecb(key.value, _joined(self.binary, self._cbc_later))
-        before = _joined(self.binary, (at - BLOCK for at in self._cbc_later))
-        if any(True for _ in _texts(blocks, int.from_bytes(before))):
+        blocks = _ecb(key.value, self._cbc_later)
+        if any(True for _ in _texts(blocks, self._before_cbc_later)):
             iv = self._block(USUAL_HEAD)
             yield Encryption(key, "cbc", iv, _USUAL_CBC, USUAL_HEAD, BLOCK)
 
