@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -77,11 +78,11 @@ def _lets_cloudwatch_publish(statement: Mapping[str, Any]) -> bool:
     principal = statement.get("Principal", {})
     named = {"AWS": principal} if isinstance(principal, str) else principal
     principals = [*_several(named.get("AWS")), *_several(named.get("Service"))]
-    actions = {str(action).lower() for action in _several(statement.get("Action"))}
+    actions = [str(action).lower() for action in _several(statement.get("Action"))]
     return (
         statement.get("Effect") == "Allow"
         and not {"*", "cloudwatch.amazonaws.com"}.isdisjoint(principals)
-        and not {"*", "sns:*", "sns:publish"}.isdisjoint(actions)
+        and any(fnmatchcase("sns:publish", action) for action in actions)
     )
 
 

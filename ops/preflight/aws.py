@@ -78,16 +78,17 @@ def arns(plan: Plan) -> Iterator[CheckResult]:
             if named != own:
                 is_right = False
                 yield CheckResult("failed", _elsewhere(name, part, named, own), of=name)
-    for name, account in _roles(plan):
-        if account != plan.account:
-            is_right = False
-            yield CheckResult(
-                "warning",
-                f"The role belongs to account {account}, but API Gateway only lets roles of the"
-                f" stack's account, {plan.account}, call the service.",
-                "Name a role of this account, which the backend assumes (docs/backends.md).",
-                name,
-            )
+    elsewhere = {name: account for name, account in _roles(plan) if account != plan.account}
+    if elsewhere:
+        is_right = False
+        accounts = ", ".join(sorted(set(elsewhere.values())))
+        yield CheckResult(
+            "warning",
+            f"A role of account {accounts} cannot call the service: API Gateway only lets roles of"
+            f" the stack's account, {plan.account}, call it.",
+            "Name a role of this account, which the backend assumes (docs/backends.md).",
+            ", ".join(elsewhere),
+        )
     if is_right:
         yield CheckResult("ok", f"account {plan.account}, {plan.region}")
 

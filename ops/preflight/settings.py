@@ -90,7 +90,11 @@ def policy(plan: Plan) -> Iterator[CheckResult]:
         return
     done = plan.tool("tools.policies", str(path))
     if done.returncode == 0:
-        yield CheckResult("ok", done.stdout.strip())
+        if tomllib.loads(path.read_text(encoding="utf-8")).get("rules"):
+            yield CheckResult("ok", done.stdout.strip())
+        else:
+            seen = f"{path.name} has no rules, so no one gets a token."
+            yield CheckResult("warning", seen, "Add rules (docs/access-policy.md).")
         return
     for mistake in done.stderr.splitlines():
         yield CheckResult("failed", mistake)

@@ -64,6 +64,8 @@ class TestTopic:
             {"Principal": {"Service": ["events.amazonaws.com", "cloudwatch.amazonaws.com"]}},
             {"Action": ["SNS:Subscribe", "SNS:Publish"]},
             {"Principal": "*", "Action": "sns:*"},
+            {"Action": "sns:Pub*"},
+            {"Action": ["sns:Subscribe", "SNS:P?blish"]},
         ],
     )
     def test_a_policy_that_names_cloudwatch_allows_it(
@@ -78,6 +80,7 @@ class TestTopic:
             {"Principal": {"Service": "events.amazonaws.com"}},
             {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}},
             {"Action": "sns:Subscribe"},
+            {"Action": "sns:Subs*"},
             {"Effect": "Deny"},
         ],
     )

@@ -103,6 +103,15 @@ class TestArns:
         assert (result.status, result.of) == ("warning", "identities.backend")
         assert f"the stack's account, {ACCOUNT}" in result.seen
 
+    def test_roles_of_another_account_are_one_warning(self, site: Site) -> None:
+        text = site.policy.read_text(encoding="utf-8")
+        roles = text.count(f"arn:aws:iam::{ACCOUNT}:role/")
+        assert roles > 1
+        site.policy.write_text(text.replace(ACCOUNT, OTHER), encoding="utf-8")
+        result = site.result("arns")
+        assert result.of.count("identities.") == roles
+        assert result.remedy.startswith("Name a role of this account")
+
     def test_a_boundary_that_aws_manages_is_of_every_account(self, site: Site) -> None:
         site.parameters["PermissionsBoundaryArn"] = "arn:aws:iam::aws:policy/PowerUserAccess"
         assert site.result("arns").status == "ok"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ops.preflight.settings import examples
-from tests.unit.ops.preflight.conftest import Site
+from tests.support.edge import EMPTY_SHA256
+from tests.unit.ops.preflight.conftest import ACCOUNT, Site
 from tools.sam_template import ROOT
 
 POLICIES = ROOT / "functions" / "issuer" / "policies"
@@ -96,6 +97,24 @@ def test_an_invalid_policy_is_a_failure(site: Site) -> None:
     site.policy.write_text("[identities.web]\nissuer = 5\n", encoding="utf-8")
     assert {result.status for result in site.results("policy")} == {"failed"}
     assert "prod.toml" in site.results("policy")[0].seen
+
+
+def test_a_policy_without_rules_is_a_warning(site: Site) -> None:
+    role = f'role = "arn:aws:iam::{ACCOUNT}:role/operators"'
+    site.policy.write_text(f"[identities.operators]\n{role}\n", encoding="utf-8")
+    result = site.result("policy")
+    assert (result.status, "no one gets a token" in result.seen) == ("warning", True)
+
+
+def test_an_empty_account_or_digest_in_a_parameter_is_a_failure(site: Site) -> None:
+    for name, value in (
+        ("SecretReaderAccounts", "444455556666,"),
+        ("OriginHeaderSha256", EMPTY_SHA256),
+    ):
+        site.parameters[name] = value
+        result = site.result("parameters")
+        assert (result.status, "empty" in result.seen) == ("failed", True), name
+        del site.parameters[name]
 
 
 def test_a_missing_policy_is_a_failure(site: Site) -> None:
