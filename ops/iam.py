@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     import boto3
 
 _NAME: Final = re.compile(r"\$\{(\w+)\}")
+#: So many characters of the stack's name are in every name that CloudFormation makes. Names of
+#: functions, roles and rules have at most 64: it cuts the stack's name and the logical id.
+#: AWS does not document it. Source: names that it made, in KensioSoftware/yulin#1113.
+_KEPT: Final = 25
+#: The quota of a managed policy in characters, without white space. Source: "IAM and AWS STS
+#: quotas" in the IAM guide.
+MOST_CHARACTERS: Final = 6144
 
 
 class Statement(NamedTuple):
@@ -75,23 +82,31 @@ def iam(role: str, permissions_boundary: str | None, **options: str | None) -> E
         names |= derived(stack_outputs(session, stack))
     if permissions_boundary:
         names["PermissionsBoundary"] = permissions_boundary
-    click.echo(json.dumps(document(role, names), indent=2))
+    policy = document(role, names)
+    if (size := characters(policy)) > MOST_CHARACTERS:
+        click.echo(
+            f"The policy has {size} characters, and a managed policy has at most {MOST_CHARACTERS}."
+            " Distribute its statements over two policies.",
+            err=True,
+        )
+    click.echo(json.dumps(policy, indent=2))
     return ExitCode.DONE
 
 
 def place(session: boto3.Session, stack: str) -> dict[str, str]:
-    """The names that a stack has before it exists: its account, region and partition.
+    """The names that a stack has before it exists: its account, its region, and how the names
+    begin that CloudFormation makes.
 
     :raises ClientError: AWS does not accept the credentials.
     """
     client = client_of(session, "sts")
-    _, partition, _, _, account, _ = client.get_caller_identity()["Arn"].split(":", 5)
-    return names_of(partition, client.meta.region_name, account, stack)
+    return names_of(client.meta.region_name, client.get_caller_identity()["Account"], stack)
 
 
-def names_of(partition: str, region: str, account: str, stack: str) -> dict[str, str]:
+def names_of(region: str, account: str, stack: str) -> dict[str, str]:
     """The names of :func:`place`."""
-    return {"Partition": partition, "Region": region, "Account": account, "Stack": stack}
+    begin = f"{stack}-*" if len(stack) <= _KEPT else f"{stack[:_KEPT]}*"
+    return {"Region": region, "Account": account, "Stack": stack, "Made": begin}
 
 
 def derived(outputs: Mapping[str, str]) -> dict[str, str]:
@@ -111,6 +126,11 @@ def document(role: str, names: Mapping[str, str]) -> dict[str, Any]:
     """
     statements = [_rendered(one, names) for one in _POLICIES[role] if _is_needed(one, names)]
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def characters(policy: Mapping[str, Any]) -> int:
+    """The length of a policy, as AWS counts it: without white space."""
+    return len(json.dumps(policy, separators=(",", ":")))
 
 
 def _is_needed(statement: Statement, names: Mapping[str, str]) -> bool:
@@ -165,7 +185,14 @@ def _value(name: str, names: Mapping[str, str]) -> str:
 #: no boundary is given.
 _OPTIONAL: Final = ("SecretKeyArn", "RotatorFunctionArn", "PermissionsBoundary")
 
-_STACK: Final = "arn:${Partition}:cloudformation:${Region}:${Account}:stack/${Stack}/*"
+
+def _arn(service: str, resource: str) -> str:
+    """An ARN in the stack's account and region, which are in one partition only."""
+    return f"arn:*:{service}:${{Region}}:${{Account}}:{resource}"
+
+
+_STACK: Final = _arn("cloudformation", "stack/${Stack}/*")
+_ALARMS: Final = _arn("cloudwatch", "alarm:${Stack}-*")
 _ROTATES: Final = "RotatorFunctionArn"
 #: Only for this secret, and only by way of Secrets Manager.
 _FOR_THE_SECRET: Final = {
@@ -220,45 +247,39 @@ _OPERATOR: Final = (
         "execute-api:Invoke",
         ("${StatusRouteArn}", "${DiagnoseRouteArn}", "${TokenRouteArn}"),
     ),
+    Statement("TryAnAlarm", "cloudwatch:SetAlarmState", _ALARMS),
 )
 _BACKEND: Final = (Statement("RequestTokens", "execute-api:Invoke", "${ServiceRoutesArn}"),)
 _SUPPORT: Final = (Statement("DiagnoseTokens", "execute-api:Invoke", "${DiagnoseRouteArn}"),)
 
-
-def _arn(service: str, resource: str) -> str:
-    return f"arn:${{Partition}}:{service}:${{Region}}:${{Account}}:{resource}"
-
-
-_ROLES: Final = "arn:${Partition}:iam::${Account}:role/${Stack}-*"
+_ROLES: Final = "arn:*:iam::${Account}:role/${Made}"
 #: The SAM CLI's own stack has its bucket.
 _SAM: Final = "aws-sam-cli-managed-default"
-_BUCKET: Final = f"arn:${{Partition}}:s3:::{_SAM}-*"
-_GATEWAY: Final = "arn:${Partition}:apigateway:${Region}::"
+_BUCKET: Final = f"arn:*:s3:::{_SAM}-*"
+_GATEWAY: Final = "arn:*:apigateway:${Region}::"
 _SERVER_SECRET: Final = _arn("secretsmanager", "secret:${Stack}/server-secret-*")
 _BOUNDARY: Final = "PermissionsBoundary"
 _GRANTING: Final = "CreateRole DeleteRolePolicy PutRolePolicy"
 
 #: CloudFormation and API Gateway call the other services with the deployer's permissions. Most
 #: names begin with the stack's. AWS makes those of keys, so only CloudFormation may change keys.
+#: All stacks share the SAM CLI's bucket, so only CloudFormation may change it, too.
 #: ``*TagResource`` is also UntagResource. The statements have several services each, because a
 #: managed policy has at most 6144 characters.
 _DEPLOYER: Final = (
     Statement(
         "DeployTheStack",
-        "cloudformation:CreateChangeSet DeleteStack Describe* ExecuteChangeSet"
+        "cloudformation:CancelUpdateStack ContinueUpdateRollback CreateChangeSet DeleteStack"
+        " Describe* ExecuteChangeSet"
         " GetTemplate* List* RollbackStack *TagResource UpdateStack UpdateTerminationProtection",
         (
             _STACK,
             _arn("cloudformation", f"stack/{_SAM}/*"),
-            "arn:${Partition}:cloudformation:${Region}:aws:transform/Serverless-2016-10-31",
+            "arn:*:cloudformation:${Region}:aws:transform/Serverless-2016-10-31",
         ),
     ),
-    Statement(
-        "KeepArtifacts",
-        "s3:CreateBucket DeleteObject* Get* ListBucket PutBucket* PutEncryptionConfiguration"
-        " PutObject",
-        _BUCKET,
-    ),
+    Statement("FindTheBucket", "s3:GetBucket* Get*Configuration ListBucket", _BUCKET),
+    Statement("KeepArtifacts", "s3:DeleteObject GetObject* PutObject", f"{_BUCKET}/${{Stack}}/*"),
     Statement(
         "MakeRoles",
         "iam:DeleteRole GetRole* List* TagRole UntagRole Update*",
@@ -266,7 +287,7 @@ _DEPLOYER: Final = (
     ),
     Statement("GrantToRoles", f"iam:{_GRANTING}", _ROLES, unless=_BOUNDARY),
     Statement(
-        "GrantToRolesWithinTheBoundary",
+        "GrantWithinTheBoundary",
         f"iam:{_GRANTING} PutRolePermissionsBoundary",
         _ROLES,
         {"StringEquals": {"iam:PermissionsBoundary": "${PermissionsBoundary}"}},
@@ -284,36 +305,38 @@ _DEPLOYER: Final = (
     Statement(
         "LetApiGatewayMakeItsRole",
         "iam:CreateServiceLinkedRole",
-        "arn:${Partition}:iam::${Account}:role/aws-service-role/ops.apigateway.amazonaws.com/*",
+        "arn:*:iam::${Account}:role/aws-service-role/ops.apigateway.amazonaws.com/*",
     ),
     Statement(
         "MakeWhatHasTheStacksName",
-        "lambda:AddPermission *Alias CreateFunction DeleteFunction* DeleteLayerVersion Get*"
-        " InvokeFunction List* Publish* PutFunctionConcurrency PutFunctionEventInvokeConfig"
+        "lambda:AddPermission *Alias CreateFunction Delete* Get* List* Publish* PutFunction*"
         " RemovePermission *TagResource UpdateFunction*"
         " codedeploy:Create* Delete* Get* List* RegisterApplicationRevision *TagResource"
         " UpdateDeploymentGroup"
-        " logs:*KmsKey CreateLogGroup *DataProtectionPolicy DeleteLogGroup ListTagsForResource"
-        " *MetricFilter* PutRetentionPolicy *TagResource"
-        " cloudwatch:Delete* DescribeAlarms GetDashboard ListTagsForResource PutDashboard"
-        " PutInsightRule PutMetricAlarm *TagResource"
+        " logs:*KmsKey *DataProtectionPolicy List* *LogGroup *MetricFilter* PutRetentionPolicy"
+        " *TagResource"
+        " cloudwatch:Delete* DescribeAlarms GetDashboard List* Put* *TagResource"
         " sns:*Topic Get* List* SetTopicAttributes *Subscribe *TagResource"
-        " events:DeleteRule Describe* List* PutRule PutTargets RemoveTargets *TagResource"
+        " events:List* *Rule *TagResource *Targets"
         " secretsmanager:*Secret *ResourcePolicy GetSecretValue *TagResource",
         (
-            _arn("lambda", "function:${Stack}-*"),
-            _arn("lambda", "layer:${Stack}-*"),
-            _arn("codedeploy", "application:${Stack}-*"),
-            _arn("codedeploy", "deploymentgroup:${Stack}-*"),
+            _arn("lambda", "*:${Made}"),  # functions and layers
+            _arn("codedeploy", "*:${Made}"),  # applications and deployment groups
             _arn("logs", "log-group:${Stack}-*"),
             _arn("logs", "log-group:/aws/vendedlogs/${Stack}/*"),
-            _arn("cloudwatch", "alarm:${Stack}-*"),
+            _ALARMS,
             _arn("cloudwatch", "insight-rule/${Stack}-*"),
-            "arn:${Partition}:cloudwatch::${Account}:dashboard/${Stack}-*",
+            "arn:*:cloudwatch::${Account}:dashboard/${Stack}-*",
             _arn("sns", "${Stack}-*"),
-            _arn("events", "rule/${Stack}-*"),
+            _arn("events", "rule/${Made}"),
             _SERVER_SECRET,
         ),
+    ),
+    # Not of the issuer: who invokes it decides which identity it sees, and so gets any token.
+    Statement(
+        "InvokeTheRotator",  # RotateSecret requires it of its caller
+        "lambda:InvokeFunction",
+        _arn("lambda", "function:${Made}RotatorFunction-*"),
     ),
     Statement(
         "MakeTheApi",
@@ -321,7 +344,7 @@ _DEPLOYER: Final = (
         (f"{_GATEWAY}/apis*", f"{_GATEWAY}/domainnames*", f"{_GATEWAY}/tags/*"),
     ),
     Statement(
-        "MakeWhatHasNoNameAndPreflight",
+        "UseWhatHasNoName",
         "cloudtrail:DescribeTrails GetEventSelectors GetTrailStatus kms:DescribeKey"
         " lambda:GetAccountSettings secretsmanager:DescribeSecret sns:GetTopicAttributes"
         " logs:*LogDelivery DescribeIndexPolicies DescribeLogGroups DescribeResourcePolicies"
@@ -331,10 +354,11 @@ _DEPLOYER: Final = (
         "*",
     ),
     Statement(
-        "AdministerItsKey",
+        "ChangeKeyAndBucket",
         "kms:*Alias Disable* Enable* Get* List* PutKeyPolicy ScheduleKeyDeletion"
-        " *TagResource UpdateKeyDescription",
-        (_arn("kms", "key/*"), _arn("kms", "alias/${Stack}/*")),
+        " *TagResource UpdateKeyDescription"
+        " s3:CreateBucket PutBucket* PutEncryptionConfiguration",
+        (_arn("kms", "key/*"), _arn("kms", "alias/${Stack}/*"), _BUCKET),
         {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}},
     ),
     Statement(

@@ -23,7 +23,6 @@ TEMPLATES: Final[Mapping[str, dict[str, Any]]] = {
 }
 #: The statements that may name every resource, with the reason.
 EVERY_RESOURCE: Final = {
-    "WatchTheAlarms": "cloudwatch:DescribeAlarms cannot be limited to a resource",
     "DoNotReadTheSecret": "it denies",
 }
 

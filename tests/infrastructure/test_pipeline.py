@@ -20,6 +20,7 @@ from samtranslator.yaml_helper import yaml_parse
 from issuer import policy_file
 from ops.iam import document, names_of
 from tests.docs.test_documents import MAKEFILE, lacking
+from tests.support.iam import Call, allows
 from tools import policies
 from tools.sam_template import REGION, ROOT, load
 
@@ -28,6 +29,11 @@ TEMPLATE: Final = ROOT / "deploy" / "pipeline.yaml"
 GITHUB: Final = "token.actions.githubusercontent.com"
 PROVIDER: Final = f"arn:aws:iam::123456789012:oidc-provider/{GITHUB}"
 BOUNDARY: Final = "arn:aws:iam::123456789012:policy/boundary"
+ACCOUNT: Final = "123456789012"
+STACK: Final = "zego-token-service-prod"
+FUNCTION: Final = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}"
+SECRET: Final = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{STACK}/server-secret-AbCdEf"
+READ: Final = "secretsmanager:GetSecretValue"
 #: The variables of a runner that the scripts below read.
 RUNNER: Final = {"PATH": os.environ["PATH"]}
 
@@ -196,7 +202,7 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(name, "example")
     with mock_aws():
         client = boto3.client("iam", region_name=REGION)
-        names = names_of("aws", REGION, "123456789012", "zego-token-service-prod")
+        names = names_of(REGION, ACCOUNT, STACK)
         policy = json.dumps(document("deployer", names))
         for name in ("deployer", "boundary"):
             client.create_policy(PolicyName=name, PolicyDocument=policy)
@@ -264,24 +270,56 @@ class TestRole:
         assert attached == [{"Ref": "DeployerPolicyArn"}]
         assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
 
-    def test_the_doctor_may_call_three_routes_and_not_read_the_secret(
-        self, iam: Any, role: Mapping[str, Any]
-    ) -> None:
+    @pytest.fixture
+    def policy(self, iam: Any, role: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The statements of the role's own policy."""
         name = role["RoleName"]
         assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["doctor"]
         policy = iam.get_role_policy(RoleName=name, PolicyName="doctor")["PolicyDocument"]
-        invoke, secret = literal_eval(policy)["Statement"]  # moto returns it as Python shows it
-        assert (invoke["Effect"], invoke["Action"]) == ("Allow", "execute-api:Invoke")
-        api = f"arn:aws:execute-api:{REGION}:123456789012:abc123/$default"
-        assert invoke["Resource"] == [
-            f"{api}/POST/v1/service/tokens",
-            f"{api}/GET/v1/status",
-            f"{api}/POST/v1/diagnose",
+        found: list[dict[str, Any]] = literal_eval(policy)["Statement"]  # moto shows it as Python
+        return found
+
+    def test_the_doctor_may_call_three_routes(self, policy: list[dict[str, Any]]) -> None:
+        api = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:abc123/$default"
+        assert [one for one in policy if one["Effect"] == "Allow"] == [
+            {
+                "Sid": "TryAToken",
+                "Effect": "Allow",
+                "Action": "execute-api:Invoke",
+                "Resource": [
+                    f"{api}/POST/v1/service/tokens",
+                    f"{api}/GET/v1/status",
+                    f"{api}/POST/v1/diagnose",
+                ],
+            }
         ]
-        assert (secret["Effect"], secret["Action"]) == ("Deny", "secretsmanager:GetSecretValue")
-        assert secret["Condition"] == {
-            "ForAllValues:StringNotEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}
-        }
+
+    @pytest.mark.parametrize(
+        ("action", "resource", "called_via", "is_allowed"),
+        [
+            (READ, SECRET, ("cloudformation.amazonaws.com",), True),
+            (READ, SECRET, (), False),
+            (READ, SECRET, ("athena.amazonaws.com",), False),
+            ("lambda:InvokeFunction", f"{FUNCTION}-RotatorFunction-0A1B", (), True),
+            ("lambda:InvokeFunction", f"{FUNCTION}-IssuerFunction-0A1B", (), False),
+            ("lambda:InvokeFunction", f"{FUNCTION}-IssuerFunction-0A1B:live", (), False),
+        ],
+    )
+    @pytest.mark.parametrize("granted", ["the deployer's policy", "everything"])
+    def test_the_role_may_not_read_the_secret_or_invoke_the_issuer_itself(
+        self,
+        policy: list[dict[str, Any]],
+        granted: str,
+        action: str,
+        resource: str,
+        called_via: tuple[str, ...],
+        is_allowed: bool,
+    ) -> None:
+        attached = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+        if granted != "everything":
+            attached = document("deployer", names_of(REGION, ACCOUNT, STACK))["Statement"]
+        context = (("aws:CalledVia", called_via),) if called_via else ()
+        assert allows([*attached, *policy], Call(action, resource, context)) is is_allowed
 
     def test_without_a_provider_the_stack_creates_github_s(self) -> None:
         template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))

@@ -55,7 +55,7 @@ def statements(role: str) -> Statements:
         for name, output in made_stack().template["Outputs"].items()
         if (value := _resolved(output["Value"])) is not None
     }
-    names = names_of("aws", REGION, ACCOUNT, STACK) | derived(outputs)
+    names = names_of(REGION, ACCOUNT, STACK) | derived(outputs)
     return list(document(role, names)["Statement"])
 
 

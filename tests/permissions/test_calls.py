@@ -25,7 +25,7 @@ from tests.permissions.reference import actions, can_have
 from tests.permissions.roles import Grant
 from tests.recorded.real_code import APP_ID, LOOK, ROLE_SESSION, Parts, run
 from tests.support.application import event
-from tests.support.aws_calls import ARNS, RUNTIME, STACK, call, watching
+from tests.support.aws_calls import ACCOUNT, ARNS, RUNTIME, STACK, call, watching
 from tests.support.iam import Call, allows
 from tests.unit.ops.preflight.conftest import REGION, Site, site  # noqa: F401  a fixture
 from zego import token04
@@ -37,6 +37,11 @@ WRONG: Final = "0123456789abcdef" * 2
 HERE: Final[Any] = {"LocationConstraint": REGION}
 Calls = dict[str, set[Call]]
 
+#: What docs/deploy.md, "Receive alarms", tells an operator to call.
+BY_HAND: Final = call(
+    "cloudwatch:SetAlarmState",
+    f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-version-1-fails",
+)
 #: Lambda's own calls.
 LOGGED: Final = {
     role: {call(action, f"{log}:log-stream:2026/01/01/0a1b2c3d") for action in RUNTIME}
@@ -57,6 +62,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
         _run_commands(parts)
     for role, more in LOGGED.items():
         found[role] |= more
+    found["operator"].add(BY_HAND)
     return found
 
 

@@ -1,9 +1,9 @@
 """Decides whether the statements of a policy allow a call, as IAM does.
 
-It knows what the policies of this project use: Allow, ``*`` and ``?``, and the condition operators
-of :data:`_OPERATORS`. Anything else raises, so that no call passes because of a condition that was
-not understood. Kept evaluators were not good enough: moto's denies a call if a condition of any
-statement fails, and the complete one (@cloud-copilot/iam-simulate) is under the AGPL.
+It knows what the policies of this project use: Allow and Deny, ``*`` and ``?``, and the condition
+operators of :data:`_OPERATORS`. Anything else raises, so that no call passes because of a condition
+that was not understood. Kept evaluators were not good enough: moto's denies a call if a condition
+of any statement fails, and the complete one (@cloud-copilot/iam-simulate) is under the AGPL.
 
 Source: "IAM JSON policy elements" and "Policy evaluation logic" in the IAM User Guide.
 """
@@ -29,15 +29,16 @@ class Call(NamedTuple):
 
 
 def allows(statements: Statements, call: Call) -> bool:
-    """Whether one of the statements allows the call."""
-    return any(_allows(statement, call) for statement in statements)
+    """Whether one of the statements allows the call, and none denies it."""
+    effects = {statement["Effect"] for statement in statements if _matches(statement, call)}
+    return effects == {"Allow"}
 
 
-def _allows(statement: Mapping[str, Any], call: Call) -> bool:
+def _matches(statement: Mapping[str, Any], call: Call) -> bool:
     if unknown := statement.keys() - {"Sid", "Effect", "Action", "Resource", "Condition"}:
         raise ValueError(f"unknown elements: {unknown}")
-    if statement["Effect"] != "Allow":
-        raise ValueError("only Allow is known")
+    if statement["Effect"] not in {"Allow", "Deny"}:
+        raise ValueError(f"unknown effect: {statement['Effect']}")
     context = {key.lower(): values for key, values in call.context}
     return (
         any(_like(action.lower(), call.action.lower()) for action in listed(statement["Action"]))
@@ -61,15 +62,16 @@ def _holds(operator: str, wanted: Sequence[str], found: Iterable[str]) -> bool:
         (is_absent,) = wanted
         return (not found) == {"true": True, "false": False}[is_absent]
     quantifier, _, name = operator.rpartition(":")
-    matches = _OPERATORS[name.removesuffix("IfExists")]
-    results = [any(matches(one, value) for one in wanted) for value in found]
+    is_negated = "Not" in name
+    matches = _OPERATORS[name.removesuffix("IfExists").replace("Not", "")]
+    results = [any(matches(one, value) for one in wanted) != is_negated for value in found]
     match quantifier:
         case "ForAllValues":
             return all(results)
         case "ForAnyValue":
             return any(results)
         case "" if len(results) <= 1:  # IAM promises nothing for more values
-            return results[0] if results else name.endswith("IfExists")
+            return results[0] if results else is_negated or name.endswith("IfExists")
     raise ValueError(f"{operator} for {found}")
 
 

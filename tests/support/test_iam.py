@@ -35,6 +35,14 @@ def test_one_statement_has_to_allow_the_whole_call() -> None:
     assert allows([*halves, *one()], Call("s3:GetThing", ARN))
 
 
+def test_a_statement_that_denies_the_call_wins() -> None:
+    call = Call("s3:GetThing", ARN)
+    assert not allows([*one(), *one(Effect="Deny")], call)
+    assert not allows([*one(Effect="Deny"), *one()], call)
+    assert allows([*one(), *one(Effect="Deny", Action="s3:Other")], call)
+    assert not allows(one(Effect="Deny", Action="s3:Other"), call)
+
+
 @pytest.mark.parametrize("pattern", ["S3:getthing", "s3:Get*", "s3:G?tThing", "*"])
 def test_actions_ignore_case_and_have_wildcards(pattern: str) -> None:
     assert allows(one(Action=["s3:No", pattern]), Call("s3:GetThing", ARN))
@@ -69,6 +77,14 @@ def test_quantifiers_are_about_the_values_of_the_call() -> None:
     assert holds("ForAllValues:StringEquals", ["x", "y", "z"], "x", "y")
 
 
+def test_a_negated_operator_holds_if_no_value_is_equal_or_the_key_is_missing() -> None:
+    assert holds("StringNotEquals", ["x", "y"], "z")
+    assert not holds("StringNotEquals", ["x", "y"], "x")
+    assert holds("StringNotEquals", "x")
+    assert not holds("ForAllValues:StringNotEquals", "x", "x", "y")
+    assert holds("ForAnyValue:StringNotEquals", "x", "x", "y")
+
+
 def test_null_is_about_whether_the_key_exists() -> None:
     assert holds("Null", "true")
     assert not holds("Null", "true", "x")
@@ -90,7 +106,7 @@ def test_booleans_ignore_case() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"Effect": "Deny"},
+        {"Effect": "Audit"},
         {"NotResource": "x"},
         {"Resource": "arn:aws:s3:::${aws:username}"},
         {"Condition": {"NumericLessThan": {"s3:key": "5"}}},
