@@ -36,6 +36,7 @@ _STACK_NAME: Final = "zego-token-service-{stage}"
 #: Outputs of a stack.
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 API_OUTPUT: Final = "ApiUrl"
+_DIRECT_OUTPUT: Final = "DirectUrl"
 
 AwsService = Literal[
     "cloudformation", "cloudtrail", "kms", "lambda", "secretsmanager", "sns", "sts"
@@ -88,6 +89,7 @@ class Target:
     :ivar probe: asks ZEGO for a verdict.
     :ivar region: the secret's region.
     :ivar api: the issuer's URL; ``None`` if the options do not lead to it.
+    :ivar direct: its URL past the edge (docs/edge.md); ``None`` if the stack requires no edge.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Target:
     probe: Callable[[ServerSecret], Verdict]
     region: str | None = None
     api: str | None = None
+    direct: str | None = None
 
 
 # --- The options ------------------------------------------------------------------------------
@@ -252,7 +255,12 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
     client = client_of(session, "secretsmanager", region)
     versions = SecretVersions(client, secret_id)
     return Target(
-        str(options), versions, probe, client.meta.region_name, outputs.get(API_OUTPUT) or None
+        str(options),
+        versions,
+        probe,
+        client.meta.region_name,
+        outputs.get(API_OUTPUT) or None,
+        outputs.get(_DIRECT_OUTPUT),
     )
 
 

@@ -9,6 +9,7 @@ import json
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Final
 
 from ops.checklist.check import CheckResult, check
@@ -145,6 +146,40 @@ _WIDE: Final = "The access policy grants these credentials a room with a random 
 _NARROW: Final = (
     "Narrow the rule for this role in the access policy to users and rooms that begin with doctor_"
     " (docs/access-policy.md), and deploy. Whoever has the role can get such tokens until then."
+)
+
+
+@check(
+    "Are requests refused that avoid the edge?",
+    remedy=_ANOTHER_REASON,
+    needs=("health",),
+)
+def edge(deployment: Deployment) -> Iterator[CheckResult]:
+    """A request to the address that API Gateway assigns, if the stack requires the edge's header.
+
+    API Gateway also serves its regional address, by the Host header. That is not tried: the issuer
+    checks the header of every request, whatever its address.
+    """
+    direct = deployment.target.direct
+    if direct is None:
+        if deployment.target.api and _CLOUDFRONT in deployment.health.headers:
+            seen = "CloudFront is in front of the issuer, which also serves requests that avoid it."
+            yield CheckResult("warning", seen, _CLOSE)
+        return
+    response = replace(deployment.issuer, url=direct).get("/v1/health")
+    seen = f"{direct} returned {response}"
+    by_gateway = response.code is None and response.status in {403, 404}  # it is disabled
+    if by_gateway or response.code == "edge_required":
+        yield CheckResult("ok", seen)
+    else:
+        yield CheckResult("failed", f"{seen}.", _CLOSE if response.status < 300 else "")
+
+
+#: CloudFront adds this header to every response; a regional API of API Gateway does not.
+_CLOUDFRONT: Final = "x-amz-cf-id"
+_CLOSE: Final = (
+    "Once no client uses the old address, set OriginHeaderSha256 to the digest of the edge's header"
+    " and DisableExecuteApi=Yes in samconfig.toml, and deploy (docs/edge.md, step 4)."
 )
 
 

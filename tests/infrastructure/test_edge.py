@@ -29,7 +29,8 @@ def test_by_default_callers_use_the_address_of_api_gateway() -> None:
     assert not template.all("AWS::ApiGatewayV2::DomainName")
     assert not template.all("AWS::ApiGatewayV2::ApiMapping")
     assert ".execute-api." in template.template["Outputs"]["ApiUrl"]["Value"]["Fn::Sub"]
-    assert not template.template["Outputs"].keys() & {"RegionalDomainName", "RegionalHostedZoneId"}
+    outputs = template.template["Outputs"].keys()
+    assert not outputs & {"RegionalDomainName", "RegionalHostedZoneId", "DirectUrl"}
     assert (
         "ORIGIN_HEADER_SHA256"
         not in template.properties("IssuerFunction")["Environment"]["Variables"]
@@ -60,6 +61,14 @@ def test_the_output_api_url_is_the_domain(more: dict[str, str]) -> None:
     given = stack(DomainName="tokens.example.com", **more)
     assert given.template["Outputs"]["ApiUrl"]["Value"] == "https://tokens.example.com"
     assert bool(given.all("AWS::ApiGatewayV2::DomainName")) is bool(more)
+
+
+def test_the_output_direct_url_is_an_address_that_avoids_the_edge() -> None:
+    outputs = stack_behind_an_edge().template["Outputs"]
+    assert ".execute-api." in outputs["DirectUrl"]["Value"]["Fn::Sub"]
+    assert outputs["ApiUrl"]["Value"] == "https://tokens.example.com"
+    required = stack(DomainName="tokens.example.com", OriginHeaderSha256="0" * 64)
+    assert "DirectUrl" in required.template["Outputs"]
 
 
 def test_the_address_of_api_gateway_can_be_disabled() -> None:

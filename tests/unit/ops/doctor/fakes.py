@@ -20,6 +20,7 @@ from zego.bounded_http import HttpError, Response
 from zego.server_secret import ServerSecret
 
 API: Final = "https://abc123.execute-api.eu-west-1.amazonaws.com"
+DIRECT: Final = "https://direct.execute-api.eu-west-1.amazonaws.com"
 ORIGIN: Final = "https://calls.example.com"
 BEARER: Final = "eyJ.bearer.token"
 POLICY: Final = b"[identities.web]\n"
@@ -41,6 +42,8 @@ class Issuer:
     :ivar open: routes that let in callers without proof.
     :ivar forgeable: whether it accepts bearer tokens that no identity provider signed.
     :ivar granted: patterns of user ids and room ids; a request needs one of each.
+    :ivar edge: whether CloudFront is in front of it.
+    :ivar past_edge: the response to a request that avoids the edge.
     :ivar every_room: whether it grants tokens for every room.
     :ivar opens: the label of the secret with which it opens tokens; ``None``: it opens no token.
     :ivar findings: the findings of its diagnoses.
@@ -69,6 +72,8 @@ class Issuer:
         self.open: set[str] = set()
         self.forgeable = False
         self.granted = (r"doctor|bob|alice|doctor_\w+", r"lobby|call_\w+|doctor_\w+")
+        self.edge = False
+        self.past_edge = json_response(403, {"code": "edge_required"})
         self.every_room = False
         self.opens: str | None = "AWSCURRENT"
         self.findings: list[dict[str, str]] = []
@@ -91,11 +96,15 @@ class Issuer:
         path, headers = urlsplit(url).path, headers or {}
         if path in self.down:
             raise HttpError(self.down[path])
+        if url.startswith(DIRECT):
+            assert path == "/v1/health"
+            return self.past_edge
         response = self._stranger(method, path, headers)
         if response is None:
             self.requests[path] = (method, headers)
             response = self.responses.get(path) or self._respond(method, path, body)
         more = {} if self.date is None else {"date": self.date}
+        more |= {"x-amz-cf-id": "made-up"} if self.edge else {}
         return Response(
             response.status,
             {**response.headers, **more, **self._cors(method, headers)},

@@ -12,8 +12,9 @@ import pytest
 from local.aws import http_api
 from ops.doctor.deployment import DoctorOptions
 from ops.doctor.refusals import ANONYMOUS
+from ops.target import TargetOptions
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.fakes import BEARER, json_response
+from tests.unit.ops.doctor.fakes import BEARER, DIRECT, json_response
 from tests.unit.ops.fakes import Zego
 from zego.bounded_http import Response
 from zego.server_api import Verdict
@@ -159,6 +160,60 @@ class TestNotGranted:
         patient.issuer.problem("/v1/service/tokens", 503, "secret_unavailable")
         result = patient.result("not-granted")
         assert (result.status, "HTTP 503" in result.seen) == ("failed", True)
+
+
+class TestEdge:
+    @pytest.fixture(autouse=True)
+    def _required(self, patient: Patient) -> None:
+        patient.issuer.edge = True
+        patient.target = replace(patient.target, api="https://tokens.acme.test", direct=DIRECT)
+
+    @pytest.mark.parametrize(
+        ("status", "document"),
+        [
+            (403, {"code": "edge_required"}),
+            (404, {"message": "Not Found"}),  # DisableExecuteApi
+            (403, {"message": "Forbidden"}),
+        ],
+    )
+    def test_a_request_that_avoids_the_edge_is_refused(
+        self, patient: Patient, status: int, document: dict[str, str]
+    ) -> None:
+        patient.issuer.past_edge = json_response(status, document)
+        result = patient.result("edge")
+        assert (result.status, result.seen.startswith(f"{DIRECT} returned HTTP")) == ("ok", True)
+
+    def test_a_request_that_avoids_the_edge_and_is_served_is_a_failure(
+        self, patient: Patient
+    ) -> None:
+        patient.issuer.past_edge = json_response(200, {"status": "ok"})
+        result = patient.result("edge")
+        assert (result.status, result.seen) == ("failed", f"{DIRECT} returned HTTP 200.")
+        assert "docs/edge.md, step 4" in result.remedy
+
+    @pytest.mark.parametrize(("status", "code"), [(404, "route_not_found"), (500, "x")])
+    def test_another_response_does_not_show_that_it_is_refused(
+        self, patient: Patient, status: int, code: str
+    ) -> None:
+        patient.issuer.past_edge = json_response(status, {"code": code})
+        result = patient.result("edge")
+        assert (result.status, "step 4" in result.remedy) == ("failed", False)
+
+    def test_an_edge_that_the_stack_does_not_require_is_a_warning(self, patient: Patient) -> None:
+        patient.target = replace(patient.target, direct=None)
+        result = patient.result("edge")
+        assert (result.status, "requests that avoid it" in result.seen) == ("warning", True)
+        assert "docs/edge.md, step 4" in result.remedy
+
+    def test_without_an_edge_there_is_nothing_to_check(self, patient: Patient) -> None:
+        patient.issuer.edge, patient.target = False, replace(patient.target, direct=None)
+        assert patient.results("edge") == []
+
+    def test_without_a_stack_it_is_not_known(self, patient: Patient) -> None:
+        patient.options = replace(patient.options, api="https://tokens.acme.test")
+        patient.target_options = TargetOptions(secret_id="zego/server-secret")
+        patient.target = replace(patient.target, api=None, direct=None)
+        assert patient.results("edge") == []
 
 
 class TestMadeUp:
