@@ -195,22 +195,36 @@ def test_a_rotator_or_watcher_that_cannot_run_raises_an_alarm_without_its_own_me
     assert (periods, alarm["EvaluationPeriods"], alarm["Threshold"]) == ({900}, 1, 5)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "RotationFailedAlarm",
-        "RotationFunctionsFailAlarm",
-        "ErrorRateAlarm",
-        "RefusalRateAlarm",
-        "UnauthenticatedAlarm",
-    ],
-)
+ON_AN_EXPRESSION: Final = [
+    "RotationFailedAlarm",
+    "RotationFunctionsFailAlarm",
+    "ErrorRateAlarm",
+    "RefusalRateAlarm",
+    "UnauthenticatedAlarm",
+]
+
+
+@pytest.mark.parametrize("name", ON_AN_EXPRESSION)
 def test_an_alarm_on_an_expression_uses_every_metric_it_names_and_returns_one(name: str) -> None:
     expression, *queries = alarms(stack())[name]["Metrics"]
     used = set(re.findall(r"\b[a-z][a-z_]*\b", expression["Expression"]))
     assert used == {query["Id"] for query in queries}
     assert not any(query["ReturnData"] for query in queries)
     assert "ReturnData" not in expression  # it does
+
+
+@pytest.mark.parametrize("name", ON_AN_EXPRESSION)
+def test_an_alarm_on_an_expression_does_not_need_every_metric(name: str) -> None:
+    """docs/design-notes.md says why; without any request there is no rate."""
+    alarm = alarms(stack())[name]
+    unfilled = re.sub(r"FILL\([a-z_]+, 0\)", "", alarm["Metrics"][0]["Expression"])
+    assert set(re.findall(r"[a-z_]+", unfilled)) <= {"requests"}
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_every_alarm_on_several_metrics_is_checked() -> None:
+    several = {name for name, alarm in alarms(stack()).items() if len(alarm.get("Metrics", "")) > 1}
+    assert several == {*ON_AN_EXPRESSION}
 
 
 @pytest.mark.parametrize("service", SERVICES)
