@@ -28,7 +28,7 @@ _NAME: Final = re.compile(r"\$\{(\w+)\}")
 _KEPT: Final = 25
 #: The quota of a managed policy in characters, without white space. Source: "IAM and AWS STS
 #: quotas" in the IAM guide.
-MOST_CHARACTERS: Final = 6144
+_MOST_CHARACTERS: Final = 6144
 
 
 class Statement(NamedTuple):
@@ -83,9 +83,9 @@ def iam(role: str, permissions_boundary: str | None, **options: str | None) -> E
     if permissions_boundary:
         names["PermissionsBoundary"] = permissions_boundary
     policy = document(role, names)
-    if (size := characters(policy)) > MOST_CHARACTERS:
+    if (size := _characters(policy)) > _MOST_CHARACTERS:
         click.echo(
-            f"The policy has {size} characters, and a managed policy has at most {MOST_CHARACTERS}."
+            f"The policy has {size} characters, and a managed policy has at most {_MOST_CHARACTERS}."
             " Distribute its statements over two policies.",
             err=True,
         )
@@ -128,7 +128,7 @@ def document(role: str, names: Mapping[str, str]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def characters(policy: Mapping[str, Any]) -> int:
+def _characters(policy: Mapping[str, Any]) -> int:
     """The length of a policy, as AWS counts it: without white space."""
     return len(json.dumps(policy, separators=(",", ":")))
 

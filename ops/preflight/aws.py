@@ -12,7 +12,7 @@ from ops.preflight.plan import CONFIG, Arn, Plan
 #: The concurrency that AWS keeps unreserved. An account with a lower quota can reserve nothing.
 _UNRESERVED: Final = 100
 _MORE: Final = (
-    "ask AWS for a higher quota, such as 1000:\n"
+    "ask AWS, as an administrator, for a higher quota, such as 1000:\n"
     "  aws service-quotas request-service-quota-increase --service-code lambda"
     " --quota-code L-B99A9384 --desired-value 1000 --region {region}"
 )

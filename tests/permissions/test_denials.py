@@ -75,6 +75,7 @@ DEPLOYER: Final = (
     call("iam:PassRole", OWN_ROLE),
     call("iam:UpdateAssumeRolePolicy", OTHER_ROLE),
     call("iam:AttachRolePolicy", OWN_ROLE),
+    call("iam:DeleteRolePermissionsBoundary", OWN_ROLE),
     call("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x"),
     # keys, of which all have the same pattern of names
     *(

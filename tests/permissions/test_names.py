@@ -6,14 +6,17 @@ account, and the names in aws-solutions-library-samples/qnabot-on-aws#741.
 
 from __future__ import annotations
 
+import tomllib
 from typing import Final
 
 import pytest
 
 from ops.iam import document, names_of
 from tests.infrastructure.stacks import stack
+from tests.permissions.deployer_calls import BUCKET
 from tests.support.aws_calls import ACCOUNT, REGION
 from tests.support.iam import Call, allows
+from tools.sam_template import ROOT
 from zego import DEPLOYED_STAGES
 
 #: The types whose names CloudFormation makes: how long they may be, an action and the ARN.
@@ -112,3 +115,13 @@ def test_a_deployer_may_invoke_the_rotator_and_no_other_function(of_stack: str) 
         if allows(statements, Call("lambda:InvokeFunction", resource)):
             invoked.add(logical_id)
     assert invoked == {"RotatorFunction"}
+
+
+@pytest.mark.parametrize("stage", DEPLOYED_STAGES)
+def test_the_sam_cli_uploads_to_the_folder_that_the_policy_allows(stage: str) -> None:
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))[stage]
+    folder = settings["deploy"]["parameters"]["s3_prefix"]
+    of_stack = settings["global"]["parameters"]["stack_name"]
+    statements = document("deployer", names_of(REGION, ACCOUNT, of_stack))["Statement"]
+    uploaded = f"{BUCKET}/{folder}/0a1b2c3d.template"
+    assert allows(statements, Call("s3:PutObject", uploaded))
