@@ -85,7 +85,7 @@ def iam(role: str, permissions_boundary: str | None, **options: str | None) -> E
     policy = document(role, names)
     if (size := _characters(policy)) > _MOST_CHARACTERS:
         click.echo(
-            f"The policy has {size} characters, and a managed policy has at most {_MOST_CHARACTERS}."
+            f"The policy has {size} characters, and a managed policy at most {_MOST_CHARACTERS}."
             " Distribute its statements over two policies.",
             err=True,
         )
