@@ -23,6 +23,7 @@ TEMPLATES: Final[Mapping[str, dict[str, Any]]] = {
 }
 #: The statements that may name every resource, with the reason.
 EVERY_RESOURCE: Final = {
+    "WatchTheAlarms": "AWS does not document that CodeDeploy asks for its own alarms only",
     "DoNotReadTheSecret": "it denies",
 }
 

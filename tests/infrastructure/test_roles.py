@@ -210,10 +210,9 @@ def test_the_watcher_may_ask_for_a_rotation_and_cannot_promote(
 def test_a_deployment_may_move_the_alias_and_watch_alarms() -> None:
     alias = [{"Fn::GetAtt": ["IssuerFunction", "Arn"]}, {"Fn::Sub": "${IssuerFunction.Arn}:live"}]
     actions = ["GetAlias", "GetProvisionedConcurrencyConfig", "UpdateAlias"]
-    alarms = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:zego-token-service-version-*"
     assert statements(stack(), "DeploymentRole") == [
         allow("MoveTheAlias", [f"lambda:{action}" for action in actions], alias),
-        allow("WatchTheAlarms", "cloudwatch:DescribeAlarms", alarms),
+        allow("WatchTheAlarms", "cloudwatch:DescribeAlarms", "*"),
     ]
 
 
