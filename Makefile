@@ -191,7 +191,7 @@ $(PUBLISH_READY): $(DEV_READY) requirements/publish.txt
 	@$(call install,requirements/publish.txt)
 	@touch $@
 
-# A tool that needs other versions of our packages has an environment of its own in .venv.
+# A tool that needs other versions of our packages has a separate environment in .venv.
 $(VENV)/%/.ready: requirements/%.txt | $(DEV_READY)
 	@$(BIN)/python -m venv --clear $(VENV)/$*
 	@$(call install,$<,,$(VENV)/$*)
