@@ -26,7 +26,7 @@ def python(plan: Plan) -> Iterator[CheckResult]:
 
 @check(
     "Is the AWS SAM CLI installed, and recent enough?",
-    remedy="Install the AWS SAM CLI, and put it on PATH (docs/deploy.md).",
+    remedy="Install or upgrade the AWS SAM CLI, and put it on PATH (docs/deploy.md).",
 )
 def sam(_plan: Plan) -> Iterator[CheckResult]:
     path = shutil.which("sam")

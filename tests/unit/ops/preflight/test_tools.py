@@ -31,7 +31,7 @@ def test_an_old_or_broken_sam_is_a_failure(
     replace_sam(tmp_path, text)
     result = site.result("sam")
     assert (result.status, words in result.seen) == ("failed", True)
-    assert "Install the AWS SAM CLI" in result.remedy
+    assert "Install or upgrade the AWS SAM CLI" in result.remedy
 
 
 def test_a_missing_sam_is_a_failure(
