@@ -8,11 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from issuer import policy_file, token_request
-from issuer.access_policy import AccessPolicy, Caller
-from issuer.policy_file import Example, PolicyError
-from issuer.problems import Problem
-from zego import identifiers
+from zego.policy import examples, file
+from zego.policy.examples import ExampleError
+from zego.policy.file import PolicyError
+from zego.policy.model import AccessPolicy
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _FOLDER: Final = ROOT / "functions" / "issuer" / "policies"
@@ -22,10 +21,6 @@ REFERENCE: Final = _FOLDER / "reference.toml"
 POLICIES: Final = sorted({*_FOLDER.glob("*.toml")} - {REFERENCE})
 #: The local stack fills in the address of its identity provider.
 LOCAL: Final = ROOT / "local" / "access_policy.toml"
-
-
-class ExampleError(ValueError):
-    """An example fails or is invalid. The message tells why."""
 
 
 def main() -> int:
@@ -41,17 +36,17 @@ def main() -> int:
 def check(path: Path) -> list[str]:
     """Return what is wrong with a policy file and its examples. If nothing is, print that."""
     try:
-        policy, examples = load(path), policy_file.load_examples(path)
+        policy, requests = load(path), file.load_examples(path)
     except PolicyError as error:
         return [str(error)]
     mistakes = []
-    for example in examples:
+    for example in requests:
         try:
-            run(policy, example)
+            examples.run(policy, example)
         except ExampleError as error:
             mistakes.append(f"{path.name}: {example.description!r} {error}")
     if not mistakes:
-        print(f"{path.name}: {len(policy.rules)} rules, {len(examples)} examples pass")
+        print(f"{path.name}: {len(policy.rules)} rules, {len(requests)} examples pass")
     return mistakes
 
 
@@ -61,58 +56,12 @@ def load(path: Path) -> AccessPolicy:
     :raises PolicyError: the policy is invalid.
     """
     if path.resolve() != LOCAL:
-        return policy_file.load(path)
+        return file.load(path)
     with tempfile.TemporaryDirectory() as directory:
         filled_in = Path(directory, path.name)
         text = path.read_text(encoding="utf-8")
         filled_in.write_text(text.replace("{identity_provider}", "http://127.0.0.1:8081"))
-        return policy_file.load(filled_in, allow_loopback=True)
-
-
-def run(policy: AccessPolicy, example: Example) -> None:
-    """Decide an example as the service would.
-
-    :raises ExampleError: the decision differs, or the example names something unknown.
-    """
-    if example.rule is not None and example.rule not in {rule.name for rule in policy.rules}:
-        raise ExampleError(f"names the rule {example.rule!r}, which does not exist")
-    caller = caller_of(policy, example)
-    names_user = caller.user_id is None
-    try:
-        request = token_request.token_request(dict(example.request), names_user=names_user)
-    except Problem as problem:
-        raise ExampleError(f"has an invalid request: {problem.detail}") from None
-    try:
-        rule, granted, outcome = policy.decide(caller, request).rule, True, "granted"
-    except Problem as problem:
-        rule, granted, outcome = problem.rule or "", False, f"refused ({problem.reason})"
-    decided = f"{outcome} by {rule!r}" if rule else outcome
-    if granted != example.granted:
-        raise ExampleError(f"should be {'refused' if granted else 'granted'}, but is {decided}")
-    if example.rule not in (None, rule):
-        raise ExampleError(f"should be decided by {example.rule!r}, but is {decided}")
-
-
-def caller_of(policy: AccessPolicy, example: Example) -> Caller:
-    """Return the caller of an example, as the service would authenticate it.
-
-    :raises ExampleError: the identity does not exist, or the claims do not fit it.
-    """
-    for oidc in policy.issuers.values():
-        if oidc.name == example.caller:
-            subject = example.claims.get("sub")
-            if not isinstance(subject, str) or not subject:
-                raise ExampleError("has claims without sub")
-            user_id = identifiers.user_id_for_subject(
-                oidc.issuer, subject, always_hash=oidc.hashed_user_ids
-            )
-            return Caller(oidc.name, f"{oidc.issuer} {subject}", user_id, example.claims)
-    for role in policy.roles.values():
-        if role.name == example.caller:
-            if example.claims:
-                raise ExampleError("has claims, but its caller is a role, which has none")
-            return Caller(role.name, role.role, None, {}, role.read_status, role.diagnose_tokens)
-    raise ExampleError(f"names the caller {example.caller!r}, but no identity has this name")
+        return file.load(filled_in, allow_loopback=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import json
 import re
 from typing import Any, Final
 
-from issuer.policy_keys import (
+from tools.policies import REFERENCE
+from zego.policy.keys import (
     DENYING_KEYS,
     EXAMPLE_KEYS,
     GRANTING_KEYS,
@@ -24,7 +25,6 @@ from issuer.policy_keys import (
     KeyType,
     PolicyKey,
 )
-from tools.policies import REFERENCE
 
 SCHEMA: Final = REFERENCE.with_name("policy.schema.json")
 

@@ -17,13 +17,14 @@ from typing import Any, Final
 import snapshot_restore_py
 from aws_lambda_powertools.metrics import MetricUnit
 
-from issuer import http_event, policy_file, routes, status
+from issuer import http_event, routes, status
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys
 from issuer.problems import HELP_PATH, Problem
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings
+from zego.policy import file as policy_file
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.cache import CachedSecret
 from zego.secrets_manager import AwsCredentials, SecretsReader, SecretValue
@@ -132,7 +133,7 @@ def _prefetch() -> None:
     started = time.monotonic()
     with contextlib.suppress(Problem):
         _service.current_secret()
-    for identity in _service.policy.issuers.values():
+    for identity in _service.policy.bearers:
         if may_fetch(started):
             _service.keys.prefetch(identity.jwks_uri)
     telemetry.flush()

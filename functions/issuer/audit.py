@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from issuer.access_policy import Caller
 from issuer.issue import IssuedToken
 from issuer.problems import Problem
 from issuer.telemetry import telemetry
-from issuer.token_request import TokenRequest
+from zego.policy.model import Caller, TokenRequest
 
 #: ``opened_by`` if no secret opened the token. A Contributor Insights rule in ``template.yaml``
 #: counts these per caller; it can only compare texts, so this is not null.

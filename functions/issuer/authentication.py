@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from issuer.access_policy import AccessPolicy, Caller, OidcIdentity, not_granted
 from issuer.jwks import KeysUnavailableError, SigningKeys, UnknownKeyError
-from issuer.problems import Problem
+from issuer.problems import Problem, refused
 from zego import identifiers, strict_json
+from zego.policy.model import AccessPolicy, BearerIdentity, Caller, not_granted
 
 MAX_BYTES: Final = 8 * 1024
 LEEWAY_SECONDS: Final = 60
@@ -67,7 +67,7 @@ def from_bearer(
     if not isinstance(issuer, str):
         detail = "The bearer token must have the claim iss, a string."
         raise Problem("bearer_missing_claim", detail)
-    identity = policy.issuers.get(issuer)
+    identity = next((one for one in policy.bearers if one.issuer == issuer), None)
     if identity is None:
         detail = "The access policy does not name this token's issuer (iss)."
         raise Problem("bearer_untrusted_issuer", detail)
@@ -91,11 +91,11 @@ def from_role(iam: Mapping[str, object] | None, policy: AccessPolicy) -> Caller:
         raise Problem("iam_identity_missing", detail)
     match = _ASSUMED_ROLE.fullmatch(arn)
     if match is None:
-        raise not_granted(f"{arn} is not an assumed role")
+        raise refused(not_granted(f"{arn} is not an assumed role"))
     partition, account, name, _session = match.groups()
     identity = policy.roles.get(f"arn:{partition}:iam::{account}:role/{name}")
     if identity is None:
-        raise not_granted(f"the policy has no identity for {arn}")
+        raise refused(not_granted(f"the policy has no identity for {arn}"))
     return Caller(identity.name, arn, None, {}, identity.read_status, identity.diagnose_tokens)
 
 
@@ -131,7 +131,7 @@ def _take_apart(token: str) -> _Unverified:
     return unverified
 
 
-def _verify_signature(token: _Unverified, identity: OidcIdentity, keys: SigningKeys) -> None:
+def _verify_signature(token: _Unverified, identity: BearerIdentity, keys: SigningKeys) -> None:
     algorithm, key_id = token.header.get("alg"), token.header.get("kid")
     if algorithm not in identity.algorithms:
         detail = f"Tokens of this issuer must be signed with {' or '.join(identity.algorithms)}."
@@ -155,7 +155,7 @@ def _verify_signature(token: _Unverified, identity: OidcIdentity, keys: SigningK
         raise Problem("bearer_bad_signature", detail)
 
 
-def _check_claims(claims: _BearerClaims, identity: OidcIdentity, now: float) -> None:
+def _check_claims(claims: _BearerClaims, identity: BearerIdentity, now: float) -> None:
     for name in REQUIRED_CLAIMS:
         if claims.get(name) in (None, ""):
             detail = f"The bearer token must have the claim {name}."

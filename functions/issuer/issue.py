@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from issuer.access_policy import Grant
-from issuer.token_request import PRIVILEGES
 from zego import token04
+from zego.policy.model import PRIVILEGES, Grant
 from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,21 +28,11 @@ from jwt.exceptions import PyJWTError
 
 from zego import strict_json
 from zego.bounded_http import HttpError, Response, request
+from zego.policy.model import ALGORITHMS
 
 MAX_JWKS_BYTES: Final = 256 * 1024
 FETCH_SECONDS: Final = 2.0
 _MIN_RSA_BITS: Final = 2048
-
-#: The supported algorithms, each with its key's type and curve (RFC 7518, RFC 8037).
-ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {
-    "RS256": ("RSA", None),
-    "RS384": ("RSA", None),
-    "RS512": ("RSA", None),
-    "PS256": ("RSA", None),
-    "ES256": ("EC", "P-256"),
-    "ES384": ("EC", "P-384"),
-    "EdDSA": ("OKP", "Ed25519"),
-}
 
 Jwk = dict[str, Any]
 Fetch = Callable[[str], Response]

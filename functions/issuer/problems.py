@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from zego.policy.model import Refusal
+
 #: The page that explains every problem, with the code as anchor.
 HELP_PATH: Final = "/v1/problems"
 
@@ -128,3 +130,14 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
         elif self.code == "iam_identity_missing":
             headers["www-authenticate"] = "AWS4-HMAC-SHA256"
         return headers
+
+
+def refused(refusal: Refusal) -> Problem:
+    """The problem of a request that the access policy refuses."""
+    return Problem(
+        refusal.code,
+        refusal.detail,
+        field=refusal.field,
+        reason=refusal.reason,
+        rule=refusal.rule,
+    )

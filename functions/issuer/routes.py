@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from issuer import authentication, token_request
-from issuer.access_policy import AccessPolicy, Caller, not_granted
 from issuer.audit import DiagnosisSummary, Exchange, audited
 from issuer.body import read_object
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.issue import IssuedToken, issue
 from issuer.jwks import SigningKeys
-from issuer.problems import Problem
+from issuer.problems import Problem, refused
 from issuer.telemetry import record_secret_failure, record_secret_reading
-from issuer.token_request import TokenRequest
 from runtime.settings import IssuerSettings
+from zego.policy.decide import decide
+from zego.policy.model import AccessPolicy, Caller, Refusal, TokenRequest, not_granted
 from zego.secret_store.cache import CachedSecret, SecretUnavailableError, SecretVersion
 from zego.secrets_manager import SecretsReader
 
@@ -125,7 +125,7 @@ def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         if not caller.diagnose_tokens:
-            raise not_granted("the identity does not have diagnose_tokens")
+            raise refused(not_granted("the identity does not have diagnose_tokens"))
         from issuer import diagnose  # noqa: PLC0415  imported late, to keep cold starts short
 
         asked = diagnose.read_request(request.body)
@@ -220,7 +220,9 @@ def _issue(
     only for requests that the policy grants.
     """
     exchange.request = wanted
-    grant = service.policy.decide(caller, wanted)
+    grant = decide(service.policy, caller, wanted)
+    if isinstance(grant, Refusal):
+        raise refused(grant)
     secret = service.current_secret(refetch=wanted.refused_with is not None).secret
     exchange.issued = issue(grant, secret, service.settings.cipher, now=time.time())
     return exchange.issued

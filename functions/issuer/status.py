@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from issuer.access_policy import not_granted
 from issuer.audit import Exchange, audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
+from issuer.problems import refused
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
+from zego.policy.model import not_granted
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.secrets_manager import SecretsReaderError
 
@@ -23,7 +24,7 @@ def status(service: Service, request: ApiRequest) -> ApiResponse:
     with audited(Exchange(request.request_id, request.route)) as exchange:
         exchange.caller = caller = service.role(request)
         if not caller.read_status:
-            raise not_granted("the identity does not have read_status")
+            raise refused(not_granted("the identity does not have read_status"))
         current = service.current_secret()
     settings = service.settings
     document = {
@@ -65,7 +66,7 @@ def _last_verdict(service: Service) -> dict[str, Any] | None:
 def _signing_keys(service: Service, started: float) -> list[dict[str, Any]]:
     """The state of each identity provider's keys, fetched while there is time."""
     found = []
-    for identity in service.policy.issuers.values():
+    for identity in service.policy.bearers:
         reading = service.keys.look(
             identity.jwks_uri, identity.algorithms, may_fetch=may_fetch(started)
         )

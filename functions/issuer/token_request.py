@@ -7,20 +7,21 @@ names the field and the bound.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from issuer.body import as_object, optional, read_object, refuse_unknown, wrong_type
 from issuer.problems import Problem
 from zego import identifiers
 from zego.identifiers import IdentifierError
+from zego.policy.model import (
+    MAX_STREAM_IDS,
+    MIN_LIFETIME_SECONDS,
+    PRIVILEGES,
+    Privilege,
+    TokenRequest,
+)
 from zego.token04 import MAX_LIFETIME_SECONDS
 
-Privilege = Literal["login", "publish"]
-PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
-
-MIN_LIFETIME_SECONDS: Final = 60
-MAX_STREAM_IDS: Final = 50
 MAX_BATCH: Final = 100
 #: The codes with which ZEGO's SDKs (web; native; ZIM) refuse a token if a wrong ServerSecret may
 #: have sealed it.
@@ -29,26 +30,6 @@ REFUSAL_CODES: Final = frozenset(
 )
 #: Largest body of a batch, in bytes. A full batch with long ids needs more than a single request.
 MAX_BATCH_BODY_BYTES: Final = 128 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """A request for one token, every value within ZEGO's bounds.
-
-    :ivar user_id: the user of the token, if the request names one.
-    :ivar room_id: the room it opens; ``None`` requests an identity token.
-    :ivar privileges: what it must allow; ``None`` means all that the policy grants.
-    :ivar stream_ids: the streams it may publish; ``None`` means all that the policy grants.
-    :ivar lifetime_seconds: ``None`` means the service's default.
-    :ivar refused_with: the code with which ZEGO refused the last token, if the caller reports one.
-    """
-
-    user_id: str | None = None
-    room_id: str | None = None
-    privileges: frozenset[Privilege] | None = None
-    stream_ids: tuple[str, ...] | None = None
-    lifetime_seconds: int | None = None
-    refused_with: int | None = None
 
 
 _TOKEN_FIELDS: Final = frozenset(

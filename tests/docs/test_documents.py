@@ -15,8 +15,6 @@ import click
 import pytest
 from botocore import xform_name
 
-from issuer import policy_keys
-from issuer.jwks import ALGORITHMS
 from local.__main__ import main as local_stack
 from ops import cli
 from ops.errors import ExitCode
@@ -26,6 +24,8 @@ from tests.unit.zego.diagnosis.generators import CBC, MISTAKES, with_mistakes
 from tools import doc_tables
 from zego.diagnosis.kinds import KINDS
 from zego.error_codes import CODES, SERVER_API_CODES
+from zego.policy import keys as policy_keys
+from zego.policy.model import ALGORITHMS
 from zego.rotation import OUTCOMES
 
 ROOT = Path(__file__).parents[2]

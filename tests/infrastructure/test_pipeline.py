@@ -17,12 +17,12 @@ import yaml
 from moto import mock_aws
 from samtranslator.yaml_helper import yaml_parse
 
-from issuer import policy_file
 from ops.iam import document, names_of
 from tests.docs.test_documents import MAKEFILE, lacking
 from tests.support.iam import Call, allows
 from tools import policies
 from tools.sam_template import REGION, ROOT, load
+from zego.policy import file as policy_file
 
 WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").iterdir())
 TEMPLATE: Final = ROOT / "deploy" / "pipeline.yaml"

@@ -24,8 +24,6 @@ from unittest.mock import patch
 import click
 from aws_lambda_powertools import Metrics
 
-from issuer import policy_file
-from issuer.policy_file import PolicyError
 from local.aws.events import EventBus
 from local.aws.http_api import ApiGateway
 from local.aws.http_api_access import AccessKey, Cors
@@ -44,6 +42,8 @@ from ops.secret.unstick import unstick
 from ops.secret.watch import watch
 from runtime.settings import IssuerSettings, RotatorSettings, SettingsError, WatcherSettings
 from tests.support.routes import UNTHROTTLED
+from zego.policy import file as policy_file
+from zego.policy.file import PolicyError
 from zego.server_api import ServerApi
 
 __all__ = [

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from issuer.access_policy import Caller, OidcIdentity
 from issuer.authentication import from_bearer
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
@@ -34,6 +33,7 @@ from tests.support.bearer import (
 )
 from tests.support.table import table
 from zego.bounded_http import Response
+from zego.policy.model import BearerIdentity, Caller
 
 IDP = signer()
 MALLORY = signer(owner="mallory")
@@ -258,7 +258,7 @@ def test_a_key_id_that_is_not_text_is_malformed(key_id: object) -> None:
 
 
 def test_the_key_of_another_trusted_issuer_is_not_accepted() -> None:
-    partner = OidcIdentity(
+    partner = BearerIdentity(
         "partner",
         "https://partner.example.com/",
         (AUDIENCE,),
@@ -266,7 +266,7 @@ def test_the_key_of_another_trusted_issuer_is_not_accepted() -> None:
         ("RS256",),
         hashed_user_ids=True,
     )
-    web = OidcIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
+    web = BearerIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
     theirs = signer(owner="partner")
 
     def fetch(uri: str) -> Response:

@@ -14,9 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import get_default_algorithms
 
-from issuer.access_policy import AccessPolicy, OidcIdentity, RoleIdentity
-from issuer.jwks import ALGORITHMS
 from zego.bounded_http import HttpError, Response
+from zego.policy.model import ALGORITHMS, AccessPolicy, BearerIdentity, RoleIdentity
 
 ISSUER: Final = "https://login.example.com/"
 AUDIENCE: Final = "https://calls.example.com"
@@ -92,13 +91,13 @@ def claims(**changes: object) -> dict[str, Any]:
 
 
 def policy(
-    *identities: OidcIdentity | RoleIdentity, algorithms: tuple[str, ...] = ("RS256",)
+    *identities: BearerIdentity | RoleIdentity, algorithms: tuple[str, ...] = ("RS256",)
 ) -> AccessPolicy:
     """Return a policy without rules, to test authentication. By default it names one issuer."""
-    known = identities or (OidcIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, algorithms),)
+    known = identities or (BearerIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, algorithms),)
     return AccessPolicy(
         sha256="0" * 64,
-        issuers={each.issuer: each for each in known if isinstance(each, OidcIdentity)},
+        bearers=tuple(each for each in known if isinstance(each, BearerIdentity)),
         roles={each.role: each for each in known if isinstance(each, RoleIdentity)},
         rules=(),
     )

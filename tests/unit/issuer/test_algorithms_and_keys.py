@@ -10,9 +10,10 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from issuer import authentication
-from issuer.jwks import ALGORITHMS, SigningKeys
+from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from tests.support.bearer import JwksEndpoint, claims, jws, policy, signer
+from zego.policy.model import ALGORITHMS
 
 NOW: Final = 1_700_000_000
 #: Written by hand from RFC 7518 and RFC 8037, so that the service does not test itself.

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from issuer.access_policy import Caller, OidcIdentity, RoleIdentity
 from issuer.authentication import from_bearer, from_role
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
@@ -22,9 +21,10 @@ from tests.support.bearer import (
 from tests.support.clock import Clock
 from tests.support.table import table
 from zego import identifiers
+from zego.policy.model import BearerIdentity, Caller, RoleIdentity
 
-WEB = OidcIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
-PARTNER = OidcIdentity(
+WEB = BearerIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
+PARTNER = BearerIdentity(
     "partner",
     "https://partner.example.com/",
     (AUDIENCE,),
@@ -34,7 +34,7 @@ PARTNER = OidcIdentity(
 )
 
 
-def bearer_of(said: dict[str, object], *identities: OidcIdentity) -> Caller:
+def bearer_of(said: dict[str, object], *identities: BearerIdentity) -> Caller:
     """The caller that the service reads from a token with these claims."""
     keys = SigningKeys(JwksEndpoint(signer().jwk))
     return from_bearer(f"Bearer {signer().sign(said)}", policy(*(identities or (WEB,))), keys)

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from issuer import authentication
-from issuer.access_policy import AccessPolicy, OidcIdentity
 from issuer.authentication import LEEWAY_SECONDS, MAX_BYTES, REQUIRED_CLAIMS
-from issuer.jwks import ALGORITHMS, SigningKeys
+from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from tests.support import bearer
 from tests.support.bearer import (
@@ -22,8 +21,9 @@ from tests.support.bearer import (
     policy,
     signer,
 )
+from zego.policy.model import ALGORITHMS, AccessPolicy, BearerIdentity
 
-WEB = OidcIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
+WEB = BearerIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
 NOW = 1_700_000_000
 
 
@@ -328,7 +328,7 @@ class TestOrder:
 
 
 class TestTwoIssuers:
-    OTHER = OidcIdentity(
+    OTHER = BearerIdentity(
         "partner",
         "https://partner.example.com/",
         ("partner-audience",),

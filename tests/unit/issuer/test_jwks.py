@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from issuer.jwks import (
-    ALGORITHMS,
     KeysReading,
     KeysUnavailableError,
     SigningKeys,
@@ -20,6 +19,7 @@ from issuer.jwks import (
 from tests.support.bearer import JWKS_URI, JwksEndpoint, signer
 from tests.support.clock import Clock
 from zego.bounded_http import Response
+from zego.policy.model import ALGORITHMS
 
 OTHER_URI = "https://other.example.com/jwks.json"
 FRESH, STALE, COOL_DOWN, RETRY = 600.0, 3600.0, 30.0, 5.0

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from issuer import policy_file, policy_keys
-from issuer.policy_keys import Keys, PolicyKey
 from runtime.settings import IssuerSettings, SettingsError
 from tests.support.policy_mistakes import GOOD, MISTAKES
 from tests.support.table import table
 from tools import policies, policy_schema
+from zego.policy import file as policy_file
+from zego.policy import keys as policy_keys
+from zego.policy.keys import Keys, PolicyKey
 
 SCHEMA = Draft7Validator(policy_schema.schema())
 FILES = [*policies.POLICIES, policies.LOCAL, policies.REFERENCE]

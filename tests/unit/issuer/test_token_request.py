@@ -16,11 +16,10 @@ from issuer.problems import Problem
 from issuer.token_request import (
     MAX_BATCH,
     MAX_BATCH_BODY_BYTES,
-    MAX_STREAM_IDS,
     REFUSAL_CODES,
-    TokenRequest,
 )
 from tests.support.table import table
+from zego.policy.model import MAX_STREAM_IDS, TokenRequest
 
 
 def body(value: object) -> bytes:

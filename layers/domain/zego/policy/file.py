@@ -1,7 +1,7 @@
 """Reads an access policy from TOML, and refuses an invalid one.
 
 Unknown keys, wrong types, bad patterns, and rules that grant nothing or can never be reached are
-errors that name the place. :mod:`issuer.policy_keys` lists the keys, and ``docs/access-policy.md``
+errors that name the place. :mod:`zego.policy.keys` lists the keys, and ``docs/access-policy.md``
 explains how to write a policy.
 """
 
@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from issuer import patterns
-from issuer.access_policy import AccessPolicy, Claim, OidcIdentity, RoleIdentity, Rule
-from issuer.jwks import ALGORITHMS
-from issuer.patterns import Pattern, PatternError
-from issuer.policy_keys import (
+from zego import identifiers
+from zego.bounded_http import check_url
+from zego.identifiers import IdentifierError, IdentifierKind
+from zego.policy import patterns
+from zego.policy.keys import (
     DENYING_KEYS,
     EXAMPLE_KEYS,
+    EXAMPLE_REQUEST_KEYS,
     GRANTING_KEYS,
     OIDC_KEYS,
     POLICY_KEYS,
@@ -30,8 +31,19 @@ from issuer.policy_keys import (
     Table,
     TableError,
 )
-from issuer.token_request import MAX_STREAM_IDS, PRIVILEGES, Privilege
-from zego.bounded_http import check_url
+from zego.policy.model import (
+    ALGORITHMS,
+    MAX_STREAM_IDS,
+    PRIVILEGES,
+    AccessPolicy,
+    BearerIdentity,
+    Claim,
+    Privilege,
+    RoleIdentity,
+    Rule,
+    TokenRequest,
+)
+from zego.policy.patterns import Pattern, PatternError
 
 
 class PolicyError(ValueError):
@@ -44,14 +56,14 @@ class Example:
 
     :ivar caller: the name of an identity.
     :ivar claims: the claims of its bearer token; empty for a role.
-    :ivar request: a body, as the route for that kind of caller accepts it.
+    :ivar request: as the route for that kind of caller accepts it.
     :ivar rule: the rule that must decide, if the example names one.
     """
 
     description: str
     caller: str
     claims: Mapping[str, object]
-    request: Mapping[str, object]
+    request: TokenRequest
     granted: bool
     rule: str | None
 
@@ -98,7 +110,7 @@ def _numbered(table: Table, name: str, keys: Keys) -> list[Table]:
 
 def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
     table.refuse_unknown_keys()
-    issuers: dict[str, OidcIdentity] = {}
+    bearers: list[BearerIdentity] = []
     roles: dict[str, RoleIdentity] = {}
     for name, values in table.table("identities").items():
         if not isinstance(values, dict):
@@ -112,27 +124,28 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
                 raise identity.error(f"{roles[role.role].name} has the same role")
             roles[role.role] = role
         else:
-            oidc = _oidc_identity(name, identity, allow_loopback=allow_loopback)
-            if oidc.issuer in issuers:
-                raise identity.error(f"{issuers[oidc.issuer].name} has the same issuer")
-            issuers[oidc.issuer] = oidc
-    _refuse_equal_subjects(issuers)
-    oidc_names = {identity.name for identity in issuers.values()}
+            bearer = _bearer_identity(name, identity, allow_loopback=allow_loopback)
+            for other in bearers:
+                if other.issuer == bearer.issuer:
+                    raise identity.error(f"{other.name} has the same issuer")
+            bearers.append(bearer)
+    _refuse_equal_subjects(bearers)
+    bearer_names = {identity.name for identity in bearers}
     role_names = {identity.name for identity in roles.values()}
     rules: list[Rule] = []
     for item in _numbered(table, "rules", GRANTING_KEYS):
-        rule = _rule(item, oidc_names, role_names)
+        rule = _rule(item, bearer_names, role_names)
         _refuse_unreachable(rule, rules, item)
         rules.append(rule)
-    return AccessPolicy(sha256, issuers, roles, tuple(rules))
+    return AccessPolicy(sha256, tuple(bearers), roles, tuple(rules))
 
 
-def _oidc_identity(name: str, table: Table, *, allow_loopback: bool) -> OidcIdentity:
+def _bearer_identity(name: str, table: Table, *, allow_loopback: bool) -> BearerIdentity:
     algorithms = table.texts("algorithms")
     for algorithm in algorithms:
         if algorithm not in ALGORITHMS:
             raise table.error(f"algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
-    return OidcIdentity(
+    return BearerIdentity(
         name=name,
         issuer=_url(table, "issuer", allow_loopback=allow_loopback),
         audience=table.texts("audience"),
@@ -162,9 +175,9 @@ def _url(table: Table, key: str, *, allow_loopback: bool) -> str:
         raise table.error(f"{key}: {error}") from None
 
 
-def _refuse_equal_subjects(issuers: Mapping[str, OidcIdentity]) -> None:
+def _refuse_equal_subjects(bearers: list[BearerIdentity]) -> None:
     """Refuse issuers whose users could get the same user id: each may have a subject ``alice``."""
-    plain = [identity.name for identity in issuers.values() if not identity.hashed_user_ids]
+    plain = [identity.name for identity in bearers if not identity.hashed_user_ids]
     if len(plain) > 1:
         raise TableError(
             f"identities {' and '.join(plain)} could both have a user with the same subject:"
@@ -172,14 +185,14 @@ def _refuse_equal_subjects(issuers: Mapping[str, OidcIdentity]) -> None:
         )
 
 
-def _rule(table: Table, oidc_names: set[str], role_names: set[str]) -> Rule:
+def _rule(table: Table, bearer_names: set[str], role_names: set[str]) -> Rule:
     name = table.text("name")
     place = f"{table.place} {name!r}"
     deny = Table(table.values, place, GRANTING_KEYS).flag("deny")
     table = Table(table.values, place, DENYING_KEYS if deny else GRANTING_KEYS)
     table.refuse_unknown_keys()
     callers = frozenset(table.texts("callers"))
-    for caller in sorted(callers - oidc_names - role_names):
+    for caller in sorted(callers - bearer_names - role_names):
         raise table.error(f"no identity is called {caller!r}")
     if callers & role_names and not deny and "users" not in table.values:
         raise table.error("its callers include a role, so set users: the users it may name")
@@ -264,11 +277,42 @@ def _refuse_unreachable(rule: Rule, earlier_rules: list[Rule], table: Table) -> 
 
 def _example(table: Table) -> Example:
     table.refuse_unknown_keys()
+    description = table.text("description")
+    place = f"{table.place} {description!r}, request"
     return Example(
-        description=table.text("description"),
+        description=description,
         caller=table.text("caller"),
         claims=table.table("claims"),
-        request=table.table("request"),
+        request=_request(Table(table.table("request"), place, EXAMPLE_REQUEST_KEYS)),
         granted=table.text("expect") == "granted",
         rule=table.text("rule") if table.has("rule") else None,
     )
+
+
+def _request(table: Table) -> TokenRequest:
+    table.refuse_unknown_keys()
+    room_id = _identifier(table, "room_id")
+    privileges = table.texts("privileges") if table.has("privileges") else None
+    stream_ids = table.texts("stream_ids") if table.has("stream_ids") else None
+    if room_id is None and (privileges or stream_ids):
+        raise table.error("privileges and stream_ids apply to one room: add room_id")
+    if privileges is not None and not set(privileges) <= set(PRIVILEGES):
+        raise table.error('privileges can only contain "login" and "publish"')
+    return TokenRequest(
+        user_id=_identifier(table, "user_id"),
+        room_id=room_id,
+        privileges=None
+        if privileges is None
+        else frozenset(cast("tuple[Privilege, ...]", privileges)),
+        stream_ids=stream_ids,
+        lifetime_seconds=table.number("lifetime_seconds")
+        if table.has("lifetime_seconds")
+        else None,
+    )
+
+
+def _identifier(table: Table, name: IdentifierKind) -> str | None:
+    try:
+        return identifiers.check(name, table.text(name)) if table.has(name) else None
+    except IdentifierError as error:
+        raise table.error(str(error)) from None

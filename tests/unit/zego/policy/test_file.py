@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from issuer import policy_file
-from issuer.access_policy import AccessPolicy, OidcIdentity, RoleIdentity
-from issuer.policy_file import Example, PolicyError
 from tests.support.policy_mistakes import GOOD, MISTAKES, PolicyMistake
 from tests.support.table import table
+from zego.policy import file as policy_file
+from zego.policy.file import Example, PolicyError
+from zego.policy.model import AccessPolicy, BearerIdentity, RoleIdentity, TokenRequest
 
 EVERY_MISTAKE = {
     f"{kind}: {mistake.name}": mistake
@@ -89,7 +89,8 @@ class TestLoopback:
     )
     def test_plain_http_to_this_machine_is_accepted_if_allowed(self, file: Path, host: str) -> None:
         text = GOOD.replace("https://login.example.com", f"http://{host}")
-        assert list(load(file, text, allow_loopback=True).issuers) == [f"http://{host}/"]
+        (web,) = load(file, text, allow_loopback=True).bearers
+        assert web.issuer == f"http://{host}/"
 
     @pytest.mark.parametrize("host", ["127.0.0.1:8081", "localhost:8081", "[::1]:8081"])
     def test_plain_http_to_this_machine_is_refused_otherwise(self, file: Path, host: str) -> None:
@@ -122,15 +123,14 @@ class TestGoodPolicies:
 
     def test_issuers_and_roles_are_read(self, file: Path) -> None:
         policy = load(file, GOOD)
-        assert policy.issuers == {
-            "https://login.example.com/": OidcIdentity(
-                "web",
-                "https://login.example.com/",
-                ("https://calls.example.com",),
-                "https://login.example.com/jwks.json",
-                ("RS256",),
-            )
-        }
+        web = BearerIdentity(
+            "web",
+            "https://login.example.com/",
+            ("https://calls.example.com",),
+            "https://login.example.com/jwks.json",
+            ("RS256",),
+        )
+        assert policy.bearers == (web,)
         role = "arn:aws:iam::111122223333:role/CallBackend"
         assert policy.roles == {role: RoleIdentity("backend", role, read_status=True)}
 
@@ -153,7 +153,7 @@ class TestGoodPolicies:
         text = GOOD.replace('algorithms = ["RS256"]\nuser_ids = "subject"\n', "")
         text = text.replace("read_status = true\n", "")
         policy = load(file, text)
-        (web,), (backend,) = policy.issuers.values(), policy.roles.values()
+        (web,), (backend,) = policy.bearers, policy.roles.values()
         assert (web.algorithms, web.hashed_user_ids) == (("RS256",), False)
         assert (backend.read_status, backend.diagnose_tokens) == (False, False)
 
@@ -200,7 +200,7 @@ algorithms = ["ES256", "EdDSA"]
 user_ids = "hashed"
 """
         policy = load(file, text)
-        partner = policy.issuers["https://partner.example.com/"]
+        _, partner = policy.bearers
         assert (partner.audience, partner.algorithms) == (("a", "b"), ("ES256", "EdDSA"))
         assert partner.hashed_user_ids is True
 
@@ -247,7 +247,7 @@ class TestExamples:
                 description="alice joins a call",
                 caller="web",
                 claims={"sub": "alice"},
-                request={"room_id": "call_1"},
+                request=TokenRequest(room_id="call_1"),
                 granted=True,
                 rule="members",
             )
@@ -255,7 +255,9 @@ class TestExamples:
 
     def test_claims_request_and_rule_may_be_left_out(self, file: Path) -> None:
         text = '[[examples]]\ndescription = "no"\ncaller = "web"\nexpect = "refused"'
-        assert load_examples(file, text) == [Example("no", "web", {}, {}, granted=False, rule=None)]
+        assert load_examples(file, text) == [
+            Example("no", "web", {}, TokenRequest(), granted=False, rule=None)
+        ]
 
     def test_a_policy_may_have_none(self, file: Path) -> None:
         assert load_examples(file, GOOD) == []

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from issuer.jwks import ALGORITHMS
-from issuer.token_request import MAX_STREAM_IDS, MIN_LIFETIME_SECONDS, PRIVILEGES
+from zego.policy.model import ALGORITHMS, MAX_STREAM_IDS, MIN_LIFETIME_SECONDS, PRIVILEGES
 from zego.token04 import MAX_LIFETIME_SECONDS
 
 #: ``texts`` is an array of texts, ``claims`` a table of texts, numbers, booleans and arrays of
@@ -99,6 +98,15 @@ EXAMPLE_KEYS: Final[Keys] = (
     PolicyKey("request", "table", default={}),
     PolicyKey("expect", "text", required=True, choices=("granted", "refused")),
     PolicyKey("rule", "text"),
+)
+
+#: The keys of an example's request: the fields of a token request.
+EXAMPLE_REQUEST_KEYS: Final[Keys] = (
+    PolicyKey("user_id", "text"),
+    PolicyKey("room_id", "text"),
+    PolicyKey("privileges", "texts", choices=PRIVILEGES),
+    PolicyKey("stream_ids", "texts", most=MAX_STREAM_IDS),
+    PolicyKey("lifetime_seconds", "number", bounds=_LIFETIMES),
 )
 
 

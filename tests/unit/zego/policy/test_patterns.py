@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from issuer import patterns
-from issuer.patterns import PatternError, Placeholder, Star
 from tests.support.table import table
 from tests.support.tiers import tier
+from zego.policy import patterns
+from zego.policy.patterns import PatternError, Placeholder, Star
 
 FILTERED = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 THOROUGH = settings(FILTERED, max_examples=tier(test=100, prove=1000))

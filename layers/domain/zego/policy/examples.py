@@ -1,0 +1,56 @@
+"""Runs the examples in a policy file: requests that must be granted, and such that must not."""
+
+from __future__ import annotations
+
+from zego import identifiers
+from zego.policy.decide import decide
+from zego.policy.file import Example
+from zego.policy.model import AccessPolicy, Caller, Grant
+
+
+class ExampleError(ValueError):
+    """An example fails or is invalid. The message tells why."""
+
+
+def run(policy: AccessPolicy, example: Example) -> str | None:
+    """Decide an example as the service would. Return the rule that decided.
+
+    :raises ExampleError: the decision differs, or the example names something unknown.
+    """
+    if example.rule is not None and example.rule not in {rule.name for rule in policy.rules}:
+        raise ExampleError(f"names the rule {example.rule!r}, which does not exist")
+    caller = caller_of(policy, example)
+    if (caller.user_id is None) == (example.request.user_id is None):
+        problem = "lacks" if caller.user_id is None else "has"
+        raise ExampleError(f"has an invalid request: for this caller it {problem} user_id")
+    decision = decide(policy, caller, example.request)
+    granted = isinstance(decision, Grant)
+    outcome = "granted" if isinstance(decision, Grant) else f"refused ({decision.reason})"
+    decided = f"{outcome} by {decision.rule!r}" if decision.rule else outcome
+    if granted != example.granted:
+        raise ExampleError(f"should be {'refused' if granted else 'granted'}, but is {decided}")
+    if example.rule not in (None, decision.rule):
+        raise ExampleError(f"should be decided by {example.rule!r}, but is {decided}")
+    return decision.rule
+
+
+def caller_of(policy: AccessPolicy, example: Example) -> Caller:
+    """Return the caller of an example, as the service would authenticate it.
+
+    :raises ExampleError: the identity does not exist, or the claims do not fit it.
+    """
+    for bearer in policy.bearers:
+        if bearer.name == example.caller:
+            subject = example.claims.get("sub")
+            if not isinstance(subject, str) or not subject:
+                raise ExampleError("has claims without sub")
+            user_id = identifiers.user_id_for_subject(
+                bearer.issuer, subject, always_hash=bearer.hashed_user_ids
+            )
+            return Caller(bearer.name, f"{bearer.issuer} {subject}", user_id, example.claims)
+    for role in policy.roles.values():
+        if role.name == example.caller:
+            if example.claims:
+                raise ExampleError("has claims, but its caller is a role, which has none")
+            return Caller(role.name, role.role, None, {}, role.read_status, role.diagnose_tokens)
+    raise ExampleError(f"names the caller {example.caller!r}, but no identity has this name")

@@ -1,0 +1,203 @@
+"""An access policy: its identities and rules, who calls, what is requested, and what is granted.
+
+All of it is data. :mod:`zego.policy.file` reads a policy, and :mod:`zego.policy.decide` applies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from zego.policy.patterns import Pattern
+
+Privilege = Literal["login", "publish"]
+PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
+
+MIN_LIFETIME_SECONDS: Final = 60
+MAX_STREAM_IDS: Final = 50
+
+#: The algorithms of public keys, each with its key's type and curve (RFC 7518, RFC 8037).
+ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {
+    "RS256": ("RSA", None),
+    "RS384": ("RSA", None),
+    "RS512": ("RSA", None),
+    "PS256": ("RSA", None),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "EdDSA": ("OKP", "Ed25519"),
+}
+
+Claim = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class BearerIdentity:
+    """An identity whose callers send a bearer token.
+
+    :ivar name: its name in the rules.
+    :ivar hashed_user_ids: whether every subject gets a hashed user id; see
+        :func:`zego.identifiers.user_id_for_subject`.
+    """
+
+    name: str
+    issuer: str
+    audience: tuple[str, ...]
+    jwks_uri: str
+    algorithms: tuple[str, ...]
+    hashed_user_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RoleIdentity:
+    """An IAM role that may call the service routes.
+
+    :ivar role: ``arn:<partition>:iam::<account>:role/<name>``, without a path.
+    :ivar read_status: whether it may read ``GET /v1/status``.
+    :ivar diagnose_tokens: whether it may send any user's token to ``POST /v1/diagnose``.
+    """
+
+    name: str
+    role: str
+    read_status: bool = False
+    diagnose_tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated caller.
+
+    :ivar identity: the name of the identity in the policy.
+    :ivar subject: the issuer and subject of a bearer token, or a role's ARN and session; for the
+        audit log.
+    :ivar user_id: the user that a bearer token identifies; ``None`` for a role, whose requests name
+        the user.
+    :ivar claims: a bearer token's verified claims.
+    """
+
+    identity: str
+    subject: str
+    user_id: str | None
+    claims: Mapping[str, object]
+    read_status: bool = False
+    diagnose_tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A request for one token, every value within ZEGO's bounds.
+
+    :ivar user_id: the user of the token, if the request names one.
+    :ivar room_id: the room it opens; ``None`` requests an identity token.
+    :ivar privileges: what it must allow; ``None`` means all that the policy grants.
+    :ivar stream_ids: the streams it may publish; ``None`` means all that the policy grants.
+    :ivar lifetime_seconds: ``None`` means the service's default.
+    :ivar refused_with: the code with which ZEGO refused the last token, if the caller reports one.
+    """
+
+    user_id: str | None = None
+    room_id: str | None = None
+    privileges: frozenset[Privilege] | None = None
+    stream_ids: tuple[str, ...] | None = None
+    lifetime_seconds: int | None = None
+    refused_with: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. With ``identity_tokens`` and no ``rooms`` it grants only tokens without a room.
+
+    :ivar claims: the claims that the caller must have, each with its possible values.
+    :ivar streams: the streams that may be published; ``None`` means any stream.
+    """
+
+    name: str
+    callers: frozenset[str]
+    claims: Mapping[str, tuple[Claim, ...]]
+    users: tuple[Pattern, ...]
+    rooms: tuple[Pattern, ...]
+    identity_tokens: bool
+    deny: bool
+    privileges: frozenset[Privilege]
+    streams: tuple[Pattern, ...] | None
+    max_lifetime_seconds: int
+
+    def covers(self, other: Rule) -> bool:
+        """Whether the other rule, if it comes later, can never be reached."""
+        return (
+            other.callers <= self.callers
+            and all(
+                claim in other.claims and _typed(other.claims[claim]) <= _typed(values)
+                for claim, values in self.claims.items()
+            )
+            and _all_covered(other.users, self.users)
+            and _all_covered(other.rooms, self.rooms)
+            and self.identity_tokens >= other.identity_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a rule grants a request.
+
+    :ivar room_id: ``None`` for an identity token, which opens every room.
+    :ivar stream_ids: ``None`` means any stream.
+    """
+
+    rule: str
+    user_id: str
+    room_id: str | None
+    privileges: frozenset[Privilege]
+    stream_ids: tuple[str, ...] | None
+    lifetime_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is refused.
+
+    :ivar code: the problem's code in the API.
+    :ivar detail: what the caller can do about it.
+    :ivar reason: for the audit log only.
+    :ivar field: the field of the request that is wrong, if there is one.
+    :ivar rule: the rule that decided, if one did.
+    """
+
+    code: str
+    detail: str
+    reason: str
+    field: str | None = None
+    rule: str | None = None
+
+
+def not_granted(reason: str, rule: str | None = None) -> Refusal:
+    """A refusal whose reason goes to the audit log only."""
+    detail = (
+        "The access policy does not grant this request."
+        " The service's operators can find the reason in the audit log by the request id."
+    )
+    return Refusal("not_granted", detail, reason, rule=rule)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """A policy, loaded and checked.
+
+    :ivar sha256: the SHA-256 of its file, to compare environments.
+    :ivar bearers: the identities whose callers send a bearer token, in the order of the file.
+    :ivar roles: the IAM identities by their role.
+    """
+
+    sha256: str
+    bearers: tuple[BearerIdentity, ...]
+    roles: Mapping[str, RoleIdentity]
+    rules: tuple[Rule, ...]
+
+
+def _typed(values: tuple[Claim, ...]) -> set[tuple[type, Claim]]:
+    """The values with their types, so that ``1`` and ``true`` differ, as they do in a claim."""
+    return {(type(value), value) for value in values}
+
+
+def _all_covered(narrow: tuple[Pattern, ...], wide: tuple[Pattern, ...]) -> bool:
+    return all(any(pattern.covers(other) for pattern in wide) for other in narrow)
