@@ -3,9 +3,11 @@
 It shares no code with the service's client for that server API, so each checks the other.
 
 ==================================  ================================================================
-`GET /?Action=...`                  server API v2 with one action, DescribeUserNum (`server_api`)
+`GET /?Action=...`                  server API v2: DescribeUserNum, KickoutUser and CloseRoom
+                                    (`server_api`)
 `POST /v1/rooms/login`              a web client's login to a room (`room_login`)
-`GET /console`                      shows the project: the accepted secrets, and the trouble
+`GET /console`                      shows the project: the accepted secrets, the users in each
+                                    room, and the trouble
 `POST /console/reset`               makes a new ServerSecret, in the response as `server_secret`;
                                     with `{"keep_old": true}` the old ones stay accepted
 `POST /console/switch-off`          stops accepting `{"fingerprint": "3fa9c01b22de"}`

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from local.aws.http_api_access import Cors
 from local.fake_zego import room_login, server_api
+from local.fake_zego.room_login import Rooms
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 from zego.server_secret import ServerSecret
 
@@ -25,7 +26,7 @@ _HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></h
 
 
 class Project:
-    """A ZEGO project: its AppID, all secrets ever made for it, and those that ZEGO accepts.
+    """A ZEGO project: its AppID, all secrets ever made for it, those that ZEGO accepts, its rooms.
 
     In reality, ZEGO accepts two at once only if its support has enabled that.
     """
@@ -35,6 +36,7 @@ class Project:
         self.made: tuple[ServerSecret, ...] = (ServerSecret(app_id, server_secret),)
         self.accepted: tuple[ServerSecret, ...] = self.made
         """Oldest first; the last one is what the console shows."""
+        self.rooms = Rooms()
 
     def reset(self, *, keep_old: bool = False) -> ServerSecret:
         """Makes a new secret. The old ones are no longer accepted, unless `keep_old` is true."""
@@ -129,8 +131,10 @@ class ZegoCloud(LoopbackServer):
             return HttpResponse(200, (("content-type", "application/json"),), b'{"Code":')
         if code := _CODES.get(kind):
             return _json(200, server_api.document(code))
+        project = self.project
         return _json(
-            200, server_api.answer(request.query, self.project.app_id, self.project.accepted, now)
+            200,
+            server_api.answer(request.query, project.app_id, project.accepted, project.rooms, now),
         )
 
     def _page(self, request: HttpRequest, now: float) -> HttpResponse:
@@ -151,8 +155,9 @@ class ZegoCloud(LoopbackServer):
             case "GET", "/console":
                 return self._console()
             case "POST", "/v1/rooms/login":
+                project = self.project
                 return room_login.answer(
-                    _object(request), self.project.app_id, self.project.accepted, now
+                    _object(request), project.app_id, project.accepted, project.rooms, now
                 )
             case "POST", path if path in _CHANGES:
                 return self._change(path, _object(request))
@@ -183,6 +188,7 @@ class ZegoCloud(LoopbackServer):
             "app_id": self.project.app_id,
             "accepted": [secret.fingerprint for secret in self.project.accepted],
             "made": [secret.fingerprint for secret in self.project.made],
+            "rooms": self.project.rooms.to_json(),
             "trouble": asdict(self.trouble),
         }
 

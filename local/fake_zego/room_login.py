@@ -1,16 +1,21 @@
-"""ZEGO's response when a web client logs in to a room with a token.
+"""ZEGO's response when a web client logs in to a room with a token, and who is in which room.
 
 The codes are those of the web SDK: `code` is what the app gets, `raw` the room server's own code,
 and `logged` the codes in the browser's console, in order. In reality, a privilege payload limits a
 token to its room only if ZEGO's support has enabled that for the AppID.
 
-Source: the vendor's tables of error codes, and public reports of 20014.
+A user stays in the room until the server API removes the user: the end of a token removes no one,
+unless ZEGO's support has enabled that. A removed user may log in again with a token that has not
+expired.
+
+Sources: the vendor's tables of error codes, "Global return codes", and public reports of 20014.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,15 +48,53 @@ EXPIRED = Refusal(1102018, 50117, (50117,), "The token has expired.")
 WRONG_ROOM = Refusal(1102020, None, (1102020,), "The token does not admit to this room.")
 
 
+class Rooms:
+    """The users in each room. A room exists while a user is in it."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def users(self, room_id: str) -> frozenset[str]:
+        """Returns the users in a room."""
+        with self._lock:
+            return frozenset(self._users.get(room_id, ()))
+
+    def enter(self, room_id: str, user_id: str) -> None:
+        """Adds a user to a room."""
+        with self._lock:
+            self._users.setdefault(room_id, set()).add(user_id)
+
+    def remove(self, room_id: str, user_ids: Iterable[str]) -> None:
+        """Removes users from a room."""
+        with self._lock:
+            users = self._users.get(room_id, set())
+            users.difference_update(user_ids)
+            if not users:
+                self._users.pop(room_id, None)
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Returns the users of every room."""
+        with self._lock:
+            return {room_id: sorted(users) for room_id, users in self._users.items()}
+
+
 def answer(
-    request: Mapping[str, Any], app_id: int, accepted: Sequence[ServerSecret], now: float
+    request: Mapping[str, Any],
+    app_id: int,
+    accepted: Sequence[ServerSecret],
+    rooms: Rooms,
+    now: float,
 ) -> dict[str, Any]:
     """Returns the response to a login with `app_id`, `user_id`, `room_id` and `token`.
 
-    `app_id` and the `accepted` secrets are the project's.
+    `app_id`, the `accepted` secrets and the `rooms` are the project's.
     """
     refusal = _refusal(request, app_id, accepted, now)
-    return {"code": 0} if refusal is None else asdict(refusal)
+    if refusal is not None:
+        return asdict(refusal)
+    rooms.enter(str(request.get("room_id")), str(request.get("user_id")))
+    return {"code": 0}
 
 
 def _refusal(

@@ -1,7 +1,9 @@
-"""ZEGO's server API v2: the signature, and one action.
+"""ZEGO's server API v2: the signature, and the actions on rooms that the service uses.
 
-Sources: "Calling the server API", "Global return codes" and "DescribeUserNum" in the vendor's
-documentation. The vendor does not document the order in which parameters are checked.
+Sources: "Calling the server API", "Global return codes", "DescribeUserNum", "KickoutUser" and
+"CloseRoom" in the vendor's documentation. The vendor does not document the order in which
+parameters are checked, nor what KickoutUser returns if a user is not in the room: here, that user
+is ignored.
 """
 
 from __future__ import annotations
@@ -9,18 +11,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import parse_qs
 
+from local.fake_zego.room_login import Rooms
 from zego.server_secret import ServerSecret
 
 MAX_SKEW_SECONDS = 600
 MAX_ROOMS = 10
+MAX_KICKED_USERS = 5
 MESSAGES = {
     0: "success",
     2: "Incorrect input parameter.",
+    104: "The room does not exist.",
     206: "The rate limit (requests per second) has exceeded the limit.",
+    5024: "The room does not exist.",
+    50011: "User list length too long.",
     100000001: "Invalid AppId format.",
     100000002: "Timestamp is null.",
     100000003: "Invalid Timestamp format.",
@@ -50,20 +57,57 @@ def document(code: int, data: object = None) -> dict[str, Any]:
     }
 
 
-def answer(query: str, app_id: int, accepted: Sequence[ServerSecret], now: float) -> dict[str, Any]:
+def answer(
+    query: str, app_id: int, accepted: Sequence[ServerSecret], rooms: Rooms, now: float
+) -> dict[str, Any]:
     """Returns the response to a signed call. `now` is ZEGO's time, in Unix seconds.
 
-    `app_id` and the `accepted` secrets are the project's.
+    `app_id`, the `accepted` secrets and the `rooms` are the project's.
     """
     given = parse_qs(query, keep_blank_values=True)
     named = {name: values[0] for name, values in given.items()}
     if code := _refusal(named, app_id, accepted, now):
         return document(code)
-    rooms = given.get("RoomId[]", [])
-    if not 1 <= len(rooms) <= MAX_ROOMS or not all(rooms):
+    return _ACTIONS[named["Action"]](given, rooms)
+
+
+def _describe_user_num(given: Mapping[str, list[str]], rooms: Rooms) -> dict[str, Any]:
+    named = given.get("RoomId[]", [])
+    if not 1 <= len(named) <= MAX_ROOMS or not all(named):
         return document(2)
-    counts = [{"RoomId": room, "UserCount": 0, "AdminUserCount": 0} for room in rooms]
+    counts = [
+        {"RoomId": room, "UserCount": len(rooms.users(room)), "AdminUserCount": 0} for room in named
+    ]
     return document(0, {"UserCountList": counts})
+
+
+def _kickout_user(given: Mapping[str, list[str]], rooms: Rooms) -> dict[str, Any]:
+    room, users = given.get("RoomId", [""])[0], given.get("UserId[]", [])
+    if not room or not users or not all(users):
+        return document(2)
+    if len(users) > MAX_KICKED_USERS:
+        return document(50011)
+    if not rooms.users(room):
+        return document(104)
+    rooms.remove(room, users)
+    return document(0)
+
+
+def _close_room(given: Mapping[str, list[str]], rooms: Rooms) -> dict[str, Any]:
+    room = given.get("RoomId", [""])[0]
+    if not room:
+        return document(2)
+    if not (users := rooms.users(room)):
+        return document(5024)
+    rooms.remove(room, users)
+    return document(0)
+
+
+_ACTIONS: Final[Mapping[str, Callable[[Mapping[str, list[str]], Rooms], dict[str, Any]]]] = {
+    "DescribeUserNum": _describe_user_num,
+    "KickoutUser": _kickout_user,
+    "CloseRoom": _close_room,
+}
 
 
 def signature(app_id: str, nonce: str, server_secret: str, timestamp: str) -> str:
@@ -84,7 +128,7 @@ def _refusal(
         (100000002, timestamp),
         (100000003, _is_number(timestamp)),
         (100000006, named.get("Action")),
-        (100000007, named.get("Action") == "DescribeUserNum"),
+        (100000007, named.get("Action") in _ACTIONS),
         (100000008, named.get("SignatureNonce")),
         (100000009, named.get("Signature")),
         (100000013, named.get("SignatureVersion")),

@@ -129,6 +129,14 @@ class TestTheServerApi:
             ({"SignatureVersion": "1.0"}, 100000014),
             ({"RoomId[]": ...}, 2),
             ({"RoomId[]": ["room"] * 11}, 2),
+            ({"Action": "KickoutUser"}, 2),
+            ({"Action": "KickoutUser", "RoomId": "room"}, 2),
+            ({"Action": "KickoutUser", "UserId[]": ["alice"]}, 2),
+            ({"Action": "KickoutUser", "RoomId": "room", "UserId[]": [""]}, 2),
+            ({"Action": "KickoutUser", "RoomId": "room", "UserId[]": ["alice"] * 6}, 50011),
+            ({"Action": "KickoutUser", "RoomId": "room", "UserId[]": ["alice"] * 5}, 104),
+            ({"Action": "CloseRoom"}, 2),
+            ({"Action": "CloseRoom", "RoomId": "room"}, 5024),
         ],
     )
     def test_each_mistake_has_its_documented_code(
@@ -292,6 +300,70 @@ class TestTheRoomLogin:
             assert log_in(cloud, token(clock, secret)) == {"code": 0}
 
 
+def users_in(cloud: ZegoCloud, room: str) -> int:
+    """Returns the number of users that the server API counts."""
+    counts = call(cloud, **{"RoomId[]": [room]}).json()["Data"]["UserCountList"]
+    count: int = counts[0]["UserCount"]
+    return count
+
+
+class TestTheRooms:
+    @pytest.fixture(autouse=True)
+    def logged_in(self, cloud: ZegoCloud, clock: Clock) -> None:
+        for user_id in ("alice", "bob"):
+            login = token(clock, user_id=user_id)
+            assert log_in(cloud, login, user_id=user_id) == {"code": 0}
+
+    def test_a_login_enters_the_room(self, cloud: ZegoCloud) -> None:
+        assert exchange(f"{cloud.url}/console").json()["rooms"] == {"call_1": ["alice", "bob"]}
+        assert (users_in(cloud, "call_1"), users_in(cloud, "call_2")) == (2, 0)
+
+    def test_a_refused_login_does_not(self, cloud: ZegoCloud, clock: Clock) -> None:
+        assert log_in(cloud, token(clock, OTHER), room_id="call_2")["code"] != 0
+        assert users_in(cloud, "call_2") == 0
+
+    def test_the_end_of_a_token_removes_no_one(self, cloud: ZegoCloud, clock: Clock) -> None:
+        clock.turn(60)
+        assert cloud.project.rooms.users("call_1") == {"alice", "bob"}
+
+    def test_kickout_user_removes_users_from_one_room(self, cloud: ZegoCloud, clock: Clock) -> None:
+        log_in(cloud, token(clock), room_id="call_2")
+        kick = {"Action": "KickoutUser", "RoomId": "call_1", "UserId[]": ["alice", "mallory"]}
+        answer = call(cloud, **kick).json()
+        assert (answer["Code"], answer["Message"]) == (0, "success")
+        assert cloud.project.rooms.to_json() == {"call_1": ["bob"], "call_2": ["alice"]}
+
+    def test_close_room_removes_all_users(self, cloud: ZegoCloud) -> None:
+        assert code(cloud, Action="CloseRoom", RoomId="call_1") == 0
+        assert code(cloud, Action="CloseRoom", RoomId="call_1") == 5024
+        assert cloud.project.rooms.to_json() == {}
+
+    def test_a_room_ends_with_its_last_user(self, cloud: ZegoCloud) -> None:
+        kick = {"Action": "KickoutUser", "RoomId": "call_1", "UserId[]": ["alice", "bob"]}
+        assert [code(cloud, **kick), code(cloud, **kick)] == [0, 104]
+
+    def test_a_wrong_signature_removes_no_one(self, cloud: ZegoCloud) -> None:
+        assert code(cloud, OTHER, Action="CloseRoom", RoomId="call_1") == 100000005
+        assert users_in(cloud, "call_1") == 2
+
+    def test_a_kicked_user_logs_in_again_with_a_token_that_has_not_expired(
+        self, cloud: ZegoCloud, clock: Clock
+    ) -> None:
+        code(cloud, **{"Action": "KickoutUser", "RoomId": "call_1", "UserId[]": ["alice"]})
+        assert log_in(cloud, token(clock)) == {"code": 0}
+        assert cloud.project.rooms.users("call_1") == {"alice", "bob"}
+
+    def test_the_services_own_client_removes_users(self, cloud: ZegoCloud, clock: Clock) -> None:
+        api, secret = ServerApi(cloud.url, clock=clock), ServerSecret(APP_ID, SECRET)
+        assert api.kick(secret, "call_1", ["alice"]).outcome == "removed"
+        assert cloud.project.rooms.users("call_1") == {"bob"}
+        assert api.close_room(secret, "call_1").outcome == "removed"
+        assert api.kick(secret, "call_1", ["alice"]).outcome == "absent"
+        assert api.close_room(secret, "call_1").outcome == "absent"
+        refused = api.kick(ServerSecret(APP_ID, OTHER), "call_1", ["alice"])
+        assert (refused.outcome, refused.code) == ("failed", 100000005)
+
+
 class TestTheConsole:
     def test_it_shows_the_project_without_a_secret(self, cloud: ZegoCloud) -> None:
         answer = exchange(f"{cloud.url}/console")
@@ -300,6 +372,7 @@ class TestTheConsole:
             "app_id": APP_ID,
             "accepted": [secret.fingerprint],
             "made": [secret.fingerprint],
+            "rooms": {},
             "trouble": {"kind": "none", "slow_seconds": 0.0, "clock_skew_seconds": 0.0},
         }
         assert SECRET not in answer.body.decode()

@@ -1,12 +1,13 @@
 """ZEGO's server API: signed calls, and what they prove about a ServerSecret.
 
-A ServerSecret signs these calls, so ZEGO itself shows whether it is the right one: :meth:`probe`
-makes a call that changes nothing, and :data:`zego.error_codes.SERVER_API_CODES` says what the
-response's code means for the secret.
+A ServerSecret signs these calls, so ZEGO itself shows whether it is the right one:
+:meth:`ServerApi.probe` makes a call that changes nothing, and
+:data:`zego.error_codes.SERVER_API_CODES` says what the response's code means for the secret.
+:meth:`ServerApi.kick` and :meth:`ServerApi.close_room` remove users from a room.
 
-The call is DescribeUserNum for a room that does not exist. ZEGO documents its result: "When the
-Room does not exist, the User count is 0". ZEGO allows 10 of these calls per second and AppID, and
-1 per second in the test environment.
+The probe's call is DescribeUserNum for a room that does not exist. ZEGO documents its result: "When
+the Room does not exist, the User count is 0". ZEGO allows 10 of these calls per second and AppID,
+and 1 per second in the test environment.
 
 The signature covers the AppID, the nonce and the timestamp only: not the Action, other
 parameters or the body. So for 10 minutes, anyone who sees one URL can make any server call with it,
@@ -16,8 +17,8 @@ it.
 A regional host speaks only for its region. While a reset of the secret spreads, another region may
 still give a different verdict.
 
-Source: "Calling APIs", "Global return codes", "Return codes" and "DescribeUserNum" in the vendor's
-documentation of server API v2.
+Source: "Calling APIs", "Global return codes", "Return codes", "DescribeUserNum", "KickoutUser" and
+"CloseRoom" in the vendor's documentation of server API v2.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from random import SystemRandom
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlencode, urlsplit
 
 from zego import strict_json
@@ -42,6 +43,8 @@ from zego.server_secret import ServerSecret
 ENDPOINT: Final = "https://rtc-api.zego.im/"
 #: How far a timestamp may be off, in seconds.
 MAX_CLOCK_SKEW_SECONDS: Final = 600
+#: How many users one call of :meth:`ServerApi.kick` may remove.
+MAX_KICKED_USERS: Final = 5
 
 _MAX_BYTES: Final = 65536
 #: No code has more than 12 digits.
@@ -49,6 +52,11 @@ _CODES_END: Final = 10**12
 _random: Final = SystemRandom().random
 
 _SIGNATURE_EXPIRED: Final = 100000004
+#: The codes of a room that does not exist, and of a user who is not online. "KickoutUser" does not
+#: say which of them it returns.
+_ABSENT: Final = frozenset({104, 105, 5024, 50001, 50002, 50003})
+#: "CloseRoom" documents 5018 as one of its codes for such a room; other pages, as temporary.
+_CLOSED: Final = _ABSENT | {5018}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,21 @@ class Verdict:
         the call. Before you move a label because of such a verdict, probe again later.
         """
         return self.rejected and _is_temporary(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """ZEGO's response to a request to remove users from a room.
+
+    :ivar outcome: ``removed``; ``absent``: ZEGO knows no such room or user; ``failed``: the users
+        may still be in the room.
+    :ivar reason: what happened, as text for users; safe to log.
+    :ivar code: ZEGO's code; ``None`` if no response could be read.
+    """
+
+    outcome: Literal["removed", "absent", "failed"]
+    reason: str
+    code: int | None
 
 
 def signature(app_id: int, nonce: str, server_secret: str, timestamp: int) -> str:
@@ -139,18 +162,48 @@ class ServerApi:
 
         Takes at most ``attempts * attempt_seconds`` and a second or two between them.
         """
-        verdicts = [self._attempt(secret)]
-        while _may_retry(verdicts[-1]) and len(verdicts) < self._attempts:
-            self._sleep(0.3 * 2 ** len(verdicts) * (0.5 + 0.5 * self._jitter()))
-            verdicts.append(self._attempt(secret))
-        last = verdicts[-1]
-        if last.needs_repeating and not all(verdict.needs_repeating for verdict in verdicts):
+        call = self._call(secret, "DescribeUserNum", (("RoomId[]", f"probe_{_nonce()}"),))
+        last = call[-1]
+        if last.needs_repeating and not all(verdict.needs_repeating for verdict in call):
             reason = f"{last.reason}; not every attempt got this verdict: try again"
             return replace(last, outcome="unknown", reason=reason)
         return last
 
-    def _attempt(self, secret: ServerSecret) -> Verdict:
-        url = self._signed_url("DescribeUserNum", secret, {"RoomId[]": f"probe_{_nonce()}"})
+    def kick(self, secret: ServerSecret, room_id: str, user_ids: Sequence[str]) -> Removal:
+        """Remove users from a room, which also stops all that they publish and play.
+
+        ZEGO does not keep them out: as long as a user has a token that has not expired, the user
+        can log in again. ZEGO allows 50 of these calls per second and AppID. It takes as long as
+        :meth:`probe`.
+
+        :param user_ids: 1 to :data:`MAX_KICKED_USERS`.
+        """
+        users = (("UserId[]", user_id) for user_id in user_ids)
+        *_, last = self._call(secret, "KickoutUser", (("RoomId", room_id), *users))
+        return _removal(last, _ABSENT)
+
+    def close_room(self, secret: ServerSecret, room_id: str) -> Removal:
+        """Remove all users from a room and close it. The next login opens it again.
+
+        ZEGO allows 1 of these calls per second and AppID. It takes as long as :meth:`probe`.
+        """
+        *_, last = self._call(secret, "CloseRoom", (("RoomId", room_id),))
+        return _removal(last, _CLOSED)
+
+    def _call(
+        self, secret: ServerSecret, action: str, query: Sequence[tuple[str, str]]
+    ) -> list[Verdict]:
+        """Make a call until its response is not a temporary failure; a verdict per attempt."""
+        verdicts = [self._attempt(secret, action, query)]
+        while _may_retry(verdicts[-1]) and len(verdicts) < self._attempts:
+            self._sleep(0.3 * 2 ** len(verdicts) * (0.5 + 0.5 * self._jitter()))
+            verdicts.append(self._attempt(secret, action, query))
+        return verdicts
+
+    def _attempt(
+        self, secret: ServerSecret, action: str, query: Sequence[tuple[str, str]]
+    ) -> Verdict:
+        url = self._signed_url(secret, action, query)
         try:
             response = request(
                 "GET", url, timeout_seconds=self._attempt_seconds, max_bytes=_MAX_BYTES
@@ -159,7 +212,9 @@ class ServerApi:
             return Verdict("unknown", f"ZEGO gave no usable response: {error}")
         return _verdict(response, self._clock())
 
-    def _signed_url(self, action: str, secret: ServerSecret, query: Mapping[str, str]) -> str:
+    def _signed_url(
+        self, secret: ServerSecret, action: str, query: Sequence[tuple[str, str]]
+    ) -> str:
         nonce, timestamp = _nonce(), int(self._clock())
         parameters = {
             "Action": action,
@@ -168,9 +223,8 @@ class ServerApi:
             "Timestamp": str(timestamp),
             "Signature": signature(secret.app_id, nonce, secret.value, timestamp),
             "SignatureVersion": "2.0",
-            **query,
         }
-        return f"{self._endpoint}?{urlencode(parameters)}"
+        return f"{self._endpoint}?{urlencode((*parameters.items(), *query))}"
 
 
 def _verdict(response: Response, now: float) -> Verdict:
@@ -190,6 +244,16 @@ def _verdict(response: Response, now: float) -> Verdict:
     if code == _SIGNATURE_EXPIRED:
         reason += _skew_in_words(skew)
     return Verdict(known.outcome, reason, code, skew)
+
+
+def _removal(verdict: Verdict, absent: Container[int | None]) -> Removal:
+    """What the response to a removal means, with the meaning of its code."""
+    code = verdict.code
+    known = None if code is None else SERVER_API_CODES.get(code)
+    if verdict.accepted:
+        return Removal("removed", "ZEGO removed them", code)
+    reason = verdict.reason if known is None else known.meaning.removesuffix(".")
+    return Removal("absent" if code in absent else "failed", reason, code)
 
 
 def _may_retry(verdict: Verdict) -> bool:

@@ -26,7 +26,8 @@ BOTH = WEB | NATIVE
 PUBLISHED = {
     # Server API: responses to every call, then those about rooms and rates.
     **dict.fromkeys([0, 1, 2, 3, 7, *range(100000000, 100000018)], SERVER_API),
-    **dict.fromkeys([104, 206, 207, 5018], SERVER_API),
+    **dict.fromkeys([104, 105, 206, 207, 5018, 5024], SERVER_API),
+    **dict.fromkeys([50001, 50002, 50003, 50011], SERVER_API),
     # Web: what is logged, the room server's raw codes, what the app sees.
     20014: WEB,
     **dict.fromkeys([2002, 2010, *range(50116, 50129)], WEB),
@@ -286,7 +287,7 @@ class TestNear:
 
     @pytest.mark.parametrize(
         "code",
-        [5, 8, 15, 99, 424242, 9_876_543_210, 999_999_999_999, 10**30, 52_000_000, 52_424_242, -1],
+        [5, 8, 16, 99, 424242, 9_876_543_210, 999_999_999_999, 10**30, 52_000_000, 52_424_242, -1],
     )
     def test_no_code_is_suggested_if_none_is_similar(self, code: int) -> None:
         assert near(code) == ()

@@ -24,7 +24,7 @@ from tests.unit.zego.scripted_server import (
 )
 from zego import server_api
 from zego.error_codes import SERVER_API_CODES
-from zego.server_api import ServerApi, Verdict
+from zego.server_api import Removal, ServerApi, Verdict
 from zego.server_secret import ServerSecret
 
 SECRET = ServerSecret(1234567890, "0123456789abcdef0123456789abcdef")
@@ -35,11 +35,14 @@ ACCEPTED = {0}
 NEEDS_REPEATING = {100000010, 100000011}
 REJECTED = {*NEEDS_REPEATING, 100000001, 100000005}
 PASSING = {1, 7, 100000012, 100000015, 206, 207, 5018}
+#: A room that does not exist, a user who is not online.
+ABSENT = {104, 105, 5024, 50001, 50002, 50003}
 UNKNOWN = {
     *PASSING,
+    *ABSENT,
     2,
     3,
-    104,
+    50011,
     100000000,
     100000002,
     100000003,
@@ -250,6 +253,68 @@ def test_an_unreadable_date_is_ignored(date: str) -> None:
     verdict = probe(reply(200, body, {"Date": date})).verdict
     assert verdict.accepted
     assert verdict.clock_skew_seconds is None
+
+
+class TestRemovals:
+    """Users are removed from a room, one by one or all at once."""
+
+    @staticmethod
+    def remove(*replies: Reply, users: tuple[str, ...]) -> tuple[Removal, list[Received]]:
+        """Remove the users from a room; without users, close it."""
+        with serving(*replies) as server:
+            api = ServerApi(
+                server.url,
+                attempt_seconds=server.bound_seconds,
+                clock=Clock(1_700_000_000),
+                sleep=lambda _seconds: None,
+            )
+            removal = (
+                api.kick(SECRET, "call & 1", users) if users else api.close_room(SECRET, "call & 1")
+            )
+            return removal, list(server.received)
+
+    @pytest.mark.parametrize(
+        ("users", "expected"),
+        [
+            (("alice", "b&b"), {"Action": ["KickoutUser"], "UserId[]": ["alice", "b&b"]}),
+            ((), {"Action": ["CloseRoom"]}),
+        ],
+    )
+    def test_the_request_has_the_documented_parameters(
+        self, users: tuple[str, ...], expected: dict[str, list[str]]
+    ) -> None:
+        removal, (sent,) = self.remove(answer(0), users=users)
+        assert (removal.outcome, removal.code) == ("removed", 0)
+        query = parse_qs(urlsplit(sent.target).query)
+        (nonce,) = query.pop("SignatureNonce")
+        assert query == expected | {
+            "AppId": ["1234567890"],
+            "RoomId": ["call & 1"],
+            "Signature": [server_api.signature(1234567890, nonce, SECRET.value, 1_700_000_000)],
+            "SignatureVersion": ["2.0"],
+            "Timestamp": ["1700000000"],
+        }
+        assert SECRET.value not in sent.target
+
+    @table("code", sorted((ACCEPTED | REJECTED | UNKNOWN) - {0}))
+    def test_each_code_means_an_absent_room_or_user_or_a_failure(self, code: int) -> None:
+        kicked, _ = self.remove(answer(code), users=("alice",))
+        closed, _ = self.remove(answer(code), users=())
+        assert kicked.outcome == ("absent" if code in ABSENT else "failed")
+        assert closed.outcome == ("absent" if code in ABSENT | {5018} else "failed")
+        assert kicked.code == closed.code == code
+        assert kicked.reason
+
+    def test_a_temporary_failure_is_retried(self) -> None:
+        removal, received = self.remove(reply(502, b"<html>"), answer(206), answer(0), users=("a",))
+        assert removal.outcome == "removed"
+        assert len({one.target for one in received}) == 3, "a nonce is never sent twice"
+
+    def test_without_a_readable_response_it_failed(self) -> None:
+        removal, received = self.remove(reply(502, b"<html>"), users=("alice",))
+        assert (removal.outcome, removal.code) == ("failed", None)
+        assert len(received) == 3
+        assert SECRET.value not in repr(removal)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,16 @@ _WAIT_AND_COMPARE: Final = (
 )
 _OUR_FAULT: Final = "ZEGO found the request malformed, which is a bug in this service: report it"
 _BUSY: Final = "ZEGO's gateway is throttling or failing requests: try again"
+_NO_ROOM: Final = (
+    "The RoomId is wrong, or the room has ended.",
+    "Check the RoomId: a room exists only while a user is in it.",
+    "report it, because ZEGO documents a count of 0 for such a room",
+)
+_NO_USER: Final = (
+    "The UserId is wrong, or the user has left the room.",
+    "Check the UserId: it is the user_id of the user's tokens.",
+    "report it, because the check names no user",
+)
 _CHECK_APP_ID: Final = "compare the AppID with the console; if it is right, ZEGO's gateway fails"
 
 
@@ -49,6 +59,11 @@ def _no_project(code: int, meaning: str) -> ServerApiCode:
         advice=_CHECK_APP_ID,
         temporary=True,
     )
+
+
+def _absent(code: int, meaning: str, cause: str, remedy: str, advice: str) -> ServerApiCode:
+    """A room or a user that ZEGO does not know. The check of a secret never gets this code."""
+    return _server(code, meaning, cause, remedy=remedy, advice=advice)
 
 
 def _server(
@@ -174,13 +189,8 @@ CODES: Final = (
         remedy="Enable it in ZEGO's console.",
         advice="enable it in ZEGO's console",
     ),
-    _server(
-        104,
-        "ZEGO has no room with this RoomId.",
-        "The RoomId is wrong, or the room has ended.",
-        remedy="Check the RoomId: a room exists only while a user is in it.",
-        advice="report it, because ZEGO documents a count of 0 for such a room",
-    ),
+    _absent(104, "ZEGO has no room with this RoomId.", *_NO_ROOM),
+    _absent(105, "ZEGO has no user with this UserId.", *_NO_USER),
     _busy(
         206,
         "The Action was called more often than ZEGO allows.",
@@ -194,9 +204,18 @@ CODES: Final = (
     _server(
         5018,
         "ZEGO reports that the room's status does not match.",
-        "ZEGO documents no cause.",
+        "If CloseRoom returns it, the room does not exist. Else, ZEGO documents no cause.",
         remedy=_WAIT,
         advice="try again",
         temporary=True,
+    ),
+    _absent(5024, "ZEGO has no room with this RoomId.", *_NO_ROOM),
+    _absent(50001, "ZEGO has no room with this RoomId.", *_NO_ROOM),
+    _absent(50002, "ZEGO has no user with this UserId.", *_NO_USER),
+    _absent(50003, "ZEGO finds no user with this UserId online.", *_NO_USER),
+    _request(
+        50011,
+        "The list of users is too long.",
+        "KickoutUser takes at most 5 users.",
     ),
 )

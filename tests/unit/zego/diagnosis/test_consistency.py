@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from local.fake_zego import room_login
+from local.fake_zego.room_login import Rooms
 from tests.support.table import table
 from tests.unit.zego.diagnosis.builders import (
     APP_ID,
@@ -189,7 +190,8 @@ class TestStandInOfZego:
     @staticmethod
     def login(text: str) -> dict[str, Any]:
         request = {"token": text, "app_id": APP_ID, "user_id": "alice", "room_id": "room1"}
-        return room_login.answer(request, APP_ID, [ServerSecret(APP_ID, SECRET)], NOW)
+        accepted = [ServerSecret(APP_ID, SECRET)]
+        return room_login.answer(request, APP_ID, accepted, Rooms(), NOW)
 
     @table("name", LOGINS)
     def test_a_login_shows_the_codes_of_the_first_finding(self, name: str) -> None:
