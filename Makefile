@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PUBLISH_READY := $(VENV)/.publish-ready
-SEPARATE_READY := $(VENV)/sam/.ready $(VENV)/checkov/.ready
+SEPARATE_READY := $(VENV)/sam/.ready $(VENV)/checkov/.ready $(VENV)/generators/.ready
 export PYTHONPATH := functions:layers/domain:.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
@@ -119,7 +119,8 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade updates them)
 	  lock requirements/dev.in --constraints requirements/run.txt; \
 	  lock requirements/publish.in --constraints requirements/dev.txt; \
 	  lock requirements/sam.in; \
-	  lock requirements/checkov.in
+	  lock requirements/checkov.in; \
+	  lock requirements/generators.in
 
 .PHONY: docs-site
 docs-site: $(PUBLISH_READY) ## Build the documentation site in build/site/

@@ -122,7 +122,7 @@ class Document:
         if "application/problem+json" not in content:
             return set()
         code = content["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]
-        return set(code.get("enum", [code.get("const")]))
+        return set(code["enum"])
 
     def violations(self, route: str, answer: Answer) -> list[str]:
         """Where a response differs from what the document promises for the route."""

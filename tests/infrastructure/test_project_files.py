@@ -21,6 +21,7 @@ REQUIREMENTS = [
     "requirements/install.txt",
     "requirements/sam.txt",
     "requirements/checkov.txt",
+    "requirements/generators.txt",
 ]
 
 

@@ -1,6 +1,6 @@
 """Tools in separate environments, because they need other versions of our packages.
 
-`make prove` sets up one for each: .venv/sam, .venv/checkov.
+`make prove` sets up one for each: .venv/sam, .venv/checkov, .venv/generators.
 """
 
 from __future__ import annotations
