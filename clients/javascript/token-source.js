@@ -742,7 +742,10 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
     status,
     detail: quoted(problem.detail, /^\P{Cc}{1,1000}$/u) ?? hint,
     requestId: quoted(problem.request_id ?? headers.get("apigw-requestid"), /^[\w+/=:.-]{1,128}$/),
-    retryable: (status === 429 || status >= 500) && (!isProblem || problem.retryable === true),
+    // The service marks a 401 as retryable if it may soon know the bearer token's key.
+    retryable: isProblem
+      ? problem.retryable === true && (status === 401 || status === 429 || status >= 500)
+      : status === 429 || status >= 500,
     retryAfterSeconds: retryAfterIn(headers, nowMs),
     help: quoted(problem.help, /^https?:\/\/[\x21-\x7e]{1,400}$/),
   });

@@ -141,8 +141,9 @@ def _verify_signature(token: _Unverified, identity: BearerIdentity, keys: Signin
     try:
         key = keys.get(identity.jwks_uri, key_id, algorithm)
     except UnknownKeyError as error:
-        detail = "The issuer publishes no key with this token's kid and alg."
-        raise Problem("bearer_unknown_key", detail, reason=str(error)) from None
+        raise Problem(
+            "bearer_unknown_key", str(error), retry_after_seconds=error.retry_after_seconds
+        ) from None
     except KeysUnavailableError as error:
         raise Problem(
             "signing_keys_unavailable",

@@ -11,8 +11,9 @@ gone     after that no token can be verified until a fetch succeeds
 
 An unknown key id also causes a fetch, because providers rotate their keys. But there is at most one
 fetch per ``cool_down_seconds``, so that invented key ids cannot make the service hammer an identity
-provider; while no key is usable, at most one per ``retry_seconds``. Redirects are not followed, and
-the size and the time of a response are limited.
+provider; while no key is usable, at most one per ``retry_seconds``. Until the next fetch is
+allowed, an unknown key may be a new one, so the caller learns when to retry. Redirects are not
+followed. The size and the time of a response and its number of keys are limited.
 """
 
 from __future__ import annotations
@@ -32,14 +33,37 @@ from zego.policy.model import ALGORITHMS
 
 MAX_JWKS_BYTES: Final = 256 * 1024
 FETCH_SECONDS: Final = 2.0
+#: The largest number of keys of one issuer. Each request searches them.
+MAX_KEYS: Final = 100
 _MIN_RSA_BITS: Final = 2048
+
+#: The parameters that only a private or a symmetric key has (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
+PRIVATE_PARAMETERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+#: RFC 9864 renames EdDSA to the curve's name. With this curve both are the same algorithm, so a key
+#: for one of them is also for the other.
+_SAME_ALGORITHM: Final = {"Ed25519": "EdDSA"}
+
+_P25519: Final = 2**255 - 19
+_ORDER_8_Y: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+#: The y coordinates of Ed25519's eight points of small order. With such a key everyone can make
+#: signatures: "Taming the many EdDSAs" (2020), table 1.
+_SMALL_ORDER_Y: Final = frozenset({0, 1, _P25519 - 1, _ORDER_8_Y, _P25519 - _ORDER_8_Y})
 
 Jwk = dict[str, Any]
 Fetch = Callable[[str], Response]
 
 
 class UnknownKeyError(Exception):
-    """The issuer has no key with this id for this algorithm."""
+    """The issuer has no usable key for a token. The message says why, for the caller.
+
+    :ivar retry_after_seconds: when the issuer's keys may be fetched again, if that was not allowed
+        now; ``None`` if the keys were just fetched, or fetching cannot help.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class KeysUnavailableError(Exception):
@@ -78,7 +102,7 @@ class _Key:
         return (
             self.jwk["kty"] == key_type
             and self.jwk.get("crv") == curve
-            and self.jwk.get("alg", algorithm) == algorithm
+            and _same(self.jwk.get("alg", algorithm), algorithm)
         )
 
     def parse(self, algorithm: str) -> PyJWK:
@@ -88,13 +112,21 @@ class _Key:
         """
         if algorithm not in self.parsed:
             try:
-                key = PyJWK(self.jwk, algorithm)
+                key = PyJWK(self.jwk, _SAME_ALGORITHM.get(algorithm, algorithm))
+                weakness = self._weakness(key)
             except (PyJWTError, ValueError, TypeError):
-                raise UnknownKeyError("the issuer's key with that id cannot be read") from None
-            if self.jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS:
-                raise UnknownKeyError(f"the issuer's key has less than {_MIN_RSA_BITS} bits")
+                raise UnknownKeyError("The issuer's key for this token cannot be read.") from None
+            if weakness is not None:
+                raise UnknownKeyError(f"The issuer's key for this token is too weak: {weakness}.")
             self.parsed[algorithm] = key
         return self.parsed[algorithm]
+
+    def _weakness(self, key: PyJWK) -> str | None:
+        if self.jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS:
+            return f"it has {key.key.key_size} bits, fewer than {_MIN_RSA_BITS} bits"
+        if self.jwk["kty"] == "OKP" and _has_small_order(key.key.public_bytes_raw()):
+            return "it is a point of small order, with which everyone can sign"
+        return None
 
     def verifies(self, algorithm: str) -> bool:
         """Whether the key can verify signatures of that algorithm."""
@@ -159,7 +191,11 @@ class SigningKeys:
         if key is None:
             if entry.failure is not None:
                 raise self._unavailable(entry, now)
-            raise UnknownKeyError(f"the issuer has no {algorithm} key with that id")
+            was_just_fetched = entry.fetched_at == now
+            raise UnknownKeyError(
+                _why_no_key(entry.keys, key_id, algorithm),
+                None if was_just_fetched else self._next_fetch(entry, now),
+            )
         return key.parse(algorithm)
 
     def look(
@@ -201,9 +237,12 @@ class SigningKeys:
         usable = now - entry.fetched_at < self._max_stale_seconds
         return self._cool_down_seconds if usable else self._retry_seconds
 
+    def _next_fetch(self, entry: _Entry, now: float) -> int:
+        """In how many seconds the keys may be fetched again."""
+        return max(1, math.ceil(entry.tried_at + self._wait_seconds(entry, now) - now))
+
     def _unavailable(self, entry: _Entry, now: float) -> KeysUnavailableError:
-        wait = entry.tried_at + self._wait_seconds(entry, now) - now
-        return KeysUnavailableError(entry.failure or "not fetched", max(1, math.ceil(wait)))
+        return KeysUnavailableError(entry.failure or "not fetched", self._next_fetch(entry, now))
 
 
 def _read(response: Response) -> list[_Key]:
@@ -222,6 +261,8 @@ def _read(response: Response) -> list[_Key]:
     usable = [_Key(jwk) for jwk in keys if _may_verify(jwk)]
     if not usable:
         raise HttpError("the JWKS endpoint's response has no key that verifies signatures")
+    if len(usable) > MAX_KEYS:
+        raise HttpError(f"the JWKS has {len(usable)} keys; the limit is {MAX_KEYS}")
     return usable
 
 
@@ -231,7 +272,7 @@ def _may_verify(jwk: object) -> bool:
         isinstance(jwk, dict)
         and isinstance(jwk.get("kid", ""), str)
         and isinstance(jwk.get("kty"), str)
-        and "d" not in jwk
+        and PRIVATE_PARAMETERS.isdisjoint(jwk)
         and jwk.get("use", "sig") == "sig"
         and isinstance(operations := jwk.get("key_ops", ["verify"]), list)
         and "verify" in operations
@@ -244,3 +285,32 @@ def _find(keys: Sequence[_Key], key_id: str | None, algorithm: str) -> _Key | No
     if key_id is not None:
         fitting = [key for key in fitting if key.jwk.get("kid") == key_id]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _why_no_key(keys: Sequence[_Key], key_id: str | None, algorithm: str) -> str:
+    if key_id is None:
+        if any(key.fits(algorithm) for key in keys):
+            return f"The token names no key (kid), and several of the issuer's fit {algorithm}."
+        return f"The token names no key (kid), and the issuer publishes none for {algorithm}."
+    named = [key for key in keys if key.jwk.get("kid") == key_id]
+    if not named:
+        return "The issuer publishes no key with this token's kid."
+    if any(key.fits(algorithm) for key in named):
+        return f"The issuer publishes several {algorithm} keys with this token's kid."
+    return f"The issuer's key with this token's kid is not for {algorithm}."
+
+
+def _same(one: object, other: str) -> bool:
+    """Whether two names are those of one algorithm. ``one`` may be any JSON value."""
+    return one == other or (
+        isinstance(one, str) and _SAME_ALGORITHM.get(one, one) == _SAME_ALGORITHM.get(other, other)
+    )
+
+
+def _has_small_order(encoded: bytes) -> bool:
+    """Whether an Ed25519 key is a point of small order, in canonical encoding or not.
+
+    The sign bit does not matter, and a y of 2**255 - 19 or more counts as what remains.
+    """
+    y = int.from_bytes(encoded, "little") & (2**255 - 1)
+    return y % _P25519 in _SMALL_ORDER_Y

@@ -21,7 +21,8 @@ HELP_PATH: Final = "/v1/problems"
 class ProblemType:
     """What all problems with the same code have in common.
 
-    :ivar retryable: whether the same request may succeed later.
+    :ivar retryable: whether the same request may succeed later. A single problem is retryable, too,
+        if it says when to retry.
     """
 
     status: int
@@ -111,7 +112,7 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
             "status": kind.status,
             "detail": self.detail,
             "code": self.code,
-            "retryable": kind.retryable,
+            "retryable": kind.retryable or self.retry_after_seconds is not None,
             "help": f"{base_url}{HELP_PATH}#{self.code}",
         }
         if self.field is not None:

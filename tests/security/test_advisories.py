@@ -130,7 +130,7 @@ def test_an_hmac_that_claims_the_right_algorithm_is_a_bad_signature() -> None:
 def test_a_symmetric_key_in_the_jwks_is_not_used() -> None:
     secret = b"a shared secret of 32 characters"
     jwk = {"kty": "oct", "kid": "key-1", "k": base64.urlsafe_b64encode(secret).decode()}
-    endpoint = JwksEndpoint(jwk)
+    endpoint = JwksEndpoint(jwk, signer("EdDSA", "beside").jwk)
     for name in ("HS256", "RS256"):
         token = jws({"alg": name, "kid": "key-1"}, claims(), hmac_with(secret, "sha256"))
         expected = "bearer_unknown_key" if name == "RS256" else "bearer_algorithm_refused"

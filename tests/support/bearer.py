@@ -35,9 +35,7 @@ class Signer:
     @property
     def jwk(self) -> Jwk:
         """The public key, as a JWKS lists it."""
-        public = get_default_algorithms()[self.algorithm].to_jwk(
-            self.private_key.public_key(), as_dict=True
-        )
+        public = _algorithm(self.algorithm).to_jwk(self.private_key.public_key(), as_dict=True)
         jwk: Jwk = dict(public) | {"alg": self.algorithm, "use": "sig"}
         jwk.pop("key_ops", None)
         return jwk if self.key_id is None else jwk | {"kid": self.key_id}
@@ -52,7 +50,8 @@ class Signer:
 
     def signature(self, message: bytes, algorithm: str | None = None) -> bytes:
         """Return a signature. Another algorithm must use the same type of key."""
-        return get_default_algorithms()[algorithm or self.algorithm].sign(message, self.private_key)
+        signed: bytes = _algorithm(algorithm or self.algorithm).sign(message, self.private_key)
+        return signed
 
     def sign(self, claims: object, *, algorithm: str | None = None, **header: object) -> str:
         """Return a token of claims (an object, or JSON bytes). ``None`` drops a header."""
@@ -119,6 +118,11 @@ class JwksEndpoint:
         return self.answer or Response(200, {}, json.dumps({"keys": self.keys}).encode())
 
 
+def _algorithm(name: str) -> Any:
+    """Return PyJWT's implementation, which does not know the name of RFC 9864 yet."""
+    return get_default_algorithms()["EdDSA" if name == "Ed25519" else name]
+
+
 def _new_key(algorithm: str) -> Any:
     key_type, curve = ALGORITHMS[algorithm]
     match key_type, curve:
@@ -128,6 +132,8 @@ def _new_key(algorithm: str) -> Any:
             return ec.generate_private_key(ec.SECP256R1())
         case "EC", "P-384":
             return ec.generate_private_key(ec.SECP384R1())
+        case "EC", "P-521":
+            return ec.generate_private_key(ec.SECP521R1())
         case _:
             return ed25519.Ed25519PrivateKey.generate()
 

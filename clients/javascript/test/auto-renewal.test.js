@@ -67,6 +67,29 @@ suite("an automatically renewed token", () => {
     assert.equal(given.length, 1);
   });
 
+  test("is requested again while the service does not know a new key of the provider", async (t) => {
+    const { world, server, given, renewal, codes } = await renewing(t);
+    const unknown = { retryable: true, headers: { "retry-after": "30" } };
+    // Once with the old bearer token, and once with a new one.
+    server.answer(
+      problem(401, "bearer_unknown_key", unknown),
+      problem(401, "bearer_unknown_key", unknown),
+    );
+    renewal.renew();
+    await world.pass(29);
+    assert.deepEqual([codes(), given], [["bearer_unknown_key"], []]);
+    await world.pass(1);
+    assert.equal(given.length, 1);
+  });
+
+  test("is no longer requested if a key stays unknown", async (t) => {
+    const { world, server, given, codes } = await renewing(t);
+    server.answer(problem(401, "bearer_unknown_key"), problem(401, "bearer_unknown_key"));
+    await world.pass(3600);
+    assert.deepEqual([codes(), given], [["bearer_unknown_key"], []]);
+    assert.equal(server.requests.length, 3);
+  });
+
   test("is no longer requested after a final refusal", async (t) => {
     const { world, server, given, codes } = await renewing(t);
     server.answer(problem(403, "not_granted"));

@@ -315,6 +315,17 @@ suite("an unavailable service", () => {
     assert.deepEqual(server.waits, [7.25]);
   });
 
+  test("is retried after a 401 that the service marks as retryable", async (t) => {
+    const { server, token } = await start(t);
+    const unknown = { retryable: true, headers: { "retry-after": "7" } };
+    server.answer(
+      problem(401, "bearer_unknown_key", unknown),
+      problem(401, "bearer_unknown_key", unknown),
+    );
+    await token();
+    assert.deepEqual(server.waits, [0, 7.25]);
+  });
+
   test("is not retried if the problem is not retryable", async (t) => {
     const { server, failure } = await start(t);
     server.answer(problem(503, "secret_unavailable", { retryable: false }));

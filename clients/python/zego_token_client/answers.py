@@ -179,7 +179,8 @@ def _problem(
     values: Mapping[str, object], status: int, retry_after: int | None = None
 ) -> TokenProblem:
     said = read(_Problem, values)
-    retryable = said.retryable and can_pass(status)
+    # The service marks a 401 as retryable if it may soon know the bearer token's key.
+    retryable = said.retryable and (status == 401 or can_pass(status))
     known = (said.code, status, said.detail, said.request_id)
     return TokenProblem(*known, retryable, retry_after, said.field, said.help)
 

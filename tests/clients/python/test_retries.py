@@ -37,6 +37,7 @@ def unavailable(**headers: str) -> Reply:
         answer({"message": "Service Unavailable"}, 503),
         answer({"message": "Internal Server Error"}, 500),
         problem("internal_error", 500, retryable=True),
+        problem("bearer_unknown_key", 401, retryable=True),
         PAGE,
         answer(b"slow down", 429, "text/plain"),
         NOBODY,
@@ -65,6 +66,7 @@ def test_a_temporary_failure_is_retried(failure: Reply, backend: Backend) -> Non
     "lasting",
     [
         problem("not_granted", 403),
+        problem("bearer_unknown_key", 401),
         problem("invalid_identifier", 422),
         problem("wrong_type", 400),
         problem("internal_error", 500),
@@ -79,6 +81,7 @@ def test_a_temporary_failure_is_retried(failure: Reply, backend: Backend) -> Non
     ],
     ids=[
         "not-granted",
+        "401-not-retryable",
         "invalid",
         "bad-request",
         "500-not-retryable",

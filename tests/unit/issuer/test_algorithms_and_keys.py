@@ -16,16 +16,22 @@ from tests.support.bearer import JwksEndpoint, claims, jws, policy, signer
 from zego.policy.model import ALGORITHMS
 
 NOW: Final = 1_700_000_000
-#: Written by hand from RFC 7518 and RFC 8037, so that the service does not test itself.
+#: Written by hand from RFC 7518, RFC 8037 and RFC 9864, so that the service does not test itself.
 KEY_OF: Final = {
     "RS256": "RSA",
     "RS384": "RSA",
     "RS512": "RSA",
     "PS256": "RSA",
+    "PS384": "RSA",
+    "PS512": "RSA",
     "ES256": "P-256",
     "ES384": "P-384",
+    "ES512": "P-521",
     "EdDSA": "Ed25519",
+    "Ed25519": "Ed25519",
 }
+#: RFC 9864: with this curve they are the same.
+ED25519: Final = {"EdDSA", "Ed25519"}
 #: An HMAC is keyed with the public key, which is public.
 NEVER: Final = ("HS256", "none")
 
@@ -64,7 +70,9 @@ def expected(attempt: Attempt) -> str:
     if attempt.header != attempt.named:
         return "bearer_algorithm_refused"
     is_its_key = KEY_OF[attempt.header] == KEY_OF[attempt.key]
-    may_be_used = attempt.declared in (None, attempt.header)
+    may_be_used = attempt.declared in (None, attempt.header) or (
+        {attempt.declared, attempt.header} == ED25519
+    )
     is_meant = attempt.key_id in (None, "key-1")
     return "taken" if is_its_key and may_be_used and is_meant else "bearer_unknown_key"
 

@@ -21,6 +21,7 @@ from tests.support.bearer import (
     policy,
     signer,
 )
+from tests.support.clock import Clock
 from zego.policy.model import ALGORITHMS, AccessPolicy, BearerIdentity
 
 WEB = BearerIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
@@ -225,6 +226,25 @@ class TestRefusals:
     def test_a_key_id_that_the_issuer_does_not_have(self) -> None:
         problem = refusal_of(signer(key_id="key-2").sign(claims()))
         assert problem.code == "bearer_unknown_key"
+        assert problem.document("")["retryable"] is False
+        assert "retry-after" not in problem.headers()
+
+    def test_a_key_id_that_may_be_new_is_retryable_when_the_keys_may_be_fetched_again(self) -> None:
+        """Otherwise clients stop renewing while their identity provider rotates its keys."""
+        clock = Clock()
+        keys = SigningKeys(JwksEndpoint(signer().jwk), cool_down_seconds=30, clock=clock)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(12)
+        with pytest.raises(Problem) as refused:
+            authentication.from_bearer(
+                f"Bearer {signer(key_id='key-2').sign(claims())}",
+                policy(WEB),
+                keys,
+                clock=lambda: NOW,
+            )
+        assert (refused.value.code, refused.value.type.status) == ("bearer_unknown_key", 401)
+        assert refused.value.document("")["retryable"] is True
+        assert refused.value.headers()["retry-after"] == "18"
 
     def test_keys_that_cannot_be_fetched_are_the_issuers_fault(self) -> None:
         endpoint = JwksEndpoint()

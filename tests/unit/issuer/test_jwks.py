@@ -286,6 +286,53 @@ class TestUnknownKeyIds:
         assert len(endpoint.requests) == 2
 
 
+class TestWhenAnUnknownKeyMayBeTriedAgain:
+    """A provider may sign with a new key at once. Until the next fetch it looks like an invented
+    one, so the caller must come back."""
+
+    def test_within_the_cool_down_the_error_says_when_the_next_fetch_is_allowed(
+        self, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(0.5)
+        with pytest.raises(UnknownKeyError) as refused:
+            keys.get(JWKS_URI, "key-2", "RS256")
+        assert refused.value.retry_after_seconds == COOL_DOWN
+        clock.turn(COOL_DOWN - 1)
+        with pytest.raises(UnknownKeyError) as refused:
+            keys.get(JWKS_URI, "key-2", "RS256")
+        assert refused.value.retry_after_seconds == 1
+
+    def test_after_that_wait_the_new_key_is_found(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        keys.get(JWKS_URI, "key-1", "RS256")
+        endpoint.keys.append(signer(key_id="key-2").jwk)
+        clock.turn(COOL_DOWN / 2)
+        with pytest.raises(UnknownKeyError) as refused:
+            keys.get(JWKS_URI, "key-2", "RS256")
+        clock.turn(refused.value.retry_after_seconds or 0)
+        assert keys.get(JWKS_URI, "key-2", "RS256").key_id == "key-2"
+
+    def test_if_the_keys_were_just_fetched_the_error_is_final(
+        self, endpoint: JwksEndpoint, keys: SigningKeys, clock: Clock
+    ) -> None:
+        for _ in range(2):
+            with pytest.raises(UnknownKeyError) as refused:
+                keys.get(JWKS_URI, "key-2", "RS256")
+            assert refused.value.retry_after_seconds is None
+            clock.turn(COOL_DOWN)
+        assert len(endpoint.requests) == 2
+
+    def test_a_key_that_is_known_and_too_weak_is_final(self, clock: Clock) -> None:
+        keys = SigningKeys(JwksEndpoint(weak_rsa(), signer(key_id="key-2").jwk), clock=clock)
+        keys.get(JWKS_URI, "key-2", "RS256")
+        clock.turn(1)
+        with pytest.raises(UnknownKeyError) as refused:
+            keys.get(JWKS_URI, "key-1", "RS256")
+        assert refused.value.retry_after_seconds is None
+
+
 class TestTokensWithoutAKeyId:
     def test_the_only_key_that_fits_the_algorithm_is_used(self) -> None:
         keys = keys_of(signer().jwk, signer("ES256", "key-2").jwk)
@@ -324,21 +371,24 @@ def weak_rsa() -> dict[str, Any]:
     return dict(RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)) | {"kid": "key-1"}
 
 
-def es512() -> dict[str, Any]:
-    key = ec.generate_private_key(ec.SECP521R1())
+def es256k() -> dict[str, Any]:
+    key = ec.generate_private_key(ec.SECP256K1())
     return dict(ECAlgorithm.to_jwk(key.public_key(), as_dict=True)) | {"kid": "key-1"}
 
 
 class TestKeysThatMayNotVerify:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
     def test_a_key_verifies_its_own_algorithm(self, algorithm: str) -> None:
-        key = keys_of(signer(algorithm).jwk).get(JWKS_URI, "key-1", algorithm)
-        assert key.algorithm_name == algorithm
+        owner, message = signer(algorithm), b"signed"
+        key = keys_of(owner.jwk).get(JWKS_URI, "key-1", algorithm)
+        assert key.Algorithm.verify(message, key.key, owner.signature(message))
+        assert not key.Algorithm.verify(b"changed", key.key, owner.signature(message))
 
     @pytest.mark.parametrize("bound", ALGORITHMS)
     def test_a_key_that_is_bound_to_one_algorithm_verifies_no_other(self, bound: str) -> None:
         keys = keys_of(signer(bound).jwk)
-        for other in ALGORITHMS.keys() - {bound}:
+        same = {"EdDSA", "Ed25519"} if bound in {"EdDSA", "Ed25519"} else {bound}
+        for other in ALGORITHMS.keys() - same:
             with pytest.raises(UnknownKeyError):
                 keys.get(JWKS_URI, "key-1", other)
 
@@ -350,6 +400,8 @@ class TestKeysThatMayNotVerify:
             ("ES256", "RS256"),
             ("ES256", "ES384"),
             ("ES384", "ES256"),
+            ("ES512", "ES384"),
+            ("Ed25519", "ES256"),
             ("EdDSA", "ES256"),
             ("EdDSA", "RS256"),
         ],
@@ -397,15 +449,75 @@ class TestKeysThatMayNotVerify:
             keys_of(weak_rsa()).get(JWKS_URI, "key-1", "RS256")
 
     def test_a_curve_that_no_algorithm_here_has_is_refused(self) -> None:
-        for algorithm in ("ES256", "ES384"):
+        for algorithm in ("ES256", "ES384", "ES512"):
             with pytest.raises(UnknownKeyError):
-                keys_of(es512()).get(JWKS_URI, "key-1", algorithm)
+                keys_of(es256k()).get(JWKS_URI, "key-1", algorithm)
+
+    @pytest.mark.parametrize("named", ["EdDSA", "Ed25519"])
+    @pytest.mark.parametrize("used", ["EdDSA", "Ed25519"])
+    def test_both_names_of_ed25519_are_one_algorithm(self, named: str, used: str) -> None:
+        """RFC 9864 renames EdDSA; providers publish either name."""
+        key = keys_of(signer("EdDSA").jwk | {"alg": named}).get(JWKS_URI, "key-1", used)
+        message = b"signed"
+        assert key.Algorithm.verify(message, key.key, signer("EdDSA").signature(message))
+
+    @pytest.mark.parametrize("name", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
+    def test_a_key_with_any_private_parameter_verifies_nothing(self, name: str) -> None:
+        """RFC 7518, 6.2.2, 6.3.2 and 6.4.1. Whoever reads the JWKS can sign with such a key."""
+        with pytest.raises(UnknownKeyError):
+            keys_of(signer().jwk | {name: "AQAB"}).get(JWKS_URI, "key-1", "RS256")
 
     def test_a_private_rsa_key_that_was_published_verifies_nothing(self) -> None:
         private: dict[str, Any] = dict(RSAAlgorithm.to_jwk(signer().private_key, as_dict=True))
         del private["key_ops"]
         with pytest.raises(UnknownKeyError):
             keys_of(private | {"kid": "key-1"}).get(JWKS_URI, "key-1", "RS256")
+
+
+class TestWhyAKeyIsNotFound:
+    """Each message says what the issuer lacks, so that its operators know what to change."""
+
+    @pytest.mark.parametrize(
+        ("key_id", "algorithm", "message"),
+        [
+            ("key-9", "RS256", "publishes no key with this token's kid"),
+            ("key-1", "ES256", "The issuer's key with this token's kid is not for ES256"),
+            ("twice", "RS256", "publishes several RS256 keys with this token's kid"),
+            (None, "RS256", r"names no key \(kid\), and several of the issuer's fit RS256"),
+            (None, "ES384", r"names no key \(kid\), and the issuer publishes none for ES384"),
+            ("weak", "RS256", "too weak: it has 1024 bits, fewer than 2048 bits"),
+            ("broken", "RS256", "cannot be read"),
+        ],
+        ids=str,
+    )
+    def test_the_message_names_it(self, key_id: str | None, algorithm: str, message: str) -> None:
+        twice = signer(key_id="twice")
+        keys = keys_of(
+            signer().jwk,
+            twice.jwk,
+            twice.jwk,
+            weak_rsa() | {"kid": "weak"},
+            signer().jwk | {"kid": "broken", "n": "*"},
+        )
+        with pytest.raises(UnknownKeyError, match=message):
+            keys.get(JWKS_URI, key_id, algorithm)
+
+
+class TestManyKeys:
+    def test_a_jwks_with_as_many_keys_as_allowed_is_read(self) -> None:
+        jwks = [signer().jwk | {"kid": f"key-{number}"} for number in range(100)]
+        keys = SigningKeys(JwksEndpoint(*jwks), clock=Clock())
+        assert keys.get(JWKS_URI, "key-99", "RS256").key_id == "key-99"
+
+    def test_a_jwks_with_more_is_a_failure_because_each_request_searches_them(self) -> None:
+        tiny = [{"kty": "RSA", "kid": str(number)} for number in range(9000)]
+        with pytest.raises(KeysUnavailableError, match="has 9000 keys; the limit is 100"):
+            SigningKeys(JwksEndpoint(*tiny), clock=Clock()).get(JWKS_URI, "key-1", "RS256")
+
+    def test_keys_that_cannot_verify_do_not_count(self) -> None:
+        encryption = [{"kty": "RSA", "use": "enc", "kid": str(number)} for number in range(500)]
+        keys = keys_of(signer().jwk, *encryption)
+        assert keys.get(JWKS_URI, "key-1", "RS256").key_id == "key-1"
 
 
 MALFORMED_KEYS: dict[str, dict[str, Any]] = {

@@ -17,15 +17,19 @@ PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
 MIN_LIFETIME_SECONDS: Final = 60
 MAX_STREAM_IDS: Final = 50
 
-#: The algorithms of public keys, each with its key's type and curve (RFC 7518, RFC 8037).
+#: The algorithms of public keys, each with its key's type and curve (RFC 7518, 8037, 9864).
 ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {
     "RS256": ("RSA", None),
     "RS384": ("RSA", None),
     "RS512": ("RSA", None),
     "PS256": ("RSA", None),
+    "PS384": ("RSA", None),
+    "PS512": ("RSA", None),
     "ES256": ("EC", "P-256"),
     "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
     "EdDSA": ("OKP", "Ed25519"),
+    "Ed25519": ("OKP", "Ed25519"),
 }
 
 Claim = str | int | float | bool
