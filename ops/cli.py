@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "ops.secret.commands:secret",
         "Stage a ServerSecret, rotate to it, show its status.",
     ),
+    "token": ("ops.token:token", "Get a token from the service, to try it."),
 }
 #: What users try, and what to use instead.
 _MEANT: Final = {"help": "--help", "version": "--version"} | {
@@ -54,7 +55,7 @@ _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
 #: Options that take an id which others chose.
 #: Characters before an =: a longer text is not an option but a token and its signature.
 _LONGEST_NAME: Final = 64
-_ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room"})
+_ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room", "--stream"})
 _AROUND: Final = string.punctuation + string.whitespace
 #: An argument that may be a secret, mistyped; options are shorter.
 _LONG: Final = 20

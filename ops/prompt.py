@@ -1,13 +1,14 @@
-"""Prompts on a terminal: for a value that is not shown, or for yes or no."""
+"""Prompts on a terminal, for a value that is not shown, or for yes or no; and bearer tokens."""
 
 from __future__ import annotations
 
 import functools
 import getpass
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 
@@ -15,6 +16,9 @@ from ops.errors import CommandError, ExitCode, InputError
 
 #: Given instead of a path.
 STANDARD_INPUT: Final = "-"
+
+#: More than the service accepts: the service then reports its limit.
+_BEARER_BYTES: Final = 16384
 
 #: What a terminal puts around pasted text if a program, such as a shell, has turned that on.
 _PASTE_BEGINS: Final = "\x1b[200~"
@@ -50,6 +54,22 @@ def ask_unseen(prompt: str, *, optional: bool = False) -> str:
     if not typed and not optional:
         raise InputError("Nothing was typed.")
     return typed
+
+
+def read_bearer(file: IO[bytes]) -> str:
+    """Read the bearer token in a file. If the file is a terminal, ask for the token, unseen.
+
+    :raises UsageError: there is none.
+    """
+    if file.isatty():
+        content = ask_unseen("Bearer token (not shown): ").encode(errors="replace")
+    else:
+        content = file.read(_BEARER_BYTES + 1)
+    text = content.decode("utf-8-sig", errors="replace").strip()
+    text = re.sub(r"\Abearer\s+", "", text, flags=re.IGNORECASE)
+    if not text or len(content) > _BEARER_BYTES or not re.fullmatch(r"[!-~]+", text):
+        raise click.UsageError("--bearer-file has no bearer token (one line of printable ASCII).")
+    return text
 
 
 def can_ask() -> bool:

@@ -22,6 +22,7 @@ import click
 from ops.errors import CommandError, ExitCode, InputError, explain
 from ops.output import copyable
 from zego import DEPLOYED_STAGES
+from zego.bounded_http import check_url
 
 if TYPE_CHECKING:
     import boto3
@@ -44,6 +45,8 @@ AwsService = Literal[
 
 Command = Callable[..., ExitCode]
 
+#: The options, in the order in which messages repeat them.
+_OPTIONS: Final = ("local", "stage", "stack", "secret_id", "profile", "region", "zego_api", "api")
 _ABOUT_ONE: Final = (
     "This command takes one secret: use --stage, --stack or --secret-id, each option once."
 )
@@ -57,6 +60,7 @@ class TargetOptions:
     :ivar stack: the name of that stack, if it is not ``zego-token-service-<stage>``.
     :ivar local: the file that describes a running local stack.
     :ivar zego_api: the API that gives verdicts; ``None``: ZEGO's, or the local stack's stand-in.
+    :ivar api: the issuer's URL; ``None``: the stack's or the local stack's.
     """
 
     secret_id: str | None = None
@@ -66,6 +70,7 @@ class TargetOptions:
     local: Path | None = None
     zego_api: str | None = None
     stack: str | None = None
+    api: str | None = None
 
     @property
     def stack_name(self) -> str | None:
@@ -75,7 +80,16 @@ class TargetOptions:
     def __str__(self) -> str:
         """As options, to copy into another command."""
         words: list[str] = []
-        for name in ("local", "stage", "stack", "secret_id", "profile", "region", "zego_api"):
+        for name in (
+            "local",
+            "stage",
+            "stack",
+            "secret_id",
+            "profile",
+            "region",
+            "zego_api",
+            "api",
+        ):
             if value := getattr(self, name):
                 words += (f"--{name.replace('_', '-')}", str(value))
         return shlex.join(words)
@@ -101,6 +115,16 @@ class Target:
 
 
 # --- The options ------------------------------------------------------------------------------
+
+
+_LOCAL_OPTION: Final = click.option(
+    "--local",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value=str(STACK_FILE),
+    metavar="[PATH]",
+    help=f"Use the local stack (make run), which {STACK_FILE} describes.",
+)
 
 
 def target(
@@ -134,14 +158,7 @@ def target(
         ),
         click.option("--profile", multiple=True, help=f"The AWS profile.{more}"),
         click.option("--region", multiple=True, help=f"The AWS region.{more}"),
-        click.option(
-            "--local",
-            type=click.Path(path_type=Path),
-            is_flag=False,
-            flag_value=str(STACK_FILE),
-            metavar="[PATH]",
-            help=f"Use the local stack (make run), which {STACK_FILE} describes.",
-        ),
+        _LOCAL_OPTION,
     ]
     if count != "optional":
         decorators.append(
@@ -171,6 +188,56 @@ def target(
         return with_target
 
     return decorate
+
+
+def api_url(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Check the value of ``--api``, and remove the slashes at its end."""
+    if value is None:
+        return None
+    try:
+        url = check_url(value, allow_loopback=True)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; plain http is only for this machine.") from None
+    if "?" in url or "#" in url:
+        raise click.BadParameter("it may only have a scheme, a host and a path.")
+    return url.rstrip("/")
+
+
+def service(command: Command) -> Command:
+    """Options that name a service: the command gets :class:`TargetOptions`."""
+
+    @click.option(
+        "--api", metavar="URL", callback=api_url, help="The issuer's URL (the output ApiUrl)."
+    )
+    @click.option(
+        "--stage",
+        type=click.Choice(DEPLOYED_STAGES),
+        help="Use the service of the stack zego-token-service-<stage>.",
+    )
+    @click.option("--stack", metavar="NAME", help="Use the service of a stack with another name.")
+    @click.option("--profile", help="The AWS profile.")
+    @click.option("--region", help="The AWS region.")
+    @_LOCAL_OPTION
+    @functools.wraps(command)
+    def with_service(
+        api: str | None,
+        stage: str | None,
+        stack: str | None,
+        profile: str | None,
+        region: str | None,
+        local: Path | None,
+        **options: Any,
+    ) -> ExitCode:
+        if sum(one is not None for one in (api, stage, stack, local)) != 1:
+            raise click.UsageError("Name one service: --local, --stage, --stack or --api.")
+        if local is not None and (profile or region):
+            raise click.UsageError("--local cannot be combined with --profile or --region.")
+        named = TargetOptions(
+            stage=stage, stack=stack, profile=profile, region=region, local=local, api=api
+        )
+        return command(target_options=named, **options)
+
+    return with_service
 
 
 def _combinations(
@@ -262,6 +329,38 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
         outputs.get(API_OUTPUT) or None,
         outputs.get(_DIRECT_OUTPUT),
     )
+
+
+def address_of(options: TargetOptions, session: boto3.Session) -> str:
+    """The issuer's URL.
+
+    :raises CommandError: the stack or the local stack does not exist, or does not have it.
+    """
+    if options.api is not None:
+        return options.api
+    if options.local is not None:
+        stack = _RunningStack.read(options.local)
+        if not isinstance(stack.api, str):
+            raise _no_stack(stack.path)
+        return stack.api
+    stack_name = options.stack_name or ""
+    url = stack_outputs(session, stack_name).get(API_OUTPUT)
+    if not url:
+        raise CommandError(
+            f"The stack {stack_name} has no output {API_OUTPUT}.",
+            "Use --api with the issuer's URL.",
+            ExitCode.AWS,
+        )
+    return url.rstrip("/")
+
+
+def identity_provider_of(path: Path) -> str | None:
+    """The URL of a local stack's identity provider, if it has one.
+
+    :param path: of the stack's file.
+    :raises CommandError: no local stack is running there.
+    """
+    return _RunningStack.read(path).identity_provider
 
 
 def region_of(options: TargetOptions, session: boto3.Session) -> str | None:
@@ -358,6 +457,7 @@ class _RunningStack:
     zego: str
     secret_id: str
     api: str | None
+    identity_provider: str | None
     access_key: tuple[str, str] = field(repr=False)
 
     @classmethod
@@ -374,6 +474,7 @@ class _RunningStack:
                 stack["zego"],
                 stack["secret_id"],
                 stack.get("api"),
+                stack.get("identity_provider"),
                 (stack.get("access_key_id", "local"), stack.get("secret_access_key", "local")),
             )
         except FileNotFoundError:

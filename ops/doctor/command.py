@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -12,27 +11,13 @@ import click
 from ops.checklist.check import Check, checks_of, examine
 from ops.errors import ExitCode
 from ops.output import Output, output
-from ops.target import TargetOptions, target
-from zego.bounded_http import check_url
+from ops.prompt import read_bearer
+from ops.target import TargetOptions, api_url, target
 
 if TYPE_CHECKING:
     from ops.doctor.deployment import Deployment
 
-#: More than the service accepts: the service then reports its limit.
-_BEARER_BYTES: Final = 16384
 _ORIGIN: Final = re.compile(r"https?://[0-9A-Za-z.-]+(:[0-9]{1,5})?|http://\[[0-9a-f:]+\](:\d+)?")
-
-
-def _url(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        url = check_url(value, allow_loopback=True)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}; plain http is only for this machine.") from None
-    if "?" in url or "#" in url:
-        raise click.BadParameter("it may only have a scheme, a host and a path.")
-    return url.rstrip("/")
 
 
 def _origins(
@@ -52,7 +37,7 @@ def _origins(
 @click.option(
     "--api",
     metavar="URL",
-    callback=_url,
+    callback=api_url,
     help="The issuer's URL, for instance at your own domain.  [default: the output ApiUrl of the"
     " stack of --stage or --stack, or the local stack's]",
 )
@@ -136,7 +121,7 @@ def doctor(
         raise click.UsageError(
             "--env-file cannot be combined with --without-secret: it compares with the secret."
         )
-    bearer = None if bearer_file is None else _bearer(bearer_file)
+    bearer = None if bearer_file is None else read_bearer(bearer_file)
 
     from ops.checklist.render import show  # noqa: PLC0415  imports rich
     from ops.doctor.deployment import Deployment, DoctorOptions  # noqa: PLC0415  imports botocore
@@ -164,16 +149,3 @@ def checks(*, without_secret: bool = False) -> tuple[Check[Deployment], ...]:
     if without_secret:
         return checks_of(aws, issuer, token, refusals)
     return checks_of(aws, secret, zego, issuer, token, refusals, env_files)
-
-
-def _bearer(file: IO[bytes]) -> str:
-    if sys.stdin is not None and sys.stdin.isatty() and file is sys.stdin.buffer:
-        raise click.UsageError(
-            "--bearer-file: standard input is a terminal, which would show the token."
-        )
-    content = file.read(_BEARER_BYTES + 1)
-    text = content.decode("utf-8-sig", errors="replace").strip()
-    text = re.sub(r"\Abearer\s+", "", text, flags=re.IGNORECASE)
-    if not text or len(content) > _BEARER_BYTES or not re.fullmatch(r"[!-~]+", text):
-        raise click.UsageError("--bearer-file has no bearer token (one line of printable ASCII).")
-    return text
