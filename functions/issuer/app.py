@@ -24,25 +24,36 @@ from issuer.problems import HELP_PATH, Problem
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings
+from zego import server_secret
+from zego.aws import SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError
+from zego.cache import Cached
 from zego.policy import file as policy_file
 from zego.secret_store import CURRENT, PREVIOUS
-from zego.secret_store.cache import CachedSecret
-from zego.secrets_manager import AwsCredentials, SecretsReader, SecretValue
+from zego.secrets_manager import SecretsReader, SecretVersion
+from zego.server_secret import ServerSecret, ServerSecretError
 
 _settings = IssuerSettings.read(os.environ)
 _secrets_manager = SecretsReader(
-    _settings.region, AwsCredentials(os.environ), endpoint=_settings.secrets_manager_endpoint
+    AwsClient(
+        SECRETS_MANAGER,
+        _settings.region,
+        AwsCredentials(os.environ),
+        endpoint=_settings.secrets_manager_endpoint,
+    )
 )
 _gateway_clock = http_event.GatewayClock()
 
 
-def _secret_value(label: str) -> SecretValue:
-    return _secrets_manager.get_secret_value(_settings.secret_id, version_stage=label)
+def _secret_version(label: str) -> SecretVersion[ServerSecret]:
+    value = _secrets_manager.get_secret_value(_settings.secret_id, version_stage=label)
+    return SecretVersion.parse(value, server_secret.parse)
 
 
-def _cached(label: str) -> CachedSecret:
-    return CachedSecret(
-        lambda: _secret_value(label),
+def _cached(label: str) -> Cached[SecretVersion[ServerSecret]]:
+    return Cached(
+        lambda: _secret_version(label),
+        AwsError,
+        ServerSecretError,
         ttl_seconds=_settings.secret_ttl_seconds,
         max_stale_seconds=_settings.secret_max_stale_seconds,
         outside_clock=_gateway_clock,

@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 from issuer.body import optional, read_object, refuse_unknown
 from issuer.problems import Problem
 from issuer.telemetry import telemetry
+from zego.cache import Cached, UnavailableError
 from zego.diagnosis import examine
 from zego.diagnosis.model import (
     Diagnosis,
@@ -27,7 +28,7 @@ from zego.diagnosis.model import (
 from zego.diagnosis.recognise import recognise
 from zego.diagnosis.verified import open_gcm
 from zego.secret_store import CURRENT, PREVIOUS
-from zego.secret_store.cache import CachedSecret, SecretUnavailableError, SecretVersion
+from zego.secrets_manager import SecretVersion
 from zego.server_secret import ServerSecret
 from zego.token04 import Envelope
 
@@ -123,7 +124,7 @@ def diagnose(
     return TokenDiagnosis(examine(text, opened, about_seal, expected), tried)
 
 
-def current_secret(read: Callable[..., SecretVersion]) -> ServerSecret | None:
+def current_secret(read: Callable[..., SecretVersion[ServerSecret]]) -> ServerSecret | None:
     """AWSCURRENT, read again because its token is in doubt; ``None`` if it is not available."""
     try:
         return read(refetch=True).secret
@@ -131,14 +132,14 @@ def current_secret(read: Callable[..., SecretVersion]) -> ServerSecret | None:
         return None  # the log says why
 
 
-def previous_secret(cached: CachedSecret) -> ServerSecret | None:
+def previous_secret(cached: Cached[SecretVersion[ServerSecret]]) -> ServerSecret | None:
     """AWSPREVIOUS, read again. It may be missing: perhaps the secret was never rotated."""
     try:
         reading = cached.get(refetch=True)
-    except SecretUnavailableError as error:
+    except UnavailableError as error:
         secret, failure = None, str(error) if error.asked else None
     else:
-        secret, failure = reading.version.secret, reading.failure
+        secret, failure = reading.value.secret, reading.failure
     if failure is not None:
         telemetry.logger.warning("AWSPREVIOUS cannot be read", reason=failure)
     return secret

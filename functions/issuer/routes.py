@@ -22,10 +22,11 @@ from issuer.jwks import SigningKeys
 from issuer.problems import Problem, refused
 from issuer.telemetry import record_secret_failure, record_secret_reading
 from runtime.settings import IssuerSettings
+from zego.cache import Cached, UnavailableError
 from zego.policy.decide import decide
 from zego.policy.model import AccessPolicy, Caller, Refusal, TokenRequest, not_granted
-from zego.secret_store.cache import CachedSecret, SecretUnavailableError, SecretVersion
-from zego.secrets_manager import SecretsReader
+from zego.secrets_manager import SecretsReader, SecretVersion
+from zego.server_secret import ServerSecret
 
 #: No fetch begins later than this: half of the time that a restore or a request may take.
 FETCHING_SECONDS: Final = 5.0
@@ -45,8 +46,8 @@ class Service:
     policy: AccessPolicy
     keys: SigningKeys
     secrets_manager: SecretsReader
-    current: CachedSecret
-    previous: CachedSecret
+    current: Cached[SecretVersion[ServerSecret]]
+    previous: Cached[SecretVersion[ServerSecret]]
 
     def user(self, request: ApiRequest) -> Caller:
         """The user that the request's bearer token identifies.
@@ -64,15 +65,15 @@ class Service:
         """
         return authentication.from_role(request.iam, self.policy)
 
-    def current_secret(self, *, refetch: bool = False) -> SecretVersion:
+    def current_secret(self, *, refetch: bool = False) -> SecretVersion[ServerSecret]:
         """The secret that currently seals tokens.
 
-        :param refetch: see :meth:`zego.secret_store.CachedSecret.get`.
+        :param refetch: see :meth:`zego.cache.Cached.get`.
         :raises Problem: ``secret_unavailable``.
         """
         try:
             reading = self.current.get(refetch=refetch)
-        except SecretUnavailableError as error:
+        except UnavailableError as error:
             if error.asked:
                 record_secret_failure(str(error), "no token can be issued")
             raise Problem(
@@ -82,7 +83,7 @@ class Service:
                 reason=str(error),
             ) from None
         record_secret_reading(reading)
-        return reading.version
+        return reading.value
 
 
 def may_fetch(started: float) -> bool:

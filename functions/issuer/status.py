@@ -13,9 +13,9 @@ from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.problems import refused
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
+from zego.aws import AwsError
 from zego.policy.model import not_granted
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
-from zego.secrets_manager import SecretsReaderError
 
 
 def status(service: Service, request: ApiRequest) -> ApiResponse:
@@ -49,7 +49,7 @@ def _last_verdict(service: Service) -> dict[str, Any] | None:
     """The watcher's last note on the secret; ``None`` if it is missing or cannot be read."""
     try:
         tags = service.secrets_manager.describe_tags(service.settings.secret_id)
-    except SecretsReaderError as error:
+    except AwsError as error:
         telemetry.logger.warning("The watcher's last verdict cannot be read", reason=str(error))
         return None
     note = VerdictNote.from_tag(tags.get(VERDICT_TAG))

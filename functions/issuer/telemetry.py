@@ -6,7 +6,9 @@ import os
 from typing import Final
 
 from runtime.telemetry import Telemetry
-from zego.secret_store.cache import SecretReading
+from zego.cache import Reading
+from zego.secrets_manager import SecretVersion
+from zego.server_secret import ServerSecret
 
 telemetry: Final = Telemetry("issuer")
 
@@ -18,14 +20,14 @@ def record_internal_error(error: Exception, request_id: str) -> None:
     telemetry.count_by("InternalErrors", version=version)
 
 
-def record_secret_reading(reading: SecretReading) -> None:
+def record_secret_reading(reading: Reading[SecretVersion[ServerSecret]]) -> None:
     """Record a read of the cached secret, if it fetched the secret, failed, or is stale."""
     if reading.refreshed:
         telemetry.add("SecretRefresh")
-        secret = reading.version.secret
+        secret = reading.value.secret
         telemetry.logger.info(
             "ServerSecret read",
-            secret_version=reading.version.version_id,
+            secret_version=reading.value.version_id,
             secret_fingerprint=secret.fingerprint,
         )
         if secret.looks_unusual:

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
 from local.loopback import Headers, HttpRequest, HttpResponse
-from zego.secrets_manager import signing_key
+from zego.aws import signing_key
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "execute-api"

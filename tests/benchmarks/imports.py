@@ -17,7 +17,7 @@ _CANDIDATES = {
     ),
     "botocore's signer alone": "import botocore.auth",
     "urllib3": "import urllib3",
-    "zego.secrets_manager": "import zego.secrets_manager",
+    "zego.aws": "import zego.aws",
     "PyJWT": "import jwt",
     "Powertools' HTTP resolver": (
         "from aws_lambda_powertools.event_handler import APIGatewayHttpResolver"

@@ -35,10 +35,11 @@ from tests.support.clock import Clock
 from tests.support.in_process import client_of
 from watcher.watch import Tick, Watch
 from zego import server_api, server_secret, token04
+from zego.aws import AwsError
 from zego.bounded_http import HttpError, Response
+from zego.cache import Cached, UnavailableError
 from zego.rotation import CopyToken, is_heal
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
-from zego.secret_store.cache import CachedSecret, SecretUnavailableError
 from zego.secret_store.notes import (
     COMPROMISED_TAG,
     GIVEN_UP_TAG,
@@ -49,7 +50,7 @@ from zego.secret_store.notes import (
     with_newest,
 )
 from zego.secret_store.versions import SecretStoreError, SecretVersions
-from zego.secrets_manager import SecretsReaderError, SecretValue
+from zego.secrets_manager import SecretValue, SecretVersion
 from zego.server_api import ServerApi
 from zego.server_secret import ServerSecret, ServerSecretError
 from zego.token04 import SealError
@@ -136,8 +137,13 @@ class World:
         self._last_current: dict[str, float] = {}
         self.problems: list[str] = []
         self._accepted_before = self.zego.project.accepted
-        self.issuer = CachedSecret(
-            self._fetch, ttl_seconds=TTL_SECONDS, clock=self.clock, monotonic=self.clock
+        self.issuer = Cached(
+            self._fetch,
+            AwsError,
+            ServerSecretError,
+            ttl_seconds=TTL_SECONDS,
+            clock=self.clock,
+            monotonic=self.clock,
         )
 
         api = ServerApi("http://127.0.0.1/", attempts=1, clock=self.clock)
@@ -335,9 +341,9 @@ class World:
         """It seals with AWSCURRENT, or what was so within its TTL; or it responds with 503."""
         try:
             reading = self.issuer.get()
-        except SecretUnavailableError:
+        except UnavailableError:
             return
-        sealing = reading.version.secret
+        sealing = reading.value.secret
         token = token04.mint(
             sealing.app_id, "alice", sealing.value, issued_at=1, lifetime_seconds=60
         )
@@ -345,12 +351,13 @@ class World:
         may_open = [text for text, last in self._last_current.items() if last >= oldest]
         assert any(_opens(token, text) for text in may_open), "sealed with what is not AWSCURRENT"
 
-    def _fetch(self) -> SecretValue:
+    def _fetch(self) -> SecretVersion[ServerSecret]:
         """The issuer's own read of the secret; it fails if the call of this number does."""
         if self.wire.schedule.get(len(self.wire.calls)) in _ISSUERS_FAULTS:
-            raise SecretsReaderError("Unreachable", "as a test wants it")
+            raise AwsError("Unreachable", "as a test wants it")
         answer = self.aws.call("GetSecretValue", SecretId=SECRET_ID, VersionStage=CURRENT)
-        return SecretValue(answer["SecretString"], answer["VersionId"], answer["CreatedDate"])
+        value = SecretValue(answer["SecretString"], answer["VersionId"], answer["CreatedDate"])
+        return SecretVersion.parse(value, server_secret.parse)
 
     # Lambda and the network.
 

@@ -142,7 +142,7 @@ class Application:
         self.jwks = JwksEndpoint(signer().jwk)
         self.secrets_manager = SecretsManager()
         monkeypatch.setattr("issuer.jwks.request", lambda _method, uri, **_: self.jwks(uri))
-        monkeypatch.setattr("zego.secrets_manager.request", self.secrets_manager)
+        monkeypatch.setattr("zego.aws.request", self.secrets_manager)
         monkeypatch.delitem(sys.modules, "issuer.app", raising=False)
         self.app: Any = importlib.import_module("issuer.app")
         self._output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)

@@ -31,7 +31,7 @@ from local.aws.secrets_manager import SecretsManager
 from local.loopback import HttpRequest, HttpResponse
 from ops.doctor.issuer_api import IssuerApi
 from tests.support.iam import Call
-from zego.secrets_manager import SecretsReader
+from zego.aws import AwsClient
 
 REGION: Final = "eu-west-1"
 ACCOUNT: Final = "111122223333"
@@ -117,7 +117,7 @@ def watching(seen: Seen) -> Iterator[None]:
     """Tell each call and its role, while the block runs; also what AWS calls because of it."""
     through_boto3, by_the_issuer, of_the_api, by_secrets_manager, by_the_bus = (
         BaseClient._make_api_call,  # type: ignore[attr-defined]  # not in the types
-        SecretsReader._call,
+        AwsClient.call,
         IssuerApi.signed,
         SecretsManager.respond,
         EventBus.respond,
@@ -130,9 +130,9 @@ def watching(seen: Seen) -> Iterator[None]:
         tell(_caller(), f"{service}:{operation}", **parameters)
         return through_boto3(client, operation, parameters)
 
-    def issuers_call(reader: SecretsReader, action: str, asked: Mapping[str, str]) -> Any:
-        tell(_caller(), f"secretsmanager:{action}", **asked)
-        return by_the_issuer(reader, action, asked)
+    def issuers_call(service: AwsClient, action: str, parameters: Mapping[str, Any]) -> Any:
+        tell(_caller(), f"{service.type.signing_name}:{action}", **parameters)
+        return by_the_issuer(service, action, parameters)
 
     def api_call(api: IssuerApi, method: str, path: str, document: object = None) -> Any:
         tell(_caller(), "execute-api:Invoke", f"{ARNS['execute-api']}/{method}{path}")
@@ -150,7 +150,7 @@ def watching(seen: Seen) -> Iterator[None]:
 
     with (
         patch.object(BaseClient, "_make_api_call", boto3_call),
-        patch.object(SecretsReader, "_call", issuers_call),
+        patch.object(AwsClient, "call", issuers_call),
         patch.object(IssuerApi, "signed", api_call),
         patch.object(SecretsManager, "respond", served("secretsmanager", by_secrets_manager)),
         patch.object(EventBus, "respond", served("events", by_the_bus)),

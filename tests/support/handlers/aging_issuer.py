@@ -13,8 +13,10 @@ from pathlib import Path
 
 from issuer import app
 from issuer.jwks import SigningKeys
+from zego.aws import AwsError
+from zego.cache import Cached
 from zego.secret_store import CURRENT
-from zego.secret_store.cache import CachedSecret
+from zego.server_secret import ServerSecretError
 
 AHEAD = Path(os.environ["CLOCK_FILE"])
 
@@ -27,8 +29,10 @@ def clock() -> float:
 app._service = replace(
     app._service,
     keys=SigningKeys(clock=clock),
-    current=CachedSecret(
-        lambda: app._secret_value(CURRENT),
+    current=Cached(
+        lambda: app._secret_version(CURRENT),
+        AwsError,
+        ServerSecretError,
         ttl_seconds=app._settings.secret_ttl_seconds,
         max_stale_seconds=app._settings.secret_max_stale_seconds,
         clock=clock,

@@ -9,13 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from issuer import app
+from zego.aws import AwsError
+from zego.cache import Cached
 from zego.secret_store import CURRENT
-from zego.secret_store.cache import CachedSecret
+from zego.server_secret import ServerSecretError
 
 app._service = replace(
     app._service,
-    current=CachedSecret(
-        lambda: app._secret_value(CURRENT),
+    current=Cached(
+        lambda: app._secret_version(CURRENT),
+        AwsError,
+        ServerSecretError,
         ttl_seconds=app._settings.secret_ttl_seconds,
         max_stale_seconds=app._settings.secret_max_stale_seconds,
         retry_seconds=0.0,

@@ -9,7 +9,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from zego.secrets_manager import Credentials
+from zego.aws import Credentials
 
 
 def authorization(

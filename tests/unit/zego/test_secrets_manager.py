@@ -1,4 +1,4 @@
-"""zego.secrets_manager against servers on loopback: good, refusing, slow and broken ones."""
+"""zego.secrets_manager and zego.aws with servers on loopback: good, refusing, slow, broken ones."""
 
 from __future__ import annotations
 
@@ -22,15 +22,10 @@ from tests.unit.zego.scripted_server import (
     reply,
     serving,
 )
-from zego import secrets_manager
+from zego import aws
+from zego.aws import SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError, Credentials
 from zego.bounded_http import HttpError, Response
-from zego.secrets_manager import (
-    AwsCredentials,
-    Credentials,
-    SecretsReader,
-    SecretsReaderError,
-    SecretValue,
-)
+from zego.secrets_manager import SecretsReader, SecretValue
 
 REGION = "eu-central-1"
 SECRET_ID = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:zego-AbCdEf"
@@ -67,8 +62,12 @@ def aws_error(code: str, status: int = 400, message: str = "") -> Reply:
     return json_reply({"__type": code, "Message": message}, status)
 
 
+def reader(region: str, credentials: AwsCredentials, **options: Any) -> SecretsReader:
+    return SecretsReader(AwsClient(SECRETS_MANAGER, region, credentials, **options))
+
+
 def read(server: ScriptedServer, pauses: list[float] | None = None) -> SecretValue:
-    manager = SecretsReader(
+    manager = reader(
         REGION,
         CREDENTIALS,
         endpoint=server.url,
@@ -79,9 +78,9 @@ def read(server: ScriptedServer, pauses: list[float] | None = None) -> SecretVal
     return manager.get_secret_value(SECRET_ID, version_stage="AWSCURRENT")
 
 
-def refusal(*replies: Reply) -> tuple[SecretsReaderError, int]:
+def refusal(*replies: Reply) -> tuple[AwsError, int]:
     """The error and the number of requests. The error shows no credential."""
-    with serving(*replies) as server, pytest.raises(SecretsReaderError) as caught:
+    with serving(*replies) as server, pytest.raises(AwsError) as caught:
         read(server)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     for hidden in (SECRET_KEY, SESSION_TOKEN, "0123456789abcdef", "Signature="):
@@ -149,9 +148,9 @@ class TestSuccess:
             asked.append((method, url))
             raise HttpError("no network in tests")
 
-        monkeypatch.setattr(secrets_manager, "request", request)
-        manager = SecretsReader(region, CREDENTIALS, sleep=lambda _: None)
-        with pytest.raises(SecretsReaderError):
+        monkeypatch.setattr(aws, "request", request)
+        manager = reader(region, CREDENTIALS, sleep=lambda _: None)
+        with pytest.raises(AwsError):
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert asked == [("POST", url)] * 2
 
@@ -194,7 +193,7 @@ class TestTags:
     @staticmethod
     def tags(*replies: Reply) -> tuple[dict[str, str], ScriptedServer]:
         with serving(*replies) as server:
-            manager = SecretsReader(REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None)
+            manager = reader(REGION, CREDENTIALS, endpoint=server.url, sleep=lambda _: None)
             return manager.describe_tags(SECRET_ID), server
 
     def test_they_come_from_the_secrets_description(self) -> None:
@@ -226,7 +225,7 @@ class TestTags:
         ids=["refused", "failing", "html", "null", "number", "text", "no value"],
     )
     def test_a_failure_has_the_same_reason_as_for_a_value(self, bad: Reply, code: str) -> None:
-        with pytest.raises(SecretsReaderError) as caught:
+        with pytest.raises(AwsError) as caught:
             self.tags(bad)
         assert caught.value.code == code
 
@@ -301,7 +300,7 @@ class TestRetries:
     def test_each_attempt_is_signed_with_its_own_time(self) -> None:
         clock = Clock()
         with serving(aws_error("ThrottlingException"), GOOD) as server:
-            manager = SecretsReader(
+            manager = reader(
                 REGION, CREDENTIALS, endpoint=server.url, clock=clock, sleep=lambda _: clock.turn(2)
             )
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
@@ -379,7 +378,7 @@ class TestBounds:
     def test_two_attempts_at_a_slow_server_take_twice_the_limit(self, slow: Reply) -> None:
         with serving(slow) as server:
             started = time.monotonic()
-            with pytest.raises(SecretsReaderError) as caught:
+            with pytest.raises(AwsError) as caught:
                 read(server)
             took = time.monotonic() - started
         assert str(caught.value) == "Unreachable: 127.0.0.1 did not respond in 0.3 s"
@@ -395,13 +394,13 @@ class TestBounds:
         assert str(error) == "Unreachable: the response is larger than 200000 bytes"
 
     def test_a_port_on_which_nothing_listens(self) -> None:
-        manager = SecretsReader(
+        manager = reader(
             REGION,
             CREDENTIALS,
             endpoint=f"http://127.0.0.1:{closed_port()}/",
             sleep=lambda _: None,
         )
-        with pytest.raises(SecretsReaderError) as caught:
+        with pytest.raises(AwsError) as caught:
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert str(caught.value) == (
             "Unreachable: 127.0.0.1 cannot be reached: ConnectionRefusedError"
@@ -411,8 +410,8 @@ class TestBounds:
 class TestCredentials:
     def test_without_credentials_no_request_is_sent(self) -> None:
         with serving(GOOD) as server:
-            manager = SecretsReader(REGION, AwsCredentials({}), endpoint=server.url)
-            with pytest.raises(SecretsReaderError) as caught:
+            manager = reader(REGION, AwsCredentials({}), endpoint=server.url)
+            with pytest.raises(AwsError) as caught:
                 manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert caught.value.code == "CredentialsUnavailable"
         assert "AWS_ACCESS_KEY_ID" in str(caught.value)
@@ -425,10 +424,10 @@ class TestCredentials:
             "AWS_SESSION_TOKEN": f"{SESSION_TOKEN}\n",
         }
         with serving(GOOD) as server:
-            manager = SecretsReader(
+            manager = reader(
                 REGION, AwsCredentials(environment), endpoint=server.url, sleep=lambda _: None
             )
-            with pytest.raises(SecretsReaderError) as caught:
+            with pytest.raises(AwsError) as caught:
                 manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert SESSION_TOKEN not in "".join(traceback.format_exception(caught.value))
 
@@ -444,7 +443,7 @@ class TestEndpoints:
         ],
     )
     def test_https_or_this_machine_may_be_used(self, endpoint: str) -> None:
-        SecretsReader(REGION, CREDENTIALS, endpoint=endpoint)
+        reader(REGION, CREDENTIALS, endpoint=endpoint)
 
     @pytest.mark.parametrize(
         "endpoint",
@@ -460,4 +459,4 @@ class TestEndpoints:
     )
     def test_any_other_endpoint_is_refused_at_once(self, endpoint: str) -> None:
         with pytest.raises(ValueError, match=r"^the Secrets Manager endpoint: it is not "):
-            SecretsReader(REGION, CREDENTIALS, endpoint=endpoint)
+            reader(REGION, CREDENTIALS, endpoint=endpoint)

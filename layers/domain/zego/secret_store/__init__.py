@@ -1,6 +1,6 @@
 """The ServerSecret in Secrets Manager: the labels of its versions.
 
-The issuer needs only :mod:`.cache`, a cached read of one version. :mod:`.versions` changes the
+The issuer reads one version, through :mod:`zego.secrets_manager`. :mod:`.versions` changes the
 secret. It needs boto3; the rotator, the watcher and the command line import it.
 """
 

@@ -1,4 +1,4 @@
-"""The credentials of zego.secrets_manager: from the environment, or from the endpoint of Lambda."""
+"""The credentials of zego.aws: from the environment, or from the endpoint of Lambda."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.zego.scripted_server import (
     reply,
     serving,
 )
-from zego.secrets_manager import AwsCredentials, Credentials, CredentialsError
+from zego.aws import AwsCredentials, Credentials, CredentialsError
 
 KEY_ID = "ASIAEXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG"

@@ -1,10 +1,12 @@
-"""CachedSecret: when it reads from Secrets Manager, and what it returns if a read fails."""
+"""zego.cache with a ServerSecret: when it reads it, and what it returns if a read fails."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -12,27 +14,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clock import Clock
-from zego.secret_store.cache import (
-    CachedSecret,
-    SecretReading,
-    SecretUnavailableError,
-    SecretVersion,
-)
-from zego.secrets_manager import SecretsReaderError, SecretValue
-from zego.server_secret import ServerSecret
+from zego import server_secret
+from zego.aws import AwsError
+from zego.cache import Cached, Reading, UnavailableError
+from zego.secrets_manager import SecretValue, SecretVersion
+from zego.server_secret import ServerSecret, ServerSecretError
+
+Version = SecretVersion[ServerSecret]
 
 SECRET = ServerSecret(1234567890, "0123456789abcdef" * 2)
-DOWN = SecretsReaderError("Unreachable", "127.0.0.1 did not respond in 1.5 s")
+DOWN = AwsError("Unreachable", "127.0.0.1 did not respond in 1.5 s")
 DOWN_TEXT = "Unreachable: 127.0.0.1 did not respond in 1.5 s"
 
 
-def version(version_id: str) -> SecretVersion:
+def version(version_id: str) -> Version:
     return SecretVersion(SECRET, version_id, created_at=1600000000.0)
 
 
 def value(version_id: str, text: str | None = None) -> SecretValue:
     good = json.dumps({"app_id": SECRET.app_id, "server_secret": SECRET.value})
     return SecretValue(good if text is None else text, version_id, created_at=1600000000.0)
+
+
+def cached(fetch: Callable[[], SecretValue], **times: Any) -> Cached[Version]:
+    return Cached(
+        lambda: SecretVersion.parse(fetch(), server_secret.parse),
+        AwsError,
+        ServerSecretError,
+        **times,
+    )
 
 
 @dataclass
@@ -71,7 +81,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.secrets_manager = FakeSecretsManager((self.wall, self.monotonic), value("v1"))
-        self.secret = CachedSecret(
+        self.secret = cached(
             self.secrets_manager,
             ttl_seconds=self.ttl_seconds,
             max_stale_seconds=900.0,
@@ -87,15 +97,15 @@ class Scene:
         self.jitter_draws += 1
         return self.jitter
 
-    def after(self, seconds: float, *, refetch: bool = False) -> SecretReading:
+    def after(self, seconds: float, *, refetch: bool = False) -> Reading[Version]:
         """The result of a read this much time after the last one."""
         self.wall.turn(seconds)
         self.monotonic.turn(seconds)
         return self.secret.get(refetch=refetch)
 
-    def refusal_after(self, seconds: float) -> SecretUnavailableError:
+    def refusal_after(self, seconds: float) -> UnavailableError:
         """Why a read this much time after the last one fails."""
-        with pytest.raises(SecretUnavailableError) as caught:
+        with pytest.raises(UnavailableError) as caught:
             self.after(seconds)
         return caught.value
 
@@ -117,18 +127,18 @@ class TestFresh:
     def test_nothing_is_read_before_the_first_request(self) -> None:
         # A Lambda snapshot must contain no secret, no time and no randomness.
         asked = Mock()
-        CachedSecret(asked.fetch, clock=asked.wall, monotonic=asked.monotonic, jitter=asked.jitter)
+        cached(asked.fetch, clock=asked.wall, monotonic=asked.monotonic, jitter=asked.jitter)
         assert asked.mock_calls == []
 
     def test_the_first_request_reads_it(self, scene: Scene) -> None:
-        assert scene.secret.get() == SecretReading(version("v1"), refreshed=True)
+        assert scene.secret.get() == Reading(version("v1"), refreshed=True)
 
     def test_within_its_time_to_live_it_comes_from_the_cache(self, warm: Scene) -> None:
-        assert warm.after(59.9) == SecretReading(version("v1"))
+        assert warm.after(59.9) == Reading(version("v1"))
         assert warm.secrets_manager.asked == 1
 
     def test_at_the_end_of_its_time_to_live_it_is_read_again(self, warm: Scene) -> None:
-        assert warm.after(60.0) == SecretReading(version("v1"), refreshed=True)
+        assert warm.after(60.0) == Reading(version("v1"), refreshed=True)
         assert warm.secrets_manager.asked == 2
 
     def test_it_is_read_once_per_time_to_live(self, scene: Scene) -> None:
@@ -138,8 +148,8 @@ class TestFresh:
 
     def test_a_new_version_is_seen_at_the_next_reading(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2")
-        assert warm.after(59.9).version == version("v1")
-        assert warm.after(0.1).version == version("v2")
+        assert warm.after(59.9).value == version("v1")
+        assert warm.after(0.1).value == version("v2")
 
     def test_its_age_counts_from_the_start_of_the_read(self, scene: Scene) -> None:
         scene.secrets_manager.takes_seconds = 2.0
@@ -149,7 +159,7 @@ class TestFresh:
 
     def test_it_returns_the_secret_its_version_and_its_time(self, scene: Scene) -> None:
         scene.secrets_manager.has = SecretValue(value("v7").text, "v7", 1650000000.0)
-        assert scene.secret.get().version == SecretVersion(SECRET, "v7", 1650000000.0)
+        assert scene.secret.get().value == SecretVersion(SECRET, "v7", 1650000000.0)
 
 
 class TestJitter:
@@ -182,7 +192,7 @@ class TestTwoClocks:
     def test_a_wall_clock_set_back_does_not_make_it_old(self, warm: Scene) -> None:
         warm.wall.turn(-3600.0)
         warm.monotonic.turn(59.9)
-        assert warm.secret.get() == SecretReading(version("v1"))
+        assert warm.secret.get() == Reading(version("v1"))
 
     @pytest.mark.parametrize("running", ["wall", "monotonic"])
     def test_either_clock_ends_the_wait_after_a_failure(self, warm: Scene, running: str) -> None:
@@ -191,14 +201,14 @@ class TestTwoClocks:
         warm.secrets_manager.has = value("v2")
         clock: Clock = getattr(warm, running)
         clock.turn(5.0)
-        assert warm.secret.get().version == version("v2")
+        assert warm.secret.get().value == version("v2")
 
     @pytest.mark.parametrize("running", ["wall", "monotonic"])
     def test_either_clock_ends_the_time_it_may_be_stale(self, warm: Scene, running: str) -> None:
         warm.secrets_manager.has = DOWN
         clock: Clock = getattr(warm, running)
         clock.turn(900.0)
-        with pytest.raises(SecretUnavailableError):
+        with pytest.raises(UnavailableError):
             warm.secret.get()
 
 
@@ -217,23 +227,23 @@ class TestOutsideClock:
         self, timed: Scene
     ) -> None:
         timed.outside = 1_700_003_600.0
-        assert timed.secret.get() == SecretReading(version("v2"), refreshed=True)
+        assert timed.secret.get() == Reading(version("v2"), refreshed=True)
 
     def test_within_its_time_to_live_it_comes_from_the_cache(self, timed: Scene) -> None:
         timed.outside = 1_700_000_059.9
-        assert timed.secret.get() == SecretReading(version("v1"))
+        assert timed.secret.get() == Reading(version("v1"))
 
     @pytest.mark.parametrize("outside", [None, 1_600_000_000.0, -math.inf])
     def test_a_clock_that_shows_no_time_or_an_earlier_one_changes_nothing(
         self, timed: Scene, outside: float | None
     ) -> None:
         timed.outside = outside
-        assert timed.after(59.9) == SecretReading(version("v1"))
-        assert timed.after(0.1) == SecretReading(version("v2"), refreshed=True)
+        assert timed.after(59.9) == Reading(version("v1"))
+        assert timed.after(0.1) == Reading(version("v2"), refreshed=True)
 
     def test_a_read_at_an_unknown_time_does_not_make_it_older(self, warm: Scene) -> None:
         warm.outside = 1_700_000_000.0
-        assert warm.after(59.9) == SecretReading(version("v1"))
+        assert warm.after(59.9) == Reading(version("v1"))
         assert warm.after(0.1).refreshed is True
 
     def test_far_in_the_future_it_causes_one_reading_and_not_one_per_request(
@@ -261,21 +271,21 @@ class TestOutsideClock:
     def test_it_ends_the_time_it_may_be_stale(self, timed: Scene) -> None:
         timed.secrets_manager.has = DOWN
         timed.outside = 1_700_000_900.0
-        with pytest.raises(SecretUnavailableError):
+        with pytest.raises(UnavailableError):
             timed.secret.get()
 
 
 class TestStale:
     def test_if_the_read_fails_the_last_version_is_used_with_the_reason(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
-        assert warm.after(60.0) == SecretReading(version("v1"), failure=DOWN_TEXT, stale=True)
+        assert warm.after(60.0) == Reading(version("v1"), failure=DOWN_TEXT, stale=True)
 
     def test_the_reason_is_given_once_and_nothing_is_read_during_the_wait(
         self, warm: Scene
     ) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
-        assert [warm.after(1.0) for _ in range(4)] == [SecretReading(version("v1"), stale=True)] * 4
+        assert [warm.after(1.0) for _ in range(4)] == [Reading(version("v1"), stale=True)] * 4
         assert warm.secrets_manager.asked == 2
 
     def test_after_the_wait_it_is_read_again(self, warm: Scene) -> None:
@@ -301,8 +311,8 @@ class TestStale:
         warm.secrets_manager.has = DOWN
         warm.after(60.0)
         warm.secrets_manager.has = value("v2")
-        assert warm.after(5.0) == SecretReading(version("v2"), refreshed=True)
-        assert warm.after(59.9) == SecretReading(version("v2"))
+        assert warm.after(5.0) == Reading(version("v2"), refreshed=True)
+        assert warm.after(59.9) == Reading(version("v2"))
 
     def test_a_success_leaves_no_wait_behind(self) -> None:
         scene = Scene(ttl_seconds=1.0)
@@ -317,7 +327,7 @@ class TestStale:
 
     def test_it_is_used_up_to_its_limit(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
-        assert warm.after(899.9).version == version("v1")
+        assert warm.after(899.9).value == version("v1")
 
     def test_at_its_limit_there_is_no_secret(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
@@ -345,16 +355,16 @@ class TestDoubted:
 
     def test_it_is_read_again_although_it_is_fresh(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2")
-        assert warm.after(10.0, refetch=True) == SecretReading(version("v2"), refreshed=True)
+        assert warm.after(10.0, refetch=True) == Reading(version("v2"), refreshed=True)
 
     def test_what_was_read_is_fresh_for_the_next_callers(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2")
         warm.after(10.0, refetch=True)
-        assert warm.after(59.9) == SecretReading(version("v2"))
+        assert warm.after(59.9) == Reading(version("v2"))
         assert warm.secrets_manager.asked == 2
 
     def test_within_ten_seconds_of_the_last_reading_it_is_not(self, warm: Scene) -> None:
-        assert warm.after(9.9, refetch=True) == SecretReading(version("v1"))
+        assert warm.after(9.9, refetch=True) == Reading(version("v1"))
         assert warm.secrets_manager.asked == 1
 
     def test_the_ten_seconds_do_not_jitter(self) -> None:
@@ -364,24 +374,24 @@ class TestDoubted:
         assert scene.after(0.1, refetch=True).refreshed is True
 
     def test_a_first_reading_is_one_reading(self, scene: Scene) -> None:
-        assert scene.after(0.0, refetch=True) == SecretReading(version("v1"), refreshed=True)
+        assert scene.after(0.0, refetch=True) == Reading(version("v1"), refreshed=True)
         assert scene.secrets_manager.asked == 1
 
     def test_when_reading_fails_it_is_as_fresh_as_before(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
-        assert warm.after(10.0, refetch=True) == SecretReading(version("v1"), failure=DOWN_TEXT)
-        assert warm.after(49.9) == SecretReading(version("v1"))
+        assert warm.after(10.0, refetch=True) == Reading(version("v1"), failure=DOWN_TEXT)
+        assert warm.after(49.9) == Reading(version("v1"))
         assert warm.after(0.1).stale is True
 
     def test_a_malformed_value_does_not_replace_it(self, warm: Scene) -> None:
         warm.secrets_manager.has = value("v2", "REPLACE_ME")
         reading = warm.after(10.0, refetch=True)
-        assert (reading.version, reading.stale) == (version("v1"), False)
+        assert (reading.value, reading.stale) == (version("v1"), False)
 
     def test_after_a_failure_it_waits_as_long_as_after_a_success(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(10.0, refetch=True)
-        assert warm.after(9.9, refetch=True) == SecretReading(version("v1"))
+        assert warm.after(9.9, refetch=True) == Reading(version("v1"))
         assert warm.after(0.1, refetch=True).failure == DOWN_TEXT
         assert warm.secrets_manager.asked == 3
 
@@ -389,12 +399,12 @@ class TestDoubted:
         warm.secrets_manager.has = DOWN
         warm.after(54.0, refetch=True)
         warm.secrets_manager.has = value("v2")
-        assert warm.after(6.0) == SecretReading(version("v2"), refreshed=True)
+        assert warm.after(6.0) == Reading(version("v2"), refreshed=True)
 
     def test_a_failure_just_before_its_end_is_followed_by_the_usual_wait(self, warm: Scene) -> None:
         warm.secrets_manager.has = DOWN
         warm.after(58.0, refetch=True)
-        assert warm.after(2.0) == SecretReading(version("v1"), stale=True)
+        assert warm.after(2.0) == Reading(version("v1"), stale=True)
         assert warm.secrets_manager.asked == 2
 
     def test_a_slow_failure_may_reach_the_end_of_its_time(self, warm: Scene) -> None:
@@ -466,7 +476,7 @@ class TestAnySequence:
             before = manager.asked
             try:
                 reading = scene.secret.get(refetch=doubted)
-            except SecretUnavailableError:
+            except UnavailableError:
                 reading = None
             assert manager.asked - before == due
             if due:
@@ -474,12 +484,12 @@ class TestAnySequence:
                 asked_at = instant() if failed else now
             if due and not failed:
                 read_at, good = now, has.version_id if isinstance(has, SecretValue) else None
-                assert reading == SecretReading(version(str(good)), refreshed=True)
+                assert reading == Reading(version(str(good)), refreshed=True)
             elif good is None or since(read_at) >= 900.0:
                 assert reading is None
             else:
                 assert reading is not None
-                assert reading.version == version(good)
+                assert reading.value == version(good)
                 assert reading.stale == (since(read_at) >= 60.0)
                 assert (reading.failure is not None) == due
 
@@ -513,7 +523,7 @@ class TestMalformed:
     ) -> None:
         warm.secrets_manager.has = value("v2", text)
         reading = warm.after(60.0)
-        assert (reading.version, reading.stale, reading.refreshed) == (version("v1"), True, False)
+        assert (reading.value, reading.stale, reading.refreshed) == (version("v1"), True, False)
         assert reason in str(reading.failure)
 
     def test_a_malformed_first_value_is_refused(self, scene: Scene) -> None:
@@ -524,7 +534,7 @@ class TestMalformed:
         warm.secrets_manager.has = value("v2", "REPLACE_ME")
         warm.after(60.0)
         warm.secrets_manager.has = value("v3")
-        assert warm.after(5.0) == SecretReading(version("v3"), refreshed=True)
+        assert warm.after(5.0) == Reading(version("v3"), refreshed=True)
 
     def test_no_failure_shows_the_value(self, warm: Scene) -> None:
         text = json.dumps({"app_id": SECRET.app_id, "server_secret": f"'{SECRET.value}'"})
@@ -551,14 +561,14 @@ class TestNeverRead:
         scene.secrets_manager.has = DOWN
         scene.refusal_after(0.0)
         scene.secrets_manager.has = value("v1")
-        assert scene.after(5.0) == SecretReading(version("v1"), refreshed=True)
+        assert scene.after(5.0) == Reading(version("v1"), refreshed=True)
 
     def test_a_wait_of_less_than_a_second_is_reported_as_one(self) -> None:
         def fetch() -> SecretValue:
             raise DOWN
 
-        secret = CachedSecret(fetch, retry_seconds=0.2)
-        with pytest.raises(SecretUnavailableError) as caught:
+        secret = cached(fetch, retry_seconds=0.2)
+        with pytest.raises(UnavailableError) as caught:
             secret.get()
         assert caught.value.retry_after_seconds == 1
 
@@ -567,7 +577,7 @@ class TestDefaults:
     def test_fresh_for_a_minute(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
-        secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0, jitter=lambda: 0.0)
+        secret = cached(fetch, clock=wall, monotonic=lambda: 0.0, jitter=lambda: 0.0)
         secret.get()
         wall.turn(59.9)
         assert secret.get().refreshed is False
@@ -577,7 +587,7 @@ class TestDefaults:
     def test_if_doubted_it_is_read_after_10_seconds(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
-        secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0)
+        secret = cached(fetch, clock=wall, monotonic=lambda: 0.0)
         secret.get()
         wall.turn(9.9)
         assert secret.get(refetch=True).refreshed is False
@@ -587,20 +597,20 @@ class TestDefaults:
     def test_stale_for_15_minutes_and_a_wait_of_5_seconds(self) -> None:
         wall = Clock()
         fetch = FakeSecretsManager((wall, wall), value("v1"))
-        secret = CachedSecret(fetch, clock=wall, monotonic=lambda: 0.0)
+        secret = cached(fetch, clock=wall, monotonic=lambda: 0.0)
         secret.get()
         fetch.has = DOWN
         wall.turn(899.9)
         assert secret.get().stale is True
         wall.turn(0.1)
-        with pytest.raises(SecretUnavailableError) as caught:
+        with pytest.raises(UnavailableError) as caught:
             secret.get()
         assert caught.value.retry_after_seconds == 5
 
     def test_its_jitter_spreads_what_started_together(self) -> None:
         wall = Clock(0.0)
         secrets = [
-            CachedSecret(lambda: value("v1"), clock=wall, monotonic=lambda: 0.0) for _ in range(100)
+            cached(lambda: value("v1"), clock=wall, monotonic=lambda: 0.0) for _ in range(100)
         ]
         for secret in secrets:
             secret.get()
@@ -610,4 +620,4 @@ class TestDefaults:
 
 
 def test_a_version_does_not_show_its_secret() -> None:
-    assert SECRET.value not in repr(SecretReading(version("v1")))
+    assert SECRET.value not in repr(Reading(version("v1")))

@@ -1,23 +1,23 @@
-"""A cached read of one version of the ServerSecret, usually AWSCURRENT, in Secrets Manager.
+"""A cached read of a value outside this environment, such as a version of the ServerSecret.
 
-The cache contains the version that has one label. It can be in these states:
+A cached value can be in these states:
 
 ======== ============================================================================
 fresh    for ``ttl_seconds``, less a random part, so that environments that started
-         together do not read the secret together
-doubted  if a caller reports that ZEGO refused its token, the secret is read again at once,
-         unless it was read or a read failed in the last ``refetch_seconds``; if the read
-         fails, the version stays as fresh as before
-stale    if a read fails, or returns a value that is not a valid ServerSecret, the last good
-         version stays in use, up to ``max_stale_seconds`` after it was last read
-gone     after that no secret is available, and :meth:`CachedSecret.get` raises
+         together do not read it together
+doubted  if a caller reports that it may have changed, it is read again at once, unless
+         it was read or a read failed in the last ``refetch_seconds``; if the read
+         fails, the value stays as fresh as before
+stale    if a read fails, or what it returns is not valid, the last good value stays in
+         use, up to ``max_stale_seconds`` after it was last read
+gone     after that no value is available, and :meth:`Cached.get` raises
 ======== ============================================================================
 
-After a failure the secret is not read again for ``retry_seconds``, so that a slow Secrets Manager
-delays one request and not all of them. The age of a version is the largest that three clocks show:
+After a failure the value is not read again for ``retry_seconds``, so that a slow AWS service
+delays one request and not all of them. The age of a value is the largest that three clocks show:
 Lambda freezes a process between invocations, which stops the monotonic clock; the wall clock can be
 set back; only a clock outside the environment notices if both happen. So no single wrong clock
-keeps a version fresh. A clock that jumps ahead causes just one read: ages then count from there.
+keeps a value fresh. A clock that jumps ahead causes just one read: ages then count from there.
 """
 
 from __future__ import annotations
@@ -26,22 +26,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
-from typing import Final
-
-from zego import server_secret
-from zego.secrets_manager import SecretsReaderError, SecretValue
-from zego.server_secret import ServerSecret, ServerSecretError
+from typing import Final, Generic, TypeVar
 
 #: The operating system's generator. Python's own would have the same state in all environments that
 #: were restored from one snapshot.
 _jitter: Final = SystemRandom().random
 
+_T = TypeVar("_T")
 
-class SecretUnavailableError(Exception):
-    """No ServerSecret can be read, and none is cached. Safe to log.
+
+class UnavailableError(Exception):
+    """The value cannot be read, and the cache has none that is usable. Safe to log.
 
     :ivar retry_after_seconds: when a retry may help.
-    :ivar asked: whether this call tried to read the secret; if not, an earlier read just failed.
+    :ivar asked: whether this call tried to read the value; if not, an earlier read just failed.
     """
 
     def __init__(self, message: str, retry_after_seconds: int, *, asked: bool) -> None:
@@ -51,27 +49,15 @@ class SecretUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class SecretVersion:
-    """One good version of the secret.
-
-    :ivar created_at: when it was stored, Unix seconds.
-    """
-
-    secret: ServerSecret
-    version_id: str
-    created_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class SecretReading:
+class Reading(Generic[_T]):
     """The result of one read of the cache.
 
-    :ivar refreshed: whether this call read a valid value from Secrets Manager.
-    :ivar failure: why this call's read from Secrets Manager failed, if it did.
-    :ivar stale: whether the version is older than its time to live.
+    :ivar refreshed: whether this call read a valid value from outside.
+    :ivar failure: why this call's read from outside failed, if it did.
+    :ivar stale: whether the value is older than its time to live.
     """
 
-    version: SecretVersion
+    value: _T
     refreshed: bool = False
     failure: str | None = None
     stale: bool = False
@@ -90,10 +76,12 @@ class _Instant:
         return max(age, later.outside - self.outside)
 
 
-class CachedSecret:
-    """Caches the version that has a label. Creating this reads no clock and no network.
+class Cached(Generic[_T]):
+    """Caches a value. Creating this reads no clock and no network.
 
-    :param fetch: reads that version from Secrets Manager.
+    :param fetch: reads the value from outside.
+    :param failures: the errors of ``fetch`` that mean that there is no valid value. Their texts
+        are logged.
     :param max_stale_seconds: at least ``ttl_seconds``; the table above explains each of the times.
     :param outside_clock: a clock outside the environment, in seconds; returns ``None`` until it
         knows the time.
@@ -101,8 +89,8 @@ class CachedSecret:
 
     def __init__(
         self,
-        fetch: Callable[[], SecretValue],
-        *,
+        fetch: Callable[[], _T],
+        *failures: type[Exception],
         ttl_seconds: float = 60.0,
         max_stale_seconds: float = 900.0,
         retry_seconds: float = 5.0,
@@ -113,6 +101,7 @@ class CachedSecret:
         jitter: Callable[[], float] = _jitter,
     ) -> None:
         self._fetch = fetch
+        self._failures = failures
         self._ttl_seconds = ttl_seconds
         self._max_stale_seconds = max_stale_seconds
         self._retry_seconds = retry_seconds
@@ -121,42 +110,40 @@ class CachedSecret:
         self._monotonic = monotonic
         self._outside_clock = outside_clock
         self._jitter = jitter
-        self._version: SecretVersion | None = None
+        self._value: _T | None = None
         self._read_at = self._asked_at = _Instant(0.0, 0.0)
         self._fresh_seconds = 0.0
         self._failure: str | None = None
 
-    def get(self, *, refetch: bool = False) -> SecretReading:
-        """The version: cached, newly read, or stale.
+    def get(self, *, refetch: bool = False) -> Reading[_T]:
+        """The value: cached, newly read, or stale.
 
-        :param refetch: whether the version is in doubt because ZEGO refused a token.
-        :raises SecretUnavailableError: no version was ever read, or the last one is too old.
+        :param refetch: whether the value is in doubt.
+        :raises UnavailableError: no value was ever read, or the last one is too old.
         """
         now = self._now()
         asked_ago = self._asked_at.age_at(now)
         doubted = refetch and asked_ago >= self._refetch_seconds
-        if self._version is not None and self._is_fresh(now) and not doubted:
-            return SecretReading(self._version)
+        if self._value is not None and self._is_fresh(now) and not doubted:
+            return Reading(self._value)
         if self._failure is not None and asked_ago < self._retry_seconds:
             return self._last_good(now, self._failure, asked=False)
         try:
-            value = self._fetch()
-            secret = server_secret.parse(value.text)
-        except (SecretsReaderError, ServerSecretError) as error:
+            self._value = self._fetch()
+        except self._failures as error:
             now = self._asked_at = self._now()
             self._failure = str(error)
             return self._last_good(now, self._failure, asked=True)
-        self._version = SecretVersion(secret, value.version_id, value.created_at)
         self._failure = None
         self._read_at = self._asked_at = now
         self._fresh_seconds = self._ttl_seconds * (1.0 - 0.2 * self._jitter())
-        return SecretReading(self._version, refreshed=True)
+        return Reading(self._value, refreshed=True)
 
-    def _last_good(self, now: _Instant, failure: str, *, asked: bool) -> SecretReading:
-        if self._version is None or self._read_at.age_at(now) >= self._max_stale_seconds:
-            raise SecretUnavailableError(failure, max(1, round(self._retry_seconds)), asked=asked)
-        return SecretReading(
-            self._version, failure=failure if asked else None, stale=not self._is_fresh(now)
+    def _last_good(self, now: _Instant, failure: str, *, asked: bool) -> Reading[_T]:
+        if self._value is None or self._read_at.age_at(now) >= self._max_stale_seconds:
+            raise UnavailableError(failure, max(1, round(self._retry_seconds)), asked=asked)
+        return Reading(
+            self._value, failure=failure if asked else None, stale=not self._is_fresh(now)
         )
 
     def _is_fresh(self, now: _Instant) -> bool:
