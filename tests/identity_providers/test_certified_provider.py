@@ -1,0 +1,188 @@
+"""The issuer accepts what a certified provider issues, and tokens that jose signs.
+
+oidc-provider publishes the keys and makes every token here with its own code, except where a test
+asks for a token that no provider would make.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from local.stack import LocalStack
+from tests.support.oidc_provider import AUDIENCE, OidcProvider
+from tests.support.service import Service, service, until
+from tests.support.tiers import tier
+
+ALL_ALGORITHMS: Final = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),  # RFC 7518
+    *("EdDSA", "Ed25519"),  # RFC 8037, RFC 9864
+)
+ALGORITHMS: Final = tier(test=("RS256", "ES256", "EdDSA"), prove=ALL_ALGORITHMS)
+
+POLICY: Final = """
+[identities.users]
+issuer = "{issuer}"
+audience = {audience}
+jwks_uri = "{jwks_uri}"
+algorithms = {algorithms}
+
+[[rules]]
+name = "users join calls"
+callers = ["users"]
+rooms = ["call_*"]
+max_lifetime_seconds = 3600
+"""
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OidcProvider]:
+    """The provider, with one key per algorithm."""
+    with OidcProvider(*ALGORITHMS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The parts that the issuer needs besides the provider."""
+    with LocalStack(directory=tmp_path_factory.mktemp("stack"), watch_seconds=None) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def issuer(
+    stack: LocalStack, provider: OidcProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The issuer, which trusts the provider for access tokens and ID tokens."""
+    apps = [f"app-{name}" for name in ALGORITHMS]
+    path = write_policy(tmp_path_factory.mktemp("policy"), provider, AUDIENCE, *apps)
+    with service(stack, ACCESS_POLICY_FILE=str(path)) as running:
+        yield running
+
+
+@pytest.fixture
+def rotating(stack: LocalStack, tmp_path: Path) -> Iterator[tuple[OidcProvider, Service]]:
+    """A provider without keys, and an issuer that has not asked it for any."""
+    with OidcProvider() as provider:
+        provider.publish(provider.new_key("ES256"))
+        path = write_policy(tmp_path, provider, AUDIENCE)
+        with service(stack, ACCESS_POLICY_FILE=str(path)) as running:
+            yield provider, running
+
+
+def write_policy(folder: Path, provider: OidcProvider, *audience: str) -> Path:
+    path = folder / "policy.toml"
+    path.write_text(
+        POLICY.format(
+            issuer=provider.issuer,
+            jwks_uri=provider.discovery()["jwks_uri"],
+            audience=json.dumps(audience),
+            algorithms=json.dumps(ALL_ALGORITHMS),
+        )
+    )
+    return path
+
+
+def claims(provider: OidcProvider, **changes: object) -> dict[str, Any]:
+    """The claims of a valid token for alice, with changes. ``...`` omits a claim."""
+    now = int(time.time())
+    good = {"iss": provider.issuer, "aud": AUDIENCE, "sub": "alice", "iat": now, "exp": now + 600}
+    return {name: value for name, value in (good | changes).items() if value is not ...}
+
+
+def outcome(issuer: Service, bearer: str) -> str:
+    """Ask for a token. Return "granted", or the code of the refusal."""
+    until(lambda: issuer.token(bearer), lambda answer: b"secret_unavailable" not in answer.body)
+    event = issuer.last_audit()
+    return str(event.get("code", event["decision"]))
+
+
+class TestTokens:
+    @pytest.mark.exhaustive
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    def test_access_tokens_by_client_credentials_are_accepted(
+        self, provider: OidcProvider, issuer: Service, algorithm: str
+    ) -> None:
+        assert outcome(issuer, provider.service_token(algorithm)) == "granted"
+        assert issuer.last_audit()["user_id"] == f"service-{algorithm}"
+
+    @pytest.mark.exhaustive
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    @pytest.mark.parametrize("kind", ["access_token", "id_token"])
+    def test_tokens_of_a_user_who_signed_in_with_pkce_are_accepted(
+        self, provider: OidcProvider, issuer: Service, algorithm: str, kind: str
+    ) -> None:
+        token = provider.sign_in(algorithm, "alice")[kind]
+        assert outcome(issuer, token) == "granted"
+        assert issuer.last_audit()["user_id"] == "alice"
+
+    def test_an_algorithm_is_accepted_only_with_its_own_key(
+        self, provider: OidcProvider, issuer: Service
+    ) -> None:
+        key = provider.new_key("ES256")  # never published
+        assert outcome(issuer, provider.sign(key, claims(provider))) == "bearer_unknown_key"
+        forged = provider.sign(key, claims(provider), kid="ES256-1")
+        assert outcome(issuer, forged) == "bearer_bad_signature"
+
+    def test_a_public_key_never_verifies_an_hmac(
+        self, provider: OidcProvider, issuer: Service
+    ) -> None:
+        public = json.dumps(provider.new_key("RS256").jwk)
+        token = provider.sign_with_secret(public, claims(provider), kid="RS256-1")
+        assert outcome(issuer, token) == "bearer_algorithm_refused"
+
+    def test_an_encrypted_token_is_refused_by_its_form(
+        self, provider: OidcProvider, issuer: Service
+    ) -> None:
+        token = provider.encrypt("a secret", claims(provider))
+        assert outcome(issuer, token) == "bearer_malformed"
+
+
+class TestRotationOfKeys:
+    def test_a_key_that_is_published_before_it_signs_is_accepted_at_once(
+        self, rotating: tuple[OidcProvider, Service]
+    ) -> None:
+        provider, issuer = rotating
+        old, new = provider.new_key("ES256"), provider.new_key("ES256")
+        provider.publish(old, new)
+        assert outcome(issuer, provider.service_token("ES256")) == "granted"
+        provider.publish(new, old)
+        token = provider.service_token("ES256")
+        assert outcome(issuer, token) == "granted"
+
+    def test_a_key_that_signs_as_soon_as_it_is_published_is_accepted_after_the_next_fetch(
+        self, rotating: tuple[OidcProvider, Service]
+    ) -> None:
+        provider, issuer = rotating
+        old = provider.service_token("ES256")
+        assert outcome(issuer, old) == "granted"
+        provider.publish(provider.new_key("ES256"))
+        new = provider.service_token("ES256")
+        assert outcome(issuer, new) == "bearer_unknown_key"
+        again = issuer.token(new)
+        assert again.json()["retryable"] is True
+        assert 1 <= int(again.headers["retry-after"]) <= 30
+        assert outcome(issuer, old) == "granted"
+        issuer.restart()
+        assert outcome(issuer, new) == "granted"
+        assert outcome(issuer, old) == "bearer_unknown_key"
+
+    def test_known_keys_stay_in_use_while_the_provider_is_down(
+        self, stack: LocalStack, tmp_path: Path
+    ) -> None:
+        with OidcProvider("ES256") as provider:
+            path = write_policy(tmp_path, provider, AUDIENCE)
+            token = provider.service_token("ES256")
+            with service(stack, ACCESS_POLICY_FILE=str(path)) as issuer:
+                assert outcome(issuer, token) == "granted"
+                provider.__exit__()
+                assert outcome(issuer, token) == "granted"
+                issuer.restart()
+                answer = issuer.token(token)
+                assert answer.json()["code"] == "signing_keys_unavailable"
+                assert int(answer.headers["retry-after"]) > 0
