@@ -5,6 +5,7 @@ A mistake results in status 400, a body that is too large in 413.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -16,6 +17,14 @@ from zego import strict_json
 MAX_BYTES: Final = 16 * 1024
 #: A problem repeats only names that look like a field's. Secrets and tokens are longer.
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_]\w{0,23}", re.ASCII)
+
+#: Common mistakes that the first bytes of a body show, and what to do about each.
+_BEGINNINGS: Final = (
+    (codecs.BOM_UTF8, "The body begins with a byte order mark (BOM). Send UTF-8 without one."),
+    (codecs.BOM_UTF16_LE, "The body is in UTF-16. Send UTF-8."),
+    (codecs.BOM_UTF16_BE, "The body is in UTF-16. Send UTF-8."),
+    (b"\x1f\x8b", "The body is compressed with gzip. Send it without compression."),
+)
 
 _T = TypeVar("_T", str, int, list[object])
 
@@ -33,7 +42,8 @@ def read_object(body: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]
     try:
         values = strict_json.loads(body)
     except ValueError:
-        raise Problem("invalid_json", "Send a JSON object in UTF-8.") from None
+        details = (detail for start, detail in _BEGINNINGS if body.startswith(start))
+        raise Problem("invalid_json", next(details, "Send a JSON object in UTF-8.")) from None
     return as_object(values)
 
 
@@ -62,12 +72,16 @@ def refuse_unknown(values: Mapping[str, object], known: frozenset[str]) -> None:
 def optional(values: Mapping[str, object], field: str, kind: type[_T], expected: str) -> _T | None:
     """A field's value; ``None`` if it is absent. A boolean is always the wrong type.
 
+    ``60.0`` is the integer 60, as in JSON Schema: some languages have only one type for numbers.
+
     :param expected: what the value must be, for the message.
     :raises Problem: ``wrong_type``.
     """
     if field not in values:
         return None
     value = values[field]
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise wrong_type(field, expected, value)
     return value

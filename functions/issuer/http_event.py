@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from issuer.problems import Problem
 from zego import strict_json
 
 #: Times in milliseconds from this one on are invalid: it is in the year 33658.
@@ -23,6 +24,7 @@ class ApiRequest:
 
     :ivar route: API Gateway's route key, such as ``POST /v1/tokens``.
     :ivar headers: their names are in lower case.
+    :ivar sent: the body as it was sent, for :attr:`body`.
     :ivar iam: the identity that API Gateway verified, on routes that it protects with IAM.
     :ivar request_id: API Gateway's id, which its access log has too.
     :ivar received_at: when API Gateway received it, by its clock, Unix seconds; ``None`` if the
@@ -32,11 +34,22 @@ class ApiRequest:
 
     route: str
     headers: Mapping[str, str]
-    body: bytes
+    sent: bytes
     iam: Mapping[str, object] | None
     request_id: str
     received_at: float | None
     base_url: str
+
+    @property
+    def body(self) -> bytes:
+        """The body. The service decodes no content coding: a small body could become a huge one.
+
+        :raises Problem: ``content_encoding_refused``.
+        """
+        if self.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
+            detail = "Send the body without compression, and without the header Content-Encoding."
+            raise Problem("content_encoding_refused", detail)
+        return self.sent
 
 
 class GatewayClock:
@@ -76,8 +89,8 @@ def read(event: Mapping[str, Any]) -> ApiRequest:
         return ApiRequest(
             route=event["routeKey"],
             headers=headers,
-            body=_body(event),
-            iam=(context.get("authorizer") or {}).get("iam"),
+            sent=_body(event),
+            iam=_iam(context.get("authorizer")),
             request_id=context["requestId"],
             received_at=_received_at(context.get("timeEpoch")),
             base_url=_base_url(event, headers.get("host") or context.get("domainName", "")),
@@ -97,6 +110,12 @@ def respond(status: int, document: object, headers: Mapping[str, str] | None = N
         },
         "body": strict_json.dumps(document),
     }
+
+
+def _iam(authorizer: object) -> Mapping[str, object] | None:
+    """The identity that API Gateway verified; ``None`` for anything that is not one."""
+    iam = authorizer.get("iam") if isinstance(authorizer, Mapping) else None
+    return iam if isinstance(iam, Mapping) else None
 
 
 def _received_at(milliseconds: object) -> float | None:

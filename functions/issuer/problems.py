@@ -52,6 +52,7 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "not_granted": ProblemType(403, "Not granted"),
     "route_not_found": ProblemType(404, "No such route"),
     "body_too_large": ProblemType(413, "The body is too large"),
+    "content_encoding_refused": ProblemType(415, "The body has a content coding"),
     "invalid_identifier": ProblemType(422, "An id is invalid"),
     "lifetime_out_of_range": ProblemType(422, "The lifetime is out of range"),
     "invalid_privileges": ProblemType(422, "The privileges are invalid"),
@@ -130,6 +131,8 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
             headers["www-authenticate"] = 'Bearer error="invalid_token"'
         elif self.code == "iam_identity_missing":
             headers["www-authenticate"] = "AWS4-HMAC-SHA256"
+        elif self.code == "content_encoding_refused":
+            headers["accept-encoding"] = "identity"  # RFC 9110, 12.5.3
         return headers
 
 

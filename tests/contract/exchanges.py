@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ class Refusal:
     body: Any = None
     authorize: Authorize = alice
     field: str | None = None
+    coding: str | None = None
     at: str = "api"
     """The fixture that is asked."""
 
@@ -82,7 +84,8 @@ def encoded(body: Any) -> bytes:
 def send(service: Service, request: Good | Refusal) -> Answer:
     """The service's response to a request."""
     authorization = request.authorize(service.identity_provider)
-    return service.send(request.route, encoded(request.body), authorization)
+    coding = request.coding if isinstance(request, Refusal) else None
+    return service.send(request.route, encoded(request.body), authorization, coding)
 
 
 def bearer_with(**changes: object) -> Authorize:
@@ -127,7 +130,14 @@ def bearer_of_an_unknown_key(provider: IdentityProvider) -> str:
 def _bad_bodies(route: str, **good: Any) -> list[Refusal]:
     """Bodies that are not valid requests; `good` is what the route needs."""
     too_large = b" " * (129 if route == BATCH else 17) * 1024
+    packed = gzip.compress(json.dumps(good).encode(), mtime=0)
+    codings = [
+        Refusal(f"in {coding}", "content_encoding_refused", route, packed, coding=coding)
+        for coding in ("gzip", "GZIP", "identity, gzip")
+    ]
     return [
+        *codings,
+        Refusal("a body in gzip that does not say so", "invalid_json", route, packed),
         Refusal("a body that ends early", "invalid_json", route, b'{"room_id": '),
         Refusal("a body that is not UTF-8", "invalid_json", route, b"\xff"),
         Refusal("a number that is not JSON", "invalid_json", route, b'{"lifetime_seconds": NaN}'),

@@ -32,8 +32,10 @@ class Service(Protocol):
     def identity_provider(self) -> IdentityProvider:
         """Signs the bearer tokens."""
 
-    def send(self, route: str, body: bytes, authorization: str | None) -> Answer:
-        """Its response to a request."""
+    def send(
+        self, route: str, body: bytes, authorization: str | None, coding: str | None = None
+    ) -> Answer:
+        """Its response to a request. `coding` is its Content-Encoding, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Api:
     access_key: AccessKey
     region: str
 
-    def send(self, route: str, body: bytes, authorization: str | None) -> Answer:
+    def send(
+        self, route: str, body: bytes, authorization: str | None, coding: str | None = None
+    ) -> Answer:
         """Its response to a request, which AWS' own library signs if the route requires that."""
         headers = {} if authorization is None else {"authorization": authorization}
         if load().security[route] == "sigv4":
@@ -54,6 +58,8 @@ class Api:
             key = Credentials(self.access_key.access_key_id, self.access_key.secret_access_key)
             SigV4Auth(key, "execute-api", self.region).add_auth(request)
             headers = {name: str(value) for name, value in request.headers.items()}
+        if coding is not None:
+            headers["content-encoding"] = coding
         return self.send_as_it_is(route, body, headers)
 
     def send_as_it_is(
@@ -79,13 +85,17 @@ class Function:
     host: LambdaHost
     identity_provider: IdentityProvider
 
-    def send(self, route: str, body: bytes, authorization: str | None) -> Answer:
+    def send(
+        self, route: str, body: bytes, authorization: str | None, coding: str | None = None
+    ) -> Answer:
         """Its response to an event without an IAM identity."""
         event = sample_event("tokens_without_bearer")
         event["routeKey"] = event["requestContext"]["routeKey"] = route
         event["body"] = body.decode()
         if authorization is not None:
             event["headers"]["authorization"] = authorization
+        if coding is not None:
+            event["headers"]["content-encoding"] = coding
         return self.invoke(event)
 
     def invoke(self, event: dict[str, Any]) -> Answer:

@@ -39,6 +39,8 @@ def answered(function: Function, parts: Parts, asked: Good | Refusal) -> dict[st
     authorization = asked.authorize(parts.identity_provider)
     if authorization is not None and security == "bearer":
         made["headers"]["authorization"] = authorization
+    if isinstance(asked, Refusal) and asked.coding is not None:
+        made["headers"]["content-encoding"] = asked.coding
     raw = function(made)
     is_page = raw["headers"]["content-type"].startswith("text/html")
     return {

@@ -28,7 +28,7 @@ BODIES: dict[str, tuple[object, int, str, str | None]] = {
     "streams numbers": ({"room_id": "call_1", "stream_ids": [1]}, 400, "wrong_type", "stream_ids"),
     "lifetime a string": ({"lifetime_seconds": "60"}, 400, "wrong_type", "lifetime_seconds"),
     "lifetime a fraction": ({"lifetime_seconds": 60.5}, 400, "wrong_type", "lifetime_seconds"),
-    "lifetime 60.0": ({"lifetime_seconds": 60.0}, 400, "wrong_type", "lifetime_seconds"),
+    "lifetime 59.0": ({"lifetime_seconds": 59.0}, 422, "lifetime_out_of_range", "lifetime_seconds"),
     "lifetime true": ({"lifetime_seconds": True}, 400, "wrong_type", "lifetime_seconds"),
     "room empty": ({"room_id": ""}, 422, "invalid_identifier", "room_id"),
     "room with NUL": ({"room_id": "call_\0"}, 422, "invalid_identifier", "room_id"),

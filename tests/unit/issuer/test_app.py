@@ -36,6 +36,7 @@ from tests.support.routes import (
     STATUS,
     TOKENS,
 )
+from tests.support.table import table
 from zego import token04
 
 NEXT_SECRET = "fedcba9876543210" * 2
@@ -175,6 +176,14 @@ class TestServiceTokens:
         for route in (SERVICE_TOKENS, BATCH, SERVICE_CALL, STATUS, DIAGNOSE):
             answer = issuer.handle(event(route, {"user_id": "bob"}, bearer=bearer()))
             assert problem(answer) == (401, "iam_identity_missing")
+
+    @table("authorizer", [None, {}, [], "iam", ["iam"], {"iam": None}, {"iam": []}, {"iam": "x"}])
+    def test_an_authorizer_of_another_shape_proves_nothing(
+        self, issuer: Application, authorizer: object
+    ) -> None:
+        asked = event(SERVICE_TOKENS, {"user_id": "bob"}, role=ROLE_SESSION)
+        asked["requestContext"]["authorizer"] = authorizer
+        assert problem(issuer.handle(asked)) == (401, "iam_identity_missing")
 
     def test_a_role_that_the_policy_does_not_name_is_refused(self, issuer: Application) -> None:
         stranger = ROLE_SESSION.replace("Backend", "Stranger")

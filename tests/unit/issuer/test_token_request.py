@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 from typing import Any
 
@@ -99,6 +100,21 @@ class TestBodies:
         assert code_and_field(refusal(content)) == ("invalid_json", None)
 
     @pytest.mark.parametrize(
+        ("content", "named"),
+        [
+            (b"\xef\xbb\xbf{}", "byte order mark"),
+            ("\ufeff{}".encode("utf-16-le"), "UTF-16"),
+            ("\ufeff{}".encode("utf-16-be"), "UTF-16"),
+            (gzip.compress(b"{}"), "gzip"),
+            (b"\x1f{}", "a JSON object in UTF-8"),
+        ],
+    )
+    def test_a_common_mistake_is_named(self, content: bytes, named: str) -> None:
+        problem = refusal(content)
+        assert problem.code == "invalid_json"
+        assert named in problem.detail
+
+    @pytest.mark.parametrize(
         ("value", "named"),
         [
             ([], "an array"),
@@ -181,14 +197,13 @@ class TestFields:
             ("stream_ids", [["s1"]], "an array of strings", "an array"),
             ("stream_ids", None, "an array of strings", "null"),
             ("lifetime_seconds", "600", "a whole number", "a string"),
-            ("lifetime_seconds", 600.0, "a whole number", "a fraction"),
             ("lifetime_seconds", 600.5, "a whole number", "a fraction"),
             ("lifetime_seconds", 1e400, "a whole number", "a fraction"),
             ("lifetime_seconds", True, "a whole number", "a boolean"),
             ("lifetime_seconds", None, "a whole number", "null"),
             ("lifetime_seconds", [600], "a whole number", "an array"),
             ("refused_with", "20014", "a whole number", "a string"),
-            ("refused_with", 20014.0, "a whole number", "a fraction"),
+            ("refused_with", 20014.5, "a whole number", "a fraction"),
             ("refused_with", True, "a whole number", "a boolean"),
             ("refused_with", None, "a whole number", "null"),
             ("refused_with", [20014], "a whole number", "an array"),
@@ -203,6 +218,10 @@ class TestFields:
         assert code_and_field(problem) == ("wrong_type", field)
         assert f"{field} must be {expected}" in problem.detail
         assert problem.detail.endswith(f"not {named}.")
+
+    def test_a_whole_number_may_be_written_with_a_fraction_of_zero(self) -> None:
+        wanted = read(b'{"lifetime_seconds": 600.0, "refused_with": 20.014e3}')
+        assert repr((wanted.lifetime_seconds, wanted.refused_with)) == "(600, 20014)"
 
     def test_if_a_key_comes_twice_the_last_one_counts(self) -> None:
         assert read(b'{"room_id": "a", "room_id": "b"}').room_id == "b"
