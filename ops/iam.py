@@ -17,6 +17,7 @@ import click
 from ops.errors import CommandError, ExitCode
 from ops.target import TargetOptions, client_of, open_session, stack_outputs
 from zego import DEPLOYED_STAGES
+from zego.denials import CHANGES_PK, DENIALS_PK
 
 if TYPE_CHECKING:
     import boto3
@@ -182,8 +183,8 @@ def _value(name: str, names: Mapping[str, str]) -> str:
 # --- The policies -----------------------------------------------------------------------------
 
 #: Names that may be missing: the secret has no customer managed key, the stack does not rotate it,
-#: no boundary is given.
-_OPTIONAL: Final = ("SecretKeyArn", "RotatorFunctionArn", "PermissionsBoundary")
+#: it has no limits, no boundary is given.
+_OPTIONAL: Final = ("SecretKeyArn", "RotatorFunctionArn", "LimitsTableName", "PermissionsBoundary")
 
 
 def _arn(service: str, resource: str) -> str:
@@ -194,12 +195,22 @@ def _arn(service: str, resource: str) -> str:
 _STACK: Final = _arn("cloudformation", "stack/${Stack}/*")
 _ALARMS: Final = _arn("cloudwatch", "alarm:${Stack}-*")
 _ROTATES: Final = "RotatorFunctionArn"
+_LIMITS: Final = _arn("dynamodb", "table/${LimitsTableName}")
 #: Only for this secret, and only by way of Secrets Manager.
 _FOR_THE_SECRET: Final = {
     "StringEquals": {"kms:EncryptionContext:SecretARN": "${SecretArn}"},
     # AWS does not document whether it ends in amazonaws.com in every partition.
     "StringLike": {"kms:ViaService": "secretsmanager.${SecretRegion}.amazonaws.*"},
 }
+
+
+def _of_partitions(*keys: str) -> Mapping[str, Mapping[str, str | Sequence[str]]]:
+    """Only for items of the table whose partition key is one of these."""
+    return {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys},
+        "Null": {"dynamodb:LeadingKeys": "false"},  # as in NoteWhatIsGivenUpOrCompromised
+    }
+
 
 _OPERATOR: Final = (
     Statement("FindTheStack", "cloudformation:DescribeStacks", _STACK),
@@ -247,6 +258,14 @@ _OPERATOR: Final = (
         "execute-api:Invoke",
         ("${StatusRouteArn}", "${DiagnoseRouteArn}", "${TokenRouteArn}"),
     ),
+    # TransactWriteItems needs the permissions of the writes in it. A change is never deleted.
+    Statement(
+        "DenyAndNoteIt",
+        "dynamodb:PutItem Query",
+        _LIMITS,
+        _of_partitions(DENIALS_PK, CHANGES_PK),
+    ),
+    Statement("EndADenial", "dynamodb:DeleteItem", _LIMITS, _of_partitions(DENIALS_PK)),
     Statement("TryAnAlarm", "cloudwatch:SetAlarmState", _ALARMS),
 )
 _BACKEND: Final = (Statement("RequestTokens", "execute-api:Invoke", "${ServiceRoutesArn}"),)
@@ -318,18 +337,19 @@ _DEPLOYER: Final = (
         " cloudwatch:Delete* DescribeAlarms GetDashboard List* Put* *TagResource"
         " sns:*Topic Get* List* SetTopicAttributes *Subscribe *TagResource"
         " events:List* *Rule *TagResource *Targets"
-        " secretsmanager:*Secret *ResourcePolicy GetSecretValue *TagResource",
+        " secretsmanager:*Secret *ResourcePolicy GetSecretValue *TagResource"
+        " dynamodb:CreateTable Describe* GetResourcePolicy List* *TagResource"
+        " UpdateContinuousBackups UpdateT*",
         (
-            _arn("lambda", "*:${Made}"),  # functions and layers
+            _arn("l*", "*:${Made}"),  # functions, layers and log groups
             _arn("codedeploy", "*:${Made}"),  # applications and deployment groups
-            _arn("logs", "log-group:${Stack}-*"),
             _arn("logs", "log-group:/aws/vendedlogs/${Stack}/*"),
             _ALARMS,
-            _arn("cloudwatch", "insight-rule/${Stack}-*"),
             "arn:*:cloudwatch::${Account}:dashboard/${Stack}-*",
             _arn("sns", "${Stack}-*"),
-            _arn("events", "rule/${Made}"),
+            _arn("*", "*rule/${Made}"),  # of events, and of Contributor Insights
             _SERVER_SECRET,
+            _arn("dynamodb", "table/${Stack}-*"),
         ),
     ),
     # Not of the issuer: who invokes it decides which identity it sees, and so gets any token.

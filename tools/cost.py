@@ -27,6 +27,8 @@ PRICES: Final[Mapping[str, tuple[float, int, str]]] = {
     "CloudWatch, contributor rules": (0.50, 1, "rules"),
     "Secrets Manager, secrets": (0.40, 1, "secrets"),
     "Secrets Manager, requests": (0.05, 10**4, "requests"),
+    "DynamoDB, read units": (0.125, 10**6, "read units"),
+    "DynamoDB, write units": (0.625, 10**6, "write units"),
     "KMS, keys": (1.00, 1, "keys"),
     "KMS, requests": (0.03, 10**4, "requests"),
     "AWS WAF, web ACLs": (5.00, 1, "web ACLs"),
@@ -52,6 +54,8 @@ INPUTS: Final[Mapping[str, tuple[float, str]]] = {
         2,
         "Lambda environments that each million tokens keep busy, all month; assumed",
     ),
+    "denial_reads": (120, "reads of the denials by each environment in an hour"),
+    "read_units": (3, "read units of such a read: half a unit for each 4 KB, so 100 denials"),
     "watcher_ms": (1_500, "milliseconds of a check by the watcher, every 5 minutes; assumed"),
     "watcher_calls": (4, "calls to Secrets Manager of such a check"),
     "watcher_metrics": (6, "metrics of the watcher and the rotator in a quiet month"),
@@ -79,6 +83,7 @@ class Month:
     """A month of a stack.
 
     :ivar tokens: how many it issues.
+    :ivar has_budgets: whether each token is by a rule with ``max_tokens_per_hour``.
     :ivar has_secret: whether it made the secret, and so rotates and watches it.
     """
 
@@ -86,12 +91,14 @@ class Month:
     has_secret: bool = True
     has_snap_start: bool = False
     has_edge: bool = False
+    has_budgets: bool = False
 
     def bill(self) -> Iterator[Line]:
         """Yield every line, also those for nothing."""
         used = {name: quantity for name, (quantity, _) in INPUTS.items()}
         checks = SECONDS / 300 if self.has_secret else 0
-        reads = self.tokens / 10**6 * used["environments"] * SECONDS / 60
+        environment_hours = self.tokens / 10**6 * used["environments"] * SECONDS / 3600
+        reads = environment_hours * 60
         calls = reads + checks * used["watcher_calls"]
         milliseconds = self.tokens * used["billed_ms"] + checks * used["watcher_ms"]
         metrics = used["watcher_metrics"] if self.has_secret else 0
@@ -108,6 +115,10 @@ class Month:
         yield Line("API Gateway, HTTP API", self.tokens)
         yield Line("Lambda, requests", self.tokens + checks)
         yield Line("Lambda, arm64", milliseconds / 1_000 * MEMORY_GB)
+        denials = environment_hours * used["denial_reads"] * used["read_units"]
+        yield Line("DynamoDB, read units", denials, "denials")
+        if self.has_budgets:
+            yield Line("DynamoDB, write units", self.tokens, "budgets")
         if self.has_snap_start:
             kept = used["snapshots"] * MEMORY_GB * SECONDS
             yield Line("Lambda SnapStart, snapshots kept", kept, "SnapStart")
@@ -155,7 +166,8 @@ def _sums(tokens: int, *, has_secret: bool = True) -> Iterator[str]:
 
 def bill() -> Iterator[tuple[str, ...]]:
     """Yield the lines of a million tokens, with every optional part."""
-    for line in Month(10**6, has_snap_start=True, has_edge=True).bill():
+    month = Month(10**6, has_snap_start=True, has_edge=True, has_budgets=True)
+    for line in month.bill():
         price, per, what = PRICES[line.price]
         one = what.removesuffix("s")
         unit = f"a {one}" if per == 1 else f"{per:,} {what}"

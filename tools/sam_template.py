@@ -76,8 +76,9 @@ _LINTED: Final = {
         "OriginHeaderSha256": "0" * 64,
         "DisableExecuteApi": "Yes",
     },
-    "snapstart-reserved-all-at-once": {
+    "snapstart-reserved-all-at-once-without-limits": {
         "SnapStart": "On",
+        "Limits": "Off",
         "ReservedConcurrency": "50",
         "DeploymentPreference": "AllAtOnce",
     },

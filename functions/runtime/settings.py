@@ -57,6 +57,7 @@ class IssuerSettings:
 
     :ivar region: the secret's region.
     :ivar secrets_manager_endpoint: ``None`` means AWS' default.
+    :ivar limits_table: the table with denials and budgets; ``None`` if there is none.
     :ivar origin_header_sha256: digests in hex; if there are any, the edge's header must match one.
     """
 
@@ -68,6 +69,7 @@ class IssuerSettings:
     secret_ttl_seconds: float
     secret_max_stale_seconds: float
     secrets_manager_endpoint: str | None
+    limits_table: str | None
     origin_header_sha256: tuple[str, ...]
     build_version: str
 
@@ -84,6 +86,11 @@ class IssuerSettings:
             "SECRET_MAX_STALE_SECONDS",
             "how long it stays in use if that read fails; from the TTL to 86400",
             "900",
+        ),
+        Setting(
+            "LIMITS_TABLE",
+            "the DynamoDB table with denials and budgets; without it there is neither",
+            "",
         ),
         Setting(
             "ORIGIN_HEADER_SHA256",
@@ -110,6 +117,7 @@ class IssuerSettings:
             secret_ttl_seconds=ttl,
             secret_max_stale_seconds=found.seconds("SECRET_MAX_STALE_SECONDS", ttl, 86400),
             secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            limits_table=values.get("LIMITS_TABLE") or None,
             origin_header_sha256=found.digests("ORIGIN_HEADER_SHA256", at_most=2),
             build_version=found.text("BUILD_VERSION"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from tests.infrastructure.stacks import stack, stack_with_given_secret
 from tests.support.application import Application, bearer, event
 from tools import cost
-from tools.cost import INPUTS, PRICES, Month
+from tools.cost import INPUTS, PRICES, Line, Month
+from zego.denials import Denial
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cost.md").read_text(encoding="utf-8")
 #: Types of resources that AWS bills by the month or by use, with their lines of the bill.
@@ -18,6 +20,7 @@ BILLED = {
     "AWS::ApiGatewayV2::Api": {"API Gateway, HTTP API"},
     "AWS::CloudWatch::Alarm": {"CloudWatch, metrics in alarms"},
     "AWS::CloudWatch::InsightRule": {"CloudWatch, contributor rules"},
+    "AWS::DynamoDB::Table": {"DynamoDB, read units", "DynamoDB, write units"},
     "AWS::KMS::Key": {"KMS, keys", "KMS, requests"},
     "AWS::Lambda::Function": {"Lambda, requests", "Lambda, arm64"},
     "AWS::Lambda::Version": {"Lambda SnapStart, snapshots kept"},
@@ -54,7 +57,8 @@ def test_every_resource_is_on_the_bill_or_is_known_to_be_free() -> None:
 
 
 def test_the_bill_has_each_price_once_with_all_parts() -> None:
-    lines = [line.price for line in Month(1, has_snap_start=True, has_edge=True).bill()]
+    month = Month(1, has_snap_start=True, has_edge=True, has_budgets=True)
+    lines = [line.price for line in month.bill()]
     assert sorted(lines) == sorted(PRICES)
     assert {price for prices in BILLED.values() for price in prices} <= set(lines)
 
@@ -73,13 +77,42 @@ def test_the_issuer_logs_as_much_as_the_page_says(
 
 def test_what_a_stranger_can_cost_is_on_the_page() -> None:
     lines = [line for line in Month(10**6).bill() if "custom metrics" not in line.price]
-    steady = {"Secrets Manager, requests", "KMS, requests"}  # not one for each request
+    steady = {
+        "Secrets Manager, requests",
+        "KMS, requests",
+        "DynamoDB, read units",
+    }  # not one for each request
     quiet = {line.price: line.usd for line in Month(0).bill()}
     million = sum(line.usd - quiet[line.price] for line in lines if line.price not in steady)
     assert f"{million:.1f} USD for a million" in " ".join(PAGE.split())
     day = 2 * 100 * 86_400 / 10**6 * million
     (shown,) = re.findall(r"about (\d+) USD a day", PAGE)
     assert day == pytest.approx(int(shown), rel=0.1)
+
+
+def test_what_limits_cost_is_on_the_page() -> None:
+    text = " ".join(PAGE.split())
+    used = {name: quantity for name, (quantity, _) in INPUTS.items()}
+    for denials, shown in re.findall(r"([\d,]+) denials cost ([\d.]+) USD", text):
+        read = ceil(int(denials.replace(",", "")) * item_bytes() / 4096) / 2
+        month = read * used["denial_reads"] * cost.SECONDS / 3600
+        assert float(shown) == pytest.approx(Line("DynamoDB, read units", month).usd, rel=0.2)
+    assert used["read_units"] == pytest.approx(ceil(100 * item_bytes() / 4096) / 2, abs=1)
+    (budgets,) = re.findall(r"([\d.]+) USD per million tokens", text)
+    assert float(budgets) == pytest.approx(Line("DynamoDB, write units", 10**6).usd, rel=0.05)
+
+
+def item_bytes() -> int:
+    """How long a typical denial is: DynamoDB counts the names and the values of attributes.
+
+    A number takes about one byte for two digits. Source: "DynamoDB item sizes and formats".
+    """
+    by = "arn:aws:sts::111122223333:assumed-role/operators/alice@example.com"
+    item = Denial("user", "5f7c8ec7c33c6c004bbafe82", "spams in every room", by, 1, 2).to_item()
+    return sum(
+        len(name) + sum(6 if kind == "N" else len(value) for kind, value in attribute.items())
+        for name, attribute in item.items()
+    )
 
 
 def test_a_month_costs_more_with_each_part_and_each_token() -> None:

@@ -3,6 +3,10 @@
 CloudFormation deletes what a failed creation made, except what has DeletionPolicy Retain. A fixed
 name that is left makes every retry fail. RetainExceptOnCreate is the policy for that:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+
+It does not fit a table with deletion protection, which CloudFormation cannot delete either: the
+rollback would fail. Such a table has Retain and no fixed name.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html#WorkingWithTables.Basics.DeletionProtection
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ KEPT: Final = {
     "RotatorLog",
     "WatcherLog",
 }
+#: What AWS refuses to delete while it is protected.
+PROTECTED: Final = {"LimitsTable"}
 SHARED: Final = stack(SecretReaderAccounts="444455556666", AlarmEmail="operators@example.com")
 GIVEN: Final = stack_that_rotates_a_given_secret()
 
@@ -49,13 +55,20 @@ def refers(value: Any) -> bool:
     return isinstance(value, dict) and not value.keys() <= {"Fn::Sub"}
 
 
+def is_protected(resource: dict[str, Any]) -> bool:
+    """Whether AWS refuses to delete this resource."""
+    return bool(resource.get("Properties", {}).get("DeletionProtectionEnabled"))
+
+
 def test_what_outlives_the_stack_is_deleted_if_the_creation_fails() -> None:
     kept = {
         name: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
         for name, resource in load()["Resources"].items()
         if resource.get("DeletionPolicy", "Delete") != "Delete"
     }
-    assert kept == dict.fromkeys(KEPT, ("RetainExceptOnCreate", "Retain"))
+    assert kept == dict.fromkeys(KEPT, ("RetainExceptOnCreate", "Retain")) | dict.fromkeys(
+        PROTECTED, ("Retain", "Retain")
+    )
 
 
 @pytest.mark.parametrize("of", [SHARED, GIVEN], ids=["made", "given"])
@@ -64,8 +77,8 @@ def test_the_transform_keeps_nothing_but_versions_which_their_function_takes_wit
 ) -> None:
     retained = {
         resource["Type"]
-        for resource in of.template["Resources"].values()
-        if resource.get("DeletionPolicy") == "Retain"
+        for name, resource in of.template["Resources"].items()
+        if resource.get("DeletionPolicy") == "Retain" and name not in PROTECTED
     }
     assert retained == {"AWS::Lambda::Version"}
 
@@ -87,6 +100,19 @@ def test_only_the_secret_has_a_fixed_name_and_outlives_the_stack() -> None:
         name: resource for name, resource in SHARED.template["Resources"].items() if name in KEPT
     }
     assert {name for name, resource in kept.items() if names(resource)} == {"ServerSecret"}
+
+
+@pytest.mark.parametrize("of", [SHARED, GIVEN], ids=["made", "given"])
+def test_what_is_protected_is_always_kept_and_has_no_fixed_name(of: Stack) -> None:
+    protected = {
+        name: resource
+        for name, resource in of.template["Resources"].items()
+        if is_protected(resource)
+    }
+    assert protected.keys() == PROTECTED
+    for resource in protected.values():
+        assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+        assert not names(resource)
 
 
 def test_layers_of_two_stacks_have_different_names() -> None:

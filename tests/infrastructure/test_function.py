@@ -42,6 +42,7 @@ def test_the_issuer_has_the_environment_that_it_reads() -> None:
         "TOKEN_CIPHER": "gcm",
         "SECRET_TTL_SECONDS": 60,
         "SECRET_MAX_STALE_SECONDS": 900,
+        "LIMITS_TABLE": {"Ref": "LimitsTable"},
         "BUILD_VERSION": "0123456789ab-0.2.0",
         "RES_OPTIONS": "timeout:1 attempts:2",
     }

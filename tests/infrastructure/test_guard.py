@@ -27,6 +27,9 @@ EVERY_RESOURCE: Final = {
     "DoNotReadTheSecret": "it denies",
 }
 
+#: SAM keeps a function's versions, which their function takes with it.
+VERSION: Final = "AWS::Lambda::Version"
+
 Resource = dict[str, Any]
 Rule = Callable[[Resource], Iterator[str]]
 
@@ -100,8 +103,8 @@ def alarms_say_what_missing_data_means(resource: Resource) -> Iterator[str]:
 
 
 def what_is_kept_in_an_update_is_kept_by_a_deletion(resource: Resource) -> Iterator[str]:
-    kept = resource.get("DeletionPolicy", "Delete") == "RetainExceptOnCreate"
-    if kept != (resource.get("UpdateReplacePolicy") == "Retain"):
+    kept = resource.get("DeletionPolicy", "Delete") != "Delete"
+    if resource["Type"] != VERSION and kept != (resource.get("UpdateReplacePolicy") == "Retain"):
         yield "DeletionPolicy and UpdateReplacePolicy differ"
 
 

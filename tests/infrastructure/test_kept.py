@@ -6,7 +6,7 @@ from tests.infrastructure.stacks import stack
 from tools import sam_template
 
 #: What is kept too, but is in no new stack's way: it has no fixed name.
-UNNAMED = {"AWS::Logs::LogGroup", "AWS::Lambda::Version"}
+UNNAMED = {"AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::Lambda::Version"}
 
 
 def test_it_has_everything_with_a_name_that_a_deleted_stack_keeps() -> None:

@@ -8,8 +8,10 @@ small model decides here what a rollback leaves, by these rules of CloudFormatio
 * `RetainExceptOnCreate`: it is kept, "except for the stack operation that initially creates the
   resource": if that is rolled back, it is deleted.
 
+What has deletion protection cannot be deleted: then the rollback fails.
+
 Source: "DeletionPolicy attribute" in the template reference. It does not say how long the name of a
-deleted secret stays taken.
+deleted secret stays taken. "Using deletion protection" in the DynamoDB developer guide.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 
 from tests.infrastructure.stacks import Stack, stack, stack_that_rotates_a_given_secret
-from tests.infrastructure.test_deletion import names
+from tests.infrastructure.test_deletion import is_protected, names
 from tools.build import PARTS
 from tools.sam_template import REGION
 
@@ -194,6 +196,8 @@ def test_a_stack_is_created_updated_and_deleted(shape: Shape, account: None) -> 
     assert [alias for alias in aliases if not alias.startswith("alias/aws/")] == []
     logs = {created[name][1] for name in ("IssuerLog", "RotatorLog", "WatcherLog")}
     assert retentions().keys() == logs
+    tables = client("dynamodb").list_tables()["TableNames"]
+    assert tables == [created["LimitsTable"][1]]
     keys = {key["KeyId"] for key in client("kms").list_keys()["Keys"]}
     assert keys >= {created[name][1] for name in created if name == "ServerSecretKey"}
 
@@ -214,6 +218,7 @@ class Names:
         if until is not None:
             for logical_id, resource in template["Resources"].items():
                 if logical_id != until and resource.get("DeletionPolicy") != "Retain":
+                    assert not is_protected(resource), f"{logical_id} cannot be deleted"
                     self.taken -= named(resource)
 
 
@@ -228,6 +233,13 @@ def test_after_a_failed_creation_nothing_is_in_the_way_of_the_next(shape: Shape)
         account = Names()
         account.create(template, until=fails)
         account.create(template)
+
+
+def test_a_protected_table_that_a_failed_creation_deletes_would_stop_the_rollback() -> None:
+    template = copy.deepcopy(made().template)
+    template["Resources"]["LimitsTable"]["DeletionPolicy"] = "RetainExceptOnCreate"
+    with pytest.raises(AssertionError, match="LimitsTable cannot be deleted"):
+        Names().create(template, until="IssuerFunction")
 
 
 def test_a_secret_that_a_failed_creation_kept_would_be_in_the_way() -> None:

@@ -19,6 +19,7 @@ from tests.infrastructure.stacks import (
     stack_with_given_secret,
 )
 from tools.sam_template import load
+from zego.denials import DENIALS_PK
 from zego.secret_store import CANDIDATE, CURRENT, PENDING, PREVIOUS
 from zego.secret_store.notes import (
     FAILURE_TAG,
@@ -143,10 +144,31 @@ TELL = allow(
 )
 
 
+def of_partition(operator: str, key: str) -> dict[str, Any]:
+    """Of all the items there may be, these; and of none at all, which any set would cover, not."""
+    return {
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": key},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+TABLE = {"Fn::GetAtt": ["LimitsTable", "Arn"]}
+LIMIT = [
+    allow("ReadTheDenials", "dynamodb:Query", TABLE, **of_partition("StringEquals", DENIALS_PK)),
+    allow(
+        "CountTokens",
+        "dynamodb:UpdateItem",
+        TABLE,
+        **of_partition("StringLike", "tokens#*"),
+    ),
+]
+
+
 def test_the_issuer_may_read_the_secret_that_the_stack_makes_and_write_its_log() -> None:
     assert statements(stack(), "IssuerRole") == [
         *read_current_and_last(MADE_SECRET),
         decrypt(MADE_KEY, MADE_SECRET),
+        *LIMIT,
         write_log("Issuer"),
     ]
 
@@ -155,12 +177,13 @@ def test_the_issuer_may_read_a_given_secret_in_the_region_where_it_is() -> None:
     assert statements(stack_with_given_secret(), "IssuerRole") == [
         *read_current_and_last(GIVEN_SECRET),
         decrypt(GIVEN_KEY, GIVEN_SECRET, "us-east-1"),
+        *LIMIT,
         write_log("Issuer"),
     ]
 
 
 def test_a_given_secret_under_the_aws_managed_key_needs_no_permission_on_a_key() -> None:
-    given = stack(ServerSecretArn=OWN_SECRET, RotateGivenSecret="Yes")
+    given = stack(ServerSecretArn=OWN_SECRET, RotateGivenSecret="Yes", Limits="Off")
     assert statements(given, "IssuerRole") == [
         *read_current_and_last(OWN_SECRET),
         write_log("Issuer"),

@@ -31,6 +31,13 @@ BUCKET: Final = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-0a1
 NOT_USED: Final[Mapping[str, str]] = {
     "AWS::ApiGatewayV2::Api": "s3:getObject",  # the definition is in the template
     "AWS::CodeDeploy::DeploymentGroup": "codedeploy:RegisterOnPremisesInstance",
+    "AWS::DynamoDB::Table": (
+        "(iam|kinesis|kms|logs|s3):.*"  # no stream, no key of the account, no import
+        "|dynamodb:(Enable|Disable|Update)KinesisStreamingDestination"
+        "|dynamodb:(DescribeImport|ImportTable|(Put|Delete)ResourcePolicy"
+        "|UpdateContributorInsights)"
+        "|dynamodb:DeleteTable"  # it is always kept
+    ),
     "AWS::Events::Rule": "iam:PassRole",  # the targets are functions, which need no role
     "AWS::IAM::Role": "iam:(AttachRolePolicy|DetachRolePolicy|.*PermissionsBoundary)",
     "AWS::Lambda::Alias": "lambda:(Put|Delete)ProvisionedConcurrencyConfig",
@@ -94,6 +101,7 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "AWS::CodeDeploy::Application": (_arn("codedeploy", f"application:{_APPLICATION}"),),
     "AWS::CodeDeploy::DeploymentGroup": (*_CODEDEPLOY, _ROLE),
+    "AWS::DynamoDB::Table": (ARNS["dynamodb"],),
     "AWS::Events::Rule": (_RULE,),
     "AWS::IAM::Role": (_ROLE,),
     "AWS::KMS::Alias": (ARNS["kms"], _arn("kms", f"alias/{STACK}/server-secret")),

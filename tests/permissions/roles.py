@@ -23,6 +23,8 @@ _RESOURCES: Final = {
     "ServerSecret": ARNS["secretsmanager"],
     "ServerSecretKey.Arn": ARNS["kms"],
     "RotatorFunction.Arn": ARNS["lambda"],
+    "LimitsTable": ARNS["dynamodb"].rpartition("/")[2],
+    "LimitsTable.Arn": ARNS["dynamodb"],
     "HttpApi": ARNS["execute-api"].rpartition(":")[2].partition("/")[0],
     **{f"{name.title()}Log.Arn": f"{arn}:*" for name, arn in LOGS.items()},
 }

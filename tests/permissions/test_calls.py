@@ -42,6 +42,30 @@ BY_HAND: Final = call(
     "cloudwatch:SetAlarmState",
     f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-version-1-fails",
 )
+TABLE: Final = {"TableName": ARNS["dynamodb"].rpartition("/")[2]}
+
+
+def of_partition(pk: str) -> dict[str, Any]:
+    """A query of one partition of the table."""
+    values = {":pk": {"S": pk}}
+    return {**TABLE, "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": values}
+
+
+#: What the issuer and `zego-token deny`, `allow` and `denials` call in the table of the limits.
+OF_THE_LIMITS: Final = {
+    "issuer": {
+        call("dynamodb:Query", **of_partition("denials")),
+        call("dynamodb:UpdateItem", **TABLE, Key={"pk": {"S": "tokens#users#alice"}}),
+    },
+    "operator": {
+        *(call("dynamodb:Query", **of_partition(pk)) for pk in ("denials", "changes")),
+        *(
+            call("dynamodb:PutItem", **TABLE, Item={"pk": {"S": pk}})
+            for pk in ("denials", "changes")
+        ),
+        call("dynamodb:DeleteItem", **TABLE, Key={"pk": {"S": "denials"}}),
+    },
+}
 #: Lambda's own calls.
 LOGGED: Final = {
     role: {call(action, f"{log}:log-stream:2026/01/01/0a1b2c3d") for action in RUNTIME}
@@ -60,8 +84,9 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
         _serve(parts)
         _heal_and_give_up(parts)
         _run_commands(parts)
-    for role, more in LOGGED.items():
-        found[role] |= more
+    for more in (LOGGED, OF_THE_LIMITS):
+        for role, of_role in more.items():
+            found[role] |= of_role
     found["operator"].add(BY_HAND)
     return found
 

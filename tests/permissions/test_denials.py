@@ -15,6 +15,7 @@ from tests.support.iam import Call, allows
 SECRET: Final = ARNS["secretsmanager"]
 KEY: Final = ARNS["kms"]
 ROTATOR: Final = ARNS["lambda"]
+TABLE: Final = ARNS["dynamodb"]
 CLOUDFORMATION: Final = {"aws:CalledVia": ("cloudformation.amazonaws.com",)}
 
 
@@ -28,6 +29,11 @@ def with_keys(action: str, resource: str, **keys: str) -> Call:
     return Call(action, resource, tuple(found.items()))
 
 
+def of_item(action: str, pk: str) -> Call:
+    """A call about the items of one partition of the table."""
+    return with_keys(action, TABLE, dynamodb__LeadingKeys=pk)
+
+
 OTHER_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/administrator"
 OWN_ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/{STACK}-IssuerRole-0A1B2C3D"
 OTHER_SECRET: Final = arn("secretsmanager", "secret:payments/card-key-AbCdEf")
@@ -35,6 +41,7 @@ OTHER_STAGE: Final = arn("secretsmanager", "secret:zego-token-service-dev/server
 OTHER_FUNCTION: Final = arn("lambda", "function:payments-PayFunction-0A1B2C3D")
 OTHER_STACK: Final = arn("cloudformation", "stack/payments/0a1b2c3d")
 OTHER_BUCKET: Final = "arn:aws:s3:::payments"
+OTHER_TABLE: Final = arn("dynamodb", "table/payments-Table-0A1B2C3D")
 ISSUER: Final = arn("lambda", f"function:{STACK}-IssuerFunction-0A1B2C3D")
 
 DEPLOYER: Final = (
@@ -59,6 +66,13 @@ DEPLOYER: Final = (
         for one in ("GetSecretValue", "DeleteSecret", "PutResourcePolicy", "RotateSecret")
         for secret in (OTHER_SECRET, OTHER_STAGE)
     ),
+    *(call(f"dynamodb:{one}", OTHER_TABLE) for one in ("CreateTable", "UpdateTable")),
+    # who is denied, and the table's end
+    *(
+        of_item(f"dynamodb:{one}", "denials")
+        for one in ("Query", "GetItem", "Scan", "PutItem", "UpdateItem", "DeleteItem")
+    ),
+    call("dynamodb:DeleteTable"),
     # of the SAM CLI's bucket, which all stacks share
     *(
         call(f"s3:{one}", resource)
@@ -135,6 +149,16 @@ OPERATOR: Final = (
     call("cloudformation:DeleteStack"),
     call("cloudwatch:SetAlarmState", arn("cloudwatch", "alarm:payments-fails")),
     call("cloudwatch:DeleteAlarms", arn("cloudwatch", f"alarm:{STACK}-version-1-fails")),
+    *(
+        of_item(f"dynamodb:{one}", "tokens#users#alice")
+        for one in ("Query", "PutItem", "UpdateItem", "DeleteItem")
+    ),
+    of_item("dynamodb:DeleteItem", "changes"),
+    *(
+        Call(f"dynamodb:{one}", TABLE)
+        for one in ("Query", "Scan", "PutItem", "DeleteItem", "DeleteTable", "UpdateTable")
+    ),
+    with_keys("dynamodb:Query", OTHER_TABLE, dynamodb__LeadingKeys="denials"),
     call("execute-api:Invoke", f"{ARNS['execute-api']}/POST/v1/service/tokens/batch"),
     call("execute-api:Invoke", arn("execute-api", "z9y8x7w6v5/$default/GET/v1/status")),
 )
@@ -174,6 +198,15 @@ ISSUERS: Final = (
         call(f"secretsmanager:{one}", SECRET)
         for one in ("PutSecretValue", "RotateSecret", "UpdateSecretVersionStage")
     ),
+    *(of_item("dynamodb:Query", pk) for pk in ("changes", "tokens#users#alice", "denials#")),
+    *(of_item("dynamodb:UpdateItem", pk) for pk in ("denials", "changes", "tokens")),
+    *(
+        of_item(f"dynamodb:{one}", pk)
+        for one in ("GetItem", "PutItem", "DeleteItem")
+        for pk in ("denials", "tokens#users#alice")
+    ),
+    *(Call(f"dynamodb:{one}", TABLE) for one in ("Query", "Scan", "UpdateItem", "UpdateTable")),
+    with_keys("dynamodb:Query", OTHER_TABLE, dynamodb__LeadingKeys="denials"),
     call("lambda:InvokeFunction"),
 )
 ROTATORS: Final = (

@@ -25,6 +25,7 @@ MADE: Final = {
     "AWS::Events::Rule": (64, "events:PutRule", "events:{place}:rule/{name}"),
     "AWS::IAM::Role": (64, "iam:PutRolePolicy", f"iam::{ACCOUNT}:role/{{name}}"),
     "AWS::Lambda::Function": (64, "lambda:CreateFunction", "lambda:{place}:function:{name}"),
+    "AWS::DynamoDB::Table": (255, "dynamodb:CreateTable", "dynamodb:{place}:table/{name}"),
     "AWS::CodeDeploy::Application": (
         100,
         "codedeploy:CreateApplication",

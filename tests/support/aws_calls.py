@@ -6,8 +6,9 @@ functions in other processes, if a local stack of this process responds. All sec
 stacks count as those of one deployment, with the ARNs of :data:`ARNS`.
 
 Sources: the Service Authorization Reference for the condition keys (``tests/permissions`` compares
-them with it); for :data:`FORWARDED`, "Secret encryption and decryption" in the Secrets Manager user
-guide, and the required permissions of RotateSecret in its API reference; for :data:`RUNTIME`,
+them with it); for :data:`IN_A_TRANSACTION`, "Using IAM with DynamoDB transactions" in the DynamoDB
+developer guide; for :data:`FORWARDED`, "Secret encryption and decryption" in the Secrets Manager
+user guide, and the required permissions of RotateSecret in its API reference; for :data:`RUNTIME`,
 "Lambda execution role" in the Lambda developer guide.
 """
 
@@ -50,6 +51,7 @@ ARNS: Final = {
     "cloudformation": _arn("cloudformation", f"stack/{STACK}/0a1b2c3d"),
     "events": _arn("events", "event-bus/default"),
     "lambda": _arn("lambda", f"function:{STACK}-RotatorFunction-0A1B2C3D"),
+    "dynamodb": _arn("dynamodb", f"table/{STACK}-LimitsTable-0A1B2C3D"),
     "execute-api": _arn("execute-api", "a1b2c3d4e5/$default"),
 }
 #: The condition keys of an action, with where their values are in the call's parameters.
@@ -68,6 +70,17 @@ KEYS: Final[Mapping[str, Mapping[str, str]]] = {
         "events:detail-type": "Entries[].DetailType",
         "events:source": "Entries[].Source",
     },
+    "dynamodb:Query": {"dynamodb:LeadingKeys": "Partition"},
+    "dynamodb:PutItem": {"dynamodb:LeadingKeys": "Item.pk.S"},
+    "dynamodb:UpdateItem": {"dynamodb:LeadingKeys": "Key.pk.S"},
+    "dynamodb:DeleteItem": {"dynamodb:LeadingKeys": "Key.pk.S"},
+}
+#: The permission that each write of a transaction needs.
+IN_A_TRANSACTION: Final = {
+    "Put": "dynamodb:PutItem",
+    "Update": "dynamodb:UpdateItem",
+    "Delete": "dynamodb:DeleteItem",
+    "ConditionCheck": "dynamodb:ConditionCheckItem",
 }
 #: What AWS calls with the permissions of the caller of an action.
 FORWARDED: Final = {
@@ -100,6 +113,11 @@ Seen = Callable[[str, Call], object]
 
 def call(action: str, resource: str | None = None, **parameters: object) -> Call:
     """A call with the condition keys that its parameters fill."""
+    if condition := parameters.get("KeyConditionExpression"):
+        (name,) = re.findall(r"\bpk\s*=\s*(:\w+)", str(condition))
+        parameters["Partition"] = jmespath.search(
+            f'ExpressionAttributeValues."{name}".S', parameters
+        )
     found = {key: jmespath.search(path, parameters) for key, path in KEYS.get(action, {}).items()}
     context = {
         key: tuple(value) if isinstance(value, list) else (str(value),)
@@ -162,6 +180,11 @@ def _tell(
     seen: Seen, role: str | None, action: str, resource: str | None = None, **parameters: object
 ) -> None:
     if role is None or action in FREE:
+        return
+    if action == "dynamodb:TransactWriteItems":
+        for write in jmespath.search("TransactItems[]", parameters):
+            for kind, of_write in write.items():
+                seen(role, call(IN_A_TRANSACTION[kind], **of_write))
         return
     if role == "deployer":  # it also checks resources that the stack is given
         resource = next(filter(_is_arn, map(str, parameters.values())), resource)
