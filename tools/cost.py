@@ -110,7 +110,7 @@ class Month:
         yield Line("KMS, requests", calls)
         yield Line("CloudWatch, metrics in alarms", _metrics_in_alarms(self.has_secret))
         yield Line("CloudWatch, custom metrics", metrics)
-        yield Line("CloudWatch, contributor rules", 1)
+        yield Line("CloudWatch, contributor rules", 2)
         yield Line("CloudWatch, logs received", logged / 10**9)
         yield Line("API Gateway, HTTP API", self.tokens)
         yield Line("Lambda, requests", self.tokens + checks)

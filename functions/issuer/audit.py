@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 from issuer.issue import IssuedToken
@@ -21,6 +22,9 @@ from zego.policy.model import Caller, TokenRequest
 #: ``opened_by`` if no secret opened the token. A Contributor Insights rule in ``template.yaml``
 #: counts these per caller; it can only compare texts, so this is not null.
 NOT_OPENED: Final = "none"
+
+#: Refusals of a user who reached a limit, which does what it is for.
+BY_A_LIMIT: Final = frozenset({"too_many_tokens"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,7 @@ def audited(exchange: Exchange) -> Iterator[Exchange]:
 
     Work that succeeds without issuing or diagnosing a token writes no event; in a batch, each entry
     writes its own. A report that ZEGO refused a token is counted even if this exchange is refused.
-    Only authenticated callers can report one, because the body is read after authentication. So
-    a stranger cannot raise the alarm on this metric.
+    Only authenticated callers can report one, because the body is read after authentication.
     """
     try:
         yield exchange
@@ -119,7 +122,8 @@ def _diagnosed(exchange: Exchange, diagnosed: DiagnosisSummary) -> None:
 
 
 def _refused(exchange: Exchange, problem: Problem) -> None:
-    telemetry.add("Refusals")
+    if problem.type.status != HTTPStatus.UNAUTHORIZED and problem.code not in BY_A_LIMIT:
+        telemetry.add("Refusals")  # an alarm is on it, which strangers and one user must not raise
     telemetry.count_by("ExchangesRefused", code=problem.code)
     event = _event(exchange, "refused")
     event["code"] = problem.code

@@ -22,11 +22,11 @@ from tests.support.application import (
     bearer,
     event,
 )
-from tests.support.routes import DIAGNOSE, SERVICE_TOKENS, TOKENS
+from tests.support.routes import BATCH, DIAGNOSE, SERVICE_TOKENS, TOKENS
 from zego import token04
 from zego.token04 import Claims
 
-#: Limits of a rule's syntax.
+#: Limits of a rule's syntax. Source: "Contributor Insights rule syntax" in the CloudWatch guide.
 MAX_KEYS: Final = 4
 MAX_FILTERS: Final = 4
 MAX_TEXTS: Final = 10
@@ -42,9 +42,14 @@ def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Application:
     return Application(tmp_path, monkeypatch)
 
 
-def rule() -> dict[str, Any]:
-    """The definition of the rule, with the name of the log group put in."""
-    body = stack().properties("DiagnosesNotOpenedRule")["RuleBody"]["Fn::Sub"]
+DIAGNOSES: Final = "DiagnosesNotOpenedRule"
+REFUSALS: Final = "RefusalsReportedRule"
+RULES: Final = pytest.mark.parametrize("name", [DIAGNOSES, REFUSALS])
+
+
+def rule(name: str) -> dict[str, Any]:
+    """The definition of a rule, with the name of the log group put in."""
+    body = stack().properties(name)["RuleBody"]["Fn::Sub"]
     definition = json.loads(body.replace("${IssuerLog}", "the-issuers-log"))
     assert isinstance(definition, dict)
     return definition
@@ -59,12 +64,18 @@ def value_at(path: str, line: Any) -> Any:
     return line
 
 
-def contributors(lines: Iterable[Any]) -> Counter[tuple[str, ...]]:
+def matches(one: dict[str, Any], line: Any) -> bool:
+    """Whether a filter keeps a line. This knows ``In`` and ``IsPresent``."""
+    value = value_at(one["Match"], line)
+    return value in one["In"] if "In" in one else (value is not None) is one["IsPresent"]
+
+
+def contributors(lines: Iterable[Any], name: str = DIAGNOSES) -> Counter[tuple[str, ...]]:
     """How often each contributor is in these lines, as the rule counts them."""
-    contribution = rule()["Contribution"]
+    contribution = rule(name)["Contribution"]
     found = Counter[tuple[str, ...]]()
     for line in lines:
-        if all(value_at(one["Match"], line) in one["In"] for one in contribution["Filters"]):
+        if all(matches(one, line) for one in contribution["Filters"]):
             found[tuple(value_at(key, line) for key in contribution["Keys"])] += 1
     return found
 
@@ -73,8 +84,9 @@ def diagnose(issuer: Application, token: str, session: str = SUPPORT_SESSION) ->
     issuer.handle(event(DIAGNOSE, {"token": token}, role=session))
 
 
-def test_the_rule_is_one_that_contributor_insights_takes() -> None:
-    definition = rule()
+@RULES
+def test_a_rule_is_one_that_contributor_insights_takes(name: str) -> None:
+    definition = rule(name)
     assert definition.keys() == {
         "Schema",
         "LogGroupNames",
@@ -90,16 +102,18 @@ def test_the_rule_is_one_that_contributor_insights_takes() -> None:
     assert 1 <= len(contribution["Keys"]) <= MAX_KEYS
     assert len(contribution["Filters"]) <= MAX_FILTERS
     for one in contribution["Filters"]:
-        assert one.keys() == {"Match", "In"}
-        assert len(one["In"]) <= MAX_TEXTS
-        assert all(isinstance(text, str) for text in one["In"])
+        assert one.keys() in ({"Match", "In"}, {"Match", "IsPresent"})
+        assert one.get("IsPresent", True) is True
+        assert len(one.get("In", ())) <= MAX_TEXTS
+        assert all(isinstance(text, str) for text in one.get("In", ()))
     paths = [*contribution["Keys"], *(one["Match"] for one in contribution["Filters"])]
     assert all(re.fullmatch(r"\$(\.\w+)+", path) for path in paths)
 
 
-def test_it_reads_the_log_of_the_issuer_in_every_stack() -> None:
+@RULES
+def test_it_reads_the_log_of_the_issuer_in_every_stack(name: str) -> None:
     for of in (stack(), stack_with_given_secret()):
-        properties = of.properties("DiagnosesNotOpenedRule")
+        properties = of.properties(name)
         assert properties["RuleState"] == "ENABLED"
         assert '"LogGroupNames": ["${IssuerLog}"]' in properties["RuleBody"]["Fn::Sub"]
         logging = of.properties("IssuerFunction")["LoggingConfig"]
@@ -142,7 +156,7 @@ def test_sessions_of_one_role_count_together(issuer: Application) -> None:
 
 
 def test_the_rule_names_the_value_that_the_audit_log_has() -> None:
-    (one,) = rule()["Contribution"]["Filters"]
+    (one,) = rule(DIAGNOSES)["Contribution"]["Filters"]
     assert one["In"] == [audit.NOT_OPENED]
 
 
@@ -154,5 +168,47 @@ def test_the_alarm_is_on_the_caller_with_the_most() -> None:
     assert query["Expression"] == {"Fn::Sub": expression}
     assert query["Period"] * alarm["EvaluationPeriods"] == 15 * 60
     assert alarm["Threshold"] == 100
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def report(issuer: Application, **claims: str) -> None:
+    issuer.handle(event(TOKENS, {"refused_with": 20014}, bearer=bearer(**claims)))
+
+
+def test_each_user_whose_token_zego_refused_counts_once_however_often_it_reports(
+    issuer: Application,
+) -> None:
+    for user in ("alice", "bob"):
+        for _ in range(50):
+            report(issuer, sub=user)
+    assert contributors(issuer.lines(), REFUSALS).keys() == {("alice",), ("bob",)}
+
+
+def test_each_user_of_a_batch_counts(issuer: Application) -> None:
+    users = ("alice", "bob", "carol", "carol")
+    requests = [{"user_id": user, "room_id": "call_1", "refused_with": 50119} for user in users]
+    issuer.handle(event(BATCH, {"requests": requests}, role=ROLE_SESSION))
+    assert contributors(issuer.lines(), REFUSALS).keys() == {("alice",), ("bob",), ("carol",)}
+
+
+def test_a_report_counts_only_if_the_request_is_granted(issuer: Application) -> None:
+    for proof in (None, "x", bearer(exp=0)):
+        issuer.handle(event(TOKENS, {"refused_with": 20014}, bearer=proof))
+    issuer.handle(event(TOKENS, {"room_id": "lobby", "refused_with": 20014}, bearer=bearer()))
+    issuer.handle(event(TOKENS, {"refused_with": 7}, bearer=bearer()))
+    issuer.handle(event(TOKENS, bearer=bearer()))
+    assert len(issuer.audit_events()) == 6
+    assert not contributors(issuer.lines(), REFUSALS)
+
+
+def test_three_users_in_five_minutes_raise_the_alarm_and_one_user_does_not() -> None:
+    alarm = stack().properties("RefusalsReportedAlarm")
+    (query,) = alarm["Metrics"]
+    name = '"${RefusalsReportedRule.RuleName}"'
+    expression = f'INSIGHT_RULE_METRIC({name}, "UniqueContributors")'
+    assert query["Expression"] == {"Fn::Sub": expression}
+    assert query["Period"] * alarm["EvaluationPeriods"] == 5 * 60
+    assert alarm["Threshold"] == 3
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
     assert alarm["TreatMissingData"] == "notBreaching"

@@ -147,6 +147,7 @@ def counted(name: str, **line: str) -> bool:
         ("403", "403", False, False),  # the issuer: not granted
         ("404", "-", False, False),
         ("429", "-", False, True),
+        ("429", "429", False, False),  # the issuer: the user's budget is used up
         ("503", "-", False, False),
     ],
 )

@@ -357,14 +357,28 @@ class TestMetrics:
             assert [set(each) for each in group["Dimensions"]] == [{"stage", "service", "code"}]
         assert "TokensIssued" not in self.names_of(issuer)
 
-    def test_refusals_of_all_codes_are_counted_together(self, issuer: Application) -> None:
+    def test_refusals_of_authenticated_callers_are_counted_together(
+        self, issuer: Application
+    ) -> None:
         issuer.handle(event(TOKENS, {"room_id": "lobby"}, bearer=bearer()))
-        issuer.handle(event(TOKENS))
-        assert issuer.count_of("Refusals") == 2
+        issuer.handle(event(SERVICE_TOKENS, {}, role=ROLE_SESSION))
+        issuer.handle(
+            event(SERVICE_TOKENS, {}, role=ROLE_SESSION.replace("/", "-of-another-team/", 1))
+        )
+        assert issuer.count_of("Refusals") == 3
         for line in issuer.metrics():
             if "Refusals" in line:
                 (group,) = line["_aws"]["CloudWatchMetrics"]
                 assert group["Dimensions"] == [["stage", "service"]]
+
+    @pytest.mark.parametrize("proof", [None, "x", bearer(exp=0)], ids=["none", "bad", "expired"])
+    def test_refusals_without_proof_are_counted_by_code_only(
+        self, issuer: Application, proof: str | None
+    ) -> None:
+        issuer.handle(event(TOKENS, bearer=proof))
+        issuer.handle(event(SERVICE_TOKENS, {}))
+        assert issuer.count_of("Refusals") == 0
+        assert issuer.count_of("ExchangesRefused") == 2
 
     def test_a_report_that_zego_refused_a_token_is_counted_granted_or_not(
         self, issuer: Application
