@@ -47,6 +47,7 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "bearer_wrong_audience": ProblemType(401, "The bearer token is for another audience"),
     "bearer_expired": ProblemType(401, "The bearer token has expired"),
     "bearer_not_yet_valid": ProblemType(401, "The bearer token is not valid yet"),
+    "bearer_session_ended": ProblemType(401, "The user's session has ended"),
     "iam_identity_missing": ProblemType(401, "No verified AWS identity"),
     "edge_required": ProblemType(403, "The request did not come through the edge"),
     "not_granted": ProblemType(403, "Not granted"),

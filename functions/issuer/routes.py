@@ -221,7 +221,7 @@ def _issue(
     only for requests that the policy grants.
     """
     exchange.request = wanted
-    grant = decide(service.policy, caller, wanted)
+    grant = decide(service.policy, caller, wanted, now=time.time())
     if isinstance(grant, Refusal):
         raise refused(grant)
     secret = service.current_secret(refetch=wanted.refused_with is not None).secret

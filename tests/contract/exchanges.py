@@ -30,6 +30,12 @@ OTHERS_TOKEN = load().at("/components/examples/ExpiredTokenToDiagnose/value/toke
 EXPECTED = {"user_id": "alice", "room_id": ROOM, "app_id": 1234567890}
 EXPECTED_IN_VAIN = {"user_id": "auth0|é", "room_id": "", "app_id": -1, "sdk": "uikit"}
 
+#: A line of the local policy, and what gives sessions an end.
+SESSIONS = (
+    "max_lifetime_seconds = 7200\n",
+    "max_lifetime_seconds = 7200\nmax_session_seconds = 28800\n",
+)
+
 #: The digest of a header that no request has.
 EDGE_SHA256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
@@ -375,6 +381,23 @@ REFUSALS = [
         Refusal("no signing keys", "signing_keys_unavailable", route, at="api_without_keys")
         for route in PROVEN
         if load().security[route] == "bearer"
+    ),
+    *(
+        Refusal(what, code, route, authorize=authorize, at="api_with_sessions")
+        for route in (TOKENS, CALL)
+        for what, code, authorize in (
+            (
+                "a session of yesterday",
+                "bearer_session_ended",
+                bearer_at("auth_time", hours_from_now=-9),
+            ),
+            (
+                "a session of later",
+                "bearer_not_yet_valid",
+                bearer_at("auth_time", hours_from_now=1),
+            ),
+            ("a session without a beginning", "bearer_missing_claim", alice),
+        )
     ),
     *(
         Refusal("no rule", "not_granted", route, body, at="api_without_rules")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from tests.contract.exchanges import EDGE_SHA256, ROOM, Good, Refusal, encoded
+from tests.contract.exchanges import EDGE_SHA256, ROOM, SESSIONS, Good, Refusal, encoded
 from tests.contract.openapi import load
 from tests.recorded.real_code import (
     ROLE_SESSION,
@@ -63,6 +63,8 @@ def serving(parts: Parts, at: str) -> Iterator[Function]:
             changes["ORIGIN_HEADER_SHA256"] = EDGE_SHA256
         case "api_without_keys":
             good = good.replace("/jwks.json", "/absent.json")
+        case "api_with_sessions":
+            good = good.replace(*SESSIONS, 1)
         case "api_without_rules":
             good = good.partition("[[rules]]")[0].replace("= true", "= false")
     policy.write_text(good, encoding="utf-8")

@@ -50,6 +50,8 @@ _STREAMS: Final = 'stream_ids = ["{user_id}_*"]\n'
 _PRIVILEGES: Final = 'privileges = ["login", "publish"]\n'
 _LIFETIME: Final = "max_lifetime_seconds = 86400"
 
+_SESSION: Final = "max_session_seconds = 28800"
+
 _PARTNER: Final = """\
 [identities.partner]
 issuer = "https://partner.example.com/"
@@ -108,6 +110,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("an open string", _ROLE, 'role = "arn', "is not TOML"),
         _mistake("the same key twice", _ISSUER, f"{_ISSUER}\n{_ISSUER}", "is not TOML"),
         _mistake("JSON", GOOD, '{"identities": {}}', "is not TOML"),
+        _mistake("a deep array", GOOD, f"rules = {'[' * 3000}", "is not TOML"),
     ),
     "unknown key": (
         _mistake(
@@ -308,6 +311,39 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             "cannot have a placeholder",
         ),
         _added("a user", _DENY.replace("alice", "{claims.sub}"), "cannot have a placeholder"),
+    ),
+    "unless_claims": (
+        _mistake("in a rule that grants", _CLAIMS, f"unless_{_CLAIMS}", "key 'unless_claims'"),
+        _added("not a table", f"{_DENY}unless_claims = true", "unless_claims must be a table"),
+        _added("a table", f"{_DENY}unless_claims = {{ a = {{}} }}", "unless_claims.a must be"),
+        _added(
+            "of a role",
+            f"{_DENY.replace('web', 'backend')}unless_claims = {{ a = 1 }}",
+            "rules[3] 'no'",
+            "its callers include a role, which has no claims",
+        ),
+    ),
+    "scope": (
+        _mistake(
+            "two in one text",
+            _CLAIMS,
+            'claims = { scope = "calls:join calls:publish" }',
+            "'members'",
+            "claims.scope",
+            'write ["a", "b"] for "a b"',
+        ),
+        _mistake("a space", _CLAIMS, 'claims = { scp = ["a", "b "] }', "claims.scp"),
+        _mistake("none", _CLAIMS, 'claims = { scp = "" }', "claims.scp", "one scope"),
+        _added("to prevent a denial", f'{_DENY}unless_claims = {{ scp = "a b" }}', "one scope"),
+    ),
+    "max_session_seconds": (
+        _mistake("of a role", _LIFETIME, f"{_LIFETIME}\n{_SESSION}", "'servers'", "for users"),
+        _mistake(
+            "too short", _STREAMS, "max_session_seconds = 59\n", "'members'", "60 to 31536000"
+        ),
+        _mistake("a text", _STREAMS, 'max_session_seconds = "8 h"\n', "must be a whole number"),
+        _added("in a rule that denies", f"{_DENY}{_SESSION}", "unknown key 'max_session_seconds'"),
+        _mistake("its claim", _USER_IDS, "session_start_claim = 1", "session_start_claim must be"),
     ),
     "too many": (
         _mistake(

@@ -12,7 +12,7 @@ from zego.policy import examples
 from zego.policy import file as policy_file
 from zego.policy.decide import decide
 from zego.policy.file import Example
-from zego.policy.model import Grant
+from zego.policy.model import Caller, Grant, Refusal, TokenRequest
 
 SHIPPED = [*policies.POLICIES, policies.REFERENCE, policies.LOCAL]
 EXAMPLES = [
@@ -26,7 +26,7 @@ def decision(path: Path, example: Example) -> tuple[bool, str | None]:
     """Whether the service would grant an example, and the rule that decides it."""
     policy = policies.load(path)
     caller = examples.caller_of(policy, example)
-    decided = decide(policy, caller, example.request)
+    decided = decide(policy, caller, example.request, now=examples.NOW)
     if isinstance(decided, Grant):
         return True, decided.rule
     assert decided.code == "not_granted"
@@ -37,9 +37,24 @@ def test_there_is_a_policy_for_each_stage() -> None:
     assert [path.stem for path in policies.POLICIES] == ["dev", "prod", "staging"]
 
 
-def test_a_suspended_member_is_refused_in_prod_before_any_rule_that_grants() -> None:
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_no_spelling_and_no_absence_of_a_claim_escapes_a_rule_that_denies(path: Path) -> None:
+    """A policy that people copy denies by default, whatever the identity provider sends."""
+    for rule in policies.load(path).rules:
+        assert not (rule.deny and rule.claims) or rule.unless_claims
+
+
+def test_only_a_member_who_is_known_not_to_be_suspended_gets_a_token_in_prod() -> None:
     (prod,) = (path for path in policies.POLICIES if path.stem == "prod")
-    assert policy_file.load(prod).rules[0].deny
+    policy = policy_file.load(prod)
+    assert policy.rules[0].deny
+    verified = {"sub": "mallory", "email_verified": True}
+    spellings = [*(True, "true", "false", 1, 0, [True], [[True]], {"value": True}, None, "")]
+    for claims in (verified, *(verified | {"suspended": one} for one in spellings)):
+        caller = Caller("web", "mallory", "mallory", claims)
+        decided = decide(policy, caller, TokenRequest(room_id="call_1"), now=0)
+        assert isinstance(decided, Refusal)
+        assert decided.rule == policy.rules[0].name
 
 
 @pytest.mark.parametrize("path", policies.POLICIES, ids=lambda path: path.name)

@@ -7,14 +7,16 @@ fall through to the next rule. The rules themselves are data: see :mod:`zego.pol
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import Final, Literal, cast
 
 from zego import identifiers
 from zego.identifiers import IdentifierError
+from zego.policy import claims
 from zego.policy.model import (
+    MIN_LIFETIME_SECONDS,
     AccessPolicy,
     Caller,
-    Claim,
     Grant,
     Privilege,
     Refusal,
@@ -28,38 +30,83 @@ from zego.policy.patterns import Values
 DEFAULT_LIFETIME_SECONDS: Final = 7200
 
 
-def decide(policy: AccessPolicy, caller: Caller, request: TokenRequest) -> Grant | Refusal:
+#: How far the clocks of the service and an identity provider may differ.
+LEEWAY_SECONDS: Final = 60
+
+#: The key of a rule because of which it does not match.
+Mismatch = Literal["callers", "claims", "unless_claims", "users", "rooms", "identity_tokens"]
+
+
+def decide(
+    policy: AccessPolicy, caller: Caller, request: TokenRequest, *, now: float
+) -> Grant | Refusal:
     """Grant the request, or refuse it.
 
     A refusal is ``not_granted``, or has a code that the caller can act on:
-    ``lifetime_out_of_range``, ``invalid_stream_ids``.
+    ``lifetime_out_of_range``, ``invalid_stream_ids``, ``bearer_session_ended``, and of a claim that
+    does not tell when the session began ``bearer_missing_claim``, ``bearer_malformed`` and
+    ``bearer_not_yet_valid``.
+
+    :param now: Unix seconds.
     """
     user_id = request.user_id if caller.user_id is None else caller.user_id
     if user_id is None:
         return not_granted("the request names no user")
-    values = _values(caller, user_id)
+    values = values_of(caller, user_id)
     for rule in policy.rules:
-        if _matches(rule, caller, user_id, request.room_id, values):
-            return _bound(rule, user_id, request, values)
+        if mismatch(rule, caller, user_id, request.room_id, values) is None:
+            return _bound(policy, rule, caller, user_id, request, values, now)
     return not_granted("no rule matches")
 
 
-def _matches(rule: Rule, caller: Caller, user_id: str, room_id: str | None, values: Values) -> bool:
-    return (
-        caller.identity in rule.callers
-        and all(_holds(caller.claims.get(name), wanted) for name, wanted in rule.claims.items())
-        and any(pattern.matches(user_id, values) for pattern in rule.users)
-        and (
-            rule.identity_tokens
-            if room_id is None
-            else any(pattern.matches(room_id, values) for pattern in rule.rooms)
-        )
-    )
+def mismatch(
+    rule: Rule, caller: Caller, user_id: str, room_id: str | None, values: Values
+) -> Mismatch | None:
+    """The first key of the rule because of which it does not match; ``None`` if it matches.
+
+    :param values: see :func:`values_of`.
+    """
+    holds = claims.resembles if rule.deny else claims.equals
+    given = caller.claims
+    if caller.identity not in rule.callers:
+        return "callers"
+    if not all(holds(name, given.get(name), wanted) for name, wanted in rule.claims.items()):
+        return "claims"
+    if rule.unless_claims and all(
+        claims.equals(name, given.get(name), wanted) for name, wanted in rule.unless_claims.items()
+    ):
+        return "unless_claims"
+    if not any(pattern.matches(user_id, values) for pattern in rule.users):
+        return "users"
+    if room_id is None:
+        return None if rule.identity_tokens else "identity_tokens"
+    return None if any(pattern.matches(room_id, values) for pattern in rule.rooms) else "rooms"
 
 
-def _bound(rule: Rule, user_id: str, request: TokenRequest, values: Values) -> Grant | Refusal:
+def values_of(caller: Caller, user_id: str) -> Values:
+    """The values of the placeholders."""
+
+    def value(name: str) -> str | None:
+        if name == "user_id":
+            return user_id
+        claim = caller.claims.get(name.removeprefix("claims."))
+        return claim if isinstance(claim, str) else None
+
+    return value
+
+
+def _bound(
+    policy: AccessPolicy,
+    rule: Rule,
+    caller: Caller,
+    user_id: str,
+    request: TokenRequest,
+    values: Values,
+    now: float,
+) -> Grant | Refusal:
     if rule.deny:
-        return not_granted("the rule denies", rule.name)
+        unless = f", because of the claim {' or '.join(rule.unless_claims)}"
+        return not_granted(f"the rule denies{unless if rule.unless_claims else ''}", rule.name)
     privileges = rule.privileges if request.privileges is None else request.privileges
     if not privileges <= rule.privileges:
         beyond = ", ".join(sorted(privileges - rule.privileges))
@@ -70,6 +117,11 @@ def _bound(rule: Rule, user_id: str, request: TokenRequest, values: Values) -> G
     elif lifetime > rule.max_lifetime_seconds:
         detail = f"lifetime_seconds may be at most {rule.max_lifetime_seconds} here."
         return Refusal("lifetime_out_of_range", detail, detail, "lifetime_seconds", rule.name)
+    left = _session_left(policy, rule, caller, now)
+    if isinstance(left, Refusal):
+        return left
+    if left is not None:
+        lifetime = min(lifetime, left)
     streams = _streams(rule, privileges, request.stream_ids, values)
     if isinstance(streams, Refusal):
         return streams
@@ -109,17 +161,24 @@ def _literal_streams(rule: Rule, values: Values) -> tuple[str, ...] | Refusal:
     return Refusal("invalid_stream_ids", detail, detail, "stream_ids", rule.name)
 
 
-def _values(caller: Caller, user_id: str) -> Values:
-    def value(name: str) -> str | None:
-        if name == "user_id":
-            return user_id
-        claim = caller.claims.get(name.removeprefix("claims."))
-        return claim if isinstance(claim, str) else None
-
-    return value
-
-
-def _holds(claim: object, wanted: tuple[Claim, ...]) -> bool:
-    """Whether a claim, or an item of a claim that is a list, equals one of the values."""
-    present = claim if isinstance(claim, list) else [claim]
-    return any(type(item) is type(value) and item == value for item in present for value in wanted)
+def _session_left(
+    policy: AccessPolicy, rule: Rule, caller: Caller, now: float
+) -> int | Refusal | None:
+    """The seconds that are left of the user's session; ``None``: it has no end."""
+    if rule.max_session_seconds is None:
+        return None
+    names = (one.session_start_claim for one in policy.bearers if one.name == caller.identity)
+    name = next(names, "")
+    began = caller.claims.get(name)
+    if began is None:
+        code = "bearer_missing_claim"
+        detail = f"The bearer token must have the claim {name}, the time when its user signed in."
+    elif type(began) not in (int, float) or began in (math.inf, -math.inf):
+        code, detail = "bearer_malformed", f"The bearer token's {name} is not a time in seconds."
+    elif (ends := cast("float", began) + rule.max_session_seconds) >= now + MIN_LIFETIME_SECONDS:
+        if ends <= now + LEEWAY_SECONDS + rule.max_session_seconds:
+            return int(ends - now)
+        code, detail = "bearer_not_yet_valid", f"The bearer token's {name} is in the future."
+    else:
+        code, detail = "bearer_session_ended", "The user's session has ended. Sign in again."
+    return Refusal(code, detail, detail, rule=rule.name)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from zego import identifiers
 from zego.policy.decide import decide
 from zego.policy.file import Example
 from zego.policy.model import AccessPolicy, Caller, Grant
+
+#: When the requests of examples are made: a time of -60 in their claims is a minute earlier.
+NOW: Final = 0.0
 
 
 class ExampleError(ValueError):
@@ -23,7 +28,7 @@ def run(policy: AccessPolicy, example: Example) -> str | None:
     if (caller.user_id is None) == (example.request.user_id is None):
         problem = "lacks" if caller.user_id is None else "has"
         raise ExampleError(f"has an invalid request: for this caller it {problem} user_id")
-    decision = decide(policy, caller, example.request)
+    decision = decide(policy, caller, example.request, now=NOW)
     granted = isinstance(decision, Grant)
     outcome = "granted" if isinstance(decision, Grant) else f"refused ({decision.reason})"
     decided = f"{outcome} by {decision.rule!r}" if decision.rule else outcome

@@ -19,6 +19,7 @@ from zego import identifiers
 from zego.bounded_http import check_url
 from zego.identifiers import IdentifierError, IdentifierKind
 from zego.policy import patterns
+from zego.policy.claims import SCOPES, Claim
 from zego.policy.keys import (
     DENYING_KEYS,
     EXAMPLE_KEYS,
@@ -37,7 +38,7 @@ from zego.policy.model import (
     PRIVILEGES,
     AccessPolicy,
     BearerIdentity,
-    Claim,
+    ClaimValues,
     Privilege,
     RoleIdentity,
     Rule,
@@ -99,6 +100,8 @@ def _read(path: Path) -> tuple[bytes, Table]:
         return content, Table(tomllib.loads(content.decode()), "the policy", POLICY_KEYS)
     except OSError as error:
         raise PolicyError(f"{path} cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise PolicyError(f"{path.name} is not TOML: it is nested too deeply") from None
     except ValueError as error:
         raise PolicyError(f"{path.name} is not TOML: {error}") from None
 
@@ -152,6 +155,7 @@ def _bearer_identity(name: str, table: Table, *, allow_loopback: bool) -> Bearer
         jwks_uri=_url(table, "jwks_uri", allow_loopback=allow_loopback),
         algorithms=algorithms,
         hashed_user_ids=table.text("user_ids") == "hashed",
+        session_start_claim=table.text("session_start_claim"),
     )
 
 
@@ -204,12 +208,21 @@ def _rule(table: Table, bearer_names: set[str], role_names: set[str]) -> Rule:
             " value it would deny nothing"
         )
     identity_tokens = table.flag("identity_tokens")
+    unless_claims = _claims(table, "unless_claims") if deny else {}
+    if unless_claims and callers & role_names:
+        raise table.error("its callers include a role, which has no claims: leave it out")
+    max_session_seconds = None
+    if not deny and table.has("max_session_seconds"):
+        max_session_seconds = table.number("max_session_seconds")
+        if callers & role_names:
+            raise table.error("max_session_seconds is for users: leave out roles")
     if not rooms and not identity_tokens:
         raise TableError(f"{table.place} matches nothing: set rooms or identity_tokens")
     return Rule(
         name=name,
         callers=callers,
-        claims=_claims(table),
+        claims=_claims(table, "claims"),
+        unless_claims=unless_claims,
         users=users,
         rooms=rooms,
         identity_tokens=identity_tokens,
@@ -217,6 +230,7 @@ def _rule(table: Table, bearer_names: set[str], role_names: set[str]) -> Rule:
         privileges=frozenset() if deny else _privileges(table, narrow=not identity_tokens),
         streams=None if deny else _streams(table, narrow=not identity_tokens),
         max_lifetime_seconds=0 if deny else table.number("max_lifetime_seconds"),
+        max_session_seconds=max_session_seconds,
     )
 
 
@@ -229,13 +243,15 @@ def _patterns(table: Table, name: str) -> tuple[Pattern, ...] | None:
         raise table.error(f"{name}: {error}") from None
 
 
-def _claims(table: Table) -> dict[str, tuple[Claim, ...]]:
+def _claims(table: Table, key: str) -> ClaimValues:
     claims: dict[str, tuple[Claim, ...]] = {}
-    for name, wanted in table.table("claims").items():
+    for name, wanted in table.table(key).items():
         items: list[object] = wanted if isinstance(wanted, list) else [wanted]
         values = tuple(item for item in items if isinstance(item, str | int | float))
         if not values or len(values) < len(items):
-            raise table.error(f"claims.{name} must be a string, number, boolean or array of these")
+            raise table.error(f"{key}.{name} must be a string, number, boolean or array of these")
+        if name in SCOPES and any(isinstance(one, str) and one.split() != [one] for one in values):
+            raise table.error(f'{key}.{name}: each value is one scope; write ["a", "b"] for "a b"')
         claims[name] = values
     return claims
 

@@ -54,6 +54,7 @@ OIDC_KEYS: Final[Keys] = (
     PolicyKey("jwks_uri", "text", required=True),
     PolicyKey("algorithms", "texts", default=("RS256",), choices=tuple(ALGORITHMS)),
     PolicyKey("user_ids", "text", default="subject", choices=("subject", "hashed")),
+    PolicyKey("session_start_claim", "text", default="auth_time"),
 )
 
 _ROLE: Final = r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)"
@@ -74,6 +75,8 @@ _MATCHING_KEYS: Final[Keys] = (
     PolicyKey("identity_tokens", "flag", default=False),
     PolicyKey("deny", "flag", default=False),
 )
+#: At most a year.
+_SESSIONS: Final = (MIN_LIFETIME_SECONDS, 365 * 86400)
 _LIFETIMES: Final = (MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS)
 
 #: The keys of a rule that grants.
@@ -82,13 +85,15 @@ GRANTING_KEYS: Final[Keys] = (
     PolicyKey("privileges", "texts", default=PRIVILEGES, choices=PRIVILEGES),
     PolicyKey("stream_ids", "texts", most=MAX_STREAM_IDS),
     PolicyKey("max_lifetime_seconds", "number", required=True, bounds=_LIFETIMES),
+    PolicyKey("max_session_seconds", "number", bounds=_SESSIONS),
 )
 
 _DENYING_DEFAULTS: Final = {"rooms": ("*",), "identity_tokens": True}
 
 #: The keys of a rule with ``deny = true``.
-DENYING_KEYS: Final[Keys] = tuple(
-    replace(key, default=_DENYING_DEFAULTS.get(key.name, key.default)) for key in _MATCHING_KEYS
+DENYING_KEYS: Final[Keys] = (
+    *(replace(key, default=_DENYING_DEFAULTS.get(key.name, key.default)) for key in _MATCHING_KEYS),
+    PolicyKey("unless_claims", "claims", default={}),
 )
 
 EXAMPLE_KEYS: Final[Keys] = (

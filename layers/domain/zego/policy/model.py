@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from zego.policy.claims import Claim
 from zego.policy.patterns import Pattern
 
 Privilege = Literal["login", "publish"]
@@ -32,7 +33,8 @@ ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {
     "Ed25519": ("OKP", "Ed25519"),
 }
 
-Claim = str | int | float | bool
+#: Claims by their names, each with its possible values.
+ClaimValues = Mapping[str, tuple[Claim, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class BearerIdentity:
     :ivar name: its name in the rules.
     :ivar hashed_user_ids: whether every subject gets a hashed user id; see
         :func:`zego.identifiers.user_id_for_subject`.
+    :ivar session_start_claim: the claim that tells when the user signed in, Unix seconds.
     """
 
     name: str
@@ -50,6 +53,7 @@ class BearerIdentity:
     jwks_uri: str
     algorithms: tuple[str, ...]
     hashed_user_ids: bool = False
+    session_start_claim: str = "auth_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,16 @@ class Rule:
     """One rule. With ``identity_tokens`` and no ``rooms`` it grants only tokens without a room.
 
     :ivar claims: the claims that the caller must have, each with its possible values.
+    :ivar unless_claims: in a rule that denies: it does not match a caller with all of these claims.
     :ivar streams: the streams that may be published; ``None`` means any stream.
+    :ivar max_session_seconds: how long after signing in a user may have tokens; ``None`` means
+        without limit.
     """
 
     name: str
     callers: frozenset[str]
-    claims: Mapping[str, tuple[Claim, ...]]
+    claims: ClaimValues
+    unless_claims: ClaimValues
     users: tuple[Pattern, ...]
     rooms: tuple[Pattern, ...]
     identity_tokens: bool
@@ -125,14 +133,18 @@ class Rule:
     privileges: frozenset[Privilege]
     streams: tuple[Pattern, ...] | None
     max_lifetime_seconds: int
+    max_session_seconds: int | None
 
     def covers(self, other: Rule) -> bool:
         """Whether the other rule, if it comes later, can never be reached."""
         return (
             other.callers <= self.callers
-            and all(
-                claim in other.claims and _typed(other.claims[claim]) <= _typed(values)
-                for claim, values in self.claims.items()
+            # A claim may resemble a value without being equal to it.
+            and (not self.claims or self.deny or not other.deny)
+            and _implies(other.claims, self.claims)
+            and (
+                not self.unless_claims
+                or (bool(other.unless_claims) and _implies(self.unless_claims, other.unless_claims))
             )
             and _all_covered(other.users, self.users)
             and _all_covered(other.rooms, self.rooms)
@@ -196,6 +208,13 @@ class AccessPolicy:
     bearers: tuple[BearerIdentity, ...]
     roles: Mapping[str, RoleIdentity]
     rules: tuple[Rule, ...]
+
+
+def _implies(narrow: ClaimValues, wide: ClaimValues) -> bool:
+    """Whether a caller with the narrow claims always has the wide ones too."""
+    return all(
+        name in narrow and _typed(narrow[name]) <= _typed(values) for name, values in wide.items()
+    )
 
 
 def _typed(values: tuple[Claim, ...]) -> set[tuple[type, Claim]]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from tests.support.table import table
 from zego.policy import patterns
+from zego.policy.claims import Claim
 from zego.policy.decide import DEFAULT_LIFETIME_SECONDS
 from zego.policy.decide import decide as decide_by
 from zego.policy.model import (
     AccessPolicy,
+    BearerIdentity,
     Caller,
-    Claim,
+    ClaimValues,
     Grant,
     Privilege,
     Refusal,
@@ -25,10 +28,13 @@ BOTH: frozenset[Privilege] = frozenset({"login", "publish"})
 LOGIN: frozenset[Privilege] = frozenset({"login"})
 PUBLISH: frozenset[Privilege] = frozenset({"publish"})
 
+#: When every request is made.
+NOW = 1_700_000_000.0
+WEB = BearerIdentity("web", "https://login.example.com/", ("a",), "https://x/keys", ("RS256",))
 BACKEND = Caller("backend", "arn:aws:sts::111122223333:assumed-role/Backend/s", None, {})
 
 
-def web(user: str = "alice", **claims: object) -> Caller:
+def web(user: str = "alice", /, **claims: object) -> Caller:
     """A user whose bearer token has these claims."""
     return Caller("web", f"https://login.example.com/ {user}", user, claims)
 
@@ -37,7 +43,8 @@ def rule(
     name: str = "the rule",
     *,
     callers: Sequence[str] = ("web",),
-    claims: Mapping[str, tuple[Claim, ...]] | None = None,
+    claims: ClaimValues | None = None,
+    unless_claims: ClaimValues | None = None,
     users: Sequence[str] = ("*",),
     rooms: Sequence[str] = ("*",),
     identity_tokens: bool = False,
@@ -45,11 +52,13 @@ def rule(
     privileges: frozenset[Privilege] = BOTH,
     streams: Sequence[str] | None = None,
     max_lifetime_seconds: int = 7200,
+    max_session_seconds: int | None = None,
 ) -> Rule:
     return Rule(
         name=name,
         callers=frozenset(callers),
         claims=claims or {},
+        unless_claims=unless_claims or {},
         users=tuple(map(patterns.parse, users)),
         rooms=tuple(map(patterns.parse, rooms)),
         identity_tokens=identity_tokens,
@@ -57,6 +66,7 @@ def rule(
         privileges=privileges,
         streams=None if streams is None else tuple(map(patterns.parse, streams)),
         max_lifetime_seconds=max_lifetime_seconds,
+        max_session_seconds=max_session_seconds,
     )
 
 
@@ -65,6 +75,11 @@ def decide(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Grant:
     decision = decision_of(rules, caller, **asked)
     assert isinstance(decision, Grant), decision
     return decision
+
+
+def granted(rules: Sequence[Rule], caller: Caller, **asked: Any) -> bool:
+    """Whether a policy with these rules grants."""
+    return isinstance(decision_of(rules, caller, **asked), Grant)
 
 
 def refusal(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Refusal:
@@ -76,7 +91,8 @@ def refusal(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Refusal:
 
 def decision_of(rules: Sequence[Rule], caller: Caller, **asked: Any) -> Grant | Refusal:
     asked = {"room_id": "call_1"} | asked
-    return decide_by(AccessPolicy("0" * 64, (), {}, tuple(rules)), caller, TokenRequest(**asked))
+    policy = AccessPolicy("0" * 64, (WEB,), {}, tuple(rules))
+    return decide_by(policy, caller, TokenRequest(**asked), now=NOW)
 
 
 class TestFirstMatch:
@@ -212,6 +228,15 @@ class TestClaims:
         for wanted in (True, False, "", 0, "None"):
             assert refusal([rule(claims={"c": (wanted,)})], web()).code == "not_granted"
 
+    @pytest.mark.parametrize("name", ["scope", "scp"])
+    def test_scopes_are_one_text_with_spaces_or_an_array(self, name: str) -> None:
+        rules = [rule(claims={name: ("calls",)})]
+        for claim in ("calls", "openid calls", ["openid", "calls"]):
+            assert decide(rules, web(**{name: claim})).rule == "the rule"
+        for other in ("calls:read", "openid Calls", ["openid calls"], "", None):
+            assert refusal(rules, web(**{name: other})).reason == "no rule matches"
+        assert refusal([rule(claims={"c": ("calls",)})], web(c="openid calls")).rule is None
+
     def test_every_claim_of_a_rule_must_match(self) -> None:
         rules = [rule(claims={"team": ("red",), "email_verified": (True,)})]
         assert decide(rules, web(team="red", email_verified=True)).rule == "the rule"
@@ -221,6 +246,86 @@ class TestClaims:
     def test_a_role_has_no_claims(self) -> None:
         rules = [rule(callers=["backend"], claims={"team": ("red",)})]
         assert refusal(rules, BACKEND, user_id="bob").code == "not_granted"
+
+
+class TestDeniedClaims:
+    """Claims in rules that deny. They come from identity providers, which spell them variously."""
+
+    @table(
+        ("denied", "claim"),
+        [
+            *((True, one) for one in (True, "true", "True", " TRUE ", 1, 1.0, "1", "yes", "on")),
+            *((True, one) for one in ([1], ["true"], [[True]], {"value": True}, {"a": [{"b": 1}]})),
+            *((True, one) for one in ("since Monday", 7, "", [False, True], {"at": 1700000000})),
+            *((False, one) for one in (False, "false", "FALSE", 0, 0.0, "0", "no", "never", [0])),
+            *((1, one) for one in (1, 1.0, "1", True, "true", [1], {"level": "1"})),
+            *((1.5, one) for one in (1.5, "1.5", [1.5])),
+            *(("guest", one) for one in ("guest", "Guest", " guest ", ["member", "GUEST"])),
+            *(("guest", one) for one in ([["guest"]], {"roles": ["guest"]})),
+            *(("true", one) for one in (True, "True", 1)),
+        ],
+    )
+    def test_a_denial_holds_however_the_claim_is_spelled(
+        self, denied: Claim, claim: object
+    ) -> None:
+        rules = [rule("no", deny=True, claims={"c": (denied,)}), rule()]
+        assert refusal(rules, web(c=claim)).rule == "no"
+
+    @table(
+        ("denied", "claim"),
+        [
+            *((True, one) for one in (False, "false", "False ", 0, 0.0, "0", "no", "off", [False])),
+            *((True, one) for one in (None, [], [None])),
+            (True, {}),
+            *((False, one) for one in (True, "TRUE", 1, "yes", None)),
+            *((1, one) for one in (2, "11", False, None)),
+            *(("guest", one) for one in ("guests", "member", ["member"], None, True, "")),
+        ],
+    )
+    def test_a_denial_does_not_hold_for_another_value_or_none(
+        self, denied: Claim, claim: object
+    ) -> None:
+        assert granted([rule("no", deny=True, claims={"c": (denied,)}), rule()], web(c=claim))
+
+    @pytest.mark.parametrize("claim", ["guest", "guest profile", "a\tguest", ["x", "a guest"]])
+    def test_a_denial_of_a_scope_holds_among_others(self, claim: object) -> None:
+        rules = [rule("no", deny=True, claims={"scope": ("guest",)}), rule()]
+        assert refusal(rules, web(scope=claim)).rule == "no"
+        assert granted(rules, web(scope="guests profile"))
+
+    def test_a_missing_claim_denies_only_with_unless(self) -> None:
+        assert granted([rule("no", deny=True, claims={"suspended": (True,)}), rule()], web())
+        rules = [rule("no", deny=True, unless_claims={"suspended": (False,)}), rule()]
+        denied = refusal(rules, web())
+        assert (denied.rule, denied.reason) == (
+            "no",
+            "the rule denies, because of the claim suspended",
+        )
+
+    @pytest.mark.parametrize(
+        "claim",
+        [True, "true", "false", "False", 0, 0.0, None, "", [], {}, [[False]], {"value": False}],
+    )
+    def test_unless_the_claim_is_exactly_that_the_rule_denies(self, claim: object) -> None:
+        rules = [rule("no", deny=True, unless_claims={"suspended": (False,)}), rule()]
+        assert refusal(rules, web(suspended=claim)).rule == "no"
+        assert decide(rules, web(suspended=False)).rule == "the rule"
+
+    def test_all_claims_together_prevent_a_denial(self) -> None:
+        unless: ClaimValues = {"suspended": (False, "false"), "amr": ("mfa",)}
+        rules = [rule("no", deny=True, unless_claims=unless), rule()]
+        assert granted(rules, web(suspended="false", amr=["pwd", "mfa"]))
+        assert refusal(rules, web(suspended=False)).rule == "no"
+        assert refusal(rules, web(amr=["mfa"])).rule == "no"
+
+    def test_claims_narrow_whom_unless_denies(self) -> None:
+        rules = [
+            rule("no", deny=True, claims={"plan": ("trial",)}, unless_claims={"paid": (True,)}),
+            rule(),
+        ]
+        assert refusal(rules, web(plan="Trial")).rule == "no"
+        assert granted(rules, web(plan="trial", paid=True))
+        assert granted(rules, web(plan="pro"))
 
 
 class TestRooms:
@@ -331,6 +436,58 @@ class TestLifetimes:
         assert "7200" in problem.detail
 
 
+class TestSessions:
+    @pytest.mark.parametrize(
+        ("began", "asked", "granted"),
+        [
+            (NOW, None, 7200),
+            (NOW, 600, 600),
+            (NOW - 3600, None, 7200),
+            (NOW - 21_600, None, 7200),
+            (NOW - 21_601, None, 7199),
+            (NOW - 28_740, 7200, 60),
+            (NOW - 28_739.5, None, 60),
+            (int(NOW) + 60, None, 7200),
+        ],
+    )
+    def test_a_token_ends_with_the_session_at_the_latest(
+        self, began: float, asked: int | None, granted: int
+    ) -> None:
+        rules = [rule(max_session_seconds=28_800)]
+        grant = decide(rules, web(auth_time=began), lifetime_seconds=asked)
+        assert grant.lifetime_seconds == granted
+
+    @pytest.mark.parametrize(
+        ("claims", "code"),
+        [
+            ({"auth_time": NOW - 28_741}, "bearer_session_ended"),
+            ({"auth_time": 0}, "bearer_session_ended"),
+            ({"auth_time": -(10**400)}, "bearer_session_ended"),
+            ({"auth_time": NOW + 61}, "bearer_not_yet_valid"),
+            ({"auth_time": NOW * 1000}, "bearer_not_yet_valid"),
+            ({"auth_time": 10**400}, "bearer_not_yet_valid"),
+            ({"auth_time": float("inf")}, "bearer_malformed"),
+            ({"auth_time": -float("inf")}, "bearer_malformed"),
+            ({"auth_time": True}, "bearer_malformed"),
+            ({"auth_time": str(NOW)}, "bearer_malformed"),
+            ({"auth_time": [NOW]}, "bearer_malformed"),
+            ({"auth_time": None}, "bearer_missing_claim"),
+            ({"iat": NOW}, "bearer_missing_claim"),
+        ],
+    )
+    def test_a_session_without_a_minute_left_or_a_valid_begin_is_refused(
+        self, claims: dict[str, object], code: str
+    ) -> None:
+        refused = refusal([rule(max_session_seconds=28_800)], web(**claims))
+        assert (refused.code, refused.rule) == (code, "the rule")
+        assert "auth_time" in refused.detail or code == "bearer_session_ended"
+        assert granted([rule()], web(**claims))
+
+    def test_an_identity_token_ends_with_the_session_too(self) -> None:
+        rules = [rule(identity_tokens=True, max_session_seconds=600)]
+        assert decide(rules, web(auth_time=NOW), room_id=None).lifetime_seconds == 600
+
+
 class TestStreams:
     def test_if_the_rule_names_no_streams_any_may_be_published(self) -> None:
         assert decide([rule()], web()).stream_ids is None
@@ -387,6 +544,13 @@ class TestCovers:
             (rule(), rule(rooms=["call_*"])),
             (rule(), rule(claims={"team": ("red",)})),
             (rule(), rule(deny=True)),
+            (rule(), rule(deny=True, claims={"a": (1,)}, unless_claims={"b": (1,)})),
+            (rule(deny=True, claims={"a": (1, 2)}), rule(claims={"a": (1,)})),
+            (rule(deny=True, claims={"a": (1, 2)}), rule(deny=True, claims={"a": (1,)})),
+            (
+                rule(deny=True, unless_claims={"a": (1,), "b": (1,)}),
+                rule(deny=True, unless_claims={"a": (1, 2)}),
+            ),
             (rule(deny=True), rule()),
             (rule(), rule(users=["bot_*"])),
             (rule(callers=["web", "backend"]), rule(callers=["web"])),
@@ -415,6 +579,17 @@ class TestCovers:
             (rule(callers=["web"]), rule(callers=["web", "backend"])),
             (rule(), rule(identity_tokens=True)),
             (rule(rooms=["{user_id}.*"]), rule(rooms=["{user_id}.desk"])),
+            (rule(claims={"a": (1,)}), rule(deny=True, claims={"a": (1,)})),
+            (rule(deny=True, unless_claims={"a": (1,)}), rule()),
+            (rule(deny=True, unless_claims={"a": (1,)}), rule(claims={"a": (2,)})),
+            (
+                rule(deny=True, unless_claims={"a": (1, 2)}),
+                rule(deny=True, unless_claims={"a": (1,)}),
+            ),
+            (
+                rule(deny=True, unless_claims={"a": (1,)}),
+                rule(deny=True, unless_claims={"a": (1,), "b": (1,)}),
+            ),
         ],
     )
     def test_a_rule_does_not_cover_the_later_one(self, earlier: Rule, later: Rule) -> None:

@@ -169,6 +169,19 @@ class TestGoodPolicies:
         assert (rule.deny, rule.identity_tokens) == (True, True)
         assert [pattern.text for pattern in (*rule.users, *rule.rooms)] == ["*", "*"]
 
+    def test_claims_that_prevent_a_denial_are_read(self, file: Path) -> None:
+        denying = '[[rules]]\nname = "no"\ncallers = ["web"]\ndeny = true\n'
+        denying += "unless_claims = { a = [1, 2] }\n"
+        text = GOOD.replace("[[rules]]", f"{denying}[[rules]]", 1)
+        assert load(file, text).rules[0].unless_claims == {"a": (1, 2)}
+
+    def test_a_session_has_a_bound_and_a_claim_that_begins_it(self, file: Path) -> None:
+        text = GOOD.replace('stream_ids = ["{user_id}_*"]', "max_session_seconds = 28800")
+        text = text.replace('user_ids = "subject"', 'session_start_claim = "logged_in_at"')
+        policy = load(file, text)
+        assert [rule.max_session_seconds for rule in policy.rules] == [28_800, None]
+        assert policy.bearers[0].session_start_claim == "logged_in_at"
+
     @pytest.mark.parametrize(
         ("written", "kept"),
         [
