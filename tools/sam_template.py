@@ -82,6 +82,11 @@ _LINTED: Final = {
         "ReservedConcurrency": "50",
         "DeploymentPreference": "AllAtOnce",
     },
+    "with-shared-keys": {
+        "SharedKeySecretArns": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:keys-AbCdEf",
+        "SharedKeyKmsKeyArns": "arn:aws:kms:eu-west-1:111122223333:key/"
+        "00000000-0000-4000-8000-000000000000",
+    },
     "regulated-account": {
         "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/boundary",
         "LogKmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/"

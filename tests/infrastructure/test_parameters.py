@@ -30,6 +30,9 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf"
         ("ThrottlingRate", "0", "it must be a number, at least 1"),
         ("ServerSecretArn", "zego/server-secret", "the full ARN of a secret"),
         ("RotateGivenSecret", "Yes", "RotateGivenSecret needs ServerSecretArn."),
+        ("SharedKeySecretArns", f"{SECRET},sessions", "'sessions' is invalid: it must be empty or"),
+        ("SharedKeyKmsKeyArns", "alias/sessions", "the ARNs of keys (not of aliases)"),
+        ("Limits", "Yes", "it must be one of On, Off"),
     ],
 )
 def test_a_value_that_cloudformation_refuses_is_reported(name: str, value: str, words: str) -> None:

@@ -182,6 +182,38 @@ def test_the_issuer_may_read_a_given_secret_in_the_region_where_it_is() -> None:
     ]
 
 
+def test_the_issuer_may_read_the_shared_keys_that_the_policy_names_and_no_other_secret() -> None:
+    secrets = [GIVEN_SECRET, OWN_SECRET]
+    found = statements(stack(SharedKeySecretArns=",".join(secrets), Limits="Off"), "IssuerRole")
+    stages = {"secretsmanager:VersionStage": [CURRENT, PREVIOUS]}
+    assert found == [
+        *read_current_and_last(MADE_SECRET),
+        decrypt(MADE_KEY, MADE_SECRET),
+        allow(
+            "ReadTheSharedKeys",
+            "secretsmanager:GetSecretValue",
+            secrets,
+            **{"ForAnyValue:StringEquals": stages},
+        ),
+        write_log("Issuer"),
+    ]
+
+
+def test_the_issuer_may_decrypt_the_shared_keys_by_way_of_secrets_manager_only() -> None:
+    given = {"SharedKeySecretArns": GIVEN_SECRET, "SharedKeyKmsKeyArns": f"{GIVEN_KEY},{OWN_KEY}"}
+    (found,) = (
+        one
+        for one in statements(stack(**given), "IssuerRole")
+        if one["Sid"] == "DecryptTheSharedKeysOnly"
+    )
+    assert found == allow(
+        "DecryptTheSharedKeysOnly",
+        "kms:Decrypt",
+        [GIVEN_KEY, OWN_KEY],
+        **by_way_of_the_secret([GIVEN_SECRET], "*"),
+    )
+
+
 def test_a_given_secret_under_the_aws_managed_key_needs_no_permission_on_a_key() -> None:
     given = stack(ServerSecretArn=OWN_SECRET, RotateGivenSecret="Yes", Limits="Off")
     assert statements(given, "IssuerRole") == [

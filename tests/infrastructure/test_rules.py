@@ -17,6 +17,7 @@ PROD: Final = {"Stage": "prod"}
 READER: Final = {"ServerSecretArn": OWN_SECRET}
 OWNER: Final = {**READER, "RotateGivenSecret": "Yes"}
 SHARED: Final = {"SecretReaderAccounts": "444455556666"}
+KEYS: Final = {"SharedKeySecretArns": f"{OWN_SECRET},{OWN_SECRET}"}
 #: A setting of the rotation, with a value other than its default.
 OF_THE_ROTATION: Final = {
     "RotationReminderDays": "90",
@@ -45,6 +46,8 @@ def ids(given: dict[str, str]) -> str:
         OWNER,
         OF_THE_ROTATION,
         OWNER | OF_THE_ROTATION,
+        KEYS,
+        KEYS | {"SharedKeyKmsKeyArns": OWN_KEY},
     ],
     ids=ids,
 )
@@ -58,6 +61,9 @@ def test_parameters_that_have_an_effect_together_are_accepted(given: dict[str, s
         (PROD, "prod needs AlarmEmail or AlarmTopicArn"),
         (PROD | READER, "prod needs AlarmEmail or AlarmTopicArn"),
         (EMAIL | TOPIC, "Set one of them"),
+        ({"SharedKeySecretArns": f"{OWN_SECRET},"}, "SharedKeySecretArns has an empty ARN"),
+        ({"SharedKeyKmsKeyArns": OWN_KEY}, "so it needs that parameter"),
+        (KEYS | {"SharedKeyKmsKeyArns": f",{OWN_KEY}"}, "SharedKeyKmsKeyArns has an empty ARN"),
         (PROD | NOBODY | EMAIL, "cannot be combined with AlarmEmail or AlarmTopicArn"),
         (PROD | NOBODY | TOPIC, "cannot be combined with AlarmEmail or AlarmTopicArn"),
         (NOBODY, "AlarmsTellNobody has an effect in prod only"),
