@@ -21,6 +21,12 @@ from ops.output import discard
 
 #: By name: where the command is, and its summary in --help.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "allow": ("ops.denials.commands:allow", "Lift a denial."),
+    "denials": ("ops.denials.commands:denials", "List the denials, or who changed them."),
+    "deny": (
+        "ops.denials.commands:deny",
+        "Deny a user, an identity or a room, and remove users from rooms.",
+    ),
     "doctor": (
         "ops.doctor.command:doctor",
         "Check everything from the configuration to a token that ZEGO accepts.",
@@ -46,16 +52,36 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "token": ("ops.token:token", "Get a token from the service, to try it."),
 }
 #: What users try, and what to use instead.
-_MEANT: Final = {"help": "--help", "version": "--version"} | {
+_MEANT: Final = {
+    "ban": "deny user",
+    "block": "deny user",
+    "help": "--help",
+    "kick": "deny user with --kick ROOM",
+    "unban": "allow user",
+    "unblock": "allow user",
+    "version": "--version",
+} | {
     name: f"secret {name}" for name in ("restore", "rotate", "stage", "status", "unstick", "watch")
 }
 
 #: What a ServerSecret, most of one, or an AppSign looks like.
 _SECRET: Final = re.compile(r"[0-9A-Za-z]{32}|[0-9a-fA-F]{24,}")
-#: Options that take an id which others chose.
 #: Characters before an =: a longer text is not an option but a token and its signature.
 _LONGEST_NAME: Final = 64
-_ID_OPTIONS: Final = frozenset({"--expect-user", "--expect-room", "--user", "--room", "--stream"})
+#: What is followed by an id which others chose: options, and the kinds of denials.
+_ID_OPTIONS: Final = frozenset(
+    {
+        "--expect-room",
+        "--expect-user",
+        "--kick",
+        "--room",
+        "--stream",
+        "--user",
+        "identity",
+        "room",
+        "user",
+    }
+)
 _AROUND: Final = string.punctuation + string.whitespace
 #: An argument that may be a secret, mistyped; options are shorter.
 _LONG: Final = 20

@@ -112,6 +112,7 @@ def _of_aws(code: str, permission: str = "") -> Failure:
     place = _PLACES.get(permission.partition(":")[0], "secret")
     remedy = remedy.format(place=place)
     also = _ALSO_NEEDED.get(permission, "") if code in _NOT_ALLOWED_CODES else ""
+    permission = _PERMISSIONS.get(permission, permission)
     return Failure(meaning.format(permission=permission, code=code), remedy + also, ExitCode.AWS)
 
 
@@ -165,6 +166,7 @@ _PERHAPS_DONE: Final = "AWS may have made the change anyway. Check it: zego-toke
 #: Where a permission is granted, by service; for all others, on the secret.
 _PLACES: Final = {
     "cloudformation": "stack; or name the secret with --secret-id",
+    "dynamodb": "table: zego-token iam operator prints the policy",
     "kms": "secret's KMS key",
     "sts": "account",
 }
@@ -178,9 +180,13 @@ _SERVICES: Final = {
     "GetEventSelectors": "cloudtrail",
     "GetTopicAttributes": "sns",
     "GetTrailStatus": "cloudtrail",
+    "Query": "dynamodb",
+    "TransactWriteItems": "dynamodb",
 }
 
 _KEY_TOO: Final = " If the secret has its own KMS key, also allow {} on that key."
+#: The permissions that IAM checks for an action with another name.
+_PERMISSIONS: Final = {"dynamodb:TransactWriteItems": "dynamodb:PutItem or dynamodb:DeleteItem"}
 #: What an action needs in addition to the permission of the same name.
 _ALSO_NEEDED: Final[Mapping[str, str]] = {
     "secretsmanager:GetSecretValue": _KEY_TOO.format("kms:Decrypt"),
@@ -244,9 +250,15 @@ _AWS: Final[Mapping[str, tuple[str, str]]] = {
         "Check your network and the region. For a local stack, check that `make run` is running.",
     ),
     **_for_all(
-        "ThrottlingException Throttling TooManyRequestsException InternalServiceError",
+        "ThrottlingException Throttling TooManyRequestsException InternalServiceError"
+        " InternalServerError ProvisionedThroughputExceededException RequestLimitExceeded",
         "AWS is throttling or failing requests.",
         "Try again in a moment.",
+    ),
+    **_for_all(
+        "TransactionCanceledException TransactionInProgressException",
+        "Someone else changed the denials at the same time, so nothing was changed.",
+        "Check them, then try again: zego-token denials.",
     ),
     **_for_all(
         "DecryptionFailure EncryptionFailure",

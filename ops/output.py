@@ -43,7 +43,7 @@ _WIDEST: Final = 100
 
 #: A command at a sentence's end that takes a target's options.
 _COMMAND: Final = re.compile(
-    r"\s*(zego-token (?:secret \w+|doctor|inspect)(?: --[a-z-]+(?: [A-Z]+)?)*)\.(?: |$)"
+    r"\s*(zego-token (?:secret \w+|denials|doctor|inspect)(?: --[a-z-]+(?: [A-Z]+)?)*)\.(?: |$)"
 )
 _OF_COMMAND: Final = "  "
 
@@ -234,6 +234,13 @@ def date_and_time(moment: float) -> str:
         return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, OSError) as error:
         raise ValueError("not a valid time") from error
+
+
+def timestamp(moment: float | None) -> str | None:
+    """RFC 3339, in UTC."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def relative(moment: float, now: float) -> str:

@@ -1,4 +1,4 @@
-"""Prompts on a terminal, for a value that is not shown, or for yes or no; and bearer tokens."""
+"""Prompts on a terminal: for a value that is not shown, or for yes or no; and bearer tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import getpass
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, Final
 
 import click
@@ -96,3 +96,18 @@ def _confirm(question: str) -> None:
         )
     if not click.confirm(question, err=True):
         raise CommandError("Nothing was changed.", "", ExitCode.INTERRUPTED)
+
+
+@contextmanager
+def interruptible(so_far: str, remedy: str = "") -> Iterator[None]:
+    """On Ctrl-C, also at a prompt, end the command with a message about what it has done.
+
+    :param so_far: that message, a sentence.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        if can_ask():
+            with suppress(OSError):
+                print(file=sys.stderr)  # the prompt or ^C is on this line
+        raise CommandError(so_far, remedy, ExitCode.INTERRUPTED) from None

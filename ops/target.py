@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import boto3
 
     from zego.secret_store.versions import SecretVersions
-    from zego.server_api import Verdict
+    from zego.server_api import ServerApi, Verdict
     from zego.server_secret import ServerSecret
 
 SECRET_ID_VARIABLE: Final = "ZEGO_TOKEN_SECRET_ID"  # noqa: S105  a name
@@ -36,11 +36,19 @@ STACK_FILE: Final = Path(".local", "stack.json")
 _STACK_NAME: Final = "zego-token-service-{stage}"
 #: Outputs of a stack.
 SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
+TABLE_OUTPUT: Final = "LimitsTableName"
 API_OUTPUT: Final = "ApiUrl"
 _DIRECT_OUTPUT: Final = "DirectUrl"
 
 AwsService = Literal[
-    "cloudformation", "cloudtrail", "kms", "lambda", "secretsmanager", "sns", "sts"
+    "cloudformation",
+    "cloudtrail",
+    "dynamodb",
+    "kms",
+    "lambda",
+    "secretsmanager",
+    "sns",
+    "sts",
 ]
 
 Command = Callable[..., ExitCode]
@@ -204,11 +212,15 @@ def api_url(_context: click.Context, _option: click.Parameter, value: str | None
 
 
 def service(command: Command) -> Command:
-    """Options that name a service: the command gets :class:`TargetOptions`."""
-
-    @click.option(
+    """Options that name a service, by its stack or URL: as :func:`stack`, with ``--api``."""
+    return click.option(
         "--api", metavar="URL", callback=api_url, help="The issuer's URL (the output ApiUrl)."
-    )
+    )(stack(command))
+
+
+def stack(command: Command) -> Command:
+    """Options that name a stack: the command gets :class:`TargetOptions` as ``target_options``."""
+
     @click.option(
         "--stage",
         type=click.Choice(DEPLOYED_STAGES),
@@ -219,8 +231,7 @@ def service(command: Command) -> Command:
     @click.option("--region", help="The AWS region.")
     @_LOCAL_OPTION
     @functools.wraps(command)
-    def with_service(
-        api: str | None,
+    def with_stack(
         stage: str | None,
         stack: str | None,
         profile: str | None,
@@ -228,8 +239,12 @@ def service(command: Command) -> Command:
         local: Path | None,
         **options: Any,
     ) -> ExitCode:
+        what, ways = "stack", "--local, --stage or --stack"
+        if "api" in options:
+            what, ways = "service", "--local, --stage, --stack or --api"
+        api = options.pop("api", None)
         if sum(one is not None for one in (api, stage, stack, local)) != 1:
-            raise click.UsageError("Name one service: --local, --stage, --stack or --api.")
+            raise click.UsageError(f"Name one {what}: {ways}.")
         if local is not None and (profile or region):
             raise click.UsageError("--local cannot be combined with --profile or --region.")
         named = TargetOptions(
@@ -237,7 +252,7 @@ def service(command: Command) -> Command:
         )
         return command(target_options=named, **options)
 
-    return with_service
+    return with_stack
 
 
 def _combinations(
@@ -276,14 +291,21 @@ def _combinations(
 @contextmanager
 def connected(options: TargetOptions) -> Iterator[Target]:
     """The target. If the command fails, the commands in its remedy get the target's options."""
+    target = connect(options)
+    with copyable_remedies(options):
+        yield target
+
+
+@contextmanager
+def copyable_remedies(options: TargetOptions) -> Iterator[None]:
+    """If the block fails, the commands in its remedy get the target's options."""
     from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  imports botocore
 
-    target = connect(options)
     try:
-        yield target
+        yield
     except (CommandError, SecretStoreError) as error:
         failure = explain(error)
-        remedy = copyable(failure.remedy, target.name)
+        remedy = copyable(failure.remedy, str(options))
         raise CommandError(failure.message, remedy, failure.exit_code) from None
 
 
@@ -315,7 +337,7 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
         return _local(options, _RunningStack.read(options.local))
     from zego.secret_store.versions import SecretVersions  # noqa: PLC0415  imports botocore
 
-    probe = _probe(options.zego_api)
+    probe = server_api(options).probe
     session = session or open_session(options)
     outputs = {} if options.stack_name is None else stack_outputs(session, options.stack_name)
     secret_id, region = _secret_of(options, outputs)
@@ -361,6 +383,30 @@ def identity_provider_of(path: Path) -> str | None:
     :raises CommandError: no local stack is running there.
     """
     return _RunningStack.read(path).identity_provider
+
+
+def connect_table(options: TargetOptions, session: boto3.Session) -> tuple[Any, str]:
+    """The client of DynamoDB, and the name of the stack's table of denials and budgets.
+
+    :raises CommandError: the stack does not exist or has no such table, or no local stack is
+        running there.
+    :raises Exception: as :func:`connect`.
+    """
+    if options.local is not None:
+        stack = _RunningStack.read(options.local)
+        if stack.limits_table and stack.dynamodb:
+            return _local_client(stack, session, "dynamodb", stack.dynamodb), stack.limits_table
+        raise _no_stack(stack.path)
+    stack_name = options.stack_name or ""
+    name = stack_outputs(session, stack_name).get(TABLE_OUTPUT)
+    if not name:
+        raise CommandError(
+            f"The stack {stack_name} has no table of denials: it was deployed with Limits=Off, or"
+            " from an older version.",
+            "Set Limits=On in samconfig.toml and deploy the stack again (docs/deploy.md).",
+            ExitCode.AWS,
+        )
+    return client_of(session, "dynamodb"), name
 
 
 def region_of(options: TargetOptions, session: boto3.Session) -> str | None:
@@ -458,6 +504,8 @@ class _RunningStack:
     secret_id: str
     api: str | None
     identity_provider: str | None
+    dynamodb: str | None
+    limits_table: str | None
     access_key: tuple[str, str] = field(repr=False)
 
     @classmethod
@@ -475,6 +523,8 @@ class _RunningStack:
                 stack["secret_id"],
                 stack.get("api"),
                 stack.get("identity_provider"),
+                stack.get("dynamodb"),
+                stack.get("limits_table"),
                 (stack.get("access_key_id", "local"), stack.get("secret_access_key", "local")),
             )
         except FileNotFoundError:
@@ -494,17 +544,23 @@ class _RunningStack:
 
 
 def _local(options: TargetOptions, stack: _RunningStack) -> Target:
-    from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions  # noqa: PLC0415  as above
+    from zego.secret_store.versions import SecretVersions  # noqa: PLC0415  as above
+
+    client = _local_client(stack, stack.session(), "secretsmanager", stack.secrets_manager)
+    versions = SecretVersions(client, options.secret_id or stack.secret_id)
+    probe = server_api(options).probe
+    return Target(str(options), versions, probe, stack.region, stack.api)
+
+
+def _local_client(
+    stack: _RunningStack, session: boto3.Session, service: AwsService, url: str
+) -> Any:
+    from zego.secret_store.versions import CLIENT_CONFIG  # noqa: PLC0415  as above
 
     try:
-        client = stack.session().client(
-            "secretsmanager", endpoint_url=stack.secrets_manager, config=CLIENT_CONFIG
-        )
+        return session.client(service, endpoint_url=url, config=CLIENT_CONFIG)
     except (ValueError, TypeError, AttributeError):
         raise _no_stack(stack.path) from None
-    versions = SecretVersions(client, options.secret_id or stack.secret_id)
-    probe = _probe(options.zego_api or stack.zego)
-    return Target(str(options), versions, probe, stack.region, stack.api)
 
 
 def _no_stack(path: Path) -> CommandError:
@@ -513,10 +569,17 @@ def _no_stack(path: Path) -> CommandError:
     )
 
 
-def _probe(endpoint: str | None) -> Callable[[ServerSecret], Verdict]:
+def server_api(options: TargetOptions) -> ServerApi:
+    """ZEGO's server API, or the local stack's stand-in for it.
+
+    :raises CommandError: ``--zego-api`` is invalid, or no local stack is running there.
+    """
     from zego.server_api import ServerApi  # noqa: PLC0415  imports ssl
 
+    endpoint = options.zego_api
+    if endpoint is None and options.local is not None:
+        endpoint = _RunningStack.read(options.local).zego
     try:
-        return ServerApi(endpoint or None).probe
+        return ServerApi(endpoint or None)
     except ValueError as error:
         raise InputError(f"--zego-api: {error}.") from None

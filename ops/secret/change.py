@@ -5,22 +5,17 @@ They promote nothing themselves. A rotation does that, after ZEGO has accepted t
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import click
-
 from ops.errors import CommandError, ExitCode
-from ops.output import STYLES, UNSURE, Output, copyable, line
-from ops.prompt import can_ask
+from ops.output import STYLES, UNSURE, Output, copyable, line, timestamp
+from ops.prompt import interruptible
 from ops.secret import render, value
 from ops.secret.follow import RotationEvent, follow
 from ops.secret.render import ROTATE_STAGED, VERDICT_STYLES, in_words
-from ops.secret.status import timestamp
 from ops.secret.value import SecretInput
 from ops.target import Target
 from zego import server_secret
@@ -180,21 +175,6 @@ def _restorable(target: Target, out: Output, state: SecretState) -> Version:
         verdict=asdict(verdict),
     )
     return previous
-
-
-@contextmanager
-def interruptible(so_far: str, remedy: str = "") -> Iterator[None]:
-    """On Ctrl-C, also at a prompt, end the command with a message about what it has done.
-
-    :param so_far: that message, a sentence.
-    """
-    try:
-        yield
-    except (KeyboardInterrupt, EOFError, click.Abort):
-        if can_ask():
-            with suppress(OSError):
-                print(file=sys.stderr)  # the prompt or ^C is on this line
-        raise CommandError(so_far, remedy, ExitCode.INTERRUPTED) from None
 
 
 def _idle(target: Target, *, to_rotate: bool = False) -> SecretState:

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.errors import CommandError, ExitCode, Failure, explain
+from ops.output import timestamp
 from ops.target import Target, TargetOptions, connect
 from zego.error_codes.code import Outcome
 from zego.rotation import OUTCOMES
@@ -292,10 +292,3 @@ def note_fields(note: RotationNote) -> dict[str, Any]:
         "code": note.code,
         "fingerprint": note.fingerprint,
     }
-
-
-def timestamp(moment: float | None) -> str | None:
-    """RFC 3339, in UTC."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

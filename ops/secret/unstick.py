@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ops.errors import ExitCode
-from ops.output import Output, copyable
-from ops.secret.change import SEE_STATUS, interruptible
+from ops.output import Output, copyable, timestamp
+from ops.prompt import interruptible
+from ops.secret.change import SEE_STATUS
 from ops.secret.render import ROTATE_STAGED, ending, rotation_facts
-from ops.secret.status import in_flight_since, pending, timestamp
+from ops.secret.status import in_flight_since, pending
 from ops.target import Target
 from zego.rotation import OUTCOMES
 from zego.secret_store import CURRENT, PENDING

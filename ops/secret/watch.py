@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.errors import explain
-from ops.output import Output
+from ops.output import Output, timestamp
 from ops.secret.render import ending, in_words
-from ops.secret.status import TargetStatus, note_fields, timestamp
+from ops.secret.status import TargetStatus, note_fields
 from zego.secret_store.versions import SecretStoreError
 
 

@@ -123,9 +123,14 @@ def test_every_code_has_a_remedy(code: str) -> None:
     assert "{" not in failure.message + failure.remedy
 
 
-def test_the_names_exist_in_botocore_and_secrets_manager() -> None:
-    service = botocore.session.get_session().get_service_model("secretsmanager")
-    known = {*vars(botocore.exceptions), *service.shape_names, *COMMON_CODES}
+def test_the_names_exist_in_botocore_secrets_manager_and_dynamodb() -> None:
+    session = botocore.session.get_session()
+    shapes = (
+        name
+        for service in ("secretsmanager", "dynamodb")
+        for name in session.get_service_model(service).shape_names
+    )
+    known = {*vars(botocore.exceptions), *shapes, *COMMON_CODES}
     assert errors._AWS.keys() <= known
 
 

@@ -1,0 +1,1 @@
+"""Deny users, identities and rooms, lift denials, and remove users from rooms."""
