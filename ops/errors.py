@@ -178,6 +178,7 @@ _SERVICES: Final = {
     "GetAccountSettings": "lambda",
     "GetCallerIdentity": "sts",
     "GetEventSelectors": "cloudtrail",
+    "GetSecretValue": "secretsmanager",
     "GetTopicAttributes": "sns",
     "GetTrailStatus": "cloudtrail",
     "Query": "dynamodb",

@@ -14,6 +14,7 @@ Subject = TypeVar("Subject")
 Group = Literal[
     "AWS",
     "The secret",
+    "Shared keys",
     "ZEGO",
     "The issuer",
     "A token",
@@ -91,6 +92,7 @@ def check(
 _GROUPS: Final[Mapping[str, Group]] = {
     "aws": "AWS",
     "secret": "The secret",
+    "shared_keys": "Shared keys",
     "zego": "ZEGO",
     "issuer": "The issuer",
     "token": "A token",

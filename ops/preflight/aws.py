@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -102,13 +101,8 @@ def _elsewhere(name: str, part: str, named: str, own: str) -> str:
 
 def _roles(plan: Plan) -> Iterator[tuple[str, str]]:
     """The identities of the access policy that are roles, with their accounts."""
-    try:
-        policy = tomllib.loads(plan.environment.policy.read_text(encoding="utf-8"))
-    except (OSError, ValueError, CannotCheckError):  # `policy` reports it
-        return
-    identities = policy.get("identities")
-    for name, identity in identities.items() if isinstance(identities, dict) else ():
-        role = identity.get("role") if isinstance(identity, dict) else None
+    for name, identity in plan.identities.items():
+        role = identity.get("role")
         if isinstance(role, str) and (arn := Arn.of(role)):
             yield f"identities.{name}", arn.account
 

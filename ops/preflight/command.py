@@ -29,7 +29,8 @@ def preflight(out: Output, environment: str, profile: str | None) -> ExitCode:
     """Check an environment of samconfig.toml and its AWS account before `make deploy`.
 
     This checks everything that would stop a deployment, leave it without alarms or open to the
-    wrong callers, and shows how to fix each problem. It changes nothing and reads no secret value.
+    wrong callers, and shows how to fix each problem. It changes nothing. Of secret values it reads
+    only the shared keys of the access policy, to check them, if the credentials may.
     It reads samconfig.toml, the template and the access policy, so it needs a checkout: use it in
     its root.
 
@@ -50,8 +51,9 @@ def checks() -> tuple[Check[Plan], ...]:
         aws,
         secret,
         settings,
+        shared_keys,
         stack,
         tools,
     )
 
-    return checks_of(aws, settings, stack, secret, alarms, tools)
+    return checks_of(aws, settings, stack, secret, shared_keys, alarms, tools)

@@ -199,6 +199,21 @@ class Plan:
         return self.environment.parameters
 
     @cached_property
+    def policy(self) -> Mapping[str, Any]:
+        """The access policy, unchecked; empty if it cannot be read: the check `policy` says so."""
+        try:
+            return tomllib.loads(self.environment.policy.read_text(encoding="utf-8"))
+        except (OSError, ValueError, CannotCheckError):
+            return {}
+
+    @property
+    def identities(self) -> Mapping[str, Mapping[str, Any]]:
+        """The identities of the access policy, unchecked."""
+        found = self.policy.get("identities")
+        named = found.items() if isinstance(found, dict) else ()
+        return {name: one for name, one in named if isinstance(one, dict)}
+
+    @cached_property
     def session(self) -> boto3.Session:
         profile = self.profile or self.environment.profile
         return open_session(TargetOptions(profile=profile, region=self.environment.region))

@@ -81,6 +81,28 @@ def origins(plan: Plan) -> Iterator[CheckResult]:
         yield CheckResult("ok", given.replace(",", ", "))
 
 
+@check(
+    "Does the stack have what the access policy's limits need?",
+    remedy='Remove "Limits=Off" from parameter_overrides in samconfig.toml, or the limits from the'
+    " rules.",
+)
+def limits(plan: Plan) -> Iterator[CheckResult]:
+    """Budgets need the table. Other limits, such as max_session_seconds, do not."""
+    rules = plan.policy.get("rules")
+    budgets = [
+        str(one.get("name", position))
+        for position, one in enumerate(rules if isinstance(rules, list) else (), start=1)
+        if isinstance(one, dict) and "max_tokens_per_hour" in one
+    ]
+    is_on = plan.parameters.get("Limits", "On") == "On"
+    if budgets and not is_on:
+        named = ", ".join(budgets)
+        seen = f"With Limits=Off nothing counts the tokens for max_tokens_per_hour of {named}."
+        yield CheckResult("failed", seen)
+    else:
+        yield CheckResult("ok", f"Limits is {'On' if is_on else 'Off'}")
+
+
 @check("Is the access policy valid?", remedy="Correct it (docs/access-policy.md): make policies.")
 def policy(plan: Plan) -> Iterator[CheckResult]:
     """The access policy with its examples, as `make policies` checks it."""
