@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import click
 
+from local.aws.http_api import AccessRecord
 from local.aws.http_api_access import is_origin
 from local.loopback import PortTakenError, port_or_any
 from local.samples import (
@@ -126,7 +127,7 @@ def main(
             environment=env,
             watch_seconds=watch_seconds or None,
             allowed_origins=allow_origin,
-            on_access=lambda record: print(record, file=sys.stderr, flush=True),
+            on_access=_log_access,
         )
 
     try:
@@ -140,6 +141,10 @@ def main(
         advice = "; choose one with PORT= or --port" if isinstance(error, PortTakenError) else ""
         print(f"error: {error}{advice}", file=sys.stderr)
         sys.exit(1 if isinstance(error, NoTokenError) else 2)
+
+
+def _log_access(record: AccessRecord) -> None:
+    sys.stderr.write(f"{record}\n")  # in one piece: several threads write here
 
 
 def _run(stack: LocalStack) -> NoReturn:
@@ -183,7 +188,8 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             "# A frontend logs in and gets a token:",
             curl_bearer(parts),
             "",
-            "# A backend signs its request and gets a token for one of its users:",
+            "# A backend signs its request and gets a token for one of its users. The key pair is",
+            "# made at each start, and only this stack accepts it:",
             curl_signed(parts),
             "",
             "# Show the state of the ServerSecret:",

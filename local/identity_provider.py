@@ -36,6 +36,8 @@ class IdentityProvider(LoopbackServer):
     tokens for tests.
     """
 
+    open_to_pages = True
+
     def __init__(
         self,
         *,

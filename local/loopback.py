@@ -1,9 +1,12 @@
 """A threaded HTTP/1.1 server on 127.0.0.1, its request and response types, and `post`.
 
 Every part of the local stack that speaks HTTP is a `LoopbackServer` with its own `respond`.
-Connections are kept alive, and `stop` closes them: a stopped part no longer responds. Requests with
-another Host name are refused, so that no web page can reach the stack by rebinding its own name to
-127.0.0.1.
+Connections are kept alive, and `stop` closes them: a stopped part no longer responds.
+
+A web page of another site must not reach the stack. It could rebind its own name to 127.0.0.1, so
+requests with another Host name are refused. And a form or script needs no permission to send a
+POST that it cannot read the response of, so requests of other origins are refused too, unless a
+part decides itself which pages may call it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import abc
 import contextlib
 import errno
 import json
+import re
 import socket
 import socketserver
 import threading
@@ -20,8 +24,9 @@ import urllib.request
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, ClassVar
 
 from local import Part
 
@@ -30,6 +35,8 @@ TIMEOUT_SECONDS = 30
 """How long `post` waits for a response."""
 NAMES = frozenset({LOOPBACK, "localhost"})
 _CHUNK_BYTES = 1 << 16
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_CHUNK_LENGTH = re.compile(rb"[0-9A-Fa-f]{1,12}")
 
 Headers = Sequence[tuple[str, str]]
 
@@ -140,6 +147,9 @@ class LoopbackServer(Part):
     make a part slow, wrong or absent.
     """
 
+    open_to_pages: ClassVar[bool] = False
+    """Whether `respond` decides which web pages may call it. Otherwise none may."""
+
     def __init__(self, *, port: int = 0, max_body_bytes: int = 1 << 20) -> None:
         self.intercept: Intercept | None = None
         self._requested_port = port
@@ -169,7 +179,7 @@ class LoopbackServer(Part):
 
     def start(self) -> None:
         """Binds the port and serves until `stop`. Requests are accepted once this returns."""
-        handler = partial(_Connection, self.answer, self._max_body_bytes)
+        handler = partial(_Connection, self.answer, self.unreadable, self._max_body_bytes)
         self._listener = _Listener(self._requested_port, handler)
         self._requested_port = self.port  # a restart keeps the address
         self._listener.start()
@@ -187,8 +197,25 @@ class LoopbackServer(Part):
             return HttpResponse(
                 403, body=b"This server accepts only 127.0.0.1 and localhost as Host.\n"
             )
+        if not self.open_to_pages and _is_from_a_page(request):
+            return HttpResponse(403, body=b"This server accepts no requests of web pages.\n")
         early = self.intercept(request) if self.intercept else None
         return early or self.respond(request)
+
+    def unreadable(self, status: int) -> HttpResponse:
+        """Returns the response to a request that is not HTTP, or larger than the parser reads."""
+        return HttpResponse(status, body=f"{HTTPStatus(status).phrase}.\n".encode())
+
+
+def _is_from_a_page(request: HttpRequest) -> bool:
+    """Whether a web page sent the request.
+
+    A browser says so in one of these headers, except for some GET and HEAD requests. Those change
+    nothing here, and a page of another origin cannot read the response.
+    """
+    origin, site = request.header("origin"), request.header("sec-fetch-site")
+    reads = request.method in ("GET", "HEAD")
+    return origin is not None or (site not in (None, "none") and not reads)
 
 
 def check_free(port: int) -> None:
@@ -260,6 +287,17 @@ class _Listener(socketserver.ThreadingTCPServer):
             self.shutdown_request(request)
 
 
+class _UnknownCodingError(Exception):
+    """The body has a transfer coding other than chunked, so its length is unknown."""
+
+
+def _number(form: re.Pattern[Any], text: Any, base: int) -> int:
+    """A length. `int` alone would also take signs, underscores and a prefix."""
+    if not form.fullmatch(text):
+        raise ValueError(text)
+    return int(text, base)
+
+
 class _Connection(BaseHTTPRequestHandler):
     """The standard library's HTTP parser; every method goes to the server's `answer`."""
 
@@ -268,9 +306,14 @@ class _Connection(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def __init__(
-        self, answer: Callable[[HttpRequest], HttpResponse], max_body_bytes: int, *connection: Any
+        self,
+        answer: Callable[[HttpRequest], HttpResponse],
+        unreadable: Callable[[int], HttpResponse],
+        max_body_bytes: int,
+        *connection: Any,
     ) -> None:
         self._answer = answer
+        self._unreadable = unreadable
         self._max_body_bytes = max_body_bytes
         super().__init__(*connection)
 
@@ -282,6 +325,11 @@ class _Connection(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its name there
         """Logs nothing: the parts keep their own logs."""
 
+    def send_error(self, code: int, *_texts: str | None) -> None:
+        """Responds to what the parser refuses; the standard library would send an HTML page."""
+        self.close_connection = True
+        self._send(self._unreadable(code))
+
     def handle_expect_100(self) -> bool:
         going_on = super().handle_expect_100()
         self.wfile.flush()
@@ -290,9 +338,11 @@ class _Connection(BaseHTTPRequestHandler):
     def _exchange(self) -> None:
         try:
             body = self._body()
+        except _UnknownCodingError:
+            self.send_error(501)
+            return
         except ValueError:
-            self.close_connection = True
-            self._send(HttpResponse(400, body=b"Invalid Content-Length.\n"))
+            self.send_error(400)
             return
         request = HttpRequest(
             method=self.command,
@@ -332,7 +382,10 @@ class _Connection(BaseHTTPRequestHandler):
                 self.wfile.flush()
 
     def _body(self) -> bytes | None:
-        """Returns the body, or None if it is too large. Raises `ValueError` for a bad length."""
+        """Returns the body, or None if it is too large.
+
+        Raises `_UnknownCodingError`, or `ValueError` for a length that is not one.
+        """
         kept, size = bytearray(), 0
         for chunk in self._chunks():
             size += len(chunk)
@@ -343,17 +396,24 @@ class _Connection(BaseHTTPRequestHandler):
         return None if size > self._max_body_bytes else bytes(kept)
 
     def _chunks(self) -> Iterator[bytes]:
-        if self.headers.get("transfer-encoding", "").lower() != "chunked":
-            length = int(self.headers.get("content-length", "0"))
-            if length < 0:
-                raise ValueError(length)
-            yield from self._read(length)
+        coding = ",".join(self.headers.get_all("transfer-encoding", []))
+        lengths = self.headers.get_all("content-length", ["0"])
+        if not coding:
+            (length,) = set(lengths)  # two lengths are two ways to read what follows
+            yield from self._read(_number(_LENGTH, length, 10))
             return
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
+        if coding.strip().lower() != "chunked":
+            raise _UnknownCodingError(coding)  # RFC 9112, 6.1
+        self.close_connection |= "content-length" in self.headers  # RFC 9112, 6.1
+        while size := self._chunk_size():
             yield from self._read(size)
             self.rfile.readline()
         while self.rfile.readline().strip():
             pass  # trailers
+
+    def _chunk_size(self) -> int:
+        line = self.rfile.readline().partition(b";")[0].strip()
+        return _number(_CHUNK_LENGTH, line, 16)
 
     def _read(self, size: int) -> Iterator[bytes]:
         while size > 0:

@@ -23,7 +23,7 @@ from local.fake_zego import ZegoCloud
 from local.identity_provider import IdentityProvider
 from local.loopback import check_free
 from local.page import Page, StackView
-from local.stack_file import StackDescription, StackFile
+from local.stack_file import StackDescription, StackFile, open_private
 
 DIRECTORY = PROJECT / ".local"
 PYTHON_PATH = (PROJECT / "functions", DOMAIN_LAYER)
@@ -170,9 +170,8 @@ class LocalStack(Part):
         self.identity_provider.allowed_origins = origins
         self.zego.allowed_origins = self.page.origins  # no other page may reset the secret
         policy = self._policy.read_text()
-        self.policy_file.write_text(
-            policy.replace("{identity_provider}", self.identity_provider.url)
-        )
+        with open_private(self.policy_file) as file:
+            file.write(policy.replace("{identity_provider}", self.identity_provider.url))
 
         self.function = self._host(
             running, "issuer", self.function_log, self.page.reporter.log_line
@@ -234,10 +233,10 @@ class LocalStack(Part):
         log_file: Path,
         on_line: Callable[[str], None] = lambda _line: None,
     ) -> LambdaHost:
-        log = running.enter_context(log_file.open("w", buffering=1))
+        log = running.enter_context(open_private(log_file))
 
         def write(line: str) -> None:
-            print(line, file=log)
+            log.write(f"{line}\n")  # `print` writes twice, and another thread may come between
             on_line(line)
 
         return LambdaHost(

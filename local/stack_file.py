@@ -2,7 +2,8 @@
 
 The file exists while a stack runs. It is written atomically, readable by its owner only, and
 removed at the end. A lock file next to it, which the system releases when its holder ends, tells a
-running stack from a file that a killed one left behind.
+running stack from a file that a killed one left behind. Every file that the stack writes is its
+owner's alone: the logs name users and rooms, and whoever can open the lock could hold it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,13 @@ class StackDescription:
         return cls(lambda_=named.pop("lambda"), functions=functions, **named)
 
 
+def open_private(path: Path) -> TextIO:
+    """Opens a file for writing, line by line, that only its owner may open."""
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(opened, 0o600)  # it may exist with other permissions
+    return os.fdopen(opened, "w", buffering=1)
+
+
 class AlreadyRunningError(Exception):
     """Another stack runs in the same directory."""
 
@@ -69,8 +77,8 @@ class StackFile:
 
     def claim(self) -> None:
         """Takes the lock, and makes the directory if necessary. Raises `AlreadyRunningError`."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._lock_path.open("w")
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = open_private(self._lock_path)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -82,8 +90,7 @@ class StackFile:
         """Writes the file in one step."""
         temporary = self.path.with_suffix(".tmp")
         temporary.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
+        with open_private(temporary) as file:
             file.write(description.to_json())
         temporary.replace(self.path)
 

@@ -1,8 +1,9 @@
 """An HTTP API of API Gateway with one function behind it: its routes, their rates, the gateway.
 
 It responds itself where API Gateway does: to preflight requests, with 404 to an unknown path or
-method, 429 above a route's rate, 413 over 10 MB, 403 on IAM routes without a valid signature, 500
-if the function fails and 503 if it is throttled. Any other request goes to the function as an
+method, 429 above a route's rate, 413 over 10 MB, 431 if the request line and header values are too
+long, 403 on IAM routes without a valid signature, 500 if the function fails and 503 if it is
+throttled. Any other request goes to the function as an
 event, and its result becomes the response (`local.aws.http_api_events`).
 """
 
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Literal, Protocol
 
 from local.aws import http_api_events
@@ -21,6 +23,12 @@ from local.aws.lambda_host import InvocationResult, ThrottledError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_HEADER_BYTES = 10_240
+"""Of the request line and all header values together. Names do not count.
+
+AWS documents the quota (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html)
+but not the response. People report 431. Its body is a guess: the form of API Gateway's others.
+"""
 
 Auth = Literal["NONE", "AWS_IAM"]
 """Who authenticates the caller: the function (by bearer token, or not at all) or API Gateway."""
@@ -98,6 +106,8 @@ class ApiGateway(LoopbackServer):
     called once per request, after the response is made.
     """
 
+    open_to_pages = True
+
     def __init__(
         self,
         function: Function,
@@ -124,7 +134,10 @@ class ApiGateway(LoopbackServer):
         """Responds to one request and logs the access."""
         started, now = time.perf_counter(), self._clock()
         request_id = http_api_events.new_request_id()
-        if preflight := self._cors.preflight(request):
+        if _header_bytes(request) > MAX_HEADER_BYTES:
+            answer = self.unreadable(431)
+            note = f"the request line and header values have over {MAX_HEADER_BYTES} bytes"
+        elif preflight := self._cors.preflight(request):
             answer = preflight
             note = "preflight" if answer.headers else "preflight of an origin that is not allowed"
         else:
@@ -137,6 +150,10 @@ class ApiGateway(LoopbackServer):
             )
             self._on_access(record)
         return answer.with_headers((("apigw-requestid", request_id),))
+
+    def unreadable(self, status: int) -> HttpResponse:
+        """Returns API Gateway's response to a request that it does not read."""
+        return _message(status, HTTPStatus(status).phrase)
 
     def _route(self, request: HttpRequest, request_id: str, now: float) -> tuple[HttpResponse, str]:
         """Returns the response, and a note for the access log if it is the gateway's own."""
@@ -205,6 +222,11 @@ class Throttle:
             takes = tokens >= 1
             self._buckets[route.key] = (tokens - takes, now)
             return takes
+
+
+def _header_bytes(request: HttpRequest) -> int:
+    line = f"{request.method} {request.target} {request.protocol}"
+    return len(line) + sum(len(value) for _, value in request.headers)
 
 
 def _message(status: int, message: str) -> HttpResponse:

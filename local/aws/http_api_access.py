@@ -2,7 +2,8 @@
 
 `verify_signature` is what API Gateway does on routes with IAM authorization. The algorithm:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Only the
-Authorization header counts, not a signature in the query string. Session tokens are ignored: the
+Authorization header counts, not a signature in the query string. As that page requires, the headers
+host and x-amz-* are part of the signature; others may be. Session tokens are otherwise ignored: the
 stack has its own key pair. The body is always part of the signature. This implementation is
 independent of the client's, so the client's tests prove something.
 
@@ -28,6 +29,8 @@ from zego.aws import signing_key
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "execute-api"
 MAX_SKEW_SECONDS = 300
+ADDED_BY_CLOUDFRONT = frozenset({"x-amz-cf-id"})
+"""Headers that an edge adds after the client has signed."""
 
 _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=([^/,\s]+)/(\d{{8}})/([^/,]+)/([^/,]+)/aws4_request,\s*"
@@ -94,8 +97,10 @@ def verify_signature(
 
 def canonical_request(request: HttpRequest, signed_headers: list[str], payload_hash: str) -> str:
     """Returns the canonical request, from which the signature is made."""
-    if "host" not in signed_headers:
-        raise SignatureRefusedError("the host header is not signed")
+    sent = {"host", *(name.lower() for name, _ in request.headers)}
+    for name in sorted(sent - ADDED_BY_CLOUDFRONT - set(signed_headers)):
+        if name == "host" or name.startswith("x-amz-"):
+            raise SignatureRefusedError(f"the {name} header is not signed")
     if signed_headers != sorted(set(signed_headers)):
         raise SignatureRefusedError("the signed headers are not sorted")
     lines = [

@@ -99,6 +99,8 @@ class ZegoCloud(LoopbackServer):
     called after each change at the console, with its name.
     """
 
+    open_to_pages = True
+
     def __init__(
         self,
         app_id: int,

@@ -83,6 +83,8 @@ class StackView:
 class Page(LoopbackServer):
     """Serves the page of a stack. The parts report to it through `reporter`."""
 
+    open_to_pages = True
+
     def __init__(self, *, port: int = 0) -> None:
         super().__init__(port=port, max_body_bytes=MAX_BODY_KIB * 1024)
         self.live = Live()

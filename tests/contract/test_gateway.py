@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.aws.http_api import MAX_BODY_BYTES
+from local.aws.http_api import MAX_BODY_BYTES, MAX_HEADER_BYTES
 from local.stack import LocalStack
 from tests.contract.openapi import Answer, load
 from tests.contract.services import Api
@@ -49,6 +49,12 @@ def test_another_method_is_not_found(api: Api, route: str) -> None:
 def test_a_body_over_ten_megabytes_is_refused(api: Api, route: str) -> None:
     answer = api.send_as_it_is(route, b" " * (MAX_BODY_BYTES + 1))
     assert_is_the_gateways(answer, route, 413, "Request Entity Too Large")
+
+
+@pytest.mark.parametrize("route", DOCUMENT.routes)
+def test_headers_over_the_quota_are_refused(api: Api, route: str) -> None:
+    answer = api.send_as_it_is(route, b"", {"cookie": "c" * MAX_HEADER_BYTES})
+    assert_is_the_gateways(answer, route, 431, "Request Header Fields Too Large")
 
 
 @pytest.mark.parametrize("route", DOCUMENT.routes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 from collections.abc import Generator, Iterator
 
@@ -140,3 +141,49 @@ def test_stopping_the_server_ends_every_stream(
     answer = connection.getresponse()
     server.stop()
     assert answer.read() == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"GET / HTTP/x\r\n\r\n",
+        b"GET / HTTP/3.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\x00\r\n" + b"x: y\r\n" * 200 + b"\r\n",
+        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n",
+    ],
+    ids=lambda sent: repr(sent[:20]),
+)
+def test_what_cannot_be_read_gets_a_line_of_text_and_no_page(sent: bytes) -> None:
+    with Measuring() as server, socket.create_connection(("127.0.0.1", server.port), 60) as wire:
+        wire.sendall(sent)
+        wire.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: wire.recv(65536), b""))
+    assert b"<" not in received
+    assert received.count(b"\n") <= 8
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("POST", {}, 200),
+        ("POST", {"sec-fetch-site": "none"}, 200),
+        ("POST", {"origin": "https://evil.example"}, 403),
+        ("POST", {"origin": "null"}, 403),
+        ("POST", {"sec-fetch-site": "same-site"}, 403),
+        ("DELETE", {"sec-fetch-site": "cross-site"}, 403),
+        ("OPTIONS", {"origin": "https://evil.example"}, 403),
+        ("GET", {"sec-fetch-site": "cross-site"}, 200),  # a link that was followed
+        ("GET", {"origin": "https://evil.example"}, 403),
+        ("POST", {"host": "rebound.example"}, 403),
+        ("POST", {"host": "127.0.0.1.rebound.example"}, 403),
+    ],
+)
+def test_no_web_page_reaches_a_part_that_is_not_open_to_pages(
+    method: str, headers: dict[str, str], status: int
+) -> None:
+    with Measuring() as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection.request(method, "/", headers=headers)
+        assert connection.getresponse().status == status
+        connection.close()

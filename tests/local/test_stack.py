@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import boto3
 import pytest
 
+from local import __main__ as command_line
+from local import stack as stack_module
 from local.aws.events import BY_CLOUDTRAIL, ENDS_OF_A_ROTATION, SECRETS_MANAGER, Event
+from local.aws.http_api import AccessRecord
 from local.aws.secrets_manager.rotation import DAYS
+from local.loopback import post
 from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
 from tools.sam_template import load
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
@@ -20,6 +27,8 @@ from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     directory = tmp_path_factory.mktemp("stack")
+    (directory / "watcher.log").touch(0o666)  # of an earlier version
+    (directory / "watcher.log").chmod(0o666)
     with LocalStack(directory=directory, workers=1, watch_seconds=None) as running:
         yield running
 
@@ -53,6 +62,40 @@ def test_rotator_and_watcher_have_no_process_until_they_are_needed(tmp_path: Pat
     with LocalStack(directory=tmp_path, workers=1, watch_seconds=None) as stack:
         assert len(stack.function.process_ids()) == 1
         assert stack.rotator.process_ids() == stack.watcher.process_ids() == []
+
+
+def test_only_its_owner_can_open_what_the_stack_writes(stack: LocalStack) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in stack.file.parent.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+    assert {"stack.json", "stack.lock", "access_policy.toml", "watcher.log"} <= modes.keys()
+
+
+def test_a_line_of_a_log_is_written_in_one_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Mock()
+    monkeypatch.setattr(stack_module, "open_private", lambda path: nullcontext(log))
+    monkeypatch.setattr(LocalStack, "function_environment", lambda *_: {})  # needs running parts
+    host = LocalStack(directory=tmp_path)._host(ExitStack(), "rotator", tmp_path / "rotator.log")
+    assert host._on_log is not None
+    host._on_log("one")
+    log.write.assert_called_once_with("one\n")
+
+
+def test_a_line_of_the_access_log_is_written_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stderr = Mock()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    command_line._log_access(AccessRecord(0.0, "id", "GET", "/v1/health", 200, 0.001, ""))
+    (call,) = stderr.write.call_args_list
+    assert call.args[0].endswith("GET /v1/health 1.0 ms id\n")
+
+
+@pytest.mark.parametrize("part", ["secrets_manager", "event_bus", "invoke_api"])
+def test_a_web_page_cannot_use_a_service_of_aws(stack: LocalStack, part: str) -> None:
+    headers = {"origin": "https://evil.example", "content-type": "text/plain"}
+    assert post(getattr(stack, part).url, b"{}", headers).status == 403
 
 
 def test_zego_accepts_the_secret_in_secrets_manager(stack: LocalStack) -> None:

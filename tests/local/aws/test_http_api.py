@@ -332,13 +332,59 @@ class TestResponses:
     def test_a_body_of_ten_megabytes_is_accepted(self, api: ApiGateway, function: Recorder) -> None:
         assert exchange(f"{api.url}/v1/tokens", "POST", [JSON], b"x" * MAX_BODY_BYTES).status == 200
 
-    @pytest.mark.parametrize("length", ["-1", "many"])
+    @pytest.mark.parametrize("lengths", [["-1"], ["many"], ["+2"], ["0_2"], ["2, 2"], ["2", "3"]])
     def test_an_invalid_content_length_is_a_bad_request(
-        self, api: ApiGateway, function: Recorder, length: str
+        self, api: ApiGateway, function: Recorder, lengths: list[str]
     ) -> None:
-        headers = [JSON, ("content-length", length)]
-        assert exchange(f"{api.url}/v1/tokens", "POST", headers).status == 400
+        headers = [JSON, *(("content-length", length) for length in lengths)]
+        answer = exchange(f"{api.url}/v1/tokens", "POST", headers)
+        assert (answer.status, answer.body) == (400, b'{"message":"Bad Request"}')
         assert function.events == []
+
+    @pytest.mark.parametrize("size", [b"-5", b"+2", b"0x2", b"0_2", b"", b"g"])
+    def test_an_invalid_chunk_size_is_a_bad_request(
+        self, api: ApiGateway, function: Recorder, size: bytes
+    ) -> None:
+        headers = [JSON, ("transfer-encoding", "chunked")]
+        answer = exchange(f"{api.url}/v1/tokens", "POST", headers, size + b"\r\n{}\r\n0\r\n\r\n")
+        assert answer.status == 400
+        assert function.events == []
+
+    @pytest.mark.parametrize(
+        "codings",
+        [["gzip, chunked"], ["gzip", "chunked"], ["chunked, chunked"], ["gzip"], ["identity"]],
+    )
+    def test_another_transfer_coding_than_chunked_is_not_implemented(
+        self, api: ApiGateway, function: Recorder, codings: list[str]
+    ) -> None:
+        headers = [JSON, *(("transfer-encoding", coding) for coding in codings)]
+        answer = exchange(f"{api.url}/v1/tokens", "POST", headers, b"2\r\n{}\r\n0\r\n\r\n")
+        assert (answer.status, answer.body) == (501, b'{"message":"Not Implemented"}')
+        assert answer.headers["connection"] == "close"  # what follows cannot be read
+        assert function.events == []
+
+    @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
+    def test_the_request_line_and_header_values_have_a_quota(
+        self, api: ApiGateway, function: Recorder, more: int, status: int
+    ) -> None:
+        host = f"127.0.0.1:{api.port}"
+        padding = 10_240 - len("GET /v1/health HTTP/1.1") - len(host) + more
+        answer = exchange(f"{api.url}/v1/health", headers=[("x-no-name-counts", "x" * padding)])
+        assert answer.status == status
+        assert len(function.events) == (status == 200)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [[("x", "y")] * 101, [("x", "y" * 70_000)], [("x", "y" * 10_241)]],
+        ids=["many", "a long line", "over the quota"],
+    )
+    def test_headers_beyond_a_limit_get_a_response_of_the_gateway(
+        self, api: ApiGateway, headers: list[tuple[str, str]]
+    ) -> None:
+        answer = exchange(f"{api.url}/v1/health", headers=headers)
+        assert answer.status == 431
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.body == b'{"message":"Request Header Fields Too Large"}'
 
 
 class TestRequestIds:
@@ -594,6 +640,40 @@ class TestIam:
         )
         sent = [pair for pair in headers if pair[0] != "x-amz-meta"]
         assert self.refused(exchange(self.url(api), "POST", sent, self.BODY), function)
+
+    @pytest.mark.parametrize("unsigned", ["host", "x-amz-date", "x-amz-meta"])
+    def test_host_and_the_headers_of_aws_must_be_signed(
+        self,
+        api: ApiGateway,
+        function: Recorder,
+        log: list[AccessRecord],
+        unsigned: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        chosen = SigV4Auth.headers_to_sign
+
+        def headers_to_sign(signer: SigV4Auth, request: AWSRequest) -> Any:
+            headers = chosen(signer, request)
+            del headers[unsigned]
+            return headers
+
+        monkeypatch.setattr(SigV4Auth, "headers_to_sign", headers_to_sign)
+        headers = signed(
+            self.url(api), body=self.BODY, headers={"x-amz-meta": "1"}, monkeypatch=monkeypatch
+        )
+        assert self.refused(exchange(self.url(api), "POST", headers, self.BODY), function)
+        assert log[0].note == f"the {unsigned} header is not signed"
+
+    @pytest.mark.parametrize(
+        ("added", "status"),
+        [("X-Amz-Security-Token", 403), ("x-amz-cf-id", 200), ("content-type", 200)],
+    )
+    def test_only_an_edge_may_add_a_header_of_aws_to_a_signed_request(
+        self, api: ApiGateway, added: str, status: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        headers = signed(self.url(api), body=self.BODY, monkeypatch=monkeypatch)
+        sent = [*headers, (added, "text/plain")]
+        assert exchange(self.url(api), "POST", sent, self.BODY).status == status
 
     def test_a_signature_on_an_open_route_is_ignored(
         self, api: ApiGateway, function: Recorder

@@ -83,3 +83,15 @@ def test_unsupported_calls_are_refused_as_by_lambda(
 ) -> None:
     answer = exchange(f"{api.url}{path}", "POST", headers, body)
     assert (answer.status, answer.headers["x-amzn-errortype"]) == (status, error)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")],
+)
+def test_a_web_page_cannot_invoke_the_function(api: InvokeApi, header: tuple[str, str]) -> None:
+    """A page may send this request to any address without asking, though not read the response."""
+    headers = [("content-type", "text/plain"), header]
+    answer = exchange(f"{api.url}{PATH}", "POST", headers, b'{"requestContext": {}}')
+    assert answer.status == 403
+    assert b"web pages" in answer.body
