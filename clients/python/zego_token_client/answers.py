@@ -35,6 +35,7 @@ GATEWAY_CODES: Final[Mapping[int, tuple[str, str]]] = {
     404: ("gateway_not_found", "The API has no such path. Is the URL its base, without a path?"),
     413: ("gateway_too_large", "The request is larger than 10 MB."),
     429: ("gateway_throttled", "Too many requests for this route. Retry later."),
+    431: ("gateway_headers_too_large", "The headers, such as the session token, are too long."),
     500: ("gateway_failed", "The service failed before it could respond. Retry later."),
     503: ("gateway_unavailable", "The service is at full capacity. Retry later."),
 }

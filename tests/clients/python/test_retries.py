@@ -49,6 +49,7 @@ def unavailable(**headers: str) -> Reply:
         "gateway-503",
         "gateway-500",
         "internal-error",
+        "unknown-key",
         "proxys-page",
         "proxys-429",
         "hung-up",

@@ -99,7 +99,7 @@ BEARERS: dict[str, tuple[Callable[[IdentityProvider], str], str]] = {
     **{f"no {claim}": (without(claim), "bearer_missing_claim") for claim in ("iss", "sub", "aud")},
     **{f"no {claim}": (without(claim), "bearer_missing_claim") for claim in ("exp", "iat")},
     "empty sub": (changed(sub=""), "bearer_missing_claim"),
-    "oversized": (changed(padding="x" * 8192), "bearer_too_large"),
+    "oversized": (changed(padding="x" * 6400), "bearer_too_large"),
 }
 
 
