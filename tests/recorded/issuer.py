@@ -43,9 +43,12 @@ def answered(function: Function, parts: Parts, asked: Good | Refusal) -> dict[st
         made["headers"]["content-encoding"] = asked.coding
     raw = function(made)
     is_page = raw["headers"]["content-type"].startswith("text/html")
+    headers = dict(sorted(raw["headers"].items()))
+    if raw["statusCode"] == 401 and "retry-after" in headers:
+        headers["retry-after"] = "<what is left of 30 s>"
     return {
         "status": raw["statusCode"],
-        "headers": dict(sorted(raw["headers"].items())),
+        "headers": headers,
         "body": "<a page>" if is_page else json.loads(raw["body"]),
     }
 
