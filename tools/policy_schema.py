@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from tools.policies import REFERENCE
@@ -21,6 +22,7 @@ from zego.policy.keys import (
     OIDC_KEYS,
     POLICY_KEYS,
     ROLE_KEYS,
+    SHARED_KEY_KEYS,
     Keys,
     KeyType,
     PolicyKey,
@@ -41,14 +43,15 @@ def schema_file() -> str:
 def schema() -> dict[str, Any]:
     """Return the schema (JSON Schema draft 7)."""
     about = descriptions(REFERENCE.read_text(encoding="utf-8"))
-    has_role = {"required": ["role"]}
     denies = {"properties": {"deny": {"const": True}}, "required": ["deny"]}
     policy = _table(POLICY_KEYS, about[""])
     properties = policy["properties"]
-    properties["identities"]["additionalProperties"] = _either(
-        has_role, ROLE_KEYS, OIDC_KEYS, about["identities"]
+    properties["identities"]["additionalProperties"] = _one_of(
+        [({"required": ["role"]}, ROLE_KEYS), ({"required": ["shared_key"]}, SHARED_KEY_KEYS)],
+        OIDC_KEYS,
+        about["identities"],
     )
-    properties["rules"]["items"] = _either(denies, DENYING_KEYS, GRANTING_KEYS, about["rules"])
+    properties["rules"]["items"] = _one_of([(denies, DENYING_KEYS)], GRANTING_KEYS, about["rules"])
     properties["examples"]["items"] = _table(EXAMPLE_KEYS, about["examples"])
     head = {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -88,31 +91,39 @@ def _table(keys: Keys, about: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _either(
-    condition: dict[str, Any], keys: Keys, others: Keys, about: dict[str, str]
+def _one_of(
+    kinds: list[tuple[dict[str, Any], Keys]], others: Keys, about: dict[str, str]
 ) -> dict[str, Any]:
-    """Return a table that has one set of keys if a condition holds, else the other set.
+    """Return a table that has the keys of the first kind whose condition holds, else the others.
 
-    The properties of both are listed first, so an editor can complete them and find misspelt ones.
+    All properties are listed first, so an editor can complete them and find misspelt ones.
     """
+    every: dict[str, PolicyKey] = {}
+    for key in (key for keys in (*(keys for _, keys in kinds), others) for key in keys):
+        known = every.get(key.name, key)
+        default = key.default if key.default == known.default else None
+        choices = tuple(dict.fromkeys((*known.choices, *key.choices)))
+        every[key.name] = replace(key, default=default, choices=choices)
+    chosen = _chosen(others, every)
+    for condition, keys in reversed(kinds):
+        chosen = {"if": condition, "then": _chosen(keys, every), "else": chosen}
     return {
         "type": "object",
-        "properties": {key.name: _value(key, about[key.name]) for key in (*keys, *others)},
+        "properties": {name: _value(key, about[name]) for name, key in every.items()},
         "additionalProperties": False,
-        "if": condition,
-        "then": {"required": _required(keys), "properties": _without(others, keys)},
-        "else": {"required": _required(others), "properties": _without(keys, others)},
-    }
+    } | chosen
+
+
+def _chosen(keys: Keys, every: dict[str, PolicyKey]) -> dict[str, Any]:
+    """Return the requirements of one kind of table: no key of another, and its own choices."""
+    names = {key.name for key in keys}
+    others: dict[str, Any] = {name: False for name in every if name not in names}
+    own = {key.name: _type(key) for key in keys if key.choices != every[key.name].choices}
+    return {"required": _required(keys), "properties": others | own}
 
 
 def _required(keys: Keys) -> list[str]:
     return [key.name for key in keys if key.required]
-
-
-def _without(excluded: Keys, keys: Keys) -> dict[str, bool]:
-    """Return a ban on the keys of one set that the other does not have."""
-    names = {key.name for key in keys}
-    return {key.name: False for key in excluded if key.name not in names}
 
 
 def _value(key: PolicyKey, description: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys
 from issuer.problems import HELP_PATH, Problem
 from issuer.routes import Service, may_fetch
+from issuer.shared_keys import REFETCH_SECONDS, SharedKeys
 from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings
 from zego import server_secret
@@ -31,6 +32,7 @@ from zego.policy import file as policy_file
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secrets_manager import SecretsReader, SecretVersion
 from zego.server_secret import ServerSecret, ServerSecretError
+from zego.shared_key import SharedKeyError
 
 _settings = IssuerSettings.read(os.environ)
 _secrets_manager = SecretsReader(
@@ -64,6 +66,20 @@ _service = Service(
     _settings,
     policy_file.load(_settings.policy_file, allow_loopback=_settings.stage == "local"),
     SigningKeys(),
+    SharedKeys(
+        lambda secret_id, label: (
+            _secrets_manager.get_secret_value(secret_id, version_stage=label).text
+        ),
+        lambda fetch: Cached(
+            fetch,
+            AwsError,
+            SharedKeyError,
+            ttl_seconds=_settings.secret_ttl_seconds,
+            max_stale_seconds=_settings.secret_max_stale_seconds,
+            refetch_seconds=REFETCH_SECONDS,
+            outside_clock=_gateway_clock,
+        ),
+    ),
     _secrets_manager,
     current=_cached(CURRENT),
     previous=_cached(PREVIOUS),
@@ -146,7 +162,7 @@ def _prefetch() -> None:
         _service.current_secret()
     for identity in _service.policy.bearers:
         if may_fetch(started):
-            _service.keys.prefetch(identity.jwks_uri)
+            _service.prefetch_keys(identity)
     telemetry.flush()
 
 

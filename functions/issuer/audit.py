@@ -17,8 +17,11 @@ from typing import Final
 from issuer.issue import IssuedToken
 from issuer.problems import Problem
 from issuer.telemetry import telemetry
+from zego import printable
 from zego.policy.model import Caller, TokenRequest
 
+#: The longest text of a stranger in an event, in characters. Control characters are escaped.
+MAX_SHOWN: Final = 2000
 #: ``opened_by`` if no secret opened the token. A Contributor Insights rule in ``template.yaml``
 #: counts these per caller; it can only compare texts, so this is not null.
 NOT_OPENED: Final = "none"
@@ -127,7 +130,7 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
     telemetry.count_by("ExchangesRefused", code=problem.code)
     event = _event(exchange, "refused")
     event["code"] = problem.code
-    event["reason"] = problem.reason
+    event["reason"] = printable(problem.reason, most=MAX_SHOWN)
     event["field"] = problem.field
     event["rule"] = problem.rule
     if exchange.caller is not None and exchange.caller.user_id is not None:
@@ -164,7 +167,7 @@ def _event(exchange: Exchange, decision: str) -> dict[str, object]:
         event["position"] = exchange.position
     if exchange.caller is not None:
         event["identity"] = exchange.caller.identity
-        event["subject"] = exchange.caller.subject
+        event["subject"] = printable(exchange.caller.subject, most=MAX_SHOWN)
     if exchange.refused_with is not None:
         event["refused_with"] = exchange.refused_with
     return event

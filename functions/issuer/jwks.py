@@ -1,6 +1,8 @@
 """The identity providers' public keys, fetched from their JWKS and cached.
 
-There is one entry per issuer. The states of an entry:
+If the policy has no ``jwks_uri``, each fetch first requests the issuer's OpenID configuration,
+which names it (OpenID Connect Discovery 1.0, section 4). There is one entry per issuer. The states
+of an entry:
 
 ======== ===============================================================================
 fresh    for ``fresh_seconds`` after a fetch, its keys are used without another fetch
@@ -20,16 +22,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from zego import strict_json
-from zego.bounded_http import HttpError, Response, request
-from zego.policy.model import ALGORITHMS
+from zego import printable, strict_json
+from zego.bounded_http import HttpError, Response, check_url, request
+from zego.policy.model import ALGORITHMS, BearerIdentity
 
 MAX_JWKS_BYTES: Final = 256 * 1024
 FETCH_SECONDS: Final = 2.0
@@ -144,6 +146,14 @@ class _Entry:
     failure: str | None = None
 
 
+def location(identity: BearerIdentity) -> tuple[str, str | None]:
+    """Where an identity's keys are: the URL, and the issuer if the URL is for discovery."""
+    if identity.jwks_uri is not None:
+        return identity.jwks_uri, None
+    issuer = identity.issuer or ""
+    return f"{issuer.removesuffix('/')}/.well-known/openid-configuration", issuer
+
+
 def fetch_jwks(uri: str) -> Response:
     """Request an identity provider's keys, with limits on time and size."""
     return request("GET", uri, timeout_seconds=FETCH_SECONDS, max_bytes=MAX_JWKS_BYTES)
@@ -170,23 +180,26 @@ class SigningKeys:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
 
-    def get(self, jwks_uri: str, key_id: str | None, algorithm: str) -> PyJWK:
+    def get(
+        self, url: str, key_id: str | None, algorithm: str, *, issuer: str | None = None
+    ) -> PyJWK:
         """The key that a bearer token claims to be signed with.
 
+        :param url: of the JWKS or, with an issuer, of its OpenID configuration: :func:`location`.
         :param key_id: the token's ``kid``; without one the issuer must have a single fitting key.
         :param algorithm: a key of :data:`ALGORITHMS`; the key is bound to it.
         :raises UnknownKeyError: the issuer has no such key for the algorithm.
         :raises KeysUnavailableError: the keys must be fetched, and that fails.
         """
-        entry = self._entries.setdefault(jwks_uri, _Entry())
+        entry = self._entries.setdefault(url, _Entry())
         now = self._clock()
         if not 0 <= now - entry.fetched_at < self._fresh_seconds:
-            self._refresh(jwks_uri, entry, now)
+            self._refresh(url, issuer, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
             raise self._unavailable(entry, now)
         key = _find(entry.keys, key_id, algorithm)
         if key is None:
-            self._refresh(jwks_uri, entry, now)
+            self._refresh(url, issuer, entry, now)
             key = _find(entry.keys, key_id, algorithm)
         if key is None:
             if entry.failure is not None:
@@ -199,17 +212,22 @@ class SigningKeys:
         return key.parse(algorithm)
 
     def look(
-        self, jwks_uri: str, algorithms: Sequence[str], *, may_fetch: bool = True
+        self,
+        url: str,
+        algorithms: Sequence[str],
+        *,
+        issuer: str | None = None,
+        may_fetch: bool = True,
     ) -> KeysReading:
         """The state of the issuer's keys, as the next token would find them.
 
         :param algorithms: those its tokens may be signed with, keys of :data:`ALGORITHMS`.
         :param may_fetch: whether there is time to fetch keys that are not fresh.
         """
-        entry = self._entries.setdefault(jwks_uri, _Entry())
+        entry = self._entries.setdefault(url, _Entry())
         now = self._clock()
         if may_fetch and not 0 <= now - entry.fetched_at < self._fresh_seconds:
-            self._refresh(jwks_uri, entry, now)
+            self._refresh(url, issuer, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
             return KeysReading(None, entry.failure or "not fetched: there was no time")
         usable = sum(any(map(key.verifies, algorithms)) for key in entry.keys)
@@ -217,15 +235,16 @@ class SigningKeys:
             return KeysReading(0, f"the issuer has no key for {' or '.join(algorithms)}")
         return KeysReading(usable, entry.failure)
 
-    def prefetch(self, jwks_uri: str) -> None:
+    def prefetch(self, url: str, *, issuer: str | None = None) -> None:
         """Fetch keys before the first request. If that fails, the request tries again."""
-        self._refresh(jwks_uri, self._entries.setdefault(jwks_uri, _Entry()), self._clock())
+        self._refresh(url, issuer, self._entries.setdefault(url, _Entry()), self._clock())
 
-    def _refresh(self, jwks_uri: str, entry: _Entry, now: float) -> None:
+    def _refresh(self, url: str, issuer: str | None, entry: _Entry, now: float) -> None:
         if 0 <= now - entry.tried_at < self._wait_seconds(entry, now):
             return
         entry.tried_at = now
         try:
+            jwks_uri = url if issuer is None else _discovered(self._fetch(url), issuer)
             keys = _read(self._fetch(jwks_uri))
         except HttpError as error:
             entry.failure = str(error)
@@ -250,20 +269,66 @@ def _read(response: Response) -> list[_Key]:
 
     :raises HttpError: the response is not a JWKS, or has no such key.
     """
-    if response.status != 200:
-        raise HttpError(f"the JWKS endpoint responded with status {response.status}")
-    try:
-        keys = strict_json.loads_object(response.body)["keys"]
-    except (ValueError, KeyError):
-        keys = None
+    document = _document(response, "the JWKS endpoint")
+    keys = document.get("keys")
     if not isinstance(keys, list):
-        raise HttpError("the JWKS endpoint's response is not a JWKS")
+        raise HttpError(f"the JWKS endpoint's response is not a JWKS{_other_kind(document)}")
     usable = [_Key(jwk) for jwk in keys if _may_verify(jwk)]
     if not usable:
         raise HttpError("the JWKS endpoint's response has no key that verifies signatures")
     if len(usable) > MAX_KEYS:
         raise HttpError(f"the JWKS has {len(usable)} keys; the limit is {MAX_KEYS}")
     return usable
+
+
+def _discovered(response: Response, issuer: str) -> str:
+    """The JWKS' address in an issuer's OpenID configuration.
+
+    :raises HttpError: the response is not that of this issuer, or its address may not be requested.
+    """
+    document = _document(response, "the OpenID configuration")
+    named = document.get("issuer")
+    if named != issuer:
+        shown = f'"{printable(named)}"' if isinstance(named, str) else "none"
+        raise HttpError(
+            f"the OpenID configuration is of another issuer: {shown}; set issuer to exactly that"
+        )
+    try:
+        return check_url(str(document["jwks_uri"]), allow_loopback=issuer.startswith("http:"))
+    except KeyError:
+        raise HttpError("the OpenID configuration has no jwks_uri") from None
+    except ValueError as error:
+        raise HttpError(f"the jwks_uri in the OpenID configuration: {error}") from None
+
+
+def _document(response: Response, sender: str) -> dict[str, Any]:
+    """The JSON object in a response; an empty one if it is other JSON.
+
+    :raises HttpError: the response has another status or other content.
+    """
+    if 300 <= response.status < 400:
+        raise HttpError(
+            f"{sender} responded with status {response.status}, a redirect, which is not followed:"
+            " use the address that it leads to"
+        )
+    if response.status != 200:
+        raise HttpError(f"{sender} responded with status {response.status}")
+    try:
+        document = strict_json.loads(response.body)
+    except ValueError:
+        kind = ", but a web page" if response.body.lstrip()[:1] == b"<" else ""
+        raise HttpError(f"{sender}'s response is not a JWKS or JSON at all{kind}") from None
+    return document if isinstance(document, dict) else {}
+
+
+def _other_kind(document: Mapping[str, object]) -> str:
+    """What a JSON object is that is given as a JWKS by a common mistake."""
+    if "jwks_uri" in document:
+        return ", but an OpenID configuration: leave jwks_uri out, and discovery finds the keys"
+    values = list(document.values())
+    if values and all(isinstance(each, str) and "BEGIN CERT" in each for each in values):
+        return ", but X.509 certificates: use the address of the provider's JWKS"
+    return ""
 
 
 def _may_verify(jwk: object) -> bool:

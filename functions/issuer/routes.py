@@ -18,13 +18,21 @@ from issuer.audit import DiagnosisSummary, Exchange, audited
 from issuer.body import read_object
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.issue import IssuedToken, issue
-from issuer.jwks import SigningKeys
+from issuer.jwks import SigningKeys, location
 from issuer.problems import Problem, refused
+from issuer.shared_keys import SharedKeys
 from issuer.telemetry import record_secret_failure, record_secret_reading
 from runtime.settings import IssuerSettings
 from zego.cache import Cached, UnavailableError
 from zego.policy.decide import decide
-from zego.policy.model import AccessPolicy, Caller, Refusal, TokenRequest, not_granted
+from zego.policy.model import (
+    AccessPolicy,
+    BearerIdentity,
+    Caller,
+    Refusal,
+    TokenRequest,
+    not_granted,
+)
 from zego.secrets_manager import SecretsReader, SecretVersion
 from zego.server_secret import ServerSecret
 
@@ -45,6 +53,7 @@ class Service:
     settings: IssuerSettings
     policy: AccessPolicy
     keys: SigningKeys
+    shared_keys: SharedKeys
     secrets_manager: SecretsReader
     current: Cached[SecretVersion[ServerSecret]]
     previous: Cached[SecretVersion[ServerSecret]]
@@ -55,8 +64,16 @@ class Service:
         :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
         """
         return authentication.from_bearer(
-            request.headers.get("authorization"), self.policy, self.keys
+            request.headers.get("authorization"), self.policy, self.keys, self.shared_keys
         )
+
+    def prefetch_keys(self, identity: BearerIdentity) -> None:
+        """Fetch the keys that verify an identity's tokens, before its first request."""
+        if identity.shared_key is not None:
+            self.shared_keys.prefetch(identity)
+        else:
+            url, issuer = location(identity)
+            self.keys.prefetch(url, issuer=issuer)
 
     def role(self, request: ApiRequest) -> Caller:
         """The IAM role that API Gateway verified.

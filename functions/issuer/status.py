@@ -10,6 +10,7 @@ from typing import Any
 
 from issuer.audit import Exchange, audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
+from issuer.jwks import location
 from issuer.problems import refused
 from issuer.routes import Service, may_fetch
 from issuer.telemetry import telemetry
@@ -67,14 +68,17 @@ def _signing_keys(service: Service, started: float) -> list[dict[str, Any]]:
     """The state of each identity provider's keys, fetched while there is time."""
     found = []
     for identity in service.policy.bearers:
+        if identity.shared_key is not None:
+            continue
+        url, issuer = location(identity)
         reading = service.keys.look(
-            identity.jwks_uri, identity.algorithms, may_fetch=may_fetch(started)
+            url, identity.algorithms, issuer=issuer, may_fetch=may_fetch(started)
         )
         found.append(
             {
                 "identity": identity.name,
                 "issuer": identity.issuer,
-                "jwks_uri": identity.jwks_uri,
+                "jwks_uri": url,
                 "keys": reading.keys,
                 "problem": reading.problem,
             }

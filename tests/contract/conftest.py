@@ -19,7 +19,7 @@ from local.aws.http_api import ROUTES, ApiGateway, Route
 from local.aws.http_api_access import AccessKey
 from local.aws.lambda_host import LambdaHost, ThrottledError
 from local.stack import PYTHON_PATH, LocalStack
-from tests.contract.exchanges import EDGE_SHA256, SESSIONS
+from tests.contract.exchanges import CONDITIONS, EDGE_SHA256, SESSIONS
 from tests.contract.services import Api, Function
 from tests.support.routes import UNTHROTTLED
 
@@ -78,6 +78,17 @@ def api_with_sessions(stack: LocalStack, tmp_path_factory: pytest.TempPathFactor
     """The service whose users must sign in again after eight hours."""
     path = tmp_path_factory.mktemp("with_sessions") / "policy.toml"
     path.write_text(stack.policy_file.read_text().replace(*SESSIONS, 1))
+    with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api_with_conditions(
+    stack: LocalStack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    """The service whose users need a scope and a sign-in that is an hour old at most."""
+    path = tmp_path_factory.mktemp("with_conditions") / "policy.toml"
+    path.write_text(stack.policy_file.read_text().replace(*CONDITIONS, 1))
     with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
         yield api
 

@@ -36,6 +36,12 @@ SESSIONS = (
     "max_lifetime_seconds = 7200\nmax_session_seconds = 28800\n",
 )
 
+#: A line of the local policy, and what requires a scope and a recent sign-in.
+CONDITIONS = (
+    'user_ids = "subject"\n',
+    'user_ids = "subject"\nscope = ["calls"]\nmax_age_seconds = 3600\n',
+)
+
 #: The digest of a header that no request has.
 EDGE_SHA256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
@@ -279,6 +285,7 @@ def _bad_bearers(route: str) -> list[Refusal]:
         ("an unknown key", "bearer_unknown_key", bearer_of_an_unknown_key),
         ("another's signature", "bearer_bad_signature", bearer_with_bobs_signature),
         ("another audience", "bearer_wrong_audience", bearer_with(aud="https://other.example/")),
+        ("a logout token", "bearer_wrong_type", bearer_with(events={"logout": {}})),
         ("an expired token", "bearer_expired", bearer_at("exp", hours_from_now=-1)),
         ("a token of later", "bearer_not_yet_valid", bearer_at("nbf", hours_from_now=1)),
         ("a token issued later", "bearer_not_yet_valid", bearer_at("iat", hours_from_now=1)),
@@ -381,6 +388,18 @@ REFUSALS = [
         Refusal("no signing keys", "signing_keys_unavailable", route, at="api_without_keys")
         for route in PROVEN
         if load().security[route] == "bearer"
+    ),
+    *(
+        Refusal(what, code, route, authorize=authorize, at="api_with_conditions")
+        for route in (TOKENS, CALL)
+        for what, code, authorize in (
+            ("no scope", "bearer_claims_refused", alice),
+            (
+                "a sign-in of this morning",
+                "bearer_too_old",
+                bearer_with(scope="profile calls", auth_time=1_700_000_000),
+            ),
+        )
     ),
     *(
         Refusal(what, code, route, authorize=authorize, at="api_with_sessions")

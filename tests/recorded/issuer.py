@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from tests.contract.exchanges import EDGE_SHA256, ROOM, SESSIONS, Good, Refusal, encoded
+from tests.contract.exchanges import CONDITIONS, EDGE_SHA256, ROOM, SESSIONS, Good, Refusal, encoded
 from tests.contract.openapi import load
 from tests.recorded.real_code import (
     ROLE_SESSION,
@@ -66,6 +66,8 @@ def serving(parts: Parts, at: str) -> Iterator[Function]:
             changes["ORIGIN_HEADER_SHA256"] = EDGE_SHA256
         case "api_without_keys":
             good = good.replace("/jwks.json", "/absent.json")
+        case "api_with_conditions":
+            good = good.replace(*CONDITIONS, 1)
         case "api_with_sessions":
             good = good.replace(*SESSIONS, 1)
         case "api_without_rules":

@@ -152,7 +152,6 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
         _mistake("no identities", GOOD, "rules = []", "the policy lacks identities"),
         _mistake("no issuer", _ISSUER, "", "identities.web lacks issuer"),
         _mistake("no audience", _AUDIENCE, "", "identities.web lacks audience"),
-        _mistake("no jwks_uri", _JWKS, "", "identities.web lacks jwks_uri"),
         _mistake("no rule name", _NAME, "", "rules[2] lacks name"),
         _mistake("no callers", _CALLERS, "", "rules[1] 'members' lacks callers"),
         _mistake("no lifetime", _LIFETIME, "", "'servers' lacks max_lifetime_seconds"),

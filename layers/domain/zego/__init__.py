@@ -1,7 +1,8 @@
 """What the service knows about ZEGO: tokens, identifiers, the ServerSecret and where it is stored.
 
 Nothing here handles Lambda events or serves HTTP; docs/architecture.md shows which package imports
-which. This module has what every part uses: the stages, and the text of a span of time.
+which. This module has what every part uses: the stages, the text of a span of time, and text of
+strangers that is safe to show.
 """
 
 from __future__ import annotations
@@ -15,6 +16,19 @@ DEPLOYED_STAGES: Final = ("dev", "staging", "prod")
 STAGES: Final = (*DEPLOYED_STAGES, "local")
 
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def printable(text: str, *, most: int = 200) -> str:
+    """A text that came from a stranger, for a log or a terminal: one line of limited length.
+
+    Control characters, also those that reverse text, are escaped as in Python: ``\\x1b``.
+    """
+    cut = text if len(text) <= most else f"{text[:most]}..."
+    if cut.isprintable():
+        return cut
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut
+    )
 
 
 def duration(seconds: float) -> str:

@@ -43,7 +43,9 @@ def bearer_of(said: dict[str, object], *identities: BearerIdentity) -> Caller:
 class TestUsers:
     def test_the_caller_is_the_identity_the_subject_and_the_claims(self) -> None:
         said = claims(team="red", groups=["a", "b"])
-        assert bearer_of(said) == Caller("web", f"{ISSUER} alice", "alice", said)
+        assert bearer_of(said) == Caller(
+            "web", f"{ISSUER} alice", "alice", said, signed_in_at=said["iat"]
+        )
 
     def test_a_user_may_not_read_the_status(self) -> None:
         assert bearer_of(claims(read_status=True)).read_status is False

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from issuer import authentication
-from issuer.authentication import LEEWAY_SECONDS, MAX_BYTES, REQUIRED_CLAIMS
 from issuer.jwks import SigningKeys
 from issuer.problems import Problem
 from tests.support import bearer
@@ -22,6 +21,8 @@ from tests.support.bearer import (
     signer,
 )
 from tests.support.clock import Clock
+from zego.policy.decide import LEEWAY_SECONDS
+from zego.policy.identify import MAX_BYTES
 from zego.policy.model import ALGORITHMS, AccessPolicy, BearerIdentity
 
 WEB = BearerIdentity("web", ISSUER, (AUDIENCE,), JWKS_URI, ("RS256",))
@@ -182,13 +183,13 @@ class TestRefusals:
     def test_a_header_without_an_algorithm(self) -> None:
         assert refusal_of(jws({"typ": "JWT"}, claims())).code == "bearer_algorithm_refused"
 
-    @pytest.mark.parametrize("claim", REQUIRED_CLAIMS)
+    @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "iat", "sub"])
     def test_a_claim_that_is_missing_is_named(self, claim: str) -> None:
         problem = refusal_of(signer().sign(claims(**{claim: ...})))
         assert problem.code == "bearer_missing_claim"
         assert f"the claim {claim}" in problem.detail
 
-    @pytest.mark.parametrize("claim", REQUIRED_CLAIMS)
+    @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "iat", "sub"])
     def test_a_claim_that_is_null_is_missing(self, claim: str) -> None:
         assert refusal_of(signer().sign(claims(**{claim: None}))).code == "bearer_missing_claim"
 

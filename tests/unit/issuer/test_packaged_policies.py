@@ -61,7 +61,7 @@ def test_only_a_member_who_is_known_not_to_be_suspended_gets_a_token_in_prod() -
 def test_a_packaged_policy_accepts_no_plain_http(path: Path) -> None:
     issuers = policy_file.load(path).bearers
     assert issuers
-    assert all(each.jwks_uri.startswith("https://") for each in issuers)
+    assert all(str(each.jwks_uri).startswith("https://") for each in issuers)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)

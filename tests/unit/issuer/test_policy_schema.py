@@ -116,6 +116,7 @@ EVERY_KEY = {
     f"{place}: {key.name}": (place, key)
     for place, keys in {
         "[identities.web]": policy_keys.OIDC_KEYS,
+        "[identities.app]": tuple(key for key in policy_keys.SHARED_KEY_KEYS if "key" in key.name),
         "[identities.backend]": policy_keys.ROLE_KEYS,
         "[[rules]]": policy_keys.GRANTING_KEYS,
         "[[examples]]": policy_keys.EXAMPLE_KEYS,
@@ -134,6 +135,7 @@ class TestReference:
         assert reference.keys() == names(policy_keys.POLICY_KEYS)
         assert [set(identity) for identity in identities] == [
             names(policy_keys.OIDC_KEYS),
+            names(policy_keys.SHARED_KEY_KEYS),
             names(policy_keys.ROLE_KEYS),
         ]
         rules = names(policy_keys.GRANTING_KEYS, policy_keys.DENYING_KEYS)

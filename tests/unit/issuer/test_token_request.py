@@ -105,7 +105,7 @@ class TestBodies:
             (b"\xef\xbb\xbf{}", "byte order mark"),
             ("\ufeff{}".encode("utf-16-le"), "UTF-16"),
             ("\ufeff{}".encode("utf-16-be"), "UTF-16"),
-            (gzip.compress(b"{}"), "gzip"),
+            (gzip.compress(b"{}", mtime=0), "gzip"),
             (b"\x1f{}", "a JSON object in UTF-8"),
         ],
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from zego import identifiers
+from zego.policy import identify
 from zego.policy.decide import decide
 from zego.policy.file import Example
-from zego.policy.model import AccessPolicy, Caller, Grant
+from zego.policy.model import AccessPolicy, BearerIdentity, Caller, Grant
 
 #: When the requests of examples are made: a time of -60 in their claims is a minute earlier.
 NOW: Final = 0.0
@@ -46,16 +46,20 @@ def caller_of(policy: AccessPolicy, example: Example) -> Caller:
     """
     for bearer in policy.bearers:
         if bearer.name == example.caller:
-            subject = example.claims.get("sub")
-            if not isinstance(subject, str) or not subject:
-                raise ExampleError("has claims without sub")
-            user_id = identifiers.user_id_for_subject(
-                bearer.issuer, subject, always_hash=bearer.hashed_user_ids
-            )
-            return Caller(bearer.name, f"{bearer.issuer} {subject}", user_id, example.claims)
+            return _bearer_caller(bearer, example)
     for role in policy.roles.values():
         if role.name == example.caller:
             if example.claims:
                 raise ExampleError("has claims, but its caller is a role, which has none")
             return Caller(role.name, role.role, None, {}, role.read_status, role.diagnose_tokens)
     raise ExampleError(f"names the caller {example.caller!r}, but no identity has this name")
+
+
+def _bearer_caller(bearer: BearerIdentity, example: Example) -> Caller:
+    name = bearer.user_id_claim
+    subject = example.claims.get(name)
+    is_number = name != "sub" and type(subject) is int
+    if not bearer.names_users and not is_number and not (isinstance(subject, str) and subject):
+        raise ExampleError(f"has claims without {name}")
+    user_id = identify.user_id(bearer, example.claims)
+    return Caller(bearer.name, f"{bearer.issuer} {subject}", user_id, example.claims)

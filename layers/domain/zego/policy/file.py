@@ -11,7 +11,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -28,12 +28,13 @@ from zego.policy.keys import (
     OIDC_KEYS,
     POLICY_KEYS,
     ROLE_KEYS,
+    SHARED_KEY_KEYS,
     Keys,
     Table,
     TableError,
 )
 from zego.policy.model import (
-    ALGORITHMS,
+    HMAC_ALGORITHMS,
     MAX_STREAM_IDS,
     PRIVILEGES,
     AccessPolicy,
@@ -118,10 +119,8 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
     for name, values in table.table("identities").items():
         if not isinstance(values, dict):
             raise TableError(f"identities.{name} must be a table")
-        is_role = "role" in values
-        identity = Table(values, f"identities.{name}", ROLE_KEYS if is_role else OIDC_KEYS)
-        identity.refuse_unknown_keys()
-        if is_role:
+        identity = _identity_table(name, values)
+        if "role" in values:
             role = _role_identity(name, identity)
             if role.role in roles:
                 raise identity.error(f"{roles[role.role].name} has the same role")
@@ -129,34 +128,122 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
         else:
             bearer = _bearer_identity(name, identity, allow_loopback=allow_loopback)
             for other in bearers:
-                if other.issuer == bearer.issuer:
-                    raise identity.error(f"{other.name} has the same issuer")
+                _refuse_other_keys(bearer, other, identity)
             bearers.append(bearer)
     _refuse_equal_subjects(bearers)
-    bearer_names = {identity.name for identity in bearers}
     role_names = {identity.name for identity in roles.values()}
+    backends = role_names | {identity.name for identity in bearers if identity.names_users}
+    names = backends | {identity.name for identity in bearers}
     rules: list[Rule] = []
     for item in _numbered(table, "rules", GRANTING_KEYS):
-        rule = _rule(item, bearer_names, role_names)
+        rule = _rule(item, names, backends, role_names)
         _refuse_unreachable(rule, rules, item)
         rules.append(rule)
     return AccessPolicy(sha256, tuple(bearers), roles, tuple(rules))
 
 
+_IDENTITIES: Final[Mapping[str, Keys]] = {
+    "role": ROLE_KEYS,
+    "shared_key": SHARED_KEY_KEYS,
+    "issuer": OIDC_KEYS,
+}
+_CONTRADICTIONS: Final = {
+    ("shared_key", "jwks_uri"): (
+        "shared_key and jwks_uri exclude each other: keep shared_key for tokens that your"
+        " application signs with an HMAC, or jwks_uri for those of an OIDC identity provider"
+    ),
+    ("issuer", "shared_key_field"): "shared_key_field needs shared_key",
+    ("issuer", "accept_previous_key"): "accept_previous_key needs shared_key",
+}
+
+
+def _identity_table(name: str, values: Mapping[str, object]) -> Table:
+    """The table of an identity, with the keys of its kind, which ``role`` or ``shared_key`` tell.
+
+    A key of another kind is refused with what to do about it.
+    """
+    kind = next((kind for kind in _IDENTITIES if kind in values), "issuer")
+    identity = Table(values, f"identities.{name}", _IDENTITIES[kind])
+    for key in values:
+        if (kind, key) in _CONTRADICTIONS:
+            raise identity.error(_CONTRADICTIONS[kind, key])
+        if kind == "role" and any(key == one.name for one in (*SHARED_KEY_KEYS, *OIDC_KEYS)):
+            raise identity.error(f"unknown key {key!r} for a role; write another identity for it")
+    identity.refuse_unknown_keys()
+    return identity
+
+
 def _bearer_identity(name: str, table: Table, *, allow_loopback: bool) -> BearerIdentity:
-    algorithms = table.texts("algorithms")
-    for algorithm in algorithms:
-        if algorithm not in ALGORITHMS:
-            raise table.error(f"algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
+    shared_key = _shared_key(table) if "shared_key" in table.keys else None
+    names_users = table.flag("names_users")
+    if names_users and "user_ids" in table.values:
+        raise table.error("user_ids has no effect with names_users: requests name the user")
+    if shared_key is None:
+        issuer: str | None = _url(table, "issuer", allow_loopback=allow_loopback)
+    else:
+        issuer = table.text("issuer") if table.has("issuer") else None
+    has_jwks_uri = "jwks_uri" in table.values
+    has_audience = shared_key is None or table.has("audience")
     return BearerIdentity(
         name=name,
-        issuer=_url(table, "issuer", allow_loopback=allow_loopback),
-        audience=table.texts("audience"),
-        jwks_uri=_url(table, "jwks_uri", allow_loopback=allow_loopback),
-        algorithms=algorithms,
+        issuer=issuer,
+        audience=table.texts("audience") if has_audience else (),
+        jwks_uri=_url(table, "jwks_uri", allow_loopback=allow_loopback) if has_jwks_uri else None,
+        algorithms=_algorithms(table),
         hashed_user_ids=table.text("user_ids") == "hashed",
+        audience_claim=table.text("audience_claim"),
+        user_id_claim=table.text("user_id_claim"),
+        required_claims=_claims(table, "required_claims"),
+        scope=table.texts("scope") if table.has("scope") else (),
+        token_types=table.texts("token_types") if table.has("token_types") else None,
+        max_age_seconds=table.number("max_age_seconds") if table.has("max_age_seconds") else None,
         session_start_claim=table.text("session_start_claim"),
+        shared_key=shared_key,
+        shared_key_field=table.text("shared_key_field") if table.has("shared_key_field") else None,
+        accept_previous_key=shared_key is None or table.flag("accept_previous_key"),
+        names_users=names_users,
     )
+
+
+def _shared_key(table: Table) -> str:
+    name = table.text("shared_key")
+    if re.fullmatch(table.keys["shared_key"].pattern, name, re.ASCII) is None:
+        raise table.error("shared_key must be the name or ARN of a secret in Secrets Manager")
+    if not any(table.values.get(key) for key in ("issuer", "audience", "required_claims")):
+        raise table.error(
+            "set issuer, audience or required_claims: otherwise every token that the application"
+            " signs with this key is accepted, such as one that resets a password"
+        )
+    return name
+
+
+def _algorithms(table: Table) -> tuple[str, ...]:
+    algorithms = table.texts("algorithms")
+    known = table.keys["algorithms"].choices
+    for algorithm in algorithms:
+        if algorithm not in known:
+            hint = "; it needs shared_key" if algorithm in HMAC_ALGORITHMS else ""
+            raise table.error(f"algorithm {algorithm!r} is not one of {', '.join(known)}{hint}")
+    return algorithms
+
+
+def _refuse_other_keys(bearer: BearerIdentity, other: BearerIdentity, table: Table) -> None:
+    """Refuse two identities of one issuer, or without one, whose tokens other keys sign.
+
+    The keys are found before it is known which of the two identities a token has.
+    """
+    if bearer.issuer != other.issuer or bool(bearer.shared_key) != bool(other.shared_key):
+        return
+    if bearer.issuer is None:
+        raise table.error(
+            f"{other.name} has a shared key and no issuer too: no token without iss could tell"
+            " which of them is meant; set issuer on one, and sign its tokens with that iss"
+        )
+    for key in ("jwks_uri", "shared_key", "shared_key_field", "accept_previous_key"):
+        if getattr(bearer, key) != getattr(other, key):
+            raise table.error(f"{other.name} has the same issuer, so {key} must be the same too")
+    if replace(bearer, name=other.name) == other:
+        raise table.error(f"{other.name} has the same issuer, and accepts all of its tokens")
 
 
 def _role_identity(name: str, table: Table) -> RoleIdentity:
@@ -180,26 +267,41 @@ def _url(table: Table, key: str, *, allow_loopback: bool) -> str:
 
 
 def _refuse_equal_subjects(bearers: list[BearerIdentity]) -> None:
-    """Refuse issuers whose users could get the same user id: each may have a subject ``alice``."""
-    plain = [identity.name for identity in bearers if not identity.hashed_user_ids]
+    """Refuse identities of which two users could get the same user id."""
+    users = [identity for identity in bearers if not identity.names_users]
+    plain: dict[str | None, str] = {}
+    claims: dict[str | None, BearerIdentity] = {}
+    for identity in users:
+        if not identity.hashed_user_ids:
+            plain.setdefault(identity.issuer, identity.name)
+        first = claims.setdefault(identity.issuer, identity)
+        if identity.user_id_claim != first.user_id_claim:
+            raise TableError(
+                f"identities {first.name} and {identity.name} have the same issuer and different"
+                " claims for user ids, so one user could get another's id: set the same"
+                " user_id_claim on both"
+            )
     if len(plain) > 1:
         raise TableError(
-            f"identities {' and '.join(plain)} could both have a user with the same subject:"
-            ' set user_ids = "hashed" on all but one'
+            f"identities {' and '.join(plain.values())} could both have a user with the same"
+            ' subject: set user_ids = "hashed" on all but one'
         )
 
 
-def _rule(table: Table, bearer_names: set[str], role_names: set[str]) -> Rule:
+def _rule(table: Table, names: set[str], backends: set[str], role_names: set[str]) -> Rule:
     name = table.text("name")
     place = f"{table.place} {name!r}"
     deny = Table(table.values, place, GRANTING_KEYS).flag("deny")
     table = Table(table.values, place, DENYING_KEYS if deny else GRANTING_KEYS)
     table.refuse_unknown_keys()
     callers = frozenset(table.texts("callers"))
-    for caller in sorted(callers - bearer_names - role_names):
+    for caller in sorted(callers - names):
         raise table.error(f"no identity is called {caller!r}")
-    if callers & role_names and not deny and "users" not in table.values:
-        raise table.error("its callers include a role, so set users: the users it may name")
+    if callers & backends and not deny and "users" not in table.values:
+        raise table.error(
+            "its callers include a role or a backend that names users, so set users: the users it"
+            " may name"
+        )
     rooms = _patterns(table, "rooms") or ()
     users = _patterns(table, "users") or ()
     if deny and any(pattern.has_placeholder for pattern in (*users, *rooms)):
@@ -214,8 +316,8 @@ def _rule(table: Table, bearer_names: set[str], role_names: set[str]) -> Rule:
     max_session_seconds = None
     if not deny and table.has("max_session_seconds"):
         max_session_seconds = table.number("max_session_seconds")
-        if callers & role_names:
-            raise table.error("max_session_seconds is for users: leave out roles")
+        if callers & backends:
+            raise table.error("max_session_seconds is for users: leave out roles and backends")
     if not rooms and not identity_tokens:
         raise TableError(f"{table.place} matches nothing: set rooms or identity_tokens")
     return Rule(

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from zego.policy.model import ALGORITHMS, MAX_STREAM_IDS, MIN_LIFETIME_SECONDS, PRIVILEGES
+from zego.policy.model import (
+    ALGORITHMS,
+    HMAC_ALGORITHMS,
+    MAX_STREAM_IDS,
+    MIN_LIFETIME_SECONDS,
+    PRIVILEGES,
+)
 from zego.token04 import MAX_LIFETIME_SECONDS
 
 #: ``texts`` is an array of texts, ``claims`` a table of texts, numbers, booleans and arrays of
@@ -47,14 +53,42 @@ POLICY_KEYS: Final[Keys] = (
     PolicyKey("examples", "tables"),
 )
 
-#: The keys of an identity without ``role``: the users of an OIDC identity provider.
+#: The keys of every identity whose callers send a bearer token.
+_BEARER_KEYS: Final[Keys] = (
+    PolicyKey("audience_claim", "text", default="aud"),
+    PolicyKey("user_id_claim", "text", default="sub"),
+    PolicyKey("user_ids", "text", default="subject", choices=("subject", "hashed")),
+    PolicyKey("required_claims", "claims", default={}),
+    PolicyKey("scope", "texts"),
+    PolicyKey("token_types", "texts"),
+    PolicyKey("max_age_seconds", "number", bounds=(60, 31_536_000)),
+    PolicyKey("session_start_claim", "text", default="auth_time"),
+    PolicyKey("names_users", "flag", default=False),
+)
+
+#: The keys of an identity without ``role`` and ``shared_key``: an OIDC identity provider.
 OIDC_KEYS: Final[Keys] = (
     PolicyKey("issuer", "text", required=True),
     PolicyKey("audience", "texts", required=True),
-    PolicyKey("jwks_uri", "text", required=True),
+    PolicyKey("jwks_uri", "text"),
     PolicyKey("algorithms", "texts", default=("RS256",), choices=tuple(ALGORITHMS)),
-    PolicyKey("user_ids", "text", default="subject", choices=("subject", "hashed")),
-    PolicyKey("session_start_claim", "text", default="auth_time"),
+    *_BEARER_KEYS,
+)
+
+#: The name or ARN of a secret.
+_NAME_OR_ARN: Final = (
+    r"(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[\w/+=.@-]{1,512}"
+)
+
+#: The keys of an identity with ``shared_key``: tokens that an application signs with an HMAC.
+SHARED_KEY_KEYS: Final[Keys] = (
+    PolicyKey("shared_key", "text", required=True, pattern=_NAME_OR_ARN),
+    PolicyKey("shared_key_field", "text"),
+    PolicyKey("accept_previous_key", "flag", default=True),
+    PolicyKey("issuer", "text"),
+    PolicyKey("audience", "texts"),
+    PolicyKey("algorithms", "texts", default=("HS256",), choices=tuple(HMAC_ALGORITHMS)),
+    *_BEARER_KEYS,
 )
 
 _ROLE: Final = r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/)(?:[^/*]+/)*([\w+=,.@-]+)"
@@ -143,7 +177,7 @@ class Table:
 
     def has(self, name: str) -> bool:
         """Whether the table or the key's default gives a value."""
-        return name in self.values or self.keys[name].default is not None
+        return name in self.values or (name in self.keys and self.keys[name].default is not None)
 
     def text(self, name: str) -> str:
         """A non-empty string; one of the key's choices if it has any."""

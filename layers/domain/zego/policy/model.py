@@ -6,7 +6,7 @@ All of it is data. :mod:`zego.policy.file` reads a policy, and :mod:`zego.policy
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from zego.policy.claims import Claim
@@ -33,6 +33,13 @@ ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {
     "Ed25519": ("OKP", "Ed25519"),
 }
 
+#: The algorithms of shared keys, each with its hash (RFC 7518, 3.2).
+HMAC_ALGORITHMS: Final[Mapping[str, str]] = {
+    "HS256": "sha256",
+    "HS384": "sha384",
+    "HS512": "sha512",
+}
+
 #: Claims by their names, each with its possible values.
 ClaimValues = Mapping[str, tuple[Claim, ...]]
 
@@ -41,19 +48,47 @@ ClaimValues = Mapping[str, tuple[Claim, ...]]
 class BearerIdentity:
     """An identity whose callers send a bearer token.
 
+    Its tokens are signed with a key that the issuer publishes, or with a shared key (an HMAC).
+
     :ivar name: its name in the rules.
+    :ivar issuer: ``None`` only with a shared key: then its tokens have no ``iss``.
+    :ivar audience: the values of ``audience_claim`` of which a token must have one; empty only with
+        a shared key: then the audience is not checked.
+    :ivar jwks_uri: the URL of the issuer's keys; ``None`` if discovery finds it, or with a shared
+        key.
     :ivar hashed_user_ids: whether every subject gets a hashed user id; see
         :func:`zego.identifiers.user_id_for_subject`.
-    :ivar session_start_claim: the claim that tells when the user signed in, Unix seconds.
+    :ivar audience_claim: the claim that names the audience.
+    :ivar user_id_claim: the claim that names the user.
+    :ivar required_claims: the claims that a token must have, each with its possible values.
+    :ivar scope: the scopes that a token must have, all of them.
+    :ivar token_types: the values of ``typ`` in a token's header; ``None`` means the usual ones.
+    :ivar max_age_seconds: the longest time since the user signed in.
+    :ivar session_start_claim: the claim that says when the user signed in.
+    :ivar shared_key: the name or ARN of the secret in Secrets Manager with the HMAC key.
+    :ivar shared_key_field: the field of that secret's JSON with the key; ``None`` if the key is the
+        whole text.
+    :ivar accept_previous_key: whether the secret's AWSPREVIOUS version verifies tokens too.
+    :ivar names_users: whether its callers are backends, whose requests name the user.
     """
 
     name: str
-    issuer: str
+    issuer: str | None
     audience: tuple[str, ...]
-    jwks_uri: str
+    jwks_uri: str | None
     algorithms: tuple[str, ...]
     hashed_user_ids: bool = False
+    audience_claim: str = "aud"
+    user_id_claim: str = "sub"
+    required_claims: ClaimValues = field(default_factory=dict)
+    scope: tuple[str, ...] = ()
+    token_types: tuple[str, ...] | None = None
+    max_age_seconds: int | None = None
     session_start_claim: str = "auth_time"
+    shared_key: str | None = None
+    shared_key_field: str | None = None
+    accept_previous_key: bool = True
+    names_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +113,11 @@ class Caller:
     :ivar identity: the name of the identity in the policy.
     :ivar subject: the issuer and subject of a bearer token, or a role's ARN and session; for the
         audit log.
-    :ivar user_id: the user that a bearer token identifies; ``None`` for a role, whose requests name
-        the user.
+    :ivar user_id: the user that a bearer token identifies; ``None`` for a role or a backend, whose
+        requests name the user.
     :ivar claims: a bearer token's verified claims.
+    :ivar signed_in_at: when the user signed in, by the claim that the identity names, else by
+        ``iat``, Unix seconds; ``None`` for a role, or if a bearer token has neither.
     """
 
     identity: str
@@ -89,6 +126,7 @@ class Caller:
     claims: Mapping[str, object]
     read_status: bool = False
     diagnose_tokens: bool = False
+    signed_in_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

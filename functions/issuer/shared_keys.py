@@ -1,0 +1,123 @@
+"""Shared keys: the HMAC keys with which applications sign their own session tokens.
+
+Each is a secret in Secrets Manager, cached like the ServerSecret (:mod:`zego.cache`). Its
+AWSCURRENT version verifies tokens and, unless the policy says otherwise, its AWSPREVIOUS version:
+a rotation ends no session. A signature that neither verifies may be one of a newer key. Then the
+secret is read again, at most once in 30 s, so that strangers cannot make the service call AWS for
+each request.
+
+PyJWT refuses a public key, a certificate and a JWK in place of a shared key, because they are
+not secret. Source: RFC 8725, 3.5.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Final
+
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidKeyError
+
+from issuer.jwks import KeysUnavailableError
+from issuer.telemetry import telemetry
+from zego import shared_key
+from zego.aws import AwsError
+from zego.cache import Cached, UnavailableError
+from zego.policy.model import HMAC_ALGORITHMS, BearerIdentity
+from zego.secret_store import CURRENT, PREVIOUS
+from zego.shared_key import SharedKeyError
+
+REFETCH_SECONDS: Final = 30.0
+
+_hmac: Final = HMACAlgorithm(HMACAlgorithm.SHA256)
+
+#: Creates the cache of a key from the function that reads it; see :class:`zego.cache.Cached`.
+MakeCache = Callable[[Callable[[], bytes | None]], Cached[bytes | None]]
+
+
+class SharedKeys:
+    """The shared keys of all identities. Creating this reads no clock and no network.
+
+    :param read: reads the text of a secret's version: its name or ARN, and the staging label.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str, str], str],
+        cached: MakeCache = lambda fetch: Cached(
+            fetch, AwsError, SharedKeyError, refetch_seconds=REFETCH_SECONDS
+        ),
+    ) -> None:
+        self._read = read
+        self._cached = cached
+        self._caches: dict[tuple[str, str | None, str], Cached[bytes | None]] = {}
+
+    def verify(
+        self, identity: BearerIdentity, algorithm: str, signed: bytes, signature: bytes
+    ) -> bool:
+        """Whether the identity's key made the signature.
+
+        :param algorithm: one of :data:`zego.policy.model.HMAC_ALGORITHMS`.
+        :raises KeysUnavailableError: the key cannot be read and is not cached, or is not valid.
+        """
+        labels = (CURRENT, PREVIOUS) if identity.accept_previous_key else (CURRENT,)
+        digest = HMAC_ALGORITHMS[algorithm]
+        return any(
+            key is not None and hmac.compare_digest(hmac.digest(key, signed, digest), signature)
+            for refetch in (False, True)
+            for label in labels
+            for key in [self._key(identity, label, refetch=refetch)]
+        )
+
+    def prefetch(self, identity: BearerIdentity) -> None:
+        """Read the key before the first request. If that fails, the request tries again."""
+        try:
+            self._key(identity, CURRENT)
+        except KeysUnavailableError:
+            return
+
+    def _key(self, identity: BearerIdentity, label: str, *, refetch: bool = False) -> bytes | None:
+        secret_id, field = str(identity.shared_key), identity.shared_key_field
+        cache = self._caches.get((secret_id, field, label))
+        if cache is None:
+            cache = self._cached(lambda: self._fetch(secret_id, field, label))
+            self._caches[secret_id, field, label] = cache
+        try:
+            reading = cache.get(refetch=refetch)
+        except UnavailableError as error:
+            if error.asked:
+                _report(identity, str(error), "its tokens are refused")
+            raise KeysUnavailableError(str(error), error.retry_after_seconds) from None
+        if reading.failure is not None:
+            _report(identity, reading.failure, "the last good one stays in use")
+        return reading.value
+
+    def _fetch(self, secret_id: str, field: str | None, label: str) -> bytes | None:
+        """The key in one version; ``None`` if there is no previous version."""
+        try:
+            return _key(self._read(secret_id, label), field)
+        except AwsError as error:
+            if label == PREVIOUS and error.code == "ResourceNotFoundException":
+                return None
+            raise
+
+
+def _key(text: str, field: str | None) -> bytes:
+    """The key in a secret's text.
+
+    :raises SharedKeyError: there is no key, or it is unsafe.
+    """
+    key = shared_key.parse(text, field)
+    try:
+        return _hmac.prepare_key(key)
+    except InvalidKeyError:
+        raise SharedKeyError(
+            "the key is a public key, a certificate or a JWK: public keys belong to jwks_uri"
+        ) from None
+
+
+def _report(identity: BearerIdentity, failure: str, consequence: str) -> None:
+    telemetry.logger.error(
+        "Shared key cannot be read: %s", consequence, identity=identity.name, reason=failure
+    )

@@ -1,0 +1,436 @@
+"""Finds out whose a bearer token is: which identity of the access policy it fits, or why none.
+
+A caller of this module verifies the signature between the two steps: :func:`candidates` names the
+identities whose keys may verify the token, and :func:`identify` picks the one whose conditions the
+token meets. All candidates of a token have the same keys.
+
+A refusal's detail is for whoever sent the token: it says which condition failed, and names common
+mistakes. Its reason is for the audit log: what came, and what each identity expects.
+Sources: RFC 6750, RFC 7515, RFC 7519, RFC 7662, RFC 8725, RFC 9068.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from zego import identifiers, printable, strict_json
+from zego.policy.claims import SCOPES, equals, items
+from zego.policy.decide import LEEWAY_SECONDS
+from zego.policy.model import (
+    ALGORITHMS,
+    HMAC_ALGORITHMS,
+    AccessPolicy,
+    BearerIdentity,
+    Caller,
+    Refusal,
+)
+
+MAX_BYTES: Final = 8 * 1024
+#: The types of a token, by its header ``typ``, if the policy names none; it may also be absent.
+TOKEN_TYPES: Final = ("JWT", "at+jwt")
+
+_COMPACT: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
+#: Headers that change how a token is read, and that this service does not support: RFC 7515,
+#: 4.1.11; RFC 7516; RFC 7797.
+_EXTENSIONS: Final = ("crit", "b64", "enc", "zip")
+#: Claims in which providers and libraries say what a token is for: Keycloak (typ), Simple JWT for
+#: Django (token_type), Flask-JWT-Extended (type), Cognito (token_use).
+_PURPOSE_CLAIMS: Final = ("typ", "type", "token_type", "token_use")
+_OTHER_PURPOSES: Final = frozenset({"refresh", "offline", "logout"})
+#: Claims of other audiences than ``aud``.
+_AUDIENCE_CLAIMS: Final = ("aud", "azp", "client_id", "cid", "appid")
+#: Times from this one on are in the year 5138 or, more likely, in milliseconds.
+_MILLISECONDS: Final = 10**11
+#: Words that name a stage in an URL or an audience.
+_STAGES: Final = frozenset(
+    {"dev", "development", "test", "testing", "qa", "uat", "stg", "stage", "staging", "preprod"}
+    | {"prod", "production", "live", "local", "sandbox"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A parsed bearer token. Nothing in it is trusted before its signature is verified."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    signed: bytes
+    signature: bytes
+
+    @property
+    def algorithm(self) -> object:
+        """The header ``alg``, which may be any JSON value."""
+        return self.header.get("alg")
+
+
+def parse(token: str) -> Bearer | Refusal:
+    """Parse a token: three base64url parts, of which the first two are JSON objects."""
+    if len(token) > MAX_BYTES:
+        detail = f"A bearer token may have at most {MAX_BYTES} bytes."
+        return Refusal("bearer_too_large", detail, f"{detail} This one has {len(token)}.")
+    match = _COMPACT.fullmatch(token)
+    try:
+        if match is None:
+            raise ValueError("not three parts")
+        padded = (part + "=" * (-len(part) % 4) for part in match.groups())
+        header, claims, signature = map(urlsafe_b64decode, padded)
+        bearer = Bearer(
+            header=strict_json.loads_object(header),
+            claims=strict_json.loads_object(claims),
+            signed=token[: match.end(2)].encode(),
+            signature=signature,
+        )
+    except ValueError:
+        return _malformed(
+            "A bearer token must be a JWT: three base64url parts, the first two JSON objects."
+        )
+    for name in _EXTENSIONS:
+        if name in bearer.header:
+            return _malformed(f"The bearer token needs an extension that is not supported: {name}.")
+    return bearer
+
+
+def candidates(policy: AccessPolicy, bearer: Bearer) -> tuple[BearerIdentity, ...] | Refusal:
+    """The identities whose keys may verify a token, by its issuer and its algorithm."""
+    algorithm = bearer.algorithm
+    is_shared = isinstance(algorithm, str) and algorithm in HMAC_ALGORITHMS
+    issuer = bearer.claims.get("iss")
+    if is_shared and "iss" not in bearer.claims:
+        same_issuer = [one for one in policy.bearers if one.issuer is None]
+    else:
+        same_issuer = [one for one in policy.bearers if one.issuer == issuer is not None]
+    if not same_issuer:
+        return _unknown_issuer(policy, issuer, is_shared=is_shared)
+    same_keys = [one for one in same_issuer if bool(one.shared_key) == is_shared]
+    fitting = tuple(one for one in same_keys if algorithm in one.algorithms)
+    return fitting or _refused_algorithm(algorithm, same_keys or same_issuer)
+
+
+def identify(identities: Sequence[BearerIdentity], bearer: Bearer, now: float) -> Caller | Refusal:
+    """The caller of a token whose signature is verified.
+
+    :param identities: the token's candidates; the first whose conditions it meets is the caller's.
+    :param now: Unix seconds.
+    """
+    refusals: list[tuple[int, BearerIdentity, Refusal]] = []
+    for identity in identities:
+        for step, check in enumerate(_CHECKS):
+            refusal = check(identity, bearer, now)
+            if refusal is not None:
+                refusals.append((step, identity, refusal))
+                break
+        else:
+            return _caller(identity, bearer)
+    # The identity that the token fits best is most likely the one that is meant.
+    _, _, best = max(refusals, key=lambda refusal: refusal[0])
+    reasons = (f"{identity.name}: {refusal.reason}" for _, identity, refusal in refusals)
+    return replace(best, reason="; ".join(reasons))
+
+
+def mismatch(identity: BearerIdentity, bearer: Bearer, now: float) -> Refusal | None:
+    """Why a token does not fit one identity; ``None`` if it does. It ignores issuer and keys."""
+    for check in _CHECKS:
+        if (refusal := check(identity, bearer, now)) is not None:
+            return refusal
+    return None
+
+
+def user_id(identity: BearerIdentity, claims: Mapping[str, object]) -> str | None:
+    """The user id that verified claims give; ``None`` for a backend, whose requests name users."""
+    if identity.names_users:
+        return None
+    return identifiers.user_id_for_subject(
+        identity.issuer or "",
+        str(claims[identity.user_id_claim]),
+        always_hash=identity.hashed_user_ids,
+    )
+
+
+def _caller(identity: BearerIdentity, bearer: Bearer) -> Caller:
+    given = bearer.claims
+    return Caller(
+        identity.name,
+        f"{identity.issuer or identity.name} {given[identity.user_id_claim]}",
+        user_id(identity, given),
+        given,
+        signed_in_at=_seconds(given.get(_sign_in_claim(identity, given))),
+    )
+
+
+def _sign_in_claim(identity: BearerIdentity, given: Mapping[str, object]) -> str:
+    name = identity.session_start_claim
+    return "iat" if given.get(name) is None else name
+
+
+# --- Before the signature is verified ---------------------------------------------------------
+
+
+def _unknown_issuer(policy: AccessPolicy, issuer: object, *, is_shared: bool) -> Refusal:
+    if not isinstance(issuer, str):
+        detail = "The bearer token must have the claim iss, a string."
+        return Refusal("bearer_missing_claim", detail, f"{detail} It has {_shown(issuer)}.")
+    known = [one.issuer for one in policy.bearers if one.issuer is not None]
+    detail = "The access policy does not name this token's issuer (iss)."
+    detail += _hint(difference for each in known if (difference := _difference(issuer, each)))
+    if is_shared and any(one.issuer is None for one in policy.bearers):
+        detail += " Its identity with a shared key has no issuer: set issuer there to this iss."
+    return Refusal(
+        "bearer_untrusted_issuer", detail, f"{detail} {_came('iss', issuer, sorted(set(known)))}"
+    )
+
+
+def _refused_algorithm(algorithm: object, identities: Sequence[BearerIdentity]) -> Refusal:
+    accepted = list(dict.fromkeys(name for one in identities for name in one.algorithms))
+    detail = f"Tokens of this issuer must be signed with {' or '.join(accepted)}."
+    if isinstance(algorithm, str):
+        if algorithm in HMAC_ALGORITHMS and not identities[0].shared_key:
+            detail += f" {algorithm} needs an identity with shared_key."
+        elif algorithm in ALGORITHMS and identities[0].shared_key:
+            detail += f" {algorithm} needs an identity with jwks_uri or discovery."
+    return Refusal(
+        "bearer_algorithm_refused", detail, f"{detail} {_came('alg', algorithm, accepted)}"
+    )
+
+
+# --- After the signature is verified ----------------------------------------------------------
+
+
+def _has_its_claims(identity: BearerIdentity, bearer: Bearer, _now: float) -> Refusal | None:
+    """The claims that a token must have, and the types of those that decide."""
+    claims = bearer.claims
+    needed = ["exp", identity.user_id_claim]
+    if identity.audience:
+        needed.insert(0, identity.audience_claim)
+    if not identity.shared_key:
+        needed.append("iat")
+    for name in needed:
+        if claims.get(name) in (None, ""):
+            detail = f"The bearer token must have the claim {printable(name)}."
+            if name == identity.audience_claim:
+                detail += _other_audience(identity, claims)
+            return Refusal("bearer_missing_claim", detail, detail)
+    user = claims[identity.user_id_claim]
+    if identity.user_id_claim == "sub" and not isinstance(user, str):
+        return _malformed(
+            f"The bearer token's sub must be a string, not {strict_json.type_name(user)}."
+        )
+    if not isinstance(user, str) and type(user) is not int:
+        return _malformed(
+            f"The bearer token's {printable(identity.user_id_claim)} must be a string or a whole"
+            f" number, not {strict_json.type_name(user)}."
+        )
+    return None
+
+
+def _is_valid_now(identity: BearerIdentity, bearer: Bearer, now: float) -> Refusal | None:
+    for name in ("exp", "iat", "nbf", identity.session_start_claim):
+        value = bearer.claims.get(name, 0)
+        absent = value is None and name == identity.session_start_claim
+        if not absent and _seconds(value) is None:
+            return _malformed(f"The bearer token's {printable(name)} is not a time in seconds.")
+    times = {name: _seconds(bearer.claims.get(name)) or 0.0 for name in ("exp", "iat", "nbf")}
+    unit = " It seems to be in milliseconds: JWT has seconds (RFC 7519)."
+    if times["exp"] <= now - LEEWAY_SECONDS:
+        detail = "Get a new token from your identity provider."
+        reason = f"exp is {times['exp']:.0f}, and it is {now:.0f} now."
+        return Refusal("bearer_expired", detail, reason)
+    for name in ("iat", "nbf"):
+        if times[name] > now + LEEWAY_SECONDS:
+            detail = f"The token's {name} is in the future."
+            detail += unit if times[name] >= _MILLISECONDS else ""
+            reason = f"{detail} It is {times[name]:.0f}, and it is {now:.0f} now."
+            return Refusal("bearer_not_yet_valid", detail, reason)
+    if times["exp"] >= _MILLISECONDS:
+        return _malformed(f"The bearer token's exp is too far in the future.{unit}")
+    return None
+
+
+def _is_a_credential(identity: BearerIdentity, bearer: Bearer, _now: float) -> Refusal | None:
+    """RFC 8725, 3.11: a token of another type does not prove who sent it."""
+    sent, claims = bearer.header.get("typ"), bearer.claims
+    taken = TOKEN_TYPES if identity.token_types is None else identity.token_types
+    absent = sent is None and identity.token_types is None
+    if not absent and _media_type(sent) not in {_media_type(one) for one in taken}:
+        detail = f"The bearer token's type (typ) must be {' or '.join(map(printable, taken))}."
+        if _media_type(sent) == "at+jwt":
+            detail += " It is an access token (RFC 9068)."
+        return Refusal("bearer_wrong_type", detail, f"{detail} {_came('typ', sent, taken)}")
+    for name in _PURPOSE_CLAIMS:
+        value = claims.get(name)
+        if isinstance(value, str) and value.lower() in _OTHER_PURPOSES:
+            detail = f"The token is a {value.lower()} token by its {name}. Send the access token."
+            return Refusal("bearer_wrong_type", detail, detail)
+    if "cnf" in claims:
+        detail = "The token is bound to its sender's key (cnf), which this service does not check."
+        return Refusal("bearer_wrong_type", detail, detail)
+    if "events" in claims:
+        detail = "The token reports an event, such as a logout (events). Send the access token."
+        return Refusal("bearer_wrong_type", detail, detail)
+    return None
+
+
+def _is_for_this_service(identity: BearerIdentity, bearer: Bearer, _now: float) -> Refusal | None:
+    if not identity.audience:
+        return None
+    name = identity.audience_claim
+    value = bearer.claims[name]
+    audience = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str) for one in audience):
+        return _malformed(
+            f"The bearer token's {printable(name)} must be a string or an array of strings."
+        )
+    if any(one in identity.audience for one in audience):
+        return None
+    detail = f"The access policy does not name the token's audience ({printable(name)})."
+    detail += _hint(
+        difference
+        for one in audience
+        for wanted in identity.audience
+        if (difference := _difference(one, wanted))
+    )
+    detail += _other_audience(identity, bearer.claims)
+    if not identity.token_types and _looks_like_id_token(bearer.claims, audience):
+        detail += " The token seems to be an ID token: send an access token for this service."
+    return Refusal(
+        "bearer_wrong_audience", detail, f"{detail} {_came(name, value, identity.audience)}"
+    )
+
+
+def _has_the_required_claims(
+    identity: BearerIdentity, bearer: Bearer, _now: float
+) -> Refusal | None:
+    for name, wanted in identity.required_claims.items():
+        value = bearer.claims.get(name)
+        if not equals(name, value, wanted):
+            detail = f"The token's claim {printable(name)} does not have a value that is required."
+            if name == "token_use":
+                detail += f" It is an {_printable_value(value)} token."
+            return Refusal(
+                "bearer_claims_refused", detail, f"{detail} {_came(name, value, wanted)}"
+            )
+    granted = [one for name in SCOPES for one in items(name, bearer.claims.get(name))]
+    missing = [one for one in identity.scope if one not in granted]
+    if missing:
+        detail = f"The token lacks the scope {' and '.join(map(printable, missing))}."
+        reason = f"{detail} {_came('scope', bearer.claims.get('scope'), identity.scope)}"
+        return Refusal("bearer_claims_refused", detail, reason)
+    return None
+
+
+def _is_recent(identity: BearerIdentity, bearer: Bearer, now: float) -> Refusal | None:
+    if identity.max_age_seconds is None:
+        return None
+    name = _sign_in_claim(identity, bearer.claims)
+    since = _seconds(bearer.claims.get(name))
+    if since is None:
+        detail = f"The bearer token must have {printable(identity.session_start_claim)} or iat."
+        return Refusal("bearer_missing_claim", detail, detail)
+    age = now - since
+    if age <= identity.max_age_seconds + LEEWAY_SECONDS:
+        return None
+    detail = "The sign-in is too long ago for this service. Sign in again."
+    reason = f"{printable(name)} is {age:.0f} s ago; max_age_seconds is {identity.max_age_seconds}."
+    return Refusal("bearer_too_old", detail, reason)
+
+
+_Check = Callable[[BearerIdentity, Bearer, float], Refusal | None]
+#: In this order. What fails late fits best.
+_CHECKS: Final[tuple[_Check, ...]] = (
+    _has_its_claims,
+    _is_valid_now,
+    _is_a_credential,
+    _is_for_this_service,
+    _has_the_required_claims,
+    _is_recent,
+)
+
+
+def _seconds(value: object) -> float | None:
+    """A NumericDate (RFC 7519, 2); ``None`` for other values. A huge integer becomes infinity."""
+    if isinstance(value, float):
+        return None if math.isinf(value) else value
+    if type(value) is not int:
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _media_type(typ: object) -> str | None:
+    """A token's type for a comparison: RFC 7515, 4.1.9, lets "application/" be left out."""
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) else None
+
+
+# --- Words -------------------------------------------------------------------------------------
+
+
+def _malformed(detail: str) -> Refusal:
+    return Refusal("bearer_malformed", detail, detail)
+
+
+def _came(name: str, value: object, expected: Iterable[object]) -> str:
+    """What came and what was expected, for the audit log."""
+    wanted = ", ".join(map(_shown, expected)) or "nothing"
+    return f"{printable(name)} is {_shown(value)}; expected {wanted}."
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "absent"
+    return (
+        f'"{printable(value)}"' if isinstance(value, str) else printable(strict_json.dumps(value))
+    )
+
+
+def _printable_value(value: object) -> str:
+    return printable(value, most=20) if isinstance(value, str) else strict_json.type_name(value)
+
+
+def _hint(differences: Iterable[str]) -> str:
+    first = next(iter(differences), None)
+    return "" if first is None else f" It differs from the expected one only by {first}."
+
+
+_NORMAL_FORMS: Final[Mapping[str, Callable[[str], str]]] = {
+    "white space": str.strip,
+    "a slash at the end": lambda text: text.strip().rstrip("/"),
+    "http or https": lambda text: re.sub(r"^https?://", "//", text.strip(), flags=re.IGNORECASE),
+    "upper and lower case": str.casefold,
+}
+
+
+def _difference(sent: str, expected: str) -> str | None:
+    """In what alone two texts differ, in words, if it is a common mistake."""
+    for name, form in _NORMAL_FORMS.items():
+        if form(sent) == form(expected):
+            return name
+    words, others = (re.split(r"[^a-z0-9]+", text.casefold()) for text in (sent, expected))
+    if words != others and _without_stages(words) == _without_stages(others):
+        return "the name of a stage"
+    return None
+
+
+def _without_stages(words: list[str]) -> list[str]:
+    return [word for word in words if word and word not in _STAGES]
+
+
+def _other_audience(identity: BearerIdentity, claims: Mapping[str, Any]) -> str:
+    """The hint that another claim has the audience."""
+    for name in _AUDIENCE_CLAIMS:
+        if name != identity.audience_claim and claims.get(name) in identity.audience:
+            return f' Its {name} fits: set audience_claim = "{name}" if these tokens are meant.'
+    return ""
+
+
+def _looks_like_id_token(claims: Mapping[str, Any], audience: Sequence[str]) -> bool:
+    return (
+        claims.get("token_use") == "id"
+        or any(name in claims for name in ("nonce", "at_hash", "c_hash"))
+        or claims.get("azp") in audience
+    )
