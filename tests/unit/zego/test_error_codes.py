@@ -39,7 +39,7 @@ PUBLISHED = {
     # Both.
     **dict.fromkeys([1001004, 1101000], BOTH),
     # ZIM.
-    **dict.fromkeys([6000101, 6000103, 6000106, 6000107, 6000108], ZIM),
+    **dict.fromkeys([6000004, 6000101, 6000103, 6000106, 6000107, 6000108, 6000109], ZIM),
     # Not about tokens.
     **dict.fromkeys([1000014, 1002052, 1000037], NATIVE),
     # Limits of ids and of calls.
@@ -92,11 +92,13 @@ NAMES = {
     1002079: "RoomTokenVersionError",
     1002080: "RoomTokenNoncetypeError",
     1002082: "RoomRenewTokenNoPublishAuthError",
+    6000004: "CommonModuleTriggerSDKFrequencyLimit",
     6000101: "NetworkModuleCommonError",
     6000103: "NetworkModuleTokenInvalid",
     6000106: "NetworkModuleTokenExpired",
     6000107: "NetworkModuleTokenVersionError",
     6000108: "NetworkModuleTokenTimeIsTooShort",
+    6000109: "NetworkModuleRspProtoParseError",
 }
 
 #: Codes that another token cannot fix.
@@ -104,7 +106,7 @@ NOT_ABOUT_TOKENS = {
     *(code for code, platforms in PUBLISHED.items() if platforms == SERVER_API),
     *(20012, 1001004, 1101000, 1002055, 1002066),
     *(1000014, 1000016, 1002005, 1002006, 1002007, 1002011, 1002012, 1002013),
-    *(1000037, 1002052, 1002071, 1002072, 1002073),
+    *(1000037, 1002052, 1002071, 1002072, 1002073, 6000004),
 }
 
 #: A code that callers may report, but that the vendor's tables do not have.
@@ -263,7 +265,7 @@ class TestNear:
             (1102061, 1102016),  # two digits in the wrong order
             (20041, 20014),
             (50919, 50119),  # one digit wrong
-            (6000109, 6000108),
+            (6000180, 6000108),
             (100000018, 100000017),
             (5119, 50119),  # one digit too few
             (501119, 50119),  # one digit too many

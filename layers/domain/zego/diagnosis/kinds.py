@@ -553,7 +553,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
         "Its times ({names}) are in {unit}: read as Unix seconds, they are thousands of years away."
         " ZEGO does not document what it does then; ZIM accepts a lifetime of at most 24 days.",
         _SECONDS,
-        {"zim": (6000103,)},
+        {"zim": (6000103, 6000109)},
     ),
     "timer-overflow": _warning(
         "It expires {left} from now. The web SDK's timers are limited to 24.8 days (2^31 ms):"
@@ -563,7 +563,7 @@ KINDS: Final[Mapping[str, FindingKind]] = {
     "lifetime-over-24-days": _warning(
         "Its lifetime is {lifetime} s; ZIM accepts at most {limit} s (24 days).",
         "Use a lifetime of at most 24 days; hours are enough, because clients renew.",
-        {"zim": (6000103,)},
+        {"zim": (6000103, 6000109)},
     ),
     "lifetime-under-30s": _warning(
         "Its lifetime is {what}. ZIM refuses less than 30 s, and the web SDK requests a renewal at"

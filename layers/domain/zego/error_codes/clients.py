@@ -364,6 +364,15 @@ CODES: Final = (
     ),
     # --- ZIM --------------------------------------------------------------------------------------
     _zim(
+        6000004,
+        "CommonModuleTriggerSDKFrequencyLimit",
+        "The SDK was called more often than it allows.",
+        "renewToken was called twice within half a second.",
+        "Commands were sent, or rooms created, in quick succession.",
+        remedy="Renew a token once, and wait for the result before you call the SDK again.",
+        is_about_token=False,
+    ),
+    _zim(
         6000101,
         "NetworkModuleCommonError",
         "The login failed.",
@@ -396,5 +405,13 @@ CODES: Final = (
         "The token has less than 30 s to live.",
         *_KEPT,
         remedy=_RENEW,
+    ),
+    _zim(  # the name in the declarations differs from the text that the SDK shows
+        6000109,
+        "NetworkModuleRspProtoParseError",
+        "The token lives longer than 24 days.",
+        "Its lifetime is over 24 days, or its times are in milliseconds.",
+        "The clock of the device is far behind.",
+        remedy="Use a lifetime of at most 24 days, in seconds. Check it: zego-token inspect.",
     ),
 )
