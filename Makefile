@@ -82,7 +82,7 @@ validate: $(DEV_READY) ## Lint template.yaml, as written and transformed, and de
 
 .PHONY: policies
 policies: $(RUN_READY) ## Check the access policies and run their examples
-	@$(BIN)/python -m tools.policies
+	@$(BIN)/python -m ops policy check functions/issuer/policies/*.toml local/access_policy.toml
 
 .PHONY: secrets
 secrets: $(DEV_READY) ## Search the tree for credentials

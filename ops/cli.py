@@ -40,6 +40,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "ops.inspect.command:inspect",
         "Explain why ZEGO refuses a token, or would, and what to do about it.",
     ),
+    "policy": (
+        "ops.policy.commands:policy",
+        "Check and try access policies (docs/access-policy.md).",
+    ),
     "preflight": (
         "ops.preflight.command:preflight",
         "Check an environment and its AWS account before it is deployed.",

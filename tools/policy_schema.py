@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
-from tools.policies import REFERENCE
 from zego.policy.keys import (
     DENYING_KEYS,
     EXAMPLE_KEYS,
@@ -28,6 +28,14 @@ from zego.policy.keys import (
     PolicyKey,
 )
 
+ROOT: Final = Path(__file__).resolve().parent.parent
+_FOLDER: Final = ROOT / "functions" / "issuer" / "policies"
+#: A policy with every key. It is not packaged.
+REFERENCE: Final = _FOLDER / "reference.toml"
+#: The policies of the stages in AWS.
+POLICIES: Final = sorted({*_FOLDER.glob("*.toml")} - {REFERENCE})
+#: The local stack fills in the address of its identity provider.
+LOCAL: Final = ROOT / "local" / "access_policy.toml"
 SCHEMA: Final = REFERENCE.with_name("policy.schema.json")
 
 _TEXT: Final = {"type": "string", "minLength": 1}

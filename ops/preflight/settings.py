@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -110,13 +111,15 @@ def policy(plan: Plan) -> Iterator[CheckResult]:
     if not path.exists():
         yield CheckResult("failed", f"{path.relative_to(plan.environment.root)} does not exist.")
         return
-    done = plan.tool("tools.policies", str(path))
-    if done.returncode == 0:
-        if tomllib.loads(path.read_text(encoding="utf-8")).get("rules"):
-            yield CheckResult("ok", done.stdout.strip())
-        else:
-            seen = f"{path.name} has no rules, so no one gets a token."
-            yield CheckResult("warning", seen, "Add rules (docs/access-policy.md).")
-        return
-    for mistake in done.stderr.splitlines():
+    done = plan.tool("ops", "policy", "check", "--json", str(path))
+    found = json.loads(done.stdout)
+    for mistake in found["mistakes"]:
         yield CheckResult("failed", mistake)
+    for warning in found["warnings"]:
+        yield CheckResult("warning", warning, "docs/access-policy.md explains the rules.")
+    if not found["mistakes"] and found["rules"] == 0:
+        seen = f"{path.name} has no rules, so no one gets a token."
+        yield CheckResult("warning", seen, "Add rules (docs/access-policy.md).")
+    elif not found["mistakes"]:
+        seen = f"{path.name}: {found['rules']} rules, {found['examples']} examples pass"
+        yield CheckResult("ok", seen)

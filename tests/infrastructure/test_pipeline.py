@@ -20,7 +20,7 @@ from samtranslator.yaml_helper import yaml_parse
 from ops.iam import document, names_of
 from tests.docs.test_documents import MAKEFILE, lacking
 from tests.support.iam import Call, allows
-from tools import policies
+from tools import policy_schema
 from tools.sam_template import REGION, ROOT, load
 from zego.policy import file as policy_file
 
@@ -350,7 +350,7 @@ class TestRole:
         pattern = parameters[parameter]["AllowedPattern"]
         assert bool(re.fullmatch(pattern, value)) is is_valid
 
-    @pytest.mark.parametrize("path", policies.POLICIES, ids=lambda path: path.stem)
+    @pytest.mark.parametrize("path", policy_schema.POLICIES, ids=lambda path: path.stem)
     def test_the_sample_policies_name_the_role(self, path: Path) -> None:
         roles = {role.name: role.role for role in policy_file.load(path).roles.values()}
         assert roles["pipeline"].endswith(f":role/zego-token-pipeline-{path.stem}")

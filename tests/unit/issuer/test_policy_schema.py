@@ -15,13 +15,13 @@ from jsonschema import Draft7Validator
 from runtime.settings import IssuerSettings, SettingsError
 from tests.support.policy_mistakes import GOOD, MISTAKES
 from tests.support.table import table
-from tools import policies, policy_schema
+from tools import policy_schema
 from zego.policy import file as policy_file
 from zego.policy import keys as policy_keys
 from zego.policy.keys import Keys, PolicyKey
 
 SCHEMA = Draft7Validator(policy_schema.schema())
-FILES = [*policies.POLICIES, policies.LOCAL, policies.REFERENCE]
+FILES = [*policy_schema.POLICIES, policy_schema.LOCAL, policy_schema.REFERENCE]
 
 #: Kinds of mistakes in the structure of a policy. The service alone sees those of the other kinds.
 STRUCTURAL = (
@@ -127,10 +127,10 @@ EVERY_KEY = {
 
 class TestReference:
     def test_it_is_a_policy(self) -> None:
-        assert len(policy_file.load(policies.REFERENCE).rules) == 3
+        assert len(policy_file.load(policy_schema.REFERENCE).rules) == 3
 
     def test_it_has_every_key_and_no_other(self) -> None:
-        reference = tomllib.loads(policies.REFERENCE.read_text(encoding="utf-8"))
+        reference = tomllib.loads(policy_schema.REFERENCE.read_text(encoding="utf-8"))
         identities = reference["identities"].values()
         assert reference.keys() == names(policy_keys.POLICY_KEYS)
         assert [set(identity) for identity in identities] == [
@@ -146,7 +146,7 @@ class TestReference:
     def test_a_comment_says_what_a_key_does_its_default_and_its_bounds(
         self, place: str, key: PolicyKey
     ) -> None:
-        text = policies.REFERENCE.read_text(encoding="utf-8").partition(place)[2]
+        text = policy_schema.REFERENCE.read_text(encoding="utf-8").partition(place)[2]
         comment = re.search(rf"((?:^#.*\n)+){key.name} = ", text, re.MULTILINE)
         assert comment is not None
         said = " ".join(comment[1].replace("#", "").split())

@@ -155,7 +155,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     for source in (*ROOT.glob("functions/issuer/*"), ROOT / "functions" / "runtime"):
         if source.name != "policies":
             (root / source.relative_to(ROOT)).symlink_to(source)
-    for name in ("layers", "tools"):
+    for name in ("layers", "ops", "tools"):
         (root / name).symlink_to(ROOT / name)
     site = Site(root)
     site.policy.parent.mkdir()

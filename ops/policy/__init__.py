@@ -1,0 +1,1 @@
+"""The commands of `zego-token policy`, which work on access policies."""

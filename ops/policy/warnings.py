@@ -1,0 +1,104 @@
+"""Finds what is valid in an access policy and probably not meant.
+
+Each warning names a rule, says what it does, and what to write instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from zego.policy.model import AccessPolicy, Rule
+from zego.policy.patterns import Pattern, parse
+
+_ALL = parse("*")
+
+
+def warnings(policy: AccessPolicy, identity_tokens: Collection[str | None] = ()) -> list[str]:
+    """The warnings about a policy, in the order of its rules.
+
+    :param identity_tokens: the rules that grant a token without a room in an example. Such an
+        example says that the author means it.
+    """
+    backends = frozenset(identity.name for identity in policy.roles.values())
+    found = []
+    for number, rule in enumerate(policy.rules, start=1):
+        texts = [*_about(rule, backends, is_meant=rule.name in identity_tokens)]
+        if rule.identity_tokens and not rule.deny:
+            texts += _opened(policy, number - 1)
+        found += [f"rules[{number}] {rule.name!r}: {text}" for text in texts]
+    return found
+
+
+def _about(rule: Rule, backends: frozenset[str], *, is_meant: bool) -> Iterator[str]:
+    if rule.deny:
+        yield from _missing_claims(rule)
+    else:
+        yield from _open_bounds(rule, backends, is_meant=is_meant)
+        yield from _short_session(rule)
+    if rule.claims and (without := sorted(rule.callers & backends)):
+        yield f"never matches {' and '.join(without)}, because a role has no claims"
+    for key, patterns in (("users", rule.users), ("rooms", rule.rooms), ("streams", rule.streams)):
+        yield from _redundant("stream_ids" if key == "streams" else key, patterns or ())
+
+
+def _missing_claims(rule: Rule) -> Iterator[str]:
+    for name, values in rule.claims.items():
+        flags = [value for value in values if isinstance(value, bool)]
+        if flags and name not in rule.unless_claims:
+            opposite = str(not flags[0]).lower()
+            yield (
+                f"does not refuse a caller whose token lacks {name}; unless_claims ="
+                f" {{ {name} = {opposite} }} in place of claims does"
+            )
+
+
+def _open_bounds(rule: Rule, backends: frozenset[str], *, is_meant: bool) -> Iterator[str]:
+    if any(pattern.text == "{user_id}" for pattern in rule.users):
+        yield (
+            'users = ["{user_id}"] bounds nothing: it is the user whom the request names; write'
+            ' "*" for every user'
+        )
+    everywhere = _all_covered(rule.rooms)
+    if rule.identity_tokens and rule.rooms and not everywhere and not is_meant:
+        yield (
+            "rooms bounds nothing: with identity_tokens the same callers get a token without a"
+            " room, which opens every room. If you mean that, add an example that grants one"
+        )
+    anybody = not rule.claims and _all_covered(rule.users)
+    if everywhere and anybody and (users := sorted(rule.callers - backends)):
+        yield f'rooms = ["*"] lets every user of {" and ".join(users)} into every room'
+    if rule.streams is not None and _all_covered(rule.streams):
+        yield 'stream_ids = ["*"] bounds nothing; leave it out'
+
+
+def _short_session(rule: Rule) -> Iterator[str]:
+    session = rule.max_session_seconds
+    if session is not None and session < rule.max_lifetime_seconds:
+        yield (
+            f"max_session_seconds ({session}) is shorter than max_lifetime_seconds"
+            f" ({rule.max_lifetime_seconds}), so no token lives that long"
+        )
+
+
+def _redundant(key: str, patterns: Collection[Pattern]) -> Iterator[str]:
+    for pattern in patterns:
+        for other in patterns:
+            if other is not pattern and other.covers(pattern):
+                yield f"{key}: {pattern.text!r} has no effect because of {other.text!r}"
+                break
+
+
+def _opened(policy: AccessPolicy, position: int) -> Iterator[str]:
+    """The rules that deny rooms which this rule's identity tokens open all the same."""
+    rule = policy.rules[position]
+    for at, other in enumerate(policy.rules):
+        is_stopped = at < position and other.identity_tokens
+        if other.deny and other.rooms and other.callers & rule.callers and not is_stopped:
+            yield (
+                f"its identity tokens open the rooms that {other.name!r} denies; put that rule"
+                " before this one, without identity_tokens = false"
+            )
+
+
+def _all_covered(patterns: Collection[Pattern]) -> bool:
+    return any(pattern.covers(_ALL) for pattern in patterns)
