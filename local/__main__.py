@@ -66,9 +66,9 @@ def _variables(
     "--port",
     type=click.IntRange(1, MAX_PORT),
     metavar="PORT",
-    help=f"Port of the API (default: {PORT}, or any free port if that is taken). The next five"
-    " ports are for the identity provider, Secrets Manager, the page, the stand-in for ZEGO and"
-    " the event bus; if one is taken, any free port replaces it.",
+    help=f"Port of the API (default: {PORT}, or any free port if that is taken). The next six"
+    " ports are for the identity provider, Secrets Manager, the page, the stand-in for ZEGO, the"
+    " event bus and DynamoDB; if one is taken, any free port replaces it.",
 )
 @click.option(
     "--workers",
@@ -170,6 +170,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
         "ZEGO's server API": parts.zego,
         "ZEGO's console": f"{parts.zego}/console",
         "event bus": parts.events,
+        "DynamoDB": parts.dynamodb,
         "addresses in": str(stack.file),
         "logs": f"{stack.function_log}, {stack.rotator_log.name}, {stack.watcher_log.name}",
     }

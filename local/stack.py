@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from local import DOMAIN_LAYER, PROJECT, Part
+from local.aws.dynamodb import DynamoDb
 from local.aws.events import Event, EventBus, WatchSchedule
 from local.aws.http_api import AccessRecord, ApiGateway
 from local.aws.http_api_access import AccessKey, Cors
@@ -45,6 +46,7 @@ class Ports:
     page: int = 0
     zego: int = 0
     events: int = 0
+    dynamodb: int = 0
 
 
 class LocalStack(Part):
@@ -104,6 +106,7 @@ class LocalStack(Part):
             self.secrets_manager.app_id, self.secrets_manager.server_secret, port=ports.zego
         )
         self.event_bus = EventBus(port=ports.events, region=region)
+        self.dynamodb = DynamoDb(port=ports.dynamodb, region=region)
         self.function: LambdaHost
         self.rotator: LambdaHost
         self.watcher: LambdaHost
@@ -152,6 +155,8 @@ class LocalStack(Part):
             lambda_=self.invoke_api.url,
             zego=self.zego.url,
             events=self.event_bus.url,
+            dynamodb=self.dynamodb.url,
+            limits_table=self.dynamodb.table,
             functions=tuple(host.function_name for host in self._functions()),
             access_key_id=self.access_key.access_key_id,
             secret_access_key=self.access_key.secret_access_key,
@@ -166,6 +171,7 @@ class LocalStack(Part):
         running.enter_context(self.identity_provider)
         running.enter_context(self.zego)
         running.enter_context(self.event_bus)
+        running.enter_context(self.dynamodb)
         origins = (*self.page.origins, *self._allowed_origins)
         self.identity_provider.allowed_origins = origins
         self.zego.allowed_origins = self.page.origins  # no other page may reset the secret
@@ -265,6 +271,8 @@ class LocalStack(Part):
             "AWS_LAMBDA_LOG_LEVEL": "INFO",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets_manager.url,
             "AWS_ENDPOINT_URL_EVENTS": self.event_bus.url,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb.url,
+            "LIMITS_TABLE": self.dynamodb.table,
             "ZEGO_SERVER_API_URL": self.zego.url,
             "AWS_ACCESS_KEY_ID": f"AKIALOCAL{name.upper()}",
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),

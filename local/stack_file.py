@@ -37,6 +37,9 @@ class StackDescription:
     """ZEGO's server API, room login and console."""
     events: str
     """The endpoint of EventBridge."""
+    dynamodb: str
+    limits_table: str
+    """The table of denials and budgets."""
     functions: tuple[str, ...]
     """The names of the functions that the Invoke API runs."""
     access_key_id: str

@@ -12,7 +12,7 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import snapshot_restore_py
 from aws_lambda_powertools.metrics import MetricUnit
@@ -24,22 +24,27 @@ from issuer.problems import HELP_PATH, Problem
 from issuer.routes import Service, may_fetch
 from issuer.shared_keys import REFETCH_SECONDS, SharedKeys
 from issuer.telemetry import record_internal_error, telemetry
-from runtime.settings import IssuerSettings
+from runtime.settings import IssuerSettings, SettingsError
 from zego import server_secret
-from zego.aws import SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError
+from zego.aws import DYNAMODB, SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError
 from zego.cache import Cached
 from zego.policy import file as policy_file
+from zego.policy.model import AccessPolicy
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secrets_manager import SecretsReader, SecretVersion
 from zego.server_secret import ServerSecret, ServerSecretError
 from zego.shared_key import SharedKeyError
 
+if TYPE_CHECKING:
+    from issuer.limits import Limits
+
 _settings = IssuerSettings.read(os.environ)
+_credentials = AwsCredentials(os.environ)
 _secrets_manager = SecretsReader(
     AwsClient(
         SECRETS_MANAGER,
         _settings.region,
-        AwsCredentials(os.environ),
+        _credentials,
         endpoint=_settings.secrets_manager_endpoint,
     )
 )
@@ -62,9 +67,45 @@ def _cached(label: str) -> Cached[SecretVersion[ServerSecret]]:
     )
 
 
+def _limits(policy: AccessPolicy) -> Limits | None:
+    """The denials and budgets, if the stack has a table for them.
+
+    :raises SettingsError: it has none, and the policy needs it.
+    """
+    settings = _settings.limits
+    if settings is None:
+        for rule in policy.rules:
+            if rule.max_tokens_per_hour is not None:
+                raise SettingsError(
+                    f"The access policy's rule {rule.name!r} has max_tokens_per_hour, but"
+                    " LIMITS_TABLE is not set. Deploy with Limits=On, or remove the key."
+                )
+        return None
+    from issuer.limits import Limits  # noqa: PLC0415  not imported without a table
+
+    def dynamodb(attempt_seconds: float, attempts: int) -> AwsClient:
+        return AwsClient(
+            DYNAMODB,
+            settings.region,
+            _credentials,
+            endpoint=settings.endpoint,
+            attempt_seconds=attempt_seconds,
+            attempts=attempts,
+        )
+
+    return Limits(
+        settings.table,
+        policy,
+        reader=dynamodb(attempt_seconds=1.0, attempts=2),
+        counter=dynamodb(attempt_seconds=1.0, attempts=1),
+        gateway_clock=_gateway_clock,
+    )
+
+
+_policy = policy_file.load(_settings.policy_file, allow_loopback=_settings.stage == "local")
 _service = Service(
     _settings,
-    policy_file.load(_settings.policy_file, allow_loopback=_settings.stage == "local"),
+    _policy,
     SigningKeys(),
     SharedKeys(
         lambda secret_id, label: (
@@ -83,6 +124,7 @@ _service = Service(
     _secrets_manager,
     current=_cached(CURRENT),
     previous=_cached(PREVIOUS),
+    limits=_limits(_policy),
 )
 telemetry.set_stage(_settings.stage)
 
@@ -160,6 +202,9 @@ def _prefetch() -> None:
     started = time.monotonic()
     with contextlib.suppress(Problem):
         _service.current_secret()
+    if _service.limits is not None and may_fetch(started):
+        with contextlib.suppress(Problem):
+            _service.limits.denials()
     for identity in _service.policy.bearers:
         if may_fetch(started):
             _service.prefetch_keys(identity)

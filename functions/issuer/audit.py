@@ -133,6 +133,8 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
     event["reason"] = printable(problem.reason, most=MAX_SHOWN)
     event["field"] = problem.field
     event["rule"] = problem.rule
+    if problem.denial is not None:
+        event["denial"] = problem.denial
     if exchange.caller is not None and exchange.caller.user_id is not None:
         event["user_id"] = exchange.caller.user_id
     if exchange.request is not None:

@@ -65,9 +65,11 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "invalid_sdk": ProblemType(422, "The SDK is unknown"),
     "room_id_required": ProblemType(422, "A room id is required"),
     "batch_size": ProblemType(422, "The batch has too few or too many requests"),
+    "too_many_tokens": ProblemType(429, "The user has had too many tokens", retryable=True),
     "internal_error": ProblemType(500, "The service failed", retryable=True),
     "secret_unavailable": ProblemType(503, "No ServerSecret is available", retryable=True),
     "signing_keys_unavailable": ProblemType(503, "No signing keys are available", retryable=True),
+    "denials_unavailable": ProblemType(503, "The denials are not available", retryable=True),
 }
 
 
@@ -80,6 +82,7 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
     :ivar retry_after_seconds: when to retry, if that may help.
     :ivar reason: for the audit log only; the default is the detail.
     :ivar rule: the policy rule that decided, if one did.
+    :ivar denial: the denial that decided, by its sort key in the table of :mod:`zego.denials`.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
         retry_after_seconds: int | None = None,
         reason: str | None = None,
         rule: str | None = None,
+        denial: str | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -99,6 +103,7 @@ class Problem(Exception):  # noqa: N818  the name in RFC 9457
         self.retry_after_seconds = retry_after_seconds
         self.reason = detail if reason is None else reason
         self.rule = rule
+        self.denial = denial
 
     @property
     def type(self) -> ProblemType:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from issuer import authentication, token_request
 from issuer.audit import DiagnosisSummary, Exchange, audited
@@ -36,6 +36,9 @@ from zego.policy.model import (
 from zego.secrets_manager import SecretsReader, SecretVersion
 from zego.server_secret import ServerSecret
 
+if TYPE_CHECKING:
+    from issuer.limits import Limits
+
 #: No fetch begins later than this: half of the time that a restore or a request may take.
 FETCHING_SECONDS: Final = 5.0
 
@@ -48,6 +51,7 @@ class Service:
 
     :ivar current: the secret that seals tokens.
     :ivar previous: the secret before it, only used to recognise the tokens that it sealed.
+    :ivar limits: the denials and budgets, if the stack has a table for them.
     """
 
     settings: IssuerSettings
@@ -57,6 +61,7 @@ class Service:
     secrets_manager: SecretsReader
     current: Cached[SecretVersion[ServerSecret]]
     previous: Cached[SecretVersion[ServerSecret]]
+    limits: Limits | None = None
 
     def user(self, request: ApiRequest) -> Caller:
         """The user that the request's bearer token identifies.
@@ -108,6 +113,19 @@ def may_fetch(started: float) -> bool:
     return time.monotonic() - started < FETCHING_SECONDS
 
 
+def admit(
+    service: Service, exchange: Exchange, request: ApiRequest, authenticate: Authenticate
+) -> Caller:
+    """Authenticate the caller, and refuse one that is denied.
+
+    :raises Problem: the caller is not authenticated, or denied.
+    """
+    exchange.caller = caller = authenticate(request)
+    if service.limits is not None:
+        service.limits.check_caller(caller)
+    return caller
+
+
 def tokens(service: Service, request: ApiRequest) -> ApiResponse:
     """Issue a token for the user of a bearer token."""
     return _token(service, request, service.user)
@@ -120,11 +138,14 @@ def service_tokens(service: Service, request: ApiRequest) -> ApiResponse:
 
 def service_tokens_batch(service: Service, request: ApiRequest) -> ApiResponse:
     """Issue a batch of tokens. Each request of the batch gets a token or a problem."""
+    started = time.monotonic()
     with audited(Exchange(request.request_id, request.route)) as exchange:
-        exchange.caller = caller = service.role(request)
+        caller = admit(service, exchange, request, service.role)
         entries = token_request.read_batch(request.body)
         service.current_secret()  # without it the whole batch fails, so one retry is enough
-    results = [_batch_entry(service, request, caller, *entry) for entry in enumerate(entries)]
+    results = [
+        _batch_entry(service, request, caller, started, *entry) for entry in enumerate(entries)
+    ]
     return respond(200, {"results": results, "request_id": request.request_id})
 
 
@@ -141,7 +162,7 @@ def service_calls(service: Service, request: ApiRequest) -> ApiResponse:
 def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
     """Explain why ZEGO refuses a token, for an IAM role with ``diagnose_tokens``."""
     with audited(Exchange(request.request_id, request.route)) as exchange:
-        exchange.caller = caller = service.role(request)
+        caller = admit(service, exchange, request, service.role)
         if not caller.diagnose_tokens:
             raise refused(not_granted("the identity does not have diagnose_tokens"))
         from issuer import diagnose  # noqa: PLC0415  imported late, to keep cold starts short
@@ -182,7 +203,7 @@ def help_page(_service: Service, _request: ApiRequest) -> ApiResponse:
 
 def _token(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
     with audited(Exchange(request.request_id, request.route)) as exchange:
-        exchange.caller = caller = authenticate(request)
+        caller = admit(service, exchange, request, authenticate)
         wanted = token_request.token_request(
             read_object(request.body), names_user=caller.user_id is None
         )
@@ -191,12 +212,17 @@ def _token(service: Service, request: ApiRequest, authenticate: Authenticate) ->
 
 
 def _batch_entry(
-    service: Service, request: ApiRequest, caller: Caller, position: int, entry: object
+    service: Service,
+    request: ApiRequest,
+    caller: Caller,
+    started: float,
+    position: int,
+    entry: object,
 ) -> dict[str, Any]:
     try:
         with audited(Exchange(request.request_id, request.route, position, caller)) as exchange:
             wanted = token_request.token_request(entry, names_user=True)
-            issued = _issue(service, exchange, caller, wanted)
+            issued = _issue(service, exchange, caller, wanted, may_count=may_fetch(started))
     except Problem as problem:
         return {"status": problem.type.status, "problem": problem.document(request.base_url)}
     return {"status": 201, "token": _document(issued)}
@@ -206,7 +232,7 @@ def _call(service: Service, request: ApiRequest, authenticate: Authenticate) -> 
     """Begin a call: make a new room and issue a token for it."""
     call_id = os.urandom(16).hex()
     with audited(Exchange(request.request_id, request.route)) as exchange:
-        exchange.caller = caller = authenticate(request)
+        caller = admit(service, exchange, request, authenticate)
         wanted = token_request.call_request(
             read_object(request.body), names_user=caller.user_id is None
         )
@@ -230,18 +256,29 @@ def _call(service: Service, request: ApiRequest, authenticate: Authenticate) -> 
 
 
 def _issue(
-    service: Service, exchange: Exchange, caller: Caller, wanted: TokenRequest
+    service: Service,
+    exchange: Exchange,
+    caller: Caller,
+    wanted: TokenRequest,
+    *,
+    may_count: bool = True,
 ) -> IssuedToken:
     """Issue a token to an authenticated caller.
 
     If the caller reports that ZEGO refused its last token, the secret is read again. That happens
     only for requests that the policy grants.
+
+    :param may_count: whether there is time to count the token in the user's budget.
     """
     exchange.request = wanted
+    if service.limits is not None:
+        service.limits.check_token(wanted.user_id, wanted.room_id)
     grant = decide(service.policy, caller, wanted, now=time.time())
     if isinstance(grant, Refusal):
         raise refused(grant)
     secret = service.current_secret(refetch=wanted.refused_with is not None).secret
+    if service.limits is not None:
+        service.limits.spend(grant, may_call=may_count)
     exchange.issued = issue(grant, secret, service.settings.cipher, now=time.time())
     return exchange.issued
 

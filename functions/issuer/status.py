@@ -12,7 +12,7 @@ from issuer.audit import Exchange, audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import location
 from issuer.problems import refused
-from issuer.routes import Service, may_fetch
+from issuer.routes import Service, admit, may_fetch
 from issuer.telemetry import telemetry
 from zego.aws import AwsError
 from zego.policy.model import not_granted
@@ -23,7 +23,7 @@ def status(service: Service, request: ApiRequest) -> ApiResponse:
     """Report the status in which the next token request would find the service."""
     started = time.monotonic()
     with audited(Exchange(request.request_id, request.route)) as exchange:
-        exchange.caller = caller = service.role(request)
+        caller = admit(service, exchange, request, service.role)
         if not caller.read_status:
             raise refused(not_granted("the identity does not have read_status"))
         current = service.current_secret()

@@ -52,12 +52,21 @@ _ZEGO_SERVER_API_URL: Final = Setting(
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsSettings:
+    """The table with denials and budgets. An endpoint that is ``None`` means AWS' default."""
+
+    table: str
+    region: str
+    endpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IssuerSettings:
     """The issuer's settings.
 
     :ivar region: the secret's region.
     :ivar secrets_manager_endpoint: ``None`` means AWS' default.
-    :ivar limits_table: the table with denials and budgets; ``None`` if there is none.
+    :ivar limits: the table with denials and budgets; ``None`` if there is none.
     :ivar origin_header_sha256: digests in hex; if there are any, the edge's header must match one.
     """
 
@@ -69,7 +78,7 @@ class IssuerSettings:
     secret_ttl_seconds: float
     secret_max_stale_seconds: float
     secrets_manager_endpoint: str | None
-    limits_table: str | None
+    limits: LimitsSettings | None
     origin_header_sha256: tuple[str, ...]
     build_version: str
 
@@ -92,6 +101,7 @@ class IssuerSettings:
             "the DynamoDB table with denials and budgets; without it there is neither",
             "",
         ),
+        Setting("AWS_ENDPOINT_URL_DYNAMODB", "the URL of DynamoDB, if it is not AWS' default", ""),
         Setting(
             "ORIGIN_HEADER_SHA256",
             "the SHA-256 of the header that the edge adds to each request; two, separated by a"
@@ -117,7 +127,7 @@ class IssuerSettings:
             secret_ttl_seconds=ttl,
             secret_max_stale_seconds=found.seconds("SECRET_MAX_STALE_SECONDS", ttl, 86400),
             secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-            limits_table=values.get("LIMITS_TABLE") or None,
+            limits=found.limits(),
             origin_header_sha256=found.digests("ORIGIN_HEADER_SHA256", at_most=2),
             build_version=found.text("BUILD_VERSION"),
         )
@@ -260,6 +270,14 @@ class _Environment:
                 "SERVER_SECRET_ARN is not arn:aws:secretsmanager:<region>:<account>:secret:<name>"
             )
         return parts[3]
+
+    def limits(self) -> LimitsSettings | None:
+        """The table with denials and budgets, if one is set."""
+        table = self._values.get("LIMITS_TABLE")
+        if not table:
+            return None
+        endpoint = self.optional_url("AWS_ENDPOINT_URL_DYNAMODB")
+        return LimitsSettings(table, self.text("AWS_REGION"), endpoint)
 
     def policy_file(self) -> Path:
         """The path of the access policy: the given one, or the stage's own."""

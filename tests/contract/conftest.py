@@ -19,7 +19,7 @@ from local.aws.http_api import ROUTES, ApiGateway, Route
 from local.aws.http_api_access import AccessKey
 from local.aws.lambda_host import LambdaHost, ThrottledError
 from local.stack import PYTHON_PATH, LocalStack
-from tests.contract.exchanges import CONDITIONS, EDGE_SHA256, SESSIONS
+from tests.contract.exchanges import BUDGETS, CONDITIONS, EDGE_SHA256, SESSIONS, limit
 from tests.contract.services import Api, Function
 from tests.support.routes import UNTHROTTLED
 
@@ -90,6 +90,23 @@ def api_with_conditions(
     path = tmp_path_factory.mktemp("with_conditions") / "policy.toml"
     path.write_text(stack.policy_file.read_text().replace(*CONDITIONS, 1))
     with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api_with_limits(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The service in which Alice and Bob have no tokens left, and Carol is signed out."""
+    path = tmp_path_factory.mktemp("with_limits") / "policy.toml"
+    path.write_text(stack.policy_file.read_text().replace(*BUDGETS))
+    limit(stack.dynamodb, path.read_text())
+    with _service(stack, ACCESS_POLICY_FILE=str(path)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def api_without_denials(stack: LocalStack) -> Iterator[Api]:
+    """The service whose table does not exist."""
+    with _service(stack, LIMITS_TABLE="absent") as api:
         yield api
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local.aws.dynamodb import DynamoDb
 from local.identity_provider import IdentityProvider
 from tests.contract.openapi import Answer, load
 from tests.contract.services import Service
@@ -22,6 +26,7 @@ from tests.support.routes import (
     STATUS,
     TOKENS,
 )
+from zego.denials import Denial, budget_key
 
 ROOM = "call_7f3c0a52e1b94d6c8a0d5e2f9b174c63"
 
@@ -42,6 +47,9 @@ CONDITIONS = (
     'user_ids = "subject"\nscope = ["calls"]\nmax_age_seconds = 3600\n',
 )
 
+#: A key of each rule of the local policy, and what gives it a budget.
+BUDGETS = ("max_lifetime_seconds = ", "max_tokens_per_hour = 1\nmax_lifetime_seconds = ")
+
 #: The digest of a header that no request has.
 EDGE_SHA256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
@@ -52,6 +60,18 @@ Authorize = Callable[[IdentityProvider], str | None]
 def alice(provider: IdentityProvider) -> str:
     """A good bearer token."""
     return f"Bearer {provider.bearer('alice')}"
+
+
+def limit(dynamodb: DynamoDb, policy: str) -> None:
+    """Use up the budgets of Alice and Bob, and sign Carol out."""
+    now = time.time()
+    for rule in tomllib.loads(policy)["rules"]:
+        for user_id, hour in itertools.product(("alice", "bob"), (now, now + 3600)):
+            key = budget_key(rule["name"], user_id, hour)
+            dynamodb.call("PutItem", Item=key | {"tokens": {"N": "1"}})
+    tomorrow = int(now) + 86400
+    carol = Denial("user", "carol", "a lost phone", "ops", int(now), not_before=tomorrow)
+    dynamodb.call("PutItem", Item=carol.to_item())
 
 
 @dataclass(frozen=True)
@@ -417,6 +437,25 @@ REFUSALS = [
             ),
             ("a session without a beginning", "bearer_missing_claim", alice),
         )
+    ),
+    *(
+        Refusal("all tokens of the hour", "too_many_tokens", route, body, at="api_with_limits")
+        for route, body in PROVEN.items()
+        if route in (TOKENS, SERVICE_TOKENS, CALL, SERVICE_CALL)
+    ),
+    *(
+        Refusal(
+            "signed out everywhere",
+            "bearer_too_old",
+            route,
+            authorize=bearer_with(sub="carol"),
+            at="api_with_limits",
+        )
+        for route in (TOKENS, CALL)
+    ),
+    *(
+        Refusal("no denials", "denials_unavailable", route, body, at="api_without_denials")
+        for route, body in PROVEN.items()
     ),
     *(
         Refusal("no rule", "not_granted", route, body, at="api_without_rules")

@@ -108,7 +108,8 @@ def _has_the_headers_that_its_code_asks_for(refusal: Refusal, headers: Mapping[s
     assert headers["cache-control"] == "no-store"
     # An unknown key may be a new one if the issuer's keys were fetched less than 30 s ago.
     if refusal.code != "bearer_unknown_key":
-        assert ("retry-after" in headers) == (refusal.code.endswith("_unavailable"))
+        waits = refusal.code.endswith("_unavailable") or refusal.code == "too_many_tokens"
+        assert ("retry-after" in headers) == waits
     challenge = "AWS4-HMAC-SHA256" if refusal.code == "iam_identity_missing" else None
     if refusal.code.startswith("bearer_"):
         plain = refusal.code == "bearer_missing"

@@ -52,7 +52,11 @@ def test_what_the_issuer_reads_is_set_by_the_template_or_by_lambda_or_may_be_abs
     given = stack_behind_an_edge().properties("IssuerFunction")["Environment"]["Variables"].keys()
     read = {variable.name for variable in IssuerSettings.VARIABLES}
     set_by_lambda = {"AWS_REGION"}
-    only_elsewhere = {"ACCESS_POLICY_FILE", "AWS_ENDPOINT_URL_SECRETS_MANAGER"}
+    only_elsewhere = {
+        "ACCESS_POLICY_FILE",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    }
     assert read - given == set_by_lambda | only_elsewhere
     assert given - read == {"RES_OPTIONS"}  # the C library's
 

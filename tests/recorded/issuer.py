@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from tests.contract.exchanges import CONDITIONS, EDGE_SHA256, ROOM, SESSIONS, Good, Refusal, encoded
+from tests.contract.exchanges import (
+    BUDGETS,
+    CONDITIONS,
+    EDGE_SHA256,
+    ROOM,
+    SESSIONS,
+    Good,
+    Refusal,
+    encoded,
+    limit,
+)
 from tests.contract.openapi import load
 from tests.recorded.real_code import (
     ROLE_SESSION,
@@ -46,6 +56,8 @@ def answered(function: Function, parts: Parts, asked: Good | Refusal) -> dict[st
     headers = dict(sorted(raw["headers"].items()))
     if raw["statusCode"] == 401 and "retry-after" in headers:
         headers["retry-after"] = "<what is left of 30 s>"
+    if "too_many_tokens" in raw["body"]:
+        headers["retry-after"] = "<what is left of the hour>"
     return {
         "status": raw["statusCode"],
         "headers": headers,
@@ -70,6 +82,11 @@ def serving(parts: Parts, at: str) -> Iterator[Function]:
             good = good.replace(*CONDITIONS, 1)
         case "api_with_sessions":
             good = good.replace(*SESSIONS, 1)
+        case "api_without_denials":
+            changes["LIMITS_TABLE"] = "absent"
+        case "api_with_limits":
+            good = good.replace(*BUDGETS)
+            limit(parts.dynamodb, good)
         case "api_without_rules":
             good = good.partition("[[rules]]")[0].replace("= true", "= false")
     policy.write_text(good, encoding="utf-8")

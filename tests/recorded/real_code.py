@@ -24,6 +24,7 @@ from unittest.mock import patch
 import click
 from aws_lambda_powertools import Metrics
 
+from local.aws.dynamodb import DynamoDb
 from local.aws.events import EventBus
 from local.aws.http_api import ApiGateway
 from local.aws.http_api_access import AccessKey, Cors
@@ -165,6 +166,7 @@ class Parts:
         self.zego = ZegoCloud(self.secrets_manager.app_id, self.secrets_manager.server_secret)
         self.identity_provider = IdentityProvider()
         self.event_bus = EventBus()
+        self.dynamodb = DynamoDb()
         self.deny: dict[str, Intercept] = {}
         self.policy = folder / "policy.toml"
         self.stack_file = folder / "stack.json"
@@ -179,7 +181,13 @@ class Parts:
         return self
 
     def _start(self, running: ExitStack) -> None:
-        for part in (self.secrets_manager, self.zego, self.identity_provider, self.event_bus):
+        for part in (
+            self.secrets_manager,
+            self.zego,
+            self.identity_provider,
+            self.event_bus,
+            self.dynamodb,
+        ):
             part.start()
             running.callback(part.stop)
         policy = POLICY.read_text(encoding="utf-8")
@@ -215,6 +223,8 @@ class Parts:
             "BUILD_VERSION": "build-1",
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.secrets_manager.url,
             "AWS_ENDPOINT_URL_EVENTS": self.event_bus.url,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb.url,
+            "LIMITS_TABLE": self.dynamodb.table,
             "ZEGO_SERVER_API_URL": self.zego.url,
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "aws-secret-access-key",

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import pytest
 
+from local.aws.dynamodb import DynamoDb
+from local.loopback import HttpRequest
 from tests.support.bearer import AUDIENCE, ISSUER, JWKS_URI, JwksEndpoint, claims, signer
 from zego.bounded_http import HttpError, Response
 
@@ -102,6 +104,31 @@ class SecretsManager:
         return Response(200, {}, json.dumps({"Tags": tags}).encode())
 
 
+class DynamoDbFaults:
+    """The local stack's DynamoDB as the issuer's HTTP client sees it; keeps the actions.
+
+    :ivar down: no response comes.
+    :ivar response: is sent instead of DynamoDB's.
+    """
+
+    def __init__(self, dynamodb: DynamoDb) -> None:
+        self.actions: list[str] = []
+        self.down = False
+        self.response: Response | None = None
+        self._dynamodb = dynamodb
+
+    def __call__(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, **bounds: object
+    ) -> Response:
+        self.actions.append(headers["x-amz-target"].rpartition(".")[2])
+        if self.down:
+            raise HttpError("dynamodb.us-east-1.amazonaws.com cannot be reached: OSError")
+        if self.response is not None:
+            return self.response
+        answer = self._dynamodb.respond(HttpRequest(method, "/", tuple(headers.items()), body))
+        return Response(answer.status, {}, answer.body)
+
+
 class Answer:
     """The handler's response."""
 
@@ -123,11 +150,20 @@ class Application:
 
     :ivar app: the module.
     :ivar jwks: the identity provider's keys.
+    :ivar dynamodb: what it sees of the DynamoDB given; without one, there are no limits.
     """
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        policy_text: str = POLICY,
+        dynamodb: DynamoDb | None = None,
+        **environment: str,
+    ) -> None:
         policy = folder / "policy.toml"
-        policy.write_text(POLICY, encoding="utf-8")
+        policy.write_text(policy_text, encoding="utf-8")
         settings = {
             "STAGE": "dev",
             "SERVER_SECRET_ARN": "zego/server-secret",
@@ -137,16 +173,24 @@ class Application:
             "ACCESS_POLICY_FILE": str(policy),
             "BUILD_VERSION": "build-1",
         }
+        if dynamodb is not None:
+            self.dynamodb = DynamoDbFaults(dynamodb)
+            settings["LIMITS_TABLE"] = dynamodb.table
         for name, value in (settings | environment).items():
             monkeypatch.setenv(name, value)
         self.jwks = JwksEndpoint(signer().jwk)
         self.secrets_manager = SecretsManager()
         monkeypatch.setattr("issuer.jwks.request", lambda _method, uri, **_: self.jwks(uri))
-        monkeypatch.setattr("zego.aws.request", self.secrets_manager)
+        monkeypatch.setattr("zego.aws.request", self._call_aws)
         monkeypatch.delitem(sys.modules, "issuer.app", raising=False)
         self.app: Any = importlib.import_module("issuer.app")
         self._output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
         monkeypatch.setattr(self.app.telemetry.logger.registered_handler, "stream", self._output)
+
+    def _call_aws(self, method: str, url: str, **request: Any) -> Response:
+        if url == "https://dynamodb.us-east-1.amazonaws.com/":
+            return self.dynamodb(method, url, **request)
+        return self.secrets_manager(method, url, **request)
 
     def handle(self, event: Mapping[str, Any]) -> Answer:
         """Return the handler's response to an event."""

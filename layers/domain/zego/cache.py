@@ -64,16 +64,35 @@ class Reading(Generic[_T]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Instant:
+class Instant:
+    """What three clocks show at one moment."""
+
     wall: float
     monotonic: float
     outside: float | None = None
 
-    def age_at(self, later: _Instant) -> float:
+    def age_at(self, later: Instant) -> float:
+        """The seconds until a later moment, by the clock that shows the most."""
         age = max(later.wall - self.wall, later.monotonic - self.monotonic)
         if self.outside is None or later.outside is None:
             return age
         return max(age, later.outside - self.outside)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The wall clock, the monotonic clock, and a clock outside the environment.
+
+    :ivar outside: returns ``None`` until it knows the time.
+    """
+
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    outside: Callable[[], float | None] = lambda: None
+
+    def now(self) -> Instant:
+        """Read all three."""
+        return Instant(self.wall(), self.monotonic(), self.outside())
 
 
 class Cached(Generic[_T]):
@@ -106,12 +125,10 @@ class Cached(Generic[_T]):
         self._max_stale_seconds = max_stale_seconds
         self._retry_seconds = retry_seconds
         self._refetch_seconds = refetch_seconds
-        self._clock = clock
-        self._monotonic = monotonic
-        self._outside_clock = outside_clock
+        self._clocks = Clocks(clock, monotonic, outside_clock)
         self._jitter = jitter
         self._value: _T | None = None
-        self._read_at = self._asked_at = _Instant(0.0, 0.0)
+        self._read_at = self._asked_at = Instant(0.0, 0.0)
         self._fresh_seconds = 0.0
         self._failure: str | None = None
 
@@ -121,7 +138,7 @@ class Cached(Generic[_T]):
         :param refetch: whether the value is in doubt.
         :raises UnavailableError: no value was ever read, or the last one is too old.
         """
-        now = self._now()
+        now = self._clocks.now()
         asked_ago = self._asked_at.age_at(now)
         doubted = refetch and asked_ago >= self._refetch_seconds
         if self._value is not None and self._is_fresh(now) and not doubted:
@@ -131,7 +148,7 @@ class Cached(Generic[_T]):
         try:
             self._value = self._fetch()
         except self._failures as error:
-            now = self._asked_at = self._now()
+            now = self._asked_at = self._clocks.now()
             self._failure = str(error)
             return self._last_good(now, self._failure, asked=True)
         self._failure = None
@@ -139,15 +156,12 @@ class Cached(Generic[_T]):
         self._fresh_seconds = self._ttl_seconds * (1.0 - 0.2 * self._jitter())
         return Reading(self._value, refreshed=True)
 
-    def _last_good(self, now: _Instant, failure: str, *, asked: bool) -> Reading[_T]:
+    def _last_good(self, now: Instant, failure: str, *, asked: bool) -> Reading[_T]:
         if self._value is None or self._read_at.age_at(now) >= self._max_stale_seconds:
             raise UnavailableError(failure, max(1, round(self._retry_seconds)), asked=asked)
         return Reading(
             self._value, failure=failure if asked else None, stale=not self._is_fresh(now)
         )
 
-    def _is_fresh(self, now: _Instant) -> bool:
+    def _is_fresh(self, now: Instant) -> bool:
         return self._read_at.age_at(now) < self._fresh_seconds
-
-    def _now(self) -> _Instant:
-        return _Instant(self._clock(), self._monotonic(), self._outside_clock())

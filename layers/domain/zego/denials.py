@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self, cast, get_args
 
 from zego import identifiers
 from zego.identifiers import IdentifierError
+from zego.policy import patterns
+from zego.policy.patterns import Pattern
 
 Effect = Literal["deny", "signed-out"]
 Kind = Literal["user", "identity", "room"]
@@ -45,6 +47,8 @@ CHANGES_PK: Final = "changes"
 #: How long a change is kept, and a budget after its hour has ended.
 CHANGE_SECONDS: Final = 90 * 86400
 _BUDGET_SECONDS: Final = 2 * 3600
+#: How far ahead the clock of an identity provider may be.
+LEEWAY_SECONDS: Final = 60
 
 _SECONDS: Final = re.compile(r"[0-9]{1,12}")
 #: 9999-12-31T23:59:59Z
@@ -132,6 +136,64 @@ class Denial:
         return denial
 
 
+class Denials:
+    """Many denials, arranged so that those that concern a request are found quickly."""
+
+    def __init__(self, denials: Iterable[Denial] = ()) -> None:
+        self._by_sk = {denial.sk: denial for denial in denials}
+        #: Each with the text before its first star, which decides fast that most do not match.
+        self._rooms: list[tuple[str, Pattern, Denial]] = [
+            (denial.value.partition("*")[0], patterns.parse(denial.value), denial)
+            for denial in self._by_sk.values()
+            if denial.kind == "room"
+        ]
+
+    def __len__(self) -> int:
+        return len(self._by_sk)
+
+    def denying(
+        self,
+        now: float,
+        *,
+        identity: str | None = None,
+        user_id: str | None = None,
+        room_id: str | None = None,
+    ) -> Denial | None:
+        """A live denial of the identity, the user or the room; ``None`` if there is none."""
+        found = self._find("deny", "identity", identity, now)
+        if found is None:
+            found = self._find("deny", "user", user_id, now)
+        if found is None and room_id is not None:
+            for start, pattern, denial in self._rooms:
+                if (
+                    room_id.startswith(start)
+                    and pattern.matches(room_id, _no_values)
+                    and denial.is_live(now)
+                ):
+                    return denial
+        return found
+
+    def signed_out(
+        self, now: float, *, identity: str, user_id: str | None, signed_in_at: float
+    ) -> Denial | None:
+        """A live denial of sign-ins at that time; ``None`` if there is none.
+
+        It also refuses a sign-in in the future, whose time must be wrong.
+        """
+        named: tuple[tuple[Kind, str | None], ...] = (("identity", identity), ("user", user_id))
+        for kind, value in named:
+            denial = self._find("signed-out", kind, value, now)
+            if denial is not None and not (
+                (denial.not_before or 0) <= signed_in_at <= now + LEEWAY_SECONDS
+            ):
+                return denial
+        return None
+
+    def _find(self, effect: Effect, kind: Kind, value: str | None, now: float) -> Denial | None:
+        denial = None if value is None else self._by_sk.get(denial_sk(effect, kind, value))
+        return denial if denial is not None and denial.is_live(now) else None
+
+
 def denial_sk(effect: Effect, kind: Kind, value: str) -> str:
     """The sort key of a denial."""
     return f"{effect}#{kind}#{value}"
@@ -168,6 +230,10 @@ def budget_ends_at(now: float) -> int:
 def budget_expires_at(now: float) -> int:
     """When DynamoDB may delete the budget of that hour."""
     return budget_ends_at(now) + _BUDGET_SECONDS
+
+
+def _no_values(_name: str) -> None:
+    """A denied room has no placeholder."""
 
 
 def _key(pk: str, sk: str) -> dict[str, dict[str, str]]:

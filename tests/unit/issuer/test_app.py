@@ -38,6 +38,7 @@ from tests.support.routes import (
 )
 from tests.support.table import table
 from zego import token04
+from zego.cache import Clocks
 
 NEXT_SECRET = "fedcba9876543210" * 2
 ROUTES = (TOKENS, SERVICE_TOKENS, BATCH, CALL, SERVICE_CALL, HEALTH, HELP, STATUS, DIAGNOSE)
@@ -451,7 +452,7 @@ class TestRefusedTokens:
         """A secret was promoted since the issuer asked last, which is longer ago than 10 s."""
         issuer.handle(event(TOKENS, bearer=bearer()))
         secret = issuer.app._service.current
-        monkeypatch.setattr(secret, "_clock", lambda: time.time() + 11)
+        monkeypatch.setattr(secret, "_clocks", Clocks(lambda: time.time() + 11))
         promoted = json.dumps({"app_id": APP_ID, "server_secret": NEXT_SECRET})
         issuer.secrets_manager.value = promoted
         return issuer

@@ -34,6 +34,7 @@ from tests.support.application import (
 from tests.support.bearer import jws, signer
 from tests.support.routes import DIAGNOSE, SERVICE_TOKENS, TOKENS
 from zego import token04
+from zego.cache import Clocks
 from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 
@@ -256,7 +257,9 @@ class TestSecrets:
     ) -> None:
         issuer.secrets_manager.previous = stored(OTHER_SECRET)
         diagnose(issuer, minted(OTHER_SECRET))
-        monkeypatch.setattr(issuer.app._service.previous, "_clock", lambda: time.time() + 11)
+        monkeypatch.setattr(
+            issuer.app._service.previous, "_clocks", Clocks(lambda: time.time() + 11)
+        )
         issuer.secrets_manager.previous = None
         assert kinds(diagnose(issuer, minted(OTHER_SECRET))) == ["made-with-previous"]
         assert "AWSPREVIOUS cannot be read" in issuer.output()
@@ -289,7 +292,9 @@ class TestSecrets:
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         issuer.handle(event(TOKENS, bearer=bearer()))
-        monkeypatch.setattr(issuer.app._service.current, "_clock", lambda: time.time() + 11)
+        monkeypatch.setattr(
+            issuer.app._service.current, "_clocks", Clocks(lambda: time.time() + 11)
+        )
         issuer.secrets_manager.value = stored(OTHER_SECRET)
         answer = diagnose(issuer, minted(OTHER_SECRET))
         assert (answer.document["verdict"], answer.document["opened_by"]) == ("good", "AWSCURRENT")

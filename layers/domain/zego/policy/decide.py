@@ -125,7 +125,15 @@ def _bound(
     streams = _streams(rule, privileges, request.stream_ids, values)
     if isinstance(streams, Refusal):
         return streams
-    return Grant(rule.name, user_id, request.room_id, privileges, streams, lifetime)
+    return Grant(
+        rule.name,
+        user_id,
+        request.room_id,
+        privileges,
+        streams,
+        lifetime,
+        rule.max_tokens_per_hour,
+    )
 
 
 def _streams(

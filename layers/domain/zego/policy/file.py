@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from zego import identifiers
 from zego.bounded_http import check_url
@@ -35,6 +35,7 @@ from zego.policy.keys import (
 )
 from zego.policy.model import (
     HMAC_ALGORITHMS,
+    MAX_BUDGET_NAME,
     MAX_STREAM_IDS,
     PRIVILEGES,
     AccessPolicy,
@@ -139,7 +140,13 @@ def _policy(table: Table, sha256: str, *, allow_loopback: bool) -> AccessPolicy:
         rule = _rule(item, names, backends, role_names)
         _refuse_unreachable(rule, rules, item)
         rules.append(rule)
-    return AccessPolicy(sha256, tuple(bearers), roles, tuple(rules))
+    return AccessPolicy(
+        sha256,
+        tuple(bearers),
+        roles,
+        tuple(rules),
+        cast("Literal['refuse', 'allow']", table.text("denials_unavailable")),
+    )
 
 
 _IDENTITIES: Final[Mapping[str, Keys]] = {
@@ -333,7 +340,19 @@ def _rule(table: Table, names: set[str], backends: set[str], role_names: set[str
         streams=None if deny else _streams(table, narrow=not identity_tokens),
         max_lifetime_seconds=0 if deny else table.number("max_lifetime_seconds"),
         max_session_seconds=max_session_seconds,
+        max_tokens_per_hour=None if deny else _budget(table, name),
     )
+
+
+def _budget(table: Table, name: str) -> int | None:
+    if not table.has("max_tokens_per_hour"):
+        return None
+    if "#" in name or len(name) > MAX_BUDGET_NAME:
+        raise table.error(
+            f"the name of a rule with max_tokens_per_hour has at most {MAX_BUDGET_NAME} characters"
+            " and no #, because it is part of a key in the table of the budgets"
+        )
+    return table.number("max_tokens_per_hour")
 
 
 def _patterns(table: Table, name: str) -> tuple[Pattern, ...] | None:

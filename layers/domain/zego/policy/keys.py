@@ -14,6 +14,7 @@ from zego.policy.model import (
     ALGORITHMS,
     HMAC_ALGORITHMS,
     MAX_STREAM_IDS,
+    MAX_TOKENS_PER_HOUR,
     MIN_LIFETIME_SECONDS,
     PRIVILEGES,
 )
@@ -48,6 +49,7 @@ class PolicyKey:
 Keys = tuple[PolicyKey, ...]
 
 POLICY_KEYS: Final[Keys] = (
+    PolicyKey("denials_unavailable", "text", default="refuse", choices=("refuse", "allow")),
     PolicyKey("identities", "table", required=True),
     PolicyKey("rules", "tables"),
     PolicyKey("examples", "tables"),
@@ -120,6 +122,7 @@ GRANTING_KEYS: Final[Keys] = (
     PolicyKey("stream_ids", "texts", most=MAX_STREAM_IDS),
     PolicyKey("max_lifetime_seconds", "number", required=True, bounds=_LIFETIMES),
     PolicyKey("max_session_seconds", "number", bounds=_SESSIONS),
+    PolicyKey("max_tokens_per_hour", "number", bounds=(1, MAX_TOKENS_PER_HOUR)),
 )
 
 _DENYING_DEFAULTS: Final = {"rooms": ("*",), "identity_tokens": True}

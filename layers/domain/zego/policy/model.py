@@ -17,6 +17,9 @@ PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
 
 MIN_LIFETIME_SECONDS: Final = 60
 MAX_STREAM_IDS: Final = 50
+MAX_TOKENS_PER_HOUR: Final = 100_000
+#: The longest name of a rule with a budget, in characters.
+MAX_BUDGET_NAME: Final = 200
 
 #: The algorithms of public keys, each with its key's type and curve (RFC 7518, 8037, 9864).
 ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -158,6 +161,7 @@ class Rule:
     :ivar streams: the streams that may be published; ``None`` means any stream.
     :ivar max_session_seconds: how long after signing in a user may have tokens; ``None`` means
         without limit.
+    :ivar max_tokens_per_hour: for each user, by the clock hour; ``None`` means no limit.
     """
 
     name: str
@@ -172,6 +176,7 @@ class Rule:
     streams: tuple[Pattern, ...] | None
     max_lifetime_seconds: int
     max_session_seconds: int | None
+    max_tokens_per_hour: int | None = None
 
     def covers(self, other: Rule) -> bool:
         """Whether the other rule, if it comes later, can never be reached."""
@@ -196,6 +201,7 @@ class Grant:
 
     :ivar room_id: ``None`` for an identity token, which opens every room.
     :ivar stream_ids: ``None`` means any stream.
+    :ivar max_tokens_per_hour: the rule's, for the user of the token.
     """
 
     rule: str
@@ -204,6 +210,7 @@ class Grant:
     privileges: frozenset[Privilege]
     stream_ids: tuple[str, ...] | None
     lifetime_seconds: int
+    max_tokens_per_hour: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +247,14 @@ class AccessPolicy:
     :ivar sha256: the SHA-256 of its file, to compare environments.
     :ivar bearers: the identities whose callers send a bearer token, in the order of the file.
     :ivar roles: the IAM identities by their role.
+    :ivar denials_unavailable: what to do with requests while the denials cannot be read.
     """
 
     sha256: str
     bearers: tuple[BearerIdentity, ...]
     roles: Mapping[str, RoleIdentity]
     rules: tuple[Rule, ...]
+    denials_unavailable: Literal["refuse", "allow"] = "refuse"
 
 
 def _implies(narrow: ClaimValues, wide: ClaimValues) -> bool:
