@@ -125,7 +125,7 @@ class Target:
 # --- The options ------------------------------------------------------------------------------
 
 
-_LOCAL_OPTION: Final = click.option(
+LOCAL_OPTION: Final = click.option(
     "--local",
     type=click.Path(path_type=Path),
     is_flag=False,
@@ -166,7 +166,7 @@ def target(
         ),
         click.option("--profile", multiple=True, help=f"The AWS profile.{more}"),
         click.option("--region", multiple=True, help=f"The AWS region.{more}"),
-        _LOCAL_OPTION,
+        LOCAL_OPTION,
     ]
     if count != "optional":
         decorators.append(
@@ -229,7 +229,7 @@ def stack(command: Command) -> Command:
     @click.option("--stack", metavar="NAME", help="Use the service of a stack with another name.")
     @click.option("--profile", help="The AWS profile.")
     @click.option("--region", help="The AWS region.")
-    @_LOCAL_OPTION
+    @LOCAL_OPTION
     @functools.wraps(command)
     def with_stack(
         stage: str | None,

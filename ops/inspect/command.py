@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -14,6 +12,7 @@ from ops.errors import ExitCode
 from ops.inspect import report, tokens
 from ops.inspect.codes import SeenCode, SeenCodeType
 from ops.inspect.secrets import SOURCE_OPTIONS, SecretSource, gather, secret_source
+from ops.moment import MomentType
 from ops.output import Output, output
 from ops.prompt import unseen
 from ops.target import TargetOptions, target
@@ -22,29 +21,6 @@ from zego.diagnosis.model import Expected
 _MISTAKEN: Final = (
     "{} takes the next word as its value, but here it is a token: put the token first."
 )
-#: From 1973 on: a shorter number is a year, or a date without dashes.
-_SECONDS: Final = re.compile(r"[0-9]{9,11}(\.[0-9]{1,6})?")
-
-
-class _Moment(click.ParamType[float]):
-    """Unix seconds, or an ISO 8601 time, in UTC unless it has an offset."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if isinstance(value, float):
-            return value
-        if _SECONDS.fullmatch(value):
-            return float(value)
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(
-                f"{value!r} is not a time: use 1767225600 or 2026-01-01T00:00:00Z.", param, ctx
-            )
-        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 @click.command()
@@ -77,7 +53,7 @@ class _Moment(click.ParamType[float]):
 )
 @click.option(
     "--now",
-    type=_Moment(),
+    type=MomentType(),
     metavar="TIME",
     help="When ZEGO refused the token: Unix seconds, or ISO 8601 in UTC.  [default: now]",
 )

@@ -55,9 +55,10 @@ def check(path: Path) -> CheckedPolicy:
     return CheckedPolicy(path.name, len(policy.rules), len(requests), tuple(mistakes), tuple(found))
 
 
-def load(path: Path) -> AccessPolicy:
+def load(path: Path, *, allow_loopback: bool = False) -> AccessPolicy:
     """Return the policy as the service would load it.
 
+    :param allow_loopback: as the local stack's service would.
     :raises PolicyError: the policy is invalid.
     """
     try:
@@ -65,7 +66,7 @@ def load(path: Path) -> AccessPolicy:
     except OSError:
         return file.load(path)  # which says why it cannot be read
     if _PLACEHOLDER.encode() not in content:
-        return file.load(path)
+        return file.load(path, allow_loopback=allow_loopback)
     with tempfile.TemporaryDirectory() as directory:
         filled_in = Path(directory, path.name)
         filled_in.write_bytes(content.replace(_PLACEHOLDER.encode(), _ANY_PROVIDER.encode()))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 import click
 
 from ops.errors import ExitCode, InputError
+from ops.moment import MomentType
 from ops.output import Output, output
+from ops.prompt import read_bearer
+from ops.target import LOCAL_OPTION
 from zego import DEPLOYED_STAGES
 
 _FOLDER: Final = Path("functions", "issuer", "policies")
@@ -45,6 +49,96 @@ def check(
     from ops.policy.check import check_all  # noqa: PLC0415  imports the policy's reader
 
     return check_all(out, named, strict=strict)
+
+
+@policy.command(short_help="Explain what a policy gives a caller, and why.")
+@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
+@click.option("--stage", type=click.Choice(DEPLOYED_STAGES), help=f"Use {_FOLDER}/<stage>.toml.")
+@LOCAL_OPTION
+@click.option(
+    "--claims",
+    type=click.File("rb"),
+    metavar="PATH|-",
+    help="The caller has a bearer token with these claims, a JSON object. Without iat and exp, it"
+    " is valid now.",
+)
+@click.option(
+    "--bearer",
+    "--bearer-file",
+    type=click.File("rb"),
+    metavar="PATH|-",
+    help="The caller has the bearer token in this file or on standard input; on a terminal, - asks"
+    " for it. It is sent nowhere, and its signature is not verified.",
+)
+@click.option("--role", metavar="ARN", help="The caller is this IAM role, or this session of one.")
+@click.option("--user", metavar="ID", help="The user that a role or another backend names.")
+@click.option("--room", metavar="ID", help="The room of the request.")
+@click.option(
+    "--privilege",
+    "privileges",
+    type=click.Choice(["login", "publish"]),
+    multiple=True,
+    help="What the request wants to do in the room. May be repeated.",
+)
+@click.option(
+    "--stream",
+    "stream_ids",
+    multiple=True,
+    metavar="ID",
+    help="A stream to publish. May be repeated.",
+)
+@click.option("--lifetime", "lifetime_seconds", type=int, metavar="SECONDS", help="How long.")
+@click.option(
+    "--now", type=MomentType(), metavar="TIME", help="When: Unix seconds, or ISO 8601 in UTC."
+)
+@output
+def explain(
+    file: Path | None,
+    stage: str | None,
+    local: Path | None,
+    claims: IO[bytes] | None,
+    bearer: IO[bytes] | None,
+    role: str | None,
+    now: float | None,
+    out: Output,
+    **wanted: Any,
+) -> ExitCode:
+    """Explain which token an access policy gives a caller, and how each rule decides.
+
+    The command asks no service: it reads a policy file, one of the checkout (--stage), or that of
+    the local stack (--local).
+
+    Exit code: 0 if the policy grants the request; 1 if it refuses it; 2 if the policy is invalid.
+    """
+    if sum(one is not None for one in (file, stage, local)) != 1:
+        raise click.UsageError("Name one policy: FILE, --stage or --local.")
+    if sum(one is not None for one in (claims, bearer, role)) != 1:
+        raise click.UsageError("Name one caller: --claims, --bearer or --role.")
+    from ops.policy.check import load  # noqa: PLC0415  as above
+    from ops.policy.explain import Proof  # noqa: PLC0415  as above
+    from ops.policy.explain import explain as explain_policy  # noqa: PLC0415  as above
+    from zego.policy.file import PolicyError  # noqa: PLC0415  as above
+
+    if stage is not None:
+        file = stage_file(stage)
+    elif local is not None:
+        file = (local if local.is_dir() else local.parent) / "access_policy.toml"
+    try:
+        loaded = load(file or Path(), allow_loopback=local is not None)
+    except PolicyError as error:
+        raise InputError(f"{error}.") from None
+    proof = Proof(
+        None if bearer is None else read_bearer(bearer),
+        None if claims is None else claims.read(),
+        role,
+    )
+    names = {"user": "user_id", "room": "room_id"}
+    request = {
+        names.get(name, name): list(value) if isinstance(value, tuple) else value
+        for name, value in wanted.items()
+        if value not in (None, ())
+    }
+    return explain_policy(out, loaded, proof, request, time.time() if now is None else now)
 
 
 def stage_file(stage: str) -> Path:

@@ -19,23 +19,26 @@ def warnings(policy: AccessPolicy, identity_tokens: Collection[str | None] = ())
     :param identity_tokens: the rules that grant a token without a room in an example. Such an
         example says that the author means it.
     """
-    backends = frozenset(identity.name for identity in policy.roles.values())
+    roles = frozenset(identity.name for identity in policy.roles.values())
+    backends = roles | {identity.name for identity in policy.bearers if identity.names_users}
     found = []
     for number, rule in enumerate(policy.rules, start=1):
-        texts = [*_about(rule, backends, is_meant=rule.name in identity_tokens)]
+        texts = [*_about(rule, roles, backends, is_meant=rule.name in identity_tokens)]
         if rule.identity_tokens and not rule.deny:
             texts += _opened(policy, number - 1)
         found += [f"rules[{number}] {rule.name!r}: {text}" for text in texts]
     return found
 
 
-def _about(rule: Rule, backends: frozenset[str], *, is_meant: bool) -> Iterator[str]:
+def _about(
+    rule: Rule, roles: frozenset[str], backends: frozenset[str], *, is_meant: bool
+) -> Iterator[str]:
     if rule.deny:
         yield from _missing_claims(rule)
     else:
         yield from _open_bounds(rule, backends, is_meant=is_meant)
         yield from _short_session(rule)
-    if rule.claims and (without := sorted(rule.callers & backends)):
+    if rule.claims and (without := sorted(rule.callers & roles)):
         yield f"never matches {' and '.join(without)}, because a role has no claims"
     for key, patterns in (("users", rule.users), ("rooms", rule.rooms), ("streams", rule.streams)):
         yield from _redundant("stream_ids" if key == "streams" else key, patterns or ())

@@ -1,4 +1,4 @@
-"""`zego-token token` against the running local stack."""
+"""`zego-token token` and `zego-token policy explain` against the running local stack."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 def token(*words: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return zego_token("token", *words, stdin=stdin)
+
+
+def zego_token(*words: str | Path, stdin: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [COMMAND, "token", *words],
+        [COMMAND, *words],
         input=stdin,
         capture_output=True,
         text=True,
@@ -104,3 +108,12 @@ def test_the_message_about_a_stopped_stack_names_make_run(
     done = token("--local", stopped, "--user", "alice")
     assert done.returncode == 5
     assert "did not log in 'alice'" in done.stderr
+
+
+def test_the_policy_of_the_stack_explains_what_it_would_give(stack: LocalStack) -> None:
+    words = ("--local", stack.file, "--bearer", "-", "--room", "alice_desk")
+    for user, exit_code in (("alice", 0), ("bob", 1)):
+        bearer = stack.identity_provider.bearer(user)
+        done = zego_token("policy", "explain", *words, stdin=bearer)
+        assert (done.returncode, done.stderr) == (exit_code, "")
+        assert bearer not in done.stdout

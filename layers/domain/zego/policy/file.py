@@ -96,6 +96,14 @@ def load_examples(path: Path) -> list[Example]:
         raise PolicyError(f"{path.name}: {error}") from None
 
 
+def token_request(values: Mapping[str, object]) -> TokenRequest:
+    """Read a request with the fields of the API.
+
+    :raises TableError: a field is unknown or invalid.
+    """
+    return _request(Table(values, "the request", EXAMPLE_REQUEST_KEYS))
+
+
 def _read(path: Path) -> tuple[bytes, Table]:
     try:
         content = path.read_bytes()

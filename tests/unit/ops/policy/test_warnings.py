@@ -14,6 +14,11 @@ IDENTITIES = """
 issuer = "https://login.example.com/"
 audience = ["https://calls.example.com"]
 jwks_uri = "https://login.example.com/jwks.json"
+[identities.server]
+issuer = "https://machines.example.com/"
+audience = ["https://calls.example.com"]
+jwks_uri = "https://machines.example.com/jwks.json"
+names_users = true
 [identities.backend]
 role = "arn:aws:iam::111122223333:role/CallBackend"
 """
@@ -94,6 +99,8 @@ def test_what_is_probably_not_meant_is_named(tmp_path: Path, rules: str, words: 
         BACKEND.replace("bot_*", "*").replace("call_*", "*"),
         f'{GRANT.replace("call_*", "*")}claims = {{ role = "admin" }}',
         f'{GRANT.replace("call_*", "*")}users = ["admin_*"]',
+        f'{GRANT.replace("call_*", "*").replace("web", "server")}users = ["*"]',
+        f'{GRANT.replace("web", "server")}users = ["*"]\nclaims = {{ a = 1 }}',
         f'{GRANT}stream_ids = ["{{user_id}}_*"]',
         f"{GRANT}max_session_seconds = 7200",
         f"{DENY}unless_claims = {{ suspended = false }}",
