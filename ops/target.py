@@ -299,11 +299,13 @@ def connected(options: TargetOptions) -> Iterator[Target]:
 @contextmanager
 def copyable_remedies(options: TargetOptions) -> Iterator[None]:
     """If the block fails, the commands in its remedy get the target's options."""
-    from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  imports botocore
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  as above
+
+    from zego.secret_store.versions import SecretStoreError  # noqa: PLC0415  as above
 
     try:
         yield
-    except (CommandError, SecretStoreError) as error:
+    except (CommandError, SecretStoreError, ClientError, BotoCoreError) as error:
         failure = explain(error)
         remedy = copyable(failure.remedy, str(options))
         raise CommandError(failure.message, remedy, failure.exit_code) from None

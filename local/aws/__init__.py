@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 
 from local.loopback import HttpResponse
 
 ACCOUNT_ID = "000000000000"
+IMPORTING_MOTO = threading.Lock()
+"""Held while a part imports moto in the background: two threads that import it at the same time
+may find a module that is not complete yet."""
 _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 
 

@@ -14,7 +14,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from local.aws import refusal
+from local.aws import IMPORTING_MOTO, refusal
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 if TYPE_CHECKING:
@@ -108,7 +108,9 @@ class DynamoDb(LoopbackServer):
             return self._loading
 
     def _make_table(self) -> type[DynamoHandler]:
-        from moto.dynamodb.responses import DynamoHandler  # noqa: PLC0415  takes almost a second
+        with IMPORTING_MOTO:
+            from moto.core.request import Request  # noqa: F401, PLC0415  takes almost a second
+            from moto.dynamodb.responses import DynamoHandler  # noqa: PLC0415  as above
 
         body = json.dumps(_CREATE).encode()
         _perform(DynamoHandler, self._account_id, self._region, "CreateTable", body)

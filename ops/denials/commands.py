@@ -140,7 +140,7 @@ def deny(
     A user is named by the user_id in the tokens, an identity by its name in the access policy, a
     room by its id, in which * is any text.
 
-    The denial is in force within 60 s. Tokens that exist already work until they expire. --kick
+    The denial is in force within 60 s. Existing tokens still work until they expire. --kick
     removes users at once, and again when the denial is in force. ZEGO lets a removed user come
     back with a token that has not expired.
     """

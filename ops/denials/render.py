@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.denials.table import Change, DenialTable, UnreadableItem
 from ops.errors import ExitCode
 from ops.output import BAD, QUIET, Output, date_and_time, relative, timestamp, wrapped
+from zego import duration
 from zego.denials import MAX_DENIALS, Denial
 
 
@@ -93,22 +95,32 @@ def sentence(denial: Denial, now: float) -> str:
     if denial.not_before is None:
         return f"Denied: {whom(denial)}, {ends(denial, now)}."
     before = date_and_time(denial.not_before)
-    return f"Signed out: {whom(denial)}, if the sign-in was before {before}, {ends(denial, now)}."
+    return f"Signed out: {whom(denial)}. Sign-ins before {before} are refused, {ends(denial, now)}."
 
 
 def ends(denial: Denial, now: float) -> str:
-    """When a denial ends."""
+    """When a denial ends, and how long that is, to the minute."""
     if denial.until is None:
         return "until it is lifted"
-    return f"until {date_and_time(denial.until)} ({relative(denial.until, now)})"
+    left = denial.until - now
+    in_words = duration(round(left / 60) * 60 if left >= 60 else left)
+    return f"until {date_and_time(denial.until)} (in {in_words})"
+
+
+def noun(denial: Denial) -> str:
+    """``the denial of user alice``, ``the sign-out of identity web``."""
+    effect = "denial" if denial.effect == "deny" else "sign-out"
+    return f"the {effect} of {whom(denial)}"
+
+
+def clock_time(moment: float) -> str:
+    """``12:00:00 UTC``."""
+    return f"{datetime.fromtimestamp(moment, UTC):%H:%M:%S} UTC"
 
 
 def _change(change: Change) -> str:
     denial = change.denial
-    if change.action == "allow":
-        effect = "denial" if denial.effect == "deny" else "sign-out"
-        return f"Lifted the {effect}: {whom(denial)}."
-    return sentence(denial, change.at)
+    return f"Lifted {noun(denial)}." if change.action == "allow" else sentence(denial, change.at)
 
 
 def _origin(reason: str, by: str, at: float, now: float) -> str:

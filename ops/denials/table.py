@@ -35,6 +35,8 @@ from zego.denials import (
 Action = Literal["deny", "allow"]
 _Found = TypeVar("_Found")
 
+#: How soon every issuer knows a change, in seconds, while DynamoDB responds.
+IN_FORCE_SECONDS: Final = 60
 _OPTIONAL: Final = ("until", "not_before")
 
 

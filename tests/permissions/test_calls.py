@@ -51,19 +51,11 @@ def of_partition(pk: str) -> dict[str, Any]:
     return {**TABLE, "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": values}
 
 
-#: What the issuer and `zego-token deny`, `allow` and `denials` call in the table of the limits.
+#: What the issuer calls in the table of the limits.
 OF_THE_LIMITS: Final = {
     "issuer": {
         call("dynamodb:Query", **of_partition("denials")),
         call("dynamodb:UpdateItem", **TABLE, Key={"pk": {"S": "tokens#users#alice"}}),
-    },
-    "operator": {
-        *(call("dynamodb:Query", **of_partition(pk)) for pk in ("denials", "changes")),
-        *(
-            call("dynamodb:PutItem", **TABLE, Item={"pk": {"S": pk}})
-            for pk in ("denials", "changes")
-        ),
-        call("dynamodb:DeleteItem", **TABLE, Key={"pk": {"S": "denials"}}),
     },
 }
 #: Lambda's own calls.
@@ -145,6 +137,13 @@ def _run_commands(parts: Parts) -> None:
     secret("status")
     parts.store(WRONG, PENDING)
     secret("unstick", "--yes")
+    for line in (
+        "deny user alice --until 1h --reason x --kick call_1",
+        "allow user alice --reason x",
+        "denials",
+        "denials --history",
+    ):
+        run(*line.split(), *local)
     with _a_deployed_stack(parts):
         run("doctor", "--stage", "prod", "--json")
         run("doctor", "--stage", "prod", "--json", "--without-secret")

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -248,8 +249,55 @@ def doctor(session: Session) -> None:
     session.run("no stage", "doctor")
 
 
+def denials(session: Session) -> None:
+    """`zego-token deny`, `allow` and `denials`."""
+    parts = session.parts
+    rooms, table = parts.zego.project.rooms, parts.dynamodb
+
+    def run(what: str, line: str) -> None:
+        session.run(what, *shlex.split(line), local=True)
+
+    spam = "--until 2h --reason 'ticket 7: spam'"
+    run("no denials", "denials")
+    run("no changes", "denials --history")
+    rooms.enter("call_1", "alice")
+    run("deny a user, and kick", f"deny user alice {spam} --kick call_1 --kick call_2")
+    run("history", "denials --history")
+    run("deny a user again", "deny user alice --until forever --reason fraud")
+    run("sign a user out", f"deny user alice {spam} --signed-out")
+    run("deny an identity without confirmation", f"deny identity backend {spam}")
+    run("deny an identity", f"deny identity backend {spam} --yes")
+    run("sign an identity out", f"deny identity development {spam} --signed-out --yes")
+    rooms.enter("call_1", "bob")
+    run("deny rooms, and close one", f"deny room 'call_*' {spam} --kick call_1")
+    run("denials", "denials")
+    run("allow a user who is signed out too", "allow user alice --reason appeal")
+    run("allow a room that a pattern denies", "allow room call_1 --reason appeal")
+    run("allow a user who is not denied", "allow user alcie --reason appeal")
+    run("allow without a reason", "allow room 'call_*' --reason ''")
+    run("an invalid value", f"deny user 'a b' {spam}")
+    run("an invalid end", "deny user alice --until soon --reason x")
+    run("an end in the past", "deny user alice --until 2020-01-01T00:00:00Z --reason x")
+    run("an identity and a room", f"deny identity backend {spam} --kick call_1")
+    session.run("no stack", "deny", "user", "alice", *shlex.split(spam))
+    parts.zego.trouble = Trouble(kind="hang-up")
+    run("denied, but ZEGO gives no response", f"deny user bob {spam} --kick call_1")
+    parts.zego.trouble = Trouble()
+    parts.zego.project.reset()
+    run("denied, but ZEGO refuses", f"deny user bob {spam} --kick call_1")
+    item = {"pk": {"S": "denials"}, "sk": {"S": "deny#device#1"}}
+    table.call("PutItem", Item=item)
+    run("an unreadable denial", "denials")
+    table.intercept = refusing("AccessDeniedException")
+    run("denied by AWS", "denials")
+    table.intercept = refusing("ResourceNotFoundException")
+    run("no table", f"deny user carol {spam}")
+    table.intercept = refusing("TransactionCanceledException")
+    run("another operator", f"deny user carol {spam}")
+
+
 SESSIONS: Final[dict[str, Callable[[Session], None]]] = {
-    one.__name__: one for one in (secret, usage, explain, inspect, scan, doctor)
+    one.__name__: one for one in (secret, usage, explain, inspect, scan, doctor, denials)
 }
 
 

@@ -37,6 +37,7 @@ from local.identity_provider import IdentityProvider
 from local.loopback import HttpRequest, HttpResponse, Intercept
 from local.stack import POLICY
 from ops import cli
+from ops.denials.removal import remove_from_rooms
 from ops.errors import ExitCode
 from ops.secret.follow import follow
 from ops.secret.unstick import unstick
@@ -65,7 +66,13 @@ STRANGER_SESSION: Final = "arn:aws:sts::000000000000:assumed-role/Stranger/devel
 LOOK: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 FUNCTIONS: Final = ("issuer", "rotator", "watcher")
 #: The functions that wait between two checks or two attempts.
-_WAITING: Final[Sequence[Any]] = (follow, unstick, watch, ServerApi.__init__)
+_WAITING: Final[Sequence[Any]] = (
+    follow,
+    remove_from_rooms,
+    unstick,
+    watch,
+    ServerApi.__init__,
+)
 
 
 @contextmanager
@@ -304,6 +311,8 @@ class Parts:
             "secret_id": self.secrets_manager.secret_id,
             "region": REGION,
             "zego": self.zego.url,
+            "dynamodb": self.dynamodb.url,
+            "limits_table": self.dynamodb.table,
             "access_key_id": key.access_key_id,
             "secret_access_key": key.secret_access_key,
         }

@@ -19,7 +19,12 @@ WIDTH: Final = 100
 COLUMNS: Final = "200"
 #: `secret`, a finding of `scan` and an error of any command have a line for each thing that they
 #: say, which the terminal wraps. These are the widest, apart from paths.
-WIDEST: Final[Mapping[str, int]] = {"secret": 310, "usage": 140, "scan": 120}
+WIDEST: Final[Mapping[str, int]] = {
+    "secret": 310,
+    "denials": 150,
+    "usage": 140,
+    "scan": 120,
+}
 
 
 def option(parameter: click.Parameter) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from local.aws import refusal, success
+from local.aws import IMPORTING_MOTO, refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
@@ -123,7 +123,8 @@ class SecretsManager(LoopbackServer):
             return self._loading
 
     def _make_storage(self) -> Storage:
-        from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  imports moto
+        with IMPORTING_MOTO:
+            from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  imports moto
 
         storage = Storage(self._account_id, self.region, self._clock, self.conditions)
         value = json.dumps({"app_id": self.app_id, "server_secret": self.server_secret})

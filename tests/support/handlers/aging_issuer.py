@@ -1,7 +1,7 @@
 """The issuer with a clock that a test moves: the real time plus the seconds in CLOCK_FILE.
 
-The caches of the keys and of the secret use this clock. Everything else is unchanged, including the
-times after which they reload.
+The caches of the keys, of the secret and of the denials use this clock. Everything else is
+unchanged, including the times after which they reload.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from issuer import app
 from issuer.jwks import SigningKeys
 from zego.aws import AwsError
-from zego.cache import Cached
+from zego.cache import Cached, Clocks
 from zego.secret_store import CURRENT
 from zego.server_secret import ServerSecretError
 
@@ -38,4 +38,6 @@ app._service = replace(
         clock=clock,
     ),
 )
+if app._service.limits is not None:
+    app._service.limits._denials._clocks = Clocks(clock)
 handler = app.handler

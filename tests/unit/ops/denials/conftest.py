@@ -15,7 +15,7 @@ from moto import mock_aws
 
 from local.fake_zego import ZegoCloud
 from ops import cli
-from ops.denials import change
+from ops.denials.removal import remove_from_rooms
 from zego.denials import CHANGES_PK, DENIALS_PK, Denial
 
 REGION: Final = "eu-west-1"
@@ -128,7 +128,7 @@ def site(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         text = json.dumps({"app_id": APP_ID, "server_secret": SECRET})
         secret = boto3.client("secretsmanager").create_secret(Name="zego", SecretString=text)
         create_stack(SecretArn=secret["ARN"], LimitsTableName=TABLE)
-        defaults = change.remove_from_rooms.__kwdefaults__
+        defaults = remove_from_rooms.__kwdefaults__
         with patch.dict(defaults, sleep=site.slept.append):
             yield site
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from local.fake_zego import Trouble
-from ops.denials import change
+from ops.denials.removal import remove_from_rooms
 from ops.errors import ExitCode
 from tests.unit.ops.denials.conftest import Site
 
@@ -30,7 +30,7 @@ def test_the_user_is_removed_now_and_once_the_denial_is_in_force(site: Site) -> 
         assert site.rooms == {"call_1": ["bob"], "call_2": ["alice"]}
         site.enter("call_1", "alice")
 
-    with patch.dict(change.remove_from_rooms.__kwdefaults__, sleep=come_back):
+    with patch.dict(remove_from_rooms.__kwdefaults__, sleep=come_back):
         done = site.run(ALICE)
     assert done.exit_code == ExitCode.DONE
     assert site.slept == [SIXTY]
@@ -51,7 +51,7 @@ def test_the_denial_is_written_before_the_user_is_removed(site: Site) -> None:
     order: list[str] = []
     with (
         patch("ops.denials.table.DenialTable.deny", lambda *_: order.append("denied")),
-        patch("ops.denials.change._remove", lambda *_: order.append("removed")),
+        patch("ops.denials.removal._remove", lambda *_: order.append("removed")),
     ):
         site.run(ALICE)
     assert order == ["denied", "removed", "removed"]
@@ -107,7 +107,7 @@ class TestDeniedButNotRemoved:
         def recover(_seconds: float) -> None:
             site.zego.trouble = Trouble()
 
-        with patch.dict(change.remove_from_rooms.__kwdefaults__, sleep=recover):
+        with patch.dict(remove_from_rooms.__kwdefaults__, sleep=recover):
             done = site.run(ALICE)
         assert done.exit_code == ExitCode.DONE
         assert outcomes(done.events) == [("call_1", "failed"), ("call_1", "removed")]
@@ -132,7 +132,7 @@ class TestDeniedButNotRemoved:
         def interrupt(_seconds: float) -> None:
             raise KeyboardInterrupt
 
-        with patch.dict(change.remove_from_rooms.__kwdefaults__, sleep=interrupt):
+        with patch.dict(remove_from_rooms.__kwdefaults__, sleep=interrupt):
             done = site.run(ALICE)
         assert done.exit_code == ExitCode.INTERRUPTED
         assert "the users were removed once" in done.err

@@ -34,7 +34,7 @@ def test_the_list_in_words(site: Site) -> None:
     assert lines[0].startswith("Denied: user alice, until ")
     assert lines[1] == "  spam"
     assert lines[2].startswith("  by arn:aws:sts::")
-    assert "Signed out: identity web, if the sign-in was before " in shown
+    assert "Signed out: identity web. Sign-ins before " in shown
     assert lines[-1] == "2 denials. 1000 is the most."
     assert max(map(len, lines)) <= 100
 
@@ -90,8 +90,8 @@ class TestTheHistory:
         site.run(f"deny user alice {SPAM} --signed-out")
         site.run("allow user alice --signed-out --reason 'ticket 7'")
         shown = site.run("denials --history", json=False).out
-        assert "Signed out: user alice, if the sign-in was before " in shown
-        assert "Lifted the sign-out: user alice.\n  ticket 7\n  by arn:" in shown
+        assert "Signed out: user alice. Sign-ins before " in shown
+        assert "Lifted the sign-out of user alice.\n  ticket 7\n  by arn:" in shown
         assert shown.endswith("2 changes in the last 90 days.\n")
 
     def test_an_unreadable_change_fails(self, site: Site) -> None:
