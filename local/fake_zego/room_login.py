@@ -25,7 +25,7 @@ from zego.token04 import Claims, ClaimsError, Token04Error
 
 
 @dataclass(frozen=True)
-class Refusal:
+class LoginRefusal:
     """A failed login. `raw` is None if no public report names the code."""
 
     code: int
@@ -34,18 +34,18 @@ class Refusal:
     message: str
 
 
-NO_TOKEN = Refusal(1100001, None, (1100001,), "The token is missing, or is not a string.")
-NOT_OPENED = Refusal(
+NO_TOKEN = LoginRefusal(1100001, None, (1100001,), "The token is missing, or is not a string.")
+NOT_OPENED = LoginRefusal(
     1102016,
     50119,
     (20014, 50119),
     "The token cannot be opened: wrong ServerSecret, wrong AppID, or no Token04 at all.",
 )
-MALFORMED = Refusal(1102016, 50120, (50120,), "The token opens, but its claims are malformed.")
-WRONG_APP_ID = Refusal(1102016, 50119, (20014, 50119), "The AppID is not this project's.")
-WRONG_USER = Refusal(1102016, 50119, (50119,), "The token is for another user.")
-EXPIRED = Refusal(1102018, 50117, (50117,), "The token has expired.")
-WRONG_ROOM = Refusal(1102020, None, (1102020,), "The token does not admit to this room.")
+MALFORMED = LoginRefusal(1102016, 50120, (50120,), "The token opens, but its claims are malformed.")
+WRONG_APP_ID = LoginRefusal(1102016, 50119, (20014, 50119), "The AppID is not this project's.")
+WRONG_USER = LoginRefusal(1102016, 50119, (50119,), "The token is for another user.")
+EXPIRED = LoginRefusal(1102018, 50117, (50117,), "The token has expired.")
+WRONG_ROOM = LoginRefusal(1102020, None, (1102020,), "The token does not admit to this room.")
 
 
 class Rooms:
@@ -99,7 +99,7 @@ def answer(
 
 def _refusal(
     request: Mapping[str, Any], app_id: int, accepted: Sequence[ServerSecret], now: float
-) -> Refusal | None:
+) -> LoginRefusal | None:
     token = request.get("token")
     if not isinstance(token, str) or not token:
         return NO_TOKEN

@@ -13,7 +13,7 @@ import pytest
 
 from issuer.token_request import REFUSAL_CODES
 from local.fake_zego import room_login
-from local.fake_zego.room_login import Refusal
+from local.fake_zego.room_login import LoginRefusal
 from tests.support.table import table
 from zego.diagnosis.kinds import KINDS
 from zego.error_codes import CODES, SERVER_API_CODES, TELEMETRY, near, resolve
@@ -207,7 +207,7 @@ class TestOtherTables:
         assert shown <= REFUSAL_CODES
 
     def test_codes_of_the_local_zego_are_known(self) -> None:
-        refusals = [value for value in vars(room_login).values() if isinstance(value, Refusal)]
+        refusals = [value for value in vars(room_login).values() if isinstance(value, LoginRefusal)]
         assert len(refusals) > 5
         for refusal in refusals:
             for code in refusal.logged:
