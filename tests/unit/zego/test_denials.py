@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zego import denials
-from zego.denials import Denial, DenialError, Kind
+from zego.denials import Denial, DenialError, Denials, Kind
 
 NOW = 1_700_000_000
 DENIAL = Denial("user", "alice", "spam", "arn:aws:iam::111122223333:user/op", NOW)
@@ -162,6 +162,52 @@ class TestBounds:
     def test_rooms_are_not_signed_out(self) -> None:
         with pytest.raises(DenialError, match="a room cannot be signed out"):
             replace(DENIAL, kind="room", value="team.1", not_before=NOW)
+
+
+class TestDenials:
+    """The ones that concern a request; tests/unit/issuer/test_limits.py has the rest."""
+
+    def test_it_counts_its_denials(self) -> None:
+        assert (len(Denials()), len(Denials([DENIAL, replace(DENIAL, value="bob")]))) == (0, 2)
+
+    @given(
+        st.lists(any_denial(), max_size=12, unique_by=lambda denial: denial.sk),
+        st.sampled_from(["alice", "bob"]) | USER_IDS,
+        USER_IDS,
+        TIMES,
+    )
+    def test_it_finds_what_a_search_of_all_finds(
+        self, many: list[Denial], user_id: str, room_id: str, now: int
+    ) -> None:
+        expected = {
+            denial.sk
+            for denial in many
+            if denial.not_before is None
+            and (denial.until is None or denial.until > now)
+            and (
+                (denial.kind, denial.value) in {("identity", "web"), ("user", user_id)}
+                or (denial.kind == "room" and _matches(denial.value, room_id))
+            )
+        }
+        found = Denials(many).denying(now, identity="web", user_id=user_id, room_id=room_id)
+        assert expected == set() if found is None else found.sk in expected
+
+    def test_absent_names_match_no_denial(self) -> None:
+        none = Denials([replace(DENIAL, value="None"), replace(DENIAL, kind="room", value="None")])
+        assert none.denying(NOW) is None
+
+    def test_many_stars_are_matched_in_no_time(self) -> None:
+        stars = Denials([replace(DENIAL, kind="room", value="*a" * 63)])
+        assert stars.denying(NOW, room_id="a" * 62 + "b" * 65) is None
+
+
+def _matches(pattern: str, room_id: str) -> bool:
+    """Match by trying every text for each star."""
+    if not pattern or not room_id:
+        return pattern.strip("*") == "" and not room_id
+    if pattern[0] == "*":
+        return _matches(pattern[1:], room_id) or _matches(pattern, room_id[1:])
+    return pattern[0] == room_id[0] and _matches(pattern[1:], room_id[1:])
 
 
 class TestLife:
