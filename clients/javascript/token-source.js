@@ -34,6 +34,11 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The form of a Token04. It is not a JWT, and a client can read nothing in it. */
 const TOKEN04 = /^04[A-Za-z0-9+/]+={0,2}$/;
 
+/** No error has a part of the bearer token that is this long. */
+const SHORTEST_PART = 8;
+/** As long as a signature in hex; the service's own texts have no such word. */
+const LONG_WORD = /[\w+/=-]{64}/;
+
 /** ZEGO's codes for a token that it cannot decrypt: the ServerSecret may have changed. */
 const REFUSED = new Set([1102016, 20014, 50119]);
 const EXPIRED = 1102018;
@@ -64,6 +69,11 @@ const OWN_CODES = {
   sdk_error: ["ZEGO's SDK did not accept the token.", false],
   timeout: ["No response arrived in time.", true],
   token_refused: ["ZEGO refuses a new token too. Tell the service's operators.", false],
+};
+/** What to check if API Gateway refuses a request itself. @type {Record<number, string>} */
+const GATEWAY_HINTS = {
+  404: "The API has no such path. Is url its base, without a path?",
+  431: "The request's headers are too long. Does the bearer token have too many claims?",
 };
 /** Waiting rarely fixes these: they are retried once instead of `maxRetries` times. */
 const TRIED_ONCE_MORE = new Set([
@@ -734,13 +744,12 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
   const isProblem = /^application\/problem\+json\b/i.test(headers.get("content-type") ?? "");
   const problem = isProblem ? documentIn(text) : {};
   const quoted = (/** @type {unknown} */ value, /** @type {RegExp} */ form) =>
-    typeof value === "string" && form.test(value) && !value.includes(bearer) ? value : undefined;
+    typeof value === "string" && form.test(value) && !reveals(value, bearer) ? value : undefined;
   const code = quoted(problem.code, /^[a-z_]{1,64}$/) ?? "gateway_error";
-  const isNoRoute = code === "gateway_error" && status === 404;
-  const hint = isNoRoute ? "The API has no such path. Is url its base, without a path?" : undefined;
+  const hint = code === "gateway_error" ? GATEWAY_HINTS[status] : undefined;
   return new TokenError(code, {
     status,
-    detail: quoted(problem.detail, /^\P{Cc}{1,1000}$/u) ?? hint,
+    detail: quoted(problem.detail, /^[^\p{C}\p{Zl}\p{Zp}]{1,1000}$/u) ?? hint,
     requestId: quoted(problem.request_id ?? headers.get("apigw-requestid"), /^[\w+/=:.-]{1,128}$/),
     // The service marks a 401 as retryable if it may soon know the bearer token's key.
     retryable: isProblem
@@ -749,6 +758,17 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
     retryAfterSeconds: retryAfterIn(headers, nowMs),
     help: quoted(problem.help, /^https?:\/\/[\x21-\x7e]{1,400}$/),
   });
+}
+
+/**
+ * Whether a text repeats a part of a secret, or has a word as long as those of tokens.
+ *
+ * @param {string} text @param {string} secret
+ */
+function reveals(text, secret) {
+  const size = Math.min(SHORTEST_PART, secret.length);
+  const parts = Array.from({ length: text.length }, (_, at) => text.slice(at, at + size));
+  return LONG_WORD.test(text) || parts.some((part) => part.length === size && secret.includes(part));
 }
 
 /** @param {Headers} headers @param {number} nowMs used if they have no date */

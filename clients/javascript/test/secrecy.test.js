@@ -40,13 +40,43 @@ suite("neither token nor bearer", () => {
       request_id: BEARER,
     }),
     "a page instead of a problem": text(401, "application/problem+json", `${BEARER}${TOKEN}`),
+    "a problem that repeats a token": problem(422, "x", { detail: `Not with ${TOKEN}.` }),
+    "a problem that repeats a part": problem(422, "x", { detail: `Not ${BEARER.slice(3, 12)}.` }),
+    "a problem that repeats a half at a time": problem(422, BEARER.slice(0, 17), {
+      detail: BEARER.slice(17),
+      request_id: BEARER.slice(0, 33),
+      help: `https://tokens.example.com/${BEARER.slice(9)}`,
+    }),
+    "a gateway that repeats a part": gateway(403, "", { "apigw-requestid": BEARER.slice(2, 20) }),
   };
+  const parts = Array.from({ length: BEARER.length - 7 }, (_, at) => BEARER.slice(at, at + 8));
   for (const [name, answer] of Object.entries(echoes)) {
     test(`is in the error of ${name}`, async (t) => {
       const { server, failure } = await start(t, { getBearer: () => BEARER, maxRetries: 0 });
       server.answer(answer, answer);
       const seen = inspect(seenOf(await failure()));
-      assert(!seen.includes(BEARER) && !seen.includes("SECRET"), seen);
+      for (const secret of [...parts, "SECRET"]) assert(!seen.includes(secret), seen);
+    });
+  }
+
+  test("makes a text look like a secret that is none", async (t) => {
+    const { server, failure } = await start(t, { getBearer: () => BEARER, maxRetries: 0 });
+    const detail = "The issuer is https://login.example.com/0c5e0a9d-6a0f-4f0e-9a51-2f9c1be3a001/v2.0.";
+    server.answer(problem(403, "not_granted", { detail }));
+    const error = await failure();
+    assert.deepEqual([error.code, error.detail], ["not_granted", detail]);
+  });
+
+  for (const character of ["\n", "\x1b", "\x9b", "\u202e", "\u2028", "\u2069", "\ud800"]) {
+    test(`and no ${JSON.stringify(character)} of a response is in an error`, async (t) => {
+      const { server, failure } = await start(t, { maxRetries: 0 });
+      const spoiled = { detail: `a${character}b`, request_id: `a${character}b` };
+      server.answer(problem(422, "invalid_identifier", spoiled));
+      const { code, detail, requestId } = await failure();
+      assert.deepEqual(
+        [code, detail, requestId],
+        ["invalid_identifier", "The service refused the request.", undefined],
+      );
     });
   }
 

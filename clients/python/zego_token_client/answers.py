@@ -21,7 +21,7 @@ from zego_token_client.errors import (
 )
 from zego_token_client.models import Call, IssuedToken, TokenRequest
 from zego_token_client.retries import retry_after_seconds
-from zego_token_client.signed_http import Answer
+from zego_token_client.signed_http import Answer, Proof
 
 T = TypeVar("T")
 
@@ -41,6 +41,15 @@ GATEWAY_CODES: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 _TOKEN04: Final = re.compile(r"04[A-Za-z0-9+/]+={0,2}")
+#: The texts of a response that an error may repeat. A word as long as a signature or a token is not
+#: one of the service's.
+_CODE: Final = re.compile(r"[a-z_]{1,64}")
+_DETAIL: Final = re.compile(r".{1,1000}")
+_FIELD: Final = re.compile(r"[A-Za-z_]\w{0,31}", re.ASCII)
+_HELP: Final = re.compile(r"https?://[!-~]{1,400}")
+_ID: Final = re.compile(r"[\w+/=:.-]{1,128}", re.ASCII)
+_LONG_WORD: Final = re.compile(r"[\w+/=-]{64}", re.ASCII)
+_NO_DETAIL: Final = "The service refused the request."
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
 
@@ -82,7 +91,7 @@ def result(answer: Answer, reader: Callable[[Mapping[str, object]], T]) -> T:
     media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if answer.status in (200, 201) and media_type == _JSON:
-            return reader(_object(answer.body))
+            return _checked(reader(_object(answer.body)), answer.proof)
         refusal = _refusal(answer, media_type)
     except ShapeError as error:
         refusal = _bad(answer, f"the response is invalid: {error}")
@@ -166,7 +175,8 @@ def _object(body: bytes) -> dict[str, object]:
 def _refusal(answer: Answer, media_type: str) -> TokenServiceError:
     retry_after = retry_after_seconds(answer.headers)
     if media_type == _PROBLEM:
-        return _problem(_object(answer.body), answer.status, retry_after)
+        problem = _problem(_object(answer.body), answer.status, retry_after)
+        return _safe(problem, answer.proof)
     if answer.status in GATEWAY_CODES and media_type == _JSON:
         code, detail = GATEWAY_CODES[answer.status]
         retryable = can_pass(answer.status)
@@ -186,13 +196,40 @@ def _problem(
     return TokenProblem(*known, retryable, retry_after, said.field, said.help)
 
 
+def _checked(read: T, proof: Proof) -> T:
+    """What a response grants; the problems of a batch without texts that no error may show."""
+    if isinstance(read, list):
+        read[:] = [_safe(each, proof) if isinstance(each, TokenProblem) else each for each in read]
+    return read
+
+
+def _safe(problem: TokenProblem, proof: Proof) -> TokenProblem:
+    """The problem without texts that no error may show."""
+    if _shown(problem.code, _CODE, proof) is None:
+        raise ShapeError("code is not the code of a problem")
+    return dataclasses.replace(
+        problem,
+        detail=_shown(problem.detail, _DETAIL, proof) or _NO_DETAIL,
+        request_id=_shown(problem.request_id, _ID, proof),
+        field=_shown(problem.field, _FIELD, proof),
+        help=_shown(problem.help, _HELP, proof),
+    )
+
+
+def _shown(text: str | None, form: re.Pattern[str], proof: Proof) -> str | None:
+    """The text, if it has the form and no control character, secret or token."""
+    if text is None or not form.fullmatch(text) or not text.isprintable():
+        return None
+    return None if _LONG_WORD.search(text) or proof.is_in(text) else text
+
+
 def _bad(answer: Answer, reason: str) -> BadAnswerError:
     retry_after = retry_after_seconds(answer.headers)
     return BadAnswerError(reason, answer.status, _request_id(answer), retry_after)
 
 
 def _request_id(answer: Answer) -> str | None:
-    return answer.headers.get("apigw-requestid")
+    return _shown(answer.headers.get("apigw-requestid"), _ID, answer.proof)
 
 
 def _snake(name: str) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from zego_token_client import answers
 from zego_token_client.answers import read
@@ -21,31 +21,48 @@ from zego_token_client.models import (
     without_none,
 )
 from zego_token_client.retries import Retries
-from zego_token_client.signed_http import Request, SignedHttp, post
+from zego_token_client.signed_http import BearerHttp, Http, Request, SignedHttp, post
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from zego_token_client.signed_http import Session
+    from zego_token_client.signed_http import Bearer, Session
 
 T = TypeVar("T")
 
+
+class _Paths(NamedTuple):
+    token: str
+    batch: str
+    call: str
+
+
+_FOR_ROLES: Final = _Paths(
+    "/v1/service/tokens", "/v1/service/tokens/batch", "/v1/service/calls/initiate"
+)
+_FOR_BEARERS: Final = _Paths("/v1/tokens", "/v1/tokens/batch", "/api/v1/calls/initiate")
 _random: Final = SystemRandom().random
 
 
 class TokenClient:
-    """Requests tokens from a zego-token-service, with the IAM role of this backend.
+    """Requests tokens from a zego-token-service for the users that this backend names.
+
+    The backend proves who it is with an AWS IAM role, or outside AWS with a bearer token of an
+    identity that the service's access policy lets name users (``names_users``).
 
     Create one and keep it. Several threads can share it: it keeps up to 50 connections open, and
     more than 50 requests at once open new ones. ``with`` closes it. It caches no token: each is for
     one user, whose app requests the next one at :attr:`IssuedToken.renew_at`.
 
-    Each attempt of a call has a new signature. A call is retried if its error is ``retryable``:
-    after a 429 or a 5xx, unless the service says ``retryable: false``, and if no response arrived.
-    It is never retried after another 4xx.
+    Each attempt of a signed call has a new signature. A call is retried if its error is
+    ``retryable``: after a 429, a 5xx or a 401 of the service that it marks so, and if no response
+    arrived. It is never retried after another 4xx.
 
     :param url: the API's address (the deployment's output ``ApiUrl``): https, or plain http to this
         machine.
+    :param bearer: a bearer token, or a function that returns one. The function is called for the
+        first request, and again when the service responds 401: it must then return a new token.
+        Threads do not call it at the same time. ``None`` uses the IAM role.
     :param session: a botocore or boto3 session, whose credentials sign the requests; botocore
         renews them. ``None`` finds credentials as boto3 does.
     :param region: the API's region. ``None`` takes it from the URL, if its host is API Gateway's
@@ -64,6 +81,7 @@ class TokenClient:
         self,
         url: str,
         *,
+        bearer: Bearer | None = None,
         session: Session | None = None,
         region: str | None = None,
         timeout_seconds: float = 5.0,
@@ -74,7 +92,15 @@ class TokenClient:
         random: Callable[[], float] = _random,
     ) -> None:
         self._retries = Retries(attempts, patience_seconds, clock, sleep, random)
-        self._http = SignedHttp(url, session, region, timeout_seconds)
+        self._http: Http
+        if bearer is None:
+            self._paths = _FOR_ROLES
+            self._http = SignedHttp(url, session, region, timeout_seconds)
+        elif session is None and region is None:
+            self._paths = _FOR_BEARERS
+            self._http = BearerHttp(url, bearer, timeout_seconds)
+        else:
+            raise ValueError("bearer cannot be combined with session or region")
 
     def token(
         self,
@@ -94,7 +120,7 @@ class TokenClient:
             user_id, room_id, privileges, stream_ids, lifetime_seconds, refused_with
         )
         reader = partial(answers.issued, request=request)
-        return self._ask(post("/v1/service/tokens", request.document()), reader)
+        return self._ask(post(self._paths.token, request.document()), reader)
 
     def tokens(self, requests: Iterable[TokenRequest]) -> list[IssuedToken | TokenProblem]:
         """Return up to 100 tokens: for each request, in order, its token or its problem.
@@ -107,7 +133,7 @@ class TokenClient:
         asked = tuple(requests)  # may be an iterator, or change before the response
         document = {"requests": [request.document() for request in asked]}
         reader = partial(answers.batch, requests=asked)
-        return self._ask(post("/v1/service/tokens/batch", document), reader)
+        return self._ask(post(self._paths.batch, document), reader)
 
     def start_call(
         self,
@@ -126,14 +152,15 @@ class TokenClient:
             user_id, None, privileges, stream_ids, lifetime_seconds, refused_with
         )
         reader = partial(answers.call, request=request)
-        return self._ask(post("/v1/service/calls/initiate", request.document()), reader)
+        return self._ask(post(self._paths.call, request.document()), reader)
 
     def status(self) -> Status:
         """Return the secret, policy and version that the service uses, for a role that may read it.
 
         :raises TokenServiceError: the request failed.
+        :raises ValueError: the client has a bearer token instead of a role.
         """
-        return self._ask(Request("GET", "/v1/status"), partial(read, Status))
+        return self._ask_as_role(Request("GET", "/v1/status"), partial(read, Status))
 
     def diagnose(
         self,
@@ -150,6 +177,7 @@ class TokenClient:
             expected in it; ``None`` is not compared.
         :raises TokenServiceError: the request failed.
         :raises TypeError: an argument cannot be sent as JSON.
+        :raises ValueError: the client has a bearer token instead of a role.
         """
         expected = {"user_id": user_id, "room_id": room_id, "app_id": app_id, "sdk": sdk}
         try:
@@ -159,7 +187,7 @@ class TokenClient:
         del token  # would stay in the error's traceback
         if request is None:
             raise TypeError("an argument cannot be sent as JSON")
-        return self._ask(request, partial(read, Diagnosis))
+        return self._ask_as_role(request, partial(read, Diagnosis))
 
     def close(self) -> None:
         """Close the open connections. A later call opens new ones."""
@@ -170,6 +198,11 @@ class TokenClient:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _ask_as_role(self, request: Request, reader: Callable[[Mapping[str, object]], T]) -> T:
+        if self._paths is not _FOR_ROLES:
+            raise ValueError("the API has this route for IAM roles only: leave out bearer")
+        return self._ask(request, reader)
 
     def _ask(self, request: Request, reader: Callable[[Mapping[str, object]], T]) -> T:
         return self._retries.run(lambda: answers.result(self._http.send(request), reader))

@@ -9,14 +9,15 @@ from typing import Any, Final
 
 import botocore.session
 
+from local.loopback import LoopbackServer
 from tests.support.clock import Clock
 from tests.unit.zego.scripted_server import Reply, ScriptedServer, reply
 from zego_token_client import TokenClient
 
 REGION: Final = "eu-central-1"
-KEY_ID: Final = "made-up-key-id"
+KEY_ID: Final = "invented-key-id"
 SECRET_KEY: Final = "made-up-secret-access-key"
-SESSION_TOKEN: Final = "made-up-session-token"
+SESSION_TOKEN: Final = "invented-session-token"
 #: Has the form of a Token04 but is clearly not one of ZEGO's.
 TOKEN: Final = "04" + "QUJD" * 30
 REQUEST_ID: Final = "made-up-request-0001"
@@ -88,7 +89,7 @@ class Backend:
         self.waits: list[float] = []
         self.session = _session()
 
-    def client(self, server: ScriptedServer, **settings: Any) -> TokenClient:
+    def client(self, server: ScriptedServer | LoopbackServer, **settings: Any) -> TokenClient:
         """A client of a server that plays API Gateway."""
         given: dict[str, Any] = {
             "session": self.session,

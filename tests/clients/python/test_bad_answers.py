@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+import zlib
 from typing import Any
 
 import pytest
 
 from tests.clients.python.backend import CALL, ISSUED, REQUEST_ID, TOKEN, Backend, answer
+from tests.clients.python.test_connections import CHUNKED
 from tests.contract.openapi import load
 from tests.unit.zego.scripted_server import Reply, serving
 from zego_token_client import BadAnswerError, TokenRequest
@@ -228,3 +232,35 @@ def test_renew_at_may_be_any_time_before_the_expiry(renew_at: int, backend: Back
     times = {"issued_at": 100, "renew_at": renew_at, "expires_at": 200}
     with serving(answer({**ISSUED, **times})) as server:
         assert backend.client(server).token("bob").renew_at == renew_at
+
+
+def gzipped(size: int) -> bytes:
+    """Zeros that are much smaller compressed."""
+    packer = zlib.compressobj(wbits=31)
+    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(size >> 20)) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (answer(b" " * (6 * 2**20 + 1)), "larger than any"),
+        (Reply(b"HTTP/1.1 201 Created\r\n\r\n", for_ever=b"{" * 65536), "larger than any"),
+        (Reply(CHUNKED, for_ever=b"10000\r\n" + b"{" * 65536 + b"\r\n"), "larger than any"),
+        (answer(gzipped(200 << 20), headers={"Content-Encoding": "gzip"}), "not a JSON object"),
+    ],
+    ids=["large", "endless", "endless-chunks", "bomb"],
+)
+def test_a_response_is_read_only_up_to_a_size(reply: Reply, reason: str, backend: Backend) -> None:
+    tracemalloc.start()
+    try:
+        with serving(reply) as server, pytest.raises(BadAnswerError, match=reason):
+            backend.client(server, attempts=1).token("bob")
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_response_is_read(backend: Backend) -> None:
+    body = json.dumps(ISSUED).encode().ljust(6 * 2**20)
+    with serving(answer(body)) as server:
+        assert backend.client(server).token("bob").token == TOKEN

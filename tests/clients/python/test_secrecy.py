@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import traceback
@@ -17,6 +18,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 import zego_token_client
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 from tests.clients.python.backend import (
     CALL,
     ISSUED,
@@ -252,6 +254,103 @@ def test_unusable_credentials_are_not_shown(field: str, backend: Backend) -> Non
     assert shown
     hidden = found.values()
     assert [one for one in (*shown, str(error)) if any(value in one for value in hidden)] == []
+
+
+class Echo(LoopbackServer):
+    """Repeats parts of the request's credentials and signature in every text of a problem."""
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        signature = (request.header("authorization") or "")[-64:]
+        session_token = request.header("x-amz-security-token") or ""
+        values = {
+            "code": "not_granted",
+            "detail": f"Not with {signature[:20]}.",
+            "request_id": session_token[:12],
+            "help": f"https://tokens.example.com/{signature[40:49]}",
+            "retryable": False,
+        }
+        if request.path.endswith("/batch"):
+            whole = {"results": [{"status": 403, "problem": values}], "request_id": "made-up"}
+            return self._said(200, "application/json", whole)
+        return self._said(403, "application/problem+json", values)
+
+    def _said(self, status: int, media_type: str, values: object) -> HttpResponse:
+        return HttpResponse(status, (("content-type", media_type),), json.dumps(values).encode())
+
+
+def test_no_part_of_a_credential_or_signature_is_in_a_problem(backend: Backend) -> None:
+    with Echo() as server:
+        client = backend.client(server)
+        with pytest.raises(TokenProblem) as refused:
+            client.token("bob")
+        (in_batch,) = client.tokens([TokenRequest("bob")])
+    assert isinstance(in_batch, TokenProblem)
+    for said in (refused.value, in_batch):
+        assert said.code == "not_granted"
+        assert said.detail == "The service refused the request."
+        assert said.help is None
+    assert refused.value.request_id is None
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    ["a\nb", "a\x1b[31mb", "a\x9bb", "a\u202eb", "a\u2028b", f"a {TOKEN} b", "x" * 64, "a" * 1001],
+    ids=["newline", "escape", "c1", "bidi", "separator", "token", "long-word", "long"],
+)
+def test_a_text_that_could_forge_a_log_or_be_a_token_is_not_in_a_problem(
+    spoiled: str, backend: Backend
+) -> None:
+    values = {
+        "code": "not_granted",
+        "detail": spoiled,
+        "request_id": spoiled,
+        "field": spoiled,
+        "help": f"https://x/{spoiled}",
+        "retryable": False,
+    }
+    whole = {"results": [{"status": 403, "problem": values}], "request_id": "made-up"}
+    with serving(answer(values, 403, "application/problem+json"), answer(whole, 200)) as server:
+        client = backend.client(server)
+        with pytest.raises(TokenProblem) as refused:
+            client.token("bob")
+        (in_batch,) = client.tokens([TokenRequest("bob")])
+    assert isinstance(in_batch, TokenProblem)
+    for said in (refused.value, in_batch):
+        assert said.code == "not_granted"
+        assert said.detail == "The service refused the request."
+        assert said.field is None
+        assert said.help is None
+        assert spoiled not in str(said)
+
+
+@pytest.mark.parametrize("code", ["a\nb", "NOT_GRANTED", "", "x" * 65, SESSION_TOKEN])
+def test_a_code_that_is_not_one_is_a_bad_response(code: str, backend: Backend) -> None:
+    with serving(problem(code, 403)) as server, pytest.raises(BadAnswerError) as refused:
+        backend.client(server).token("bob")
+    assert code not in str(refused.value) or not code
+
+
+def test_a_detail_of_the_service_is_shown(backend: Backend) -> None:
+    detail = "The issuer is https://login.example.com/0c5e0a9d-6a0f-4f0e-9a51-2f9c1be3a001/v2.0."
+    values = {
+        "code": "not_granted",
+        "detail": detail,
+        "request_id": REQUEST_ID,
+        "field": "room_id",
+        "help": "https://tokens.example.com/v1/problems#not_granted",
+        "retryable": False,
+    }
+    with serving(answer(values, 403, "application/problem+json")) as server:
+        error = failure(backend.client(server), lambda client: client.token("bob"))
+    assert isinstance(error, TokenProblem)
+    assert values == {name: getattr(error, name) for name in values}
+
+
+def test_a_request_id_of_the_gateway_is_shown_only_if_it_can_be_one(backend: Backend) -> None:
+    headers = {"apigw-requestid": f"id {TOKEN}"}
+    with serving(answer({"message": "Forbidden"}, 403, headers=headers)) as server:
+        error = failure(backend.client(server), lambda client: client.token("bob"))
+    assert error.request_id is None
 
 
 def test_no_token_or_secret_key_is_logged(

@@ -27,6 +27,7 @@ from tests.clients.python.backend import (
 )
 from tests.unit.zego.scripted_server import Received, serving
 from zego_token_client import CredentialsError, TokenClient, TokenRequest
+from zego_token_client.signed_http import SignedHttp
 
 URL = "https://tokens.example.com"
 
@@ -150,6 +151,7 @@ def test_the_region_comes_from_the_argument_the_url_or_the_session(
 ) -> None:
     session = boto3.Session(region_name="ap-south-1")
     client = TokenClient(f"https://{host}", session=session, region=given)
+    assert isinstance(client._http, SignedHttp)
     assert client._http._region == region
 
 
