@@ -59,7 +59,7 @@ suite("neither token nor bearer", () => {
     });
   }
 
-  test("makes a text look like a secret that is none", async (t) => {
+  test("hides a text that only looks long", async (t) => {
     const { server, failure } = await start(t, { getBearer: () => BEARER, maxRetries: 0 });
     const detail = "The issuer is https://login.example.com/0c5e0a9d-6a0f-4f0e-9a51-2f9c1be3a001/v2.0.";
     server.answer(problem(403, "not_granted", { detail }));

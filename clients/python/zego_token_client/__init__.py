@@ -1,4 +1,4 @@
-"""Tokens for ZEGO's SDKs from a zego-token-service, for backends with an IAM role.
+"""Tokens for ZEGO's SDKs from a zego-token-service, for backends.
 
 client = TokenClient("https://tokens.example.com")
 token = client.token("alice", room_id="call_1")

@@ -105,7 +105,7 @@ def test_a_string_is_sent_once() -> None:
     assert len(server.received) == 1
 
 
-def test_a_failure_that_can_pass_is_retried_with_the_same_bearer_token() -> None:
+def test_a_temporary_failure_is_retried_with_the_same_bearer_token() -> None:
     bearers = Bearers(OLD, NEW)
     with serving(problem("secret_unavailable", 503, retryable=True), answer(ISSUED)) as server:
         client(server, bearers).token("bob")
@@ -166,7 +166,7 @@ def _raise() -> str:
         (_raise, "RuntimeError"),
     ],
 )
-def test_what_is_no_bearer_token_is_not_sent_and_not_shown(bearer: Any, named: str) -> None:
+def test_an_invalid_bearer_token_is_not_sent_and_not_shown(bearer: Any, named: str) -> None:
     with serving(answer(ISSUED)) as server:
         error = failure(client(server, bearer), lambda client: client.token("bob"))
         assert server.received == []
