@@ -67,8 +67,9 @@ def remove_from_rooms(
     with interruptible(_still_there(denial, rooms)):
         _remove(api, secret, out, denial, rooms, sleep)
     with interruptible(
-        f"The denial is written, and the users were removed once. Until {clock_time(in_force_at)}"
-        " they can get a token and come back."
+        f"The denial is written, but until {clock_time(in_force_at)} {_users(denial)} can still get"
+        " tokens and come back.",
+        "To remove them again, repeat the command.",
     ):
         say(
             out,

@@ -134,9 +134,15 @@ class TestSecrets:
             batch = {"requests": [{"user_id": "bob", "room_id": "call_1"}]}
             problem(absent.send_signed(BATCH, batch), 503, "secret_unavailable")
 
-    def test_without_credentials_the_log_names_what_is_missing(self, stack: LocalStack) -> None:
-        with service(stack, AWS_SECRET_ACCESS_KEY="") as without_credentials:
-            problem(without_credentials.token(), 503, "secret_unavailable")
+    @pytest.mark.parametrize(
+        ("table", "code"), [("", "secret_unavailable"), ("limits", "denials_unavailable")]
+    )
+    def test_without_credentials_the_log_names_what_is_missing(
+        self, stack: LocalStack, table: str, code: str
+    ) -> None:
+        changes = {"AWS_SECRET_ACCESS_KEY": "", "LIMITS_TABLE": table}
+        with service(stack, **changes) as without_credentials:
+            problem(without_credentials.token(), 503, code)
             assert "AWS_SECRET_ACCESS_KEY" in without_credentials.last_audit()["reason"]
 
     def test_a_failure_is_not_repeated_by_the_next_request(
