@@ -41,6 +41,7 @@ CONTENTS: Final = {
         "docs/cost",
         "docs/configuration",
         "docs/access-policy",
+        "docs/identity-providers",
         "docs/operations",
         "docs/rotation",
         "commands",

@@ -152,3 +152,47 @@ def stage_file(stage: str) -> Path:
             f"{path} does not exist here.", "Run the command in the checkout, or name the file."
         )
     return path
+
+
+class _BearerFile(click.File):
+    """A file with a bearer token. Its error does not repeat a token that was given instead."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IO[bytes]:
+        if isinstance(value, str) and value.count(".") >= 2 and len(value) > 100:
+            self.fail(
+                "this is a token. Other users of this machine can read arguments, and your shell"
+                " keeps them in its history: put the token in a file, or use - and paste it.",
+                param,
+                ctx,
+            )
+        opened: IO[bytes] = super().convert(value, param, ctx)  # type: ignore[arg-type]  # as click
+        return opened
+
+
+@policy.command(short_help="Write the identity for a bearer token.")
+@click.argument("bearer_file", type=_BearerFile("rb"), default="-", metavar="[FILE | -]")
+@output
+def identity(bearer_file: IO[bytes], out: Output) -> ExitCode:
+    """Write the identity that accepts a bearer token, to paste into the access policy.
+
+    The command reads the token from FILE or standard input; on a terminal, it asks for it without
+    showing it. It recognises the providers of docs/identity-providers.md, and for others uses what
+    the token says. It does not check the token's signature and sends it nowhere.
+
+    Exit code: 0 for an identity; 1 if the service cannot accept this kind of token.
+    """
+    from ops.policy.identity import write_identity  # noqa: PLC0415  imports the policy's reader
+
+    written = write_identity(read_bearer(bearer_file), time.time())
+    out.tell(
+        "identity",
+        written.toml,
+        toml=written.toml,
+        name=written.name,
+        provider=written.provider,
+        user_id=written.user_id,
+        expired=written.expired,
+    )
+    return ExitCode.DONE

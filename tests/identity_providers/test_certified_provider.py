@@ -7,6 +7,7 @@ asks for a token that no provider would make.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any, Final
 import pytest
 
 from local.stack import LocalStack
-from tests.support.oidc_provider import AUDIENCE, OidcProvider
+from tests.support.oidc_provider import AUDIENCE, Key, OidcProvider
 from tests.support.service import Service, service, until
+from tests.support.table import table
 from tests.support.tiers import tier
 
 ALL_ALGORITHMS: Final = (
@@ -65,14 +67,22 @@ def issuer(
         yield running
 
 
+Rotating = tuple[OidcProvider, Service, Key]
+
+
 @pytest.fixture
-def rotating(stack: LocalStack, tmp_path: Path) -> Iterator[tuple[OidcProvider, Service]]:
-    """A provider without keys, and an issuer that has not asked it for any."""
+def rotating(stack: LocalStack, tmp_path: Path) -> Iterator[Rotating]:
+    """A provider, and an issuer that finds its keys by discovery and demands a scope."""
     with OidcProvider() as provider:
-        provider.publish(provider.new_key("ES256"))
+        key = provider.new_key("ES256")
+        provider.publish(key)
         path = write_policy(tmp_path, provider, AUDIENCE)
+        text = re.sub(
+            r"^jwks_uri = .*$", 'scope = ["calls:join"]', path.read_text(), flags=re.MULTILINE
+        )
+        path.write_text(text)
         with service(stack, ACCESS_POLICY_FILE=str(path)) as running:
-            yield provider, running
+            yield provider, running, key
 
 
 def write_policy(folder: Path, provider: OidcProvider, *audience: str) -> Path:
@@ -91,7 +101,14 @@ def write_policy(folder: Path, provider: OidcProvider, *audience: str) -> Path:
 def claims(provider: OidcProvider, **changes: object) -> dict[str, Any]:
     """The claims of a valid token for alice, with changes. ``...`` omits a claim."""
     now = int(time.time())
-    good = {"iss": provider.issuer, "aud": AUDIENCE, "sub": "alice", "iat": now, "exp": now + 600}
+    good: dict[str, Any] = {
+        "iss": provider.issuer,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "iat": now,
+        "exp": now + 600,
+    }
+    good["scope"] = "calls:join"
     return {name: value for name, value in (good | changes).items() if value is not ...}
 
 
@@ -143,11 +160,48 @@ class TestTokens:
         assert outcome(issuer, token) == "bearer_malformed"
 
 
+class TestWhatIsNoBearerToken:
+    def test_a_logout_token_is_refused(self, provider: OidcProvider, issuer: Service) -> None:
+        """Its audience is the app, as of an ID token (OpenID Connect Back-Channel Logout, 2.4)."""
+        token = provider.logout_token("ES256", "alice")
+        assert outcome(issuer, token) == "bearer_wrong_type"
+
+    def test_a_token_that_is_bound_to_a_key_is_refused(
+        self, provider: OidcProvider, issuer: Service
+    ) -> None:
+        """Without a proof of that key, whoever has the token could use it (RFC 9449, 7.2)."""
+        token = provider.service_token("ES256", bound_to_a_key=True)
+        assert outcome(issuer, token) == "bearer_wrong_type"
+
+    @table("kind", ["secevent+jwt", "token-introspection+jwt", "dpop+jwt", "logout+jwt", "JWE"])
+    def test_a_token_of_another_type_is_refused(self, kind: str, rotating: Rotating) -> None:
+        provider, issuer, key = rotating
+        token = provider.sign(key, claims(provider), typ=kind)
+        assert outcome(issuer, token) == "bearer_wrong_type"
+        assert outcome(issuer, provider.sign(key, claims(provider), typ="at+JWT")) == "granted"
+
+
+class TestPolicy:
+    def test_the_keys_are_found_by_discovery(self, rotating: Rotating) -> None:
+        """The policy of this fixture has no `jwks_uri`."""
+        provider, issuer, _ = rotating
+        assert outcome(issuer, provider.service_token("ES256")) == "granted"
+
+    @table("scope", ["calls:join", "calls:join calls:publish", "calls:publish calls:join"])
+    def test_a_scope_counts_among_others(self, scope: str, rotating: Rotating) -> None:
+        provider, issuer, _ = rotating
+        token = provider.service_token("ES256", scope=scope)
+        assert outcome(issuer, token) == "granted"
+        assert outcome(issuer, provider.service_token("ES256", scope="calls:publish")) == (
+            "bearer_claims_refused"
+        )
+
+
 class TestRotationOfKeys:
     def test_a_key_that_is_published_before_it_signs_is_accepted_at_once(
-        self, rotating: tuple[OidcProvider, Service]
+        self, rotating: Rotating
     ) -> None:
-        provider, issuer = rotating
+        provider, issuer, _ = rotating
         old, new = provider.new_key("ES256"), provider.new_key("ES256")
         provider.publish(old, new)
         assert outcome(issuer, provider.service_token("ES256")) == "granted"
@@ -156,9 +210,9 @@ class TestRotationOfKeys:
         assert outcome(issuer, token) == "granted"
 
     def test_a_key_that_signs_as_soon_as_it_is_published_is_accepted_after_the_next_fetch(
-        self, rotating: tuple[OidcProvider, Service]
+        self, rotating: Rotating
     ) -> None:
-        provider, issuer = rotating
+        provider, issuer, _ = rotating
         old = provider.service_token("ES256")
         assert outcome(issuer, old) == "granted"
         provider.publish(provider.new_key("ES256"))
