@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import click
 
+from local.access_policy import DEVELOPMENT, OWN, LocalPolicy
 from local.aws.http_api import AccessRecord
 from local.aws.http_api_access import is_origin
 from local.loopback import PortTakenError, port_or_any
@@ -27,8 +28,10 @@ from local.samples import (
     request_token,
     token_table,
 )
+from local.self_test import identity_report
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
 from local.stack_file import AlreadyRunningError, StackDescription
+from zego.policy.file import PolicyError
 
 PORT = 8080
 MAX_PORT = 65535
@@ -59,6 +62,20 @@ def _variables(
     if not all(name and equals for name, equals, _ in variables):
         raise click.BadParameter("write it as NAME=VALUE")
     return {name: value for name, _, value in variables}
+
+
+def _shared_keys(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    keys = {}
+    for name, _, path in (text.partition("=") for text in values):
+        if not name or not path:
+            raise click.BadParameter("write it as NAME=FILE; the key itself is in the file")
+        try:
+            keys[name] = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.BadParameter(f"{path} cannot be read as text: {error}") from None
+    return keys
 
 
 @click.command()
@@ -95,6 +112,34 @@ def _variables(
     " be repeated.",
 )
 @click.option(
+    "--issuer",
+    metavar="URL",
+    help="Also accept the users of your identity provider: the iss of its tokens. It needs"
+    " --audience.",
+)
+@click.option(
+    "--audience",
+    multiple=True,
+    metavar="TEXT",
+    help="The aud of the tokens of --issuer. Can be repeated.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Use this access policy instead of local/access_policy.toml. In it, {identity_provider}"
+    " stands for the URL of the development identity provider.",
+)
+@click.option(
+    "--shared-key",
+    "shared_keys",
+    multiple=True,
+    callback=_shared_keys,
+    metavar="NAME=FILE",
+    help="Store the content of a file, without a line end, as the secret that the policy names as"
+    " shared_key. Can be repeated.",
+)
+@click.option(
     "--env",
     multiple=True,
     callback=_variables,
@@ -112,10 +157,24 @@ def main(
     workers: int,
     watch_seconds: float,
     allow_origin: tuple[str, ...],
+    issuer: str | None,
+    audience: tuple[str, ...],
+    policy: Path | None,
+    shared_keys: dict[str, str],
     env: dict[str, str],
     directory: Path,
 ) -> None:
     """Run zego-token-service on this machine, until Ctrl-C."""
+    if bool(issuer) != bool(audience):
+        raise click.UsageError(
+            "--issuer and --audience go together: the iss and the aud of your provider's tokens."
+            " If they have no aud, write a policy: zego-token policy identity makes its identity."
+        )
+    if issuer and policy:
+        raise click.UsageError(
+            "--issuer cannot be combined with --policy: add the identity to the policy. zego-token"
+            " policy identity writes it."
+        )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
 
@@ -127,6 +186,8 @@ def main(
             environment=env,
             watch_seconds=watch_seconds or None,
             allowed_origins=allow_origin,
+            policy=LocalPolicy(policy or DEVELOPMENT, issuer, audience),
+            shared_keys=shared_keys,
             on_access=_log_access,
         )
 
@@ -137,6 +198,10 @@ def main(
             if port is not None:
                 raise
             _run(stack())  # another program took a port that was free a moment ago
+    except PolicyError as error:
+        where, _, what = str(error).partition(": ")
+        print(f"error: {policy or where}: {what}", file=sys.stderr)
+        sys.exit(2)
     except (PortTakenError, AlreadyRunningError, NoTokenError) as error:
         advice = "; choose one with PORT= or --port" if isinstance(error, PortTakenError) else ""
         print(f"error: {error}{advice}", file=sys.stderr)
@@ -158,9 +223,6 @@ def _run(stack: LocalStack) -> NoReturn:
 
 def _greeting(stack: LocalStack, seconds: float) -> str:
     parts = stack.description()
-    asked = time.monotonic()
-    token = _fetch_token(stack, parts)
-    milliseconds = (time.monotonic() - asked) * 1000
     where = {
         "API": parts.api,
         "identity provider": parts.identity_provider,
@@ -180,8 +242,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             f"Try it in a browser: {parts.page}",
             f"For your own page: make run RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'",
             "",
-            f"A token, issued through all parts in {milliseconds:.0f} ms:",
-            textwrap.indent(token_table(token, stack.secrets_manager.server_secret), "  "),
+            *(_sample_token(stack, parts) if stack.policy == LocalPolicy() else _own(stack)),
             "",
             "The parts:",
             *(f"  {name:<21}{value}" for name, value in where.items()),
@@ -194,16 +255,50 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             curl_signed(parts),
             "",
             "# Show the state of the ServerSecret:",
-            stack.zego_token("status"),
+            stack.zego_token("secret", "status"),
             "",
             "# Reset the ServerSecret at the stand-in for ZEGO and rotate to the new one:",
-            f"{curl_reset(parts)} |\n  {stack.zego_token('rotate')} --file -",
+            f"{curl_reset(parts)} |\n  {stack.zego_token('secret', 'rotate')} --file -",
             "",
             "# Check that the service is up:",
             curl_health(parts),
             "",
         ]
     )
+
+
+def _sample_token(stack: LocalStack, parts: StackDescription) -> list[str]:
+    asked = time.monotonic()
+    token = _fetch_token(stack, parts)
+    milliseconds = (time.monotonic() - asked) * 1000
+    return [
+        f"A token, issued through all parts in {milliseconds:.0f} ms:",
+        textwrap.indent(token_table(token, stack.secrets_manager.server_secret), "  "),
+    ]
+
+
+def _own(stack: LocalStack) -> list[str]:
+    """What the stack says about one's own policy or provider, instead of a sample token."""
+    policy = stack.policy
+    if policy.issuer is None:
+        about = [
+            f"The access policy is {policy.file}. The commands below for a frontend and a backend",
+            "work only if it names the development identity provider and the role LocalBackend.",
+        ]
+    else:
+        about = [
+            "Your users get the same tokens as those of the development identity provider. Their",
+            f"identity is {OWN!r}. The development users now have hashed user ids.",
+        ]
+    return [
+        *about,
+        "",
+        "The identities with a bearer token:",
+        *(f"  {name:<21}{said}" for name, said in identity_report(stack).items()),
+        "",
+        "# Get a token with a bearer token from a file:",
+        f"{stack.zego_token('token')} --bearer-file FILE --room call_1",
+    ]
 
 
 def _fetch_token(stack: LocalStack, parts: StackDescription) -> str:

@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from local import DOMAIN_LAYER, PROJECT, Part
+from local.access_policy import LocalPolicy
 from local.aws.dynamodb import DynamoDb
 from local.aws.events import Event, EventBus, WatchSchedule
 from local.aws.http_api import AccessRecord, ApiGateway
@@ -25,11 +26,12 @@ from local.identity_provider import IdentityProvider
 from local.loopback import check_free
 from local.page import Page, StackView
 from local.stack_file import StackDescription, StackFile, open_private
+from zego.policy import file as policy_file
+from zego.policy.model import AccessPolicy
 
 DIRECTORY = PROJECT / ".local"
 PYTHON_PATH = (PROJECT / "functions", DOMAIN_LAYER)
 ISSUER = "issuer.app.handler"
-POLICY = Path(__file__).with_name("access_policy.toml")
 WATCH_SECONDS = 300.0
 """How often the watcher checks the secret, as in template.yaml."""
 TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 300.0, "watcher": 300.0}
@@ -58,7 +60,8 @@ class LocalStack(Part):
     while it runs, such as `stack.json`; there can be one stack per directory. `issuer` is the
     issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
     `AlreadyRunningError`. The parts are attributes, which tests inspect and disturb; `function` is
-    the issuer.
+    the issuer. `shared_keys` are HMAC keys by the names of their secrets; they are put into the
+    Secrets Manager. An invalid policy raises `PolicyError`.
     """
 
     def __init__(
@@ -69,7 +72,8 @@ class LocalStack(Part):
         workers: int = 4,
         region: str = "us-east-1",
         environment: Mapping[str, str] | None = None,
-        policy: Path = POLICY,
+        policy: LocalPolicy | None = None,
+        shared_keys: Mapping[str, str] | None = None,
         watch_seconds: float | None = WATCH_SECONDS,
         allowed_origins: Sequence[str] = (),
         issuer: str = ISSUER,
@@ -86,7 +90,8 @@ class LocalStack(Part):
         self.function_log = directory / "function.log"
         self.rotator_log = directory / "rotator.log"
         self.watcher_log = directory / "watcher.log"
-        self._policy = policy
+        self.policy = policy or LocalPolicy()
+        self.shared_keys = dict(shared_keys or {})
         self._environment = dict(environment or {})
         self._workers = workers
         self._on_access = on_access
@@ -107,6 +112,7 @@ class LocalStack(Part):
         )
         self.event_bus = EventBus(port=ports.events, region=region)
         self.dynamodb = DynamoDb(port=ports.dynamodb, region=region)
+        self.access_policy: AccessPolicy
         self.function: LambdaHost
         self.rotator: LambdaHost
         self.watcher: LambdaHost
@@ -122,7 +128,7 @@ class LocalStack(Part):
             self._file.claim()
             running.callback(self._file.release)
             self._start_parts(running)
-            stack, unstick = self.description(), self.zego_token("unstick")
+            stack, unstick = self.description(), self.zego_token("secret", "unstick")
             self.page.connect(
                 StackView(stack, self.zego.project, self.tick, self._watch_seconds, unstick)
             )
@@ -137,10 +143,10 @@ class LocalStack(Part):
         """Runs the watcher now, as its schedule does. Returns its result."""
         return self._look(self.watch_schedule.scheduled_event())
 
-    def zego_token(self, command: str) -> str:
-        """Returns a `zego-token secret` command line for this stack, ready for a shell."""
+    def zego_token(self, *command: str) -> str:
+        """Returns a `zego-token` command line for this stack, ready for a shell."""
         program = os.path.relpath(Path(sys.executable).with_name("zego-token"))
-        return shlex.join([program, "secret", command, "--local", str(self.file)])
+        return shlex.join([program, *command, "--local", str(self.file)])
 
     def description(self) -> StackDescription:
         """Returns the addresses of the parts, as in `stack.json`."""
@@ -175,9 +181,11 @@ class LocalStack(Part):
         origins = (*self.page.origins, *self._allowed_origins)
         self.identity_provider.allowed_origins = origins
         self.zego.allowed_origins = self.page.origins  # no other page may reset the secret
-        policy = self._policy.read_text()
         with open_private(self.policy_file) as file:
-            file.write(policy.replace("{identity_provider}", self.identity_provider.url))
+            file.write(self.policy.text(self.identity_provider.url))
+        self.access_policy = policy_file.load(self.policy_file, allow_loopback=True)
+        for name, key in self.shared_keys.items():
+            self.secrets_manager.call("CreateSecret", Name=name, SecretString=key)
 
         self.function = self._host(
             running, "issuer", self.function_log, self.page.reporter.log_line

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import issuer
+from local.access_policy import LocalPolicy
 from local.aws.http_api import ROUTES, ApiGateway
 from local.stack import LocalStack
 from tests.support.edge import NEW, NEW_SHA256, Edge
@@ -117,7 +118,7 @@ def pipeline(tmp_path: Path) -> Iterator[LocalStack]:
     file.write_text(policy, encoding="utf-8")
     directory = tmp_path / "local"
     directory.mkdir()
-    with LocalStack(directory=directory, policy=file) as stack:
+    with LocalStack(directory=directory, policy=LocalPolicy(file)) as stack:
         yield stack
 
 

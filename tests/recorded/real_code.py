@@ -24,6 +24,7 @@ from unittest.mock import patch
 import click
 from aws_lambda_powertools import Metrics
 
+from local.access_policy import DEVELOPMENT
 from local.aws.dynamodb import DynamoDb
 from local.aws.events import EventBus
 from local.aws.http_api import ApiGateway
@@ -35,7 +36,6 @@ from local.aws.secrets_manager.rotation import RotationDriver
 from local.fake_zego import Trouble, ZegoCloud
 from local.identity_provider import IdentityProvider
 from local.loopback import HttpRequest, HttpResponse, Intercept
-from local.stack import POLICY
 from ops import cli
 from ops.denials.removal import remove_from_rooms
 from ops.errors import ExitCode
@@ -197,7 +197,7 @@ class Parts:
         ):
             part.start()
             running.callback(part.stop)
-        policy = POLICY.read_text(encoding="utf-8")
+        policy = DEVELOPMENT.read_text(encoding="utf-8")
         self.policy.write_text(
             policy.replace("{identity_provider}", self.identity_provider.url), encoding="utf-8"
         )
