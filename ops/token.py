@@ -43,6 +43,8 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "invalid_stream_ids": "Use --stream with ids of streams that the rule grants.",
     "room_id_required": "Add --room ID, or leave out --privilege and --stream.",
     "bearer_expired": "Get a new bearer token from your identity provider.",
+    "bearer_session_ended": "Sign in again at your identity provider.",
+    "too_many_tokens": "The user has used up the hour's tokens (max_tokens_per_hour).",
 }
 
 
@@ -195,6 +197,8 @@ def _refusal(response: IssuerResponse, bearer: str) -> CommandError:
     detail = _BEARER_PART.sub(lambda part: "..." if part[0] in bearer else part[0], detail)
     page, request_id = document.get("help"), document.get("request_id")
     remedy = _REMEDIES.get(code, f"See {page}." if isinstance(page, str) else "")
+    if (seconds := response.headers.get("retry-after", "")).isdecimal():
+        remedy = f"{remedy} Retry in {seconds} s.".lstrip()
     if isinstance(request_id, str):
         remedy = f"{remedy}\nRequest id: {request_id[:64]}".lstrip()
     exit_code = ExitCode.AWS if response.status >= 500 else ExitCode.REFUSED

@@ -115,7 +115,7 @@ def explain(
     if sum(one is not None for one in (claims, bearer, role)) != 1:
         raise click.UsageError("Name one caller: --claims, --bearer or --role.")
     from ops.policy.check import load  # noqa: PLC0415  as above
-    from ops.policy.explain import Proof  # noqa: PLC0415  as above
+    from ops.policy.explain import ProofOfCaller  # noqa: PLC0415  as above
     from ops.policy.explain import explain as explain_policy  # noqa: PLC0415  as above
     from zego.policy.file import PolicyError  # noqa: PLC0415  as above
 
@@ -127,7 +127,7 @@ def explain(
         loaded = load(file or Path(), allow_loopback=local is not None)
     except PolicyError as error:
         raise InputError(f"{error}.") from None
-    proof = Proof(
+    proof = ProofOfCaller(
         None if bearer is None else read_bearer(bearer),
         None if claims is None else claims.read(),
         role,

@@ -40,7 +40,7 @@ _NOT_CHECKED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ProofOfCaller:
     """How the caller proves who it is: one of these.
 
     :ivar bearer: a bearer token.
@@ -54,7 +54,7 @@ class Proof:
 
 
 def explain(
-    out: Output, policy: AccessPolicy, proof: Proof, wanted: Mapping[str, Any], now: float
+    out: Output, policy: AccessPolicy, proof: ProofOfCaller, wanted: Mapping[str, Any], now: float
 ) -> ExitCode:
     """Show which identity the caller has, how each rule decides, and what the caller gets.
 
@@ -115,7 +115,9 @@ def _by_role(policy: AccessPolicy, arn: str) -> Caller | Refusal:
     return Caller(identity.name, arn, None, {}, identity.read_status, identity.diagnose_tokens)
 
 
-def _by_token(out: Output, policy: AccessPolicy, proof: Proof, now: float) -> Caller | Refusal:
+def _by_token(
+    out: Output, policy: AccessPolicy, proof: ProofOfCaller, now: float
+) -> Caller | Refusal:
     bearer = identify.parse(proof.bearer) if proof.bearer else _claims(proof.claims or b"", now)
     if isinstance(bearer, Refusal):
         return bearer

@@ -24,6 +24,7 @@ def warnings(policy: AccessPolicy, identity_tokens: Collection[str | None] = ())
     found = []
     for number, rule in enumerate(policy.rules, start=1):
         texts = [*_about(rule, roles, backends, is_meant=rule.name in identity_tokens)]
+        texts += _old_sessions(policy, rule)
         if rule.identity_tokens and not rule.deny:
             texts += _opened(policy, number - 1)
         found += [f"rules[{number}] {rule.name!r}: {text}" for text in texts]
@@ -81,6 +82,16 @@ def _short_session(rule: Rule) -> Iterator[str]:
             f"max_session_seconds ({session}) is shorter than max_lifetime_seconds"
             f" ({rule.max_lifetime_seconds}), so no token lives that long"
         )
+
+
+def _old_sessions(policy: AccessPolicy, rule: Rule) -> Iterator[str]:
+    for identity in policy.bearers:
+        oldest, session = identity.max_age_seconds, rule.max_session_seconds
+        if identity.name in rule.callers and oldest and session and oldest < session:
+            yield (
+                f"max_session_seconds ({session}) bounds nothing for {identity.name}, whose bearer"
+                f" tokens are refused after max_age_seconds ({oldest})"
+            )
 
 
 def _redundant(key: str, patterns: Collection[Pattern]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from tests.recorded.real_code import (
     watch,
 )
 from tests.support.faults import refusing
+from tests.support.policy_mistakes import GOOD
 from tests.unit.ops import tokens
 from tests.unit.ops.fakes import Broken
 
@@ -296,8 +297,39 @@ def denials(session: Session) -> None:
     run("another operator", f"deny user carol {spam}")
 
 
+def policy(session: Session) -> None:
+    """`zego-token policy` and `zego-token token`, without a service."""
+    run, folder = session.run, session.parts.folder
+    good = _file(folder, "good.toml", GOOD)
+    run("check, a good policy", "policy", "check", good)
+    careless = _file(
+        folder, "careless.toml", GOOD.replace('users = ["*"]', 'users = ["{user_id}"]')
+    )
+    run("check, a warning", "policy", "check", careless)
+    run("check, a warning that fails", "policy", "check", "--strict", careless)
+    invalid = _file(folder, "invalid.toml", GOOD.replace("rooms", "room"))
+    run("check, an invalid policy", "policy", "check", invalid, good)
+    run("check, no policy", "policy", "check")
+    claims = {"iss": "https://login.example.com/", "aud": "https://calls.example.com"}
+    alice = _file(
+        folder, "alice.json", json.dumps(claims | {"sub": "alice", "email_verified": True})
+    )
+    words = ("policy", "explain", good)
+    room, streams = ("--room", "call_1"), ("--stream", "alice_cam")
+    run("explain, granted", *words, "--claims", alice, *room, *streams)
+    run("explain, refused", *words, "--claims", alice, "--room", "lobby")
+    other = _file(folder, "other.json", json.dumps(claims | {"aud": "other", "sub": "alice"}))
+    run("explain, another audience", *words, "--claims", other, *room)
+    role = ("--role", "arn:aws:iam::111122223333:role/CallBackend")
+    run("explain, a role", *words, *role, "--user", "bob", *room)
+    run("explain, a role that names no user", *words, *role, *room)
+    run("explain, no caller", *words)
+    run("token, no service", "token", "--user", "alice")
+    run("token, a stack that does not run", "token", "--user", "alice", local=True)
+
+
 SESSIONS: Final[dict[str, Callable[[Session], None]]] = {
-    one.__name__: one for one in (secret, usage, explain, inspect, scan, doctor, denials)
+    one.__name__: one for one in (secret, usage, explain, inspect, scan, doctor, denials, policy)
 }
 
 

@@ -17,10 +17,11 @@ from tests.recorded.recording import check, normalised
 WIDTH: Final = 100
 #: The terminal here is wider.
 COLUMNS: Final = "200"
-#: `secret`, a finding of `scan` and an error of any command have a line for each thing that they
-#: say, which the terminal wraps. These are the widest, apart from paths.
+#: `secret`, `policy`, a finding of `scan` and an error of any command have a line for each thing
+#: that they say, which the terminal wraps. These are the widest, apart from paths.
 WIDEST: Final[Mapping[str, int]] = {
     "secret": 310,
+    "policy": 230,
     "denials": 150,
     "usage": 140,
     "scan": 120,

@@ -114,6 +114,13 @@ def test_a_response_without_a_token_is_explained(
     assert printed.out == ""
 
 
+def test_the_time_of_a_retry_is_shown(issuer: Issuer, bearer_file: str, capsys: Capture) -> None:
+    body = json.dumps({"code": "too_many_tokens"}).encode()
+    issuer.responses["/v1/tokens"] = Response(429, {"retry-after": "90"}, body)
+    assert cli.main(["token", "--api", API, "--bearer-file", bearer_file]) == 1
+    assert "(max_tokens_per_hour). Retry in 90 s." in capsys.readouterr().err
+
+
 def test_api_gateway_refuses_credentials_without_permission(
     issuer: Issuer, capsys: Capture
 ) -> None:

@@ -14,6 +14,12 @@ IDENTITIES = """
 issuer = "https://login.example.com/"
 audience = ["https://calls.example.com"]
 jwks_uri = "https://login.example.com/jwks.json"
+[identities.fresh]
+issuer = "https://banking.example.com/"
+audience = ["https://calls.example.com"]
+jwks_uri = "https://banking.example.com/jwks.json"
+user_ids = "hashed"
+max_age_seconds = 9000
 [identities.server]
 issuer = "https://machines.example.com/"
 audience = ["https://calls.example.com"]
@@ -73,6 +79,10 @@ def warnings(tmp_path: Path, rules: str) -> tuple[str, ...]:
         ),
         (f'{GRANT}stream_ids = ["*"]', r'stream_ids = \["\*"\] bounds nothing'),
         (f"{GRANT}max_session_seconds = 3600", "is shorter than max_lifetime_seconds"),
+        (
+            f"{GRANT.replace('web', 'fresh')}max_session_seconds = 9001",
+            "bounds nothing for fresh, whose bearer tokens are refused after max_age_seconds",
+        ),
         (f"{BACKEND}claims = {{ a = 1 }}", "never matches backend, because a role has no claims"),
         (
             f"{DENY}claims = {{ suspended = true }}",
@@ -103,6 +113,7 @@ def test_what_is_probably_not_meant_is_named(tmp_path: Path, rules: str, words: 
         f'{GRANT.replace("web", "server")}users = ["*"]\nclaims = {{ a = 1 }}',
         f'{GRANT}stream_ids = ["{{user_id}}_*"]',
         f"{GRANT}max_session_seconds = 7200",
+        f"{GRANT.replace('web', 'fresh')}max_session_seconds = 9000",
         f"{DENY}unless_claims = {{ suspended = false }}",
         f'{DENY}claims = {{ plan = "trial" }}',
     ],
