@@ -184,6 +184,25 @@ def test_each_row_is_refused_as_it_says(one: Sample, row: NearMiss, tmp_path: Pa
     assert row.detail in refused.value.detail
 
 
+def test_only_an_id_token_in_place_of_an_access_token_is_called_one(tmp_path: Path) -> None:
+    called = set()
+    for one in SAMPLES:
+        for row in one.near_misses:
+            with pytest.raises(Problem) as refused:
+                authenticate(tmp_path, one, token(one, row))
+            if "seems to be an ID token" in refused.value.detail:
+                called.add((one.name, *row.claims))
+    assert called == {("auth0", "aud")}
+
+
+def test_a_missing_scope_is_compared_with_the_claim_that_came(tmp_path: Path) -> None:
+    (okta,) = (one for one in SAMPLES if one.name == "okta")
+    (row,) = (row for row in okta.near_misses if "scp" in row.claims)
+    with pytest.raises(Problem) as refused:
+        authenticate(tmp_path, okta, token(okta, row))
+    assert str(refused.value.reason).endswith('scp is ["openid"]; expected "calls".')
+
+
 def test_both_tokens_of_cognito_can_be_accepted_together(tmp_path: Path) -> None:
     both = [one for one in SAMPLES if one.name.startswith("cognito_")]
     toml = "".join(one.toml for one in both)

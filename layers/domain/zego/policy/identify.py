@@ -294,7 +294,7 @@ def _is_for_this_service(identity: BearerIdentity, bearer: Bearer, _now: float) 
         if (difference := _difference(one, wanted))
     )
     detail += _other_audience(identity, bearer.claims)
-    if not identity.token_types and _looks_like_id_token(bearer.claims, audience):
+    if not identity.token_types and _is_unwanted_id_token(identity, bearer.claims):
         detail += " The token seems to be an ID token: send an access token for this service."
     return Refusal(
         "bearer_wrong_audience", detail, f"{detail} {_came(name, value, identity.audience)}"
@@ -317,7 +317,8 @@ def _has_the_required_claims(
     missing = [one for one in identity.scope if one not in granted]
     if missing:
         detail = f"The token lacks the scope {' and '.join(map(printable, missing))}."
-        reason = f"{detail} {_came('scope', bearer.claims.get('scope'), identity.scope)}"
+        name = next((one for one in sorted(SCOPES) if one in bearer.claims), "scope")
+        reason = f"{detail} {_came(name, bearer.claims.get(name), identity.scope)}"
         return Refusal("bearer_claims_refused", detail, reason)
     return None
 
@@ -428,9 +429,12 @@ def _other_audience(identity: BearerIdentity, claims: Mapping[str, Any]) -> str:
     return ""
 
 
-def _looks_like_id_token(claims: Mapping[str, Any], audience: Sequence[str]) -> bool:
+def _is_unwanted_id_token(identity: BearerIdentity, claims: Mapping[str, Any]) -> bool:
+    """Whether a token looks like an ID token, and the identity does not require one."""
+    if "id" in identity.required_claims.get("token_use", ()):
+        return False
     return (
         claims.get("token_use") == "id"
         or any(name in claims for name in ("nonce", "at_hash", "c_hash"))
-        or claims.get("azp") in audience
+        or ("azp" in claims and claims["azp"] == claims.get("aud"))
     )
