@@ -207,6 +207,7 @@ class LocalStack(Part):
             running.callback(function.stop)
             function.start()
         self.function.prepare()
+        self.dynamodb.wait()
         self._start_rotation(running)
 
     def _start_rotation(self, running: contextlib.ExitStack) -> None:

@@ -70,6 +70,10 @@ class DynamoDb(LoopbackServer):
         super().start()
         self._load()
 
+    def wait(self) -> None:
+        """Waits until it is ready: longer than the issuer waits for a response."""
+        self._load().result()
+
     def call(self, action: str, **parameters: object) -> dict[str, Any]:
         """Calls any action of the API on the table. Raises `DynamoDbError` if it is refused."""
         body = json.dumps({"TableName": self.table, **parameters}).encode()

@@ -202,6 +202,7 @@ class Parts:
             policy.replace("{identity_provider}", self.identity_provider.url), encoding="utf-8"
         )
         self.secrets_manager.call("ListSecrets")  # waits until it is ready
+        self.dynamodb.wait()
         self.secrets_manager.intercept = self._intercept
         running.enter_context(patch.dict(os.environ, self.environment()))
         for name in ("ZEGO_TOKEN_SECRET_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):

@@ -1,4 +1,4 @@
-"""The local stack's DynamoDB, as boto3 and the issuer see it. Source: the DynamoDB API reference."""
+"""The local stack's DynamoDB, as boto3 sees it. Source: the DynamoDB API reference."""
 
 from __future__ import annotations
 
@@ -60,8 +60,7 @@ def test_an_update_is_atomic(dynamodb: DynamoDb) -> None:
     def count(_number: int) -> bool:
         try:
             dynamodb.call("UpdateItem", **COUNT)
-        except DynamoDbError as error:
-            assert error.code == "ConditionalCheckFailedException"
+        except DynamoDbError:
             return False
         return True
 
