@@ -178,6 +178,8 @@ def _notes(denial: Denial) -> Iterable[str]:
             "Also end the sessions at the identity provider: a bearer token that it refreshes may"
             " count as a new sign-in, if the token has no auth_time."
         )
+        if denial.kind == "identity":
+            yield "IAM roles are not signed out: they sign each request anew. Deny them instead."
 
 
 def _not_denied(

@@ -72,7 +72,7 @@ def _whom(command: Command) -> Command:
         "--reason",
         required=True,
         metavar="TEXT",
-        help="Why, for the audit: a ticket, a name, a few words.",
+        help="Why: the number of a ticket, or a few words. Operators can read it for 90 days.",
     )
     value = click.argument("value")
     return click.argument("kind", type=click.Choice(KINDS))(value(because(command)))

@@ -117,6 +117,7 @@ class TestWhatIsShown:
             (f"deny user alice {SPAM}", "Existing tokens still work until they expire."),
             (f"deny room call_1 {SPAM}", "Identity tokens, which name no room, still open it."),
             (f"deny identity web {SPAM} --yes", "this command cannot check it"),
+            (f"deny identity a --signed-out {SPAM} --yes", "IAM roles are not signed out"),
             (f"deny user a --signed-out {SPAM}", "end the sessions at the identity provider"),
         ],
     )
