@@ -55,11 +55,11 @@ INPUTS: Final[Mapping[str, tuple[float, str]]] = {
         "Lambda environments that each million tokens keep busy, all month; assumed",
     ),
     "denial_reads": (120, "reads of the denials by each environment in an hour"),
-    "read_units": (3, "read units of such a read: half a unit for each 4 KB, so 100 denials"),
+    "read_units": (6, "read units of such a read, one for each 4 KB: about 100 denials"),
     "watcher_ms": (1_500, "milliseconds of a check by the watcher, every 5 minutes; assumed"),
     "watcher_calls": (4, "calls to Secrets Manager of such a check"),
     "watcher_metrics": (6, "metrics of the watcher and the rotator in a quiet month"),
-    "issuer_metrics": (18, "metrics of the issuer: 8, one for each of 8 codes, and 2 of its logs"),
+    "issuer_metrics": (19, "metrics of the issuer: 9, one for each of 8 codes, and 2 of its logs"),
     "snapshots": (2, "versions of the issuer that are kept, with SnapStart"),
     "edge_rules": (3, "rules in the web ACL of deploy/edge.yaml"),
 }

@@ -26,9 +26,6 @@ MAX_SHOWN: Final = 2000
 #: counts these per caller; it can only compare texts, so this is not null.
 NOT_OPENED: Final = "none"
 
-#: Refusals of a user who reached a limit, which does what it is for.
-BY_A_LIMIT: Final = frozenset({"too_many_tokens"})
-
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisSummary:
@@ -125,8 +122,8 @@ def _diagnosed(exchange: Exchange, diagnosed: DiagnosisSummary) -> None:
 
 
 def _refused(exchange: Exchange, problem: Problem) -> None:
-    if problem.type.status != HTTPStatus.UNAUTHORIZED and problem.code not in BY_A_LIMIT:
-        telemetry.add("Refusals")  # an alarm is on it, which strangers and one user must not raise
+    if not _is_expected(problem):
+        telemetry.add("Refusals")
     telemetry.count_by("ExchangesRefused", code=problem.code)
     event = _event(exchange, "refused")
     event["code"] = problem.code
@@ -147,6 +144,12 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
     telemetry.logger.warning(
         "Refused %s: %s%s", exchange.route, problem.code, _after(exchange), audit=event
     )
+
+
+def _is_expected(problem: Problem) -> bool:
+    """Whether a stranger, a user over budget or who is denied causes it: none raises an alarm."""
+    is_unauthenticated = problem.type.status == HTTPStatus.UNAUTHORIZED
+    return is_unauthenticated or problem.code == "too_many_tokens" or problem.denial is not None
 
 
 def _sha256(token: str) -> str:

@@ -37,6 +37,8 @@ MAX_JWKS_BYTES: Final = 256 * 1024
 FETCH_SECONDS: Final = 2.0
 #: The largest number of keys of one issuer. Each request searches them.
 MAX_KEYS: Final = 100
+#: The problem of keys that could not be read in the time that a request has.
+NO_TIME: Final = "not fetched: there was no time"
 _MIN_RSA_BITS: Final = 2048
 
 #: The parameters that only a private or a symmetric key has (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
@@ -229,7 +231,7 @@ class SigningKeys:
         if may_fetch and not 0 <= now - entry.fetched_at < self._fresh_seconds:
             self._refresh(url, issuer, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
-            return KeysReading(None, entry.failure or "not fetched: there was no time")
+            return KeysReading(None, entry.failure or NO_TIME)
         usable = sum(any(map(key.verifies, algorithms)) for key in entry.keys)
         if not usable:
             return KeysReading(0, f"the issuer has no key for {' or '.join(algorithms)}")

@@ -141,6 +141,19 @@ class Limits:
         _record(reading)
         return reading.value
 
+    def look(self) -> tuple[int | None, str | None]:
+        """How many denials are in force, and what is wrong, as the next request would find it."""
+        try:
+            reading = self._denials.get()
+        except UnavailableError as error:
+            if error.asked:
+                _record_failure(str(error), self._consequence)
+            return None, str(error)
+        _record(reading)
+        why = "" if reading.failure is None else f": {reading.failure}"
+        problem = f"the last attempt to read them failed{why}" if reading.stale else None
+        return reading.value.live(self._now()), problem
+
     def spend(self, grant: Grant, *, may_call: bool = True) -> None:
         """Count a token in its user's budget of this hour, if the rule has one.
 

@@ -13,13 +13,13 @@ not secret. Source: RFC 8725, 3.5.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from issuer.jwks import KeysUnavailableError
+from issuer.jwks import KeysReading, KeysUnavailableError
 from issuer.telemetry import telemetry
 from zego import shared_key
 from zego.aws import AwsError
@@ -61,14 +61,21 @@ class SharedKeys:
         :param algorithm: one of :data:`zego.policy.model.HMAC_ALGORITHMS`.
         :raises KeysUnavailableError: the key cannot be read and is not cached, or is not valid.
         """
-        labels = (CURRENT, PREVIOUS) if identity.accept_previous_key else (CURRENT,)
         digest = HMAC_ALGORITHMS[algorithm]
         return any(
             key is not None and hmac.compare_digest(hmac.digest(key, signed, digest), signature)
             for refetch in (False, True)
-            for label in labels
+            for label in _labels(identity)
             for key in [self._key(identity, label, refetch=refetch)]
         )
+
+    def look(self, identity: BearerIdentity) -> KeysReading:
+        """The state of the identity's keys, as the next token would find them."""
+        try:
+            keys = [self._key(identity, label) for label in _labels(identity)]
+        except KeysUnavailableError as error:
+            return KeysReading(None, str(error))
+        return KeysReading(sum(key is not None for key in keys), None)
 
     def prefetch(self, identity: BearerIdentity) -> None:
         """Read the key before the first request. If that fails, the request tries again."""
@@ -101,6 +108,11 @@ class SharedKeys:
             if label == PREVIOUS and error.code == "ResourceNotFoundException":
                 return None
             raise
+
+
+def _labels(identity: BearerIdentity) -> Sequence[str]:
+    """The labels of the versions that verify the identity's tokens."""
+    return (CURRENT, PREVIOUS) if identity.accept_previous_key else (CURRENT,)
 
 
 def _key(text: str, field: str | None) -> bytes:

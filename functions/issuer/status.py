@@ -10,7 +10,7 @@ from typing import Any
 
 from issuer.audit import Exchange, audited
 from issuer.http_event import ApiRequest, ApiResponse, respond
-from issuer.jwks import location
+from issuer.jwks import NO_TIME, KeysReading, location
 from issuer.problems import refused
 from issuer.routes import Service, admit, may_fetch
 from issuer.telemetry import telemetry
@@ -39,6 +39,8 @@ def status(service: Service, request: ApiRequest) -> ApiResponse:
         },
         "policy": {"sha256": service.policy.sha256, "stage": settings.stage},
         "signing_keys": _signing_keys(service, started),
+        "shared_keys": _shared_keys(service, started),
+        "limits": _limits(service),
         "token_cipher": settings.cipher,
         "version": settings.build_version,
         "request_id": request.request_id,
@@ -84,3 +86,31 @@ def _signing_keys(service: Service, started: float) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _shared_keys(service: Service, started: float) -> list[dict[str, Any]]:
+    """The state of each shared key, read while there is time."""
+    found = []
+    for identity in service.policy.bearers:
+        if identity.shared_key is None:
+            continue
+        reading = KeysReading(None, NO_TIME)
+        if may_fetch(started):
+            reading = service.shared_keys.look(identity)
+        found.append(
+            {
+                "identity": identity.name,
+                "secret": identity.shared_key,
+                "keys": reading.keys,
+                "problem": reading.problem,
+            }
+        )
+    return found
+
+
+def _limits(service: Service) -> dict[str, Any] | None:
+    """The denials that are in force; ``None`` if the stack has no limits."""
+    if service.limits is None:
+        return None
+    denials, problem = service.limits.look()
+    return {"denials": denials, "problem": problem}

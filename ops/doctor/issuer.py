@@ -98,6 +98,8 @@ _REMEDIES: Final = {
     "secret_unavailable": "The issuer cannot read the secret, mostly because of its role or the"
     " key's policy. Its log says why (docs/operations.md).",
     "signing_keys_unavailable": "The issuer lacks the identity provider's keys: see signing-keys.",
+    "denials_unavailable": "The issuer cannot read the denials from DynamoDB. Its log says why"
+    " (docs/operations.md).",
     "iam_identity_missing": "The route is deployed without AWS_IAM: deploy the stack again.",
     "route_not_found": _OLDER,
     "internal_error": "The issuer's log shows the place, at level ERROR (docs/operations.md).",
@@ -197,6 +199,52 @@ def _signing_keys(one: dict[str, Any]) -> CheckResult:
     if keys is None and (problem is None or str(problem).startswith("not fetched")):
         return CheckResult("skipped", f"{uri}: the issuer has not fetched it yet", of=identity)
     return CheckResult("failed", f"{uri}: {problem or 'it contains no key'}.", of=identity)
+
+
+@check(
+    "Does the issuer get the shared keys?",
+    remedy="Run make preflight: it compares the policy's shared keys with the secrets and the"
+    " parameters of the stack.",
+    needs=("status",),
+)
+def shared_keys(deployment: Deployment) -> Iterator[CheckResult]:
+    found = deployment.status.document.get("shared_keys")
+    if not isinstance(found, list):
+        yield CheckResult("skipped", "the issuer does not report them", _OLDER)
+        return
+    for one in found:
+        identity, secret = str(one.get("identity")), str(one.get("secret"))
+        keys, problem = one.get("keys"), one.get("problem")
+        if problem is None:
+            number = "a key" if keys == 1 else f"{keys} keys"
+            yield CheckResult("ok", f"{number} from {secret}", of=identity)
+        elif str(problem).startswith("not fetched"):
+            yield CheckResult("skipped", f"{secret}: the issuer has not read it yet", of=identity)
+        else:
+            yield CheckResult("failed", f"{secret}: {problem}.", of=identity)
+
+
+@check(
+    "Does the issuer know whom it must refuse?",
+    remedy="Read the issuer's log (docs/operations.md, DenialsUnreadAlarm).",
+    needs=("status",),
+)
+def denials(deployment: Deployment) -> Iterator[CheckResult]:
+    document = deployment.status.document
+    if "limits" not in document:
+        yield CheckResult("skipped", "the issuer does not report it", _OLDER)
+        return
+    found = document["limits"]
+    if not isinstance(found, dict):
+        yield CheckResult("note", "Limits is Off: no one can be denied while the service runs.")
+        return
+    number, problem = found.get("denials"), found.get("problem")
+    if problem is None:
+        yield CheckResult("ok", f"{number} {'denial' if number == 1 else 'denials'}")
+    elif number is None:
+        yield CheckResult("failed", f"It cannot read the denials: {problem}.")
+    else:
+        yield CheckResult("warning", f"{number} in force, but {problem}.")
 
 
 @check(

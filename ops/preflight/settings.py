@@ -98,7 +98,7 @@ def limits(plan: Plan) -> Iterator[CheckResult]:
     is_on = plan.parameters.get("Limits", "On") == "On"
     if budgets and not is_on:
         named = ", ".join(budgets)
-        seen = f"With Limits=Off nothing counts the tokens for max_tokens_per_hour of {named}."
+        seen = f"max_tokens_per_hour of {named} needs a table: with Limits=Off no issuer starts."
         yield CheckResult("failed", seen)
     else:
         yield CheckResult("ok", f"Limits is {'On' if is_on else 'Off'}")

@@ -94,10 +94,10 @@ def test_what_limits_cost_is_on_the_page() -> None:
     text = " ".join(PAGE.split())
     used = {name: quantity for name, (quantity, _) in INPUTS.items()}
     for denials, shown in re.findall(r"([\d,]+) denials cost ([\d.]+) USD", text):
-        read = ceil(int(denials.replace(",", "")) * item_bytes() / 4096) / 2
+        read = ceil(int(denials.replace(",", "")) * item_bytes() / 4096)
         month = read * used["denial_reads"] * cost.SECONDS / 3600
         assert float(shown) == pytest.approx(Line("DynamoDB, read units", month).usd, rel=0.2)
-    assert used["read_units"] == pytest.approx(ceil(100 * item_bytes() / 4096) / 2, abs=1)
+    assert used["read_units"] == pytest.approx(ceil(100 * item_bytes() / 4096), abs=1)
     (budgets,) = re.findall(r"([\d.]+) USD per million tokens", text)
     assert float(budgets) == pytest.approx(Line("DynamoDB, write units", 10**6).usd, rel=0.05)
 

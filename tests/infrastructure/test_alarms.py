@@ -29,7 +29,10 @@ OF_EVERY_STACK: Final = {
     "UnauthenticatedAlarm",
     "RefusalsReportedAlarm",
     "DiagnosesNotOpenedAlarm",
+    "DenialsUnreadAlarm",
+    "TokensUncountedAlarm",
 }
+OF_LIMITS: Final = {"DenialsUnreadAlarm", "TokensUncountedAlarm"}
 OF_AN_EDGE: Final = {"EdgeRequiredAlarm"}
 OF_THE_OWNER: Final = {
     "SecretRejectedAlarm",
@@ -96,6 +99,7 @@ def test_the_owner_of_the_rotation_has_the_alarms_about_the_secret() -> None:
     assert alarms(stack_with_given_secret()).keys() == OF_EVERY_STACK
     assert alarms(stack()).keys() == OF_EVERY_STACK | OF_THE_OWNER
     assert alarms(stack_that_rotates_a_given_secret()).keys() == OF_EVERY_STACK | OF_THE_OWNER
+    assert OF_EVERY_STACK - alarms(stack(Limits="Off")).keys() == OF_LIMITS
     behind = alarms(stack_behind_an_edge()).keys()
     assert behind == OF_EVERY_STACK | OF_THE_OWNER | OF_AN_EDGE
 
@@ -195,12 +199,31 @@ def test_a_rotator_or_watcher_that_cannot_run_raises_an_alarm_without_its_own_me
     assert (periods, alarm["EvaluationPeriods"], alarm["Threshold"]) == ({900}, 1, 5)
 
 
+def test_denials_that_cannot_be_read_in_two_minutes_of_three_raise_an_alarm() -> None:
+    alarm = alarms(stack())["DenialsUnreadAlarm"]
+    names = {metric["MetricName"] for metric in metrics_of(alarm)}
+    assert names == {"DenialsRefreshFailed", "DenialsStale", "DenialsUnreadable"}
+    ids = [query["Id"] for query in alarm["Metrics"] if "MetricStat" in query]
+    assert alarm["Metrics"][0]["Expression"] == " + ".join(f"FILL({each}, 0)" for each in ids)
+    periods = {query["MetricStat"]["Period"] for query in alarm["Metrics"] if "MetricStat" in query}
+    assert (periods, alarm["Threshold"]) == ({60}, 1)
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
+
+
+def test_tokens_that_cannot_be_counted_in_two_minutes_of_three_raise_an_alarm() -> None:
+    alarm = alarms(stack())["TokensUncountedAlarm"]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("BudgetUnavailable", "Sum")
+    assert (alarm["Period"], alarm["Threshold"]) == (60, 1)
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
+
+
 ON_AN_EXPRESSION: Final = [
     "RotationFailedAlarm",
     "RotationFunctionsFailAlarm",
     "ErrorRateAlarm",
     "RefusalRateAlarm",
     "UnauthenticatedAlarm",
+    "DenialsUnreadAlarm",
 ]
 
 
@@ -290,8 +313,9 @@ def test_an_invalid_email_address_is_refused(address: str) -> None:
         stack_with_given_secret(),
         stack_that_rotates_a_given_secret(),
         stack_behind_an_edge(),
+        stack(Limits="Off"),
     ],
-    ids=["made", "given", "given-and-rotated", "behind an edge"],
+    ids=["made", "given", "given-and-rotated", "behind an edge", "without limits"],
 )
 def test_the_dashboard_shows_every_alarm_of_the_stack_and_names_the_runbook(of: Stack) -> None:
     text, shown, *_ = dashboard(of)
@@ -301,6 +325,9 @@ def test_the_dashboard_shows_every_alarm_of_the_stack_and_names_the_runbook(of: 
     for graph in graphs:
         assert graph["properties"]["region"] == "eu-west-1"
         assert graph["properties"]["metrics"]
+
+
+DASHBOARDS: Final = [stack(), stack_with_given_secret(), stack(Limits="Off")]
 
 
 def rows(of: Stack) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -334,7 +361,7 @@ def test_the_dashboard_asks_first_whether_users_are_affected_and_says_what_to_do
         assert advice.startswith("If ")
 
 
-@pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["owner", "reader"])
+@pytest.mark.parametrize("of", DASHBOARDS, ids=["owner", "reader", "without limits"])
 def test_what_the_dashboard_refers_to_exists(of: Stack) -> None:
     queries = of.all("AWS::Logs::QueryDefinition").values()
     names = {query["Properties"]["Name"].partition("/")[2] for query in queries}
@@ -345,14 +372,14 @@ def test_what_the_dashboard_refers_to_exists(of: Stack) -> None:
             assert name in names or f"## {name}\n" in headings, name
 
 
-@pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["owner", "reader"])
+@pytest.mark.parametrize("of", DASHBOARDS, ids=["owner", "reader", "without limits"])
 def test_the_graphs_of_each_row_fill_whole_lines(of: Stack) -> None:
     # CloudWatch would put the text of the next row into a gap.
     for text, graphs in rows(of):
         assert sum(graph["width"] for graph in graphs) % 24 == 0, text
 
 
-@pytest.mark.parametrize("of", [stack(), stack_with_given_secret()], ids=["owner", "reader"])
+@pytest.mark.parametrize("of", DASHBOARDS, ids=["owner", "reader", "without limits"])
 def test_the_dashboard_shows_metrics_as_the_functions_write_them(of: Stack) -> None:
     for _, name, *pairs in own_metrics_shown(of):
         given = dict(zip(pairs[::2], pairs[1::2], strict=True))

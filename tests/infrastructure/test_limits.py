@@ -6,6 +6,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Final
 
+from local.aws.dynamodb import DynamoDb
 from tests.infrastructure.stacks import stack
 from tests.infrastructure.test_roles import statements
 from tools.sam_template import load
@@ -52,6 +53,14 @@ def test_dynamodb_encrypts_the_table_with_its_own_key() -> None:
     assert "SSESpecification" not in ON.properties("LimitsTable")
 
 
+def test_the_table_of_the_local_stack_has_the_same_keys() -> None:
+    local = DynamoDb().call("DescribeTable")["Table"]
+    table = ON.properties("LimitsTable")
+    assert {name: local[name] for name in ("KeySchema", "AttributeDefinitions")} == {
+        name: table[name] for name in ("KeySchema", "AttributeDefinitions")
+    }
+
+
 def test_the_name_of_the_table_is_an_output() -> None:
     assert ON.template["Outputs"]["LimitsTableName"]["Value"] == {"Ref": "LimitsTable"}
 
@@ -65,4 +74,13 @@ def test_a_stack_without_limits_has_no_table_and_no_permission_on_one() -> None:
 
 def test_they_add_nothing_else_to_the_stack() -> None:
     added = ON.template["Resources"].keys() - OFF.template["Resources"].keys()
-    assert {name for name in added if "Alarm" not in name} == {"LimitsTable"}
+    assert added == {
+        "LimitsTable",
+        "DenialsUnreadAlarm",
+        "TokensUncountedAlarm",
+        "DeniedRequestsQuery",
+        "UsersOverBudgetQuery",
+    }
+    shown = OFF.one("AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert "denial" not in shown.lower()
+    assert "budget" not in shown.lower()

@@ -23,6 +23,7 @@ from local.stack import LocalStack
 from tests.permissions import deployer_calls, roles
 from tests.permissions.reference import actions, can_have
 from tests.permissions.roles import Grant
+from tests.recorded.issuer import serving
 from tests.recorded.real_code import APP_ID, LOOK, ROLE_SESSION, Parts, run
 from tests.support.application import event
 from tests.support.aws_calls import ACCOUNT, ARNS, RUNTIME, STACK, call, watching
@@ -42,22 +43,6 @@ BY_HAND: Final = call(
     "cloudwatch:SetAlarmState",
     f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-version-1-fails",
 )
-TABLE: Final = {"TableName": ARNS["dynamodb"].rpartition("/")[2]}
-
-
-def of_partition(pk: str) -> dict[str, Any]:
-    """A query of one partition of the table."""
-    values = {":pk": {"S": pk}}
-    return {**TABLE, "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": values}
-
-
-#: What the issuer calls in the table of the limits.
-OF_THE_LIMITS: Final = {
-    "issuer": {
-        call("dynamodb:Query", **of_partition("denials")),
-        call("dynamodb:UpdateItem", **TABLE, Key={"pk": {"S": "tokens#users#alice"}}),
-    },
-}
 #: Lambda's own calls.
 LOGGED: Final = {
     role: {call(action, f"{log}:log-stream:2026/01/01/0a1b2c3d") for action in RUNTIME}
@@ -76,9 +61,8 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
         _serve(parts)
         _heal_and_give_up(parts)
         _run_commands(parts)
-    for more in (LOGGED, OF_THE_LIMITS):
-        for role, of_role in more.items():
-            found[role] |= of_role
+    for role, more in LOGGED.items():
+        found[role] |= more
     found["operator"].add(BY_HAND)
     return found
 
@@ -107,10 +91,13 @@ def calls_of_a_deployment(site: Site) -> set[Call]:  # noqa: F811  the fixture
 
 
 def _serve(parts: Parts) -> None:
-    """The issuer seals, reads its status, and diagnoses a token that AWSCURRENT does not open."""
+    """The issuer reads its status, diagnoses a token that AWSCURRENT does not open, and counts."""
     token = token04.mint(APP_ID, "alice", WRONG, issued_at=parts.now, lifetime_seconds=60)
     for route, body in (("GET /v1/status", None), ("POST /v1/diagnose", {"token": token})):
         parts.functions["issuer"](event(route, body, role=ROLE_SESSION))
+    with serving(parts, "api_with_limits") as issuer:
+        asked = {"user_id": "bob", "room_id": "call_1"}
+        issuer(event("POST /v1/service/tokens", asked, role=ROLE_SESSION))
 
 
 def _heal_and_give_up(parts: Parts) -> None:

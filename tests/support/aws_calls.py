@@ -27,6 +27,7 @@ from unittest.mock import patch
 import jmespath
 from botocore.client import BaseClient
 
+from local.aws.dynamodb import DynamoDb
 from local.aws.events import EventBus
 from local.aws.secrets_manager import SecretsManager
 from local.loopback import HttpRequest, HttpResponse
@@ -136,12 +137,13 @@ def call(action: str, resource: str | None = None, **parameters: object) -> Call
 @contextmanager
 def watching(seen: Seen) -> Iterator[None]:
     """Tell each call and its role, while the block runs; also what AWS calls because of it."""
-    through_boto3, by_the_issuer, of_the_api, by_secrets_manager, by_the_bus = (
+    through_boto3, by_the_issuer, of_the_api, by_secrets_manager, by_the_bus, by_dynamodb = (
         BaseClient._make_api_call,  # type: ignore[attr-defined]  # not in the types
         AwsClient.call,
         IssuerApi.signed,
         SecretsManager.respond,
         EventBus.respond,
+        DynamoDb.respond,
     )
 
     tell = functools.partial(_tell, seen)
@@ -175,6 +177,7 @@ def watching(seen: Seen) -> Iterator[None]:
         patch.object(IssuerApi, "signed", api_call),
         patch.object(SecretsManager, "respond", served("secretsmanager", by_secrets_manager)),
         patch.object(EventBus, "respond", served("events", by_the_bus)),
+        patch.object(DynamoDb, "respond", served("dynamodb", by_dynamodb)),
     ):
         yield
 

@@ -151,6 +151,10 @@ class Denials:
     def __len__(self) -> int:
         return len(self._by_sk)
 
+    def live(self, now: float) -> int:
+        """How many of them have not ended."""
+        return sum(denial.is_live(now) for denial in self._by_sk.values())
+
     def denying(
         self,
         now: float,

@@ -324,6 +324,8 @@ class TestStatus:
                     "problem": None,
                 }
             ],
+            "shared_keys": [],
+            "limits": None,
             "token_cipher": "gcm",
             "version": "build-1",
             "request_id": "request-1",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from issuer import audit
 from issuer.audit import Exchange
+from local.aws.dynamodb import DynamoDb
 from tests.support.application import (
     OPERATOR_SESSION,
+    POLICY,
     ROLE_SESSION,
     SERVER_SECRET,
     Application,
@@ -20,6 +23,7 @@ from tests.support.application import (
 )
 from tests.support.bearer import ISSUER, signer
 from tests.support.routes import BATCH, SERVICE_TOKENS, STATUS, TOKENS
+from zego.denials import Denial
 from zego.server_secret import ServerSecret
 
 
@@ -74,14 +78,29 @@ class TestGranted:
         assert said["subject"] == f"{ISSUER} auth0|123"
         assert said["user_id"].startswith("u_")
 
-    @pytest.mark.parametrize("subject", ["\ud800", "a\nb", 'a"b', "a\0b", "\u202e", "\x1b[31m"])
-    def test_a_subject_of_any_characters_is_audited(
-        self, issuer: Application, subject: str, capsys: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize(
+        ("subject", "shown"),
+        [
+            ("\ud800", r"\ud800"),
+            ("a\nb", r"a\nb"),
+            ('a"b', 'a"b'),
+            ("a\0b", r"a\x00b"),
+            ("\u202e", r"\u202e"),
+            ("\x1b[31m", r"\x1b[31m"),
+        ],
+        ids=["surrogate", "newline", "quote", "NUL", "right to left", "color"],
+    )
+    def test_a_subject_of_any_characters_is_audited_with_control_characters_escaped(
+        self,
+        issuer: Application,
+        subject: str,
+        shown: str,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         answer = issuer.handle(event(TOKENS, bearer=bearer(sub=subject)))
         (said,) = issuer.audit_events()
         assert answer.status == 201
-        assert said["subject"] == f"{ISSUER} {subject}"
+        assert said["subject"] == f"{ISSUER} {shown}"
         assert issuer.output().isascii()
         assert capsys.readouterr().err == ""
 
@@ -379,6 +398,32 @@ class TestMetrics:
         issuer.handle(event(SERVICE_TOKENS, {}))
         assert issuer.count_of("Refusals") == 0
         assert issuer.count_of("ExchangesRefused") == 2
+
+    def test_refusals_of_users_who_are_denied_or_over_budget_are_counted_by_code_only(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table = DynamoDb()
+        for denied in (
+            Denial("user", "mallory", "spam", "op", at=1),
+            Denial("room", "call_2", "spam", "op", at=1),
+            Denial("user", "carol", "theft", "op", at=1, not_before=2_000_000_000),
+        ):
+            table.call("PutItem", Item=denied.to_item())
+        policy = POLICY.replace("rooms = [", "max_tokens_per_hour = 1\nrooms = [")
+        issuer = Application(tmp_path, monkeypatch, policy_text=policy, dynamodb=table)
+        for user, room in (
+            ("alice", "call_1"),
+            ("alice", "call_1"),
+            ("bob", "call_2"),
+            ("carol", "call_1"),
+            ("mallory", "call_1"),
+        ):
+            issuer.handle(event(TOKENS, {"room_id": room}, bearer=bearer(sub=user)))
+        codes = [said.get("code") for said in issuer.audit_events()]
+        limited = ["too_many_tokens", "not_granted", "bearer_too_old", "not_granted"]
+        assert codes == [None, *limited]
+        assert issuer.count_of("ExchangesRefused") == 4
+        assert issuer.count_of("Refusals") == 0
 
     def test_a_report_that_zego_refused_a_token_is_counted_granted_or_not(
         self, issuer: Application

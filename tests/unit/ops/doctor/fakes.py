@@ -33,6 +33,7 @@ class Issuer:
     :ivar secret: the secret that seals tokens.
     :ivar responses: by path, the responses to return instead of the normal ones.
     :ivar down: by path, why no response comes.
+    :ivar is_old: whether its status lacks what this version added.
     :ivar date: the Date header of every response; ``None``: no header.
     :ivar silent: methods whose responses allow no origin.
     :ivar room_id: the room that tokens are for instead of the requested one.
@@ -66,6 +67,11 @@ class Issuer:
         self.signing_keys: object = [
             {"identity": "web", "issuer": "i", "jwks_uri": "https://idp/keys", "keys": 2}
         ]
+        self.shared_keys: object = [
+            {"identity": "app", "secret": "calls/session-key", "keys": 1, "problem": None}
+        ]
+        self.is_old = False
+        self.limits: object = {"denials": 2, "problem": None}
         self.lifetime_seconds = LIFETIME_SECONDS
         self.bearers: list[str] = []
         self.signed: set[str] = set()
@@ -182,6 +188,8 @@ class Issuer:
             "policy": policy,
             "token_cipher": "gcm",
             "signing_keys": self.signing_keys,
+            "shared_keys": self.shared_keys,
+            **({} if self.is_old else {"limits": self.limits}),
         }
 
     def _token(self, asked: Mapping[str, str]) -> dict[str, Any]:

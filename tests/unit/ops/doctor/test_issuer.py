@@ -200,6 +200,58 @@ class TestSigningKeys:
         assert patient.result("signing-keys").status == "ok"
 
 
+class TestSharedKeys:
+    @pytest.mark.parametrize(
+        ("said", "status", "words"),
+        [
+            ({"keys": 1, "problem": None}, "ok", "a key from calls/session-key"),
+            ({"keys": 2, "problem": None}, "ok", "2 keys from calls/session-key"),
+            ({"keys": None, "problem": "the key has 5 bytes"}, "failed", "the key has 5 bytes."),
+            ({"keys": None, "problem": "not fetched: x"}, "skipped", "has not read it yet"),
+        ],
+        ids=["one", "two", "problem", "no-time"],
+    )
+    def test_the_issuer_reports_its_shared_keys(
+        self, patient: Patient, said: dict[str, Any], status: str, words: str
+    ) -> None:
+        patient.issuer.shared_keys = [{"identity": "app", "secret": "calls/session-key"} | said]
+        result = patient.result("shared-keys")
+        assert (result.status, result.of) == (status, "app")
+        assert words in result.seen
+
+    def test_an_older_issuer_does_not_report_them(self, patient: Patient) -> None:
+        patient.issuer.shared_keys = None
+        assert patient.result("shared-keys").status == "skipped"
+
+    def test_a_policy_without_shared_keys_needs_none(self, patient: Patient) -> None:
+        patient.issuer.shared_keys = []
+        assert patient.results("shared-keys") == []
+
+
+class TestDenials:
+    @pytest.mark.parametrize(
+        ("said", "status", "words"),
+        [
+            ({"denials": 0, "problem": None}, "ok", "0 denials"),
+            ({"denials": 1, "problem": None}, "ok", "1 denial"),
+            ({"denials": None, "problem": "Unreachable: x"}, "failed", "cannot read the denials"),
+            ({"denials": 3, "problem": "they are old"}, "warning", "3 in force, but"),
+            (None, "note", "Limits is Off"),
+        ],
+        ids=["none", "one", "unread", "old", "off"],
+    )
+    def test_the_issuer_reports_its_denials(
+        self, patient: Patient, said: object, status: str, words: str
+    ) -> None:
+        patient.issuer.limits = said
+        result = patient.result("denials")
+        assert (result.status, words in result.seen) == (status, True)
+
+    def test_an_older_issuer_does_not_report_them(self, patient: Patient) -> None:
+        patient.issuer.is_old = True
+        assert patient.result("denials").status == "skipped"
+
+
 class TestCors:
     def test_an_allowed_origin_is_ok(self, patient: Patient) -> None:
         result = patient.result("cors")

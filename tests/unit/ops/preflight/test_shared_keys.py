@@ -260,5 +260,5 @@ class TestLimits:
         site.parameters["Limits"] = "Off"
         result = site.result("limits")
         assert result.status == "failed"
-        assert "counts the tokens for max_tokens_per_hour of users" in result.seen
+        assert "max_tokens_per_hour of users needs a table" in result.seen
         assert "Limits=Off" in result.remedy
