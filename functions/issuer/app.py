@@ -138,6 +138,7 @@ _HELP: Final = f"GET {HELP_PATH}"
 #: API Gateway's route keys. ``template.yaml`` sets which of them API Gateway protects with IAM.
 ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
     "POST /v1/tokens": routes.tokens,
+    "POST /v1/tokens/batch": routes.tokens_batch,
     "POST /v1/service/tokens": routes.service_tokens,
     "POST /v1/service/tokens/batch": routes.service_tokens_batch,
     "POST /api/v1/calls/initiate": routes.calls,

@@ -63,8 +63,8 @@ class Service:
     previous: Cached[SecretVersion[ServerSecret]]
     limits: Limits | None = None
 
-    def user(self, request: ApiRequest) -> Caller:
-        """The user that the request's bearer token identifies.
+    def bearer(self, request: ApiRequest) -> Caller:
+        """The user or the backend that the request's bearer token identifies.
 
         :raises Problem: a ``bearer_...`` code, or ``signing_keys_unavailable``.
         """
@@ -127,8 +127,13 @@ def admit(
 
 
 def tokens(service: Service, request: ApiRequest) -> ApiResponse:
-    """Issue a token for the user of a bearer token."""
-    return _token(service, request, service.user)
+    """Issue a token for the user of a bearer token, or for the user that its backend names."""
+    return _token(service, request, service.bearer)
+
+
+def tokens_batch(service: Service, request: ApiRequest) -> ApiResponse:
+    """Issue a batch of tokens to a backend with a bearer token that may name users."""
+    return _batch(service, request, service.bearer)
 
 
 def service_tokens(service: Service, request: ApiRequest) -> ApiResponse:
@@ -137,21 +142,13 @@ def service_tokens(service: Service, request: ApiRequest) -> ApiResponse:
 
 
 def service_tokens_batch(service: Service, request: ApiRequest) -> ApiResponse:
-    """Issue a batch of tokens. Each request of the batch gets a token or a problem."""
-    started = time.monotonic()
-    with audited(Exchange(request.request_id, request.route)) as exchange:
-        caller = admit(service, exchange, request, service.role)
-        entries = token_request.read_batch(request.body)
-        service.current_secret()  # without it the whole batch fails, so one retry is enough
-    results = [
-        _batch_entry(service, request, caller, started, *entry) for entry in enumerate(entries)
-    ]
-    return respond(200, {"results": results, "request_id": request.request_id})
+    """Issue a batch of tokens to an IAM role."""
+    return _batch(service, request, service.role)
 
 
 def calls(service: Service, request: ApiRequest) -> ApiResponse:
-    """Begin a call for the user of a bearer token."""
-    return _call(service, request, service.user)
+    """Begin a call for the user of a bearer token, or for the user that its backend names."""
+    return _call(service, request, service.bearer)
 
 
 def service_calls(service: Service, request: ApiRequest) -> ApiResponse:
@@ -209,6 +206,21 @@ def _token(service: Service, request: ApiRequest, authenticate: Authenticate) ->
         )
         issued = _issue(service, exchange, caller, wanted)
     return respond(201, _document(issued) | {"request_id": request.request_id})
+
+
+def _batch(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
+    """Issue a batch of tokens. Each request of the batch gets a token or a problem."""
+    started = time.monotonic()
+    with audited(Exchange(request.request_id, request.route)) as exchange:
+        caller = admit(service, exchange, request, authenticate)
+        if caller.user_id is not None:
+            raise refused(not_granted("the identity does not have names_users"))
+        entries = token_request.read_batch(request.body)
+        service.current_secret()  # without it the whole batch fails, so one retry is enough
+    results = [
+        _batch_entry(service, request, caller, started, *entry) for entry in enumerate(entries)
+    ]
+    return respond(200, {"results": results, "request_id": request.request_id})
 
 
 def _batch_entry(

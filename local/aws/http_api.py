@@ -55,6 +55,7 @@ class Route:
 
 ROUTES = (
     Route("POST", "/v1/tokens", "NONE"),
+    Route("POST", "/v1/tokens/batch", "NONE", rate=10, burst=20),
     Route("POST", "/v1/service/tokens", "AWS_IAM"),
     Route("POST", "/v1/service/tokens/batch", "AWS_IAM", rate=10, burst=20),
     Route("POST", "/api/v1/calls/initiate", "NONE"),

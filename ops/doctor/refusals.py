@@ -32,6 +32,7 @@ _ANOTHER_REASON: Final = (
 #: code, or no code if API Gateway refuses the request.
 ANONYMOUS: Final[dict[str, tuple[int, str | None]]] = {
     "POST /v1/tokens": (401, "bearer_missing"),
+    "POST /v1/tokens/batch": (401, "bearer_missing"),
     "POST /api/v1/calls/initiate": (401, "bearer_missing"),
     "POST /v1/service/tokens": (403, None),
     "POST /v1/service/tokens/batch": (403, None),

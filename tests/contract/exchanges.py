@@ -8,7 +8,7 @@ import json
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local.aws.dynamodb import DynamoDb
@@ -25,6 +25,7 @@ from tests.support.routes import (
     SERVICE_TOKENS,
     STATUS,
     TOKENS,
+    TOKENS_BATCH,
 )
 from zego.denials import Denial, budget_key
 
@@ -60,6 +61,11 @@ Authorize = Callable[[IdentityProvider], str | None]
 def alice(provider: IdentityProvider) -> str:
     """A good bearer token."""
     return f"Bearer {provider.bearer('alice')}"
+
+
+def backend(provider: IdentityProvider) -> str:
+    """A good bearer token of a backend that names users."""
+    return f"Bearer {provider.bearer('local-backend')}"
 
 
 def limit(dynamodb: DynamoDb, policy: str) -> None:
@@ -101,6 +107,8 @@ class Refusal:
     coding: str | None = None
     at: str = "api"
     """The fixture that is asked."""
+    fits_others: bool = False
+    """Whether the document allows this body, which others than this caller may send."""
 
     def __str__(self) -> str:
         return f"{self.route}: {self.what}"
@@ -161,7 +169,7 @@ def bearer_of_an_unknown_key(provider: IdentityProvider) -> str:
 
 def _bad_bodies(route: str, **good: Any) -> list[Refusal]:
     """Bodies that are not valid requests; `good` is what the route needs."""
-    too_large = b" " * (129 if route == BATCH else 17) * 1024
+    too_large = b" " * (129 if route in {BATCH, TOKENS_BATCH} else 17) * 1024
     packed = gzip.compress(json.dumps(good).encode(), mtime=0)
     codings = [
         Refusal(f"in {coding}", "content_encoding_refused", route, packed, coding=coding)
@@ -269,6 +277,18 @@ def _bad_users(route: str) -> list[Refusal]:
     ]
 
 
+def _bad_batches() -> list[Refusal]:
+    """Batches that are refused as a whole."""
+    return [
+        Refusal("no requests", "missing_field", BATCH, {}, field="requests"),
+        Refusal("requests in an object", "wrong_type", BATCH, {"requests": {}}, field="requests"),
+        Refusal("an empty batch", "batch_size", BATCH, {"requests": []}, field="requests"),
+        Refusal(
+            "101", "batch_size", BATCH, {"requests": [{"user_id": "b"}] * 101}, field="requests"
+        ),
+    ]
+
+
 def _bad_diagnoses() -> list[Refusal]:
     """What a token is not, and what cannot have been expected of one."""
     good = {"token": "04"}
@@ -325,6 +345,8 @@ GOOD = [
     Good("a room once more", TOKENS, 201, {"room_id": ROOM, "refused_with": 20014}),
     Good("no room", TOKENS, 201, {}),
     Good("no body", TOKENS, 201),
+    Good("Bob's room", TOKENS, 201, {"user_id": "bob", "room_id": "bob_desk"}, backend),
+    Good("two", TOKENS_BATCH, 200, {"requests": [{"user_id": "bob"}, {"user_id": "a"}]}, backend),
     Good("a room", SERVICE_TOKENS, 201, {"user_id": "bob", "room_id": ROOM}),
     Good("no room", SERVICE_TOKENS, 201, {"user_id": "bob"}),
     Good("once more", SERVICE_TOKENS, 201, {"user_id": "bob", "refused_with": 1102016}),
@@ -335,6 +357,7 @@ GOOD = [
     Good("no body", CALL, 201),
     Good("a minute to listen", CALL, 201, {"privileges": ["login"], "lifetime_seconds": 60}),
     Good("a call once more", CALL, 201, {"refused_with": 1002070}),
+    Good("Bob's call", CALL, 201, {"user_id": "bob"}, backend),
     Good("a call with a camera", CALL, 201, {"stream_ids": ["alice_camera"]}),
     Good("a call", SERVICE_CALL, 201, {"user_id": "bob", "lifetime_seconds": 3600}),
     Good("a call once more", SERVICE_CALL, 201, {"user_id": "bob", "refused_with": 1002033}),
@@ -353,6 +376,7 @@ PROVEN = {
     TOKENS: None,
     SERVICE_TOKENS: {"user_id": "bob"},
     BATCH: {"requests": [{"user_id": "bob"}]},
+    TOKENS_BATCH: {"requests": [{"user_id": "bob"}]},
     CALL: None,
     SERVICE_CALL: {"user_id": "bob"},
     STATUS: None,
@@ -363,6 +387,12 @@ REFUSALS = [
     *_bad_bodies(TOKENS),
     *_bad_bodies(SERVICE_TOKENS, user_id="bob"),
     *_bad_bodies(BATCH, requests=[{"user_id": "bob"}]),
+    *(
+        replace(each, authorize=backend)
+        for each in _bad_bodies(TOKENS_BATCH, requests=[{"user_id": "bob"}])
+    ),
+    *(replace(each, route=TOKENS_BATCH, authorize=backend) for each in _bad_batches()),
+    *_bad_batches(),
     *_bad_bodies(CALL),
     *_bad_bodies(SERVICE_CALL, user_id="bob"),
     *_bad_bodies(DIAGNOSE, token="04"),
@@ -381,13 +411,21 @@ REFUSALS = [
     *_bad_diagnoses(),
     *_bad_bearers(TOKENS),
     *_bad_bearers(CALL),
-    Refusal("a user", "unknown_field", TOKENS, {"user_id": "bob"}, field="user_id"),
-    Refusal("a user", "unknown_field", CALL, {"user_id": "bob"}, field="user_id"),
+    *_bad_bearers(TOKENS_BATCH),
+    *(
+        Refusal(what, code, route, body, authorize, "user_id", fits_others=True)
+        for route in (TOKENS, CALL)
+        for what, code, body, authorize in (
+            ("a user", "unknown_field", {"user_id": "bob"}, alice),
+            ("a backend that names no user", "missing_field", {}, backend),
+        )
+    ),
+    *(
+        Refusal("an empty user", "invalid_identifier", route, {"user_id": ""}, backend, "user_id")
+        for route in (TOKENS, CALL)
+    ),
     Refusal("a room", "unknown_field", CALL, {"room_id": ROOM}, field="room_id"),
-    Refusal("no requests", "missing_field", BATCH, {}, field="requests"),
-    Refusal("requests in an object", "wrong_type", BATCH, {"requests": {}}, field="requests"),
-    Refusal("an empty batch", "batch_size", BATCH, {"requests": []}, field="requests"),
-    Refusal("101", "batch_size", BATCH, {"requests": [{"user_id": "b"}] * 101}, field="requests"),
+    Refusal("a user", "not_granted", TOKENS_BATCH, {"requests": [{"user_id": "alice"}]}),
     Refusal("Bob's room", "not_granted", TOKENS, {"room_id": "bob_desk"}),
     Refusal("a route without a handler", "route_not_found", "POST /v1/renew", at="function"),
     *(
@@ -411,7 +449,7 @@ REFUSALS = [
     ),
     *(
         Refusal(what, code, route, authorize=authorize, at="api_with_conditions")
-        for route in (TOKENS, CALL)
+        for route in (TOKENS, TOKENS_BATCH, CALL)
         for what, code, authorize in (
             ("no scope", "bearer_claims_refused", alice),
             (
@@ -460,10 +498,17 @@ REFUSALS = [
     *(
         Refusal("no rule", "not_granted", route, body, at="api_without_rules")
         for route, body in PROVEN.items()
-        if route != BATCH
+        if route not in {BATCH, TOKENS_BATCH}
     ),
     *(
-        Refusal("no secret", "secret_unavailable", route, body, at="api_without_secret")
+        Refusal(
+            "no secret",
+            "secret_unavailable",
+            route,
+            body,
+            backend if route == TOKENS_BATCH else alice,
+            at="api_without_secret",
+        )
         for route, body in PROVEN.items()
         if route != DIAGNOSE
     ),

@@ -23,6 +23,7 @@ from tests.contract.openapi import Answer, load
 
 EVENTS = Path(__file__).parents[2] / "events"
 BEARER_PLACE = "Bearer {alice}"
+BACKEND_PLACE = "Bearer {local-backend}"
 
 
 class Service(Protocol):
@@ -102,6 +103,9 @@ class Function:
         """Its response to an event, as API Gateway would pass it on."""
         if event["headers"].get("authorization") == BEARER_PLACE:
             event["headers"]["authorization"] = f"Bearer {self.identity_provider.bearer('alice')}"
+        if event["headers"].get("authorization") == BACKEND_PLACE:
+            bearer = self.identity_provider.bearer("local-backend")
+            event["headers"]["authorization"] = f"Bearer {bearer}"
         result = self.host.invoke(event)
         assert result.function_error is None, result.payload
         response = http_api_events.response(result.payload)

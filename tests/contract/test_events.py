@@ -9,7 +9,7 @@ import pytest
 
 from local.stack import BACKEND_ARN
 from tests.contract.openapi import load
-from tests.contract.services import BEARER_PLACE, EVENTS, Function, sample_event
+from tests.contract.services import BACKEND_PLACE, BEARER_PLACE, EVENTS, Function, sample_event
 
 DOCUMENT = load()
 
@@ -22,6 +22,7 @@ ANSWERS = {
     "tokens_room_not_granted": "not_granted",
     "service_tokens": 201,
     "service_tokens_batch": 200,
+    "tokens_batch": 200,
     "calls_initiate": 201,
     "service_calls_initiate": 201,
     "health": 200,
@@ -51,7 +52,7 @@ def test_an_event_gets_the_response_that_its_name_says(function: Function, name:
         assert answer.json["code"] == expected
     else:
         assert answer.status == expected
-    if name == "service_tokens_batch":
+    if name in {"service_tokens_batch", "tokens_batch"}:
         assert [result["status"] for result in answer.json["results"]] == [201, 201]
 
 
@@ -80,7 +81,8 @@ def test_an_event_authenticates_its_caller_as_its_route_requires(name: str) -> N
             assert authorization.startswith("AWS4-HMAC-SHA256 ")
         case "bearer":
             assert iam is None
-            assert authorization == ("" if ANSWERS[name] == "bearer_missing" else BEARER_PLACE)
+            place = BACKEND_PLACE if name == "tokens_batch" else BEARER_PLACE
+            assert authorization == ("" if ANSWERS[name] == "bearer_missing" else place)
         case _:
             assert (iam, authorization) == (None, "")
 

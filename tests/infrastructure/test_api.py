@@ -19,6 +19,7 @@ from tools.sam_template import load
 #: a bearer token, or (for health and the problems) responds to any caller.
 IAM_VERIFIED_BY_API_GATEWAY = {
     "POST /v1/tokens": False,
+    "POST /v1/tokens/batch": False,
     "POST /v1/service/tokens": True,
     "POST /v1/service/tokens/batch": True,
     "POST /api/v1/calls/initiate": False,
@@ -182,6 +183,7 @@ def test_every_route_is_throttled_and_expensive_ones_more() -> None:
     assert 0 < rate <= burst
     tighter = stage["RouteSettings"]
     assert tighter.keys() == {
+        "POST /v1/tokens/batch",
         "POST /v1/service/tokens/batch",
         "GET /v1/health",
         "GET /v1/problems",

@@ -8,6 +8,7 @@ from typing import Final
 from local.aws.http_api import ROUTES
 
 TOKENS = "POST /v1/tokens"
+TOKENS_BATCH = "POST /v1/tokens/batch"
 SERVICE_TOKENS = "POST /v1/service/tokens"
 BATCH = "POST /v1/service/tokens/batch"
 CALL = "POST /api/v1/calls/initiate"
