@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 from local.stack import LocalStack
+from tests.docs.test_identity_providers import SAMPLES
 from tests.support.oidc_provider import AUDIENCE, Key, OidcProvider
 from tests.support.service import Service, service, until
 from tests.support.table import table
@@ -26,6 +27,9 @@ ALL_ALGORITHMS: Final = (
     *("EdDSA", "Ed25519"),  # RFC 8037, RFC 9864
 )
 ALGORITHMS: Final = tier(test=("RS256", "ES256", "EdDSA"), prove=ALL_ALGORITHMS)
+
+OLD_SECRET: Final = "0123456789abcdef" * 4
+NEW_SECRET: Final = "fedcba9876543210" * 4
 
 POLICY: Final = """
 [identities.users]
@@ -85,6 +89,20 @@ def rotating(stack: LocalStack, tmp_path: Path) -> Iterator[Rotating]:
             yield provider, running, key
 
 
+@pytest.fixture(scope="module")
+def sessions(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The issuer, which has the secret of an Express app, after a rotation of that secret."""
+    (express,) = (one for one in SAMPLES if one.name == "express")
+    name = express.identity["shared_key"]
+    stack.secrets_manager.call("CreateSecret", Name=name, SecretString=OLD_SECRET)
+    stack.secrets_manager.call("PutSecretValue", SecretId=name, SecretString=NEW_SECRET)
+    rule = POLICY.partition("[[rules]]")[2].replace('"users"', '"express"')
+    path = tmp_path_factory.mktemp("express") / "policy.toml"
+    path.write_text(f"{express.toml}\n[[rules]]{rule}")
+    with service(stack, ACCESS_POLICY_FILE=str(path)) as running:
+        yield running
+
+
 def write_policy(folder: Path, provider: OidcProvider, *audience: str) -> Path:
     path = folder / "policy.toml"
     path.write_text(
@@ -114,7 +132,7 @@ def claims(provider: OidcProvider, **changes: object) -> dict[str, Any]:
 
 def outcome(issuer: Service, bearer: str) -> str:
     """Ask for a token. Return "granted", or the code of the refusal."""
-    until(lambda: issuer.token(bearer), lambda answer: b"secret_unavailable" not in answer.body)
+    until(lambda: issuer.token(bearer), lambda answer: answer.status != 503)
     event = issuer.last_audit()
     return str(event.get("code", event["decision"]))
 
@@ -137,6 +155,19 @@ class TestTokens:
         token = provider.sign_in(algorithm, "alice")[kind]
         assert outcome(issuer, token) == "granted"
         assert issuer.last_audit()["user_id"] == "alice"
+
+    @table(("named", "signed"), [("Ed25519", "EdDSA"), ("EdDSA", "Ed25519")])
+    def test_both_names_of_an_algorithm_fit_a_key_that_has_one(
+        self, named: str, signed: str, stack: LocalStack, tmp_path: Path
+    ) -> None:
+        """RFC 9864 gives EdDSA with that curve the name Ed25519."""
+        with OidcProvider() as provider:
+            key = provider.new_key(named)
+            provider.publish(key)
+            path = write_policy(tmp_path, provider, AUDIENCE)
+            with service(stack, ACCESS_POLICY_FILE=str(path)) as issuer:
+                token = provider.sign(key, claims(provider), alg=signed)
+                assert outcome(issuer, token) == "granted"
 
     def test_an_algorithm_is_accepted_only_with_its_own_key(
         self, provider: OidcProvider, issuer: Service
@@ -195,6 +226,36 @@ class TestPolicy:
         assert outcome(issuer, provider.service_token("ES256", scope="calls:publish")) == (
             "bearer_claims_refused"
         )
+
+
+class TestSessionsOfAnExpressApp:
+    """jsonwebtoken signs them, with the identity in docs/identity-providers.md."""
+
+    @pytest.mark.parametrize("secret", [OLD_SECRET, NEW_SECRET], ids=["old", "new"])
+    def test_the_secret_and_the_one_before_it_verify(
+        self, provider: OidcProvider, sessions: Service, secret: str
+    ) -> None:
+        claims = {"id": 42, "type": "session"}
+        token = provider.session(secret, claims, expiresIn="1h")
+        assert outcome(sessions, token) == "granted"
+        assert sessions.last_audit()["user_id"] == "42"
+        assert (
+            outcome(sessions, provider.sign_with_secret(secret, claims)) == "bearer_missing_claim"
+        )
+
+    def test_another_secret_does_not_verify(
+        self, provider: OidcProvider, sessions: Service
+    ) -> None:
+        token = provider.session(
+            "another secret!!" * 4, {"id": 42, "type": "session"}, expiresIn=60
+        )
+        assert outcome(sessions, token) == "bearer_bad_signature"
+
+    def test_other_tokens_of_the_app_are_refused(
+        self, provider: OidcProvider, sessions: Service
+    ) -> None:
+        token = provider.session(NEW_SECRET, {"id": 42, "type": "password-reset"}, expiresIn=60)
+        assert outcome(sessions, token) == "bearer_claims_refused"
 
 
 class TestRotationOfKeys:
