@@ -19,6 +19,7 @@ from typing import Any
 from local import Part
 from local.aws import ACCOUNT_ID, refusal, success
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from zego import strict_json
 
 EVENTS_KEPT = 1000
 MAX_ENTRIES = 10
@@ -111,7 +112,7 @@ class EventBus(LoopbackServer):
         if request.header("x-amz-target") != TARGET:
             return refusal("UnknownOperationException", "only PutEvents is implemented here")
         try:
-            entries = json.loads(request.body)["Entries"]
+            entries = strict_json.loads(request.body)["Entries"]
         except (ValueError, LookupError, TypeError):
             return refusal("SerializationException", "the body is not an object with Entries")
         if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_ENTRIES:
@@ -127,7 +128,7 @@ class EventBus(LoopbackServer):
         event = make_event(
             entry["Source"],
             entry["DetailType"],
-            json.loads(entry["Detail"]),
+            strict_json.loads(entry["Detail"]),
             region=self._region,
             resources=entry.get("Resources") or (),
             now=entry.get("Time") or self._clock(),
@@ -219,7 +220,7 @@ def _refused(entry: Any) -> tuple[str, str] | None:
     if entry.get("EventBusName", "default") != "default":
         return "ResourceNotFoundException", "Only the default event bus is here."
     try:
-        detail = json.loads(entry["Detail"])
+        detail = strict_json.loads(entry["Detail"])
     except ValueError:
         detail = None
     if not isinstance(detail, dict):

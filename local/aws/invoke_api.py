@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from local.aws.lambda_host import LambdaHost, ThrottledError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from zego import strict_json
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024
 PREFIX, SUFFIX = "/2015-03-31/functions/", "/invocations"
@@ -58,7 +59,7 @@ class InvokeApi(LoopbackServer):
                 400, "InvalidParameterValueException", f"{kind} is not implemented here"
             )
         try:
-            json.loads(request.body or b"{}")
+            strict_json.loads(request.body or b"{}")
         except ValueError:
             return _refusal(400, "InvalidRequestContentException", "the event is not JSON")
         return None

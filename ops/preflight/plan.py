@@ -125,6 +125,8 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path.name} is not TOML: {error}.") from None
+    except RecursionError:
+        raise InputError(f"{path.name} is not TOML: it is nested too deeply.") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path.name} cannot be read: {reason(error)}.") from None
 
@@ -203,7 +205,7 @@ class Plan:
         """The access policy, unchecked; empty if it cannot be read: the check `policy` says so."""
         try:
             return tomllib.loads(self.environment.policy.read_text(encoding="utf-8"))
-        except (OSError, ValueError, CannotCheckError):
+        except (OSError, ValueError, RecursionError, CannotCheckError):
             return {}
 
     @property

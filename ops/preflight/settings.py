@@ -26,7 +26,7 @@ def examples(plan: Plan) -> Iterator[CheckResult]:
     path = plan.environment.policy
     try:
         policy = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # `policy` reports it
+    except (OSError, ValueError, RecursionError):  # `policy` reports it
         policy = {}
     policy.pop("examples", None)  # requests in them may be invented
     for file, document in ((CONFIG, plan.parameters), (path.name, policy)):

@@ -123,7 +123,9 @@ def read(file: str | None) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ServerSecretError("the value is not text in UTF-8") from None
+        text = None
+    if text is None:  # outside of the except block: the error above holds the value
+        raise ServerSecretError("the value is not text in UTF-8")
     return text.removesuffix("\n").removesuffix("\r")
 
 

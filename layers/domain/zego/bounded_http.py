@@ -24,6 +24,10 @@ _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
 _HOST: Final = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9a-f:.]+", re.ASCII)
 
 
+#: What may come around a body: its headers, and for a body in chunks of one byte five times more.
+_MOST_BYTES_AROUND: Final = 8 << 20
+
+
 class HttpError(Exception):
     """No usable response: unreachable, too slow or too large. Safe to log."""
 
@@ -63,8 +67,11 @@ def request(
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.sock = _connect(parts, deadline)
-        connection.request(method, target, body, dict(headers or {}))
-        wire = _Wire(connection.sock, deadline)
+        try:
+            connection.request(method, target, body, dict(headers or {}))
+        except ValueError:  # its text would contain the header
+            raise HttpError("a header cannot be sent as it is") from None
+        wire = _Wire(connection.sock, deadline, _MOST_BYTES_AROUND + 8 * max_bytes)
         # HTTPResponse uses only the makefile() of a socket.
         with http.client.HTTPResponse(wire, method=method) as response:  # type: ignore[arg-type]
             response.begin()
@@ -77,10 +84,12 @@ def request(
             return Response(response.status, names, content)
     except TimeoutError:
         raise HttpError(f"{parts.hostname} did not respond in {timeout_seconds:g} s") from None
+    except _TooMuchError:
+        raise HttpError(f"the response is larger than {max_bytes} bytes") from None
     except (OSError, http.client.HTTPException) as error:
         raise HttpError(f"{parts.hostname} cannot be reached: {type(error).__name__}") from None
-    except ValueError:  # its text would contain the header
-        raise HttpError("a header cannot be sent as it is") from None
+    except ValueError:
+        raise HttpError(f"the response of {parts.hostname} has an invalid chunk") from None
     finally:
         connection.close()
 
@@ -154,12 +163,20 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-class _Wire(io.RawIOBase):
-    """Reads a socket until a deadline, however slowly the data arrives."""
+class _TooMuchError(Exception):
+    """The response is longer than any that is accepted, with headers and chunks."""
 
-    def __init__(self, wire: socket.socket, deadline: float) -> None:
+
+class _Wire(io.RawIOBase):
+    """Reads a socket until a deadline, however slowly the data arrives, and only so many bytes.
+
+    ``http.client`` reads without limit if a chunk claims to have -1 bytes.
+    """
+
+    def __init__(self, wire: socket.socket, deadline: float, max_bytes: int) -> None:
         self._wire = wire
         self._deadline = deadline
+        self._left = max_bytes
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -169,4 +186,8 @@ class _Wire(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         self._wire.settimeout(_remaining(self._deadline))
-        return self._wire.recv_into(buffer)
+        size = self._wire.recv_into(buffer)
+        self._left -= size
+        if self._left < 0:
+            raise _TooMuchError
+        return size

@@ -38,10 +38,14 @@ def loads(text: str | bytes) -> Any:
 
     :raises ValueError: it is not JSON, or nested too deep for Python.
     """
+    decoded = text.decode() if isinstance(text, bytes) else text
     try:
-        return _decoder.decode(text.decode() if isinstance(text, bytes) else text)
+        return _decoder.decode(decoded)
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        reason = "nested too deep"
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(reason)  # outside of the except block: the error above holds the whole text
 
 
 def loads_object(text: str | bytes) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from local.aws import IMPORTING_MOTO, refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from zego import strict_json
 
 if TYPE_CHECKING:
     from local.aws.secrets_manager.actions import Storage
@@ -96,7 +97,7 @@ class SecretsManager(LoopbackServer):
         action = (request.header("x-amz-target") or "").rpartition(".")[2]
         scope = _SCOPE.search(request.header("authorization") or "")
         try:
-            parameters = json.loads(request.body or b"{}")
+            parameters = strict_json.loads(request.body or b"{}")
         except ValueError:
             return refusal("SerializationException", "the body is not JSON")
         try:

@@ -81,7 +81,7 @@ def test_a_call_takes_one_to_ten_entries(served: EventBus, count: int) -> None:
     assert served.events() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b"\xff", b"[" * 100_000], ids=repr)
 def test_an_invalid_body_is_refused(served: EventBus, body: bytes) -> None:
     answer = exchange(served.url, "POST", [("x-amz-target", "AWSEvents.PutEvents")], body)
     assert (answer.status, answer.json()["__type"]) == (400, "SerializationException")

@@ -69,6 +69,7 @@ def test_a_function_error_is_marked(api: InvokeApi) -> None:
         ("/2015-03-31/functions/other/invocations", [], b"{}", 404, "ResourceNotFoundException"),
         ("/2015-03-31/functions", [], b"{}", 404, "UnknownOperationException"),
         (PATH, [], b"no JSON", 400, "InvalidRequestContentException"),
+        (PATH, [], b"[" * 100_000, 400, "InvalidRequestContentException"),
         (PATH, [], b" " * (MAX_EVENT_BYTES + 1), 413, "RequestTooLargeException"),
         (PATH, [("x-amz-invocation-type", "Event")], b"{}", 400, "InvalidParameterValueException"),
     ],

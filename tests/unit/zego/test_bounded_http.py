@@ -274,6 +274,16 @@ class TestBrokenResponses:
         with serving(Reply(raw)) as server:
             assert str(refusal(server.url)).startswith("127.0.0.1 cannot be reached: ")
 
+    @pytest.mark.parametrize("size", [b"-5", b"-2"])
+    def test_a_chunk_of_a_negative_size_is_refused(self, size: bytes) -> None:
+        with serving(Reply(CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n")) as server:
+            assert str(refusal(server.url)) == "the response of 127.0.0.1 has an invalid chunk"
+
+    def test_a_chunk_without_end_is_refused_for_its_size(self) -> None:
+        with serving(Reply(CHUNKED + b"-1\r\n", for_ever=bytes(1 << 16))) as server:
+            error = refusal(server.url, timeout_seconds=60)
+        assert str(error) == "the response is larger than 1000 bytes"
+
     @pytest.mark.parametrize(
         "raw",
         [

@@ -226,6 +226,16 @@ class TestNeverShown:
         assert "fingerprint=" in caplog.text
         assert VALUE not in caplog.text
 
+    @pytest.mark.parametrize("text", [f'{{"server_secret": "{VALUE}"', VALUE, f"[{VALUE}"])
+    def test_no_part_of_it_is_in_the_error_or_the_one_before(self, text: str) -> None:
+        with pytest.raises(ServerSecretError) as caught:
+            server_secret.parse(text)
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert VALUE not in f"{error} {error.args} {vars(error)}"
+            assert not hasattr(error, "doc")
+            error = error.__context__
+
     def test_it_has_no_dict_to_be_dumped(self) -> None:
         with pytest.raises(TypeError):
             vars(self.SECRET)

@@ -124,8 +124,9 @@ class TestReading:
 
     def test_a_binary_file_is_refused(self, type_in: Callable[[bytes], None]) -> None:
         type_in(b"\xff" * 32)
-        with pytest.raises(ServerSecretError, match="UTF-8"):
+        with pytest.raises(ServerSecretError, match="UTF-8") as caught:
             value.read("-")
+        assert caught.value.__context__ is None  # it would hold the value
 
 
 class TestParsing:

@@ -77,6 +77,13 @@ class TestMistakes:
         with pytest.raises(PolicyError, match="cannot be read"):
             policy_file.load(tmp_path)
 
+    def test_a_file_that_is_nested_without_end_is_not_toml(self, file: Path) -> None:
+        file.write_text("a = " + "[" * 5000)
+        with pytest.raises(PolicyError, match="is not TOML: it is nested too deeply"):
+            policy_file.load(file)
+        with pytest.raises(PolicyError, match="is not TOML: it is nested too deeply"):
+            policy_file.load_examples(file)
+
     def test_a_file_that_is_not_utf8_is_not_toml(self, file: Path) -> None:
         file.write_bytes(b'issuer = "\xff"')
         with pytest.raises(PolicyError, match="is not TOML"):
