@@ -95,6 +95,7 @@ def test_on_a_terminal_the_command_prompts_for_the_bearer_token(
         ({"code": "secret_unavailable", "status": 503}, 5, "secret_unavailable"),
         ({"message": "Not Found", "status": 404}, 5, "not the token service's"),
         ({"token": "null", "status": 201}, 5, "not the token service's"),
+        ({"token": "04AAAA", "status": 200}, 5, "not the token service's"),
         ({"token": "04AAAA", "status": 201}, 5, "incomplete"),
     ],
 )

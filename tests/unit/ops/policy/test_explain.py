@@ -36,6 +36,7 @@ name = "teams"
 callers = ["web"]
 rooms = ["team.{claims.team}.*"]
 max_lifetime_seconds = 600
+max_session_seconds = 3600
 
 [[rules]]""",
         1,
@@ -158,17 +159,19 @@ def test_a_bearer_token_is_read_at_a_time_and_not_printed(
     policy: str, tmp_path: Path, capsys: Capture
 ) -> None:
     provider = IdentityProvider()
-    times = {"iat": 1_700_000_000, "exp": 1_700_003_600}
+    times = {"auth_time": 1_699_998_200, "iat": 1_700_000_000, "exp": 1_700_003_600}
     bearer = provider.sign(ALICE | times | {"team": "local"})
     path = tmp_path / "bearer"
     path.write_text(f"Bearer {bearer}\n", encoding="utf-8")
     words = ["policy", "explain", policy, "--bearer", str(path), "--room", "team.local.1"]
     assert cli.main([*words, "--now", "1700000060"]) == ExitCode.DONE
+    assert cli.main([*words, "--now", "1700001801"]) == ExitCode.REFUSED
     assert cli.main([*words, "--now", "2030-01-01"]) == ExitCode.REFUSED
     shown = "".join(capsys.readouterr())
     assert "Granted by 'teams': room team.local.1 for alice" in shown
+    assert "Refused by 'teams' (bearer_session_ended)" in shown
     assert "Refused (bearer_expired)" in shown
-    assert shown.count("Not checked: the bearer token's signature") == 2
+    assert shown.count("Not checked: the bearer token's signature") == 3
     assert not [part for part in bearer.split(".") if part in shown]
 
 

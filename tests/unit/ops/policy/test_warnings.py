@@ -116,10 +116,17 @@ def test_what_is_probably_not_meant_is_named(tmp_path: Path, rules: str, words: 
         f"{GRANT.replace('web', 'fresh')}max_session_seconds = 9000",
         f"{DENY}unless_claims = {{ suspended = false }}",
         f'{DENY}claims = {{ plan = "trial" }}',
+        f"{DENY}claims = {{ a = true }}\nunless_claims = {{ a = false }}",
     ],
 )
 def test_what_may_well_be_meant_is_not(tmp_path: Path, rules: str) -> None:
     assert warnings(tmp_path, rules) == ()
+
+
+def test_an_example_of_a_room_does_not_show_that_open_rooms_are_meant(tmp_path: Path) -> None:
+    room = f'{CHATS}request = {{ room_id = "call_1" }}'
+    (warning,) = warnings(tmp_path, ROOM_AND_CHAT + room)
+    assert "'members': rooms bounds nothing" in warning
 
 
 def test_an_example_of_another_rule_does_not_show_that_open_rooms_are_meant(
