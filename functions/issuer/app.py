@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import hashlib
 import hmac
@@ -40,19 +41,20 @@ if TYPE_CHECKING:
 
 _settings = IssuerSettings.read(os.environ)
 _credentials = AwsCredentials(os.environ)
-_secrets_manager = SecretsReader(
-    AwsClient(
-        SECRETS_MANAGER,
-        _settings.region,
-        _credentials,
-        endpoint=_settings.secrets_manager_endpoint,
-    )
-)
+
+
+@functools.cache
+def _secrets_manager(region: str) -> SecretsReader:
+    endpoint = _settings.secrets_manager_endpoint
+    return SecretsReader(AwsClient(SECRETS_MANAGER, region, _credentials, endpoint=endpoint))
+
+
 _gateway_clock = http_event.GatewayClock()
 
 
 def _secret_version(label: str) -> SecretVersion[ServerSecret]:
-    value = _secrets_manager.get_secret_value(_settings.secret_id, version_stage=label)
+    secrets = _secrets_manager(_settings.region)
+    value = secrets.get_secret_value(_settings.secret_id, version_stage=label)
     return SecretVersion.parse(value, server_secret.parse)
 
 
@@ -65,6 +67,13 @@ def _cached(label: str) -> Cached[SecretVersion[ServerSecret]]:
         max_stale_seconds=_settings.secret_max_stale_seconds,
         outside_clock=_gateway_clock,
     )
+
+
+def _shared_key(secret_id: str, label: str) -> str:
+    """The text of a secret: of the function's region, or of the one that its ARN names."""
+    parts = secret_id.split(":")
+    secrets = _secrets_manager(parts[3] if parts[0] == "arn" else _settings.own_region)
+    return secrets.get_secret_value(secret_id, version_stage=label).text
 
 
 def _limits(policy: AccessPolicy) -> Limits | None:
@@ -108,9 +117,7 @@ _service = Service(
     _policy,
     SigningKeys(),
     SharedKeys(
-        lambda secret_id, label: (
-            _secrets_manager.get_secret_value(secret_id, version_stage=label).text
-        ),
+        _shared_key,
         lambda fetch: Cached(
             fetch,
             AwsError,
@@ -121,7 +128,7 @@ _service = Service(
             outside_clock=_gateway_clock,
         ),
     ),
-    _secrets_manager,
+    _secrets_manager(_settings.region),
     current=_cached(CURRENT),
     previous=_cached(PREVIOUS),
     limits=_limits(_policy),

@@ -64,7 +64,8 @@ class LimitsSettings:
 class IssuerSettings:
     """The issuer's settings.
 
-    :ivar region: the secret's region.
+    :ivar region: the ServerSecret's region.
+    :ivar own_region: the function's region.
     :ivar secrets_manager_endpoint: ``None`` means AWS' default.
     :ivar limits: the table with denials and budgets; ``None`` if there is none.
     :ivar origin_header_sha256: digests in hex; if there are any, the edge's header must match one.
@@ -73,6 +74,7 @@ class IssuerSettings:
     stage: str
     secret_id: str
     region: str
+    own_region: str
     policy_file: Path
     cipher: Cipher
     secret_ttl_seconds: float
@@ -122,6 +124,7 @@ class IssuerSettings:
             stage=found.stage(),
             secret_id=found.text("SERVER_SECRET_ARN"),
             region=found.secret_region(),
+            own_region=values.get("AWS_REGION") or found.secret_region(),
             policy_file=found.policy_file(),
             cipher=cast("Cipher", found.choice("TOKEN_CIPHER", ("gcm", "cbc"))),
             secret_ttl_seconds=ttl,

@@ -11,6 +11,7 @@ import pytest
 from local.aws.dynamodb import DynamoDb
 from tests.support.application import OPERATOR_SESSION, POLICY, Application, event
 from tests.support.routes import STATUS
+from zego.bounded_http import Response
 from zego.denials import Denial
 
 KEY: Final = "0123456789abcdef" * 3
@@ -21,6 +22,7 @@ shared_key_field = "key"
 audience = ["calls"]
 user_ids = "hashed"
 """
+ARN: Final = "arn:aws:secretsmanager"
 SECRET: Final = {"app_id": 1234567890, "server_secret": "0123456789abcdef" * 2}
 
 
@@ -58,6 +60,35 @@ class TestSharedKeys:
         issuer.secrets_manager.previous = json.dumps({"key": f"{KEY}-before"})
         (found,) = document(issuer)["shared_keys"]
         assert found["keys"] == 1
+
+    @pytest.mark.parametrize(
+        ("named", "region"),
+        [
+            ("calls/session-key", "us-east-1"),
+            (f"{ARN}:ap-south-1:111122223333:secret:session-key-AbCdEf", "ap-south-1"),
+        ],
+        ids=["name", "ARN"],
+    )
+    def test_it_is_read_in_the_functions_region_or_in_that_of_its_arn(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, region: str
+    ) -> None:
+        issuer = Application(
+            tmp_path,
+            monkeypatch,
+            policy_text=SHARED.replace("calls/session-key", named),
+            SERVER_SECRET_ARN=f"{ARN}:eu-west-1:111122223333:secret:zego-AbCdEf",
+        )
+        issuer.secrets_manager.value = json.dumps({**SECRET, "key": KEY})
+        called: dict[str, str] = {}
+
+        def call(method: str, url: str, *, body: bytes, **more: Any) -> Response:
+            called[json.loads(body)["SecretId"]] = url
+            return issuer.secrets_manager(method, url, body=body, **more)
+
+        monkeypatch.setattr("zego.aws.request", call)
+        assert document(issuer)["shared_keys"][0]["keys"] == 1
+        assert called.pop(named) == f"https://secretsmanager.{region}.amazonaws.com/"
+        assert [*called.values()] == ["https://secretsmanager.eu-west-1.amazonaws.com/"]
 
     def test_an_invalid_one_is_reported_and_is_not_a_failure(self, issuer: Application) -> None:
         issuer.secrets_manager.value = json.dumps({**SECRET, "key": KEY[:31]})

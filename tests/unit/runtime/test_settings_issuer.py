@@ -42,6 +42,7 @@ def test_what_may_be_left_out_has_a_default() -> None:
         stage="prod",
         secret_id=ARN,
         region="eu-west-1",
+        own_region="us-east-1",
         policy_file=Path(issuer.__file__).parent / "policies" / "prod.toml",
         cipher="gcm",
         secret_ttl_seconds=60,
@@ -71,6 +72,7 @@ def test_every_variable_can_be_set() -> None:
     assert astuple(said) == (
         "dev",
         "zego",
+        "ap-south-1",
         "ap-south-1",
         Path("/etc/policy.toml"),
         "cbc",
