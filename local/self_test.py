@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from local import PROJECT
 from local.access_policy import SELF_TEST_ROLE
 from local.stack import LocalStack
-from zego import shared_key
-from zego.policy.model import BearerIdentity
-from zego.shared_key import SharedKeyError
 
 _STATUS = PROJECT / "events" / "status.json"
 _ATTEMPTS = 5
@@ -26,43 +23,35 @@ _PAUSE_SECONDS = 3
 
 def identity_report(stack: LocalStack) -> dict[str, str]:
     """Returns what can be said of each identity with a bearer token, by its name."""
-    keys = {one["identity"]: one for one in _signing_keys(stack)}
+    status = _status(stack)
+    kinds = (status.get(kind, ()) for kind in ("signing_keys", "shared_keys"))
+    readings = {one["identity"]: one for one in chain.from_iterable(kinds)}
     return {
-        identity.name: _about_shared_key(identity, stack.shared_keys)
-        if identity.shared_key
-        else _about_keys(keys.get(identity.name))
+        identity.name: _about(readings.get(identity.name), stack)
         for identity in stack.access_policy.bearers
     }
 
 
-def _signing_keys(stack: LocalStack) -> list[dict[str, Any]]:
+def _status(stack: LocalStack) -> dict[str, Any]:
     event = json.loads(_STATUS.read_text())
     iam = event["requestContext"]["authorizer"]["iam"]
     iam["userArn"] = f"arn:aws:sts::000000000000:assumed-role/{SELF_TEST_ROLE}/start"
     for _ in range(_ATTEMPTS):
         answer = json.loads(stack.function.invoke(event).raw)
         if answer.get("statusCode") == 200:
-            keys: list[dict[str, Any]] = json.loads(answer["body"])["signing_keys"]
-            return keys
+            status: dict[str, Any] = json.loads(answer["body"])
+            return status
         time.sleep(_PAUSE_SECONDS)
-    return []
+    return {}
 
 
-def _about_keys(reading: dict[str, Any] | None) -> str:
+def _about(reading: dict[str, Any] | None, stack: LocalStack) -> str:
     if reading is None:
         return "PROBLEM: not checked, because the issuer fails. See its log"
-    of = f"of {reading['issuer']}"
+    secret = reading.get("secret")
+    source = f"of {reading['issuer']}" if secret is None else f"in the secret {secret}"
     if reading["problem"]:
-        return f"PROBLEM: no keys {of}: {reading['problem']}"
-    return f"{reading['keys']} keys {of}"
-
-
-def _about_shared_key(identity: BearerIdentity, given: Mapping[str, str]) -> str:
-    name = identity.shared_key or ""
-    if name not in given:
-        return f"PROBLEM: no shared key. Start with --shared-key {name}=FILE"
-    try:
-        shared_key.parse(given[name], identity.shared_key_field)
-    except SharedKeyError as error:
-        return f"PROBLEM: the shared key {name}: {error}"
-    return f"a shared key, {name}"
+        is_missing = secret is not None and secret not in stack.shared_keys
+        advice = f". Start with --shared-key {secret}=FILE" if is_missing else ""
+        return f"PROBLEM: no keys {source}: {reading['problem']}{advice}"
+    return f"{reading['keys']} key{'s' if reading['keys'] != 1 else ''} {source}"

@@ -35,6 +35,7 @@ LONGEST: Final = (
     "browser/test_page_verdicts.py",
     "browser/test_page.py",
     "local/test_make_run.py",
+    "local/test_own_provider.py",
     "local/test_command_line.py",
     "browser/test_page_for_everybody.py",
     "browser/test_zego_web_sdk.py",
