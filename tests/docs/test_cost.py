@@ -85,7 +85,7 @@ def test_what_a_stranger_can_cost_is_on_the_page() -> None:
     quiet = {line.price: line.usd for line in Month(0).bill()}
     million = sum(line.usd - quiet[line.price] for line in lines if line.price not in steady)
     assert f"{million:.1f} USD for a million" in " ".join(PAGE.split())
-    day = 2 * 100 * 86_400 / 10**6 * million
+    day = (100 + 100 + 10) * 86_400 / 10**6 * million
     (shown,) = re.findall(r"about (\d+) USD a day", PAGE)
     assert day == pytest.approx(int(shown), rel=0.1)
 

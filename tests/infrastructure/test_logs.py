@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from issuer.problems import PROBLEMS
 from tests.infrastructure.stacks import Stack, stack, stack_with_given_secret
 from tools.sam_template import ROOT, load
 
@@ -104,6 +105,13 @@ def test_the_query_of_errors_finds_what_the_alarm_counts() -> None:
     query = queries(stack())["zego-token-service/errors"]["QueryString"]
     for field, value in counted:
         assert re.search(rf'\b{field} (=|in) .*"{value}"', query)
+
+
+def test_the_query_of_bearer_tokens_names_codes_of_the_api() -> None:
+    query = queries(stack())["zego-token-service/refused bearer tokens"]["QueryString"]
+    codes = re.findall(r'"(\w+)"', query)
+    assert codes
+    assert {*codes} <= PROBLEMS.keys()
 
 
 def test_a_stack_that_only_reads_the_secret_has_no_query_of_the_rotation() -> None:
