@@ -68,7 +68,7 @@ def read_bearer(file: IO[bytes]) -> str:
     text = content.decode("utf-8-sig", errors="replace").strip()
     text = re.sub(r"\Abearer\s+", "", text, flags=re.IGNORECASE)
     if not text or len(content) > _BEARER_BYTES or not re.fullmatch(r"[!-~]+", text):
-        raise click.UsageError("--bearer-file has no bearer token (one line of printable ASCII).")
+        raise click.UsageError("The input has no bearer token (one line of printable ASCII).")
     return text
 
 
