@@ -71,3 +71,25 @@ def test_a_backend_can_use_every_call(stack: LocalStack) -> None:
     assert refused.value.code == "gateway_forbidden"
     assert refused.value.request_id
     client.close()
+
+
+def test_a_backend_outside_aws_can_use_every_call_for_tokens(stack: LocalStack) -> None:
+    provider = stack.identity_provider
+    expired = provider.sign(provider.claims("local-backend", exp=1))
+    bearers = [provider.bearer("local-backend"), expired]
+    with TokenClient(stack.api.url, bearer=bearers.pop) as client:
+        issued = client.token("alice", room_id="standup", lifetime_seconds=60)
+        first, second = client.tokens([TokenRequest("bob"), TokenRequest("b b")])
+        call = client.start_call("carol")
+    assert bearers == []  # the expired one was refused, and the next one kept
+    opened = token04.decode(issued.token, stack.secrets_manager.server_secret).claims
+    assert (opened.user_id, issued.room_id) == ("alice", "standup")
+    assert isinstance(first, IssuedToken)
+    assert isinstance(second, TokenProblem)
+    assert (first.user_id, second.code) == ("bob", "invalid_identifier")
+    assert call.user_id == "carol"
+
+    with TokenClient(stack.api.url, bearer=provider.bearer("alice")) as user:
+        with pytest.raises(TokenProblem) as refused:
+            user.token("bob")
+    assert refused.value.code == "unknown_field"
