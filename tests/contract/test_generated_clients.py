@@ -74,12 +74,13 @@ def test_generated_python_has_a_type_for_each_response(
     shutil.copy(USES / "python_client.py", tmp_path)
     python = part_of("generators", "bin/python")
     assert printed(run(tmp_path, environment, python, "python_client.py")) == [
+        [403, "GatewayAnswer", "Forbidden"],
         [201, "TokenResponse", BOTH],
         [201, "CallResponse", BOTH],
         [401, "IssueTokenResponse401", "bearer_missing"],
         [403, "IssueTokenResponse403", "not_granted"],
         [422, "IssueTokenResponse422", "lifetime_out_of_range"],
-        [429, "IssueTokenResponse429", "Too Many Requests"],
+        [429, "GatewayAnswer", "Too Many Requests"],
     ]
 
 

@@ -153,9 +153,37 @@ class SigningKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """The secret, access policy, signing keys and version that the service uses.
+class SharedKeys:
+    """The shared key of one identity.
 
+    :ivar secret: the name or ARN of the secret with the key.
+    :ivar keys: 2 during a rotation; ``None`` if the service has no key and cannot read any.
+    :ivar problem: why there is no key; ``None`` if nothing is wrong.
+    """
+
+    identity: str
+    secret: str
+    keys: int | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The denials of the service.
+
+    :ivar denials: how many are in force; ``None`` if the service cannot read them.
+    :ivar problem: why it cannot; ``None`` if nothing is wrong.
+    """
+
+    denials: int | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The secret, access policy, keys, denials and version that the service uses.
+
+    :ivar limits: ``None`` if the service was deployed with ``Limits=Off``, or is older.
     :ivar token_cipher: ``gcm`` or ``cbc``.
     :ivar version: the build that responded.
     """
@@ -166,6 +194,8 @@ class Status:
     token_cipher: str
     version: str
     request_id: str
+    shared_keys: tuple[SharedKeys, ...] = ()
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)

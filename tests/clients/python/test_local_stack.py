@@ -89,7 +89,7 @@ def test_a_backend_outside_aws_can_use_every_call_for_tokens(stack: LocalStack) 
     assert (first.user_id, second.code) == ("bob", "invalid_identifier")
     assert call.user_id == "carol"
 
-    with TokenClient(stack.api.url, bearer=provider.bearer("alice")) as user:
-        with pytest.raises(TokenProblem) as refused:
-            user.token("bob")
+    user = TokenClient(stack.api.url, bearer=provider.bearer("alice"))
+    with user, pytest.raises(TokenProblem) as refused:
+        user.token("bob")
     assert refused.value.code == "unknown_field"

@@ -12,6 +12,7 @@ import os
 import generated_models as models
 from generated_client import AuthenticatedClient, Client
 from generated_client.api.frontends import initiate_call, issue_token
+from generated_client.api.ops import get_status
 from generated_client.models import CallRequest, TokenRequest
 
 signed_in = AuthenticatedClient(os.environ["API"], os.environ["BEARER"])
@@ -27,6 +28,8 @@ EXCHANGES = [
     (issue_token, throttled, TokenRequest(room_id="call_1"), models.GatewayAnswer),
 ]
 
+forbidden = get_status.sync_detailed(client=stranger).parsed
+print(json.dumps([403, type(forbidden).__name__, forbidden.message]))
 for route, client, request, model in EXCHANGES:
     response = route.sync_detailed(client=client, body=request)
     typed = response.parsed.to_dict()
