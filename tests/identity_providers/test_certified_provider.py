@@ -301,3 +301,11 @@ class TestRotationOfKeys:
                 answer = issuer.token(token)
                 assert answer.json()["code"] == "signing_keys_unavailable"
                 assert int(answer.headers["retry-after"]) > 0
+
+
+def test_the_provider_ends_with_the_process_that_started_it() -> None:
+    """Even if that process is killed: its end of the pipe is closed then."""
+    with OidcProvider() as provider:
+        assert provider.process.stdin
+        provider.process.stdin.close()
+        assert provider.process.wait(timeout=60) == 0

@@ -50,17 +50,18 @@ class OidcProvider:
     credentials, and users sign in to `app-<algorithm>`. Access tokens are for `AUDIENCE`.
 
     :ivar issuer: its URL.
+    :ivar process: Node, with the provider in it.
     """
 
     def __init__(self, *algorithms: str) -> None:
         self._algorithms = algorithms
-        self._process: subprocess.Popen[str]
+        self.process: subprocess.Popen[str]
         self.issuer: str
 
     def __enter__(self) -> Self:
         node = find_node()
         packages = npm_packages.fetch("oidc-provider", PINS).parents[1]
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [node, _PROGRAM, packages],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,8 +74,11 @@ class OidcProvider:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def new_key(self, algorithm: str, *, named: bool = True) -> Key:
         """Generate a key. The provider does not publish it yet.
@@ -190,16 +194,16 @@ class OidcProvider:
         return answer
 
     def _ask(self, operation: str, **wanted: object) -> dict[str, Any]:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps({"operation": operation, **wanted}) + "\n")
-        self._process.stdin.flush()
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"operation": operation, **wanted}) + "\n")
+        self.process.stdin.flush()
         answer = self._read()
         assert "error" not in answer, answer["error"]
         return answer
 
     def _read(self) -> dict[str, Any]:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
+        assert self.process.stdout
+        line = self.process.stdout.readline()
         assert line, f"{_PROGRAM.name} ended"
         answer: dict[str, Any] = json.loads(line)
         return answer
