@@ -58,6 +58,13 @@ issuer = "https://partner.example.com/"
 audience = ["https://calls.example.com"]
 jwks_uri = "https://partner.example.com/jwks.json"
 """
+_APP: Final = """\
+[identities.app]
+shared_key = "calls/session-key"
+issuer = "calls-app"
+user_ids = "hashed"
+"""
+_SAME_ISSUER: Final = _PARTNER.replace("partner.example", "login.example")
 _LATE: Final = """\
 [[rules]]
 name = "late"
@@ -260,6 +267,66 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             "[identities.other]\n" + _ROLE.replace("CallBackend", "team/a/CallBackend"),
             "identities.other",
             "backend has the same role",
+        ),
+    ),
+    "shared key": (
+        _added(
+            "with jwks_uri",
+            f"{_APP}{_JWKS}",
+            "identities.app",
+            "shared_key and jwks_uri exclude each other",
+        ),
+        _mistake("a field only", _USER_IDS, 'shared_key_field = "a"', "needs shared_key"),
+        _mistake("a flag only", _USER_IDS, "accept_previous_key = false", "needs shared_key"),
+        _added("nothing else", _APP.replace('issuer = "calls-app"', ""), "set issuer, audience or"),
+        _added(
+            "no claims",
+            _APP.replace('issuer = "calls-app"', "required_claims = {}"),
+            "set issuer, audience or required_claims",
+        ),
+        _added("a public key's", f'{_APP}algorithms = ["RS256"]', "'RS256' is not one of HS256"),
+        _added("a value", _APP.replace("calls/session-key", "a secret"), "the name or ARN of a"),
+        _added("a URL", _APP.replace("calls/session-key", "https://a"), "the name or ARN of a"),
+        _added(
+            "twice without an issuer",
+            _APP.replace('issuer = "calls-app"', 'audience = ["a"]')
+            + _APP.replace('issuer = "calls-app"', 'audience = ["b"]').replace("app]", "old]"),
+            "identities.old",
+            "set issuer on one",
+        ),
+        _added(
+            "two for one issuer",
+            _APP + _APP.replace("app]", "old]").replace("session", "other"),
+            "app has the same issuer, so shared_key must be the same",
+        ),
+        _added(
+            "two fields for one issuer",
+            _APP + _APP.replace("app]", "old]") + 'shared_key_field = "a"',
+            "so shared_key_field must be the same",
+        ),
+    ),
+    "backend": (
+        _mistake("without users", _USER_IDS, "names_users = true", "'members'", "set users"),
+        _mistake("with user_ids", _USER_IDS, f"{_USER_IDS}\nnames_users = true", "no effect"),
+        _mistake("a role", _STATUS, "names_users = true", "unknown key 'names_users' for a role"),
+    ),
+    "conditions": (
+        _mistake("scope", _USER_IDS, 'scope = "calls"', "scope must be a non-empty array"),
+        _mistake("two in one", _USER_IDS, 'required_claims = { scope = "a b" }', '["a", "b"]'),
+        _mistake("types", _USER_IDS, "token_types = []", "token_types must be a non-empty array"),
+        _mistake("an age", _USER_IDS, "max_age_seconds = 59", "must be 60 to 31536000"),
+        _mistake("no table", _USER_IDS, 'required_claims = "a"', "required_claims must be a table"),
+        _mistake("an object", _USER_IDS, "required_claims = { a = {} }", "required_claims.a must"),
+        _mistake("a claim's name", _USER_IDS, 'audience_claim = ""', "a non-empty string"),
+        _added(
+            "other keys of one issuer",
+            _SAME_ISSUER.replace("jwks.json", "other.json"),
+            "web has the same issuer, so jwks_uri must be the same",
+        ),
+        _added(
+            "another claim for users",
+            _SAME_ISSUER + 'user_id_claim = "email"',
+            "web and partner have the same issuer and different claims for user ids",
         ),
     ),
     "caller": (

@@ -15,11 +15,12 @@ from issuer.jwks import (
     KeysUnavailableError,
     SigningKeys,
     UnknownKeyError,
+    location,
 )
 from tests.support.bearer import JWKS_URI, JwksEndpoint, signer
 from tests.support.clock import Clock
 from zego.bounded_http import Response
-from zego.policy.model import ALGORITHMS
+from zego.policy.model import ALGORITHMS, BearerIdentity
 
 OTHER_URI = "https://other.example.com/jwks.json"
 FRESH, STALE, COOL_DOWN, RETRY = 600.0, 3600.0, 30.0, 5.0
@@ -693,3 +694,149 @@ class TestAnswersThatAreNoJwks:
         endpoint.keys = []
         clock.turn(FRESH)
         assert keys.get(JWKS_URI, "key-1", "RS256") is first
+
+
+ISSUER = "https://tenant.example.com/"
+DISCOVERY = "https://tenant.example.com/.well-known/openid-configuration"
+DISCOVERED = "https://keys.example.com/jwks.json"
+
+
+class Provider:
+    """An identity provider with an OpenID configuration; it keeps the requests."""
+
+    def __init__(self, **configuration: object) -> None:
+        self.configuration: object = {"issuer": ISSUER, "jwks_uri": DISCOVERED} | configuration
+        self.keys = [signer().jwk]
+        self.responses: dict[str, Response] = {}
+        self.requests: list[str] = []
+
+    def __call__(self, url: str) -> Response:
+        self.requests.append(url)
+        if url in self.responses:
+            return self.responses[url]
+        document = self.configuration if url == DISCOVERY else {"keys": self.keys}
+        return Response(200, {}, json.dumps(document).encode())
+
+
+def discovering(provider: Provider, clock: Clock | None = None) -> SigningKeys:
+    return SigningKeys(provider, fresh_seconds=FRESH, clock=clock or Clock())
+
+
+def found_by(keys: SigningKeys) -> str | None:
+    return keys.get(DISCOVERY, "key-1", "RS256", issuer=ISSUER).key_id
+
+
+class TestDiscovery:
+    def test_the_keys_are_where_the_openid_configuration_says(self) -> None:
+        provider = Provider()
+        assert found_by(discovering(provider)) == "key-1"
+        assert provider.requests == [DISCOVERY, DISCOVERED]
+
+    @pytest.mark.parametrize("issuer", [ISSUER, ISSUER.rstrip("/"), f"{ISSUER}realms/a"])
+    def test_the_configuration_is_below_the_issuer(self, issuer: str) -> None:
+        """OpenID Connect Discovery 1.0, 4: a terminating slash is removed first."""
+        web = BearerIdentity("web", issuer, ("a",), None, ("RS256",))
+        base = issuer.rstrip("/")
+        assert location(web) == (f"{base}/.well-known/openid-configuration", issuer)
+
+    def test_an_identity_with_a_jwks_uri_needs_no_discovery(self) -> None:
+        web = BearerIdentity("web", ISSUER, ("a",), JWKS_URI, ("RS256",))
+        assert location(web) == (JWKS_URI, None)
+
+    def test_the_configuration_is_cached_with_the_keys(self) -> None:
+        provider, clock = Provider(), Clock()
+        keys = discovering(provider, clock)
+        for _ in range(5):
+            found_by(keys)
+        assert len(provider.requests) == 2
+        clock.turn(FRESH)
+        found_by(keys)
+        assert len(provider.requests) == 4
+
+    def test_invented_key_ids_do_not_cause_more_requests(self) -> None:
+        provider = Provider()
+        keys = discovering(provider)
+        for number in range(20):
+            with pytest.raises(UnknownKeyError):
+                keys.get(DISCOVERY, f"invented-{number}", "RS256", issuer=ISSUER)
+        assert len(provider.requests) == 2
+
+    def test_keys_that_moved_are_found_at_their_new_address(self) -> None:
+        provider, clock = Provider(), Clock()
+        keys = discovering(provider, clock)
+        found_by(keys)
+        provider.configuration = {"issuer": ISSUER, "jwks_uri": "https://keys.example.com/new"}
+        clock.turn(FRESH)
+        found_by(keys)
+        assert provider.requests[-1] == "https://keys.example.com/new"
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"issuer": ISSUER.rstrip("/")}, 'another issuer: "https://tenant.example.com"'),
+            ({"issuer": "https://evil.example.com/"}, "another issuer"),
+            ({"issuer": ISSUER + "\x1b[2J"}, r"\\x1b\[2J"),
+            ({"issuer": None}, "another issuer: none"),
+            ({"issuer": [ISSUER]}, "another issuer: none"),
+            ({"jwks_uri": "http://keys.example.com/"}, "not an https URL"),
+            ({"jwks_uri": "http://169.254.169.254/latest/"}, "not an https URL"),
+            ({"jwks_uri": "http://127.0.0.1/keys"}, "not an https URL"),
+            ({"jwks_uri": "file:///etc/passwd"}, "not a URL"),
+            ({"jwks_uri": "https://user@keys.example.com/"}, "contains a user name"),
+            ({"jwks_uri": None}, "not a URL"),
+            ({"jwks_uri": [DISCOVERED]}, "not a URL"),
+        ],
+        ids=str,
+    )
+    def test_a_configuration_that_may_not_be_used_is_a_failure(
+        self, changes: dict[str, object], message: str
+    ) -> None:
+        provider = Provider(**changes)
+        with pytest.raises(KeysUnavailableError, match=message):
+            found_by(discovering(provider))
+        assert provider.requests == [DISCOVERY]
+
+    def test_a_configuration_without_the_address_is_a_failure(self) -> None:
+        provider = Provider()
+        provider.configuration = {"issuer": ISSUER}
+        with pytest.raises(KeysUnavailableError, match="has no jwks_uri"):
+            found_by(discovering(provider))
+
+    def test_on_this_machine_plain_http_is_enough(self) -> None:
+        issuer = "http://127.0.0.1:8080"
+        provider = Provider(issuer=issuer, jwks_uri=f"{issuer}/keys")
+        keys = discovering(provider)
+        assert keys.get(DISCOVERY, "key-1", "RS256", issuer=issuer).key_id == "key-1"
+
+    @pytest.mark.parametrize("url", [DISCOVERY, DISCOVERED])
+    @pytest.mark.parametrize("status", [302, 404, 500])
+    def test_neither_address_may_redirect_or_fail(self, url: str, status: int) -> None:
+        provider = Provider()
+        provider.responses[url] = Response(status, {"location": "https://a.example/"}, b"")
+        with pytest.raises(KeysUnavailableError, match=f"status {status}"):
+            found_by(discovering(provider))
+
+
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+WRONG_ADDRESSES: dict[str, tuple[int, bytes, str]] = {
+    "X.509 certificates, as Firebase has them too": (
+        200,
+        json.dumps({"a1": PEM, "b2": PEM}).encode(),
+        "X.509 certificates: use the address of the provider's JWKS",
+    ),
+    "the OpenID configuration": (
+        200,
+        json.dumps({"issuer": ISSUER, "jwks_uri": DISCOVERED}).encode(),
+        "an OpenID configuration: leave jwks_uri out",
+    ),
+    "a web page": (200, b"\n<!doctype html><p>Sign in", "a web page"),
+    "a redirect": (301, b"", "a redirect, which is not followed"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ADDRESSES.values(), ids=WRONG_ADDRESSES)
+def test_a_wrong_jwks_uri_is_explained(wrong: tuple[int, bytes, str]) -> None:
+    status, body, message = wrong
+    with pytest.raises(KeysUnavailableError, match=message):
+        SigningKeys(answered(status, body), clock=Clock()).get(JWKS_URI, "key-1", "RS256")

@@ -260,6 +260,86 @@ user_ids = "hashed"
         assert len(load(file, text).rules) == 4
 
 
+OIDC = """\
+[identities.web]
+issuer = "https://login.example.com/"
+audience = ["https://calls.example.com"]
+"""
+SHARED = """\
+[identities.app]
+shared_key = "calls/session-key"
+"""
+
+
+class TestIdentities:
+    def test_without_a_jwks_uri_discovery_finds_it(self, file: Path) -> None:
+        (web,) = load(file, OIDC).bearers
+        assert web == BearerIdentity(
+            "web",
+            "https://login.example.com/",
+            ("https://calls.example.com",),
+            None,
+            ("RS256",),
+        )
+
+    def test_every_condition_is_read(self, file: Path) -> None:
+        (web,) = load(
+            file,
+            OIDC
+            + """
+            audience_claim = "client_id"
+            user_id_claim = "username"
+            required_claims = { token_use = "access", level = [2, 3] }
+            scope = ["calls", "rooms"]
+            token_types = ["at+jwt"]
+            max_age_seconds = 3600
+            session_start_claim = "began"
+            names_users = true
+            """,
+        ).bearers
+        assert (web.audience_claim, web.user_id_claim) == ("client_id", "username")
+        assert web.required_claims == {"token_use": ("access",), "level": (2, 3)}
+        assert (web.scope, web.token_types) == (("calls", "rooms"), ("at+jwt",))
+        assert (web.max_age_seconds, web.session_start_claim) == (3600, "began")
+        assert web.names_users is True
+
+    @pytest.mark.parametrize(
+        "condition",
+        ['issuer = "calls-app"', 'audience = ["calls"]', 'required_claims = { use = "session" }'],
+    )
+    def test_a_shared_key_needs_one_condition(self, file: Path, condition: str) -> None:
+        (app,) = load(file, SHARED + condition).bearers
+        assert (app.shared_key, app.shared_key_field) == ("calls/session-key", None)
+        assert (app.algorithms, app.accept_previous_key) == (("HS256",), True)
+        assert (app.jwks_uri, app.issuer) == (None, "calls-app" if "issuer" in condition else None)
+
+    def test_every_key_of_a_shared_key_is_read(self, file: Path) -> None:
+        arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:calls/session-key-AbCdEf"
+        (app,) = load(
+            file,
+            f'''[identities.app]
+            shared_key = "{arn}"
+            shared_key_field = "jwt"
+            accept_previous_key = false
+            issuer = "calls-app"
+            algorithms = ["HS512"]
+            ''',
+        ).bearers
+        assert (app.shared_key, app.shared_key_field) == (arn, "jwt")
+        assert (app.algorithms, app.accept_previous_key) == (("HS512",), False)
+
+    def test_several_identities_may_have_one_issuer(self, file: Path) -> None:
+        backends = OIDC.replace("web", "backends") + 'scope = ["calls"]\nnames_users = true\n'
+        app = SHARED + 'issuer = "https://login.example.com/"\n'
+        names = [one.name for one in load(file, backends + OIDC + app).bearers]
+        assert names == ["backends", "web", "app"]
+
+    def test_users_of_one_issuer_are_the_same_users_whatever_signed(self, file: Path) -> None:
+        """Such as ID and access tokens, or a provider that changes from an HMAC to public keys."""
+        id_tokens = OIDC.replace("web", "id") + 'required_claims = { token_use = "id" }\n'
+        assert len(load(file, OIDC + id_tokens).bearers) == 2
+
+
 class TestExamples:
     def test_an_example_is_read(self, file: Path) -> None:
         assert load_examples(file, GOOD + EXAMPLE) == [
