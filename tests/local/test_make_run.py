@@ -137,6 +137,8 @@ def test_stack_json_names_the_parts_and_only_its_owner_can_read_it(running: Runn
         "secret_access_key",
         "zego",
         "events",
+        "dynamodb",
+        "limits_table",
         "functions",
         "pid",
     }
