@@ -48,6 +48,7 @@ class Exchange:
     """What is known about a request so far. Each step adds what it found.
 
     :ivar position: the position of the request in its batch, if it is in one.
+    :ivar repeated_at: the positions of other requests of the batch with the same mistake.
     :ivar diagnosed: the result, if the request was to diagnose a token.
     """
 
@@ -55,6 +56,7 @@ class Exchange:
     route: str
     position: int | None = None
     caller: Caller | None = None
+    repeated_at: tuple[int, ...] = ()
     request: TokenRequest | None = None
     issued: IssuedToken | None = None
     diagnosed: DiagnosisSummary | None = None
@@ -69,9 +71,11 @@ class Exchange:
 def audited(exchange: Exchange) -> Iterator[Exchange]:
     """Write the exchange's audit event when its work ends, whether it succeeds or fails.
 
-    Work that succeeds without issuing or diagnosing a token writes no event; in a batch, each entry
-    writes its own. A report that ZEGO refused a token is counted even if this exchange is refused.
-    Only authenticated callers can report one, because the body is read after authentication.
+    Work that succeeds without issuing or diagnosing a token writes no event. In a batch, each entry
+    writes its own, but those that cannot be read share one if they have the same mistake: otherwise
+    200 bytes of a body could write 100 kB of log. A report that ZEGO refused a token is counted
+    even if this exchange is refused. Only authenticated callers can report one, because the body is
+    read after authentication.
     """
     try:
         yield exchange
@@ -122,9 +126,10 @@ def _diagnosed(exchange: Exchange, diagnosed: DiagnosisSummary) -> None:
 
 
 def _refused(exchange: Exchange, problem: Problem) -> None:
+    count = 1 + len(exchange.repeated_at)
     if not _is_expected(problem):
-        telemetry.add("Refusals")
-    telemetry.count_by("ExchangesRefused", code=problem.code)
+        telemetry.add("Refusals", count)
+    telemetry.count_by("ExchangesRefused", count, code=problem.code)
     event = _event(exchange, "refused")
     event["code"] = problem.code
     event["reason"] = printable(problem.reason, most=MAX_SHOWN)
@@ -170,6 +175,8 @@ def _event(exchange: Exchange, decision: str) -> dict[str, object]:
     }
     if exchange.position is not None:
         event["position"] = exchange.position
+    if exchange.repeated_at:
+        event["repeated_at"] = exchange.repeated_at
     if exchange.caller is not None:
         event["identity"] = exchange.caller.identity
         event["subject"] = printable(exchange.caller.subject, most=MAX_SHOWN)

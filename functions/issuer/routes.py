@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -215,12 +216,35 @@ def _batch(service: Service, request: ApiRequest, authenticate: Authenticate) ->
         caller = admit(service, exchange, request, authenticate)
         if caller.user_id is not None:
             raise refused(not_granted("the identity does not have names_users"))
-        entries = token_request.read_batch(request.body)
+        entries = [_read_entry(entry) for entry in token_request.read_batch(request.body)]
         service.current_secret()  # without it the whole batch fails, so one retry is enough
+    _audit_mistakes(request, caller, entries)
     results = [
         _batch_entry(service, request, caller, started, *entry) for entry in enumerate(entries)
     ]
     return respond(200, {"results": results, "request_id": request.request_id})
+
+
+def _read_entry(entry: object) -> TokenRequest | Problem:
+    try:
+        return token_request.token_request(entry, names_user=True)
+    except Problem as problem:
+        return problem
+
+
+def _audit_mistakes(
+    request: ApiRequest, caller: Caller, entries: Sequence[TokenRequest | Problem]
+) -> None:
+    """Audit the entries of a batch that cannot be read, those with the same mistake together."""
+    alike: dict[tuple[str | None, ...], tuple[Problem, list[int]]] = {}
+    for position, entry in enumerate(entries):
+        if isinstance(entry, Problem):
+            key = (entry.code, entry.detail, entry.field)
+            alike.setdefault(key, (entry, []))[1].append(position)
+    for problem, (first, *others) in alike.values():
+        exchange = Exchange(request.request_id, request.route, first, caller, tuple(others))
+        with suppress(Problem), audited(exchange):
+            raise problem
 
 
 def _batch_entry(
@@ -229,12 +253,13 @@ def _batch_entry(
     caller: Caller,
     started: float,
     position: int,
-    entry: object,
+    entry: TokenRequest | Problem,
 ) -> dict[str, Any]:
     try:
+        if isinstance(entry, Problem):
+            raise entry
         with audited(Exchange(request.request_id, request.route, position, caller)) as exchange:
-            wanted = token_request.token_request(entry, names_user=True)
-            issued = _issue(service, exchange, caller, wanted, may_count=may_fetch(started))
+            issued = _issue(service, exchange, caller, entry, may_count=may_fetch(started))
     except Problem as problem:
         return {"status": problem.type.status, "problem": problem.document(request.base_url)}
     return {"status": 201, "token": _document(issued)}

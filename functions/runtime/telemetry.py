@@ -50,12 +50,12 @@ class Telemetry:
         if self._metrics.metric_set:
             self._metrics.flush_metrics()
 
-    def count_by(self, name: str, **dimension: str) -> None:
-        """Write a count of 1 at once, with a dimension that the other metrics do not have."""
+    def count_by(self, name: str, count: int = 1, /, **dimension: str) -> None:
+        """Write a count at once, with a dimension that the other metrics do not have."""
         with single_metric(
             name=name,
             unit=MetricUnit.Count,
-            value=1,
+            value=count,
             namespace=NAMESPACE,
             default_dimensions={"stage": self._stage, "service": self._service},
         ) as metric:

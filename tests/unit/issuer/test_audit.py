@@ -244,6 +244,27 @@ class TestBatches:
             (2, "granted", "carol", "request-1"),
         ]
 
+    def test_entries_with_the_same_mistake_share_an_event_that_has_their_positions(
+        self, issuer: Application
+    ) -> None:
+        entries: list[object] = [0] * 100
+        entries[7] = {"user_id": "alice", "room_id": "call_1"}
+        entries[50] = entries[51] = {}
+        asked = event(BATCH, {"requests": entries}, role=ROLE_SESSION)
+        results = issuer.handle(asked).document["results"]
+        assert [each["status"] for each in results].count(400) == len(results) - 1 == 99
+        objects, users, granted = issuer.audit_events()
+        assert (objects["code"], objects["position"]) == ("body_not_object", 0)
+        assert sorted([0, *objects["repeated_at"], 7, 50, 51]) == [*range(100)]
+        assert (users["code"], users["position"]) == ("missing_field", 50)
+        assert users["repeated_at"] == [51]
+        assert (granted["position"], "repeated_at" in granted) == (7, False)
+        assert issuer.count_of("Refusals") == issuer.count_of("ExchangesRefused") == 99
+
+    def test_a_small_body_does_not_fill_the_log(self, issuer: Application) -> None:
+        issuer.handle(event(BATCH, {"requests": [0] * 100}, role=ROLE_SESSION))
+        assert len(issuer.output()) < 5_000
+
     def test_a_batch_that_is_refused_as_a_whole_has_one_event(self, issuer: Application) -> None:
         issuer.handle(event(BATCH, {"requests": []}, role=ROLE_SESSION))
         (said,) = issuer.audit_events()
