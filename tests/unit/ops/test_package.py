@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.policy_mistakes import GOOD
 from tools.sam_template import ROOT
 
 UV = str(Path(sys.executable).with_name("uv"))
@@ -63,8 +64,11 @@ def test_it_works_without_the_tree(wheel: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (5, "")
     assert "No local stack is running here" in done.stderr
-    for option in ("--help", "--version"):
-        subprocess.run([command, option], env=environment, check=True, capture_output=True)
+    (tmp_path / "policy.toml").write_text(GOOD, encoding="utf-8")
+    for words in (["--help"], ["--version"], ["policy", "check", "policy.toml"]):
+        subprocess.run(
+            [command, *words], cwd=tmp_path, env=environment, check=True, capture_output=True
+        )
 
 
 def test_it_requires_the_versions_that_the_tree_is_tested_with() -> None:
