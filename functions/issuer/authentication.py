@@ -19,7 +19,7 @@ from issuer.jwks import KeysUnavailableError, SigningKeys, UnknownKeyError, loca
 from issuer.problems import Problem, refused
 from issuer.shared_keys import SharedKeys
 from zego.policy import identify
-from zego.policy.identify import Bearer
+from zego.policy.identify import BearerToken
 from zego.policy.model import AccessPolicy, BearerIdentity, Caller, Refusal, not_granted
 
 _T = TypeVar("_T")
@@ -82,7 +82,7 @@ def _granted(result: _T | Refusal) -> _T:
 
 
 def _verify_signature(
-    bearer: Bearer, identity: BearerIdentity, keys: SigningKeys, shared_keys: SharedKeys | None
+    bearer: BearerToken, identity: BearerIdentity, keys: SigningKeys, shared_keys: SharedKeys | None
 ) -> None:
     key_id, algorithm = bearer.header.get("kid"), str(bearer.algorithm)
     if key_id is not None and not isinstance(key_id, str):

@@ -13,7 +13,7 @@ from ops.output import BAD, GOOD, QUIET, Output
 from zego import strict_json
 from zego.policy import claims, file, identify
 from zego.policy.decide import Mismatch, decide, mismatch, values_of
-from zego.policy.identify import Bearer
+from zego.policy.identify import BearerToken
 from zego.policy.keys import TableError
 from zego.policy.model import (
     AccessPolicy,
@@ -143,7 +143,7 @@ def _by_token(
 
 
 def _candidates(
-    policy: AccessPolicy, bearer: Bearer, *, is_whole: bool
+    policy: AccessPolicy, bearer: BearerToken, *, is_whole: bool
 ) -> tuple[BearerIdentity, ...] | Refusal:
     """The identities that a token may have.
 
@@ -155,7 +155,7 @@ def _candidates(
     return same or identify.candidates(policy, replace(bearer, header={"alg": "RS256"}))
 
 
-def _claims(content: bytes, now: float) -> Bearer:
+def _claims(content: bytes, now: float) -> BearerToken:
     try:
         given = strict_json.loads_object(content)
     except ValueError as error:
@@ -163,7 +163,7 @@ def _claims(content: bytes, now: float) -> Bearer:
             f"--claims is not a JSON object: {error}.",
             'It contains what a bearer token says: {"iss": "...", "aud": "...", "sub": "alice"}.',
         ) from None
-    return Bearer({}, {"iat": int(now), "exp": int(now) + 3600} | given, b"", b"")
+    return BearerToken({}, {"iat": int(now), "exp": int(now) + 3600} | given, b"", b"")
 
 
 def _why(

@@ -18,7 +18,9 @@ MIRRORED = {
     "Diagnosis",
     "Finding",
     "IssuedToken",
+    "Limits",
     "Privilege",
+    "SharedKeys",
     "SigningKeys",
     "TokenRequest",
 }

@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Paths(NamedTuple):
+class _Routes(NamedTuple):
     token: str
     batch: str
     call: str
 
 
-_FOR_ROLES: Final = _Paths(
+_FOR_ROLES: Final = _Routes(
     "/v1/service/tokens", "/v1/service/tokens/batch", "/v1/service/calls/initiate"
 )
-_FOR_BEARERS: Final = _Paths("/v1/tokens", "/v1/tokens/batch", "/api/v1/calls/initiate")
+_FOR_BEARERS: Final = _Routes("/v1/tokens", "/v1/tokens/batch", "/api/v1/calls/initiate")
 _random: Final = SystemRandom().random
 
 

@@ -54,7 +54,7 @@ _STAGES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
+class BearerToken:
     """A parsed bearer token. Nothing in it is trusted before its signature is verified."""
 
     header: Mapping[str, Any]
@@ -68,7 +68,7 @@ class Bearer:
         return self.header.get("alg")
 
 
-def parse(token: str) -> Bearer | Refusal:
+def parse(token: str) -> BearerToken | Refusal:
     """Parse a token: three base64url parts, of which the first two are JSON objects."""
     if len(token) > MAX_BYTES:
         detail = f"A bearer token may have at most {MAX_BYTES} bytes."
@@ -79,7 +79,7 @@ def parse(token: str) -> Bearer | Refusal:
             raise ValueError("not three parts")
         padded = (part + "=" * (-len(part) % 4) for part in match.groups())
         header, claims, signature = map(urlsafe_b64decode, padded)
-        bearer = Bearer(
+        bearer = BearerToken(
             header=strict_json.loads_object(header),
             claims=strict_json.loads_object(claims),
             signed=token[: match.end(2)].encode(),
@@ -95,7 +95,7 @@ def parse(token: str) -> Bearer | Refusal:
     return bearer
 
 
-def candidates(policy: AccessPolicy, bearer: Bearer) -> tuple[BearerIdentity, ...] | Refusal:
+def candidates(policy: AccessPolicy, bearer: BearerToken) -> tuple[BearerIdentity, ...] | Refusal:
     """The identities whose keys may verify a token, by its issuer and its algorithm."""
     algorithm = bearer.algorithm
     is_shared = isinstance(algorithm, str) and algorithm in HMAC_ALGORITHMS
@@ -111,7 +111,9 @@ def candidates(policy: AccessPolicy, bearer: Bearer) -> tuple[BearerIdentity, ..
     return fitting or _refused_algorithm(algorithm, same_keys or same_issuer)
 
 
-def identify(identities: Sequence[BearerIdentity], bearer: Bearer, now: float) -> Caller | Refusal:
+def identify(
+    identities: Sequence[BearerIdentity], bearer: BearerToken, now: float
+) -> Caller | Refusal:
     """The caller of a token whose signature is verified.
 
     :param identities: the token's candidates; the first whose conditions it meets is the caller's.
@@ -132,7 +134,7 @@ def identify(identities: Sequence[BearerIdentity], bearer: Bearer, now: float) -
     return replace(best, reason="; ".join(reasons))
 
 
-def mismatch(identity: BearerIdentity, bearer: Bearer, now: float) -> Refusal | None:
+def mismatch(identity: BearerIdentity, bearer: BearerToken, now: float) -> Refusal | None:
     """Why a token does not fit one identity; ``None`` if it does. It ignores issuer and keys."""
     for check in _CHECKS:
         if (refusal := check(identity, bearer, now)) is not None:
@@ -151,7 +153,7 @@ def user_id(identity: BearerIdentity, claims: Mapping[str, object]) -> str | Non
     )
 
 
-def _caller(identity: BearerIdentity, bearer: Bearer) -> Caller:
+def _caller(identity: BearerIdentity, bearer: BearerToken) -> Caller:
     given = bearer.claims
     return Caller(
         identity.name,
@@ -200,7 +202,7 @@ def _refused_algorithm(algorithm: object, identities: Sequence[BearerIdentity]) 
 # --- After the signature is verified ----------------------------------------------------------
 
 
-def _has_its_claims(identity: BearerIdentity, bearer: Bearer, _now: float) -> Refusal | None:
+def _has_its_claims(identity: BearerIdentity, bearer: BearerToken, _now: float) -> Refusal | None:
     """The claims that a token must have, and the types of those that decide."""
     claims = bearer.claims
     needed = ["exp", identity.user_id_claim]
@@ -227,7 +229,7 @@ def _has_its_claims(identity: BearerIdentity, bearer: Bearer, _now: float) -> Re
     return None
 
 
-def _is_valid_now(identity: BearerIdentity, bearer: Bearer, now: float) -> Refusal | None:
+def _is_valid_now(identity: BearerIdentity, bearer: BearerToken, now: float) -> Refusal | None:
     for name in ("exp", "iat", "nbf", identity.session_start_claim):
         value = bearer.claims.get(name, 0)
         absent = value is None and name == identity.session_start_claim
@@ -250,7 +252,7 @@ def _is_valid_now(identity: BearerIdentity, bearer: Bearer, now: float) -> Refus
     return None
 
 
-def _is_a_credential(identity: BearerIdentity, bearer: Bearer, _now: float) -> Refusal | None:
+def _is_a_credential(identity: BearerIdentity, bearer: BearerToken, _now: float) -> Refusal | None:
     """RFC 8725, 3.11: a token of another type does not prove who sent it."""
     sent, claims = bearer.header.get("typ"), bearer.claims
     taken = TOKEN_TYPES if identity.token_types is None else identity.token_types
@@ -274,7 +276,9 @@ def _is_a_credential(identity: BearerIdentity, bearer: Bearer, _now: float) -> R
     return None
 
 
-def _is_for_this_service(identity: BearerIdentity, bearer: Bearer, _now: float) -> Refusal | None:
+def _is_for_this_service(
+    identity: BearerIdentity, bearer: BearerToken, _now: float
+) -> Refusal | None:
     if not identity.audience:
         return None
     name = identity.audience_claim
@@ -302,7 +306,7 @@ def _is_for_this_service(identity: BearerIdentity, bearer: Bearer, _now: float) 
 
 
 def _has_the_required_claims(
-    identity: BearerIdentity, bearer: Bearer, _now: float
+    identity: BearerIdentity, bearer: BearerToken, _now: float
 ) -> Refusal | None:
     for name, wanted in identity.required_claims.items():
         value = bearer.claims.get(name)
@@ -323,7 +327,7 @@ def _has_the_required_claims(
     return None
 
 
-def _is_recent(identity: BearerIdentity, bearer: Bearer, now: float) -> Refusal | None:
+def _is_recent(identity: BearerIdentity, bearer: BearerToken, now: float) -> Refusal | None:
     if identity.max_age_seconds is None:
         return None
     name = _sign_in_claim(identity, bearer.claims)
@@ -339,7 +343,7 @@ def _is_recent(identity: BearerIdentity, bearer: Bearer, now: float) -> Refusal 
     return Refusal("bearer_too_old", detail, reason)
 
 
-_Check = Callable[[BearerIdentity, Bearer, float], Refusal | None]
+_Check = Callable[[BearerIdentity, BearerToken, float], Refusal | None]
 #: In this order. What fails late fits best.
 _CHECKS: Final[tuple[_Check, ...]] = (
     _has_its_claims,
