@@ -169,6 +169,19 @@ class TestRefusals:
     def test_what_is_not_a_jwt(self, token: str) -> None:
         assert refusal_of(token).code == "bearer_malformed"
 
+    @pytest.mark.parametrize(
+        ("token", "named"),
+        [
+            ("2YotnFZFEjr1zCsicMWpAA", "opaque"),
+            ("eyJhbGciOiJkaXIifQ..aXY.c2VhbGVk.dGFn", "encrypted (JWE)"),
+        ],
+    )
+    def test_another_kind_of_token_is_named(self, token: str, named: str) -> None:
+        problem = refusal_of(token)
+        assert problem.code == "bearer_malformed"
+        assert named in problem.detail
+        assert token not in problem.detail
+
     @pytest.mark.parametrize("size", [MAX_BYTES + 1, 1_000_000])
     def test_a_token_over_eight_kibibytes_is_refused_before_it_is_read(self, size: int) -> None:
         problem = refusal_of("x" * size)

@@ -68,6 +68,14 @@ class BearerToken:
         return self.header.get("alg")
 
 
+#: What another token is, by its number of dots, and what to do.
+_HINTS: Final[Mapping[int, str]] = {
+    0: " This one is opaque: only its issuer can read it. Let the identity provider issue access"
+    " tokens as JWTs, which may need an audience in the request, or send the ID token.",
+    4: " This one is encrypted (JWE): let the identity provider only sign it.",
+}
+
+
 def parse(token: str) -> BearerToken | Refusal:
     """Parse a token: three base64url parts, of which the first two are JSON objects."""
     if len(token) > MAX_BYTES:
@@ -88,6 +96,7 @@ def parse(token: str) -> BearerToken | Refusal:
     except ValueError:
         return _malformed(
             "A bearer token must be a JWT: three base64url parts, the first two JSON objects."
+            + _HINTS.get(token.count("."), "")
         )
     for name in _EXTENSIONS:
         if name in bearer.header:
