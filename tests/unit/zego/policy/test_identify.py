@@ -11,7 +11,7 @@ import pytest
 from tests.support.bearer import jws, policy
 from zego import identifiers, printable
 from zego.policy import identify
-from zego.policy.identify import Bearer
+from zego.policy.identify import BearerToken
 from zego.policy.model import BearerIdentity, Caller, Refusal
 
 NOW = 1_800_000_000
@@ -22,28 +22,28 @@ APP = BearerIdentity("app", "calls-app", (), None, ("HS256",), shared_key="app/k
 NAMELESS = replace(APP, name="nameless", issuer=None, audience=("calls",))
 
 
-def token(header: Mapping[str, object] | None = None, /, **changes: object) -> Bearer:
+def token(header: Mapping[str, object] | None = None, /, **changes: object) -> BearerToken:
     """A parsed token of Alice's; ``...`` leaves a claim out."""
     said = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW, "exp": NOW + 600} | changes
     claims = {name: value for name, value in said.items() if value is not ...}
     parsed = identify.parse(jws({"alg": "RS256"} | dict(header or {}), claims))
-    assert isinstance(parsed, Bearer)
+    assert isinstance(parsed, BearerToken)
     return parsed
 
 
-def caller_of(bearer: Bearer, *identities: BearerIdentity, **changes: Any) -> Caller:
+def caller_of(bearer: BearerToken, *identities: BearerIdentity, **changes: Any) -> Caller:
     found = identify.identify(identities or (replace(WEB, **changes),), bearer, NOW)
     assert isinstance(found, Caller), found
     return found
 
 
-def refusal_of(bearer: Bearer, *identities: BearerIdentity, **changes: Any) -> Refusal:
+def refusal_of(bearer: BearerToken, *identities: BearerIdentity, **changes: Any) -> Refusal:
     found = identify.identify(identities or (replace(WEB, **changes),), bearer, NOW)
     assert isinstance(found, Refusal), found
     return found
 
 
-def unfound(bearer: Bearer, *identities: BearerIdentity) -> Refusal:
+def unfound(bearer: BearerToken, *identities: BearerIdentity) -> Refusal:
     found = identify.candidates(policy(*(identities or (WEB,))), bearer)
     assert isinstance(found, Refusal), found
     return found
