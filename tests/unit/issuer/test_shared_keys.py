@@ -172,7 +172,7 @@ class TestReads:
         assert keys.verify(APP, "HS256", MESSAGE, signed_with(CURRENT))
         assert len(secret.reads) == 1
 
-    def test_a_failed_prefetch_is_no_error(self, make: Make) -> None:
+    def test_a_failed_prefetch_is_not_an_error(self, make: Make) -> None:
         secret = Secret()
         secret.down = True
         make(secret).prefetch(APP)
