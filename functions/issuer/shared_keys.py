@@ -29,11 +29,13 @@ from zego.secret_store import CURRENT, PREVIOUS
 from zego.shared_key import SharedKeyError
 
 REFETCH_SECONDS: Final = 30.0
+#: Cached if a secret has no previous version: it verifies nothing.
+NO_KEY: Final = b""
 
 _hmac: Final = HMACAlgorithm(HMACAlgorithm.SHA256)
 
 #: Creates the cache of a key from the function that reads it; see :class:`zego.cache.Cached`.
-MakeCache = Callable[[Callable[[], bytes | None]], Cached[bytes | None]]
+MakeCache = Callable[[Callable[[], bytes]], Cached[bytes]]
 
 
 class SharedKeys:
@@ -51,7 +53,7 @@ class SharedKeys:
     ) -> None:
         self._read = read
         self._cached = cached
-        self._caches: dict[tuple[str, str | None, str], Cached[bytes | None]] = {}
+        self._caches: dict[tuple[str, str | None, str], Cached[bytes]] = {}
 
     def verify(
         self, identity: BearerIdentity, algorithm: str, signed: bytes, signature: bytes
@@ -63,7 +65,7 @@ class SharedKeys:
         """
         digest = HMAC_ALGORITHMS[algorithm]
         return any(
-            key is not None and hmac.compare_digest(hmac.digest(key, signed, digest), signature)
+            key != NO_KEY and hmac.compare_digest(hmac.digest(key, signed, digest), signature)
             for refetch in (False, True)
             for label in _labels(identity)
             for key in [self._key(identity, label, refetch=refetch)]
@@ -84,7 +86,7 @@ class SharedKeys:
         except KeysUnavailableError:
             return
 
-    def _key(self, identity: BearerIdentity, label: str, *, refetch: bool = False) -> bytes | None:
+    def _key(self, identity: BearerIdentity, label: str, *, refetch: bool = False) -> bytes:
         secret_id, field = str(identity.shared_key), identity.shared_key_field
         cache = self._caches.get((secret_id, field, label))
         if cache is None:
@@ -100,13 +102,13 @@ class SharedKeys:
             _report(identity, reading.failure, "the last good one stays in use")
         return reading.value
 
-    def _fetch(self, secret_id: str, field: str | None, label: str) -> bytes | None:
-        """The key in one version; ``None`` if there is no previous version."""
+    def _fetch(self, secret_id: str, field: str | None, label: str) -> bytes:
+        """The key in one version; :data:`NO_KEY` if there is no previous version."""
         try:
             return _key(self._read(secret_id, label), field)
         except AwsError as error:
             if label == PREVIOUS and error.code == "ResourceNotFoundException":
-                return None
+                return NO_KEY
             raise
 
 

@@ -53,7 +53,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make(clock: Clock) -> Callable[[Secret], SharedKeys]:
-    def cached(fetch: Callable[[], bytes | None]) -> Cached[bytes | None]:
+    def cached(fetch: Callable[[], bytes]) -> Cached[bytes]:
         return Cached(
             fetch,
             AwsError,
@@ -154,6 +154,16 @@ class TestReads:
         assert len(secret.reads) == 2
         assert not keys.verify(APP, "HS256", MESSAGE, signed_with("mallory" * 5))
         assert len(secret.reads) == 4
+
+    def test_that_there_is_no_previous_version_is_cached_too(
+        self, make: Make, clock: Clock
+    ) -> None:
+        secret = Secret(AWSCURRENT=CURRENT)
+        keys = make(secret)
+        for signature in (signed_with("mallory" * 5), hmac.digest(b"", MESSAGE, "sha256")) * 10:
+            assert not keys.verify(APP, "HS256", MESSAGE, signature)
+            clock.turn(1)
+        assert len(secret.reads) == 2
 
     def test_after_a_rotation_that_ended_the_old_key_it_verifies_no_more(
         self, make: Make, clock: Clock
