@@ -77,7 +77,7 @@ class SharedKeys:
             keys = [self._key(identity, label) for label in _labels(identity)]
         except KeysUnavailableError as error:
             return KeysReading(None, str(error))
-        return KeysReading(sum(key is not None for key in keys), None)
+        return KeysReading(sum(key != NO_KEY for key in keys), None)
 
     def prefetch(self, identity: BearerIdentity) -> None:
         """Read the key before the first request. If that fails, the request tries again."""

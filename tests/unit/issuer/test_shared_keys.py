@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from issuer.authentication import from_bearer
-from issuer.jwks import KeysUnavailableError, SigningKeys
+from issuer.jwks import KeysReading, KeysUnavailableError, SigningKeys
 from issuer.problems import Problem
 from issuer.shared_keys import SharedKeys
 from tests.support.bearer import JwksEndpoint, claims, jws, policy, signer
@@ -187,6 +187,23 @@ class TestReads:
         secret.down = True
         make(secret).prefetch(APP)
         assert len(secret.reads) == 1
+
+
+class TestLooking:
+    @pytest.mark.parametrize(
+        ("versions", "count"),
+        [({"AWSCURRENT": CURRENT}, 1), ({"AWSCURRENT": CURRENT, "AWSPREVIOUS": OLD}, 2)],
+        ids=["never rotated", "rotated"],
+    )
+    def test_it_counts_the_keys_that_verify(
+        self, make: Make, versions: dict[str, str], count: int
+    ) -> None:
+        assert make(Secret(**versions)).look(APP) == KeysReading(count, None)
+
+    def test_an_unsafe_key_is_a_problem(self, make: Make) -> None:
+        reading = make(Secret(AWSCURRENT="short")).look(APP)
+        assert reading.keys is None
+        assert "at least 32" in str(reading.problem)
 
 
 class TestUnavailable:
