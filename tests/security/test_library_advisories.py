@@ -62,7 +62,7 @@ def hmac_token(key: bytes, **header: Any) -> str:
 class TestPyJwt:
     @pytest.mark.parametrize("kind", ["PEM", "DER", "OpenSSH", "JWK", "JWKS"])
     @pytest.mark.parametrize("owner", ["RS256", "ES256", "EdDSA"])
-    def test_a_public_key_is_no_shared_key(self, owner: str, kind: str) -> None:
+    def test_a_public_key_is_not_a_shared_key(self, owner: str, kind: str) -> None:
         """CVE-2022-29217, and CVE-2026-48526 (GHSA-xgmm-8j9v-c9wx) for JWKs."""
         public = signer(owner).private_key.public_key()
         text = {
@@ -78,7 +78,7 @@ class TestPyJwt:
 
     @pytest.mark.parametrize("kind", ["PEM", "OpenSSH", "JWK", "JWKS"])
     def test_an_operator_cannot_store_a_public_key_as_a_shared_key(self, kind: str) -> None:
-        """The same advisories, if somebody configures what they warn of."""
+        """The same advisories, if an operator configures what they warn of."""
         public = IDP.private_key.public_key()
         text = {
             "PEM": IDP.pem.decode().strip(),

@@ -79,7 +79,7 @@ SECRETS: Final[Mapping[str, str]] = {
 class Key(NamedTuple):
     """A key that an attacker or an issuer signs with.
 
-    :ivar owner: the identity whose key it is; ``""`` for nobody's.
+    :ivar owner: the identity whose key it is; ``""`` for a stranger's.
     :ivar kind: a type of private key, or ``bytes`` for an HMAC.
     """
 
@@ -129,7 +129,7 @@ def fetch(url: str) -> Response:
 
 @cache
 def signature(key: Key, algorithm: str, signed: bytes) -> bytes:
-    """The best signature that somebody with this key can make for this algorithm."""
+    """The best signature that the owner of this key can make for this algorithm."""
     if algorithm.upper() in HASHES:
         secret = key.secret if key.kind == "bytes" else owner_of(key).pem
         return hmac.digest(secret, signed, HASHES[algorithm.upper()])

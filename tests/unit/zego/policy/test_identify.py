@@ -142,7 +142,7 @@ class TestClaims:
             "The bearer token's sub must be a string, not a number.",
         )
 
-    def test_a_backend_names_users_and_is_no_user(self) -> None:
+    def test_a_backend_names_users_and_is_not_a_user(self) -> None:
         caller = caller_of(token(), names_users=True)
         assert (caller.user_id, caller.subject) == (None, f"{ISSUER} alice")
 
