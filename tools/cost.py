@@ -1,6 +1,7 @@
 """What a month of the service costs: the tables of docs/cost.md.
 
-They are computed from AWS' list prices, from the alarms in the template and from :data:`INPUTS`.
+They are computed from AWS' list prices, from the alarms and rules in the template and from
+:data:`INPUTS`.
 """
 
 from __future__ import annotations
@@ -108,9 +109,11 @@ class Month:
         yield Line("Secrets Manager, requests", calls)
         yield Line("KMS, keys", self.has_secret)
         yield Line("KMS, requests", calls)
-        yield Line("CloudWatch, metrics in alarms", _metrics_in_alarms(self.has_secret))
+        alarms = _properties("AWS::CloudWatch::Alarm", self.has_secret)
+        rules = _properties("AWS::CloudWatch::InsightRule", self.has_secret)
+        yield Line("CloudWatch, metrics in alarms", sum(map(_metrics, alarms)))
         yield Line("CloudWatch, custom metrics", metrics)
-        yield Line("CloudWatch, contributor rules", 2)
+        yield Line("CloudWatch, contributor rules", len(rules))
         yield Line("CloudWatch, logs received", logged / 10**9)
         yield Line("API Gateway, HTTP API", self.tokens)
         yield Line("Lambda, requests", self.tokens + checks)
@@ -137,15 +140,15 @@ class Month:
 
 
 @cache
-def _metrics_in_alarms(has_secret: bool) -> int:
-    """Return how many metrics a stack's alarms watch: AWS bills each."""
+def _properties(resource_type: str, has_secret: bool) -> list[Mapping[str, Any]]:
+    """Return the properties of a stack's resources of a type."""
     given = {} if has_secret else {"ServerSecretArn": _GIVEN_SECRET}
     resources = transform({"Stage": "dev", **given})["Resources"].values()
-    alarms = [one["Properties"] for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
-    return sum(map(_metrics, alarms))
+    return [one["Properties"] for one in resources if one["Type"] == resource_type]
 
 
 def _metrics(alarm: Mapping[str, Any]) -> int:
+    """Return how many metrics an alarm watches: AWS bills each."""
     if "MetricName" in alarm:
         return 1
     return max(1, sum("MetricStat" in metric for metric in alarm["Metrics"]))
