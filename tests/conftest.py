@@ -128,11 +128,11 @@ class PermissionCheck:
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, Call]] = set()
-        self._refused: list[str] = []
+        self._unchecked: list[tuple[str, Call]] = []
         self._watching = ExitStack()
 
     def pytest_sessionstart(self) -> None:
-        self._watching.enter_context(aws_calls.watching(self._check))
+        self._watching.enter_context(aws_calls.watching(self._note))
 
     def pytest_unconfigure(self) -> None:
         self._watching.close()
@@ -141,22 +141,28 @@ class PermissionCheck:
     def pytest_runtest_call(self) -> Iterator[None]:
         """Fail the test during which a call was made that its role may not make."""
         yield
-        refused, self._refused = self._refused, []
+        made, self._unchecked = self._unchecked, []
+        refused = [found for one in made if (found := self._refusal(*one)) is not None]
         if refused:
             pytest.fail("\n".join(refused), pytrace=False)
 
-    def _check(self, role: str, call: Call) -> None:
-        if (role, call) in self._seen:
-            return
-        self._seen.add((role, call))
+    def _note(self, role: str, call: Call) -> None:
+        """Note a call. It is checked later, so that the caller does not wait for that."""
+        if (role, call) not in self._seen:
+            self._seen.add((role, call))
+            self._unchecked.append((role, call))
+
+    @staticmethod
+    def _refusal(role: str, call: Call) -> str | None:
         from tests.permissions.roles import statements  # noqa: PLC0415  transforms the template
 
-        if not allows(statements(role), call):
-            context = "".join(f", {key}={'|'.join(values)}" for key, values in call.context)
-            self._refused.append(
-                f"The policy of the {role} does not allow {call.action} on {call.resource}"
-                f"{context}. The policies of functions are in template.yaml, others in ops/iam.py."
-            )
+        if allows(statements(role), call):
+            return None
+        context = "".join(f", {key}={'|'.join(values)}" for key, values in call.context)
+        return (
+            f"The policy of the {role} does not allow {call.action} on {call.resource}"
+            f"{context}. The policies of functions are in template.yaml, others in ops/iam.py."
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

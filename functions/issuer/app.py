@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import hashlib
@@ -20,9 +19,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from issuer import http_event, routes, status
 from issuer.http_event import ApiRequest, ApiResponse, respond
-from issuer.jwks import SigningKeys
+from issuer.jwks import SigningKeys, fetch_jwks
 from issuer.problems import HELP_PATH, Problem
-from issuer.routes import Service, may_fetch
+from issuer.routes import FirstReads, Service, may_fetch
 from issuer.shared_keys import REFETCH_SECONDS, SharedKeys
 from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings, SettingsError
@@ -111,13 +110,23 @@ def _limits(policy: AccessPolicy) -> Limits | None:
     )
 
 
+def _read_secret() -> None:
+    _service.current_secret()
+
+
+def _read_denials() -> None:
+    if _service.limits is not None:
+        _service.limits.denials()
+
+
+_first_reads = FirstReads(_read_secret, *((_read_denials,) if _settings.limits else ()))
 _policy = policy_file.load(_settings.policy_file, allow_loopback=_settings.stage == "local")
 _service = Service(
     _settings,
     _policy,
-    SigningKeys(),
+    SigningKeys(lambda url: _first_reads.during(lambda: fetch_jwks(url))),
     SharedKeys(
-        _shared_key,
+        lambda secret_id, label: _first_reads.during(lambda: _shared_key(secret_id, label)),
         lambda fetch: Cached(
             fetch,
             AwsError,
@@ -132,6 +141,7 @@ _service = Service(
     current=_cached(CURRENT),
     previous=_cached(PREVIOUS),
     limits=_limits(_policy),
+    first_reads=_first_reads,
 )
 telemetry.set_stage(_settings.stage)
 
@@ -202,20 +212,19 @@ def _refusal(request: ApiRequest, problem: Problem) -> ApiResponse:
 
 
 def _prefetch() -> None:
-    """Fetch the secret and the signing keys after a SnapStart restore: a snapshot must have none.
+    """Fetch secret, denials and keys after a SnapStart restore: a snapshot must have none of them.
 
     A restore may take 10 s. After half of that no fetch begins, and the first request fetches what
     is missing. Failures are ignored here: the first request tries again and reports them.
     """
     started = time.monotonic()
-    with contextlib.suppress(Problem):
-        _service.current_secret()
-    if _service.limits is not None and may_fetch(started):
-        with contextlib.suppress(Problem):
-            _service.limits.denials()
-    for identity in _service.policy.bearers:
-        if may_fetch(started):
-            _service.prefetch_keys(identity)
+
+    def fetch_keys() -> None:
+        for identity in _service.policy.bearers:
+            if may_fetch(started):
+                _service.prefetch_keys(identity)
+
+    _first_reads.during(fetch_keys)
     telemetry.flush()
 
 

@@ -7,12 +7,13 @@ access policy, get the secret, mint. Each step can refuse the request.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from issuer import authentication, token_request
 from issuer.audit import DiagnosisSummary, Exchange, audited
@@ -44,6 +45,35 @@ if TYPE_CHECKING:
 FETCHING_SECONDS: Final = 5.0
 
 Authenticate = Callable[[ApiRequest], Caller]
+_T = TypeVar("_T")
+
+
+class FirstReads:
+    """What a new environment reads side by side: each read takes a round trip to AWS.
+
+    Creating this reads nothing. The reads run once, in the first call of :meth:`during`. Their
+    failures are ignored here: the step that needs the value tries again and reports them.
+    """
+
+    def __init__(self, *reads: Callable[[], object]) -> None:
+        self._reads = reads
+
+    def during(self, work: Callable[[], _T]) -> _T:
+        """Return the result of some work. In the first call, the reads run meanwhile."""
+        reads, self._reads = self._reads, ()
+        threads = [threading.Thread(target=_quietly, args=(read,)) for read in reads]
+        for thread in threads:
+            thread.start()
+        try:
+            return work()
+        finally:
+            for thread in threads:
+                thread.join()
+
+
+def _quietly(read: Callable[[], object]) -> None:
+    with suppress(Exception):
+        read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +83,7 @@ class Service:
     :ivar current: the secret that seals tokens.
     :ivar previous: the secret before it, only used to recognise the tokens that it sealed.
     :ivar limits: the denials and budgets, if the stack has a table for them.
+    :ivar first_reads: of the secret and the denials, while a request is authenticated.
     """
 
     settings: IssuerSettings
@@ -63,6 +94,7 @@ class Service:
     current: Cached[SecretVersion[ServerSecret]]
     previous: Cached[SecretVersion[ServerSecret]]
     limits: Limits | None = None
+    first_reads: FirstReads = field(default_factory=FirstReads)
 
     def bearer(self, request: ApiRequest) -> Caller:
         """The user or the backend that the request's bearer token identifies.
@@ -123,6 +155,7 @@ def admit(
     """
     exchange.caller = caller = authenticate(request)
     if service.limits is not None:
+        service.first_reads.during(lambda: None)
         service.limits.check_caller(caller)
     return caller
 

@@ -13,6 +13,7 @@ import ipaddress
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -157,10 +158,15 @@ def _remaining(deadline: float) -> float:
     return seconds
 
 
-@functools.cache
 def _tls() -> ssl.SSLContext:
     """The TLS settings, made on first use: reading the trusted roots takes milliseconds."""
-    return ssl.create_default_context()
+    with _tls_once:
+        return _make_tls()
+
+
+_make_tls = functools.cache(ssl.create_default_context)
+#: Threads that need them at the same time share them.
+_tls_once: Final = threading.Lock()
 
 
 class _TooMuchError(Exception):

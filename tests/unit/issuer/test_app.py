@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -38,6 +39,7 @@ from tests.support.routes import (
 )
 from tests.support.table import table
 from zego import token04
+from zego.bounded_http import HttpError, Response
 from zego.cache import Clocks
 
 NEXT_SECRET = "fedcba9876543210" * 2
@@ -616,10 +618,72 @@ class TestAnswers:
         assert problem(answer) == (503, "signing_keys_unavailable")
         assert (answer.headers["retry-after"], answer.document["retryable"]) == ("5", True)
 
-    def test_a_request_that_is_not_granted_reads_no_secret(self, issuer: Application) -> None:
+    def test_a_request_that_is_not_granted_reads_no_secret_after_the_first_requests(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        issuer.handle(event(TOKENS, bearer=bearer()))
+        later = Clocks(lambda: time.time() + 61)
+        monkeypatch.setattr(issuer.app._service.current, "_clocks", later)
         answer = issuer.handle(event(TOKENS, {"room_id": "lobby"}, bearer=bearer()))
         assert problem(answer) == (403, "not_granted")
-        assert issuer.secrets_manager.requests == []
+        assert len(issuer.secrets_manager.requests) == 1
+
+
+class TestFirstReads:
+    """A new environment reads the secret and the keys at the same time."""
+
+    @staticmethod
+    def meeting(issuer: Application, monkeypatch: pytest.MonkeyPatch) -> threading.Barrier:
+        """A place where the two reads wait for each other; they fail if only one comes."""
+        both = threading.Barrier(2)
+
+        def at_the_barrier(respond: Callable[..., Response]) -> Callable[..., Response]:
+            def wait(*arguments: Any, **keywords: Any) -> Response:
+                try:
+                    both.wait(5)
+                except threading.BrokenBarrierError:
+                    raise HttpError("the other one did not come") from None
+                return respond(*arguments, **keywords)
+
+            return wait
+
+        secrets_manager, jwks = issuer.secrets_manager, issuer.jwks
+        monkeypatch.setattr("zego.aws.request", at_the_barrier(secrets_manager))
+        monkeypatch.setattr(
+            "issuer.jwks.request", at_the_barrier(lambda _method, uri, **_: jwks(uri))
+        )
+        return both
+
+    def test_a_first_bearer_token_reads_both_at_once(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.meeting(issuer, monkeypatch)
+        assert issuer.handle(event(TOKENS, bearer=bearer())).status == 201
+        assert (len(issuer.secrets_manager.requests), len(issuer.jwks.requests)) == (1, 1)
+
+    def test_a_restore_reads_both_at_once(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both = self.meeting(issuer, monkeypatch)
+        restore(issuer)
+        assert not both.broken
+        assert (len(issuer.secrets_manager.requests), len(issuer.jwks.requests)) == (1, 1)
+
+    @pytest.mark.parametrize("proof", [None, "x", "e30.e30.e30"])
+    def test_without_a_plausible_proof_nothing_is_read(
+        self, issuer: Application, proof: str | None
+    ) -> None:
+        issuer.handle(event(TOKENS, bearer=proof))
+        assert (issuer.secrets_manager.requests, issuer.jwks.requests) == ([], [])
+
+    def test_a_failing_first_read_is_reported_by_the_step_that_needs_it(
+        self, issuer: Application
+    ) -> None:
+        issuer.secrets_manager.down = True
+        answer = issuer.handle(event(TOKENS, bearer=bearer()))
+        assert problem(answer) == (503, "secret_unavailable")
+        assert issuer.count_of("SecretRefreshFailed") == 1
+        assert len(issuer.secrets_manager.requests) == 2  # one attempt and its retry
 
 
 def fail(*_: object, **__: object) -> NoReturn:

@@ -144,15 +144,17 @@ class TestDeniedUsers:
         assert "reported" not in answer.text
 
     def test_a_denial_comes_before_the_rules_and_the_secret(self, scene: Scene) -> None:
+        scene.call()
         scene.deny(user())
-        scene.call(body={"room_id": "room_of_no_rule"})
+        scene.clock.turn(30)
+        scene.issuer.secrets_manager.down = True
+        scene.call(body={"room_id": "room_of_no_rule", "refused_with": 20014})
         assert "denial" in scene.refused
-        assert scene.issuer.secrets_manager.requests == []
+        assert len(scene.issuer.secrets_manager.requests) == 1
 
     def test_a_denial_comes_after_the_proof(self, scene: Scene) -> None:
         scene.deny(user())
         assert scene.code(bearer=bearer(exp=NOW - 600)) == "bearer_expired"
-        assert scene.dynamodb.actions == []
 
     def test_another_user_is_not_affected(self, scene: Scene) -> None:
         scene.deny(user())
@@ -551,6 +553,9 @@ class TestBudgets:
     def test_what_is_refused_is_not_counted(self, budgets: Scene) -> None:
         for _ in range(3):
             assert budgets.code(body={"room_id": "no_rule"}) == "not_granted"
+        assert budgets.dynamodb.actions == ["Query"]
+
+    def test_without_a_secret_nothing_is_counted(self, budgets: Scene) -> None:
         budgets.issuer.secrets_manager.down = True
         assert budgets.code(CALL) == "secret_unavailable"
         assert budgets.dynamodb.actions == ["Query"]
@@ -646,6 +651,40 @@ class TestBudgets:
             budgets.clock.turn(jump)
             codes.append(budgets.code(CALL))
         assert codes == ["201", "201", "201", "too_many_tokens"]
+
+
+def test_a_new_environment_reads_denials_secret_and_keys_at_the_same_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(3)
+
+    def at_the_barrier(respond: Any) -> Any:
+        def wait(*arguments: Any, **keywords: Any) -> Any:
+            together.wait(5)
+            return respond(*arguments, **keywords)
+
+        return wait
+
+    jwks = scene.issuer.jwks
+    monkeypatch.setattr("zego.aws.request", at_the_barrier(scene.issuer._call_aws))
+    monkeypatch.setattr("issuer.jwks.request", at_the_barrier(lambda _method, uri, **_: jwks(uri)))
+    assert scene.code() == "201"
+    assert (len(scene.issuer.secrets_manager.requests), scene.dynamodb.actions) == (1, ["Query"])
+
+
+def test_a_roles_first_request_reads_denials_and_secret_at_the_same_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(2)
+    call_aws = scene.issuer._call_aws
+
+    def wait(*arguments: Any, **keywords: Any) -> Any:
+        together.wait(5)
+        return call_aws(*arguments, **keywords)
+
+    monkeypatch.setattr("zego.aws.request", wait)
+    body = {"user_id": "bob", "room_id": "x"}
+    assert scene.code(SERVICE_TOKENS, body, role=ROLE_SESSION) == "201"
 
 
 def environments(table: DynamoDb, count: int) -> Iterator[Limits]:
