@@ -180,7 +180,7 @@ class SigningKeys:
         self._cool_down_seconds = cool_down_seconds
         self._retry_seconds = retry_seconds
         self._clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[tuple[str, str | None], _Entry] = {}
 
     def get(
         self, url: str, key_id: str | None, algorithm: str, *, issuer: str | None = None
@@ -193,7 +193,7 @@ class SigningKeys:
         :raises UnknownKeyError: the issuer has no such key for the algorithm.
         :raises KeysUnavailableError: the keys must be fetched, and that fails.
         """
-        entry = self._entries.setdefault(url, _Entry())
+        entry = self._entries.setdefault((url, issuer), _Entry())
         now = self._clock()
         if not 0 <= now - entry.fetched_at < self._fresh_seconds:
             self._refresh(url, issuer, entry, now)
@@ -226,7 +226,7 @@ class SigningKeys:
         :param algorithms: those its tokens may be signed with, keys of :data:`ALGORITHMS`.
         :param may_fetch: whether there is time to fetch keys that are not fresh.
         """
-        entry = self._entries.setdefault(url, _Entry())
+        entry = self._entries.setdefault((url, issuer), _Entry())
         now = self._clock()
         if may_fetch and not 0 <= now - entry.fetched_at < self._fresh_seconds:
             self._refresh(url, issuer, entry, now)
@@ -239,7 +239,8 @@ class SigningKeys:
 
     def prefetch(self, url: str, *, issuer: str | None = None) -> None:
         """Fetch keys before the first request. If that fails, the request tries again."""
-        self._refresh(url, issuer, self._entries.setdefault(url, _Entry()), self._clock())
+        entry = self._entries.setdefault((url, issuer), _Entry())
+        self._refresh(url, issuer, entry, self._clock())
 
     def _refresh(self, url: str, issuer: str | None, entry: _Entry, now: float) -> None:
         if 0 <= now - entry.tried_at < self._wait_seconds(entry, now):

@@ -6,16 +6,19 @@ a rotation ends no session. A signature that neither verifies may be one of a ne
 secret is read again, at most once in 30 s, so that strangers cannot make the service call AWS for
 each request.
 
-PyJWT refuses a public key, a certificate and a JWK in place of a shared key, because they are
-not secret. Source: RFC 8725, 3.5.
+A public key, a certificate and a JWK are refused in place of a shared key, because they are not
+secret. Source: RFC 8725, 3.5.
 """
 
 from __future__ import annotations
 
 import hmac
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
@@ -103,11 +106,19 @@ class SharedKeys:
         return reading.value
 
     def _fetch(self, secret_id: str, field: str | None, label: str) -> bytes:
-        """The key in one version; :data:`NO_KEY` if there is no previous version."""
+        """The key in one version; :data:`NO_KEY` if there is no valid previous one.
+
+        The previous version is often a placeholder.
+        """
         try:
             return _key(self._read(secret_id, label), field)
         except AwsError as error:
             if label == PREVIOUS and error.code == "ResourceNotFoundException":
+                return NO_KEY
+            raise
+        except SharedKeyError as error:
+            if label == PREVIOUS:
+                telemetry.logger.warning("No previous shared key: it is invalid", reason=str(error))
                 return NO_KEY
             raise
 
@@ -124,11 +135,29 @@ def _key(text: str, field: str | None) -> bytes:
     """
     key = shared_key.parse(text, field)
     try:
-        return _hmac.prepare_key(key)
+        if not _is_der(key):
+            return _hmac.prepare_key(key)
     except InvalidKeyError:
-        raise SharedKeyError(
-            "the key is a public key, a certificate or a JWK: public keys belong to jwks_uri"
-        ) from None
+        pass
+    raise SharedKeyError(
+        "the key is a public key, a certificate or a JWK: public keys belong to jwks_uri"
+    )
+
+
+def _is_der(key: bytes) -> bool:
+    """Whether it is a public key or a certificate in base64: PEM without its first and last line.
+
+    PyJWT does not recognise these. Keycloak and JWKS (``x5c``) show them so.
+    """
+    from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415  as in issuer.routes
+
+    for load in (load_der_public_key, load_der_x509_certificate):
+        try:
+            load(b64decode(key))
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        return True
+    return False
 
 
 def _report(identity: BearerIdentity, failure: str, consequence: str) -> None:

@@ -1,27 +1,35 @@
 """Finds what is valid in an access policy and probably not meant.
 
-Each warning names a rule, says what it does, and what to write instead.
+Each warning names an identity or a rule, says what it does, and what to write instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Final
 
-from zego.policy.model import AccessPolicy, Rule
+from zego.policy.model import AccessPolicy, BearerIdentity, Rule
 from zego.policy.patterns import Pattern, parse
 
 _ALL = parse("*")
+#: Claims that many providers let users change. OpenID Connect Core 1.0, section 5.7, says that only
+#: sub, together with iss, identifies a user.
+_CHANGEABLE: Final = frozenset({"preferred_username", "nickname", "name", "upn", "phone_number"})
 
 
 def warnings(policy: AccessPolicy, identity_tokens: Collection[str | None] = ()) -> list[str]:
-    """The warnings about a policy, in the order of its rules.
+    """The warnings about a policy: of its identities, then of its rules, in their order.
 
     :param identity_tokens: the rules that grant a token without a room in an example. Such an
         example says that the author means it.
     """
     roles = frozenset(identity.name for identity in policy.roles.values())
     backends = roles | {identity.name for identity in policy.bearers if identity.names_users}
-    found = []
+    found = [
+        f"identities.{identity.name}: {text}"
+        for identity in policy.bearers
+        for text in _about_identity(identity)
+    ]
     for number, rule in enumerate(policy.rules, start=1):
         texts = [*_about(rule, roles, backends, is_meant=rule.name in identity_tokens)]
         texts += _old_sessions(policy, rule)
@@ -29,6 +37,24 @@ def warnings(policy: AccessPolicy, identity_tokens: Collection[str | None] = ())
             texts += _opened(policy, number - 1)
         found += [f"rules[{number}] {rule.name!r}: {text}" for text in texts]
     return found
+
+
+def _about_identity(identity: BearerIdentity) -> Iterator[str]:
+    name, required = identity.user_id_claim, identity.required_claims
+    if identity.names_users:
+        if not identity.shared_key and identity.audience_claim == "aud" and not required:
+            yield (
+                "a user who gets a token for this audience could name every user, as the backend"
+                " does; check the client (audience_claim), or a claim that only its tokens have"
+                " (required_claims)"
+            )
+    elif name in _CHANGEABLE:
+        yield f"user_id_claim: users can change {name} at many providers, and so their user id"
+    elif name == "email" and required.get("email_verified") != (True,):
+        yield (
+            "user_id_claim: at many providers users can enter any email;"
+            " required_claims = { email_verified = true } accepts only verified ones"
+        )
 
 
 def _about(

@@ -52,6 +52,8 @@ _LIFETIME: Final = "max_lifetime_seconds = 86400"
 
 _SESSION: Final = "max_session_seconds = 28800"
 
+_LIKE_WEB: Final = f"[identities.again]\n{_ISSUER}\n{_AUDIENCE}\n{_JWKS}\n"
+
 _PARTNER: Final = """\
 [identities.partner]
 issuer = "https://partner.example.com/"
@@ -105,6 +107,10 @@ class PolicyMistake:
 
 def _mistake(name: str, old: str, new: str, *words: str) -> PolicyMistake:
     return PolicyMistake(name, old, new, words)
+
+
+def _required(claim: str) -> str:
+    return f'required_claims = {{ {claim} = "https://partner.example.com/" }}'
 
 
 def _added(name: str, new: str, *words: str) -> PolicyMistake:
@@ -234,6 +240,47 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             "same subject",
             'user_ids = "hashed"',
         ),
+    ),
+    "identity that no token can have": (
+        _added(
+            "all of whose tokens an earlier one accepts",
+            _LIKE_WEB + "required_claims = { email_verified = true }",
+            "identities.again",
+            "web has the same issuer, comes first",
+            "accepts all of its tokens",
+        ),
+        _added(
+            "a backend whose tokens are those of users",
+            f"{_LIKE_WEB}names_users = true",
+            "identities.again",
+            "web has the same issuer, comes first",
+            "put the identity with more conditions first",
+        ),
+        _mistake("two scopes in one", _USER_IDS, 'scope = ["read calls"]', "web: scope", '["a"'),
+        _mistake(
+            "another issuer", _USER_IDS, _required("iss"), "required_claims.iss", "set issuer"
+        ),
+        _mistake("a bound token", _USER_IDS, _required("cnf"), "required_claims.cnf", "itself"),
+        _mistake("an event", _USER_IDS, _required("events"), "required_claims.events", "itself"),
+        _mistake("a fixed time", _USER_IDS, _required("exp"), "required_claims.exp", "itself"),
+    ),
+    "identity whose users are equal": (
+        _mistake("the issuer", _USER_IDS, 'user_id_claim = "iss"', "iss does not name a user"),
+        _mistake("the audience", _USER_IDS, 'user_id_claim = "aud"', "aud does not name a user"),
+        _mistake("a time", _USER_IDS, 'user_id_claim = "exp"', "exp does not name a user"),
+        _mistake("a token's id", _USER_IDS, 'user_id_claim = "jti"', "jti does not name a user"),
+    ),
+    "discovery": (
+        _added(
+            "an issuer with a query",
+            f'[identities.partner]\nissuer = "https://partner.example.com/?id=1"\n{_AUDIENCE}',
+            "identities.partner",
+            "query or fragment",
+            "set jwks_uri",
+        ),
+    ),
+    "audience_claim": (
+        _added("without audience", _APP + 'audience_claim = "azp"', "no effect without audience"),
     ),
     "role": (
         _mistake("a wildcard", _ROLE, 'role = "arn:aws:iam::111122223333:role/*"', "wildcard"),

@@ -60,8 +60,14 @@ def loads_object(text: str | bytes) -> dict[str, Any]:
 
 
 def dumps(value: object) -> str:
-    """Write JSON in ASCII, without white space."""
-    return _encoder.encode(value)
+    """Write JSON in ASCII, without white space.
+
+    :raises ValueError: the value is nested too deep for Python.
+    """
+    try:
+        return _encoder.encode(value)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def type_name(value: object) -> str:

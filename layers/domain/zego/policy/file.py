@@ -11,14 +11,15 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, cast
+from urllib.parse import urlsplit
 
 from zego import identifiers
 from zego.bounded_http import check_url
 from zego.identifiers import IdentifierError, IdentifierKind
-from zego.policy import patterns
+from zego.policy import identify, patterns
 from zego.policy.claims import SCOPES, Claim
 from zego.policy.keys import (
     DENYING_KEYS,
@@ -198,7 +199,16 @@ def _bearer_identity(name: str, table: Table, *, allow_loopback: bool) -> Bearer
     else:
         issuer = table.text("issuer") if table.has("issuer") else None
     has_jwks_uri = "jwks_uri" in table.values
+    if issuer is not None and shared_key is None and not has_jwks_uri:
+        url = urlsplit(issuer)
+        if url.query or url.fragment:
+            raise table.error(
+                "discovery cannot find the keys of an issuer with a query or fragment: set jwks_uri"
+            )
     has_audience = shared_key is None or table.has("audience")
+    if not has_audience and "audience_claim" in table.values:
+        raise table.error("audience_claim has no effect without audience")
+    _refuse_claims_of_their_own(table)
     return BearerIdentity(
         name=name,
         issuer=issuer,
@@ -218,6 +228,26 @@ def _bearer_identity(name: str, table: Table, *, allow_loopback: bool) -> Bearer
         accept_previous_key=shared_key is None or table.flag("accept_previous_key"),
         names_users=names_users,
     )
+
+
+#: Claims that the service checks by themselves, so that no value of them can be required.
+_CHECKED: Final = ("iss", "exp", "iat", "nbf", "cnf", "events")
+#: Claims that are equal for many users, or differ between tokens of one user.
+_NOT_A_USER: Final = ("iss", "aud", "exp", "iat", "nbf", "auth_time", "jti", "scope", "scp")
+
+
+def _refuse_claims_of_their_own(table: Table) -> None:
+    """Refuse claims in a place where they mean something else, or can never match."""
+    user_id_claim = table.text("user_id_claim")
+    if user_id_claim in _NOT_A_USER:
+        raise table.error(f"user_id_claim: {user_id_claim} does not name a user")
+    for name in table.table("required_claims"):
+        if name in _CHECKED:
+            hint = "; set issuer" if name == "iss" else ""
+            raise table.error(f"required_claims.{name}: the service checks this claim itself{hint}")
+    for one in table.texts("scope") if table.has("scope") else ():
+        if one.split() != [one]:
+            raise table.error('scope: each value is one scope; write ["a", "b"] for "a b"')
 
 
 def _shared_key(table: Table) -> str:
@@ -257,8 +287,12 @@ def _refuse_other_keys(bearer: BearerIdentity, other: BearerIdentity, table: Tab
     for key in ("jwks_uri", "shared_key", "shared_key_field", "accept_previous_key"):
         if getattr(bearer, key) != getattr(other, key):
             raise table.error(f"{other.name} has the same issuer, so {key} must be the same too")
-    if replace(bearer, name=other.name) == other:
-        raise table.error(f"{other.name} has the same issuer, and accepts all of its tokens")
+    if identify.covers(other, bearer):
+        raise table.error(
+            f"{other.name} has the same issuer, comes first and accepts all of its tokens: put the"
+            " identity with more conditions first, or add one that tells the tokens apart, such as"
+            " audience or required_claims"
+        )
 
 
 def _role_identity(name: str, table: Table) -> RoleIdentity:

@@ -28,6 +28,7 @@ from zego.policy.model import (
     BearerIdentity,
     Caller,
     Refusal,
+    implies,
 )
 
 MAX_BYTES: Final = 8 * 1024
@@ -41,11 +42,13 @@ _EXTENSIONS: Final = ("crit", "b64", "enc", "zip")
 #: Claims in which providers and libraries say what a token is for: Keycloak (typ), Simple JWT for
 #: Django (token_type), Flask-JWT-Extended (type), Cognito (token_use).
 _PURPOSE_CLAIMS: Final = ("typ", "type", "token_type", "token_use")
-_OTHER_PURPOSES: Final = frozenset({"refresh", "offline", "logout"})
+#: How such a claim begins, in lower case, if the token does not prove who sent it: refreshToken.
+_OTHER_PURPOSES: Final = ("refresh", "offline", "logout")
 #: Claims of other audiences than ``aud``.
 _AUDIENCE_CLAIMS: Final = ("aud", "azp", "client_id", "cid", "appid")
 #: Times from this one on are in the year 5138 or, more likely, in milliseconds.
 _MILLISECONDS: Final = 10**11
+_UNIT: Final = " It seems to be in milliseconds: JWT has seconds (RFC 7519)."
 #: Words that name a stage in an URL or an audience.
 _STAGES: Final = frozenset(
     {"dev", "development", "test", "testing", "qa", "uat", "stg", "stage", "staging", "preprod"}
@@ -151,6 +154,36 @@ def mismatch(identity: BearerIdentity, bearer: BearerToken, now: float) -> Refus
     return None
 
 
+def covers(earlier: BearerIdentity, later: BearerIdentity) -> bool:
+    """Whether the earlier of two identities of one issuer accepts every token that the later does.
+
+    Then no token has the later one. A yes is always right.
+    """
+    return (
+        set(later.algorithms) <= set(earlier.algorithms)
+        and later.user_id_claim == earlier.user_id_claim
+        and later.session_start_claim == earlier.session_start_claim
+        and _types(later) <= _types(earlier)
+        and (
+            not earlier.audience
+            or (
+                later.audience_claim == earlier.audience_claim
+                and bool(later.audience)
+                and set(later.audience) <= set(earlier.audience)
+            )
+        )
+        and implies(later.required_claims, earlier.required_claims)
+        and set(earlier.scope) <= set(later.scope)
+        and (
+            earlier.max_age_seconds is None
+            or (
+                later.max_age_seconds is not None
+                and later.max_age_seconds <= earlier.max_age_seconds
+            )
+        )
+    )
+
+
 def user_id(identity: BearerIdentity, claims: Mapping[str, object]) -> str | None:
     """The user id that verified claims give; ``None`` for a backend, whose requests name users."""
     if identity.names_users:
@@ -189,7 +222,7 @@ def _unknown_issuer(policy: AccessPolicy, issuer: object, *, is_shared: bool) ->
     detail = "The access policy does not name this token's issuer (iss)."
     detail += _hint(difference for each in known if (difference := _difference(issuer, each)))
     if is_shared and any(one.issuer is None for one in policy.bearers):
-        detail += " Its identity with a shared key has no issuer: set issuer there to this iss."
+        detail += " If your application signed it, set issuer for its identity with shared_key."
     return Refusal(
         "bearer_untrusted_issuer", detail, f"{detail} {_came('iss', issuer, sorted(set(known)))}"
     )
@@ -245,36 +278,40 @@ def _is_valid_now(identity: BearerIdentity, bearer: BearerToken, now: float) -> 
         if not absent and _seconds(value) is None:
             return _malformed(f"The bearer token's {printable(name)} is not a time in seconds.")
     times = {name: _seconds(bearer.claims.get(name)) or 0.0 for name in ("exp", "iat", "nbf")}
-    unit = " It seems to be in milliseconds: JWT has seconds (RFC 7519)."
     if times["exp"] <= now - LEEWAY_SECONDS:
         detail = "Get a new token from your identity provider."
         reason = f"exp is {times['exp']:.0f}, and it is {now:.0f} now."
         return Refusal("bearer_expired", detail, reason)
     for name in ("iat", "nbf"):
         if times[name] > now + LEEWAY_SECONDS:
-            detail = f"The token's {name} is in the future."
-            detail += unit if times[name] >= _MILLISECONDS else ""
-            reason = f"{detail} It is {times[name]:.0f}, and it is {now:.0f} now."
-            return Refusal("bearer_not_yet_valid", detail, reason)
+            return _in_the_future(name, times[name], now)
     if times["exp"] >= _MILLISECONDS:
-        return _malformed(f"The bearer token's exp is too far in the future.{unit}")
+        return _malformed(f"The bearer token's exp is too far in the future.{_UNIT}")
     return None
+
+
+def _in_the_future(name: str, seconds: float, now: float) -> Refusal:
+    detail = f"The token's {printable(name)} is in the future."
+    detail += _UNIT if seconds >= _MILLISECONDS else ""
+    reason = f"{detail} It is {seconds:.0f}, and it is {now:.0f} now."
+    return Refusal("bearer_not_yet_valid", detail, reason)
 
 
 def _is_a_credential(identity: BearerIdentity, bearer: BearerToken, _now: float) -> Refusal | None:
     """RFC 8725, 3.11: a token of another type does not prove who sent it."""
     sent, claims = bearer.header.get("typ"), bearer.claims
-    taken = TOKEN_TYPES if identity.token_types is None else identity.token_types
-    absent = sent is None and identity.token_types is None
-    if not absent and _media_type(sent) not in {_media_type(one) for one in taken}:
+    if _media_type(sent) not in _types(identity):
+        taken = TOKEN_TYPES if identity.token_types is None else identity.token_types
         detail = f"The bearer token's type (typ) must be {' or '.join(map(printable, taken))}."
         if _media_type(sent) == "at+jwt":
             detail += " It is an access token (RFC 9068)."
         return Refusal("bearer_wrong_type", detail, f"{detail} {_came('typ', sent, taken)}")
     for name in _PURPOSE_CLAIMS:
         value = claims.get(name)
-        if isinstance(value, str) and value.lower() in _OTHER_PURPOSES:
-            detail = f"The token is a {value.lower()} token by its {name}. Send the access token."
+        purpose = value.lower() if isinstance(value, str) else ""
+        other = next((one for one in _OTHER_PURPOSES if purpose.startswith(one)), None)
+        if other is not None:
+            detail = f"The token is a {other} token by its {name}. Send the access token."
             return Refusal("bearer_wrong_type", detail, detail)
     if "cnf" in claims:
         detail = "The token is bound to its sender's key (cnf), which this service does not check."
@@ -345,6 +382,8 @@ def _is_recent(identity: BearerIdentity, bearer: BearerToken, now: float) -> Ref
         detail = f"The bearer token must have {printable(identity.session_start_claim)} or iat."
         return Refusal("bearer_missing_claim", detail, detail)
     age = now - since
+    if age < -LEEWAY_SECONDS:
+        return _in_the_future(name, since, now)
     if age <= identity.max_age_seconds + LEEWAY_SECONDS:
         return None
     detail = "The sign-in is too long ago for this service. Sign in again."
@@ -376,9 +415,21 @@ def _seconds(value: object) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
+def _types(identity: BearerIdentity) -> set[str | None]:
+    """The types of its tokens, for a comparison; ``None`` is a token without a type."""
+    if identity.token_types is None:
+        return {None, *map(_media_type, TOKEN_TYPES)}
+    return {*map(_media_type, identity.token_types)}
+
+
 def _media_type(typ: object) -> str | None:
-    """A token's type for a comparison: RFC 7515, 4.1.9, lets "application/" be left out."""
-    return typ.lower().removeprefix("application/") if isinstance(typ, str) else None
+    """A token's type for a comparison: RFC 7515, 4.1.9, lets "application/" be left out.
+
+    A type that is not a text fits no identity.
+    """
+    if typ is None or isinstance(typ, str):
+        return typ and typ.lower().removeprefix("application/")
+    return ""
 
 
 # --- Words -------------------------------------------------------------------------------------
@@ -397,9 +448,12 @@ def _came(name: str, value: object, expected: Iterable[object]) -> str:
 def _shown(value: object) -> str:
     if value is None:
         return "absent"
-    return (
-        f'"{printable(value)}"' if isinstance(value, str) else printable(strict_json.dumps(value))
-    )
+    if isinstance(value, str):
+        return f'"{printable(value)}"'
+    try:
+        return printable(strict_json.dumps(value))
+    except ValueError:
+        return strict_json.type_name(value)
 
 
 def _printable_value(value: object) -> str:

@@ -184,10 +184,10 @@ class Rule:
             other.callers <= self.callers
             # A claim may resemble a value without being equal to it.
             and (not self.claims or self.deny or not other.deny)
-            and _implies(other.claims, self.claims)
+            and implies(other.claims, self.claims)
             and (
                 not self.unless_claims
-                or (bool(other.unless_claims) and _implies(self.unless_claims, other.unless_claims))
+                or (bool(other.unless_claims) and implies(self.unless_claims, other.unless_claims))
             )
             and _all_covered(other.users, self.users)
             and _all_covered(other.rooms, self.rooms)
@@ -257,7 +257,7 @@ class AccessPolicy:
     denials_unavailable: Literal["refuse", "allow"] = "refuse"
 
 
-def _implies(narrow: ClaimValues, wide: ClaimValues) -> bool:
+def implies(narrow: ClaimValues, wide: ClaimValues) -> bool:
     """Whether a caller with the narrow claims always has the wide ones too."""
     return all(
         name in narrow and _typed(narrow[name]) <= _typed(values) for name, values in wide.items()

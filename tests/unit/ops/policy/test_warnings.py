@@ -22,7 +22,8 @@ user_ids = "hashed"
 max_age_seconds = 9000
 [identities.server]
 issuer = "https://machines.example.com/"
-audience = ["https://calls.example.com"]
+audience_claim = "azp"
+audience = ["calls-backend"]
 jwks_uri = "https://machines.example.com/jwks.json"
 names_users = true
 [identities.backend]
@@ -54,9 +55,9 @@ expect = "granted"
 """
 
 
-def warnings(tmp_path: Path, rules: str) -> tuple[str, ...]:
+def warnings(tmp_path: Path, rules: str, identities: str = IDENTITIES) -> tuple[str, ...]:
     path = tmp_path / "policy.toml"
-    path.write_text(IDENTITIES + rules, encoding="utf-8")
+    path.write_text(identities + rules, encoding="utf-8")
     found = check(path)
     assert found.mistakes == ()
     return found.warnings
@@ -127,6 +128,49 @@ def test_an_example_of_a_room_does_not_show_that_open_rooms_are_meant(tmp_path: 
     room = f'{CHATS}request = {{ room_id = "call_1" }}'
     (warning,) = warnings(tmp_path, ROOM_AND_CHAT + room)
     assert "'members': rooms bounds nothing" in warning
+
+
+MACHINES = """
+[identities.server]
+issuer = "https://machines.example.com/"
+audience = ["calls-backend"]
+"""
+APP = """
+[identities.app]
+shared_key = "calls/session-key"
+issuer = "calls-app"
+"""
+
+
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [
+        (f"{MACHINES}names_users = true", "identities.server: a user who gets a token for this"),
+        (f'{MACHINES}names_users = true\nscope = ["calls"]', "could name every user"),
+        (f'{MACHINES}user_id_claim = "preferred_username"', "users can change preferred_username"),
+        (f'{APP}user_id_claim = "email"', "identities.app: user_id_claim: at many providers"),
+    ],
+)
+def test_an_identity_that_a_user_can_take_is_named(
+    tmp_path: Path, identity: str, words: str
+) -> None:
+    (warning,) = warnings(tmp_path, "", identity)
+    assert words in warning
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        MACHINES,
+        f'{MACHINES}names_users = true\naudience_claim = "azp"',
+        f'{MACHINES}names_users = true\nrequired_claims = {{ gty = "client-credentials" }}',
+        f"{APP}names_users = true",
+        f'{APP}user_id_claim = "email"\nrequired_claims = {{ email_verified = true }}',
+        f'{MACHINES}user_id_claim = "oid"',
+    ],
+)
+def test_an_identity_that_users_cannot_take_is_not(tmp_path: Path, identity: str) -> None:
+    assert warnings(tmp_path, "", identity) == ()
 
 
 def test_an_example_of_another_rule_does_not_show_that_open_rooms_are_meant(

@@ -100,7 +100,7 @@ class TestSeveralIdentities:
 
     def test_a_refusal_is_that_of_the_one_that_fits_best_and_names_all(self) -> None:
         backends = replace(WEB, name="backends", audience=("backends",))
-        refusal = refusal_of(token(token_use="refresh-me"), backends, self.ACCESS)
+        refusal = refusal_of(token(token_use="device"), backends, self.ACCESS)
         assert refusal.code == "bearer_claims_refused"
         assert refusal.reason.startswith("backends: The access policy does not name")
         assert "; access: The token's claim token_use" in refusal.reason
