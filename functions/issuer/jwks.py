@@ -291,10 +291,12 @@ def _discovered(response: Response, issuer: str) -> str:
     """
     document = _document(response, "the OpenID configuration")
     named = document.get("issuer")
+    if not isinstance(named, str):
+        raise HttpError("the OpenID configuration names no issuer: check issuer, or set jwks_uri")
     if named != issuer:
-        shown = f'"{printable(named)}"' if isinstance(named, str) else "none"
         raise HttpError(
-            f"the OpenID configuration is of another issuer: {shown}; set issuer to exactly that"
+            f'the OpenID configuration is of another issuer: "{printable(named)}"; if that is your'
+            " provider, set issuer to exactly that"
         )
     try:
         return check_url(str(document["jwks_uri"]), allow_loopback=issuer.startswith("http:"))
