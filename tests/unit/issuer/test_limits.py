@@ -672,6 +672,15 @@ def test_a_new_environment_reads_denials_secret_and_keys_at_the_same_time(
     assert (len(scene.issuer.secrets_manager.requests), scene.dynamodb.actions) == (1, ["Query"])
 
 
+def test_a_restore_reads_the_denials_before_the_first_request(scene: Scene) -> None:
+    scene.deny(user())
+    with scene.issuer.writing():
+        scene.issuer.app._prefetch()
+    assert scene.dynamodb.actions == ["Query"]
+    assert scene.code() == "not_granted"
+    assert scene.dynamodb.actions == ["Query"]
+
+
 def test_a_roles_first_request_reads_denials_and_secret_at_the_same_time(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
