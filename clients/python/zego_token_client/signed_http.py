@@ -63,6 +63,7 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ReadTimeoutError, "did not respond in time"),
     (urllib3.exceptions.ReadTimeoutError, "did not respond in time"),
     (urllib3.exceptions.ProtocolError, "cut its response short"),
+    (ValueError, "sent a chunk of a negative size"),
     (SSLError, "cannot be reached: TLS failed. Is its certificate trusted (AWS_CA_BUNDLE)?"),
     (ProxyConnectionError, "cannot be reached: the proxy refused the connection"),
     (EndpointConnectionError, "cannot be reached. Is the URL right?"),
@@ -165,7 +166,7 @@ class Http(abc.ABC):
         proof = self._prove(proven)
         try:
             return _whole(self._http.send(proven.prepare()), proof)
-        except (BotoCoreError, urllib3.exceptions.HTTPError) as error:
+        except (BotoCoreError, urllib3.exceptions.HTTPError, ValueError) as error:
             reason = next(reason for kind, reason in _REASONS if isinstance(error, kind))
         # Raised outside of the except block: otherwise this error would keep the one above, which
         # contains the signed request, and its traceback the variables.

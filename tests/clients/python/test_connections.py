@@ -36,9 +36,20 @@ CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
         (b"HTTP/1.1 abc\r\n\r\n", "closed the connection without a response"),
         (CHUNKED + b"not a size\r\n", "cut its response short"),
         (CHUNKED + b"9\r\n{", "cut its response short"),
+        (CHUNKED + b"-1\r\n{", "cut its response short"),
+        (CHUNKED + b"-5\r\n{}\r\n0\r\n\r\n", "sent a chunk of a negative size"),
         (b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{", "cut its response short"),
     ],
-    ids=["nothing", "ssh", "no-status", "no-chunk", "half-a-chunk", "half-a-body"],
+    ids=[
+        "nothing",
+        "ssh",
+        "no-status",
+        "no-chunk",
+        "half-a-chunk",
+        "chunk-1",
+        "chunk-5",
+        "half-a-body",
+    ],
 )
 def test_a_missing_response_has_a_reason(raw: bytes, reason: str, backend: Backend) -> None:
     with serving(Reply(raw)) as server, pytest.raises(NoAnswerError) as failed:
