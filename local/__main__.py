@@ -74,7 +74,9 @@ def _shared_keys(
         try:
             keys[name] = Path(path).read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise click.BadParameter(f"{path} cannot be read as text: {error}") from None
+            raise click.BadParameter(
+                f"{path}: {getattr(error, 'strerror', 'it is not UTF-8')}"
+            ) from None
     return keys
 
 

@@ -51,7 +51,7 @@ def _about(reading: dict[str, Any] | None, stack: LocalStack) -> str:
     secret = reading.get("secret")
     source = f"of {reading['issuer']}" if secret is None else f"in the secret {secret}"
     if reading["problem"]:
-        is_missing = secret is not None and secret not in stack.shared_keys
-        advice = f". Start with --shared-key {secret}=FILE" if is_missing else ""
-        return f"PROBLEM: no keys {source}: {reading['problem']}{advice}"
+        if secret is None or secret in stack.shared_keys:
+            return f"PROBLEM: no keys {source}: {reading['problem']}"
+        return f"PROBLEM: there is no secret {secret}. Start with --shared-key {secret}=FILE"
     return f"{reading['keys']} key{'s' if reading['keys'] != 1 else ''} {source}"

@@ -35,14 +35,26 @@ _LOG: Final = "The audit log has the reason (docs/operations.md): find it by the
 
 #: What to do about a problem, by its code; for all others, the problem's own page says it.
 _REMEDIES: Final[Mapping[str, str]] = {
-    "not_granted": f"Use a --user and a --room that a rule of the access policy grants. {_LOG}.",
+    "not_granted": "Use a --user and a --room that a rule of the access policy grants: zego-token"
+    f" policy explain shows how each rule decides. {_LOG}.",
     "unknown_field": "With a user's bearer token, leave out --user: the bearer token names the"
     " user.",
     "missing_field": "Use --user ID: the caller is a backend, which names the user.",
     "lifetime_out_of_range": "Use a shorter or longer --lifetime, or leave it out.",
     "invalid_stream_ids": "Use --stream with ids of streams that the rule grants.",
     "room_id_required": "Add --room ID, or leave out --privilege and --stream.",
-    "bearer_expired": "Get a new bearer token from your identity provider.",
+    **dict.fromkeys(
+        (
+            "bearer_untrusted_issuer",
+            "bearer_algorithm_refused",
+            "bearer_missing_claim",
+            "bearer_wrong_type",
+            "bearer_wrong_audience",
+            "bearer_claims_refused",
+        ),
+        "zego-token policy explain --bearer-file shows what the token has and the access policy"
+        " expects.",
+    ),
     "bearer_session_ended": "Sign in again at your identity provider.",
     "too_many_tokens": "The user has used up the hour's tokens (max_tokens_per_hour).",
 }

@@ -168,6 +168,8 @@ def _notes(denial: Denial) -> Iterable[str]:
         )
     else:
         yield "Existing tokens still work until they expire."
+    if denial.kind == "user" and "*" in denial.value:
+        yield "This denies one user, whose id has a star: only in rooms is * any text."
     if denial.kind == "identity":
         yield (
             "The name must be that of an identity in the access policy: this command cannot check"

@@ -105,8 +105,8 @@ def _whom(command: Command) -> Command:
     "rooms",
     multiple=True,
     metavar="ROOM",
-    help="Also remove the user from this room at ZEGO; with `deny room`, remove all users. May be"
-    " repeated.",
+    help="Also remove the user from this room at ZEGO; with `deny room`, remove all users. One"
+    " room's id, without *. May be repeated.",
 )
 @click.option(
     "--zego-api",
@@ -138,7 +138,7 @@ def deny(
     zego-token deny room 'call_*' --until 1h --reason abuse --stage prod
 
     A user is named by the user_id in the tokens, an identity by its name in the access policy, a
-    room by its id, in which * is any text.
+    room by its id. In a room's id alone, * is any text.
 
     The denial is in force within 60 s. Existing tokens still work until they expire. --kick
     removes users at once, and again when the denial is in force. ZEGO lets a removed user come

@@ -59,8 +59,8 @@ def check(
     "--claims",
     type=click.File("rb"),
     metavar="PATH|-",
-    help="The caller has a bearer token with these claims, a JSON object. Without iat and exp, it"
-    " is valid now.",
+    help="The caller has a bearer token with these claims, a JSON object with iss, aud and the"
+    " others that its identity needs. Without iat and exp, it is valid now.",
 )
 @click.option(
     "--bearer",

@@ -191,8 +191,8 @@ class TestTheSelfTest:
         policy = tmp_path / "policy.toml"
         policy.write_text(BY_NAME["express"].toml)
         said = self.report(tmp_path, LocalPolicy(policy))["express"]
-        assert said.startswith("PROBLEM: no keys in the secret app/session-secret: ")
-        assert said.endswith(". Start with --shared-key app/session-secret=FILE")
+        assert said.startswith("PROBLEM: there is no secret app/session-secret. ")
+        assert said.endswith(" Start with --shared-key app/session-secret=FILE")
 
     def test_a_shared_key_that_is_too_short(self, tmp_path: Path) -> None:
         policy = tmp_path / "policy.toml"
@@ -224,7 +224,7 @@ class TestTheSelfTest:
             "cannot be combined with --policy",
         ),
         (["--shared-key", "app"], "write it as NAME=FILE"),
-        (["--shared-key", "app=absent"], "absent cannot be read as text"),
+        (["--shared-key", "app=absent"], "absent: No such file or directory"),
     ],
 )
 def test_options_that_contradict_are_refused(arguments: list[str], message: str) -> None:

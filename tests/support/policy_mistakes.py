@@ -158,7 +158,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             _NAME,
             f"{_NAME}\ndeny = true",
             "rules[2] 'servers'",
-            "unknown key 'max_lifetime_seconds'",
+            "max_lifetime_seconds limits a token, and a rule with deny gives none",
         ),
     ),
     "missing key": (
@@ -455,7 +455,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             "too short", _STREAMS, "max_session_seconds = 59\n", "'members'", "60 to 31536000"
         ),
         _mistake("a text", _STREAMS, 'max_session_seconds = "8 h"\n', "must be a whole number"),
-        _added("in a rule that denies", f"{_DENY}{_SESSION}", "unknown key 'max_session_seconds'"),
+        _added("in a rule that denies", f"{_DENY}{_SESSION}", "max_session_seconds limits a token"),
         _mistake("its claim", _USER_IDS, "session_start_claim = 1", "session_start_claim must be"),
     ),
     "too many": (

@@ -91,7 +91,8 @@ def test_on_a_terminal_the_command_prompts_for_the_bearer_token(
     [
         ({"code": "not_granted"}, 1, "Use a --user and a --room"),
         ({"code": "unknown_field"}, 1, "leave out --user"),
-        ({"code": "bearer_wrong_audience", "help": "https://x/#y"}, 1, "See https://x/#y."),
+        ({"code": "bearer_too_old", "help": "https://x/#y"}, 1, "See https://x/#y."),
+        ({"code": "bearer_wrong_audience", "help": "https://x/#y"}, 1, "zego-token policy explain"),
         ({"code": "secret_unavailable", "status": 503}, 5, "secret_unavailable"),
         ({"message": "Not Found", "status": 404}, 5, "not the token service's"),
         ({"token": "null", "status": 201}, 5, "not the token service's"),

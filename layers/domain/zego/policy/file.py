@@ -342,6 +342,9 @@ def _rule(table: Table, names: set[str], backends: set[str], role_names: set[str
     place = f"{table.place} {name!r}"
     deny = Table(table.values, place, GRANTING_KEYS).flag("deny")
     table = Table(table.values, place, DENYING_KEYS if deny else GRANTING_KEYS)
+    for key in GRANTING_KEYS:
+        if deny and key.name in table.values and key.name not in table.keys:
+            raise table.error(f"{key.name} limits a token, and a rule with deny gives none")
     table.refuse_unknown_keys()
     callers = frozenset(table.texts("callers"))
     for caller in sorted(callers - names):

@@ -217,12 +217,13 @@ def _sign_in_claim(identity: BearerIdentity, given: Mapping[str, object]) -> str
 def _unknown_issuer(policy: AccessPolicy, issuer: object, *, is_shared: bool) -> Refusal:
     if not isinstance(issuer, str):
         detail = "The bearer token must have the claim iss, a string."
-        return Refusal("bearer_missing_claim", detail, f"{detail} It has {_shown(issuer)}.")
+        return Refusal("bearer_missing_claim", detail, f"{detail} iss is {_shown(issuer)}.")
     known = [one.issuer for one in policy.bearers if one.issuer is not None]
     detail = "The access policy does not name this token's issuer (iss)."
-    detail += _hint(difference for each in known if (difference := _difference(issuer, each)))
-    if is_shared and any(one.issuer is None for one in policy.bearers):
-        detail += " If your application signed it, set issuer for its identity with shared_key."
+    hint = _hint(difference for each in known if (difference := _difference(issuer, each)))
+    if is_shared and not hint and any(one.issuer is None for one in policy.bearers):
+        hint = " If your application signed it, set issuer for its identity with shared_key."
+    detail += hint
     return Refusal(
         "bearer_untrusted_issuer", detail, f"{detail} {_came('iss', issuer, sorted(set(known)))}"
     )
@@ -236,6 +237,8 @@ def _refused_algorithm(algorithm: object, identities: Sequence[BearerIdentity]) 
             detail += f" {algorithm} needs an identity with shared_key."
         elif algorithm in ALGORITHMS and identities[0].shared_key:
             detail += f" {algorithm} needs an identity with jwks_uri or discovery."
+        elif algorithm in (*HMAC_ALGORITHMS, *ALGORITHMS):
+            detail += f" This one is signed with {algorithm}."
     return Refusal(
         "bearer_algorithm_refused", detail, f"{detail} {_came('alg', algorithm, accepted)}"
     )
@@ -279,7 +282,7 @@ def _is_valid_now(identity: BearerIdentity, bearer: BearerToken, now: float) -> 
             return _malformed(f"The bearer token's {printable(name)} is not a time in seconds.")
     times = {name: _seconds(bearer.claims.get(name)) or 0.0 for name in ("exp", "iat", "nbf")}
     if times["exp"] <= now - LEEWAY_SECONDS:
-        detail = "Get a new token from your identity provider."
+        detail = "Get a new token from your identity provider or your app."
         reason = f"exp is {times['exp']:.0f}, and it is {now:.0f} now."
         return Refusal("bearer_expired", detail, reason)
     for name in ("iat", "nbf"):

@@ -84,6 +84,17 @@ class TestCandidates:
         assert refusal.code == "bearer_algorithm_refused"
         assert "RS256 needs an identity with jwks_uri" in refusal.detail
 
+    def test_another_hmac_is_named(self) -> None:
+        refusal = unfound(token({"alg": "HS512"}, iss="calls-app"), APP)
+        assert refusal.detail.endswith("with HS256. This one is signed with HS512.")
+
+    def test_one_hint_about_the_issuer_is_enough(self) -> None:
+        no_issuer = replace(APP, name="sessions", issuer=None)
+        refusal = unfound(token({"alg": "HS256"}, iss="calls-app/"), APP, no_issuer)
+        assert refusal.detail.endswith("only by a slash at the end.")
+        refusal = unfound(token({"alg": "HS256"}, iss="shop"), APP, no_issuer)
+        assert refusal.detail.endswith("set issuer for its identity with shared_key.")
+
     @pytest.mark.parametrize("algorithm", [None, [], {}, 5, True, ["RS256"]], ids=str)
     def test_an_algorithm_of_another_type_selects_nothing(self, algorithm: object) -> None:
         assert unfound(token({"alg": algorithm})).code == "bearer_algorithm_refused"
