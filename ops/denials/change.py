@@ -191,8 +191,9 @@ def _not_denied(
     state = "denied" if effect == "deny" else "signed out"
     message = f"Nothing was lifted: {kind} {value} is not {state}."
     for _ in same:
-        other = "--signed-out" if effect == "deny" else "no --signed-out"
-        return CommandError(message, f"Another denial has this value: use {other}.")
+        if effect == "deny":
+            return CommandError(message, "It is signed out: use --signed-out to lift that.")
+        return CommandError(message, "It is denied: leave out --signed-out to lift that.")
     wider = Denials(live).denying(time.time(), room_id=value) if kind == "room" else None
     if wider is not None:
         return CommandError(message, f"Rooms {wider.value} are denied: lift that one.")

@@ -31,7 +31,7 @@ def test_a_sign_out_stays_until_it_is_lifted_itself(site: Site) -> None:
     assert [denial.effect for denial in site.denials] == ["signed-out"]
     refused = site.run("allow user alice --reason x")
     assert refused.exit_code == ExitCode.REFUSED
-    assert "Another denial has this value: use --signed-out." in refused.err
+    assert "It is signed out: use --signed-out to lift that." in refused.err
     assert site.run("allow user alice --reason x --signed-out").exit_code == ExitCode.DONE
     assert site.denials == []
 
@@ -41,7 +41,7 @@ def test_a_sign_out_stays_until_it_is_lifted_itself(site: Site) -> None:
     [
         ("user alcie", "Nothing was lifted: user alcie is not denied."),
         ("user alcie --signed-out", "Nothing was lifted: user alcie is not signed out."),
-        ("user alice --signed-out", "Another denial has this value: use no --signed-out."),
+        ("user alice --signed-out", "It is denied: leave out --signed-out to lift that."),
         ("room call_1", "Rooms call_* are denied: lift that one."),
         ("user Alice", "  zego-token denials --stage prod"),
     ],
