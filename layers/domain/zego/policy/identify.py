@@ -142,8 +142,10 @@ def identify(
             return _caller(identity, bearer)
     # The identity that the token fits best is most likely the one that is meant.
     _, _, best = max(refusals, key=lambda refusal: refusal[0])
-    reasons = (f"{identity.name}: {refusal.reason}" for _, identity, refusal in refusals)
-    return replace(best, reason="; ".join(reasons))
+    reasons = (
+        f"{identity.name}: {refusal.reason.removesuffix('.')}" for _, identity, refusal in refusals
+    )
+    return replace(best, reason=f"{'; '.join(reasons)}.")
 
 
 def mismatch(identity: BearerIdentity, bearer: BearerToken, now: float) -> Refusal | None:
