@@ -55,6 +55,8 @@ def frontend_file(request: HttpRequest) -> HttpResponse | None:
 class Elsewhere(LoopbackServer):
     """The frontend on an origin that the API does not allow."""
 
+    open_to_pages = True
+
     def respond(self, request: HttpRequest) -> HttpResponse:
         return frontend_file(request) or HttpResponse(404)
 
