@@ -13,9 +13,11 @@ from ops.denials.render import all_of_it, as_fields, clock_time, ends, noun, say
 from ops.denials.table import IN_FORCE_SECONDS, DenialTable, connected_table
 from ops.errors import CommandError, ExitCode, InputError
 from ops.output import GOOD, QUIET, Output, timestamp
+from ops.policy.commands import local_file, stage_file
 from ops.prompt import interruptible
 from ops.target import TargetOptions, copyable_remedies
 from zego.denials import MAX_DENIALS, Denial, DenialError, Denials, Effect, Kind, denial_sk
+from zego.policy.file import PolicyError, load
 
 _NOT_DENIED: Final = "Nothing was denied."
 _NOT_LIFTED: Final = "Nothing was lifted."
@@ -60,8 +62,9 @@ def deny(
     with _checked(_NOT_DENIED):
         denial = options.denial("not known yet")
     check_rooms(denial, options.rooms)
+    unknown = _unknown_identity(target_options, denial)
     with connected_table(target_options) as table:
-        denial = _write(table, out, options, confirm)
+        denial = _write(table, out, options, unknown, confirm)
     with copyable_remedies(target_options):
         if options.rooms:
             remove_from_rooms(target_options, out, denial, options.rooms)
@@ -105,7 +108,11 @@ def allow(
 
 
 def _write(
-    table: DenialTable, out: Output, options: DenyOptions, confirm: Callable[[str], None]
+    table: DenialTable,
+    out: Output,
+    options: DenyOptions,
+    unknown: str,
+    confirm: Callable[[str], None],
 ) -> Denial:
     with interruptible(_NOT_DENIED):
         now = time.time()
@@ -119,7 +126,7 @@ def _write(
                 " or a pattern of rooms. List them: zego-token denials.",
             )
         if all_of_it(denial):
-            confirm(f"{_effect_on_all(denial)} Continue?")
+            confirm(" ".join(filter(None, (unknown, _effect_on_all(denial), "Continue?"))))
         denial = replace(denial, at=int(time.time()))
     with interruptible("The denial may be written.", "List the denials: zego-token denials."):
         table.deny(denial)
@@ -138,7 +145,7 @@ def _write(
     if replaced is not None:
         text = f"It replaces one {ends(replaced, now)}, by {replaced.by}: {replaced.reason}"
         say(out, "", text)
-    for note in _notes(denial):
+    for note in filter(None, (unknown, *_notes(denial))):
         say(out, "note", note, style=QUIET, note=note)
     return denial
 
@@ -150,6 +157,24 @@ def _checked(so_far: str) -> Iterator[None]:
         yield
     except DenialError as error:
         raise InputError(f"{so_far.removesuffix('.')}: {error}.") from None
+
+
+def _unknown_identity(options: TargetOptions, denial: Denial) -> str:
+    """What is wrong with the name of an identity, by the access policy; empty if nothing is.
+
+    The policy is the local stack's, or the one of the stage in this checkout.
+    """
+    if denial.kind != "identity":
+        return ""
+    try:
+        file = local_file(options.local) if options.local else stage_file(options.stage or "")
+        policy = load(file, allow_loopback=True)
+    except (InputError, PolicyError):
+        return "The name must be that of an identity in the access policy: no such file is here."
+    names = {one.name for one in policy.bearers} | {one.name for one in policy.roles.values()}
+    if denial.value in names:
+        return ""
+    return f"{file} has no identity {denial.value}. It has {', '.join(sorted(names))}."
 
 
 def _effect_on_all(denial: Denial) -> str:
@@ -170,11 +195,6 @@ def _notes(denial: Denial) -> Iterable[str]:
         yield "Existing tokens still work until they expire."
     if denial.kind == "user" and "*" in denial.value:
         yield "This denies one user, whose id has a star: only in rooms is * any text."
-    if denial.kind == "identity":
-        yield (
-            "The name must be that of an identity in the access policy: this command cannot check"
-            " it."
-        )
     if denial.effect == "signed-out":
         yield (
             "Also end the sessions at the identity provider: a bearer token that it refreshes may"

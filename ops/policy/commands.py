@@ -16,6 +16,8 @@ from ops.target import LOCAL_OPTION
 from zego import DEPLOYED_STAGES
 
 _FOLDER: Final = Path("functions", "issuer", "policies")
+#: The local stack's policy, in the folder of its stack.json.
+_LOCAL: Final = "access_policy.toml"
 
 
 @click.group()
@@ -122,7 +124,7 @@ def explain(
     if stage is not None:
         file = stage_file(stage)
     elif local is not None:
-        file = (local if local.is_dir() else local.parent) / "access_policy.toml"
+        file = local_file(local)
     try:
         loaded = load(file or Path(), allow_loopback=local is not None)
     except PolicyError as error:
@@ -152,6 +154,11 @@ def stage_file(stage: str) -> Path:
             f"{path} does not exist here.", "Run the command in the checkout, or name the file."
         )
     return path
+
+
+def local_file(local: Path) -> Path:
+    """The policy of the local stack whose stack.json or folder is given."""
+    return (local if local.is_dir() else local.parent) / _LOCAL
 
 
 class _BearerFile(click.File):

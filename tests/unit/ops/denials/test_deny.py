@@ -6,6 +6,7 @@ import re
 import shlex
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -117,7 +118,7 @@ class TestWhatIsShown:
             (f"deny user alice {SPAM}", "Existing tokens still work until they expire."),
             (f"deny user ali* {SPAM}", "only in rooms is * any text"),
             (f"deny room call_1 {SPAM}", "Identity tokens, which name no room, still open it."),
-            (f"deny identity web {SPAM} --yes", "this command cannot check it"),
+            (f"deny identity Web {SPAM} --yes", "prod.toml has no identity Web. It has backend, "),
             (f"deny identity a --signed-out {SPAM} --yes", "IAM roles are not signed out"),
             (f"deny user a --signed-out {SPAM}", "end the sessions at the identity provider"),
         ],
@@ -125,6 +126,29 @@ class TestWhatIsShown:
     def test_what_it_does_not_do(self, site: Site, line: str, words: str) -> None:
         assert words in site.run(line, json=False).out.replace("\n", " ")
         assert any(words in event.get("note", "") for event in site.run(line).events)
+
+
+class TestIdentities:
+    def test_one_of_the_checkouts_policy_gets_no_note_about_its_name(self, site: Site) -> None:
+        events = site.run(f"deny identity web {SPAM} --yes").events
+        assert not any("has no identity" in event.get("note", "") for event in events)
+
+    def test_outside_of_the_checkout_the_name_is_not_checked(
+        self, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        shown = site.run(f"deny identity web {SPAM} --yes", json=False).out
+        assert "in the access policy: no such file is here." in shown.replace("\n", " ")
+
+    def test_the_question_says_that_the_policy_does_not_have_it(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        monkeypatch.setattr("ops.prompt.click.confirm", lambda text, **_: asked.append(text))
+        monkeypatch.setattr("ops.prompt.can_ask", lambda: True)
+        site.run(f"deny identity Web {SPAM}", json=False)
+        assert "has no identity Web" in asked[0]
+        assert site.denials == []
 
 
 class TestConfirmation:
