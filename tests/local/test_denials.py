@@ -16,12 +16,13 @@ import pytest
 from local.aws.lambda_worker import LambdaWorker
 from local.stack import LocalStack
 from tests.contract.services import sample_event
+from tests.support.tiers import only_proved
 from zego.denials import Denial
 
 ENVIRONMENTS = 16
 IN_FORCE_SECONDS = 60.0
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = [pytest.mark.exhaustive, only_proved]  # it lasts half a minute
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 IS_EXHAUSTIVE: Final = bool(os.environ.get("EXHAUSTIVE"))
 
-#: Marks what needs more than ``make test`` sets up, such as the SAM CLI.
-only_proved: Final = pytest.mark.skipif(not IS_EXHAUSTIVE, reason="only make prove sets it up")
+#: Marks what takes long or needs more than ``make test`` sets up, such as the SAM CLI.
+only_proved: Final = pytest.mark.skipif(not IS_EXHAUSTIVE, reason="only make prove runs it")
 
 
 def tier(*, test: T, prove: T) -> T:
