@@ -14,13 +14,14 @@ from __future__ import annotations
 import math
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from zego import identifiers, printable, strict_json
 from zego.policy.claims import SCOPES, equals, items
 from zego.policy.decide import LEEWAY_SECONDS
+from zego.policy.hints import brief, came, near_miss, shown
 from zego.policy.model import (
     ALGORITHMS,
     HMAC_ALGORITHMS,
@@ -49,11 +50,6 @@ _AUDIENCE_CLAIMS: Final = ("aud", "azp", "client_id", "cid", "appid")
 #: Times from this one on are in the year 5138 or, more likely, in milliseconds.
 _MILLISECONDS: Final = 10**11
 _UNIT: Final = " It seems to be in milliseconds: JWT has seconds (RFC 7519)."
-#: Words that name a stage in an URL or an audience.
-_STAGES: Final = frozenset(
-    {"dev", "development", "test", "testing", "qa", "uat", "stg", "stage", "staging", "preprod"}
-    | {"prod", "production", "live", "local", "sandbox"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +215,15 @@ def _sign_in_claim(identity: BearerIdentity, given: Mapping[str, object]) -> str
 def _unknown_issuer(policy: AccessPolicy, issuer: object, *, is_shared: bool) -> Refusal:
     if not isinstance(issuer, str):
         detail = "The bearer token must have the claim iss, a string."
-        return Refusal("bearer_missing_claim", detail, f"{detail} iss is {_shown(issuer)}.")
+        return Refusal("bearer_missing_claim", detail, f"{detail} iss is {shown(issuer)}.")
     known = [one.issuer for one in policy.bearers if one.issuer is not None]
     detail = "The access policy does not name this token's issuer (iss)."
-    hint = _hint(difference for each in known if (difference := _difference(issuer, each)))
+    hint = near_miss([issuer], known)
     if is_shared and not hint and any(one.issuer is None for one in policy.bearers):
         hint = " If your application signed it, set issuer for its identity with shared_key."
     detail += hint
     return Refusal(
-        "bearer_untrusted_issuer", detail, f"{detail} {_came('iss', issuer, sorted(set(known)))}"
+        "bearer_untrusted_issuer", detail, f"{detail} {came('iss', issuer, sorted(set(known)))}"
     )
 
 
@@ -242,7 +238,7 @@ def _refused_algorithm(algorithm: object, identities: Sequence[BearerIdentity]) 
         elif algorithm in (*HMAC_ALGORITHMS, *ALGORITHMS):
             detail += f" This one is signed with {algorithm}."
     return Refusal(
-        "bearer_algorithm_refused", detail, f"{detail} {_came('alg', algorithm, accepted)}"
+        "bearer_algorithm_refused", detail, f"{detail} {came('alg', algorithm, accepted)}"
     )
 
 
@@ -310,7 +306,7 @@ def _is_a_credential(identity: BearerIdentity, bearer: BearerToken, _now: float)
         detail = f"The bearer token's type (typ) must be {' or '.join(map(printable, taken))}."
         if _media_type(sent) == "at+jwt":
             detail += " It is an access token (RFC 9068)."
-        return Refusal("bearer_wrong_type", detail, f"{detail} {_came('typ', sent, taken)}")
+        return Refusal("bearer_wrong_type", detail, f"{detail} {came('typ', sent, taken)}")
     for name in _PURPOSE_CLAIMS:
         value = claims.get(name)
         purpose = value.lower() if isinstance(value, str) else ""
@@ -342,17 +338,12 @@ def _is_for_this_service(
     if any(one in identity.audience for one in audience):
         return None
     detail = f"The access policy does not name the token's audience ({printable(name)})."
-    detail += _hint(
-        difference
-        for one in audience
-        for wanted in identity.audience
-        if (difference := _difference(one, wanted))
-    )
+    detail += near_miss(audience, identity.audience)
     detail += _other_audience(identity, bearer.claims)
     if not identity.token_types and _is_unwanted_id_token(identity, bearer.claims):
         detail += " The token seems to be an ID token: send an access token for this service."
     return Refusal(
-        "bearer_wrong_audience", detail, f"{detail} {_came(name, value, identity.audience)}"
+        "bearer_wrong_audience", detail, f"{detail} {came(name, value, identity.audience)}"
     )
 
 
@@ -364,16 +355,14 @@ def _has_the_required_claims(
         if not equals(name, value, wanted):
             detail = f"The token's claim {printable(name)} does not have a value that is required."
             if name == "token_use":
-                detail += f" It is an {_printable_value(value)} token."
-            return Refusal(
-                "bearer_claims_refused", detail, f"{detail} {_came(name, value, wanted)}"
-            )
+                detail += f" It is an {brief(value)} token."
+            return Refusal("bearer_claims_refused", detail, f"{detail} {came(name, value, wanted)}")
     granted = [one for name in SCOPES for one in items(name, bearer.claims.get(name))]
     missing = [one for one in identity.scope if one not in granted]
     if missing:
         detail = f"The token lacks the scope {' and '.join(map(printable, missing))}."
         name = next((one for one in sorted(SCOPES) if one in bearer.claims), "scope")
-        reason = f"{detail} {_came(name, bearer.claims.get(name), identity.scope)}"
+        reason = f"{detail} {came(name, bearer.claims.get(name), identity.scope)}"
         return Refusal("bearer_claims_refused", detail, reason)
     return None
 
@@ -437,60 +426,8 @@ def _media_type(typ: object) -> str | None:
     return ""
 
 
-# --- Words -------------------------------------------------------------------------------------
-
-
 def _malformed(detail: str) -> Refusal:
     return Refusal("bearer_malformed", detail, detail)
-
-
-def _came(name: str, value: object, expected: Iterable[object]) -> str:
-    """What came and what was expected, for the audit log."""
-    wanted = ", ".join(map(_shown, expected)) or "nothing"
-    return f"{printable(name)} is {_shown(value)}; expected {wanted}."
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "absent"
-    if isinstance(value, str):
-        return f'"{printable(value)}"'
-    try:
-        return printable(strict_json.dumps(value))
-    except ValueError:
-        return strict_json.type_name(value)
-
-
-def _printable_value(value: object) -> str:
-    return printable(value, most=20) if isinstance(value, str) else strict_json.type_name(value)
-
-
-def _hint(differences: Iterable[str]) -> str:
-    first = next(iter(differences), None)
-    return "" if first is None else f" It differs from the expected one only by {first}."
-
-
-_NORMAL_FORMS: Final[Mapping[str, Callable[[str], str]]] = {
-    "white space": str.strip,
-    "a slash at the end": lambda text: text.strip().rstrip("/"),
-    "http or https": lambda text: re.sub(r"^https?://", "//", text.strip(), flags=re.IGNORECASE),
-    "upper and lower case": str.casefold,
-}
-
-
-def _difference(sent: str, expected: str) -> str | None:
-    """In what alone two texts differ, in words, if it is a common mistake."""
-    for name, form in _NORMAL_FORMS.items():
-        if form(sent) == form(expected):
-            return name
-    words, others = (re.split(r"[^a-z0-9]+", text.casefold()) for text in (sent, expected))
-    if words != others and _without_stages(words) == _without_stages(others):
-        return "the name of a stage"
-    return None
-
-
-def _without_stages(words: list[str]) -> list[str]:
-    return [word for word in words if word and word not in _STAGES]
 
 
 def _other_audience(identity: BearerIdentity, claims: Mapping[str, Any]) -> str:

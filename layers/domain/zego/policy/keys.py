@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from zego.policy.claims import SCOPES, Claim
 from zego.policy.model import (
     ALGORITHMS,
     HMAC_ALGORITHMS,
@@ -17,6 +18,7 @@ from zego.policy.model import (
     MAX_TOKENS_PER_HOUR,
     MIN_LIFETIME_SECONDS,
     PRIVILEGES,
+    ClaimValues,
 )
 from zego.token04 import MAX_LIFETIME_SECONDS
 
@@ -225,6 +227,22 @@ class Table:
         if not isinstance(value, Mapping):
             raise self._wrong(name, "a table")
         return value
+
+    def claims(self, name: str) -> ClaimValues:
+        """A table of claims, each with a value or an array of values."""
+        claims: dict[str, tuple[Claim, ...]] = {}
+        for claim, wanted in self.table(name).items():
+            items: list[object] = wanted if isinstance(wanted, list) else [wanted]
+            values = tuple(item for item in items if isinstance(item, str | int | float))
+            if not values or len(values) < len(items):
+                expected = "a string, number, boolean or array of these"
+                raise self.error(f"{name}.{claim} must be {expected}")
+            scopes = [one for one in values if isinstance(one, str) and claim in SCOPES]
+            if any(one.split() != [one] for one in scopes):
+                hint = 'each value is one scope; write ["a", "b"] for "a b"'
+                raise self.error(f"{name}.{claim}: {hint}")
+            claims[claim] = values
+        return claims
 
     def tables(self, name: str) -> list[Mapping[str, object]]:
         """An array of tables; empty if the key is absent."""
