@@ -32,7 +32,7 @@ from zego.diagnosis.envelope import decodings
 from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, USUAL_HEAD
 from zego.diagnosis.model import Observation, found
 from zego.diagnosis.opening import BLOCK, Encryption, Key, MadeToken, Mode, opened
-from zego.diagnosis.plaintext import BEGINNINGS
+from zego.diagnosis.plaintext import ANY_NAME, BEGINNINGS
 
 MAX_OPERATIONS: Final = 20_000
 
@@ -162,14 +162,15 @@ class _Places:
             _joined(binary, (start for _, start in self._long_places))
         )
         later = [BLOCK * number for number in range(1, _LATER_BLOCKS + 1)]
-        gcm_later = [more for more in later if _USUAL_GCM + more <= size - BLOCK]
+        gcm_later = [more for more in (0, *later) if _USUAL_GCM + more <= size - BLOCK]
         iv = binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
         self._gcm_counters = b"".join(iv + (2 + more // BLOCK).to_bytes(4) for more in gcm_later)
         self._gcm_later = int.from_bytes(_joined(binary, (_USUAL_GCM + more for more in gcm_later)))
         cbc_later = [_USUAL_CBC + more for more in later if _USUAL_CBC + more <= size - BLOCK]
         self._cbc_later = _joined(binary, cbc_later)
         self._before_cbc_later = int.from_bytes(_joined(binary, (at - BLOCK for at in cbc_later)))
-        blocks = len(self._windows) + len(self._counters) + 2 * BLOCK * _LATER_BLOCKS
+        later_blocks = len(self._gcm_counters) + len(self._cbc_later)
+        blocks = len(self._windows) + len(self._counters) + later_blocks
         self.operations = blocks // BLOCK + 3 * len(self._long)
 
     def _block(self, at: int) -> bytes:
@@ -232,13 +233,13 @@ class _Places:
             yield Encryption(key, "gcm", self._block(iv_at), start, iv_at, BLOCK)
 
     def _altered(self, key: Key) -> Iterator[Encryption]:
-        """A Token04 whose first blocks were altered after it was made: later ones are text."""
+        """A Token04 that was altered after it was made: some block is text, or a name is left."""
         stream = _ecb(key.value, self._gcm_counters, encrypt=True)
-        if any(True for _ in _texts(stream, self._gcm_later)):
+        if _has_text(stream, self._gcm_later):
             iv = self.binary[USUAL_HEAD : USUAL_HEAD + GCM_IV_SIZE]
             yield Encryption(key, "gcm", iv, _USUAL_GCM, USUAL_HEAD, GCM_IV_SIZE)
         blocks = _ecb(key.value, self._cbc_later)
-        if any(True for _ in _texts(blocks, self._before_cbc_later)):
+        if _has_text(blocks, self._before_cbc_later):
             iv = self._block(USUAL_HEAD)
             yield Encryption(key, "cbc", iv, _USUAL_CBC, USUAL_HEAD, BLOCK)
 
@@ -320,6 +321,12 @@ def _texts(blocks: bytes, others: int) -> Iterator[int]:
         if at % BLOCK == 0:
             yield at // BLOCK
         at = kinds.find(_ALL_TEXT, at + 1)
+
+
+def _has_text(blocks: bytes, others: int) -> bool:
+    """Whether one of them is text, or a name of a claim is in them."""
+    text = (int.from_bytes(blocks) ^ others).to_bytes(len(blocks))
+    return any(True for _ in _texts(blocks, others)) or ANY_NAME.search(text) is not None
 
 
 def _ecb(key: bytes, blocks: bytes, *, encrypt: bool = False) -> bytes:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from zego.diagnosis import layout, plaintext
 from zego.diagnosis.layout import GCM_IV_SIZE, TAG_SIZE, Parts
 from zego.diagnosis.model import Observation, found
-from zego.diagnosis.plaintext import COMPRESSED, Plaintext
+from zego.diagnosis.plaintext import ANY_NAME, COMPRESSED, Plaintext
 
 Mode = Literal["cbc", "ecb", "ctr", "cfb", "ofb", "gcm"]
 BLOCK: Final = 16
@@ -119,8 +119,10 @@ def _expire(claims: Plaintext) -> int | None:
 
 
 def _is_promising(text: bytes) -> bool:
-    """Whether there is text after the first block: by chance, there is hardly ever."""
-    return text.startswith(COMPRESSED) or _ASCII.search(text, BLOCK) is not None
+    """Whether text or a name is after the first block: by chance, there is hardly ever."""
+    return text.startswith(COMPRESSED) or any(
+        one.search(text, BLOCK) is not None for one in (_ASCII, ANY_NAME)
+    )
 
 
 def _decrypted(sealed: bytes, how: Encryption) -> bytes:

@@ -21,6 +21,8 @@ from zego.diagnosis.model import Observation, found
 from zego.token04 import Cipher
 
 NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
+#: One of the names, in claims of which the rest may be damaged.
+ANY_NAME: Final = re.compile("|".join(NAMES).encode())
 #: Other names that generators give the claims, in lower case and without anything but letters.
 _OTHER_NAMES: Final[Mapping[str, str]] = {
     "appid": "app_id",
