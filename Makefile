@@ -55,8 +55,8 @@ test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: prove
-prove: $(DEV_READY) $(SEPARATE_READY) ## Run the larger tests: those marked exhaustive, and a simulated month
-	@EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
+prove: $(DEV_READY) $(SEPARATE_READY) ## Run the larger tests, and a simulated month (SEED=1 repeats a run)
+	@EXHAUSTIVE=1 SEED=$(SEED) $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 	@$(BIN)/python -m tests.rotation.month --seeds 2
 
 .PHONY: style

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, settings
 from tests.support import aws_calls
 from tests.support.iam import Call, allows
 from tests.support.leaks import LeakWatch, watching
-from tests.support.tiers import IS_EXHAUSTIVE
+from tests.support.tiers import IS_REPEATABLE
 
 #: The longest files, longest first. If one started last, it would run alone at the end.
 LONGEST: Final = (
@@ -64,7 +64,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     max_examples=50,
-    derandomize=not IS_EXHAUSTIVE,
+    derandomize=IS_REPEATABLE,
 )
 settings.load_profile("suite")
 

@@ -26,7 +26,7 @@ from local.aws.secrets_manager.conditions import Conditions
 from local.fake_zego import Trouble
 from tests.rotation.wire import Fault, Killed
 from tests.rotation.world import COOLDOWN_SECONDS, World, network
-from tests.support.tiers import IS_EXHAUSTIVE, tier
+from tests.support.tiers import IS_REPEATABLE, tier
 from zego.rotation import STEPS, STUCK_SECONDS
 from zego.secret_store import CURRENT, PREVIOUS
 from zego.secret_store.versions import (
@@ -271,7 +271,7 @@ TestRotations = Rotations.TestCase
 TestRotations.settings = settings(
     max_examples=tier(test=30, prove=500),
     stateful_step_count=30,
-    derandomize=not IS_EXHAUSTIVE,
+    derandomize=IS_REPEATABLE,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
