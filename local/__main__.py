@@ -110,8 +110,8 @@ def _shared_keys(
     multiple=True,
     callback=_origins,
     metavar="ORIGIN",
-    help="Let pages of this origin, such as http://localhost:5173, log in and call the API. Can"
-    " be repeated.",
+    help="Let pages of this origin, such as http://localhost:5173, log in and call the API; an"
+    " origin of this machine counts by each of its names. Can be repeated.",
 )
 @click.option(
     "--issuer",
@@ -190,7 +190,8 @@ def main(
             allowed_origins=allow_origin,
             policy=LocalPolicy(policy or DEVELOPMENT, issuer, audience),
             shared_keys=shared_keys,
-            on_access=_log_access,
+            on_access=_log,
+            on_refused_origin=_log,
         )
 
     try:
@@ -210,7 +211,7 @@ def main(
         sys.exit(1 if isinstance(error, NoTokenError) else 2)
 
 
-def _log_access(record: AccessRecord) -> None:
+def _log(record: AccessRecord | str) -> None:
     sys.stderr.write(f"{record}\n")  # in one piece: several threads write here
 
 

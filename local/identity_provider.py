@@ -32,8 +32,8 @@ _NO_STORE = ("cache-control", "no-store")
 class IdentityProvider(LoopbackServer):
     """An OpenID provider with one signing key per algorithm.
 
-    `allowed_origins` are the origins whose pages may log in. `sign` makes valid and invalid bearer
-    tokens for tests.
+    `allowed_origins` are the origins whose pages may log in, and `on_refused_origin`, if set, is
+    called with each other. `sign` makes valid and invalid bearer tokens for tests.
     """
 
     open_to_pages = True
@@ -47,6 +47,7 @@ class IdentityProvider(LoopbackServer):
     ) -> None:
         super().__init__(port=port)
         self.allowed_origins = allowed_origins
+        self.on_refused_origin: Callable[[str], None] | None = None
         self._clock = clock
         self._algorithms = get_default_algorithms()
         self._keys: dict[str, Any] = {
@@ -113,7 +114,12 @@ class IdentityProvider(LoopbackServer):
 
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Responds to one request, with the CORS headers if its origin is allowed."""
-        cors = Cors(self.allowed_origins, methods=("POST",), max_age_seconds=600)
+        cors = Cors(
+            self.allowed_origins,
+            methods=("POST",),
+            max_age_seconds=600,
+            on_refused=self.on_refused_origin,
+        )
         if preflight := cors.preflight(request):
             return preflight
         return self._answer(request).with_headers(cors.on_answer(request))

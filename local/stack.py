@@ -16,7 +16,7 @@ from local.access_policy import LocalPolicy
 from local.aws.dynamodb import DynamoDb
 from local.aws.events import Event, EventBus, WatchSchedule
 from local.aws.http_api import AccessRecord, ApiGateway
-from local.aws.http_api_access import AccessKey, Cors
+from local.aws.http_api_access import AccessKey, Cors, RefusedOrigins, loopback_names
 from local.aws.invoke_api import InvokeApi
 from local.aws.lambda_host import InvocationResult, LambdaHost, NotRunningError, ThrottledError
 from local.aws.secrets_manager import SecretsManager
@@ -56,7 +56,8 @@ class LocalStack(Part):
 
     `environment` overrides the functions' variables. The watcher runs when a rotation ends, at
     `tick`, and every `watch_seconds` unless that is None. Pages of `allowed_origins` may log in and
-    call the API, as the stack's own page may. `directory` is for the files that the stack writes
+    call the API and enter the stand-in's rooms, as the stack's own page may; `on_refused_origin`
+    gets a sentence for each other origin. `directory` is for the files that the stack writes
     while it runs, such as `stack.json`; there can be one stack per directory. `issuer` is the
     issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
     `AlreadyRunningError`. The parts are attributes, which tests inspect and disturb; `function` is
@@ -79,6 +80,7 @@ class LocalStack(Part):
         issuer: str = ISSUER,
         python_path: Sequence[Path] = PYTHON_PATH,
         on_access: Callable[[AccessRecord], None] | None = None,
+        on_refused_origin: Callable[[str], object] | None = None,
     ) -> None:
         ports = ports or Ports()
         self.region = region
@@ -97,7 +99,10 @@ class LocalStack(Part):
         self._on_access = on_access
         self._ports = ports
         self._watch_seconds = watch_seconds
-        self._allowed_origins = allowed_origins
+        self._allowed_origins = tuple(
+            name for origin in allowed_origins for name in loopback_names(origin)
+        )
+        self._on_refused_origin = on_refused_origin
         self._issuer = issuer
         self._python_path = python_path
         self._file = StackFile(directory)
@@ -179,8 +184,12 @@ class LocalStack(Part):
         running.enter_context(self.event_bus)
         running.enter_context(self.dynamodb)
         origins = (*self.page.origins, *self._allowed_origins)
+        refused = RefusedOrigins(self._on_refused_origin or (lambda _sentence: None), origins)
         self.identity_provider.allowed_origins = origins
+        self.identity_provider.on_refused_origin = refused
         self.zego.allowed_origins = self.page.origins  # no other page may reset the secret
+        self.zego.room_origins = self._allowed_origins
+        self.zego.on_refused_origin = refused
         with open_private(self.policy_file) as file:
             file.write(self.policy.text(self.identity_provider.url))
         self.access_policy = policy_file.load(self.policy_file, allow_loopback=True)
@@ -197,7 +206,7 @@ class LocalStack(Part):
             port=self._ports.api,
             region=self.region,
             access_keys=[self.access_key],
-            cors=Cors(origins=origins),
+            cors=Cors(origins=origins, on_refused=refused),
             on_access=self._accessed,
         )
         self.invoke_api = InvokeApi(*self._functions())

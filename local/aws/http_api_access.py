@@ -18,7 +18,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
@@ -40,6 +41,9 @@ _ORIGIN = re.compile(
     r"(https?)://(?:[0-9a-z-]+(?:\.[0-9a-z-]+)*|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?"
 )
 _OWN_PORTS = {"http": 80, "https": 443}
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+MAX_NAMED_ORIGINS = 50
+"""How many refused origins `RefusedOrigins` names: any program here can send any origin."""
 
 
 @dataclass(frozen=True)
@@ -145,13 +149,17 @@ def _encode(text: str) -> str:
 
 @dataclass(frozen=True)
 class Cors:
-    """The origins whose pages may read responses. The defaults are those of template.yaml."""
+    """The origins whose pages may read responses. The defaults are those of template.yaml.
+
+    `on_refused`, if set, is called with the origin of each request that is not allowed.
+    """
 
     origins: Sequence[str] = ()
     methods: Sequence[str] = ("GET", "POST")
     headers: Sequence[str] = ("authorization", "content-type")
     expose: Sequence[str] = ("retry-after", "apigw-requestid")
     max_age_seconds: int = 3600
+    on_refused: Callable[[str], None] | None = None
 
     def preflight(self, request: HttpRequest) -> HttpResponse | None:
         """Returns the response to a preflight request, or None if it is not one."""
@@ -182,7 +190,62 @@ class Cors:
         )
 
     def _allows(self, request: HttpRequest) -> bool:
-        return request.header("origin") in self.origins
+        origin = request.header("origin")
+        allowed = origin in self.origins
+        if origin is not None and not allowed and self.on_refused:
+            self.on_refused(origin)
+        return allowed
+
+
+class RefusedOrigins:
+    """Says once per origin that its pages may not call the stack, and which option allows them.
+
+    `say` gets the sentence. `allowed` are the origins that are allowed, though not at every part.
+    """
+
+    def __init__(self, say: Callable[[str], object], allowed: Iterable[str] = ()) -> None:
+        self._say = say
+        self._known = set(allowed)
+        self._left = MAX_NAMED_ORIGINS
+        self._lock = threading.Lock()
+
+    def __call__(self, origin: str) -> None:
+        """Names the origin, unless it is known or no browser would send it."""
+        with self._lock:
+            if (
+                origin in self._known
+                or not self._left
+                or not (origin == "null" or is_origin(origin))
+            ):
+                return
+            self._known.update(loopback_names(origin))
+            self._left -= 1
+        if origin == "null":
+            self._say(
+                "A page without an origin, such as a file opened from the disk, may not call this"
+                " stack. Serve the page with a web server and allow that server's origin."
+            )
+        else:
+            self._say(
+                f"Pages of {origin} may not call this stack. To allow them, restart it with:"
+                f" make run RUN_ARGS='--allow-origin {origin}'"
+            )
+
+
+def loopback_names(origin: str) -> tuple[str, ...]:
+    """Returns the origin, and for one of this machine also those of its other names.
+
+    A browser takes http://localhost:5173 and http://127.0.0.1:5173 for two origins, although one
+    server serves both.
+    """
+    scheme, _, rest = origin.partition("://")
+    host = next(
+        (host for host in _LOOPBACK_HOSTS if rest == host or rest.startswith(f"{host}:")), ""
+    )
+    if not host:
+        return (origin,)
+    port = rest.removeprefix(host)
+    return (origin, *(f"{scheme}://{other}{port}" for other in _LOOPBACK_HOSTS if other != host))
 
 
 def is_origin(text: str) -> bool:

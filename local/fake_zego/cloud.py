@@ -18,6 +18,7 @@ from zego.server_secret import ServerSecret
 
 TroubleKind = Literal["none", "rate-limit", "gateway", "bad-gateway", "garbage", "hang-up"]
 MAX_SLOW_SECONDS = 60.0
+ROOMS = "/v1/rooms/"
 
 _CODES: Mapping[TroubleKind, int] = {"rate-limit": 206, "gateway": 100000015}
 _CHANGES = {f"/console/{change}" for change in ("reset", "switch-off", "accept-all", "trouble")}
@@ -95,8 +96,9 @@ class ZegoCloud(LoopbackServer):
     """ZEGO's cloud with one project. See `local.fake_zego` for its routes.
 
     Within this process the console is `project` and `trouble`. `allowed_origins` are the origins
-    whose pages may use the console and the login, in addition to its own. `on_change`, if set, is
-    called after each change at the console, with its name.
+    whose pages may use the console and the rooms, in addition to its own; pages of `room_origins`
+    may use the rooms alone. `on_refused_origin`, if set, is called with each other origin.
+    `on_change`, if set, is called after each change at the console, with its name.
     """
 
     open_to_pages = True
@@ -113,6 +115,8 @@ class ZegoCloud(LoopbackServer):
         self.project = Project(app_id, server_secret)
         self.trouble = Trouble()
         self.allowed_origins: Sequence[str] = ()
+        self.room_origins: Sequence[str] = ()
+        self.on_refused_origin: Callable[[str], None] | None = None
         self.on_change: Callable[[str], None] | None = None
         self._clock = clock
 
@@ -141,8 +145,12 @@ class ZegoCloud(LoopbackServer):
 
     def _page(self, request: HttpRequest, now: float) -> HttpResponse:
         """Responds to requests for the login and the console, which pages may send."""
-        cors = Cors((*self.origins, *self.allowed_origins))
-        if request.header("origin") not in (None, *cors.origins):
+        rooms = self.room_origins if request.path.startswith(ROOMS) else ()
+        cors = Cors((*self.origins, *self.allowed_origins, *rooms))
+        origin = request.header("origin")
+        if origin is not None and origin not in cors.origins:
+            if self.on_refused_origin:
+                self.on_refused_origin(origin)
             return _json(403, {"error": "this origin is not allowed"})
         if preflight := cors.preflight(request):
             return preflight

@@ -382,6 +382,22 @@ def test_a_page_of_an_allowed_origin_gets_its_token(opened: StackDescription, or
     assert answer.headers["access-control-expose-headers"] == "retry-after,apigw-requestid"
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1", "[::1]"])
+def test_an_allowed_origin_of_this_machine_counts_by_each_of_its_names(
+    opened: StackDescription, name: str
+) -> None:
+    origin = PAGES[0].replace("localhost", name)
+    assert preflight(opened, origin).headers["access-control-allow-origin"] == origin
+    assert ask_for_a_token(opened, origin).headers["access-control-allow-origin"] == origin
+
+
+@pytest.mark.parametrize("origin", PAGES)
+def test_a_page_of_an_allowed_origin_may_enter_rooms(opened: StackDescription, origin: str) -> None:
+    headers = [("origin", origin), ("content-type", "application/json")]
+    answer = exchange(f"{opened.zego}/v1/rooms/login", "POST", headers, b"{}")
+    assert answer.headers["access-control-allow-origin"] == origin
+
+
 def test_a_page_of_an_allowed_origin_may_log_in(opened: StackDescription) -> None:
     assert log_in(opened, PAGES[0]).headers["access-control-allow-origin"] == PAGES[0]
 

@@ -20,16 +20,25 @@ from local.aws.http_api import AccessRecord
 from local.aws.secrets_manager.rotation import DAYS
 from local.loopback import post
 from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
+from tests.local.exchange import exchange
 from tools.sam_template import load
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+def said() -> list[str]:
+    """What the stack says of origins that it refuses."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator[LocalStack]:
     directory = tmp_path_factory.mktemp("stack")
     (directory / "watcher.log").touch(0o666)  # of an earlier version
     (directory / "watcher.log").chmod(0o666)
-    with LocalStack(directory=directory, workers=1, watch_seconds=None) as running:
+    with LocalStack(
+        directory=directory, workers=1, watch_seconds=None, on_refused_origin=said.append
+    ) as running:
         yield running
 
 
@@ -64,6 +73,53 @@ def test_rotator_and_watcher_have_no_process_until_they_are_needed(tmp_path: Pat
         assert stack.rotator.process_ids() == stack.watcher.process_ids() == []
 
 
+@pytest.mark.parametrize(
+    ("part", "path", "method"),
+    [
+        ("api", "/v1/tokens", "OPTIONS"),
+        ("api", "/v1/health", "GET"),
+        ("identity_provider", "/token", "OPTIONS"),
+        ("identity_provider", "/token", "POST"),
+        ("zego", "/v1/rooms/login", "OPTIONS"),
+        ("zego", "/console", "GET"),
+    ],
+)
+def test_a_refused_origin_is_named_once_with_the_option_that_allows_it(
+    stack: LocalStack, said: list[str], part: str, path: str, method: str
+) -> None:
+    said.clear()
+    origin = f"http://localhost:{5000 + len(part + path + method)}"
+    headers = [("origin", origin), ("access-control-request-method", "POST")]
+    for _ in range(2):
+        exchange(f"{getattr(stack, part).url}{path}", method, headers)
+    (sentence,) = said
+    assert f"Pages of {origin} may not" in sentence
+    assert f"make run RUN_ARGS='--allow-origin {origin}'" in sentence
+
+
+def test_a_page_without_an_origin_needs_a_web_server(stack: LocalStack, said: list[str]) -> None:
+    said.clear()
+    exchange(f"{stack.api.url}/v1/health", headers=[("origin", "null")])
+    assert ["Serve the page with a web server" in sentence for sentence in said] == [True]
+
+
+@pytest.mark.parametrize("origin", ["", "\x1b[2J", "http://localhost:5173/", "*"])
+def test_an_origin_that_no_browser_sends_is_not_printed(
+    stack: LocalStack, said: list[str], origin: str
+) -> None:
+    said.clear()
+    exchange(f"{stack.api.url}/v1/health", headers=[("origin", origin)])
+    assert said == []
+
+
+def test_the_stacks_own_page_is_not_named(stack: LocalStack, said: list[str]) -> None:
+    said.clear()
+    for origin in stack.page.origins:
+        exchange(f"{stack.api.url}/v1/health", headers=[("origin", origin)])
+        exchange(f"{stack.zego.url}/console", headers=[("origin", origin)])
+    assert said == []
+
+
 def test_only_its_owner_can_open_what_the_stack_writes(stack: LocalStack) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in stack.file.parent.iterdir()}
     assert set(modes.values()) == {0o600}, modes
@@ -87,7 +143,7 @@ def test_a_line_of_the_access_log_is_written_in_one_piece(
 ) -> None:
     stderr = Mock()
     monkeypatch.setattr(sys, "stderr", stderr)
-    command_line._log_access(AccessRecord(0.0, "id", "GET", "/v1/health", 200, 0.001, ""))
+    command_line._log(AccessRecord(0.0, "id", "GET", "/v1/health", 200, 0.001, ""))
     (call,) = stderr.write.call_args_list
     assert call.args[0].endswith("GET /v1/health 1.0 ms id\n")
 

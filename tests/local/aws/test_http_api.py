@@ -14,7 +14,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.aws.http_api import MAX_BODY_BYTES, AccessRecord, ApiGateway, Route
-from local.aws.http_api_access import AccessKey, Cors, is_origin
+from local.aws.http_api_access import (
+    MAX_NAMED_ORIGINS,
+    AccessKey,
+    Cors,
+    RefusedOrigins,
+    is_origin,
+    loopback_names,
+)
 from local.aws.lambda_host import InvocationResult, ThrottledError
 from tests.local.conftest import StartHost
 from tests.local.exchange import Answer, exchange
@@ -437,6 +444,37 @@ class TestThrottling:
             exchange(f"{api.url}/v1/status", "OPTIONS", preflight)
             exchange(f"{api.url}/v1/status", "DELETE")
         assert exchange(f"{api.url}/v1/status").status == 403
+
+
+class TestRefusedOrigins:
+    def test_other_names_of_a_named_origin_are_not_named_again(self) -> None:
+        said: list[str] = []
+        refused = RefusedOrigins(said.append)
+        for host in ("localhost", "127.0.0.1", "[::1]"):
+            refused(f"http://{host}:5173")
+        assert len(said) == 1
+        refused("http://localhost:5174")
+        assert len(said) == 2
+
+    def test_their_number_is_limited(self) -> None:
+        said: list[str] = []
+        refused = RefusedOrigins(said.append)
+        for port in range(1000, 2000):
+            refused(f"http://localhost:{port}")
+        assert len(said) == MAX_NAMED_ORIGINS
+
+    @pytest.mark.parametrize(
+        ("origin", "others"),
+        [
+            ("http://localhost:5173", {"http://127.0.0.1:5173", "http://[::1]:5173"}),
+            ("https://[::1]", {"https://127.0.0.1", "https://localhost"}),
+            ("http://localhost.example.com", set()),
+            ("https://calls.example.com:8443", set()),
+        ],
+    )
+    def test_the_other_names_of_an_origin(self, origin: str, others: set[str]) -> None:
+        assert loopback_names(origin)[0] == origin
+        assert set(loopback_names(origin)[1:]) == others
 
 
 class TestCors:
