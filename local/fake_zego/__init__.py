@@ -1,11 +1,16 @@
 """A stand-in for ZEGO's cloud: its server API, its room login, and its console.
 
-It shares no code with the service's client for that server API, so each checks the other.
+Its rooms know who is in them, but carry no audio and no video. It shares no code with the service's
+client for that server API, so each checks the other.
 
 ==================================  ================================================================
 `GET /?Action=...`                  server API v2: DescribeUserNum, KickoutUser and CloseRoom
                                     (`server_api`)
-`POST /v1/rooms/login`              a web client's login to a room (`room_login`)
+`POST /v1/rooms/login`              a web client's login to a room (`room_login`): a refusal, or
+                                    `{"code": 0, "session": "...", "users": ["alice"]}`
+`GET /v1/rooms/events?session=...`  the events of that client, as server-sent events (`rooms`)
+`POST /v1/rooms/renew`              a new token of that client, `{"session": "...", "token": "..."}`
+`POST /v1/rooms/logout`             ends its `{"session": "..."}`
 `GET /console`                      shows the project: the accepted secrets, the users in each
                                     room, and the trouble
 `POST /console/reset`               makes a new ServerSecret, in the response as `server_secret`;

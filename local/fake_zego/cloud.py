@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from email.utils import formatdate
 from typing import Any, Literal, get_args
+from urllib.parse import parse_qs
 
 from local.aws.http_api_access import Cors
 from local.fake_zego import room_login, server_api
-from local.fake_zego.room_login import Rooms
+from local.fake_zego.rooms import FullError, Rooms
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 from zego.server_secret import ServerSecret
 
@@ -32,12 +33,12 @@ class Project:
     In reality, ZEGO accepts two at once only if its support has enabled that.
     """
 
-    def __init__(self, app_id: int, server_secret: str) -> None:
+    def __init__(self, app_id: int, server_secret: str, rooms: Rooms) -> None:
         self.app_id = app_id
         self.made: tuple[ServerSecret, ...] = (ServerSecret(app_id, server_secret),)
         self.accepted: tuple[ServerSecret, ...] = self.made
         """Oldest first; the last one is what the console shows."""
-        self.rooms = Rooms()
+        self.rooms = rooms
 
     def reset(self, *, keep_old: bool = False) -> ServerSecret:
         """Makes a new secret. The old ones are no longer accepted, unless `keep_old` is true."""
@@ -112,7 +113,7 @@ class ZegoCloud(LoopbackServer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(port=port)
-        self.project = Project(app_id, server_secret)
+        self.project = Project(app_id, server_secret, Rooms(self._now))
         self.trouble = Trouble()
         self.allowed_origins: Sequence[str] = ()
         self.room_origins: Sequence[str] = ()
@@ -120,11 +121,19 @@ class ZegoCloud(LoopbackServer):
         self.on_change: Callable[[str], None] | None = None
         self._clock = clock
 
+    def stop(self) -> None:
+        """Closes the port and every open connection, and ends the streams of the rooms."""
+        super().stop()
+        self.project.rooms.stop()
+
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Responds to one request, with ZEGO's time in the date header."""
-        now = self._clock() + self.trouble.clock_skew_seconds
+        now = self._now()
         answer = self._server_api(request, now) if request.path == "/" else self._page(request, now)
         return answer.with_headers((("date", formatdate(now, usegmt=True)),))
+
+    def _now(self) -> float:
+        return self._clock() + self.trouble.clock_skew_seconds
 
     def _server_api(self, request: HttpRequest, now: float) -> HttpResponse:
         kind = self.trouble.kind
@@ -155,20 +164,35 @@ class ZegoCloud(LoopbackServer):
         if preflight := cors.preflight(request):
             return preflight
         try:
-            answer = _json(200, self._content(request, now))
+            if (request.method, request.path) == ("GET", "/v1/rooms/events"):
+                answer = self._room_events(request)
+            else:
+                answer = _json(200, self._content(request, now))
         except _RequestError as refused:
             answer = _json(refused.status, {"error": str(refused)})
+        except LookupError as unknown:
+            answer = _json(404, {"error": str(unknown)})
+        except FullError as full:
+            answer = _json(503, {"error": str(full)})
         return answer.with_headers(cors.on_answer(request))
 
+    def _room_events(self, request: HttpRequest) -> HttpResponse:
+        rooms = self.project.rooms
+        (named,) = parse_qs(request.query).get("session", [""])[:1]
+        headers = (("content-type", "text/event-stream"), ("cache-control", "no-store"))
+        return HttpResponse(200, headers, stream=rooms.stream(rooms.session(named)))
+
     def _content(self, request: HttpRequest, now: float) -> dict[str, Any]:
+        project, rooms = self.project, self.project.rooms
         match request.method, request.path:
             case "GET", "/console":
                 return self._console()
-            case "POST", "/v1/rooms/login":
-                project = self.project
-                return room_login.answer(
-                    _object(request), project.app_id, project.accepted, project.rooms, now
-                )
+            case "POST", ("/v1/rooms/login" | "/v1/rooms/renew") as path:
+                answer = room_login.answer if path.endswith("login") else room_login.renewal
+                return answer(_object(request), project.app_id, project.accepted, rooms, now)
+            case "POST", "/v1/rooms/logout":
+                rooms.leave(rooms.session(_object(request).get("session")))
+                return {"code": 0}
             case "POST", path if path in _CHANGES:
                 return self._change(path, _object(request))
         raise _RequestError(404, "this page does not exist")

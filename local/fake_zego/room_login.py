@@ -1,4 +1,4 @@
-"""ZEGO's response when a web client logs in to a room with a token, and who is in which room.
+"""ZEGO's responses when a web client logs in to a room, renews its token, or logs out.
 
 The codes are those of the web SDK: `code` is what the app gets, `raw` the room server's own code,
 and `logged` the codes in the browser's console, in order. In reality, a privilege payload limits a
@@ -14,11 +14,11 @@ Sources: the vendor's tables of error codes, "Global return codes", and public r
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from local.fake_zego.rooms import Rooms
 from zego import token04
 from zego.server_secret import ServerSecret
 from zego.token04 import Claims, ClaimsError, Token04Error
@@ -48,37 +48,6 @@ EXPIRED = LoginRefusal(1102018, 50117, (50117,), "The token has expired.")
 WRONG_ROOM = LoginRefusal(1102020, None, (1102020,), "The token does not admit to this room.")
 
 
-class Rooms:
-    """The users in each room. A room exists while a user is in it."""
-
-    def __init__(self) -> None:
-        self._users: dict[str, set[str]] = {}
-        self._lock = threading.Lock()
-
-    def users(self, room_id: str) -> frozenset[str]:
-        """Returns the users in a room."""
-        with self._lock:
-            return frozenset(self._users.get(room_id, ()))
-
-    def enter(self, room_id: str, user_id: str) -> None:
-        """Adds a user to a room."""
-        with self._lock:
-            self._users.setdefault(room_id, set()).add(user_id)
-
-    def remove(self, room_id: str, user_ids: Iterable[str]) -> None:
-        """Removes users from a room."""
-        with self._lock:
-            users = self._users.get(room_id, set())
-            users.difference_update(user_ids)
-            if not users:
-                self._users.pop(room_id, None)
-
-    def to_json(self) -> dict[str, list[str]]:
-        """Returns the users of every room."""
-        with self._lock:
-            return {room_id: sorted(users) for room_id, users in self._users.items()}
-
-
 def answer(
     request: Mapping[str, Any],
     app_id: int,
@@ -88,18 +57,46 @@ def answer(
 ) -> dict[str, Any]:
     """Returns the response to a login with `app_id`, `user_id`, `room_id` and `token`.
 
-    `app_id`, the `accepted` secrets and the `rooms` are the project's.
+    `app_id`, the `accepted` secrets and the `rooms` are the project's. Raises `FullError`.
     """
-    refusal = _refusal(request, app_id, accepted, now)
-    if refusal is not None:
-        return asdict(refusal)
-    rooms.enter(str(request.get("room_id")), str(request.get("user_id")))
+    claims = _checked(request, app_id, accepted, now)
+    if isinstance(claims, LoginRefusal):
+        return asdict(claims)
+    session = rooms.enter(str(request.get("room_id")), claims.user_id, claims.expires_at)
+    return {"code": 0, "session": session.id, "users": sorted(rooms.users(session.room_id))}
+
+
+def renewal(
+    request: Mapping[str, Any],
+    app_id: int,
+    accepted: Sequence[ServerSecret],
+    rooms: Rooms,
+    now: float,
+) -> dict[str, Any]:
+    """Returns the response to a renewal with `session` and the new `token`.
+
+    A refusal is the one of a login with that token, and leaves the session as it is. Raises
+    `LookupError` if the session is not known or has ended.
+    """
+    session = rooms.session(request.get("session"))
+    if session.ended:
+        raise LookupError("this session has ended")
+    login = {
+        "app_id": app_id,
+        "user_id": session.user_id,
+        "room_id": session.room_id,
+        "token": request.get("token"),
+    }
+    claims = _checked(login, app_id, accepted, now)
+    if isinstance(claims, LoginRefusal):
+        return asdict(claims)
+    rooms.renew(session, claims.expires_at)
     return {"code": 0}
 
 
-def _refusal(
+def _checked(
     request: Mapping[str, Any], app_id: int, accepted: Sequence[ServerSecret], now: float
-) -> LoginRefusal | None:
+) -> Claims | LoginRefusal:
     token = request.get("token")
     if not isinstance(token, str) or not token:
         return NO_TOKEN
@@ -115,7 +112,7 @@ def _refusal(
         (EXPIRED, claims.expires_at > now),
         (WRONG_ROOM, _admits(claims.payload, request.get("room_id"))),
     )
-    return next((refusal for refusal, holds in checks if not holds), None)
+    return next((refusal for refusal, holds in checks if not holds), claims)
 
 
 def _opened(token: str, accepted: Sequence[ServerSecret]) -> Claims | None:

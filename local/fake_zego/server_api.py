@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from local.fake_zego.room_login import Rooms
+from local.fake_zego.rooms import Rooms
 from zego.server_secret import ServerSecret
 
 MAX_SKEW_SECONDS = 600
@@ -89,7 +89,7 @@ def _kickout_user(given: Mapping[str, list[str]], rooms: Rooms) -> dict[str, Any
         return document(50011)
     if not rooms.users(room):
         return document(104)
-    rooms.remove(room, users)
+    rooms.kick(room, users)
     return document(0)
 
 
@@ -97,9 +97,9 @@ def _close_room(given: Mapping[str, list[str]], rooms: Rooms) -> dict[str, Any]:
     room = given.get("RoomId", [""])[0]
     if not room:
         return document(2)
-    if not (users := rooms.users(room)):
+    if not rooms.users(room):
         return document(5024)
-    rooms.remove(room, users)
+    rooms.close(room)
     return document(0)
 
 

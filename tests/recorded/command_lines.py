@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -261,7 +262,7 @@ def denials(session: Session) -> None:
     spam = "--until 2h --reason 'ticket 7: spam'"
     run("no denials", "denials")
     run("no changes", "denials --history")
-    rooms.enter("call_1", "alice")
+    rooms.enter("call_1", "alice", math.inf)
     run("deny a user, and kick", f"deny user alice {spam} --kick call_1 --kick call_2")
     run("history", "denials --history")
     run("deny a user again", "deny user alice --until forever --reason fraud")
@@ -269,7 +270,7 @@ def denials(session: Session) -> None:
     run("deny an identity without confirmation", f"deny identity backend {spam}")
     run("deny an identity", f"deny identity backend {spam} --yes")
     run("sign an identity out", f"deny identity development {spam} --signed-out --yes")
-    rooms.enter("call_1", "bob")
+    rooms.enter("call_1", "bob", math.inf)
     run("deny rooms, and close one", f"deny room 'call_*' {spam} --kick call_1")
     run("denials", "denials")
     run("allow a user who is signed out too", "allow user alice --reason appeal")

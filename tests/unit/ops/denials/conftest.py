@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class Site:
     def enter(self, room: str, *users: str) -> None:
         """Users log in to a room."""
         for user in users:
-            self.zego.project.rooms.enter(room, user)
+            self.zego.project.rooms.enter(room, user, expires_at=math.inf)
 
     @property
     def rooms(self) -> dict[str, list[str]]:
