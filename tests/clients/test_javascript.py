@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 import time
 from pathlib import Path
 
@@ -26,10 +27,14 @@ from zego.diagnosis.secrets import diagnose
 CLIENTS = Path(__file__).parents[2] / "clients"
 CLIENT = CLIENTS / "javascript"
 FRONTEND = Path(__file__).with_name("use_local_stack.js")
+#: The modules that users import.
+ENTRIES = ("testing", "token-source")
 MODULE = (CLIENT / "token-source.js").read_text(encoding="utf-8")
 
 
-def run(*command: str | Path, given: str = "", home: Path | None = None) -> str:
+def run(
+    *command: str | Path, given: str = "", home: Path | None = None, folder: Path = CLIENT
+) -> str:
     """Run a Node command and return its output; fail with its output if it fails."""
     environment = {**os.environ, "NO_COLOR": "1"}
     environment.pop("NODE_OPTIONS", None)
@@ -37,7 +42,7 @@ def run(*command: str | Path, given: str = "", home: Path | None = None) -> str:
         environment |= {"npm_config_cache": str(home), "npm_config_update_notifier": "false"}
     done = subprocess.run(
         command,
-        cwd=CLIENT,
+        cwd=folder,
         env=environment,
         input=given,
         capture_output=True,
@@ -64,19 +69,44 @@ def test_its_own_tests_pass(node: str, file: Path) -> None:
     assert int(counted["pass"]) == int(counted["tests"]) > 0
 
 
-def test_its_package_contains_the_right_files(node: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def package(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packed client, unpacked as npm would install it."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("npm is not on PATH; it packs the client")
-    (packed,) = json.loads(run(npm, "pack", "--dry-run", "--json", home=tmp_path))
-    assert {file["path"] for file in packed["files"]} == {
-        "LICENSE",
-        "README.md",
-        "package.json",
-        "token-source.d.ts",
-        "token-source.js",
-    }
-    assert (CLIENT / "LICENSE").read_text() == (CLIENTS.parent / "LICENSE").read_text()
+    folder = tmp_path_factory.mktemp("package")
+    run(npm, "pack", "--silent", "--pack-destination", folder, home=folder / "cache")
+    (archive,) = folder.glob("*.tgz")
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    installed = folder / "node_modules" / "zego-token-service-client"
+    installed.parent.mkdir()
+    return (folder / "package").rename(installed)
+
+
+def test_its_package_contains_the_right_files(package: Path) -> None:
+    modules = {f"{entry}{end}" for entry in ENTRIES for end in (".js", ".d.ts")}
+    expected = modules | {f"cjs/{name}" for name in modules | {"package.json"}}
+    files = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
+    assert files == expected | {"LICENSE", "README.md", "package.json"}
+    assert (package / "LICENSE").read_text() == (CLIENTS.parent / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_it_can_be_imported_and_required(node: str, package: Path, entry: str) -> None:
+    """The use of `require` needs no Node that can require ES modules: Jest cannot either."""
+    name = f"zego-token-service-client/{entry}".removesuffix("/token-source")
+    print_exports = "console.log(Object.keys(it).sort().join())"
+    imported = f'import * as it from "{name}"; {print_exports}'
+    required = f'const it = require("{name}"); {print_exports}'
+    files = {package.parents[1] / "use.mjs": imported, package.parents[1] / "use.cjs": required}
+    for file, text in files.items():
+        file.write_text(text, encoding="utf-8")
+    of_import, of_require = (run(node, file) for file in files)
+    assert of_import == of_require != "\n"
+    loaded = run(node, "-p", f'require.resolve("{name}")', folder=package)
+    assert loaded.strip() == str(package / "cjs" / f"{entry}.js")
 
 
 def test_its_types_match_its_code(node: str) -> None:

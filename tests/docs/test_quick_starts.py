@@ -125,7 +125,6 @@ def app(tmp_path_factory: pytest.TempPathFactory, stack: LocalStack) -> Path:
         package.mkdir(parents=True)
         (package / "package.json").write_text('{"type": "module", "exports": "./index.js"}')
         shutil.copy(DRIVERS / fake, package / "index.js")
-        shutil.copy(CLIENT / "test" / "support" / "engine.js", package)
     for file in DRIVERS.glob("*.js"):
         shutil.copy(file, directory)
     return directory

@@ -40,7 +40,7 @@ def interfaces() -> dict[str, list[str]]:
         "audit event": sorted(set(_audit_events())),
         "metrics and events": sorted({*_metrics("issuer"), *_metrics("rotation"), *_events()}),
         "stack": [*_stack()],
-        "JavaScript client": _javascript_client(),
+        "JavaScript client": [*_javascript_client()],
         "Python client": sorted(_python_client()),
     }
 
@@ -117,9 +117,10 @@ def _stack() -> Iterator[str]:
     yield from (f"output {name}" for name in template["Outputs"])
 
 
-def _javascript_client() -> list[str]:
-    declarations = _COMMENTS.sub("", _read("clients/javascript/token-source.d.ts"))
-    return [line.strip() for line in declarations.splitlines() if line.strip()]
+def _javascript_client() -> Iterator[str]:
+    for types in sorted((ROOT / "clients" / "javascript").glob("*.d.ts")):
+        declarations = _COMMENTS.sub("", types.read_text(encoding="utf-8"))
+        yield from (line.strip() for line in declarations.splitlines() if line.strip())
 
 
 def _python_client() -> Iterator[str]:

@@ -1,20 +1,12 @@
-// Replaces zego-express-engine-webrtc with the fake of the client's tests.
+// Replaces zego-express-engine-webrtc with the client's engine for tests.
 
-import { Engine } from "./engine.js";
+import { TestEngine } from "zego-token-service-client/testing";
 
 export const engines = [];
 
-export class ZegoExpressEngine extends Engine {
-  /** Emits tokenWillExpire for the last token at once. */
-  expire = undefined;
-
-  constructor(appId, server) {
-    const platform = {
-      setTimeout: (callback, ms) => (ms > 0 ? (this.expire = callback) : setTimeout(callback)),
-      clearTimeout: () => {},
-    };
-    super({ platform, serverTime: Date.now() / 1000 });
-    Object.assign(this, { appId, server });
+export class ZegoExpressEngine extends TestEngine {
+  constructor(...given) {
+    super(...given);
     engines.push(this);
   }
 }

@@ -13,12 +13,12 @@ test("the room is entered with a token from the service", () => {
   const [{ roomID, token, user }] = engine.logins;
   assert.deepEqual([roomID, user], ["call_0123", { userID: "alice", userName: "Alice" }]);
   assert.match(token, /^04/);
-  assert.equal(engine.appId, Number(process.env.APP_ID));
+  assert.equal(engine.appID, Number(process.env.APP_ID));
   assert.deepEqual(engine.rooms, ["call_0123"]);
 });
 
 test("the token is renewed when it is about to expire", async () => {
-  engine.expire();
+  engine.emit("tokenWillExpire", "call_0123");
   await until(() => engine.renewals.length === 1);
   assert.notEqual(engine.renewals[0].token, engine.logins[0].token);
 });
