@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from local.loopback import post
-from local.page.operations import secret_versions
+from local.page.operations import secret_versions, session
 from local.samples import log_in, shortened, token_table
 from local.stack import DIRECTORY, LocalStack
 from local.stack_file import StackDescription, read_running
@@ -32,6 +33,8 @@ from zego.secret_store import CURRENT
 from zego.server_secret import ServerSecretError
 from zego.token04 import Token04Error
 
+_ONCE = Config(read_timeout=600, retries={"total_max_attempts": 1})
+"""The rotator and the watcher may take minutes, and an event runs once."""
 _PLACEHOLDER = re.compile(r"Bearer \{([^{}]+)\}")
 
 
@@ -96,14 +99,20 @@ def _run(event: dict[str, Any], stack: StackDescription) -> int:
     text = json.dumps(fill_in(event, stack.identity_provider))
     text = text.replace("{secret_arn}", versions.describe().arn)
     text = text.replace("{current_version}", current.version_id)
-    answer = post(f"{stack.lambda_}/2015-03-31/functions/{name}/invocations", text.encode())
-    if answer.status != 200 or answer.header("x-amz-function-error"):
-        print(f"error: the {name} failed: {answer.body.decode()}", file=sys.stderr)
+    functions = session(stack).client("lambda", endpoint_url=stack.lambda_, config=_ONCE)
+    try:
+        answer = functions.invoke(FunctionName=name, Payload=text.encode())
+    except (BotoCoreError, ClientError) as error:
+        print(f"error: the {name} did not run: {error}", file=sys.stderr)
+        return 1
+    said = answer["Payload"].read()
+    if "FunctionError" in answer:
+        print(f"error: the {name} failed: {said.decode()}", file=sys.stderr)
         return 1
     if name == "issuer":
-        print(described(answer.json(), current.text))
+        print(described(json.loads(said), current.text))
     else:
-        print(json.dumps(answer.json(), indent=2))
+        print(json.dumps(json.loads(said), indent=2))
     return 0
 
 

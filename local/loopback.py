@@ -199,8 +199,14 @@ class LoopbackServer(Part):
             )
         if not self.open_to_pages and _is_from_a_page(request):
             return HttpResponse(403, body=b"This server accepts no requests of web pages.\n")
+        if refused := self.refused(request):
+            return refused
         early = self.intercept(request) if self.intercept else None
         return early or self.respond(request)
+
+    def refused(self, _request: HttpRequest) -> HttpResponse | None:
+        """Returns the response to a request whose sender may not use the part, else None."""
+        return None
 
     def unreadable(self, status: int) -> HttpResponse:
         """Returns the response to a request that is not HTTP, or larger than the parser reads."""

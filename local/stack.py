@@ -36,6 +36,7 @@ WATCH_SECONDS = 300.0
 """How often the watcher checks the secret, as in template.yaml."""
 TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 300.0, "watcher": 300.0}
 BACKEND_ARN = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
+FUNCTION_ARN = "arn:aws:sts::000000000000:assumed-role/LocalFunction/"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ class LocalStack(Part):
         self._file = StackFile(directory)
         self.file = self._file.path
         self._running = contextlib.ExitStack()
+        self.function_keys = {
+            name: AccessKey(f"AKIALOCAL{name.upper()}", secrets.token_hex(20), FUNCTION_ARN + name)
+            for name in TIMEOUT_SECONDS
+        }
 
         self.page = Page(port=ports.page)
         self.identity_provider = IdentityProvider(port=ports.identity_provider)
@@ -177,6 +182,9 @@ class LocalStack(Part):
     def _start_parts(self, running: contextlib.ExitStack) -> None:
         for port in astuple(self._ports):
             check_free(port)  # before anything slow begins
+        keys = (self.access_key, *self.function_keys.values())
+        for part in (self.secrets_manager, self.event_bus, self.dynamodb):
+            part.access_keys = keys
         running.enter_context(self.secrets_manager)
         running.enter_context(self.page)
         running.enter_context(self.identity_provider)
@@ -210,6 +218,7 @@ class LocalStack(Part):
             on_access=self._accessed,
         )
         self.invoke_api = InvokeApi(*self._functions())
+        self.invoke_api.access_keys = (self.access_key,)
         running.enter_context(self.api)
         running.enter_context(self.invoke_api)
         for function in self._functions():
@@ -292,7 +301,7 @@ class LocalStack(Part):
             "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb.url,
             "LIMITS_TABLE": self.dynamodb.table,
             "ZEGO_SERVER_API_URL": self.zego.url,
-            "AWS_ACCESS_KEY_ID": f"AKIALOCAL{name.upper()}",
-            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
+            "AWS_ACCESS_KEY_ID": self.function_keys[name].access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.function_keys[name].secret_access_key,
             **self._environment,
         }

@@ -4,14 +4,50 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from collections.abc import Sequence
+from typing import ClassVar
 
-from local.loopback import HttpResponse
+from local.aws.http_api_access import AccessKey, SignatureRefusedError, verify_signature
+from local.loopback import HttpRequest, HttpResponse, LoopbackServer
 
 ACCOUNT_ID = "000000000000"
 IMPORTING_MOTO = threading.Lock()
 """Held while a part imports moto in the background: two threads that import it at the same time
 may find a module that is not complete yet."""
 _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
+
+
+class AwsService(LoopbackServer):
+    """A stand-in for an AWS service. A call is a POST.
+
+    If `access_keys` is set, each call must be signed with one of them: other users of this machine
+    reach the same ports. Until then, signatures are not verified.
+    """
+
+    signing_name: ClassVar[str]
+    """The service in a signature's scope."""
+
+    access_keys: Sequence[AccessKey] | None = None
+
+    def refused(self, request: HttpRequest) -> HttpResponse | None:
+        """Returns the response to a call without a valid signature, else None."""
+        if self.access_keys is not None and request.method == "POST":
+            try:
+                verify_signature(
+                    request,
+                    self.access_keys,
+                    region=None,
+                    now=time.time(),
+                    service=self.signing_name,
+                )
+            except SignatureRefusedError as refused:
+                return self.refusal(refused.code, f"{refused}; stack.json has the access key")
+        return None
+
+    def refusal(self, code: str, message: str) -> HttpResponse:
+        """Returns the service's error response."""
+        return refusal(code, message)
 
 
 def success(body: str) -> HttpResponse:

@@ -1,7 +1,7 @@
 """DynamoDB over HTTP or in this process, with the table of `zego.denials`.
 
-moto stores the items. Signatures are not verified, and items are not deleted when they expire: AWS
-does that "within a few days". Tests make it slow, throttled or absent with `intercept`.
+moto stores the items. They are not deleted when they expire: AWS does that "within a few days".
+Tests make it slow, throttled or absent with `intercept`.
 
 moto is imported in the background, because that takes almost a second; earlier calls wait for it.
 """
@@ -14,8 +14,8 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from local.aws import IMPORTING_MOTO, refusal
-from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.aws import IMPORTING_MOTO, AwsService, refusal
+from local.loopback import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from moto.dynamodb.responses import DynamoHandler
@@ -49,12 +49,14 @@ class DynamoDbError(Exception):
         self.code = code
 
 
-class DynamoDb(LoopbackServer):
+class DynamoDb(AwsService):
     """A DynamoDB with the empty table `TABLE`.
 
     Instances in one process do not share tables: each has its own AWS account in moto, numbered
     from 000000000000. A restart keeps the items. Calls run one at a time, so that each is atomic.
     """
+
+    signing_name = "dynamodb"
 
     def __init__(self, *, port: int = 0, region: str = "us-east-1") -> None:
         super().__init__(port=port)

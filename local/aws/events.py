@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local import Part
-from local.aws import ACCOUNT_ID, refusal, success
-from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.aws import ACCOUNT_ID, AwsService, refusal, success
+from local.loopback import HttpRequest, HttpResponse
 from zego import strict_json
 
 EVENTS_KEPT = 1000
@@ -65,11 +65,13 @@ def timestamp(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class EventBus(LoopbackServer):
+class EventBus(AwsService):
     """An event bus that takes PutEvents and hands each event to its subscribers.
 
     It keeps the last `EVENTS_KEPT` events, which `GET /` shows, newest last.
     """
+
+    signing_name = "events"
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Who may use an HTTP API: signatures of AWS Signature Version 4, and pages of allowed origins.
 
-`verify_signature` is what API Gateway does on routes with IAM authorization. The algorithm:
+`verify_signature` is what API Gateway does on routes with IAM authorization, and each AWS service
+for its calls (`local.aws.AwsService`). The algorithm:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Only the
 Authorization header counts, not a signature in the query string. As that page requires, the headers
 host and x-amz-* are part of the signature; others may be. Session tokens are otherwise ignored: the
@@ -56,43 +57,59 @@ class AccessKey:
 
 
 class SignatureRefusedError(Exception):
-    """A request has no valid signature. The message tells why, for the stack's own log."""
+    """A request has no valid signature. The message tells why, for the stack's own log.
+
+    `code` is the one of AWS' common errors:
+    https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html.
+    """
+
+    def __init__(self, message: str, code: str = "InvalidSignatureException") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def verify_signature(
-    request: HttpRequest, access_keys: Iterable[AccessKey], *, region: str, now: float
+    request: HttpRequest,
+    access_keys: Iterable[AccessKey],
+    *,
+    region: str | None,
+    now: float,
+    service: str = SERVICE,
 ) -> AccessKey:
     """Returns the access key that signed the request. Raises `SignatureRefusedError`.
 
-    `now` is in Unix seconds.
+    With `region` None, any region is allowed. `now` is in Unix seconds.
     """
     authorization = request.header("authorization")
     if authorization is None:
-        raise SignatureRefusedError("the request is not signed")
+        raise SignatureRefusedError("the request is not signed", "MissingAuthenticationToken")
     match = _AUTHORIZATION.fullmatch(authorization)
     if match is None:
         raise SignatureRefusedError(
             "the Authorization header is not in the form of Signature Version 4"
         )
-    key_id, day, signed_region, service, signed_headers, signature = match.groups()
+    key_id, day, signed_region, signed_service, signed_headers, signature = match.groups()
 
     timestamp = _timestamp(request, now)
     if timestamp[:8] != day:
         raise SignatureRefusedError("the credential scope and x-amz-date name different days")
-    if (signed_region, service) != (region, SERVICE):
-        raise SignatureRefusedError(f"signed for {signed_region}/{service}, not {region}/{SERVICE}")
+    region = region or signed_region
+    if (signed_region, signed_service) != (region, service):
+        raise SignatureRefusedError(
+            f"signed for {signed_region}/{signed_service}, not {region}/{service}"
+        )
     access_key = next((key for key in access_keys if key.access_key_id == key_id), None)
     if access_key is None:
-        raise SignatureRefusedError("the access key is unknown")
+        raise SignatureRefusedError("the access key is unknown", "UnrecognizedClientException")
 
     payload_hash = hashlib.sha256(request.body).hexdigest()
     if (request.header("x-amz-content-sha256") or payload_hash) != payload_hash:
         raise SignatureRefusedError("x-amz-content-sha256 is not the hash of the body")
     canonical = canonical_request(request, signed_headers.split(";"), payload_hash)
-    scope = f"{day}/{region}/{SERVICE}/aws4_request"
+    scope = f"{day}/{region}/{service}/aws4_request"
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
     string_to_sign = f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashed}"
-    key = signing_key(access_key.secret_access_key, day, region, SERVICE)
+    key = signing_key(access_key.secret_access_key, day, region, service)
     expected = hmac.new(key, string_to_sign.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, signature):
         raise SignatureRefusedError("the signature does not match the request")

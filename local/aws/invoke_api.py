@@ -3,7 +3,7 @@
     aws lambda invoke --endpoint-url <url> --function-name issuer --payload fileb://event.json
     answer.json
 
-See https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. Signatures are not verified.
+See https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from __future__ import annotations
 import json
 from urllib.parse import unquote
 
+from local.aws import AwsService
 from local.aws.lambda_host import LambdaHost, ThrottledError
-from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.loopback import HttpRequest, HttpResponse
 from zego import strict_json
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024
 PREFIX, SUFFIX = "/2015-03-31/functions/", "/invocations"
 
 
-class InvokeApi(LoopbackServer):
+class InvokeApi(AwsService):
     """`POST /2015-03-31/functions/<name>/invocations` for the functions of `LambdaHost`s."""
+
+    signing_name = "lambda"
 
     def __init__(self, *functions: LambdaHost) -> None:
         super().__init__(max_body_bytes=MAX_EVENT_BYTES)
@@ -30,8 +33,8 @@ class InvokeApi(LoopbackServer):
 
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Responds to one call of the API."""
-        if refused := self._refused(request):
-            return refused
+        if unsupported := self._unsupported(request):
+            return unsupported
         try:
             result = self._functions[_name(request)].invoke(request.body or b"{}")
         except ThrottledError as throttled:
@@ -45,7 +48,11 @@ class InvokeApi(LoopbackServer):
             headers.append(("x-amz-function-error", result.function_error))
         return HttpResponse(200, tuple(headers), result.raw)
 
-    def _refused(self, request: HttpRequest) -> HttpResponse | None:
+    def refusal(self, code: str, message: str) -> HttpResponse:
+        """Returns Lambda's error response to a call without a valid signature."""
+        return _refusal(403, code, message)
+
+    def _unsupported(self, request: HttpRequest) -> HttpResponse | None:
         name = _name(request)
         kind = request.header("x-amz-invocation-type") or "RequestResponse"
         if request.method != "POST" or unquote(request.path) != f"{PREFIX}{name}{SUFFIX}":

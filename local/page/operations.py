@@ -42,15 +42,15 @@ Arguments = Mapping[str, Any]
 
 def secret_versions(stack: StackDescription) -> SecretVersions:
     """Returns a stack's secret, read and changed as `zego-token` does."""
-    secrets_manager = boto3.client(
-        "secretsmanager",
-        endpoint_url=stack.secrets_manager,
-        region_name=stack.region,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106  not verified
-        config=CLIENT_CONFIG,
+    secrets_manager = session(stack).client(
+        "secretsmanager", endpoint_url=stack.secrets_manager, config=CLIENT_CONFIG
     )
     return SecretVersions(secrets_manager, stack.secret_id)
+
+
+def session(stack: StackDescription) -> boto3.Session:
+    """Returns a session with a stack's region and access key."""
+    return boto3.Session(stack.access_key_id, stack.secret_access_key, region_name=stack.region)
 
 
 class RefusedError(Exception):

@@ -25,6 +25,7 @@ import local.__main__
 from local import invoke
 from local.identity_provider import PASSWORD
 from local.loopback import PortTakenError
+from local.page.operations import session
 from local.stack import LocalStack
 from local.stack_file import StackDescription
 from ops.target import TargetOptions, connected
@@ -180,10 +181,10 @@ def test_the_greeting_names_the_parts(running: Running) -> None:
 
 def test_a_function_gets_a_process_only_when_it_is_invoked(running: Running) -> None:
     assert (running.directory / "watcher.log").read_text() == ""
-    invoked = exchange(
-        f"{running.description.lambda_}/2015-03-31/functions/watcher/invocations", "POST"
-    )
-    assert invoked.json()["verdict"] == "accepted"
+    stack = running.description
+    functions = session(stack).client("lambda", endpoint_url=stack.lambda_)
+    invoked = functions.invoke(FunctionName="watcher")
+    assert json.loads(invoked["Payload"].read())["verdict"] == "accepted"
     assert (running.directory / "watcher.log").read_text() != ""
 
 

@@ -8,15 +8,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import boto3
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local import __main__ as command_line
 from local import stack as stack_module
+from local.aws.dynamodb import TABLE
 from local.aws.events import BY_CLOUDTRAIL, ENDS_OF_A_ROTATION, SECRETS_MANAGER, Event
 from local.aws.http_api import AccessRecord
+from local.aws.secrets_manager import SECRET_ID
 from local.aws.secrets_manager.rotation import DAYS
 from local.loopback import post
 from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
@@ -48,8 +54,8 @@ def versions(stack: LocalStack) -> SecretVersions:
         "secretsmanager",
         endpoint_url=stack.secrets_manager.url,
         region_name=stack.region,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
+        aws_access_key_id=stack.access_key.access_key_id,
+        aws_secret_access_key=stack.access_key.secret_access_key,
         config=CLIENT_CONFIG,
     )
     return SecretVersions(client, stack.secrets_manager.secret_id)
@@ -65,6 +71,48 @@ def until(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
 def ends_of_rotations(stack: LocalStack) -> list[str]:
     events = stack.event_bus.events("AWS Service Event via CloudTrail")
     return [event["detail"]["eventName"] for event in events]
+
+
+CALLS = (
+    ("secretsmanager", "secrets_manager", "get_secret_value", {"SecretId": SECRET_ID}),
+    ("events", "event_bus", "put_events", {"Entries": [{"Source": "a", "DetailType": "b"}]}),
+    ("dynamodb", "dynamodb", "describe_table", {"TableName": TABLE}),
+    ("lambda", "invoke_api", "invoke", {"FunctionName": "issuer", "Payload": b"{}"}),
+)
+
+
+@pytest.mark.parametrize(("service", "part", "operation", "parameters"), CALLS)
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, None),
+        ({"aws_access_key_id": "ASIAUNKNOWN"}, "UnrecognizedClientException"),
+        ({"aws_secret_access_key": "wrong"}, "InvalidSignatureException"),
+        ({"config": Config(signature_version=UNSIGNED)}, "MissingAuthenticationToken"),
+    ],
+    ids=["signed", "unknown key", "wrong key", "unsigned"],
+)
+def test_no_other_user_of_this_machine_can_call_the_aws_services(
+    stack: LocalStack,
+    service: str,
+    part: str,
+    operation: str,
+    parameters: dict[str, Any],
+    change: dict[str, Any],
+    code: str | None,
+) -> None:
+    named = {
+        "aws_access_key_id": stack.access_key.access_key_id,
+        "aws_secret_access_key": stack.access_key.secret_access_key,
+    }
+    url = getattr(stack, part).url
+    session = boto3.Session(region_name=stack.region)
+    client: Any = session.client(service, endpoint_url=url, **(named | change))  # type: ignore[call-overload]
+    with pytest.raises(ClientError) if code else nullcontext() as caught:
+        getattr(client, operation)(**parameters)
+    if caught:
+        assert caught.value.response["Error"]["Code"] == code
+        assert stack.secrets_manager.server_secret not in str(caught.value.response)
 
 
 def test_rotator_and_watcher_have_no_process_until_they_are_needed(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ from tests.support.routes import UNTHROTTLED
 _T = TypeVar("_T")
 
 HANDLERS = Path(__file__).parent / "handlers"
-CREDENTIAL = "function-secret-access-key"
 
 
 @dataclass
@@ -114,7 +113,8 @@ class Service:
         return answer
 
     def _everything_secret(self) -> set[str]:
-        return self._secrets | {self.stack.secrets_manager.server_secret, CREDENTIAL}
+        credential = self.stack.function_keys["issuer"].secret_access_key
+        return self._secrets | {self.stack.secrets_manager.server_secret, credential}
 
     def _refuse_secrets(self, place: str, text: str, secrets: set[str]) -> None:
         for secret in secrets:
@@ -130,10 +130,9 @@ def service(
     stack: LocalStack, handler: str = "issuer.app.handler", **changes: str
 ) -> Iterator[Service]:
     """Run the issuer with changed variables, with the stack's other parts."""
-    environment = stack.function_environment() | {"AWS_SECRET_ACCESS_KEY": CREDENTIAL}
     function = LambdaHost(
         handler,
-        environment=environment | changes,
+        environment=stack.function_environment() | changes,
         python_path=(*PYTHON_PATH, HANDLERS),
         concurrency=1,
         region=stack.region,

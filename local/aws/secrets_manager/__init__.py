@@ -23,9 +23,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from local.aws import IMPORTING_MOTO, refusal, success
+from local.aws import IMPORTING_MOTO, AwsService, refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
-from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from local.loopback import HttpRequest, HttpResponse
 from zego import strict_json
 
 if TYPE_CHECKING:
@@ -40,14 +40,15 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/secretsmanager/")
 _READING = ("Get", "Describe", "List")
 
 
-class SecretsManager(LoopbackServer):
+class SecretsManager(AwsService):
     """A Secrets Manager with the secret `SECRET_ID`, whose ServerSecret is random.
 
     Instances in one process do not share secrets: each has its own AWS account in moto, numbered
-    from 000000000000. A restart keeps the secret. Signatures are not verified. `clock` gives the
-    times of versions. `on_change`, if set, is called after each call over HTTP that may have
-    changed something.
+    from 000000000000. A restart keeps the secret. `clock` gives the times of versions. `on_change`,
+    if set, is called after each call over HTTP that may have changed something.
     """
+
+    signing_name = "secretsmanager"
 
     def __init__(
         self,
