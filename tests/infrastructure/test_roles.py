@@ -144,6 +144,20 @@ TELL = allow(
 )
 
 
+TELL_OF_A_CALL = allow(
+    "TellOfACall",
+    "events:PutEvents",
+    "arn:aws:events:eu-west-1:111122223333:event-bus/default",
+    **{
+        "ForAllValues:StringEquals": {
+            "events:source": "zego-token-service",
+            "events:detail-type": "Incoming Call",
+        },
+        "Null": {"events:source": "false", "events:detail-type": "false"},
+    },
+)
+
+
 def of_partition(operator: str, key: str) -> dict[str, Any]:
     """Of all the items there may be, these; and of none at all, which any set would cover, not."""
     return {
@@ -169,6 +183,7 @@ def test_the_issuer_may_read_the_secret_that_the_stack_makes_and_write_its_log()
         *read_current_and_last(MADE_SECRET),
         decrypt(MADE_KEY, MADE_SECRET),
         *LIMIT,
+        TELL_OF_A_CALL,
         write_log("Issuer"),
     ]
 
@@ -178,6 +193,7 @@ def test_the_issuer_may_read_a_given_secret_in_the_region_where_it_is() -> None:
         *read_current_and_last(GIVEN_SECRET),
         decrypt(GIVEN_KEY, GIVEN_SECRET, "us-east-1"),
         *LIMIT,
+        TELL_OF_A_CALL,
         write_log("Issuer"),
     ]
 
@@ -195,6 +211,7 @@ def test_the_issuer_may_read_the_shared_keys_that_the_policy_names_and_no_other_
             secrets,
             **{"ForAnyValue:StringEquals": stages},
         ),
+        TELL_OF_A_CALL,
         write_log("Issuer"),
     ]
 
@@ -218,6 +235,7 @@ def test_a_given_secret_under_the_aws_managed_key_needs_no_permission_on_a_key()
     given = stack(ServerSecretArn=OWN_SECRET, RotateGivenSecret="Yes", Limits="Off")
     assert statements(given, "IssuerRole") == [
         *read_current_and_last(OWN_SECRET),
+        TELL_OF_A_CALL,
         write_log("Issuer"),
     ]
     assert statements(given, "RotatorRole") == [*rotate(OWN_SECRET), write_log("Rotator")]

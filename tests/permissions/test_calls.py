@@ -43,6 +43,10 @@ BY_HAND: Final = call(
     "cloudwatch:SetAlarmState",
     f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-version-1-fails",
 )
+#: The event of a call. A request with callees takes its place.
+OF_A_CALL: Final = call(
+    "events:PutEvents", Entries=[{"Source": "zego-token-service", "DetailType": "Incoming Call"}]
+)
 #: Lambda's own calls.
 LOGGED: Final = {
     role: {call(action, f"{log}:log-stream:2026/01/01/0a1b2c3d") for action in RUNTIME}
@@ -63,6 +67,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
         _run_commands(parts)
     for role, more in LOGGED.items():
         found[role] |= more
+    found["issuer"].add(OF_A_CALL)
     found["operator"].add(BY_HAND)
     return found
 

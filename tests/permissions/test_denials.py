@@ -187,6 +187,7 @@ FUNCTION: Final = (
     call("lambda:InvokeFunction", ISSUER),
     call("logs:PutLogEvents", arn("logs", "log-group:payments:log-stream:x")),
 )
+INCOMING_CALL: Final = {"Source": "zego-token-service", "DetailType": "Incoming Call"}
 ISSUERS: Final = (
     call("secretsmanager:GetSecretValue", SECRET),
     *(
@@ -208,6 +209,18 @@ ISSUERS: Final = (
     *(Call(f"dynamodb:{one}", TABLE) for one in ("Query", "Scan", "UpdateItem", "UpdateTable")),
     with_keys("dynamodb:Query", OTHER_TABLE, dynamodb__LeadingKeys="denials"),
     call("lambda:InvokeFunction"),
+    *(
+        call("events:PutEvents", Entries=entries)
+        for entries in (
+            [{"Source": "zego-token-service", "DetailType": "Server Secret Rejected"}],
+            [{"Source": "payments", "DetailType": "Incoming Call"}],
+            [INCOMING_CALL, {"Source": "payments", "DetailType": "Incoming Call"}],
+            [{"DetailType": "Incoming Call"}],
+            [{"Source": "zego-token-service"}],
+            [],
+        )
+    ),
+    call("events:PutEvents", arn("events", "event-bus/payments"), Entries=[INCOMING_CALL]),
 )
 ROTATORS: Final = (
     call("secretsmanager:UpdateSecretVersionStage", SECRET, VersionStage="AWSPREVIOUS"),
