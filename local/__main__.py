@@ -6,6 +6,8 @@ It logs requests to standard error.
 
 from __future__ import annotations
 
+import re
+import secrets
 import signal
 import sys
 import textwrap
@@ -17,6 +19,7 @@ from typing import NoReturn
 import click
 
 from local.access_policy import DEVELOPMENT, OWN, LocalPolicy
+from local.aws.api_destination import KEY_HEADER, ApiDestination
 from local.aws.http_api import AccessRecord
 from local.aws.http_api_access import is_origin
 from local.loopback import PortTakenError, port_or_any
@@ -31,6 +34,7 @@ from local.samples import (
 from local.self_test import identity_report
 from local.stack import DIRECTORY, WATCH_SECONDS, LocalStack, Ports
 from local.stack_file import AlreadyRunningError, StackDescription
+from zego.bounded_http import check_url
 from zego.policy.file import PolicyError
 
 PORT = 8080
@@ -71,13 +75,35 @@ def _shared_keys(
     for name, _, path in (text.partition("=") for text in values):
         if not name or not path:
             raise click.BadParameter("write it as NAME=FILE; the key itself is in the file")
-        try:
-            keys[name] = Path(path).read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise click.BadParameter(
-                f"{path}: {getattr(error, 'strerror', 'it is not UTF-8')}"
-            ) from None
+        keys[name] = _key_in(path)
     return keys
+
+
+def _key_in(path: str) -> str:
+    """Returns the content of a file without a line end."""
+    try:
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(
+            f"{path}: {getattr(error, 'strerror', 'it is not UTF-8')}"
+        ) from None
+
+
+def _call_url(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
+    try:
+        return url and check_url(url, allow_loopback=True)
+    except ValueError:
+        raise click.BadParameter(
+            "write an https URL, or http to this machine, such as"
+            " http://localhost:3000/incoming-call"
+        ) from None
+
+
+def _call_key(_context: click.Context, _option: click.Parameter, path: str | None) -> str | None:
+    key = path and _key_in(path)
+    if path and not re.fullmatch(r"[!-~]{1,512}", key or ""):
+        raise click.BadParameter(f"{path}: the key must be 1 to 512 visible ASCII characters")
+    return key
 
 
 @click.command()
@@ -142,6 +168,20 @@ def _shared_keys(
     " shared_key. Can be repeated.",
 )
 @click.option(
+    "--incoming-call-url",
+    callback=_call_url,
+    metavar="URL",
+    help="Post the event of each call with callees to your server: https, or http to this"
+    f" machine. The header {KEY_HEADER} has a key, which the banner shows.",
+)
+@click.option(
+    "--incoming-call-key",
+    callback=_call_key,
+    metavar="FILE",
+    help="Use the content of a file, without a line end, as that key. Otherwise each start makes a"
+    " new one.",
+)
+@click.option(
     "--env",
     multiple=True,
     callback=_variables,
@@ -163,6 +203,8 @@ def main(
     audience: tuple[str, ...],
     policy: Path | None,
     shared_keys: dict[str, str],
+    incoming_call_url: str | None,
+    incoming_call_key: str | None,
     env: dict[str, str],
     directory: Path,
 ) -> None:
@@ -177,6 +219,8 @@ def main(
             "--issuer cannot be combined with --policy: add the identity to the policy. zego-token"
             " policy identity writes it."
         )
+    if incoming_call_key and not incoming_call_url:
+        raise click.UsageError("--incoming-call-key needs --incoming-call-url.")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
 
@@ -192,6 +236,7 @@ def main(
             shared_keys=shared_keys,
             on_access=_log,
             on_refused_origin=_log,
+            incoming_calls=_incoming_calls(incoming_call_url, incoming_call_key),
         )
 
     try:
@@ -209,6 +254,10 @@ def main(
         advice = "; choose one with PORT= or --port" if isinstance(error, PortTakenError) else ""
         print(f"error: {error}{advice}", file=sys.stderr)
         sys.exit(1 if isinstance(error, NoTokenError) else 2)
+
+
+def _incoming_calls(url: str | None, key: str | None) -> ApiDestination | None:
+    return ApiDestination(url, key or secrets.token_urlsafe(32), _log) if url else None
 
 
 def _log(record: AccessRecord | str) -> None:
@@ -236,6 +285,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
         "ZEGO's console": f"{parts.zego}/console",
         "event bus": parts.events,
         "DynamoDB": parts.dynamodb,
+        **_incoming_call_rows(stack),
         "addresses in": str(stack.file),
         "logs": f"{stack.function_log}, {stack.rotator_log.name}, {stack.watcher_log.name}",
     }
@@ -268,6 +318,11 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             "",
         ]
     )
+
+
+def _incoming_call_rows(stack: LocalStack) -> dict[str, str]:
+    calls = stack.incoming_calls
+    return {"incoming calls to": calls.shown_url, KEY_HEADER: calls.key} if calls else {}
 
 
 def _sample_token(stack: LocalStack, parts: StackDescription) -> list[str]:

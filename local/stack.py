@@ -13,6 +13,7 @@ from pathlib import Path
 
 from local import DOMAIN_LAYER, PROJECT, Part
 from local.access_policy import LocalPolicy
+from local.aws.api_destination import ApiDestination
 from local.aws.dynamodb import DynamoDb
 from local.aws.events import Event, EventBus, WatchSchedule
 from local.aws.http_api import AccessRecord, ApiGateway
@@ -35,6 +36,8 @@ ISSUER = "issuer.app.handler"
 WATCH_SECONDS = 300.0
 """How often the watcher checks the secret, as in template.yaml."""
 TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 300.0, "watcher": 300.0}
+CALLS = {"source": "zego-token-service", "detail_type": "Incoming Call"}
+"""The events for `LocalStack.incoming_calls`, as the rule in template.yaml matches them."""
 BACKEND_ARN = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
 FUNCTION_ARN = "arn:aws:sts::000000000000:assumed-role/LocalFunction/"
 
@@ -63,7 +66,8 @@ class LocalStack(Part):
     issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
     `AlreadyRunningError`. The parts are attributes, which tests inspect and disturb; `function` is
     the issuer. `shared_keys` are HMAC keys by the names of their secrets; they are put into the
-    Secrets Manager. An invalid policy raises `PolicyError`.
+    Secrets Manager. `incoming_calls`, if set, gets the event of each call with callees. An invalid
+    policy raises `PolicyError`.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class LocalStack(Part):
         python_path: Sequence[Path] = PYTHON_PATH,
         on_access: Callable[[AccessRecord], None] | None = None,
         on_refused_origin: Callable[[str], object] | None = None,
+        incoming_calls: ApiDestination | None = None,
     ) -> None:
         ports = ports or Ports()
         self.region = region
@@ -95,6 +100,7 @@ class LocalStack(Part):
         self.watcher_log = directory / "watcher.log"
         self.policy = policy or LocalPolicy()
         self.shared_keys = dict(shared_keys or {})
+        self.incoming_calls = incoming_calls
         self._environment = dict(environment or {})
         self._workers = workers
         self._on_access = on_access
@@ -177,6 +183,8 @@ class LocalStack(Part):
             access_key_id=self.access_key.access_key_id,
             secret_access_key=self.access_key.secret_access_key,
             pid=os.getpid(),
+            incoming_call_url=self.incoming_calls.url if self.incoming_calls else "",
+            incoming_call_key=self.incoming_calls.key if self.incoming_calls else "",
         )
 
     def _start_parts(self, running: contextlib.ExitStack) -> None:
@@ -190,6 +198,9 @@ class LocalStack(Part):
         running.enter_context(self.identity_provider)
         running.enter_context(self.zego)
         running.enter_context(self.event_bus)
+        if self.incoming_calls:
+            running.enter_context(self.incoming_calls)
+            self.event_bus.subscribe(self.incoming_calls.take, **CALLS)
         running.enter_context(self.dynamodb)
         origins = (*self.page.origins, *self._allowed_origins)
         refused = RefusedOrigins(self._on_refused_origin or (lambda _sentence: None), origins)

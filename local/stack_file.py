@@ -45,6 +45,9 @@ class StackDescription:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     pid: int = 0
+    incoming_call_url: str = ""
+    """Where the event of a call is posted; empty if it is not."""
+    incoming_call_key: str = field(default="", repr=False)
 
     def to_json(self) -> str:
         """Returns the file's text."""

@@ -142,6 +142,8 @@ def test_stack_json_names_the_parts_and_only_its_owner_can_read_it(running: Runn
         "limits_table",
         "functions",
         "pid",
+        "incoming_call_url",
+        "incoming_call_key",
     }
     assert said["pid"] == running.process.pid
     assert exchange(f"{said['api']}/v1/health").status == 200
@@ -445,3 +447,45 @@ def test_if_no_token_is_issued_the_error_shows_the_functions_log(tmp_path: Path)
     assert "error: no token was issued" in done.stderr
     assert "/nowhere.toml" in done.stderr
     assert "Traceback (most recent call last):\n  File" not in done.stderr.partition("{")[0]
+
+
+def test_incoming_calls_go_to_a_url_with_a_key_that_is_new_or_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[LocalStack] = []
+    monkeypatch.setattr(local.__main__, "_run", begun.append)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    (tmp_path / "key").write_text("the-key\n")
+    url = "http://localhost:3000/incoming-call?room=1"
+    for options in ((), (), ("--incoming-call-key", str(tmp_path / "key"))):
+        arguments = ["--directory", str(tmp_path), "--incoming-call-url", url, *options]
+        assert CliRunner().invoke(local.__main__.main, arguments).exit_code == 0
+    targets = [stack.incoming_calls for stack in begun]
+    assert [target and target.url for target in targets] == [url] * 3
+    first, second, third = (target.key for target in targets if target)
+    assert first != second
+    assert min(len(first), len(second)) > 40
+    assert third == "the-key"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--incoming-call-url", "http://example.com/hook"], "http://localhost:3000/incoming-call"),
+        (["--incoming-call-url", "localhost:3000"], "http://localhost:3000/incoming-call"),
+        (["--incoming-call-key", "{folder}/key"], "needs --incoming-call-url"),
+        (["--incoming-call-key", "{folder}/absent"], "No such file"),
+        (["--incoming-call-key", "{folder}/two lines"], "1 to 512 visible ASCII characters"),
+    ],
+)
+def test_an_invalid_target_of_incoming_calls_is_a_clear_error(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "key").write_text("the-key")
+    (tmp_path / "two lines").write_text("the-key\nanother")
+    done = CliRunner().invoke(
+        local.__main__.main, [text.format(folder=tmp_path) for text in arguments]
+    )
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())
+    assert "the-key" not in done.stderr
