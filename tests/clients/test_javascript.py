@@ -28,7 +28,7 @@ CLIENTS = Path(__file__).parents[2] / "clients"
 CLIENT = CLIENTS / "javascript"
 FRONTEND = Path(__file__).with_name("use_local_stack.js")
 #: The modules that users import.
-ENTRIES = ("testing", "token-source")
+ENTRIES = ("node", "testing", "token-source")
 MODULE = (CLIENT / "token-source.js").read_text(encoding="utf-8")
 
 

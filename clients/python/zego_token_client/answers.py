@@ -177,13 +177,20 @@ def _refusal(answer: Answer, media_type: str) -> TokenServiceError:
     if media_type == _PROBLEM:
         problem = _problem(_object(answer.body), answer.status, retry_after)
         return _safe(problem, answer.proof)
-    if answer.status in GATEWAY_CODES and media_type == _JSON:
+    if answer.status in GATEWAY_CODES and media_type == _JSON and _is_gateways(answer.body):
         code, detail = GATEWAY_CODES[answer.status]
         retryable = can_pass(answer.status)
         return TokenProblem(
             code, answer.status, detail, _request_id(answer), retryable, retry_after
         )
     return _bad(answer, "the response is not from this API; check the URL and any proxy")
+
+
+def _is_gateways(body: bytes) -> bool:
+    """Whether a body is of API Gateway itself. Other servers name their reason differently."""
+    with suppress(ShapeError):
+        return isinstance(_object(body).get("message"), str)
+    return False
 
 
 def _problem(

@@ -66,7 +66,7 @@ class TokenClient:
     :param session: a botocore or boto3 session, whose credentials sign the requests; botocore
         renews them. ``None`` finds credentials as boto3 does.
     :param region: the API's region. ``None`` takes it from the URL, if its host is API Gateway's
-        own, otherwise from the session.
+        own, otherwise from the session, otherwise from ``AWS_REGION``.
     :param timeout_seconds: for opening a connection, and for each pause in the response; at most
         3600.
     :param attempts: of a call, including the first one; at most 100.
@@ -114,6 +114,9 @@ class TokenClient:
     ) -> IssuedToken:
         """Return a new token for a user. The arguments are those of :class:`TokenRequest`.
 
+        Without ``room_id`` it is an identity token, which opens every room: ZEGO checks the user
+        only. ZIM needs one; for a call, pass the room.
+
         :raises TokenServiceError: the service issued none.
         """
         request = TokenRequest(
@@ -129,8 +132,12 @@ class TokenClient:
         separately.
 
         :raises TokenServiceError: the batch as a whole failed.
+        :raises TypeError: a request is not a :class:`TokenRequest`.
         """
         asked = tuple(requests)  # may be an iterator, or change before the response
+        for request in asked:
+            if not isinstance(request, TokenRequest):
+                raise TypeError(f"a request must be a TokenRequest, not {type(request).__name__}")
         document = {"requests": [request.document() for request in asked]}
         reader = partial(answers.batch, requests=asked)
         return self._ask(post(self._paths.batch, document), reader)

@@ -389,12 +389,13 @@ def _region_in(host: str) -> str | None:
 
 
 def _region_of(session: Session) -> str:
-    reason = "no AWS region is set. Use region= or AWS_DEFAULT_REGION"
+    reason = "no AWS region is set. Use region= or AWS_REGION"
     try:
         if isinstance(session, botocore.session.Session):
             region = session.get_config_variable("region")
         else:
             region = session.region_name
+        region = region or os.environ.get("AWS_REGION")  # Lambda sets it; boto3 does not read it
         if region:
             return str(region)
     except BotoCoreError as error:

@@ -273,6 +273,15 @@ def test_the_requests_of_a_batch_may_be_a_generator(backend: Backend) -> None:
     assert plain(result) == as_results_are(example.route, example.value)
 
 
+def test_the_requests_of_a_batch_are_token_requests(backend: Backend) -> None:
+    given: Any = [TokenRequest("bob"), {"user_id": "bob"}]
+    said = pytest.raises(TypeError, match="a request must be a TokenRequest, not dict")
+    with serving(answer(ISSUED)) as server:
+        with said:
+            backend.client(server).tokens(given)
+        assert server.received == []
+
+
 @pytest.mark.parametrize("field", ["privileges", "stream_ids"])
 def test_a_string_is_not_a_list_of_its_letters(field: str, backend: Backend) -> None:
     with serving(answer(ISSUED)) as server, pytest.raises(TypeError, match=field):

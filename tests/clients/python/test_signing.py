@@ -126,6 +126,13 @@ def test_without_a_session_credentials_are_found_as_boto3_finds_them(
         verify(server.received[0], "ap-south-1")
 
 
+def test_aws_region_is_enough(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> None:
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    with serving(answer(ISSUED)) as server:
+        TokenClient(server.url, session=boto3.Session(KEY_ID, SECRET_KEY)).token("bob")
+        verify(server.received[0], "ap-south-1")
+
+
 def test_the_session_may_be_from_boto3() -> None:
     session = boto3.Session(KEY_ID, SECRET_KEY, region_name="ap-south-1")
     with serving(answer(ISSUED)) as server:
@@ -157,7 +164,7 @@ def test_the_region_comes_from_the_argument_the_url_or_the_session(
 
 def test_a_missing_region_is_an_error() -> None:
     for session in (None, boto3.Session()):
-        with pytest.raises(ValueError, match="region="):
+        with pytest.raises(ValueError, match="Use region= or AWS_REGION"):
             TokenClient(URL, session=session)
 
 
