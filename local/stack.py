@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shlex
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from local import DOMAIN_LAYER, PROJECT, Part
@@ -36,6 +38,7 @@ ISSUER = "issuer.app.handler"
 WATCH_SECONDS = 300.0
 """How often the watcher checks the secret, as in template.yaml."""
 TIMEOUT_SECONDS = {"issuer": 10.0, "rotator": 300.0, "watcher": 300.0}
+REFUSALS_KEPT = 100
 CALLS = {"source": "zego-token-service", "detail_type": "Incoming Call"}
 """The events for `LocalStack.incoming_calls`, as the rule in template.yaml matches them."""
 BACKEND_ARN = "arn:aws:sts::000000000000:assumed-role/LocalBackend/development"
@@ -67,7 +70,8 @@ class LocalStack(Part):
     `AlreadyRunningError`. The parts are attributes, which tests inspect and disturb; `function` is
     the issuer. `shared_keys` are HMAC keys by the names of their secrets; they are put into the
     Secrets Manager. `incoming_calls`, if set, gets the event of each call with callees. An invalid
-    policy raises `PolicyError`.
+    policy raises `PolicyError`. `on_access` gets each request to the API; the note of a refused one
+    is the reason in the issuer's audit log.
     """
 
     def __init__(
@@ -115,6 +119,8 @@ class LocalStack(Part):
         self._file = StackFile(directory)
         self.file = self._file.path
         self._running = contextlib.ExitStack()
+        self._refusals: deque[tuple[str, str]] = deque(maxlen=REFUSALS_KEPT)
+        """The issuer's last refusals: the request id, then the code with the reason."""
         self.function_keys = {
             name: AccessKey(f"AKIALOCAL{name.upper()}", secrets.token_hex(20), FUNCTION_ARN + name)
             for name in TIMEOUT_SECONDS
@@ -215,9 +221,7 @@ class LocalStack(Part):
         for name, key in self.shared_keys.items():
             self.secrets_manager.call("CreateSecret", Name=name, SecretString=key)
 
-        self.function = self._host(
-            running, "issuer", self.function_log, self.page.reporter.log_line
-        )
+        self.function = self._host(running, "issuer", self.function_log, self._issuer_wrote)
         self.rotator = self._host(running, "rotator", self.rotator_log)
         self.watcher = self._host(running, "watcher", self.watcher_log)
         self.api = ApiGateway(
@@ -262,10 +266,20 @@ class LocalStack(Part):
         with contextlib.suppress(ThrottledError, NotRunningError):
             self._look(event)
 
+    def _issuer_wrote(self, line: str) -> None:
+        self.page.reporter.log_line(line)
+        if '"refused"' in line:
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                audit = json.loads(line)["audit"]
+                self._refusals.append((audit["request_id"], f"{audit['code']}: {audit['reason']}"))
+
     def _accessed(self, record: AccessRecord) -> None:
+        """Reports a request. What the issuer logs about a request arrives before its response."""
         self.page.reporter.access(record)
         if self._on_access:
-            self._on_access(record)
+            reason = dict(list(self._refusals)).get(record.request_id, "")
+            is_refused = record.status >= 400 and not record.note
+            self._on_access(replace(record, note=reason) if is_refused else record)
 
     def _functions(self) -> tuple[LambdaHost, ...]:
         return self.function, self.rotator, self.watcher

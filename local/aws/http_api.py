@@ -90,7 +90,8 @@ class AccessRecord:
     status: int
     seconds: float
     note: str
-    """Why the gateway responded itself; empty if the function did."""
+    """Why the gateway responded itself. It is empty if the function did; the stack adds why that
+    refused the request."""
 
     def __str__(self) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self.at))

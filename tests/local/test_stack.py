@@ -25,6 +25,7 @@ from local.aws.http_api import AccessRecord
 from local.aws.secrets_manager import SECRET_ID
 from local.aws.secrets_manager.rotation import DAYS
 from local.loopback import post
+from local.samples import log_in
 from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
 from tests.local.exchange import exchange
 from tools.sam_template import load
@@ -38,12 +39,24 @@ def said() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator[LocalStack]:
+def accessed() -> list[AccessRecord]:
+    """The requests to the API, as the terminal shows them."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, said: list[str], accessed: list[AccessRecord]
+) -> Iterator[LocalStack]:
     directory = tmp_path_factory.mktemp("stack")
     (directory / "watcher.log").touch(0o666)  # of an earlier version
     (directory / "watcher.log").chmod(0o666)
     with LocalStack(
-        directory=directory, workers=1, watch_seconds=None, on_refused_origin=said.append
+        directory=directory,
+        workers=1,
+        watch_seconds=None,
+        on_refused_origin=said.append,
+        on_access=accessed.append,
     ) as running:
         yield running
 
@@ -270,3 +283,31 @@ def test_no_secret_is_in_a_log_or_an_event(stack: LocalStack) -> None:
         written += log.read_text()
     for secret in stack.zego.project.made:
         assert secret.value not in written
+
+
+@pytest.mark.parametrize(
+    ("body", "bearer", "status", "note"),
+    [
+        ({"room_id": "call_1"}, "", 401, "bearer_missing: "),
+        ({"room_id": "closed"}, "alice", 403, "not_granted: no rule matches"),
+        ({"room_id": 5}, "alice", 400, "wrong_type: "),
+        ({"room_id": "call_1"}, "alice", 201, ""),
+    ],
+)
+def test_the_terminal_shows_why_a_request_was_refused(
+    stack: LocalStack,
+    accessed: list[AccessRecord],
+    body: dict[str, Any],
+    bearer: str,
+    status: int,
+    note: str,
+) -> None:
+    headers = {}
+    if bearer:
+        token = log_in(stack.identity_provider.url, bearer)
+        headers = {"authorization": f"Bearer {token}"}
+    post(f"{stack.api.url}/v1/tokens", body, headers)
+    record = accessed[-1]
+    assert (record.status, record.note.startswith(note)) == (status, True)
+    assert bool(record.note) == (status != 201)
+    assert str(record).endswith(f"({record.note})" if note else record.request_id)

@@ -134,7 +134,7 @@ def test_a_server_that_never_recovers_is_given_up(start: Start) -> None:
     assert server.requests.qsize() == 3
 
 
-def test_a_server_that_does_not_run_is_retried_until_it_does(start: Start) -> None:
+def test_a_server_that_does_not_run_is_retried_and_given_up(start: Start) -> None:
     server, destination = start()
     destination.line()
     server.stop()
