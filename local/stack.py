@@ -168,7 +168,8 @@ class LocalStack(Part):
     def zego_token(self, *command: str) -> str:
         """Returns a `zego-token` command line for this stack, ready for a shell."""
         program = os.path.relpath(Path(sys.executable).with_name("zego-token"))
-        return shlex.join([program, *command, "--local", str(self.file)])
+        names = () if command[0] == "local" else ("--local",)
+        return shlex.join([program, *command, *names, str(self.file)])
 
     def description(self) -> StackDescription:
         """Returns the addresses of the parts, as in `stack.json`."""

@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "ops.inspect.command:inspect",
         "Explain why ZEGO refuses a token, or would, and what to do about it.",
     ),
+    "local": ("ops.local_stack:local", "Use the local stack from your own programs."),
     "policy": (
         "ops.policy.commands:policy",
         "Check and try access policies (docs/access-policy.md).",

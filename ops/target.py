@@ -11,11 +11,13 @@ import itertools
 import json
 import os
 import shlex
+import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import click
 
@@ -39,6 +41,8 @@ SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 TABLE_OUTPUT: Final = "LimitsTableName"
 API_OUTPUT: Final = "ApiUrl"
 _DIRECT_OUTPUT: Final = "DirectUrl"
+#: How long a local stack may take to accept a connection.
+_LOCAL_SECONDS: Final = 2.0
 
 AwsService = Literal[
     "cloudformation",
@@ -376,6 +380,32 @@ def address_of(options: TargetOptions, session: boto3.Session) -> str:
             ExitCode.AWS,
         )
     return url.rstrip("/")
+
+
+def local_environment(path: Path) -> dict[str, str]:
+    """The variables with which a backend uses the local stack, by name.
+
+    :param path: of the stack's file.
+    :raises CommandError: no local stack is running there.
+    """
+    stack = _RunningStack.read(path)
+    try:
+        url = urlsplit(str(stack.api))
+        socket.create_connection((url.hostname or "", url.port or 0), _LOCAL_SECONDS).close()
+    except (OSError, ValueError):
+        raise CommandError(
+            f"No local stack is running here: {stack.path} is from one that has stopped.",
+            "Start one (make run).",
+            ExitCode.AWS,
+        ) from None
+    key_id, secret_key = stack.access_key
+    return {
+        "ZEGO_TOKENS_URL": str(stack.api),
+        "AWS_ACCESS_KEY_ID": key_id,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "AWS_REGION": stack.region,
+        "AWS_DEFAULT_REGION": stack.region,  # boto3 does not read the other
+    }
 
 
 def identity_provider_of(path: Path) -> str | None:

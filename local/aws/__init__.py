@@ -18,7 +18,7 @@ may find a module that is not complete yet."""
 _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 
 
-class AwsService(LoopbackServer):
+class SignedService(LoopbackServer):
     """A stand-in for an AWS service. A call is a POST.
 
     If `access_keys` is set, each call must be signed with one of them: other users of this machine

@@ -14,7 +14,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from local.aws import IMPORTING_MOTO, AwsService, refusal
+from local.aws import IMPORTING_MOTO, SignedService, refusal
 from local.loopback import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class DynamoDbError(Exception):
         self.code = code
 
 
-class DynamoDb(AwsService):
+class DynamoDb(SignedService):
     """A DynamoDB with the empty table `TABLE`.
 
     Instances in one process do not share tables: each has its own AWS account in moto, numbered

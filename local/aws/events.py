@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local import Part
-from local.aws import ACCOUNT_ID, AwsService, refusal, success
+from local.aws import ACCOUNT_ID, SignedService, refusal, success
 from local.loopback import HttpRequest, HttpResponse
 from zego import strict_json
 
@@ -65,7 +65,7 @@ def timestamp(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class EventBus(AwsService):
+class EventBus(SignedService):
     """An event bus that takes PutEvents and hands each event to its subscribers.
 
     It keeps the last `EVENTS_KEPT` events, which `GET /` shows, newest last.

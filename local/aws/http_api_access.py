@@ -1,7 +1,7 @@
 """Who may use an HTTP API: signatures of AWS Signature Version 4, and pages of allowed origins.
 
 `verify_signature` is what API Gateway does on routes with IAM authorization, and each AWS service
-for its calls (`local.aws.AwsService`). The algorithm:
+for its calls (`local.aws.SignedService`). The algorithm:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Only the
 Authorization header counts, not a signature in the query string. As that page requires, the headers
 host and x-amz-* are part of the signature; others may be. Session tokens are otherwise ignored: the

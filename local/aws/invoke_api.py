@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from urllib.parse import unquote
 
-from local.aws import AwsService
+from local.aws import SignedService
 from local.aws.lambda_host import LambdaHost, ThrottledError
 from local.loopback import HttpRequest, HttpResponse
 from zego import strict_json
@@ -20,7 +20,7 @@ MAX_EVENT_BYTES = 6 * 1024 * 1024
 PREFIX, SUFFIX = "/2015-03-31/functions/", "/invocations"
 
 
-class InvokeApi(AwsService):
+class InvokeApi(SignedService):
     """`POST /2015-03-31/functions/<name>/invocations` for the functions of `LambdaHost`s."""
 
     signing_name = "lambda"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -188,6 +189,22 @@ def test_a_function_gets_a_process_only_when_it_is_invoked(running: Running) -> 
     invoked = functions.invoke(FunctionName="watcher")
     assert json.loads(invoked["Payload"].read())["verdict"] == "accepted"
     assert (running.directory / "watcher.log").read_text() != ""
+
+
+USES_THE_CLIENT = """
+import os
+from zego_token_client import TokenClient
+
+print(TokenClient(os.environ["ZEGO_TOKENS_URL"]).token("bob", room_id="call_1").user_id)
+"""
+
+
+def test_the_printed_line_points_a_backend_at_the_stack(running: Running) -> None:
+    line = running.command("Your own backend: set its URL and credentials in this shell:")
+    backend = shlex.join([sys.executable, "-c", USES_THE_CLIENT])
+    elsewhere = "export AWS_PROFILE=elsewhere AWS_SESSION_TOKEN=old AWS_CONFIG_FILE=/nowhere"
+    done = finish("bash", "-c", f"{elsewhere}\n{line}\nPYTHONPATH=clients/python {backend}")
+    assert (done.stdout, done.stderr) == ("bob\n", "")
 
 
 def test_the_printed_commands_for_operators_work(running: Running) -> None:

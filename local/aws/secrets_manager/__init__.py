@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from local.aws import IMPORTING_MOTO, AwsService, refusal, success
+from local.aws import IMPORTING_MOTO, SignedService, refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.loopback import HttpRequest, HttpResponse
 from zego import strict_json
@@ -40,7 +40,7 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([a-z0-9-]+)/secretsmanager/")
 _READING = ("Get", "Describe", "List")
 
 
-class SecretsManager(AwsService):
+class SecretsManager(SignedService):
     """A Secrets Manager with the secret `SECRET_ID`, whose ServerSecret is random.
 
     Instances in one process do not share secrets: each has its own AWS account in moto, numbered
