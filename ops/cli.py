@@ -11,13 +11,14 @@ import string
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Final
 
 import click
 
 from ops.errors import ExitCode, Failure, InputError, explain
-from ops.output import discard
+from ops.output import discard, plain
 
 #: By name: where the command is, and its summary in --help.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -92,7 +93,6 @@ _AROUND: Final = string.punctuation + string.whitespace
 _LONG: Final = 20
 #: What is the same in the ``repr`` of a text.
 _UNESCAPED: Final = re.compile(r"[!-&(-\[\]-~]+")
-_EXIT_CODES: Final = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
 #: Standard output cannot be written: no space, or not a writable file. Not for a closed pipe.
 _UNWRITTEN: Final = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
 
@@ -113,19 +113,26 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if (meant := _MEANT.get(arguments[0])) is not None:
-            context.fail(f"No such command {arguments[0]!r}. Use zego-token {meant}.")
+        name = arguments[0]
+        if name not in COMMANDS:
+            near = [name] if name in _MEANT else get_close_matches(name, [*COMMANDS, *_MEANT])
+            meant = dict.fromkeys(f"zego-token {_MEANT.get(one, one)}" for one in near)
+            hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+            context.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(context, arguments)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
 
+    def format_epilog(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(f"{code.value:>3}", code.meaning) for code in ExitCode])
+
 
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
 )
 @click.version_option(package_name="zego-token-service", prog_name="zego-token")
 def app() -> None:
@@ -205,7 +212,8 @@ def _say(failure: Failure, *, as_json: bool) -> None:
     said = []
     if failure.exit_code is not ExitCode.UNREAD:
         what = "" if failure.exit_code is ExitCode.INTERRUPTED else "error: "
-        said.append((sys.stderr, f"{what}{failure.message}\n{failure.remedy}".removesuffix("\n")))
+        text = f"{what}{failure.message}\n{failure.remedy}".removesuffix("\n")
+        said.append((sys.stderr, plain(text, sys.stderr)))
     if as_json:
         said.append((sys.stdout, json.dumps({"event": "error", **asdict(failure)})))
     for stream, text in said:

@@ -159,7 +159,7 @@ def _not_known(code: int, width: int) -> Iterator[Text]:
         yield line("Similar codes:")
         yield from (_in_short(known, width) for known in meant)
     else:
-        yield line("There is no similar code. To list all: zego-token explain --all")
+        yield line("There is no similar code. To list all:\n  zego-token explain --all")
 
 
 def _in_short(known: ErrorCode, width: int) -> Text:

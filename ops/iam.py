@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from ops.errors import CommandError, ExitCode
+from ops.output import plain
 from ops.target import TargetOptions, client_of, open_session, stack_outputs
 from zego import DEPLOYED_STAGES
 from zego.denials import CHANGES_PK, DENIALS_PK
@@ -64,7 +66,8 @@ def iam(role: str, permissions_boundary: str | None, **options: str | None) -> E
     """Print the IAM policy of a role, in JSON.
 
     \b
-    deployer  deploys the stack with the SAM CLI, and runs zego-token preflight
+    deployer  deploys the stack with the SAM CLI, and runs
+              zego-token preflight
     operator  runs the other commands of zego-token
     backend   requests tokens for its users
     support   has tokens diagnosed
@@ -85,11 +88,11 @@ def iam(role: str, permissions_boundary: str | None, **options: str | None) -> E
         names["PermissionsBoundary"] = permissions_boundary
     policy = document(role, names)
     if (size := _characters(policy)) > _MOST_CHARACTERS:
-        click.echo(
+        text = (
             f"The policy has {size} characters, and a managed policy at most {_MOST_CHARACTERS}."
-            " Distribute its statements over two policies.",
-            err=True,
+            " Distribute its statements over two policies."
         )
+        click.echo(plain(text, sys.stderr), err=True)
     click.echo(json.dumps(policy, indent=2))
     return ExitCode.DONE
 

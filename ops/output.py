@@ -35,7 +35,7 @@ UNSURE: Final = "yellow"
 QUIET: Final = "dim"
 STYLES: Final = {ExitCode.DONE: GOOD, ExitCode.REFUSED: BAD, ExitCode.UNDECIDED: UNSURE}
 
-#: Wider than any line: lines are never broken or cut here. The terminal wraps them.
+#: Wider than any line: rich never breaks or cuts one.
 _WIDTH: Final = 2000
 #: Limits for wrapped text: narrower leaves one word per column, wider is hard to read.
 _NARROWEST: Final = 40
@@ -46,6 +46,8 @@ _COMMAND: Final = re.compile(
     r"\s*(zego-token (?:secret \w+|denials|doctor|inspect)(?: --[a-z-]+(?: [A-Z]+)?)*)\.(?: |$)"
 )
 _OF_COMMAND: Final = "  "
+#: Stands for a margin while a text is wrapped.
+_MARGIN: Final = "\0"
 
 
 def output(command: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
@@ -84,10 +86,10 @@ class Output:
 
     @property
     def width(self) -> int:
-        """The columns for wrapped text: the terminal's or ``COLUMNS``, limited to 40 to 100; if
-        both are unknown, 80.
+        """The columns for a layout: the terminal's or ``COLUMNS``, limited to 40 to 100; if both
+        are unknown, 80.
         """
-        return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
+        return _limited(shutil.get_terminal_size().columns)
 
     def can_show(self, text: str) -> bool:
         """Whether the output's encoding has all characters of the text."""
@@ -101,16 +103,19 @@ class Output:
         """A change has begun: from now on, errors in writing do not stop the command."""
         self._is_needed = False
 
-    def tell(self, event: str, text: str, *, style: str = "", **fields: Any) -> None:
+    def tell(
+        self, event: str, text: str, *, style: str = "", then: str = "", **fields: Any
+    ) -> None:
         """Print one event.
 
         :param text: without markup; empty if the event is only for programs.
+        :param then: the prefix of further lines, see :func:`prose`.
         """
         with self._guarded():
             if self.as_json:
                 print(json.dumps({"event": event, **fields}), flush=True)
             elif text:
-                self._console.print(line(text, style), soft_wrap=True)
+                self._console.print(prose(text, style, then=then), soft_wrap=True)
 
     def show(self, *parts: RenderableType) -> None:
         """Show tables and other multi-line output; nothing with ``--json``."""
@@ -166,6 +171,37 @@ def line(text: str, style: str = "") -> Text:
     return _text()("".join(c if c.isprintable() or c == "\n" else "?" for c in text), style)
 
 
+def columns(stream: TextIO) -> int | None:
+    """The columns for sentences: as :attr:`Output.width`, but ``None`` for a file or a pipe, where
+    a sentence is one line that `grep` finds.
+    """
+    if "COLUMNS" not in os.environ and not stream.isatty():
+        return None
+    return _limited(shutil.get_terminal_size().columns)
+
+
+def _limited(width: int) -> int:
+    return min(max(width, _NARROWEST), _WIDEST)
+
+
+def prose(text: str, style: str = "", *, then: str = "") -> Text:
+    """Sentences for standard output, wrapped at its :func:`columns`.
+
+    :param then: the prefix of all lines but a paragraph's first.
+    """
+    width = columns(sys.stdout) or sys.maxsize
+    shown = line("", style)
+    for number, paragraph in enumerate(text.split("\n")):
+        shown.append("\n" if number else "").append(wrapped(paragraph, width, then=then))
+    return shown
+
+
+def plain(text: str, stream: TextIO) -> str:
+    """As :func:`prose`, without a style and for any stream."""
+    lines = folded(text, columns(stream) or sys.maxsize)
+    return "\n".join(margin + part for margin, part in lines)
+
+
 def _text() -> type[Text]:
     from rich.text import Text  # noqa: PLC0415  slow, and not needed for JSON
 
@@ -192,29 +228,49 @@ def wrapped(
     target: str | None = None,
     breaks_words: bool = False,
 ) -> Text:
-    """Wrap a text at a width in columns; commands are not broken.
+    """Wrap a text at a width in columns.
+
+    Commands and words, such as an ARN, are not broken. What is too long for its line is alone on
+    its line, with a smaller margin.
 
     :param first: the prefix of the first line.
-    :param then: the prefix of the other lines, equally long.
+    :param then: the prefix of the other lines, equally long or longer.
     :param target: the options to add to commands, see :func:`copyable`; ``None``: leave commands
         as they are.
     :param breaks_words: also break text without spaces, such as an ARN.
     """
-    text = line(text).plain
+    text = line(text if target is None else copyable(text, target)).plain
     shown = line("", style)
-    for paragraph in (text if target is None else copyable(text, target)).split("\n"):
-        start = f"\n{then}" if shown else first
-        if paragraph.startswith(_OF_COMMAND):
-            shown.append(start).append(paragraph, "bold")
-            continue
-        parts = textwrap.wrap(
-            paragraph,
-            max(width - len(then), 1),
-            break_long_words=breaks_words,
-            break_on_hyphens=False,
-        )
-        shown.append(start + f"\n{then}".join(parts or [""]))
+    lines = folded(text, width, first=first, then=then, breaks_words=breaks_words)
+    for number, (margin, part) in enumerate(lines):
+        is_command = part.startswith(f"{_OF_COMMAND}zego-token ")
+        shown.append("\n" * bool(number) + margin).append(part, "bold" if is_command else "")
     return shown
+
+
+def folded(
+    text: str, width: int, *, first: str = "", then: str = "", breaks_words: bool = False
+) -> Iterator[tuple[str, str]]:
+    """The lines of :func:`wrapped`: the prefix of each, and its part of the text."""
+    prefix = first
+    for paragraph in text.split("\n"):
+        parts = [paragraph]
+        if not paragraph.startswith(_OF_COMMAND):
+            parts = textwrap.wrap(
+                paragraph,
+                width,
+                initial_indent=_MARGIN * len(prefix),
+                subsequent_indent=_MARGIN * len(then),
+                break_long_words=breaks_words,
+                break_on_hyphens=False,
+            ) or [""]
+        for part in (one.lstrip(_MARGIN) for one in parts):
+            if len(prefix) + len(part) > width:
+                if prefix.strip():
+                    yield prefix.rstrip(), ""
+                prefix = " " * min(len(then), max(width - len(part), 0))
+            yield prefix, part
+            prefix = then
 
 
 def advice(text: str, width: int, target: str = "", *, margin: str = "") -> Text:

@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 import click
 
 from ops.errors import CommandError, ExitCode, InputError
+from ops.output import plain
 
 #: Given instead of a path.
 STANDARD_INPUT: Final = "-"
@@ -94,7 +95,7 @@ def _confirm(question: str) -> None:
             "This command asks for confirmation, but standard input is not a terminal.",
             "To confirm, use --yes.",
         )
-    if not click.confirm(question, err=True):
+    if not click.confirm(plain(question, sys.stderr), err=True):
         raise CommandError("Nothing was changed.", "", ExitCode.INTERRUPTED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 import click
 
 from ops.errors import CommandError, ExitCode
-from ops.output import Output, date_and_time, output, relative
+from ops.output import Output, date_and_time, output, plain, relative
 from ops.prompt import read_bearer
 from ops.target import TargetOptions, address_of, identity_provider_of, open_session, service
 from zego import strict_json
@@ -136,7 +137,7 @@ def token(
         body["user_id"] = user
     issuer = IssuerApi(url, session, session.region_name or "", send=request, clock=time.time)
     made = _request(issuer, bearer, body)
-    click.echo(_WARNING, err=True)
+    click.echo(plain(_WARNING, sys.stderr), err=True)
     if raw:
         click.echo(made["token"])
     else:

@@ -57,6 +57,9 @@ HOW_MUCH: Final = "how much"
 #: The key of the report that a process of pytest-xdist hands over at the end.
 HANDED_OVER: Final = "zego_leaks"
 
+# pytest imports readline, which exports these to the processes of pytest-xdist.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
 
 # No property test may fail because the machine is slow.
 settings.register_profile(

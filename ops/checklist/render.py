@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ops.checklist.check import Check, CheckResult, CheckStatus
 from ops.errors import ExitCode
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, copyable, line, wrapped
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, advice, copyable, line, prose, wrapped
 
 
 class _Appearance(NamedTuple):
@@ -43,7 +43,7 @@ def show(out: Output, name: str, found: Iterable[tuple[Check[Any], CheckResult]]
     counts: Counter[CheckStatus] = Counter()
     failed: dict[str, None] = {}
     last: Check[Any] | None = None
-    out.show(line(name, "bold"))
+    out.show(prose(name, "bold"))
     for check, result in found:
         if last is None or check.group != last.group:
             out.show("", line(check.group, "bold"))
@@ -79,8 +79,8 @@ def _tell(
         seen = f"skipped: {seen}"
     appearance = _APPEARANCES[result.status]
     mark = appearance.mark if out.can_show(appearance.mark) else appearance.ascii
-    first = f"  {mark} {check.name if is_first else '':{_NAME}}"
-    below = " " * len(first)
+    first = f"  {mark} {check.name if is_first else '':{_NAME - 1}} "
+    below = " " * (4 + _NAME)
     text = wrapped(seen, out.width, first=first, then=below)
     text.stylize(appearance.style, 2, 3)
     if result.status == "skipped":
@@ -96,9 +96,9 @@ def _summary(counts: Counter[CheckStatus], failed: Iterable[str]) -> Iterator[Te
         for status, words in _APPEARANCES.items()
         if (count := counts[status])
     ]
-    yield line(", ".join(said) + ".")
+    yield prose(", ".join(said) + ".")
     if names := ", ".join(failed):
-        yield line(f"Failed: {names}.", BAD)
+        yield prose(f"Failed: {names}.", BAD)
     elif counts["skipped"]:
         yield line("No check failed, but some were skipped.", UNSURE)
     elif counts["warning"]:

@@ -26,6 +26,7 @@ from ops.output import (
     advice,
     date_and_time,
     line,
+    prose,
     relative,
     wrapped,
 )
@@ -167,7 +168,9 @@ def _report(inspection: Inspection, width: int) -> Iterator[Text]:
     findings, verdict = inspection.diagnosis.findings, inspection.diagnosis.verdict
     target = inspection.secrets.target
     code, says = _headline(inspection.diagnosis)
-    yield line(f"{verdict.upper()}  ", STYLES[code]).append(says)
+    headline = wrapped(f"{verdict.upper()}  {says}", width)
+    headline.stylize(STYLES[code], 0, len(verdict))
+    yield headline
     others: Sequence[Finding] = findings
     if findings and findings[0].severity == "refused":  # it explains the refusal
         decisive, *others = findings
@@ -338,7 +341,7 @@ def _fact(name: str, value: str, width: int) -> Text:
 # --- Many tokens ------------------------------------------------------------------------------
 
 _OF_MANY: Final = "{1} of {2} tokens can explain {0}."
-_ROW: Final = "{:>6}  {:<7}  {:<8}  {:<12}  {:<12}  {}"
+_ROW: Final = "{:>4}  {:<7}  {:<8}  {:<12}  {:<12}  {}"
 
 
 def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
@@ -347,7 +350,7 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
     counts = Counter[str]()
     causes: dict[str, tuple[Finding, Inspection]] = {}
     explained = Counter[SeenCode]()
-    heading = _ROW.format("line", "verdict", "begins", "sha256", "expires", "first finding")
+    heading = _ROW.format("line", "verdict", "begins", "sha256", "expires", "finding")
     out.show(line(heading, QUIET))
     for inspection in inspections:
         out.show(_row(inspection))
@@ -358,7 +361,7 @@ def _show_many(out: Output, inspections: Iterator[Inspection]) -> None:
             counts[finding.kind] += 1
             causes.setdefault(finding.kind, (finding, inspection))
     said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-    out.show(line(""), line(f"{verdicts.total()} tokens: {said}.", "bold"))
+    out.show(line(""), wrapped(f"{verdicts.total()} tokens: {said}.", out.width, style="bold"))
     if verdicts["unknown"]:
         out.show(wrapped(_NOT_OPENED, out.width))
     for seen, number in explained.items():
@@ -379,17 +382,16 @@ def _row(inspection: Inspection) -> Text:
     expires = "-"
     if expires_at is not None and abs(expires_at - inspection.at) < _LONGEST_LIFETIME:
         expires = relative(expires_at, inspection.at)
-    text = line(
-        _ROW.format(
-            token.line or "",
-            verdict,
-            token.beginning,
-            token.sha256[:12],
-            expires,
-            diagnosis.findings[0].kind if diagnosis.findings else "",
-        ).rstrip()
+    row = _ROW.format(
+        token.line or "",
+        verdict,
+        token.beginning,
+        token.sha256[:12],
+        expires,
+        diagnosis.findings[0].kind if diagnosis.findings else "",
     )
-    text.stylize(STYLES[_VERDICTS[verdict][0]], 8, 8 + len(verdict))
+    text = prose(row.rstrip(), then=" " * 15)
+    text.stylize(STYLES[_VERDICTS[verdict][0]], 6, 6 + len(verdict))
     return text
 
 

@@ -58,10 +58,13 @@ def scan(
     PATH is a file, a folder, or - for standard input.
 
     \b
-    certain   the secret itself: as it is, in base64, in hex, in pieces ...
-    likely    32 or 64 hex digits whose name or use marks them as a ServerSecret or an AppSign;
-              32 characters in a call of one of ZEGO's token generators;
-              a secret's name behind NEXT_PUBLIC_, VITE_ and similar prefixes;
+    certain   the secret itself: as it is, in base64, in hex,
+              in pieces ...
+    likely    32 or 64 hex digits whose name or use marks
+              them as a ServerSecret or an AppSign;
+              32 characters in a call of one of ZEGO's token
+              generators; a secret's name behind
+              NEXT_PUBLIC_, VITE_ and similar prefixes;
               tokens that are made in the browser
     possible  32 or 64 hex digits without such a mark
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ops.errors import ExitCode
 from ops.inspect.secrets import TriedSecrets, fingerprint
-from ops.output import BAD, QUIET, STYLES, UNSURE, Output, advice, line, wrapped
+from ops.output import BAD, QUIET, STYLES, UNSURE, Output, advice, prose, wrapped
 from ops.prompt import STANDARD_INPUT
 from ops.scan import patterns, values
 from ops.scan.files import File, Skipped, Tree, UnreadError, pieces, shown
@@ -204,7 +204,7 @@ def scan(
                     tally.groups[replace(leak, path="", line=None, column=None, form=None)] += 1
                     style = _STYLES[leak.severity]
                     text = f"{leak.place}: {leak.title}"
-                    out.tell("finding", text, style=style, **leak.document())
+                    out.tell("finding", text, style=style, then="    ", **leak.document())
         except UnreadError as error:
             _tell_unread(out, tally, secrets, error)
     for unread in tree.unread:
@@ -217,6 +217,7 @@ def scan(
     _show_remedies(out, tally, options)
     for sentence in _limits(tree, secrets, options):
         out.show(wrapped(sentence, out.width, style=QUIET))
+    found: dict[str, Any] = {severity: tally.found[severity] for severity in SEVERITIES}
     out.tell(
         "summary",
         _summary(tally, seconds, show_all=show_all),
@@ -224,7 +225,7 @@ def scan(
         files=tally.files,
         bytes=tally.size,
         seconds=round(seconds, 3),
-        **{severity: tally.found[severity] for severity in SEVERITIES},
+        **found,
         ignored=tally.ignored,
         unread=tally.unread,
         skipped={what: tree.skipped[what] for what in _SKIPPED},
@@ -277,7 +278,7 @@ def _show_remedies(out: Output, tally: Tally, options: str) -> None:
     for leak in sorted(tally.groups, key=lambda one: SEVERITIES.index(one.severity)):
         count = tally.groups[leak]
         times = "" if count == 1 else f", {count} times"
-        out.show("", line(f"{leak.title}{times}", _STYLES[leak.severity]))
+        out.show("", prose(f"{leak.title}{times}", _STYLES[leak.severity]))
         out.show(advice(leak.remedy, out.width, options))
     if tally.groups:
         out.show("")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ops.errors import CommandError, ExitCode
-from ops.output import STYLES, UNSURE, Output, copyable, line, timestamp
+from ops.output import STYLES, UNSURE, Output, copyable, prose, timestamp
 from ops.prompt import interruptible
 from ops.secret import render, value
 from ops.secret.follow import RotationEvent, follow
@@ -67,7 +67,7 @@ def stage(target: Target, out: Output, source: SecretInput) -> None:
     text = "To rotate to it: zego-token secret rotate --staged."
     if verdict.rejected:
         text = f"{_what_becomes_of_it(state)} {text}"
-    out.show(line(copyable(text, target.name)))
+    out.show(prose(copyable(text, target.name)))
 
 
 def rotate(

@@ -43,7 +43,7 @@ def _waits(command: Command) -> Command:
     return for_rotation(for_issuers(command))
 
 
-@secret.command()
+@secret.command(short_help="Stage a value for the next rotation.")
 @secret_input
 @target()
 @output
@@ -60,7 +60,7 @@ def stage(target_options: TargetOptions, out: Output, secret_input: SecretInput)
     return ExitCode.DONE
 
 
-@secret.command()
+@secret.command(short_help="Stage a value, rotate to it, follow each step.")
 @secret_input
 @click.option("--staged", is_flag=True, help="Rotate to the staged value, without a prompt.")
 @click.option(
@@ -98,7 +98,7 @@ def rotate(
         return change.rotate(connection, out, source, waits, is_compromised=compromised)
 
 
-@secret.command()
+@secret.command(short_help="Rotate back to AWSPREVIOUS.")
 @confirmation
 @_waits
 @target()
@@ -137,7 +137,7 @@ def unstick(target_options: TargetOptions, out: Output, confirm: Callable[[str],
         return run(connection, out, confirm)
 
 
-@secret.command()
+@secret.command(short_help="Show versions, ZEGO's verdicts and drift.")
 @target("many")
 @output
 def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
@@ -154,7 +154,7 @@ def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
     return report.exit_code
 
 
-@secret.command()
+@secret.command(short_help="Show each change, until Ctrl-C.")
 @click.option(
     "--interval",
     type=click.FloatRange(0.1, 86400),

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.errors import ExitCode
-from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line
+from ops.output import BAD, GOOD, QUIET, UNSURE, Output, copyable, line, prose, wrapped
 from ops.secret.follow import ENDS, RotationEvent
 from ops.secret.status import JudgedVersion, Report, TargetStatus, UnreachableTarget
 from zego import duration
@@ -33,6 +33,8 @@ from zego.server_api import Verdict
 VERDICT_STYLES: Final = {"accepted": GOOD, "rejected": BAD, "unknown": UNSURE}
 
 ROTATE_STAGED: Final = "To rotate to the staged value: zego-token secret rotate --staged."
+#: The prefix of a fact's further lines.
+_INDENT: Final = "   "
 #: For a rotation that has stored no value yet.
 NO_START_TIME: Final = "AWS gives no start time for it; the watcher notes one within 5 min."
 ROTATION_OFF: Final = (
@@ -131,44 +133,59 @@ def show_status(out: Output, report: Report) -> None:
     for target in report.targets:
         if isinstance(target, UnreachableTarget):
             failure = target.failure
-            out.show(line(target.target, "bold"), line(f"{failure.message} {failure.remedy}", BAD))
+            text = copyable(f"{failure.message} {failure.remedy}", target.target)
+            out.show(prose(target.target, "bold"), prose(text, BAD))
         else:
             out.show(*_target(target))
         out.show("")
     if len(report.targets) > 1:
-        out.show(_agreement(report))
+        out.show(*_agreement(report, out.width))
 
 
 def _target(status: TargetStatus) -> Iterator[Text | Table]:
-    secret = None if status.current is None else status.current.version.secret
-    yield line(status.target, "bold").append(f"  AppID {secret.app_id}" if secret else "")
+    yield prose(status.target, "bold")
     yield line(status.state.arn, QUIET)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
-    for heading in ("labels", "version", "age", "fingerprint", "ZEGO", ""):
+    for heading in ("labels", "version", "age", "fingerprint", "ZEGO"):
         table.add_column(heading, no_wrap=True)
     for version in status.versions:
         table.add_row(*_version(version, status.at))
     yield table
-    yield from (line(copyable(fact, status.target)) for fact in facts(status))
+    for text, style in _problems(status.versions).items():
+        yield prose(text, style, then=_INDENT)
+    for fact in facts(status):
+        yield prose(copyable(fact, status.target), then=_INDENT)
 
 
 def _version(judged: JudgedVersion, now: float) -> Iterator[Text]:
     version, verdict = judged.version, judged.verdict
-    yield line(", ".join(version.labels))
+    yield line(",\n".join(version.labels))
     yield line(version.version_id[:8])
     yield Text("" if version.created_at is None else duration(now - version.created_at))
     yield Text(version.fingerprint or "-")
     if verdict is None:
         yield Text("-")
-        yield line(version.problem or "", BAD)
     else:
-        style = VERDICT_STYLES[verdict.outcome]
-        yield Text(verdict.outcome, style)
-        yield Text() if verdict.accepted else Text(verdict.reason, style)
+        yield Text(verdict.outcome, VERDICT_STYLES[verdict.outcome])
+
+
+def _problems(versions: Iterable[JudgedVersion]) -> dict[str, str]:
+    """What the table has no room for: why ZEGO does not accept a version, each with its style."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for version, verdict in ((one.version, one.verdict) for one in versions):
+        if verdict is None:
+            labels.setdefault((version.problem or "", BAD), []).extend(version.labels)
+        elif not verdict.accepted:
+            what = f"{in_words(verdict)}.", VERDICT_STYLES[verdict.outcome]
+            labels.setdefault(what, []).extend(version.labels)
+    return {f"{', '.join(of)}: {text}": style for (text, style), of in labels.items()}
 
 
 def facts(status: TargetStatus) -> Iterator[str]:
-    """Facts about the secret apart from its versions, then what to do; a sentence or two each."""
+    """Facts about the secret apart from its versions, then what to do."""
+    secret = None if status.current is None else status.current.version.secret
+    if secret is not None:
+        yield f"AppID: {secret.app_id}"
     yield _watched(status)
     if status.state.rotation_function is None:
         yield "No function rotates this secret."
@@ -180,12 +197,12 @@ def facts(status: TargetStatus) -> Iterator[str]:
 
 def _watched(status: TargetStatus) -> str:
     if (noted := status.noted) is None:
-        return "The watcher has noted nothing yet."
+        return "Watcher: nothing noted yet"
     of = f" on {noted.fingerprint}" if noted.fingerprint else ""
     since = duration(status.at - noted.since)
-    text = f"The watcher's last verdict{of}: {outcome_with_code(noted)}, for {since}."
+    text = f"Watcher: {outcome_with_code(noted)}{of}, for {since}"
     if not status.is_as_noted:
-        text += " This is out of date: the watcher checks every 5 min."
+        text += " (out of date: it checks every 5 min)"
     return text
 
 
@@ -197,28 +214,30 @@ def rotation_facts(state: SecretState, now: float, began: float | None = None) -
     note, failure = (
         RotationNote.from_tag(state.tags.get(tag)) for tag in (ROTATION_TAG, FAILURE_TAG)
     )
-    token, of = state.in_flight, ""
+    token = state.in_flight
     if token is not None:
         if began is None:
-            yield f"A rotation is in flight (version {token}). {NO_START_TIME}"
+            yield f"Rotation: in flight (version {token}). {NO_START_TIME}"
         else:
             at = time.strftime("%H:%M UTC", time.gmtime(began))
             since = f"for {duration(now - began)}, since {at}"
-            yield f"A rotation has been in flight {since} (version {token})."
+            yield f"Rotation: in flight {since} (version {token})"
     elif note is not None:
-        token, of = note.token, " of the last rotation"
-    for one in dict.fromkeys((failure, note)):  # they are equal if the last step failed
+        token = note.token
+    for one in dict.fromkeys((note, failure)):  # they are equal if the last step failed
         if one is None or one.token != token:
             continue
         which = "Last failure" if one == failure else "Last step"
-        said = ending(one)
+        if not state.in_flight and one is note:
+            which = "Last rotation"
         remedy = OUTCOMES[one.outcome].remedy
         if not state.in_flight and (one is not note or remedy.startswith("Wait")):
             remedy = ""  # it is over
-        ago = duration(now - one.at)
-        yield f"{which}{of} ({one.step}, {ago} ago): {said} {remedy}".strip()
+        yield f"{which}: {one.step}, {duration(now - one.at)} ago. {ending(one)}"
+        if remedy:
+            yield f"-> {remedy}"
     if note is not None and not state.in_flight and was_given_up(note, state):
-        yield f"It was given up. {ROTATE_STAGED}"
+        yield f"The rotation was given up. {ROTATE_STAGED}"
 
 
 def was_given_up(note: RotationNote, state: SecretState) -> bool:
@@ -278,14 +297,19 @@ def _app_id(status: TargetStatus) -> int | None:
     return None if known is None else known.app_id
 
 
-def _agreement(report: Report) -> Text:
+def _agreement(report: Report, width: int) -> Iterator[Text]:
     if report.drift is False:
         same = report.targets[0].fingerprint
-        return line(f"All {len(report.targets)} targets have the same secret, {same}.", GOOD)
-    have = "\n".join(f"  {one.fingerprint or '-':12}  {one.target}" for one in report.targets)
+        yield prose(f"All {len(report.targets)} targets have the same secret, {same}.", GOOD)
+        return
     if report.drift is None:
-        return line(f"Not all targets can be compared.\n{have}", UNSURE)
-    return line(f"Drift: AWSCURRENT differs between the targets.\n{have}", BAD)
+        says, style = "Not all targets can be compared.", UNSURE
+    else:
+        says, style = "Drift: AWSCURRENT differs between the targets.", BAD
+    yield line(says, style)
+    for one in report.targets:
+        first = f"  {one.fingerprint or '-':12}  "
+        yield wrapped(one.target, width, first=first, then=" " * len(first), style=style)
 
 
 def outcome_with_code(noted: VerdictNote) -> str:

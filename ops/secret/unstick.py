@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ops.errors import ExitCode
-from ops.output import Output, copyable, timestamp
+from ops.output import Output, copyable, prose, timestamp
 from ops.prompt import interruptible
 from ops.secret.change import SEE_STATUS
 from ops.secret.render import ROTATE_STAGED, ending, rotation_facts
@@ -44,6 +44,7 @@ def unstick(
         out.tell(
             "in-flight",
             copyable("\n".join(rotation_facts(state, time.time(), began)), target.name),
+            then="   ",
             version_id=token,
             began_at=timestamp(began),
         )
@@ -55,9 +56,8 @@ def unstick(
             target.versions.drop_label(PENDING, version_id=token)
     out.go_on()
     try:
-        out.show(
-            f"AWSPENDING is removed. Checking for {checks} s whether a running step promotes it."
-        )
+        text = f"AWSPENDING is removed. Checking for {checks} s whether a running step promotes it."
+        out.show(prose(text))
         kind, text, exit_code = _after_giving_up(target, state, token, checks, sleep)
     except (KeyboardInterrupt, SecretStoreError):
         text = f"AWSPENDING is removed. A running step may still promote the version. {SEE_STATUS}"

@@ -50,6 +50,7 @@ def watch(
                 out.tell(
                     "change",
                     f"{hour}  {what}: {now.text if now else 'none'}",
+                    then=" " * 14,
                     at=at,
                     what=what,
                     was=was and was.fields,

@@ -208,7 +208,7 @@ def test_a_rotation_in_flight_has_its_own_exit_code(person: Person) -> None:
     status = person.runs("status")
     person.ends_the_rotation()
     assert status.exit_code == 6
-    assert "A rotation has been in flight for " in status.out
+    assert "Rotation: in flight for " in status.out
 
 
 def test_an_accepted_staged_value_is_not_replaced_by_a_rejected_one(person: Person) -> None:

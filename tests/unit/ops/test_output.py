@@ -73,9 +73,33 @@ def test_a_command_is_not_broken_and_is_bold() -> None:
     shown = wrapped(
         "See: zego-token doctor.", 20, first="> ", then="  ", target=f"--secret-id {ARN}"
     )
-    assert shown.plain == f"> See:\n    zego-token doctor --secret-id {ARN}"
+    assert shown.plain == f"> See:\n  zego-token doctor --secret-id {ARN}"
     (span,) = shown.spans
     assert shown.plain[span.start : span.end].strip() == shown.plain.split("\n")[1].strip()
+
+
+def test_what_is_too_long_for_its_prefix_is_alone_on_its_line() -> None:
+    assert wrapped(f"{ARN} and more", 40, first="  + secret  ", then=" " * 12).plain.split(
+        "\n"
+    ) == [
+        "  + secret",
+        ARN,
+        f"{'':12}and more",
+    ]
+
+
+def test_a_sentence_is_one_line_in_a_file_and_wrapped_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Output(as_json=False)
+    sentence = "word " * 30
+    out.tell("event", sentence, then="    ")
+    assert capsys.readouterr().out == f"{sentence.rstrip()}\n"
+    monkeypatch.setenv("COLUMNS", "60")
+    out.tell("event", sentence, then="    ")
+    first, *others = capsys.readouterr().out.splitlines()
+    assert 55 < max(map(len, (first, *others))) <= 60
+    assert all(text.startswith("    word") for text in others)
 
 
 def test_without_a_target_a_text_is_left_as_it_is() -> None:

@@ -228,4 +228,4 @@ class TestTheCommand:
         assert cli.main(["inspect", jwt(), f"--code={given}"]) == ExitCode.USAGE
         printed = capsys.readouterr()
         assert printed.out == ""
-        assert says in printed.err
+        assert says in " ".join(printed.err.split())

@@ -312,7 +312,7 @@ class TestUsage:
     ) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         assert cli.main(["inspect", "x", "--secret-file", "-"]) == ExitCode.USAGE
-        assert "Use --ask-secret." in capsys.readouterr().err
+        assert "Use --ask-secret." in " ".join(capsys.readouterr().err.split())
 
     @pytest.mark.parametrize("option", ["--local", "--secret-file", "--secret-id", "--stack"])
     def test_a_token_as_an_options_value_belongs_first(

@@ -76,11 +76,12 @@ class TestStatus:
     def test_each_version_has_its_line(self, capsys: Capture, seen: TargetStatus) -> None:
         printed = printed_of(capsys, seen).splitlines()
         (current,) = (text for text in printed if text.startswith("AWSCURRENT"))
-        (candidate,) = (text for text in printed if text.startswith("CANDIDATE"))
+        (candidate,) = (text for text in printed if text.startswith("CANDIDATE "))
         assert seen.fingerprint
         assert seen.fingerprint in current
         assert "accepted" in current
-        assert candidate.rstrip().endswith("rejected  it is not the ServerSecret of this AppID")
+        assert candidate.rstrip().endswith("rejected")
+        assert "CANDIDATE: ZEGO rejects it: it is not the ServerSecret of this AppID." in printed
 
     def test_no_value_is_shown(
         self, aws: SecretsManager, capsys: Capture, seen: TargetStatus
@@ -101,18 +102,16 @@ class TestStatus:
         self.fails(target, token)
         printed = printed_of(capsys, read_status(target, clock=lambda: 1_700_000_120))
         assert (
-            "The watcher's last verdict on 3fa9c01b22de: rejected (code 100000005), for 2 min."
-            " This is out of date: the watcher checks every 5 min.\n"
+            "Watcher: rejected (code 100000005) on 3fa9c01b22de, for 2 min (out of date: it checks"
+            " every 5 min)\n"
         ) in printed
+        assert (f"Rotation: in flight for 2 min, since 22:13 UTC (version {token})\n") in printed
         assert (
-            f"A rotation has been in flight for 2 min, since 22:13 UTC (version {token}).\n"
-        ) in printed
-        assert (
-            "Last failure (testSecret, 1 min ago): ZEGO gave no verdict on the"
+            "Last failure: testSecret, 1 min ago. ZEGO gave no verdict on the"
             " candidate, so it was not promoted. (fingerprint 3fa9c01b22de; ZEGO's code 206:"
-            " ZEGO's gateway is throttling or failing requests: try again) Wait: "
+            " ZEGO's gateway is throttling or failing requests: try again)\n-> Wait: "
         ) in printed
-        assert "Last step (setSecret, 20 s ago): The step is done.\n" in printed
+        assert "Last step: setSecret, 20 s ago. The step is done.\n" in printed
         assert "No function rotates this secret." in printed
 
     @staticmethod
@@ -132,8 +131,11 @@ class TestStatus:
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.drop_label("AWSPENDING", version_id=token)
         printed = printed_of(capsys, read_status(target, clock=lambda: 1_700_000_120))
-        assert "Last failure of the last rotation (testSecret, 1 min ago): ZEGO gave" in printed
-        assert "It was given up. To rotate to the staged value:\n  zego-token secret" in printed
+        assert "Last failure: testSecret, 1 min ago. ZEGO gave" in printed
+        assert (
+            "The rotation was given up. To rotate to the staged value:\n  zego-token secret"
+            in printed
+        )
         assert "Wait" not in printed
 
     @pytest.mark.parametrize("outcome", ["promoted", "rejected"])
@@ -143,7 +145,7 @@ class TestStatus:
         note = RotationNote("t" * 36, "finishSecret", outcome, 1_700_000_000)
         target.versions.note(ROTATION_TAG, note.to_tag())
         printed = printed_of(capsys, read_status(target))
-        assert "Last step of the last rotation" in printed
+        assert "Last rotation: finishSecret, " in printed
         assert "given up" not in printed
 
     def test_a_rotation_given_up_by_its_note_is_not_waited_for(
@@ -152,7 +154,7 @@ class TestStatus:
         note = RotationNote("t" * 36, "testSecret", "rejected", 1_700_000_000)
         target.versions.note(ROTATION_TAG, note.to_tag())
         target.versions.note(GIVEN_UP_TAG, "t" * 36)
-        assert "It was given up. To rotate to the staged value:" in printed_of(
+        assert "The rotation was given up. To rotate to the staged value:" in printed_of(
             capsys, read_status(target)
         )
 
@@ -161,7 +163,7 @@ class TestStatus:
     ) -> None:
         token = target.versions.start_rotation()
         assert (
-            f"A rotation is in flight (version {token}). AWS gives no start time for it; the"
+            f"Rotation: in flight (version {token}). AWS gives no start time for it; the"
             " watcher notes one within 5 min.\n"
         ) in printed_of(capsys, read_status(target))
 
@@ -270,11 +272,12 @@ class TestFailingCalls:
 
 
 class TestHeadings:
-    def test_the_heading_names_the_app_id_and_the_secret(
+    def test_the_options_the_secret_and_its_app_id_are_named(
         self, capsys: Capture, seen: TargetStatus
     ) -> None:
-        heading, arn, *_ = printed_of(capsys, seen).splitlines()
-        assert (heading, arn) == ("--local  AppID 1234567890", seen.state.arn)
+        heading, arn, *more = printed_of(capsys, seen).splitlines()
+        assert (heading, arn) == ("--local", seen.state.arn)
+        assert "AppID: 1234567890" in more
 
     def test_a_drift_shows_each_targets_fingerprint(
         self, capsys: Capture, seen: TargetStatus
@@ -312,7 +315,8 @@ class TestHeadings:
         version = replace(current.version, labels=("AWSCURRENT", "[red]\x1b[2J"))
         strange = replace(seen, state=state, versions=(replace(current, version=version),))
         printed = printed_of(capsys, strange)
-        assert "AWSCURRENT, [red]?[2J" in printed
+        assert "AWSCURRENT,  " in printed
+        assert "\n[red]?[2J" in printed
         assert "arn:[bold]" in printed
 
 

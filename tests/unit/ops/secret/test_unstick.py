@@ -121,9 +121,9 @@ class TestFirstScreen:
         with pytest.raises(CommandError):
             unstick(target, Output(as_json=False), no)
         printed = capsys.readouterr().out
-        assert "A rotation has been in flight for " in printed
-        assert "Last step (testSecret, " in printed
-        assert " ago): ZEGO gave no verdict" in printed
+        assert "Rotation: in flight for " in printed
+        assert "Last step: testSecret, " in printed
+        assert " ago. ZEGO gave no verdict" in printed
         assert target.versions.describe().in_flight == token
 
     @pytest.mark.parametrize("is_noted", [True, False])
