@@ -36,9 +36,9 @@ invoke: $(RUN_READY) ## Run one event on the running system, or else on a new on
 	@test -n "$(EVENT)" || { echo "EVENT is not set. Example: make invoke EVENT=events/tokens_room.json" >&2; exit 2; }
 	@$(BIN)/python -m local.invoke $(EVENT)
 
-.PHONY: rotate
-rotate: $(RUN_READY) ## Demonstrate a rotation on a separate local system, first with a wrong value
-	@$(BIN)/python -m local.demo rotate
+.PHONY: demo-rotation
+demo-rotation: $(RUN_READY) ## Demonstrate a rotation on a separate local system, first with a wrong value
+	@$(BIN)/python -m local.demo rotation
 
 .PHONY: drill
 drill: $(RUN_READY) ## Demonstrate how a reset ServerSecret is detected and healed

@@ -36,10 +36,12 @@ def log_in(identity_provider: str, username: str) -> str:
     return str(answer.json()["access_token"])
 
 
-def request_token(api: str, identity_provider: str, username: str) -> HttpResponse:
-    """Returns the response to a request for a token for `ROOM`, as a user's frontend sends it."""
+def request_token(
+    api: str, identity_provider: str, username: str, room_id: str = ROOM
+) -> HttpResponse:
+    """Returns the response to a request for a token for a room, as a user's frontend sends it."""
     bearer = log_in(identity_provider, username)
-    return post(f"{api}/v1/tokens", {"room_id": ROOM}, {"authorization": f"Bearer {bearer}"})
+    return post(f"{api}/v1/tokens", {"room_id": room_id}, {"authorization": f"Bearer {bearer}"})
 
 
 def curl_bearer(stack: StackDescription) -> str:

@@ -1,7 +1,8 @@
-"""The output of `make rotate` and `make drill`."""
+"""The output of the demonstrations, such as `make drill`."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,24 +11,29 @@ from pathlib import Path
 
 import pytest
 
-from local.demo import Scene, incident, play, rotation
+from local.demo.incident import incident
+from local.demo.rotation import rotation
+from local.demo.scene import Scene, play, show
 
 PROJECT = Path(__file__).resolve().parents[2]
+NARROW = 60
 STEPS = r"createSecret .*\n.* setSecret .*\n.* testSecret .*\n.* finishSecret .*\n.* promoted"
 
 
 def shown(scene: str) -> str:
-    """Plays a scene in which everything happens as expected. Returns what it prints."""
+    """Plays a scene in which everything happens as expected. Returns what it prints, unwrapped."""
     done = subprocess.run(
         [sys.executable, "-m", "local.demo", scene],
         cwd=PROJECT,
+        env={**os.environ, "COLUMNS": str(NARROW)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= NARROW
+    return re.sub(r"\n {2,}(?! *\d+\.\d\d s)", " ", done.stdout)
 
 
 def in_order(printed: str, *patterns: str) -> bool:
@@ -40,7 +46,7 @@ def holds_a_secret(printed: str) -> bool:
 
 
 def test_a_rotation_refuses_the_wrong_value_and_promotes_the_right_one() -> None:
-    printed = shown("rotate")
+    printed = shown("rotation")
     assert in_order(
         printed,
         "logs in to the room with a new token: accepted",
@@ -61,6 +67,7 @@ def test_the_incident_is_detected_and_healed() -> None:
     assert in_order(
         printed,
         "refused with 1102016; her browser logs 20014, 50119",
+        "the call in progress goes on",
         "accepted -> rejected",
         r"alarm \(SecretAccepted is 0\)",
         "staged as CANDIDATE",
@@ -69,6 +76,8 @@ def test_the_incident_is_detected_and_healed() -> None:
         "rejected -> accepted",
         "logs in: accepted",
         r"\d s  detected\n.*\d s  staged\n.*\d s  promoted\n.*\d s  calls work\n",
+        "In production\n- The watcher notices a reset within 5 minutes",
+        "Calls work within 60 s after the promotion",
     )
     assert not holds_a_secret(printed)
 
@@ -83,3 +92,15 @@ def test_a_scene_with_an_unexpected_outcome_fails(
 
     assert play(after_another_reset) == 1
     assert "error: expected, but it did not happen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_text_fits_the_terminal_and_stays_readable(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    show("word " * 100, first="   0.25 s  ", then=" " * 11)
+    lines = capsys.readouterr().out.splitlines()
+    widest = min(columns, 100)
+    assert widest - len("word ") < max(map(len, lines)) <= widest
+    assert {line[:11] for line in lines[1:]} == {" " * 11}
