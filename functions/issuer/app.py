@@ -26,7 +26,7 @@ from issuer.shared_keys import REFETCH_SECONDS, SharedKeys
 from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings, SettingsError
 from zego import server_secret
-from zego.aws import DYNAMODB, SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError
+from zego.aws import DYNAMODB, EVENTBRIDGE, SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError
 from zego.cache import Cached
 from zego.policy import file as policy_file
 from zego.policy.model import AccessPolicy
@@ -36,6 +36,7 @@ from zego.server_secret import ServerSecret, ServerSecretError
 from zego.shared_key import SharedKeyError
 
 if TYPE_CHECKING:
+    from issuer.incoming_calls import IncomingCalls
     from issuer.limits import Limits
 
 _settings = IssuerSettings.read(os.environ)
@@ -110,6 +111,23 @@ def _limits(policy: AccessPolicy) -> Limits | None:
     )
 
 
+@functools.cache
+def _incoming_calls() -> IncomingCalls:
+    from issuer.incoming_calls import IncomingCalls  # noqa: PLC0415  only calls with callees need it
+
+    return IncomingCalls(
+        AwsClient(
+            EVENTBRIDGE,
+            _settings.own_region,
+            _credentials,
+            endpoint=_settings.events_endpoint,
+            attempt_seconds=1.0,
+            attempts=1,
+        ),
+        _settings.stage,
+    )
+
+
 def _read_secret() -> None:
     _service.current_secret()
 
@@ -140,6 +158,7 @@ _service = Service(
     _secrets_manager(_settings.region),
     current=_cached(CURRENT),
     previous=_cached(PREVIOUS),
+    incoming_calls=_incoming_calls,
     limits=_limits(_policy),
     first_reads=_first_reads,
 )
@@ -158,8 +177,10 @@ ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
     "POST /v1/tokens/batch": routes.tokens_batch,
     "POST /v1/service/tokens": routes.service_tokens,
     "POST /v1/service/tokens/batch": routes.service_tokens_batch,
-    "POST /api/v1/calls/initiate": routes.calls,
-    "POST /v1/service/calls/initiate": routes.service_calls,
+    "POST /v1/calls": routes.calls,
+    "POST /v1/service/calls": routes.service_calls,
+    "POST /api/v1/calls/initiate": routes.calls_initiate,
+    "POST /v1/service/calls/initiate": routes.service_calls_initiate,
     _HEALTH: routes.health,
     _HELP: routes.help_page,
     "GET /v1/status": status.status,

@@ -50,6 +50,8 @@ class Exchange:
     :ivar position: the position of the request in its batch, if it is in one.
     :ivar repeated_at: the positions of other requests of the batch with the same mistake.
     :ivar diagnosed: the result, if the request was to diagnose a token.
+    :ivar call_id: the id of the call, if the request was to begin one.
+    :ivar event_accepted: whether EventBridge accepted the call's event, if it has callees.
     """
 
     request_id: str
@@ -60,6 +62,8 @@ class Exchange:
     request: TokenRequest | None = None
     issued: IssuedToken | None = None
     diagnosed: DiagnosisSummary | None = None
+    call_id: str | None = None
+    event_accepted: bool | None = None
 
     @property
     def refused_with(self) -> int | None:
@@ -107,6 +111,10 @@ def _granted(exchange: Exchange, issued: IssuedToken) -> None:
     event["expires_at"] = issued.expires_at
     event["secret_fingerprint"] = issued.secret_fingerprint
     event["token_sha256"] = _sha256(issued.token)
+    if exchange.call_id is not None and exchange.request is not None:
+        event["call_id"] = exchange.call_id
+        event["callees"] = exchange.request.callees
+        event["event_accepted"] = exchange.event_accepted
     where = "any room" if grant.room_id is None else f"room {grant.room_id}"
     telemetry.logger.info(
         "Token issued for user %s in %s%s", grant.user_id, where, _after(exchange), audit=event
@@ -144,6 +152,8 @@ def _refused(exchange: Exchange, problem: Problem) -> None:
         event["privileges"] = sorted(exchange.request.privileges or ())
         event["stream_ids"] = exchange.request.stream_ids
         event["lifetime_seconds"] = exchange.request.lifetime_seconds
+        if exchange.request.callees:
+            event["callees"] = exchange.request.callees
         if exchange.request.user_id is not None:
             event["user_id"] = exchange.request.user_id
     telemetry.logger.warning(

@@ -61,6 +61,8 @@ PROBLEMS: Final[Mapping[str, ProblemType]] = {
     "lifetime_out_of_range": ProblemType(422, "The lifetime is out of range"),
     "invalid_privileges": ProblemType(422, "The privileges are invalid"),
     "invalid_stream_ids": ProblemType(422, "The stream ids are invalid"),
+    "invalid_callees": ProblemType(422, "The callees are invalid"),
+    "invalid_idempotency_key": ProblemType(422, "The Idempotency-Key is invalid"),
     "invalid_refused_with": ProblemType(422, "The code is not one for a refused token"),
     "invalid_sdk": ProblemType(422, "The SDK is unknown"),
     "room_id_required": ProblemType(422, "A room id is required"),

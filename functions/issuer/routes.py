@@ -6,7 +6,6 @@ access policy, get the secret, mint. Each step can refuse the request.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +38,7 @@ from zego.secrets_manager import SecretsReader, SecretVersion
 from zego.server_secret import ServerSecret
 
 if TYPE_CHECKING:
+    from issuer.incoming_calls import IncomingCalls
     from issuer.limits import Limits
 
 #: No fetch begins later than this: half of the time that a restore or a request may take.
@@ -82,6 +82,7 @@ class Service:
 
     :ivar current: the secret that seals tokens.
     :ivar previous: the secret before it, only used to recognise the tokens that it sealed.
+    :ivar incoming_calls: publishes whom a call invites; made for the first such call.
     :ivar limits: the denials and budgets, if the stack has a table for them.
     :ivar first_reads: of the secret and the denials, while a request is authenticated.
     """
@@ -93,6 +94,7 @@ class Service:
     secrets_manager: SecretsReader
     current: Cached[SecretVersion[ServerSecret]]
     previous: Cached[SecretVersion[ServerSecret]]
+    incoming_calls: Callable[[], IncomingCalls]
     limits: Limits | None = None
     first_reads: FirstReads = field(default_factory=FirstReads)
 
@@ -188,6 +190,16 @@ def calls(service: Service, request: ApiRequest) -> ApiResponse:
 def service_calls(service: Service, request: ApiRequest) -> ApiResponse:
     """Begin a call for the user that an IAM role names."""
     return _call(service, request, service.role)
+
+
+def calls_initiate(service: Service, request: ApiRequest) -> ApiResponse:
+    """Begin a call as :func:`calls` does, with the response in camelCase."""
+    return _call_in_camel_case(service, request, service.bearer)
+
+
+def service_calls_initiate(service: Service, request: ApiRequest) -> ApiResponse:
+    """Begin a call as :func:`service_calls` does, with the response in camelCase."""
+    return _call_in_camel_case(service, request, service.role)
 
 
 def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
@@ -299,30 +311,66 @@ def _batch_entry(
 
 
 def _call(service: Service, request: ApiRequest, authenticate: Authenticate) -> ApiResponse:
-    """Begin a call: make a new room and issue a token for it."""
-    call_id = os.urandom(16).hex()
+    _, document = _begin_call(service, request, authenticate)
+    return respond(201, document | {"request_id": request.request_id})
+
+
+def _call_in_camel_case(
+    service: Service, request: ApiRequest, authenticate: Authenticate
+) -> ApiResponse:
+    """Begin a call, and respond as the first route for calls did: in camelCase."""
+    issued, document = _begin_call(service, request, authenticate)
+    return respond(
+        201,
+        {
+            "callId": document["call_id"],
+            "zegoRoom": {
+                "roomId": issued.grant.room_id,
+                "appId": issued.app_id,
+                "token": issued.token,
+            },
+            "userId": issued.grant.user_id,
+            "privileges": issued.privileges,
+            "streamIds": issued.grant.stream_ids,
+            "issuedAt": issued.issued_at,
+            "expiresAt": issued.expires_at,
+            "renewAt": issued.renew_at,
+            "callees": document["callees"],
+            "eventAccepted": document["event_accepted"],
+            "requestId": request.request_id,
+        },
+    )
+
+
+def _begin_call(
+    service: Service, request: ApiRequest, authenticate: Authenticate
+) -> tuple[IssuedToken, dict[str, Any]]:
+    """Make a room, issue a token for it, and publish whom the call invites.
+
+    :returns: the token, and the fields of the response without the request id.
+    """
+    started = time.monotonic()
     with audited(Exchange(request.request_id, request.route)) as exchange:
         caller = admit(service, exchange, request, authenticate)
         wanted = token_request.call_request(
             read_object(request.body), names_user=caller.user_id is None
         )
+        key = request.headers.get(token_request.IDEMPOTENCY_KEY)
+        call_id = token_request.call_id(key, caller, wanted.user_id)
+        exchange.call_id = call_id
         issued = _issue(service, exchange, caller, replace(wanted, room_id=f"call_{call_id}"))
-    document = {
-        "callId": call_id,
-        "zegoRoom": {
-            "roomId": issued.grant.room_id,
-            "appId": issued.app_id,
-            "token": issued.token,
-        },
-        "userId": issued.grant.user_id,
-        "privileges": issued.privileges,
-        "streamIds": issued.grant.stream_ids,
-        "issuedAt": issued.issued_at,
-        "expiresAt": issued.expires_at,
-        "renewAt": issued.renew_at,
-        "requestId": request.request_id,
+        if wanted.callees:
+            from issuer.incoming_calls import IncomingCall  # noqa: PLC0415  as for a diagnosis
+
+            call = IncomingCall(call_id, wanted.callees, issued, request.request_id)
+            exchange.event_accepted = service.incoming_calls().publish(
+                call, may_publish=may_fetch(started)
+            )
+    return issued, _document(issued) | {
+        "call_id": call_id,
+        "callees": wanted.callees,
+        "event_accepted": exchange.event_accepted,
     }
-    return respond(201, document)
 
 
 def _issue(

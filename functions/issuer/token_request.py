@@ -1,4 +1,4 @@
-"""Reads a token request from the body and checks it against what ZEGO accepts.
+"""Reads a token request and checks it against what ZEGO accepts.
 
 A wrong type or an unknown field results in status 400, a value out of bounds in 422. Each problem
 names the field and the bound.
@@ -6,23 +6,30 @@ names the field and the bound.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from collections.abc import Mapping
 from typing import Final, Literal, cast
 
 from issuer.body import as_object, optional, read_object, refuse_unknown, wrong_type
 from issuer.problems import Problem
-from zego import identifiers
+from zego import identifiers, strict_json
 from zego.identifiers import IdentifierError
 from zego.policy.model import (
+    MAX_CALLEES,
     MAX_STREAM_IDS,
     MIN_LIFETIME_SECONDS,
     PRIVILEGES,
+    Caller,
     Privilege,
     TokenRequest,
 )
 from zego.token04 import MAX_LIFETIME_SECONDS
 
 MAX_BATCH: Final = 100
+#: The header that makes repeated requests to begin a call one call.
+IDEMPOTENCY_KEY: Final = "idempotency-key"
 #: The codes with which ZEGO's SDKs (web; native; ZIM) refuse a token if a wrong ServerSecret may
 #: have sealed it.
 REFUSAL_CODES: Final = frozenset(
@@ -35,7 +42,8 @@ MAX_BATCH_BODY_BYTES: Final = 128 * 1024
 _TOKEN_FIELDS: Final = frozenset(
     {"room_id", "privileges", "stream_ids", "lifetime_seconds", "refused_with"}
 )
-_CALL_FIELDS: Final = _TOKEN_FIELDS - {"room_id"}
+_CALL_FIELDS: Final = (_TOKEN_FIELDS | {"callees"}) - {"room_id"}
+_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _USER: Final = frozenset({"user_id"})
 
 
@@ -59,6 +67,26 @@ def token_request(values: object, *, names_user: bool) -> TokenRequest:
 def call_request(values: Mapping[str, object], *, names_user: bool) -> TokenRequest:
     """Read a request to begin a call, as :func:`token_request` does. The service makes the room."""
     return _request(values, _CALL_FIELDS, names_user=names_user)
+
+
+def call_id(key: str | None, caller: Caller, user_id: str | None) -> str:
+    """The id of a call: 32 hex digits, random unless the caller sends a key.
+
+    With a key, it is the same for the same caller, user and key, and for no others. A role counts
+    without its session, because the next attempt may come from another instance of a backend.
+
+    :param key: the value of the header ``Idempotency-Key``.
+    :param user_id: the user that the request names, if it names one.
+    :raises Problem: ``invalid_idempotency_key``.
+    """
+    if key is None:
+        return os.urandom(16).hex()
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        detail = "Idempotency-Key must have 1 to 255 visible ASCII characters, without spaces."
+        raise Problem("invalid_idempotency_key", detail)
+    subject = caller.subject if caller.claims else None
+    call = strict_json.dumps([caller.identity, subject, user_id, key])
+    return hashlib.sha256(call.encode()).hexdigest()[:32]
 
 
 def read_batch(body: bytes) -> list[object]:
@@ -90,6 +118,7 @@ def _request(
         stream_ids=_stream_ids(values),
         lifetime_seconds=_lifetime(values),
         refused_with=_refused_with(values),
+        callees=_callees(values),
     )
 
 
@@ -123,6 +152,19 @@ def _stream_ids(values: Mapping[str, object]) -> tuple[str, ...] | None:
         return tuple(identifiers.check("stream_id", value) for value in ids)
     except IdentifierError as error:
         raise Problem("invalid_stream_ids", f"{error}.", field="stream_ids") from None
+
+
+def _callees(values: Mapping[str, object]) -> tuple[str, ...]:
+    ids = _strings(values, "callees")
+    if ids is None:
+        return ()
+    if not 1 <= len(ids) <= MAX_CALLEES or len(set(ids)) < len(ids):
+        detail = f"callees must list 1 to {MAX_CALLEES} different user ids."
+        raise Problem("invalid_callees", detail, field="callees")
+    try:
+        return tuple(identifiers.check("user_id", value) for value in ids)
+    except IdentifierError as error:
+        raise Problem("invalid_callees", f"callees: {error}.", field="callees") from None
 
 
 def _lifetime(values: Mapping[str, object]) -> int | None:

@@ -42,6 +42,9 @@ _FOR_EVERY_FUNCTION: Final = (
         "",
     ),
 )
+_EVENTS_URL: Final = Setting(
+    "AWS_ENDPOINT_URL_EVENTS", "the URL of EventBridge, if it is not AWS' default", ""
+)
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _SHA256_OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()
 _ZEGO_SERVER_API_URL: Final = Setting(
@@ -68,6 +71,7 @@ class IssuerSettings:
     :ivar own_region: the function's region.
     :ivar secrets_manager_endpoint: ``None`` means AWS' default.
     :ivar limits: the table with denials and budgets; ``None`` if there is none.
+    :ivar events_endpoint: ``None`` means AWS' default.
     :ivar origin_header_sha256: digests in hex; if there are any, the edge's header must match one.
     """
 
@@ -81,6 +85,7 @@ class IssuerSettings:
     secret_max_stale_seconds: float
     secrets_manager_endpoint: str | None
     limits: LimitsSettings | None
+    events_endpoint: str | None
     origin_header_sha256: tuple[str, ...]
     build_version: str
 
@@ -104,6 +109,7 @@ class IssuerSettings:
             "",
         ),
         Setting("AWS_ENDPOINT_URL_DYNAMODB", "the URL of DynamoDB, if it is not AWS' default", ""),
+        _EVENTS_URL,
         Setting(
             "ORIGIN_HEADER_SHA256",
             "the SHA-256 of the header that the edge adds to each request; two, separated by a"
@@ -131,6 +137,7 @@ class IssuerSettings:
             secret_max_stale_seconds=found.seconds("SECRET_MAX_STALE_SECONDS", ttl, 86400),
             secrets_manager_endpoint=found.optional_url("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
             limits=found.limits(),
+            events_endpoint=found.optional_url("AWS_ENDPOINT_URL_EVENTS"),
             origin_header_sha256=found.digests("ORIGIN_HEADER_SHA256", at_most=2),
             build_version=found.text("BUILD_VERSION"),
         )
@@ -185,7 +192,7 @@ class WatcherSettings:
             "how long after a heal no other heal promotes the same value, 60-86400",
             "1800",
         ),
-        Setting("AWS_ENDPOINT_URL_EVENTS", "the URL of EventBridge, if it is not AWS' default", ""),
+        _EVENTS_URL,
     )
 
     @classmethod

@@ -58,6 +58,8 @@ ROUTES = (
     Route("POST", "/v1/tokens/batch", "NONE", rate=10, burst=20),
     Route("POST", "/v1/service/tokens", "AWS_IAM"),
     Route("POST", "/v1/service/tokens/batch", "AWS_IAM", rate=10, burst=20),
+    Route("POST", "/v1/calls", "NONE"),
+    Route("POST", "/v1/service/calls", "AWS_IAM"),
     Route("POST", "/api/v1/calls/initiate", "NONE"),
     Route("POST", "/v1/service/calls/initiate", "AWS_IAM"),
     Route("GET", "/v1/health", "NONE", rate=10, burst=20),

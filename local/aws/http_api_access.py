@@ -173,7 +173,7 @@ class Cors:
 
     origins: Sequence[str] = ()
     methods: Sequence[str] = ("GET", "POST")
-    headers: Sequence[str] = ("authorization", "content-type")
+    headers: Sequence[str] = ("authorization", "content-type", "idempotency-key")
     expose: Sequence[str] = ("retry-after", "apigw-requestid")
     max_age_seconds: int = 3600
     on_refused: Callable[[str], None] | None = None

@@ -33,9 +33,11 @@ _ANOTHER_REASON: Final = (
 ANONYMOUS: Final[dict[str, tuple[int, str | None]]] = {
     "POST /v1/tokens": (401, "bearer_missing"),
     "POST /v1/tokens/batch": (401, "bearer_missing"),
+    "POST /v1/calls": (401, "bearer_missing"),
     "POST /api/v1/calls/initiate": (401, "bearer_missing"),
     "POST /v1/service/tokens": (403, None),
     "POST /v1/service/tokens/batch": (403, None),
+    "POST /v1/service/calls": (403, None),
     "POST /v1/service/calls/initiate": (403, None),
     "GET /v1/status": (403, None),
     "POST /v1/diagnose": (403, None),

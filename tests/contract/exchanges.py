@@ -14,14 +14,16 @@ from typing import Any
 from local.aws.dynamodb import DynamoDb
 from local.identity_provider import IdentityProvider
 from tests.contract.openapi import Answer, load
-from tests.contract.services import Service
+from tests.contract.services import Headers, Service
 from tests.support.routes import (
     BATCH,
     CALL,
+    CALL_IN_CAMEL_CASE,
     DIAGNOSE,
     HEALTH,
     HELP,
     SERVICE_CALL,
+    SERVICE_CALL_IN_CAMEL_CASE,
     SERVICE_TOKENS,
     STATUS,
     TOKENS,
@@ -104,7 +106,7 @@ class Refusal:
     body: Any = None
     authorize: Authorize = alice
     field: str | None = None
-    coding: str | None = None
+    headers: Headers | None = None
     at: str = "api"
     """The fixture that is asked."""
     fits_others: bool = False
@@ -124,8 +126,8 @@ def encoded(body: Any) -> bytes:
 def send(service: Service, request: Good | Refusal) -> Answer:
     """The service's response to a request."""
     authorization = request.authorize(service.identity_provider)
-    coding = request.coding if isinstance(request, Refusal) else None
-    return service.send(request.route, encoded(request.body), authorization, coding)
+    headers = request.headers if isinstance(request, Refusal) else None
+    return service.send(request.route, encoded(request.body), authorization, headers or {})
 
 
 def bearer_with(**changes: object) -> Authorize:
@@ -172,7 +174,13 @@ def _bad_bodies(route: str, **good: Any) -> list[Refusal]:
     too_large = b" " * (129 if route in {BATCH, TOKENS_BATCH} else 17) * 1024
     packed = gzip.compress(json.dumps(good).encode(), mtime=0)
     codings = [
-        Refusal(f"in {coding}", "content_encoding_refused", route, packed, coding=coding)
+        Refusal(
+            f"in {coding}",
+            "content_encoding_refused",
+            route,
+            packed,
+            headers={"content-encoding": coding},
+        )
         for coding in ("gzip", "GZIP", "identity, gzip")
     ]
     return [
@@ -263,6 +271,47 @@ def _bad_streams(route: str, **good: Any) -> list[Refusal]:
     return [
         *_bad_values(route, good, "stream_ids", "wrong_type", types),
         *_bad_values(route, good, "stream_ids", "invalid_stream_ids", streams),
+    ]
+
+
+def _bad_callees(route: str, caller: str, **good: Any) -> list[Refusal]:
+    """Callees; `good` has the other fields that the route needs."""
+    types = {"that is null": None, "that is a string": "dave", "with a number": [1]}
+    callees = {
+        "without any": [],
+        "with one twice": ["dave", "dave"],
+        "with a space": ["d ave"],
+        "that are too long": ["u" * 64],
+        "too many": [f"u{number}" for number in range(51)],
+    }
+    itself = Refusal(
+        "the caller among the callees",
+        "invalid_callees",
+        route,
+        good | {"callees": ["dave", caller]},
+        field="callees",
+        fits_others=True,
+    )
+    return [
+        *_bad_values(route, good, "callees", "wrong_type", types),
+        *_bad_values(route, good, "callees", "invalid_callees", callees),
+        itself,
+    ]
+
+
+def _bad_keys(route: str, body: Any = None) -> list[Refusal]:
+    """Idempotency keys."""
+    keys = {"empty": "", "too long": "k" * 256, "with a space": "a b", "with an accent": "\xe9"}
+    return [
+        Refusal(
+            f"a key: {what}",
+            "invalid_idempotency_key",
+            route,
+            body,
+            headers={"idempotency-key": key},
+            fits_others=True,
+        )
+        for what, key in keys.items()
     ]
 
 
@@ -359,7 +408,14 @@ GOOD = [
     Good("a call once more", CALL, 201, {"refused_with": 1002070}),
     Good("Bob's call", CALL, 201, {"user_id": "bob"}, backend),
     Good("a call with a camera", CALL, 201, {"stream_ids": ["alice_camera"]}),
+    Good("one callee", CALL, 201, {"callees": ["bob"]}),
+    Good("50 callees", CALL, 201, {"callees": [f"u{number}" * 15 for number in range(10, 60)]}),
     Good("a call", SERVICE_CALL, 201, {"user_id": "bob", "lifetime_seconds": 3600}),
+    Good("one callee", SERVICE_CALL, 201, {"user_id": "bob", "callees": ["alice"]}),
+    Good("a call", CALL_IN_CAMEL_CASE, 201, {}),
+    Good("one callee", CALL_IN_CAMEL_CASE, 201, {"callees": ["bob"]}),
+    Good("a call", SERVICE_CALL_IN_CAMEL_CASE, 201, {"user_id": "bob"}),
+    Good("one callee", SERVICE_CALL_IN_CAMEL_CASE, 201, {"user_id": "bob", "callees": ["a"]}),
     Good("a call once more", SERVICE_CALL, 201, {"user_id": "bob", "refused_with": 1002033}),
     Good("nothing", HEALTH, 200),
     Good("nothing", HELP, 200),
@@ -383,7 +439,7 @@ PROVEN = {
     DIAGNOSE: {"token": ""},
 }
 
-REFUSALS = [
+_REFUSALS = [
     *_bad_bodies(TOKENS),
     *_bad_bodies(SERVICE_TOKENS, user_id="bob"),
     *_bad_bodies(BATCH, requests=[{"user_id": "bob"}]),
@@ -406,6 +462,10 @@ REFUSALS = [
     *_bad_streams(SERVICE_TOKENS, user_id="bob", room_id=ROOM),
     *_bad_streams(CALL),
     *_bad_streams(SERVICE_CALL, user_id="bob"),
+    *_bad_callees(CALL, "alice"),
+    *_bad_callees(SERVICE_CALL, "bob", user_id="bob"),
+    *_bad_keys(CALL),
+    *_bad_keys(SERVICE_CALL, {"user_id": "bob"}),
     *_bad_users(SERVICE_TOKENS),
     *_bad_users(SERVICE_CALL),
     *_bad_diagnoses(),
@@ -516,4 +576,19 @@ REFUSALS = [
         Refusal("a fault of the service", "internal_error", route, at="failing_api")
         for route in load().routes
     ),
+]
+
+#: The routes whose response is in camelCase, each with the one that refuses the same requests.
+_IN_CAMEL_CASE = {CALL_IN_CAMEL_CASE: CALL, SERVICE_CALL_IN_CAMEL_CASE: SERVICE_CALL}
+
+
+def _one_for_each_code(route: str, like: str) -> list[Refusal]:
+    """A refusal for each code of another route."""
+    by_code = {each.code: each for each in _REFUSALS if each.route == like}
+    return [replace(each, route=route) for each in by_code.values()]
+
+
+REFUSALS = [
+    *(each for each in _REFUSALS if each.route not in _IN_CAMEL_CASE),
+    *(each for names in _IN_CAMEL_CASE.items() for each in _one_for_each_code(*names)),
 ]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from botocore.auth import SigV4Auth
@@ -25,6 +26,9 @@ EVENTS = Path(__file__).parents[2] / "events"
 BEARER_PLACE = "Bearer {alice}"
 BACKEND_PLACE = "Bearer {local-backend}"
 
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
+
 
 class Service(Protocol):
     """A service to send requests to, and the identity provider that it trusts."""
@@ -34,9 +38,9 @@ class Service(Protocol):
         """Signs the bearer tokens."""
 
     def send(
-        self, route: str, body: bytes, authorization: str | None, coding: str | None = None
+        self, route: str, body: bytes, authorization: str | None, headers: Headers = NO_HEADERS
     ) -> Answer:
-        """Its response to a request. `coding` is its Content-Encoding, if it has one."""
+        """Its response to a request with these headers besides the usual ones."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,17 @@ class Api:
     region: str
 
     def send(
-        self, route: str, body: bytes, authorization: str | None, coding: str | None = None
+        self, route: str, body: bytes, authorization: str | None, headers: Headers = NO_HEADERS
     ) -> Answer:
         """Its response to a request, which AWS' own library signs if the route requires that."""
-        headers = {} if authorization is None else {"authorization": authorization}
+        sent = {} if authorization is None else {"authorization": authorization}
         if load().security[route] == "sigv4":
             method, path = route.split(" ")
             request = AWSRequest(method, f"{self.gateway.url}{path}", data=body)
             key = Credentials(self.access_key.access_key_id, self.access_key.secret_access_key)
             SigV4Auth(key, "execute-api", self.region).add_auth(request)
-            headers = {name: str(value) for name, value in request.headers.items()}
-        if coding is not None:
-            headers["content-encoding"] = coding
-        return self.send_as_it_is(route, body, headers)
+            sent = {name: str(value) for name, value in request.headers.items()}
+        return self.send_as_it_is(route, body, {**sent, **headers})
 
     def send_as_it_is(
         self, route: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -87,7 +89,7 @@ class Function:
     identity_provider: IdentityProvider
 
     def send(
-        self, route: str, body: bytes, authorization: str | None, coding: str | None = None
+        self, route: str, body: bytes, authorization: str | None, headers: Headers = NO_HEADERS
     ) -> Answer:
         """Its response to an event without an IAM identity."""
         event = sample_event("tokens_without_bearer")
@@ -95,8 +97,7 @@ class Function:
         event["body"] = body.decode()
         if authorization is not None:
             event["headers"]["authorization"] = authorization
-        if coding is not None:
-            event["headers"]["content-encoding"] = coding
+        event["headers"] |= headers
         return self.invoke(event)
 
     def invoke(self, event: dict[str, Any]) -> Answer:

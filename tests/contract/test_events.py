@@ -23,6 +23,8 @@ ANSWERS = {
     "service_tokens": 201,
     "service_tokens_batch": 200,
     "tokens_batch": 200,
+    "calls": 201,
+    "service_calls": 201,
     "calls_initiate": 201,
     "service_calls_initiate": 201,
     "health": 200,

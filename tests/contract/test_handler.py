@@ -12,7 +12,7 @@ from local.stack import LocalStack
 from tests.contract.exchanges import GOOD, REFUSALS, ROOM, Good, Refusal, alice, encoded, send
 from tests.contract.openapi import load
 from tests.contract.services import Api
-from tests.support.routes import BATCH, CALL, HEALTH, HELP, STATUS, TOKENS
+from tests.support.routes import BATCH, CALL, CALL_IN_CAMEL_CASE, HEALTH, HELP, STATUS, TOKENS
 from tests.support.table import table
 from zego import token04
 from zego.secret_store.notes import VERDICT_TAG
@@ -78,6 +78,11 @@ def test_a_token_contains_what_the_response_shows(api: Api, stack: LocalStack, g
 
 def test_a_call_is_named_by_its_room(api: Api) -> None:
     body = api.send(CALL, b"", alice(api.identity_provider)).json
+    assert body["room_id"] == f"call_{body['call_id']}"
+
+
+def test_a_call_is_named_by_its_room_in_camel_case_too(api: Api) -> None:
+    body = api.send(CALL_IN_CAMEL_CASE, b"", alice(api.identity_provider)).json
     assert body["zegoRoom"]["roomId"] == f"call_{body['callId']}"
 
 

@@ -18,8 +18,10 @@ from tests.contract.openapi import load
 from tests.support.routes import (
     BATCH,
     CALL,
+    CALL_IN_CAMEL_CASE,
     DIAGNOSE,
     SERVICE_CALL,
+    SERVICE_CALL_IN_CAMEL_CASE,
     SERVICE_TOKENS,
     TOKENS,
     TOKENS_BATCH,
@@ -43,6 +45,8 @@ READERS: dict[str, Read] = {
     SERVICE_TOKENS: lambda body: token_request(read_object(body), names_user=True),
     CALL: lambda body: _of_user_or_backend(call_request, body),
     SERVICE_CALL: lambda body: call_request(read_object(body), names_user=True),
+    CALL_IN_CAMEL_CASE: lambda body: _of_user_or_backend(call_request, body),
+    SERVICE_CALL_IN_CAMEL_CASE: lambda body: call_request(read_object(body), names_user=True),
     DIAGNOSE: diagnose.read_request,
 }
 
@@ -53,8 +57,10 @@ TEXTS = st.text(PRINTABLE + "\0\t\x7féß€✓😀", max_size=130)
 ANYTHING = st.none() | st.booleans() | NUMBERS | TEXTS | st.lists(TEXTS)
 
 STREAM_IDS = st.text("aZ09_-", min_size=1, max_size=8) | st.just("s" * 255)
+USER_IDS = st.text("aZ09_-.@\\~", min_size=1, max_size=8) | st.just("u" * 63)
 GOOD: dict[str, st.SearchStrategy[Any]] = {
-    "user_id": st.text("aZ09_-.@\\~", min_size=1, max_size=8) | st.just("u" * 63),
+    "user_id": USER_IDS,
+    "callees": st.lists(USER_IDS, min_size=1, max_size=3, unique=True),
     "room_id": st.text("aZ09_-.@\\~", min_size=1, max_size=8) | st.just("r" * 127),
     "privileges": st.lists(st.sampled_from(["login", "publish"]), min_size=1, unique=True),
     "stream_ids": st.lists(STREAM_IDS, min_size=1, max_size=3, unique=True),
@@ -69,6 +75,7 @@ DOUBTFUL: dict[str, st.SearchStrategy[Any]] = {
     "user_id": TEXTS | st.just("u" * 64),
     "room_id": TEXTS | st.just("r" * 128),
     "privileges": st.lists(st.sampled_from(["login", "publish", "kick"]), max_size=3),
+    "callees": st.lists(TEXTS, max_size=3) | st.just([f"u{n}" for n in range(51)]),
     "stream_ids": st.lists(TEXTS, max_size=3) | st.just([f"s{n}" for n in range(51)]),
     "lifetime_seconds": st.integers(-100, 100) | st.sampled_from([2073600, 2073601]),
     "refused_with": st.sampled_from([20013, 50120, 1102018]) | st.integers(1002069, 1002080),

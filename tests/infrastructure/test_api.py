@@ -22,6 +22,8 @@ IAM_VERIFIED_BY_API_GATEWAY = {
     "POST /v1/tokens/batch": False,
     "POST /v1/service/tokens": True,
     "POST /v1/service/tokens/batch": True,
+    "POST /v1/calls": False,
+    "POST /v1/service/calls": True,
     "POST /api/v1/calls/initiate": False,
     "POST /v1/service/calls/initiate": True,
     "GET /v1/health": False,
@@ -137,7 +139,7 @@ def test_pages_of_the_exact_origins_may_call_it_and_no_others() -> None:
     assert definition()["x-amazon-apigateway-cors"] == {
         "allowOrigins": ["https://calls.example.com", "http://localhost:3000"],
         "allowMethods": ["GET", "POST"],
-        "allowHeaders": ["authorization", "content-type"],
+        "allowHeaders": ["authorization", "content-type", "idempotency-key"],
         "exposeHeaders": ["retry-after", "apigw-requestid"],
         "maxAge": 3600,
     }

@@ -55,6 +55,7 @@ def test_what_the_issuer_reads_is_set_by_the_template_or_by_lambda_or_may_be_abs
     only_elsewhere = {
         "ACCESS_POLICY_FILE",
         "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_EVENTS",
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     }
     assert read - given == set_by_lambda | only_elsewhere

@@ -49,8 +49,8 @@ def answered(function: Function, parts: Parts, asked: Good | Refusal) -> dict[st
     authorization = asked.authorize(parts.identity_provider)
     if authorization is not None and security == "bearer":
         made["headers"]["authorization"] = authorization
-    if isinstance(asked, Refusal) and asked.coding is not None:
-        made["headers"]["content-encoding"] = asked.coding
+    if isinstance(asked, Refusal) and asked.headers is not None:
+        made["headers"] |= asked.headers
     raw = function(made)
     is_page = raw["headers"]["content-type"].startswith("text/html")
     headers = dict(sorted(raw["headers"].items()))

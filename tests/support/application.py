@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from local.aws.dynamodb import DynamoDb
+from local.aws.events import EventBus
 from local.loopback import HttpRequest
 from tests.support.bearer import AUDIENCE, ISSUER, JWKS_URI, JwksEndpoint, claims, signer
 from zego.bounded_http import HttpError, Response
@@ -51,6 +52,7 @@ deny = true
 name = "users enter calls"
 callers = ["web"]
 rooms = ["call_*"]
+callees = ["bob", "team.{{user_id}}.*", "user_*"]
 max_lifetime_seconds = 7200
 
 [[rules]]
@@ -64,6 +66,7 @@ name = "the backend names users"
 callers = ["backend"]
 users = ["*"]
 rooms = ["*"]
+callees = ["*"]
 max_lifetime_seconds = 86400
 """
 
@@ -129,6 +132,37 @@ class DynamoDbFaults:
         return Response(answer.status, {}, answer.body)
 
 
+class EventBridge:
+    """The local stack's event bus as the issuer's HTTP client sees it; keeps the time limits.
+
+    :ivar responses: are sent first, each once, instead of the event bus'; an error is raised.
+    """
+
+    def __init__(self) -> None:
+        self.bus = EventBus()
+        self.responses: list[Response | HttpError] = []
+        self.timeouts: list[float] = []
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_seconds: float,
+        **bounds: object,
+    ) -> Response:
+        self.timeouts.append(timeout_seconds)
+        if not self.responses:
+            answer = self.bus.respond(HttpRequest(method, "/", tuple(headers.items()), body))
+            return Response(answer.status, {}, answer.body)
+        response = self.responses.pop(0)
+        if isinstance(response, HttpError):
+            raise response
+        return response
+
+
 class Answer:
     """The handler's response."""
 
@@ -151,6 +185,7 @@ class Application:
     :ivar app: the module.
     :ivar jwks: the identity provider's keys.
     :ivar dynamodb: what it sees of the DynamoDB given; without one, there are no limits.
+    :ivar eventbridge: takes the events of calls.
     """
 
     def __init__(
@@ -180,6 +215,7 @@ class Application:
             monkeypatch.setenv(name, value)
         self.jwks = JwksEndpoint(signer().jwk)
         self.secrets_manager = SecretsManager()
+        self.eventbridge = EventBridge()
         monkeypatch.setattr("issuer.jwks.request", lambda _method, uri, **_: self.jwks(uri))
         monkeypatch.setattr("zego.aws.request", self._call_aws)
         monkeypatch.delitem(sys.modules, "issuer.app", raising=False)
@@ -190,6 +226,8 @@ class Application:
     def _call_aws(self, method: str, url: str, **request: Any) -> Response:
         if url == "https://dynamodb.us-east-1.amazonaws.com/":
             return self.dynamodb(method, url, **request)
+        if url == "https://events.us-east-1.amazonaws.com/":
+            return self.eventbridge(method, url, **request)
         return self.secrets_manager(method, url, **request)
 
     def handle(self, event: Mapping[str, Any]) -> Answer:

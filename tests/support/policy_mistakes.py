@@ -158,7 +158,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             _NAME,
             f"{_NAME}\ndeny = true",
             "rules[2] 'servers'",
-            "max_lifetime_seconds limits a token, and a rule with deny gives none",
+            "max_lifetime_seconds limits what a rule grants, and a rule with deny grants nothing",
         ),
     ),
     "missing key": (
@@ -455,7 +455,7 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             "too short", _STREAMS, "max_session_seconds = 59\n", "'members'", "60 to 31536000"
         ),
         _mistake("a text", _STREAMS, 'max_session_seconds = "8 h"\n', "must be a whole number"),
-        _added("in a rule that denies", f"{_DENY}{_SESSION}", "max_session_seconds limits a token"),
+        _added("in a rule that denies", f"{_DENY}{_SESSION}", "max_session_seconds limits what"),
         _mistake("its claim", _USER_IDS, "session_start_claim = 1", "session_start_claim must be"),
     ),
     "too many": (
@@ -466,6 +466,18 @@ MISTAKES: Final[dict[str, tuple[PolicyMistake, ...]]] = {
             "'members'",
             "stream_ids has more than 50",
         ),
+    ),
+    "callees": (
+        _mistake("not a list", _STREAMS, 'callees = "*"\n', "'members'", "callees must be"),
+        _mistake("a placeholder", _STREAMS, 'callees = ["{id}"]\n', "callees", "placeholder"),
+        _mistake(
+            "without a room",
+            'rooms = ["*"]\n',
+            'identity_tokens = true\ncallees = ["*"]\n',
+            "'servers'",
+            "callees is for calls, which have a room: set rooms",
+        ),
+        _added("in a rule that denies", f'{_DENY}callees = ["*"]', "callees limits what"),
     ),
     "unreachable rule": (
         _added(

@@ -82,6 +82,10 @@ SECRETS_MANAGER: Final = ServiceType(
 DYNAMODB: Final = ServiceType(
     "DynamoDB", "dynamodb", "DynamoDB_20120810", "application/x-amz-json-1.0", 4_000_000
 )
+#: A response to one event has its id, or an error's code and message.
+EVENTBRIDGE: Final = ServiceType(
+    "EventBridge", "events", "AWSEvents", "application/x-amz-json-1.1", 16_384
+)
 
 
 @dataclass(frozen=True, slots=True)

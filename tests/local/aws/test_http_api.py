@@ -486,7 +486,10 @@ class TestCors:
         assert answer.status == 204
         assert answer.headers["access-control-allow-origin"] == PAGE
         assert answer.headers["access-control-allow-methods"] == "GET,POST"
-        assert answer.headers["access-control-allow-headers"] == "authorization,content-type"
+        assert (
+            answer.headers["access-control-allow-headers"]
+            == "authorization,content-type,idempotency-key"
+        )
         assert function.events == []
 
     @pytest.mark.parametrize("origin", ["https://evil.example", f"{PAGE}.evil.example", "null", ""])

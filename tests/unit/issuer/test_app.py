@@ -236,43 +236,6 @@ class TestBatches:
         assert problem(answer) == (503, "secret_unavailable")
 
 
-class TestCalls:
-    def test_a_call_begins_in_a_new_room(self, issuer: Application) -> None:
-        answer = issuer.handle(event(CALL, bearer=bearer()))
-        document = answer.document
-        assert answer.status == 201
-        assert re.fullmatch("[0-9a-f]{32}", document["callId"])
-        assert document == {
-            "callId": document["callId"],
-            "zegoRoom": {
-                "roomId": f"call_{document['callId']}",
-                "appId": APP_ID,
-                "token": document["zegoRoom"]["token"],
-            },
-            "userId": "alice",
-            "privileges": {"login": True, "publish": True},
-            "streamIds": None,
-            "issuedAt": document["issuedAt"],
-            "expiresAt": document["issuedAt"] + 7200,
-            "renewAt": document["issuedAt"] + 6900,
-            "requestId": "request-1",
-        }
-        payload = json.loads(opened(document["zegoRoom"]["token"]).payload)
-        assert payload["room_id"] == f"call_{document['callId']}"
-
-    def test_no_two_calls_share_a_room(self, issuer: Application) -> None:
-        asked = event(CALL, bearer=bearer())
-        assert len({issuer.handle(asked).document["callId"] for _ in range(50)}) == 50
-
-    def test_a_backend_begins_one_for_the_user_whom_it_names(self, issuer: Application) -> None:
-        answer = issuer.handle(event(SERVICE_CALL, {"user_id": "bob"}, role=ROLE_SESSION))
-        assert (answer.status, answer.document["userId"]) == (201, "bob")
-
-    def test_the_caller_does_not_choose_the_room(self, issuer: Application) -> None:
-        answer = issuer.handle(event(CALL, {"room_id": "call_1"}, bearer=bearer()))
-        assert problem(answer) == (400, "unknown_field")
-
-
 class TestHealth:
     def test_it_is_alive_whatever_else_is_down(self, issuer: Application) -> None:
         issuer.secrets_manager.down = issuer.jwks.down = True
@@ -477,8 +440,7 @@ class TestRefusedTokens:
         proof = {"bearer": bearer()} if role is None else {"role": role}
         answer = promoted.handle(event(route, body | {"refused_with": 20014}, **proof))
         document = answer.document
-        token = document.get("zegoRoom", document)["token"]
-        assert token04.decode(token, NEXT_SECRET).claims.app_id == APP_ID
+        assert token04.decode(document["token"], NEXT_SECRET).claims.app_id == APP_ID
 
     def test_without_a_report_the_cached_secret_is_used(self, promoted: Application) -> None:
         document = promoted.handle(event(TOKENS, bearer=bearer())).document

@@ -49,6 +49,7 @@ def test_what_may_be_left_out_has_a_default() -> None:
         secret_max_stale_seconds=900,
         secrets_manager_endpoint=None,
         limits=None,
+        events_endpoint=None,
         origin_header_sha256=(),
         build_version="unversioned",
     )
@@ -65,6 +66,7 @@ def test_every_variable_can_be_set() -> None:
         SECRET_MAX_STALE_SECONDS="3600",
         LIMITS_TABLE="zego-LimitsTable-1",
         AWS_ENDPOINT_URL_DYNAMODB="https://dynamodb.ap-south-1.amazonaws.com",
+        AWS_ENDPOINT_URL_EVENTS="https://events.ap-south-1.amazonaws.com",
         ORIGIN_HEADER_SHA256=f"{OLD_SHA256},{NEW_SHA256}",
         BUILD_VERSION="abc123",
         AWS_ENDPOINT_URL_SECRETS_MANAGER="https://vpce-1.secretsmanager.us-east-1.vpce.amazonaws.com",
@@ -80,6 +82,7 @@ def test_every_variable_can_be_set() -> None:
         3600,
         "https://vpce-1.secretsmanager.us-east-1.vpce.amazonaws.com",
         ("zego-LimitsTable-1", "ap-south-1", "https://dynamodb.ap-south-1.amazonaws.com"),
+        "https://events.ap-south-1.amazonaws.com",
         (OLD_SHA256, NEW_SHA256),
         "abc123",
     )

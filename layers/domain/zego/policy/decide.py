@@ -43,9 +43,9 @@ def decide(
     """Grant the request, or refuse it.
 
     A refusal is ``not_granted``, or has a code that the caller can act on:
-    ``lifetime_out_of_range``, ``invalid_stream_ids``, ``bearer_session_ended``, and of a claim that
-    does not tell when the session began ``bearer_missing_claim``, ``bearer_malformed`` and
-    ``bearer_not_yet_valid``.
+    ``lifetime_out_of_range``, ``invalid_stream_ids``, ``invalid_callees``,
+    ``bearer_session_ended``, and of a claim that does not tell when the session began
+    ``bearer_missing_claim``, ``bearer_malformed`` and ``bearer_not_yet_valid``.
 
     :param now: Unix seconds.
     """
@@ -104,13 +104,10 @@ def _bound(
     values: Values,
     now: float,
 ) -> Grant | Refusal:
-    if rule.deny:
-        unless = f", because of the claim {' or '.join(rule.unless_claims)}"
-        return not_granted(f"the rule denies{unless if rule.unless_claims else ''}", rule.name)
+    refusal = _beyond(rule, user_id, request, values)
+    if refusal is not None:
+        return refusal
     privileges = rule.privileges if request.privileges is None else request.privileges
-    if not privileges <= rule.privileges:
-        beyond = ", ".join(sorted(privileges - rule.privileges))
-        return not_granted(f"the rule does not grant {beyond}", rule.name)
     lifetime = request.lifetime_seconds
     if lifetime is None:
         lifetime = min(DEFAULT_LIFETIME_SECONDS, rule.max_lifetime_seconds)
@@ -134,6 +131,23 @@ def _bound(
         lifetime,
         rule.max_tokens_per_hour,
     )
+
+
+def _beyond(rule: Rule, user_id: str, request: TokenRequest, values: Values) -> Refusal | None:
+    """The refusal of privileges or callees that the rule does not grant."""
+    if rule.deny:
+        unless = f", because of the claim {' or '.join(rule.unless_claims)}"
+        return not_granted(f"the rule denies{unless if rule.unless_claims else ''}", rule.name)
+    beyond = (request.privileges or rule.privileges) - rule.privileges
+    if beyond:
+        return not_granted(f"the rule does not grant {', '.join(sorted(beyond))}", rule.name)
+    if user_id in request.callees:
+        detail = "callees contains the caller: leave out the user who makes the call."
+        return Refusal("invalid_callees", detail, detail, "callees", rule.name)
+    for callee in request.callees:
+        if not any(pattern.matches(callee, values) for pattern in rule.callees):
+            return not_granted(f"the rule does not let {user_id} call {callee}", rule.name)
+    return None
 
 
 def _streams(

@@ -29,6 +29,7 @@ from zego.policy.keys import (
 )
 from zego.policy.model import (
     MAX_BUDGET_NAME,
+    MAX_CALLEES,
     MAX_STREAM_IDS,
     PRIVILEGES,
     AccessPolicy,
@@ -138,7 +139,9 @@ def _rule(table: Table, names: set[str], backends: set[str], role_names: set[str
     table = Table(table.values, place, DENYING_KEYS if deny else GRANTING_KEYS)
     for key in GRANTING_KEYS:
         if deny and key.name in table.values and key.name not in table.keys:
-            raise table.error(f"{key.name} limits a token, and a rule with deny gives none")
+            raise table.error(
+                f"{key.name} limits what a rule grants, and a rule with deny grants nothing"
+            )
     table.refuse_unknown_keys()
     callers = frozenset(table.texts("callers"))
     for caller in sorted(callers - names):
@@ -180,7 +183,15 @@ def _rule(table: Table, names: set[str], backends: set[str], role_names: set[str
         max_lifetime_seconds=0 if deny else table.number("max_lifetime_seconds"),
         max_session_seconds=max_session_seconds,
         max_tokens_per_hour=None if deny else _budget(table, name),
+        callees=_callees(table, has_rooms=bool(rooms)),
     )
+
+
+def _callees(table: Table, *, has_rooms: bool) -> tuple[Pattern, ...]:
+    callees = _patterns(table, "callees") or ()
+    if callees and not has_rooms:
+        raise table.error("callees is for calls, which have a room: set rooms")
+    return callees
 
 
 def _budget(table: Table, name: str) -> int | None:
@@ -252,9 +263,18 @@ def _example(table: Table) -> Example:
     )
 
 
+#: The room of an example's call. The service makes the id of each new one.
+_ROOM_OF_A_CALL: Final = f"call_{32 * '0'}"
+
+
 def _request(table: Table) -> TokenRequest:
     table.refuse_unknown_keys()
     room_id = _identifier(table, "room_id")
+    callees = _requested_callees(table)
+    if callees:
+        if room_id is not None:
+            raise table.error("callees makes it a call, whose room is new: leave out room_id")
+        room_id = _ROOM_OF_A_CALL
     privileges = table.texts("privileges") if table.has("privileges") else None
     stream_ids = table.texts("stream_ids") if table.has("stream_ids") else None
     if room_id is None and (privileges or stream_ids):
@@ -271,7 +291,20 @@ def _request(table: Table) -> TokenRequest:
         lifetime_seconds=table.number("lifetime_seconds")
         if table.has("lifetime_seconds")
         else None,
+        callees=callees,
     )
+
+
+def _requested_callees(table: Table) -> tuple[str, ...]:
+    if not table.has("callees"):
+        return ()
+    callees = table.texts("callees")
+    if len(callees) > MAX_CALLEES or len(set(callees)) < len(callees):
+        raise table.error(f"callees must list 1 to {MAX_CALLEES} different users")
+    try:
+        return tuple(identifiers.check("user_id", callee) for callee in callees)
+    except IdentifierError as error:
+        raise table.error(f"callees: {error}") from None
 
 
 def _identifier(table: Table, name: IdentifierKind) -> str | None:

@@ -14,6 +14,7 @@ from zego.policy.claims import SCOPES, Claim
 from zego.policy.model import (
     ALGORITHMS,
     HMAC_ALGORITHMS,
+    MAX_CALLEES,
     MAX_STREAM_IDS,
     MAX_TOKENS_PER_HOUR,
     MIN_LIFETIME_SECONDS,
@@ -122,6 +123,7 @@ GRANTING_KEYS: Final[Keys] = (
     *_MATCHING_KEYS,
     PolicyKey("privileges", "texts", default=PRIVILEGES, choices=PRIVILEGES),
     PolicyKey("stream_ids", "texts", most=MAX_STREAM_IDS),
+    PolicyKey("callees", "texts"),
     PolicyKey("max_lifetime_seconds", "number", required=True, bounds=_LIFETIMES),
     PolicyKey("max_session_seconds", "number", bounds=_SESSIONS),
     PolicyKey("max_tokens_per_hour", "number", bounds=(1, MAX_TOKENS_PER_HOUR)),
@@ -144,13 +146,14 @@ EXAMPLE_KEYS: Final[Keys] = (
     PolicyKey("rule", "text"),
 )
 
-#: The keys of an example's request: the fields of a token request.
+#: The keys of an example's request: the fields of a token request, and a call's ``callees``.
 EXAMPLE_REQUEST_KEYS: Final[Keys] = (
     PolicyKey("user_id", "text"),
     PolicyKey("room_id", "text"),
     PolicyKey("privileges", "texts", choices=PRIVILEGES),
     PolicyKey("stream_ids", "texts", most=MAX_STREAM_IDS),
     PolicyKey("lifetime_seconds", "number", bounds=_LIFETIMES),
+    PolicyKey("callees", "texts", most=MAX_CALLEES),
 )
 
 

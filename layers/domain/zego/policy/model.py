@@ -17,6 +17,8 @@ PRIVILEGES: Final[tuple[Privilege, ...]] = ("login", "publish")
 
 MIN_LIFETIME_SECONDS: Final = 60
 MAX_STREAM_IDS: Final = 50
+#: How many users one call may invite.
+MAX_CALLEES: Final = 50
 MAX_TOKENS_PER_HOUR: Final = 100_000
 #: The longest name of a rule with a budget, in characters.
 MAX_BUDGET_NAME: Final = 200
@@ -142,6 +144,7 @@ class TokenRequest:
     :ivar stream_ids: the streams it may publish; ``None`` means all that the policy grants.
     :ivar lifetime_seconds: ``None`` means the service's default.
     :ivar refused_with: the code with which ZEGO refused the last token, if the caller reports one.
+    :ivar callees: the users that a call invites.
     """
 
     user_id: str | None = None
@@ -150,6 +153,7 @@ class TokenRequest:
     stream_ids: tuple[str, ...] | None = None
     lifetime_seconds: int | None = None
     refused_with: int | None = None
+    callees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ class Rule:
     :ivar max_session_seconds: how long after signing in a user may have tokens; ``None`` means
         without limit.
     :ivar max_tokens_per_hour: for each user, by the clock hour; ``None`` means no limit.
+    :ivar callees: the users that a call may invite; none without a pattern.
     """
 
     name: str
@@ -177,6 +182,7 @@ class Rule:
     max_lifetime_seconds: int
     max_session_seconds: int | None
     max_tokens_per_hour: int | None = None
+    callees: tuple[Pattern, ...] = ()
 
     def covers(self, other: Rule) -> bool:
         """Whether the other rule, if it comes later, can never be reached."""

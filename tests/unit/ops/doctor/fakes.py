@@ -124,7 +124,9 @@ class Issuer:
     def _stranger(self, method: str, path: str, headers: Mapping[str, str]) -> Response | None:
         """The refusal of a caller without proof, as docs/openapi.yaml has it."""
         proof = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
-        is_bearer = path in {"/v1/tokens", "/v1/tokens/batch", "/api/v1/calls/initiate"}
+        is_bearer = path in {
+            *("/v1/tokens", "/v1/tokens/batch", "/v1/calls", "/api/v1/calls/initiate"),
+        }
         if method == "OPTIONS" or path == "/v1/health" or f"{method} {path}" in self.open:
             return None
         if not is_bearer:

@@ -198,7 +198,7 @@ def limited(
     """The second group of keys."""
     if rule.get("deny", False):
         return Refused(rule["name"], frozenset({"not_granted"}))
-    codes = set()
+    codes = _of_callees(rule, asker, request.get("callees", []))
     may = rule.get("privileges", BOTH)
     privileges = request.get("privileges", may)
     if not set(privileges) <= set(may):
@@ -222,6 +222,16 @@ def limited(
         return Refused(rule["name"], frozenset(codes))
     names = None if streams is None else tuple(streams)
     return Granted(rule["name"], frozenset(privileges), names, lifetime)
+
+
+def _of_callees(rule: Table, asker: Asker, callees: Sequence[str]) -> set[str]:
+    """The codes of callees that the rule does not grant."""
+    codes = set()
+    if asker.user in callees:
+        codes.add("invalid_callees")
+    if not all(one_fits(rule.get("callees", []), one, asker) for one in callees):
+        codes.add("not_granted")
+    return codes
 
 
 def _session_left(policy: Table, rule: Table, asker: Asker, now: float) -> int | str:

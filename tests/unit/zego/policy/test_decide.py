@@ -53,6 +53,7 @@ def rule(
     streams: Sequence[str] | None = None,
     max_lifetime_seconds: int = 7200,
     max_session_seconds: int | None = None,
+    callees: Sequence[str] = (),
 ) -> Rule:
     return Rule(
         name=name,
@@ -67,6 +68,7 @@ def rule(
         streams=None if streams is None else tuple(map(patterns.parse, streams)),
         max_lifetime_seconds=max_lifetime_seconds,
         max_session_seconds=max_session_seconds,
+        callees=tuple(map(patterns.parse, callees)),
     )
 
 
@@ -532,6 +534,35 @@ class TestStreams:
             [rule(streams=["{user_id}_*"])], web(), privileges=LOGIN, stream_ids=("bob_cam",)
         )
         assert (grant.privileges, grant.stream_ids) == (LOGIN, ("bob_cam",))
+
+
+class TestCallees:
+    def test_a_rule_without_the_key_allows_no_callees(self) -> None:
+        problem = refusal([rule()], web(), callees=("bob",))
+        assert (problem.code, problem.rule) == ("not_granted", "the rule")
+        assert granted([rule()], web())
+
+    def test_each_callee_must_match_a_pattern(self) -> None:
+        rules = [rule(callees=["{claims.team}.*", "bob"])]
+        assert granted(rules, web(team="red"), callees=("bob", "red.1"))
+        assert not granted(rules, web(team="red"), callees=("bob", "blue.1"))
+        assert not granted(rules, web(), callees=("bob", "red.1"))
+
+    def test_callees_do_not_choose_the_rule(self) -> None:
+        """As for streams: a request for more than the matching rule grants is refused."""
+        rules = [rule("narrow", callees=["bob"]), rule("wide", users=["al*"], callees=["*"])]
+        problem = refusal(rules, web(), callees=("carol",))
+        assert (problem.code, problem.rule) == ("not_granted", "narrow")
+
+    @pytest.mark.parametrize("callees", [("alice",), ("bob", "alice")])
+    def test_the_caller_is_not_a_callee(self, callees: tuple[str, ...]) -> None:
+        problem = refusal([rule(callees=["*"])], web(), callees=callees)
+        assert (problem.code, problem.field) == ("invalid_callees", "callees")
+
+    def test_a_backend_calls_for_the_user_whom_it_names(self) -> None:
+        rules = [rule(callers=["backend"], callees=["{user_id}.*"])]
+        assert granted(rules, BACKEND, user_id="bob", callees=("bob.1",))
+        assert refusal(rules, BACKEND, user_id="bob", callees=("bob",)).code == "invalid_callees"
 
 
 class TestCovers:

@@ -362,6 +362,12 @@ class TestExamples:
     def test_a_policy_may_have_none(self, file: Path) -> None:
         assert load_examples(file, GOOD) == []
 
+    def test_an_example_with_callees_begins_a_call_in_a_new_room(self, file: Path) -> None:
+        text = EXAMPLE.replace('room_id = "call_1"', 'callees = ["bob"], privileges = ["login"]')
+        (example,) = load_examples(file, text)
+        assert example.request.callees == ("bob",)
+        assert re.fullmatch("call_[0-9a-f]{32}", example.request.room_id or "")
+
     def test_a_policy_with_examples_loads(self, file: Path) -> None:
         assert len(load(file, GOOD + EXAMPLE).rules) == 2
 
@@ -376,6 +382,10 @@ class TestExamples:
             ('caller = "web"', "caller = 5", "caller must be a non-empty string"),
             ('claims = { sub = "alice" }', 'claims = "alice"', "claims must be a table"),
             ('request = { room_id = "call_1" }', "request = []", "request must be a table"),
+            ('room_id = "call_1"', 'room_id = "call_1", callees = ["bob"]', "leave out room_id"),
+            ('room_id = "call_1"', 'callees = ["bob", "bob"]', "1 to 50 different users"),
+            ('room_id = "call_1"', 'callees = ["a b"]', "callees: user_id contains a space"),
+            ('room_id = "call_1"', "callees = []", "callees must be a non-empty array"),
             ('rule = "members"', "rule = 1", "rule must be a non-empty string"),
             ('rule = "members"', 'rules = "members"', "unknown key 'rules'"),
         ],

@@ -67,6 +67,7 @@ ROOM_PATTERNS = [
 ]
 DENIED_PATTERNS = [pattern for pattern in ROOM_PATTERNS if "{" not in pattern]
 USER_PATTERNS = ["*", "al*", "a*", "bob", "*_1", "*.*", "al.ice"]
+CALLEE_PATTERNS = ["*", "a*", "bob", "{user_id}.*", "{user_id}_1", "*-{claims.team}"]
 STREAMS = ["al_cam", "bob_cam", "cam", "al", "a_1", "red", "al_"]
 STREAM_PATTERNS = ["*", "{user_id}_*", "{user_id}_cam", "cam", "{user_id}", "{claims.team}", "a*"]
 #: Values for the policy and the claims: equal, equal but for their spelling, and different.
@@ -136,6 +137,8 @@ def granting(random: Random, *, is_for_users: bool) -> dict[str, Any]:
         rule["privileges"] = [random.choice(reference.BOTH)]
     if not identity_tokens and chance(random, 2):
         rule["stream_ids"] = some(random, STREAM_PATTERNS, 2)
+    if "rooms" in rule and chance(random, 2):
+        rule["callees"] = some(random, CALLEE_PATTERNS)
     if is_for_users and chance(random, 3):
         rule["max_session_seconds"] = random.choice([600, 28_800])
     return rule
@@ -171,6 +174,8 @@ def a_request(random: Random) -> dict[str, Any]:
             request["privileges"] = some(random, reference.BOTH, 2)
         if chance(random, 3):
             request["stream_ids"] = some(random, STREAMS, 2)
+        if chance(random, 4):
+            request["callees"] = some(random, USERS, 2)
     if chance(random, 3):
         request["lifetime_seconds"] = random.choice(LIFETIMES)
     return request
@@ -196,6 +201,7 @@ def code_decides(policy: Any, asker: Asker, request: dict[str, Any]) -> Grant | 
         privileges=None if privileges is None else frozenset(privileges),
         stream_ids=None if streams is None else tuple(streams),
         lifetime_seconds=request.get("lifetime_seconds"),
+        callees=tuple(request.get("callees", ())),
     )
     return decide(policy, caller, asked, now=NOW)
 
@@ -246,5 +252,6 @@ def test_random_policies_decide_as_the_document_says(tmp_path: Path) -> None:
     for code in (
         *("not_granted", "lifetime_out_of_range", "invalid_stream_ids", "bearer_missing_claim"),
         *("bearer_malformed", "bearer_not_yet_valid", "bearer_session_ended"),
+        "invalid_callees",
     ):
         assert seen[code] >= 1, code
