@@ -28,8 +28,8 @@ install_zego_token = $(BIN)/uv pip install --quiet --offline --no-deps --no-buil
 ##@ Use
 
 .PHONY: run
-run: $(RUN_READY) ## Start the whole system on this machine (PORT=8080, RUN_ARGS=...)
-	@$(BIN)/python -m local $(if $(PORT),--port $(PORT)) $(RUN_ARGS)
+run: $(RUN_READY) ## Start the whole system on this machine (PORT=8080, ZEGO=mine, RUN_ARGS=...)
+	@$(BIN)/python -m local $(if $(PORT),--port $(PORT)) $(if $(ZEGO),--zego $(ZEGO)) $(RUN_ARGS)
 
 .PHONY: invoke
 invoke: $(RUN_READY) ## Run one event on the running system, or else on a new one (EVENT=events/tokens_room.json)

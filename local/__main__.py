@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import click
 
+from local import own_project
 from local.access_policy import DEVELOPMENT, OWN, LocalPolicy
 from local.aws.api_destination import KEY_HEADER, ApiDestination
 from local.aws.http_api import AccessRecord
@@ -168,6 +169,26 @@ def _call_key(_context: click.Context, _option: click.Parameter, path: str | Non
     " shared_key. Can be repeated.",
 )
 @click.option(
+    "--zego",
+    type=click.Choice(["stand-in", own_project.MINE]),
+    default="stand-in",
+    show_default=True,
+    help="Use the stand-in for ZEGO, or your own ZEGO project: the stack asks for its AppID and"
+    " ServerSecret, and keeps them in memory only.",
+)
+@click.option(
+    "--secret-file",
+    metavar="FILE|-",
+    help='With --zego mine: read {"app_id": ..., "server_secret": "..."} from a file or from'
+    " standard input, and do not ask.",
+)
+@click.option(
+    "--zego-api",
+    callback=own_project.check_api,
+    metavar="URL",
+    help="With --zego mine: ask a server API on this machine for verdicts, not ZEGO.",
+)
+@click.option(
     "--incoming-call-url",
     callback=_call_url,
     metavar="URL",
@@ -203,6 +224,9 @@ def main(
     audience: tuple[str, ...],
     policy: Path | None,
     shared_keys: dict[str, str],
+    zego: str,
+    secret_file: str | None,
+    zego_api: str | None,
     incoming_call_url: str | None,
     incoming_call_key: str | None,
     env: dict[str, str],
@@ -221,6 +245,7 @@ def main(
         )
     if incoming_call_key and not incoming_call_url:
         raise click.UsageError("--incoming-call-key needs --incoming-call-url.")
+    project = own_project.choose(zego, secret_file, zego_api)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
 
@@ -234,6 +259,7 @@ def main(
             allowed_origins=allow_origin,
             policy=LocalPolicy(policy or DEVELOPMENT, issuer, audience),
             shared_keys=shared_keys,
+            own_project=project,
             on_access=_log,
             on_refused_origin=_log,
             incoming_calls=_incoming_calls(incoming_call_url, incoming_call_key),
@@ -282,7 +308,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
         "Lambda's Invoke API": parts.lambda_,
         "page": parts.page,
         "ZEGO's server API": parts.zego,
-        "ZEGO's console": f"{parts.zego}/console",
+        **({} if stack.own_project else {"ZEGO's console": f"{parts.zego}/console"}),
         "event bus": parts.events,
         "DynamoDB": parts.dynamodb,
         **_incoming_call_rows(stack),
@@ -295,6 +321,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             f"Try it in a browser: {parts.page}",
             f"For your own page: make run RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'",
             "",
+            *([own_project.banner(stack.own_project, parts.page)] if stack.own_project else []),
             *(_sample_token(stack, parts) if stack.policy == LocalPolicy() else _own(stack)),
             "",
             "The parts:",
@@ -313,14 +340,23 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             "# Show the state of the ServerSecret:",
             stack.zego_token("secret", "status"),
             "",
-            "# Reset the ServerSecret at the stand-in for ZEGO and rotate to the new one:",
-            f"{curl_reset(parts)} |\n  {stack.zego_token('secret', 'rotate')} --file -",
-            "",
+            *_rotation_command(stack, parts),
             "# Check that the service is up:",
             curl_health(parts),
             "",
         ]
     )
+
+
+def _rotation_command(stack: LocalStack, parts: StackDescription) -> list[str]:
+    rotate = stack.zego_token("secret", "rotate")
+    if stack.own_project:
+        return ["# Rotate the local Secrets Manager to another ServerSecret of yours:", rotate, ""]
+    return [
+        "# Reset the ServerSecret at the stand-in for ZEGO and rotate to the new one:",
+        f"{curl_reset(parts)} |\n  {rotate} --file -",
+        "",
+    ]
 
 
 def _incoming_call_rows(stack: LocalStack) -> dict[str, str]:

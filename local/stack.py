@@ -8,6 +8,7 @@ import os
 import secrets
 import shlex
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -27,6 +28,7 @@ from local.aws.secrets_manager.rotation import RotationDriver
 from local.fake_zego import ZegoCloud
 from local.identity_provider import IdentityProvider
 from local.loopback import check_free
+from local.own_project import OwnProject
 from local.page import Page, StackView
 from local.stack_file import StackDescription, StackFile, open_private
 from zego.policy import file as policy_file
@@ -69,7 +71,8 @@ class LocalStack(Part):
     issuer's handler, and `python_path` has the functions. Starting raises `PortTakenError` or
     `AlreadyRunningError`. The parts are attributes, which tests inspect and disturb; `function` is
     the issuer. `shared_keys` are HMAC keys by the names of their secrets; they are put into the
-    Secrets Manager. `incoming_calls`, if set, gets the event of each call with callees. An invalid
+    Secrets Manager. With an `own_project`, ZEGO itself gives the verdicts, and the stand-in `zego`
+    does not start. `incoming_calls`, if set, gets the event of each call with callees. An invalid
     policy raises `PolicyError`. `on_access` gets each request to the API; the note of a refused one
     is the reason in the issuer's audit log.
     """
@@ -84,6 +87,7 @@ class LocalStack(Part):
         environment: Mapping[str, str] | None = None,
         policy: LocalPolicy | None = None,
         shared_keys: Mapping[str, str] | None = None,
+        own_project: OwnProject | None = None,
         watch_seconds: float | None = WATCH_SECONDS,
         allowed_origins: Sequence[str] = (),
         issuer: str = ISSUER,
@@ -128,9 +132,16 @@ class LocalStack(Part):
 
         self.page = Page(port=ports.page)
         self.identity_provider = IdentityProvider(port=ports.identity_provider)
-        self.secrets_manager = SecretsManager(port=ports.secrets_manager, region=region)
+        self.own_project = own_project
+        self.secrets_manager = SecretsManager(
+            secret=own_project.secret if own_project else None,
+            port=ports.secrets_manager,
+            region=region,
+        )
         self.zego = ZegoCloud(
-            self.secrets_manager.app_id, self.secrets_manager.server_secret, port=ports.zego
+            self.secrets_manager.app_id,
+            secrets.token_hex(16) if own_project else self.secrets_manager.server_secret,
+            port=ports.zego,
         )
         self.event_bus = EventBus(port=ports.events, region=region)
         self.dynamodb = DynamoDb(port=ports.dynamodb, region=region)
@@ -154,6 +165,9 @@ class LocalStack(Part):
             self.page.connect(
                 StackView(stack, self.zego.project, self.tick, self._watch_seconds, unstick)
             )
+            if self.own_project:  # its verdict is all that the page knows of ZEGO
+                now = self.watch_schedule.scheduled_event()
+                threading.Thread(target=self._watch, args=(now,), daemon=True).start()
             self._file.write(stack)
             self._running = running.pop_all()
 
@@ -182,13 +196,14 @@ class LocalStack(Part):
             region=self.region,
             page=self.page.url,
             lambda_=self.invoke_api.url,
-            zego=self.zego.url,
+            zego=self._server_api,
             events=self.event_bus.url,
             dynamodb=self.dynamodb.url,
             limits_table=self.dynamodb.table,
             functions=tuple(host.function_name for host in self._functions()),
             access_key_id=self.access_key.access_key_id,
             secret_access_key=self.access_key.secret_access_key,
+            own_project=self.own_project is not None,
             pid=os.getpid(),
             incoming_call_url=self.incoming_calls.url if self.incoming_calls else "",
             incoming_call_key=self.incoming_calls.key if self.incoming_calls else "",
@@ -203,7 +218,8 @@ class LocalStack(Part):
         running.enter_context(self.secrets_manager)
         running.enter_context(self.page)
         running.enter_context(self.identity_provider)
-        running.enter_context(self.zego)
+        if self.own_project is None:
+            running.enter_context(self.zego)
         running.enter_context(self.event_bus)
         if self.incoming_calls:
             running.enter_context(self.incoming_calls)
@@ -262,6 +278,10 @@ class LocalStack(Part):
         self.secrets_manager.on_change = reporter.changed
         running.enter_context(self.rotation)
         running.enter_context(self.watch_schedule)
+
+    @property
+    def _server_api(self) -> str:
+        return self.own_project.server_api if self.own_project else self.zego.url
 
     def _watch(self, event: Event) -> None:
         with contextlib.suppress(ThrottledError, NotRunningError):
@@ -326,7 +346,7 @@ class LocalStack(Part):
             "AWS_ENDPOINT_URL_EVENTS": self.event_bus.url,
             "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb.url,
             "LIMITS_TABLE": self.dynamodb.table,
-            "ZEGO_SERVER_API_URL": self.zego.url,
+            "ZEGO_SERVER_API_URL": self._server_api,
             "AWS_ACCESS_KEY_ID": self.function_keys[name].access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.function_keys[name].secret_access_key,
             **self._environment,

@@ -44,6 +44,8 @@ class StackDescription:
     """The names of the functions that the Invoke API runs."""
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    own_project: bool = False
+    """`zego` is not a stand-in but ZEGO's server API, with the developer's own project."""
     pid: int = 0
     incoming_call_url: str = ""
     """Where the event of a call is posted; empty if it is not."""

@@ -408,6 +408,15 @@ def local_environment(path: Path) -> dict[str, str]:
     }
 
 
+def has_own_project(path: Path) -> bool:
+    """Whether a local stack runs with the developer's own ZEGO project.
+
+    :param path: of the stack's file.
+    :raises CommandError: no local stack is running there.
+    """
+    return _RunningStack.read(path).own_project
+
+
 def identity_provider_of(path: Path) -> str | None:
     """The URL of a local stack's identity provider, if it has one.
 
@@ -539,6 +548,7 @@ class _RunningStack:
     dynamodb: str | None
     limits_table: str | None
     access_key: tuple[str, str] = field(repr=False)
+    own_project: bool
 
     @classmethod
     def read(cls, path: Path) -> _RunningStack:
@@ -558,6 +568,7 @@ class _RunningStack:
                 stack.get("dynamodb"),
                 stack.get("limits_table"),
                 (stack.get("access_key_id", "local"), stack.get("secret_access_key", "local")),
+                stack.get("own_project") is True,
             )
         except FileNotFoundError:
             raise CommandError(

@@ -61,6 +61,11 @@ class RefusedError(Exception):
         self.code = code
 
 
+OWN_PROJECT = "own_project"
+NEED_STAND_IN = frozenset({"stage", "rotate", "restore", "reset", "break"})
+"""The actions with the values of the stand-in's console, or with tokens for its login."""
+
+
 class UnknownActionError(Exception):
     """No action has this name."""
 
@@ -78,6 +83,7 @@ class Operations:
         look: Callable[[], InvocationResult],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._is_own = stack.own_project
         self._console_url = f"{stack.zego}/console"
         self._project = project
         self._look = look
@@ -98,6 +104,12 @@ class Operations:
         do = self._actions.get(action)
         if do is None:
             raise UnknownActionError(action)
+        if self._is_own and action in NEED_STAND_IN:
+            raise RefusedError(
+                "The stack runs with your own ZEGO project, in which this page changes nothing. Use"
+                " make run without ZEGO=mine to try this with an invented project.",
+                OWN_PROJECT,
+            )
         try:
             return do(said)
         except RotationInFlightError:
@@ -138,8 +150,16 @@ class Operations:
                 "since": noted.since,
                 "code": noted.code,
             },
-            "accepted": [secret.fingerprint for secret in self._project.accepted],
+            "accepted": self._accepted(noted),
         }
+
+    def _accepted(self, noted: VerdictNote | None) -> list[str]:
+        """The fingerprints of the accepted secrets: the watcher knows only that of AWSCURRENT."""
+        if not self._is_own:
+            return [secret.fingerprint for secret in self._project.accepted]
+        if noted is None or noted.outcome != "accepted" or noted.fingerprint is None:
+            return []
+        return [noted.fingerprint]
 
     def _stage(self, said: Arguments) -> dict[str, Any]:
         """Stages the console's value, or that value with one character mistyped."""
@@ -214,15 +234,18 @@ class Operations:
         stored = {label: TriedSecret.of(secret) for label, secret in known.items()}
         diagnosis = diagnose(token, stored, expected)
         sealed_with = known.get(diagnosis.opened_by or "")
-        for secret in self._project.made if diagnosis.opened_by is None else ():
+        made = () if self._is_own or diagnosis.opened_by else self._project.made
+        for secret in made:
             other = diagnose(token, {NOT_STORED: TriedSecret.of(secret)}, expected)
             if other.opened_by:
                 diagnosis, sealed_with = other, secret
                 break
+        accepted = self.standing()["accepted"]
+        current = known.get(CURRENT)
         return diagnosis.document() | {
             "fingerprint": sealed_with and sealed_with.fingerprint,
-            "accepted": sealed_with and sealed_with in self._project.accepted,
-            "current_accepted": known.get(CURRENT) in self._project.accepted,
+            "accepted": sealed_with and sealed_with.fingerprint in accepted,
+            "current_accepted": current is not None and current.fingerprint in accepted,
         }
 
     def _break(self, said: Arguments) -> dict[str, Any]:

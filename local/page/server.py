@@ -229,7 +229,7 @@ def _description(parts: StackView) -> dict[str, Any]:
     return {
         "api": stack.api,
         "identity_provider": stack.identity_provider,
-        "zego": stack.zego,
+        "zego": "mine" if stack.own_project else stack.zego,
         "secrets_manager": stack.secrets_manager,
         "events": stack.events,
         "app_id": stack.app_id,

@@ -11,10 +11,10 @@ from typing import Final
 
 import click
 
-from ops.errors import ExitCode
+from ops.errors import ExitCode, InputError
 from ops.output import Output, output
 from ops.prompt import confirmation
-from ops.target import Command, TargetOptions, stack
+from ops.target import Command, TargetOptions, has_own_project, stack
 from zego.denials import KINDS, Effect, Kind
 
 FOREVER: Final = "forever"
@@ -148,6 +148,12 @@ def deny(
 
     if signed_out and not_before is not None:
         raise click.UsageError("--signed-out means now: it cannot be combined with --not-before.")
+    if rooms and target_options.local and has_own_project(target_options.local):
+        raise InputError(
+            "--kick would remove users at ZEGO: this local stack runs with your own project, and"
+            " changes nothing there.",
+            "Leave out --kick.",
+        )
     options = change.DenyOptions(
         kind, value, reason, ends, int(time.time()) if signed_out else not_before, rooms
     )

@@ -144,6 +144,7 @@ def test_stack_json_names_the_parts_and_only_its_owner_can_read_it(running: Runn
         "functions",
         "pid",
         "incoming_call_url",
+        "own_project",
         "incoming_call_key",
     }
     assert said["pid"] == running.process.pid

@@ -345,6 +345,7 @@ class TestTheOperations:
         def failing(_said: object) -> dict[str, Any]:
             raise KeyError("AWSCURRENT")
 
+        operations._is_own = False
         operations._actions = {"rotate": failing}
         with pytest.raises(KeyError):
             operations.perform("rotate", {})

@@ -27,6 +27,7 @@ from local.aws import IMPORTING_MOTO, SignedService, refusal, success
 from local.aws.secrets_manager.conditions import Conditions, SecretsManagerError
 from local.loopback import HttpRequest, HttpResponse
 from zego import strict_json
+from zego.server_secret import ServerSecret
 
 if TYPE_CHECKING:
     from local.aws.secrets_manager.actions import Storage
@@ -41,7 +42,7 @@ _READING = ("Get", "Describe", "List")
 
 
 class SecretsManager(SignedService):
-    """A Secrets Manager with the secret `SECRET_ID`, whose ServerSecret is random.
+    """A Secrets Manager with the secret `SECRET_ID`: a given ServerSecret, or a random one.
 
     Instances in one process do not share secrets: each has its own AWS account in moto, numbered
     from 000000000000. A restart keeps the secret. `clock` gives the times of versions. `on_change`,
@@ -53,6 +54,7 @@ class SecretsManager(SignedService):
     def __init__(
         self,
         *,
+        secret: ServerSecret | None = None,
         port: int = 0,
         region: str = "us-east-1",
         clock: Callable[[], float] = time.time,
@@ -63,8 +65,8 @@ class SecretsManager(SignedService):
         self.region = region
         self.secret_id = SECRET_ID
         self.conditions = conditions or Conditions()
-        self.app_id = APP_ID
-        self.server_secret = secrets.token_hex(16)
+        self.app_id = secret.app_id if secret else APP_ID
+        self.server_secret = secret.value if secret else secrets.token_hex(16)
         self._account_id = f"{next(_accounts):012d}"
         self._clock = clock
         self._loading: Future[Storage] | None = None
