@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import zip_longest
 from typing import Final
 
 import click
@@ -159,7 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         refuse_in_arguments(arguments)
-        return int(app.main(arguments, prog_name="zego-token", standalone_mode=False))
+        words = with_local_alone(arguments)
+        return int(app.main(words, prog_name="zego-token", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as no_command:
         no_command.show()
         return ExitCode.USAGE
@@ -169,8 +171,10 @@ def _run(arguments: list[str]) -> int:
         path = "zego-token" if error.ctx is None else error.ctx.command_path
         message = _without(arguments, error.format_message())
         failure = Failure(message, f"See {path} --help.", ExitCode.USAGE)
-    except (SystemExit, BrokenPipeError):  # click and rich exit if a pipe is closed
-        discard(sys.stdout)
+    except (SystemExit, BrokenPipeError) as ended:
+        if isinstance(ended, SystemExit) and not ended.code:  # after a completion
+            return ExitCode.DONE
+        discard(sys.stdout)  # click and rich exit if a pipe is closed
         failure = Failure("The output was closed.", "", ExitCode.UNREAD)
     except Exception as error:  # noqa: BLE001
         failure = explain(error)
@@ -180,6 +184,25 @@ def _run(arguments: list[str]) -> int:
             failure = Failure(message, "", ExitCode.UNWRITTEN)
     _say(failure, as_json="--json" in arguments)
     return failure.exit_code
+
+
+def with_local_alone(arguments: list[str]) -> list[str]:
+    """Let `--local` take the word after it only if that names a stack.
+
+    `scan --local dist` scans dist. It also takes any word in a command that has only options.
+    """
+    command: click.Command | None = app
+    words = iter(arguments if "--local" in arguments else ())
+    while isinstance(command, click.Group):
+        command = command.get_command(click.Context(command), next(words, ""))
+    if command is None or not any(isinstance(one, click.Argument) for one in command.params):
+        return arguments
+    from ops.target import STACK_FILE, names_stack  # noqa: PLC0415  slow
+
+    return [
+        f"{word}={STACK_FILE}" if word == "--local" and not names_stack(after) else word
+        for word, after in zip_longest(arguments, arguments[1:], fillvalue="")
+    ]
 
 
 def refuse_in_arguments(arguments: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from ops.errors import ExitCode
 from ops.output import BAD, QUIET, Output, line, output, wrapped
@@ -32,8 +33,16 @@ _PLATFORMS: Final[Mapping[Platform, str]] = {
 _SENTENCE_END: Final = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
+def _completed(_context: object, _argument: object, typed: str) -> list[CompletionItem]:
+    return [
+        CompletionItem(str(code), help=known.meaning)
+        for code, known in CODES.items()
+        if str(code).startswith(typed)
+    ]
+
+
 @click.command()
-@click.argument("codes", nargs=-1, metavar="CODE...")
+@click.argument("codes", nargs=-1, metavar="CODE...", shell_complete=_completed)
 @click.option("--all", "all_codes", is_flag=True, help="List every known code.")
 @click.option(
     "--platform",

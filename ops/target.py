@@ -92,18 +92,11 @@ class TargetOptions:
     def __str__(self) -> str:
         """As options, to copy into another command."""
         words: list[str] = []
-        for name in (
-            "local",
-            "stage",
-            "stack",
-            "secret_id",
-            "profile",
-            "region",
-            "zego_api",
-            "api",
-        ):
+        for name in _OPTIONS:
             if value := getattr(self, name):
-                words += (f"--{name.replace('_', '-')}", str(value))
+                words.append(f"--{name.replace('_', '-')}")
+                if value != STACK_FILE:  # the value of --local alone
+                    words.append(str(value))
         return shlex.join(words)
 
 
@@ -137,6 +130,12 @@ LOCAL_OPTION: Final = click.option(
     metavar="[PATH]",
     help=f"Use the local stack (make run), which {STACK_FILE} describes.",
 )
+
+
+def names_stack(word: str) -> bool:
+    """Whether a word names a stack's file or its folder, rather than something else."""
+    in_folder = os.path.join(word, STACK_FILE.name)  # noqa: PTH118  Path refuses a long name
+    return word.endswith(".json") or os.path.isfile(in_folder)  # noqa: PTH113
 
 
 def target(
@@ -481,17 +480,37 @@ def _secret_of(options: TargetOptions, outputs: Mapping[str, str]) -> tuple[str,
     return ":".join(parts), parts[3]
 
 
+def require_credentials(session: boto3.Session, region: str | None) -> None:
+    """Check that there are credentials. If the region is missing too, the error names both.
+
+    :param region: ``None``: the session's.
+    """
+    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415  as above
+
+    if session.get_credentials() is not None:
+        return
+    if region or session.region_name:
+        raise NoCredentialsError
+    raise CommandError(
+        "No AWS credentials were found, and no AWS region is set.",
+        "Log in (aws sso login, aws login), or use another --profile. Use --region, or set"
+        " AWS_REGION or the profile's region.",
+        ExitCode.AWS,
+    )
+
+
 def client_of(session: boto3.Session, service: AwsService, region: str | None = None) -> Any:
     """A client that returns a response or raises an error within seconds.
 
     :param region: ``None``: the session's.
     :raises CommandError: this machine's configuration contains an invalid endpoint.
-    :raises BotoCoreError: no region.
+    :raises BotoCoreError: no credentials, or no region.
     """
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  as above
 
     from zego.secret_store.versions import CLIENT_CONFIG  # noqa: PLC0415  as above
 
+    require_credentials(session, region)
     try:
         return session.client(service, region_name=region, config=CLIENT_CONFIG)
     except BotoCoreError:

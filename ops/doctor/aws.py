@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from ops.checklist.check import CheckResult, check
 from ops.doctor.deployment import Deployment
 from ops.errors import CommandError, explain
-from ops.target import API_OUTPUT, client_of, region_of
+from ops.target import API_OUTPUT, client_of, region_of, require_credentials
 from zego.bounded_http import Response
 from zego.server_api import clock_skew
 
@@ -33,9 +33,8 @@ def credentials(deployment: Deployment) -> Iterator[CheckResult]:
     if deployment.target_options.local is not None:
         yield CheckResult("ok", "the local stack's")
         return
-    if session.get_credentials() is None:
-        raise NoCredentialsError
     region = region_of(deployment.target_options, session)
+    require_credentials(session, region)
     if region is None:
         yield CheckResult("ok", "found; cannot tell whose without a region")
         return

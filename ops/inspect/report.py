@@ -177,7 +177,10 @@ def _report(inspection: Inspection, width: int) -> Iterator[Text]:
         if codes := _codes(decisive):
             yield wrapped(f"A client shows: {codes}", width)
         yield line("")
-        yield wrapped(decisive.cause, width, style="bold")
+        cause = decisive.cause
+        if decisive.kind == "not-a-token" and inspection.token.line is None:
+            cause += " No file has this name."
+        yield wrapped(cause, width, style="bold")
         yield advice(decisive.remedy, width, target)
     if others:
         yield line("")

@@ -45,7 +45,7 @@ _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 class Token:
     """A text that was given as a token.
 
-    :ivar line: where it begins in the file or standard input; ``None``: it is the argument.
+    :ivar line: where it begins in the file or in what was typed; ``None``: it is the argument.
     """
 
     text: str
@@ -94,7 +94,7 @@ def read(argument: str | None) -> Iterator[Token]:
     if is_standard_input(argument):
         yield from _of_standard_input()
     elif argument is None:
-        yield Token(ask_unseen("Token (not shown): "))
+        yield Token(ask_unseen("Token (not shown): "), line=1)
     elif _is_file(argument):
         yield from _of_file(Path(argument))
     else:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ops.checklist.check import Check, checks_of, examine
-from ops.errors import ExitCode
+from ops.errors import ExitCode, InputError
 from ops.output import Output, output
 
 if TYPE_CHECKING:
     from ops.preflight.plan import Plan
+
+
+def _completed(_context: object, _option: object, typed: str) -> list[str]:
+    from ops.preflight.plan import environments  # noqa: PLC0415  imports botocore
+
+    with suppress(InputError):
+        return [name for name in environments(Path.cwd()) if name.startswith(typed)]
+    return []
 
 
 @click.command(short_help="Check an environment and its AWS account before it is deployed.")
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     "environment",
     required=True,
     metavar="NAME",
+    shell_complete=_completed,
     help="The environment of samconfig.toml to check, such as prod.",
 )
 @click.option("--profile", help="The AWS profile.")

@@ -77,10 +77,9 @@ class Environment:
         settings = _table(section, "global", "parameters") | _table(section, "deploy", "parameters")
         stack = settings.get("stack_name")
         if not isinstance(stack, str):
-            known = ", ".join(one for one in config if _table(config, one, "deploy"))
             raise InputError(
                 f"{CONFIG} has no environment {name} with a stack_name.",
-                f"Use one of these environments: {known}.",
+                f"Use one of these environments: {', '.join(environments(root))}.",
             )
         region, profile = (settings.get(key) for key in ("region", "profile"))
         return cls(
@@ -118,6 +117,15 @@ class Environment:
     def owns_rotation(self) -> bool:
         """Whether the stack rotates the secret."""
         return self.makes_secret or self.parameters.get("RotateGivenSecret") == "Yes"
+
+
+def environments(root: Path) -> list[str]:
+    """The environments of samconfig.toml.
+
+    :raises InputError: it cannot be read.
+    """
+    config = _toml(root / CONFIG)
+    return [name for name in config if _table(config, name, "deploy")]
 
 
 def _toml(path: Path) -> dict[str, Any]:

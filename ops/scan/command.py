@@ -18,7 +18,7 @@ from ops.target import TargetOptions, target
 _NO_PATH: Final = "Missing argument 'PATH...'."
 #: Of options with these names.
 _TOOK_IT: Final = " {} takes the next word as its value: put PATH first."
-_TAKERS: Final = ("local", "secret_file", "secret_id")
+_TAKERS: Final = ("secret_file", "secret_id")
 
 
 class _Paths(click.Argument):

@@ -14,7 +14,7 @@ import pytest
 from ops import cli
 from ops.errors import ExitCode
 from ops.secret import change, status
-from ops.target import SECRET_ID_VARIABLE
+from ops.target import SECRET_ID_VARIABLE, STACK_FILE
 from zego.secret_store.versions import SecretStoreError
 from zego.server_secret import ServerSecretError
 
@@ -102,6 +102,75 @@ class TestHelp:
     def test_without_a_command_the_help_is_shown_as_an_error(self, capsys: Capture) -> None:
         assert cli.main([]) == ExitCode.USAGE
         assert "secret" in capsys.readouterr().err
+
+
+class TestCompletion:
+    """As docs/deploy.md turns it on."""
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_it_can_be_turned_on(
+        self, shell: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    ) -> None:
+        line = f"_ZEGO_TOKEN_COMPLETE={shell}_source zego-token"
+        assert line in Path("docs/deploy.md").read_text(encoding="utf-8")
+        name, _, value = line.removesuffix(" zego-token").partition("=")
+        monkeypatch.setenv(name, value)
+        assert cli.main([]) == ExitCode.DONE
+        assert "zego-token" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("typed", "expected"),
+        [
+            ("zego-token prefl", ["preflight"]),
+            ("zego-token secret st", ["stage", "status"]),
+            ("zego-token secret status --stage ", ["dev", "staging", "prod"]),
+            ("zego-token preflight --stage st", ["staging"]),
+            ("zego-token deny ", ["user", "identity", "room"]),
+            ("zego-token explain 20014", ["20014"]),
+        ],
+    )
+    def test_it_knows_commands_and_values(
+        self, typed: str, expected: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    ) -> None:
+        monkeypatch.setenv("_ZEGO_TOKEN_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", typed)
+        monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" ")) - 1))
+        assert cli.main([]) == ExitCode.DONE
+        assert capsys.readouterr().out.split() == [f"plain,{one}" for one in expected]
+
+
+class TestLocal:
+    """Its value may be left out, and the word after it may be the command's."""
+
+    @pytest.mark.parametrize(
+        ("line", "takes"),
+        [
+            ("scan --local dist", False),
+            ("deny user --local alice --until 2h", False),
+            ("policy explain --local --room call_1", False),
+            ("inspect --local 04AAAA", False),
+            ("scan --local other.json dist", True),
+            ("doctor --local folder", True),
+        ],
+    )
+    def test_a_word_after_it_is_its_value_only_if_it_names_a_stack(
+        self, line: str, takes: bool
+    ) -> None:
+        words = line.split()
+        expected = [*words]
+        if not takes:
+            expected[words.index("--local")] = f"--local={STACK_FILE}"
+        assert cli.with_local_alone(words) == expected
+
+    def test_a_folder_with_a_stack_is_its_value(self, tmp_path: Path) -> None:
+        words = ["scan", "--local", str(tmp_path), "dist"]
+        assert cli.with_local_alone(words) != words
+        (tmp_path / STACK_FILE.name).touch()
+        assert cli.with_local_alone(words) == words
+
+    def test_the_path_to_scan_may_follow_it(self, tmp_path: Path, capsys: Capture) -> None:
+        assert cli.main(["scan", "--local", str(tmp_path)]) == ExitCode.AWS
+        assert "No local stack is running here: .local/stack.json" in capsys.readouterr().err
 
 
 class TestMistakes:

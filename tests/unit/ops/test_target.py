@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import click
 import pytest
-from botocore.exceptions import NoRegionError, ProfileNotFound
+from botocore.exceptions import NoCredentialsError, NoRegionError, ProfileNotFound
 from botocore.stub import Stubber
 
 from local.aws.secrets_manager import SecretsManager
@@ -21,6 +21,7 @@ from ops.target import (
     STACK_FILE,
     Target,
     TargetOptions,
+    client_of,
     connect,
     open_session,
     region_of,
@@ -146,7 +147,12 @@ class TestAnOptionalTarget:
 
 @pytest.mark.parametrize(
     "line",
-    ["--local /a/b", "--stage prod --profile ops --region eu-west-1", "--secret-id 'a b'"],
+    [
+        "--local /a/b",
+        "--local",
+        "--stage prod --profile ops --region eu-west-1",
+        "--secret-id 'a b'",
+    ],
 )
 def test_a_targets_name_is_its_options(line: str) -> None:
     (wanted,) = named(line)
@@ -370,3 +376,18 @@ def test_zego_is_only_called_by_https(url: str) -> None:
     with pytest.raises(CommandError, match="--zego-api") as caught:
         connect(TargetOptions(ARN, zego_api=url))
     assert caught.value.failure.exit_code is ExitCode.USAGE
+
+
+def test_missing_credentials_and_a_missing_region_are_one_error() -> None:
+    class Session:
+        region_name = None
+
+        def get_credentials(self) -> None: ...
+
+    nobody: Any = Session()
+    with pytest.raises(CommandError, match=r"No AWS credentials .*, and no AWS region") as both:
+        client_of(nobody, "secretsmanager")
+    assert "--profile" in both.value.failure.remedy
+    assert "--region" in both.value.failure.remedy
+    with pytest.raises(NoCredentialsError):
+        client_of(nobody, "secretsmanager", "eu-west-1")

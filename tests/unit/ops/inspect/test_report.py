@@ -314,7 +314,7 @@ class TestUsage:
         assert cli.main(["inspect", "x", "--secret-file", "-"]) == ExitCode.USAGE
         assert "Use --ask-secret." in " ".join(capsys.readouterr().err.split())
 
-    @pytest.mark.parametrize("option", ["--local", "--secret-file", "--secret-id", "--stack"])
+    @pytest.mark.parametrize("option", ["--secret-file", "--secret-id", "--stack"])
     def test_a_token_as_an_options_value_belongs_first(
         self, option: str, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -338,7 +338,7 @@ class TestUsage:
     @pytest.mark.parametrize(
         "words",
         [
-            ("--local", room_token()),
+            (f"--local={room_token()}",),
             ("--secret-file", room_token()),
             ("a", room_token()),
             (f"--tok={room_token()}",),

@@ -122,7 +122,7 @@ class TestStandardInput:
             lambda prompt: f"\x1b[200~{GOOD}\x1b[201~" if "not shown" in prompt else "",
         )
         assert not is_standard_input(None)
-        assert list(read(None)) == [Token(GOOD)]
+        assert list(read(None)) == [Token(GOOD, line=1)]
 
     def test_an_empty_input_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)

@@ -446,7 +446,7 @@ class TestWhatWasNotLookedAt:
         [
             ([], "Missing argument 'PATH...'.\n"),
             (["--stage", "dev"], "Missing argument 'PATH...'.\n"),
-            (["--local", "missing"], "--local takes the next word as its value: put PATH first"),
+            (["--local"], "Missing argument 'PATH...'.\n"),
             (["--secret-file", "x"], "--secret-file takes the next word as its value: put PATH"),
             (["--secret-id", "x"], "--secret-id takes the next word as its value: put PATH first"),
             (["missing"], "missing: No such file or directory."),
@@ -455,7 +455,7 @@ class TestWhatWasNotLookedAt:
         ids=[
             "no path",
             "no path for a stage",
-            "a path as the stack's",
+            "no path for the local stack",
             "a path as the secret's",
             "a path as the secret's name",
             "no such path",
