@@ -112,13 +112,11 @@ def issued(values: Mapping[str, object], request: TokenRequest) -> IssuedToken:
 
 
 def call(values: Mapping[str, object], request: TokenRequest) -> Call:
-    """Return the requested call, from the API's camelCase and its room.
+    """Return the requested call.
 
     :raises ShapeError: the object is not a call, or is for another user.
     """
-    room = values.get("zegoRoom")
-    flat = {**values, **(room if isinstance(room, dict) else {})}
-    started = read(Call, {_snake(name): value for name, value in flat.items()})
+    started = read(Call, values)
     _check(started, request)
     return started
 
@@ -237,10 +235,6 @@ def _bad(answer: Answer, reason: str) -> BadAnswerError:
 
 def _request_id(answer: Answer) -> str | None:
     return _shown(answer.headers.get("apigw-requestid"), _ID, answer.proof)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"[A-Z]", lambda upper: f"_{upper[0].lower()}", name)
 
 
 def _read(hint: Any, value: Any, place: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from random import SystemRandom
@@ -37,10 +39,9 @@ class _Routes(NamedTuple):
     call: str
 
 
-_FOR_ROLES: Final = _Routes(
-    "/v1/service/tokens", "/v1/service/tokens/batch", "/v1/service/calls/initiate"
-)
-_FOR_BEARERS: Final = _Routes("/v1/tokens", "/v1/tokens/batch", "/api/v1/calls/initiate")
+_FOR_ROLES: Final = _Routes("/v1/service/tokens", "/v1/service/tokens/batch", "/v1/service/calls")
+_FOR_BEARERS: Final = _Routes("/v1/tokens", "/v1/tokens/batch", "/v1/calls")
+_IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _random: Final = SystemRandom().random
 
 
@@ -146,6 +147,8 @@ class TokenClient:
         self,
         user_id: str,
         *,
+        callees: Iterable[str] = (),
+        idempotency_key: str | None = None,
         privileges: Collection[Privilege] | None = None,
         stream_ids: Collection[str] | None = None,
         lifetime_seconds: int | None = None,
@@ -153,13 +156,26 @@ class TokenClient:
     ) -> Call:
         """Create a room for a call, and return a user's token for it. Others use :meth:`token`.
 
+        :param callees: up to 50 users that the call invites. The service publishes an event for
+            them; see :attr:`Call.event_accepted`.
+        :param idempotency_key: calls of one user with the same key are one call in one room; 1 to
+            255 visible ASCII characters that others cannot guess. ``None`` makes a random key, so
+            that the retries of this client are one call.
         :raises TokenServiceError: the service issued none.
+        :raises TypeError: a list is given as a string, so its letters would be sent.
+        :raises ValueError: the key is invalid.
         """
         request = TokenRequest(
             user_id, None, privileges, stream_ids, lifetime_seconds, refused_with
         )
-        reader = partial(answers.call, request=request)
-        return self._ask(post(self._paths.call, request.document()), reader)
+        if isinstance(callees, str):
+            raise TypeError("callees must be a list, not a string")
+        key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+        if not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise ValueError("idempotency_key must be 1 to 255 visible ASCII characters")
+        invited = {"callees": called} if (called := list(callees)) else {}
+        asked = post(self._paths.call, {**request.document(), **invited}, {"Idempotency-Key": key})
+        return self._ask(asked, partial(answers.call, request=request))
 
     def status(self) -> Status:
         """Return the secret, policy and version that the service uses, for a role that may read it.

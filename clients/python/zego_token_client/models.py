@@ -90,13 +90,19 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Call(IssuedToken):
-    """A new room for a call, and a token for it.
+    """A room for a call, and a token for it.
 
-    :ivar call_id: send it to the others; the room is ``call_`` followed by it.
+    :ivar call_id: the room is ``call_`` followed by it.
+    :ivar callees: the users that the call invites.
+    :ivar event_accepted: ``True``: EventBridge accepted the event about the callees; ``False``: it
+        did not, so no one was notified, and the token is valid all the same; ``None``: the call has
+        no callees.
     """
 
     room_id: str
     call_id: str
+    callees: tuple[str, ...]
+    event_accepted: bool | None
 
 
 @dataclass(frozen=True, slots=True)

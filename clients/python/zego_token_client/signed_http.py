@@ -78,11 +78,13 @@ class Request:
     """A request before signing. ``repr`` omits the body, which may contain a token.
 
     :ivar body: JSON; ``None`` for a request without one.
+    :ivar headers: those that only this request has.
     """
 
     method: str
     path: str
     body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,12 @@ class Answer:
     proof: Proof = Proof()
 
 
-def post(path: str, document: Mapping[str, object]) -> Request:
+def post(
+    path: str, document: Mapping[str, object], headers: Mapping[str, str] | None = None
+) -> Request:
     """Return a POST request with a JSON object."""
-    return Request("POST", path, json.dumps(document, separators=(",", ":")).encode())
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return Request("POST", path, body, headers or {})
 
 
 class Http(abc.ABC):
@@ -153,7 +158,11 @@ class Http(abc.ABC):
         :raises NoAnswerError: no complete response arrived.
         :raises BadAnswerError: the response is larger than any of the service.
         """
-        headers = {"Accept": "application/json", "User-Agent": "zego-token-client"}
+        headers = {
+            "Accept": "application/json",
+            "User-Agent": "zego-token-client",
+            **request.headers,
+        }
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         proven = AWSRequest(

@@ -38,15 +38,11 @@ ISSUED: Final[Mapping[str, Any]] = {
 
 #: The response to a request for a call.
 CALL: Final[Mapping[str, Any]] = {
-    "callId": "1",
-    "zegoRoom": {"roomId": "call_1", "appId": 1, "token": TOKEN},
-    "userId": "bob",
-    "privileges": {"login": True, "publish": True},
-    "streamIds": None,
-    "issuedAt": 1,
-    "expiresAt": 3,
-    "renewAt": 2,
-    "requestId": REQUEST_ID,
+    **ISSUED,
+    "room_id": "call_1",
+    "call_id": "1",
+    "callees": [],
+    "event_accepted": None,
 }
 
 

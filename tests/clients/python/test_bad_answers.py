@@ -180,7 +180,7 @@ def test_a_token_for_another_user_is_not_returned(backend: Backend) -> None:
 
 def test_a_call_of_another_user_is_not_returned(backend: Backend) -> None:
     said = pytest.raises(BadAnswerError, match="user_id is not the requested one")
-    with serving(answer({**CALL, "userId": "eve"})) as server, said:
+    with serving(answer({**CALL, "user_id": "eve"})) as server, said:
         backend.client(server).start_call("bob")
 
 

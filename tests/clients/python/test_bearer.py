@@ -62,7 +62,7 @@ def sent(server: ScriptedServer) -> list[str]:
             lambda client: client.start_call("bob"),
             CALL,
             201,
-            "/api/v1/calls/initiate",
+            "/v1/calls",
             {"user_id": "bob"},
         ),
     ],

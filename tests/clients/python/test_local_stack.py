@@ -46,8 +46,11 @@ def test_a_backend_can_use_every_call(stack: LocalStack) -> None:
     assert second.help == f"{stack.api.url}/v1/problems#invalid_identifier"
     assert first.request_id == second.request_id
 
-    call = client.start_call("alice")
-    assert call.room_id == f"call_{call.call_id}"
+    call, again = (
+        client.start_call("alice", callees=["bob"], idempotency_key="k") for _ in range(2)
+    )
+    assert call.room_id == again.room_id == f"call_{call.call_id}"
+    assert (call.callees, call.event_accepted) == (("bob",), True)
 
     with ThreadPoolExecutor(4) as threads:
         others = list(threads.map(lambda user: client.token(user).user_id, "abcdefgh"))
@@ -80,14 +83,14 @@ def test_a_backend_outside_aws_can_use_every_call_for_tokens(stack: LocalStack) 
     with TokenClient(stack.api.url, bearer=bearers.pop) as client:
         issued = client.token("alice", room_id="standup", lifetime_seconds=60)
         first, second = client.tokens([TokenRequest("bob"), TokenRequest("b b")])
-        call = client.start_call("carol")
+        call = client.start_call("carol", callees=["bob"])
     assert bearers == []  # the expired one was refused, and the next one kept
     opened = token04.decode(issued.token, stack.secrets_manager.server_secret).claims
     assert (opened.user_id, issued.room_id) == ("alice", "standup")
     assert isinstance(first, IssuedToken)
     assert isinstance(second, TokenProblem)
     assert (first.user_id, second.code) == ("bob", "invalid_identifier")
-    assert call.user_id == "carol"
+    assert (call.user_id, call.event_accepted) == ("carol", True)
 
     user = TokenClient(stack.api.url, bearer=provider.bearer("alice"))
     with user, pytest.raises(TokenProblem) as refused:

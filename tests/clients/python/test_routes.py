@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.clients.python.backend import ISSUED, TOKEN, Backend, answer
+from tests.clients.python.backend import CALL, ISSUED, TOKEN, Backend, answer
 from tests.contract.openapi import load
 from tests.unit.zego.scripted_server import serving
 from zego_token_client import (
@@ -37,7 +37,7 @@ CALLS: Final[dict[str, Callable[[TokenClient, str, str | None], object]]] = {
     "POST /v1/service/tokens/batch": lambda client, user, room: client.tokens(
         [TokenRequest(user, room_id=room), TokenRequest("carol", room_id="boardroom")]
     ),
-    "POST /v1/service/calls/initiate": lambda client, user, room: client.start_call(user),
+    "POST /v1/service/calls": lambda client, user, room: client.start_call(user),
     "GET /v1/status": lambda client, user, room: client.status(),
     "POST /v1/diagnose": lambda client, user, room: client.diagnose("eyJhbGci"),
 }
@@ -59,7 +59,7 @@ class Example:
     def asked(self, client: TokenClient) -> object:
         """The result of a client whose request matches the example."""
         first = self.value["results"][0]["token"] if "results" in self.value else self.value
-        user = first.get("userId") or first.get("user_id") or "bob"
+        user = first.get("user_id") or "bob"
         return CALLS[self.route](client, user, first.get("room_id"))
 
 
@@ -102,25 +102,12 @@ def as_results_are(route: str, value: Any) -> Any:
             else each["problem"]["code"]
             for each in value["results"]
         ]
-    if route.endswith("/initiate"):
-        return {
-            "call_id": value["callId"],
-            "room_id": value["zegoRoom"]["roomId"],
-            "app_id": value["zegoRoom"]["appId"],
-            "token": value["zegoRoom"]["token"],
-            "user_id": value["userId"],
-            "privileges": value["privileges"],
-            "stream_ids": value["streamIds"],
-            "issued_at": value["issuedAt"],
-            "expires_at": value["expiresAt"],
-            "renew_at": value["renewAt"],
-            "request_id": value["requestId"],
-        }
     return value
 
 
 def test_every_route_for_iam_roles_has_a_call() -> None:
-    assert CALLS.keys() == {
+    in_camel_case = "POST /v1/service/calls/initiate"
+    assert CALLS.keys() | {in_camel_case} == {
         route for route, scheme in DOCUMENT.security.items() if scheme == "sigv4"
     }
 
@@ -152,25 +139,25 @@ def test_a_refusal_raises_a_problem(example: Example, backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "kind", "extra"),
+    ("schema", "kind"),
     [
-        ("TokenResponse", IssuedToken, set[str]()),
-        ("StatusResponse", Status, set[str]()),
-        ("StatusResponse/properties/secret", SecretStatus, set[str]()),
-        ("StatusResponse/properties/policy", PolicyStatus, set[str]()),
-        ("SigningKeys", SigningKeys, set[str]()),
-        ("LastVerdict", LastVerdict, set[str]()),
-        ("GrantedPrivileges", Privileges, set[str]()),
-        ("DiagnosisResponse", Diagnosis, set[str]()),
-        ("Finding", Finding, set[str]()),
-        ("ServiceTokenRequest", TokenRequest, set[str]()),
-        ("TokenResponse", Call, {"call_id"}),
+        ("TokenResponse", IssuedToken),
+        ("StatusResponse", Status),
+        ("StatusResponse/properties/secret", SecretStatus),
+        ("StatusResponse/properties/policy", PolicyStatus),
+        ("SigningKeys", SigningKeys),
+        ("LastVerdict", LastVerdict),
+        ("GrantedPrivileges", Privileges),
+        ("DiagnosisResponse", Diagnosis),
+        ("Finding", Finding),
+        ("ServiceTokenRequest", TokenRequest),
+        ("CallTokenResponse", Call),
     ],
-    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", "extra"),
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
-def test_the_fields_are_those_of_the_document(schema: str, kind: type, extra: set[str]) -> None:
+def test_the_fields_are_those_of_the_document(schema: str, kind: type) -> None:
     described = DOCUMENT.at(f"/components/schemas/{schema}")["properties"].keys()
-    assert {field.name for field in dataclasses.fields(kind)} == described | extra
+    assert {field.name for field in dataclasses.fields(kind)} == described
 
 
 FULL: Final[dict[str, Any]] = {
@@ -203,10 +190,11 @@ FULL: Final[dict[str, Any]] = {
             },
         ),
         (
-            "POST /v1/service/calls/initiate",
-            lambda client: client.start_call("bob", **FULL),
-            {"user_id": "bob", **FULL},
+            "POST /v1/service/calls",
+            lambda client: client.start_call("bob", callees=iter(["carol"]), **FULL),
+            {"user_id": "bob", "callees": ["carol"], **FULL},
         ),
+        ("POST /v1/service/calls", lambda client: client.start_call("bob"), {"user_id": "bob"}),
         (
             "POST /v1/diagnose",
             lambda client: client.diagnose(
@@ -222,7 +210,7 @@ FULL: Final[dict[str, Any]] = {
         ),
         ("POST /v1/diagnose", lambda client: client.diagnose(""), {"token": ""}),
     ],
-    ids=["token", "token-least", "batch", "call", "diagnose", "diagnose-least"],
+    ids=["token", "token-least", "batch", "call", "call-least", "diagnose", "diagnose-least"],
 )
 def test_a_request_matches_the_document(
     route: str, ask: Callable[[TokenClient], object], sent: Any, backend: Backend
@@ -235,6 +223,31 @@ def test_a_request_matches_the_document(
     assert received.headers["content-type"] == "application/json"
     assert json.loads(received.body) == sent
     assert DOCUMENT.request_violations(route, sent) == []
+
+
+def test_all_attempts_of_a_call_have_one_key_and_the_next_call_another(backend: Backend) -> None:
+    down = answer({"message": "Service Unavailable"}, 503)
+    with serving(down, answer(CALL), answer(CALL), answer(CALL)) as server:
+        client = backend.client(server)
+        for key in (None, None, "k" * 255):
+            client.start_call("bob", callees=["carol"], idempotency_key=key)
+        first, retry, second, third = (one.headers["idempotency-key"] for one in server.received)
+    assert first == retry
+    assert len({first, second, third}) == 3
+    assert third == "k" * 255
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "a b", "a\n", "é", "a\r\nX-Other: 1"], ids=ascii)
+def test_an_invalid_key_is_not_sent(key: str, backend: Backend) -> None:
+    with serving(answer(CALL)) as server:
+        with pytest.raises(ValueError, match="1 to 255 visible ASCII characters"):
+            backend.client(server).start_call("bob", idempotency_key=key)
+        assert server.received == []
+
+
+def test_a_string_is_no_list_of_callees(backend: Backend) -> None:
+    with serving(answer(CALL)) as server, pytest.raises(TypeError, match="callees must be a list"):
+        backend.client(server).start_call("bob", callees="carol")
 
 
 def test_any_collection_names_privileges_and_streams(backend: Backend) -> None:
