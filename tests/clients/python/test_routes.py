@@ -245,7 +245,7 @@ def test_an_invalid_key_is_not_sent(key: str, backend: Backend) -> None:
         assert server.received == []
 
 
-def test_a_string_is_no_list_of_callees(backend: Backend) -> None:
+def test_a_string_of_callees_is_refused(backend: Backend) -> None:
     with serving(answer(CALL)) as server, pytest.raises(TypeError, match="callees must be a list"):
         backend.client(server).start_call("bob", callees="carol")
 
