@@ -36,6 +36,10 @@ invoke: $(RUN_READY) ## Run one event on the running system, or else on a new on
 	@test -n "$(EVENT)" || { echo "EVENT is not set. Example: make invoke EVENT=events/tokens_room.json" >&2; exit 2; }
 	@$(BIN)/python -m local.invoke $(EVENT)
 
+.PHONY: call
+call: $(RUN_READY) ## Demonstrate a call between two users on a separate local system
+	@$(BIN)/python -m local.demo call
+
 .PHONY: demo-rotation
 demo-rotation: $(RUN_READY) ## Demonstrate a rotation on a separate local system, first with a wrong value
 	@$(BIN)/python -m local.demo rotation

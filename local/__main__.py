@@ -7,7 +7,6 @@ It logs requests to standard error.
 from __future__ import annotations
 
 import re
-import secrets
 import signal
 import sys
 import textwrap
@@ -283,7 +282,7 @@ def main(
 
 
 def _incoming_calls(url: str | None, key: str | None) -> ApiDestination | None:
-    return ApiDestination(url, key or secrets.token_urlsafe(32), _log) if url else None
+    return ApiDestination(url, key, _log) if url else None
 
 
 def _log(record: AccessRecord | str) -> None:
@@ -361,7 +360,10 @@ def _rotation_command(stack: LocalStack, parts: StackDescription) -> list[str]:
 
 def _incoming_call_rows(stack: LocalStack) -> dict[str, str]:
     calls = stack.incoming_calls
-    return {"incoming calls to": calls.shown_url, KEY_HEADER: calls.key} if calls else {}
+    if calls is None:
+        return {}
+    key = calls.key if calls.is_new_key else "the key of --incoming-call-key"
+    return {"incoming calls to": calls.shown_url, KEY_HEADER: key}
 
 
 def _sample_token(stack: LocalStack, parts: StackDescription) -> list[str]:

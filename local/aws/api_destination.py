@@ -17,6 +17,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -50,22 +51,23 @@ class _Delivery:
 class ApiDestination(Part):
     """Delivers the events that it `take`s, one at a time, in its own thread.
 
-    `url` is https, or http to this machine; `ValueError` if it is not. `on_line` gets one line for
-    each delivery, failure and dropped event. No line contains the key, nor the query of the URL,
-    which may be a secret too.
+    `url` is https, or http to this machine; `ValueError` if it is not. If `key` is None, a new one
+    is made. `on_line` gets one line for each delivery, failure and dropped event. No line contains
+    the key, nor the query of the URL, which may be a secret too.
     """
 
     def __init__(
         self,
         url: str,
-        key: str,
+        key: str | None,
         on_line: Callable[[str], object],
         *,
         delays: Sequence[float] = DELAYS,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self.url = check_url(url, allow_loopback=True)
-        self.key = key
+        self.key = key or secrets.token_urlsafe(32)
+        self.is_new_key = key is None
         parts = urlsplit(url)
         self.shown_url = f"{parts.scheme}://{parts.netloc}{parts.path}"
         """Without the query."""

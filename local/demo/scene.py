@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from local.aws.api_destination import ApiDestination
 from local.aws.lambda_host import InvocationResult
 from local.loopback import post
 from local.page.operations import secret_versions
@@ -142,7 +143,7 @@ class Scene:
         return result
 
 
-def play(act: Callable[[Scene], None]) -> int:
+def play(act: Callable[[Scene], None], *, incoming_calls: ApiDestination | None = None) -> int:
     """Plays a scene on a new stack, whose watcher runs at `tick` and after rotations only.
 
     Returns 0 if everything happened as expected, else 1.
@@ -151,7 +152,11 @@ def play(act: Callable[[Scene], None]) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="zego-local-") as directory,
         LocalStack(
-            directory=Path(directory), workers=1, environment=environment, watch_seconds=None
+            directory=Path(directory),
+            workers=1,
+            environment=environment,
+            watch_seconds=None,
+            incoming_calls=incoming_calls,
         ) as stack,
     ):
         try:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from local.aws.api_destination import ApiDestination
+from local.demo import call as call_module
+from local.demo.call import PATH, AppServer, call
 from local.demo.incident import incident
 from local.demo.rotation import rotation
 from local.demo.scene import Scene, play, show
@@ -80,6 +83,36 @@ def test_the_incident_is_detected_and_healed() -> None:
         "Calls work within 60 s after the promotion",
     )
     assert not holds_a_secret(printed)
+
+
+def test_a_call_goes_through_its_four_steps_and_survives_a_reset() -> None:
+    printed = shown("call")
+    assert in_order(
+        printed,
+        r"1\. alice calls bob\n.*: 201, ",
+        r"the call is ([0-9a-f]{32}); EventBridge accepted its event",
+        r"2\. bob is notified\n.* gets POST /incoming-call with its key: alice calls bob",
+        r"3\. bob accepts, .*alice logs in to the room: accepted",
+        "bob gets a token for the room and logs in: accepted",
+        r"4\. They talk\n.*both see alice and bob in the room",
+        "alice's client renews its token: refused with 1102016; the call goes on",
+        r"rotated to \w{12}; alice's client renews its token: accepted",
+        "bob hangs up\n.*alice's client sees that bob has left the room",
+        "In production\n- ZEGO's servers carry audio and video",
+    )
+    assert not holds_a_secret(re.sub(r"the call is [0-9a-f]{32};", "", printed))
+
+
+def test_a_call_whose_event_does_not_arrive_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_module, "PATIENCE_SECONDS", 1.0)
+    with AppServer() as app:
+        wrong_key = ApiDestination(f"{app.url}{PATH}", "another", app.deliveries.append)
+        assert play(lambda scene: call(scene, app), incoming_calls=wrong_key) == 1
+    said = capsys.readouterr().err
+    assert "the app's server gets the event" in said
+    assert "it responded 401; not retried" in said
 
 
 @pytest.mark.parametrize("act", [rotation, incident])

@@ -484,6 +484,10 @@ def test_incoming_calls_go_to_a_url_with_a_key_that_is_new_or_from_a_file(
     assert first != second
     assert min(len(first), len(second)) > 40
     assert third == "the-key"
+    rows = [local.__main__._incoming_call_rows(stack) for stack in begun]
+    assert first in rows[0].values()
+    assert "the-key" not in rows[2].values()
+    assert not any("room=1" in value for row in rows for value in row.values())
 
 
 @pytest.mark.parametrize(
