@@ -392,7 +392,7 @@ def test_a_page_of_an_allowed_origin_passes_the_preflight(
     allowed = preflight(opened, origin).headers
     assert allowed["access-control-allow-origin"] == origin
     assert allowed["access-control-allow-methods"] == "GET,POST"
-    assert allowed["access-control-allow-headers"] == "authorization,content-type"
+    assert allowed["access-control-allow-headers"] == "authorization,content-type,idempotency-key"
 
 
 @pytest.mark.parametrize("origin", PAGES)
