@@ -1,11 +1,9 @@
-import type { Platform, ZegoEngine } from "./token-source.js";
+import type { CallRequest, IssuedToken, Platform, TokenRequest, ZegoEngine } from "./token-source.js";
 
 /**
  * Stands in for `ZegoExpressEngine` in the tests of an app, without a network: it acts like
- * zego-express-engine-webrtc 3.12 with tokens and rooms, and has no streams. It needs no real
- * tokens, only texts of the form of a Token04, such as those of the local stack.
- *
- * Its timers are those of the platform, so fake timers control it.
+ * zego-express-engine-webrtc 3.12 with tokens and rooms, and has no streams. It accepts every token
+ * unless you set `verdict`. Its timers are those of the platform, so fake timers control it.
  */
 export class TestEngine implements ZegoEngine {
   constructor(
@@ -55,3 +53,18 @@ export class TestEngine implements ZegoEngine {
   /** Emits an event, such as `emit("tokenWillExpire", roomID)`. */
   emit(event: string, ...details: unknown[]): void;
 }
+
+/**
+ * Makes a function that is both `fetchToken` and `fetchCall` of a token source in tests. Each of its
+ * tokens is new, has what the request asks for, and looks like a Token04. To test a refusal of the
+ * service, pass your own function that throws a `TokenError`.
+ */
+export function createTestTokens(options?: {
+  /** Default: "alice". */
+  userId?: string | undefined;
+  /** Default: 1234567890. */
+  appId?: number | undefined;
+  /** Of requests that name no lifetime. Default: 7200. */
+  lifetimeSeconds?: number | undefined;
+  platform?: Pick<Platform, "Date"> | undefined;
+}): (request: TokenRequest & CallRequest) => Promise<IssuedToken>;

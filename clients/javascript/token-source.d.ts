@@ -52,18 +52,66 @@ export interface Call extends IssuedToken {
   readonly callId: string;
   /** `call_` followed by the callId. */
   readonly roomId: string;
+  /** The users whom the service invited. */
+  readonly callees: readonly string[];
+  /**
+   * Whether the event `Incoming Call` was published. With false, no callee was notified, but the
+   * token is valid. null without callees.
+   */
+  readonly eventAccepted: boolean | null;
 }
 
-export interface TokenSourceOptions {
+/** What a call is for: its room is new. */
+export interface CallRequest extends Omit<TokenRequest, "roomId"> {
+  /** 1 to 50 user ids to invite, as far as the policy allows it. Default: none. */
+  callees?: readonly string[] | undefined;
+  /**
+   * Names the call: a repeated request with the same key is the same call. 1 to 255 visible ASCII
+   * characters. Default: random, so that the retries of one `startCall` are one call.
+   */
+  idempotencyKey?: string | undefined;
+}
+
+/** Where tokens come from: the service itself, or the app's own backend. */
+export type TokenSourceOptions = ServiceOptions | BackendOptions;
+
+interface ServiceOptions extends CommonOptions {
   /** The API's base, output `ApiUrl` of the deployment: https, or http to localhost. */
   url: string | URL;
   /**
    * Returns the identity provider's token of the signed-in user. It is called for each request, so
    * it should cache. `refresh` means that the service refused the last one (401): return a new one.
    */
-  getBearer: (ask: { refresh: boolean; signal: AbortSignal }) => string | Promise<string>;
+  getBearer: (ask: Ask) => string | Promise<string>;
   /** Replaces the platform's `fetch`. */
   fetch?: typeof globalThis.fetch | undefined;
+  fetchToken?: undefined;
+  fetchCall?: undefined;
+}
+
+interface BackendOptions extends CommonOptions {
+  /**
+   * Gets a new token from your backend for the user of its session. Return the response of `fetch`
+   * or its parsed JSON: what the service said, unchanged, or with the names of this client.
+   * If it throws a `TokenError`, callers get that; other errors become its `cause` and are retried,
+   * unless they have `retryable: false` or a `status` below 500 other than 429.
+   */
+  fetchToken: (request: TokenRequest & Pick<TokenOptions, "refusedWith">, ask: Ask) => unknown;
+  /** The same for `startCall`. Pass the idempotencyKey on as the header `Idempotency-Key`. */
+  fetchCall?: ((request: CallRequest & { idempotencyKey: string }, ask: Ask) => unknown) | undefined;
+  url?: undefined;
+  getBearer?: undefined;
+  fetch?: undefined;
+}
+
+interface Ask {
+  /** The last response had the status 401: renew the bearer token or the session. */
+  refresh: boolean;
+  /** Aborts when nothing waits for the result. */
+  signal: AbortSignal;
+}
+
+interface CommonOptions {
   /** For one request and its response. Default: 10 000. */
   timeoutMs?: number | undefined;
   /** For everything together: `getBearer`, all requests and all waits. Default: 30 000. */
@@ -80,9 +128,11 @@ export interface Platform {
   Date: { now(): number };
   performance: { now(): number };
   Math: { random(): number };
+  crypto?: { getRandomValues(bytes: Uint8Array<ArrayBuffer>): Uint8Array };
   setTimeout(callback: () => void, ms: number): any;
   clearTimeout(timer: any): void;
   navigator?: { readonly onLine?: boolean };
+  location?: { readonly origin?: string };
   addEventListener?(type: "online", listener: () => void, options: { signal: AbortSignal }): void;
 }
 
@@ -98,13 +148,13 @@ export interface TokenSource {
   token(request?: TokenRequest & TokenOptions): Promise<IssuedToken>;
 
   /**
-   * Creates a room and returns a token for it. `token({ roomId })` with the same privileges,
-   * streams and lifetime then returns that token from the cache. Send the `callId` to the others.
+   * Creates a room, invites the callees to it and returns a token for it. `token({ roomId })` with
+   * the same privileges, streams and lifetime then returns that token from the cache.
    *
    * @throws {TokenError} no token is available; its `code` says why.
    * @throws {TypeError} the request has a room or an unknown field.
    */
-  startCall(request?: Omit<TokenRequest, "roomId"> & Pick<TokenOptions, "signal">): Promise<Call>;
+  startCall(request?: CallRequest & Pick<TokenOptions, "signal">): Promise<Call>;
 
   /** Removes the token of exactly this request from the cache; without a request, all tokens. */
   invalidate(request?: TokenRequest): void;
@@ -186,7 +236,9 @@ export type ClientErrorCode =
   | "bearer_unavailable"
   /** `close` was called. */
   | "closed"
-  /** API Gateway or a proxy refused the request; see `status`. 429 means throttling. */
+  /** `fetchToken` or `fetchCall` failed without a response; see `cause`. */
+  | "fetch_token_failed"
+  /** API Gateway, a proxy or your backend refused it; see `status`. 429 means throttling. */
   | "gateway_error"
   /** Offline, a wrong or redirecting `url`, or CORS settings that omit this page. */
   | "network_error"
@@ -206,6 +258,7 @@ export interface TokenErrorDetails {
   requestId?: string | undefined;
   retryAfterSeconds?: number | undefined;
   help?: string | undefined;
+  cause?: unknown;
 }
 
 /** Why there is no token. It contains no token and no bearer token, so it is safe to log. */
@@ -225,6 +278,11 @@ export class TokenError extends Error {
   readonly retryAfterSeconds: number | undefined;
   /** The page that explains a refusal of the service. */
   readonly help: string | undefined;
+  /**
+   * A copy of the error of `fetch`, `getBearer` or `fetchToken`: its name, message, code and stack.
+   * Words that may be part of a token are hidden in it.
+   */
+  readonly cause?: unknown;
 }
 
 /** @throws {TypeError} an option is missing or invalid. */

@@ -1,5 +1,6 @@
 /**
- * Fetches, caches and renews tokens for ZEGO's SDKs from a zego-token-service.
+ * Fetches, caches and renews tokens for ZEGO's SDKs, from a zego-token-service or from an app's own
+ * backend.
  *
  * Tokens are kept in memory only. No error, log or URL contains a token or a bearer token. Types,
  * units and bounds are in token-source.d.ts.
@@ -11,10 +12,30 @@
  * @import { AutoRenewal, Binding, Call, IssuedToken, Platform, TokenErrorDetails, TokenRequest, TokenSource, TokenSourceOptions, ZegoEngine } from "./token-source.js"
  */
 
-const TOKENS = "/v1/tokens";
-const CALLS = "/api/v1/calls/initiate";
+/** The service's routes, and the options that replace them. */
+const TOKENS = { path: "/v1/tokens", option: /** @type {const} */ ("fetchToken") };
+const CALLS = { path: "/v1/calls", option: /** @type {const} */ ("fetchCall") };
 
-const MESSAGE_HIDDEN = "Its message is not shown: it may contain the token.";
+const OPTIONS = [
+  ...["url", "getBearer", "fetchToken", "fetchCall", "fetch"],
+  ...["timeoutMs", "deadlineMs", "maxRetries", "platform"],
+];
+/** The fields of a request: their names in the service's API. */
+const REQUEST_FIELDS = {
+  roomId: "room_id",
+  privileges: "privileges",
+  streamIds: "stream_ids",
+  lifetimeSeconds: "lifetime_seconds",
+};
+const NAME_OF_FIELD = { ...REQUEST_FIELDS, callees: "callees", refusedWith: "refused_with" };
+const FIELDS = Object.keys(REQUEST_FIELDS);
+/** The options of each function. */
+const OPTIONS_OF = {
+  token: [...FIELDS, "signal", "refresh", "refusedWith"],
+  startCall: [...FIELDS.slice(1), "callees", "idempotencyKey", "signal"], // its room is new
+  bindTo: [...FIELDS, "userName", "roomConfig", "onRenewed", "onError"],
+  autoRenew: [...FIELDS, "onToken", "onError"],
+};
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 8_000;
@@ -31,6 +52,8 @@ const SPARE_LIFE_SECONDS = 60;
 const LOOK_MS = 60_000;
 /** 24 days. A timer that is set for longer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Its characters. Responses of the service have a few thousand. */
+const LONGEST_RESPONSE = 256 * 1024;
 /** The form of a Token04. It is not a JWT, and a client can read nothing in it. */
 const TOKEN04 = /^04[A-Za-z0-9+/]+={0,2}$/;
 
@@ -38,6 +61,11 @@ const TOKEN04 = /^04[A-Za-z0-9+/]+={0,2}$/;
 const SHORTEST_PART = 8;
 /** As long as a signature in hex; the service's own texts have no such word. */
 const LONG_WORD = /[\w+/=-]{64}/;
+/** What may be a secret in the text of another library's error. */
+const POSSIBLE_SECRET = /[\w+=~-]{20}/;
+/** A line of a stack, in Chromium and Node, or in Firefox and Safari. */
+const STACK_LINE = /^(\s+at |[^\s@]*@).*:\d+:\d+\)?$/;
+const MOST_CAUSES = 3;
 
 /** ZEGO's codes for a token that it cannot decrypt: the ServerSecret may have changed. */
 const REFUSED = new Set([1102016, 20014, 50119]);
@@ -57,28 +85,29 @@ const OWN_CODES = {
   ],
   bearer_unavailable: ["getBearer returned no bearer token.", false],
   closed: ["The token source is closed.", false],
+  fetch_token_failed: ["fetchToken or fetchCall failed.", true],
   gateway_error: [
     "The response came from API Gateway or a proxy, not from the token service.",
     false,
   ],
-  network_error: [
-    "No response: offline, a wrong or redirecting url, or CORS settings that omit this page.",
-    true,
-  ],
+  network_error: ["No response: offline, or a wrong or redirecting url.", true],
   repeated_token: ["The service returned the same token again.", true],
   sdk_error: ["ZEGO's SDK did not accept the token.", false],
   timeout: ["No response arrived in time.", true],
   token_refused: ["ZEGO refuses a new token too. Tell the service's operators.", false],
 };
+const WRONG_BASE = "Is url the API's base, the output ApiUrl, without a path?";
 /** What to check if API Gateway refuses a request itself. @type {Record<number, string>} */
 const GATEWAY_HINTS = {
-  404: "The API has no such path. Is url its base, without a path?",
+  404: `The API has no such path. ${WRONG_BASE}`,
+  405: `This is not the API, or not its path. ${WRONG_BASE}`,
   431: "The request's headers are too long. Does the bearer token have too many claims?",
 };
 /** Waiting rarely fixes these: they are retried once instead of `maxRetries` times. */
 const TRIED_ONCE_MORE = new Set([
   "bad_answer",
   "bearer_unavailable",
+  "fetch_token_failed",
   "internal_error",
   "repeated_token",
 ]);
@@ -91,7 +120,8 @@ export class TokenError extends Error {
     const [says, again] = own ?? ["The service refused the request.", false];
     const { detail = says, retryable = again, status, requestId, retryAfterSeconds, help } = details;
     const facts = [code, status, requestId && `request ${requestId}`];
-    super(`${detail} (${facts.filter(Boolean).join(", ")})`);
+    const { cause } = details;
+    super(`${detail} (${facts.filter(Boolean).join(", ")})`, cause === undefined ? {} : { cause });
     this.code = code;
     this.detail = detail;
     this.retryable = retryable;
@@ -108,8 +138,8 @@ export class TokenError extends Error {
 
 /** @type {typeof import("./token-source.js").createTokenSource} */
 export function createTokenSource(options) {
-  const { base, getBearer, platform, fetch, timeoutMs, deadlineMs, maxRetries } =
-    settingsOf(options);
+  const { platform, timeoutMs, deadlineMs, maxRetries, ...settings } = settingsOf(options);
+  const { base, getBearer, fetch } = settings;
   const { now, secondsSince, within, pause, later } = timeOf(platform);
   /** The last token of each request. @type {Map<string, Entry>} */
   const entries = new Map();
@@ -122,7 +152,9 @@ export function createTokenSource(options) {
   const closing = new AbortController();
 
   /** @type {TokenSource["token"]} */
-  async function token({ signal, refresh = false, refusedWith, ...request } = {}) {
+  async function token(options = {}) {
+    refuseUnknown("a token request has no field", options, OPTIONS_OF.token);
+    const { signal, refresh = false, refusedWith, ...request } = options;
     const key = keyOf(request);
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     if (signal?.aborted) throw reasonOf(signal);
@@ -143,15 +175,23 @@ export function createTokenSource(options) {
   }
 
   /** @type {TokenSource["startCall"]} */
-  async function startCall({ signal, ...request } = {}) {
-    if ("roomId" in request) throw new TypeError("startCall creates the room: do not pass roomId");
-    const body = keyOf(request);
+  async function startCall(options = {}) {
+    refuseUnknown("startCall has no field", options, OPTIONS_OF.startCall);
+    const { signal, callees, idempotencyKey, ...request } = options;
+    if (settings.fetchToken && !settings.fetchCall) {
+      throw new TypeError("startCall needs the option fetchCall of createTokenSource");
+    }
+    const key = idempotencyKey ?? randomKey(platform); // so that retries are one call
+    if (typeof key !== "string" || !/^[!-~]{1,255}$/.test(key)) {
+      throw new TypeError("idempotencyKey must be 1 to 255 visible ASCII characters");
+    }
+    const asks = { ...JSON.parse(keyOf(request)), callees: callees ?? undefined };
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     const signals = signal ? [signal] : [];
     const { call, entry } = await untilClosed(new AbortController(), signals, (inner) =>
       persist(inner, async (refresh) => {
-        const { asked, status, said } = await ask(CALLS, body, refresh, inner);
-        const call = callIn(said, status);
+        const { asked, ...answer } = await ask(CALLS, asks, refresh, inner, key);
+        const call = callIn(answer);
         return { call, entry: entryOf(call, asked) };
       }),
     );
@@ -162,6 +202,7 @@ export function createTokenSource(options) {
   /** @type {TokenSource["invalidate"]} */
   function invalidate(request) {
     const all = () => new Set([...entries.keys(), ...flights.keys()]);
+    if (request) refuseUnknown("a token request has no field", request, FIELDS);
     for (const key of request ? [keyOf(request)] : all()) {
       const entry = entries.get(key);
       if (entry) entry.doubted = true; // kept, to detect a repeated token
@@ -172,6 +213,10 @@ export function createTokenSource(options) {
   /** @type {TokenSource["bindTo"]} */
   function bindTo(engine, binding) {
     if (closing.signal.aborted) throw reasonOf(closing.signal);
+    if (typeof Object(engine).on !== "function") {
+      throw new TypeError(`bindTo needs a ZegoExpressEngine, not ${kindOf(engine)} without "on"`);
+    }
+    refuseUnknown("bindTo has no option", binding, OPTIONS_OF.bindTo);
     const { roomId } = binding;
     const end = bind({ token, invalidate, freshSecondsOf, pause, later }, engine, binding);
     const bound = { engine, roomId, end };
@@ -184,10 +229,11 @@ export function createTokenSource(options) {
   }
 
   /** @type {TokenSource["autoRenew"]} */
-  function autoRenew({ onToken, onError, ...request }) {
+  function autoRenew(renewal) {
+    refuseUnknown("autoRenew has no option", renewal, OPTIONS_OF.autoRenew);
+    const { onToken, onError, ...request } = renewal;
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     if (typeof onToken !== "function") throw new TypeError("onToken must be a function");
-    keyOf(request);
     const parts = { token, freshSecondsOf, pause, later };
     const { halt, renew, renewIfDue, plan } = renewalsOf(
       parts,
@@ -301,13 +347,18 @@ export function createTokenSource(options) {
   /** @param {string} key @param {number | undefined} refusedWith @param {AbortSignal} signal */
   function obtain(key, refusedWith, signal) {
     const request = JSON.parse(key);
-    const body = JSON.stringify({ ...request, refused_with: refusedWith });
     return persist(signal, async (refresh) => {
-      const { asked, status, said } = await ask(TOKENS, body, refresh, signal);
-      const issued = issuedIn(said, status, request.room_id ?? null);
+      const { asked, ...answer } = await ask(TOKENS, { ...request, refusedWith }, refresh, signal);
+      const issued = issuedIn(answer);
+      if (issued.roomId !== (request.roomId ?? null)) {
+        const detail = "The token is not for the requested room.";
+        throw new TokenError("bad_answer", { status: answer.status, detail });
+      }
       if (issued.token === entries.get(key)?.issued.token) {
         // ZEGO's SDK ignores a renewal with the token that it has, and lets that expire.
-        throw new TokenError("repeated_token", { status, requestId: issued.requestId });
+        const { status } = answer;
+        const detail = settings.fetchToken && "fetchToken returned the same token again: do not cache.";
+        throw new TokenError("repeated_token", { status, requestId: issued.requestId, detail });
       }
       return entryOf(issued, asked);
     });
@@ -350,17 +401,21 @@ export function createTokenSource(options) {
   }
 
   /**
-   * The service's response to one request, and when that was sent.
+   * The document in the response to one request, and when that was sent.
    *
-   * @param {string} path @param {string} body @param {boolean} refresh @param {AbortSignal} signal
+   * @param {typeof TOKENS | typeof CALLS} route @param {Record<string, any>} request
+   * @param {boolean} refresh @param {AbortSignal} signal @param {string} [idempotencyKey]
    */
-  async function ask(path, body, refresh, signal) {
-    const bearer = await bearerFor(refresh, signal);
+  async function ask({ path, option }, request, refresh, signal, idempotencyKey) {
+    const fetcher = settings[option];
+    const bearer = fetcher ? "" : await bearerFor(refresh, signal);
     const asked = now();
-    const exchange = (/** @type {AbortSignal} */ inner) => post(path, body, bearer, inner);
-    const { answer, text } = await within(timeoutMs, [signal], exchange);
-    if (!answer.ok) throw refusalIn(answer, text, bearer, platform.Date.now());
-    return { asked, status: answer.status, said: documentIn(text) };
+    const answer = await within(timeoutMs, [signal], (inner) =>
+      fetcher
+        ? fetchFrom(option, fetcher, { ...request, idempotencyKey }, { refresh, signal: inner })
+        : post(path, request, bearer, inner, idempotencyKey),
+    );
+    return { asked, ...answer };
   }
 
   /** @param {IssuedToken} issued @param {Instant} asked @returns {Entry} */
@@ -373,39 +428,87 @@ export function createTokenSource(options) {
 
   /** @param {boolean} refresh @param {AbortSignal} signal */
   async function bearerFor(refresh, signal) {
-    let detail;
-    let retryable = false; // a wrong value stays wrong; a failure may be temporary
+    let bearer;
     try {
-      const bearer = await getBearer({ refresh, signal });
-      // The error of fetch would show a value that a header cannot carry.
-      if (typeof bearer === "string" && /^[!-~]+$/.test(bearer)) return bearer;
-      detail = `getBearer returned ${mistakeIn(bearer)}`;
+      bearer = await getBearer({ refresh, signal });
     } catch (error) {
-      const { name } = Object(error); // its message may show the bearer token
-      const isPlain = isText(name) && /^\w{1,64}$/.test(name);
-      detail = `getBearer failed: ${isPlain ? name : typeof error}. ${MESSAGE_HIDDEN}`;
-      retryable = true;
+      // It may be temporary, unlike a wrong value.
+      const details = failureOf("getBearer", error);
+      throw new TokenError("bearer_unavailable", { ...details, retryable: true });
     }
-    throw new TokenError("bearer_unavailable", { detail, retryable });
+    // The error of fetch would show a value that a header cannot carry.
+    if (typeof bearer === "string" && /^(?!(undefined|null)$)[!-~]+$/.test(bearer)) return bearer;
+    const detail = `getBearer returned ${mistakeIn(bearer)}`;
+    throw new TokenError("bearer_unavailable", { detail });
   }
 
-  /** @param {string} path @param {string} body @param {string} bearer @param {AbortSignal} signal */
-  async function post(path, body, bearer, signal) {
+  /**
+   * @param {string} path @param {Record<string, any>} request @param {string} bearer
+   * @param {AbortSignal} signal @param {string | undefined} idempotencyKey
+   * @returns {Promise<Reply>}
+   */
+  async function post(path, request, bearer, signal, idempotencyKey) {
+    const fields = Object.entries(NAME_OF_FIELD).map(([name, named]) => [named, request[name]]);
+    let answer, text;
     try {
-      const answer = await fetch(base + path, {
+      answer = await fetch(base + path, {
         method: "POST",
-        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-        body,
+        headers: {
+          authorization: `Bearer ${bearer}`,
+          "content-type": "application/json",
+          ...(idempotencyKey && { "idempotency-key": idempotencyKey }),
+        },
+        body: JSON.stringify(Object.fromEntries(fields)),
         signal,
         cache: "no-store",
         credentials: "omit",
         redirect: "error",
         referrerPolicy: "no-referrer",
       });
-      return { answer, text: await answer.text() };
-    } catch {
-      throw new TokenError("network_error"); // the original error may show what was sent
+      text = await textOf(answer);
+    } catch (error) {
+      if (error instanceof TokenError) throw error;
+      const detail = noResponse(base, platform);
+      throw new TokenError("network_error", { detail, cause: causeOf(error, bearer) });
     }
+    return documentOf(answer, text, platform.Date.now(), bearer);
+  }
+
+  /**
+   * What the app's own backend returns: a response of `fetch`, or the document in it.
+   *
+   * @param {"fetchToken" | "fetchCall"} name
+   * @param {(request: any, ask: { refresh: boolean, signal: AbortSignal }) => unknown} fetcher
+   * @param {Record<string, unknown>} request
+   * @param {{ refresh: boolean, signal: AbortSignal }} how
+   * @returns {Promise<Reply>}
+   */
+  async function fetchFrom(name, fetcher, request, how) {
+    const given = Object.entries(request).filter(([, value]) => value !== undefined);
+    let returned, text;
+    try {
+      returned = Object(await fetcher(Object.fromEntries(given), how));
+      if (isResponse(returned)) text = await textOf(returned);
+    } catch (error) {
+      if (error instanceof TokenError) throw error;
+      const details = failureOf(name, error);
+      // A TypeError is what fetch throws if there is no response.
+      const code = error instanceof TypeError ? "network_error" : "fetch_token_failed";
+      throw new TokenError(details.status ? "gateway_error" : code, details);
+    }
+    const nowMs = platform.Date.now();
+    if (text !== undefined) {
+      const answer = documentOf(returned, text, nowMs, "", name);
+      return { ...answer, atSeconds: Date.parse(returned.headers.get("date")) / 1000 };
+    }
+    if ("token" in returned) return { said: returned };
+    const { status, code } = returned;
+    if (Number.isInteger(status) && isText(code)) {
+      const headers = new Headers({ "content-type": "application/problem+json" });
+      throw refusalIn({ status, headers }, JSON.stringify(returned), nowMs, "", name);
+    }
+    const detail = `${name} must return the service's response: that of fetch, or its parsed JSON.`;
+    throw new TokenError("bad_answer", { detail, retryable: false });
   }
 
   return Object.freeze({ token, startCall, invalidate, bindTo, autoRenew, close });
@@ -519,7 +622,6 @@ function renewalsOf({ token, freshSecondsOf, pause, later }, request, give, tell
 function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...request }) {
   const { roomId } = request;
   if (typeof roomId !== "string" || !roomId) throw new TypeError("bindTo needs a roomId");
-  keyOf(request);
   const tell = tellerOf(onError);
   /** @param {IssuedToken} issued */
   const give = (issued) => {
@@ -562,7 +664,10 @@ function bind(parts, engine, { userName, roomConfig, onError, onRenewed, ...requ
     // For a room that the user left, the SDK would use the token in another room of the engine.
     halt();
     if (!isAboutToken(code)) return;
-    const detail = `ZEGO refuses a new token too: ${code}. Tell the service's operators.`;
+    const detail =
+      code === EXPIRED
+        ? `ZEGO finds a new token expired too: ${code}. A backend or proxy caches tokens.`
+        : `ZEGO refuses a new token too: ${code}. Tell the service's operators.`;
     if (!isSecondTry) return begin(logInAgain(code));
     parts.invalidate(request); // the next login needs another token
     tell(new TokenError("token_refused", { detail }));
@@ -600,7 +705,10 @@ function isAboutToken(code) {
 }
 
 /** The options; a missing or null one has its default. @param {TokenSourceOptions} options */
-function settingsOf({ url, getBearer, platform = globalThis, ...others }) {
+function settingsOf(options = /** @type {any} */ ({})) {
+  refuseUnknown("createTokenSource has no option", options, OPTIONS);
+  const { url, getBearer, fetchToken, fetchCall, platform: given, ...others } = options;
+  const platform = given ?? globalThis;
   const fetch = others.fetch ?? ((...request) => platform.fetch(...request));
   const { timeoutMs, deadlineMs, maxRetries } = others;
   const numbers = {
@@ -608,8 +716,19 @@ function settingsOf({ url, getBearer, platform = globalThis, ...others }) {
     deadlineMs: deadlineMs ?? 30_000,
     maxRetries: maxRetries ?? 5,
   };
-  for (const [name, given] of Object.entries({ getBearer, fetch })) {
-    if (typeof given !== "function") throw new TypeError(`${name} must be a function`);
+  const isOwn = fetchToken != null;
+  if (!isOwn && url == null && getBearer == null && fetchCall == null) {
+    throw new TypeError("createTokenSource needs url and getBearer, or fetchToken. Both are undefined.");
+  }
+  if (isOwn && (url != null || getBearer != null || others.fetch != null)) {
+    throw new TypeError("fetchToken replaces url, getBearer and fetch: pass either");
+  }
+  if (!isOwn && fetchCall != null) throw new TypeError("fetchCall needs fetchToken as well");
+  const functions = isOwn ? { fetchToken, fetchCall: fetchCall ?? fetchToken } : { getBearer, fetch };
+  for (const [name, given] of Object.entries(functions)) {
+    if (typeof given !== "function") {
+      throw new TypeError(`${name} must be a function, not ${kindOf(given)}`);
+    }
   }
   for (const name of /** @type {const} */ (["timeoutMs", "deadlineMs"])) {
     if (typeof numbers[name] !== "number" || !(numbers[name] > 0)) {
@@ -619,25 +738,83 @@ function settingsOf({ url, getBearer, platform = globalThis, ...others }) {
   if (!Number.isInteger(numbers.maxRetries) || numbers.maxRetries < 0) {
     throw new TypeError("maxRetries must be a whole number, 0 or more");
   }
-  return { base: baseOf(url), getBearer, platform, fetch, ...numbers };
+  return {
+    base: isOwn ? "" : baseOf(url),
+    getBearer: getBearer ?? (() => ""),
+    fetchToken,
+    fetchCall,
+    platform,
+    fetch,
+    ...numbers,
+  };
 }
 
-/** The API's base, without a trailing slash. @param {string | URL} url */
+/** The API's base, without a trailing slash. @param {unknown} url */
 function baseOf(url) {
+  if (url == null || url === "" || url === "undefined" || url === "null") {
+    const given = url === "" ? "an empty string" : url;
+    throw new TypeError(`url must be the API's base, not ${given}: is its variable set in your build?`);
+  }
+  if (typeof url !== "string" && !(url instanceof URL)) {
+    throw new TypeError(`url must be a string or a URL, not ${kindOf(url)}`);
+  }
   let base;
   try {
     base = new URL(url);
   } catch {
-    throw new TypeError("url must be the API's base, such as https://tokens.example.com");
+    base = undefined;
   }
-  const isLoopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(base.hostname);
-  if (base.protocol !== "https:" && !(base.protocol === "http:" && isLoopback)) {
+  if (!base || !/^https?:$/.test(base.protocol)) {
+    throw new TypeError("url must begin with https:// or http://, such as https://tokens.example.com");
+  }
+  if (base.protocol === "http:" && !isLoopback(base)) {
     throw new TypeError("url must be https; http is allowed for localhost only");
   }
   if (base.username || base.password || base.search || base.hash) {
     throw new TypeError("url must not contain a user, a query or a fragment");
   }
+  const [route] = /(\/api)?\/v1\/(tokens|calls|service|status)\b.*$/.exec(base.pathname) ?? [];
+  if (route) throw new TypeError(`url must be the API's base: leave out ${route}`);
   return base.origin + base.pathname.replace(/\/+$/, "");
+}
+
+/** @param {URL} url */
+function isLoopback({ hostname }) {
+  return /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+}
+
+/**
+ * Refuses a misspelled name: it would be ignored.
+ *
+ * @param {string} what @param {object} given @param {string[]} known
+ */
+function refuseUnknown(what, given, known) {
+  const name = Object.keys(given).find((name) => !known.includes(name));
+  if (name === undefined) return;
+  const plain = (/** @type {string} */ text) => text.replace(/[^a-z]/gi, "").toLowerCase();
+  const like = known.filter((each) => plain(each).startsWith(plain(name)));
+  const near = known.find((each) => plain(each) === plain(name)) ?? (like.length === 1 && like[0]);
+  const hint = near ? `Did you mean ${near}?` : `There are: ${known.join(", ")}.`;
+  throw new TypeError(`${what} ${name}. ${hint}`);
+}
+
+/** Why there was no response. @param {string} base @param {Platform} platform */
+function noResponse(base, { navigator, location }) {
+  if (navigator?.onLine === false) return "This machine is offline.";
+  const origin = location?.origin;
+  const from = `No response from ${base}: offline, or a wrong or redirecting url`;
+  if (!origin || base.startsWith(`${origin}/`) || base === origin) return `${from}.`;
+  if (!/^https?:/.test(origin)) return `${from}. A page without an origin cannot be allowed: serve it over HTTP.`;
+  const allow = isLoopback(new URL(base))
+    ? `make run RUN_ARGS='--allow-origin ${origin}'`
+    : `the stack parameter AllowedOrigins needs ${origin}`;
+  return `${from}, or CORS settings that omit this page. To allow it: ${allow}.`;
+}
+
+/** @param {Platform} platform */
+function randomKey({ crypto }) {
+  const bytes = (crypto ?? globalThis.crypto).getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**
@@ -645,89 +822,212 @@ function baseOf(url) {
  *
  * @param {TokenRequest} request
  */
-function keyOf({ roomId, privileges, streamIds, lifetimeSeconds, ...unknown }) {
-  const [name] = Object.keys(unknown);
-  if (name !== undefined) throw new TypeError(`a token request has no field ${name}`);
+function keyOf({ roomId, privileges, streamIds, lifetimeSeconds }) {
   const sorted = (/** @type {unknown} */ values) =>
     Array.isArray(values) ? [...values].sort() : (values ?? undefined);
   return JSON.stringify({
-    room_id: roomId ?? undefined,
+    roomId: roomId ?? undefined,
     privileges: sorted(privileges),
-    stream_ids: sorted(streamIds),
-    lifetime_seconds: lifetimeSeconds ?? undefined,
+    streamIds: sorted(streamIds),
+    lifetimeSeconds: lifetimeSeconds ?? undefined,
   });
 }
 
-/**
- * The token in a response of {@link TOKENS}.
- *
- * @param {Record<string, any>} said @param {number} status @param {string | null} askedRoomId
- */
-function issuedIn(said, status, askedRoomId) {
-  if (said.room_id !== askedRoomId) throw new TokenError("bad_answer", { status });
-  return issuedOf(
-    {
-      ...said,
-      appId: said.app_id,
-      userId: said.user_id,
-      roomId: said.room_id,
-      streamIds: said.stream_ids,
-      issuedAt: said.issued_at,
-      expiresAt: said.expires_at,
-      renewAt: said.renew_at,
-      requestId: said.request_id,
-    },
-    status,
-  );
-}
+const TEXT = { is: isText, form: "a string" };
+const WHOLE = { is: Number.isSafeInteger, form: "a whole number" };
+const TEXTS = {
+  is: (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isText),
+  form: "a list of strings",
+};
+const orNull = (/** @type {Form} */ { is, form }) => ({
+  is: (/** @type {any} */ value) => value === null || is(value),
+  form: `${form} or null`,
+});
+const BOOLEAN = {
+  is: (/** @type {unknown} */ value) => typeof value === "boolean",
+  form: "true or false",
+};
+const PRIVILEGES = {
+  is: (/** @type {any} */ value) => BOOLEAN.is(value?.login) && BOOLEAN.is(value?.publish),
+  form: "an object with login and publish",
+};
+/** The fields of a token: names in the service's API, and forms. @type {Record<string, [string, Form]>} */
+const TOKEN_FIELDS = {
+  token: ["token", TEXT],
+  appId: ["app_id", WHOLE],
+  userId: ["user_id", TEXT],
+  roomId: ["room_id", orNull(TEXT)],
+  privileges: ["privileges", PRIVILEGES],
+  streamIds: ["stream_ids", orNull(TEXTS)],
+  issuedAt: ["issued_at", WHOLE],
+  expiresAt: ["expires_at", WHOLE],
+  renewAt: ["renew_at", WHOLE],
+  requestId: ["request_id", TEXT],
+};
+/** The fields of a call. @type {Record<string, [string, Form]>} */
+const CALL_FIELDS = {
+  ...TOKEN_FIELDS,
+  roomId: ["room_id", TEXT],
+  callId: ["call_id", TEXT],
+  callees: ["callees", TEXTS],
+  eventAccepted: ["event_accepted", orNull(BOOLEAN)],
+};
 
-/**
- * The call in a response of {@link CALLS}.
- *
- * @param {Record<string, any>} said @param {number} status @returns {Call}
- */
-function callIn({ callId, zegoRoom, ...said }, status) {
-  const issued = issuedOf({ ...said, ...zegoRoom }, status);
-  const { roomId } = issued;
-  if (!isText(callId) || !isText(roomId)) throw new TokenError("bad_answer", { status });
-  return Object.freeze({ ...issued, roomId, callId });
-}
-
-/** @param {Record<string, any>} fields @param {number} status @returns {IssuedToken} */
-function issuedOf(fields, status) {
-  const { token, appId, userId, roomId, privileges, streamIds } = fields;
-  const { issuedAt, expiresAt, renewAt, requestId } = fields;
-  const isGood =
-    [token, userId, requestId].every(isText) &&
-    TOKEN04.test(token) &&
-    [appId, issuedAt, renewAt, expiresAt].every(Number.isSafeInteger) &&
-    issuedAt <= renewAt &&
-    renewAt < expiresAt &&
-    [privileges?.login, privileges?.publish].every((value) => typeof value === "boolean") &&
-    (streamIds === null || (Array.isArray(streamIds) && streamIds.every(isText)));
-  if (!isGood) throw new TokenError("bad_answer", { status });
+/** The token in a response. @param {Reply} reply @returns {IssuedToken} */
+function issuedIn(reply) {
+  const fields = fieldsIn(reply, TOKEN_FIELDS);
+  const { privileges, streamIds } = fields;
   return Object.freeze({
-    token,
-    appId,
-    userId,
-    roomId,
+    .../** @type {any} */ (fields),
     privileges: Object.freeze({ login: privileges.login, publish: privileges.publish }),
     streamIds: streamIds && Object.freeze(streamIds),
-    issuedAt,
-    expiresAt,
-    renewAt,
-    requestId,
   });
+}
+
+/** The call in a response. @param {Reply} reply @returns {Call} */
+function callIn(reply) {
+  const { roomId, callId, callees, eventAccepted } = fieldsIn(reply, CALL_FIELDS);
+  const call = { ...issuedIn(reply), roomId, callId, callees: Object.freeze(callees), eventAccepted };
+  return Object.freeze(call);
+}
+
+/**
+ * The fields of a response, which may have this client's names too. Messages show no value: it may
+ * be secret.
+ *
+ * @param {Reply} reply @param {Record<string, [string, Form]>} forms
+ * @returns {Record<string, any>}
+ */
+function fieldsIn({ said, status, atSeconds }, forms) {
+  const fail = (/** @type {string} */ detail) => {
+    throw new TokenError("bad_answer", { status, detail: `The response is invalid: ${detail}` });
+  };
+  /** @type {Record<string, any>} */
+  const fields = {};
+  for (const [name, [named, { is, form }]] of Object.entries(forms)) {
+    fields[name] = named in said ? said[named] : said[name];
+    if (!is(fields[name])) fail(`${named} must be ${form}.`);
+  }
+  const { token, issuedAt, renewAt, expiresAt } = fields;
+  if (/^eyJ/.test(token)) fail("token is a JWT. ZEGO needs the token of the service, a Token04.");
+  if (!TOKEN04.test(token)) fail('token is not a Token04, which begins with "04".');
+  if (!(issuedAt <= renewAt && renewAt < expiresAt)) {
+    fail("issued_at, renew_at and expires_at are not in this order.");
+  }
+  if (atSeconds && expiresAt <= atSeconds) fail("the token has expired. Do not cache tokens.");
+  return fields;
 }
 
 /** What getBearer returned by mistake, without showing it. @param {unknown} bearer */
 function mistakeIn(bearer) {
   if (typeof bearer === "object" && bearer) return "an object. Return its access_token instead.";
-  if (bearer === "") return "an empty string. Is the user signed in?";
-  if (bearer == null) return `${bearer}. Is the user signed in?`;
-  if (typeof bearer !== "string") return `a ${typeof bearer} instead of a string.`;
-  if (/^bearer /i.test(bearer)) return 'a string with "Bearer " before the token. Leave that out.';
+  if (bearer === "undefined" || bearer === "null") return `the string "${bearer}". Is the user signed in?`;
+  if (bearer == null || bearer === "") return `${kindOf(bearer)}. Is the user signed in?`;
+  if (typeof bearer === "function") return "a function. Call it.";
+  if (typeof bearer !== "string") return `${kindOf(bearer)} instead of a string.`;
+  if (/^bearer\b/i.test(bearer)) return 'a string with "Bearer " before the token. Leave that out.';
   return "a string with white space or other characters that a header cannot carry.";
+}
+
+/** @param {unknown} value */
+function kindOf(value) {
+  if (value == null) return String(value);
+  if (value === "") return "an empty string";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** @param {any} value @returns {value is Response} */
+function isResponse(value) {
+  return typeof value.text === "function" && typeof value.status === "number";
+}
+
+/** The text of a response. It ends early if there is too much of it. @param {Response} response */
+async function textOf(response) {
+  const reader = response.body?.getReader();
+  if (!reader) return response.text(); // a body is missing, or a fetch without streams
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    text += decoder.decode(value, { stream: !done });
+    if (done) return text;
+    if (text.length <= LONGEST_RESPONSE) continue;
+    reader.cancel().catch(() => {});
+    const detail = `The response is invalid: it has more than ${LONGEST_RESPONSE} characters.`;
+    throw new TokenError("bad_answer", { status: response.status, detail });
+  }
+}
+
+/**
+ * The JSON object in a response.
+ *
+ * @param {Response} response @param {string} text @param {number} nowMs
+ * @param {string} bearer must not appear in an error
+ * @param {string} [fetcher] the option that fetched it, if it is not this client's
+ * @returns {Reply}
+ */
+function documentOf(response, text, nowMs, bearer, fetcher) {
+  if (!response.ok) throw refusalIn(response, text, nowMs, bearer, fetcher);
+  const { status } = response;
+  const said = documentIn(text);
+  if (Object.keys(said).length > 0) return { said, status };
+  const page = `The response is an HTML page.${fetcher ? "" : ` ${WRONG_BASE}`}`;
+  const detail = /^\s*</.test(text) ? page : "The response is not a JSON object, or was cut short.";
+  throw new TokenError("bad_answer", { status, detail });
+}
+
+/**
+ * How one of the app's functions failed.
+ *
+ * @param {string} name @param {unknown} error @returns {TokenErrorDetails}
+ */
+function failureOf(name, error) {
+  const { name: kind, response, status = response?.status, retryable } = Object(error);
+  const cause = causeOf(error);
+  const isPlain = isText(kind) && /^\w{1,64}$/.test(kind); // it may show the bearer token
+  const threw = isPlain ? kind : kindOf(error);
+  const isStatus = Number.isInteger(status) && status >= 400 && status < 600;
+  const hint =
+    error instanceof TypeError
+      ? " A fetch fails like this offline, and if CORS settings omit this page."
+      : "";
+  return {
+    detail: `${name} failed: ${threw}${isStatus ? ` with status ${status}` : ""}.${hint}`,
+    retryable:
+      typeof retryable === "boolean"
+        ? retryable
+        : !isStatus || status === 429 || status >= 500,
+    status: isStatus ? status : undefined,
+    cause,
+  };
+}
+
+/**
+ * A copy of an error as the cause of another: loggers print it. It shows no text that may be
+ * secret, and no property such as a request with its headers.
+ *
+ * @param {unknown} error @param {string} [bearer] must not appear in it
+ * @returns {Error | undefined}
+ */
+function causeOf(error, bearer = "", depth = 1) {
+  const { name, message, stack, code, cause } = Object(error);
+  if (!isText(message)) return undefined;
+  const hide = (/** @type {string} */ text) =>
+    text.replace(/\S+/g, (word) => {
+      const isSecret = POSSIBLE_SECRET.test(word) || (bearer && reveals(word, bearer));
+      return isSecret ? "[hidden]" : word;
+    });
+  const inner = depth < MOST_CAUSES ? causeOf(cause, bearer, depth + 1) : undefined;
+  const copy = new Error(hide(message), inner && { cause: inner });
+  const lines = String(stack).split("\n").filter((line) => STACK_LINE.test(line));
+  const safe = lines.filter((line) => !bearer || !reveals(line, bearer));
+  const shown = isText(name) ? hide(name) : "Error";
+  const properties = { name: shown, stack: [`${shown}: ${copy.message}`, ...safe].join("\n") };
+  for (const [key, value] of Object.entries(properties)) {
+    Object.defineProperty(copy, key, { value, configurable: true, writable: true });
+  }
+  const isPlain = Number.isSafeInteger(code) || (isText(code) && /^[A-Za-z_/-]{1,64}$/.test(code));
+  return isPlain ? Object.assign(copy, { code }) : copy;
 }
 
 /** @param {unknown} value @returns {value is string} */
@@ -736,17 +1036,18 @@ function isText(value) {
 }
 
 /**
- * @param {Response} response @param {string} text
+ * @param {Pick<Response, "status" | "headers">} response @param {string} text @param {number} nowMs
  * @param {string} bearer must not appear in the error
- * @param {number} nowMs
+ * @param {string} [fetcher] the option that fetched it, if it is not this client's
  */
-function refusalIn({ status, headers }, text, bearer, nowMs) {
+function refusalIn({ status, headers }, text, nowMs, bearer, fetcher) {
   const isProblem = /^application\/problem\+json\b/i.test(headers.get("content-type") ?? "");
   const problem = isProblem ? documentIn(text) : {};
   const quoted = (/** @type {unknown} */ value, /** @type {RegExp} */ form) =>
     typeof value === "string" && form.test(value) && !reveals(value, bearer) ? value : undefined;
   const code = quoted(problem.code, /^[a-z_]{1,64}$/) ?? "gateway_error";
-  const hint = code === "gateway_error" ? GATEWAY_HINTS[status] : undefined;
+  const ofBackend = fetcher && `${fetcher} got the status ${status}, and no problem of the service.`;
+  const hint = code === "gateway_error" ? (ofBackend ?? GATEWAY_HINTS[status]) : undefined;
   return new TokenError(code, {
     status,
     detail: quoted(problem.detail, /^[^\p{C}\p{Zl}\p{Zp}]{1,1000}$/u) ?? hint,
@@ -766,6 +1067,7 @@ function refusalIn({ status, headers }, text, bearer, nowMs) {
  * @param {string} text @param {string} secret
  */
 function reveals(text, secret) {
+  if (!secret) return LONG_WORD.test(text);
   const size = Math.min(SHORTEST_PART, secret.length);
   const parts = Array.from({ length: text.length }, (_, at) => text.slice(at, at + size));
   return LONG_WORD.test(text) || parts.some((part) => part.length === size && secret.includes(part));
@@ -870,6 +1172,13 @@ function timeOf(platform) {
 
 /**
  * @typedef {{ wall: number, monotonic: number }} Instant milliseconds of two clocks
+ *
+ * @typedef {object} Reply a response with its document
+ * @property {Record<string, any>} said
+ * @property {number} [status]
+ * @property {number} [atSeconds] the backend's time, if known
+ *
+ * @typedef {{ is: (value: any) => boolean, form: string }} Form of a field
  *
  * @typedef {object} Entry the cached token of a request
  * @property {IssuedToken} issued

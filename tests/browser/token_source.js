@@ -12,9 +12,13 @@ window.fetch = async (...request) => {
     settle();
     throw error;
   });
-  const read = answer.text.bind(answer);
-  answer.text = () => read().finally(settle);
-  return answer;
+  const reader = answer.body.getReader();
+  const read = async () => {
+    const part = await reader.read();
+    if (part.done) settle();
+    return part;
+  };
+  return Object.defineProperty(answer, "body", { value: { getReader: () => ({ read }) } });
 };
 addEventListener("storage", () => (frontend.stored += 1)); // another tab changed the storage
 

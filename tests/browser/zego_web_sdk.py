@@ -22,7 +22,7 @@ USER: Final = "user1"
 
 #: The parts of the SDK in the order of loading: package, file, the name under which later parts
 #: import it, and the global variable that it defines.
-_PARTS: Final = (
+PARTS: Final = (
     ("long", "umd/index.js", "long", "Long"),
     ("protobufjs", "dist/minimal/protobuf.min.js", "protobufjs/minimal", "protobuf"),
     ("localforage", "dist/localforage.min.js", "localforage", "localforage"),
@@ -128,7 +128,7 @@ def opened(
     """
     files = {f"/{module.name}": module for module in modules}
     html = "<!doctype html><title>ZEGO's web SDK</title>"
-    for package, file, name, variable in _PARTS:
+    for package, file, name, variable in PARTS:
         files[f"/{package}/{file}"] = npm_package(package) / file
         html += f'<script src="/{package}/{file}"></script>'
         html += f'<script>window["{name}"] = {variable};</script>'

@@ -28,7 +28,7 @@ CLIENTS = Path(__file__).parents[2] / "clients"
 CLIENT = CLIENTS / "javascript"
 FRONTEND = Path(__file__).with_name("use_local_stack.js")
 #: The modules that users import.
-ENTRIES = ("node", "testing", "token-source")
+ENTRIES = ("node", "react", "testing", "token-source")
 MODULE = (CLIENT / "token-source.js").read_text(encoding="utf-8")
 
 
@@ -82,6 +82,7 @@ def package(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         files.extractall(folder, filter="data")
     installed = folder / "node_modules" / "zego-token-service-client"
     installed.parent.mkdir()
+    (folder / "node_modules" / "react").symlink_to(npm_packages.fetch("react"))
     return (folder / "package").rename(installed)
 
 

@@ -36,7 +36,7 @@ SNIPPETS = {
     section.partition("\n")[0]: re.findall(r"^```(\w+)\n((?s:.*?))^```$", section, re.MULTILINE)
     for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
 }
-IN_JAVASCRIPT = ("Web", "UIKit", "React", "Node")
+IN_JAVASCRIPT = ("Web", "UIKit", "React", "Own backend", "Tests", "Node")
 #: The packages that are replaced, each with its fake.
 FAKES = {
     "zego-express-engine-webrtc": "express_engine.js",
@@ -45,6 +45,11 @@ FAKES = {
 }
 SIGNER = ("@smithy/core", "@smithy/signature-v4", "@smithy/types", "tslib")
 REACT = ("react", "react-is", "react-test-renderer", "scheduler")
+
+
+def module(section: str) -> str:
+    """The name of the module with a snippet, without its ending."""
+    return section.lower().replace(" ", "-")
 
 
 def snippet(section: str, language: str) -> str:
@@ -102,12 +107,17 @@ def node() -> str:
     return find_node()
 
 
-def workspace(directory: Path, api: str, fetched: tuple[str, ...]) -> Path:
-    """A folder with the snippets as modules and the npm packages that they import."""
+def workspace(directory: Path, api: str, fetched: tuple[str, ...], *, typed: bool) -> Path:
+    """A folder with the snippets as modules and the npm packages that they import.
+
+    :param typed: whether frontends are TypeScript, as in a strict project.
+    """
     (directory / "package.json").write_text('{"type": "module"}')
     for section in IN_JAVASCRIPT:
-        text = snippet(section, "js").replace(API, api)
-        (directory / f"{section.lower()}.js").write_text(text, encoding="utf-8")
+        language = "tsx" if section == "React" else "js"
+        ending = "ts" if typed and language == "js" and section != "Node" else language
+        text = snippet(section, language).replace(API, api)
+        (directory / f"{module(section)}.{ending}").write_text(text, encoding="utf-8")
     packages = {name: npm_packages.fetch(name) for name in fetched}
     for name, files in {**packages, "zego-token-service-client": CLIENT}.items():
         link = directory / "node_modules" / name
@@ -117,9 +127,18 @@ def workspace(directory: Path, api: str, fetched: tuple[str, ...]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, stack: LocalStack) -> Path:
+def app(
+    node: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    stack: LocalStack,
+    environment: Mapping[str, str],
+) -> Path:
     """A folder with the snippets and with fakes of the packages that need a network."""
-    directory = workspace(tmp_path_factory.mktemp("app"), stack.api.url, SIGNER + REACT)
+    directory = tmp_path_factory.mktemp("app")
+    workspace(directory, stack.api.url, SIGNER + REACT, typed=False)
+    tsc = (node, npm_packages.fetch("typescript") / "bin" / "tsc")
+    options = ("--jsx", "react-jsx", "--module", "esnext", "--target", "es2022", "--noCheck")
+    run(directory, environment, *tsc, *options, "--noResolve", "react.tsx")
     for name, fake in FAKES.items():
         package = directory / "node_modules" / name
         package.mkdir(parents=True)
@@ -139,7 +158,7 @@ def test_a_javascript_snippet_works_as_described(
         "--preserve-symlinks-main",
     )  # all packages are in one folder
     runner = ("--test-reporter=spec", "--test-timeout=60000", "--test-force-exit")
-    file = f"{section.lower()}.test.js"
+    file = f"{module(section)}.test.js"
     report = run(app, environment, node, *links, *runner, "--test", file)
     counted = dict(re.findall(r"^\S (\w+) (\d+)$", report, re.MULTILINE))
     assert int(counted["pass"]) == int(counted["tests"]) > 1
@@ -149,10 +168,12 @@ def test_the_snippets_match_the_types_of_the_real_sdks(
     node: str, tmp_path: Path, environment: Mapping[str, str]
 ) -> None:
     real = ("zego-express-engine-webrtc", "@zegocloud/zego-uikit-prebuilt")
-    directory = workspace(tmp_path, API, real + SIGNER)
-    for name in ("globals.d.ts", "tsconfig.json"):
-        shutil.copy(DRIVERS / name, directory)
-    run(directory, environment, node, npm_packages.fetch("typescript") / "bin" / "tsc")
+    workspace(tmp_path, API, real + SIGNER, typed=True)
+    for name in ("globals.d.ts", "tsconfig.json", "tsconfig.node.json"):
+        shutil.copy(DRIVERS / name, tmp_path)
+    for project in ("tsconfig.json", "tsconfig.node.json"):
+        tsc = npm_packages.fetch("typescript") / "bin" / "tsc"
+        run(tmp_path, environment, node, tsc, "--project", project)
 
 
 @pytest.mark.parametrize("section", ["Web", "UIKit", "Node"])
@@ -165,7 +186,7 @@ def test_the_install_command_lists_every_import(section: str) -> None:
     if "zego-token-service-client/node" in imported:  # it loads its optional packages itself
         peers = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
         imported -= {"zego-token-service-client/node"}
-        imported |= {"zego-token-service-client", *peers["peerDependencies"]}
+        imported |= {"zego-token-service-client", *peers["peerDependencies"]} - {"react"}
     assert imported == named
 
 

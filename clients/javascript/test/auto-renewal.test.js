@@ -202,7 +202,7 @@ suite("an automatically renewed token", () => {
   test("requires onToken and a valid request", async (t) => {
     const { server, source } = await start(t);
     assert.throws(() => source.autoRenew({ ...REQUEST }), /onToken must be a function/);
-    assert.throws(() => source.autoRenew({ onToken() {}, room: "room" }), /has no field room/);
+    assert.throws(() => source.autoRenew({ onToken() {}, room: "room" }), /has no option room\. Did you mean roomId\?/);
     source.close();
     assert.throws(() => source.autoRenew({ ...REQUEST, onToken() {} }), { code: "closed" });
     assert.equal(server.requests.length, 0);

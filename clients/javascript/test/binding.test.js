@@ -302,12 +302,13 @@ suite("the token of a room", () => {
         };
         world.platform.fetch = async (...request) => {
           const answer = await fetch(...request);
-          const read = answer.text.bind(answer);
-          answer.text = async () => {
-            const text = await read();
-            end();
-            return text;
+          const reader = answer.body.getReader();
+          const read = async () => {
+            const part = await reader.read();
+            if (part.done) end();
+            return part;
           };
+          answer.body.getReader = () => ({ read });
           return answer;
         };
         let isLate = false;

@@ -19,10 +19,12 @@ async function startCalls(t, options) {
 suite("a call", () => {
   test("has a new room and a token for it, frozen", async (t) => {
     const { server, call } = await startCalls(t);
-    const { token, ...rest } = await call();
+    const { token, ...rest } = await call({ callees: ["bob", "carol"] });
     assert.match(token, /^04[A-Za-z0-9+/]+=*$/);
     assert.deepEqual(rest, {
       callId: CALL_ID,
+      callees: ["bob", "carol"],
+      eventAccepted: true,
       roomId: ROOM,
       appId: 1234567890,
       userId: "alice",
@@ -34,7 +36,7 @@ suite("a call", () => {
       requestId: "request-1",
     });
     const [{ method, path, headers, body }] = server.requests;
-    assert.equal(`${method} ${path} ${body}`, "POST /api/v1/calls/initiate {}");
+    assert.equal(`${method} ${path} ${body}`, 'POST /v1/calls {"callees":["bob","carol"]}');
     assert.equal(headers.authorization, "Bearer bearer-of-alice");
   });
 
@@ -45,7 +47,39 @@ suite("a call", () => {
       { privileges: ["login"], stream_ids: ["a"], lifetime_seconds: 600 },
     ]);
     assert.equal(made.privileges.publish, false);
-    for (const part of [made, made.privileges, made.streamIds]) assert(Object.isFrozen(part));
+    for (const part of [made, made.privileges, made.streamIds, made.callees]) {
+      assert(Object.isFrozen(part));
+    }
+  });
+
+  test("without callees has no event", async (t) => {
+    const { call } = await startCalls(t);
+    const { callees, eventAccepted } = await call();
+    assert.deepEqual([callees, eventAccepted], [[], null]);
+  });
+
+  test("has a random key, which its retries repeat", async (t) => {
+    const { server, call } = await startCalls(t);
+    server.answer(problem(503, "secret_unavailable"));
+    await call();
+    await call();
+    const [first, retry, other] = server.requests.map(({ headers }) => headers["idempotency-key"]);
+    assert.match(first, /^[0-9a-f]{32}$/);
+    assert.equal(retry, first);
+    assert.notEqual(other, first);
+  });
+
+  test("may have a key of the app", async (t) => {
+    const { server, source, call } = await startCalls(t);
+    await call({ idempotencyKey: "order-7" });
+    assert.equal(server.requests[0].headers["idempotency-key"], "order-7");
+    for (const idempotencyKey of ["", "two words", "é", "x".repeat(256), 7]) {
+      await assert.rejects(source.startCall({ idempotencyKey }), {
+        name: "TypeError",
+        message: "idempotencyKey must be 1 to 255 visible ASCII characters",
+      });
+    }
+    assert.equal(server.requests.length, 1);
   });
 
   test("has a new room each time, also if several start together", async (t) => {
@@ -95,17 +129,18 @@ suite("a call", () => {
 
   test("rejects a roomId and unknown fields", async (t) => {
     const { server, source } = await startCalls(t);
-    await assert.rejects(source.startCall({ roomId: ROOM }), /startCall creates the room/);
-    await assert.rejects(source.startCall({ room: ROOM }), /has no field room/);
+    await assert.rejects(source.startCall({ roomId: ROOM }), /startCall has no field roomId/);
+    await assert.rejects(source.startCall({ room: ROOM }), /has no field room. There are: privileges, /);
     assert.equal(server.requests.length, 0);
   });
 
   const wrong = {
-    "no callId": { callId: undefined },
-    "no room": { zegoRoom: undefined },
-    "a room without an id": { zegoRoom: { roomId: null, appId: 1234567890, token: "04AAAA" } },
-    "a JWT": { zegoRoom: { roomId: ROOM, appId: 1234567890, token: "eyJ.a.b" } },
-    "an AppID as a string": { zegoRoom: { roomId: ROOM, appId: "1234567890", token: "04AAAA" } },
+    "no call id": { call_id: undefined },
+    "no room": { room_id: null },
+    "a JWT": { token: "eyJ.a.b" },
+    "an AppID as a string": { app_id: "1234567890" },
+    "no callees": { callees: undefined },
+    "no event": { event_accepted: undefined },
   };
   for (const [name, changes] of Object.entries(wrong)) {
     test(`is not made from a response with ${name}`, async (t) => {

@@ -54,15 +54,16 @@ suite("a refused bearer token", () => {
 });
 
 suite("getBearer", () => {
-  const hidden = "Its message is not shown: it may contain the token.";
   const unusable = "a string with white space or other characters that a header cannot carry.";
   const bad = {
     undefined: [undefined, "undefined. Is the user signed in?"],
+    "undefined as a string": [`${undefined}`, 'the string "undefined". Is the user signed in?'],
     "a promise of null": [Promise.resolve(null), "null. Is the user signed in?"],
     "an empty string": ["", "an empty string. Is the user signed in?"],
     "two lines": ["secret\r\nx: y", unusable],
     "a string that is not ASCII": ["sécret", unusable],
     "a number": [7, "a number instead of a string."],
+    "a function": [() => "secret", "a function. Call it."],
     "an object": [{ access_token: "secret" }, "an object. Return its access_token instead."],
     "a header": ["Bearer secret", 'a string with "Bearer " before the token. Leave that out.'],
   };
@@ -77,23 +78,33 @@ suite("getBearer", () => {
     });
   }
 
-  test("may fail, and its message is not repeated", async (t) => {
-    const getBearer = () => Promise.reject(new RangeError("the bearer is s3cret"));
+  test("may fail, and its message is in the cause only", async (t) => {
+    const getBearer = () => Promise.reject(new RangeError("no session"));
     const { failure } = await start(t, { getBearer });
     const error = await failure();
     assert.equal(error.code, "bearer_unavailable");
-    assert.equal(error.detail, `getBearer failed: RangeError. ${hidden}`);
+    assert.equal(error.detail, "getBearer failed: RangeError.");
+    assert.equal(error.cause.message, "no session");
+  });
+
+  test("may have no response from the identity provider, which CORS can cause", async (t) => {
+    const { failure } = await start(t, { getBearer: () => fetch("http://127.0.0.1:1") });
+    const { detail } = await failure();
+    const hint = "A fetch fails like this offline, and if CORS settings omit this page.";
+    assert.equal(detail, `getBearer failed: TypeError. ${hint}`);
   });
 
   for (const [what, thrown, detail] of [
-    ["a string", "s3cret", "string"],
+    ["a string", "s3cret", "a string"],
     ["undefined", undefined, "undefined"],
-    ["an error with an odd name", { name: Symbol("s3cret") }, "object"],
-    ["an error with the bearer token in its name", { name: "Bearer s3cret" }, "object"],
+    ["an error with an odd name", { name: Symbol("s3cret") }, "an object"],
+    ["an error with the bearer token in its name", { name: "Bearer s3cret" }, "an object"],
   ]) {
     test(`may throw ${what}`, async (t) => {
       const { failure } = await start(t, { getBearer: () => Promise.reject(thrown) });
-      assert.equal((await failure()).detail, `getBearer failed: ${detail}. ${hidden}`);
+      const error = await failure();
+      assert.equal(error.detail, `getBearer failed: ${detail}.`);
+      assert.equal(error.cause, undefined);
     });
   }
 
@@ -221,7 +232,8 @@ suite("a refused request", () => {
     server.answer(gateway(404, "Not Found"));
     const { code, detail } = await failure();
     assert.equal(code, "gateway_error");
-    assert.equal(detail, "The API has no such path. Is url its base, without a path?");
+    const base = "Is url the API's base, the output ApiUrl, without a path?";
+    assert.equal(detail, `The API has no such path. ${base}`);
   });
 
   test("does not change the cached tokens of other requests", async (t) => {
@@ -480,6 +492,48 @@ suite("an invalid response", () => {
     });
   }
 
+  for (const [name, changes, says] of [
+    ["a JWT", { token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" }, /token is a JWT/],
+    ["another text", { token: "05AAAA" }, /token is not a Token04, which begins with "04"/],
+    ["no user", { user_id: null }, /: user_id must be a string\./],
+    ["a wrong stream", { stream_ids: [7] }, /stream_ids must be a list of strings or null/],
+    ["no privilege", { privileges: { login: true } }, /must be an object with login and publish/],
+    ["times in a wrong order", { renew_at: 1 }, /expires_at are not in this order/],
+    ["another room", { room_id: "another" }, /^The token is not for the requested room\. /],
+  ]) {
+    test(`is explained if it has ${name}`, async (t) => {
+      const { server, failure } = await start(t, { maxRetries: 0 });
+      server.answer(issued(changes));
+      assert.match((await failure({ roomId: "room" })).message, says);
+    });
+  }
+
+  test("is explained if it is a page or no JSON", async (t) => {
+    const { server, failure } = await start(t, { maxRetries: 0 });
+    const base = "Is url the API's base, the output ApiUrl, without a path?";
+    server.answer(text(200, "text/html", "\n<!doctype html>"), text(200, "text/html", "Hello"));
+    assert.equal((await failure()).detail, `The response is an HTML page. ${base}`);
+    assert.equal((await failure()).detail, "The response is not a JSON object, or was cut short.");
+  });
+
+  test("is not read to its end if it is too long", async (t) => {
+    const { world, server, failure } = await start(t, { maxRetries: 0 });
+    let isClosed = false;
+    server.answer((response) => {
+      response.on("close", () => (isClosed = true));
+      response.writeHead(201, { "content-type": "application/json" });
+      const write = () => {
+        while (!isClosed && response.write("x".repeat(10_000)));
+      };
+      response.on("drain", write);
+      write();
+    });
+    const { code, detail } = await failure();
+    assert.equal(code, "bad_answer");
+    assert.equal(detail, "The response is invalid: it has more than 262144 characters.");
+    while (!isClosed) await world.quiet();
+  });
+
   test("is retried if it was cut short", async (t) => {
     const { server, token } = await start(t);
     server.answer(cutShort, cutShort);
@@ -563,6 +617,40 @@ suite("an offline machine", () => {
     await world.failure(source.token());
     assert.equal(listeners.size, 0);
     assert.equal(world.timers, 0);
+  });
+});
+
+suite("no response", () => {
+  const allow = "or CORS settings that omit this page. To allow it:";
+  for (const [name, parts, says] of [
+    ["without a page", {}, /^No response from http:\S+: offline, or a wrong or redirecting url\. \(/],
+    ["offline", { navigator: { onLine: false } }, /^This machine is offline\. \(/],
+    [
+      "from a local stack",
+      { location: { origin: "http://localhost:5173" } },
+      new RegExp(`${allow} make run RUN_ARGS='--allow-origin http://localhost:5173'\\. `),
+    ],
+    ["for a file", { location: { origin: "null" } }, /without an origin cannot be allowed: serve it/],
+  ]) {
+    test(`${name} is explained`, async (t) => {
+      const { world, server, source } = await start(t, { maxRetries: 0 });
+      Object.assign(world.platform, parts);
+      server.answer((response) => response.destroy());
+      assert.match((await world.failure(source.token())).message, says);
+    });
+  }
+
+  test("from a deployment is explained", async (t) => {
+    const url = "https://tokens.example.com";
+    const { world } = await start(t);
+    const location = { origin: "https://app.example.com" };
+    const fetch = () => Promise.reject(new TypeError("Failed to fetch"));
+    const platform = { ...world.platform, location, fetch };
+    const options = { url, getBearer: () => "bearer", maxRetries: 0, platform };
+    const error = await world.failure(createTokenSource(options).token());
+    const needs = "the stack parameter AllowedOrigins needs https://app.example.com.";
+    assert(error.detail.endsWith(`${allow} ${needs}`), error.detail);
+    assert.equal(error.cause.message, "Failed to fetch");
   });
 });
 

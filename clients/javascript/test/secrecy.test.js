@@ -107,6 +107,37 @@ suite("neither token nor bearer", () => {
     }
   });
 
+  test("is in the cause of an error, which keeps the rest", async (t) => {
+    const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw";
+    const inner = Object.assign(new Error(`connect ECONNREFUSED 10.0.0.7:443 ${BEARER}`), {
+      code: "ECONNREFUSED",
+      headers: { authorization: BEARER },
+    });
+    const thrown = new TypeError(`fetch failed at https://login.example.com/token?code=7 ${jwt}`, {
+      cause: inner,
+    });
+    const old = thrown.stack;
+    thrown.stack = old.replace("\n", `\n  of ${BEARER}\n`);
+    const failed = {
+      getBearer: { getBearer: () => Promise.reject(thrown), maxRetries: 0 },
+      fetch: { getBearer: () => BEARER, fetch: () => Promise.reject(thrown), maxRetries: 0 },
+    };
+    for (const options of Object.values(failed)) {
+      const { failure } = await start(t, options);
+      const error = await failure();
+      const { cause } = error;
+      const seen = inspect([seenOf(error), seenOf(cause), JSON.stringify({ ...error, ...cause })]);
+      for (const secret of [...parts, ...jwt.split(".")]) assert(!seen.includes(secret), seen);
+      const url = "https://login.example.com/token?code=7";
+      assert.equal(String(cause), `TypeError: fetch failed at ${url} [hidden]`);
+      assert.match(cause.stack, /^TypeError: fetch failed at .+\n +at .+secrecy\.test\.js:\d+:\d+/);
+      assert.equal(cause.cause.message, "connect ECONNREFUSED 10.0.0.7:443 [hidden]");
+      assert.equal(cause.cause.code, "ECONNREFUSED");
+      assert.deepEqual(Object.keys(error).includes("cause"), false);
+      assert.equal(cause.cause.headers, undefined);
+    }
+  });
+
   test("is in a source, a URL, a storage or any output", async (t) => {
     for (const name of ["localStorage", "sessionStorage", "indexedDB", "document", "caches"]) {
       Object.defineProperty(globalThis, name, {

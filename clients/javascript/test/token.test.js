@@ -60,7 +60,7 @@ suite("a token", () => {
     const { source, server } = await start(t);
     await assert.rejects(
       source.token({ roomID: "room" }),
-      TypeError("a token request has no field roomID"),
+      TypeError("a token request has no field roomID. Did you mean roomId?"),
     );
     assert.equal(server.requests.length, 0);
   });
@@ -248,6 +248,7 @@ suite("a renewal", () => {
 
 suite("the API's base", () => {
   const getBearer = () => "bearer";
+  const getbearer = getBearer;
   for (const url of [
     "https://tokens.example.com",
     "https://tokens.example.com/stage/",
@@ -288,9 +289,41 @@ suite("the API's base", () => {
     });
   }
 
-  test("requires getBearer as well", () => {
-    assert.throws(() => createTokenSource({ url: "https://tokens.example.com" }), TypeError);
-  });
+  for (const [options, says] of [
+    [undefined, "createTokenSource needs url and getBearer, or fetchToken. Both are undefined."],
+    [{ url: "https://a.example" }, "getBearer must be a function, not undefined"],
+    [{ url: "https://a.example", getBearer: "eyJ" }, "getBearer must be a function, not a string"],
+    [{ getbearer }, "createTokenSource has no option getbearer. Did you mean getBearer?"],
+    [{ timeout: 5 }, "createTokenSource has no option timeout. Did you mean timeoutMs?"],
+    [{ bearer: "eyJ" }, /^createTokenSource has no option bearer. There are: url, getBearer, /],
+    [
+      { url: undefined, getBearer },
+      "url must be the API's base, not undefined: is its variable set in your build?",
+    ],
+    [{ url: `${undefined}`, getBearer }, /^url must be the API's base, not undefined: /],
+    [{ url: "", getBearer }, /^url must be the API's base, not an empty string: /],
+    [{ url: 8080, getBearer }, "url must be a string or a URL, not a number"],
+    [{ url: "localhost:8080", getBearer }, /^url must begin with https:\/\/ or http:\/\//],
+    [{ url: "/api", getBearer }, /^url must begin with https:\/\/ or http:\/\//],
+    [
+      { url: "https://a.example/v1/tokens", getBearer },
+      "url must be the API's base: leave out /v1/tokens",
+    ],
+    [
+      { url: "https://a.example/dev/api/v1/calls/initiate/", getBearer },
+      "url must be the API's base: leave out /api/v1/calls/initiate/",
+    ],
+    [
+      { fetchToken: getBearer, getBearer },
+      "fetchToken replaces url, getBearer and fetch: pass either",
+    ],
+    [{ fetchToken: {} }, "fetchToken must be a function, not an object"],
+    [{ url: "https://a.example", getBearer, fetchCall: getBearer }, /^fetchCall needs fetchToken/],
+  ]) {
+    test(`is explained if it is wrong: ${says}`, () => {
+      assert.throws(() => createTokenSource(options), { name: "TypeError", message: says });
+    });
+  }
 
   for (const [name, values] of Object.entries({
     fetch: [5, "fetch", {}],

@@ -2,9 +2,13 @@
 
 declare const auth: { getAccessToken(): Promise<string> };
 
-declare module "react" {
-  export function useState<T>(initial: T): [T, (value: any) => void];
-  export function useEffect(effect: () => () => void, uses: unknown[]): void;
+declare module "react/jsx-runtime" {
+  export namespace JSX {
+    type Element = object;
+    interface IntrinsicElements {
+      p: { role?: string; children?: unknown };
+    }
+  }
 }
 
 declare module "@aws-sdk/credential-providers" {

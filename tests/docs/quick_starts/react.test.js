@@ -7,10 +7,10 @@ import { act, createElement, StrictMode } from "react";
 import { create } from "react-test-renderer";
 import { ZegoExpressEngine } from "zego-express-engine-webrtc";
 import { createTokenSource } from "zego-token-service-client";
-
-import { useRoom } from "./react.js";
+import { useRoom } from "zego-token-service-client/react";
 
 globalThis.IS_REACT_ACT_ENVIRONMENT = true;
+globalThis.auth = { getAccessToken: async () => process.env.BEARER };
 
 /** The client's wait before it retries a renewal. */
 const NEXT_RENEWAL_MS = 20_000;
@@ -21,7 +21,7 @@ function start(t, getBearer = () => process.env.BEARER, platform = globalThis) {
   t.after(() => source.close());
   const seen = { errors: new Set() };
   const Room = ({ id }) => {
-    const { state, error } = useRoom(engine, source, id, "Alice");
+    const { state, error } = useRoom(engine, source, { roomId: id, userName: "Alice" });
     Object.assign(seen, { state, error });
     if (error) seen.errors.add(error);
     return null;
@@ -134,4 +134,48 @@ test("a room that is not granted is an error with a code", async (t) => {
   while (!seen.error) await act(() => new Promise(setImmediate));
   assert.equal(seen.error.code, "not_granted");
   assert.deepEqual([engine.logins, seen.state], [[], "LOGOUT"]);
+});
+
+test("without a room, an engine or a source it does nothing until there is one", async (t) => {
+  const { engine, source, seen, inRoom } = start(t);
+  const Nowhere = () => Object.assign(seen, useRoom(null, null, { roomId: "call_1" })) && null;
+  await mount(createElement(Nowhere));
+  const root = await mount(inRoom(null));
+  assert.deepEqual([seen.state, seen.error, engine.logins], ["LOGOUT", null, []]);
+  await act(async () => root.update(inRoom("call_1")));
+  await becomes(seen, "LOGINED");
+  await act(async () => root.update(inRoom(undefined)));
+  assert.deepEqual([seen.state, engine.rooms], ["LOGOUT", []]);
+  source.close();
+});
+
+test("its token is what the options say, and another render is no other login", async (t) => {
+  const { engine, source } = start(t);
+  const asked = [];
+  const spied = { ...source, token: (request) => asked.push(request) && source.token(request) };
+  const seen = {};
+  const Room = ({ render }) => {
+    const options = { roomId: "call_1", privileges: ["login"], roomConfig: { userUpdate: true } };
+    Object.assign(seen, useRoom(engine, spied, options), { render });
+    return null;
+  };
+  const root = await mount(createElement(Room, { render: 1 }));
+  await becomes(seen, "LOGINED");
+  await act(async () => root.update(createElement(Room, { render: 2 })));
+  assert.deepEqual([engine.logins.length, seen.render], [1, 2]);
+  assert.deepEqual(engine.logins[0].config, { userUpdate: true });
+  assert.deepEqual(asked.map(({ signal, ...request }) => request), [
+    { roomId: "call_1", privileges: ["login"] },
+  ]);
+});
+
+test("the component of the document shows the state and the error", async () => {
+  const { Call } = await import("./react.js");
+  const texts = (root) => [root.toJSON().children].flat().join("");
+  const root = await mount(createElement(Call, { roomId: "call_0123", userName: "Alice" }));
+  assert.match(texts(root), /^(Connecting …|In the call)$/);
+  while (texts(root) !== "In the call") await act(() => new Promise(setImmediate));
+  await act(async () => root.update(createElement(Call, { roomId: "of_another", userName: "Alice" })));
+  while (texts(root) !== "No call: not_granted") await act(() => new Promise(setImmediate));
+  await act(async () => root.unmount());
 });

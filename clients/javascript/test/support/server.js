@@ -52,7 +52,7 @@ export class Server {
     const body = Buffer.concat(chunks).toString();
     this.requests.push({ method, path, headers, body, atMs: this.#world.elapsedMs });
     const answer = this.#script.shift() ?? issued();
-    const document = path.endsWith("/calls/initiate") ? "initiate" : "issue";
+    const document = path.endsWith("/calls") ? "call" : "issue";
     answer(response, this[document](JSON.parse(body)), this.#world);
   }
 
@@ -79,20 +79,10 @@ export class Server {
   }
 
   /** A new room and a token for it, as the service returns them. */
-  initiate(body) {
-    const callId = String(this.#issued).padStart(32, "0");
-    const issued = this.issue({ ...body, room_id: `call_${callId}` });
-    return {
-      callId,
-      zegoRoom: { roomId: issued.room_id, appId: issued.app_id, token: issued.token },
-      userId: issued.user_id,
-      privileges: issued.privileges,
-      streamIds: issued.stream_ids,
-      issuedAt: issued.issued_at,
-      expiresAt: issued.expires_at,
-      renewAt: issued.renew_at,
-      requestId: issued.request_id,
-    };
+  call({ callees = [], ...body }) {
+    const call_id = String(this.#issued).padStart(32, "0");
+    const issued = this.issue({ ...body, room_id: `call_${call_id}` });
+    return { ...issued, call_id, callees, event_accepted: callees.length > 0 || null };
   }
 }
 

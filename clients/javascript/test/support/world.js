@@ -23,6 +23,7 @@ export class World {
     Date: { now: () => START_MS + this.skewMs + this.#elapsedMs },
     performance: { now: () => this.#elapsedMs - this.#sleptMs },
     Math: { random: () => this.random },
+    crypto: globalThis.crypto,
     navigator: Object.defineProperty({}, "onLine", { get: () => this.#online }),
     setTimeout: (callback, ms) => {
       this.#lastTimer += 1;
@@ -120,9 +121,14 @@ export class World {
     this.#inFlight += 1;
     try {
       const answer = await fetch(...request);
-      const read = answer.text.bind(answer);
-      answer.text = () => read().finally(() => (this.#inFlight -= 1));
-      return answer;
+      const { body } = answer;
+      const getReader = () => {
+        const reader = body.getReader();
+        const end = () => (this.#inFlight -= 1);
+        reader.closed.then(end, end);
+        return reader;
+      };
+      return Object.defineProperty(answer, "body", { value: { getReader } });
     } catch (error) {
       this.#inFlight -= 1;
       throw error;

@@ -8,3 +8,8 @@ declare const Buffer: { concat(chunks: Uint8Array[]): Uint8Array<ArrayBuffer> };
 interface ReadableStream<R> {
   [Symbol.asyncIterator](): AsyncIterableIterator<R>;
 }
+
+declare module "react" {
+  export function useState<T>(initial: T): [T, (value: T) => void];
+  export function useEffect(effect: () => (() => void) | undefined, uses: readonly unknown[]): void;
+}

@@ -1,6 +1,8 @@
 // Code that tsc must accept, and code that it must reject. It is not run.
 
 import { createTokenSource, kitToken, TokenError } from "zego-token-service-client";
+import { useRoom } from "zego-token-service-client/react";
+import { TestEngine } from "zego-token-service-client/testing";
 import type {
   Call,
   ClientErrorCode,
@@ -42,6 +44,8 @@ renew();
 renewal.stop();
 
 const call: Call = await source.startCall({ lifetimeSeconds: 600 });
+const invited: Call = await source.startCall({ callees: ["bob"], idempotencyKey: "order-7" });
+if (invited.eventAccepted === false) console.warn(invited.callees.join());
 const callRoom: string = call.roomId;
 
 const kit: string = kitToken(issued, { userName: "Alice" });
@@ -49,6 +53,19 @@ const code: ClientErrorCode = "timeout";
 const again: boolean = new TokenError(code).retryable;
 console.log(kit.length, again, callRoom, call.callId);
 source.close();
+
+const ofBackend: TokenSource = createTokenSource({
+  fetchToken: (request, { signal }) =>
+    fetch("/zego-token", { method: "POST", body: JSON.stringify(request), signal }),
+  fetchCall: ({ callees, idempotencyKey }) => ({ callees, idempotencyKey }),
+});
+const ownEngine = new TestEngine();
+ownEngine.verdict = (token) => (token === issued.token ? 1102016 : 0);
+ofBackend.bindTo(ownEngine, { roomId: "room" });
+const { state, error } = useRoom(ownEngine, ofBackend, { roomId: "room", userName: "Alice" });
+const shown: string = error ? `${error.code}` : state;
+useRoom(null, null, { roomId: undefined });
+console.log(shown);
 
 // @ts-expect-error: the field is roomId
 await source.token({ roomID: "room" });
@@ -64,3 +81,9 @@ source.bindTo(engine, {});
 issued.token = "";
 // @ts-expect-error: getBearer is required
 createTokenSource({ url: "https://tokens.example.com" });
+// @ts-expect-error: fetchToken replaces url and getBearer
+createTokenSource({ url: "https://tokens.example.com", fetchToken: () => issued });
+// @ts-expect-error: fetchCall needs fetchToken
+createTokenSource({ fetchCall: () => call });
+// @ts-expect-error: callees is a list
+await source.startCall({ callees: "bob" });
