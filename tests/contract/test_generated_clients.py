@@ -77,6 +77,8 @@ def test_generated_python_has_a_type_for_each_response(
         [403, "GatewayAnswer", "Forbidden"],
         [201, "TokenResponse", BOTH],
         [201, "CallResponse", BOTH],
+        [201, "CallTokenResponse", BOTH],
+        [422, "BeginCallResponse422", "invalid_callees"],
         [401, "IssueTokenResponse401", "bearer_missing"],
         [403, "IssueTokenResponse403", "not_granted"],
         [422, "IssueTokenResponse422", "lifetime_out_of_range"],
@@ -103,4 +105,5 @@ def test_generated_typescript_has_a_type_for_each_response(
         [422, "lifetime_out_of_range"],
         [429, "Too Many Requests"],
         [201, "call_"],
+        [["bob"], True, True],
     ]

@@ -11,7 +11,7 @@ import os
 
 import generated_models as models
 from generated_client import AuthenticatedClient, Client
-from generated_client.api.frontends import initiate_call, issue_token
+from generated_client.api.frontends import begin_call, initiate_call, issue_token
 from generated_client.api.ops import get_status
 from generated_client.models import CallRequest, TokenRequest
 
@@ -22,6 +22,8 @@ throttled = AuthenticatedClient(os.environ["THROTTLED_API"], os.environ["BEARER"
 EXCHANGES = [
     (issue_token, signed_in, TokenRequest(room_id="call_1"), models.TokenResponse),
     (initiate_call, signed_in, CallRequest(), models.CallResponse),
+    (begin_call, signed_in, CallRequest(callees=["bob"]), models.CallTokenResponse),
+    (begin_call, signed_in, CallRequest(callees=["alice"]), models.Problem),
     (issue_token, stranger, TokenRequest(room_id="call_1"), models.Problem),
     (issue_token, signed_in, TokenRequest(room_id="board_room"), models.Problem),
     (issue_token, signed_in, TokenRequest(lifetime_seconds=10), models.Problem),

@@ -36,3 +36,10 @@ for (const [client, body] of [
 }
 const { data } = await signedIn.POST("/api/v1/calls/initiate", { body: {} });
 console.log(JSON.stringify([201, data?.zegoRoom.roomId.slice(0, 5)]));
+const begin = () =>
+  signedIn.POST("/v1/calls", {
+    body: { callees: ["bob"] },
+    params: { header: { "Idempotency-Key": "made-up-key" } },
+  });
+const [first, again] = [(await begin()).data, (await begin()).data];
+console.log(JSON.stringify([first?.callees, first?.event_accepted, first?.call_id === again?.call_id]));
