@@ -143,13 +143,12 @@ def _current_secret(target_options: TargetOptions) -> ServerSecret:
 
 
 def _not_removed(denial: Denial, failed: dict[str, Removal]) -> CommandError:
-    reasons = "; ".join(f"{room}: {removal.reason}" for room, removal in failed.items())
     codes = sorted({removal.code for removal in failed.values() if removal.code is not None})
     remedy = "To try again, repeat the command; it replaces the denial."
     if codes:
-        remedy += f" About the code: zego-token explain {' '.join(map(str, codes))}"
+        remedy += f" About the code:\n  zego-token explain {' '.join(map(str, codes))}"
     return CommandError(
-        f"{_still_there(denial, failed)} {reasons}.",
+        _still_there(denial, failed),
         remedy,
         ExitCode.REFUSED if codes else ExitCode.UNDECIDED,
     )

@@ -10,7 +10,7 @@ import click
 
 from ops.errors import ExitCode, InputError
 from ops.moment import MomentType
-from ops.output import Output, output
+from ops.output import Output, line, output, prose
 from ops.prompt import read_bearer
 from ops.target import LOCAL_OPTION
 from zego import DEPLOYED_STAGES
@@ -193,9 +193,12 @@ def identity(bearer_file: IO[bytes], out: Output) -> ExitCode:
     from ops.policy.identity import write_identity  # noqa: PLC0415  imports the policy's reader
 
     written = write_identity(read_bearer(bearer_file), time.time())
+    for text in written.toml.split("\n"):
+        hanging = "#   " if text.startswith("# - ") else "# "
+        out.show(prose(text, then=hanging) if text.startswith("#") else line(text))
     out.tell(
         "identity",
-        written.toml,
+        "",
         toml=written.toml,
         name=written.name,
         provider=written.provider,

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -52,16 +53,17 @@ class Session:
         *words: str,
         local: bool = False,
         stdin: str = "",
+        typed: str = "",
         out: io.StringIO | None = None,
     ) -> None:
         """Run a command; with ``local``, on the secret of the parts."""
         assert what not in self.ended, what
         given = [*words, *(self._local if local else ()), *(["--json"] if self._as_json else [])]
-        self.ended[what] = run(*given, stdin=stdin.encode(), out=out)
+        self.ended[what] = run(*given, stdin=stdin.encode(), typed=typed, out=out)
 
-    def secret(self, what: str, *words: str, stdin: str = "") -> None:
+    def secret(self, what: str, *words: str, stdin: str = "", typed: str = "") -> None:
         """Run a command of `zego-token secret`."""
-        self.run(what, "secret", *words, local=True, stdin=stdin)
+        self.run(what, "secret", *words, local=True, stdin=stdin, typed=typed)
 
 
 def secret(session: Session) -> None:
@@ -223,6 +225,8 @@ def scan(session: Session) -> None:
     run("a missing path", "scan", str(folder / "absent"))
     run("no path", "scan")
     run("the deployed secret", "scan", str(clean), local=True)
+    (clean / "damaged.gz").write_bytes(b"\x1f\x8b damaged")
+    run("a file that cannot be read", "scan", str(clean))
 
 
 def doctor(session: Session) -> None:
@@ -329,8 +333,52 @@ def policy(session: Session) -> None:
     run("token, a stack that does not run", "token", "--user", "alice", local=True)
 
 
+def stages(session: Session) -> None:
+    """Commands on the stack of a stage, whose outputs are faked."""
+    parts = session.parts
+    described = parts.secrets_manager.call(
+        "DescribeSecret", SecretId=parts.secrets_manager.secret_id
+    )
+    outputs = {"SecretArn": described["ARN"]}
+    prod = ("--stage", "prod", "--zego-api", parts.zego.url)
+    with patch("ops.target.stack_outputs", lambda _session, _stack: outputs):
+        session.run("status", "secret", "status", *prod)
+        session.run("stage", "secret", "stage", *prod, "--file", "-", stdin=WRONG)
+        session.run("a stack without the API", "token", "--stage", "dev", "--user", "alice")
+    with patch.dict(os.environ):
+        del os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+        os.environ |= {
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+        session.run("no credentials", "secret", "status", *prod)
+        del os.environ["AWS_REGION"]
+        session.run("no credentials and no region", "secret", "status", *prod)
+
+
+def prompts(session: Session) -> None:
+    """Questions on a terminal."""
+    run, project = session.secret, session.parts.zego.project
+    run("stage, nothing typed", "stage", typed="\n")
+    run("stage", "stage", typed=f"{project.reset(keep_old=True).value}\n")
+    run("rotate", "rotate", typed=f"{project.reset(keep_old=True).value}\n")
+    run("restore, no", "restore", typed="n\n")
+    run("restore, yes", "restore", typed="y\n")
+    spam = ("--until", "2h", "--reason", "spam")
+    session.run("deny an identity, no", "deny", "identity", "shop", *spam, local=True, typed="n\n")
+    session.run("inspect", "inspect", "--now", NOW, typed=f"{tokens.room_token()}\n")
+    session.run(
+        "inspect, and the secrets",
+        *("inspect", tokens.room_token(), "--ask-secret", "--now", NOW),
+        typed=f"{tokens.SECRET}\n\n\n",
+    )
+    session.run("policy identity", "policy", "identity", typed=f"{tokens.jwt()}\n")
+
+
 SESSIONS: Final[dict[str, Callable[[Session], None]]] = {
-    one.__name__: one for one in (secret, usage, explain, inspect, scan, doctor, denials, policy)
+    one.__name__: one
+    for one in (secret, usage, explain, inspect, scan, doctor, denials, policy, stages, prompts)
 }
 
 

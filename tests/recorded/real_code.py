@@ -15,10 +15,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import (
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self, TextIO
 from unittest.mock import patch
 
 import click
@@ -359,13 +366,42 @@ class Parts:
             pass
 
 
-def run(*words: str, stdin: bytes = b"", out: io.StringIO | None = None) -> Command:
-    """Run a command line."""
+def run(
+    *words: str, stdin: bytes = b"", typed: str = "", out: io.StringIO | None = None
+) -> Command:
+    """Run a command line.
+
+    :param typed: what is typed on a terminal, if standard input is one.
+    """
     out, err = out or io.StringIO(), io.StringIO()
-    typed = io.TextIOWrapper(io.BytesIO(stdin))
-    with patch.object(sys, "stdin", typed), redirect_stdout(out), redirect_stderr(err):
+    given = _terminal(typed) if typed else nullcontext(io.TextIOWrapper(io.BytesIO(stdin)))
+    with (
+        given as keyboard,
+        patch.object(sys, "stdin", keyboard),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         code = cli.main(words)
     return Command(int(code), out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def _terminal(typed: str) -> Iterator[TextIO]:
+    """A terminal on which a text has been typed."""
+
+    def unseen(prompt: str) -> str:
+        print(prompt, end="", file=sys.stderr)
+        line = sys.stdin.readline().removesuffix("\n")
+        print(file=sys.stderr)
+        return line
+
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, typed.encode())
+        with os.fdopen(terminal, encoding="utf-8") as opened, patch("getpass.getpass", unseen):
+            yield opened
+    finally:
+        os.close(keyboard)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -87,7 +87,7 @@ class TestDeniedButNotRemoved:
         assert done.exit_code == ExitCode.REFUSED
         assert len(site.denials) == 1
         assert "The denial is written, but alice may still be in call_1." in done.err
-        assert "signature is wrong" in done.err
+        assert "signature is wrong" in done.out
         assert "zego-token explain 100000005" in done.err
         assert done.events[-1]["event"] == "error"
 

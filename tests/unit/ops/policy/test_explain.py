@@ -184,7 +184,7 @@ def test_a_bearer_token_is_read_at_a_time_and_not_printed(
         (f"--role {ROLE} --user a/b", "user_id contains"),
         (f"--role {ROLE} --user a --privilege login", "add room_id"),
         (f"--role {ROLE} --user a --lifetime 5", "lifetime_seconds must be 60"),
-        (f"--role {ROLE} --local x", "Name one policy"),
+        (f"--role {ROLE} --local x.json", "Name one policy"),
         ("--claims - --user bob", "leave out --user"),
     ],
 )

@@ -138,7 +138,11 @@ def test_what_no_identity_could_accept_is_explained(given: str, message: str) ->
 
 
 class TestTheCommand:
-    def test_it_reads_a_file(self, tmp_path: Path, capsys: Capture) -> None:
+    @pytest.mark.parametrize("columns", ["", "40"])
+    def test_it_reads_a_file(
+        self, columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", columns)
         path = tmp_path / "bearer"
         path.write_text(f"Bearer {token(exp=int(time.time()) + 60)}\n")
         assert cli.main(["policy", "identity", str(path)]) == ExitCode.DONE
