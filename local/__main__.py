@@ -25,6 +25,7 @@ from local.aws.http_api_access import is_origin
 from local.loopback import PortTakenError, port_or_any
 from local.samples import (
     curl_bearer,
+    curl_call,
     curl_health,
     curl_reset,
     curl_signed,
@@ -329,8 +330,11 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             "# A frontend logs in and gets a token:",
             curl_bearer(parts),
             "",
-            "# A backend signs its request and gets a token for one of its users. The key pair is",
-            "# made at each start, and only this stack accepts it:",
+            "# A frontend calls bob. The page shows the call, --incoming-call-url gets it:",
+            curl_call(parts),
+            "",
+            "# A backend signs its request and gets a token for one of its users. The key",
+            "# pair is made at each start, and only this stack accepts it:",
             curl_signed(parts),
             "",
             "# Your own backend: set its URL and credentials in this shell:",

@@ -46,10 +46,19 @@ def request_token(
 
 def curl_bearer(stack: StackDescription) -> str:
     """The request of a frontend: gets a bearer token, then with it a token for a room."""
+    return _with_bearer(stack, "/v1/tokens", '{"room_id": "call_1"}')
+
+
+def curl_call(stack: StackDescription) -> str:
+    """The request with which a frontend calls another user."""
+    return _with_bearer(stack, "/v1/calls", '{"callees": ["bob"]}')
+
+
+def _with_bearer(stack: StackDescription, path: str, body: str) -> str:
     login = f"grant_type=password&username=alice&password={PASSWORD}"
     return _lines(
-        f"{_CURL} {stack.api}/v1/tokens",
-        _JSON + """ -d '{"room_id": "call_1"}'""",
+        f"{_CURL} {stack.api}{path}",
+        f"{_JSON} -d '{body}'",
         f"""-H "authorization: Bearer $(curl -sS {stack.identity_provider}/token""",
         f"""  -d '{login}' | {_EXTRACT})\"""",
     )

@@ -155,7 +155,10 @@ def test_stack_json_names_the_parts_and_only_its_owner_can_read_it(running: Runn
     assert said["functions"] == ["issuer", "rotator", "watcher"]
 
 
-@pytest.mark.parametrize(("heading", "user_id"), [("A frontend", "alice"), ("A backend", "bob")])
+@pytest.mark.parametrize(
+    ("heading", "user_id"),
+    [("A frontend logs in", "alice"), ("A frontend calls", "alice"), ("A backend", "bob")],
+)
 def test_the_printed_curl_commands_get_a_token(
     running: Running, heading: str, user_id: str
 ) -> None:
