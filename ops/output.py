@@ -266,9 +266,9 @@ def folded(
             ) or [""]
         for part in (one.lstrip(_MARGIN) for one in parts):
             if len(prefix) + len(part) > width:
-                if prefix.strip():
+                if prefix.strip() and prefix != then:
                     yield prefix.rstrip(), ""
-                prefix = " " * min(len(then), max(width - len(part), 0))
+                prefix = then if then.strip() else then[: max(width - len(part), 0)]
             yield prefix, part
             prefix = then
 
