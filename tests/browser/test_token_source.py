@@ -344,6 +344,7 @@ def test_a_page_of_another_origin_gets_a_network_error(
         assert tab.outcome() == {"code": "network_error"}
     assert api.answers == []
     assert any("blocked by CORS policy" in text for text in told)
+    assert any(f"To allow it: make run RUN_ARGS='--allow-origin {origin}'" in text for text in told)
 
 
 # --- Refusals -------------------------------------------------------------------------------------

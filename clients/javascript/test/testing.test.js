@@ -72,6 +72,15 @@ suite("the engine for tests", () => {
     assert.deepEqual(states.map(([, state]) => state), ["LOGINING", "LOGIN_FAILED", "LOGINING", "LOGINED"]);
   });
 
+  test("ignores a renewal with the token that it has, as the SDK does", async (t) => {
+    const { source, engine } = start(t);
+    const { token } = await source.token({ roomId: "room" });
+    assert.equal(engine.renewToken(token, "room"), false);
+    await engine.loginRoom("room", token, { userID: "alice" });
+    assert.equal(engine.renewToken(token, "room"), true);
+    assert.deepEqual([engine.renewals, engine.ignored], [[], [{ roomID: "room", token }]]);
+  });
+
   test("leaves its rooms and forgets its listeners when it is destroyed", async (t) => {
     const { engine, world } = start(t);
     engine.enableMultiRoom(true);
