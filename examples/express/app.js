@@ -128,8 +128,12 @@ app.get("/", (_request, response) => response.sendFile(PAGE, FILES));
 app.get("/token-source.js", (_request, response) => response.sendFile(CLIENT, FILES));
 
 /** Tells the page whether to retry. The reason is for this backend's log. */
-app.use((error, _request, response, next) => {
-  if (!(error instanceof TokenServiceError)) return next(error);
+app.use((error, _request, response, _next) => {
+  if (!(error instanceof TokenServiceError)) {
+    const { status = 500 } = error; // Express has one for a body that is not JSON
+    if (status === 500) console.error(error);
+    return response.status(status).json({ detail: "The request failed." });
+  }
   console.warn(`no token: ${error.message}`);
   const { code, retryable, requestId: request_id } = error;
   const detail = "The backend got no token. Its log has the reason.";

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import os
 import secrets
@@ -80,7 +79,7 @@ calls: defaultdict[str, Call] = defaultdict(Call)  # by room
 def add_to_call(room_id: str, users: set[str], expires_at: float) -> Call:
     for room, old in [*calls.items()]:
         if old.expires_at < time.time():
-            del calls[room]
+            calls.pop(room, None)  # another thread may have removed it
     call = calls[room_id]
     call.members |= users
     call.expires_at = max(call.expires_at, expires_at)
@@ -141,21 +140,34 @@ def refuse(_request: Request, error: TokenServiceError) -> Response:
 pages: defaultdict[str, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)  # by user
 
 
+class Invitation(BaseModel):
+    """The part of the event that this app uses. It contains no token."""
+
+    call_id: str
+    room_id: str
+    caller: str
+    callees: set[str]
+    expires_at: int
+
+
+class IncomingCall(BaseModel):
+    detail: Invitation
+
+
 @app.post("/incoming-call", status_code=204)
-async def notify(request: Request, x_incoming_call_key: Annotated[str, Header()] = "") -> None:
+async def notify(event: IncomingCall, x_incoming_call_key: Annotated[str, Header()] = "") -> None:
     """Receive the event of a call: at least once, in any order, and with the key."""
     given = x_incoming_call_key.encode()
     matches = [key for key in incoming_call_keys if hmac.compare_digest(given, key.encode())]
     if not matches:
         raise HTTPException(401, "The key is wrong.")
-    detail = json.loads(await request.body())["detail"]
-    caller, room_id, callees = detail["caller"], detail["room_id"], set(detail["callees"])
-    call = add_to_call(room_id, {caller, *callees}, detail["expires_at"])
-    message = {name: detail[name] for name in ("call_id", "room_id", "caller", "expires_at")}
-    for callee in callees - call.notified:  # all are in it if the event is a repeat
+    invited = event.detail
+    call = add_to_call(invited.room_id, {invited.caller, *invited.callees}, invited.expires_at)
+    message = invited.model_dump(exclude={"callees"})
+    for callee in invited.callees - call.notified:  # nobody is left if the event is a repeat
         for page in pages[callee]:
             page.put_nowait(message)
-    call.notified |= callees
+    call.notified |= invited.callees
 
 
 @app.get("/events", response_class=EventSourceResponse)

@@ -172,6 +172,14 @@ def test_events_and_calls_need_a_session(app: str) -> None:
         assert connection.getresponse().status == 401
 
 
+def test_a_body_that_is_not_json_is_refused_without_a_stack_trace(app: str) -> None:
+    headers = {"content-type": "application/json", "x-incoming-call-key": KEY}
+    refused = post(f"{app}/incoming-call", b"{", headers)
+    assert 400 <= refused.status < 500
+    assert b".js:" not in refused.body
+    assert b".py" not in refused.body
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_readme_is_short(name: str) -> None:
     readme = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")

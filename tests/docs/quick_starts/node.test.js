@@ -63,3 +63,14 @@ test("credentials that cannot be sent are named and not shown", async () => {
     "credentials_unavailable: no AWS credentials to sign with: CredentialsProviderError",
   );
 });
+
+test("a call has a room and an accepted event; the same key is the same call", async () => {
+  const options = { callees: ["bob"], idempotencyKey: "invitation-1" };
+  const call = await client().startCall("alice", options);
+  assert.deepEqual([call.userId, call.roomId], ["alice", `call_${call.callId}`]);
+  assert.deepEqual([call.callees, call.eventAccepted], [["bob"], true]);
+  const again = await client().startCall("alice", options);
+  const another = await client().startCall("alice");
+  assert.deepEqual([again.callId, another.callId === call.callId], [call.callId, false]);
+  assert.deepEqual([another.callees, another.eventAccepted], [[], null]);
+});
