@@ -89,6 +89,13 @@ def check(
     metavar="ID",
     help="A stream to publish. May be repeated.",
 )
+@click.option(
+    "--callee",
+    "callees",
+    multiple=True,
+    metavar="ID",
+    help="A user to call: the request begins a call, in a new room. May be repeated.",
+)
 @click.option("--lifetime", "lifetime_seconds", type=int, metavar="SECONDS", help="How long.")
 @click.option(
     "--now", type=MomentType(), metavar="TIME", help="When: Unix seconds, or ISO 8601 in UTC."

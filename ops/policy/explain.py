@@ -97,7 +97,7 @@ def explain(
         )
         if because is None:
             break
-    return _decided(out, decide(policy, caller, request, now=now))
+    return _decided(out, decide(policy, caller, request, now=now), request.callees)
 
 
 def _by_role(policy: AccessPolicy, arn: str) -> Caller | Refusal:
@@ -220,7 +220,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _decided(out: Output, decision: Grant | Refusal) -> ExitCode:
+def _decided(out: Output, decision: Grant | Refusal, callees: tuple[str, ...] = ()) -> ExitCode:
     if isinstance(decision, Refusal):
         by = f" by {decision.rule!r}" if decision.rule else ""
         out.tell(
@@ -237,10 +237,11 @@ def _decided(out: Output, decision: Grant | Refusal) -> ExitCode:
         privileges = sorted(decision.privileges)
         streams = decision.stream_ids
         of = "" if streams is None else f", streams {', '.join(streams)}"
+        calls = f", calls {', '.join(callees)}" if callees else ""
         out.tell(
             "decision",
             f"Granted by {decision.rule!r}: {room} for {decision.user_id}, "
-            f"{' and '.join(privileges)}{of}, for {decision.lifetime_seconds} s",
+            f"{' and '.join(privileges)}{of}{calls}, for {decision.lifetime_seconds} s",
             style=GOOD,
             granted=True,
             rule=decision.rule,
@@ -248,6 +249,7 @@ def _decided(out: Output, decision: Grant | Refusal) -> ExitCode:
             room_id=decision.room_id,
             privileges=privileges,
             stream_ids=streams,
+            callees=callees,
             lifetime_seconds=decision.lifetime_seconds,
         )
     out.tell("not_checked", _NOT_CHECKED, style=QUIET, detail=_NOT_CHECKED)

@@ -67,8 +67,9 @@ def _about(
         yield from _short_session(rule)
     if rule.claims and (without := sorted(rule.callers & roles)):
         yield f"never matches {' and '.join(without)}, because a role has no claims"
-    for key, patterns in (("users", rule.users), ("rooms", rule.rooms), ("streams", rule.streams)):
-        yield from _redundant("stream_ids" if key == "streams" else key, patterns or ())
+    keys = {"users": rule.users, "rooms": rule.rooms, "callees": rule.callees}
+    for key, patterns in (keys | {"stream_ids": rule.streams or ()}).items():
+        yield from _redundant(key, patterns)
 
 
 def _missing_claims(rule: Rule) -> Iterator[str]:

@@ -42,7 +42,7 @@ max_session_seconds = 3600
         1,
     )
     .replace('users = ["*"]', 'users = ["bot_*"]')
-    .replace('rooms = ["*"]', 'rooms = ["*"]\nidentity_tokens = true')
+    .replace('rooms = ["*"]', 'rooms = ["*"]\nidentity_tokens = true\ncallees = ["*"]')
 )
 ALICE = {
     "iss": "https://login.example.com/",
@@ -100,6 +100,7 @@ def test_every_rule_is_traced_up_to_the_one_that_matches(explained: Any) -> None
         "room_id": "call_1",
         "privileges": ["login", "publish"],
         "stream_ids": ["alice_cam"],
+        "callees": [],
         "lifetime_seconds": 7200,
     }
 
@@ -131,6 +132,17 @@ def test_a_role_names_its_user(explained: Any, role: str) -> None:
     assert found["decision"][0]["granted"] is True
     found = explained(None, "--role", role, "--user", "alice")
     assert found["rule"][-1]["detail"] == "the user alice matches none of bot_*"
+
+
+def test_a_call_is_decided_in_a_new_room(explained: Any) -> None:
+    words = ("--role", ROLE, "--user", "bot_1", "--callee", "alice", "--callee")
+    (decision,) = explained(None, *words, "bob")["decision"]
+    assert (decision["granted"], decision["callees"]) == (True, ["alice", "bob"])
+    assert decision["room_id"].startswith("call_")
+    (decision,) = explained(None, *words, "bot_1")["decision"]
+    assert decision["code"] == "invalid_callees"
+    found = explained(ALICE, "--callee", "bob", "--stream", "alice_cam")
+    assert found["decision"][0]["reason"] == "the rule does not let alice call bob"
 
 
 def test_a_role_of_no_identity_is_refused(explained: Any) -> None:
@@ -183,6 +195,7 @@ def test_a_bearer_token_is_read_at_a_time_and_not_printed(
         ("--role arn:aws:iam::1:user/x --user a", "--role is not the ARN"),
         (f"--role {ROLE} --user a/b", "user_id contains"),
         (f"--role {ROLE} --user a --privilege login", "add room_id"),
+        (f"--role {ROLE} --user a --room call_1 --callee b", "leave out room_id"),
         (f"--role {ROLE} --user a --lifetime 5", "lifetime_seconds must be 60"),
         (f"--role {ROLE} --local x.json", "Name one policy"),
         ("--claims - --user bob", "leave out --user"),

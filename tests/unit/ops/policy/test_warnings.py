@@ -79,6 +79,7 @@ def warnings(tmp_path: Path, rules: str, identities: str = IDENTITIES) -> tuple[
             "'call_1' has no effect because of 'call_",
         ),
         (f'{GRANT}stream_ids = ["*"]', r'stream_ids = \["\*"\] bounds nothing'),
+        (f'{GRANT}callees = ["a*", "al*"]', r"callees: 'al\*' has no effect because of 'a\*'"),
         (f"{GRANT}max_session_seconds = 3600", "is shorter than max_lifetime_seconds"),
         (
             f"{GRANT.replace('web', 'fresh')}max_session_seconds = 9001",

@@ -137,7 +137,7 @@ def granting(random: Random, *, is_for_users: bool) -> dict[str, Any]:
         rule["privileges"] = [random.choice(reference.BOTH)]
     if not identity_tokens and chance(random, 2):
         rule["stream_ids"] = some(random, STREAM_PATTERNS, 2)
-    if "rooms" in rule and chance(random, 2):
+    if "rooms" in rule and not chance(random, 3):
         rule["callees"] = some(random, CALLEE_PATTERNS)
     if is_for_users and chance(random, 3):
         rule["max_session_seconds"] = random.choice([600, 28_800])
@@ -174,7 +174,7 @@ def a_request(random: Random) -> dict[str, Any]:
             request["privileges"] = some(random, reference.BOTH, 2)
         if chance(random, 3):
             request["stream_ids"] = some(random, STREAMS, 2)
-        if chance(random, 4):
+        if chance(random, 10):
             request["callees"] = some(random, USERS, 2)
     if chance(random, 3):
         request["lifetime_seconds"] = random.choice(LIFETIMES)
