@@ -1,4 +1,4 @@
-"""The page of the stack: a frontend to try the service, and an operator's view of it.
+"""The page of the stack: two phones that call each other, and their operators' view.
 
 ======================  ==========================================================================
 `server`                the files, the operator's actions and who may use them, the stream
@@ -9,8 +9,9 @@
 `web/`                  the page itself: HTML, a style sheet and ES modules, served as they are
 ======================  ==========================================================================
 
-The frontend's side calls the API, the identity provider and the stand-in for ZEGO directly, as any
-page does, and gets its tokens with `clients/javascript`. No secret's value reaches the page.
+The phones call the API, the identity provider and the stand-in for ZEGO directly, as any page does,
+and get their tokens with `clients/javascript`. For what apps do with their own server or with
+ZIM, such as declining a call, they use this server. No secret's value reaches the page.
 """
 
 from __future__ import annotations

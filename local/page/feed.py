@@ -3,15 +3,17 @@
 Messages contain fingerprints, never a secret or a token. Neither do the logs, access records and
 events that they are made from.
 
-=========  =======================================================================================
-`access`   a request to the API and its status
-`audit`    what the issuer decided and why, from its log
-`step`     a step of a rotation that has begun or ended
-`look`     a run of the watcher
-`event`    an event on the bus
-`console`  something was changed at ZEGO's console
-`label`    a label of the secret was moved or removed
-=========  =======================================================================================
+=================  ===============================================================================
+`access`           a request to the API and its status
+`audit`            what the issuer decided and why, from its log
+`incoming-call`    someone calls, from the event on the bus
+`signal`           what a phone reports about a call: joined, declined or ended
+`step`             a step of a rotation that has begun or ended
+`look`             a run of the watcher
+`event`            another event on the bus
+`console`          something was changed at ZEGO's console
+`label`            a label of the secret was moved or removed
+=================  ===============================================================================
 
 Two messages are states: a page that connects later gets the latest of each in full.
 
@@ -37,6 +39,10 @@ from local.aws.secrets_manager.rotation import STEPS, Attempt
 from local.page.sse import Live
 
 Invoker = Callable[[Any], InvocationResult]
+INCOMING_CALL = "Incoming Call"
+"""The detail type of the event that the issuer publishes for a call with callees."""
+CALL = ("call_id", "room_id", "caller", "callees", "called_at")
+"""What the page gets of that event."""
 Labels = Mapping[str, str | None]
 """The labels on a secret's versions, each with the fingerprint of the value that it is on."""
 
@@ -47,6 +53,9 @@ AUDITED = (
     "subject",
     "user_id",
     "room_id",
+    "call_id",
+    "callees",
+    "event_accepted",
     "privileges",
     "lifetime_seconds",
     "rule",
@@ -145,6 +154,9 @@ class Reporter:
     def event(self, event: Event) -> None:
         """Sends an event on the bus."""
         detail = event["detail"]
+        if event["detail-type"] == INCOMING_CALL:
+            self._tell("incoming-call", **{name: detail.get(name) for name in CALL})
+            return
         self._tell(
             "event",
             type=event["detail-type"],
@@ -155,6 +167,10 @@ class Reporter:
             fingerprint=detail.get("fingerprint"),
         )
         self.changed()
+
+    def signal(self, call_id: str, user_id: str, said: str) -> None:
+        """Sends what a phone reports about a call, as an app's own server does."""
+        self._tell("signal", call_id=call_id, user_id=user_id, said=said)
 
     def console(self, change: str) -> None:
         """Sends a change at ZEGO's console, named by the last part of the request's path."""

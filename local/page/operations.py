@@ -21,12 +21,13 @@ from zego import token04
 from zego.diagnosis.model import Expected, TriedSecret
 from zego.diagnosis.secrets import diagnose
 from zego.rotation import CopyToken
-from zego.secret_store import CURRENT, PREVIOUS
+from zego.secret_store import CANDIDATE, CURRENT, PREVIOUS
 from zego.secret_store.notes import VERDICT_TAG, VerdictNote
 from zego.secret_store.versions import (
     CLIENT_CONFIG,
     AlreadyCurrentError,
     RotationInFlightError,
+    SecretState,
     SecretStoreError,
     SecretVersions,
 )
@@ -153,13 +154,16 @@ class Operations:
             "accepted": self._accepted(noted),
         }
 
-    def _accepted(self, noted: VerdictNote | None) -> list[str]:
-        """The fingerprints of the accepted secrets: the watcher knows only that of AWSCURRENT."""
+    def _accepted(self, noted: VerdictNote | None) -> list[str] | None:
+        """The fingerprints of the accepted secrets: the watcher knows only that of AWSCURRENT.
+
+        None until the watcher has a verdict.
+        """
         if not self._is_own:
             return [secret.fingerprint for secret in self._project.accepted]
-        if noted is None or noted.outcome != "accepted" or noted.fingerprint is None:
-            return []
-        return [noted.fingerprint]
+        if noted is None or noted.fingerprint is None:
+            return None
+        return [noted.fingerprint] if noted.outcome == "accepted" else []
 
     def _stage(self, said: Arguments) -> dict[str, Any]:
         """Stages the console's value, or that value with one character mistyped."""
@@ -177,23 +181,28 @@ class Operations:
         return {"fingerprint": secret.fingerprint}
 
     def _rotate(self, _said: Arguments) -> dict[str, Any]:
-        self._labels_at_rest()
+        if CANDIDATE not in self._at_rest().labels:
+            raise RefusedError("No new secret is stored (CANDIDATE). Store one before you rotate.")
         return {"rotation": self._versions.start_rotation()}
 
     def _restore(self, _said: Arguments) -> dict[str, Any]:
-        """Rotates back to AWSPREVIOUS."""
-        labels = self._labels_at_rest()
+        """Rotates back to AWSPREVIOUS, unless ZEGO would reject it, as `zego-token` does."""
+        state = self._at_rest()
+        labels = state.labels
         if PREVIOUS not in labels:
             raise RefusedError("There is no AWSPREVIOUS yet. Rotate once before you go back.")
+        previous = next(one for one in self._versions.versions(state) if PREVIOUS in one.labels)
+        if previous.secret not in self._project.accepted:
+            raise RefusedError("ZEGO no longer accepts AWSPREVIOUS. Rotate to the console's value.")
         token = CopyToken.make("restore", copy=labels[PREVIOUS], replace=labels[CURRENT])
         return {"rotation": self._versions.start_rotation(token)}
 
-    def _labels_at_rest(self) -> Mapping[str, str]:
-        """Returns the labels. Refuses during a rotation, which RotateSecret would only retry."""
+    def _at_rest(self) -> SecretState:
+        """Returns the secret. Refuses during a rotation, which RotateSecret would only retry."""
         state = self._versions.describe()
         if state.in_flight is not None:
             raise RotationInFlightError(f"a rotation is in flight (version {state.in_flight})")
-        return state.labels
+        return state
 
     def _reset(self, said: Arguments) -> dict[str, Any]:
         asked = {"keep_old": said.get("keep_old") is True}
@@ -240,7 +249,7 @@ class Operations:
             if other.opened_by:
                 diagnosis, sealed_with = other, secret
                 break
-        accepted = self.standing()["accepted"]
+        accepted = self.standing()["accepted"] or ()
         current = known.get(CURRENT)
         return diagnosis.document() | {
             "fingerprint": sealed_with and sealed_with.fingerprint,

@@ -6,6 +6,7 @@
 `GET /codes`          the meanings of ZEGO's codes that a web client shows
 `GET /events`         what happens, as server-sent events
 `POST /operate/...`   one of the actions of `Operations`, with a JSON object; from this page only
+`POST /signal`        what a phone reports about a call, for `/events`; from this page only
 ====================  ============================================================================
 """
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 WEB = PROJECT / "local" / "page" / "web"
 CLIENT = PROJECT / "clients" / "javascript" / "token-source.js"
 ACTIONS = "/operate/"
+SIGNALS = ("joined", "declined", "ended")
+"""What a phone reports about a call. ZEGO carries none of it: apps use their own server or ZIM."""
+LONGEST_ID = 128
 MAX_BODY_KIB = 100
 """More than the longest token that `Operations` takes, whatever its characters, as UTF-8."""
 AGAIN_SECONDS = 1.0
@@ -149,7 +153,19 @@ class Page(LoopbackServer):
         said = request.json_object()
         if said is None:
             return _error(400, "The body must be a JSON object.")
+        if request.path == "/signal":
+            return self._signalled(said)
         return self._performed(request.path.removeprefix(ACTIONS), said, parts)
+
+    def _signalled(self, said: dict[str, Any]) -> HttpResponse:
+        ids = [said.get("call_id"), said.get("user_id")]
+        call_id, user_id = (one if isinstance(one, str) else "" for one in ids)
+        if not all(0 < len(one) <= LONGEST_ID for one in (call_id, user_id)):
+            return _error(409, f"call_id and user_id must be text of 1 to {LONGEST_ID} characters.")
+        if said.get("said") not in SIGNALS:
+            return _error(409, f"said must be one of {', '.join(SIGNALS)}.")
+        self.reporter.signal(call_id, user_id, said["said"])
+        return _json(200, {})
 
     def _performed(self, action: str, said: dict[str, Any], parts: StackView) -> HttpResponse:
         from local.page.operations import RefusedError, UnknownActionError  # noqa: PLC0415  slow

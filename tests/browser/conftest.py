@@ -131,11 +131,13 @@ def calls_work(stack: LocalStack, at_rest: None, server_secret: str) -> None:
 
 @pytest.fixture
 def open_page(stack: LocalStack, new_context: NewContext, calls_work: None) -> Iterator[OpenPage]:
-    """Opens the stack's page, in a context with Playwright's options.
+    """Opens the stack's page, in a context with Playwright's options; `query` names one phone.
 
-    At the end of the test, no unexpected error may be in its console.
+    It shows no call of an earlier test. At the end of the test, its console may have no unexpected
+    error.
     """
     wrong: list[str] = []
+    stack.page.live._told.clear()
 
     def listen(said: ConsoleMessage) -> None:
         """Chromium logs every refused or dropped request; the tests cause those on purpose."""
@@ -143,14 +145,14 @@ def open_page(stack: LocalStack, new_context: NewContext, calls_work: None) -> I
         if said.type == "error" and not re.search(meant, said.text):
             wrong.append(said.text)
 
-    def opened(**options: Any) -> Page:
+    def opened(query: str = "", **options: Any) -> Page:
         defaults = {"viewport": DESKTOP, "reduced_motion": "reduce"}
         page = new_context(**(defaults | options)).new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", listen)
-        page.goto(stack.page.url)
+        page.goto(f"{stack.page.url}/{query}")
         expect(page.locator("#connection")).to_have_text("Live")
-        expect(page.locator("#standing")).to_contain_text("AWSCURRENT")
+        expect(page.locator("#standing")).to_contain_text("the secret in use")
         return page
 
     yield opened

@@ -11,21 +11,21 @@ from playwright.sync_api import Page, expect
 from local import PROJECT
 from local.stack import LocalStack
 from tests.browser import chromium
-from tests.browser.steps import get_token, log_in, reset_the_secret, rotate, sign_in, stage
+from tests.browser.steps import phone, press, reset_the_secret, talk
 
 PICTURE = PROJECT / "docs" / "images" / "page.png"
-HEIGHT = 1100
+HEIGHT = 900
 LARGEST_BYTES = 200_000
 
 
-def healed(page: Page) -> None:
-    """Resets and rotates the secret, and logs a user in to a call."""
+def in_a_call(page: Page) -> None:
+    """Lets two people talk while the secret is reset and the watcher notices."""
+    talk(page)
     reset_the_secret(page)
-    stage(page)
-    rotate(page)
-    sign_in(page)
-    get_token(page)
-    expect(log_in(page)).to_contain_text("Accepted")
+    press(phone(page, "alice"), "Renew the token")
+    expect(phone(page, "alice")).to_contain_text("ZEGO refuses the token")
+    press(page, "Check now")
+    expect(page.locator("#looked")).to_contain_text("ZEGO rejected")
     page.mouse.move(0, 0)
     page.evaluate("() => document.activeElement.blur()")
     page.evaluate("() => scrollTo(0, 0)")
@@ -40,7 +40,7 @@ def main() -> int:
     ):
         page = browser.new_page(viewport={"width": 1280, "height": HEIGHT}, reduced_motion="reduce")
         page.goto(stack.page.url)
-        healed(page)
+        in_a_call(page)
         PICTURE.parent.mkdir(exist_ok=True)
         page.screenshot(path=PICTURE)
     size = PICTURE.stat().st_size

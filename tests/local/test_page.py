@@ -10,7 +10,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -260,6 +260,39 @@ class TestWhoMayUseTheButtons:
         assert exchange(f"{stack.page.url}/", method).status == 405
 
 
+class TestTheSignalsOfACall:
+    SIGNAL: Mapping[str, str] = {"call_id": "0123", "user_id": "bob", "said": "declined"}
+
+    def signal(self, stack: LocalStack, **said: object) -> Answer:
+        body = json.dumps({**self.SIGNAL, **said}).encode()
+        return exchange(f"{stack.page.url}/signal", "POST", own(stack), body)
+
+    def test_every_page_gets_them(self, stack: LocalStack) -> None:
+        assert self.signal(stack).status == 200
+        (sent,) = re.findall(r"^event: signal\ndata: (.+)$", read(stack.page.live, 1), re.MULTILINE)
+        assert json.loads(sent).items() >= self.SIGNAL.items()
+
+    @pytest.mark.parametrize(
+        ("said", "error"),
+        [
+            ({"said": "busy"}, "said must be one of joined, declined, ended."),
+            ({"user_id": ""}, "call_id and user_id must be text of 1 to 128 characters."),
+            ({"call_id": "0" * 129}, "call_id and user_id must be text of 1 to 128 characters."),
+            ({"call_id": ["0"]}, "call_id and user_id must be text of 1 to 128 characters."),
+        ],
+        ids=["another signal", "no user", "too long", "a list"],
+    )
+    def test_an_invalid_one_is_refused(
+        self, stack: LocalStack, said: dict[str, object], error: str
+    ) -> None:
+        answer = self.signal(stack, **said)
+        assert (answer.status, answer.json()["error"]) == (409, error)
+
+    def test_only_the_page_itself_may_send_them(self, stack: LocalStack) -> None:
+        body = json.dumps(self.SIGNAL).encode()
+        assert exchange(f"{stack.page.url}/signal", "POST", [JSON], body).status == 403
+
+
 class TestTheFiles:
     @pytest.mark.parametrize("path", FILES)
     def test_each_is_served_with_its_type_and_the_security_policy(
@@ -437,7 +470,8 @@ class TestTheOperations:
         def in_flight(*_: object) -> None:
             raise RotationInFlightError("in flight")
 
-        operate(stack, "break", mistake="jwt")  # creates the operations
+        operate(stack, "reset", keep_old=True)
+        operate(stack, "stage", value="console")
         assert stack.page._operations
         monkeypatch.setattr(stack.page._operations._versions, "start_rotation", in_flight)
         answer = operate(stack, "rotate")
@@ -468,6 +502,24 @@ class TestTheOperations:
         monkeypatch.setattr(stack.page._operations._versions, "describe", lambda: state)
         answer = operate(stack, "restore")
         said = "There is no AWSPREVIOUS yet. Rotate once before you go back."
+        assert (answer.status, answer.json()["error"]) == (409, said)
+
+    def test_going_back_to_a_secret_that_zego_rejects_is_refused(self, stack: LocalStack) -> None:
+        operate(stack, "reset")
+        operate(stack, "stage", value="console")
+        operate(stack, "rotate")
+        assert stack.rotation.wait()
+        answer = operate(stack, "restore")
+        said = "ZEGO no longer accepts AWSPREVIOUS. Rotate to the console's value."
+        assert (answer.status, answer.json()["error"]) == (409, said)
+
+    def test_a_rotation_needs_a_stored_secret(self, stack: LocalStack) -> None:
+        operate(stack, "reset")
+        operate(stack, "stage", value="console")
+        operate(stack, "rotate")
+        assert stack.rotation.wait()
+        answer = operate(stack, "rotate")
+        said = "No new secret is stored (CANDIDATE). Store one before you rotate."
         assert (answer.status, answer.json()["error"]) == (409, said)
 
     def test_the_command_that_gives_a_rotation_up_names_this_stack(self, stack: LocalStack) -> None:
@@ -567,6 +619,21 @@ class TestTheReporter:
     )
     def test_other_lines_are_not_sent(self, line: str) -> None:
         assert self.lines(line) == []
+
+    def test_an_incoming_call_is_sent_with_what_phones_need_only(self) -> None:
+        live = Live(heartbeat_seconds=0)
+        call = {
+            "call_id": "0123",
+            "room_id": "call_0123",
+            "caller": "alice",
+            "callees": ["bob"],
+            "called_at": 1,
+        }
+        detail = {**call, "app_id": SECRET.app_id, "expires_at": 2, "request_id": "x"}
+        event = {"detail-type": "Incoming Call", "detail": detail}
+        Reporter(live, lambda: None, clock=lambda: 1.0).event(event)
+        (sent,) = re.findall(r"^event: incoming-call\ndata: (.+)$", read(live, 1), re.MULTILINE)
+        assert json.loads(sent) == {"at": 1.0, **call}
 
 
 def ended(payload: object, *, failed: bool = False) -> InvocationResult:

@@ -1,44 +1,39 @@
 /** ZEGO's console, where a person makes a new ServerSecret. */
 
-import { byId, doing, fingerprintAnd, say } from "./dom.js";
+import { allow, byId, doing, fingerprintAnd, say } from "./dom.js";
 import { hear } from "./live.js";
-import { operate } from "./stack.js";
+import { isMine, operate } from "./stack.js";
 
 const form = byId("reset");
 const place = byId("reset-done");
-const { keep } = form.elements;
-/** What ZEGO accepts: by the last message, before the last reset made here, and after it. */
-let [heard, before, left] = ["", null, null];
+const dialog = byId("confirm");
 
 doing(form, place, async () => {
-  const isKept = keep.checked;
-  say(place, "waiting", "Resetting.");
-  [before, left] = [heard, null];
-  const { accepted } = await operate("reset", { keep_old: isKept });
-  left = accepted.join();
-  say(place, "good", `Reset. The old ServerSecret ${isKept ? "still" : "no longer"} works.`);
-  forgetOther();
+  const isKept = form.elements.keep.checked;
+  if (!isKept && !(await isConfirmed())) return;
+  say(place, "");
+  await operate("reset", { keep_old: isKept });
 });
+
+if (isMine) allow(byId("reset-button"), "This is your own ZEGO project: reset it at ZEGO's console.");
 
 hear("secret", ({ accepted }) => {
+  if (isMine) return;
   const others = accepted.length - 1;
-  say(
-    byId("console-shows"),
-    "",
-    "The console shows ",
-    fingerprintAnd(".", accepted.at(-1)),
-    others > 0 && ` ZEGO also accepts ${others} older.`,
-  );
-  heard = accepted.join();
-  forgetOther();
+  const older = others > 0 && ` ZEGO also accepts ${others} older.`;
+  say(byId("console-shows"), "", "It shows ", fingerprintAnd(".", accepted.at(-1)), older);
 });
 
-/** Removes the message about the last reset once ZEGO accepts something else; messages may lag. */
-function forgetOther() {
-  if (heard === left) {
-    before = null;
-  } else if (left !== null && heard !== before) {
-    left = null;
-    say(place, "");
-  }
+/** Asks before every new login is broken. Resolves to whether the user agrees. */
+function isConfirmed() {
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    const closed = () => resolve(dialog.returnValue === "reset");
+    dialog.addEventListener("close", closed, { once: true });
+  });
+}
+
+for (const button of dialog.querySelectorAll("button")) {
+  button.addEventListener("click", () => dialog.close(button.value));
 }

@@ -1,5 +1,6 @@
 /** Shows why ZEGO would refuse a token. */
 
+import { report } from "./answers.js";
 import { byId, doing, element, say } from "./dom.js";
 import { onSession, session } from "./session.js";
 import { operate, stack } from "./stack.js";
@@ -17,7 +18,7 @@ let source = null;
 
 onSession((session) => {
   if (session.source === source) return;
-  if (source) box.value = "";// it may be the token of the previous user
+  if (source) box.value = ""; // it may be the token of the previous user
   source = session.source;
   forget();
 });
@@ -35,9 +36,10 @@ const ownUser = () => session.issued?.userId;
 
 doing(form, place, () => inspect({ token: box.value, user_id: user ?? ownUser() }));
 
-doing(byId("inspect-own"), place, () =>
-  inspect({ token: session.issued.token, user_id: ownUser() }),
-);
+doing(byId("inspect-own"), place, () => {
+  if (!session.issued) throw new Error("Get a token first.");
+  return inspect({ token: session.issued.token, user_id: ownUser() });
+});
 
 byId("samples").append(
   ...Object.entries(stack.mistakes).map(([mistake, says]) => {
@@ -61,7 +63,7 @@ async function inspect(given) {
   } catch (error) {
     said = ["refused", error.message];
   }
-  if (number === last) say(place, ...said);
+  if (number === last) report(place, ...said);
 }
 
 const tooLong = ({ length }) =>

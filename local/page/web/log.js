@@ -1,11 +1,14 @@
-/** The activity log: one line per message, newest first. */
+/** The log: each press of a button, and below it what that caused. Newest press first. */
 
-import { byId, element } from "./dom.js";
+import { byId, element, onPress } from "./dom.js";
 import { hear } from "./live.js";
-import { timeOfDay } from "./times.js";
+import { now, timeOfDay } from "./times.js";
 
 const LINES = 200;
 const list = byId("log");
+const latest = byId("log-latest");
+let effects = group("Before you pressed anything");
+let press = "Last";
 
 /** The line for a message: who sent it, the text, and whether it is good. Null: no line. */
 const LINE = {
@@ -14,27 +17,23 @@ const LINE = {
     `${method} ${path}: ${status}, ${milliseconds} ms`,
     status < 400,
   ],
-  audit: ({
-    decision,
-    subject,
-    user_id: user,
-    room_id: room,
-    code,
-    reason,
-    rule,
-    refused_with: refused,
-  }) => [
-    "issuer",
-    [
+  audit: (said) => {
+    const { decision, subject, user_id: user, room_id: room, callees, code, reason, rule } = said;
+    const facts = [
       `${decision} ${user ?? subject ?? "unknown caller"}${room ? `, ${room}` : ""}`,
+      callees?.length && `calls ${callees.join(", ")}`,
       code && `${code}: ${reason}`,
       rule && `rule "${rule}"`,
-      refused && `client reported ${refused}`,
-    ]
-      .filter(Boolean)
-      .join("; "),
-    decision === "granted",
+      said.refused_with && `client reported ${said.refused_with}`,
+    ];
+    return ["issuer", facts.filter(Boolean).join("; "), decision === "granted"];
+  },
+  "incoming-call": ({ caller, callees, room_id: room }) => [
+    "event bus",
+    `Incoming Call: ${caller} calls ${callees.join(", ")}, ${room}`,
+    true,
   ],
+  signal: ({ user_id: user, said }) => ["app", `${user} ${said} the call`, true],
   step: ({ step, state, seconds, message }) =>
     state === "began"
       ? null
@@ -61,12 +60,33 @@ const LINE = {
   console: ({ change }) => ["ZEGO", `console: ${change}`, true],
 };
 
+onPress((words) => {
+  effects = group(words, now());
+  press = latest.textContent = `You pressed “${words}”`;
+});
+
 for (const [name, line] of Object.entries(LINE)) {
   hear(name, (message) => {
     const said = line(message);
-    if (said) list.prepend(row(message.at, ...said));
-    while (list.childElementCount > LINES) list.lastElementChild.remove();
+    if (!said) return;
+    effects.append(row(message.at, ...said));
+    latest.textContent = `${press}: ${said.slice(0, 2).join(": ")}`;
+    while (list.querySelectorAll("li li").length > LINES) shorten();
   });
+}
+
+/** Removes the oldest line, and a press of which no line is left. */
+function shorten() {
+  const oldest = list.lastElementChild;
+  oldest.querySelector("li")?.remove();
+  if (!oldest.querySelector("li")) oldest.remove();
+}
+
+function group(words, at) {
+  const lines = element("ol");
+  const time = at && element("time", {}, timeOfDay(at));
+  list.prepend(element("li", {}, element("p", {}, time, element("strong", {}, words)), lines));
+  return lines;
 }
 
 function row(at, who, what, isGood) {

@@ -1,5 +1,6 @@
-/** Logs in to the stand-in for ZEGO with the token. */
+/** Logs in to a room of the stand-in with the test bench's token. */
 
+import { report } from "./answers.js";
 import { byId, code, doing, element, say } from "./dom.js";
 import { explainProblem } from "./problems.js";
 import { REPORTED, fetchToken, onSession, session, unlessChanged } from "./session.js";
@@ -23,10 +24,11 @@ onSession(({ issued, request }) => {
 doing(form, place, attempt);
 
 async function attempt() {
+  if (!session.issued) throw new Error("Get a token first.");
   const [token, userId, roomId] = [session.issued.token, user.value.trim(), room.value.trim()];
   say(place, "waiting", "Logging in.");
   const said = await unlessChanged("issued", () => verdict(token, userId, roomId));
-  if (said) say(place, ...said);
+  if (said) report(place, ...said);
 }
 
 async function verdict(token, userId, roomId) {
@@ -51,7 +53,7 @@ function again() {
       await fetchToken(session.request, { refusedWith: REPORTED });
     } catch (error) {
       const why = await explainProblem(error);
-      if (session.source === source) say(place, "refused", why);
+      if (session.source === source) report(place, "refused", why);
       return;
     }
     Object.assign(user, { value: userId });

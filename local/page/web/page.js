@@ -1,9 +1,9 @@
 /** The page: each module fills its own part. If one fails to load, the page does. */
 
-import { byId, code, element } from "./dom.js";
+import { byId, code, copyButton, element } from "./dom.js";
 import { begin } from "./live.js";
 import { stack } from "./stack.js";
-import "./token.js";
+import "./ask.js";
 import "./login.js";
 import "./refusals.js";
 import "./inspect.js";
@@ -12,7 +12,7 @@ import "./console.js";
 import "./rotation.js";
 import "./watcher.js";
 import "./log.js";
-import "./sign-in.js"; // last: it knows of every button
+import "./story.js";
 
 byId("parts").append(
   ...[
@@ -25,4 +25,5 @@ byId("parts").append(
   ].flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, code(value))]),
 );
 byId("curl").textContent = stack.curl;
+byId("curl").closest("details").append(copyButton(() => stack.curl, "Copy the command"));
 begin();

@@ -1,9 +1,10 @@
 /** Requests and logins that are refused, and the reasons. */
 
+import { report } from "./answers.js";
 import { createTokenSource } from "./token-source.js";
 import { byId, doing, element, say } from "./dom.js";
 import { explainProblem } from "./problems.js";
-import { REPORTED, getBearer, onSession, session, unlessChanged } from "./session.js";
+import { REPORTED, getBearer, onSession, session, signedIn, unlessChanged } from "./session.js";
 import { logIn, operate, stack } from "./stack.js";
 import { explainRefusal, isOutdated } from "./verdicts.js";
 
@@ -25,10 +26,11 @@ const TRIES = [
 
 const places = TRIES.map(([says, attempt]) => {
   const place = element("div", { role: "status" });
-  const button = element("button", { type: "button", "data-needs": "bearer" }, says);
+  const button = element("button", { type: "button" }, says);
   doing(button, place, async () => {
+    await signedIn();
     const said = await unlessChanged("source", attempt);
-    if (said) say(place, ...said);
+    if (said) report(place, ...said);
   });
   byId("refusals").append(element("li", {}, button, place));
   return place;

@@ -1,19 +1,38 @@
 /** Staging, and the last rotation: its steps as they happen, and its outcome. */
 
-import { byId, code, doing, element, fingerprintAnd, say } from "./dom.js";
+import { inUse, stamp } from "./answers.js";
+import { allow, byId, code, doing, element, fingerprintAnd, say } from "./dom.js";
 import { hear } from "./live.js";
-import { operate, stack } from "./stack.js";
-import { timeOfDay } from "./times.js";
+import { isMine, operate, stack } from "./stack.js";
 
 const STEPS = {
   createSecret: "copies the value",
   setSecret: "checks that it belongs to the same AppID",
   testSecret: "asks ZEGO whether it accepts it",
-  finishSecret: "makes it AWSCURRENT and asks ZEGO once more",
+  finishSecret: "puts it in use and asks ZEGO once more",
 };
 const SIGNS = { waiting: "not yet", began: "running", done: "done", failed: "failed" };
 /** The code of operations.py. */
 const IN_FLIGHT = "rotation_in_flight";
+const OWN = "ZEGO is your own project, in which this page changes nothing.";
+/** Why an operator cannot do something now, if so: what `zego-token secret` would refuse. */
+const WHY_NOT = {
+  stage: () => {
+    const isCurrent = inUse(secret)?.fingerprint === secret.accepted?.at(-1);
+    return isCurrent && "The console's value is in use already. Reset it at the console first.";
+  },
+  "stage-mistyped": () => null,
+  rotate: () => !labelled("CANDIDATE") && "No next secret is stored yet.",
+  restore: () => {
+    const before = labelled("AWSPREVIOUS");
+    if (!before) return "No secret was used before.";
+    if (!secret.accepted?.includes(before.fingerprint)) {
+      return "ZEGO no longer accepts the secret used before.";
+    }
+    return before.fingerprint === inUse(secret)?.fingerprint && "It is the secret in use.";
+  },
+};
+const labelled = (label) => secret.versions.find(({ labels }) => labels.includes(label));
 const list = byId("steps");
 const place = byId("rotation-done");
 let rotation = null;
@@ -25,7 +44,7 @@ for (const [id, value] of [
   ["stage", "console"],
   ["stage-mistyped", "mistyped"],
 ]) {
-  ask(byId(id), "Staging.", async () => {
+  ask(byId(id), "Storing it.", async () => {
     const { fingerprint: digits } = await operate("stage", { value });
     tell = tellStaged;
     sayStaged(digits);
@@ -48,6 +67,7 @@ hear("rotation", (said) => {
 hear("secret", (said) => {
   secret = said;
   tell?.();
+  for (const [id, why] of Object.entries(WHY_NOT)) allow(byId(id), isMine ? OWN : why());
 });
 
 function ask(button, doingIt, work) {
@@ -71,9 +91,9 @@ function tellInFlight() {
 
 /** A message stays until the console shows another value: it may have advised a reset. */
 function untilAnotherReset() {
-  const shown = secret.accepted.at(-1);
+  const shown = secret.accepted?.at(-1);
   return () => {
-    if (secret.accepted.at(-1) === shown) return;
+    if (secret.accepted?.at(-1) === shown) return;
     tell = tellRotation;
     tell();
   };
@@ -91,36 +111,35 @@ const remedy = () => [
 ];
 
 function tellStaged() {
-  sayStaged(secret.versions.find(({ labels }) => labels.includes("CANDIDATE"))?.fingerprint);
+  sayStaged(labelled("CANDIDATE")?.fingerprint);
 }
 
 function sayStaged(digits) {
-  if (digits) say(place, "good", "Staged under CANDIDATE: ", fingerprintAnd(".", digits));
-  else say(place, "", "Nothing is staged.");
+  if (digits) say(place, "good", "Stored as the next secret: ", fingerprintAnd(".", digits));
+  else say(place, "", "No next secret is stored.");
 }
 
 function tellRotation() {
   say(place, ...(rotation ? outcome(rotation) : [""]));
 }
 
-function outcome({ rotation: version, attempt }) {
+function outcome({ rotation: version, attempt, steps }) {
   if (!attempt) return ["waiting", "Rotating."];
   const { at, number, of, failed, again, is_current: isCurrent } = attempt;
-  const when = `${timeOfDay(at)}: `;
   if (!failed) {
-    const taken = "The issuer uses it when its cache expires or a client reports a refusal.";
-    return ["good", when, `Promoted. ${taken}`];
+    const taken = "The service uses it when its cache expires or a client reports a refusal.";
+    return ["good", stamp(at), `Promoted: the new secret is in use. ${taken}`];
   }
+  const why = Object.values(steps).find(({ state }) => state === "failed")?.message;
   const retry = `Secrets Manager retries it (${number + 1} of ${of}).`;
   if (isCurrent) {
-    return ["refused", when, "Promoted, but finishSecret failed afterwards. ", again && retry];
+    return ["refused", stamp(at), "Promoted, but finishSecret failed afterwards. ", again ? retry : why];
   }
   if (again) return ["waiting", `Failed; ${retry}`];
   if (number === of && secret.in_flight === version) {
-    return ["refused", when, `Failed ${number} times. `, remedy()];
+    return ["refused", stamp(at), `Failed ${number} times. `, remedy()];
   }
-  const why = "The failed step below shows why. AWSCURRENT has not changed.";
-  return ["refused", when, `Not promoted. ${why}`];
+  return ["refused", stamp(at), `Not promoted: the secret in use has not changed. ${why ?? ""}`];
 }
 
 function stepOf(step) {

@@ -1,39 +1,39 @@
-/** The versions of the ServerSecret, and whether ZEGO accepts the current one. */
+/** The versions of the ServerSecret, and whether ZEGO accepts the one in use. */
 
+import { inUse } from "./answers.js";
 import { byId, element, fingerprint, say } from "./dom.js";
 import { hear } from "./live.js";
 import { age, dateAndTime, now } from "./times.js";
 
 const list = byId("versions");
 const place = byId("standing");
+/** Each label in plain words. */
 const MEANS = {
-  AWSCURRENT: "encrypts new tokens",
-  AWSPREVIOUS: "current before",
+  AWSCURRENT: "in use",
+  AWSPREVIOUS: "used before",
   AWSPENDING: "being tested",
-  CANDIDATE: "staged for the next rotation",
+  CANDIDATE: "stored as the next",
 };
-let last = null;
 
-hear("secret", (secret) => {
-  last = secret;
-  show(secret);
-});
-setInterval(() => last && showAges(), 1000);
+hear("secret", show);
+setInterval(showAges, 1000);
 
 function show({ versions, accepted }) {
-  const current = versions.find(({ labels }) => labels.includes("AWSCURRENT"));
-  if (accepted.includes(current?.fingerprint)) {
-    const works = "tokens made with it work.";
-    say(place, "good", element("strong", {}, "ZEGO accepts AWSCURRENT: "), works);
-  } else if (current?.problem) {
-    const lacks = element("strong", {}, "AWSCURRENT contains no valid ServerSecret: ");
+  const current = inUse({ versions });
+  const isKnown = accepted !== null;
+  if (current?.problem) {
+    const lacks = element("strong", {}, "The secret in use is not a ServerSecret: ");
     say(place, "refused", lacks, current.problem, ".");
+  } else if (!isKnown) {
+    say(place, "", "The watcher reports whether ZEGO accepts the secret in use.");
+  } else if (accepted.includes(current?.fingerprint)) {
+    say(place, "good", element("strong", {}, "ZEGO accepts the secret in use: "), "tokens work.");
   } else {
-    const fails = "logins with its tokens fail with 20014 and 50119.";
-    say(place, "refused", element("strong", {}, "ZEGO rejects AWSCURRENT: "), fails);
+    const fails = "every new login and renewal fails. Running calls go on.";
+    say(place, "refused", element("strong", {}, "ZEGO rejects the secret in use: "), fails);
   }
   const stored = new Set(versions.map((version) => version.fingerprint));
-  const unknown = accepted.filter((digits) => !stored.has(digits)).reverse();
+  const unknown = (accepted ?? []).filter((digits) => !stored.has(digits)).reverse();
   list.replaceChildren(
     ...unknown.map((digits) => atZego(digits, digits === accepted.at(-1))),
     ...versions.map((version) => described(version, accepted)),
@@ -56,8 +56,8 @@ function described({ labels, created_at: made, fingerprint: digits, problem }, a
     element(
       "li",
       { class: `label ${label}` },
-      label,
-      MEANS[label] && element("small", {}, MEANS[label]),
+      MEANS[label] ?? label,
+      MEANS[label] && element("small", {}, label),
     ),
   );
   const moment = made && element("time", { "data-made": made, title: dateAndTime(made) });
@@ -68,7 +68,7 @@ function described({ labels, created_at: made, fingerprint: digits, problem }, a
       "div",
       {},
       digits ? fingerprint(digits) : problem,
-      digits && verdict(accepted.includes(digits)),
+      digits && accepted && verdict(accepted.includes(digits)),
       moment,
     ),
     element("ul", { class: "labels", "aria-label": "Labels" }, badges),

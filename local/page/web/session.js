@@ -1,20 +1,19 @@
-/** Who is signed in, and their token. Kept in memory only. */
+/** The user of the test bench and their token. Kept in memory only. */
 
 import { createTokenSource } from "./token-source.js";
+import { byId } from "./dom.js";
 import { answerOf, stack } from "./stack.js";
-import { now } from "./times.js";
 
 /** The code that a client reports, because another secret may be the remedy. */
 export const REPORTED = 1102016;
 
 const listeners = [];
+const name = byId("ask").elements.user;
 
 export const session = {
   user: "",
   bearer: "",
-  /** When the bearer token expires, in Unix seconds. */
-  bearerUntil: 0,
-  /** The client's token source; a new one per sign-in. */
+  /** The client's token source; a new one per user. */
   source: null,
   /** The last token, and the request for it. */
   issued: null,
@@ -32,12 +31,20 @@ function change(changes) {
   for (const listener of listeners) listener(session);
 }
 
-/** Signs in at the identity provider. Throws an error with a readable message. */
-export async function signIn(user) {
-  const bearer = await newBearer(user);
+// The token and the results are about the user whose name is in the field.
+name.addEventListener("input", () => {
   session.source?.close();
-  const source = createTokenSource({ url: stack.api, getBearer });
-  change({ user, ...bearer, source, issued: null, request: null });
+  change({ user: "", bearer: "", source: null, issued: null, request: null });
+});
+
+/** Signs in the user whose name is in the field, unless that is done. Throws a readable error. */
+export async function signedIn() {
+  const user = name.value.trim();
+  if (session.user !== user || !session.source) {
+    const { bearer } = await newBearer(user);
+    change({ user, bearer, source: createTokenSource({ url: stack.api, getBearer }) });
+  }
+  return session;
 }
 
 /** The client's `getBearer`: gets a new bearer token after the service refused the last one. */
@@ -49,21 +56,17 @@ export async function getBearer({ refresh }) {
   return renewed.bearer;
 }
 
-export function signOut() {
-  session.source?.close();
-  change({ user: "", bearer: "", bearerUntil: 0, source: null, issued: null, request: null });
-}
-
 /** Gets a token through the client, which may have it cached. Throws `TokenError`. */
 export async function fetchToken(request, options = {}) {
-  const issued = await session.source.token({ ...request, ...options });
+  const { source } = await signedIn();
+  const issued = await source.token({ ...request, ...options });
   change({ issued, request });
   return issued;
 }
 
 /**
- * Returns the result of `work`, or its error, as `[kind, ...children]` for `say`. Returns null if
- * `part` of the session has changed meanwhile: the result is then out of date.
+ * Returns the result of `work`, or its error, as `[kind, ...children]` for `report`. Returns null
+ * if `part` of the session has changed meanwhile: the result is then out of date.
  */
 export async function unlessChanged(part, work) {
   const before = session[part];
@@ -71,13 +74,13 @@ export async function unlessChanged(part, work) {
   return session[part] === before ? said : null;
 }
 
-async function newBearer(username) {
+/** Gets a user's bearer token from the identity provider. Throws an error in words. */
+export async function newBearer(username) {
   const form = { grant_type: "password", username, password: stack.password };
   const url = `${stack.identity_provider}/token`;
   const init = { method: "POST", body: new URLSearchParams(form) };
-  const asked = now();
   const answer = await answerOf("The identity provider", url, init);
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error_description);
-  return { bearer: content.access_token, bearerUntil: asked + content.expires_in };
+  return { bearer: content.access_token };
 }

@@ -18,6 +18,9 @@ async function get(path) {
 /** The addresses of the parts. See `_description` in server.py. */
 export const stack = await get("/stack");
 
+/** Whether ZEGO is real, and the project that of the developer: `make run ZEGO=mine`. */
+export const isMine = stack.zego === "mine";
+
 /** What ZEGO's codes mean, by code. */
 export const codes = await get("/codes");
 
@@ -31,11 +34,13 @@ export async function operate(action, said = {}) {
 
 /** Logs in to a room of the stand-in for ZEGO, as a web client does. Returns `{code: 0}` or a refusal. */
 export async function logIn(token, userId, roomId) {
+  if (isMine) throw new Error("ZEGO is your own project: its rooms are for its SDKs only.");
   const login = { app_id: stack.app_id, user_id: userId, room_id: roomId, token };
   return (await post("ZEGO", `${stack.zego}/v1/rooms/login`, login)).json();
 }
 
-function post(who, url, content) {
+/** Posts JSON and returns the response, whatever its status. */
+export function post(who, url, content) {
   const headers = { "content-type": "application/json" };
   return answerOf(who, url, { method: "POST", headers, body: JSON.stringify(content) });
 }

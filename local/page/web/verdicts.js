@@ -13,30 +13,30 @@ export async function isOutdated(token) {
   return accepted === false && isCurrentGood;
 }
 
-/** Explains a refused login: its codes, then the reason, as far as the token shows it. */
+/** Explains a refused login or renewal: why, as far as the token shows it, and the codes. */
 export async function explainRefusal(refusal, token, userId, roomId) {
   const asked = { token, user_id: userId, room_id: roomId };
   const diagnosis = await operate("inspect", asked);
   const refused = findingsOf(diagnosis, "refused").map((one) => finding({ ...one, codes: {} }));
   const logged = refusal.logged.filter((one) => one !== refusal.code);
   const known = codes[refusal.logged[0]] ?? codes[refusal.code];
+  const isUnexplained = diagnosis.accepted !== false && refused.length === 0;
   return [
+    element("p", {}, element("strong", {}, "ZEGO refuses the token.")),
+    diagnosis.accepted === false && unaccepted(diagnosis, refused.length > 0),
+    refused,
+    isUnexplained && [
+      element("p", {}, known?.meaning ?? refusal.message),
+      remedy(known?.remedy),
+    ],
     element(
       "p",
-      {},
-      element("strong", {}, "Refused: "),
-      ...(logged.length ? ["the browser's console logs ", ...list(logged), "; "] : []),
+      { class: "codes" },
+      ...(logged.length ? ["The browser's console logs ", ...list(logged), "; "] : ["Here "]),
       "the app gets ",
       code(refusal.code),
       ".",
     ),
-    diagnosis.accepted === false && unaccepted(diagnosis, refused.length > 0),
-    refused,
-    diagnosis.accepted !== false &&
-      refused.length === 0 && [
-        element("p", {}, known?.meaning ?? refusal.message),
-        remedy(known?.remedy),
-      ],
     meanings([...logged, refusal.code]),
   ];
 }
@@ -55,7 +55,7 @@ export function explainDiagnosis(diagnosis) {
     accepted === true && element("p", {}, "Encrypted with ", fingerprint(digits), ` (${label}).`),
     kind === "good" &&
       label !== "AWSCURRENT" &&
-      element("p", { class: "finding note" }, "Its secret is not AWSCURRENT, but ZEGO still accepts it."),
+      element("p", { class: "finding note" }, "Its secret is no longer in use, but ZEGO still accepts it."),
     accepted === false && unaccepted(diagnosis, refused.length > 0),
     findings.map(finding),
     meanings([...numbers, ...refused.flatMap(({ codes }) => codes.web ?? [])]),
@@ -87,9 +87,14 @@ function unaccepted(
   { opened_by: label, fingerprint: digits, current_accepted: isCurrentGood },
   isMore,
 ) {
-  const sealed = ["Encrypted with ", fingerprint(digits), ` (${label}). `];
   return [
-    element("p", {}, ...sealed, "ZEGO does not accept this secret, so it cannot decrypt the token."),
+    element(
+      "p",
+      {},
+      "ZEGO does not accept the secret that encrypted it: ",
+      fingerprint(digits),
+      ` (${label}).`,
+    ),
     isCurrentGood
       ? [
           remedy("Report the refusal and get a new token. A report makes the issuer reload the secret."),

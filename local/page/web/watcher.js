@@ -1,9 +1,10 @@
 /** The watcher: what its last check found. */
 
+import { inUse, stamp } from "./answers.js";
 import { byId, doing, element, fingerprintAnd, say } from "./dom.js";
 import { hear } from "./live.js";
 import { operate, stack } from "./stack.js";
-import { interval, timeOfDay } from "./times.js";
+import { interval } from "./times.js";
 
 const place = byId("looked");
 
@@ -15,29 +16,41 @@ doing(byId("look"), place, async () => {
   await operate("look");
 });
 
-hear("watcher", ({ at, verdict, fingerprint: digits, code, reason, action }) => {
+let found = null;
+let secret = null;
+
+hear("watcher", (said) => {
+  found = said;
+  const { at, verdict, fingerprint: digits, code, reason, action } = said;
   const kind = { accepted: "good", rejected: "refused" }[verdict] ?? "waiting";
   const why = ` ${capital(reason)}${code == null ? "" : ` (code ${code})`}.`;
-  say(
-    place,
-    kind,
-    element(
-      "p",
-      {},
-      `${timeOfDay(at)}: `,
-      ...found(verdict, digits),
-      verdict !== "accepted" && why,
-    ),
-    action && element("p", {}, action),
-  );
+  const result = element("p", {}, ...resultOf(verdict, digits), verdict !== "accepted" && why);
+  say(place, kind, stamp(at), result, action && element("p", {}, action));
+  strike();
 });
 
+hear("secret", (said) => {
+  secret = said;
+  strike();
+});
+
+/** Strikes the result out if it is about another secret, or if ZEGO has changed its verdict. */
+function strike() {
+  if (!found || !secret?.accepted || found.fingerprint == null) return;
+  const isAccepted = secret.accepted.includes(found.fingerprint);
+  const isSame = inUse(secret)?.fingerprint === found.fingerprint;
+  const isVerdict = found.verdict === "accepted" || found.verdict === "rejected";
+  const isOld = isVerdict && (!isSame || isAccepted !== (found.verdict === "accepted"));
+  place.classList.toggle("outdated", isOld);
+}
+
 /** Without a value there is nothing to ask ZEGO about; the reason is shown alone. */
-function found(verdict, digits) {
-  const which = (mark) => (digits ? ["AWSCURRENT, ", fingerprintAnd(mark, digits)] : "AWSCURRENT");
+function resultOf(verdict, digits) {
+  const which = (mark) =>
+    digits ? ["the secret in use, ", fingerprintAnd(mark, digits)] : "the secret in use";
   if (verdict === "failed") return ["The watcher failed."];
   if (verdict === "unknown") return digits ? ["ZEGO gave no verdict on ", which(".")] : [];
-  return [which(","), " is ", element("strong", {}, verdict), "."];
+  return ["ZEGO ", element("strong", {}, verdict), " ", which(".")];
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

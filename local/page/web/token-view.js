@@ -1,93 +1,55 @@
-/** Requests a token and shows its parts, with a countdown to its renewal and expiry. */
+/** Shows a token: its text to copy, a countdown to its renewal and expiry, and its parts. */
 
-import { byId, code, doing, element, facts, fingerprint, say } from "./dom.js";
+import { code, copyButton, element, facts, fingerprint } from "./dom.js";
 import { takeApart } from "./envelope.js";
 import { hear } from "./live.js";
-import { explainProblem } from "./problems.js";
-import { fetchToken, onSession, session } from "./session.js";
 import { operate } from "./stack.js";
 import { clock, dateAndTime, now } from "./times.js";
 
-const form = byId("ask");
-const place = byId("asked");
-const anatomy = byId("anatomy");
-const fieldset = form.querySelector("fieldset");
-const roomless = element("p", { class: "hint" }, "Only a token for one room has privileges.");
-let seen;
-let shown = null;
-let ticking = 0;
 let versions = [];
-/** Updates the label of the shown token's secret after each change of labels. */
-let showLabel = () => {};
+/** What each view updates every second, and at each change of the labels, by its place. */
+const views = new Map();
 
-fieldset.append(roomless);
-form.elements.room.addEventListener("input", allowPrivileges);
-allowPrivileges();
-
-function allowPrivileges() {
-  const isRoom = form.elements.room.value.trim() !== "";
-  fieldset.disabled = !isRoom;
-  roomless.hidden = isRoom;
-}
-
-doing(form, place, async () => {
-  const { room, lifetime, privilege } = form.elements;
-  const roomId = room.value.trim();
-  const privileges = Array.from(privilege)
-    .filter((box) => box.checked)
-    .map((box) => box.value);
-  const request = { lifetimeSeconds: Number(lifetime.value) };
-  if (roomId) Object.assign(request, { roomId, privileges });
-  say(place, "waiting", "Requesting a token.");
-  try {
-    await fetchToken(request, { refresh: true });
-  } catch (error) {
-    if (error.code === "closed") return; // signed out
-    const why = await explainProblem(error);
-    say(place, "refused", why, before());
-  }
-});
-
-onSession(({ source, issued }) => {
-  if (source !== seen) say(place, "", source ? "Signed in. Now get a token." : "Sign in first.");
-  seen = source;
-  if (issued === shown) return;
-  shown = issued;
-  clearInterval(ticking);
-  anatomy.hidden = !issued;
-  if (issued) show(issued);
-});
-
+setInterval(() => views.forEach(({ tick }) => tick()), 1000);
 hear("secret", (said) => {
   ({ versions } = said);
-  showLabel();
+  views.forEach(({ label }) => label());
 });
 
-const roomOf = ({ roomId }) => (roomId === null ? "every room" : ["room ", code(roomId)]);
-
-/** Below a refusal, the page still shows the previous token. */
-const before = () =>
-  shown && element("p", {}, "The token below is the previous one, for ", roomOf(shown), ".");
-
-async function show(issued) {
-  const can = Object.entries(issued.privileges).filter(([, granted]) => granted);
-  const may = issued.roomId === null ? "" : `: ${can.map(([name]) => name).join(", ")}`;
-  say(place, "good", "A token for ", code(issued.userId), " in ", roomOf(issued), may, ".");
+/** Shows the token in a `details` element, which keeps its state. */
+export async function tokenView(place, issued) {
+  const view = { label: () => {} };
+  const left = element("span");
+  const text = element("textarea", { class: "text", rows: "3", readonly: true, "aria-label": "Token" });
+  text.value = issued.token;
   const sealed = element("div", { class: "sealed" });
-  const times = timesOf(issued);
-  showLabel = () => {};
-  anatomy.replaceChildren(times.element, envelopeOf(issued.token), sealed);
-  times.tick();
-  ticking = setInterval(times.tick, 1000);
+  const times = timesOf(issued, left);
+  const isOpen = place.querySelector("details")?.open;
+  place.replaceChildren(
+    element("summary", {}, "Token ", left),
+    element("div", { class: "row" }, copyButton(() => issued.token, "Copy the token")),
+    text,
+    times.element,
+    element(
+      "details",
+      { open: isOpen },
+      element("summary", {}, "What is in it"),
+      envelopeOf(issued.token),
+      sealed,
+    ),
+  );
+  view.tick = times.tick;
+  views.set(place, view);
+  view.tick();
   try {
     const found = await operate("inspect", { token: issued.token });
-    if (issued === shown) sealed.replaceChildren(...claimsOf(found));
+    if (views.get(place) === view) sealed.replaceChildren(...claimsOf(found, view));
   } catch (error) {
     sealed.replaceChildren(element("p", { class: "hint" }, error.message));
   }
 }
 
-function timesOf({ issuedAt, renewAt, expiresAt }) {
+function timesOf({ issuedAt, renewAt, expiresAt }, left) {
   const [renewal, end, bar] = [element("span"), element("span"), element("i")];
   const life = expiresAt - issuedAt;
   const mark = element("b", { css: { "--at": `${((renewAt - issuedAt) / life) * 100}%` } });
@@ -95,6 +57,7 @@ function timesOf({ issuedAt, renewAt, expiresAt }) {
     const at = now();
     renewal.textContent = at < renewAt ? `Renew in ${clock(renewAt - at)}` : "Renewal is due";
     end.textContent = at < expiresAt ? `expires in ${clock(expiresAt - at)}` : "expired";
+    left.textContent = end.textContent;
     const gone = Math.min(1, Math.max(0, (at - issuedAt) / life));
     bar.style.setProperty("--left", `${(1 - gone) * 100}%`);
     bar.dataset.state = at >= expiresAt ? "over" : at >= renewAt ? "due" : "good";
@@ -124,25 +87,20 @@ function envelopeOf(token) {
   );
   const head = ["Part", "Bytes", "Value"].map((name) => element("th", { scope: "col" }, name));
   return element(
-    "section",
-    {},
-    element("h4", {}, "Envelope: readable without the secret"),
+    "div",
+    { class: "envelope" },
+    element("p", {}, element("strong", {}, "Envelope: readable without the secret")),
     bar,
     element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows)),
   );
 }
 
-function claimsOf({ claims, opened_by: openedBy, fingerprint: digits }) {
+function claimsOf({ claims, opened_by: openedBy, fingerprint: digits }, view) {
   if (!claims) return [element("p", { class: "hint" }, "No secret of this stack decrypts it.")];
   const label = element("span", {}, openedBy);
-  showLabel = () => (label.textContent = labelOf(digits));
+  view.label = () => (label.textContent = labelOf(digits));
   return [
-    element("h4", {}, "Encrypted claims"),
-    element(
-      "p",
-      { class: "hint" },
-      "A browser cannot decrypt them: it has no secret. The stack did it for you.",
-    ),
+    element("p", {}, element("strong", {}, "Encrypted claims"), ": the stack decrypted them for you."),
     facts([
       ["encrypted with", [fingerprint(digits), " ", label]],
       ["app_id", code(claims.app_id)],
