@@ -153,7 +153,7 @@ export function createTokenSource(options) {
 
   /** @type {TokenSource["token"]} */
   async function token(options = {}) {
-    refuseUnknown("a token request has no field", options, OPTIONS_OF.token);
+    refuseUnknown("a token request", options, OPTIONS_OF.token);
     const { signal, refresh = false, refusedWith, ...request } = options;
     const key = keyOf(request);
     if (closing.signal.aborted) throw reasonOf(closing.signal);
@@ -176,7 +176,7 @@ export function createTokenSource(options) {
 
   /** @type {TokenSource["startCall"]} */
   async function startCall(options = {}) {
-    refuseUnknown("startCall has no field", options, OPTIONS_OF.startCall);
+    refuseUnknown("startCall", options, OPTIONS_OF.startCall);
     const { signal, callees, idempotencyKey, ...request } = options;
     if (settings.fetchToken && !settings.fetchCall) {
       throw new TypeError("startCall needs the option fetchCall of createTokenSource");
@@ -202,7 +202,7 @@ export function createTokenSource(options) {
   /** @type {TokenSource["invalidate"]} */
   function invalidate(request) {
     const all = () => new Set([...entries.keys(), ...flights.keys()]);
-    if (request) refuseUnknown("a token request has no field", request, FIELDS);
+    if (request) refuseUnknown("a token request", request, FIELDS);
     for (const key of request ? [keyOf(request)] : all()) {
       const entry = entries.get(key);
       if (entry) entry.doubted = true; // kept, to detect a repeated token
@@ -214,9 +214,9 @@ export function createTokenSource(options) {
   function bindTo(engine, binding) {
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     if (typeof Object(engine).on !== "function") {
-      throw new TypeError(`bindTo needs a ZegoExpressEngine, not ${kindOf(engine)} without "on"`);
+      throw new TypeError(`bindTo needs a ZegoExpressEngine first, not ${kindOf(engine)}`);
     }
-    refuseUnknown("bindTo has no option", binding, OPTIONS_OF.bindTo);
+    refuseUnknown("bindTo", binding, OPTIONS_OF.bindTo);
     const { roomId } = binding;
     const end = bind({ token, invalidate, freshSecondsOf, pause, later }, engine, binding);
     const bound = { engine, roomId, end };
@@ -230,7 +230,7 @@ export function createTokenSource(options) {
 
   /** @type {TokenSource["autoRenew"]} */
   function autoRenew(renewal) {
-    refuseUnknown("autoRenew has no option", renewal, OPTIONS_OF.autoRenew);
+    refuseUnknown("autoRenew", renewal, OPTIONS_OF.autoRenew);
     const { onToken, onError, ...request } = renewal;
     if (closing.signal.aborted) throw reasonOf(closing.signal);
     if (typeof onToken !== "function") throw new TypeError("onToken must be a function");
@@ -488,7 +488,7 @@ export function createTokenSource(options) {
     let returned, text;
     try {
       returned = Object(await fetcher(Object.fromEntries(given), how));
-      if (isResponse(returned)) text = await textOf(returned);
+      if (isResponse(returned) && !returned.bodyUsed) text = await textOf(returned);
     } catch (error) {
       if (error instanceof TokenError) throw error;
       const details = failureOf(name, error);
@@ -706,7 +706,7 @@ function isAboutToken(code) {
 
 /** The options; a missing or null one has its default. @param {TokenSourceOptions} options */
 function settingsOf(options = /** @type {any} */ ({})) {
-  refuseUnknown("createTokenSource has no option", options, OPTIONS);
+  refuseUnknown("createTokenSource", options, OPTIONS);
   const { url, getBearer, fetchToken, fetchCall, platform: given, ...others } = options;
   const platform = given ?? globalThis;
   const fetch = others.fetch ?? ((...request) => platform.fetch(...request));
@@ -789,13 +789,16 @@ function isLoopback({ hostname }) {
  * @param {string} what @param {object} given @param {string[]} known
  */
 function refuseUnknown(what, given, known) {
+  if (typeof given !== "object" || given === null) {
+    throw new TypeError(`${what}: pass an object, not ${kindOf(given)}`);
+  }
   const name = Object.keys(given).find((name) => !known.includes(name));
   if (name === undefined) return;
   const plain = (/** @type {string} */ text) => text.replace(/[^a-z]/gi, "").toLowerCase();
   const like = known.filter((each) => plain(each).startsWith(plain(name)));
   const near = known.find((each) => plain(each) === plain(name)) ?? (like.length === 1 && like[0]);
   const hint = near ? `Did you mean ${near}?` : `There are: ${known.join(", ")}.`;
-  throw new TypeError(`${what} ${name}. ${hint}`);
+  throw new TypeError(`${what} has no option ${name}. ${hint}`);
 }
 
 /** Why there was no response. @param {string} base @param {Platform} platform */
@@ -991,8 +994,9 @@ function failureOf(name, error) {
     error instanceof TypeError
       ? " A fetch fails like this offline, and if CORS settings omit this page."
       : "";
+  const see = cause ? " See error.cause." : "";
   return {
-    detail: `${name} failed: ${threw}${isStatus ? ` with status ${status}` : ""}.${hint}`,
+    detail: `${name} failed: ${threw}${isStatus ? ` with status ${status}` : ""}.${hint}${see}`,
     retryable:
       typeof retryable === "boolean"
         ? retryable

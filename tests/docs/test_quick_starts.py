@@ -241,6 +241,21 @@ def test_the_mobile_response_has_the_shown_fields(
         assert issued[name] - issued["issued_at"] == shown[name] - shown["issued_at"]
 
 
+def test_a_mobile_call_has_the_fields_that_the_text_names(stack: LocalStack) -> None:
+    body = re.search(r"start a call\*\*, send `(.+?)`\s+to `POST (.+?)`", TEXT)
+    assert body
+    headers = {
+        "authorization": f"Bearer {stack.identity_provider.bearer('alice')}",
+        "content-type": "application/json",
+        "idempotency-key": "random",
+    }
+    url = f"{stack.api.url}{body[2]}"
+    first, again = (post(url, body[1].encode(), headers).json() for _ in range(2))
+    shown = json.loads(snippet("Mobile", "json"))
+    assert {*shown, "call_id"} <= {*first}
+    assert first["room_id"] == again["room_id"] == f"call_{first['call_id']}"
+
+
 @pytest.mark.parametrize(
     ("bearer", "body", "status", "code"),
     [

@@ -207,6 +207,14 @@ suite("a response of an app's backend", () => {
     undefined: [() => undefined, /^fetchToken must return the service's response: that of fetch,/],
     "the token alone": [({ token }) => token, /^fetchToken must return the service's response/],
     "a text": [(document) => JSON.stringify(document), /^fetchToken must return the service's/],
+    "a response whose body was read": [
+      async (document) => {
+        const response = Response.json(document);
+        await response.json();
+        return response;
+      },
+      /^fetchToken must return the service's response/,
+    ],
     "a list": [(document) => [document], /^fetchToken must return the service's response/],
     "a response inside": [(data) => ({ data, status: 200 }), /^fetchToken must return the service's/],
     "an HTML page": [() => new Response("<!doctype html>"), /^The response is an HTML page\. \(/],

@@ -83,7 +83,7 @@ suite("getBearer", () => {
     const { failure } = await start(t, { getBearer });
     const error = await failure();
     assert.equal(error.code, "bearer_unavailable");
-    assert.equal(error.detail, "getBearer failed: RangeError.");
+    assert.equal(error.detail, "getBearer failed: RangeError. See error.cause.");
     assert.equal(error.cause.message, "no session");
   });
 
@@ -91,7 +91,7 @@ suite("getBearer", () => {
     const { failure } = await start(t, { getBearer: () => fetch("http://127.0.0.1:1") });
     const { detail } = await failure();
     const hint = "A fetch fails like this offline, and if CORS settings omit this page.";
-    assert.equal(detail, `getBearer failed: TypeError. ${hint}`);
+    assert.equal(detail, `getBearer failed: TypeError. ${hint} See error.cause.`);
   });
 
   for (const [what, thrown, detail] of [

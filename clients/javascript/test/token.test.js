@@ -60,8 +60,14 @@ suite("a token", () => {
     const { source, server } = await start(t);
     await assert.rejects(
       source.token({ roomID: "room" }),
-      TypeError("a token request has no field roomID. Did you mean roomId?"),
+      TypeError("a token request has no option roomID. Did you mean roomId?"),
     );
+    for (const given of ["room", null, 7]) {
+      await assert.rejects(source.token(given), /^TypeError: a token request: pass an object, not /);
+    }
+    assert.throws(() => source.bindTo({ on() {} }), /bindTo: pass an object, not undefined/);
+    assert.throws(() => source.autoRenew(), /autoRenew: pass an object, not undefined/);
+    assert.throws(() => source.bindTo(undefined, {}), /needs a ZegoExpressEngine first, not undefined/);
     assert.equal(server.requests.length, 0);
   });
 });
