@@ -592,7 +592,7 @@ class _RunningStack:
         except FileNotFoundError:
             raise CommandError(
                 f"No local stack is running here: {path} does not exist.",
-                "Start one (make run), or name its stack.json with --local PATH.",
+                "Start one (make run), or give the path of its stack.json.",
                 ExitCode.AWS,
             ) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

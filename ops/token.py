@@ -32,12 +32,11 @@ _TOKEN: Final = re.compile(r"04[A-Za-z0-9+/]+={0,2}")
 _LONGEST_DETAIL: Final = 500
 #: The parts of a bearer token are longer than this.
 _BEARER_PART: Final = re.compile(r"[\w-]{16,}", re.ASCII)
-_LOG: Final = "The audit log has the reason (docs/operations.md): find it by the request id"
 
 #: What to do about a problem, by its code; for all others, the problem's own page says it.
 _REMEDIES: Final[Mapping[str, str]] = {
     "not_granted": "Use a --user and a --room that a rule of the access policy grants: zego-token"
-    f" policy explain shows how each rule decides. {_LOG}.",
+    " policy explain shows how each rule decides.",
     "unknown_field": "With a user's bearer token, leave out --user: the bearer token names the"
     " user.",
     "missing_field": "Use --user ID: the caller is a backend, which names the user.",

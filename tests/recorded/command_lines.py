@@ -330,7 +330,10 @@ def policy(session: Session) -> None:
     run("explain, a role that names no user", *words, *role, *room)
     run("explain, no caller", *words)
     run("token, no service", "token", "--user", "alice")
-    run("token, a stack that does not run", "token", "--user", "alice", local=True)
+    absent = ("--local", str(folder / "absent.json"))
+    run("token, a stack that does not run", "token", "--user", "alice", *absent)
+    run("token", "token", "--user", "alice", "--room", "call_1", local=True)
+    run("token, refused", "token", "--user", "bob", "--room", "alice_desk", local=True)
 
 
 def stages(session: Session) -> None:

@@ -321,6 +321,7 @@ class Parts:
             "zego": self.zego.url,
             "dynamodb": self.dynamodb.url,
             "limits_table": self.dynamodb.table,
+            "identity_provider": self.identity_provider.url,
             "access_key_id": key.access_key_id,
             "secret_access_key": key.secret_access_key,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +94,17 @@ def test_every_screen_fits_into_its_terminal(
         SESSIONS[name](session)
     wide = {what: too_wide(done.out + done.err, columns) for what, done in session.ended.items()}
     assert {what: lines for what, lines in wide.items() if lines} == {}
+
+
+@pytest.mark.parametrize("columns", TERMINALS)
+def test_preflight_fits_into_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    shown = run("preflight", "--stage", "prod")
+    assert shown.exit_code == ExitCode.REFUSED
+    assert too_wide(shown.out, columns) == []
 
 
 @pytest.mark.parametrize("columns", TERMINALS)
