@@ -12,6 +12,9 @@ import { useEffect, useState } from "react";
 
 /** @type {typeof import("./react.js").useRoom} */
 export function useRoom(engine, source, options) {
+  if (!("roomId" in Object(options))) {
+    throw new TypeError("useRoom needs { roomId }; without a room, roomId is null");
+  }
   const [state, setState] = useState("LOGOUT");
   const [error, setError] = useState(/** @type {RoomError | null} */ (null));
   const key = JSON.stringify(options); // an equal object of another render is no other room
@@ -30,15 +33,16 @@ export function useRoom(engine, source, options) {
       setState(state);
       if (state === "LOGINED") setError(null);
     };
-    const logIn = async () => {
+    let unbind = () => {};
+    const enter = async () => {
       const { token, userId } = await source.token({ ...request, roomId, signal });
-      const user = { userID: userId, userName };
-      if (!signal.aborted) await engine.loginRoom(roomId, token, user, roomConfig);
+      if (signal.aborted) return;
+      const binding = { ...request, roomId, userName, roomConfig, onError, onRenewed };
+      unbind = source.bindTo(engine, binding);
+      await engine.loginRoom(roomId, token, { userID: userId, userName }, roomConfig);
     };
     engine.on("roomStateChanged", onState);
-    const binding = { ...request, roomId, userName, roomConfig };
-    const unbind = source.bindTo(engine, { ...binding, onError, onRenewed });
-    logIn().catch(onError);
+    enter().catch(onError);
     return () => {
       leaving.abort();
       unbind();

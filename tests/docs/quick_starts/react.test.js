@@ -149,6 +149,16 @@ test("without a room, an engine or a source it does nothing until there is one",
   source.close();
 });
 
+test("a misspelled option and a closed source are reported", async (t) => {
+  const { engine, source, seen, inRoom } = start(t);
+  assert.throws(() => useRoom(engine, source, { roomID: "call_1" }), /^TypeError: useRoom needs/);
+  source.close();
+  await mount(inRoom("call_1"));
+  while (!seen.error) await act(() => new Promise(setImmediate));
+  assert.equal(seen.error.code, "closed");
+  assert.deepEqual(engine.logins, []);
+});
+
 test("its token is what the options say, and another render is no other login", async (t) => {
   const { engine, source } = start(t);
   const asked = [];
