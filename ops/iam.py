@@ -118,6 +118,8 @@ def derived(outputs: Mapping[str, str]) -> dict[str, str]:
     names = dict(outputs)
     if arn := names.get("SecretArn"):
         names["SecretRegion"] = arn.split(":")[3]
+    if url := names.get("IncomingCallDeadLettersUrl"):
+        names["IncomingCallDeadLetters"] = url.rpartition("/")[2]
     if arn := names.get("ServiceRoutesArn"):
         names["TokenRouteArn"] = f"{arn.removesuffix('*')}tokens"
     return names
@@ -186,8 +188,15 @@ def _value(name: str, names: Mapping[str, str]) -> str:
 # --- The policies -----------------------------------------------------------------------------
 
 #: Names that may be missing: the secret has no customer managed key, the stack does not rotate it,
-#: it has no limits, no boundary is given.
-_OPTIONAL: Final = ("SecretKeyArn", "RotatorFunctionArn", "LimitsTableName", "PermissionsBoundary")
+#: it has no limits, it posts no incoming calls, no boundary is given.
+_OPTIONAL: Final = (
+    "SecretKeyArn",
+    "RotatorFunctionArn",
+    "LimitsTableName",
+    "IncomingCallKeyArn",
+    "IncomingCallDeadLetters",
+    "PermissionsBoundary",
+)
 
 
 def _arn(service: str, resource: str) -> str:
@@ -269,6 +278,16 @@ _OPERATOR: Final = (
         _of_partitions(DENIALS_PK, CHANGES_PK),
     ),
     Statement("EndADenial", "dynamodb:DeleteItem", _LIMITS, _of_partitions(DENIALS_PK)),
+    Statement(
+        "RotateTheIncomingCallKey",
+        "secretsmanager:GetSecretValue PutSecretValue",
+        "${IncomingCallKeyArn}",
+    ),
+    Statement(
+        "ReadUndeliveredCalls",
+        "sqs:GetQueueAttributes PurgeQueue ReceiveMessage",
+        _arn("sqs", "${IncomingCallDeadLetters}"),
+    ),
     Statement("TryAnAlarm", "cloudwatch:SetAlarmState", _ALARMS),
 )
 _BACKEND: Final = (Statement("RequestTokens", "execute-api:Invoke", "${ServiceRoutesArn}"),)
@@ -280,6 +299,9 @@ _SAM: Final = "aws-sam-cli-managed-default"
 _BUCKET: Final = f"arn:*:s3:::{_SAM}-*"
 _GATEWAY: Final = "arn:*:apigateway:${Region}::"
 _SERVER_SECRET: Final = _arn("secretsmanager", "secret:${Stack}/server-secret-*")
+#: Where EventBridge keeps its copy of the key of the incoming calls.
+_CONNECTIONS_SECRET: Final = _arn("secretsmanager", "secret:events!connection/${Made}")
+_SERVICE_ROLES: Final = "arn:*:iam::${Account}:role/aws-service-role"
 _BOUNDARY: Final = "PermissionsBoundary"
 _GRANTING: Final = "CreateRole DeleteRolePolicy PutRolePolicy"
 
@@ -291,9 +313,8 @@ _GRANTING: Final = "CreateRole DeleteRolePolicy PutRolePolicy"
 _DEPLOYER: Final = (
     Statement(
         "DeployTheStack",
-        "cloudformation:CancelUpdateStack ContinueUpdateRollback CreateChangeSet DeleteStack"
-        " Describe* ExecuteChangeSet"
-        " GetTemplate* List* RollbackStack *TagResource UpdateStack UpdateTerminationProtection",
+        "cloudformation:*ChangeSet ContinueUpdateRollback Describe* GetTemplate* List* *Stack"
+        " *TagResource UpdateTerminationProtection",
         (
             _STACK,
             _arn("cloudformation", f"stack/{_SAM}/*"),
@@ -304,7 +325,7 @@ _DEPLOYER: Final = (
     Statement("KeepArtifacts", "s3:DeleteObject GetObject* PutObject", f"{_BUCKET}/${{Stack}}/*"),
     Statement(
         "MakeRoles",
-        "iam:DeleteRole GetRole* List* TagRole UntagRole Update*",
+        "iam:DeleteRole GetRole* List* *TagRole Update*",
         _ROLES,
     ),
     Statement("GrantToRoles", f"iam:{_GRANTING}", _ROLES, unless=_BOUNDARY),
@@ -320,41 +341,48 @@ _DEPLOYER: Final = (
         _ROLES,
         {
             "StringEquals": {
-                "iam:PassedToService": ["codedeploy.amazonaws.com", "lambda.amazonaws.com"]
+                "iam:PassedToService": [
+                    "codedeploy.amazonaws.com",
+                    "events.amazonaws.com",
+                    "lambda.amazonaws.com",
+                ]
             }
         },
     ),
     Statement(
-        "LetApiGatewayMakeItsRole",
+        "LetServicesMakeTheirRoles",
         "iam:CreateServiceLinkedRole",
-        "arn:*:iam::${Account}:role/aws-service-role/ops.apigateway.amazonaws.com/*",
+        (
+            f"{_SERVICE_ROLES}/ops.apigateway.*",
+            f"{_SERVICE_ROLES}/apidestinations.events.*",
+        ),
     ),
     Statement(
         "MakeWhatHasTheStacksName",
-        "lambda:AddPermission *Alias CreateFunction Delete* Get* List* Publish* PutFunction*"
-        " RemovePermission *TagResource UpdateFunction*"
-        " codedeploy:Create* Delete* Get* List* RegisterApplicationRevision *TagResource"
-        " UpdateDeploymentGroup"
-        " logs:*KmsKey *DataProtectionPolicy List* *LogGroup *MetricFilter* PutRetentionPolicy"
-        " *TagResource"
+        "lambda:*Alias CreateFunction Delete* Get* List* Publish* PutFunction*"
+        " *Permission *TagResource UpdateFunction*"
+        " codedeploy:Create* Delete* Get* List* Register* *TagResource Update*"
+        " logs:*KmsKey List* *LogGroup *MetricFilter* *Policy *TagResource"
         " cloudwatch:Delete* DescribeAlarms GetDashboard List* Put* *TagResource"
-        " sns:*Topic Get* List* SetTopicAttributes *Subscribe *TagResource"
-        " events:List* *Rule *TagResource *Targets"
-        " secretsmanager:*Secret *ResourcePolicy GetSecretValue *TagResource"
+        " sns:*Topic Get* List* Set* *Subscribe *TagResource"
+        " events:Create* Delete* Describe* List* *Rule *TagResource *Targets Update*"
+        " sqs:CreateQueue DeleteQueue Get* List* SetQueue* *TagQueue"
         " dynamodb:CreateTable Describe* GetResourcePolicy List* *TagResource"
-        " UpdateContinuousBackups UpdateT*",
+        " UpdateCont* UpdateT*",
         (
-            _arn("l*", "*:${Made}"),  # functions, layers and log groups
-            _arn("codedeploy", "*:${Made}"),  # applications and deployment groups
+            _arn("*", "*:${Made}"),  # functions, layers, log groups, alarms, all of CodeDeploy
+            _arn("*", "*/${Made}"),  # rules, the connection and its API destination, the table
+            _arn("s?s", "${Made}"),  # the topic and the queue
             _arn("logs", "log-group:/aws/vendedlogs/${Stack}/*"),
-            _ALARMS,
             "arn:*:cloudwatch::${Account}:dashboard/${Stack}-*",
-            _arn("sns", "${Stack}-*"),
-            _arn("*", "*rule/${Made}"),  # of events, and of Contributor Insights
-            _SERVER_SECRET,
-            _arn("dynamodb", "table/${Stack}-*"),
         ),
     ),
+    Statement(
+        "MakeSecrets",
+        "secretsmanager:*Secret *ResourcePolicy GetSecretValue *TagResource",
+        (_arn("secretsmanager", "secret:${Stack}/*"), _CONNECTIONS_SECRET),
+    ),
+    Statement("CopyTheIncomingCallKey", "secretsmanager:PutSecretValue", _CONNECTIONS_SECRET),
     # Not of the issuer: who invokes it decides which identity it sees, and so gets any token.
     Statement(
         "InvokeTheRotator",  # RotateSecret requires it of its caller
@@ -369,8 +397,9 @@ _DEPLOYER: Final = (
     Statement(
         "UseWhatHasNoName",
         "cloudtrail:DescribeTrails GetEventSelectors GetTrailStatus kms:DescribeKey"
-        " lambda:GetAccountSettings secretsmanager:DescribeSecret sns:GetTopicAttributes"
-        " logs:*LogDelivery DescribeIndexPolicies DescribeLogGroups DescribeResourcePolicies"
+        " lambda:GetAccountSettings secretsmanager:DescribeSecret GetRandomPassword"
+        " sns:GetTopicAttributes"
+        " logs:*LogDelivery Describe*Policies DescribeLogGroups"
         " ListLogDeliveries PutResourcePolicy *QueryDefinition*"
         " cloudwatch:DescribeInsightRules codedeploy:GetDeploymentConfig StopDeployment"
         " kms:CreateKey ListAliases",
@@ -378,8 +407,8 @@ _DEPLOYER: Final = (
     ),
     Statement(
         "ChangeKeyAndBucket",
-        "kms:*Alias Disable* Enable* Get* List* PutKeyPolicy ScheduleKeyDeletion"
-        " *TagResource UpdateKeyDescription"
+        "kms:*Alias Disable* Enable* Get* List* PutKeyPolicy Schedule*"
+        " *TagResource Update*"
         " s3:CreateBucket PutBucket* PutEncryptionConfiguration",
         (_arn("kms", "key/*"), _arn("kms", "alias/${Stack}/*"), _BUCKET),
         {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}},

@@ -30,6 +30,8 @@ PRICES: Final[Mapping[str, tuple[float, int, str]]] = {
     "Secrets Manager, requests": (0.05, 10**4, "requests"),
     "DynamoDB, read units": (0.125, 10**6, "read units"),
     "DynamoDB, write units": (0.625, 10**6, "write units"),
+    "EventBridge, custom events": (1.00, 10**6, "events"),
+    "EventBridge, API destinations": (0.20, 10**6, "requests"),
     "KMS, keys": (1.00, 1, "keys"),
     "KMS, requests": (0.03, 10**4, "requests"),
     "AWS WAF, web ACLs": (5.00, 1, "web ACLs"),
@@ -61,6 +63,7 @@ INPUTS: Final[Mapping[str, tuple[float, str]]] = {
     "watcher_calls": (4, "calls to Secrets Manager of such a check"),
     "watcher_metrics": (6, "metrics of the watcher and the rotator in a quiet month"),
     "issuer_metrics": (19, "metrics of the issuer: 9, one for each of 8 codes, and 2 of its logs"),
+    "call_metrics": (2, "metrics of the issuer about the events of calls"),
     "snapshots": (2, "versions of the issuer that are kept, with SnapStart"),
     "edge_rules": (3, "rules in the web ACL of deploy/edge.yaml"),
 }
@@ -86,6 +89,7 @@ class Month:
     :ivar tokens: how many it issues.
     :ivar has_budgets: whether each token is by a rule with ``max_tokens_per_hour``.
     :ivar has_secret: whether it made the secret, and so rotates and watches it.
+    :ivar has_calls: whether each token is of a call with callees, posted to ``IncomingCallUrl``.
     """
 
     tokens: int
@@ -93,6 +97,7 @@ class Month:
     has_snap_start: bool = False
     has_edge: bool = False
     has_budgets: bool = False
+    has_calls: bool = False
 
     def bill(self) -> Iterator[Line]:
         """Yield every line, also those for nothing."""
@@ -104,13 +109,14 @@ class Month:
         milliseconds = self.tokens * used["billed_ms"] + checks * used["watcher_ms"]
         metrics = used["watcher_metrics"] if self.has_secret else 0
         metrics += used["issuer_metrics"] if self.tokens else 0
+        metrics += used["call_metrics"] if self.has_calls else 0
         logged = self.tokens * (used["own_log_bytes"] + used["other_log_bytes"])
-        yield Line("Secrets Manager, secrets", self.has_secret)
+        yield Line("Secrets Manager, secrets", self.has_secret + self.has_calls)
         yield Line("Secrets Manager, requests", calls)
         yield Line("KMS, keys", self.has_secret)
         yield Line("KMS, requests", calls)
-        alarms = _properties("AWS::CloudWatch::Alarm", self.has_secret)
-        rules = _properties("AWS::CloudWatch::InsightRule", self.has_secret)
+        alarms = _properties("AWS::CloudWatch::Alarm", self.has_secret, self.has_calls)
+        rules = _properties("AWS::CloudWatch::InsightRule", self.has_secret, self.has_calls)
         yield Line("CloudWatch, metrics in alarms", sum(map(_metrics, alarms)))
         yield Line("CloudWatch, custom metrics", metrics)
         yield Line("CloudWatch, contributor rules", len(rules))
@@ -122,6 +128,9 @@ class Month:
         yield Line("DynamoDB, read units", denials, "denials")
         if self.has_budgets:
             yield Line("DynamoDB, write units", self.tokens, "budgets")
+        if self.has_calls:
+            yield Line("EventBridge, custom events", self.tokens, "calls")
+            yield Line("EventBridge, API destinations", self.tokens, "calls")
         if self.has_snap_start:
             kept = used["snapshots"] * MEMORY_GB * SECONDS
             yield Line("Lambda SnapStart, snapshots kept", kept, "SnapStart")
@@ -140,10 +149,11 @@ class Month:
 
 
 @cache
-def _properties(resource_type: str, has_secret: bool) -> list[Mapping[str, Any]]:
+def _properties(resource_type: str, has_secret: bool, has_calls: bool) -> list[Mapping[str, Any]]:
     """Return the properties of a stack's resources of a type."""
     given = {} if has_secret else {"ServerSecretArn": _GIVEN_SECRET}
-    resources = transform({"Stage": "dev", **given})["Resources"].values()
+    url = {"IncomingCallUrl": "https://sockets.example.com/"} if has_calls else {}
+    resources = transform({"Stage": "dev", **given, **url})["Resources"].values()
     return [one["Properties"] for one in resources if one["Type"] == resource_type]
 
 
@@ -169,7 +179,7 @@ def _sums(tokens: int, *, has_secret: bool = True) -> Iterator[str]:
 
 def bill() -> Iterator[tuple[str, ...]]:
     """Yield the lines of a million tokens, with every optional part."""
-    month = Month(10**6, has_snap_start=True, has_edge=True, has_budgets=True)
+    month = Month(10**6, has_snap_start=True, has_edge=True, has_budgets=True, has_calls=True)
     for line in month.bill():
         price, per, what = PRICES[line.price]
         one = what.removesuffix("s")

@@ -82,6 +82,10 @@ _LINTED: Final = {
         "ReservedConcurrency": "50",
         "DeploymentPreference": "AllAtOnce",
     },
+    "with-an-incoming-call-url": {
+        "IncomingCallUrl": "https://sockets.example.com/incoming-calls",
+        "IncomingCallKeyVersion": "00000000-0000-4000-8000-000000000000",
+    },
     "with-shared-keys": {
         "SharedKeySecretArns": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:keys-AbCdEf",
         "SharedKeyKmsKeyArns": "arn:aws:kms:eu-west-1:111122223333:key/"

@@ -59,6 +59,7 @@ def checks() -> tuple[Check[Plan], ...]:
     from ops.preflight import (  # noqa: PLC0415  as above
         alarms,
         aws,
+        incoming_calls,
         secret,
         settings,
         shared_keys,
@@ -66,4 +67,4 @@ def checks() -> tuple[Check[Plan], ...]:
         tools,
     )
 
-    return checks_of(aws, settings, stack, secret, shared_keys, alarms, tools)
+    return checks_of(aws, settings, stack, secret, shared_keys, incoming_calls, alarms, tools)

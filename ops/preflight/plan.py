@@ -281,10 +281,17 @@ class Plan:
     @cached_property
     def secret(self) -> Mapping[str, Any] | None:
         """The secret without its value; ``None`` if it does not exist."""
+        return self.described(self.secret_id)
+
+    def described(self, secret: str) -> Mapping[str, Any] | None:
+        """A secret without its value; ``None`` if it does not exist.
+
+        :param secret: its ARN, or its name in the stack's account and region.
+        """
+        arn = Arn.of(secret)
+        region = arn.region if arn else self.region
         try:
-            return self.call(
-                "secretsmanager", "describe_secret", self.secret_region, SecretId=self.secret_id
-            )
+            return self.call("secretsmanager", "describe_secret", region, SecretId=secret)
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException":
                 return None

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from ops.checklist.check import CannotCheckError, CheckResult, check
 from ops.preflight.plan import CONFIG, Arn, Plan, error_code
 
-_DELETE: Final = (
+DELETE: Final = (
     "To delete it for ever:\n  aws secretsmanager delete-secret --secret-id {id} --region {region}"
     " --force-delete-without-recovery"
 )
@@ -58,12 +58,12 @@ def secret(plan: Plan) -> Iterator[CheckResult]:
         else:
             yield CheckResult("failed", "Secrets Manager has no secret with this ARN.")
     elif found.get("DeletedDate"):
-        remedy = f"{_RESTORE}\n{_DELETE}" if plan.environment.makes_secret else _RESTORE
+        remedy = f"{_RESTORE}\n{DELETE}" if plan.environment.makes_secret else _RESTORE
         seen = f"{plan.secret_id} is scheduled for deletion, and until then its name is taken."
         yield CheckResult("failed", seen, remedy.format(**names))
     elif not plan.environment.makes_secret:
         yield CheckResult("ok", str(found["ARN"]))
-    elif _is_own(plan, str(found["ARN"])):
+    elif belongs_to_stack(plan, str(found["ARN"]), "ServerSecret"):
         yield CheckResult("ok", f"{plan.secret_id} belongs to the stack")
     else:
         key = found.get("KmsKeyId", "")
@@ -72,15 +72,15 @@ def secret(plan: Plan) -> Iterator[CheckResult]:
             "failed",
             f"{plan.secret_id} exists, and does not belong to the stack {plan.environment.stack}:"
             " another deployment left it.",
-            f"{adopt}\n{_DELETE.format(**names)}",
+            f"{adopt}\n{DELETE.format(**names)}",
         )
 
 
-def _is_own(plan: Plan, arn: str) -> bool:
-    """Whether the stack created it, or imported it."""
+def belongs_to_stack(plan: Plan, arn: str, logical_id: str) -> bool:
+    """Whether the stack created a secret as this resource, or imported it."""
     if plan.stack is None:
         return False
-    name = {"StackName": plan.environment.stack, "LogicalResourceId": "ServerSecret"}
+    name = {"StackName": plan.environment.stack, "LogicalResourceId": logical_id}
     try:
         found = plan.call("cloudformation", "describe_stack_resource", **name)
     except ClientError as error:

@@ -91,7 +91,7 @@ def shared_keys(plan: Plan) -> Iterator[CheckResult]:
 def _not_given(plan: Plan, key: _SharedKey) -> CheckResult:
     arn = key.secret
     if Arn.of(arn) is None:
-        found = _described(plan, arn)
+        found = plan.described(arn)
         if found is None:
             return CheckResult(
                 "failed",
@@ -116,7 +116,7 @@ def _not_given(plan: Plan, key: _SharedKey) -> CheckResult:
 def shared_key_secrets(plan: Plan) -> Iterator[CheckResult]:
     given, used = _of_parameter(plan, _KEYS), set[str]()
     for secret in _of_parameter(plan, _SECRETS):
-        found = _described(plan, secret)
+        found = plan.described(secret)
         if found is None:
             yield CheckResult("failed", "Secrets Manager has no secret with this ARN.", of=secret)
         elif found.get("DeletedDate"):
@@ -185,16 +185,3 @@ def shared_key_values(plan: Plan) -> Iterator[CheckResult]:
             yield CheckResult("failed", seen[0].upper() + seen[1:], of=identity)
         else:
             yield CheckResult("ok", f"the key in {secret} is valid", of=identity)
-
-
-def _described(plan: Plan, secret: str) -> Mapping[str, Any] | None:
-    """A secret without its value; ``None`` if it does not exist."""
-    arn = Arn.of(secret)
-    try:
-        return plan.call(
-            "secretsmanager", "describe_secret", arn.region if arn else None, SecretId=secret
-        )
-    except ClientError as error:
-        if error_code(error) == "ResourceNotFoundException":
-            return None
-        raise

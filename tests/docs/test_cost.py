@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure.stacks import stack, stack_with_given_secret
+from tests.infrastructure.stacks import (
+    stack_that_posts_incoming_calls,
+    stack_with_given_secret,
+)
 from tests.support.application import Application, bearer, event
 from tools import cost
 from tools.cost import INPUTS, PRICES, Line, Month
@@ -21,6 +24,8 @@ BILLED = {
     "AWS::CloudWatch::Alarm": {"CloudWatch, metrics in alarms"},
     "AWS::CloudWatch::InsightRule": {"CloudWatch, contributor rules"},
     "AWS::DynamoDB::Table": {"DynamoDB, read units", "DynamoDB, write units"},
+    "AWS::Events::ApiDestination": {"EventBridge, API destinations"},
+    "AWS::Events::Rule": {"EventBridge, custom events"},
     "AWS::KMS::Key": {"KMS, keys", "KMS, requests"},
     "AWS::Lambda::Function": {"Lambda, requests", "Lambda, arm64"},
     "AWS::Lambda::Version": {"Lambda SnapStart, snapshots kept"},
@@ -35,7 +40,7 @@ FREE = {
     "AWS::CloudWatch::Dashboard",  # three are free, and another costs 3 USD
     "AWS::CodeDeploy::Application",
     "AWS::CodeDeploy::DeploymentGroup",
-    "AWS::Events::Rule",
+    "AWS::Events::Connection",  # the API destination's price includes its secret
     "AWS::IAM::Role",
     "AWS::KMS::Alias",
     "AWS::Lambda::Alias",
@@ -45,19 +50,22 @@ FREE = {
     "AWS::Logs::QueryDefinition",
     "AWS::SNS::Topic",  # the first 1,000 mails in a month
     "AWS::SNS::TopicPolicy",
+    "AWS::SQS::Queue",  # the first million requests in a month
+    "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::ResourcePolicy",
     "AWS::SecretsManager::RotationSchedule",
 }
 
 
 def test_every_resource_is_on_the_bill_or_is_known_to_be_free() -> None:
-    stacks = (stack(AlarmEmail="operators@example.com"), stack_with_given_secret())
+    alarms = {"AlarmEmail": "operators@example.com"}
+    stacks = (stack_that_posts_incoming_calls(**alarms), stack_with_given_secret())
     types = {one["Type"] for made in stacks for one in made.template["Resources"].values()}
     assert types - FREE - BILLED.keys() == set()
 
 
 def test_the_bill_has_each_price_once_with_all_parts() -> None:
-    month = Month(1, has_snap_start=True, has_edge=True, has_budgets=True)
+    month = Month(1, has_snap_start=True, has_edge=True, has_budgets=True, has_calls=True)
     lines = [line.price for line in month.bill()]
     assert sorted(lines) == sorted(PRICES)
     assert {price for prices in BILLED.values() for price in prices} <= set(lines)
@@ -85,7 +93,7 @@ def test_what_a_stranger_can_cost_is_on_the_page() -> None:
     quiet = {line.price: line.usd for line in Month(0).bill()}
     million = sum(line.usd - quiet[line.price] for line in lines if line.price not in steady)
     assert f"{million:.1f} USD for a million" in " ".join(PAGE.split())
-    day = (100 + 100 + 10) * 86_400 / 10**6 * million
+    day = (100 + 100 + 100 + 10) * 86_400 / 10**6 * million
     (shown,) = re.findall(r"about (\d+) USD a day", PAGE)
     assert day == pytest.approx(int(shown), rel=0.1)
 
@@ -100,6 +108,17 @@ def test_what_limits_cost_is_on_the_page() -> None:
     assert used["read_units"] == pytest.approx(ceil(100 * item_bytes() / 4096), abs=1)
     (budgets,) = re.findall(r"([\d.]+) USD per million tokens", text)
     assert float(budgets) == pytest.approx(Line("DynamoDB, write units", 10**6).usd, rel=0.05)
+
+
+def test_what_incoming_calls_cost_is_on_the_page() -> None:
+    text = " ".join(PAGE.split())
+    events = "EventBridge, custom events", "EventBridge, API destinations"
+    (million,) = re.findall(r"([\d.]+) USD per million calls", text)
+    assert float(million) == pytest.approx(sum(Line(one, 10**6).usd for one in events))
+    (fixed,) = re.findall(r"`IncomingCallUrl` itself costs ([\d.]+) USD", text)
+    used = Month(0, has_calls=True).usd() - Month(0).usd()
+    metrics = Line("CloudWatch, custom metrics", INPUTS["call_metrics"][0]).usd
+    assert float(fixed) == pytest.approx(used - metrics)
 
 
 def item_bytes() -> int:

@@ -21,6 +21,8 @@ BEHIND_AN_EDGE: Final = {
     "DisableExecuteApi": "Yes",
 }
 
+INCOMING_CALL_URL: Final = "https://sockets.example.com/incoming-calls"
+
 
 class Stack(NamedTuple):
     """A transformed template, and short ways into it."""
@@ -61,6 +63,11 @@ def _stack(parameters: tuple[tuple[str, str], ...]) -> Stack:
 def stack_behind_an_edge() -> Stack:
     """A stack that only an edge may call, while the edge's header is being replaced."""
     return stack(**BEHIND_AN_EDGE)
+
+
+def stack_that_posts_incoming_calls(**parameters: str) -> Stack:
+    """A stack with IncomingCallUrl."""
+    return stack(IncomingCallUrl=INCOMING_CALL_URL, **parameters)
 
 
 def stack_with_given_secret() -> Stack:

@@ -12,6 +12,7 @@ from tests.infrastructure.stacks import (
     Stack,
     stack,
     stack_behind_an_edge,
+    stack_that_posts_incoming_calls,
     stack_that_rotates_a_given_secret,
     stack_with_given_secret,
 )
@@ -31,7 +32,9 @@ OF_EVERY_STACK: Final = {
     "DiagnosesNotOpenedAlarm",
     "DenialsUnreadAlarm",
     "TokensUncountedAlarm",
+    "IncomingCallsFailedAlarm",
 }
+OF_INCOMING_CALLS: Final = {"IncomingCallsUndeliveredAlarm", "IncomingCallDeadLettersAlarm"}
 OF_LIMITS: Final = {"DenialsUnreadAlarm", "TokensUncountedAlarm"}
 OF_AN_EDGE: Final = {"EdgeRequiredAlarm"}
 OF_THE_OWNER: Final = {
@@ -100,13 +103,18 @@ def test_the_owner_of_the_rotation_has_the_alarms_about_the_secret() -> None:
     assert alarms(stack()).keys() == OF_EVERY_STACK | OF_THE_OWNER
     assert alarms(stack_that_rotates_a_given_secret()).keys() == OF_EVERY_STACK | OF_THE_OWNER
     assert OF_EVERY_STACK - alarms(stack(Limits="Off")).keys() == OF_LIMITS
+    posts = alarms(stack_that_posts_incoming_calls()).keys()
+    assert posts == OF_EVERY_STACK | OF_THE_OWNER | OF_INCOMING_CALLS
     behind = alarms(stack_behind_an_edge()).keys()
     assert behind == OF_EVERY_STACK | OF_THE_OWNER | OF_AN_EDGE
 
 
-@pytest.mark.parametrize("name", sorted(OF_EVERY_STACK | OF_THE_OWNER))
+ALL: Final = sorted(OF_EVERY_STACK | OF_THE_OWNER | OF_INCOMING_CALLS)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_each_alarm_says_what_happened_and_where_to_read_on(name: str) -> None:
-    description = alarms(stack())[name]["AlarmDescription"]
+    description = alarms(stack_that_posts_incoming_calls())[name]["AlarmDescription"]
     (document,) = re.findall(r"docs/[a-z-]+\.md", description)
     assert (ROOT / document).exists()
 
@@ -115,10 +123,10 @@ def test_the_operations_document_lists_every_alarm() -> None:
     document = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ((?:`\w+Alarm`(?:, )?)+) \|", document, re.MULTILINE)
     listed = [name for row in rows for name in re.findall(r"\w+", row)]
-    assert sorted(listed) == sorted(OF_EVERY_STACK | OF_THE_OWNER | OF_AN_EDGE)
+    assert sorted(listed) == sorted({*ALL} | OF_AN_EDGE)
 
 
-@pytest.mark.parametrize("name", sorted(OF_EVERY_STACK | OF_THE_OWNER))
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
@@ -131,7 +139,8 @@ def test_the_operations_document_lists_every_alarm() -> None:
 def test_each_alarm_notifies_the_existing_topic(
     name: str, parameters: dict[str, str], told: object
 ) -> None:
-    assert alarms(stack(**parameters))[name].get("AlarmActions") == told
+    of = stack_that_posts_incoming_calls(**parameters)
+    assert alarms(of)[name].get("AlarmActions") == told
 
 
 def test_the_end_of_an_alarm_about_the_secret_is_sent_too() -> None:
@@ -217,6 +226,33 @@ def test_tokens_that_cannot_be_counted_in_two_minutes_of_three_raise_an_alarm() 
     assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
 
 
+def test_events_that_eventbridge_did_not_accept_in_two_minutes_of_three_raise_an_alarm() -> None:
+    alarm = alarms(stack())["IncomingCallsFailedAlarm"]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("IncomingCallsFailed", "Sum")
+    assert (alarm["Period"], alarm["Threshold"]) == (60, 1)
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
+
+
+def test_an_incoming_call_that_was_not_delivered_raises_an_alarm() -> None:
+    """Sources: the lists of CloudWatch metrics in the guides to EventBridge and SQS."""
+    found = alarms(stack_that_posts_incoming_calls())
+    given_up, left = found["IncomingCallsUndeliveredAlarm"], found["IncomingCallDeadLettersAlarm"]
+    rule = {"RuleName": {"Ref": "IncomingCallRule"}}
+    assert [
+        (one["Namespace"], one["MetricName"], dimensions(one)) for one in metrics_of(given_up)
+    ] == [
+        ("AWS/Events", "FailedInvocations", rule),
+        ("AWS/Events", "InvocationsFailedToBeSentToDlq", rule),
+    ]
+    assert (given_up["Threshold"], given_up["EvaluationPeriods"]) == (1, 1)
+    queue = {"QueueName": {"Fn::GetAtt": ["IncomingCallDeadLetters", "QueueName"]}}
+    assert (left["Namespace"], left["MetricName"]) == (
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+    )
+    assert (dimensions(left), left["Statistic"], left["Threshold"]) == (queue, "Maximum", 1)
+
+
 ON_AN_EXPRESSION: Final = [
     "RotationFailedAlarm",
     "RotationFunctionsFailAlarm",
@@ -224,12 +260,13 @@ ON_AN_EXPRESSION: Final = [
     "RefusalRateAlarm",
     "UnauthenticatedAlarm",
     "DenialsUnreadAlarm",
+    "IncomingCallsUndeliveredAlarm",
 ]
 
 
 @pytest.mark.parametrize("name", ON_AN_EXPRESSION)
 def test_an_alarm_on_an_expression_uses_every_metric_it_names_and_returns_one(name: str) -> None:
-    expression, *queries = alarms(stack())[name]["Metrics"]
+    expression, *queries = alarms(stack_that_posts_incoming_calls())[name]["Metrics"]
     used = set(re.findall(r"\b[a-z][a-z_]*\b", expression["Expression"]))
     assert used == {query["Id"] for query in queries}
     assert not any(query["ReturnData"] for query in queries)
@@ -239,14 +276,15 @@ def test_an_alarm_on_an_expression_uses_every_metric_it_names_and_returns_one(na
 @pytest.mark.parametrize("name", ON_AN_EXPRESSION)
 def test_an_alarm_on_an_expression_does_not_need_every_metric(name: str) -> None:
     """docs/design-notes.md says why; without any request there is no rate."""
-    alarm = alarms(stack())[name]
+    alarm = alarms(stack_that_posts_incoming_calls())[name]
     unfilled = re.sub(r"FILL\([a-z_]+, 0\)", "", alarm["Metrics"][0]["Expression"])
     assert set(re.findall(r"[a-z_]+", unfilled)) <= {"requests"}
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_every_alarm_on_several_metrics_is_checked() -> None:
-    several = {name for name, alarm in alarms(stack()).items() if len(alarm.get("Metrics", "")) > 1}
+    found = alarms(stack_that_posts_incoming_calls())
+    several = {name for name, alarm in found.items() if len(alarm.get("Metrics", "")) > 1}
     assert several == {*ON_AN_EXPRESSION}
 
 
@@ -314,8 +352,9 @@ def test_an_invalid_email_address_is_refused(address: str) -> None:
         stack_that_rotates_a_given_secret(),
         stack_behind_an_edge(),
         stack(Limits="Off"),
+        stack_that_posts_incoming_calls(),
     ],
-    ids=["made", "given", "given-and-rotated", "behind an edge", "without limits"],
+    ids=["made", "given", "given-and-rotated", "behind an edge", "without limits", "posts calls"],
 )
 def test_the_dashboard_shows_every_alarm_of_the_stack_and_names_the_runbook(of: Stack) -> None:
     text, shown, *_ = dashboard(of)
@@ -327,7 +366,13 @@ def test_the_dashboard_shows_every_alarm_of_the_stack_and_names_the_runbook(of: 
         assert graph["properties"]["metrics"]
 
 
-DASHBOARDS: Final = [stack(), stack_with_given_secret(), stack(Limits="Off")]
+DASHBOARD_IDS: Final = ["owner", "reader", "without limits", "posts calls"]
+DASHBOARDS: Final = [
+    stack(),
+    stack_with_given_secret(),
+    stack(Limits="Off"),
+    stack_that_posts_incoming_calls(),
+]
 
 
 def rows(of: Stack) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -344,8 +389,20 @@ def rows(of: Stack) -> list[tuple[str, list[dict[str, Any]]]]:
 @pytest.mark.parametrize(
     ("of", "questions"),
     [
-        (stack(), ["Do users get tokens", "ZEGO accept the secret", "rotations work", "limits"]),
-        (stack_with_given_secret(), ["Do users get tokens", "issuer read the secret", "limits"]),
+        (
+            stack(),
+            [
+                "Do users get tokens",
+                "ZEGO accept the secret",
+                "rotations work",
+                "limits",
+                "callees",
+            ],
+        ),
+        (
+            stack_with_given_secret(),
+            ["Do users get tokens", "issuer read the secret", "limits", "callees"],
+        ),
     ],
     ids=["owner", "reader"],
 )
@@ -361,7 +418,7 @@ def test_the_dashboard_asks_first_whether_users_are_affected_and_says_what_to_do
         assert advice.startswith("If ")
 
 
-@pytest.mark.parametrize("of", DASHBOARDS, ids=["owner", "reader", "without limits"])
+@pytest.mark.parametrize("of", DASHBOARDS, ids=DASHBOARD_IDS)
 def test_what_the_dashboard_refers_to_exists(of: Stack) -> None:
     queries = of.all("AWS::Logs::QueryDefinition").values()
     names = {query["Properties"]["Name"].partition("/")[2] for query in queries}
@@ -372,14 +429,14 @@ def test_what_the_dashboard_refers_to_exists(of: Stack) -> None:
             assert name in names or f"## {name}\n" in headings, name
 
 
-@pytest.mark.parametrize("of", DASHBOARDS, ids=["owner", "reader", "without limits"])
+@pytest.mark.parametrize("of", DASHBOARDS, ids=DASHBOARD_IDS)
 def test_the_graphs_of_each_row_fill_whole_lines(of: Stack) -> None:
     # CloudWatch would put the text of the next row into a gap.
     for text, graphs in rows(of):
         assert sum(graph["width"] for graph in graphs) % 24 == 0, text
 
 
-@pytest.mark.parametrize("of", DASHBOARDS, ids=["owner", "reader", "without limits"])
+@pytest.mark.parametrize("of", DASHBOARDS, ids=DASHBOARD_IDS)
 def test_the_dashboard_shows_metrics_as_the_functions_write_them(of: Stack) -> None:
     for _, name, *pairs in own_metrics_shown(of):
         given = dict(zip(pairs[::2], pairs[1::2], strict=True))

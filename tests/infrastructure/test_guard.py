@@ -15,6 +15,7 @@ from tests.infrastructure.test_lifecycle import given, made
 from tools.sam_template import ROOT
 
 TEMPLATES: Final[Mapping[str, dict[str, Any]]] = {
+    # It posts incoming calls, too.
     "made": made(PermissionsBoundaryArn="arn:aws:iam::111122223333:policy/boundary").template,
     "given": given(PermissionsBoundaryArn="arn:aws:iam::111122223333:policy/boundary").template,
 } | {
@@ -82,6 +83,33 @@ def no_policy_of_a_resource_is_public(resource: Resource) -> Iterator[str]:
                 yield f"{name} allows everyone"
 
 
+def queues_and_topics_take_messages_of_one_sender(resource: Resource) -> Iterator[str]:
+    if resource["Type"] not in {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"}:
+        return
+    for one in properties_of(resource)["PolicyDocument"]["Statement"]:
+        keys = {key for keys in one.get("Condition", {}).values() for key in keys}
+        if "Service" in one["Principal"] and "aws:SourceArn" not in keys:
+            yield f"any {one['Principal']['Service']} of any account may use it"
+        if "*" in listed(one["Resource"]) or any("*" in action for action in listed(one["Action"])):
+            yield "it allows more than to send"
+
+
+def queues_are_encrypted_and_forget(resource: Resource) -> Iterator[str]:
+    if resource["Type"] == "AWS::SQS::Queue":
+        properties = properties_of(resource)
+        if not properties.get("SqsManagedSseEnabled") and "KmsMasterKeyId" not in properties:
+            yield "it is not encrypted"
+        if "MessageRetentionPeriod" not in properties:
+            yield "it does not say for how long it keeps messages"
+
+
+def targets_of_rules_keep_what_fails_and_give_up(resource: Resource) -> Iterator[str]:
+    if resource["Type"] == "AWS::Events::Rule":
+        for target in properties_of(resource)["Targets"]:
+            if "RoleArn" in target and not {"DeadLetterConfig", "RetryPolicy"} <= target.keys():
+                yield "what it cannot deliver is lost, after a day"
+
+
 def permissions_of_functions_name_their_source(resource: Resource) -> Iterator[str]:
     if resource["Type"] == "AWS::Lambda::Permission" and "SourceArn" not in resource["Properties"]:
         yield "any resource of that service may invoke the function"
@@ -115,6 +143,17 @@ def role(**statement: object) -> Resource:
     return {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
 
 
+def sends(**statement: object) -> Resource:
+    """A queue's policy with one statement."""
+    one = {
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "arn:aws:sqs:eu-west-1:111122223333:any",
+        **statement,
+    }
+    return {"Type": "AWS::SQS::QueuePolicy", "Properties": {"PolicyDocument": {"Statement": [one]}}}
+
+
 #: Each rule with the resources that break it.
 RULES: Final[Mapping[Rule, list[Resource]]] = {
     log_groups_have_a_retention: [{"Type": "AWS::Logs::LogGroup", "Properties": {}}],
@@ -134,6 +173,18 @@ RULES: Final[Mapping[Rule, list[Resource]]] = {
             {"Statement": [{"Principal": {"AWS": "*"}}]},
             {"Statement": [{"NotPrincipal": {"AWS": "111122223333"}}]},
         )
+    ],
+    queues_and_topics_take_messages_of_one_sender: [
+        sends(Principal={"Service": "events.amazonaws.com"}, Action="sqs:SendMessage"),
+        sends(Condition={"ArnEquals": {"aws:SourceArn": "any"}}, Resource="*"),
+        sends(Condition={"ArnEquals": {"aws:SourceArn": "any"}}, Action="sqs:*"),
+    ],
+    queues_are_encrypted_and_forget: [
+        {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 60}},
+        {"Type": "AWS::SQS::Queue", "Properties": {"SqsManagedSseEnabled": True}},
+    ],
+    targets_of_rules_keep_what_fails_and_give_up: [
+        {"Type": "AWS::Events::Rule", "Properties": {"Targets": [{"RoleArn": "any"}]}}
     ],
     permissions_of_functions_name_their_source: [
         {"Type": "AWS::Lambda::Permission", "Properties": {"SourceAccount": "111122223333"}}

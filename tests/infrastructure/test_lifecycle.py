@@ -30,7 +30,11 @@ import pytest
 from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 
-from tests.infrastructure.stacks import Stack, stack, stack_that_rotates_a_given_secret
+from tests.infrastructure.stacks import (
+    Stack,
+    stack_that_posts_incoming_calls,
+    stack_that_rotates_a_given_secret,
+)
 from tests.infrastructure.test_deletion import is_protected, names
 from tools.build import PARTS
 from tools.sam_template import REGION
@@ -45,11 +49,14 @@ NOT_IN_MOTO: Final = frozenset(
         "AWS::CloudWatch::InsightRule",
         "AWS::CodeDeploy::Application",
         "AWS::CodeDeploy::DeploymentGroup",
+        "AWS::Events::ApiDestination",
+        "AWS::Events::Connection",
         "AWS::Lambda::Alias",
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Logs::MetricFilter",
         "AWS::Logs::QueryDefinition",
         "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
         "AWS::SecretsManager::ResourcePolicy",
         "AWS::SecretsManager::RotationSchedule",
         "AWS::SecretsManager::Secret",
@@ -65,8 +72,9 @@ EMAIL: Final = "operators@example.com"
 
 
 def made(**parameters: str) -> Stack:
-    """A stack that makes a secret and shares it."""
-    return stack(SecretReaderAccounts="444455556666", AlarmEmail=EMAIL, **parameters)
+    """A stack that makes a secret and shares it, and posts incoming calls."""
+    shared = {"SecretReaderAccounts": "444455556666", "AlarmEmail": EMAIL}
+    return stack_that_posts_incoming_calls(**shared, **parameters)
 
 
 def given(**parameters: str) -> Stack:
@@ -132,6 +140,8 @@ def stand_in(name: str, resource: dict[str, Any]) -> Any:
             return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{NAME}/server-secret-AbCdEf"
         case {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": function}}:
             return function
+        case {"Type": "AWS::Events::ApiDestination"}:
+            return f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/{NAME}-calls/0a1b2c3d"
     return name
 
 

@@ -39,12 +39,15 @@ def fields_of(query: str) -> set[str]:
 
 
 def paths(line: Any, place: str = "") -> set[str]:
-    """The paths of a log line's fields, as Logs Insights names them."""
-    if not isinstance(line, dict):
-        return {place}
-    return {
-        path for key, value in line.items() for path in paths(value, f"{place}.{key}".strip("."))
-    }
+    """The paths of a log line's fields, as Logs Insights names them: lists by position."""
+    match line:
+        case dict():
+            items = line.items()
+        case list():
+            items = dict(enumerate(line)).items()
+        case _:
+            return {place}
+    return {path for key, value in items for path in paths(value, f"{place}.{key}".strip("."))}
 
 
 def written() -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.table import table
 from tools.sam_template import mistakes
 
@@ -10,6 +12,7 @@ GOOD = {
     "AllowedOrigins": "https://calls.example.com",
     "AlarmEmail": "operators@example.com",
 }
+VERSION = "00000000-0000-4000-8000-000000000000"
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf"
 
 
@@ -33,6 +36,25 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego-AbCdEf"
         ("SharedKeySecretArns", f"{SECRET},sessions", "'sessions' is invalid: it must be empty or"),
         ("SharedKeyKmsKeyArns", "alias/sessions", "the ARNs of keys (not of aliases)"),
         ("Limits", "Yes", "it must be one of On, Off"),
+        *(
+            ("IncomingCallUrl", url, "an https URL of a host name in lower case")
+            for url in (
+                "http://sockets.example.com/",
+                "https://localhost/",
+                "https://10.0.0.1/",
+                "https://sockets.example.com/*",
+                "https://*.example.com/",
+                "https://user:password@sockets.example.com/",
+                "https://sockets.example.com/?key=1",
+                "https://sockets.example.com/#calls",
+                "https://sockets.example.com/a b",
+                "https://sockets.example.com/%zz",
+                "https://SOCKETS.example.com/",
+                "sockets.example.com",
+            )
+        ),
+        ("IncomingCallKeyVersion", "AWSCURRENT", "the VersionId of a version"),
+        ("IncomingCallKeyVersion", VERSION, "IncomingCallKeyVersion needs IncomingCallUrl."),
     ],
 )
 def test_a_value_that_cloudformation_refuses_is_reported(name: str, value: str, words: str) -> None:
@@ -46,3 +68,16 @@ def test_a_missing_value_is_reported() -> None:
 
 def test_valid_values_are_not() -> None:
     assert mistakes(GOOD | {"ServerSecretArn": SECRET, "ReservedConcurrency": "10"}) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://sockets.example.com",
+        "https://sockets.example.com/",
+        "https://sockets.example.com:8443/v1/incoming-calls",
+        "https://sockets.example.com/~app/a.b_c/%2Fd",
+    ],
+)
+def test_a_url_of_a_public_host_is_valid(url: str) -> None:
+    assert mistakes(GOOD | {"IncomingCallUrl": url, "IncomingCallKeyVersion": VERSION}) == []

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from tests.infrastructure.stacks import (
     GIVEN_KEY,
     GIVEN_SECRET,
+    INCOMING_CALL_URL,
     OWN_KEY,
     OWN_SECRET,
     Stack,
     stack,
+    stack_that_posts_incoming_calls,
     stack_that_rotates_a_given_secret,
     stack_with_given_secret,
 )
@@ -144,7 +146,7 @@ TELL = allow(
 )
 
 
-TELL_OF_A_CALL = allow(
+TELL_OF_A_CALL: Final = allow(
     "TellOfACall",
     "events:PutEvents",
     "arn:aws:events:eu-west-1:111122223333:event-bus/default",
@@ -296,10 +298,12 @@ def test_a_deployment_may_move_the_alias_and_watch_alarms() -> None:
         ("RotatorRole", "lambda.amazonaws.com"),
         ("WatcherRole", "lambda.amazonaws.com"),
         ("DeploymentRole", "codedeploy.amazonaws.com"),
+        ("IncomingCallRole", "events.amazonaws.com"),
     ],
 )
 def test_each_role_is_assumed_by_its_service_alone(role: str, service: str) -> None:
-    (statement,) = stack().properties(role)["AssumeRolePolicyDocument"]["Statement"]
+    of = stack_that_posts_incoming_calls()
+    (statement,) = of.properties(role)["AssumeRolePolicyDocument"]["Statement"]
     assert statement == {
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -307,18 +311,28 @@ def test_each_role_is_assumed_by_its_service_alone(role: str, service: str) -> N
     }
 
 
+def test_eventbridge_may_post_incoming_calls_to_the_one_url() -> None:
+    destination = [
+        {"Fn::GetAtt": ["IncomingCallDestination", attribute]}
+        for attribute in ("ArnForPolicy", "Arn")
+    ]
+    assert statements(stack_that_posts_incoming_calls(), "IncomingCallRole") == [
+        allow("PostIncomingCalls", "events:InvokeApiDestination", destination)
+    ]
+
+
 @pytest.mark.parametrize(
-    ("of", "rotates"),
+    ("of", "more"),
     [
-        (stack(), True),
-        (stack_that_rotates_a_given_secret(), True),
-        (stack_with_given_secret(), False),
+        (stack(), {"RotatorRole", "WatcherRole"}),
+        (stack_that_rotates_a_given_secret(), {"RotatorRole", "WatcherRole"}),
+        (stack_with_given_secret(), set()),
+        (stack_that_posts_incoming_calls(), {"RotatorRole", "WatcherRole", "IncomingCallRole"}),
     ],
-    ids=["made", "given-and-rotated", "given"],
+    ids=["made", "given-and-rotated", "given", "posts-calls"],
 )
-def test_there_are_no_other_roles_and_no_policies_elsewhere(of: Stack, rotates: bool) -> None:
-    of_rotation = {"RotatorRole", "WatcherRole"} if rotates else set[str]()
-    assert of.all("AWS::IAM::Role").keys() == {"IssuerRole", "DeploymentRole"} | of_rotation
+def test_there_are_no_other_roles_and_no_policies_elsewhere(of: Stack, more: set[str]) -> None:
+    assert of.all("AWS::IAM::Role").keys() == {"IssuerRole", "DeploymentRole"} | more
     types = {resource["Type"] for resource in of.template["Resources"].values()}
     assert {name for name in types if name.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
 
@@ -328,7 +342,11 @@ def test_every_role_has_the_permissions_boundary_that_an_account_requires(
     of: Callable[..., Stack],
 ) -> None:
     boundary = "arn:aws:iam::111122223333:policy/team/boundary"
-    bounded = of(PermissionsBoundaryArn=boundary).all("AWS::IAM::Role").values()
+    bounded = (
+        of(PermissionsBoundaryArn=boundary, IncomingCallUrl=INCOMING_CALL_URL)
+        .all("AWS::IAM::Role")
+        .values()
+    )
     assert {role["Properties"]["PermissionsBoundary"] for role in bounded} == {boundary}
     free = of().all("AWS::IAM::Role").values()
     assert not any("PermissionsBoundary" in role["Properties"] for role in free)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.infrastructure.stacks import OWN_KEY, OWN_SECRET
+from tests.infrastructure.stacks import INCOMING_CALL_URL, OWN_KEY, OWN_SECRET
 from tools.sam_template import load, refusals
 
 EMAIL: Final = {"AlarmEmail": "operators@example.com"}
@@ -18,6 +18,8 @@ READER: Final = {"ServerSecretArn": OWN_SECRET}
 OWNER: Final = {**READER, "RotateGivenSecret": "Yes"}
 SHARED: Final = {"SecretReaderAccounts": "444455556666"}
 KEYS: Final = {"SharedKeySecretArns": f"{OWN_SECRET},{OWN_SECRET}"}
+CALLS: Final = {"IncomingCallUrl": INCOMING_CALL_URL}
+KEY_VERSION: Final = {"IncomingCallKeyVersion": "00000000-0000-4000-8000-000000000000"}
 #: A setting of the rotation, with a value other than its default.
 OF_THE_ROTATION: Final = {
     "RotationReminderDays": "90",
@@ -48,6 +50,8 @@ def ids(given: dict[str, str]) -> str:
         OWNER | OF_THE_ROTATION,
         KEYS,
         KEYS | {"SharedKeyKmsKeyArns": OWN_KEY},
+        CALLS,
+        CALLS | KEY_VERSION,
     ],
     ids=ids,
 )
@@ -73,6 +77,7 @@ def test_parameters_that_have_an_effect_together_are_accepted(given: dict[str, s
         ({"SecretReaderAccounts": ",444455556666"}, "SecretReaderAccounts has an empty account"),
         ({"RotateGivenSecret": "Yes"}, "RotateGivenSecret needs ServerSecretArn"),
         ({"ServerSecretKmsKeyArn": OWN_KEY}, "it needs ServerSecretArn"),
+        (KEY_VERSION, "IncomingCallKeyVersion needs IncomingCallUrl"),
         *((READER | one, f"{next(iter(one))} has no effect") for one in OF_THE_ROTATION_CASES),
     ],
 )

@@ -3,7 +3,8 @@
 Sources: for CloudFormation, ``cloudformation.json``; for the SAM CLI, its source, ``samcli/lib``
 ``deploy/deployer.py``, ``delete/cfn_utils.py``, ``list``, ``bootstrap/bootstrap.py``,
 ``utils/managed_cloudformation_stack.py`` and ``package/s3_uploader.py``; for API Gateway,
-"Configuring logging for an HTTP API" and "Using service-linked roles" in its guide.
+"Configuring logging for an HTTP API" and "Using service-linked roles" in its guide; for the key of
+a connection, the statement of AWS' policy AmazonEventBridgeFullAccess.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.infrastructure.stacks import GIVEN_KEY, stack
+from tests.infrastructure.stacks import GIVEN_KEY, INCOMING_CALL_URL, stack
 from tests.permissions.reference import actions, can_have
-from tests.support.aws_calls import ACCOUNT, ARNS, REGION, STACK, call
+from tests.support.aws_calls import ACCOUNT, ARNS, INCOMING_CALL_KEY, REGION, STACK, call
 from tests.support.iam import Call
 
 PERMISSIONS: Final[Mapping[str, list[str]]] = json.loads(
@@ -38,7 +39,6 @@ NOT_USED: Final[Mapping[str, str]] = {
         "|UpdateContributorInsights)"
         "|dynamodb:DeleteTable"  # it is always kept
     ),
-    "AWS::Events::Rule": "iam:PassRole",  # the targets are functions, which need no role
     "AWS::IAM::Role": "iam:(AttachRolePolicy|DetachRolePolicy|.*PermissionsBoundary)",
     "AWS::Lambda::Alias": "lambda:(Put|Delete)ProvisionedConcurrencyConfig",
     "AWS::Lambda::Function": (
@@ -61,7 +61,7 @@ NOT_USED: Final[Mapping[str, str]] = {
     "AWS::S3::BucketPolicy": "s3:DeleteBucketPolicy",  # the bucket stays
     "AWS::SNS::Topic": "iam:.*|sns:PutDataProtectionPolicy",  # deliveries are not logged
     "AWS::SecretsManager::RotationSchedule": "iam:PassRole",  # the function is not AWS'
-    "AWS::SecretsManager::Secret": "secretsmanager:(GetRandomPassword|.*Regions.*)",
+    "AWS::SecretsManager::Secret": "secretsmanager:.*Regions.*",
 }
 
 
@@ -73,6 +73,12 @@ _ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/{STACK}-IssuerRole-0A1B2C3D"
 _LAYER: Final = _arn("lambda", f"layer:{STACK}-domain")
 _TOPIC: Final = _arn("sns", f"{STACK}-AlarmTopic-0A1B2C3D")
 _RULE: Final = _arn("events", f"rule/{STACK}-WatcherFunctionTick-0A1B2C3D")
+#: A connection and its API destination have the same name.
+_CONNECTION: Final = (
+    _arn("events", f"connection/{STACK}-calls/0a1b2c3d"),
+    _arn("secretsmanager", f"secret:events!connection/{STACK}-calls/0a1b2c3d-AbCdEf"),
+    f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/apidestinations.events.amazonaws.com/x",
+)
 _APPLICATION: Final = f"{STACK}-ServerlessDeploymentApplication-0A1B2C3D"
 _CODEDEPLOY: Final = (
     _arn("codedeploy", f"application:{_APPLICATION}"),
@@ -102,7 +108,9 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "AWS::CodeDeploy::Application": (_arn("codedeploy", f"application:{_APPLICATION}"),),
     "AWS::CodeDeploy::DeploymentGroup": (*_CODEDEPLOY, _ROLE),
     "AWS::DynamoDB::Table": (ARNS["dynamodb"],),
-    "AWS::Events::Rule": (_RULE,),
+    "AWS::Events::ApiDestination": (_arn("events", f"api-destination/{STACK}-calls/0a1b2c3d"),),
+    "AWS::Events::Connection": _CONNECTION,
+    "AWS::Events::Rule": (_RULE, _ROLE),
     "AWS::IAM::Role": (_ROLE,),
     "AWS::KMS::Alias": (ARNS["kms"], _arn("kms", f"alias/{STACK}/server-secret")),
     "AWS::KMS::Key": (ARNS["kms"],),
@@ -116,6 +124,7 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "AWS::S3::BucketPolicy": (BUCKET,),
     "AWS::SNS::Topic": (_TOPIC,),
     "AWS::SNS::TopicPolicy": (_TOPIC,),
+    "AWS::SecretsManager::Secret": (ARNS["secretsmanager"], INCOMING_CALL_KEY),
 }
 
 
@@ -124,6 +133,7 @@ def calls() -> Iterator[Call]:
     yield from _of_sam()
     yield from _of_api_gateway()
     yield from _of_secrets_manager()
+    yield from _of_eventbridge()
     for resource_type, permissions in PERMISSIONS.items():
         for action in permissions:
             if not re.fullmatch(NOT_USED.get(resource_type, ""), action):
@@ -136,6 +146,7 @@ def types() -> set[str]:
         {"AlarmEmail": "operators@example.com", "SecretReaderAccounts": "444455556666"},
         {"DomainName": "tokens.example.com", "DomainCertificateArn": CERTIFICATE},
         {"LogKmsKeyArn": GIVEN_KEY},
+        {"IncomingCallUrl": INCOMING_CALL_URL},
     )
     return {
         resource["Type"]
@@ -208,3 +219,9 @@ def _of_api_gateway() -> Iterator[Call]:
 def _of_secrets_manager() -> Iterator[Call]:
     for action in ("kms:Decrypt", "kms:GenerateDataKey"):
         yield call(action)
+
+
+def _of_eventbridge() -> Iterator[Call]:
+    for action in ("CreateSecret", "DeleteSecret", "GetSecretValue", "PutSecretValue"):
+        yield call(f"secretsmanager:{action}", _CONNECTION[1])
+    yield call("secretsmanager:UpdateSecret", _CONNECTION[1])

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ops.iam import derived, document, names_of
-from tests.infrastructure.stacks import Stack, stack
-from tests.support.aws_calls import ACCOUNT, ARNS, REGION, STACK
+from tests.infrastructure.stacks import Stack, stack_that_posts_incoming_calls
+from tests.support.aws_calls import ACCOUNT, ARNS, INCOMING_CALL_KEY, REGION, STACK
 from tests.support.iam import Statements, listed
 
 FUNCTIONS: Final = ("issuer", "rotator", "watcher")
@@ -25,6 +25,9 @@ _RESOURCES: Final = {
     "RotatorFunction.Arn": ARNS["lambda"],
     "LimitsTable": ARNS["dynamodb"].rpartition("/")[2],
     "LimitsTable.Arn": ARNS["dynamodb"],
+    "IncomingCallKey": INCOMING_CALL_KEY,
+    "IncomingCallDeadLetters": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/"
+    + ARNS["sqs"].rpartition(":")[2],
     "HttpApi": ARNS["execute-api"].rpartition(":")[2].partition("/")[0],
     **{f"{name.title()}Log.Arn": f"{arn}:*" for name, arn in LOGS.items()},
 }
@@ -42,8 +45,8 @@ class Grant(NamedTuple):
 
 @functools.cache
 def made_stack() -> Stack:
-    """A stack that creates and rotates the secret."""
-    return stack(Stage="prod", AlarmEmail="operators@example.com")
+    """A stack that creates and rotates the secret, and posts incoming calls."""
+    return stack_that_posts_incoming_calls(Stage="prod", AlarmEmail="operators@example.com")
 
 
 @functools.cache

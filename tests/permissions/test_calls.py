@@ -26,7 +26,15 @@ from tests.permissions.roles import Grant
 from tests.recorded.issuer import serving
 from tests.recorded.real_code import APP_ID, LOOK, ROLE_SESSION, Parts, run
 from tests.support.application import event
-from tests.support.aws_calls import ACCOUNT, ARNS, RUNTIME, STACK, call, watching
+from tests.support.aws_calls import (
+    ACCOUNT,
+    ARNS,
+    INCOMING_CALL_KEY,
+    RUNTIME,
+    STACK,
+    call,
+    watching,
+)
 from tests.support.iam import Call, allows
 from tests.unit.ops.preflight.conftest import REGION, Site, site  # noqa: F401  a fixture
 from zego import token04
@@ -38,15 +46,19 @@ WRONG: Final = "0123456789abcdef" * 2
 HERE: Final[Any] = {"LocationConstraint": REGION}
 Calls = dict[str, set[Call]]
 
-#: What docs/deploy.md, "Receive alarms", tells an operator to call.
-BY_HAND: Final = call(
-    "cloudwatch:SetAlarmState",
-    f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-version-1-fails",
-)
-#: The event of a call. A request with callees takes its place.
-OF_A_CALL: Final = call(
-    "events:PutEvents", Entries=[{"Source": "zego-token-service", "DetailType": "Incoming Call"}]
-)
+#: What documents say an operator may call: docs/deploy.md, "Receive alarms"; docs/calls.md,
+#: "Rotate the key"; docs/operations.md, "Incoming calls are not delivered".
+BY_HAND: Final = {
+    call(
+        "cloudwatch:SetAlarmState",
+        f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{STACK}-version-1-fails",
+    ),
+    call("secretsmanager:GetSecretValue", INCOMING_CALL_KEY),
+    call("secretsmanager:PutSecretValue", INCOMING_CALL_KEY),
+    call("sqs:GetQueueAttributes"),
+    call("sqs:PurgeQueue"),
+    call("sqs:ReceiveMessage"),
+}
 #: Lambda's own calls.
 LOGGED: Final = {
     role: {call(action, f"{log}:log-stream:2026/01/01/0a1b2c3d") for action in RUNTIME}
@@ -67,8 +79,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
         _run_commands(parts)
     for role, more in LOGGED.items():
         found[role] |= more
-    found["issuer"].add(OF_A_CALL)
-    found["operator"].add(BY_HAND)
+    found["operator"] |= BY_HAND
     return found
 
 
@@ -96,13 +107,17 @@ def calls_of_a_deployment(site: Site) -> set[Call]:  # noqa: F811  the fixture
 
 
 def _serve(parts: Parts) -> None:
-    """The issuer reads its status, diagnoses a token that AWSCURRENT does not open, and counts."""
+    """The issuer reads its status, diagnoses a token that AWSCURRENT does not open, counts, and
+    publishes the event of a call.
+    """
     token = token04.mint(APP_ID, "alice", WRONG, issued_at=parts.now, lifetime_seconds=60)
     for route, body in (("GET /v1/status", None), ("POST /v1/diagnose", {"token": token})):
         parts.functions["issuer"](event(route, body, role=ROLE_SESSION))
     with serving(parts, "api_with_limits") as issuer:
         asked = {"user_id": "bob", "room_id": "call_1"}
         issuer(event("POST /v1/service/tokens", asked, role=ROLE_SESSION))
+    called = {"user_id": "alice", "callees": ["bob"]}
+    parts.functions["issuer"](event("POST /v1/service/calls", called, role=ROLE_SESSION))
 
 
 def _heal_and_give_up(parts: Parts) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.permissions import roles
 from tests.permissions.deployer_calls import BUCKET
 from tests.permissions.reference import actions, can_have
-from tests.support.aws_calls import ACCOUNT, ARNS, REGION, STACK, call
+from tests.support.aws_calls import ACCOUNT, ARNS, INCOMING_CALL_KEY, REGION, STACK, call
 from tests.support.iam import Call, allows
 
 SECRET: Final = ARNS["secretsmanager"]
@@ -41,6 +41,9 @@ OTHER_STAGE: Final = arn("secretsmanager", "secret:zego-token-service-dev/server
 OTHER_FUNCTION: Final = arn("lambda", "function:payments-PayFunction-0A1B2C3D")
 OTHER_STACK: Final = arn("cloudformation", "stack/payments/0a1b2c3d")
 OTHER_BUCKET: Final = "arn:aws:s3:::payments"
+OTHER_CONNECTION: Final = arn("events", "connection/payments/0a1b2c3d")
+OTHER_KEY: Final = arn("secretsmanager", "secret:events!connection/payments/0a1b2c3d-AbCdEf")
+OTHER_QUEUE: Final = arn("sqs", "payments-Queue-0A1B2C3D")
 OTHER_TABLE: Final = arn("dynamodb", "table/payments-Table-0A1B2C3D")
 ISSUER: Final = arn("lambda", f"function:{STACK}-IssuerFunction-0A1B2C3D")
 
@@ -61,6 +64,13 @@ DEPLOYER: Final = (
     call("cloudwatch:PutDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/payments"),
     call("sns:SetTopicAttributes", arn("sns", "payments")),
     call("events:PutTargets", arn("events", "rule/payments")),
+    *(call(f"events:{one}Connection", OTHER_CONNECTION) for one in ("Create", "Delete", "Update")),
+    *(call(f"secretsmanager:{one}", OTHER_KEY) for one in ("GetSecretValue", "PutSecretValue")),
+    call("sqs:DeleteQueue", OTHER_QUEUE),
+    # nor does it read the calls that were not delivered, or post one
+    *(call(f"sqs:{one}") for one in ("ReceiveMessage", "SendMessage", "PurgeQueue")),
+    call("events:InvokeApiDestination", arn("events", f"api-destination/{STACK}-calls/0a1b2c3d")),
+    call("events:PutEvents", Entries=[{"Source": "zego-token-service"}]),
     *(
         call(f"secretsmanager:{one}", secret)
         for one in ("GetSecretValue", "DeleteSecret", "PutResourcePolicy", "RotateSecret")
@@ -150,6 +160,12 @@ OPERATOR: Final = (
     call("cloudwatch:SetAlarmState", arn("cloudwatch", "alarm:payments-fails")),
     call("cloudwatch:DeleteAlarms", arn("cloudwatch", f"alarm:{STACK}-version-1-fails")),
     *(
+        call(f"secretsmanager:{one}", INCOMING_CALL_KEY)
+        for one in ("DeleteSecret", "UpdateSecretVersionStage", "PutResourcePolicy")
+    ),
+    *(call(f"sqs:{one}") for one in ("SendMessage", "DeleteQueue", "SetQueueAttributes")),
+    call("sqs:ReceiveMessage", OTHER_QUEUE),
+    *(
         of_item(f"dynamodb:{one}", "tokens#users#alice")
         for one in ("Query", "PutItem", "UpdateItem", "DeleteItem")
     ),
@@ -209,6 +225,8 @@ ISSUERS: Final = (
     *(Call(f"dynamodb:{one}", TABLE) for one in ("Query", "Scan", "UpdateItem", "UpdateTable")),
     with_keys("dynamodb:Query", OTHER_TABLE, dynamodb__LeadingKeys="denials"),
     call("lambda:InvokeFunction"),
+    call("secretsmanager:GetSecretValue", INCOMING_CALL_KEY, VersionStage="AWSCURRENT"),
+    call("sqs:SendMessage"),
     *(
         call("events:PutEvents", Entries=entries)
         for entries in (

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from ops.iam import document, names_of
-from tests.infrastructure.stacks import stack
+from tests.infrastructure.stacks import stack, stack_that_posts_incoming_calls
 from tests.permissions.deployer_calls import BUCKET
 from tests.support.aws_calls import ACCOUNT, REGION
 from tests.support.iam import Call, allows
@@ -39,6 +39,7 @@ MADE: Final = {
     "AWS::Logs::LogGroup": (512, "logs:CreateLogGroup", "logs:{place}:log-group:{name}"),
     "AWS::CloudWatch::Alarm": (255, "cloudwatch:PutMetricAlarm", "cloudwatch:{place}:alarm:{name}"),
     "AWS::SNS::Topic": (256, "sns:CreateTopic", "sns:{place}:{name}"),
+    "AWS::SQS::Queue": (80, "sqs:CreateQueue", "sqs:{place}:{name}"),
 }
 LONG: Final = "an-unusually-long-name-of-a-token-stack1"
 STACKS: Final = (*(f"zego-token-service-{stage}" for stage in DEPLOYED_STAGES), LONG)
@@ -95,7 +96,8 @@ def test_a_deployer_may_make_each_resource_under_its_name(
 ) -> None:
     limit, action, arn = MADE[resource_type]
     statements = document("deployer", names_of(REGION, ACCOUNT, of_stack))["Statement"]
-    made = [*stack(AlarmEmail="operators@example.com").all(resource_type)]
+    of_all_types = stack_that_posts_incoming_calls(AlarmEmail="operators@example.com")
+    made = [*of_all_types.all(resource_type)]
     assert made
     refused = []
     for logical_id in made:

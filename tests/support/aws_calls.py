@@ -51,10 +51,13 @@ ARNS: Final = {
     "kms": _arn("kms", "key/00000000-0000-4000-8000-000000000000"),
     "cloudformation": _arn("cloudformation", f"stack/{STACK}/0a1b2c3d"),
     "events": _arn("events", "event-bus/default"),
+    "sqs": _arn("sqs", f"{STACK}-IncomingCallDeadLetters-0A1B2C3D"),
     "lambda": _arn("lambda", f"function:{STACK}-RotatorFunction-0A1B2C3D"),
     "dynamodb": _arn("dynamodb", f"table/{STACK}-LimitsTable-0A1B2C3D"),
     "execute-api": _arn("execute-api", "a1b2c3d4e5/$default"),
 }
+#: The secret with the key of the incoming calls.
+INCOMING_CALL_KEY: Final = _arn("secretsmanager", f"secret:{STACK}/incoming-call-key-AbCdEf")
 #: The condition keys of an action, with where their values are in the call's parameters.
 KEYS: Final[Mapping[str, Mapping[str, str]]] = {
     "secretsmanager:GetSecretValue": {
