@@ -1,9 +1,9 @@
 """An API destination of EventBridge: posts each event to a URL, with a key in a header.
 
-As AWS does: the whole event as JSON, 5 seconds for a response, no redirects. No response, 409, 429
-and 5xx are retried with growing delays, or after `Retry-After` if that is later; any other status
-that is not 2xx ends the event. Events may arrive twice or out of order: if the server takes one but
-responds too late, it gets it again.
+As AWS does: the whole event as JSON, 5 seconds for a response, no redirects. No response, 401, 407,
+409, 429 and 5xx are retried with growing delays, or after `Retry-After` if that is later; any other
+status that is not 2xx ends the event. Events may arrive twice or out of order: if the server takes
+one but responds too late, it gets it again.
 
 Unlike in AWS, an event is given up after the last of `DELAYS` and then lost, because there is no
 dead-letter queue; and only `MAX_WAITING` events wait.
@@ -36,7 +36,14 @@ DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """The seconds before each retry. In AWS they are random, and template.yaml ends them at 120 s."""
 MAX_WAITING = 100
 MAX_RESPONSE_BYTES = 1 << 20
-_RETRIED = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
+_RETRIED = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
 
 
 @dataclass(order=True)

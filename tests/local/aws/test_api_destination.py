@@ -93,7 +93,7 @@ def test_it_posts_the_whole_event_with_the_key(start: Start) -> None:
     assert destination.line() == "delivered to SERVER/hook: 204 in N ms"
 
 
-@pytest.mark.parametrize("status", [500, 503, 429, 409])
+@pytest.mark.parametrize("status", [500, 503, 429, 409, 407, 401])
 def test_these_responses_are_retried(start: Start, status: int) -> None:
     server, destination = start(status)
     assert destination.lines(2) == [
@@ -104,7 +104,7 @@ def test_these_responses_are_retried(start: Start, status: int) -> None:
     assert bodies == [EVENT, EVENT]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
 def test_any_other_error_ends_the_event(start: Start, status: int) -> None:
     server, destination = start(status)
     line = f"not delivered to SERVER/hook: it responded {status}; not retried"
