@@ -130,7 +130,7 @@ export class TokenClient {
    *
    * @throws {TokenServiceError} the service issued no token.
    */
-  call(userId: string, request?: CallRequest): Promise<Call>;
+  startCall(userId: string, request?: CallRequest): Promise<Call>;
 }
 
 /** The client's own codes. All others come from the service, or begin with `gateway_`. */

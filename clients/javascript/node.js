@@ -53,9 +53,8 @@ const GATEWAY_CODES = {
 };
 /** Why no response arrived, by the code of Node's error. The first match counts. */
 const REASONS = /** @type {const} */ ([
-  [/CERT|SIGNED|TLS|SSL|ISSUER/, "TLS failed. Is its certificate trusted (NODE_EXTRA_CA_CERTS)?"],
+  [/CERT|SIGN|TLS|SSL/, "TLS failed. Is its certificate trusted (NODE_EXTRA_CA_CERTS)?"],
   [/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/, "cannot be reached. Is the URL right?"],
-  [/./, "sent no complete response."],
 ]);
 
 const PRINTABLE = /^[!-~]+$/;
@@ -178,7 +177,7 @@ export class TokenClient {
   }
 
   /** @param {string} userId @param {CallRequest} [request] */
-  async call(userId, { idempotencyKey = crypto.randomUUID(), callees, ...request } = {}) {
+  async startCall(userId, { idempotencyKey = crypto.randomUUID(), callees, ...request } = {}) {
     if ("roomId" in request) throw new TypeError("a call creates its room: do not pass roomId");
     if (!isText(idempotencyKey) || !/^[!-~]{1,255}$/.test(idempotencyKey)) {
       throw new TypeError("idempotencyKey must be 1 to 255 visible ASCII characters");
@@ -262,7 +261,7 @@ function noAnswer(host, isLate, code) {
   if (isLate) {
     return new TokenServiceError("timeout", `${host} did not respond in time.`, { retryable });
   }
-  const [, reason] = REASONS.find(([form]) => form.test(code)) ?? REASONS[2];
+  const reason = REASONS.find(([form]) => form.test(code))?.[1] ?? "sent no complete response.";
   return new TokenServiceError("network_error", `${host}: ${reason}`, { retryable });
 }
 

@@ -107,6 +107,7 @@ class Rooms:
                 self._end(self._present[room_id, user_id], "repeated-login")
             session = Session(secrets.token_urlsafe(16), room_id, user_id, expires_at)
             self._present[room_id, user_id] = session
+            self._changed.notify_all()
             return session
 
     def session(self, session_id: object) -> Session:

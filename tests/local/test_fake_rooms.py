@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import queue
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
@@ -92,6 +94,31 @@ class TestStreams:
         assert (alice.next(), bob.next()) == ([users("alice", "bob")], [users("alice", "bob")])
         rooms.leave(bob.session)
         assert alice.next() == [users("alice")]
+
+    def test_a_change_wakes_the_streams_at_once(self, clock: Clock) -> None:
+        rooms = Rooms(clock, heartbeat_seconds=3600)
+        alice = Client(rooms, "alice", clock())
+        seen: queue.Queue[list[tuple[str, Any]]] = queue.Queue()
+
+        def read() -> None:
+            while chunk := next(alice.stream, None):
+                seen.put(messages(chunk))
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        seen.get(timeout=30)
+        for _ in range(20):  # now and then, the reader is not waiting yet
+            bob = rooms.enter("call_1", "bob", math.inf)
+            assert seen.get(timeout=30) == [users("alice", "bob")]
+            rooms.leave(bob)
+            assert seen.get(timeout=30) == [users("alice")]
+            rooms.renew(alice.session, clock() + 1)
+            assert seen.get(timeout=30)[0][0] == "token-will-expire"
+            rooms.renew(alice.session, clock())
+            assert seen.get(timeout=30)[0][0] == "token-will-expire"
+        rooms.stop()
+        reader.join(30)
+        assert not reader.is_alive()
 
     @pytest.mark.parametrize(
         ("remove", "message"),

@@ -170,7 +170,7 @@ const CALL = { call_id: "0123", callees: ["carol"], event_accepted: true };
 test("a call names its callees, and its retries have one key", async (t) => {
   const busy = { status: 503, problem: { retryable: true } };
   const { url, received } = await serving(t, busy, { issued: CALL });
-  const call = await clientOf(url).client.call("bob", {
+  const call = await clientOf(url).client.startCall("bob", {
     callees: new Set(["carol"]),
     lifetimeSeconds: 60,
   });
@@ -193,7 +193,7 @@ test("two calls have different keys, unless the app gives one", async (t) => {
   });
   const { client } = clientOf(url);
   for (const options of [{}, {}, { idempotencyKey: "invitation-7" }]) {
-    const call = await client.call("bob", options);
+    const call = await client.startCall("bob", options);
     assert.equal(call.eventAccepted, null);
   }
   const keys = received.map(({ headers }) => headers["idempotency-key"]);
@@ -203,7 +203,7 @@ test("two calls have different keys, unless the app gives one", async (t) => {
 
 test("a call without its own fields is a bad response", async (t) => {
   const { url } = await serving(t, { issued: { ...CALL, event_accepted: "yes" } });
-  const error = await failure(clientOf(url).client.call("bob"));
+  const error = await failure(clientOf(url).client.startCall("bob"));
   assertShows(error, {
     code: "bad_answer",
     detail: "the response is invalid: event_accepted has the wrong type",
@@ -218,9 +218,15 @@ for (const [message, ask] of [
     /privileges must be a list, not a string/,
     (client) => client.token("bob", { privileges: "login" }),
   ],
-  [/callees must be a list, not a string/, (client) => client.call("bob", { callees: "carol" })],
-  [/do not pass roomId/, (client) => client.call("bob", { roomId: "call_1" })],
-  [/idempotencyKey must be 1 to 255/, (client) => client.call("bob", { idempotencyKey: "a\nb" })],
+  [
+    /callees must be a list, not a string/,
+    (client) => client.startCall("bob", { callees: "carol" }),
+  ],
+  [/do not pass roomId/, (client) => client.startCall("bob", { roomId: "call_1" })],
+  [
+    /idempotencyKey must be 1 to 255/,
+    (client) => client.startCall("bob", { idempotencyKey: "a\nb" }),
+  ],
   [/userId must be a string/, (client) => client.token(undefined)],
   [/a request must be an object/, (client) => client.tokens(["bob"])],
   [/userId must be a string/, (client) => client.tokens([{ roomId: "call_1" }])],
@@ -341,15 +347,25 @@ test("a server that stops in the middle is a timeout", async (t) => {
   assert.equal(error.code, "timeout");
 });
 
-test("a server that cannot be reached is an error that says so", async (t) => {
-  const { url } = await serving(t, GRANTED);
-  const refused = Object.assign(new TypeError("fetch failed"), { cause: { code: "ECONNREFUSED" } });
-  const fetch = () => Promise.reject(refused);
-  const { client, waits } = clientOf(url, { fetch });
-  const error = await failure(client.token("bob"));
-  assert.match(error.message, /^network_error: 127\.0\.0\.1: cannot be reached/);
-  assert.equal(waits.length, 2);
-});
+/** Node's codes: https://nodejs.org/api/tls.html#x509-certificate-error-codes and undici's. */
+for (const [code, reason] of [
+  ["ECONNREFUSED", /^127\.0\.0\.1: cannot be reached\. Is the URL right\?$/],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", /^127\.0\.0\.1: TLS failed\..+NODE_EXTRA_CA_CERTS/],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", /^127\.0\.0\.1: TLS failed\./],
+  ["UND_ERR_SOCKET", /^127\.0\.0\.1: sent no complete response\.$/],
+  [undefined, /^127\.0\.0\.1: sent no complete response\.$/],
+]) {
+  test(`a missing response has a reason: ${code}`, async () => {
+    const refused = Object.assign(new TypeError("fetch failed"), { cause: { code } });
+    const { client, waits } = clientOf("http://127.0.0.1", {
+      fetch: () => Promise.reject(refused),
+    });
+    const error = await failure(client.token("bob"));
+    assert.equal(error.code, "network_error");
+    assert.match(error.detail, reason);
+    assert.equal(waits.length, 2);
+  });
+}
 
 test("a response is read only up to a size", async (t) => {
   let sent = 0;

@@ -15,7 +15,7 @@ for (const each of await client.tokens([{ userId: "alice" }, { userId: "bob", ro
   if (each instanceof TokenServiceError) console.warn(each.code, each.field, each.requestId);
   else console.info(each.userId, each.roomId ?? issued.roomId);
 }
-const call: Call = await client.call("alice", { callees: new Set(["bob"]), idempotencyKey: "key" });
+const call: Call = await client.startCall("alice", { callees: new Set(["bob"]), idempotencyKey: "key" });
 const told: boolean | null = call.eventAccepted;
 const code: ClientErrorCode = "timeout";
 console.info(call.callId, told, code);
@@ -27,6 +27,6 @@ await client.token({ userId: "alice" });
 // @ts-expect-error: a request names its user
 await client.tokens([{ roomId: "room" }]);
 // @ts-expect-error: the service makes the room
-await client.call("alice", { roomId: "room" });
+await client.startCall("alice", { roomId: "room" });
 // @ts-expect-error: a call returns an issued token, which is frozen
 call.token = "";
