@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from local import __main__ as command_line
 from local import stack as stack_module
+from local.aws.api_destination import DELAYS, KEY_HEADER
 from local.aws.dynamodb import TABLE
 from local.aws.events import BY_CLOUDTRAIL, ENDS_OF_A_ROTATION, SECRETS_MANAGER, Event
 from local.aws.http_api import AccessRecord
@@ -26,7 +27,7 @@ from local.aws.secrets_manager import SECRET_ID
 from local.aws.secrets_manager.rotation import DAYS
 from local.loopback import post
 from local.samples import log_in
-from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
+from local.stack import CALLS, TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
 from tests.local.exchange import exchange
 from tools.sam_template import load
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
@@ -275,6 +276,17 @@ def test_functions_and_times_are_those_of_the_template() -> None:
     assert (pattern["source"], pattern["detail-type"]) == ([SECRETS_MANAGER], [BY_CLOUDTRAIL])
     assert set(pattern["detail"]["eventName"]) == ENDS_OF_A_ROTATION
     assert template["Parameters"]["RotationReminderDays"]["Default"] == DAYS
+
+
+def test_incoming_calls_are_posted_as_in_the_template() -> None:
+    resources = load()["Resources"]
+    rule = resources["IncomingCallRule"]["Properties"]
+    pattern = rule["EventPattern"]
+    assert CALLS == {"source": pattern["source"][0], "detail_type": pattern["detail-type"][0]}
+    (target,) = rule["Targets"]
+    assert sum(DELAYS) <= target["RetryPolicy"]["MaximumEventAgeInSeconds"]
+    connection = resources["IncomingCallConnection"]["Properties"]["AuthParameters"]
+    assert connection["ApiKeyAuthParameters"]["ApiKeyName"] == KEY_HEADER
 
 
 def test_no_secret_is_in_a_log_or_an_event(stack: LocalStack) -> None:
