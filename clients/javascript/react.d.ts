@@ -2,8 +2,7 @@ import type { Binding, TokenError, TokenRequest, TokenSource, ZegoEngine } from 
 
 /** The room to be in, and what its token is for. */
 export interface RoomOptions
-  extends Omit<TokenRequest, "roomId">,
-    Pick<Binding, "userName" | "roomConfig"> {
+  extends Omit<TokenRequest, "roomId">, Pick<Binding, "userName" | "roomConfig"> {
   /** null or undefined: in no room. */
   roomId: string | null | undefined;
 }

@@ -1,4 +1,10 @@
-import type { CallRequest, IssuedToken, Platform, TokenRequest, ZegoEngine } from "./token-source.js";
+import type {
+  CallRequest,
+  IssuedToken,
+  Platform,
+  TokenRequest,
+  ZegoEngine,
+} from "./token-source.js";
 
 /**
  * Stands in for `ZegoExpressEngine` in the tests of an app, without a network: it acts like

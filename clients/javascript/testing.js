@@ -177,7 +177,11 @@ export function createTestTokens(options = {}) {
       expiresAt: issuedAt + seconds,
       renewAt: issuedAt + seconds - Math.min(300, Math.max(30, Math.floor(seconds / 10))),
       requestId: `test-${count}`,
-      ...(idempotencyKey && { callId, callees: callees ?? [], eventAccepted: callees ? true : null }),
+      ...(idempotencyKey && {
+        callId,
+        callees: callees ?? [],
+        eventAccepted: callees ? true : null,
+      }),
     };
   };
 }

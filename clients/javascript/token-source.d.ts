@@ -98,7 +98,8 @@ interface BackendOptions extends CommonOptions {
    */
   fetchToken: (request: TokenRequest & Pick<TokenOptions, "refusedWith">, ask: Ask) => unknown;
   /** The same for `startCall`. Pass the idempotencyKey on as the header `Idempotency-Key`. */
-  fetchCall?: ((request: CallRequest & { idempotencyKey: string }, ask: Ask) => unknown) | undefined;
+  fetchCall?:
+    ((request: CallRequest & { idempotencyKey: string }, ask: Ask) => unknown) | undefined;
   url?: undefined;
   getBearer?: undefined;
   fetch?: undefined;

@@ -118,7 +118,14 @@ export class TokenError extends Error {
   constructor(code, details = {}) {
     const own = Object.hasOwn(OWN_CODES, code) ? OWN_CODES[code] : undefined;
     const [says, again] = own ?? ["The service refused the request.", false];
-    const { detail = says, retryable = again, status, requestId, retryAfterSeconds, help } = details;
+    const {
+      detail = says,
+      retryable = again,
+      status,
+      requestId,
+      retryAfterSeconds,
+      help,
+    } = details;
     const facts = [code, status, requestId && `request ${requestId}`];
     const { cause } = details;
     super(`${detail} (${facts.filter(Boolean).join(", ")})`, cause === undefined ? {} : { cause });
@@ -357,7 +364,8 @@ export function createTokenSource(options) {
       if (issued.token === entries.get(key)?.issued.token) {
         // ZEGO's SDK ignores a renewal with the token that it has, and lets that expire.
         const { status } = answer;
-        const detail = settings.fetchToken && "fetchToken returned the same token again: do not cache.";
+        const detail =
+          settings.fetchToken && "fetchToken returned the same token again: do not cache.";
         throw new TokenError("repeated_token", { status, requestId: issued.requestId, detail });
       }
       return entryOf(issued, asked);
@@ -432,9 +440,9 @@ export function createTokenSource(options) {
     try {
       bearer = await getBearer({ refresh, signal });
     } catch (error) {
-      // It may be temporary, unlike a wrong value.
-      const details = failureOf("getBearer", error);
-      throw new TokenError("bearer_unavailable", { ...details, retryable: true });
+      // It may be temporary, unlike a wrong value. A status in it is not the service's.
+      const details = { ...failureOf("getBearer", error), retryable: true, status: undefined };
+      throw new TokenError("bearer_unavailable", details);
     }
     // The error of fetch would show a value that a header cannot carry.
     if (typeof bearer === "string" && /^(?!(undefined|null)$)[!-~]+$/.test(bearer)) return bearer;
@@ -718,13 +726,17 @@ function settingsOf(options = /** @type {any} */ ({})) {
   };
   const isOwn = fetchToken != null;
   if (!isOwn && url == null && getBearer == null && fetchCall == null) {
-    throw new TypeError("createTokenSource needs url and getBearer, or fetchToken. Both are undefined.");
+    throw new TypeError(
+      "createTokenSource needs url and getBearer, or fetchToken. Both are undefined.",
+    );
   }
   if (isOwn && (url != null || getBearer != null || others.fetch != null)) {
     throw new TypeError("fetchToken replaces url, getBearer and fetch: pass either");
   }
   if (!isOwn && fetchCall != null) throw new TypeError("fetchCall needs fetchToken as well");
-  const functions = isOwn ? { fetchToken, fetchCall: fetchCall ?? fetchToken } : { getBearer, fetch };
+  const functions = isOwn
+    ? { fetchToken, fetchCall: fetchCall ?? fetchToken }
+    : { getBearer, fetch };
   for (const [name, given] of Object.entries(functions)) {
     if (typeof given !== "function") {
       throw new TypeError(`${name} must be a function, not ${kindOf(given)}`);
@@ -753,7 +765,9 @@ function settingsOf(options = /** @type {any} */ ({})) {
 function baseOf(url) {
   if (url == null || url === "" || url === "undefined" || url === "null") {
     const given = url === "" ? "an empty string" : url;
-    throw new TypeError(`url must be the API's base, not ${given}: is its variable set in your build?`);
+    throw new TypeError(
+      `url must be the API's base, not ${given}: is its variable set in your build?`,
+    );
   }
   if (typeof url !== "string" && !(url instanceof URL)) {
     throw new TypeError(`url must be a string or a URL, not ${kindOf(url)}`);
@@ -765,7 +779,9 @@ function baseOf(url) {
     base = undefined;
   }
   if (!base || !/^https?:$/.test(base.protocol)) {
-    throw new TypeError("url must begin with https:// or http://, such as https://tokens.example.com");
+    throw new TypeError(
+      "url must begin with https:// or http://, such as https://tokens.example.com",
+    );
   }
   if (base.protocol === "http:" && !isLoopback(base)) {
     throw new TypeError("url must be https; http is allowed for localhost only");
@@ -807,7 +823,8 @@ function noResponse(base, { navigator, location }) {
   const origin = location?.origin;
   const from = `No response from ${base}: offline, or a wrong or redirecting url`;
   if (!origin || base.startsWith(`${origin}/`) || base === origin) return `${from}.`;
-  if (!/^https?:/.test(origin)) return `${from}. A page without an origin cannot be allowed: serve it over HTTP.`;
+  if (!/^https?:/.test(origin))
+    return `${from}. A page without an origin cannot be allowed: serve it over HTTP.`;
   const allow = isLoopback(new URL(base))
     ? `make run RUN_ARGS='--allow-origin ${origin}'`
     : `the stack parameter AllowedOrigins needs ${origin}`;
@@ -890,7 +907,13 @@ function issuedIn(reply) {
 /** The call in a response. @param {Reply} reply @returns {Call} */
 function callIn(reply) {
   const { roomId, callId, callees, eventAccepted } = fieldsIn(reply, CALL_FIELDS);
-  const call = { ...issuedIn(reply), roomId, callId, callees: Object.freeze(callees), eventAccepted };
+  const call = {
+    ...issuedIn(reply),
+    roomId,
+    callId,
+    callees: Object.freeze(callees),
+    eventAccepted,
+  };
   return Object.freeze(call);
 }
 
@@ -924,7 +947,8 @@ function fieldsIn({ said, status, atSeconds }, forms) {
 /** What getBearer returned by mistake, without showing it. @param {unknown} bearer */
 function mistakeIn(bearer) {
   if (typeof bearer === "object" && bearer) return "an object. Return its access_token instead.";
-  if (bearer === "undefined" || bearer === "null") return `the string "${bearer}". Is the user signed in?`;
+  if (bearer === "undefined" || bearer === "null")
+    return `the string "${bearer}". Is the user signed in?`;
   if (bearer == null || bearer === "") return `${kindOf(bearer)}. Is the user signed in?`;
   if (typeof bearer === "function") return "a function. Call it.";
   if (typeof bearer !== "string") return `${kindOf(bearer)} instead of a string.`;
@@ -998,9 +1022,7 @@ function failureOf(name, error) {
   return {
     detail: `${name} failed: ${threw}${isStatus ? ` with status ${status}` : ""}.${hint}${see}`,
     retryable:
-      typeof retryable === "boolean"
-        ? retryable
-        : !isStatus || status === 429 || status >= 500,
+      typeof retryable === "boolean" ? retryable : !isStatus || status === 429 || status >= 500,
     status: isStatus ? status : undefined,
     cause,
   };
@@ -1023,7 +1045,9 @@ function causeOf(error, bearer = "", depth = 1) {
     });
   const inner = depth < MOST_CAUSES ? causeOf(cause, bearer, depth + 1) : undefined;
   const copy = new Error(hide(message), inner && { cause: inner });
-  const lines = String(stack).split("\n").filter((line) => STACK_LINE.test(line));
+  const lines = String(stack)
+    .split("\n")
+    .filter((line) => STACK_LINE.test(line));
   const safe = lines.filter((line) => !bearer || !reveals(line, bearer));
   const shown = isText(name) ? hide(name) : "Error";
   const properties = { name: shown, stack: [`${shown}: ${copy.message}`, ...safe].join("\n") };
@@ -1050,7 +1074,8 @@ function refusalIn({ status, headers }, text, nowMs, bearer, fetcher) {
   const quoted = (/** @type {unknown} */ value, /** @type {RegExp} */ form) =>
     typeof value === "string" && form.test(value) && !reveals(value, bearer) ? value : undefined;
   const code = quoted(problem.code, /^[a-z_]{1,64}$/) ?? "gateway_error";
-  const ofBackend = fetcher && `${fetcher} got the status ${status}, and no problem of the service.`;
+  const ofBackend =
+    fetcher && `${fetcher} got the status ${status}, and no problem of the service.`;
   const hint = code === "gateway_error" ? (ofBackend ?? GATEWAY_HINTS[status]) : undefined;
   return new TokenError(code, {
     status,
@@ -1074,7 +1099,9 @@ function reveals(text, secret) {
   if (!secret) return LONG_WORD.test(text);
   const size = Math.min(SHORTEST_PART, secret.length);
   const parts = Array.from({ length: text.length }, (_, at) => text.slice(at, at + size));
-  return LONG_WORD.test(text) || parts.some((part) => part.length === size && secret.includes(part));
+  return (
+    LONG_WORD.test(text) || parts.some((part) => part.length === size && secret.includes(part))
+  );
 }
 
 /** @param {Headers} headers @param {number} nowMs used if they have no date */

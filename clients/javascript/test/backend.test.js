@@ -46,7 +46,13 @@ const sent =
 
 /** A problem of the service that the backend passes on. */
 const problem = (status, code, headers = {}) => {
-  const document = { status, code, detail: `Of ${code}.`, request_id: "r1", retryable: status > 499 };
+  const document = {
+    status,
+    code,
+    detail: `Of ${code}.`,
+    request_id: "r1",
+    retryable: status > 499,
+  };
   const type = { "content-type": "application/problem+json" };
   return () => new Response(JSON.stringify(document), { status, headers: { ...type, ...headers } });
 };
@@ -137,7 +143,10 @@ suite("a token of an app's backend", () => {
   test("ends with its signal if nothing waits for it, and in time", async (t) => {
     let given;
     const answers = [(_, { signal }) => new Promise(() => (given = signal))];
-    const { world, source, failure } = start(t, { answers: [...answers, ...answers], maxRetries: 0 });
+    const { world, source, failure } = start(t, {
+      answers: [...answers, ...answers],
+      maxRetries: 0,
+    });
     const controller = new AbortController();
     const asked = source.token({ signal: controller.signal });
     await world.quiet();
@@ -186,10 +195,28 @@ suite("a refusal by an app's backend", () => {
     ["no response of fetch", new TypeError("Failed to fetch"), "network_error", undefined, 6],
     ["an error", new Error("no session"), "fetch_token_failed", undefined, 2],
     ["nothing", undefined, "fetch_token_failed", undefined, 2],
-    ["a final error", Object.assign(new Error("no"), { retryable: false }), "fetch_token_failed", undefined, 1],
+    [
+      "a final error",
+      Object.assign(new Error("no"), { retryable: false }),
+      "fetch_token_failed",
+      undefined,
+      1,
+    ],
     ["a status", Object.assign(new Error("no"), { status: 403 }), "gateway_error", 403, 1],
-    ["a status inside", Object.assign(new Error("no"), { response: { status: 503 } }), "gateway_error", 503, 6],
-    ["a refusal", new TokenError("not_friends", { detail: "Not friends." }), "not_friends", undefined, 1],
+    [
+      "a status inside",
+      Object.assign(new Error("no"), { response: { status: 503 } }),
+      "gateway_error",
+      503,
+      6,
+    ],
+    [
+      "a refusal",
+      new TokenError("not_friends", { detail: "Not friends." }),
+      "not_friends",
+      undefined,
+      1,
+    ],
   ]) {
     test(`may be thrown: ${name}`, async (t) => {
       const answers = Array.from({ length: 7 }, () => () => Promise.reject(thrown));
@@ -216,7 +243,10 @@ suite("a response of an app's backend", () => {
       /^fetchToken must return the service's response/,
     ],
     "a list": [(document) => [document], /^fetchToken must return the service's response/],
-    "a response inside": [(data) => ({ data, status: 200 }), /^fetchToken must return the service's/],
+    "a response inside": [
+      (data) => ({ data, status: 200 }),
+      /^fetchToken must return the service's/,
+    ],
     "an HTML page": [() => new Response("<!doctype html>"), /^The response is an HTML page\. \(/],
     "a JWT": [sent(200, { token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" }), /token is a JWT/],
     "a token without a room": [sent(200, { room_id: null }), /not for the requested room/],
@@ -255,7 +285,10 @@ suite("a response of an app's backend", () => {
     const { token: text } = await token({ roomId: "room" });
     await world.failure(engine.loginRoom("room", text, { userID: "alice" }));
     await world.pass(1);
-    assert.deepEqual(errors.map(({ code }) => code), ["token_refused"]);
+    assert.deepEqual(
+      errors.map(({ code }) => code),
+      ["token_refused"],
+    );
     assert.match(errors[0].detail, /finds a new token expired too: 1102018\. A backend .+ caches/);
   });
 

@@ -130,7 +130,10 @@ suite("a call", () => {
   test("rejects a roomId and unknown fields", async (t) => {
     const { server, source } = await startCalls(t);
     await assert.rejects(source.startCall({ roomId: ROOM }), /startCall has no option roomId/);
-    await assert.rejects(source.startCall({ room: ROOM }), /has no option room. There are: privileges, /);
+    await assert.rejects(
+      source.startCall({ room: ROOM }),
+      /has no option room. There are: privileges, /,
+    );
     assert.equal(server.requests.length, 0);
   });
 

@@ -87,6 +87,18 @@ suite("getBearer", () => {
     assert.equal(error.cause.message, "no session");
   });
 
+  test("may fail with a status, which is not the service's", async (t) => {
+    const asked = [];
+    const getBearer = ({ refresh }) => {
+      asked.push(refresh);
+      throw Object.assign(new Error("no session"), { status: 401 });
+    };
+    const { failure } = await start(t, { getBearer });
+    const { status, detail } = await failure();
+    assert.deepEqual([status, asked], [undefined, [false, false]]);
+    assert.equal(detail, "getBearer failed: Error with status 401. See error.cause.");
+  });
+
   test("may have no response from the identity provider, which CORS can cause", async (t) => {
     const { failure } = await start(t, { getBearer: () => fetch("http://127.0.0.1:1") });
     const { detail } = await failure();

@@ -53,7 +53,10 @@ suite("the engine for tests", () => {
     const { token } = await source.token({ roomId: "room" });
     await engine.loginRoom("room", token, { userID: "alice" });
     await world.pass(0);
-    assert.deepEqual(states, [["room", "LOGINING", 0], ["room", "LOGINED", 0]]);
+    assert.deepEqual(states, [
+      ["room", "LOGINING", 0],
+      ["room", "LOGINED", 0],
+    ]);
     engine.emit("tokenWillExpire", "room");
     await world.pass(1);
     assert.equal(engine.renewals.length, 1);
@@ -69,7 +72,10 @@ suite("the engine for tests", () => {
     await assert.rejects(engine.loginRoom("room", token, { userID: "alice" }), { code: 20014 });
     await world.pass(1);
     assert.deepEqual(engine.rooms, ["room"]);
-    assert.deepEqual(states.map(([, state]) => state), ["LOGINING", "LOGIN_FAILED", "LOGINING", "LOGINED"]);
+    assert.deepEqual(
+      states.map(([, state]) => state),
+      ["LOGINING", "LOGIN_FAILED", "LOGINING", "LOGINED"],
+    );
   });
 
   test("ignores a renewal with the token that it has, as the SDK does", async (t) => {

@@ -63,11 +63,17 @@ suite("a token", () => {
       TypeError("a token request has no option roomID. Did you mean roomId?"),
     );
     for (const given of ["room", null, 7]) {
-      await assert.rejects(source.token(given), /^TypeError: a token request: pass an object, not /);
+      await assert.rejects(
+        source.token(given),
+        /^TypeError: a token request: pass an object, not /,
+      );
     }
     assert.throws(() => source.bindTo({ on() {} }), /bindTo: pass an object, not undefined/);
     assert.throws(() => source.autoRenew(), /autoRenew: pass an object, not undefined/);
-    assert.throws(() => source.bindTo(undefined, {}), /needs a ZegoExpressEngine first, not undefined/);
+    assert.throws(
+      () => source.bindTo(undefined, {}),
+      /needs a ZegoExpressEngine first, not undefined/,
+    );
     assert.equal(server.requests.length, 0);
   });
 });
