@@ -27,7 +27,7 @@ from local.aws.secrets_manager import SECRET_ID
 from local.aws.secrets_manager.rotation import DAYS
 from local.loopback import post
 from local.samples import log_in
-from local.stack import CALLS, TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
+from local.stack import TIMEOUT_SECONDS, WATCH_SECONDS, LocalStack
 from tests.local.exchange import exchange
 from tools.sam_template import load
 from zego.secret_store.versions import CLIENT_CONFIG, SecretVersions
@@ -282,7 +282,8 @@ def test_incoming_calls_are_posted_as_in_the_template() -> None:
     resources = load()["Resources"]
     rule = resources["IncomingCallRule"]["Properties"]
     pattern = rule["EventPattern"]
-    assert CALLS == {"source": pattern["source"][0], "detail_type": pattern["detail-type"][0]}
+    matched = {"source": pattern["source"][0], "detail_type": pattern["detail-type"][0]}
+    assert matched == stack_module.CALLS
     (target,) = rule["Targets"]
     assert sum(DELAYS) <= target["RetryPolicy"]["MaximumEventAgeInSeconds"]
     connection = resources["IncomingCallConnection"]["Properties"]["AuthParameters"]
