@@ -214,7 +214,7 @@ def test_the_snippet_of_an_own_backend_gets_tokens_and_calls(open_app: OpenApp) 
     assert call["callees"] == ["bob"]
 
 
-def test_zegos_uikit_takes_the_kit_token_and_its_renewal(
+def test_zegos_uikit_reads_the_kit_token_and_offers_to_join(
     open_app: OpenApp, npm_package: NpmPackage
 ) -> None:
     uikit = npm_package(UIKIT) / "zego-uikit-prebuilt.js"
