@@ -100,7 +100,9 @@ class Rooms:
             users = self._users(room_id)
             if user_id not in users:
                 if len(self._present) >= MAX_SESSIONS:
-                    raise FullError(f"this stand-in has {MAX_SESSIONS} sessions at most")
+                    raise FullError(
+                        f"this stand-in has {MAX_SESSIONS} sessions at most: log out, or restart it"
+                    )
                 if len(users) >= MAX_USERS:
                     raise FullError(f"a room of this stand-in has {MAX_USERS} users at most")
             else:
