@@ -45,28 +45,25 @@ function signedIn(request, response, next) {
 
 // --- Tokens and calls ---------------------------------------------------------------------------
 
-/** By room: who may enter it, whose pages know of it already, and until when. */
-const calls = new Map();
+/** Until when (Unix seconds) a user may get tokens for a room. */
+const mayEnter = new Map();
+const keyOf = (...parts) => parts.join(" ");
 
-function addToCall(roomId, users, expiresAt) {
-  for (const [room, call] of calls) {
-    if (call.expiresAt < Date.now() / 1000) calls.delete(room);
-  }
-  const call = calls.get(roomId) ?? { members: new Set(), notified: new Set(), expiresAt: 0 };
-  for (const user of users) call.members.add(user);
-  call.expiresAt = Math.max(call.expiresAt, expiresAt);
-  calls.set(roomId, call);
-  return call;
+function remember(ends, keys, end) {
+  for (const [key, old] of ends) if (old < Date.now() / 1000) ends.delete(key);
+  for (const key of keys) ends.set(key, end);
 }
 
 /** A token for the user of the session, for a room of a call with that user. */
 app.post("/zego-token", signedIn, async (request, response) => {
   const { roomId, privileges, streamIds, lifetimeSeconds, refusedWith } = request.body ?? {};
-  if (!calls.get(roomId)?.members.has(request.user)) {
+  if (!mayEnter.has(keyOf(roomId, request.user))) {
     return response.status(403).json({ detail: "You are not in this call." });
   }
   const wish = { roomId, privileges, streamIds, lifetimeSeconds, refusedWith };
-  response.status(201).json(await client.token(request.user, wish));
+  const issued = await client.token(request.user, wish);
+  remember(mayEnter, [keyOf(roomId, request.user)], issued.expiresAt);
+  response.status(201).json(issued);
 });
 
 /** Calls other users. This app lets every user call every other; decide that for yours. */
@@ -74,7 +71,12 @@ app.post("/calls", signedIn, async (request, response) => {
   const { callees, idempotencyKey } = request.body ?? {};
   if (!Array.isArray(callees)) return response.status(422).json({ detail: "callees is missing." });
   const call = await client.startCall(request.user, { callees, idempotencyKey });
-  addToCall(call.roomId, [request.user, ...call.callees], call.expiresAt);
+  const members = [request.user, ...call.callees];
+  remember(
+    mayEnter,
+    members.map((user) => keyOf(call.roomId, user)),
+    call.expiresAt,
+  );
   response.status(201).json(call);
 });
 
@@ -87,17 +89,19 @@ const digest = (text) => createHash("sha256").update(text).digest();
 /** Two during a rotation of the key, separated by a space. */
 const incomingCallKeys = INCOMING_CALL_KEYS.split(" ").filter(Boolean).map(digest);
 
-/** The event of a call: at least once, in any order, and with the key. */
+/** Until when a callee's pages do not show a call again. */
+const shown = new Map();
+
+/** The event of a call: at least once, in any order. It opens no room to anybody. */
 app.post("/incoming-call", (request, response) => {
   const given = digest(request.get("x-incoming-call-key") ?? "");
   const matches = incomingCallKeys.filter((key) => timingSafeEqual(key, given));
   if (matches.length === 0) return response.status(401).json({ detail: "The key is wrong." });
   const { call_id, room_id, caller, callees, expires_at } = request.body.detail;
-  const call = addToCall(room_id, [caller, ...callees], expires_at);
   const message = JSON.stringify({ call_id, room_id, caller, expires_at });
   for (const callee of callees) {
-    if (call.notified.has(callee)) continue; // the event is a repeat
-    call.notified.add(callee);
+    if (shown.has(keyOf(call_id, callee))) continue; // the event is a repeat
+    remember(shown, [keyOf(call_id, callee)], expires_at);
     for (const page of pages.get(callee) ?? []) {
       page.write(`event: incoming-call\ndata: ${message}\n\n`);
     }

@@ -14,8 +14,8 @@ import os
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,26 +64,15 @@ User = Annotated[str, Depends(session_user)]
 # --- Tokens and calls -----------------------------------------------------------------------------
 
 
-@dataclass
-class Call:
-    """A call of this app: who may enter its room, and whose pages know of it already."""
-
-    members: set[str] = field(default_factory=set)
-    notified: set[str] = field(default_factory=set)
-    expires_at: float = 0
+#: Until when (Unix seconds) a user may get tokens for a room.
+may_enter: dict[tuple[str, str], float] = {}
 
 
-calls: defaultdict[str, Call] = defaultdict(Call)  # by room
-
-
-def add_to_call(room_id: str, users: set[str], expires_at: float) -> Call:
-    for room, old in [*calls.items()]:
-        if old.expires_at < time.time():
-            calls.pop(room, None)  # another thread may have removed it
-    call = calls[room_id]
-    call.members |= users
-    call.expires_at = max(call.expires_at, expires_at)
-    return call
+def remember(ends: dict[tuple[str, str], float], keys: Iterable[tuple[str, str]], end: int) -> None:
+    for key, old in [*ends.items()]:
+        if old < time.time():
+            ends.pop(key, None)  # another thread may have removed it
+    ends.update(dict.fromkeys(keys, end))
 
 
 class Camel(BaseModel, alias_generator=to_camel, extra="forbid"):
@@ -107,9 +96,10 @@ class CallWish(Camel):
 @app.post("/zego-token", status_code=201)
 def issue_token(user: User, wish: TokenWish) -> dict[str, Any]:
     """Return a token for the user of the session, for a room of a call with that user."""
-    if wish.room_id not in calls or user not in calls[wish.room_id].members:
+    if (wish.room_id, user) not in may_enter:
         raise HTTPException(403, "You are not in this call.")
     issued = client.token(user, **wish.model_dump())
+    remember(may_enter, [(wish.room_id, user)], issued.expires_at)
     return asdict(issued)
 
 
@@ -117,7 +107,7 @@ def issue_token(user: User, wish: TokenWish) -> dict[str, Any]:
 def start_call(user: User, wish: CallWish) -> dict[str, Any]:
     """Call other users. This app lets every user call every other; decide that for yours."""
     call = client.start_call(user, **wish.model_dump(exclude_none=True))
-    add_to_call(call.room_id, {user, *call.callees}, call.expires_at)
+    remember(may_enter, [(call.room_id, each) for each in (user, *call.callees)], call.expires_at)
     return asdict(call)
 
 
@@ -140,6 +130,10 @@ def refuse(_request: Request, error: TokenServiceError) -> Response:
 pages: defaultdict[str, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)  # by user
 
 
+#: Until when a callee's pages do not show a call again.
+shown: dict[tuple[str, str], float] = {}
+
+
 class Invitation(BaseModel):
     """The part of the event that this app uses. It contains no token."""
 
@@ -156,18 +150,19 @@ class IncomingCall(BaseModel):
 
 @app.post("/incoming-call", status_code=204)
 async def notify(event: IncomingCall, x_incoming_call_key: Annotated[str, Header()] = "") -> None:
-    """Receive the event of a call: at least once, in any order, and with the key."""
+    """Receive the event of a call: at least once, in any order. It opens no room to anybody."""
     given = x_incoming_call_key.encode()
     matches = [key for key in incoming_call_keys if hmac.compare_digest(given, key.encode())]
     if not matches:
         raise HTTPException(401, "The key is wrong.")
-    invited = event.detail
-    call = add_to_call(invited.room_id, {invited.caller, *invited.callees}, invited.expires_at)
-    message = invited.model_dump(exclude={"callees"})
-    for callee in invited.callees - call.notified:  # nobody is left if the event is a repeat
+    call = event.detail
+    message = call.model_dump(exclude={"callees"})
+    for callee in call.callees:
+        if (call.call_id, callee) in shown:
+            continue  # the event is a repeat
+        remember(shown, [(call.call_id, callee)], call.expires_at)
         for page in pages[callee]:
             page.put_nowait(message)
-    call.notified |= invited.callees
 
 
 @app.get("/events", response_class=EventSourceResponse)

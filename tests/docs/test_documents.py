@@ -30,7 +30,13 @@ from zego.rotation import OUTCOMES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "events").glob("*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "events").glob("*.md"),
+        *ROOT.glob("clients/*/README.md"),
+        *ROOT.glob("examples/*/README.md"),
+    ]
 )
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 #: Each command line in the documents, with its output.
