@@ -62,12 +62,12 @@ class IncomingCalls:
         self._stage = stage
         self._sleep = sleep
 
-    def publish(self, call: IncomingCall, *, may_publish: bool = True) -> bool:
+    def publish(self, call: IncomingCall, may_begin: Callable[[], bool]) -> bool:
         """Publish the event of a call. Return whether EventBridge accepted it.
 
         There is a second attempt if it may help. The event can then arrive twice.
 
-        :param may_publish: whether there is time for it.
+        :param may_begin: whether there is time for another attempt.
         """
         entry = {
             "Source": EVENT_SOURCE,
@@ -75,9 +75,9 @@ class IncomingCalls:
             "Detail": strict_json.dumps({"stage": self._stage} | call.detail()),
         }
         try:
-            if not may_publish:
+            if not may_begin():
                 raise AwsError("NoTimeLeft", "the request took too long before the event")
-            self._put_twice({"Entries": [entry]})
+            self._put_twice({"Entries": [entry]}, may_begin)
         except AwsError as error:
             telemetry.add("IncomingCallsFailed")
             telemetry.logger.error(
@@ -90,11 +90,11 @@ class IncomingCalls:
         telemetry.add("IncomingCallsPublished")
         return True
 
-    def _put_twice(self, parameters: Mapping[str, object]) -> None:
+    def _put_twice(self, parameters: Mapping[str, object], may_begin: Callable[[], bool]) -> None:
         try:
             self._put(parameters)
         except AwsError as error:
-            if not error.temporary:
+            if not error.temporary or not may_begin():
                 raise
             self._sleep(_PAUSE_SECONDS)
             self._put(parameters)

@@ -364,7 +364,7 @@ def _begin_call(
 
             call = IncomingCall(call_id, wanted.callees, issued, request.request_id)
             exchange.event_accepted = service.incoming_calls().publish(
-                call, may_publish=may_fetch(started)
+                call, lambda: may_fetch(started)
             )
     return issued, _document(issued) | {
         "call_id": call_id,

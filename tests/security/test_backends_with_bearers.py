@@ -12,7 +12,8 @@ from tests.support.bearer import ISSUER, JWKS_URI
 
 TOKENS = "POST /v1/tokens"
 BATCH = "POST /v1/tokens/batch"
-CALLS = "POST /api/v1/calls/initiate"
+CALLS = "POST /v1/calls"
+CALLS_IN_CAMEL_CASE = "POST /api/v1/calls/initiate"
 
 BACKENDS = f"""
 [identities.bots]
@@ -53,7 +54,7 @@ def outcome(answer: Answer) -> object:
     return answer.document.get("code", answer.status)
 
 
-@pytest.mark.parametrize("route", [TOKENS, CALLS])
+@pytest.mark.parametrize("route", [TOKENS, CALLS, CALLS_IN_CAMEL_CASE])
 class TestOneToken:
     def test_a_user_cannot_name_a_user(self, issuer: Application, route: str) -> None:
         for user_id in ("alice", "bob", "bot_1", None):

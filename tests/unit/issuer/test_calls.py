@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -362,6 +364,15 @@ class TestFailure:
         assert issuer.eventbridge.timeouts == []
         assert issuer.count_of("IncomingCallsFailed") == 1
 
+    def test_a_first_attempt_that_took_too_long_is_the_last(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left = [True, False]
+        monkeypatch.setattr("issuer.routes.may_fetch", lambda _started: left.pop(0))
+        issuer.eventbridge.responses = [UNREACHABLE]
+        assert begin(issuer, "bob").document["event_accepted"] is False
+        assert len(issuer.eventbridge.timeouts) == 1
+
     def test_no_credentials_cost_no_token(
         self, issuer: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -371,7 +382,26 @@ class TestFailure:
         assert (answer.status, answer.document["event_accepted"]) == (201, False)
 
 
-def test_a_call_without_callees_imports_nothing_for_events(issuer: Application) -> None:
-    sys.modules.pop("issuer.incoming_calls")
+def test_the_issuer_starts_without_what_events_need() -> None:
+    environment = {
+        "STAGE": "dev",
+        "SERVER_SECRET_ARN": "zego/server-secret",
+        "AWS_REGION": "us-east-1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    code = "import sys, issuer.app; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "issuer.routes" in done.stdout.split()
+    assert "issuer.incoming_calls" not in done.stdout.split()
+
+
+def test_a_call_without_callees_imports_nothing_for_events(
+    issuer: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "issuer.incoming_calls")
     begin(issuer, key="k")
     assert "issuer.incoming_calls" not in sys.modules
+    begin(issuer, "bob", key="k")
+    assert "issuer.incoming_calls" in sys.modules
