@@ -60,8 +60,8 @@ app.post("/zego-token", signedIn, async (request, response) => {
   if (!mayEnter.has(keyOf(roomId, request.user))) {
     return response.status(403).json({ detail: "You are not in this call." });
   }
-  const wish = { roomId, privileges, streamIds, lifetimeSeconds, refusedWith };
-  const issued = await client.token(request.user, wish);
+  const asked = { roomId, privileges, streamIds, lifetimeSeconds, refusedWith };
+  const issued = await client.token(request.user, asked);
   remember(mayEnter, [keyOf(roomId, request.user)], issued.expiresAt);
   response.status(201).json(issued);
 });

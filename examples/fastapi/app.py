@@ -75,7 +75,7 @@ def remember(ends: dict[tuple[str, str], float], keys: Iterable[tuple[str, str]]
     ends.update(dict.fromkeys(keys, end))
 
 
-class Camel(BaseModel, alias_generator=to_camel, extra="forbid"):
+class CamelCase(BaseModel, alias_generator=to_camel, extra="forbid"):
     """What the JavaScript client passes to `fetchToken` and `fetchCall`. It names no user."""
 
     privileges: list[str] | None = None
@@ -83,30 +83,30 @@ class Camel(BaseModel, alias_generator=to_camel, extra="forbid"):
     lifetime_seconds: int | None = None
 
 
-class TokenWish(Camel):
+class TokenRequest(CamelCase):
     room_id: str
     refused_with: int | None = None
 
 
-class CallWish(Camel):
+class CallRequest(CamelCase):
     callees: list[str]
     idempotency_key: str | None = None
 
 
 @app.post("/zego-token", status_code=201)
-def issue_token(user: User, wish: TokenWish) -> dict[str, Any]:
+def issue_token(user: User, asked: TokenRequest) -> dict[str, Any]:
     """Return a token for the user of the session, for a room of a call with that user."""
-    if (wish.room_id, user) not in may_enter:
+    if (asked.room_id, user) not in may_enter:
         raise HTTPException(403, "You are not in this call.")
-    issued = client.token(user, **wish.model_dump())
-    remember(may_enter, [(wish.room_id, user)], issued.expires_at)
+    issued = client.token(user, **asked.model_dump())
+    remember(may_enter, [(asked.room_id, user)], issued.expires_at)
     return asdict(issued)
 
 
 @app.post("/calls", status_code=201)
-def start_call(user: User, wish: CallWish) -> dict[str, Any]:
+def start_call(user: User, asked: CallRequest) -> dict[str, Any]:
     """Call other users. This app lets every user call every other; decide that for yours."""
-    call = client.start_call(user, **wish.model_dump(exclude_none=True))
+    call = client.start_call(user, **asked.model_dump(exclude_none=True))
     remember(may_enter, [(call.room_id, each) for each in (user, *call.callees)], call.expires_at)
     return asdict(call)
 
