@@ -26,6 +26,7 @@ SOURCE: Final = ROOT / "build" / "site-source"
 #: The sections of the table of contents and their pages, in reading order.
 CONTENTS: Final = {
     "Get tokens": (
+        "docs/first-call",
         "docs/frontends",
         "clients/javascript/README",
         "docs/backends",
@@ -62,6 +63,7 @@ FILES: Final = (
     "docs/openapi.yaml",
     "docs/images",
     "functions/issuer/policies/reference.toml",
+    "examples/call/call.js",
 )
 _HTTP_API: Final = """# HTTP API reference
 

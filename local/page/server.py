@@ -2,6 +2,7 @@
 
 ====================  ============================================================================
 `GET /`, files        `FILES`, and no other file
+`GET /call/`          examples/call: a call by ZEGO's web SDK
 `GET /stack`          the addresses of the parts, for the page's modules
 `GET /codes`          the meanings of ZEGO's codes that a web client shows
 `GET /events`         what happens, as server-sent events
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from local.page.operations import Operations
 
 WEB = PROJECT / "local" / "page" / "web"
+EXAMPLE = PROJECT / "examples" / "call"
 CLIENT = PROJECT / "clients" / "javascript" / "token-source.js"
 ACTIONS = "/operate/"
 SIGNALS = ("joined", "declined", "ended")
@@ -44,6 +46,16 @@ MAX_BODY_KIB = 100
 """More than the longest token that `Operations` takes, whatever its characters, as UTF-8."""
 AGAIN_SECONDS = 1.0
 """How long to wait before reading the secret again after an error of Secrets Manager."""
+SDK_ORIGIN = "https://cdn.jsdelivr.net"
+"""Where the example loads ZEGO's web SDK from; its hash is in the example."""
+EXAMPLE_POLICY = (
+    f"default-src 'none'; script-src 'self' {SDK_ORIGIN} blob: 'unsafe-inline' 'unsafe-eval';"
+    " style-src 'unsafe-inline'; connect-src 'self' {parts} https: wss:; media-src blob:;"
+    " worker-src blob:; img-src data:;"
+    " form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""ZEGO's web SDK needs this: it makes scripts, worklets, WebAssembly and styles at run time, and
+connects to servers whose names ZEGO changes."""
 STARTING = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -67,6 +79,7 @@ FILES = {
     **{f"/{path.name}": path for path in sorted(WEB.iterdir()) if path.name != "index.html"},
 }
 """The files by path. The client is the same file that applications use."""
+FILES |= {"/call/": EXAMPLE / "index.html", "/call/call.js": EXAMPLE / "call.js"}
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,8 @@ class Page(LoopbackServer):
                 return _json(200, _description(parts))
             case "/codes":
                 return _json(200, _codes())
+            case "/call":
+                return HttpResponse(308, (("location", "/call/"),))
             case path if path in FILES:
                 return _file(FILES[path], parts.stack)
         return _error(404, "This page does not exist.")
@@ -234,8 +249,12 @@ def _is_own(request: HttpRequest, origins: Sequence[str]) -> bool:
 
 
 def _file(file: Path, stack: StackDescription) -> HttpResponse:
-    parts = f"{stack.api} {stack.identity_provider} {stack.zego}"
-    headers = _headers(CONTENT_TYPES[file.suffix], f"'self' {parts}")
+    parts = f"{stack.api} {stack.identity_provider}"
+    content_type = CONTENT_TYPES[file.suffix]
+    if file.parent == EXAMPLE:
+        headers = _headers(content_type, policy=EXAMPLE_POLICY.format(parts=parts))
+    else:
+        headers = _headers(content_type, f"'self' {parts} {stack.zego}")
     return HttpResponse(200, headers, file.read_bytes())
 
 
@@ -269,8 +288,8 @@ def _codes() -> dict[str, Any]:
     }
 
 
-def _headers(content_type: str, connect: str = "'none'") -> Headers:
-    policy = (
+def _headers(content_type: str, connect: str = "'none'", policy: str = "") -> Headers:
+    policy = policy or (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
         f" connect-src {connect}; form-action 'none'; base-uri 'none'; frame-ancestors 'none';"
         " require-trusted-types-for 'script'; trusted-types 'none'"

@@ -294,7 +294,14 @@ class TestTheSignalsOfACall:
 
 
 class TestTheFiles:
-    @pytest.mark.parametrize("path", FILES)
+    def test_the_example_may_load_zegos_sdk_and_connect_to_zego(self, stack: LocalStack) -> None:
+        policy = exchange(f"{stack.page.url}/call/").headers["content-security-policy"]
+        assert "script-src 'self' https://cdn.jsdelivr.net blob:" in policy
+        parts = f"{stack.api.url} {stack.identity_provider.url}"
+        assert f"connect-src 'self' {parts} https: wss:;" in policy
+        assert "form-action 'none'; base-uri 'none'; frame-ancestors 'none'" in policy
+
+    @pytest.mark.parametrize("path", [path for path in FILES if not path.startswith("/call/")])
     def test_each_is_served_with_its_type_and_the_security_policy(
         self, stack: LocalStack, path: str
     ) -> None:
