@@ -22,7 +22,10 @@ from local.samples import log_in
 CALLER, CALLEE = "alice", "bob"
 PATH = "/incoming-call"
 IN_PRODUCTION = (
-    "ZEGO's servers carry audio and video between the browsers. This stand-in carries neither.",
+    (
+        "ZEGO's servers carry audio and video between the browsers. This stand-in carries neither;"
+        " docs/first-call.md shows a call with your own ZEGO project."
+    ),
     (
         "EventBridge posts the event to IncomingCallUrl. It retries for two minutes and then keeps"
         " the event in a dead-letter queue. An event may arrive twice: compare its call_id."
