@@ -117,8 +117,8 @@ class LazyGroup(click.Group):
         name = arguments[0]
         if name not in COMMANDS:
             near = [name] if name in _MEANT else get_close_matches(name, [*COMMANDS, *_MEANT])
-            meant = dict.fromkeys(f"zego-token {_MEANT.get(one, one)}" for one in near)
-            hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+            meant = dict.fromkeys(f"\n  zego-token {_MEANT.get(one, one)}" for one in near)
+            hint = f" Did you mean:{''.join(meant)}" if meant else ""
             context.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(context, arguments)
 

@@ -194,7 +194,7 @@ def _notes(denial: Denial) -> Iterable[str]:
     else:
         yield "Existing tokens still work until they expire."
     if denial.kind == "user" and "*" in denial.value:
-        yield "This denies one user, whose id has a star: only in rooms is * any text."
+        yield "This denies the one user whose id has this star: * is any text only in rooms."
     if denial.effect == "signed-out":
         yield (
             "Also end the sessions at the identity provider: a bearer token that it refreshes may"

@@ -261,7 +261,8 @@ def cors(deployment: Deployment) -> Iterator[CheckResult]:
 
 def _cors(deployment: Deployment, origin: str) -> CheckResult:
     is_local = deployment.target_options.local is not None
-    remedy = f"Restart the stack: make run RUN_ARGS='--allow-origin {origin}'" if is_local else ""
+    allow = f"make run RUN_ARGS='--allow-origin {origin}'"
+    remedy = f"Restart the stack:\n  {allow}" if is_local else ""
     allowed = deployment.issuer.preflight("/v1/tokens", origin).headers
     returned = deployment.issuer.get("/v1/health", origin=origin).headers
     for headers, what in ((allowed, "the preflight"), (returned, "a response")):

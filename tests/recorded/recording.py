@@ -39,7 +39,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "short id": r"(?<= on )[0-9a-f]{8}\b|(?<=version )[0-9a-f]{8}\b",
     "sha256": r"\b[0-9a-f]{64}\b",
     "random": r"(?<=call_)[0-9a-f]{32}\b|\b[0-9a-f]{32}\b|(?<=doctor_)[0-9a-f]{8,}\b",
-    "request id": r"(?<![\w/+])[A-Za-z0-9+/]{15}=(?![\w=])",
+    "request id": r"(?<![\w/+-])[\w/+-]{15}=(?![\w=])",
     "fingerprint": r"(?<![\w-])[0-9a-f]{12}(?![\w-])",
 }
 _PORT: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+")

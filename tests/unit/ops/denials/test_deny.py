@@ -116,7 +116,7 @@ class TestWhatIsShown:
         ("line", "words"),
         [
             (f"deny user alice {SPAM}", "Existing tokens still work until they expire."),
-            (f"deny user ali* {SPAM}", "only in rooms is * any text"),
+            (f"deny user ali* {SPAM}", "* is any text only in rooms"),
             (f"deny room call_1 {SPAM}", "Identity tokens, which name no room, still open it."),
             (f"deny identity Web {SPAM} --yes", "prod.toml has no identity Web. It has backend, "),
             (f"deny identity a --signed-out {SPAM} --yes", "IAM roles are not signed out"),
