@@ -128,6 +128,9 @@ async function dial(callee) {
     const issued = await source.startCall({ callees: [callee] });
     if (!issued.eventAccepted) warn(`The stack could not tell ${callee} about the call.`);
     await enter(issued, issued.callId, callee);
+    const { left } = call;
+    const unanswered = setTimeout(() => $("remote").srcObject || say(`${callee} has not accepted.`), RING_MS);
+    left.signal.addEventListener("abort", () => clearTimeout(unanswered));
   });
 }
 

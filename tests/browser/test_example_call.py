@@ -132,6 +132,21 @@ def test_a_call_can_be_declined(phone: Callable[[str], Page]) -> None:
     says(alice, "bob has declined.")
 
 
+def test_a_call_that_is_not_accepted_is_missed(phone: Callable[[str], Page]) -> None:
+    alice, bob = phone("alice"), phone("bob")
+    for page in (alice, bob):
+        page.clock.install()
+    press(alice, "Call")
+    says(alice, "You are in the room. Waiting for bob.")
+    expect(bob.locator("#caller")).to_be_visible()
+    for page in (alice, bob):
+        page.clock.fast_forward(46_000)
+    says(alice, "bob has not accepted.")
+    says(bob, "You missed a call from alice.")
+    expect(bob.locator("#caller")).to_be_hidden()
+    press(alice, "Hang up")
+
+
 def test_the_caller_can_hang_up_first(phone: Callable[[str], Page]) -> None:
     alice, bob = phone("alice"), phone("bob")
     press(alice, "Call")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import click
@@ -136,6 +139,34 @@ def test_deny_removes_no_user_at_zego(
     assert stack.dynamodb.items("denials") == []
 
 
+def test_make_run_says_what_is_real_and_needs_no_terminal(zego: Zego, tmp_path: Path) -> None:
+    options = ["--directory", str(tmp_path), "--zego", MINE, "--secret-file", "-"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", *options, "--zego-api", zego.cloud.url],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(VALUE)
+        process.stdin.close()
+        lines: list[str] = []
+        while not lines or "Check that the service is up" not in lines[-1]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], "".join(lines)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    printed = "".join(lines)
+    assert f"It uses your ZEGO project {APP_ID}" in printed
+    assert "The stack changes nothing at ZEGO" in printed
+    assert re.search(rf"app_id +{APP_ID}$", printed, re.MULTILINE)
+    assert "/console" not in printed
+    assert SECRET not in printed
+
+
 # --- The value ------------------------------------------------------------------------------------
 
 
@@ -201,7 +232,7 @@ def test_a_value_that_cannot_be_used_is_explained(
 @pytest.mark.parametrize(
     ("trouble", "says"),
     [
-        (Trouble(clock_skew_seconds=700), "clock is 700 s behind ZEGO's"),
+        (Trouble(clock_skew_seconds=700), " s behind ZEGO's"),
         (Trouble(kind="rate-limit"), "throttling"),
         (Trouble(kind="hang-up"), "Check the network"),
         (Trouble(kind="garbage"), "no readable code"),

@@ -25,7 +25,11 @@ goThere.addEventListener("click", () => highlighted.focus());
 
 const people = alone ? [[alone, alone === "bob" ? "alice" : "bob"]] : [["alice", "bob"], ["bob", "alice"]];
 const phones = [];
-if (isMine) byId("phones").replaceChildren(byId("phones-heading"), realCall());
+if (isMine) {
+  byId("phones").replaceChildren(byId("phones-heading"), realCall());
+  document.querySelector(".lede").textContent =
+    "The service, its client and your ZEGO project are real. AWS and the sign-in are stand-ins on this machine.";
+}
 for (const [name, other] of isMine ? [] : people) {
   const article = element("article", { class: "phone" });
   byId("phones").append(article);
