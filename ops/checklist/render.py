@@ -43,15 +43,16 @@ def show(out: Output, name: str, found: Iterable[tuple[Check[Any], CheckResult]]
     counts: Counter[CheckStatus] = Counter()
     failed: dict[str, None] = {}
     last: Check[Any] | None = None
+    previous: CheckResult | None = None
     out.show(prose(name, "bold"))
     for check, result in found:
         if last is None or check.group != last.group:
             out.show("", line(check.group, "bold"))
-        _tell(out, name, check, result, is_first=check is not last)
+        _tell(out, name, check, result, after=previous if check is last else None)
         counts[result.status] += 1
         if result.status == "failed":
             failed[check.name] = None
-        last = check
+        last, previous = check, result
     exit_code = ExitCode.REFUSED if failed else ExitCode.DONE
     numbers = {status: counts[status] for status in _APPEARANCES}
     out.tell("summary", "", counts=numbers, failed=[*failed], exit_code=exit_code)
@@ -60,8 +61,17 @@ def show(out: Output, name: str, found: Iterable[tuple[Check[Any], CheckResult]]
 
 
 def _tell(
-    out: Output, name: str, check: Check[Any], result: CheckResult, *, is_first: bool
+    out: Output,
+    name: str,
+    check: Check[Any],
+    result: CheckResult,
+    *,
+    after: CheckResult | None,
 ) -> None:
+    """Show a result.
+
+    :param after: the result before it, of the same check.
+    """
     remedy = copyable(result.remedy, name)
     out.tell(
         "check",
@@ -79,14 +89,14 @@ def _tell(
         seen = f"skipped: {seen}"
     appearance = _APPEARANCES[result.status]
     mark = appearance.mark if out.can_show(appearance.mark) else appearance.ascii
-    first = f"  {mark} {check.name if is_first else '':{_NAME - 1}} "
+    first = f"  {mark} {'' if after else check.name:{_NAME - 1}} "
     below = " " * (4 + _NAME)
     text = wrapped(seen, out.width, first=first, then=below)
     text.stylize(appearance.style, 2, 3)
     if result.status == "skipped":
         text.stylize(QUIET, len(first))
     out.show(text)
-    if result.remedy:
+    if result.remedy and not (after and after.remedy == result.remedy):
         out.show(advice(result.remedy, out.width, name, margin=below))
 
 

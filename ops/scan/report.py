@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from typing import Any, Final
 
 from ops.errors import ExitCode
@@ -274,12 +275,15 @@ def _tell_unread(out: Output, tally: Tally, secrets: SecretValues, error: Unread
 
 
 def _show_remedies(out: Output, tally: Tally, options: str) -> None:
-    """Show each remedy once for all places of the same leak."""
-    for leak in sorted(tally.groups, key=lambda one: SEVERITIES.index(one.severity)):
-        count = tally.groups[leak]
-        times = "" if count == 1 else f", {count} times"
-        out.show("", prose(f"{leak.title}{times}", _STYLES[leak.severity]))
-        out.show(advice(leak.remedy, out.width, options))
+    """Show each leak once for all its places, and then what to do about those of a kind."""
+    found = sorted(tally.groups, key=lambda one: SEVERITIES.index(one.severity))
+    for remedy, leaks in groupby(found, key=lambda one: one.remedy):
+        out.show("")
+        for leak in leaks:
+            count = tally.groups[leak]
+            times = "" if count == 1 else f", {count} times"
+            out.show(prose(f"{leak.title}{times}", _STYLES[leak.severity], then="    "))
+        out.show(advice(remedy, out.width, options))
     if tally.groups:
         out.show("")
 

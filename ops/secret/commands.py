@@ -174,7 +174,7 @@ def status(target_options: list[TargetOptions], out: Output) -> ExitCode:
 def watch(
     target_options: TargetOptions, out: Output, interval: float, count: int | None
 ) -> ExitCode:
-    """Show each change in one line, until Ctrl-C (exit code 0).
+    """Show each change when it is found, until Ctrl-C (exit code 0).
 
     It shows changes of labels, ZEGO's verdicts, a rotation's steps and the watcher's notes.
     """

@@ -85,6 +85,13 @@ def test_all_checks_passed_if_none_was_skipped(capsys: Capture) -> None:
     assert lines[-1] == "All checks passed."
 
 
+def test_a_remedy_that_results_of_one_check_share_is_shown_once(capsys: Capture) -> None:
+    one = check("x")
+    results = [CheckResult("failed", what, "Fix it.") for what in ("a", "b", "c")]
+    _, lines = shown(capsys, *((one, result) for result in results), (check("y"), results[0]))
+    assert "\n".join(lines).count("-> Fix it.") == 2
+
+
 def test_marks_differ_in_ascii_too(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
     monkeypatch.setattr("sys.stdout", written)

@@ -138,6 +138,16 @@ class TestFindings:
         cli.main(["scan", str(front_end)])
         assert f", digest {digest(OTHER)}, 2 times\n" in capsys.readouterr().out
 
+    def test_the_advice_for_several_leaks_of_a_kind_is_shown_once(
+        self, front_end: Path, capsys: Capture
+    ) -> None:
+        two = f"{NAMED}='{OTHER}'\n{NAMED}='{OTHER[::-1]}'\n"
+        (front_end / "a.js").write_text(two, encoding="utf-8")
+        cli.main(["scan", str(front_end)])
+        printed = capsys.readouterr().out
+        assert "\n2 likely: " in printed
+        assert printed.count("-> If it is a ServerSecret, remove it") == 1
+
     def test_with_its_app_id_it_has_the_fingerprint_of_secret_status(
         self, front_end: Path, scan: Scan
     ) -> None:
