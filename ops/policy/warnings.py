@@ -98,6 +98,8 @@ def _open_bounds(rule: Rule, backends: frozenset[str], *, is_meant: bool) -> Ite
     anybody = not rule.claims and _all_covered(rule.users)
     if everywhere and anybody and (users := sorted(rule.callers - backends)):
         yield f'rooms = ["*"] lets every user of {" and ".join(users)} into every room'
+    if rule.callees and not any(_may_be_a_calls(room) for room in rule.rooms):
+        yield "callees has no effect: rooms does not match the rooms of calls, call_*"
     if rule.streams is not None and _all_covered(rule.streams):
         yield 'stream_ids = ["*"] bounds nothing; leave it out'
 
@@ -139,6 +141,11 @@ def _opened(policy: AccessPolicy, position: int) -> Iterator[str]:
                 f"its identity tokens open the rooms that {other.name!r} denies; put that rule"
                 " before this one, without identity_tokens = false"
             )
+
+
+def _may_be_a_calls(room: Pattern) -> bool:
+    """Whether it may match the room of a call. What a placeholder stands for is not known."""
+    return room.has_placeholder or room.matches(f"call_{32 * '0'}", lambda _name: None)
 
 
 def _all_covered(patterns: Collection[Pattern]) -> bool:

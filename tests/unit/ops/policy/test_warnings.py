@@ -79,6 +79,10 @@ def warnings(tmp_path: Path, rules: str, identities: str = IDENTITIES) -> tuple[
             "'call_1' has no effect because of 'call_",
         ),
         (f'{GRANT}stream_ids = ["*"]', r'stream_ids = \["\*"\] bounds nothing'),
+        (
+            f'{GRANT.replace("call_*", "lobby")}callees = ["*"]',
+            "'members': callees has no effect: rooms does not match the rooms of calls",
+        ),
         (f'{GRANT}callees = ["a*", "al*"]', r"callees: 'al\*' has no effect because of 'a\*'"),
         (f"{GRANT}max_session_seconds = 3600", "is shorter than max_lifetime_seconds"),
         (
@@ -114,6 +118,8 @@ def test_what_is_probably_not_meant_is_named(tmp_path: Path, rules: str, words: 
         f'{GRANT.replace("call_*", "*").replace("web", "server")}users = ["*"]',
         f'{GRANT.replace("web", "server")}users = ["*"]\nclaims = {{ a = 1 }}',
         f'{GRANT}stream_ids = ["{{user_id}}_*"]',
+        f'{GRANT}callees = ["*"]',
+        f'{GRANT.replace("call_*", "{claims.room}")}callees = ["*"]',
         f"{GRANT}max_session_seconds = 7200",
         f"{GRANT.replace('web', 'fresh')}max_session_seconds = 9000",
         f"{DENY}unless_claims = {{ suspended = false }}",
