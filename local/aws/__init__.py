@@ -21,18 +21,22 @@ _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 class SignedService(LoopbackServer):
     """A stand-in for an AWS service. A call is a POST.
 
-    If `access_keys` is set, each call must be signed with one of them: other users of this machine
-    reach the same ports. Until then, signatures are not verified.
+    If `access_keys` is set, each request must be signed with one of them: other users of this
+    machine reach the same ports. Until then, signatures are not verified.
     """
 
     signing_name: ClassVar[str]
     """The service in a signature's scope."""
 
+    unsigned: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """The requests that need no signature, by method and path."""
+
     access_keys: Sequence[AccessKey] | None = None
 
     def refused(self, request: HttpRequest) -> HttpResponse | None:
-        """Returns the response to a call without a valid signature, else None."""
-        if self.access_keys is not None and request.method == "POST":
+        """Returns the response to a request without a valid signature, else None."""
+        is_open = (request.method, request.path) in self.unsigned
+        if self.access_keys is not None and not is_open:
             try:
                 verify_signature(
                     request,

@@ -72,6 +72,7 @@ class EventBus(SignedService):
     """
 
     signing_name = "events"
+    unsigned = (("GET", "/"),)
 
     def __init__(
         self,

@@ -102,10 +102,11 @@ def test_the_secret_is_in_no_file(stack: LocalStack) -> None:
     assert [path.name for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
-def test_only_its_owner_can_read_the_secret(stack: LocalStack) -> None:
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT", "DELETE", "OPTIONS", "get"])
+def test_only_its_owner_can_read_the_secret(stack: LocalStack, method: str) -> None:
     call = [("x-amz-target", "secretsmanager.GetSecretValue")]
     body = json.dumps({"SecretId": stack.secrets_manager.secret_id}).encode()
-    answer = exchange(stack.secrets_manager.url, "POST", call, body)
+    answer = exchange(stack.secrets_manager.url, method, call, body)
     assert (answer.status, answer.json()["__type"]) == (400, "MissingAuthenticationToken")
 
 

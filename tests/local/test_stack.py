@@ -129,6 +129,23 @@ def test_no_other_user_of_this_machine_can_call_the_aws_services(
         assert stack.secrets_manager.server_secret not in str(caught.value.response)
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize(
+    ("part", "target"),
+    [
+        ("secrets_manager", "secretsmanager.GetSecretValue"),
+        ("event_bus", "AWSEvents.PutEvents"),
+        ("dynamodb", "DynamoDB_20120810.DescribeTable"),
+    ],
+)
+def test_another_method_is_no_way_around_the_signature(
+    stack: LocalStack, part: str, target: str, method: str
+) -> None:
+    url = f"{getattr(stack, part).url}/other"
+    answer = exchange(url, method, [("x-amz-target", target)], b"{}")
+    assert answer.json()["__type"] == "MissingAuthenticationToken"
+
+
 def test_rotator_and_watcher_have_no_process_until_they_are_needed(tmp_path: Path) -> None:
     with LocalStack(directory=tmp_path, workers=1, watch_seconds=None) as stack:
         assert len(stack.function.process_ids()) == 1
