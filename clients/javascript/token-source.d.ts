@@ -129,7 +129,7 @@ export interface Platform {
   Date: { now(): number };
   performance: { now(): number };
   Math: { random(): number };
-  crypto?: { getRandomValues(bytes: Uint8Array<ArrayBuffer>): Uint8Array };
+  crypto?: { getRandomValues(bytes: Uint8Array): Uint8Array };
   setTimeout(callback: () => void, ms: number): any;
   clearTimeout(timer: any): void;
   navigator?: { readonly onLine?: boolean };

@@ -507,7 +507,7 @@ export function createTokenSource(options) {
     const nowMs = platform.Date.now();
     if (text !== undefined) {
       const answer = documentOf(returned, text, nowMs, "", name);
-      return { ...answer, atSeconds: Date.parse(returned.headers.get("date")) / 1000 };
+      return { ...answer, atSeconds: Date.parse(returned.headers?.get("date")) / 1000 };
     }
     if ("token" in returned) return { said: returned };
     const { status, code } = returned;
