@@ -245,7 +245,7 @@ def main(
         )
     if incoming_call_key and not incoming_call_url:
         raise click.UsageError("--incoming-call-key needs --incoming-call-url.")
-    project = own_project.choose(zego, secret_file, zego_api)
+    project = own_project.choose(zego, secret_file, zego_api, directory)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
 

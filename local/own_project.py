@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from local.stack_file import read_running
 from zego import server_secret
 from zego.bounded_http import check_url
 from zego.error_codes import SERVER_API_CODES
@@ -63,10 +64,13 @@ def check_api(_context: click.Context, _option: click.Parameter, value: str | No
     )
 
 
-def choose(zego: str, secret_file: str | None, server_api: str | None) -> OwnProject | None:
+def choose(
+    zego: str, secret_file: str | None, server_api: str | None, directory: Path
+) -> OwnProject | None:
     """Returns the project that the options name, once ZEGO accepts it; None for the stand-in.
 
-    Ends the program if the project cannot be used.
+    Ends the program if the project cannot be used, or if a stack runs in the directory: no
+    secret should be typed for that.
     """
     if zego != MINE:
         if secret_file or server_api:
@@ -74,6 +78,12 @@ def choose(zego: str, secret_file: str | None, server_api: str | None) -> OwnPro
         return None
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would contain the secret
     try:
+        if running := read_running(directory):
+            raise OwnProjectError(
+                f"A local stack is running at {running.api} (process {running.pid}).",
+                "Stop it first.",
+                INVALID,
+            )
         project = OwnProject(read(secret_file), server_api or ENDPOINT)
         named = f"{project.secret.fingerprint} for AppID {project.secret.app_id}"
         print(f"Asking ZEGO whether it accepts {named} ...", file=sys.stderr)
@@ -81,6 +91,9 @@ def choose(zego: str, secret_file: str | None, server_api: str | None) -> OwnPro
     except OwnProjectError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (KeyboardInterrupt, EOFError):
+        print("\nNothing was started.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     return project
 
 
@@ -98,8 +111,6 @@ def read(secret_file: str | None) -> ServerSecret:
         raise OwnProjectError(
             f"This is not a ServerSecret: {error}.", _COPY_AGAIN, INVALID
         ) from None
-    except (KeyboardInterrupt, EOFError):
-        raise OwnProjectError("\nNothing was started.", "", INTERRUPTED) from None
 
 
 def prove(project: OwnProject) -> None:

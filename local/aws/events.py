@@ -1,7 +1,7 @@
 """EventBridge: the default event bus, and the two rules that run the watcher.
 
-Signatures are not verified. Sources: PutEvents and its error codes in the EventBridge API
-reference; "AWS service events" in the EventBridge user guide for the content of an event.
+Sources: PutEvents and its error codes in the EventBridge API reference; "AWS service events" in the
+EventBridge user guide for the content of an event.
 """
 
 from __future__ import annotations

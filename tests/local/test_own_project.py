@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import parse_qs
 
 import click
@@ -172,14 +173,16 @@ def test_make_run_says_what_is_real_and_needs_no_terminal(zego: Zego, tmp_path: 
 
 
 @pytest.fixture
-def choose(monkeypatch: pytest.MonkeyPatch, zego: Zego) -> Callable[[str | bytes], OwnProject]:
+def choose(
+    monkeypatch: pytest.MonkeyPatch, zego: Zego, tmp_path: Path
+) -> Callable[[str | bytes], OwnProject]:
     """Chooses the project whose value is on standard input. Retries do not wait."""
     monkeypatch.setattr(own_project, "ServerApi", partial(ServerApi, sleep=lambda _: None))
 
     def choose(value: str | bytes) -> OwnProject:
         content = value if isinstance(value, bytes) else value.encode()
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(content)))
-        chosen = own_project.choose(MINE, "-", zego.cloud.url)
+        chosen = own_project.choose(MINE, "-", zego.cloud.url, tmp_path)
         assert chosen
         return chosen
 
@@ -276,10 +279,10 @@ def test_a_project_without_the_service_is_explained(
     assert f"(code {code})" in said
 
 
-def test_a_missing_file_is_not_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_not_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The path could be the secret itself."""
     with pytest.raises(SystemExit) as ended:
-        own_project.choose(MINE, SECRET, None)
+        own_project.choose(MINE, SECRET, None, tmp_path)
     assert ended.value.code == own_project.INVALID
     said = capsys.readouterr().err
     assert "No such file" in said
@@ -299,20 +302,42 @@ def test_without_the_option_zego_itself_gives_the_verdict() -> None:
     assert OwnProject(ServerSecret(APP_ID, SECRET)).server_api == ENDPOINT
 
 
-def test_the_options_need_an_own_project() -> None:
+def test_the_options_need_an_own_project(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="need --zego mine"):
-        own_project.choose("stand-in", "-", None)
+        own_project.choose("stand-in", "-", None, tmp_path)
+
+
+def test_while_a_stack_runs_it_does_not_ask(
+    stack: LocalStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        own_project.choose(MINE, None, None, stack.file.parent)
+    assert ended.value.code == own_project.INVALID
+    assert f"A local stack is running at {stack.api.url}" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_zego_is_asked_starts_nothing(
+    choose: Callable[[str], OwnProject],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(own_project, "prove", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(SystemExit) as ended:
+        choose(VALUE)
+    assert ended.value.code == own_project.INTERRUPTED
+    assert capsys.readouterr().err.endswith("Nothing was started.\n")
 
 
 # --- The prompt -----------------------------------------------------------------------------------
 
 ASKS = """
 import fcntl, sys, termios
+from pathlib import Path
 from local import own_project
 
 if sys.stdin.isatty():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # for Ctrl-C and the prompt
-own_project.choose("mine", None, sys.argv[1])
+own_project.choose("mine", None, sys.argv[1], Path(sys.argv[2]))
 """
 
 
@@ -320,7 +345,7 @@ def ask(url: str, *typed: str) -> tuple[int, str]:
     """Runs the prompt on a terminal, types there, and returns the exit code and what it shows."""
     controller, terminal = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", ASKS, url],
+        [sys.executable, "-c", ASKS, url, "/nowhere"],
         cwd=ROOT,
         stdin=terminal,
         stdout=terminal,
@@ -365,7 +390,7 @@ def test_a_secret_at_the_first_prompt_is_not_repeated(zego: Zego) -> None:
 
 def test_without_a_terminal_the_option_is_named(zego: Zego) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", ASKS, zego.cloud.url],
+        [sys.executable, "-c", ASKS, zego.cloud.url, "/nowhere"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
