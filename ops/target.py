@@ -41,6 +41,7 @@ SECRET_OUTPUT: Final = "SecretArn"  # noqa: S105  a name
 TABLE_OUTPUT: Final = "LimitsTableName"
 API_OUTPUT: Final = "ApiUrl"
 _DIRECT_OUTPUT: Final = "DirectUrl"
+_DEAD_LETTERS_OUTPUT: Final = "IncomingCallDeadLettersUrl"
 #: How long a local stack may take to accept a connection.
 _LOCAL_SECONDS: Final = 2.0
 
@@ -52,6 +53,7 @@ AwsService = Literal[
     "lambda",
     "secretsmanager",
     "sns",
+    "sqs",
     "sts",
 ]
 
@@ -109,6 +111,8 @@ class Target:
     :ivar region: the secret's region.
     :ivar api: the issuer's URL; ``None`` if the options do not lead to it.
     :ivar direct: its URL past the edge (docs/edge.md); ``None`` if the stack requires no edge.
+    :ivar dead_letters: the queue of the incoming calls that were not delivered; ``None`` if the
+        stack posts none.
     """
 
     name: str
@@ -117,6 +121,7 @@ class Target:
     region: str | None = None
     api: str | None = None
     direct: str | None = None
+    dead_letters: str | None = None
 
 
 # --- The options ------------------------------------------------------------------------------
@@ -355,6 +360,7 @@ def connect(options: TargetOptions, session: boto3.Session | None = None) -> Tar
         client.meta.region_name,
         outputs.get(API_OUTPUT) or None,
         outputs.get(_DIRECT_OUTPUT),
+        outputs.get(_DEAD_LETTERS_OUTPUT),
     )
 
 

@@ -139,6 +139,7 @@ def checks(*, without_secret: bool = False) -> tuple[Check[Deployment], ...]:
     from ops.doctor import (  # noqa: PLC0415  as above
         aws,
         env_files,
+        incoming_calls,
         issuer,
         refusals,
         secret,
@@ -148,4 +149,4 @@ def checks(*, without_secret: bool = False) -> tuple[Check[Deployment], ...]:
 
     if without_secret:
         return checks_of(aws, issuer, token, refusals)
-    return checks_of(aws, secret, zego, issuer, token, refusals, env_files)
+    return checks_of(aws, secret, zego, issuer, token, refusals, incoming_calls, env_files)

@@ -55,7 +55,6 @@ BY_HAND: Final = {
     ),
     call("secretsmanager:GetSecretValue", INCOMING_CALL_KEY),
     call("secretsmanager:PutSecretValue", INCOMING_CALL_KEY),
-    call("sqs:GetQueueAttributes"),
     call("sqs:PurgeQueue"),
     call("sqs:ReceiveMessage"),
 }
@@ -163,7 +162,12 @@ def _a_deployed_stack(parts: Parts) -> Iterator[None]:
     manager = parts.secrets_manager
     manager.storage.secret(manager.secret_id, manager.region).kms_key_id = ARNS["kms"]
     secret = manager.call("DescribeSecret", SecretId=manager.secret_id)["ARN"]
-    outputs = {"SecretArn": secret, "ApiUrl": local["api"]}
+    queue = f"https://sqs.{local['region']}.amazonaws.com/123456789012/dead-letters"
+    outputs = {
+        "SecretArn": secret,
+        "ApiUrl": local["api"],
+        "IncomingCallDeadLettersUrl": queue,
+    }
     template = {
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},

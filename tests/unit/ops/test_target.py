@@ -234,7 +234,7 @@ class TestInAws:
         cloudformation.add_response("describe_stacks", a_stack(ApiUrl="https://x", SecretArn=ARN))
         target = connect(TargetOptions(stage="prod", region="us-east-1"))
         assert (target.api, target.region) == ("https://x", "eu-west-1")
-        assert target.direct is None
+        assert (target.direct, target.dead_letters) == (None, None)
         assert connect(TargetOptions(ARN)).api is None
 
     def test_a_stack_behind_an_edge_names_the_address_that_avoids_it(
@@ -244,6 +244,14 @@ class TestInAws:
         cloudformation.add_response("describe_stacks", a_stack(**outputs))
         target = connect(TargetOptions(stage="prod", region="us-east-1"))
         assert (target.api, target.direct) == ("https://x", "https://y")
+
+    def test_a_stack_that_posts_incoming_calls_names_its_dead_letter_queue(
+        self, cloudformation: Stubber
+    ) -> None:
+        outputs = {"IncomingCallDeadLettersUrl": "https://queue", "SecretArn": ARN}
+        cloudformation.add_response("describe_stacks", a_stack(**outputs))
+        target = connect(TargetOptions(stage="prod", region="us-east-1"))
+        assert target.dead_letters == "https://queue"
 
     def test_a_stack_names_the_secret(self, cloudformation: Stubber) -> None:
         expected = {"StackName": "calls-tokens"}

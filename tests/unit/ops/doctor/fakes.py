@@ -20,6 +20,7 @@ from zego.bounded_http import HttpError, Response
 from zego.server_secret import ServerSecret
 
 API: Final = "https://abc123.execute-api.eu-west-1.amazonaws.com"
+DEAD_LETTERS: Final = "https://sqs.eu-west-1.amazonaws.com/111122223333/dead-letters"
 DIRECT: Final = "https://direct.execute-api.eu-west-1.amazonaws.com"
 ORIGIN: Final = "https://calls.example.com"
 BEARER: Final = "eyJ.bearer.token"
@@ -231,6 +232,7 @@ class Session:
 
     :ivar identity: what STS returns, or raises.
     :ivar key_state: what KMS returns, or raises.
+    :ivar messages: how many SQS has in a queue, or what it raises.
     """
 
     def __init__(self) -> None:
@@ -239,12 +241,13 @@ class Session:
         self.identity: str | Exception = "arn:aws:sts::111122223333:assumed-role/Operators/alice"
         self.date: str | None = None
         self.key_state: str | Exception = "Enabled"
+        self.messages: int | Exception = 0
 
     def get_credentials(self) -> Credentials | None:
         return self.credentials
 
     def client(self, service: str, **_options: object) -> Session:
-        assert service in {"sts", "kms"}
+        assert service in {"sts", "kms", "sqs"}
         return self
 
     def get_caller_identity(self) -> dict[str, Any]:
@@ -257,3 +260,8 @@ class Session:
         if isinstance(self.key_state, Exception):
             raise self.key_state
         return {"KeyMetadata": {"KeyState": self.key_state}}
+
+    def get_queue_attributes(self, **_queue: object) -> dict[str, Any]:
+        if isinstance(self.messages, Exception):
+            raise self.messages
+        return {"Attributes": {"ApproximateNumberOfMessages": f"{self.messages}"}}

@@ -15,7 +15,7 @@ from ops.checklist.check import CannotCheckError, Check, CheckResult, examine
 from ops.doctor.command import checks
 from ops.errors import CommandError, ExitCode
 from tests.unit.ops.doctor.conftest import Patient
-from tests.unit.ops.doctor.fakes import BEARER, DIRECT
+from tests.unit.ops.doctor.fakes import BEARER, DEAD_LETTERS, DIRECT
 
 CHECKS = checks()
 
@@ -25,7 +25,8 @@ def test_a_healthy_deployment_needs_no_remedy(
 ) -> None:
     env_file(f"ZEGO_APP_ID={APP_ID}\n")
     patient.options = replace(patient.options, app_id=APP_ID)
-    patient.target = replace(patient.target, direct=DIRECT)  # behind an edge
+    # behind an edge, and with an IncomingCallUrl
+    patient.target = replace(patient.target, direct=DIRECT, dead_letters=DEAD_LETTERS)
     found = patient.examined()
     assert [name for name, results in found.items() if not results] == []
     results = [result for results in found.values() for result in results]
