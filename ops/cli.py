@@ -11,7 +11,6 @@ import string
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from importlib import import_module
 from itertools import zip_longest
 from typing import Final
@@ -62,10 +61,15 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 _MEANT: Final = {
     "ban": "deny user",
     "block": "deny user",
+    "check": "doctor",
+    "decode": "inspect",
+    "diagnose": "inspect",
+    "generate": "token",
     "help": "--help",
     "kick": "deny user with --kick ROOM",
     "unban": "allow user",
     "unblock": "allow user",
+    "verify": "inspect",
     "version": "--version",
 } | {
     name: f"secret {name}" for name in ("restore", "rotate", "stage", "status", "unstick", "watch")
@@ -116,6 +120,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = arguments[0]
         if name not in COMMANDS:
+            from difflib import get_close_matches  # noqa: PLC0415  only for this
+
             near = [name] if name in _MEANT else get_close_matches(name, [*COMMANDS, *_MEANT])
             meant = dict.fromkeys(f"\n  zego-token {_MEANT.get(one, one)}" for one in near)
             hint = f" Did you mean:{''.join(meant)}" if meant else ""
