@@ -820,12 +820,15 @@ function refuseUnknown(what, given, known) {
 /** Why there was no response. @param {string} base @param {Platform} platform */
 function noResponse(base, { navigator, location }) {
   if (navigator?.onLine === false) return "This machine is offline.";
+  const isLocal = isLoopback(new URL(base));
+  const reason = isLocal ? "no server runs there" : "offline, or a wrong or redirecting url";
+  const from = `No response from ${base}: ${reason}`;
   const origin = location?.origin;
-  const from = `No response from ${base}: offline, or a wrong or redirecting url`;
   if (!origin || base.startsWith(`${origin}/`) || base === origin) return `${from}.`;
-  if (!/^https?:/.test(origin))
+  if (!/^https?:/.test(origin)) {
     return `${from}. A page without an origin cannot be allowed: serve it over HTTP.`;
-  const allow = isLoopback(new URL(base))
+  }
+  const allow = isLocal
     ? `make run RUN_ARGS='--allow-origin ${origin}'`
     : `the stack parameter AllowedOrigins needs ${origin}`;
   return `${from}, or CORS settings that omit this page. To allow it: ${allow}.`;
@@ -1036,7 +1039,8 @@ function failureOf(name, error) {
  * @returns {Error | undefined}
  */
 function causeOf(error, bearer = "", depth = 1) {
-  const { name, message, stack, code, cause } = Object(error);
+  const { name, errors, message: own, stack, code, cause } = Object(error);
+  const message = isText(own) ? own : errors?.[0]?.message; // Node, for two addresses of a host
   if (!isText(message)) return undefined;
   const hide = (/** @type {string} */ text) =>
     text.replace(/\S+/g, (word) => {

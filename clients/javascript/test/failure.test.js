@@ -630,7 +630,7 @@ suite("an offline machine", () => {
 suite("no response", () => {
   const allow = "or CORS settings that omit this page. To allow it:";
   for (const [name, parts, says] of [
-    ["without a page", {}, /^No response from http:\S+: offline, or a wrong or redirecting url\. \(/],
+    ["without a page", {}, /^No response from http:\S+: no server runs there\. \(/],
     ["offline", { navigator: { onLine: false } }, /^This machine is offline\. \(/],
     [
       "from a local stack",
@@ -656,7 +656,8 @@ suite("no response", () => {
     const options = { url, getBearer: () => "bearer", maxRetries: 0, platform };
     const error = await world.failure(createTokenSource(options).token());
     const needs = "the stack parameter AllowedOrigins needs https://app.example.com.";
-    assert(error.detail.endsWith(`${allow} ${needs}`), error.detail);
+    const reason = "offline, or a wrong or redirecting url";
+    assert.equal(error.detail, `No response from ${url}: ${reason}, ${allow} ${needs}`);
     assert.equal(error.cause.message, "Failed to fetch");
   });
 });

@@ -139,6 +139,18 @@ suite("neither token nor bearer", () => {
     }
   });
 
+  test("is in the cause if Node tried several addresses, which has the first reason", async (t) => {
+    const tried = [`connect ECONNREFUSED ::1:9 ${BEARER}`, "connect ECONNREFUSED 127.0.0.1:9"];
+    const errors = tried.map((message) => new Error(message));
+    const cause = Object.assign(new AggregateError(errors), { code: "ECONNREFUSED" });
+    const fetch = () => Promise.reject(new TypeError("fetch failed", { cause }));
+    const { failure } = await start(t, { getBearer: () => BEARER, fetch, maxRetries: 0 });
+    const error = await failure();
+    assert(!inspect(seenOf(error)).includes(BEARER));
+    assert.equal(error.cause.cause.message, "connect ECONNREFUSED ::1:9 [hidden]");
+    assert.equal(error.cause.cause.code, "ECONNREFUSED");
+  });
+
   test("is in a source, a URL, a storage or any output", async (t) => {
     for (const name of ["localStorage", "sessionStorage", "indexedDB", "document", "caches"]) {
       Object.defineProperty(globalThis, name, {
