@@ -19,7 +19,7 @@ _HEADERS = (("content-type", "application/x-amz-json-1.1"),)
 
 
 class SignedService(LoopbackServer):
-    """A stand-in for an AWS service. A call is a POST.
+    """A stand-in for an AWS service.
 
     If `access_keys` is set, each request must be signed with one of them: other users of this
     machine reach the same ports. Until then, signatures are not verified.

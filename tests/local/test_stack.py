@@ -138,7 +138,7 @@ def test_no_other_user_of_this_machine_can_call_the_aws_services(
         ("dynamodb", "DynamoDB_20120810.DescribeTable"),
     ],
 )
-def test_another_method_is_no_way_around_the_signature(
+def test_another_method_needs_a_signature_too(
     stack: LocalStack, part: str, target: str, method: str
 ) -> None:
     url = f"{getattr(stack, part).url}/other"
