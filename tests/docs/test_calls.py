@@ -79,6 +79,7 @@ def test_a_server_accepts_the_key_and_the_one_before(header: str | None, is_genu
     names: dict[str, Any] = {}
     exec(compile(python, "calls.md", "exec"), names)
     assert names["is_genuine"](header, ["new", "old"]) is is_genuine
+    assert names["is_genuine"](header, [""]) is False  # a server without a key accepts no one
     assert KEY_HEADER in python
 
 
