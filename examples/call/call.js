@@ -45,7 +45,7 @@ async function start() {
     warn(`${error.message} Check that your browser reaches it, then reload this page.`);
     return;
   }
-  $("server").value = `wss://webliveroom${stack.app_id}-api.zegocloud.com/ws`; // as in ZEGO's UIKit
+  $("server").placeholder = `wss://webliveroom${stack.app_id}-api.zegocloud.com/ws`; // as in ZEGO's UIKit
   const name = new URLSearchParams(location.search).get("as");
   if (name) return signIn(name);
   say("Sign in as alice here, and as bob in a second window.");
@@ -115,7 +115,7 @@ function signal(callId, said) {
 }
 
 function signalled({ call_id: callId, user_id: userId, said }) {
-  if (!["declined", "ended"].includes(said)) return;
+  if (said === "joined" && userId !== me) return;
   if (ringing?.callId === callId) stopRinging(isLive && userId !== me && `${userId} has hung up.`);
   if (call?.callId === callId && userId !== me) leave(said === "declined" ? `${userId} has declined.` : `${userId} has hung up.`);
 }
@@ -137,6 +137,7 @@ async function dial(callee) {
 async function accept() {
   const { callId, roomId, caller } = ringing;
   stopRinging();
+  signal(callId, "joined"); // other windows of this user stop ringing
   await attempt(async () => enter(await source.token({ roomId }), callId, caller));
 }
 
@@ -154,7 +155,7 @@ async function attempt(step) {
 
 async function enter(issued, callId, other) {
   const { appId, roomId, userId, token } = issued;
-  const engine = new ZegoExpressEngine(appId, $("server").value.trim());
+  const engine = new ZegoExpressEngine(appId, $("server").value.trim() || $("server").placeholder);
   call = { callId, other, engine, stream: null };
   $("other").textContent = other;
   $("call").hidden = false;

@@ -171,6 +171,17 @@ def test_a_window_that_opens_later_rings_unless_the_call_has_ended(
     assert late.locator("#incoming").is_hidden()  # now: later, it would be a missed call
 
 
+def test_the_other_windows_of_a_user_stop_ringing(phone: Callable[[str], Page]) -> None:
+    alice, *windows = phone("alice"), phone("bob"), phone("bob")
+    press(alice, "Call")
+    for bob in windows:
+        expect(bob.locator("#caller")).to_be_visible()
+    press(windows[0], "Accept")
+    says(windows[0], "You are talking with alice.")
+    expect(windows[1].locator("#incoming")).to_be_hidden(timeout=20_000)  # before it is missed
+    press(alice, "Hang up")
+
+
 def test_a_callee_who_is_not_allowed_is_explained(phone: Callable[[str], Page]) -> None:
     alice = phone("alice")
     alice.get_by_label("Call", exact=True).fill("alice")
