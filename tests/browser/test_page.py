@@ -148,6 +148,30 @@ def test_a_call_that_no_one_accepts_rings_for_a_minute(page: Page) -> None:
     expect(says(page, "bob")).to_have_text("Ready")
 
 
+def test_a_phone_stops_ringing_even_if_the_caller_is_gone(open_page: OpenPage) -> None:
+    alice, bob = open_page("?as=alice"), open_page("?as=bob")
+    bob.clock.install()
+    sign_in(alice, "alice")
+    sign_in(bob, "bob")
+    call(alice, "alice", "bob", bob)
+    alice.close()
+    bob.clock.fast_forward("01:01")
+    expect(says(bob, "bob")).to_have_text("Ready")
+
+
+def test_a_call_whose_login_zego_refuses_ends_with_the_reason(page: Page) -> None:
+    make_current_what_zego_accepts(page)
+    sign_in(page, "alice")
+    sign_in(page, "bob")
+    reset_the_secret(page)
+    press(phone(page, "alice"), "Call")
+    said = phone(page, "alice").locator(".answer")
+    expect(said).to_contain_text("ZEGO does not accept the secret that encrypted it")
+    expect(said).to_contain_text("console logs 20014, 50119; the app gets 1102016")
+    for name in ("alice", "bob"):
+        expect(says(page, name)).to_have_text("Ready")
+
+
 def test_a_phone_returns_to_its_call_after_a_reload(open_page: OpenPage) -> None:
     alice, bob = open_page("?as=alice"), open_page("?as=bob")
     sign_in(alice, "alice")

@@ -6,12 +6,15 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from local.fake_zego import ZegoCloud
 from local.fake_zego.cloud import Trouble
 from local.loopback import HttpRequest, HttpResponse
+from local.own_project import OwnProject
 from local.page import sse
 from local.page.sse import KEPT
 from local.stack import LocalStack
@@ -30,6 +33,7 @@ from tests.browser.steps import (
     sign_in,
     stage,
 )
+from zego.server_secret import ServerSecret
 
 #: Enough for five attempts, in each of which the rotator retries its requests to ZEGO.
 ALL_ATTEMPTS_MS = 60_000
@@ -254,6 +258,29 @@ def test_the_graphics_keep_their_colours_in_forced_colors_mode(open_page: OpenPa
     for shown, style in ((".swatch", "backgroundImage"), (".track i", "backgroundColor")):
         kept = page.locator(f"#bench {shown}").first.evaluate(colour("forcedColorAdjust"))
         assert kept == "none", (shown, style)
+
+
+@pytest.mark.exhaustive
+def test_with_an_own_project_the_page_leads_to_the_real_call_and_changes_nothing(
+    new_context: NewContext, tmp_path: Path
+) -> None:
+    secret = ServerSecret(1234567890, "0123456789abcdef" * 2)
+    with ZegoCloud(secret.app_id, secret.value) as zego:
+        project = OwnProject(secret, zego.url)
+        with LocalStack(
+            directory=tmp_path, workers=1, own_project=project, watch_seconds=None
+        ) as stack:
+            page = new_context().new_page()
+            page.goto(stack.page.url)
+            expect(page.get_by_role("link", name="Open the call page")).to_be_visible()
+            expect(page.locator("#standing")).to_contain_text("ZEGO accepts the secret in use")
+            for name in ("Reset the ServerSecret", "Store the console's value", "Rotate to it"):
+                button = page.get_by_role("button", name=name)
+                expect(button).to_have_attribute("aria-disabled", "true")
+                why = page.locator(f"#{button.get_attribute('aria-describedby')}")
+                expect(why).not_to_have_text("")
+            get_token(page)
+            assert len(zego.project.accepted) == 1
 
 
 def test_a_check_without_a_verdict_shows_the_reason(

@@ -12,6 +12,9 @@ import { clock, now } from "./times.js";
 import { tokenView } from "./token-view.js";
 import { explainRefusal } from "./verdicts.js";
 
+/** After so long without a response, a phone says that it still tries. */
+const SLOW_MS = 2_000;
+
 /** Why the stand-in ended a session, in words. */
 const ENDS = {
   kicked: "ZEGO removed you from the room.",
@@ -109,10 +112,14 @@ export function createPhone(place, { name, other, onChange }) {
     const made = element("button", { type: "button", class: kind }, words);
     doing(made, note, async () => {
       say(note, "");
+      const slow = setTimeout(say, SLOW_MS, note, "waiting", "No response yet. Trying again.");
       try {
         await work();
       } catch (error) {
         report(note, "refused", await explainProblem(error));
+      } finally {
+        clearTimeout(slow);
+        if (note.classList.contains("waiting")) say(note, "");
       }
       render();
     });

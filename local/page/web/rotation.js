@@ -14,7 +14,13 @@ const STEPS = {
 const SIGNS = { waiting: "not yet", began: "running", done: "done", failed: "failed" };
 /** The code of operations.py. */
 const IN_FLIGHT = "rotation_in_flight";
-const OWN = "ZEGO is your own project, in which this page changes nothing.";
+/** With an own project the page changes nothing, and never has the value at the console. */
+const OWN = {
+  stage: "ZEGO is your own project: use zego-token secret stage.",
+  rotate: "Use zego-token secret rotate.",
+  "stage-mistyped": "ZEGO is your own project.",
+  restore: "Use zego-token secret restore.",
+};
 /** Why an operator cannot do something now, if so: what `zego-token secret` would refuse. */
 const WHY_NOT = {
   stage: () => {
@@ -67,7 +73,7 @@ hear("rotation", (said) => {
 hear("secret", (said) => {
   secret = said;
   tell?.();
-  for (const [id, why] of Object.entries(WHY_NOT)) allow(byId(id), isMine ? OWN : why());
+  for (const [id, why] of Object.entries(WHY_NOT)) allow(byId(id), isMine ? OWN[id] : why());
 });
 
 function ask(button, doingIt, work) {

@@ -25,11 +25,7 @@ goThere.addEventListener("click", () => highlighted.focus());
 
 const people = alone ? [[alone, alone === "bob" ? "alice" : "bob"]] : [["alice", "bob"], ["bob", "alice"]];
 const phones = [];
-if (isMine) {
-  byId("phones").replaceChildren(byId("phones-heading"), realCall());
-  document.querySelector(".lede").textContent =
-    "The service, its client and your ZEGO project are real. AWS and the sign-in are stand-ins on this machine.";
-}
+if (isMine) showRealCall();
 for (const [name, other] of isMine ? [] : people) {
   const article = element("article", { class: "phone" });
   byId("phones").append(article);
@@ -45,14 +41,20 @@ hear("watcher", (said) => {
   tell();
 });
 
-function realCall() {
-  const link = element("a", { href: "/call/" }, "The real call page");
-  return element("p", {}, "ZEGO is your own project. ", link, " has sound and picture.");
+/** With an own project there is no stand-in's room: two people call on a page with ZEGO's SDK. */
+function showRealCall() {
+  document.body.classList.add("mine");
+  byId("phones-heading").textContent = "A real call";
+  byId("stand-ins").textContent =
+    "The service, its client and your ZEGO project are real. AWS and the sign-in are stand-ins on this machine.";
+  const link = element("a", { href: "/call/" }, "Open the call page");
+  const how = "in two windows, and sign in as two people. Their tokens come from this stack.";
+  byId("phones").append(element("p", { class: "card" }, element("span", {}, link, ` ${how}`)));
 }
 
 /** Shows the next step and highlights its button, and no other. */
 function tell() {
-  if (!secret || (!isMine && phones.length < people.length)) return;
+  if (!secret || isMine || phones.length < people.length) return;
   const isBroken = secret.accepted && !secret.accepted.includes(inUse(secret)?.fingerprint);
   if (isBroken) phase = "broken";
   else if (phase === "broken") phase = "healed";
@@ -79,8 +81,6 @@ const titleOf = ({ place }) => place.dataset.partName;
 
 /** The steps of a call: the chapter, what to do, and the button. */
 function calling() {
-  const [one] = phones;
-  if (!one) return [SIGN_IN, "Open the real call page in two windows, and sign in as two people.", null];
   const [out, idle] = [inView("out"), inView("idle")];
   const [ringing, left] = [inView("ringing"), inView("return")];
   if (phase === "proven") {
