@@ -98,19 +98,19 @@ export function createPhone(place, { name, other, onChange }) {
     const shown = actions.map(([words]) => words).join();
     if (controls.dataset.shown !== shown) {
       controls.dataset.shown = shown;
-      const form = element("form", {}, fields.map(({ label }) => label));
-      const [first, ...more] = actions.map(([words, work]) => pressable(words, work));
-      form.append(element("div", { class: "row" }, first, more));
+      const [first, ...more] = actions.map(([words]) => actionButton(words));
+      const row = element("div", { class: "row" }, first, more);
+      const form = element("form", {}, fields.map(({ label }) => label), row);
+      first.type = "submit"; // Enter in a field presses it
+      [form, ...more].forEach((trigger, number) => does(trigger, actions[number][1]));
       controls.replaceChildren(form);
       if (hadFocus) (fields[0]?.input ?? first).focus();
     }
     onChange();
   }
 
-  function pressable(words, work) {
-    const kind = words === "Hang up" || words === "Decline" ? "grave" : null;
-    const made = element("button", { type: "button", class: kind }, words);
-    doing(made, note, async () => {
+  function does(trigger, work) {
+    doing(trigger, note, async () => {
       say(note, "");
       const slow = setTimeout(say, SLOW_MS, note, "waiting", "No response yet. Trying again.");
       try {
@@ -123,7 +123,6 @@ export function createPhone(place, { name, other, onChange }) {
       }
       render();
     });
-    return made;
   }
 
   /** The button with these words, if the phone offers it. */
@@ -140,9 +139,9 @@ export function createPhone(place, { name, other, onChange }) {
       if (refresh) ({ bearer } = await newBearer(signedIn));
       return bearer;
     };
-    source = createTokenSource({ url: stack.api, getBearer });
-    engine = createEngine();
-    userId = await idOf(signedIn);
+    const made = createTokenSource({ url: stack.api, getBearer });
+    userId = await idOf(made, signedIn);
+    [source, engine] = [made, createEngine()];
     engine.on("users", (users) => joined(users));
     engine.on("ended", (reason) => leave(ENDS[reason] ?? `The room ended: ${reason}.`));
     engine.on("refused", refused);
@@ -150,12 +149,11 @@ export function createPhone(place, { name, other, onChange }) {
   }
 
   /** The user's id at ZEGO, which the access policy makes from the name. */
-  async function idOf(signedIn) {
+  async function idOf(made, signedIn) {
     try {
-      return (await source.token({ roomId: "lobby" })).userId;
+      return (await made.token({ roomId: "lobby" })).userId;
     } catch (error) {
       if (error.code === "not_granted") return signedIn; // a policy without a lobby
-      source = null;
       throw error;
     }
   }
@@ -302,8 +300,14 @@ export function createPhone(place, { name, other, onChange }) {
   return phone;
 }
 
+function actionButton(words) {
+  const isGrave = words === "Hang up" || words === "Decline";
+  return element("button", { type: "button", class: isGrave && "grave" }, words);
+}
+
 function person(userId) {
-  return element("li", {}, element("span", { class: "avatar", "aria-hidden": "true" }, userId.charAt(0)), userId);
+  const initial = { class: "avatar", "aria-hidden": "true" };
+  return element("li", {}, element("span", initial, userId.charAt(0)), userId);
 }
 
 function field(says, value) {
