@@ -336,7 +336,13 @@ def _shown(claim: object) -> str:
 
 
 def _fact(name: str, value: str, width: int) -> Text:
-    text = wrapped(value, width, first=f"{name:<{_NAMES}}", then=" " * _NAMES, breaks_words=True)
+    text = wrapped(
+        value,
+        width,
+        first=f"{name:<{_NAMES}}",
+        then=" " * _NAMES,
+        breaks_words=name != "sha256",  # which users copy
+    )
     text.stylize(QUIET, 0, _NAMES)
     return text
 
