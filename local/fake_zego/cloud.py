@@ -15,6 +15,7 @@ from local.aws.http_api_access import Cors
 from local.fake_zego import room_login, server_api
 from local.fake_zego.rooms import FullError, Rooms
 from local.loopback import HttpRequest, HttpResponse, LoopbackServer
+from zego.identifiers import IdentifierError
 from zego.server_secret import ServerSecret
 
 TroubleKind = Literal["none", "rate-limit", "gateway", "bad-gateway", "garbage", "hang-up"]
@@ -172,6 +173,8 @@ class ZegoCloud(LoopbackServer):
             answer = _json(refused.status, {"error": str(refused)})
         except LookupError as unknown:
             answer = _json(404, {"error": str(unknown)})
+        except IdentifierError as wrong:
+            answer = _json(400, {"error": f"{wrong}"})
         except FullError as full:
             answer = _json(503, {"error": str(full)})
         return answer.with_headers(cors.on_answer(request))

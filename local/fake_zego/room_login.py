@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.fake_zego.rooms import Rooms
-from zego import token04
+from zego import identifiers, token04
 from zego.server_secret import ServerSecret
 from zego.token04 import Claims, ClaimsError, Token04Error
 
@@ -57,12 +57,15 @@ def answer(
 ) -> dict[str, Any]:
     """Returns the response to a login with `app_id`, `user_id`, `room_id` and `token`.
 
-    `app_id`, the `accepted` secrets and the `rooms` are the project's. Raises `FullError`.
+    `app_id`, the `accepted` secrets and the `rooms` are the project's. Raises `FullError`, or
+    `IdentifierError` if the web SDK would refuse the room's id.
     """
     claims = _checked(request, app_id, accepted, now)
     if isinstance(claims, LoginRefusal):
         return asdict(claims)
-    session = rooms.enter(str(request.get("room_id")), claims.user_id, claims.expires_at)
+    room_id = request.get("room_id")
+    room_id = identifiers.check("room_id", room_id if isinstance(room_id, str) else "")
+    session = rooms.enter(room_id, claims.user_id, claims.expires_at)
     return {"code": 0, "session": session.id, "users": sorted(rooms.users(session.room_id))}
 
 

@@ -354,6 +354,16 @@ class TestOverHttp:
         for query in ("", "?session=", "?session=x"):
             assert exchange(f"{cloud.url}/v1/rooms/events{query}").status == 404
 
+    @pytest.mark.parametrize("room_id", [None, "", 5, True, ["a"], {}, "a b", "a\0", "r" * 128])
+    def test_a_room_needs_an_id_that_the_web_sdk_takes(
+        self, cloud: ZegoCloud, clock: Clock, room_id: object
+    ) -> None:
+        login = {"app_id": APP_ID, "user_id": "alice", "room_id": room_id, "token": token(clock)}
+        answer = post(cloud, "login", login)
+        assert answer.status == 400
+        assert answer.json()["error"].startswith("room_id ")
+        assert exchange(f"{cloud.url}/console").json()["rooms"] == {}
+
     def test_a_full_room_is_reported(self, cloud: ZegoCloud, clock: Clock) -> None:
         for number in range(MAX_USERS):
             cloud.project.rooms.enter("call_1", f"user_{number}", math.inf)
