@@ -582,17 +582,18 @@ class _RunningStack:
             path /= STACK_FILE.name
         try:
             stack = json.loads(path.read_text(encoding="utf-8"))
+            texts = {name: value for name, value in stack.items() if isinstance(value, str)}
             return cls(
                 path,
-                stack["secrets_manager"],
-                stack["region"],
-                stack["zego"],
-                stack["secret_id"],
-                stack.get("api"),
-                stack.get("identity_provider"),
-                stack.get("dynamodb"),
-                stack.get("limits_table"),
-                (stack.get("access_key_id", "local"), stack.get("secret_access_key", "local")),
+                texts["secrets_manager"],
+                texts["region"],
+                texts["zego"],
+                texts["secret_id"],
+                texts.get("api"),
+                texts.get("identity_provider"),
+                texts.get("dynamodb"),
+                texts.get("limits_table"),
+                (texts.get("access_key_id", "local"), texts.get("secret_access_key", "local")),
                 stack.get("own_project") is True,
             )
         except FileNotFoundError:
