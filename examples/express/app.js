@@ -57,7 +57,7 @@ function remember(ends, keys, end) {
 /** A token for the user of the session, for a room of a call with that user. */
 app.post("/zego-token", signedIn, async (request, response) => {
   const { roomId, privileges, streamIds, lifetimeSeconds, refusedWith } = request.body ?? {};
-  if (!mayEnter.has(keyOf(roomId, request.user))) {
+  if (!(mayEnter.get(keyOf(roomId, request.user)) > Date.now() / 1000)) {
     return response.status(403).json({ detail: "You are not in this call." });
   }
   const asked = { roomId, privileges, streamIds, lifetimeSeconds, refusedWith };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import runpy
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi import HTTPException
 
 from local.loopback import HttpResponse, post
 from local.stack import LocalStack
@@ -135,6 +137,16 @@ def test_the_body_of_a_request_does_not_choose_the_user(app: str) -> None:
 @pytest.mark.parametrize("key", ["", "another", KEY[:-1], f"{OLD_KEY} {KEY}"], ids=repr)
 def test_an_event_with_a_wrong_key_is_refused(app: str, key: str) -> None:
     assert notify(app, event("forged", "bob"), key) == 401
+
+
+def test_the_right_to_enter_a_room_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEGO_TOKENS_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("INCOMING_CALL_KEYS", KEY)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    app = runpy.run_path(str(EXAMPLES / "fastapi" / "app.py"))
+    app["may_enter"]["call_1", "bob"] = time.time() - 1
+    with pytest.raises(HTTPException, match="not in this call"):
+        app["issue_token"]("bob", app["TokenRequest"](roomId="call_1"))
 
 
 def test_an_event_opens_no_room(app: str) -> None:
