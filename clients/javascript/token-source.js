@@ -968,12 +968,14 @@ function kindOf(value) {
 
 /** @param {any} value @returns {value is Response} */
 function isResponse(value) {
-  return typeof value.text === "function" && typeof value.status === "number";
+  const { text, status, headers } = value;
+  const isFunction = (/** @type {unknown} */ one) => typeof one === "function";
+  return isFunction(text) && typeof status === "number" && isFunction(headers?.get);
 }
 
 /** The text of a response. It ends early if there is too much of it. @param {Response} response */
 async function textOf(response) {
-  const reader = response.body?.getReader();
+  const reader = response.body?.getReader?.(); // node-fetch has another kind of body
   if (!reader) return response.text(); // a body is missing, or a fetch without streams
   const decoder = new TextDecoder();
   let text = "";

@@ -247,6 +247,10 @@ suite("a response of an app's backend", () => {
       (data) => ({ data, status: 200 }),
       /^fetchToken must return the service's/,
     ],
+    "a response without headers": [
+      (document) => ({ ok: true, status: 200, text: async () => JSON.stringify(document) }),
+      /^fetchToken must return the service's/,
+    ],
     "an HTML page": [() => new Response("<!doctype html>"), /^The response is an HTML page\. \(/],
     "a JWT": [sent(200, { token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" }), /token is a JWT/],
     "a token without a room": [sent(200, { room_id: null }), /not for the requested room/],
@@ -265,6 +269,16 @@ suite("a response of an app's backend", () => {
       assert.match(error.message, says);
     });
   }
+
+  test("may be one of a fetch whose bodies are not web streams, such as node-fetch", async (t) => {
+    const answer = (document) => {
+      const { ok, status, headers } = Response.json(document);
+      const text = async () => JSON.stringify(document);
+      return { ok, status, headers, text, body: { on: () => {} } };
+    };
+    const { token } = start(t, { answers: [answer], maxRetries: 0 });
+    assert.equal((await token({ roomId: "a" })).roomId, "a");
+  });
 
   test("may not repeat a token", async (t) => {
     const { world, failure, token, answers } = start(t);
