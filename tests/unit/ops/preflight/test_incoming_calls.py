@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.unit.ops.preflight.conftest import STACK, Site
@@ -15,6 +17,15 @@ def store(site: Site, key: str = "a" * 48) -> str:
     """Store another key in the stack's secret, and return its version."""
     client = site.client("secretsmanager")
     return str(client.put_secret_value(SecretId=NAME, SecretString=key)["VersionId"])
+
+
+@pytest.fixture(autouse=True)
+def _no_callees(site: Site) -> None:
+    """The sample policy without its callees."""
+    text = site.policy.read_text(encoding="utf-8")
+    without = re.sub(r"^callees = .*\n", "", text, flags=re.MULTILINE)
+    assert without != text
+    site.policy.write_text(without, encoding="utf-8")
 
 
 @pytest.fixture
