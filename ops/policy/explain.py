@@ -131,9 +131,11 @@ def _by_token(
         refusal = identify.mismatch(identity, bearer, now)
         if refusal is None:
             return identify.identify([identity], bearer, now)
+        # The decision on a single identity gives the reason.
+        why = f" ({refusal.code}). {refusal.reason}" if len(found) > 1 else ""
         out.tell(
             "identity",
-            f"Identity {identity.name}: does not fit ({refusal.code}). {refusal.reason}",
+            f"Identity {identity.name}: does not fit{why}",
             name=identity.name,
             fits=False,
             code=refusal.code,
