@@ -100,7 +100,10 @@ function calling() {
     const rings = `${titleOf(ringing)}'s phone rings. Accept the call.`;
     return [ACCEPT, rings, ringing.button("Accept")];
   }
-  if (left) return [TALK, `${titleOf(left)}'s call is still open. Return to it.`, left.button("Return to the call")];
+  if (left) {
+    const why = "is still open: this page was reloaded, or another window has it. Return to it.";
+    return [TALK, `${titleOf(left)}'s call ${why}`, left.button("Return to the call")];
+  }
   const talking = inView("talking");
   if (talking && alone) return [TALK, "The call runs. Hang up here, or in the other window.", null];
   if (talking) {
