@@ -45,3 +45,4 @@ def test_a_refused_call_says_so_on_the_page(app: str, new_context: NewContext) -
     alice.get_by_label("Call").fill("alice")
     alice.get_by_role("button", name="Call").click()
     expect(alice.locator("#token")).to_contain_text("invalid_callees")
+    expect(alice.locator("#ring")).to_have_text("alice was not called.")

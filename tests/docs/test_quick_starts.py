@@ -36,7 +36,7 @@ SNIPPETS = {
     section.partition("\n")[0]: re.findall(r"^```(\w+)\n((?s:.*?))^```$", section, re.MULTILINE)
     for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
 }
-IN_JAVASCRIPT = ("Web", "UIKit", "React", "Own backend", "Tests", "Node")
+IN_JAVASCRIPT = ("Local stack", "Web", "UIKit", "React", "Own backend", "Tests", "Node")
 #: The packages that are replaced, each with its fake.
 FAKES = {
     "zego-express-engine-webrtc": "express_engine.js",
@@ -78,6 +78,7 @@ def environment(stack: LocalStack) -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "BEARER": stack.identity_provider.bearer("alice"),
+        "IDENTITY_PROVIDER": stack.identity_provider.url,
         "NO_COLOR": "1",
     }
 
