@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -37,7 +38,9 @@ def test_the_story_leads_from_the_first_call_to_the_healed_secret(page: Page) ->
     """One button is highlighted at a time; pressing only that tells the whole story."""
     told = []
     next_step, story = page.locator("button.next"), page.locator("#next")
+    ended = time.monotonic() + PATIENCE_MS / 1000
     while "Healed" not in story.inner_text():
+        assert time.monotonic() < ended, told
         chapter = page.locator("#chapters [aria-current=step]").inner_text()
         pressed = next_step.inner_text()
         told += [(chapter, pressed)] if (chapter, pressed) not in told else []

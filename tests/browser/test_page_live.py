@@ -33,6 +33,7 @@ from tests.browser.steps import (
     sign_in,
     stage,
 )
+from tests.support.tiers import only_proved
 from zego.server_secret import ServerSecret
 
 #: Enough for five attempts, in each of which the rotator retries its requests to ZEGO.
@@ -261,6 +262,7 @@ def test_the_graphics_keep_their_colours_in_forced_colors_mode(open_page: OpenPa
 
 
 @pytest.mark.exhaustive
+@only_proved
 def test_with_an_own_project_the_page_leads_to_the_real_call_and_changes_nothing(
     new_context: NewContext, tmp_path: Path
 ) -> None:
