@@ -36,7 +36,7 @@ def hang_up(_request: HttpRequest) -> None:
 
 def test_the_story_leads_from_the_first_call_to_the_healed_secret(page: Page) -> None:
     """One button is highlighted at a time; pressing only that tells the whole story."""
-    told = []
+    told: list[tuple[str, str]] = []
     next_step, story = page.locator("button.next"), page.locator("#next")
     ended = time.monotonic() + PATIENCE_MS / 1000
     while "Healed" not in story.inner_text():
