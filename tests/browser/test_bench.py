@@ -24,10 +24,13 @@ from tests.browser.steps import (
     log_in,
     make_current_what_zego_accepts,
     press,
+    renew_until,
     report_until_accepted,
     reset_the_secret,
     rotate,
+    says,
     stage,
+    talk,
     unfold,
 )
 from tests.support.tiers import only_proved, tier
@@ -210,6 +213,23 @@ def test_after_a_rotation_the_attempt_is_refused_for_its_room_again(
     assert "another room" in said
     assert "ZEGO does not accept the secret" not in said
     expect(page.locator("#log")).to_contain_text("reported 1102016")
+
+
+@pytest.mark.exhaustive
+@only_proved
+def test_a_call_goes_on_while_its_client_logs_in_with_a_token_of_the_new_secret(
+    new_context: NewContext, remembering_stack: LocalStack
+) -> None:
+    """The issuer has the old secret cached, so `bindTo` reports a refusal and logs in again."""
+    page = new_context().new_page()
+    page.goto(remembering_stack.page.url)
+    talk(page)
+    make_current_what_zego_accepts(page)
+    renewed = renew_until(page, "alice", "accepts", PATIENCE_MS / 1000)
+    expect(renewed).to_contain_text("ZEGO accepts the token")
+    expect(page.locator("#log")).to_contain_text("reported 1102016")
+    for name, other in (("alice", "bob"), ("bob", "alice")):
+        expect(says(page, name)).to_have_text(f"In a call with {other}")
 
 
 def test_another_users_token_is_refused_before_anyone_signs_in(page: Page) -> None:

@@ -11,6 +11,8 @@ export function createEngine() {
   const listeners = new Map();
   /** The session in a room: its id, room and stream. */
   let session = null;
+  /** Whether a login is under way: it ends the session that this engine has in the room. */
+  let isLoggingIn = false;
 
   const on = (event, listener) => {
     if (!listeners.has(event)) listeners.set(event, new Set());
@@ -23,7 +25,8 @@ export function createEngine() {
 
   async function loginRoom(roomId, token, { userID }) {
     const login = { app_id: stack.app_id, user_id: userID, room_id: roomId, token };
-    const said = await send("login", login);
+    isLoggingIn = true;
+    const said = await send("login", login).finally(() => (isLoggingIn = false));
     if (said.code !== 0) {
       refused(roomId, token, said);
       throw Object.assign(new Error(said.message), { code: said.code, refusal: said });
@@ -65,6 +68,7 @@ export function createEngine() {
     const end = (reason, code) => {
       stream.close();
       if (session?.id !== id) return; // the engine has logged in again
+      if (reason === "repeated-login" && isLoggingIn) return; // it is about to
       session = null;
       emit("ended", reason);
       emit("roomStateChanged", roomId, "KICKOUT", code);
