@@ -88,7 +88,8 @@ function calling() {
     return [END, healed, inCall().button("Hang up")];
   }
   if (phase === "healed" && inCall()) {
-    const again = "ZEGO refused it once more: the service had the old secret in its cache. Renew again.";
+    const again =
+      "Refused once more: the service still has the old secret cached, and reloads it at most every 10 s. Renew again.";
     const renew = "The new secret is in use. Renew a token: ZEGO accepts it again.";
     return [HEAL, isRefused() ? again : renew, inCall().button("Renew the token")];
   }
