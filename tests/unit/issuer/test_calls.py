@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from issuer.incoming_calls import IncomingCalls
 from tests.support.application import (
     APP_ID,
     ROLE_SESSION,
@@ -297,6 +298,11 @@ def refusal(status: int, code: str) -> Response:
     return Response(status, {}, json.dumps({"__type": code}).encode())
 
 
+def results(failed: int, *entries: object) -> Response:
+    """A response with these results."""
+    return Response(200, {}, json.dumps({"FailedEntryCount": failed, "Entries": entries}).encode())
+
+
 #: What EventBridge responds, with the attempts that follow and what the log says.
 FAILURES: Final[Mapping[str, tuple[Response | HttpError, int, str]]] = {
     "down": (UNREACHABLE, 2, "Unreachable"),
@@ -308,7 +314,11 @@ FAILURES: Final[Mapping[str, tuple[Response | HttpError, int, str]]] = {
     "entry refused": (entry("MalformedDetail"), 1, "MalformedDetail"),
     "a page": (Response(200, {}, b"<html>"), 1, "Unreadable"),
     "no entries": (Response(200, {}, b'{"FailedEntryCount": 0}'), 1, "Unreadable"),
-    "no id": (Response(200, {}, b'{"FailedEntryCount": 0, "Entries": [{}]}'), 1, "Unreadable"),
+    "no entry": (results(0), 1, "Unreadable"),
+    "two entries": (results(0, {"EventId": "a"}, {"EventId": "b"}), 1, "Unreadable"),
+    "an entry of another kind": (results(0, None), 1, "Unreadable"),
+    "no id": (results(0, {}), 1, "Unreadable"),
+    "an id of a failed entry": (results(1, {"EventId": "a"}), 1, "Unreadable"),
 }
 
 
@@ -349,6 +359,16 @@ class TestFailure:
         assert begin(issuer, "bob").document["event_accepted"] is True
         assert issuer.count_of("IncomingCallsFailed") == 0
         assert len(published(issuer)) == 1
+
+    def test_a_second_attempt_comes_after_a_pause(
+        self, start: Callable[..., Application], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pauses: list[float] = []
+        monkeypatch.setattr(IncomingCalls.__init__, "__kwdefaults__", {"sleep": pauses.append})
+        issuer = start()
+        issuer.eventbridge.responses = [entry("ThrottlingException")]
+        assert begin(issuer, "bob").document["event_accepted"] is True
+        assert pauses == [0.1]
 
     def test_both_attempts_together_end_in_time(self, issuer: Application) -> None:
         issuer.eventbridge.responses = [UNREACHABLE] * 2

@@ -384,6 +384,11 @@ class TestExamples:
             ('request = { room_id = "call_1" }', "request = []", "request must be a table"),
             ('room_id = "call_1"', 'room_id = "call_1", callees = ["bob"]', "leave out room_id"),
             ('room_id = "call_1"', 'callees = ["bob", "bob"]', "1 to 50 different users"),
+            (
+                'room_id = "call_1"',
+                f"callees = {[f'user_{number}' for number in range(51)]}",
+                "1 to 50 different users",
+            ),
             ('room_id = "call_1"', 'callees = ["a b"]', "callees: user_id contains a space"),
             ('room_id = "call_1"', "callees = []", "callees must be a non-empty array"),
             ('rule = "members"', "rule = 1", "rule must be a non-empty string"),
