@@ -696,6 +696,8 @@ function documentOf(request) {
 /** @param {string} name @param {Iterable<string> | null | undefined} values */
 function listOf(name, values) {
   if (values == null) return undefined;
-  if (typeof values === "string") throw new TypeError(`${name} must be a list, not a string`);
+  const isList = typeof values !== "string" && typeof values[Symbol.iterator] === "function";
+  const given = typeof values === "object" ? "an object" : `a ${typeof values}`;
+  if (!isList) throw new TypeError(`${name} must be a list, not ${given}`);
   return [...values];
 }

@@ -222,6 +222,10 @@ for (const [message, ask] of [
     /callees must be a list, not a string/,
     (client) => client.startCall("bob", { callees: "carol" }),
   ],
+  [
+    /callees must be a list, not an object/,
+    (client) => client.startCall("bob", { callees: { 0: "carol" } }),
+  ],
   [/do not pass roomId/, (client) => client.startCall("bob", { roomId: "call_1" })],
   [
     /idempotencyKey must be 1 to 255/,

@@ -242,6 +242,14 @@ class TestCallees:
 
 
 class TestEvent:
+    def test_it_is_on_the_bus_of_the_functions_region(
+        self, start: Callable[..., Application]
+    ) -> None:
+        arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
+        issuer = start(SERVER_SECRET_ARN=arn)
+        assert begin(issuer, "bob").document["event_accepted"] is True
+        assert len(published(issuer)) == 1
+
     def test_it_says_who_calls_whom_and_where(self, issuer: Application) -> None:
         document = begin(issuer, "bob").document
         (event,) = published(issuer)
