@@ -189,6 +189,27 @@ def test_a_phone_returns_to_its_call_after_a_reload(open_page: OpenPage) -> None
         expect(says(window, name)).to_have_text(f"In a call with {other}")
 
 
+def test_the_story_says_that_the_other_window_has_left(open_page: OpenPage) -> None:
+    alice, bob = open_page("?as=alice"), open_page("?as=bob")
+    sign_in(alice, "alice")
+    sign_in(bob, "bob")
+    call(alice, "alice", "bob", bob)
+    accept(bob, "bob", "alice")
+    expect(alice.locator("#next")).to_have_text(re.compile("^The call runs."))
+    bob.close()
+    expect(alice.locator("#next")).to_have_text(re.compile("^No one else is in the room now."))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("alice smith", "made this user id from the name “alice smith”"), ("  ", "Enter a name.")]
+)
+def test_a_name_that_is_no_user_id_is_explained(page: Page, name: str, says: str) -> None:
+    place = page.locator(".phone").first
+    place.get_by_label("Name").fill(name)
+    press(place, "Sign in")
+    expect(place).to_contain_text(says)
+
+
 def test_of_two_windows_of_a_person_the_later_one_has_the_call(open_page: OpenPage) -> None:
     page, other = open_page(), open_page("?as=bob")
     sign_in(other, "bob")

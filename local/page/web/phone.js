@@ -25,11 +25,11 @@ const ENDS = {
 
 /**
  * Puts a phone into `place`. Returns its state, for the story: `view` is one of `out`, `idle`,
- * `ringing`, `return`, `calling` and `talking`; `verdict` is ZEGO's last one on its tokens since
- * the secrets last changed.
+ * `ringing`, `return`, `calling` and `talking`; `isAlone`: no other person is in its room;
+ * `verdict` is ZEGO's last one on its tokens since the secrets last changed.
  */
 export function createPhone(place, { name, other, onChange }) {
-  const phone = { place, name, view: "out", verdict: null, button };
+  const phone = { place, name, view: "out", isAlone: true, verdict: null, button };
   let [userId, source, engine, unbind] = ["", null, null, () => {}];
   /** The call that this phone is in, since when it has company, and who is in the room. */
   let [call, since, people, isInRoom] = [null, null, [], false];
@@ -89,6 +89,7 @@ export function createPhone(place, { name, other, onChange }) {
     const hadFocus = controls.contains(document.activeElement);
     title.textContent = userId || name;
     place.dataset.view = phone.view = view;
+    phone.isAlone = people.length < 2;
     place.dataset.partName = title.textContent;
     place.setAttribute("aria-label", `${title.textContent}'s phone`);
     avatar.textContent = title.textContent.charAt(0);
@@ -146,6 +147,9 @@ export function createPhone(place, { name, other, onChange }) {
     engine.on("ended", (reason) => leave(ENDS[reason] ?? `The room ended: ${reason}.`));
     engine.on("refused", refused);
     engine.on("accepted", accepted);
+    if (userId !== signedIn) {
+      report(note, "", `The access policy made this user id from the name “${signedIn}”. Others call you by the id.`);
+    }
   }
 
   /** The user's id at ZEGO, which the access policy makes from the name. */

@@ -76,6 +76,7 @@ export async function unlessChanged(part, work) {
 
 /** Gets a user's bearer token from the identity provider. Throws an error in words. */
 export async function newBearer(username) {
+  if (!username) throw new Error("Enter a name.");
   const form = { grant_type: "password", username, password: stack.password };
   const url = `${stack.identity_provider}/token`;
   const init = { method: "POST", body: new URLSearchParams(form) };

@@ -106,7 +106,11 @@ function calling() {
     return [TALK, `${titleOf(left)}'s call ${why}`, left.button("Return to the call")];
   }
   const talking = inView("talking");
-  if (talking && alone) return [TALK, "The call runs. Hang up here, or in the other window.", null];
+  if (talking && alone) {
+    const waits = "No one else is in the room now. The call stays open: wait, or hang up.";
+    const runs = "The call runs. Hang up here, or in the other window.";
+    return [TALK, talking.isAlone ? waits : runs, null];
+  }
   if (talking) {
     const reset =
       "They talk. Now the incident: reset the ServerSecret at ZEGO's console. The service makes its tokens with it.";
