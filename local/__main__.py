@@ -319,7 +319,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
         [
             f"zego-token-service is running, started in {seconds:.1f} s. Ctrl-C stops it.",
             f"Try it in a browser: {parts.page}",
-            f"For your own page: make run RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'",
+            _own_page(stack),
             "",
             *([own_project.banner(stack.own_project, parts.page)] if stack.own_project else []),
             *(_sample_token(stack, parts) if stack.policy == LocalPolicy() else _own(stack)),
@@ -349,6 +349,13 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
             "",
         ]
     )
+
+
+def _own_page(stack: LocalStack) -> str:
+    if stack.allowed_origins:
+        return f"For your own page: it may be on {' or '.join(stack.allowed_origins)}"
+    zego = f" ZEGO={own_project.MINE}" if stack.own_project else ""
+    return f"For your own page: make run{zego} RUN_ARGS='--allow-origin {EXAMPLE_ORIGIN}'"
 
 
 def _rotation_command(stack: LocalStack, parts: StackDescription) -> list[str]:

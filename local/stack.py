@@ -114,6 +114,7 @@ class LocalStack(Part):
         self._on_access = on_access
         self._ports = ports
         self._watch_seconds = watch_seconds
+        self.allowed_origins = tuple(allowed_origins)
         self._allowed_origins = tuple(
             name for origin in allowed_origins for name in loopback_names(origin)
         )

@@ -244,8 +244,8 @@ class RefusedOrigins:
             )
         else:
             self._say(
-                f"Pages of {origin} may not call this stack. To allow them, restart it with:"
-                f" make run RUN_ARGS='--allow-origin {origin}'"
+                f"Pages of {origin} may not call this stack. To allow them, restart it with this"
+                f" as well: RUN_ARGS='--allow-origin {origin}'"
             )
 
 

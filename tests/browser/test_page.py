@@ -201,7 +201,8 @@ def test_the_story_says_that_the_other_window_has_left(open_page: OpenPage) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("alice smith", "made this user id from the name “alice smith”"), ("  ", "Enter a name.")]
+    ("name", "says"),
+    [("alice smith", "made this user id from the name"), ("  ", "Enter a name.")],
 )
 def test_a_name_that_is_no_user_id_is_explained(page: Page, name: str, says: str) -> None:
     place = page.locator(".phone").first

@@ -352,11 +352,20 @@ def test_env_sets_a_variable_of_the_functions(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackDescription]:
+def opening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack that allows pages of two origins."""
     options = [f"--allow-origin={origin}" for origin in PAGES]
     with run(tmp_path_factory.mktemp("opened"), *options) as running:
-        yield running.description
+        yield running
+
+
+@pytest.fixture
+def opened(opening: Running) -> StackDescription:
+    return opening.description
+
+
+def test_the_greeting_names_the_origins_that_are_allowed(opening: Running) -> None:
+    assert f"For your own page: it may be on {PAGES[0]} or {PAGES[1]}\n" in opening.printed
 
 
 def preflight(stack: StackDescription, origin: str) -> Answer:

@@ -164,6 +164,7 @@ def test_make_run_says_what_is_real_and_needs_no_terminal(zego: Zego, tmp_path: 
     printed = "".join(lines)
     assert f"It uses your ZEGO project {APP_ID}" in printed
     assert "The stack changes nothing at ZEGO" in printed
+    assert "make run ZEGO=mine RUN_ARGS='--allow-origin" in printed
     assert re.search(rf"app_id +{APP_ID}$", printed, re.MULTILINE)
     assert "/console" not in printed
     assert SECRET not in printed

@@ -114,7 +114,7 @@ class JwksEndpoint:
     def __call__(self, uri: str) -> Response:
         self.requests.append(uri)
         if self.down:
-            raise HttpError("login.example.com cannot be reached: ConnectionRefusedError")
+            raise HttpError("login.example.com cannot be reached: it refused the connection")
         return self.answer or Response(200, {}, json.dumps({"keys": self.keys}).encode())
 
 

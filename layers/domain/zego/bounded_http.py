@@ -25,6 +25,12 @@ _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
 _HOST: Final = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9a-f:.]+", re.ASCII)
 
 
+#: Why a host cannot be reached, in words. Any other error is named by its type.
+_REASONS: Final = (
+    (socket.gaierror, "its name was not found"),
+    (ConnectionRefusedError, "it refused the connection"),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+)
 #: What may come around a body: its headers, and for a body in chunks of one byte five times more.
 _MOST_BYTES_AROUND: Final = 8 << 20
 
@@ -88,7 +94,9 @@ def request(
     except _TooMuchError:
         raise HttpError(f"the response is larger than {max_bytes} bytes") from None
     except (OSError, http.client.HTTPException) as error:
-        raise HttpError(f"{parts.hostname} cannot be reached: {type(error).__name__}") from None
+        known = (reason for kind, reason in _REASONS if isinstance(error, kind))
+        reason = next(known, type(error).__name__)
+        raise HttpError(f"{parts.hostname} cannot be reached: {reason}") from None
     except ValueError:
         raise HttpError(f"the response of {parts.hostname} has an invalid chunk") from None
     finally:

@@ -246,7 +246,7 @@ class TestBadEndpoint:
         error = refusal(AwsCredentials({"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}))
         assert str(error) == (
             "the container credentials endpoint:"
-            " 127.0.0.1 cannot be reached: ConnectionRefusedError"
+            " 127.0.0.1 cannot be reached: it refused the connection"
         )
 
     def test_no_redirect_is_followed_with_the_token(self) -> None:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from cryptography import x509
@@ -302,7 +303,12 @@ class TestBrokenResponses:
 class TestUnreachable:
     def test_a_port_on_which_nothing_listens(self) -> None:
         error = refusal(f"http://{LOOPBACK}:{closed_port()}/")
-        assert str(error) == "127.0.0.1 cannot be reached: ConnectionRefusedError"
+        assert str(error) == "127.0.0.1 cannot be reached: it refused the connection"
+
+    def test_a_name_that_is_not_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=socket.gaierror))
+        error = refusal("https://login.example.com/")
+        assert str(error) == "login.example.com cannot be reached: its name was not found"
 
     def test_tls_with_a_server_without_tls(self) -> None:
         with serving(reply()) as server:
@@ -313,7 +319,7 @@ class TestUnreachable:
     def test_an_untrusted_certificate(self, self_signed: ssl.SSLContext) -> None:
         with serving(reply(), tls=self_signed) as server:
             error = refusal(server.url)
-        assert str(error) == "127.0.0.1 cannot be reached: SSLCertVerificationError"
+        assert str(error) == "127.0.0.1 cannot be reached: its certificate is not trusted"
         assert server.received == []
 
     @pytest.mark.parametrize("url", ["", "/path", "ftp://127.0.0.1/", "http://127.0.0.1:99999/"])

@@ -403,7 +403,7 @@ class TestBounds:
         with pytest.raises(AwsError) as caught:
             manager.get_secret_value("zego", version_stage="AWSCURRENT")
         assert str(caught.value) == (
-            "Unreachable: 127.0.0.1 cannot be reached: ConnectionRefusedError"
+            "Unreachable: 127.0.0.1 cannot be reached: it refused the connection"
         )
 
 
