@@ -91,7 +91,8 @@ def test_a_rotation_that_ends_while_the_page_is_hidden_is_shown_as_ended(
 ) -> None:
     reset_the_secret(page)
     stage(page)
-    page.evaluate(HIDE, True)
+    expect(page.locator("#rotate")).not_to_have_attribute("aria-disabled", "true")
+    page.evaluate(HIDE, True)  # from here on, the page hears of no change
     press(page, "Rotate to it")
     expect(page.locator("#rotate")).not_to_have_attribute("aria-disabled", "true")
     assert stack.rotation.wait(ALL_ATTEMPTS_MS / 1000)
