@@ -204,7 +204,9 @@ def test_the_story_says_that_the_other_window_has_left(open_page: OpenPage) -> N
     ("name", "says"),
     [("alice smith", "made this user id from the name"), ("  ", "Enter a name.")],
 )
-def test_a_name_that_becomes_another_user_id_or_none_is_explained(page: Page, name: str, says: str) -> None:
+def test_a_name_that_becomes_another_user_id_or_none_is_explained(
+    page: Page, name: str, says: str
+) -> None:
     place = page.locator(".phone").first
     place.get_by_label("Name").fill(name)
     press(place, "Sign in")
