@@ -328,7 +328,10 @@ class TestOverHttp:
         assert renew(token(clock)) == {"code": 0}
         assert renew(token(clock, secret=SECRET[::-1]))["logged"] == [20014, 50119]
         assert renew(token(clock, "bob"))["code"] == 1102016
-        elsewhere = token04.room_payload("call_2", login=True, publish=True)
+        here, elsewhere = (
+            token04.room_payload(room, login=True, publish=True) for room in ("call_1", "call_2")
+        )
+        assert renew(token(clock, payload=here)) == {"code": 0}
         assert renew(token(clock, payload=elsewhere))["code"] == 1102020
         assert renew(None)["code"] == 1100001
         assert cloud.project.rooms.users("call_1") == {"alice"}

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -25,7 +26,6 @@ from local.fake_zego import Trouble, ZegoCloud
 from local.fake_zego.server_api import MESSAGES
 from local.loopback import HttpRequest, HttpResponse
 from local.own_project import MINE, OwnProject
-from local.page.operations import NEED_STAND_IN
 from local.samples import request_token
 from local.stack import LocalStack
 from ops.cli import main
@@ -111,7 +111,27 @@ def test_only_its_owner_can_read_the_secret(stack: LocalStack, method: str) -> N
     assert (answer.status, answer.json()["__type"]) == (400, "MissingAuthenticationToken")
 
 
-@pytest.mark.parametrize("action", sorted(NEED_STAND_IN))
+def test_the_stand_in_does_not_have_the_secret(stack: LocalStack) -> None:
+    assert SECRET not in [secret.value for secret in stack.zego.project.made]
+
+
+def test_no_secret_is_typed_where_a_terminal_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Mock(isatty=lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    with pytest.raises(own_project.OwnProjectError, match="Standard input is a terminal"):
+        own_project.read("-")
+    terminal.buffer.read.assert_not_called()
+
+
+def test_a_crash_writes_no_core_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[tuple[int, tuple[int, int]]] = []
+    monkeypatch.setattr("resource.setrlimit", lambda *limit: limits.append(limit))
+    with pytest.raises(SystemExit):
+        own_project.choose(MINE, str(tmp_path / "missing"), None, tmp_path)
+    assert limits == [(resource.RLIMIT_CORE, (0, 0))]
+
+
+@pytest.mark.parametrize("action", ["break", "reset", "restore", "rotate", "stage"])
 def test_the_page_changes_nothing(stack: LocalStack, zego: Zego, action: str) -> None:
     before = stack.secrets_manager.call("DescribeSecret", SecretId=stack.secrets_manager.secret_id)
     headers = [("origin", stack.page.url), ("content-type", "application/json")]
