@@ -319,6 +319,7 @@ def _greeting(stack: LocalStack, seconds: float) -> str:
         [
             f"zego-token-service is running, started in {seconds:.1f} s. Ctrl-C stops it.",
             f"Try it in a browser: {parts.page}",
+            *([] if stack.own_project else ["For real calls: make run ZEGO=mine"]),
             _own_page(stack),
             "",
             *([own_project.banner(stack.own_project, parts.page)] if stack.own_project else []),

@@ -141,12 +141,16 @@ def banner(project: OwnProject, page: str) -> str:
     """Returns what is real in a stack with this project, and what is not."""
     app_id, fingerprint = project.secret.app_id, project.secret.fingerprint
     return f"""\
-It uses your ZEGO project {app_id}, whose secret {fingerprint} ZEGO accepts (a fingerprint).
-  Real:     the tokens, which open rooms of your project, and ZEGO's verdicts on the secret.
-  Not real: AWS, and the identity provider: any program on this machine can log in there as any
-            user, and get a token. Do not run this on a machine that you share.
-  The secret is in the memory of these processes only. The stack changes nothing at ZEGO: it removes
-  no user from a room and resets no secret.
+It uses your ZEGO project {app_id}. ZEGO accepts its secret; the fingerprint
+of that is {fingerprint}.
+  Real:     the tokens, which open rooms of your project, and ZEGO's verdicts
+            on the secret.
+  Not real: AWS, and the identity provider: any program on this machine can log
+            in there as any user, and get a token. Do not run this on a machine
+            that you share.
+  The secret is in the memory of these processes only.
+  The stack changes nothing at ZEGO: it removes no user from a room and resets
+  no secret.
 Call each other in two windows: {page}/call/
 """
 
