@@ -111,7 +111,7 @@ def test_only_its_owner_can_read_the_secret(stack: LocalStack, method: str) -> N
     assert (answer.status, answer.json()["__type"]) == (400, "MissingAuthenticationToken")
 
 
-def test_the_stand_in_does_not_have_the_secret(stack: LocalStack) -> None:
+def test_the_invented_project_does_not_have_the_secret(stack: LocalStack) -> None:
     assert SECRET not in [secret.value for secret in stack.zego.project.made]
 
 
