@@ -65,8 +65,8 @@ export interface Call extends IssuedToken {
   readonly roomId: string;
   readonly callees: readonly string[];
   /**
-   * true: EventBridge accepted the event about the call. false: it did not, so no callee is
-   * notified; the token is valid all the same. null: the call has no callees.
+   * true: EventBridge accepted the event about the call. false: it did not confirm
+   * that, so assume that no callee was notified; the token is valid all the same. null: the call has no callees.
    */
   readonly eventAccepted: boolean | null;
 }

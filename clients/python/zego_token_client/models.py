@@ -95,8 +95,8 @@ class Call(IssuedToken):
     :ivar call_id: the room is ``call_`` followed by it.
     :ivar callees: the users that the call invites.
     :ivar event_accepted: ``True``: EventBridge accepted the event about the callees; ``False``: it
-        did not, so no one was notified, and the token is valid all the same; ``None``: the call has
-        no callees.
+        did not confirm that, so assume that no one was notified, and the token is valid all the
+        same; ``None``: the call has no callees.
     """
 
     room_id: str
