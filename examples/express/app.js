@@ -92,7 +92,7 @@ const incomingCallKeys = INCOMING_CALL_KEYS.split(" ").filter(Boolean).map(diges
 /** Until when a callee's pages do not show a call again. */
 const shown = new Map();
 
-/** The event of a call: at least once, in any order. It opens no room to anybody. */
+/** The event of a call: at least once, in any order. It opens no room to anyone. */
 app.post("/incoming-call", (request, response) => {
   const given = digest(request.get("x-incoming-call-key") ?? "");
   const matches = incomingCallKeys.filter((key) => timingSafeEqual(key, given));

@@ -150,7 +150,7 @@ class IncomingCall(BaseModel):
 
 @app.post("/incoming-call", status_code=204)
 async def notify(event: IncomingCall, x_incoming_call_key: Annotated[str, Header()] = "") -> None:
-    """Receive the event of a call: at least once, in any order. It opens no room to anybody."""
+    """Receive the event of a call: at least once, in any order. It opens no room to anyone."""
     given = x_incoming_call_key.encode()
     matches = [key for key in incoming_call_keys if hmac.compare_digest(given, key.encode())]
     if not matches:

@@ -72,6 +72,7 @@ FOLDERS: Final = (
     "deploy",
     "docs",
     "events",
+    "examples",
     "functions",
     "layers/domain",
     "local",
@@ -85,7 +86,7 @@ FILES: Final = sorted(
         *(found for folder in (*FOLDERS, "tests", "tools") for found in (ROOT / folder).rglob("*")),
     ]
     for path in [place.relative_to(ROOT)]
-    if path.suffix in KINDS and not {"node_modules", "npm"} & {*path.parts}
+    if path.suffix in KINDS and not {"cjs", "node_modules", "npm"} & {*path.parts}
     if path != Path(__file__).relative_to(ROOT)
 )
 

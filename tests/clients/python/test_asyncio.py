@@ -66,7 +66,7 @@ def test_calls_run_at_the_same_time_and_the_event_loop_goes_on(
         api.loop_goes_on.set()
         return await asyncio.gather(*waiting)
 
-    # In a thread of its own: another test's browser may have left a running loop in this one.
+    # In another thread: a browser of another test may have left a running loop in this one.
     with WaitingApi() as api, ThreadPoolExecutor() as executor:
         issued = executor.submit(asyncio.run, ask(api)).result()
     assert [(each.user_id, each.room_id) for each in issued] == [
