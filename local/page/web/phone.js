@@ -176,7 +176,8 @@ export function createPhone(place, { name, other, onChange }) {
     const { callId, roomId, eventAccepted } = made;
     await enter(calls.know({ callId, roomId, caller: userId, callees: made.callees, at: now() }));
     if (eventAccepted === false) {
-      report(note, "refused", "EventBridge did not accept the event, so no phone rings.");
+      const unsure = "EventBridge did not confirm the event: assume that no phone rings.";
+      report(note, "refused", `${unsure} Hang up and call again.`);
     }
   }
 
