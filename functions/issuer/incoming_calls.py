@@ -1,7 +1,7 @@
 """Publishes the EventBridge event that tells your application whom a call invites.
 
 Only requests with ``callees`` import this module. The token is made before the event is published,
-so a failure here never costs the caller the token: the response says that no one was notified.
+so a failure here never costs the caller the token: the response reports the failure.
 
 Sources: PutEvents and PutEventsResultEntry in the Amazon EventBridge API reference.
 """
