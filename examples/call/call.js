@@ -17,7 +17,7 @@ const SDK = [
   ["zego-express-engine-webrtc@3.12.0/ZegoExpressWebRTC.js", "sha384-UbzuETSIJyULo2NxPGkhatfOMMd5YgJR0hgdcYV0cUH9umK4qe3vPGiQHaflXYPn", "zego-express-engine-webrtc", "window"],
 ];
 /** How long a call rings, and how long ZEGO may take to let a user in. */
-const RING_MS = 45_000;
+const RING_MS = 60_000;
 const LOGIN_MS = 20_000;
 
 const $ = (id) => document.getElementById(id);

@@ -140,7 +140,7 @@ def test_a_call_that_is_not_accepted_is_missed(phone: Callable[[str], Page]) -> 
     says(alice, "You are in the room. Waiting for bob.")
     expect(bob.locator("#caller")).to_be_visible()
     for page in (alice, bob):
-        page.clock.fast_forward(46_000)
+        page.clock.fast_forward(61_000)
     says(alice, "bob has not accepted.")
     says(bob, "You missed a call from alice.")
     expect(bob.locator("#caller")).to_be_hidden()
