@@ -31,6 +31,9 @@ CONTENTS: Final = {
         "clients/javascript/README",
         "docs/backends",
         "clients/python/README",
+        "examples/fastapi/README",
+        "examples/express/README",
+        "docs/calls",
         "docs/api",
         "http-api",
         "docs/troubleshooting",
@@ -64,6 +67,7 @@ FILES: Final = (
     "docs/images",
     "functions/issuer/policies/reference.toml",
     "examples/call/call.js",
+    "examples/page/index.html",
 )
 _HTTP_API: Final = """# HTTP API reference
 
