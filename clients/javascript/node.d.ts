@@ -1,5 +1,10 @@
-/** What a token allows in its room: `login` to enter it, `publish` to send streams. */
-export type Privilege = "login" | "publish";
+import type { Call, IssuedToken, Privilege } from "./token-source.js";
+
+/**
+ * The results of `TokenClient`. `console.log` shows one without its token; `JSON.stringify` includes
+ * the token.
+ */
+export type { Call, IssuedToken, Privilege };
 
 /** What a token is for. The service's access policy decides anything that you omit. */
 export interface TokenRequest {
@@ -32,43 +37,6 @@ export interface CallRequest extends Omit<TokenRequest, "roomId"> {
    * random one, so that the client's own retries are one call.
    */
   idempotencyKey?: string | undefined;
-}
-
-/**
- * A token and what it grants, frozen. Times are Unix seconds of the service's clock. `console.log`
- * shows it without its token; `JSON.stringify` includes the token.
- */
-export interface IssuedToken {
-  /** Pass it to ZEGO's SDK unchanged. Never log or store it. */
-  readonly token: string;
-  readonly appId: number;
-  /** The user must log in with this id: ZEGO checks it. */
-  readonly userId: string;
-  /** null for an identity token. */
-  readonly roomId: string | null;
-  readonly privileges: { readonly login: boolean; readonly publish: boolean };
-  /** null means any stream. */
-  readonly streamIds: readonly string[] | null;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-  /** When the app must request the next token; before `expiresAt`. */
-  readonly renewAt: number;
-  /** Identifies the request in the service's logs. */
-  readonly requestId: string;
-}
-
-/** A new room for a call and the caller's token for it. */
-export interface Call extends IssuedToken {
-  /** 32 hex digits. */
-  readonly callId: string;
-  /** `call_` followed by the callId. */
-  readonly roomId: string;
-  readonly callees: readonly string[];
-  /**
-   * true: EventBridge accepted the event about the call. false: it did not confirm
-   * that, so assume that no callee was notified; the token is valid all the same. null: the call has no callees.
-   */
-  readonly eventAccepted: boolean | null;
 }
 
 export interface AwsCredentials {

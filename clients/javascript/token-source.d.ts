@@ -55,8 +55,8 @@ export interface Call extends IssuedToken {
   /** The users whom the service invited. */
   readonly callees: readonly string[];
   /**
-   * Whether the event `Incoming Call` was published. With false, EventBridge did not confirm it: assume
-   * that no callee was notified. The token is valid. null without callees.
+   * Whether EventBridge accepted the event `Incoming Call`. With false, it did not confirm that:
+   * assume that no callee was notified. The token is valid. null without callees.
    */
   readonly eventAccepted: boolean | null;
 }
