@@ -224,13 +224,13 @@ def test_of_two_windows_of_a_person_the_later_one_has_the_call(open_page: OpenPa
     expect(says(page, "alice")).to_have_text("In a call with bob")
 
 
-def test_a_call_of_which_no_one_was_notified_says_so(
+def test_a_call_whose_event_is_not_confirmed_says_so(
     page: Page, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack.event_bus, "intercept", lambda _: HttpResponse(500))
     sign_in(page, "alice")
     press(phone(page, "alice"), "Call")
-    expect(phone(page, "alice")).to_contain_text("EventBridge did not accept the event")
+    expect(phone(page, "alice")).to_contain_text("EventBridge did not confirm the event")
     expect(says(page, "alice")).to_have_text("Calling bob")
 
 
