@@ -3,9 +3,9 @@
 A bearer token is a JWT, signed by a key of an issuer that the access policy names, or with a shared
 key. The order of the checks, cheapest first, is: size, form, issuer, the issuer's algorithms, key,
 signature, claims. Nothing in the token is trusted until its signature is verified, and headers that
-name a key (``jku``, ``x5u``, ``jwk``) are ignored. PyJWT implements the public keys and their
-algorithms. :mod:`zego.policy.identify` checks form and claims, so that a token is parsed once and
-each refusal has its own code. Sources: RFC 6750, RFC 7515, RFC 7519, RFC 8725.
+name a key (``jku``, ``x5u``, ``jwk``) are ignored. :mod:`zego.policy.identify` checks form and
+claims, so that a token is parsed once and each refusal has its own code. Sources: RFC 6750, RFC
+7515, RFC 7519, RFC 8725.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def _verify_signature(
     try:
         if identity.shared_key is None:
             url, issuer = location(identity)
-            key = keys.get(url, key_id, algorithm, issuer=issuer)
-            verified = key.Algorithm.verify(bearer.signed, key.key, bearer.signature)
+            verify = keys.get(url, key_id, algorithm, issuer=issuer)
+            verified = verify(bearer.signed, bearer.signature)
         else:
             if shared_keys is None:
                 raise RuntimeError("the policy has a shared key, and no one reads it")

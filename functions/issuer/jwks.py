@@ -26,9 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jwt import PyJWK
-from jwt.exceptions import PyJWTError
-
+from issuer.public_keys import Jwk, UnusableKeyError, Verify, read
 from zego import printable, strict_json
 from zego.bounded_http import HttpError, Response, check_url, request
 from zego.policy.model import ALGORITHMS, BearerIdentity
@@ -39,7 +37,6 @@ FETCH_SECONDS: Final = 2.0
 MAX_KEYS: Final = 100
 #: The problem of keys that could not be read in the time that a request has.
 NO_TIME: Final = "not fetched: there was no time"
-_MIN_RSA_BITS: Final = 2048
 
 #: The parameters that only a private or a symmetric key has (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
 PRIVATE_PARAMETERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -48,13 +45,6 @@ PRIVATE_PARAMETERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "
 #: for one of them is also for the other.
 _SAME_ALGORITHM: Final = {"Ed25519": "EdDSA"}
 
-_P25519: Final = 2**255 - 19
-_ORDER_8_Y: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
-#: The y coordinates of Ed25519's eight points of small order. With such a key everyone can make
-#: signatures: "Taming the many EdDSAs" (2020), table 1.
-_SMALL_ORDER_Y: Final = frozenset({0, 1, _P25519 - 1, _ORDER_8_Y, _P25519 - _ORDER_8_Y})
-
-Jwk = dict[str, Any]
 Fetch = Callable[[str], Response]
 
 
@@ -98,7 +88,7 @@ class _Key:
     """One key of a JWKS. It is parsed when an algorithm first needs it."""
 
     jwk: Jwk
-    parsed: dict[str, PyJWK] = field(default_factory=dict)
+    parsed: dict[str, Verify] = field(default_factory=dict)
 
     def fits(self, algorithm: str) -> bool:
         """Whether the key has the algorithm's type and curve, and names no other algorithm."""
@@ -109,28 +99,18 @@ class _Key:
             and _same(self.jwk.get("alg", algorithm), algorithm)
         )
 
-    def parse(self, algorithm: str) -> PyJWK:
-        """The parsed key, for an algorithm that it fits.
+    def parse(self, algorithm: str) -> Verify:
+        """The function that verifies with the key, for an algorithm that it fits.
 
         :raises UnknownKeyError: the key cannot be read, or is too weak.
         """
         if algorithm not in self.parsed:
             try:
-                key = PyJWK(self.jwk, _SAME_ALGORITHM.get(algorithm, algorithm))
-                weakness = self._weakness(key)
-            except (PyJWTError, ValueError, TypeError):
-                raise UnknownKeyError("The issuer's key for this token cannot be read.") from None
-            if weakness is not None:
-                raise UnknownKeyError(f"The issuer's key for this token is too weak: {weakness}.")
-            self.parsed[algorithm] = key
+                self.parsed[algorithm] = read(self.jwk, algorithm)
+            except UnusableKeyError as error:
+                trouble = f"is too weak: {error.weakness}" if error.weakness else "cannot be read"
+                raise UnknownKeyError(f"The issuer's key for this token {trouble}.") from None
         return self.parsed[algorithm]
-
-    def _weakness(self, key: PyJWK) -> str | None:
-        if self.jwk["kty"] == "RSA" and key.key.key_size < _MIN_RSA_BITS:
-            return f"it has {key.key.key_size} bits, fewer than {_MIN_RSA_BITS} bits"
-        if self.jwk["kty"] == "OKP" and _has_small_order(key.key.public_bytes_raw()):
-            return "it is a point of small order, with which everyone can sign"
-        return None
 
     def verifies(self, algorithm: str) -> bool:
         """Whether the key can verify signatures of that algorithm."""
@@ -184,8 +164,8 @@ class SigningKeys:
 
     def get(
         self, url: str, key_id: str | None, algorithm: str, *, issuer: str | None = None
-    ) -> PyJWK:
-        """The key that a bearer token claims to be signed with.
+    ) -> Verify:
+        """The function that verifies with the key which a bearer token claims to be signed with.
 
         :param url: of the JWKS or, with an issuer, of its OpenID configuration: :func:`location`.
         :param key_id: the token's ``kid``; without one the issuer must have a single fitting key.
@@ -375,12 +355,3 @@ def _same(one: object, other: str) -> bool:
     return one == other or (
         isinstance(one, str) and _SAME_ALGORITHM.get(one, one) == _SAME_ALGORITHM.get(other, other)
     )
-
-
-def _has_small_order(encoded: bytes) -> bool:
-    """Whether an Ed25519 key is a point of small order, in canonical encoding or not.
-
-    The sign bit does not matter, and a y of 2**255 - 19 or more counts as what remains.
-    """
-    y = int.from_bytes(encoded, "little") & (2**255 - 1)
-    return y % _P25519 in _SMALL_ORDER_Y

@@ -5,22 +5,13 @@ AWSCURRENT version verifies tokens and, unless the policy says otherwise, its AW
 a rotation ends no session. A signature that neither verifies may be one of a newer key. Then the
 secret is read again, at most once in 30 s, so that strangers cannot make the service call AWS for
 each request.
-
-A public key, a certificate and a JWK are refused in place of a shared key, because they are not
-secret. Source: RFC 8725, 3.5.
 """
 
 from __future__ import annotations
 
 import hmac
-from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import Final
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-from jwt.algorithms import HMACAlgorithm
-from jwt.exceptions import InvalidKeyError
 
 from issuer.jwks import KeysReading, KeysUnavailableError
 from issuer.telemetry import telemetry
@@ -34,8 +25,6 @@ from zego.shared_key import SharedKeyError
 REFETCH_SECONDS: Final = 30.0
 #: Cached if a secret has no previous version: it verifies nothing.
 NO_KEY: Final = b""
-
-_hmac: Final = HMACAlgorithm(HMACAlgorithm.SHA256)
 
 #: Creates the cache of a key from the function that reads it; see :class:`zego.cache.Cached`.
 MakeCache = Callable[[Callable[[], bytes]], Cached[bytes]]
@@ -111,7 +100,7 @@ class SharedKeys:
         The previous version is often a placeholder.
         """
         try:
-            return _key(self._read(secret_id, label), field)
+            return shared_key.parse(self._read(secret_id, label), field)
         except AwsError as error:
             if label == PREVIOUS and error.code == "ResourceNotFoundException":
                 return NO_KEY
@@ -126,38 +115,6 @@ class SharedKeys:
 def _labels(identity: BearerIdentity) -> Sequence[str]:
     """The labels of the versions that verify the identity's tokens."""
     return (CURRENT, PREVIOUS) if identity.accept_previous_key else (CURRENT,)
-
-
-def _key(text: str, field: str | None) -> bytes:
-    """The key in a secret's text.
-
-    :raises SharedKeyError: there is no key, or it is unsafe.
-    """
-    key = shared_key.parse(text, field)
-    try:
-        if not _is_der(key):
-            return _hmac.prepare_key(key)
-    except InvalidKeyError:
-        pass
-    raise SharedKeyError(
-        "the key is a public key, a certificate or a JWK: public keys belong to jwks_uri"
-    )
-
-
-def _is_der(key: bytes) -> bool:
-    """Whether it is a public key or a certificate in base64: PEM without its first and last line.
-
-    PyJWT does not recognise these. Keycloak and JWKS (``x5c``) show them so.
-    """
-    from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415  as in issuer.routes
-
-    for load in (load_der_public_key, load_der_x509_certificate):
-        try:
-            load(b64decode(key))
-        except (ValueError, UnsupportedAlgorithm):
-            continue
-        return True
-    return False
 
 
 def _report(identity: BearerIdentity, failure: str, consequence: str) -> None:

@@ -60,7 +60,7 @@ PURE_MAY_IMPORT = {
 }
 #: The layers of third-party packages, and the packages imported from them.
 IN_THE_LAYER = {
-    "dependencies": {"aws_lambda_powertools", "cryptography", "jwt"},
+    "dependencies": {"aws_lambda_powertools", "cryptography"},
     "aws_sdk": {"boto3", "botocore"},
 }
 PROVIDED_BY_LAMBDA = {"snapshot_restore_py"}
@@ -127,7 +127,7 @@ def test_production_imports_nothing_that_is_not_deployed(root: str) -> None:
 def test_what_production_imports_is_in_a_layer(layer: str) -> None:
     requirements = ROOT / "layers" / layer / "requirements.in"
     names = re.findall(r"^[\w-]+", requirements.read_text(encoding="utf-8"), re.MULTILINE)
-    as_imported = {"PyJWT": {"jwt"}, "boto3": {"boto3", "botocore"}}  # boto3 is made on botocore
+    as_imported = {"boto3": {"boto3", "botocore"}}  # boto3 is made on botocore
     imports = [as_imported.get(name, {name.replace("-", "_")}) for name in names]
     assert set().union(*imports) == IN_THE_LAYER[layer]
 

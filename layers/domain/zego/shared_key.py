@@ -1,17 +1,25 @@
 """The shared key in a secret: the HMAC key with which an application signs its session tokens.
 
 The issuer verifies tokens with it, and ``zego-token preflight`` checks it before a deployment.
-Source: RFC 7518, 3.2: a key is at least as long as the output of the hash function.
+Sources: RFC 7518, 3.2: a key is at least as long as the output of the hash function. RFC 8725, 3.5:
+a public key, a certificate or a JWK is refused, because it is not secret.
 """
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from typing import Final
 
 from zego import strict_json
 
 #: The size of the output of SHA-256.
 MIN_KEY_BYTES: Final = 32
+
+#: The forms of a key that its owner publishes: PEM, OpenSSH, and a JWK or JWKS.
+_PUBLIC_KEY: Final = re.compile(
+    r"""[\s\S]*-----BEGIN\ |\s*(?:----\ BEGIN\ |ssh-|ecdsa-sha2-|[{\[][\s\S]*"kty")""", re.VERBOSE
+)
 
 
 class SharedKeyError(ValueError):
@@ -22,7 +30,7 @@ def parse(text: str, field: str | None) -> bytes:
     """The key in a secret's text, in UTF-8, without any change.
 
     :param field: the field of the text's JSON object that has it; ``None`` if it is the whole text.
-    :raises SharedKeyError: there is no key, or it is too short.
+    :raises SharedKeyError: there is no key, it is too short, or it is not secret.
     """
     try:
         values = strict_json.loads(text)
@@ -44,4 +52,29 @@ def parse(text: str, field: str | None) -> bytes:
     key = text.encode("utf-8", "surrogatepass")
     if len(key) < MIN_KEY_BYTES:
         raise SharedKeyError(f"the key has {len(key)} bytes, and needs at least {MIN_KEY_BYTES}")
+    if _PUBLIC_KEY.match(text) or _is_der(text):
+        raise SharedKeyError(
+            "the key is a public key, a certificate or a JWK: public keys belong to jwks_uri"
+        )
     return key
+
+
+def _is_der(text: str) -> bool:
+    """Whether it is a public key or a certificate in base64: PEM without its first and last line.
+
+    Keycloak and JWKS (``x5c``) show them so. Both begin with the tag of a sequence, 0x30.
+    """
+    if not text.startswith("M"):
+        return False
+    # Imported here because it takes long, and few policies have a shared key.
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+    from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415
+
+    for load in (load_der_public_key, load_der_x509_certificate):
+        try:
+            load(b64decode(text))
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        return True
+    return False
