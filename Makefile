@@ -81,8 +81,9 @@ types: $(DEV_READY) ## Check the types
 	@$(BIN)/mypy
 
 .PHONY: validate
-validate: $(DEV_READY) ## Lint template.yaml, as written and transformed, and deploy/*.yaml
+validate: $(DEV_READY) ## Lint template.yaml, as written and transformed, deploy/*.yaml and the workflows
 	@$(BIN)/python -m tools.sam_template
+	@$(BIN)/zizmor --offline --quiet --no-progress .github
 
 .PHONY: policies
 policies: $(RUN_READY) ## Check the access policies and run their examples
@@ -92,6 +93,10 @@ policies: $(RUN_READY) ## Check the access policies and run their examples
 secrets: $(DEV_READY) ## Search the tree for credentials
 	@$(BIN)/kingfisher scan . --config tools/secret_scan/config.yaml --git-history none --no-update-check --quiet \
 	  || { echo "The tree contains credentials, or invented ones that look real. See tools/secret_scan/config.yaml." >&2; exit 1; }
+
+.PHONY: audit
+audit: $(VENV)/audit/.ready ## Compare all locked packages with the databases of known vulnerabilities
+	@$(BIN)/python -m tools.audit
 
 .PHONY: bench
 bench: $(DEV_READY) ## Measure speed, and print each figure with its baseline
@@ -124,7 +129,8 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade updates them)
 	  lock requirements/publish.in --constraints requirements/dev.txt; \
 	  lock requirements/sam.in; \
 	  lock requirements/checkov.in; \
-	  lock requirements/generators.in
+	  lock requirements/generators.in; \
+	  lock requirements/audit.in
 
 .PHONY: docs-site
 docs-site: $(PUBLISH_READY) ## Build the documentation site in build/site/

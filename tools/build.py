@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tools import sbom
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 OUTPUT: Final = ROOT / "build"
 
@@ -58,6 +60,8 @@ NOT_DEPLOYED: Final = (
 )
 #: The AWS services that are called. botocore has data for about 440.
 AWS_SERVICES: Final = ("events", "secretsmanager", "sts")
+#: The list of the packages in the layers, in build/.
+SBOM: Final = "sbom.cdx.json"
 #: 2000-01-01. The zip contains the files' times, so they affect its hash.
 FIXED_TIME: Final = 946_684_800
 
@@ -85,30 +89,39 @@ def main() -> int:
             print(find_interpreter())
             return 0
         if options.host:
-            tree = host_tree()
-        else:
-            tree = lambda_tree()
-            version = write_version(tree)
-            print(f"version {version}")
+            return _report_sizes(host_tree())
+        tree = lambda_tree()
+        print((tree / "version.toml").read_text(encoding="utf-8"), end="")
         return _report_sizes(tree)
-    except BuildError as error:
+    except (BuildError, sbom.SbomError) as error:
         print(f"build: {error}", file=sys.stderr)
         return 1
 
 
 def lambda_tree() -> Path:
-    """Build the parts for python3.13 on arm64 in build/. Return that folder."""
+    """Build the parts for python3.13 on arm64 in build/. Return that folder.
+
+    The files version.toml and sbom.cdx.json next to them describe what is in them.
+    """
     interpreter = find_interpreter()
     _start(OUTPUT)
     options = "--require-hashes --no-deps --no-compile --only-binary=:all: --implementation=cp"
     platforms = [f"--platform={platform}" for platform in PLATFORMS]
     pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    listed: list[sbom.Package] = []
+    report = OUTPUT / "pip-report.json"
     for layer in PACKAGE_LAYERS:
         packages = OUTPUT / layer / "python"
         source = [f"--requirement={_requirements(layer)}", f"--target={packages}"]
+        source += [f"--report={report}"]
         _run([*pip, *options.split(), f"--python-version={RUNTIME}", *platforms, *source])
+        listed += sbom.deployed(layer, packages, report.read_text(encoding="utf-8"))
         shutil.rmtree(packages / "bin", ignore_errors=True)
-    return _finish(OUTPUT, interpreter)
+    report.unlink()
+    _finish(OUTPUT, interpreter)
+    text = sbom.document("zego-token-service", write_version(OUTPUT), _direct(), listed)
+    (OUTPUT / SBOM).write_text(text, encoding="utf-8")
+    return OUTPUT
 
 
 def host_tree() -> Path:
@@ -164,6 +177,13 @@ def _minor_version(interpreter: str) -> str | None:
 
 def _requirements(layer: str) -> Path:
     return ROOT / layer / "requirements.txt"
+
+
+def _direct() -> list[str]:
+    """The packages that the functions import themselves."""
+    files = [_requirements(layer).with_suffix(".in") for layer in PACKAGE_LAYERS]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return sbom.needed(line for line in lines if line and not line.startswith("#"))
 
 
 def _start(tree: Path) -> None:

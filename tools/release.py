@@ -7,11 +7,13 @@ The packages are in build/release/:
 ``zego_token_client-*.whl, .tar.gz``   the Python client
 ``zego-token-service-client-*.tgz``    the JavaScript client
 ``zego-token-service-*-sam.zip``       the template, the settings and the built functions and layers
+``*.cdx.json``                         the SBOMs of that package and of the two Python packages
 ``SHA256SUMS``                         the digests of all files
 =====================================  ===========================================================
 
-Everything is built twice, and both builds must be identical. Then each package is installed into an
-empty environment outside the tree and used with the local stack.
+Everything is built twice, the second time under other circumstances, and both builds must be
+identical. Then each package is installed into an empty environment outside the tree and used with
+the local stack.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from typing import Final
 from local.samples import log_in
 from local.stack import LocalStack
 from local.stack_file import StackDescription
-from tools import build, npm_packages
+from tools import build, npm_packages, sbom
 from tools.build import FIXED_TIME, ROOT, release
 
 OUTPUT: Final = ROOT / "build" / "release"
@@ -42,6 +44,11 @@ _SAM_FILES: Final = ("LICENSE", "samconfig.toml", "template.yaml", "build/versio
 #: installs it into a separate environment.
 _CHECK_WHEEL: Final = {"zego_token_service": ["--ignore", "W009"], "zego_token_client": []}
 _ZIP_TIME: Final = (2000, 1, 1, 0, 0, 0)
+#: What make and npm created, and git's data.
+_NOT_COPIED: Final = shutil.ignore_patterns(
+    *(".git", ".venv*", ".cache", ".local", ".*_cache", ".hypothesis", ".aws-sam"),
+    *("build", "node_modules", "__pycache__", "cjs"),
+)
 
 _USE_PYTHON: Final = """
 import sys, zego_token_client
@@ -74,7 +81,7 @@ def main() -> int:
             temporary = Path(directory)
             _say("building twice")
             first = _sums(build_packages(OUTPUT))
-            second = _sums(build_packages(temporary / "again"))
+            second = _sums(build_again(temporary))
             if changed := [name for name in first if first[name] != second.get(name)]:
                 raise ReleaseError(f"two builds of these files differ: {', '.join(changed)}")
             (OUTPUT / "SHA256SUMS").write_text(
@@ -83,7 +90,7 @@ def main() -> int:
             check()
             with LocalStack(directory=temporary / "stack", watch_seconds=None) as stack:
                 use(stack.description(), temporary, client_python)
-    except (ReleaseError, build.BuildError, npm_packages.NotFetchedError) as error:
+    except (ReleaseError, build.BuildError, sbom.SbomError, npm_packages.NotFetchedError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     for name, digest in first.items():
@@ -96,12 +103,12 @@ def build_packages(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     uv = Path(sys.executable).with_name("uv")
+    options = ("--quiet", "--no-build-isolation", "--python", sys.executable)
     for source in (ROOT, PYTHON_CLIENT):
-        _run(uv, "build", "--quiet", "--no-build-isolation", "--out-dir", folder, source)
+        _run(uv, "build", *options, "--out-dir", folder, source)
     (folder / ".gitignore").unlink(missing_ok=True)  # uv made it
-    _run(_npm(), "pack", "--silent", "--pack-destination", folder, cwd=JAVASCRIPT_CLIENT)
+    _pack_javascript(folder)
     tree = build.lambda_tree()
-    build.write_version(tree)
     files = [*map(Path, _SAM_FILES), *(path.relative_to(ROOT) for path in build.files(tree))]
     with zipfile.ZipFile(folder / f"zego-token-service-{release()}-sam.zip", "w") as package:
         for file in sorted(files):
@@ -109,7 +116,48 @@ def build_packages(folder: Path) -> Path:
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             package.writestr(entry, (ROOT / file).read_bytes())
+    shutil.copyfile(tree / build.SBOM, folder / f"zego-token-service-{release()}-sam.cdx.json")
+    for project, name in ((ROOT, "zego_token_service"), (PYTHON_CLIENT, "zego_token_client")):
+        listed = folder / f"{name}-{release()}.cdx.json"
+        listed.write_text(sbom.published(project), encoding="utf-8")
     return folder
+
+
+def _pack_javascript(folder: Path) -> None:
+    """Pack the client from a copy whose files have fixed modes: npm packs the modes it finds."""
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory, "client")
+        shutil.copytree(JAVASCRIPT_CLIENT, copy, ignore=_NOT_COPIED)
+        for path in [copy, *copy.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        pack = ("pack", "--silent", "--pack-destination", folder)
+        _run(_npm(), *pack, cwd=copy, umask=0o022)
+
+
+def build_again(temporary: Path) -> Path:
+    """Build all packages from a copy of the tree, as another machine would. Return their folder.
+
+    The copy has another path, other times and other modes than the tree; the build has another
+    umask, time zone, locale and order of sets. Only the commit is the same: it is in the version.
+    """
+    copy, folder = temporary / "copy of the tree", temporary / "again"
+    shutil.copytree(ROOT, copy, ignore=_NOT_COPIED, copy_function=_copy_privately)
+    if (ROOT / ".git").exists():
+        (copy / ".git").symlink_to(ROOT / ".git")
+    program = "import sys, pathlib, tools.release as r; r.build_packages(pathlib.Path(sys.argv[1]))"
+    variables = {
+        "PYTHONPATH": os.pathsep.join(str(copy / part) for part in ("", "layers/domain")),
+        "PYTHONHASHSEED": "1",
+        "TZ": "Asia/Kathmandu",
+        "LC_ALL": "C",
+    }
+    _run(sys.executable, "-c", program, folder, cwd=copy, variables=variables, umask=0o077)
+    return folder
+
+
+def _copy_privately(source: str, target: str) -> None:
+    shutil.copyfile(source, target)
+    Path(target).chmod(0o700 if os.access(source, os.X_OK) else 0o600)
 
 
 def check() -> None:
@@ -206,7 +254,12 @@ def _expect(expected: str, printed: str) -> None:
         raise ReleaseError(f"expected {expected!r}, but got {printed.strip()!r}")
 
 
-def _run(*command: str | Path, cwd: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
+def _run(
+    *command: str | Path,
+    cwd: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+    umask: int = -1,
+) -> str:
     """Run a command and return its output.
 
     :param variables: more environment variables. Secrets go here, never into the command.
@@ -215,7 +268,7 @@ def _run(*command: str | Path, cwd: Path = ROOT, variables: Mapping[str, str] | 
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"SOURCE_DATE_EPOCH": str(FIXED_TIME), "NO_COLOR": "1", **(variables or {})}
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, umask=umask
     )
     if done.returncode:
         named = " ".join([Path(command[0]).name, *map(str, command[1:4])])

@@ -22,6 +22,7 @@ REQUIREMENTS = [
     "requirements/sam.txt",
     "requirements/checkov.txt",
     "requirements/generators.txt",
+    "requirements/audit.txt",
 ]
 
 
