@@ -59,9 +59,10 @@ test: $(DEV_READY) ## Run the tests (ARGS='-k batch -x')
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: prove
-prove: $(DEV_READY) $(SEPARATE_READY) ## Run the larger tests, and a simulated month (SEED=1 repeats a run)
+prove: $(DEV_READY) $(SEPARATE_READY) ## Run the larger tests, a simulated month and a small load (SEED=1 repeats a run)
 	@EXHAUSTIVE=1 SEED=$(SEED) $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 	@$(BIN)/python -m tests.rotation.month --seeds 2
+	@$(BIN)/python -m tests.load --small
 
 .PHONY: style
 style: $(DEV_READY) ## Check that the code is formatted
@@ -101,6 +102,10 @@ audit: $(VENV)/audit/.ready ## Compare all locked packages with the databases of
 .PHONY: bench
 bench: $(DEV_READY) ## Measure speed, and print each figure with its baseline
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+.PHONY: load
+load: $(DEV_READY) ## Measure throughput, reads and memory, with faults (ARGS='--only reads')
+	@$(BIN)/python -m tests.load $(ARGS)
 
 ##@ Change
 

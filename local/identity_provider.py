@@ -50,7 +50,13 @@ class IdentityProvider(LoopbackServer):
         self.on_refused_origin: Callable[[str], None] | None = None
         self._clock = clock
         self._algorithms = get_default_algorithms()
-        self._keys: dict[str, Any] = {
+        self._keys: dict[str, Any] = {}
+        self._kids: dict[str, str] = {}
+        self.rotate_keys()
+
+    def rotate_keys(self) -> None:
+        """Replaces all signing keys at once. Providers usually publish a new key earlier."""
+        self._keys = {
             "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
             "ES256": ec.generate_private_key(ec.SECP256R1()),
             "EdDSA": ed25519.Ed25519PrivateKey.generate(),

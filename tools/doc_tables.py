@@ -77,6 +77,14 @@ def filled(document: str) -> str:
     return _TABLE.sub(lambda at: at["begin"] + TABLES[at["name"]]() + at["end"], document)
 
 
+def replaced(document: str, tables: Mapping[str, str]) -> str:
+    """Return a document with these tables, by name; the others stay. For tables of measurements."""
+    return _TABLE.sub(
+        lambda at: at["begin"] + tables[at["name"]] + at["end"] if at["name"] in tables else at[0],
+        document,
+    )
+
+
 def _codes(*platforms: Platform) -> str:
     """Return the table of these platforms' codes. Codes with equal texts share a row."""
     listed = [known for known in CODES.values() if known.platforms == platforms]

@@ -48,6 +48,7 @@ CONTENTS: Final = {
         "docs/identity-providers",
         "docs/operations",
         "docs/rotation",
+        "docs/reliability",
         "commands",
         "docs/upgrading",
         "CHANGELOG",

@@ -1,0 +1,1 @@
+"""Load and faults: ``make load`` measures what ``docs/reliability.md`` promises, and checks it."""
