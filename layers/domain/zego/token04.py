@@ -27,6 +27,8 @@ import os
 import struct
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
@@ -51,6 +53,8 @@ _UINT16_MAX: Final = 2**16 - 1
 _IV_LENGTH: Final[dict[Cipher, int]] = {"gcm": 12, "cbc": 16}
 _GCM_TAG_LENGTH: Final = 16
 _GCM_MODE: Final = b"\x01"
+#: The longest plaintext, in bytes: with the tag or the padding, 16 bits count its sealed form.
+_LONGEST: Final = _UINT16_MAX - _GCM_TAG_LENGTH
 #: Names in the JSON, in the order of the fields of :class:`Claims`.
 _JSON_NAMES: Final = ("app_id", "user_id", "nonce", "ctime", "expire", "payload")
 
@@ -58,7 +62,13 @@ _uint16 = struct.Struct(">H")
 _expire_and_iv_length = struct.Struct(">qH")
 _gcm_head = struct.Struct(">qH12sH")
 _cbc_head = struct.Struct(">qH16sH")
-_json_string = json.JSONEncoder(ensure_ascii=False).encode
+#: Writes text as json.JSONEncoder(ensure_ascii=False) does, but does not check that it is text.
+_json_string: Final = encode_basestring
+#: By cipher: how many random bytes a new token takes, and what splits them into nonce and IV.
+_randomness: Final = {
+    cipher: (4 + length, struct.Struct(f">I{length}s").unpack)
+    for cipher, length in _IV_LENGTH.items()
+}
 
 
 class Token04Error(ValueError):
@@ -157,6 +167,10 @@ def mint(
 ) -> str:
     """Make a new token. Its nonces come from the operating system, so no two tokens are alike.
 
+    It checks every argument; the secret only once, because it keeps the cipher for the next tokens.
+    It does not parse the payload, which :func:`room_payload` writes, and accepts users that the
+    SDKs do not: callers check those with :mod:`zego.identifiers`.
+
     :param issued_at: now, in Unix seconds.
     :param lifetime_seconds: 1 to 2 073 600 (24 days).
     :raises ClaimsError: a value is outside its bounds.
@@ -164,11 +178,16 @@ def mint(
     """
     if not 1 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
         raise ClaimsError(f"lifetime_seconds must be 1 to {MAX_LIFETIME_SECONDS}")
-    random = os.urandom(4 + _iv_length(cipher))
-    nonce = int.from_bytes(random[:4], "big") & _NONCE_MASK
+    if cipher not in _randomness:
+        raise _unknown(cipher)
+    size, split = _randomness[cipher]
+    nonce, iv = split(os.urandom(size))
     expires_at = issued_at + lifetime_seconds
-    claims = Claims(app_id, user_id, nonce, issued_at, expires_at, payload)
-    return encode(claims, server_secret, cipher=cipher, iv=random[4:])
+    plaintext = _plaintext(app_id, user_id, nonce & _NONCE_MASK, issued_at, expires_at, payload)
+    if cipher == "gcm" and type(server_secret) is str:  # _key refuses anything else
+        return _seal_gcm(_kept_gcm(server_secret), plaintext, expires_at, iv)
+    key = _key(server_secret, lengths=(32,))
+    return seal(plaintext, expires_at, key, cipher=cipher, iv=iv)
 
 
 def encode(
@@ -252,14 +271,8 @@ def seal(plaintext: bytes, expires_at: int, key: bytes, *, cipher: Cipher, iv: b
     :raises ClaimsError: the plaintext is too long for the envelope's 16-bit length.
     """
     if cipher == "gcm":
-        _refuse_too_long(len(plaintext), _UINT16_MAX - _GCM_TAG_LENGTH)
-        sealed = AESGCM(key).encrypt(iv, plaintext, None)
-        binary = _gcm_head.pack(expires_at, 12, iv, len(sealed)) + sealed + _GCM_MODE
-    else:
-        _refuse_too_long(len(plaintext), _UINT16_MAX // 16 * 16 - 1)
-        sealed = _seal_cbc(plaintext, key, iv)
-        binary = _cbc_head.pack(expires_at, 16, iv, len(sealed)) + sealed
-    return PREFIX + b64encode(binary).decode()
+        return _seal_gcm(AESGCM(key), plaintext, expires_at, iv)
+    return _seal_cbc(key, plaintext, expires_at, iv)
 
 
 def unseal(envelope: Envelope, key: bytes) -> bytes:
@@ -271,13 +284,36 @@ def unseal(envelope: Envelope, key: bytes) -> bytes:
 
 
 def to_plaintext(claims: Claims) -> bytes:
-    """The claims as ZEGO's generators write them: UTF-8, no white space, keys in this order."""
-    _check(claims)
+    """The claims as ZEGO's generators write them: UTF-8, no white space, keys in this order.
+
+    :raises ClaimsError: a claim is outside its bounds.
+    """
+    nonce = claims.nonce
+    if type(nonce) is not int or not -_INT64_MAX - 1 <= nonce <= _INT64_MAX:
+        raise ClaimsError(_wrong("nonce", nonce, "a 64-bit integer"))
+    return _plaintext(
+        claims.app_id, claims.user_id, nonce, claims.issued_at, claims.expires_at, claims.payload
+    )
+
+
+def _plaintext(
+    app_id: int, user_id: str, nonce: int, issued_at: int, expires_at: int, payload: str
+) -> bytes:
+    """Check the claims and write them. The nonce is a 64-bit integer: the caller has checked it."""
+    if type(app_id) is not int or not 0 < app_id <= MAX_APP_ID:
+        raise ClaimsError(_wrong("app_id", app_id, "a number from 1 to 4294967295"))
+    if type(user_id) is not str or not user_id:
+        raise ClaimsError(_wrong("user_id", user_id, "a non-empty string"))
+    if type(issued_at) is not int or not 0 <= issued_at <= _INT64_MAX:
+        raise ClaimsError(_wrong("ctime", issued_at, "a time in Unix seconds"))
+    if type(expires_at) is not int or not 0 <= expires_at <= _INT64_MAX:
+        raise ClaimsError(_wrong("expire", expires_at, "a time in Unix seconds"))
+    if type(payload) is not str:
+        raise ClaimsError(_wrong("payload", payload, "a string (JSON as text, or empty)"))
     try:
         return (
-            f'{{"app_id":{claims.app_id},"user_id":{_json_string(claims.user_id)},'
-            f'"nonce":{claims.nonce},"ctime":{claims.issued_at},"expire":{claims.expires_at},'
-            f'"payload":{_json_string(claims.payload)}}}'
+            f'{{"app_id":{app_id},"user_id":{_json_string(user_id)},"nonce":{nonce},'
+            f'"ctime":{issued_at},"expire":{expires_at},"payload":{_json_string(payload)}}}'
         ).encode()
     except UnicodeEncodeError:
         raise ClaimsError("user_id or payload contains an unpaired surrogate") from None
@@ -305,22 +341,6 @@ def _from_plaintext(plaintext: bytes, cipher: Cipher) -> Claims:
     return claims
 
 
-def _check(claims: Claims) -> None:
-    app_id, user_id, nonce = claims.app_id, claims.user_id, claims.nonce
-    if type(app_id) is not int or not 0 < app_id <= MAX_APP_ID:
-        raise ClaimsError(_wrong("app_id", app_id, "a number from 1 to 4294967295"))
-    if type(user_id) is not str or not user_id:
-        raise ClaimsError(_wrong("user_id", user_id, "a non-empty string"))
-    if type(nonce) is not int or not -_INT64_MAX - 1 <= nonce <= _INT64_MAX:
-        raise ClaimsError(_wrong("nonce", nonce, "a 64-bit integer"))
-    if type(claims.issued_at) is not int or not 0 <= claims.issued_at <= _INT64_MAX:
-        raise ClaimsError(_wrong("ctime", claims.issued_at, "a time in Unix seconds"))
-    if type(claims.expires_at) is not int or not 0 <= claims.expires_at <= _INT64_MAX:
-        raise ClaimsError(_wrong("expire", claims.expires_at, "a time in Unix seconds"))
-    if type(claims.payload) is not str:
-        raise ClaimsError(_wrong("payload", claims.payload, "a string (JSON as text, or empty)"))
-
-
 def _wrong(name: str, value: object, expected: str) -> str:
     """Describe a wrong claim by its type, or by its value if that is a number."""
     if type(value) is int:
@@ -344,8 +364,12 @@ def _key(server_secret: str, *, lengths: tuple[int, ...]) -> bytes:
 
 def _iv_length(cipher: Cipher) -> int:
     if cipher not in _IV_LENGTH:
-        raise Token04Error(f"cipher is {cipher!r}; it must be 'gcm' or 'cbc'")
+        raise _unknown(cipher)
     return _IV_LENGTH[cipher]
+
+
+def _unknown(cipher: str) -> Token04Error:
+    return Token04Error(f"cipher is {cipher!r}; it must be 'gcm' or 'cbc'")
 
 
 def _binary(token: str) -> bytes:
@@ -384,15 +408,44 @@ def _take_apart(binary: bytes) -> tuple[int, bytes, bytes, bytes]:
     return expires_at, iv, binary[sealed_start:sealed_end], binary[sealed_end:]
 
 
-def _refuse_too_long(length: int, limit: int) -> None:
-    if length > limit:
-        raise ClaimsError(f"the claims take {length} bytes; a token has room for {limit}")
-
-
 def _not_opened() -> SealError:
     return SealError(
         "the secret does not open this token: another secret sealed it, or it was altered"
     )
+
+
+@lru_cache(maxsize=2)
+def _kept_gcm(server_secret: str) -> AESGCM:
+    """The cipher of a secret that mints: of the current one and, in a rotation, of the next one.
+
+    Building it takes almost as long as the rest of a token. It is found by the whole secret, so a
+    secret never gets the cipher of another one. Threads can share it: each call of ``encrypt``
+    works on a copy of its state.
+    """
+    return AESGCM(_key(server_secret, lengths=(32,)))
+
+
+def _seal_gcm(gcm: AESGCM, plaintext: bytes, expires_at: int, iv: bytes) -> str:
+    if len(plaintext) > _LONGEST:
+        raise _too_long(plaintext)
+    sealed = gcm.encrypt(iv, plaintext, None)
+    binary = _gcm_head.pack(expires_at, 12, iv, len(sealed)) + sealed + _GCM_MODE
+    return PREFIX + b64encode(binary).decode()
+
+
+def _seal_cbc(key: bytes, plaintext: bytes, expires_at: int, iv: bytes) -> str:
+    if len(plaintext) > _LONGEST:
+        raise _too_long(plaintext)
+    padder = PKCS7(AES.block_size).padder()
+    padded = padder.update(plaintext) + padder.finalize()
+    encryptor = BlockCipher(AES(key), CBC(iv)).encryptor()
+    sealed = encryptor.update(padded) + encryptor.finalize()
+    binary = _cbc_head.pack(expires_at, 16, iv, len(sealed)) + sealed
+    return PREFIX + b64encode(binary).decode()
+
+
+def _too_long(plaintext: bytes) -> ClaimsError:
+    return ClaimsError(f"the claims take {len(plaintext)} bytes; a token has room for {_LONGEST}")
 
 
 def _open_gcm(envelope: Envelope, key: bytes) -> bytes:
@@ -400,13 +453,6 @@ def _open_gcm(envelope: Envelope, key: bytes) -> bytes:
         return AESGCM(key).decrypt(envelope.iv, envelope.sealed, None)
     except InvalidTag:
         raise _not_opened() from None
-
-
-def _seal_cbc(plaintext: bytes, key: bytes, iv: bytes) -> bytes:
-    padder = PKCS7(AES.block_size).padder()
-    padded = padder.update(plaintext) + padder.finalize()
-    encryptor = BlockCipher(AES(key), CBC(iv)).encryptor()
-    return encryptor.update(padded) + encryptor.finalize()
 
 
 def _open_cbc(envelope: Envelope, key: bytes) -> bytes:

@@ -9,6 +9,7 @@ import math
 import os
 import struct
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
 import pytest
@@ -624,7 +625,8 @@ class TestMint:
         assert type(refusal(lambda: self.mint(lifetime_seconds=lifetime))) is ClaimsError
 
     def test_an_unknown_cipher_is_refused(self) -> None:
-        refusal(lambda: self.mint(cipher="ecb"))
+        error = refusal(lambda: self.mint(cipher="ecb"))
+        assert str(error) == "cipher is 'ecb'; it must be 'gcm' or 'cbc'"
 
     @pytest.mark.parametrize("cipher", CIPHERS)
     def test_no_two_of_1000_tokens_of_one_second_share_an_iv(self, cipher: Cipher) -> None:
@@ -656,6 +658,67 @@ class TestMint:
         unused = bytes(drawn).replace(iv, b"")
         assert len(unused) == len(drawn) - len(iv) == 4
         assert nonce == int.from_bytes(unused, "big") % 2**31
+
+
+class TestKeptCipher:
+    """mint keeps the ciphers of the last secrets: each token must still get its own secret's."""
+
+    @staticmethod
+    def mint(secret: Any, cipher: Cipher = "gcm") -> str:
+        return token04.mint(
+            CLAIMS.app_id,
+            CLAIMS.user_id,
+            secret,
+            issued_at=CLAIMS.issued_at,
+            lifetime_seconds=3600,
+            cipher=cipher,
+        )
+
+    @pytest.mark.parametrize("cipher", CIPHERS)
+    def test_after_a_rotation_tokens_open_with_the_new_secret_only(self, cipher: Cipher) -> None:
+        old, new = self.mint(SECRET, cipher), self.mint(OTHER_SECRET, cipher)
+        for token, secret, other in [(old, SECRET, OTHER_SECRET), (new, OTHER_SECRET, SECRET)]:
+            assert json.loads(plaintext(token, cipher, secret))["user_id"] == CLAIMS.user_id
+            assert type(refusal_of_token(token, other)) is SealError
+
+    def test_a_secret_that_returns_after_many_others_gets_its_own_cipher(self) -> None:
+        secrets = [f"{number:032}" for number in range(50)]
+        for secret in [*secrets, *secrets]:
+            assert json.loads(plaintext(self.mint(secret), "gcm", secret))["app_id"]
+
+    def test_the_cipher_of_a_secret_is_built_once_and_at_most_two_are_kept(self) -> None:
+        before = token04._kept_gcm.cache_info().misses
+        for number in range(10):
+            for _ in range(10):
+                self.mint(f"once-{number:027}")
+        kept = token04._kept_gcm.cache_info()
+        assert (kept.misses - before, kept.currsize) == (10, 2)
+
+    def test_threads_that_share_a_cipher_do_not_disturb_each_other(self) -> None:
+        secrets = [SECRET, OTHER_SECRET] * 400
+        with ThreadPoolExecutor(8) as pool:
+            tokens = list(pool.map(self.mint, secrets))
+        assert len({token04.parse(token).iv for token in tokens}) == len(tokens)
+        for token, secret in zip(tokens, secrets, strict=True):
+            assert json.loads(plaintext(token, "gcm", secret))["user_id"] == CLAIMS.user_id
+
+    @pytest.mark.parametrize("cipher", CIPHERS)
+    @pytest.mark.parametrize("length", [0, 16, 31, 33])
+    def test_a_secret_of_another_length_is_refused_each_time(
+        self, cipher: Cipher, length: int
+    ) -> None:
+        for _ in range(2):
+            error = refusal(lambda: self.mint("s" * length, cipher))
+            message = f"the ServerSecret has {length} bytes; ZEGO's have 32"
+            assert (type(error), str(error)) == (SecretError, message)
+
+    @pytest.mark.parametrize("cipher", CIPHERS)
+    @pytest.mark.parametrize("secret", [None, 7, KEY, [SECRET]], ids=range(4))
+    def test_a_secret_that_is_not_text_is_refused(self, secret: Any, cipher: Cipher) -> None:
+        self.mint(SECRET, cipher)
+        error = refusal(lambda: self.mint(secret, cipher))
+        message = f"a ServerSecret is text, not {type(secret).__name__}"
+        assert (type(error), str(error)) == (SecretError, message)
 
 
 class TestRoomPayload:
