@@ -1,4 +1,8 @@
-"""Compares minting one token with the primitives that any implementation needs."""
+"""Compares minting one token with the primitives that any implementation needs.
+
+Both keep the cipher of the secret. :mod:`tests.benchmarks.official` compares it with ZEGO's
+generators.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ _ROUNDS = 40
 _CALLS = 500
 _APP_ID = 1234567890
 _SECRET = "0123456789abcdef" * 2  # invented
+_CIPHER = AESGCM(_SECRET.encode())
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -38,7 +43,7 @@ def _primitives() -> bytes:
         "expire": 1700003600,
         "payload": payload,
     }
-    sealed = AESGCM(_SECRET.encode()).encrypt(random[:12], _to_json(claims).encode(), None)
+    sealed = _CIPHER.encrypt(random[:12], _to_json(claims).encode(), None)
     return base64.b64encode(sealed)
 
 
@@ -62,7 +67,7 @@ def measure() -> list[Row]:
             unit="us",
             value=min(minted),
             baseline=min(primitives),
-            budget=2.2,
-            aim=1.7,
+            budget=0.9,
+            aim=0.7,
         )
     ]
