@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tools import cost
+from tools import cost, performance
 from tools.api_reference import PROBLEMS, problems_page
 from tools.build import release
 from tools.policy_schema import SCHEMA, schema_file
@@ -27,7 +27,8 @@ from zego.error_codes.code import ErrorCode, Platform
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENTS: Final = tuple(
-    ROOT / "docs" / name for name in ("architecture.md", "troubleshooting.md", "cost.md")
+    ROOT / "docs" / name
+    for name in ("architecture.md", "troubleshooting.md", "cost.md", "performance.md")
 )
 
 _TABLE: Final = re.compile(
@@ -58,7 +59,13 @@ def main() -> int:
 def written() -> dict[Path, str]:
     """Return each file with generated parts and its whole new text."""
     texts = {document: filled(document.read_text(encoding="utf-8")) for document in DOCUMENTS}
-    return {**texts, SCHEMA: schema_file(), PROBLEMS: problems_page(), **dict(_versioned())}
+    return {
+        **texts,
+        SCHEMA: schema_file(),
+        PROBLEMS: problems_page(),
+        performance.PLOT: performance.plot(),
+        **dict(_versioned()),
+    }
 
 
 def _versioned() -> Iterator[tuple[Path, str]]:
@@ -186,6 +193,9 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     ),
     "bill": lambda: _table(("part", "what", "how much", "USD", "in a month"), cost.bill()),
     "inputs": lambda: _table(("how much", "of what"), cost.inputs()),
+    "performance": performance.comparison,
+    "circumstances": performance.circumstances,
+    "imports": performance.imports,
 }
 
 

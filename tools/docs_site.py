@@ -58,6 +58,7 @@ CONTENTS: Final = {
         "CONTRIBUTING",
         "docs/architecture",
         "docs/design-notes",
+        "docs/performance",
         "events/README",
         "SECURITY",
     ),

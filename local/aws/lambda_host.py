@@ -76,6 +76,8 @@ class LambdaHost(Part):
     With AWS_LAMBDA_INITIALIZATION_TYPE=snap-start in the environment, a worker waits at the point
     where Lambda takes the snapshot, and is restored before its first event.
 
+    `command` starts another runtime client than Python's; the handler is added to it.
+
     `python_path` has the folders that the handler and its modules are imported from; the first is
     the working directory, as /var/task is. `on_log` gets each line that a worker writes; the last
     ones are also kept.
@@ -95,11 +97,12 @@ class LambdaHost(Part):
         lazy: bool = False,
         region: str = "us-east-1",
         python: str | Path = sys.executable,
+        command: Sequence[str] = (),
         on_log: Callable[[str], None] | None = None,
     ) -> None:
         self.function_name = function_name
         self.function_arn = f"arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{function_name}"
-        self._command = [str(python), "-m", "awslambdaric", handler]
+        self._command = [*(command or (str(python), "-m", "awslambdaric")), handler]
         python_path = [Path(path).resolve() for path in python_path]
         self._directory = python_path[0]
         self._concurrency = concurrency

@@ -1,18 +1,18 @@
-"""Compares invocations of the real handler under AWS' runtime client with an empty handler.
+"""Compares invocations of the issuer with those of an empty handler and of its peers.
 
-All run from trees built as for Lambda, with bytecode, on the same host, in turns: with the denials
-of ``Limits=On``, and without. The secret and the denials come from moto over HTTP, the keys from
-the local identity provider over HTTP.
+All run on the same host, in turns, under a client of Lambda's Runtime API: AWS' for Python, and
+``handlers/node_runtime.mjs`` for Node.js. The Python services run from trees built as for Lambda,
+with bytecode. The secret and the denials come from moto over HTTP, the keys from the local identity
+provider over HTTP. The issuer runs with the denials of ``Limits=On``, and without.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,30 +20,54 @@ from typing import Any
 from local.aws.dynamodb import DynamoDb
 from local.aws.lambda_host import InvocationResult, LambdaHost
 from local.aws.secrets_manager import SecretsManager
-from local.identity_provider import IdentityProvider
-from tests.benchmarks.rows import Row, absolute, difference, ratio
+from local.identity_provider import AUDIENCE, IdentityProvider
+from tests.benchmarks import peers
+from tests.benchmarks.rows import EMPTY, Row, absolute, difference, ratio
+from zego import token04
 from zego.denials import Denial
 
 _ROOT = Path(__file__).resolve().parents[2]
 _HANDLERS = Path(__file__).parent / "handlers"
+_WARM_UP = 50
 _WARM_BLOCKS = 30
 _WARM_BLOCK = 50
-_TOKENS = 50 + _WARM_BLOCKS * _WARM_BLOCK
-_COLD = 15
+_TOKENS = _WARM_UP + _WARM_BLOCKS * _WARM_BLOCK
+_COLD = 21
 _ROUNDS = 3
 _RESTORED = 10
 _TTL_SECONDS = 60
 _DENIALS = 10
+#: The names of the issuer's rows, and of its peers.
+ISSUER = "issuer"
+WITHOUT_LIMITS = "issuer, Limits=Off"
+EVERYDAY_PYTHON = "everyday Python"
+BUNDLED_NODE = "Node.js, bundled"
 
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """The subjects of a measurement: hosts to start, and the event that requests a token."""
+    """The subjects of a measurement: hosts to start, and the event that requests a token.
+
+    :ivar environment: the issuer's variables; ``limits`` has those of ``Limits=On``.
+    :ivar peer_environment: the variables of the peers.
+    :ivar server_secret: what opens the tokens.
+    """
 
     event: dict[str, Any]
     environment: dict[str, str]
     limits: dict[str, str]
+    peer_environment: dict[str, str]
     python_path: Sequence[Path]
+    server_secret: str
+
+    def all(self, built: peers.Peers) -> dict[str, LambdaHost]:
+        """Return all subjects by name."""
+        return {
+            EMPTY: self.empty(),
+            ISSUER: self.with_limits(),
+            WITHOUT_LIMITS: self.issuer(),
+            EVERYDAY_PYTHON: self._host("everyday.handler", [built.python], self.peer_environment),
+        } | ({BUNDLED_NODE: self._node(built.node)} if built.node is not None else {})
 
     def issuer(self, **environment: str) -> LambdaHost:
         return self._host("issuer.app.handler", self.python_path, environment)
@@ -54,14 +78,39 @@ class Subjects:
     def empty(self, **environment: str) -> LambdaHost:
         return self._host("empty.handler", [_HANDLERS, *self.python_path], environment)
 
+    def issue(self, host: LambdaHost) -> InvocationResult:
+        """Request one token.
+
+        :raises RuntimeError: there is none.
+        """
+        result = host.invoke(self.event)
+        if result.function_error or result.payload["statusCode"] != 201:
+            raise RuntimeError(f"no token was issued: {result.raw.decode()[:500]}")
+        return result
+
+    def check(self, host: LambdaHost) -> None:
+        """Raise an error unless the host issues a token that opens and is for the right user."""
+        token = json.loads(self.issue(host).payload["body"])["token"]
+        if token04.decode(token, self.server_secret).claims.user_id != "alice":
+            raise RuntimeError("the token is for another user")
+
+    def _node(self, script: Path) -> LambdaHost:
+        command = peers.node_command()
+        return self._host(str(script), [script.parent], self.peer_environment, command)
+
     def _host(
-        self, handler: str, python_path: Sequence[Path], environment: dict[str, str]
+        self,
+        handler: str,
+        python_path: Sequence[Path],
+        environment: Mapping[str, str],
+        command: Sequence[str] = (),
     ) -> LambdaHost:
         return LambdaHost(
             handler,
-            environment=self.environment | environment,
+            environment={**self.environment, **environment},
             python_path=python_path,
             concurrency=1,
+            command=command,
         )
 
 
@@ -100,15 +149,23 @@ def subjects(tree: Path) -> Iterator[Subjects]:
             layers / "dependencies" / "python",
         ]
         limits = {"LIMITS_TABLE": dynamodb.table, "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url}
-        yield Subjects(event, environment, limits, python_path)
+        peer_environment = {
+            "ISSUER": identity_provider.issuer,
+            "JWKS_URI": identity_provider.jwks_uri,
+            "AUDIENCE": AUDIENCE,
+        }
+        yield Subjects(
+            *(event, environment, limits, peer_environment, python_path),
+            secrets_manager.server_secret,
+        )
 
 
-def measure(tree: Path) -> list[Row]:
-    """Measure warm, cold and restored invocations, and how often the secret is read."""
+def measure(tree: Path, built: peers.Peers) -> list[Row]:
+    """Measure cold, warm and restored invocations, memory, and how often the secret is read."""
     with subjects(tree) as measured:
         return [
-            *_best(lambda: _warm(measured)),
-            *_best(lambda: _cold(measured)),
+            *_best(lambda: _cold(measured, built)),
+            *_best(lambda: _warm(measured, built)),
             *_best(lambda: _restored(measured)),
         ]
 
@@ -118,104 +175,126 @@ def _best(measure_once: Callable[[], list[Row]]) -> list[Row]:
     rounds = [measure_once()]
     while len(rounds) < _ROUNDS and any(row.over_budget for row in rounds[-1]):
         rounds.append(measure_once())
-    return min(rounds, key=lambda rows: max(row.result / row.budget for row in rows))
+    return min(rounds, key=_worst)
 
 
-def _warm(measured: Subjects) -> list[Row]:
-    """Run the handlers in alternating blocks, so that each is warm.
+def _worst(rows: Sequence[Row]) -> float:
+    return max(row.result / row.budget for row in rows if row.budget is not None)
+
+
+@contextmanager
+def _started(hosts: Mapping[str, LambdaHost]) -> Iterator[Mapping[str, LambdaHost]]:
+    with ExitStack() as stack:
+        for host in hosts.values():
+            stack.enter_context(host)
+        yield hosts
+
+
+def _cold(measured: Subjects, built: peers.Peers) -> list[Row]:
+    """Start each subject in turn, so that other load disturbs all of them."""
+    with _started(measured.all(built)) as hosts:
+        taken: dict[str, list[float]] = {name: [] for name in hosts}
+        for _ in range(_COLD):
+            for name, host in hosts.items():
+                host.recycle()
+                taken[name].append(measured.issue(host).duration * 1000)
+    medians = {name: statistics.median(values) for name, values in taken.items()}
+    return [
+        ratio(
+            "cold: process start -> first token",
+            EMPTY,
+            unit="ms",
+            value=medians.pop(ISSUER),
+            baseline=medians.pop(EMPTY),
+            budget=4.4,
+            aim=3.8,
+            peers=medians,
+        )
+    ]
+
+
+def _warm(measured: Subjects, built: peers.Peers) -> list[Row]:
+    """Run the subjects in alternating blocks, so that each is warm.
 
     Only the quickest half of the blocks counts: the others were disturbed by other load.
     """
-    event, blocks = measured.event, []
-    with measured.empty() as empty, measured.issuer() as off, measured.with_limits() as on:
-        hosts = (empty, off, on)
-        for host in hosts * 50:
-            host.invoke(event)
+    with _started(measured.all(built)) as hosts:
+        for name, host in hosts.items():
+            if name != EMPTY:
+                measured.check(host)
+        for host in [*hosts.values()] * (_WARM_UP - 1):
+            measured.issue(host)
+        blocks = []
         for _ in range(_WARM_BLOCKS):
-            block = []
-            for host in hosts:
-                request = host.invoke if host is empty else partial(_issue, host)
-                block.append([request(event).duration * 1000 for _ in range(_WARM_BLOCK)])
+            block = {}
+            for name, host in hosts.items():
+                block[name] = [measured.issue(host).duration * 1000 for _ in range(_WARM_BLOCK)]
             blocks.append(block)
-        reads = sum("ServerSecret read" in line for line in on.log_lines())
-    nothing, *issued = _quietest_half(blocks)
-    rows = []
-    for limits, values in zip(("Off", "On"), issued, strict=True):
-        name = f"warm, Limits={limits}: RS256 bearer -> token, log, audit, metrics"
-        rows += [
-            difference(
-                f"{name}, p50",
-                "empty handler",
-                unit="ms",
-                value=statistics.median(values),
-                baseline=statistics.median(nothing),
-                budget=0.6,
-                aim=0.35,
-                set_at=0.4,
-            ),
-            difference(
-                f"{name}, p99",
-                "empty handler",
-                unit="ms",
-                value=_p99(values),
-                baseline=_p99(nothing),
-                budget=2.0,
-                aim=0.8,
-                set_at=1.0,
-            ),
-        ]
+        reads = sum("ServerSecret read" in line for line in hosts[ISSUER].log_lines())
+        memory = {name: _peak_memory_mb(host) for name, host in hosts.items()}
+    quick = _quietest_half(blocks)
+    medians = {name: statistics.median(values) for name, values in quick.items()}
+    slowest = {name: _p99(values) for name, values in quick.items()}
+    rows = [
+        difference(
+            "warm request, p50",
+            EMPTY,
+            unit="ms",
+            value=medians.pop(ISSUER),
+            baseline=medians.pop(EMPTY),
+            budget=0.4,
+            aim=0.35,
+            set_at=0.4,
+            peers=medians,
+        ),
+        difference(
+            "warm request, p99",
+            EMPTY,
+            unit="ms",
+            value=slowest.pop(ISSUER),
+            baseline=slowest.pop(EMPTY),
+            budget=2.0,
+            aim=0.8,
+            set_at=1.0,
+            peers=slowest,
+        ),
+    ]
+    if None not in memory.values():
+        known = {name: value for name, value in memory.items() if value is not None}
+        used = known.pop(ISSUER)
+        rows.append(absolute(f"peak memory after {_TOKENS} requests", "MB", used, peers=known))
     calls = f"Secrets Manager calls for {_TOKENS} tokens within one TTL"
     return [*rows, absolute(calls, "calls", reads, budget=1)]
 
 
-def _quietest_half(blocks: list[list[list[float]]]) -> list[list[float]]:
-    """The durations of each handler in the quickest half of the blocks."""
-    by_time = sorted(blocks, key=lambda block: sum(map(statistics.median, block)))
+def _quietest_half(blocks: list[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """The durations of each subject in the quickest half of the blocks."""
+    by_time = sorted(blocks, key=lambda block: sum(map(statistics.median, block.values())))
     quick = by_time[: len(by_time) // 2]
-    return [[one for block in quick for one in block[host]] for host in range(len(blocks[0]))]
+    return {name: [one for block in quick for one in block[name]] for name in blocks[0]}
 
 
-def _cold(measured: Subjects) -> list[Row]:
-    with measured.empty() as empty, measured.issuer() as off, measured.with_limits() as on:
-        hosts = (empty, off, on)
-        taken: list[list[float]] = [[], [], []]
-        for _ in range(_COLD):
-            for host, durations in zip(hosts, taken, strict=True):
-                host.recycle()
-                request = host.invoke if host is empty else partial(_issue, host)
-                durations.append(request(measured.event).duration * 1000)
-    nothing, *first = map(statistics.median, taken)
-    fetched = {"Off": "keys and secret", "On": "keys, secret and denials"}
-    return [
-        ratio(
-            f"cold, Limits={limits}: process start -> first token, {fetched[limits]} fetched",
-            "empty handler",
-            unit="ms",
-            value=value,
-            baseline=nothing,
-            budget=7,
-            aim=4.5,
-        )
-        for limits, value in zip(fetched, first, strict=True)
-    ]
+def _peak_memory_mb(host: LambdaHost) -> float | None:
+    """The largest memory that the runtime's process had, where the system tells it."""
+    (process_id,) = host.process_ids()
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text()
+    except FileNotFoundError:
+        return None
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024 / 1e6
 
 
 def _restored(measured: Subjects) -> list[Row]:
     durations = []
-    with measured.issuer(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start") as issuer:
+    snap_start = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    with measured.issuer(**measured.limits, **snap_start) as issuer:
         for _ in range(_RESTORED):
             issuer.prepare()
-            durations.append(_issue(issuer, measured.event).duration * 1000)
+            durations.append(measured.issue(issuer).duration * 1000)
             issuer.recycle()
     restored = statistics.median(durations)
     return [absolute("SnapStart: restore -> first token", "ms", restored, budget=50, aim=20)]
-
-
-def _issue(issuer: LambdaHost, event: dict[str, Any]) -> InvocationResult:
-    result = issuer.invoke(event)
-    if result.function_error or result.payload["statusCode"] != 201:
-        raise RuntimeError(f"the issuer issued no token: {result.raw.decode()[:500]}")
-    return result
 
 
 def _p99(values: list[float]) -> float:

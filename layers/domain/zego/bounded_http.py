@@ -1,7 +1,7 @@
 """One HTTP request with limits on everything: time, size and destination.
 
 Used for the identity providers' keys, for AWS and for ZEGO's server API. It uses ``http.client``:
-docs/design-notes.md says what a client library would cost at a cold start.
+docs/performance.md says what a client library would cost at a cold start.
 """
 
 from __future__ import annotations

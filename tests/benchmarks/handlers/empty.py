@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 def handler(_event: object, _context: object) -> dict[str, object]:
-    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": "{}"}
+    return {"statusCode": 201, "headers": {"content-type": "application/json"}, "body": "{}"}
