@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tools import cost, performance
+from tools import cost, performance, permissions
 from tools.api_reference import PROBLEMS, problems_page
 from tools.build import release
 from tools.policy_schema import SCHEMA, schema_file
@@ -28,7 +28,13 @@ from zego.error_codes.code import ErrorCode, Platform
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENTS: Final = tuple(
     ROOT / "docs" / name
-    for name in ("architecture.md", "troubleshooting.md", "cost.md", "performance.md")
+    for name in (
+        "architecture.md",
+        "troubleshooting.md",
+        "cost.md",
+        "performance.md",
+        "security.md",
+    )
 )
 
 _TABLE: Final = re.compile(
@@ -196,6 +202,10 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "performance": performance.comparison,
     "circumstances": performance.circumstances,
     "imports": performance.imports,
+    "roles": lambda: _table(("role", "may", "on", "if", "because"), permissions.roles()),
+    "resources": lambda: _table(
+        ("resource", "to whom", "allows", "if", "because"), permissions.resources()
+    ),
 }
 
 

@@ -47,6 +47,7 @@ CONTENTS: Final = {
         "docs/access-policy",
         "docs/identity-providers",
         "docs/operations",
+        "docs/security",
         "docs/rotation",
         "docs/reliability",
         "commands",
