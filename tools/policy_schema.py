@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,7 +110,7 @@ def _one_of(
         known = every.get(key.name, key)
         default = key.default if key.default == known.default else None
         choices = tuple(dict.fromkeys((*known.choices, *key.choices)))
-        every[key.name] = replace(key, default=default, choices=choices)
+        every[key.name] = key._replace(default=default, choices=choices)
     chosen = _chosen(others, every)
     for condition, keys in reversed(kinds):
         chosen = {"if": condition, "then": _chosen(keys, every), "else": chosen}

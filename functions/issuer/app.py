@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-import functools
 import gc
+
+gc.disable()  # until everything is loaded: nothing of it is ever freed
+
+import functools
 import hashlib
 import hmac
 import os
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import snapshot_restore_py
 from aws_lambda_powertools.metrics import MetricUnit
 
-from issuer import http_event, routes, status
+from issuer import http_event, routes
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.jwks import SigningKeys, fetch_jwks
 from issuer.problems import HELP_PATH, Problem
@@ -165,6 +168,12 @@ _service = Service(
 telemetry.set_stage(_settings.stage)
 
 
+def _status(service: Service, request: ApiRequest) -> ApiResponse:
+    from issuer.status import status  # noqa: PLC0415  imported late, to keep cold starts short
+
+    return status(service, request)
+
+
 #: CloudFront adds this header to each request, with a secret value (docs/edge.md).
 EDGE_HEADER: Final = "x-origin-verify"
 
@@ -183,7 +192,7 @@ ROUTES: Final[Mapping[str, Callable[[Service, ApiRequest], ApiResponse]]] = {
     "POST /v1/service/calls/initiate": routes.service_calls_initiate,
     _HEALTH: routes.health,
     _HELP: routes.help_page,
-    "GET /v1/status": status.status,
+    "GET /v1/status": _status,
     "POST /v1/diagnose": routes.diagnosis,
 }
 
@@ -251,5 +260,6 @@ def _prefetch() -> None:
 
 snapshot_restore_py.register_after_restore(_prefetch)
 
-# What is loaded so far is never freed, so the garbage collector can skip it.
+# The garbage collector never looks at what is loaded so far.
 gc.freeze()
+gc.enable()

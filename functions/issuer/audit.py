@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from issuer.issue import IssuedToken
 from issuer.problems import Problem
@@ -27,8 +27,7 @@ MAX_SHOWN: Final = 2000
 NOT_OPENED: Final = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class DiagnosisSummary:
+class DiagnosisSummary(NamedTuple):
     """The result of a diagnosis.
 
     :ivar finding: the kind of the first finding, if there is one.
@@ -36,7 +35,7 @@ class DiagnosisSummary:
     :ivar secret_fingerprint: of that secret.
     """
 
-    token: str = field(repr=False)
+    token_sha256: str
     verdict: str
     finding: str | None
     opened_by: str | None
@@ -110,7 +109,7 @@ def _granted(exchange: Exchange, issued: IssuedToken) -> None:
     event["lifetime_seconds"] = grant.lifetime_seconds
     event["expires_at"] = issued.expires_at
     event["secret_fingerprint"] = issued.secret_fingerprint
-    event["token_sha256"] = _sha256(issued.token)
+    event["token_sha256"] = digest(issued.token)
     if exchange.call_id is not None and exchange.request is not None:
         event["call_id"] = exchange.call_id
         event["callees"] = exchange.request.callees
@@ -123,7 +122,7 @@ def _granted(exchange: Exchange, issued: IssuedToken) -> None:
 
 def _diagnosed(exchange: Exchange, diagnosed: DiagnosisSummary) -> None:
     event = _event(exchange, "granted")
-    event["token_sha256"] = _sha256(diagnosed.token)
+    event["token_sha256"] = diagnosed.token_sha256
     event["verdict"] = diagnosed.verdict
     event["finding"] = diagnosed.finding
     event["opened_by"] = diagnosed.opened_by or NOT_OPENED
@@ -167,7 +166,7 @@ def _is_expected(problem: Problem) -> bool:
     return is_unauthenticated or problem.code == "too_many_tokens" or problem.denial is not None
 
 
-def _sha256(token: str) -> str:
+def digest(token: str) -> str:
     """The SHA-256 of any text that was sent as a token, even with a lone surrogate."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 

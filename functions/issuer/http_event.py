@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from issuer.problems import Problem
 from zego import strict_json
@@ -18,8 +17,7 @@ _TIMES_END: Final = 10**15
 ApiResponse = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRequest:
+class ApiRequest(NamedTuple):
     """A request as API Gateway passes it to the function.
 
     :ivar route: API Gateway's route key, such as ``POST /v1/tokens``.

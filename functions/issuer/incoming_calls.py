@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from issuer.issue import IssuedToken
 from issuer.telemetry import telemetry
@@ -26,8 +25,7 @@ _RETRYABLE: Final = frozenset({"InternalFailure", "ThrottlingException"})
 _PAUSE_SECONDS: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingCall:
+class IncomingCall(NamedTuple):
     """A call and whom it invites."""
 
     call_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zego import token04
 from zego.policy.model import PRIVILEGES, Grant
@@ -10,8 +10,7 @@ from zego.server_secret import ServerSecret
 from zego.token04 import Cipher
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
+class IssuedToken(NamedTuple):
     """A token and what it allows. Times are the server's, Unix seconds.
 
     :ivar secret_fingerprint: of the secret that sealed it.

@@ -23,8 +23,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from issuer.public_keys import Jwk, UnusableKeyError, Verify, read
 from zego import printable, strict_json
@@ -71,8 +70,7 @@ class KeysUnavailableError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class KeysReading:
+class KeysReading(NamedTuple):
     """The state of an issuer's keys.
 
     :ivar keys: how many can verify its tokens; ``None`` if none are cached.
@@ -83,12 +81,12 @@ class KeysReading:
     problem: str | None
 
 
-@dataclass(frozen=True, slots=True)
 class _Key:
     """One key of a JWKS. It is parsed when an algorithm first needs it."""
 
-    jwk: Jwk
-    parsed: dict[str, Verify] = field(default_factory=dict)
+    def __init__(self, jwk: dict[str, Any]) -> None:
+        self.jwk: Jwk = jwk
+        self._parsed: dict[str, Verify] = {}
 
     def fits(self, algorithm: str) -> bool:
         """Whether the key has the algorithm's type and curve, and names no other algorithm."""
@@ -104,13 +102,13 @@ class _Key:
 
         :raises UnknownKeyError: the key cannot be read, or is too weak.
         """
-        if algorithm not in self.parsed:
+        if algorithm not in self._parsed:
             try:
-                self.parsed[algorithm] = read(self.jwk, algorithm)
+                self._parsed[algorithm] = read(self.jwk, algorithm)
             except UnusableKeyError as error:
                 trouble = f"is too weak: {error.weakness}" if error.weakness else "cannot be read"
                 raise UnknownKeyError(f"The issuer's key for this token {trouble}.") from None
-        return self.parsed[algorithm]
+        return self._parsed[algorithm]
 
     def verifies(self, algorithm: str) -> bool:
         """Whether the key can verify signatures of that algorithm."""
@@ -120,12 +118,12 @@ class _Key:
             return False
 
 
-@dataclass(slots=True)
 class _Entry:
-    keys: list[_Key] = field(default_factory=list)
-    fetched_at: float = -math.inf
-    tried_at: float = -math.inf
-    failure: str | None = None
+    def __init__(self) -> None:
+        self.keys: list[_Key] = []
+        self.fetched_at = -math.inf
+        self.tried_at = -math.inf
+        self.failure: str | None = None
 
 
 def location(identity: BearerIdentity) -> tuple[str, str | None]:

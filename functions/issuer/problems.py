@@ -8,8 +8,7 @@ policy refused a request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from zego.policy.model import Refusal
 
@@ -17,8 +16,7 @@ from zego.policy.model import Refusal
 HELP_PATH: Final = "/v1/problems"
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemType:
+class ProblemType(NamedTuple):
     """What all problems with the same code have in common.
 
     :ivar retryable: whether the same request may succeed later. A single problem is retryable, too,

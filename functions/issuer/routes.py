@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from issuer import authentication, token_request
-from issuer.audit import DiagnosisSummary, Exchange, audited
+from issuer.audit import DiagnosisSummary, Exchange, audited, digest
 from issuer.body import read_object
 from issuer.http_event import ApiRequest, ApiResponse, respond
 from issuer.issue import IssuedToken, issue
@@ -76,8 +75,7 @@ def _quietly(read: Callable[[], object]) -> None:
         read()
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """The parts of the issuer. Creating this reads no clock and no network.
 
     :ivar current: the secret that seals tokens.
@@ -96,7 +94,7 @@ class Service:
     previous: Cached[SecretVersion[ServerSecret]]
     incoming_calls: Callable[[], IncomingCalls]
     limits: Limits | None = None
-    first_reads: FirstReads = field(default_factory=FirstReads)
+    first_reads: FirstReads = FirstReads()
 
     def bearer(self, request: ApiRequest) -> Caller:
         """The user or the backend that the request's bearer token identifies.
@@ -218,7 +216,7 @@ def diagnosis(service: Service, request: ApiRequest) -> ApiResponse:
             now=time.time(),
         )
         exchange.diagnosed = DiagnosisSummary(
-            asked.token,
+            digest(asked.token),
             found.diagnosis.verdict,
             next((finding.kind for finding in found.diagnosis.findings), None),
             found.diagnosis.opened_by,
@@ -358,7 +356,7 @@ def _begin_call(
         key = request.headers.get(token_request.IDEMPOTENCY_KEY)
         call_id = token_request.call_id(key, caller, wanted.user_id)
         exchange.call_id = call_id
-        issued = _issue(service, exchange, caller, replace(wanted, room_id=f"call_{call_id}"))
+        issued = _issue(service, exchange, caller, wanted._replace(room_id=f"call_{call_id}"))
         if wanted.callees:
             from issuer.incoming_calls import IncomingCall  # noqa: PLC0415  as for a diagnosis
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 from zego import STAGES
 from zego.bounded_http import check_url
@@ -23,8 +22,7 @@ class SettingsError(ValueError):
     """An environment variable is missing or invalid. The message names it and what to set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One environment variable. Without a default it must be set."""
 
     name: str
@@ -54,8 +52,7 @@ _ZEGO_SERVER_API_URL: Final = Setting(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LimitsSettings:
+class LimitsSettings(NamedTuple):
     """The table with denials and budgets. An endpoint that is ``None`` means AWS' default."""
 
     table: str
@@ -63,8 +60,38 @@ class LimitsSettings:
     endpoint: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerSettings:
+ISSUER_VARIABLES: Final[tuple[Setting, ...]] = (
+    *_FOR_EVERY_FUNCTION,
+    Setting("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
+    Setting("TOKEN_CIPHER", "gcm, or cbc for SDKs that are too old for GCM", "gcm"),
+    Setting(
+        "SECRET_TTL_SECONDS",
+        "how long the secret is used before it is read again, 1-3600",
+        "60",
+    ),
+    Setting(
+        "SECRET_MAX_STALE_SECONDS",
+        "how long it stays in use if that read fails; from the TTL to 86400",
+        "900",
+    ),
+    Setting(
+        "LIMITS_TABLE",
+        "the DynamoDB table with denials and budgets; without it there is neither",
+        "",
+    ),
+    Setting("AWS_ENDPOINT_URL_DYNAMODB", "the URL of DynamoDB, if it is not AWS' default", ""),
+    _EVENTS_URL,
+    Setting(
+        "ORIGIN_HEADER_SHA256",
+        "the SHA-256 of the header that the edge adds to each request; two, separated by a"
+        " comma, while it is replaced",
+        "",
+    ),
+    Setting("BUILD_VERSION", "the version that /v1/health and /v1/status report", "unversioned"),
+)
+
+
+class IssuerSettings(NamedTuple):
     """The issuer's settings.
 
     :ivar region: the ServerSecret's region.
@@ -89,42 +116,10 @@ class IssuerSettings:
     origin_header_sha256: tuple[str, ...]
     build_version: str
 
-    VARIABLES: ClassVar[tuple[Setting, ...]] = (
-        *_FOR_EVERY_FUNCTION,
-        Setting("ACCESS_POLICY_FILE", "path of the access policy", "policies/<STAGE>.toml"),
-        Setting("TOKEN_CIPHER", "gcm, or cbc for SDKs that are too old for GCM", "gcm"),
-        Setting(
-            "SECRET_TTL_SECONDS",
-            "how long the secret is used before it is read again, 1-3600",
-            "60",
-        ),
-        Setting(
-            "SECRET_MAX_STALE_SECONDS",
-            "how long it stays in use if that read fails; from the TTL to 86400",
-            "900",
-        ),
-        Setting(
-            "LIMITS_TABLE",
-            "the DynamoDB table with denials and budgets; without it there is neither",
-            "",
-        ),
-        Setting("AWS_ENDPOINT_URL_DYNAMODB", "the URL of DynamoDB, if it is not AWS' default", ""),
-        _EVENTS_URL,
-        Setting(
-            "ORIGIN_HEADER_SHA256",
-            "the SHA-256 of the header that the edge adds to each request; two, separated by a"
-            " comma, while it is replaced",
-            "",
-        ),
-        Setting(
-            "BUILD_VERSION", "the version that /v1/health and /v1/status report", "unversioned"
-        ),
-    )
-
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Self:
         """Read the settings, or raise :class:`SettingsError`."""
-        found = _Environment(values, cls.VARIABLES)
+        found = _Environment(values, ISSUER_VARIABLES)
         ttl = found.seconds("SECRET_TTL_SECONDS", 1, 3600)
         return cls(
             stage=found.stage(),
@@ -143,8 +138,10 @@ class IssuerSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RotatorSettings:
+ROTATOR_VARIABLES: Final[tuple[Setting, ...]] = (*_FOR_EVERY_FUNCTION, _ZEGO_SERVER_API_URL)
+
+
+class RotatorSettings(NamedTuple):
     """The rotator's settings. An endpoint that is ``None`` means the vendor's default.
 
     :ivar region: the secret's region.
@@ -156,12 +153,10 @@ class RotatorSettings:
     zego_server_api: str | None
     secrets_manager_endpoint: str | None
 
-    VARIABLES: ClassVar[tuple[Setting, ...]] = (*_FOR_EVERY_FUNCTION, _ZEGO_SERVER_API_URL)
-
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Self:
         """Read the settings, or raise :class:`SettingsError`."""
-        found = _Environment(values, cls.VARIABLES)
+        found = _Environment(values, ROTATOR_VARIABLES)
         return cls(
             stage=found.stage(),
             secret_id=found.text("SERVER_SECRET_ARN"),
@@ -171,8 +166,19 @@ class RotatorSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class WatcherSettings:
+WATCHER_VARIABLES: Final[tuple[Setting, ...]] = (
+    *_FOR_EVERY_FUNCTION,
+    _ZEGO_SERVER_API_URL,
+    Setting(
+        "HEAL_COOLDOWN_SECONDS",
+        "how long after a heal no other heal promotes the same value, 60-86400",
+        "1800",
+    ),
+    _EVENTS_URL,
+)
+
+
+class WatcherSettings(NamedTuple):
     """The watcher's settings. An endpoint that is ``None`` means the vendor's default."""
 
     stage: str
@@ -184,21 +190,10 @@ class WatcherSettings:
     secrets_manager_endpoint: str | None
     events_endpoint: str | None
 
-    VARIABLES: ClassVar[tuple[Setting, ...]] = (
-        *_FOR_EVERY_FUNCTION,
-        _ZEGO_SERVER_API_URL,
-        Setting(
-            "HEAL_COOLDOWN_SECONDS",
-            "how long after a heal no other heal promotes the same value, 60-86400",
-            "1800",
-        ),
-        _EVENTS_URL,
-    )
-
     @classmethod
     def read(cls, values: Mapping[str, str]) -> Self:
         """Read the settings, or raise :class:`SettingsError`."""
-        found = _Environment(values, cls.VARIABLES)
+        found = _Environment(values, WATCHER_VARIABLES)
         return cls(
             stage=found.stage(),
             secret_id=found.text("SERVER_SECRET_ARN"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ops.errors import ExitCode, InputError
@@ -127,7 +127,7 @@ def _by_token(
     for identity in found:
         if not proof.bearer:  # its type is not known
             typ = (identity.token_types or identify.TOKEN_TYPES)[0]
-            bearer = replace(bearer, header={"typ": typ})
+            bearer = bearer._replace(header={"typ": typ})
         refusal = identify.mismatch(identity, bearer, now)
         if refusal is None:
             return identify.identify([identity], bearer, now)
@@ -154,7 +154,7 @@ def _candidates(
     if is_whole:
         return identify.candidates(policy, bearer)
     same = tuple(one for one in policy.bearers if one.issuer == bearer.claims.get("iss"))
-    return same or identify.candidates(policy, replace(bearer, header={"alg": "RS256"}))
+    return same or identify.candidates(policy, bearer._replace(header={"alg": "RS256"}))
 
 
 def _claims(content: bytes, now: float) -> BearerToken:

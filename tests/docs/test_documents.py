@@ -18,7 +18,7 @@ from botocore import xform_name
 from local.__main__ import main as local_stack
 from ops import cli
 from ops.errors import ExitCode
-from runtime.settings import IssuerSettings, RotatorSettings, Setting, WatcherSettings
+from runtime.settings import ISSUER_VARIABLES, ROTATOR_VARIABLES, WATCHER_VARIABLES, Setting
 from tests.contract import openapi
 from tests.unit.zego.diagnosis.generators import CBC, MISTAKES, with_mistakes
 from tools import doc_tables
@@ -64,9 +64,9 @@ def shown(default: str | None) -> str:
 @pytest.mark.parametrize(
     ("function", "variables"),
     [
-        ("issuer", IssuerSettings.VARIABLES),
-        ("rotator", RotatorSettings.VARIABLES),
-        ("watcher", WatcherSettings.VARIABLES),
+        ("issuer", ISSUER_VARIABLES),
+        ("rotator", ROTATOR_VARIABLES),
+        ("watcher", WATCHER_VARIABLES),
     ],
 )
 def test_the_tables_of_variables_match_the_code(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from runtime.settings import IssuerSettings
+from runtime.settings import ISSUER_VARIABLES, IssuerSettings
 from tests.infrastructure.stacks import (
     GIVEN_SECRET,
     stack,
@@ -50,7 +50,7 @@ def test_the_issuer_has_the_environment_that_it_reads() -> None:
 
 def test_what_the_issuer_reads_is_set_by_the_template_or_by_lambda_or_may_be_absent() -> None:
     given = stack_behind_an_edge().properties("IssuerFunction")["Environment"]["Variables"].keys()
-    read = {variable.name for variable in IssuerSettings.VARIABLES}
+    read = {variable.name for variable in ISSUER_VARIABLES}
     set_by_lambda = {"AWS_REGION"}
     only_elsewhere = {
         "ACCESS_POLICY_FILE",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from runtime.settings import RotatorSettings, WatcherSettings
+from runtime.settings import ROTATOR_VARIABLES, WATCHER_VARIABLES, WatcherSettings
 from tests.infrastructure.stacks import (
     OWN_SECRET,
     Stack,
@@ -211,12 +211,12 @@ def test_rotator_and_watcher_have_the_environment_that_they_read(of: Stack, secr
     [
         (
             "RotatorFunction",
-            RotatorSettings.VARIABLES,
+            ROTATOR_VARIABLES,
             {"AWS_ENDPOINT_URL_SECRETS_MANAGER"},
         ),
         (
             "WatcherFunction",
-            WatcherSettings.VARIABLES,
+            WATCHER_VARIABLES,
             {"AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_EVENTS"},
         ),
     ],

@@ -9,7 +9,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,7 +123,7 @@ class TestRotation:
 
     def test_after_a_leak_the_previous_key_verifies_nothing(self) -> None:
         keys = shared_keys(Secret(AWSCURRENT=NEW_KEY, AWSPREVIOUS=KEY), Clock())
-        strict = replace(SESSIONS, accept_previous_key=False)
+        strict = SESSIONS._replace(accept_previous_key=False)
         assert code(attempt(session(KEY), SESSIONS, keys=keys)) is None
         assert code(attempt(session(KEY), strict, keys=keys)) == "bearer_bad_signature"
 
@@ -162,7 +161,7 @@ def public_texts() -> dict[str, str]:
 @table("text", public_texts().values(), ids=public_texts())
 def test_what_everyone_knows_cannot_be_a_shared_key(text: str) -> None:
     for field, stored in ((None, text), ("key", json.dumps({"key": text}))):
-        identity = replace(SESSIONS, shared_key_field=field)
+        identity = SESSIONS._replace(shared_key_field=field)
         keys = shared_keys(Secret(AWSCURRENT=stored), Clock())
         forged = session(text)
         assert code(attempt(forged, identity, keys=keys)) == "signing_keys_unavailable"
@@ -177,8 +176,8 @@ DEPTHS = range(sys.getrecursionlimit() - 150, sys.getrecursionlimit() + 5)
 
 @table("place", ["alg", "kid", "typ", "iss", "aud", "purpose", "scope", "sub", "exp"])
 def test_a_deeply_nested_value_is_refused_like_any_other(place: str) -> None:
-    identity = replace(
-        SESSIONS, audience=("calls",), required_claims={"purpose": ("session",)}, scope=("calls",)
+    identity = SESSIONS._replace(
+        audience=("calls",), required_claims={"purpose": ("session",)}, scope=("calls",)
     )
     good = claims(iss="calls-app", aud="calls", purpose="session", scope="calls")
     for depth in DEPTHS:
@@ -210,13 +209,13 @@ def test_a_token_to_get_or_end_sessions_is_not_a_session(name: str) -> None:
 @table("ahead", [120, 86400, 10**12], ids=["minutes", "a day", "milliseconds"])
 def test_a_sign_in_in_the_future_is_not_forever_recent(ahead: int) -> None:
     for claim in ("auth_time", "signedInAt"):
-        identity = replace(SESSIONS, max_age_seconds=600, session_start_claim=claim)
+        identity = SESSIONS._replace(max_age_seconds=600, session_start_claim=claim)
         token = session(KEY, **{claim: int(time.time()) + ahead})
         assert code(attempt(token, identity)) == "bearer_not_yet_valid"
 
 
 def test_a_session_without_any_time_is_not_recent() -> None:
-    identity = replace(SESSIONS, max_age_seconds=600)
+    identity = SESSIONS._replace(max_age_seconds=600)
     assert code(attempt(session(iat=...), identity)) == "bearer_missing_claim"
     assert code(attempt(session(iat=...), SESSIONS)) is None
 
@@ -252,7 +251,7 @@ TOKENS = [
 
 def _identities() -> list[BearerIdentity]:
     combined = itertools.product(*CONDITIONS.values())
-    return [replace(SESSIONS, **dict(zip(CONDITIONS, values, strict=True))) for values in combined]
+    return [SESSIONS._replace(**dict(zip(CONDITIONS, values, strict=True))) for values in combined]
 
 
 def test_an_identity_covers_another_only_if_it_accepts_all_of_its_tokens() -> None:

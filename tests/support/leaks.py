@@ -76,7 +76,7 @@ def watching(watch: LeakWatch) -> Iterator[None]:
     from local.aws.secrets_manager.actions import Storage  # noqa: PLC0415  moto, which is slow
 
     noted: dict[tuple[type, str], Callable[..., None]] = {
-        (ServerSecret, "__post_init__"): _secret_made,
+        (ServerSecret, "__init__"): _secret_made,
         (Storage, "perform"): _action_done,
         (LambdaHost, "_note"): _line_written,
         (LambdaHost, "invoke"): _invoked,
@@ -105,9 +105,9 @@ def _noting(
     return noting
 
 
-def _secret_made(watch: LeakWatch, secret: ServerSecret, _result: None) -> None:
-    if _HEX.fullmatch(secret.value):
-        watch.learn(secret.value)
+def _secret_made(watch: LeakWatch, _secret: object, _result: None, _id: int, value: str) -> None:
+    if _HEX.fullmatch(value):
+        watch.learn(value)
 
 
 def _action_done(

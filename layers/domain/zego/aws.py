@@ -17,9 +17,8 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from zego import strict_json
@@ -56,8 +55,7 @@ class CredentialsError(Exception):
     """There are no AWS credentials. The message says what is missing and contains no credential."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceType:
+class ServiceType(NamedTuple):
     """An AWS service.
 
     :ivar name: for messages.
@@ -88,17 +86,19 @@ EVENTBRIDGE: Final = ServiceType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """AWS credentials. Their text form shows only the access key's id.
 
     :ivar expires_at: Unix seconds; ``None`` if they do not expire while the function runs.
     """
 
     access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str | None = field(repr=False, default=None)
+    secret_access_key: str
+    session_token: str | None = None
     expires_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Credentials {self.access_key_id}>"
 
 
 class AwsClient:

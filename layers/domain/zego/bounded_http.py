@@ -16,8 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 _URL_CHARACTERS: Final = re.compile(r"[!-~]+")
@@ -39,8 +38,7 @@ class HttpError(Exception):
     """No usable response: unreachable, too slow or too large. Safe to log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response, whatever its status. ``headers`` have lower-case names."""
 
     status: int

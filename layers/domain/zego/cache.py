@@ -24,9 +24,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import SystemRandom
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 #: The operating system's generator. Python's own would have the same state in all environments that
 #: were restored from one snapshot.
@@ -48,8 +47,7 @@ class UnavailableError(Exception):
         self.asked = asked
 
 
-@dataclass(frozen=True, slots=True)
-class Reading(Generic[_T]):
+class Reading(NamedTuple, Generic[_T]):
     """The result of one read of the cache.
 
     :ivar refreshed: whether this call read a valid value from outside.
@@ -63,8 +61,7 @@ class Reading(Generic[_T]):
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(NamedTuple):
     """What three clocks show at one moment."""
 
     wall: float
@@ -79,8 +76,7 @@ class Instant:
         return max(age, later.outside - self.outside)
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(NamedTuple):
     """The wall clock, the monotonic clock, and a clock outside the environment.
 
     :ivar outside: returns ``None`` until it knows the time.

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from zego.aws import AwsClient, AwsError, unreadable
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class SecretValue:
+class SecretValue(NamedTuple):
     """One version of a secret.
 
     :ivar created_at: when this version was stored, Unix seconds.
     """
 
-    text: str = field(repr=False)
+    text: str
     version_id: str
     created_at: float
 
+    def __repr__(self) -> str:
+        return f"<SecretValue {self.version_id}>"
 
-@dataclass(frozen=True, slots=True)
-class SecretVersion(Generic[_T]):
+
+class SecretVersion(NamedTuple, Generic[_T]):
     """One version of a secret whose text is valid.
 
     :ivar secret: what the text contains.

@@ -7,10 +7,8 @@ The two are one value, so that they always match::
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from zego import strict_json
@@ -32,7 +30,6 @@ class PlaceholderError(ServerSecretError):
     """The real value has not been stored yet."""
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ServerSecret:
     """An AppID and the ServerSecret that ZEGO gave for it.
 
@@ -43,15 +40,21 @@ class ServerSecret:
     :raises ServerSecretError: one of them does not have the right shape.
     """
 
+    __slots__ = ("app_id", "fingerprint", "value")
+
     app_id: int
     value: str
-    fingerprint: str = field(init=False)
+    fingerprint: str
 
-    def __post_init__(self) -> None:
-        _check(self.app_id, self.value)
-        message = f"zego-server-secret:{self.app_id}".encode()
-        digest = hmac.new(self.value.encode(), message, hashlib.sha256).hexdigest()
-        object.__setattr__(self, "fingerprint", digest[:12])
+    def __init__(self, app_id: int, value: str) -> None:
+        _check(app_id, value)
+        message = f"zego-server-secret:{app_id}".encode()
+        fingerprint = hmac.digest(value.encode(), message, "sha256").hex()[:12]
+        for name, part in (("app_id", app_id), ("value", value), ("fingerprint", fingerprint)):
+            object.__setattr__(self, name, part)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a ServerSecret cannot be changed")
 
     @property
     def looks_unusual(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from issuer import app
@@ -26,8 +25,7 @@ def clock() -> float:
     return time.time() + float(AHEAD.read_text(encoding="utf-8"))
 
 
-app._service = replace(
-    app._service,
+app._service = app._service._replace(
     keys=SigningKeys(clock=clock),
     current=Cached(
         lambda: app._secret_version(CURRENT),

@@ -6,16 +6,13 @@ folder to the function's path. Everything except these times is unchanged.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from issuer import app
 from zego.aws import AwsError
 from zego.cache import Cached
 from zego.secret_store import CURRENT
 from zego.server_secret import ServerSecretError
 
-app._service = replace(
-    app._service,
+app._service = app._service._replace(
     current=Cached(
         lambda: app._secret_version(CURRENT),
         AwsError,

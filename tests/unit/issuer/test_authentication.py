@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from issuer.authentication import from_bearer, from_role
@@ -57,7 +55,7 @@ class TestUsers:
         assert caller.subject == f"{ISSUER} auth0|123"
 
     def test_an_issuer_with_hashed_user_ids_gives_every_subject_one(self) -> None:
-        caller = bearer_of(claims(), replace(WEB, hashed_user_ids=True))
+        caller = bearer_of(claims(), WEB._replace(hashed_user_ids=True))
         assert caller.user_id == identifiers.user_id_for_subject(ISSUER, "alice", always_hash=True)
         assert caller.user_id != "alice"
 

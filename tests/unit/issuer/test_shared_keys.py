@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -103,7 +102,7 @@ class TestVersions:
 
     def test_the_previous_key_can_be_switched_off(self, make: Make) -> None:
         secret = Secret(AWSCURRENT=CURRENT, AWSPREVIOUS=OLD)
-        keys, strict = make(secret), replace(APP, accept_previous_key=False)
+        keys, strict = make(secret), APP._replace(accept_previous_key=False)
         assert not keys.verify(strict, "HS256", MESSAGE, signed_with(OLD))
         assert keys.verify(strict, "HS256", MESSAGE, signed_with(CURRENT))
         assert {label for _, label in secret.reads} == {"AWSCURRENT"}
@@ -114,14 +113,14 @@ class TestVersions:
     def test_two_identities_have_two_keys(self, make: Make) -> None:
         texts = {"app/key": CURRENT, "other/key": NEW}
         keys = SharedKeys(lambda name, _label: texts[name])
-        other = replace(APP, shared_key="other/key")
+        other = APP._replace(shared_key="other/key")
         assert keys.verify(other, "HS256", MESSAGE, signed_with(NEW))
         assert not keys.verify(other, "HS256", MESSAGE, signed_with(CURRENT))
         assert not keys.verify(APP, "HS256", MESSAGE, signed_with(NEW))
 
     def test_the_key_may_be_a_field_of_the_secret(self, make: Make) -> None:
         secret = Secret(AWSCURRENT=json.dumps({"jwt": CURRENT, "cookie": NEW}))
-        keys, app = make(secret), replace(APP, shared_key_field="jwt")
+        keys, app = make(secret), APP._replace(shared_key_field="jwt")
         assert keys.verify(app, "HS256", MESSAGE, signed_with(CURRENT))
         assert not keys.verify(app, "HS256", MESSAGE, signed_with(NEW))
 
@@ -259,7 +258,7 @@ class TestUnavailable:
     def test_an_unsafe_key_is_refused_with_what_to_do(
         self, make: Make, text: str, field: str | None, message: str
     ) -> None:
-        app = replace(APP, shared_key_field=field)
+        app = APP._replace(shared_key_field=field)
         with pytest.raises(KeysUnavailableError, match=message) as refused:
             make(Secret(AWSCURRENT=text)).verify(app, "HS256", MESSAGE, signed_with(CURRENT))
         assert CURRENT not in str(refused.value)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 import issuer
-from runtime.settings import IssuerSettings, SettingsError
+from runtime.settings import ISSUER_VARIABLES, IssuerSettings, SettingsError
 from tests.support.table import table
 
 ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:zego/server-secret-AbCdEf"
@@ -19,8 +18,8 @@ LOCAL = {
     "AWS_REGION": "us-east-1",
     "ACCESS_POLICY_FILE": "/policy.toml",
 }
-REQUIRED = [each.name for each in IssuerSettings.VARIABLES if each.default is None]
-OPTIONAL = [each.name for each in IssuerSettings.VARIABLES if each.default is not None]
+REQUIRED = [each.name for each in ISSUER_VARIABLES if each.default is None]
+OPTIONAL = [each.name for each in ISSUER_VARIABLES if each.default is not None]
 OLD_SHA256, NEW_SHA256 = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 #: What ``sha256sum < /dev/null`` prints.
 SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -71,7 +70,7 @@ def test_every_variable_can_be_set() -> None:
         BUILD_VERSION="abc123",
         AWS_ENDPOINT_URL_SECRETS_MANAGER="https://vpce-1.secretsmanager.us-east-1.vpce.amazonaws.com",
     )
-    assert astuple(said) == (
+    assert tuple(said) == (
         "dev",
         "zego",
         "ap-south-1",

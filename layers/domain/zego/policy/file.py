@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from zego import identifiers
 from zego.identifiers import IdentifierError, IdentifierKind
@@ -44,8 +43,7 @@ class PolicyError(ValueError):
     """The policy is invalid. The message names the place and what to fix."""
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """A test in a policy file: this caller's request must be granted, or refused.
 
     :ivar caller: the name of an identity.

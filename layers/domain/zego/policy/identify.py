@@ -11,12 +11,12 @@ Sources: RFC 6750, RFC 7515, RFC 7519, RFC 7662, RFC 8725, RFC 9068.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from zego import identifiers, printable, strict_json
 from zego.policy.claims import SCOPES, equals, items
@@ -52,8 +52,7 @@ _MILLISECONDS: Final = 10**11
 _UNIT: Final = " It seems to be in milliseconds: JWT has seconds (RFC 7519)."
 
 
-@dataclass(frozen=True, slots=True)
-class BearerToken:
+class BearerToken(NamedTuple):
     """A parsed bearer token. Nothing in it is trusted before its signature is verified."""
 
     header: Mapping[str, Any]
@@ -141,7 +140,7 @@ def identify(
     reasons = (
         f"{identity.name}: {refusal.reason.removesuffix('.')}" for _, identity, refusal in refusals
     )
-    return replace(best, reason=f"{'; '.join(reasons)}.")
+    return best._replace(reason=f"{'; '.join(reasons)}.")
 
 
 def mismatch(identity: BearerIdentity, bearer: BearerToken, now: float) -> Refusal | None:
@@ -161,7 +160,7 @@ def covers(earlier: BearerIdentity, later: BearerIdentity) -> bool:
         set(later.algorithms) <= set(earlier.algorithms)
         and later.user_id_claim == earlier.user_id_claim
         and later.session_start_claim == earlier.session_start_claim
-        and _types(later) <= _types(earlier)
+        and _types(later.token_types) <= _types(earlier.token_types)
         and (
             not earlier.audience
             or (
@@ -273,12 +272,14 @@ def _has_its_claims(identity: BearerIdentity, bearer: BearerToken, _now: float) 
 
 
 def _is_valid_now(identity: BearerIdentity, bearer: BearerToken, now: float) -> Refusal | None:
+    times = {}
     for name in ("exp", "iat", "nbf", identity.session_start_claim):
         value = bearer.claims.get(name, 0)
+        seconds = _seconds(value)
         absent = value is None and name == identity.session_start_claim
-        if not absent and _seconds(value) is None:
+        if seconds is None and not absent:
             return _malformed(f"The bearer token's {printable(name)} is not a time in seconds.")
-    times = {name: _seconds(bearer.claims.get(name)) or 0.0 for name in ("exp", "iat", "nbf")}
+        times[name] = seconds or 0.0
     if times["exp"] <= now - LEEWAY_SECONDS:
         detail = "Get a new token from your identity provider or your app."
         reason = f"exp is {times['exp']:.0f}, and it is {now:.0f} now."
@@ -301,7 +302,7 @@ def _in_the_future(name: str, seconds: float, now: float) -> Refusal:
 def _is_a_credential(identity: BearerIdentity, bearer: BearerToken, _now: float) -> Refusal | None:
     """RFC 8725, 3.11: a token of another type does not prove who sent it."""
     sent, claims = bearer.header.get("typ"), bearer.claims
-    if _media_type(sent) not in _types(identity):
+    if _media_type(sent) not in _types(identity.token_types):
         taken = TOKEN_TYPES if identity.token_types is None else identity.token_types
         detail = f"The bearer token's type (typ) must be {' or '.join(map(printable, taken))}."
         if _media_type(sent) == "at+jwt":
@@ -309,9 +310,8 @@ def _is_a_credential(identity: BearerIdentity, bearer: BearerToken, _now: float)
         return Refusal("bearer_wrong_type", detail, f"{detail} {came('typ', sent, taken)}")
     for name in _PURPOSE_CLAIMS:
         value = claims.get(name)
-        purpose = value.lower() if isinstance(value, str) else ""
-        other = next((one for one in _OTHER_PURPOSES if purpose.startswith(one)), None)
-        if other is not None:
+        if isinstance(value, str) and value.lower().startswith(_OTHER_PURPOSES):
+            other = next(one for one in _OTHER_PURPOSES if value.lower().startswith(one))
             detail = f"The token is a {other} token by its {name}. Send the access token."
             return Refusal("bearer_wrong_type", detail, detail)
     if "cnf" in claims:
@@ -357,6 +357,8 @@ def _has_the_required_claims(
             if name == "token_use":
                 detail += f" It is an {brief(value)} token."
             return Refusal("bearer_claims_refused", detail, f"{detail} {came(name, value, wanted)}")
+    if not identity.scope:
+        return None
     granted = [one for name in SCOPES for one in items(name, bearer.claims.get(name))]
     missing = [one for one in identity.scope if one not in granted]
     if missing:
@@ -409,11 +411,11 @@ def _seconds(value: object) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
-def _types(identity: BearerIdentity) -> set[str | None]:
-    """The types of its tokens, for a comparison; ``None`` is a token without a type."""
-    if identity.token_types is None:
-        return {None, *map(_media_type, TOKEN_TYPES)}
-    return {*map(_media_type, identity.token_types)}
+@functools.cache
+def _types(token_types: tuple[str, ...] | None) -> frozenset[str | None]:
+    """The types of an identity's tokens, for a comparison; ``None`` is a token without a type."""
+    taken = (None, *TOKEN_TYPES) if token_types is None else token_types
+    return frozenset(map(_media_type, taken))
 
 
 def _media_type(typ: object) -> str | None:

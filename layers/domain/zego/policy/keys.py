@@ -7,8 +7,7 @@ generates the JSON schema of a policy from both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from zego.policy.claims import SCOPES, Claim
 from zego.policy.model import (
@@ -28,8 +27,7 @@ from zego.token04 import MAX_LIFETIME_SECONDS
 KeyType = Literal["text", "flag", "number", "texts", "table", "tables", "claims"]
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyKey:
+class PolicyKey(NamedTuple):
     """A key of a table.
 
     :ivar default: the value if the key is missing; ``None`` if there is no default.
@@ -133,7 +131,7 @@ _DENYING_DEFAULTS: Final = {"rooms": ("*",), "identity_tokens": True}
 
 #: The keys of a rule with ``deny = true``.
 DENYING_KEYS: Final[Keys] = (
-    *(replace(key, default=_DENYING_DEFAULTS.get(key.name, key.default)) for key in _MATCHING_KEYS),
+    *(key._replace(default=_DENYING_DEFAULTS.get(key.name, key.default)) for key in _MATCHING_KEYS),
     PolicyKey("unless_claims", "claims", default={}),
 )
 

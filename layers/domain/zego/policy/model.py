@@ -6,8 +6,8 @@ All of it is data. :mod:`zego.policy.file` reads a policy, and :mod:`zego.policy
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from zego.policy.claims import Claim
 from zego.policy.patterns import Pattern
@@ -49,8 +49,7 @@ HMAC_ALGORITHMS: Final[Mapping[str, str]] = {
 ClaimValues = Mapping[str, tuple[Claim, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class BearerIdentity:
+class BearerIdentity(NamedTuple):
     """An identity whose callers send a bearer token.
 
     Its tokens are signed with a key that the issuer publishes, or with a shared key (an HMAC).
@@ -85,7 +84,7 @@ class BearerIdentity:
     hashed_user_ids: bool = False
     audience_claim: str = "aud"
     user_id_claim: str = "sub"
-    required_claims: ClaimValues = field(default_factory=dict)
+    required_claims: ClaimValues = MappingProxyType({})
     scope: tuple[str, ...] = ()
     token_types: tuple[str, ...] | None = None
     max_age_seconds: int | None = None
@@ -96,8 +95,7 @@ class BearerIdentity:
     names_users: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RoleIdentity:
+class RoleIdentity(NamedTuple):
     """An IAM role that may call the service routes.
 
     :ivar role: ``arn:<partition>:iam::<account>:role/<name>``, without a path.
@@ -111,8 +109,7 @@ class RoleIdentity:
     diagnose_tokens: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """An authenticated caller.
 
     :ivar identity: the name of the identity in the policy.
@@ -134,8 +131,7 @@ class Caller:
     signed_in_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """A request for one token, every value within ZEGO's bounds.
 
     :ivar user_id: the user of the token, if the request names one.
@@ -156,8 +152,7 @@ class TokenRequest:
     callees: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule. With ``identity_tokens`` and no ``rooms`` it grants only tokens without a room.
 
     :ivar claims: the claims that the caller must have, each with its possible values.
@@ -201,8 +196,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What a rule grants a request.
 
     :ivar room_id: ``None`` for an identity token, which opens every room.
@@ -219,8 +213,7 @@ class Grant:
     max_tokens_per_hour: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a request is refused.
 
     :ivar code: the problem's code in the API.
@@ -246,8 +239,7 @@ def not_granted(reason: str, rule: str | None = None) -> Refusal:
     return Refusal("not_granted", detail, reason, rule=rule)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessPolicy:
+class AccessPolicy(NamedTuple):
     """A policy, loaded and checked.
 
     :ivar sha256: the SHA-256 of its file, to compare environments.

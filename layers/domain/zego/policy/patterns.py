@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 #: Returns the value of a placeholder; ``None`` if the caller has none, so that nothing matches.
 Values = Callable[[str], str | None]
@@ -27,8 +26,7 @@ class PatternError(ValueError):
     """The pattern is invalid. The message says where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholder:
+class Placeholder(NamedTuple):
     """A name in braces.
 
     :ivar ends_before: the text that marks the end of its value, if another variable part follows.
@@ -55,8 +53,7 @@ STAR: Final = Star()
 Atom = str | Placeholder | Star
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A parsed pattern with its text."""
 
     text: str

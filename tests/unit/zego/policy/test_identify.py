@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ ISSUER = "https://login.example.com/"
 AUDIENCE = "https://calls.example.com"
 WEB = BearerIdentity("web", ISSUER, (AUDIENCE,), "https://login.example.com/keys", ("RS256",))
 APP = BearerIdentity("app", "calls-app", (), None, ("HS256",), shared_key="app/key")
-NAMELESS = replace(APP, name="nameless", issuer=None, audience=("calls",))
+NAMELESS = APP._replace(name="nameless", issuer=None, audience=("calls",))
 
 
 def token(header: Mapping[str, object] | None = None, /, **changes: object) -> BearerToken:
@@ -32,13 +31,13 @@ def token(header: Mapping[str, object] | None = None, /, **changes: object) -> B
 
 
 def caller_of(bearer: BearerToken, *identities: BearerIdentity, **changes: Any) -> Caller:
-    found = identify.identify(identities or (replace(WEB, **changes),), bearer, NOW)
+    found = identify.identify(identities or (WEB._replace(**changes),), bearer, NOW)
     assert isinstance(found, Caller), found
     return found
 
 
 def refusal_of(bearer: BearerToken, *identities: BearerIdentity, **changes: Any) -> Refusal:
-    found = identify.identify(identities or (replace(WEB, **changes),), bearer, NOW)
+    found = identify.identify(identities or (WEB._replace(**changes),), bearer, NOW)
     assert isinstance(found, Refusal), found
     return found
 
@@ -51,9 +50,9 @@ def unfound(bearer: BearerToken, *identities: BearerIdentity) -> Refusal:
 
 class TestCandidates:
     def test_they_have_the_issuer_and_the_algorithm_of_the_token(self) -> None:
-        users, backends = WEB, replace(WEB, name="backends", names_users=True)
-        other = replace(WEB, name="other", issuer="https://other.example.com/")
-        elliptic = replace(WEB, name="elliptic", algorithms=("ES256",))
+        users, backends = WEB, WEB._replace(name="backends", names_users=True)
+        other = WEB._replace(name="other", issuer="https://other.example.com/")
+        elliptic = WEB._replace(name="elliptic", algorithms=("ES256",))
         known = policy(users, other, backends, elliptic, APP)
         assert identify.candidates(known, token()) == (users, backends)
 
@@ -89,7 +88,7 @@ class TestCandidates:
         assert refusal.detail.endswith("with HS256. This one is signed with HS512.")
 
     def test_one_hint_about_the_issuer_is_enough(self) -> None:
-        no_issuer = replace(APP, name="sessions", issuer=None)
+        no_issuer = APP._replace(name="sessions", issuer=None)
         refusal = unfound(token({"alg": "HS256"}, iss="calls-app/"), APP, no_issuer)
         assert refusal.detail.endswith("only by a slash at the end.")
         refusal = unfound(token({"alg": "HS256"}, iss="shop"), APP, no_issuer)
@@ -101,8 +100,8 @@ class TestCandidates:
 
 
 class TestSeveralIdentities:
-    ACCESS = replace(WEB, name="access", required_claims={"token_use": ("access",)})
-    ID = replace(WEB, name="id", required_claims={"token_use": ("id",)})
+    ACCESS = WEB._replace(name="access", required_claims={"token_use": ("access",)})
+    ID = WEB._replace(name="id", required_claims={"token_use": ("id",)})
 
     @pytest.mark.parametrize("use", ["access", "id"])
     def test_the_first_that_fits_is_the_callers(self, use: str) -> None:
@@ -110,7 +109,7 @@ class TestSeveralIdentities:
         assert caller_of(token(token_use=use), WEB, self.ACCESS, self.ID).identity == "web"
 
     def test_a_refusal_is_that_of_the_one_that_fits_best_and_names_all(self) -> None:
-        backends = replace(WEB, name="backends", audience=("backends",))
+        backends = WEB._replace(name="backends", audience=("backends",))
         refusal = refusal_of(token(token_use="device"), backends, self.ACCESS)
         assert refusal.code == "bearer_claims_refused"
         assert refusal.reason.startswith("backends: The access policy does not name")
@@ -158,7 +157,7 @@ class TestClaims:
         assert (caller.user_id, caller.subject) == (None, f"{ISSUER} alice")
 
     def test_without_an_issuer_a_hashed_user_id_depends_on_the_subject_only(self) -> None:
-        app = replace(NAMELESS, hashed_user_ids=True)
+        app = NAMELESS._replace(hashed_user_ids=True)
         caller = caller_of(token(iss=..., aud="calls"), app)
         assert caller.user_id == identifiers.user_id_for_subject("", "alice", always_hash=True)
         assert caller.subject == "nameless alice"
@@ -269,7 +268,7 @@ class TestTypes:
 
 class TestTimes:
     def test_a_token_without_exp_is_refused_for_every_kind_of_key(self) -> None:
-        for identity in (WEB, replace(APP, issuer=ISSUER)):
+        for identity in (WEB, APP._replace(issuer=ISSUER)):
             refusal = refusal_of(token(exp=...), identity)
             assert refusal.code == "bearer_missing_claim"
             assert "exp" in refusal.detail
@@ -291,7 +290,7 @@ class TestTimes:
     @pytest.mark.parametrize("value", [10**400, -(10**400), 1e300, "soon", [], True], ids=repr)
     @pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "auth_time"])
     def test_no_time_is_an_error_of_the_service(self, claim: str, value: object) -> None:
-        found = identify.identify((replace(WEB, max_age_seconds=60),), token(**{claim: value}), NOW)
+        found = identify.identify((WEB._replace(max_age_seconds=60),), token(**{claim: value}), NOW)
         assert isinstance(found, Refusal | Caller)
 
     @pytest.mark.parametrize(
@@ -315,7 +314,7 @@ class TestTimes:
             assert refusal_of(token(**claims), max_age_seconds=3600).code == "bearer_too_old"
 
     def test_without_any_time_the_age_is_unknown_and_refused(self) -> None:
-        app = replace(APP, max_age_seconds=3600)
+        app = APP._replace(max_age_seconds=3600)
         assert refusal_of(token(iss="calls-app", iat=...), app).code == "bearer_missing_claim"
 
     def test_the_caller_knows_when_the_user_signed_in(self) -> None:
