@@ -6,6 +6,7 @@ the statement's Sid: a statement without one fails `make docs`.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -122,8 +123,13 @@ class TemplateStatement(NamedTuple):
         return str(self.content["Sid"])
 
 
-def statements() -> Iterator[TemplateStatement]:
-    """Yield each statement of the templates; alternatives of a condition are several."""
+@functools.cache
+def statements() -> tuple[TemplateStatement, ...]:
+    """Return each statement of the templates; alternatives of a condition are several."""
+    return tuple(_statements())
+
+
+def _statements() -> Iterator[TemplateStatement]:
     for path in TEMPLATES:
         template = yaml_parse(path.read_text(encoding="utf-8"))
         for name, resource in template["Resources"].items():

@@ -72,7 +72,7 @@ def test_every_policy_of_the_templates_is_in_the_tables() -> None:
     documents = sum(
         path.read_text(encoding="utf-8").count("- Sid: ") for path in permissions.TEMPLATES
     )
-    assert len([*permissions.statements()]) == documents
+    assert len(permissions.statements()) == documents
     rows = [*permissions.roles(), *permissions.resources()]
     assert len(rows) == len({(one.owner, one.sid) for one in permissions.statements()})
     for path in (ROOT / "deploy").glob("*.yaml"):
