@@ -204,7 +204,8 @@ def _conditions(condition: Mapping[str, Mapping[str, Any]]) -> str:
                     parts.append(f"{'no ' if value == 'true' else ''}`{key}`")
             else:
                 name = operator.rpartition(":")[2].removesuffix("IfExists")
-                parts.append(f"`{key}` {_OPERATORS.get(name, 'is')} {_code(value)}")
+                either = _code(value).replace("`, `", "` or `")
+                parts.append(f"`{key}` {_OPERATORS.get(name, 'is')} {either}")
     return "; ".join(parts)
 
 
