@@ -10,6 +10,7 @@ from its content. Packages that only develop, test or build are not listed: no u
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -121,10 +122,17 @@ def deployed(layer: str, packages: Path, report: str) -> list[Package]:
     :param packages: the folder into which pip has installed them.
     :param report: what ``pip install --report`` has written: which wheels these were.
         Source: https://pip.pypa.io/en/stable/reference/installation-report/
+    :raises SbomError: pip is older than 23.0, whose reports have version 1.
     """
+    written = json.loads(report)
+    if written["version"] != "1":
+        raise SbomError(
+            f"pip {written['pip_version']} does not report the digests of what it installs. "
+            f"Run: {sys.executable} -m pip install --upgrade pip"
+        )
     wheels = {
         canonicalize_name(one["metadata"]["name"]): one["download_info"]
-        for one in json.loads(report)["install"]
+        for one in written["install"]
     }
     listed = []
     for installed in distributions(path=[str(packages)]):

@@ -18,6 +18,7 @@ from tools import build, release, sbom
 #: What `pip install --report` writes. Source: pip's documentation, "Installation Report".
 REPORT: Final = {
     "version": "1",
+    "pip_version": "26.0",
     "install": [
         {
             "download_info": {
@@ -140,6 +141,12 @@ def test_a_deployed_package_has_its_layer_and_the_digest_of_its_wheel(tmp_path: 
         {"name": "zego-token-service:wheel", "value": "Some_Package-1.0-py3-none-any.whl"},
     ]
     assert "index.example.com" not in text
+
+
+def test_a_pip_that_reports_no_digests_is_named(tmp_path: Path) -> None:
+    report = json.dumps({**REPORT, "version": "0", "pip_version": "22.3"})
+    with pytest.raises(sbom.SbomError, match=r"^pip 22\.3 does not report .* install --upgrade"):
+        sbom.deployed("layers/x", tmp_path, report)
 
 
 @pytest.mark.parametrize(
