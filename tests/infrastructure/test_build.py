@@ -75,6 +75,26 @@ def test_each_function_starts_with_what_is_deployed_and_nothing_else(
     assert ("boto3" in modules) is (function != "Issuer")
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_all_that_a_function_imports_late_is_deployed_too(
+    tree: Path, function: str, tmp_path: Path
+) -> None:
+    program = f"""
+import importlib, pkgutil
+packages = [importlib.import_module(name) for name in ("runtime", "{function.lower()}")]
+names = [
+    module.name
+    for package in packages
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+]
+for name in names:
+    importlib.import_module(name)
+print(json.dumps(names))
+"""
+    imported = run(tree, function, program, tmp_path)
+    assert {f"{function.lower()}.app", "runtime.settings"} <= set(imported)
+
+
 def test_the_deployed_aws_sdk_makes_the_clients_it_was_trimmed_for_and_no_others(
     tree: Path, tmp_path: Path
 ) -> None:

@@ -26,10 +26,9 @@ import json
 import os
 import struct
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
@@ -110,8 +109,7 @@ class ExpiryMismatchError(Token04Error):
     """The readable expiry differs from the sealed one, so it was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """The content of a token.
 
     :ivar app_id: the project's AppID, 1 to 2^32-1.
@@ -131,8 +129,7 @@ class Claims:
     payload: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedToken:
+class DecodedToken(NamedTuple):
     """An opened token.
 
     :ivar claims: what was sealed in it.
@@ -145,8 +142,7 @@ class DecodedToken:
     header_expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The parts of a token that are readable without the secret."""
 
     expires_at: int

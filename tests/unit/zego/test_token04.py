@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import math
 import os
@@ -205,7 +204,7 @@ class TestEncode:
         assert json.loads(opened) == json_claims()
 
     def test_the_plaintext_is_compact_with_its_keys_in_order_and_nothing_escaped(self) -> None:
-        claims = dataclasses.replace(CLAIMS, user_id="用/é", payload='{"a": 1}')
+        claims = CLAIMS._replace(user_id="用/é", payload='{"a": 1}')
         text = plaintext(token04.encode(claims, SECRET), "gcm", SECRET).decode()
         assert text == (
             '{"app_id":1234567890,"user_id":"用/é","nonce":1073741824,"ctime":1700000000,'
@@ -241,7 +240,7 @@ class TestEncode:
     @pytest.mark.parametrize("field", ["user_id", "payload"])
     def test_an_unpaired_surrogate_is_refused(self, field: str) -> None:
         changes: dict[str, Any] = {field: "\ud83d"}
-        claims = dataclasses.replace(CLAIMS, **changes)
+        claims = CLAIMS._replace(**changes)
         assert type(refusal(lambda: token04.encode(claims, SECRET))) is ClaimsError
 
 
@@ -255,7 +254,7 @@ class TestLengths:
         """Claims whose plaintext has that many bytes, some of them in two-byte characters."""
         taken = len(plaintext(GCM_TOKEN, "gcm", SECRET))
         room = length - taken
-        return dataclasses.replace(CLAIMS, payload="é" * (room // 2) + "x" * (room % 2))
+        return CLAIMS._replace(payload="é" * (room // 2) + "x" * (room % 2))
 
     @pytest.mark.parametrize("cipher", CIPHERS)
     @pytest.mark.parametrize("length", [LONGEST - 1, LONGEST])
@@ -319,7 +318,7 @@ JSON_NAMES = {"issued_at": "ctime", "expires_at": "expire"}
 class TestClaims:
     @table(("field", "value", "message"), WRONG_CLAIMS, ids=WRONG_CLAIM_IDS)
     def test_a_wrong_claim_is_not_encoded(self, field: str, value: Any, message: str) -> None:
-        claims = dataclasses.replace(CLAIMS, **{field: value})
+        claims = CLAIMS._replace(**{field: value})
         error = refusal(lambda: token04.encode(claims, SECRET))
         assert (type(error), str(error)) == (ClaimsError, message)
 
@@ -345,7 +344,7 @@ class TestClaims:
         ],
     )
     def test_a_claim_at_its_bound_is_decoded_unchanged(self, field: str, value: Any) -> None:
-        claims = dataclasses.replace(CLAIMS, **{field: value})
+        claims = CLAIMS._replace(**{field: value})
         assert token04.decode(token04.encode(claims, SECRET), SECRET).claims == claims
 
     @pytest.mark.parametrize("name", json_claims())
@@ -596,7 +595,7 @@ class TestMint:
 
     def test_it_contains_user_times_and_payload(self) -> None:
         claims = token04.decode(self.mint(payload="text"), SECRET).claims
-        expected = dataclasses.replace(CLAIMS, nonce=claims.nonce, payload="text")
+        expected = CLAIMS._replace(nonce=claims.nonce, payload="text")
         assert claims == expected
 
     def test_it_is_gcm_by_default(self) -> None:
