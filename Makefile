@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PUBLISH_READY := $(VENV)/.publish-ready
-SEPARATE_READY := $(VENV)/sam/.ready $(VENV)/checkov/.ready $(VENV)/generators/.ready
+SEPARATE_READY := $(VENV)/sam/.ready $(VENV)/checkov/.ready $(VENV)/generators/.ready $(VENV)/fuzz/.ready
 export PYTHONPATH := functions:layers/domain:.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
@@ -63,6 +63,10 @@ prove: $(DEV_READY) $(SEPARATE_READY) ## Run the larger tests, a simulated month
 	@EXHAUSTIVE=1 SEED=$(SEED) $(BIN)/python -m pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 	@$(BIN)/python -m tests.rotation.month --seeds 2
 	@$(BIN)/python -m tests.load --small
+
+.PHONY: fuzz
+fuzz: $(VENV)/fuzz/.ready ## Search for inputs that break the service (SECONDS=60 per target, SEED=..., ARGS='codec api')
+	@$(VENV)/fuzz/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: style
 style: $(DEV_READY) ## Check that the code is formatted
@@ -135,7 +139,8 @@ lock: $(BIN)/uv ## Lock the requirements again (ARGS=--upgrade updates them)
 	  lock requirements/sam.in; \
 	  lock requirements/checkov.in; \
 	  lock requirements/generators.in; \
-	  lock requirements/audit.in
+	  lock requirements/audit.in; \
+	  lock requirements/fuzz.in --constraints requirements/dev.txt
 
 .PHONY: docs-site
 docs-site: $(PUBLISH_READY) ## Build the documentation site in build/site/

@@ -245,6 +245,11 @@ class Application:
         assert isinstance(buffer, io.BytesIO)
         return buffer.getvalue().decode()
 
+    def forget_output(self) -> None:
+        """Forget everything written so far."""
+        self._output.seek(0)
+        self._output.truncate()
+
     def lines(self) -> list[dict[str, Any]]:
         """Return the lines written so far, decoded from JSON."""
         return [json.loads(line) for line in self.output().splitlines()]

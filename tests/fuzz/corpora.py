@@ -1,0 +1,73 @@
+"""The corpora: one file of inputs per target in the tree, and a folder that runs let grow.
+
+A line of a kept file is an input as a literal of Python, such as ``b'\\x02{"app_id":1}'``. So what
+an input is can be read and reviewed, and a check of the tree for secrets reads it as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.fuzz import targets
+
+ROOT: Final = Path(__file__).parents[2]
+KEPT: Final = Path(__file__).with_name("corpus")
+GROWN: Final = ROOT / ".cache" / "fuzz"
+#: The largest size of a kept file, in bytes.
+MAX_KEPT: Final = 48 * 1024
+
+
+def kept_file(target: str) -> Path:
+    """Where the kept inputs of a target are."""
+    return KEPT / f"{target}.txt"
+
+
+def kept(target: str) -> list[bytes]:
+    """The kept inputs of a target."""
+    lines = kept_file(target).read_text(encoding="ascii").splitlines()
+    return [ast.literal_eval(line) for line in lines]
+
+
+def starting_inputs(target: str) -> list[bytes]:
+    """What each search begins with: the kept inputs and the seeds."""
+    return list(dict.fromkeys([*kept(target), *targets.load(target).seeds()]))
+
+
+def grown(target: str) -> Path:
+    """The folder that the runs of a target let grow."""
+    folder = GROWN / target
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def unpack(inputs: Iterable[bytes], folder: Path) -> None:
+    """Write inputs to a folder, one file each, as libFuzzer reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for data in inputs:
+        (folder / hashlib.sha256(data).hexdigest()[:20]).write_bytes(data)
+
+
+def keep(target: str, folder: Path) -> int:
+    """Make the inputs of a folder the kept ones, the shortest first, and return their number.
+
+    Those that do not fit in the file are left out.
+    """
+    inputs = sorted(
+        (file.read_bytes() for file in folder.iterdir()), key=lambda one: (len(one), one)
+    )
+    lines = list(_fitting(f"{data!r}\n" for data in inputs))
+    kept_file(target).write_text("".join(lines), encoding="ascii")
+    return len(lines)
+
+
+def _fitting(lines: Iterable[str]) -> Iterator[str]:
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > MAX_KEPT:
+            return
+        yield line
