@@ -65,7 +65,7 @@ prove: $(DEV_READY) $(SEPARATE_READY) ## Run the larger tests, a simulated month
 	@$(BIN)/python -m tests.load --small
 
 .PHONY: fuzz
-fuzz: $(VENV)/fuzz/.ready ## Search for inputs that break the service (SECONDS=60 per target, SEED=..., ARGS='codec api')
+fuzz: $(VENV)/fuzz/.ready ## Search for inputs that break the service (SECONDS=60 per target, ARGS='codec api')
 	@$(VENV)/fuzz/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: style

@@ -108,6 +108,7 @@ def _show(name: str, found: SearchReport) -> None:
     click.echo(f"\n{found.reason.strip()}\n")
     if found.finding is not None:
         shown = os.path.relpath(found.finding)
+        click.echo(f"The input: {found.finding.read_bytes()!r}")
         click.echo(f'To repeat it: make fuzz ARGS="{name} --input {shown}"\n')
 
 
@@ -143,7 +144,7 @@ def _keep(names: list[str]) -> None:
     if not search.HAS_ATHERIS:
         raise click.UsageError(f"--keep needs atheris, and {NO_ATHERIS}")
     for name in names:
-        click.echo(f"{name:<10}{search.merge(name):>6} inputs kept")
+        click.echo(f"{name:<10}{search.merge(name):>6} new inputs are kept")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -51,23 +51,15 @@ def unpack(inputs: Iterable[bytes], folder: Path) -> None:
         (folder / hashlib.sha256(data).hexdigest()[:20]).write_bytes(data)
 
 
-def keep(target: str, folder: Path) -> int:
-    """Make the inputs of a folder the kept ones, the shortest first, and return their number.
-
-    Those that do not fit in the file are left out.
-    """
-    inputs = sorted(
-        (file.read_bytes() for file in folder.iterdir()), key=lambda one: (len(one), one)
-    )
-    lines = list(_fitting(f"{data!r}\n" for data in inputs))
-    kept_file(target).write_text("".join(lines), encoding="ascii")
-    return len(lines)
-
-
-def _fitting(lines: Iterable[str]) -> Iterator[str]:
-    size = 0
-    for line in lines:
+def keep(target: str, inputs: Iterable[bytes]) -> int:
+    """Add inputs to the kept ones, the shortest first, and return how many fit in the file."""
+    file, old = kept_file(target), kept(target)
+    new = sorted({*inputs} - {*old}, key=lambda one: (len(one), one))
+    lines, size = [f"{one!r}\n" for one in old], file.stat().st_size
+    for line in (f"{one!r}\n" for one in new):
         size += len(line)
         if size > MAX_KEPT:
-            return
-        yield line
+            break
+        lines.append(line)
+    file.write_text("".join(lines), encoding="ascii")
+    return len(lines) - len(old)

@@ -106,16 +106,16 @@ def search(
 
 
 def merge(target: str) -> int:
-    """Make the kept corpus the smallest that reaches all that the kept and the grown one reach."""
+    """Add to the kept corpus what reaches more than it, and return how many inputs that are."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
-        folder = Path(name)
-        corpora.unpack(corpora.starting_inputs(target), folder / "start")
-        (folder / "merged").mkdir()
-        given = (folder / "merged", folder / "start", corpora.grown(target))
+        kept, seeds = Path(name, "kept"), Path(name, "seeds")
+        corpora.unpack(corpora.kept(target), kept)
+        corpora.unpack(targets.load(target).seeds(), seeds)
+        given = (kept, seeds, corpora.grown(target))
         done = _libfuzzer(target, f"-max_len={MAX_LENGTH}", "-set_cover_merge=1", *given)
         if done.returncode != 0:
             raise RuntimeError(f"libFuzzer could not merge the corpora: {done.stderr[-2000:]}")
-        return corpora.keep(target, folder / "merged")
+        return corpora.keep(target, (file.read_bytes() for file in kept.iterdir()))
 
 
 def _libfuzzer(target: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -49,7 +49,7 @@ FAULTS: Final = {
     "policy": (
         "layers/domain/zego/policy/decide.py",
         "elif lifetime > rule.max_lifetime_seconds:",
-        "elif lifetime > 2 * rule.max_lifetime_seconds:",
+        "elif lifetime > 2**31:",
     ),
     "secret": (
         "layers/domain/zego/server_secret.py",
@@ -71,7 +71,7 @@ FAULTS: Final = {
 HIDDEN: Final = (
     "layers/domain/zego/server_secret.py",
     "    if not isinstance(values, dict):",
-    "    if isinstance(values, list) and not 1 / len(values):",
+    "    if not isinstance(values, dict) and 1 / (not isinstance(values, float) or values < 99):",
 )
 
 
@@ -135,40 +135,39 @@ def test_generated_requests_to_all_routes_find_nothing(
     record_property("how much", f"{sum(map(int, counts.values()))} requests")
 
 
-def with_fault(folder: Path, file: str, line: str, wrong: str) -> Path:
-    """Return a copy of the code in which a line is wrong."""
+def with_faults(folder: Path, *faults: tuple[str, str, str]) -> Path:
+    """Return a copy of the code in which lines are wrong."""
     for part in ("functions", "layers/domain"):
         shutil.copytree(ROOT / part, folder / part)
-    text = (folder / file).read_text(encoding="utf-8")
-    assert text.count(line) == 1
-    (folder / file).write_text(text.replace(line, wrong), encoding="utf-8")
+    for file, line, wrong in faults:
+        text = (folder / file).read_text(encoding="utf-8")
+        assert text.count(line) == 1
+        (folder / file).write_text(text.replace(line, wrong), encoding="utf-8")
     return folder
 
 
-def input_of(found: subprocess.CompletedProcess[str]) -> list[str]:
-    """The arguments that repeat a finding, as the command prints them."""
+def inputs_of(found: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
+    """For each target with a finding, the arguments that repeat it, as the command prints them."""
     assert found.returncode == 1, found.stdout + found.stderr
-    assert ": a finding" in found.stdout
-    named = re.search(r'To repeat it: make fuzz ARGS="(.+)"', found.stdout)
-    assert named
-    return named[1].split()
+    named = re.findall(r'^To repeat it: make fuzz ARGS="((\w+) .+)"$', found.stdout, re.MULTILINE)
+    return {target: arguments.split() for arguments, target in named}
 
 
 @only_proved
-@pytest.mark.parametrize("target", FAULTS)
-def test_the_inputs_of_each_target_find_a_fault(target: str, tmp_path: Path) -> None:
-    code = with_fault(tmp_path, *FAULTS[target])
-    repeat = input_of(fuzz(target, code=code))
-    assert fuzz(*repeat, code=code).returncode == 1
-    assert fuzz(*repeat).returncode == 0
+def test_the_inputs_of_each_target_find_a_fault_of_its_code(tmp_path: Path) -> None:
+    code = with_faults(tmp_path, *FAULTS.values())
+    repeats = inputs_of(fuzz(*TARGETS, code=code))
+    assert repeats.keys() == FAULTS.keys() == {*TARGETS}
+    assert fuzz(*repeats["codec"], code=code).returncode == 1
+    assert fuzz(*repeats["codec"]).returncode == 0
 
 
 @only_proved
 def test_the_search_finds_a_fault_that_no_kept_input_reaches(tmp_path: Path) -> None:
     if part_of("fuzz", "lib/*/site-packages/schemathesis").with_name("atheris").exists():
-        code = with_fault(tmp_path, *HIDDEN)
+        code = with_faults(tmp_path, HIDDEN)
         assert fuzz("secret", code=code).returncode == 0
         options = ("--runs", "50000", "--seed", str(seed()))
         found = fuzz("secret", *options, python=fuzzing_python(), code=code)
         assert "ZeroDivisionError" in found.stdout
-        assert fuzz(*input_of(found)).returncode == 0
+        assert inputs_of(found).keys() == {"secret"}

@@ -23,6 +23,7 @@ REQUIREMENTS = [
     "requirements/checkov.txt",
     "requirements/generators.txt",
     "requirements/audit.txt",
+    "requirements/fuzz.txt",
 ]
 
 

@@ -125,10 +125,12 @@ def seeds() -> Iterator[bytes]:
                 yield bytes([0, number, role, 0, 0, 0]) + json.dumps(value).encode()
         yield bytes([0, number, role, 0, 0, 0])
         yield bytes([0, number, 3, 5, 4, 1]) + b"{}"
-        if route in {SERVICE_TOKENS, CALL, BATCH, DIAGNOSE}:
-            for field in range(len(FIELDS)):
-                for value in range(0, 9, 4):
-                    yield bytes([1, number, role, 0, 3, 0, 1, 0, field, value])
+        if route in {TOKENS, SERVICE_CALL, DIAGNOSE}:
+            user = (1, 0) if route == SERVICE_CALL else (0,)
+            room = (1, [*FIELDS].index("room_id"), 0) if route == TOKENS else ()
+            for field, values in enumerate(FIELDS.values()):
+                for value in range(len(values)):
+                    yield bytes([1, number, role, 0, 3, 0, *user, 1, field, value, *room])
     for file in sorted(EVENTS.glob("*.json")):
         yield b"\2" + file.read_bytes()
 
