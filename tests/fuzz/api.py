@@ -167,7 +167,7 @@ def _bearer(provider: IdentityProvider, user: str, **changes: object) -> str:
 
 
 def _bad(provider: IdentityProvider) -> list[str | None]:
-    """Bearers that are refused: expired, of others, altered, unsigned, and what is no bearer."""
+    """Bearers that are refused: expired, of others, altered, unsigned, and other texts."""
     claims = provider.claims("alice")
     foreign = IdentityProvider()
     body, _, signature = _bearer(provider, "alice").rpartition(".")
