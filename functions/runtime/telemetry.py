@@ -7,6 +7,7 @@ of them.
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from typing import Final
 
@@ -48,7 +49,10 @@ class Telemetry:
     def flush(self) -> None:
         """Write this invocation's metrics, if there are any."""
         if self._metrics.metric_set:
-            self._metrics.flush_metrics()
+            line = _to_json(self._metrics.serialize_metric_set())
+            self._metrics.clear_metrics()
+            # Powertools prints it, and Lambda's stdout would write the line break by itself.
+            sys.stdout.write(f"{line}\n")
 
     def count_by(self, name: str, count: int = 1, /, **dimension: str) -> None:
         """Write a count at once, with a dimension that the other metrics do not have."""
