@@ -9,12 +9,14 @@ Each process also checks the AWS calls of its tests, and of the local stacks tha
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -27,6 +29,7 @@ from tests.support import aws_calls
 from tests.support.iam import Call, allows
 from tests.support.leaks import LeakWatch, watching
 from tests.support.tiers import IS_REPEATABLE
+from tools import build
 
 #: The longest files, longest first. If one started last, it would run alone at the end.
 LONGEST: Final = (
@@ -173,6 +176,20 @@ def _botocore_reads_its_data_once() -> Iterator[None]:
     """Otherwise every session rereads megabytes of JSON, which takes most of a client's time."""
     with patch.object(botocore.session, "create_loader", functools.cache(create_loader)):
         yield
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is deployed, built for this machine, once for all processes of the suite."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (shared / "build.lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = shared / "host"
+        if not built.is_dir():
+            patch.setattr(build, "OUTPUT", shared / "building")
+            build.host_tree().rename(built)
+    return built
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -16,7 +16,9 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     sys.path[:0] = task["path"]
     if task["kind"] == "handler":
-        _handler(task["name"], task["event"], task["times"])
+        before = _handler(task["name"], task["event"], task["times"])
+        if task.get("modules"):
+            print(json.dumps(sorted(sys.modules.keys() - before)))
     elif task["kind"] == "mint":
         _mint(task["times"])
     else:
@@ -25,15 +27,17 @@ def main() -> None:
     os._exit(0)
 
 
-def _handler(name: str, event: dict[str, object], times: int) -> None:
-    """What Lambda's runtime client does, without its own loop."""
+def _handler(name: str, event: dict[str, object], times: int) -> set[str]:
+    """Do what Lambda's runtime client does, without its loop. Return the modules that it loads."""
     importlib.import_module("awslambdaric.bootstrap")
+    before = set(sys.modules)
     module, _, function = name.rpartition(".")
     handler = getattr(importlib.import_module(module), function)
     for _ in range(times):
         response = handler(event, None)
         if response["statusCode"] != 201:
             sys.exit(f"the handler refused the event: {response}")
+    return before
 
 
 def _mint(times: int) -> None:

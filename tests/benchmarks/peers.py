@@ -19,7 +19,6 @@ from typing import Final
 from tools import build, npm_packages
 
 _HANDLERS: Final = Path(__file__).parent / "handlers"
-_OUTPUT: Final = build.OUTPUT / "peers"
 NODE_PINS: Final = npm_packages.PINS / "node_peer"
 #: What ``pip install aws-lambda-powertools[aws-sdk] PyJWT[crypto]`` installs.
 PACKAGES: Final = (
@@ -43,18 +42,19 @@ class Peers:
     node: Path | None
 
 
-def built() -> Peers:
+def built(output: Path = build.OUTPUT / "peers") -> Peers:
     """Build what can be built here.
 
     :raises NotFetchedError: npm cannot install the packages.
     """
     has_node = shutil.which("node") is not None and shutil.which("npm") is not None
-    return Peers(everyday_python(), bundled_node() if has_node else None)
+    return Peers(
+        everyday_python(output / "python"), bundled_node(output / "node") if has_node else None
+    )
 
 
-def everyday_python() -> Path:
-    """Return the folder of the Python service and its packages."""
-    folder = _OUTPUT / "python"
+def everyday_python(folder: Path) -> Path:
+    """Build the Python service and its packages in a folder. Return it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copy(_HANDLERS / "everyday.py", folder)
@@ -69,12 +69,11 @@ def everyday_python() -> Path:
     return folder
 
 
-def bundled_node() -> Path:
-    """Return the file of the Node.js service.
+def bundled_node(folder: Path) -> Path:
+    """Build the Node.js service in a folder. Return its file.
 
     :raises NotFetchedError: npm is missing, or cannot install its packages.
     """
-    folder = _OUTPUT / "node"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     bundle = folder / "everyday.cjs"

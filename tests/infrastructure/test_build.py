@@ -21,14 +21,6 @@ from tools.sam_template import load
 FUNCTIONS: Final = ("Issuer", "Rotator", "Watcher")
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The parts, built for this machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "OUTPUT", tmp_path_factory.mktemp("build"))
-        return build.host_tree()
-
-
 def run(tree: Path, function: str, program: str, tmp_path: Path) -> Any:
     """The JSON that a program prints if it can import only what the function has.
 
