@@ -3,7 +3,7 @@
 DIR is a checkout of ZEGO's repository github.com/ZEGOCLOUD/zego_server_assistant, or of the one of
 the same name of zegoim, whose generators are newer. None of their code is in this project.
 
-Each generator runs in a process of its own: a program, written to a temporary folder, calls it in a
+Each generator runs in its own process: a program, written to a temporary folder, calls it in a
 loop and times itself. All make a token of the same claims, which is opened here. Their rounds take
 turns with ours, the first one is not counted, and the best one is the result. What Node's and
 Java's generators print for debugging is discarded.
@@ -334,7 +334,7 @@ def _last_line(text: str) -> str:
 
 
 def _cipher(token: str) -> Cipher:
-    """The cipher of a token, which must be a good one of the claims that were asked for."""
+    """Return the cipher of a token, which must be valid and contain the claims that were given."""
     try:
         decoded = token04.decode(token, _SECRET)
     except Token04Error as error:
@@ -342,7 +342,7 @@ def _cipher(token: str) -> Cipher:
     claims = decoded.claims
     made_of = (claims.app_id, claims.user_id, claims.expires_at - claims.issued_at, claims.payload)
     if made_of != (_APP_ID, _USER, _LIFETIME, _PAYLOAD):
-        raise SkippedError("its token contains other claims than those that it was given")
+        raise SkippedError("its token contains other claims than it was given")
     return decoded.cipher
 
 

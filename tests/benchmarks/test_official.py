@@ -100,7 +100,7 @@ def test_the_exit_code_is_2_if_php_was_not_measured() -> None:
     assert official.judge([OURS, Timing("Go", "cbc", 30.0)]) == (2, verdict)
 
 
-def test_a_folder_that_is_no_checkout_is_an_error(
+def test_a_folder_without_the_generators_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as exit_code:
