@@ -30,6 +30,7 @@ from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings, SettingsError
 from zego import server_secret
 from zego.aws import DYNAMODB, EVENTBRIDGE, SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError
+from zego.bounded_http import load_trusted_roots
 from zego.cache import Cached
 from zego.policy import file as policy_file
 from zego.policy.model import AccessPolicy
@@ -261,6 +262,9 @@ def _prefetch() -> None:
 
 
 snapshot_restore_py.register_after_restore(_prefetch)
+
+if _settings.secrets_manager_endpoint is None:
+    load_trusted_roots()  # now, so that a snapshot has them and no request waits for them
 
 # The garbage collector never looks at what is loaded so far.
 gc.freeze()

@@ -146,7 +146,7 @@ def _connect(parts: SplitResult, deadline: float) -> socket.socket:
             wire.connect(address)
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             wire.settimeout(_remaining(deadline))
-            return _tls().wrap_socket(wire, server_hostname=host) if secure else wire
+            return load_trusted_roots().wrap_socket(wire, server_hostname=host) if secure else wire
         except OSError as error:
             failure = error
             wire.close()
@@ -164,8 +164,8 @@ def _remaining(deadline: float) -> float:
     return seconds
 
 
-def _tls() -> ssl.SSLContext:
-    """The TLS settings, made on first use: reading the trusted roots takes milliseconds."""
+def load_trusted_roots() -> ssl.SSLContext:
+    """The TLS settings. The first call makes them, which takes some 10 ms."""
     with _tls_once:
         return _make_tls()
 

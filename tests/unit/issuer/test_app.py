@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -759,6 +762,28 @@ class TestSnapStart:
             503,
             "signing_keys_unavailable",
         )
+
+
+def test_a_snapshot_has_the_trusted_roots_that_calls_of_aws_need() -> None:
+    code = "import issuer.app, zego.bounded_http as http; print(http._make_tls.cache_info())"
+    made = {
+        endpoint: subprocess.run(
+            [sys.executable, "-c", code],
+            env={
+                "STAGE": "dev",
+                "SERVER_SECRET_ARN": "zego/server-secret",
+                "AWS_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for endpoint in ("", "http://127.0.0.1:1")
+    }
+    assert "currsize=1" in made[""]
+    assert "currsize=0" in made["http://127.0.0.1:1"]
 
 
 def restore(issuer: Application) -> None:
