@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()  # until everything is loaded: nothing of it is ever freed
+gc.disable()  # until everything is loaded, because it all stays
 
 import functools
 import hashlib
@@ -266,6 +266,6 @@ snapshot_restore_py.register_after_restore(_prefetch)
 if _settings.secrets_manager_endpoint is None:
     load_trusted_roots()  # now, so that a snapshot has them and no request waits for them
 
-# The garbage collector never looks at what is loaded so far.
+# The garbage collector skips what is loaded so far.
 gc.freeze()
 gc.enable()

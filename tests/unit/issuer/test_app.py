@@ -780,10 +780,10 @@ def test_a_snapshot_has_the_trusted_roots_that_calls_of_aws_need() -> None:
             check=True,
             text=True,
         ).stdout
-        for endpoint in ("", "http://127.0.0.1:1")
+        for endpoint in ("", "https://secrets.example/")
     }
     assert "currsize=1" in made[""]
-    assert "currsize=0" in made["http://127.0.0.1:1"]
+    assert "currsize=0" in made["https://secrets.example/"]
 
 
 def restore(issuer: Application) -> None:
