@@ -108,7 +108,7 @@ bench: $(DEV_READY) ## Measure speed, and print each figure with its baseline
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: load
-load: $(DEV_READY) ## Measure throughput, reads and memory, with faults (ARGS='--only reads')
+load: $(DEV_READY) ## Measure load, memory and faults, and check what is promised (ARGS='--only reads')
 	@$(BIN)/python -m tests.load $(ARGS)
 
 ##@ Change

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.load import memory, reads, throughput
-from tests.load.services import DENIALS, KEYS, SECRET
+from tests.load import faults, memory, reads, throughput
+from tests.load.generator import SERVED
+from tests.load.services import DENIALS, KEYS, LOST, OLD_SECRET, SECRET
 from tools.doc_tables import replaced
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -33,16 +34,18 @@ class Size:
     :ivar seconds: how long each row is measured.
     :ivar together: environments that start at the same time.
     :ivar requests: to measure memory, by two environments.
+    :ivar fault_environments: that each fault meets.
     """
 
     environments: Sequence[int]
     seconds: float
     together: int
     requests: int
+    fault_environments: int
 
 
-FULL: Final = Size((1, 2, 4, 16, 64), 20.0, 200, 1_000_000)
-SMALL: Final = Size((1, 4), 2.0, 20, 20_000)
+FULL: Final = Size((1, 2, 4, 16, 64), 15.0, 200, 1_000_000, 4)
+SMALL: Final = Size((1, 4), 2.0, 20, 20_000, 2)
 
 
 @dataclass(slots=True)
@@ -94,10 +97,35 @@ def _memory(size: Size) -> Part:
     return part
 
 
+def _faults(size: Size) -> Part:
+    columns = ("served", "with the old secret", "refused", "lost", "wrong", "recovered after")
+    part = Part(("what fails", "for", *columns, "slowest request"))
+    for one in faults.measure(size.fault_environments, small=size is SMALL):
+        refused = [f"{count:,} `{code}`" for code, count in one.refusals.items() if code != LOST]
+        recovered = f"{one.recovered:.0f} s" if one.recovered else "at once"
+        part.rows.append(
+            (
+                one.what,
+                one.lasted,
+                f"{one.outcomes[SERVED]:,}",
+                f"{one.outcomes[OLD_SECRET]:,}",
+                ", ".join(refused) or "0",
+                f"{one.refusals[LOST]:,}",
+                f"{one.wrong}",
+                recovered,
+                f"{one.slowest:.1f} s",
+            )
+        )
+        part.problems += one.problems
+        print("  " + " | ".join(part.rows[-1]), flush=True)
+    return part
+
+
 PARTS: Final[dict[str, Callable[[Size], Part]]] = {
     "throughput": _throughput,
     "reads": _reads,
     "memory": _memory,
+    "faults": _faults,
 }
 
 

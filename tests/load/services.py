@@ -27,6 +27,7 @@ from local.aws.lambda_host import InvocationResult, LambdaHost
 from local.aws.secrets_manager import SecretsManager
 from local.fake_zego.cloud import Project, ZegoCloud
 from local.identity_provider import IdentityProvider
+from local.loopback import LoopbackServer
 from local.stack import PYTHON_PATH
 from tests.load.generator import SERVED
 from tests.support.faults import Faults
@@ -131,11 +132,7 @@ class Services:
         self.zego = running.enter_context(ZegoCloud(self.secrets_manager.app_id, first))
         self.secrets_manager.call("ListSecrets")  # waits until it is ready
         self.dynamodb.wait()
-        self.reads = {
-            SECRET: Faults(self.secrets_manager),
-            KEYS: Faults(self.identity_provider),
-            DENIALS: Faults(self.dynamodb),
-        }
+        self.reads = {name: Faults(self.part(name)) for name in (SECRET, KEYS, DENIALS)}
         self.environments: list[Environment] = []
         self.judge = Judge(self.zego.project, self.now)
         self.deny(DENIED)
@@ -190,9 +187,10 @@ class Services:
             for failure in starting.map(lambda one: one.host.prepare(), self.environments):
                 assert failure is None, failure
 
-    def bearer(self, user: str) -> str:
-        """A new bearer token of the identity provider for a user."""
-        return self.identity_provider.bearer(user)
+    def bearer(self, user: str, *, age: float = 0.0) -> str:
+        """A bearer token of the identity provider for a user, so many seconds after the login."""
+        provider, at = self.identity_provider, int(self.now() - age)
+        return provider.sign(provider.claims(user, iat=at, nbf=at))
 
     def deny(self, user: str) -> None:
         """Write a denial."""
@@ -200,11 +198,27 @@ class Services:
         self.dynamodb.call("PutItem", Item=denial.to_item())
         self.judge.denied_at[user] = self.now()
 
+    def allow(self, user: str) -> None:
+        """Lift a denial."""
+        denial = Denial("user", user, "spam", "op", int(self.now()))
+        item = denial.to_item()
+        self.dynamodb.call("DeleteItem", Key={name: item[name] for name in ("pk", "sk")})
+        del self.judge.denied_at[user]
+
+    def part(self, name: str) -> LoopbackServer:
+        """The service from which environments read that."""
+        parts: dict[str, LoopbackServer] = {
+            SECRET: self.secrets_manager,
+            KEYS: self.identity_provider,
+            DENIALS: self.dynamodb,
+        }
+        return parts[name]
+
     def replace_secret(self) -> None:
-        """Reset the secret at ZEGO, which then accepts only the new one, and make that current."""
+        """Replace the secret at ZEGO, which then accepts only the new one, and make it current."""
         old = self.zego.project.accepted[-1]
         new = self.zego.project.reset()
-        self.secrets_manager.put(json.dumps({"app_id": new.app_id, "server_secret": new.value}))
+        self.secrets_manager.put(secret_text(new))
         self.replaced(old)
 
     def replaced(self, old: ServerSecret) -> None:
@@ -254,8 +268,10 @@ class Environment:
         return self._services.judge.verdict(ask, result), result.duration
 
     def kill(self) -> None:
-        """Kill its process. The next request gets a new one."""
+        """Kill its process, and wait for its end. The next request gets a new one."""
         self.signal(signal.SIGKILL)
+        for process_id in self.host.process_ids():
+            os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
 
     def signal(self, number: int) -> None:
         """Send a signal to its process, such as SIGSTOP to freeze it."""
@@ -273,6 +289,11 @@ def services(*, simulated: bool = True) -> Iterator[Services]:
     """Run the services; end them and all environments."""
     with ExitStack() as running:
         yield Services(running, simulated=simulated)
+
+
+def secret_text(secret: ServerSecret) -> str:
+    """A ServerSecret as Secrets Manager stores it."""
+    return json.dumps({"app_id": secret.app_id, "server_secret": secret.value})
 
 
 def event(ask: Ask, bearer: str, now: float) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from local.fake_zego.cloud import Project
 from local.fake_zego.rooms import Rooms
 from tests.load import __main__ as load
-from tests.load import reads
+from tests.load import faults, reads
 from tests.load.memory import MemoryRun
 from tests.load.services import OLD_SECRET, WRONG, Ask, Judge, Services
 from tests.support.clock import Clock
@@ -32,6 +32,40 @@ class TestReads:
         )
         problems = reads.measure(1).problems
         assert any("nothing has expired (23 s)" in problem for problem in problems), problems
+
+
+class TestFaults:
+    """A setting that breaks a promise is found: the issuer itself does not change."""
+
+    @pytest.mark.parametrize(
+        ("what", "setting", "problem"),
+        [
+            (
+                "Secrets Manager cannot be reached",
+                {"SECRET_MAX_STALE_SECONDS": "120"},
+                "x secret_unavailable",
+            ),
+            (
+                "the secret is replaced, and ZEGO accepts only the new one",
+                {"SECRET_TTL_SECONDS": "3600", "SECRET_MAX_STALE_SECONDS": "3600"},
+                "x wrong: a token with a secret that was replaced too long ago",
+            ),
+        ],
+    )
+    def test_a_broken_promise_is_found(
+        self, monkeypatch: pytest.MonkeyPatch, what: str, setting: dict[str, str], problem: str
+    ) -> None:
+        variables = Services.variables
+        monkeypatch.setattr(Services, "variables", lambda self: variables(self) | setting)
+        number = [scenario.what for scenario in faults.SCENARIOS].index(what)
+        result = faults.scenario_result(1, 20, number)
+        assert any(problem in found for found in result.problems), result
+        assert result.wrong > 0
+
+    def test_a_fault_within_the_promises_has_no_problem(self) -> None:
+        result = faults.scenario_result(1, 20, 1)
+        assert (result.problems, result.wrong) == ([], 0)
+        assert result.outcomes.keys() == {"served"}
 
 
 class TestMemory:
