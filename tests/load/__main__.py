@@ -20,7 +20,6 @@ from typing import Final
 from tests.load import faults, memory, reads, throughput
 from tests.load.generator import SERVED
 from tests.load.services import DENIALS, KEYS, LOST, OLD_SECRET, SECRET
-from tools.doc_tables import replaced
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENT: Final = ROOT / "docs" / "reliability.md"
@@ -169,6 +168,8 @@ def _save(output: Path, made: dict[str, Part], machine: str, took: float) -> Non
 
 
 def _write(made: dict[str, Part], machine: str) -> None:
+    from tools.doc_tables import replaced  # noqa: PLC0415  imports much that only this needs
+
     tables = {name: part.table() for name, part in made.items()}
     if "throughput" in tables:
         tables["throughput"] += f"\nMeasured on {machine}.\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import os
 import random
 import signal
@@ -16,7 +15,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +38,7 @@ from tests.load.services import (
     Environment,
     Services,
     event,
+    processes,
     secret_text,
     services,
 )
@@ -111,7 +111,7 @@ def measure(environments: int, *, small: bool) -> Iterator[FaultResult]:
     """Run the scenarios, as many at the same time as there are cores, with separate services."""
     chosen = [at for at, each in enumerate(SCENARIOS) if each.in_small or not small]
     steps = 60 if small else 300
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with processes(os.cpu_count() or 1) as pool:
         yield from pool.map(partial(scenario_result, environments, steps), chosen)
     yield killed_in_flight(environments, seconds=3.0 if small else 20.0)
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import multiprocessing
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.load.services import Ask, Environment, Services, event, services
+from tests.load.services import Ask, Environment, Services, event, processes, services
 from zego import token04
 from zego.secret_store import CURRENT
 
@@ -74,7 +72,7 @@ class MemoryRun:
 
 def measure(requests: int, environments: int) -> list[MemoryRun]:
     """Send the requests to environments, each with separate services and in a separate process."""
-    with ProcessPoolExecutor(environments, multiprocessing.get_context("spawn")) as pool:
+    with processes(environments) as pool:
         return list(pool.map(_run, [requests // environments] * environments))
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import struct
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -289,6 +290,12 @@ def services(*, simulated: bool = True) -> Iterator[Services]:
     """Run the services; end them and all environments."""
     with ExitStack() as running:
         yield Services(running, simulated=simulated)
+
+
+def processes(count: int) -> ProcessPoolExecutor:
+    """Processes for measurements that run at the same time. They end at Ctrl-C, as this one."""
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, spawn, signal.signal, (signal.SIGINT, signal.SIG_DFL))
 
 
 def secret_text(secret: ServerSecret) -> str:
