@@ -229,7 +229,7 @@ _GENERATORS: Final = (
 
 
 def measure(
-    sources: Path, *, rounds: int = 60, tokens: int = 500
+    sources: Path, *, rounds: int = 150, tokens: int = 500
 ) -> tuple[list[Timing], dict[str, str]]:
     """Return the timings of our tokens, GCM first, and of ZEGO's, and why others were skipped."""
     runs: dict[str, Callable[[int], tuple[float, str]]] = {}
