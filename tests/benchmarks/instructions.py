@@ -64,6 +64,7 @@ class Counts:
 
     :ivar plain: one turn of the fixed piece of plain Python.
     :ivar empty: a process with an empty handler, to its first response.
+    :ivar load: a process with the issuer, loaded, before its first request.
     :ivar cold: a process with the issuer, ``Limits=On``, to its first token.
     :ivar warm: one further token over HTTP.
     :ivar mint: one token of :mod:`zego.token04`.
@@ -71,6 +72,7 @@ class Counts:
 
     plain: float
     empty: float
+    load: float
     cold: float
     warm: float
     mint: float
@@ -110,7 +112,10 @@ def count(tree: Path) -> Counts:
     :raises NoCounterError: instructions cannot be counted here.
     """
     check_counter()
-    tasks: dict[str, Mapping[str, Any]] = {"empty": _EMPTY | {"times": 1}}
+    tasks: dict[str, Mapping[str, Any]] = {
+        "empty": _EMPTY | {"times": 1},
+        "load": _ISSUER | {"times": 0},
+    }
     for name, task in (
         ("issuer", _ISSUER),
         ("plain", {"kind": "plain"}),
@@ -128,6 +133,7 @@ def count(tree: Path) -> Counts:
     return Counts(
         plain=each("plain"),
         empty=results["empty"],
+        load=results["load"],
         cold=results["issuer, few"],
         warm=each("issuer"),
         mint=each("mint"),
@@ -217,7 +223,7 @@ def main() -> int:
         return 2
     counts = count(build.host_tree())
     print("        instructions    ratio  bound")
-    for name in ("plain", "empty", "cold", "warm", "mint"):
+    for name in ("plain", "empty", "load", "cold", "warm", "mint"):
         print(f"{name:5} {getattr(counts, name):14,.0f}", end="")
         ratio = counts.ratios.get(name)
         print("" if ratio is None else f" {ratio:8.3f} {counts.bounds[name]:6}")
