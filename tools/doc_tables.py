@@ -201,6 +201,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "inputs": lambda: _table(("how much", "of what"), cost.inputs()),
     "performance": performance.comparison,
     "circumstances": performance.circumstances,
+    "budgets": performance.budgets,
     "imports": performance.imports,
     "roles": lambda: _table(("role", "may", "on", "if", "because"), permissions.roles()),
     "resources": lambda: _table(

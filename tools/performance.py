@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -36,12 +36,25 @@ Row = dict[str, Any]
 
 
 def comparison() -> str:
-    """Return the table of the issuer and what it is compared with."""
-    rows = _figures()["rows"]
+    """Return the table of the rows that have peers: the issuer and what it is compared with."""
+    rows = [row for row in _figures()["rows"] if row["peers"]]
     peers = list(dict.fromkeys(peer for row in rows for peer in row["peers"]))
-    header = ["what", _ISSUER, _EMPTY, *peers, "result", "budget", "aim"]
-    lines = [header, ["---"] * len(header), *(_cells(row, peers) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = [
+        [
+            f"{_name(row)}, {row['unit']}",
+            f"**{_figure(row['value'])}**",
+            "" if row["baseline"] is None else _figure(row["baseline"]),
+            *(_figure(row["peers"][peer]) if peer in row["peers"] else "" for peer in peers),
+        ]
+        for row in rows
+    ]
+    return _table(["what", _ISSUER, _EMPTY, *peers], lines)
+
+
+def budgets() -> str:
+    """Return the table of the rows that have a budget."""
+    rows = [row for row in _figures()["rows"] if row["budget"] is not None]
+    return _table(["what", "measured", "budget", "aim"], [_limits(row) for row in rows])
 
 
 def circumstances() -> str:
@@ -58,8 +71,7 @@ def circumstances() -> str:
 def imports() -> str:
     """Return the table of what imports cost, the dearest first."""
     costs = sorted(_figures()["imports_ms"].items(), key=lambda item: -item[1])
-    lines = [f"| {name} | {milliseconds:.0f} |\n" for name, milliseconds in costs]
-    return "".join(["| import | ms |\n", "| --- | --- |\n", *lines])
+    return _table(["import", "ms"], [[name, f"{milliseconds:.0f}"] for name, milliseconds in costs])
 
 
 def plot() -> str:
@@ -123,24 +135,23 @@ def _beginning(rows: Sequence[Row], begin: str) -> list[Row]:
     return [row for row in rows if row["what"].startswith(begin)]
 
 
-def _cells(row: Row, peers: Sequence[str]) -> list[str]:
-    unit, other = row["unit"], row["baseline_of"] not in {"", _EMPTY}
+def _limits(row: Row) -> list[str]:
+    """A row's name, its result, the budget and the aim."""
     compared = row["baseline"] is not None and row["result"] != row["value"]
-    sign = "+" if row["result_unit"] == unit else ""
-    limits = [
-        ""
-        if row[name] is None
-        else f"{sign if compared else ''}{_figure(row[name])} {row['result_unit']}"
-        for name in ("budget", "aim")
-    ]
-    return [
-        row["what"].replace("->", "to") + (f"; baseline: {row['baseline_of']}" if other else ""),
-        f"**{_figure(row['value'])} {unit}**",
-        "" if row["baseline"] is None else _figure(row["baseline"]),
-        *(_figure(row["peers"][peer]) if peer in row["peers"] else "" for peer in peers),
-        f"{_figure(row['result'], sign)} {row['result_unit']}" if compared else "",
-        *limits,
-    ]
+    sign = "+" if compared and row["result_unit"] == row["unit"] else ""
+    named = f"{_name(row)}, over {row['baseline_of']}" if compared else _name(row)
+    figures = (row["result"], row["budget"], row["aim"])
+    unit = row["result_unit"]
+    return [named, *("" if one is None else f"{_figure(one, sign)} {unit}" for one in figures)]
+
+
+def _name(row: Row) -> str:
+    return str(row["what"]).replace("->", "to")
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in rows)
 
 
 def _figures() -> dict[str, Any]:
