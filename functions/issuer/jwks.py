@@ -5,7 +5,8 @@ which names it (OpenID Connect Discovery 1.0, section 4). There is one entry per
 of an entry:
 
 ======== ===============================================================================
-fresh    for ``fresh_seconds`` after a fetch, its keys are used without another fetch
+fresh    for ``fresh_seconds`` after a fetch, less a random part as in
+         :mod:`zego.cache`, its keys are used without another fetch
 old      then the next request fetches; if that fails, the known keys stay in use until
          ``max_stale_seconds`` after the last successful fetch
 gone     after that no token can be verified until a fetch succeeds
@@ -28,6 +29,7 @@ from typing import Any, Final, NamedTuple
 from issuer.public_keys import Jwk, UnusableKeyError, Verify, read
 from zego import printable, strict_json
 from zego.bounded_http import HttpError, Response, check_url, request
+from zego.cache import jitter
 from zego.policy.model import ALGORITHMS, BearerIdentity
 
 MAX_JWKS_BYTES: Final = 256 * 1024
@@ -122,6 +124,7 @@ class _Entry:
     def __init__(self) -> None:
         self.keys: list[_Key] = []
         self.fetched_at = -math.inf
+        self.fresh_seconds = 0.0
         self.tried_at = -math.inf
         self.failure: str | None = None
 
@@ -151,6 +154,7 @@ class SigningKeys:
         cool_down_seconds: float = 30.0,
         retry_seconds: float = 5.0,
         clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = jitter,
     ) -> None:
         self._fetch = fetch
         self._fresh_seconds = fresh_seconds
@@ -158,6 +162,7 @@ class SigningKeys:
         self._cool_down_seconds = cool_down_seconds
         self._retry_seconds = retry_seconds
         self._clock = clock
+        self._jitter = jitter
         self._entries: dict[tuple[str, str | None], _Entry] = {}
 
     def get(
@@ -173,7 +178,7 @@ class SigningKeys:
         """
         entry = self._entries.setdefault((url, issuer), _Entry())
         now = self._clock()
-        if not 0 <= now - entry.fetched_at < self._fresh_seconds:
+        if not 0 <= now - entry.fetched_at < entry.fresh_seconds:
             self._refresh(url, issuer, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
             raise self._unavailable(entry, now)
@@ -206,7 +211,7 @@ class SigningKeys:
         """
         entry = self._entries.setdefault((url, issuer), _Entry())
         now = self._clock()
-        if may_fetch and not 0 <= now - entry.fetched_at < self._fresh_seconds:
+        if may_fetch and not 0 <= now - entry.fetched_at < entry.fresh_seconds:
             self._refresh(url, issuer, entry, now)
         if now - entry.fetched_at >= self._max_stale_seconds:
             return KeysReading(None, entry.failure or NO_TIME)
@@ -231,6 +236,7 @@ class SigningKeys:
             entry.failure = str(error)
             return
         entry.keys, entry.fetched_at, entry.failure = keys, now, None
+        entry.fresh_seconds = self._fresh_seconds * (1.0 - 0.2 * self._jitter())
 
     def _wait_seconds(self, entry: _Entry, now: float) -> float:
         """The least time between two fetches: shorter while no key is usable."""

@@ -29,7 +29,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 #: The operating system's generator. Python's own would have the same state in all environments that
 #: were restored from one snapshot.
-_jitter: Final = SystemRandom().random
+jitter: Final = SystemRandom().random
 
 _T = TypeVar("_T")
 
@@ -113,7 +113,7 @@ class Cached(Generic[_T]):
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         outside_clock: Callable[[], float | None] = lambda: None,
-        jitter: Callable[[], float] = _jitter,
+        jitter: Callable[[], float] = jitter,
     ) -> None:
         self._fetch = fetch
         self._failures = failures

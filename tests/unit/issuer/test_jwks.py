@@ -50,6 +50,7 @@ def keys(endpoint: JwksEndpoint, clock: Clock) -> SigningKeys:
         cool_down_seconds=COOL_DOWN,
         retry_seconds=RETRY,
         clock=clock,
+        jitter=lambda: 0.0,
     )
 
 
@@ -87,6 +88,19 @@ class TestFresh:
         assert ps256(b"signed", signer().signature(b"signed", "PS256"))
         assert not ps256(*signed(signer()))
         assert keys.get(JWKS_URI, "key-1", "RS256") is rs256
+
+    def test_environments_that_started_together_do_not_fetch_together(
+        self, endpoint: JwksEndpoint, clock: Clock
+    ) -> None:
+        """The random part is at most a fifth."""
+        keys = SigningKeys(endpoint, fresh_seconds=FRESH, clock=clock, jitter=lambda: 0.5)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        clock.turn(FRESH * 0.9 - 1)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        assert len(endpoint.requests) == 1
+        clock.turn(1)
+        keys.get(JWKS_URI, "key-1", "RS256")
+        assert len(endpoint.requests) == 2
 
     def test_issuers_are_cached_apart(self, endpoint: JwksEndpoint, keys: SigningKeys) -> None:
         keys.get(JWKS_URI, "key-1", "RS256")
@@ -726,7 +740,7 @@ class Provider:
 
 
 def discovering(provider: Provider, clock: Clock | None = None) -> SigningKeys:
-    return SigningKeys(provider, fresh_seconds=FRESH, clock=clock or Clock())
+    return SigningKeys(provider, fresh_seconds=FRESH, clock=clock or Clock(), jitter=lambda: 0.0)
 
 
 def found_by(keys: SigningKeys) -> bool:
