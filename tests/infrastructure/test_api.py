@@ -117,11 +117,17 @@ def test_only_the_routes_of_this_api_may_invoke_the_alias() -> None:
         for permission in stack().all("AWS::Lambda::Permission").values()
         if "IssuerFunction" in permission["Properties"]["FunctionName"]["Ref"]
     ]
-    assert len(permissions) == len(IAM_VERIFIED_BY_API_GATEWAY)
+    of_this_api = "arn:aws:execute-api:eu-west-1:111122223333:${__ApiId__}/*/"
+    allowed = []
     for permission in permissions:
         assert permission["Principal"] == "apigateway.amazonaws.com"
         assert permission["FunctionName"] == {"Ref": "IssuerFunctionAliaslive"}
-        assert "SourceArn" in permission
+        source, variables = permission["SourceArn"]["Fn::Sub"]
+        assert variables == {"__ApiId__": {"Ref": "HttpApi"}}
+        allowed.append(source.removeprefix(of_this_api))
+    assert sorted(allowed) == sorted(
+        route.replace(" ", "") for route in IAM_VERIFIED_BY_API_GATEWAY
+    )
 
 
 def test_the_outputs_cover_every_iam_route_and_no_other() -> None:
