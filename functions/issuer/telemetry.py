@@ -10,7 +10,7 @@ from zego.cache import Reading
 from zego.secrets_manager import SecretVersion
 from zego.server_secret import ServerSecret
 
-telemetry: Final = Telemetry("issuer")
+telemetry: Final = Telemetry("issuer", holds_lines=True)
 
 
 def record_internal_error(error: Exception, request_id: str) -> None:

@@ -7,9 +7,10 @@ of them.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import traceback
-from typing import Final
+from typing import Final, TextIO
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -20,12 +21,45 @@ NAMESPACE: Final = "ZegoTokenService"
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
-class Telemetry:
-    """The log and the metrics of one function. Both name the function and its stage."""
+class _HeldLines(logging.StreamHandler[TextIO]):
+    """Holds the lines of a request until its end, or until the first warning or error.
 
-    def __init__(self, service: str) -> None:
+    Each write is a system call, which takes longer than the line. If the process is killed, the
+    lines of a request that gets no response are lost, but no warning.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hold a line; write all that are held if it is a warning or an error."""
+        self._lines.append(f"{self.format(record)}\n")
+        if record.levelno > logging.INFO:
+            self.write()
+
+    def write(self, more: str = "") -> None:
+        """Write all held lines, and more text, at once."""
+        lines, self._lines = self._lines, []
+        if text := "".join([*lines, more]):
+            self.stream.write(text)
+
+
+class Telemetry:
+    """The log and the metrics of one function. Both name the function and its stage.
+
+    :param holds_lines: whether :meth:`flush` writes the log lines that are no warning or error.
+    """
+
+    def __init__(self, service: str, *, holds_lines: bool = False) -> None:
+        self._held = _HeldLines() if holds_lines else None
         # Lambda recognises a line's level only if the line's time is in RFC 3339.
-        self.logger = Logger(service=service, json_serializer=_to_json, use_rfc3339=True)
+        self.logger = Logger(
+            service=service,
+            json_serializer=_to_json,
+            use_rfc3339=True,
+            logger_handler=self._held,
+        )
         self._metrics = Metrics(namespace=NAMESPACE, service=service)
         self._service = service
         self._stage = ""
@@ -47,12 +81,15 @@ class Telemetry:
         self._metrics.add_metric(name=name, unit=unit, value=value)
 
     def flush(self) -> None:
-        """Write this invocation's metrics, if there are any."""
+        """Write this invocation's metrics, if there are any, and the held lines, all at once."""
+        text = ""
         if self._metrics.metric_set:
-            line = _to_json(self._metrics.serialize_metric_set())
+            text = f"{_to_json(self._metrics.serialize_metric_set())}\n"
             self._metrics.clear_metrics()
-            # Powertools prints it, and Lambda's stdout would write the line break by itself.
-            sys.stdout.write(f"{line}\n")
+        if self._held is not None:
+            self._held.write(text)
+        elif text:
+            sys.stdout.write(text)
 
     def count_by(self, name: str, count: int = 1, /, **dimension: str) -> None:
         """Write a count at once, with a dimension that the other metrics do not have."""

@@ -110,3 +110,58 @@ class TestMetrics:
         assert group["Namespace"] == "ZegoTokenService"
         assert group["Dimensions"] == [["stage", "service", "code"]]
         assert (line["ThingsRefused"], line["code"], line["stage"]) == ([1], "blue", "dev")
+
+
+class Writes(io.StringIO):
+    """A stream that keeps each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.texts.append(text)
+        return len(text)
+
+
+class TestHeldLines:
+    @pytest.fixture
+    def writes(self) -> Writes:
+        return Writes()
+
+    @pytest.fixture
+    def holding(
+        self, recorded: Recorded, writes: Writes, request: pytest.FixtureRequest
+    ) -> Iterator[Telemetry]:
+        telemetry = Telemetry(request.node.name, holds_lines=True)
+        telemetry.set_stage("dev")
+        handler = telemetry.logger.registered_handler
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(writes)
+        with redirect_stdout(writes):
+            yield telemetry
+
+    def test_what_one_request_says_is_one_write(self, holding: Telemetry, writes: Writes) -> None:
+        holding.logger.info("first")
+        holding.add("Counted")
+        holding.logger.info("second")
+        assert writes.texts == []
+        holding.flush()
+        (text,) = writes.texts
+        first, second, metrics = map(json.loads, text.splitlines())
+        assert (first["message"], second["message"]) == ("first", "second")
+        assert metrics["Counted"] == [1.0]
+        holding.flush()
+        assert len(writes.texts) == 1
+
+    @pytest.mark.parametrize("level", ["warning", "error"])
+    def test_a_warning_is_written_at_once_with_the_lines_before_it(
+        self, holding: Telemetry, writes: Writes, level: str
+    ) -> None:
+        holding.logger.info("before")
+        getattr(holding.logger, level)("a problem")
+        (text,) = writes.texts
+        messages = [json.loads(line)["message"] for line in text.splitlines()]
+        assert messages == ["before", "a problem"]
+        holding.flush()
+        assert len(writes.texts) == 1
