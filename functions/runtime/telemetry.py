@@ -48,7 +48,7 @@ class _HeldLines(logging.StreamHandler[TextIO]):
 class Telemetry:
     """The log and the metrics of one function. Both name the function and its stage.
 
-    :param holds_lines: whether :meth:`flush` writes the log lines that are no warning or error.
+    :param holds_lines: whether the log lines wait for :meth:`flush`, except warnings and errors.
     """
 
     def __init__(self, service: str, *, holds_lines: bool = False) -> None:
