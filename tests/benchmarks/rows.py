@@ -72,18 +72,12 @@ def difference(
     baseline: float,
     budget: float,
     aim: float,
-    set_at: float,
     peers: Mapping[str, float] | None = None,
 ) -> Row:
-    """Return a row whose result is the value minus the baseline.
-
-    :param set_at: the baseline on the machine where budget and aim were set. On a slower or busier
-        one they grow in proportion; on a quicker one they do not shrink.
-    """
-    slower = max(1.0, baseline / set_at)
+    """Return a row whose result is the value minus the baseline."""
     return Row(
         *(what, baseline_of, unit, value, baseline, value - baseline, unit),
-        *(budget * slower, aim * slower, dict(peers or {})),
+        *(budget, aim, dict(peers or {})),
     )
 
 
