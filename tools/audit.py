@@ -4,7 +4,7 @@ pip-audit checks every requirements file, ``npm audit`` every package-lock.json.
 on the internet, so CI runs this in a separate job, each night too. A package that a service does
 not know, and an audit that fails, are reported like a finding.
 
-``tools/audit.toml`` can except a finding, with a reason, until a day.
+``tools/audit.toml`` has exceptions: findings that are not reported until a day, with a reason.
 """
 
 from __future__ import annotations
@@ -113,14 +113,15 @@ def judged(
         if not any(today < exception.until for exception in covering):
             expired = "".join(f" The exception ended on {one.until}." for one in covering)
             yield (
-                f"{place}: {finding}.{expired} Update it with `make lock`, or npm; if it does not "
-                f"concern us, except it in tools/audit.toml."
+                f"{place}: {finding}.{expired} Update it with `make lock ARGS=--upgrade`, or npm. "
+                f"If that is not possible or it does not concern this project, add an exception "
+                f"to tools/audit.toml."
             )
     for exception in exceptions:
         if not any(exception.fits(finding) for _, finding in findings):
             yield (
                 f"tools/audit.toml: no locked package has {exception.id} of {exception.package} "
-                f"any more. Remove the exception."
+                f"any longer. Remove the exception."
             )
 
 
@@ -167,19 +168,27 @@ def _loaded(report: str) -> Mapping[str, Any]:
     except ValueError:
         raise AuditError("the audit printed no report. Check the network.") from None
     if not isinstance(content, dict):
-        raise AuditError("the audit printed another report than expected.")
+        raise AuditError("the audit printed another report than expected: not a JSON object.")
     return content
 
 
 def _report(file: Path) -> str:
-    """Run an audit and return its report. Both tools end with 1 for a finding."""
+    """Run an audit and return its report. Both tools end with 1 for a finding.
+
+    :raises AuditError: the tool is missing, takes too long or prints nothing.
+    """
     pip_audit = Path(sys.executable).parents[1] / "audit" / "bin" / "pip-audit"
     command: Iterable[str | Path] = (
         _NPM_AUDIT if file.suffix == ".json" else (pip_audit, *_PIP_AUDIT, "--requirement", file)
     )
-    done = subprocess.run(
-        [*command], cwd=file.parent, capture_output=True, text=True, check=False, timeout=300
-    )
+    try:
+        done = subprocess.run(
+            [*command], cwd=file.parent, capture_output=True, text=True, check=False, timeout=300
+        )
+    except FileNotFoundError as error:
+        raise AuditError(f"the audit cannot start: {error.filename} is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise AuditError("the audit took more than 300 s. Check the network.") from None
     if not done.stdout.strip():
         *_, last = [*done.stderr.strip().splitlines(), "no output"]
         raise AuditError(f"the audit ended with {done.returncode}: {last}")

@@ -1,4 +1,4 @@
-"""Lists third-party packages as CycloneDX 1.6 documents (SBOMs), and checks their licences.
+"""Lists third-party packages in SBOMs (CycloneDX 1.6), and checks their licences.
 
 `make build` lists what is deployed, layer by layer; `make release` also lists what the published
 Python packages depend on. The JavaScript client depends on no package.

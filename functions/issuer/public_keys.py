@@ -1,8 +1,8 @@
 """Verifies signatures with a public key that an identity provider publishes as a JWK.
 
-``cryptography`` does the mathematics. Here are the forms of JOSE around it: how a JWK writes a key,
-and how each algorithm pads, hashes and writes a signature. PyJWT does the same; importing it takes
-about a fifth of a cold start (docs/performance.md), so only the tests use it, to compare.
+``cryptography`` does the mathematics. This module handles what JOSE defines around it: how a JWK
+encodes a key, and how each algorithm pads, hashes and encodes a signature. PyJWT does the same, but
+importing it makes a cold start slower (docs/performance.md), so only the tests use it, to compare.
 Sources: RFC 7515, RFC 7517, RFC 7518 (3.3 to 3.5, 6.2, 6.3), RFC 8037.
 """
 
@@ -43,7 +43,7 @@ _ORDER_8_Y: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F
 _SMALL_ORDER_Y: Final = frozenset({0, 1, _P25519 - 1, _ORDER_8_Y, _P25519 - _ORDER_8_Y})
 
 Jwk = Mapping[str, Any]
-#: Whether a signature, the second, is the key's, of the bytes that are the first.
+#: Whether the key made a signature: the arguments are the signed bytes and the signature.
 Verify = Callable[[bytes, bytes], bool]
 
 

@@ -1,4 +1,4 @@
-"""``make bench``: measure, print and save the table, and fail if a budget is exceeded."""
+"""`make bench`: measures, prints and saves the table, and fails if a budget is exceeded."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ secret and denials over HTTP from servers that are not counted. Each count is co
 Python of the same interpreter, so that a new patch version of Python hardly changes the ratios.
 
 ``cold`` is a whole process from its start to its first token, as a multiple of one with an empty
-handler. ``warm`` and ``mint`` are one further request, or token, in turns of a fixed piece of
+handler. ``warm`` and ``mint`` are one further request, or token, as a multiple of a fixed piece of
 plain Python.
 """
 
@@ -214,7 +214,10 @@ def _programs(tree: Path) -> Iterator[_Programs]:
 
 def main() -> int:
     """Build the tree, count, and print the counts and ratios."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.instructions")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.instructions",
+        description="Count the instructions of cold starts, warm requests and mints.",
+    )
     parser.parse_args()
     try:
         check_counter()

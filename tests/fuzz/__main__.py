@@ -21,7 +21,8 @@ NAMES: Final = (*targets.TARGETS, API)
 SECONDS: Final = 60
 REPORT: Final = search.FINDINGS / "report.json"
 NO_ATHERIS: Final = (
-    "atheris has no package for this Python or system: only the corpora and the seeds are checked."
+    "atheris is not installed (its packages are for Linux on x86-64):"
+    " only the corpora and the seeds are checked."
 )
 
 
@@ -31,14 +32,18 @@ NO_ATHERIS: Final = (
 @click.option(
     "--runs",
     type=click.IntRange(1),
-    help="Instead of a time: so many inputs for each target, and requests for each route.",
+    help="Instead of a time: how many inputs per target, and requests per route.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     help="Begin with the kept corpora alone. With --runs, each run is the same.",
 )
-@click.option("--keep", is_flag=True, help="Add what the runs found so far to the kept corpora.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Add inputs of earlier runs that reach more code to the kept corpora.",
+)
 @click.option(
     "--input",
     "file",
@@ -62,7 +67,7 @@ def main(
     guided = [name for name in names or NAMES if name != API]
     if file is not None:
         if len(names) != 1 or not guided:
-            raise click.UsageError("--input needs one target, such as codec.")
+            raise click.UsageError("--input needs one target, such as codec, and not api.")
         _check_one(guided[0], file)
         return
     if keep:
@@ -142,7 +147,7 @@ def _check_one(name: str, file: Path) -> None:
 
 def _keep(names: list[str]) -> None:
     if not search.HAS_ATHERIS:
-        raise click.UsageError(f"--keep needs atheris, and {NO_ATHERIS}")
+        raise click.UsageError("--keep needs atheris, which is not installed. Use make fuzz.")
     for name in names:
         click.echo(f"{name:<10}{search.merge(name):>6} new inputs are kept")
 

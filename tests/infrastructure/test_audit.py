@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -86,7 +87,7 @@ def test_each_vulnerability_is_reported_with_its_names_and_what_fixes_it() -> No
     ]
     problems = [*audit.judged(found(), [], TODAY)]
     assert len(problems) == 2
-    assert all("except it in tools/audit.toml" in problem for problem in problems)
+    assert all("add an exception to tools/audit.toml" in problem for problem in problems)
 
 
 def test_an_exception_covers_a_vulnerability_until_its_day() -> None:
@@ -99,7 +100,7 @@ def test_an_exception_covers_a_vulnerability_until_its_day() -> None:
 def test_an_exception_is_about_one_package() -> None:
     problems = [*audit.judged(found(), excepted(date(2027, 1, 1), package="fine"), TODAY)]
     assert len(problems) == 3
-    assert problems[-1].endswith(f"{GHSA} of fine any more. Remove the exception.")
+    assert problems[-1].endswith(f"{GHSA} of fine any longer. Remove the exception.")
 
 
 def test_an_exception_that_is_no_longer_needed_is_reported() -> None:
@@ -145,3 +146,13 @@ def test_a_package_that_the_service_does_not_know_is_not_taken_as_safe() -> None
 def test_an_audit_that_npm_cannot_do_is_not_taken_as_safe(report: str, message: str) -> None:
     with pytest.raises(audit.AuditError, match=message):
         [*audit.from_npm(report)]
+
+
+def test_an_audit_without_npm_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = audit.ROOT / "tests" / "npm" / "node_peer" / "package-lock.json"
+    monkeypatch.setattr(audit, "locked_files", lambda: [lock])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert audit.main() == 1
+    assert "the audit cannot start: npm is not installed" in capsys.readouterr().err

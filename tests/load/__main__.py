@@ -1,7 +1,6 @@
-"""``make load``: measure throughput, reads, memory and faults, and check what is promised.
+"""`make load`: measures throughput, reads, memory and faults, and checks what the docs promise.
 
-``--small`` does less of everything, for ``make prove``. ``--write`` replaces the tables in
-``docs/reliability.md``. Exits with 1, and says why, if a check fails. No check limits a time.
+Exits with 1, and says why, if a check fails. No check depends on how long something takes.
 """
 
 from __future__ import annotations
@@ -131,7 +130,9 @@ PARTS: Final[dict[str, Callable[[Size], Part]]] = {
 def main(arguments: Sequence[str]) -> int:
     """Run the parts, print and save the report. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("--small", action="store_true", help="do less of everything")
+    parser.add_argument(
+        "--small", action="store_true", help="do less of everything, as make prove does"
+    )
     parser.add_argument(
         "--write", action="store_true", help=f"replace the tables in {DOCUMENT.name}"
     )

@@ -27,9 +27,10 @@ class SharedKeyError(ValueError):
 
 
 def parse(text: str, field: str | None) -> bytes:
-    """The key in a secret's text, in UTF-8, without any change.
+    """The key in a secret's text, as UTF-8 and otherwise unchanged.
 
-    :param field: the field of the text's JSON object that has it; ``None`` if it is the whole text.
+    :param field: the field that has the key, if the text is a JSON object; ``None`` if the whole
+        text is the key.
     :raises SharedKeyError: there is no key, it is too short, or it is not secret.
     """
     try:
@@ -62,7 +63,7 @@ def parse(text: str, field: str | None) -> bytes:
 def _is_der(text: str) -> bool:
     """Whether it is a public key or a certificate in base64: PEM without its first and last line.
 
-    Keycloak and JWKS (``x5c``) show them so. Both begin with the tag of a sequence, 0x30.
+    Keycloak and JWKS (``x5c``) show them like this. DER of both begins with 0x30, in base64 with M.
     """
     if not text.startswith("M"):
         return False
