@@ -30,7 +30,7 @@ from issuer.telemetry import record_internal_error, telemetry
 from runtime.settings import IssuerSettings, SettingsError
 from zego import server_secret
 from zego.aws import DYNAMODB, EVENTBRIDGE, SECRETS_MANAGER, AwsClient, AwsCredentials, AwsError
-from zego.bounded_http import load_trusted_roots
+from zego.bounded_http import load_trusted_roots, renew_randomness
 from zego.cache import Cached
 from zego.policy import file as policy_file
 from zego.policy.model import AccessPolicy
@@ -250,6 +250,7 @@ def _prefetch() -> None:
     A restore may take 10 s. After half of that no fetch begins, and the first request fetches what
     is missing. Failures are ignored here: the first request tries again and reports them.
     """
+    renew_randomness()
     started = time.monotonic()
 
     def fetch_keys() -> None:

@@ -10,6 +10,7 @@ import functools
 import http.client
 import io
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -168,6 +169,15 @@ def load_trusted_roots() -> ssl.SSLContext:
     """The TLS settings. The first call makes them, which takes some 10 ms."""
     with _tls_once:
         return _make_tls()
+
+
+def renew_randomness() -> None:
+    """Give OpenSSL new randomness, to call after the restore of a snapshot.
+
+    Making the TLS settings starts OpenSSL's generator. Without this, all environments of a snapshot
+    could continue it alike, and would make the same keys for their connections.
+    """
+    ssl.RAND_add(os.urandom(32), 32.0)
 
 
 _make_tls = functools.cache(ssl.create_default_context)

@@ -763,27 +763,48 @@ class TestSnapStart:
             "signing_keys_unavailable",
         )
 
+    def test_after_each_restore_openssl_gets_new_randomness_before_the_first_connection(
+        self, issuer: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[tuple[bytes, float, int]] = []
+
+        def add(randomness: bytes, entropy: float) -> None:
+            given.append((randomness, entropy, len(issuer.secrets_manager.requests)))
+
+        monkeypatch.setattr("ssl.RAND_add", add)
+        restore(issuer)
+        (first,) = given
+        assert (len(first[0]), *first[1:]) == (32, 32.0, 0)
+        restore(issuer)
+        assert given[1][0] != first[0]
+
+
+def test_after_the_import_the_garbage_collector_runs_and_skips_what_is_loaded() -> None:
+    code = "import gc, issuer.app; print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    assert in_a_new_process(code) == "True True\n"
+
 
 def test_a_snapshot_has_the_trusted_roots_that_calls_of_aws_need() -> None:
     code = "import issuer.app, zego.bounded_http as http; print(http._make_tls.cache_info())"
-    made = {
-        endpoint: subprocess.run(
-            [sys.executable, "-c", code],
-            env={
-                "STAGE": "dev",
-                "SERVER_SECRET_ARN": "zego/server-secret",
-                "AWS_REGION": "us-east-1",
-                "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
-                "PYTHONPATH": os.pathsep.join(sys.path),
-            },
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for endpoint in ("", "https://secrets.example/")
-    }
-    assert "currsize=1" in made[""]
-    assert "currsize=0" in made["https://secrets.example/"]
+    assert "currsize=1" in in_a_new_process(code)
+    assert "currsize=0" in in_a_new_process(code, endpoint="https://secrets.example/")
+
+
+def in_a_new_process(code: str, *, endpoint: str = "") -> str:
+    """What the code prints in a new process with the issuer's variables."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            "STAGE": "dev",
+            "SERVER_SECRET_ARN": "zego/server-secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
 
 
 def restore(issuer: Application) -> None:
