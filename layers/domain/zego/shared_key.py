@@ -20,6 +20,8 @@ MIN_KEY_BYTES: Final = 32
 _PUBLIC_KEY: Final = re.compile(
     r"""[\s\S]*-----BEGIN\ |\s*(?:----\ BEGIN\ |ssh-|ecdsa-sha2-|[{\[][\s\S]*"kty")""", re.VERBOSE
 )
+#: How base64 of DER can begin. A decoder ignores what is not base64 before it, such as white space.
+_BASE64_OF_DER: Final = re.compile(r"[^A-Za-z0-9+/]*M")
 
 
 class SharedKeyError(ValueError):
@@ -65,7 +67,7 @@ def _is_der(text: str) -> bool:
 
     Keycloak and JWKS (``x5c``) show them like this. DER of both begins with 0x30, in base64 with M.
     """
-    if not text.startswith("M"):
+    if not _BASE64_OF_DER.match(text):
         return False
     # Imported here because it takes long, and few policies have a shared key.
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415

@@ -25,6 +25,7 @@ def public(key: Any, encoding: Encoding, form: PublicFormat) -> bytes:
 
 
 PEM = public(EC_KEY, Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode().strip()
+DER = b64encode(public(EC_KEY, Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 JWK = ECAlgorithm.to_jwk(EC_KEY.public_key())
 PUBLIC_KEYS = {
     "PEM": PEM,
@@ -38,7 +39,9 @@ PUBLIC_KEYS = {
     "JWK, indented": json.dumps(json.loads(JWK), indent=2),
     "JWKS": json.dumps({"keys": [json.loads(JWK)]}),
     "list of JWKs": json.dumps([json.loads(JWK)]),
-    "DER, EC": b64encode(public(EC_KEY, Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode(),
+    "DER, EC": DER,
+    "DER, in lines": "".join(f"\n{DER[at : at + 64]}" for at in range(0, len(DER), 64)),
+    "DER, in quotes": f'"{DER}"',
     "DER, Ed25519": b64encode(
         public(ED_KEY, Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     ).decode(),
