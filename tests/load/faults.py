@@ -219,11 +219,13 @@ def killed_in_flight(environments: int, seconds: float) -> FaultResult:
         def send(_number: int) -> str:
             return running.judge.verdict(_ALICE, host.invoke(event(_ALICE, bearer, running.now())))
 
-        killer = threading.Thread(target=kill)
+        killer = threading.Thread(target=kill, daemon=True)
         killer.start()
-        loaded = run(send, poisson(40, seconds, seed=1), environments)
-        ended.set()
-        killer.join()
+        try:
+            loaded = run(send, poisson(40, seconds, seed=1), environments)
+        finally:
+            ended.set()
+            killer.join()
         result.outcomes, result.slowest = loaded.outcomes, loaded.latency(1.0)
         if loaded.outcomes[LOST] <= kills:
             result.refusals[LOST] = loaded.outcomes[LOST]

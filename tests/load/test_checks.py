@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,16 @@ class TestFaults:
         result = faults.scenario_result(1, 20, number)
         assert any(problem in found for found in result.problems), result
         assert result.wrong > 0
+
+    def test_nothing_is_killed_any_more_after_ctrl_c(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(faults, "run", interrupted)
+        before = set(threading.enumerate())
+        with pytest.raises(KeyboardInterrupt):
+            faults.killed_in_flight(1, seconds=1.0)
+        assert [one.name for one in threading.enumerate() if one not in before] == []
 
     def test_a_fault_within_the_promises_has_no_problem(self) -> None:
         result = faults.scenario_result(1, 20, 1)
