@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt import PyJWK
@@ -92,6 +94,34 @@ def test_every_change_of_a_key_or_a_signature_has_pyjwts_verdict(
     signature = data.draw(st.one_of(st.just(right), changed_bytes(right)))
     ours, theirs = by_us(jwk, algorithm, signature), by_pyjwt(jwk, algorithm, signature)
     assert ours == theirs, json.dumps(jwk)
+
+
+def test_a_salt_of_another_length_than_the_digest_is_refused() -> None:
+    """RFC 7518, 3.5."""
+    private = signer("PS256").private_key
+    for length, is_right in ((31, False), (32, True), (33, False)):
+        signature = private.sign(MESSAGE, PSS(MGF1(SHA256()), length), SHA256())
+        assert by_us(signer("PS256").jwk, "PS256", signature) is is_right
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512"])
+def test_zeros_before_a_number_are_refused_if_the_length_is_wrong(algorithm: str) -> None:
+    """RFC 7518, 3.4 and 6.2.1.2: otherwise one signature and one key would have many forms."""
+    jwk, right = signer(algorithm).jwk, signer(algorithm).signature(MESSAGE)
+    half = len(right) // 2
+    assert by_us(jwk, algorithm, right) is True
+    assert by_us(jwk, algorithm, right[:half] + b"\0" + right[half:]) is False
+    for name in ("x", "y"):
+        longer = b"\0" + urlsafe_b64decode(jwk[name] + "==")
+        assert by_us(jwk | {name: urlsafe_b64encode(longer).decode()}, algorithm, right) is None
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_key_that_lacks_a_number_is_unusable(algorithm: str) -> None:
+    jwk = signer(algorithm).jwk
+    for name in {"n", "e", "x", "y"} & jwk.keys():
+        with pytest.raises(UnusableKeyError):
+            read({key: value for key, value in jwk.items() if key != name}, algorithm)
 
 
 def changed(text: str) -> st.SearchStrategy[object]:
