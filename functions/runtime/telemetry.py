@@ -34,7 +34,12 @@ class _HeldLines(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hold a line; write all that are held if it is a warning or an error."""
-        self._lines.append(f"{self.format(record)}\n")
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001  as all handlers do: a request does not fail for its log
+            self.handleError(record)
+            return
+        self._lines.append(f"{line}\n")
         if record.levelno > logging.INFO:
             self.write()
 

@@ -154,6 +154,17 @@ class TestHeldLines:
         holding.flush()
         assert len(writes.texts) == 1
 
+    def test_a_line_that_cannot_be_written_fails_no_request_and_loses_no_other(
+        self, holding: Telemetry, writes: Writes
+    ) -> None:
+        endless: list[object] = []
+        endless.append(endless)
+        holding.logger.info("first")
+        holding.logger.error("lost", value=endless)
+        holding.flush()
+        (text,) = writes.texts
+        assert [json.loads(line)["message"] for line in text.splitlines()] == ["first"]
+
     @pytest.mark.parametrize("level", ["warning", "error"])
     def test_a_warning_is_written_at_once_with_the_lines_before_it(
         self, holding: Telemetry, writes: Writes, level: str
