@@ -17,6 +17,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -86,19 +87,17 @@ EVENTBRIDGE: Final = ServiceType(
 )
 
 
-class Credentials(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Credentials:
     """AWS credentials. Their text form shows only the access key's id.
 
     :ivar expires_at: Unix seconds; ``None`` if they do not expire while the function runs.
     """
 
     access_key_id: str
-    secret_access_key: str
-    session_token: str | None = None
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(repr=False, default=None)
     expires_at: float | None = None
-
-    def __repr__(self) -> str:
-        return f"<Credentials {self.access_key_id}>"
 
 
 class AwsClient:

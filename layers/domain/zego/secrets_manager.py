@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from zego.aws import AwsClient, AwsError, unreadable
@@ -10,18 +11,16 @@ from zego.aws import AwsClient, AwsError, unreadable
 _T = TypeVar("_T")
 
 
-class SecretValue(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SecretValue:
     """One version of a secret.
 
     :ivar created_at: when this version was stored, Unix seconds.
     """
 
-    text: str
+    text: str = field(repr=False)
     version_id: str
     created_at: float
-
-    def __repr__(self) -> str:
-        return f"<SecretValue {self.version_id}>"
 
 
 class SecretVersion(NamedTuple, Generic[_T]):

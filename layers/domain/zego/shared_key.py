@@ -18,7 +18,9 @@ MIN_KEY_BYTES: Final = 32
 
 #: The forms of a key that its owner publishes: PEM, OpenSSH, and a JWK or JWKS.
 _PUBLIC_KEY: Final = re.compile(
-    r"""[\s\S]*-----BEGIN\ |\s*(?:----\ BEGIN\ |ssh-|ecdsa-sha2-|[{\[][\s\S]*"kty")""", re.VERBOSE
+    r"""[\s\S]*-----BEGIN\ |
+    \s*(?:----\ BEGIN\ |(?:sk-)?(?:ssh|ecdsa)-[\w@.-]+\ AAAA|[{\[][\s\S]*"kty")""",
+    re.VERBOSE,
 )
 #: How base64 of DER can begin. A decoder ignores what is not base64 before it, such as white space.
 _BASE64_OF_DER: Final = re.compile(r"[^A-Za-z0-9+/]*M")

@@ -15,8 +15,12 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from runtime.telemetry import Telemetry
+from zego.aws import Credentials
+from zego.secrets_manager import SecretValue, SecretVersion
+from zego.server_secret import ServerSecret
 
 SERVICE = "telemetry-test"
+PRIVATE = "0123456789abcdef" * 2  # invented
 
 
 class Recorded:
@@ -110,6 +114,25 @@ class TestMetrics:
         assert group["Namespace"] == "ZegoTokenService"
         assert group["Dimensions"] == [["stage", "service", "code"]]
         assert (line["ThingsRefused"], line["code"], line["stage"]) == ([1], "blue", "dev")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        Credentials("AKIAEXAMPLE", PRIVATE, PRIVATE),
+        SecretValue(PRIVATE, "version-1", 1.7e9),
+        ServerSecret(1234567890, PRIVATE),
+        SecretVersion(ServerSecret(1234567890, PRIVATE), "version-1", 1.7e9),
+    ],
+    ids=lambda kept: type(kept).__name__,
+)
+def test_a_line_that_gets_a_secret_by_mistake_does_not_show_it(
+    recorded: Recorded, kept: object
+) -> None:
+    with recorded.writing() as telemetry:
+        telemetry.logger.warning("A thing", thing=kept, things=[kept])
+    (line,) = recorded.lines()
+    assert PRIVATE not in line
 
 
 class Writes(io.StringIO):

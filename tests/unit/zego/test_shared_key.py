@@ -35,6 +35,7 @@ PUBLIC_KEYS = {
     "SSH2": "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----",
     "OpenSSH, EC": public(EC_KEY, Encoding.OpenSSH, PublicFormat.OpenSSH).decode(),
     "OpenSSH, Ed25519": public(ED_KEY, Encoding.OpenSSH, PublicFormat.OpenSSH).decode(),
+    "OpenSSH, on a token": f"sk-ssh-ed25519@openssh.com AAAA{KEY}",
     "JWK": JWK,
     "JWK, indented": json.dumps(json.loads(JWK), indent=2),
     "JWKS": json.dumps({"keys": [json.loads(JWK)]}),
@@ -56,7 +57,14 @@ def test_what_is_public_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["M" + KEY, "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE", f"the kty of -----{KEY}", f"[{KEY}]"],
+    [
+        "M" + KEY,
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE",
+        f"the kty of -----{KEY}",
+        f"[{KEY}]",
+        f"ssh-server-{KEY}",
+        f"ssh-rsa {KEY}",
+    ],
 )
 def test_a_key_that_only_resembles_a_public_one_is_accepted(text: str) -> None:
     assert parse(text, None) == text.encode()
