@@ -148,8 +148,13 @@ def _check_one(name: str, file: Path) -> None:
 def _keep(names: list[str]) -> None:
     if not search.HAS_ATHERIS:
         raise click.UsageError("--keep needs atheris, which is not installed. Use make fuzz.")
+    if not names:
+        raise click.UsageError("--keep needs a target with a corpus, such as codec; api has none.")
     for name in names:
-        click.echo(f"{name:<10}{search.merge(name):>6} new inputs are kept")
+        try:
+            click.echo(f"{name:<10}{search.merge(name):>6} new inputs are kept")
+        except search.MergeError as error:
+            raise click.ClickException(f"{name}: {error}") from None
 
 
 if __name__ == "__main__":

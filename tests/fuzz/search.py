@@ -105,8 +105,15 @@ def search(
     return report
 
 
+class MergeError(Exception):
+    """Inputs could not be added to a kept corpus. The message says why."""
+
+
 def merge(target: str) -> int:
-    """Add to the kept corpus what reaches more than it, and return how many inputs that are."""
+    """Add to the kept corpus what reaches more than it, and return how many inputs that are.
+
+    :raises MergeError: libFuzzer could not compare them, such as for an input that is a finding.
+    """
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         kept, seeds = Path(name, "kept"), Path(name, "seeds")
         corpora.unpack(corpora.kept(target), kept)
@@ -114,7 +121,7 @@ def merge(target: str) -> int:
         given = (kept, seeds, corpora.grown(target))
         done = _libfuzzer(target, f"-max_len={MAX_LENGTH}", "-set_cover_merge=1", *given)
         if done.returncode != 0:
-            raise RuntimeError(f"libFuzzer could not merge the corpora: {done.stderr[-2000:]}")
+            raise MergeError(f"libFuzzer could not merge the corpora: {done.stderr[-2000:]}")
         return corpora.keep(target, (file.read_bytes() for file in kept.iterdir()))
 
 
