@@ -165,13 +165,22 @@ def subjects(tree: Path) -> Iterator[Subjects]:
 def measure(tree: Path, built: peers.Peers) -> list[Row]:
     """Measure cold, warm and restored invocations, memory, and how often the secret is read."""
     with subjects(tree) as measured:
-        (started,) = _best(lambda: [cold(measured, built)])
-        slower = max(1.0, (started.baseline or 0.0) / _REFERENCE_START_MS)
+        slower = max(1.0, _quickest_start(measured) / _REFERENCE_START_MS)
         return [
-            started,
+            *_best(lambda: [cold(measured, built)]),
             *_best(lambda: warm(measured, built, slower=slower)),
             *_best(lambda: _restored(measured, slower)),
         ]
+
+
+def _quickest_start(measured: Subjects) -> float:
+    """The milliseconds in which an empty handler starts and responds, when nothing disturbs it."""
+    with measured.empty() as host:
+        taken = []
+        for _ in range(_COLD):
+            host.recycle()
+            taken.append(host.invoke(measured.event).duration * 1000)
+    return min(taken)
 
 
 def _best(measure_once: Callable[[], list[Row]]) -> list[Row]:
